@@ -1,0 +1,37 @@
+//! `burn-pg envs`
+
+use burn_pg::envs::specs;
+
+use crate::failure::Failure;
+
+/// List the environments
+#[derive(clap::Args)]
+pub struct Args {
+    /// Print their specifications as one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let specs = specs();
+    if args.json {
+        println!("{}", serde_json::to_string(&specs).map_err(Failure::run)?);
+        return Ok(());
+    }
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+    println!(
+        "{:<28} {:<14} {:<14} {:>10} {:>10}",
+        "environment", "observations", "actions", "time limit", "threshold"
+    );
+    for spec in specs {
+        println!(
+            "{:<28} {:<14} {:<14} {:>10} {:>10}",
+            spec.id,
+            spec.observation_space.to_string(),
+            spec.action_space.to_string(),
+            text(spec.max_episode_steps.map(|steps| steps.to_string())),
+            text(spec.reward_threshold.map(|threshold| threshold.to_string())),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! One file a verb.
+
+pub mod devices;
+pub mod envs;
+pub mod eval;
+pub mod train;

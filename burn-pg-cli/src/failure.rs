@@ -1,0 +1,31 @@
+//! How a command fails, and with which exit code.
+
+use std::process::ExitCode;
+
+/// Why a command could not do what it was asked to.
+pub enum Failure {
+    /// It was asked for something that cannot be. Nothing was trained or written. Exit code 2.
+    Usage(anyhow::Error),
+    /// It failed on the way. Exit code 1.
+    Run(anyhow::Error),
+}
+
+impl Failure {
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(error.into())
+    }
+
+    pub fn run(error: impl Into<anyhow::Error>) -> Self {
+        Self::Run(error.into())
+    }
+
+    /// Prints the failure to stderr.
+    pub fn report(&self) -> ExitCode {
+        let (error, code) = match self {
+            Self::Usage(error) => (error, 2),
+            Self::Run(error) => (error, 1),
+        };
+        eprintln!("error: {error:#}");
+        ExitCode::from(code)
+    }
+}

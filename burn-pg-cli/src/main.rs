@@ -1,0 +1,41 @@
+//! `burn-pg`: trains and evaluates policy-gradient agents from the command line.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod failure;
+mod presets;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Policy-gradient reinforcement learning on any CPU or GPU
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(commands::train::Args),
+    Eval(commands::eval::Args),
+    Envs(commands::envs::Args),
+    Devices(commands::devices::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Envs(args) => commands::envs::run(&args),
+        Command::Devices(args) => commands::devices::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

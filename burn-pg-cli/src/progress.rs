@@ -1,0 +1,85 @@
+//! Showing how a run is going.
+
+use std::{io::IsTerminal, time::Duration};
+
+use burn_pg::UpdateStats;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Share of a run after which a plain line is printed.
+const LINES: u64 = 20;
+
+/// A bar on a terminal, plain lines elsewhere, or nothing. All of it goes to stderr.
+pub enum Progress {
+    /// A bar that is redrawn in place.
+    Bar(ProgressBar),
+    /// About twenty lines in all.
+    Lines {
+        /// Steps of the whole run.
+        total: u64,
+        /// Lines printed so far.
+        printed: u64,
+    },
+    /// Nothing.
+    Silent,
+}
+
+impl Progress {
+    /// What fits the place where stderr goes.
+    pub fn new(total_steps: u64, quiet: bool) -> Self {
+        if quiet {
+            Self::Silent
+        } else if std::io::stderr().is_terminal() {
+            let template = "{bar:30} {pos}/{len} steps, {msg}, {eta} left";
+            let style = ProgressStyle::with_template(template).expect("a valid template");
+            let bar = ProgressBar::new(total_steps).with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(250));
+            Self::Bar(bar)
+        } else {
+            Self::Lines {
+                total: total_steps,
+                printed: 0,
+            }
+        }
+    }
+
+    /// Shows an update.
+    pub fn show(&mut self, stats: &UpdateStats) {
+        match self {
+            Self::Silent => {}
+            Self::Bar(bar) => {
+                bar.set_position(stats.env_steps);
+                bar.set_message(describe(stats));
+            }
+            Self::Lines { total, printed } => {
+                if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
+                    *printed = stats.env_steps * LINES / *total;
+                    let left =
+                        (total.saturating_sub(stats.env_steps)) as f64 / stats.steps_per_second;
+                    eprintln!(
+                        "{}/{total} steps, {}, {left:.0}s left",
+                        stats.env_steps,
+                        describe(stats)
+                    );
+                }
+            }
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.abandon();
+        }
+    }
+}
+
+fn describe(stats: &UpdateStats) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.2}"));
+    format!(
+        "{:.0} steps/s, return {}, explained variance {}, KL {:.4}",
+        stats.steps_per_second,
+        number(stats.episode_return_mean),
+        number(stats.explained_variance),
+        stats.losses.get("approx_kl").copied().unwrap_or_default(),
+    )
+}

@@ -1,0 +1,101 @@
+//! `CartPole-v1`.
+
+use crate::{Env, EnvRng, EnvSpec, Space, Step};
+
+/// A pole on a cart that is pushed left or right; the task is to keep the pole upright.
+///
+/// Source: A. Barto, R. Sutton, C. Anderson, *Neuronlike adaptive elements that can solve difficult learning control
+/// problems* (1983), with Gymnasium's constants and explicit Euler steps of 0.02 s.
+///
+/// | observation | quantity | the episode ends beyond |
+/// | --- | --- | --- |
+/// | 0 | cart position, m | ±2.4 |
+/// | 1 | cart velocity, m/s | |
+/// | 2 | pole angle, rad | ±12° (0.2095 rad) |
+/// | 3 | pole angular velocity, rad/s | |
+///
+/// | action | meaning |
+/// | --- | --- |
+/// | 0 | push left with 10 N |
+/// | 1 | push right with 10 N |
+///
+/// Each step is rewarded with 1, the one that drops the pole included. An episode starts with all four quantities
+/// uniform in ±0.05 and is truncated after 500 steps; the task is solved at a mean return of 475.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CartPole {
+    /// Position, velocity, angle, angular velocity; in double precision, as Gymnasium has them.
+    pub state: [f64; 4],
+}
+
+const GRAVITY: f64 = 9.8;
+const POLE_MASS: f64 = 0.1;
+const TOTAL_MASS: f64 = 1.0 + POLE_MASS;
+const HALF_LENGTH: f64 = 0.5;
+const POLE_MASS_LENGTH: f64 = POLE_MASS * HALF_LENGTH;
+const FORCE: f64 = 10.0;
+const TIME_STEP: f64 = 0.02;
+const ANGLE_LIMIT: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
+const POSITION_LIMIT: f64 = 2.4;
+
+impl CartPole {
+    #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    fn observe(&self, observation: &mut [f32]) {
+        for (out, quantity) in observation.iter_mut().zip(self.state) {
+            *out = quantity as f32;
+        }
+    }
+}
+
+impl Env for CartPole {
+    type Action = u32;
+
+    fn spec() -> EnvSpec {
+        #[allow(clippy::cast_possible_truncation)]
+        let high = [
+            (2.0 * POSITION_LIMIT) as f32,
+            f32::INFINITY,
+            (2.0 * ANGLE_LIMIT) as f32,
+            f32::INFINITY,
+        ];
+        EnvSpec {
+            id: "CartPole-v1".into(),
+            observation_space: Space::symmetric(&high),
+            action_space: Space::Discrete { n: 2 },
+            max_episode_steps: Some(500),
+            reward_threshold: Some(475.0),
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.state = std::array::from_fn(|_| rng.uniform(-0.05, 0.05));
+        self.observe(observation);
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let [x, x_dot, theta, theta_dot] = self.state;
+        let force = if action == 1 { FORCE } else { -FORCE };
+        let (sin, cos) = theta.sin_cos();
+
+        // Equations 21 and 22 of R. Florian, *Correct equations for the dynamics of the cart-pole system* (2007),
+        // without friction.
+        let pushed = (force + POLE_MASS_LENGTH * (theta_dot * theta_dot) * sin) / TOTAL_MASS;
+        let theta_acc = (GRAVITY * sin - cos * pushed)
+            / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
+        let x_acc = pushed - POLE_MASS_LENGTH * theta_acc * cos / TOTAL_MASS;
+
+        self.state = [
+            x + TIME_STEP * x_dot,
+            x_dot + TIME_STEP * x_acc,
+            theta + TIME_STEP * theta_dot,
+            theta_dot + TIME_STEP * theta_acc,
+        ];
+        self.observe(observation);
+        let [x, _, theta, _] = self.state;
+        Step {
+            reward: 1.0,
+            terminated: !(-POSITION_LIMIT..=POSITION_LIMIT).contains(&x)
+                || !(-ANGLE_LIMIT..=ANGLE_LIMIT).contains(&theta),
+            truncated: false,
+        }
+    }
+}

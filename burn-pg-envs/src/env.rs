@@ -1,0 +1,53 @@
+//! One environment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EnvAction, EnvRng, Space};
+
+/// One environment: its state and its dynamics, and nothing else.
+///
+/// Time limits, resets at the end of an episode and statistics are the work of [`VecEnv`](crate::VecEnv), and every
+/// random draw comes from the generator that is handed in.
+pub trait Env: Send {
+    /// What [`step`](Self::step) takes.
+    type Action: EnvAction;
+
+    /// Name, spaces, time limit and reward threshold.
+    fn spec() -> EnvSpec
+    where
+        Self: Sized;
+
+    /// Starts an episode and writes its first observation into `observation` (of the flat length of the observation
+    /// space).
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]);
+
+    /// Takes one action and writes the observation that follows into `observation`.
+    fn step(&mut self, action: Self::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step;
+}
+
+/// What one step returns besides the observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The reward of the step.
+    pub reward: f64,
+    /// The episode has ended in a terminal state: nothing of value follows it.
+    pub terminated: bool,
+    /// The episode was cut off by the environment itself, for a reason outside the task; the state has a value. The
+    /// time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
+    pub truncated: bool,
+}
+
+/// What is known of an environment before it is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnvSpec {
+    /// Registered name, with its version: `CartPole-v1`.
+    pub id: String,
+    /// Space of the observations.
+    pub observation_space: Space,
+    /// Space of the actions.
+    pub action_space: Space,
+    /// Steps after which an episode is truncated, if there is a limit.
+    pub max_episode_steps: Option<u32>,
+    /// Mean return over 100 episodes from which the task counts as solved, if one is defined.
+    pub reward_threshold: Option<f64>,
+}

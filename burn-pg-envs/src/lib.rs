@@ -1,0 +1,36 @@
+//! Vectorised reinforcement-learning environments, with the dynamics and the seeding of Gymnasium.
+//!
+//! One environment is an [`Env`]: typed actions in, an observation, a reward and two flags out. A [`VecEnv`] steps many
+//! copies of it as one batch, in parallel where that pays, and never merges `terminated` with `truncated`. The
+//! [registry](make) gives every known environment by its name.
+//!
+//! ```
+//! use burn_pg_envs::{Actions, make};
+//!
+//! let mut envs = make("CartPole-v1", 4)?;
+//! envs.reset(7);
+//! let batch = envs.step(Actions::Discrete(&[0, 1, 1, 0]))?;
+//! assert_eq!(batch.rewards, [1.0; 4]);
+//! assert_eq!(batch.observations.len(), 4 * 4);
+//! # Ok::<(), burn_pg_envs::EnvError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod action;
+pub mod classic;
+mod env;
+mod error;
+mod registry;
+mod seeding;
+mod space;
+mod unknown;
+mod vector;
+
+pub use action::{Actions, EnvAction};
+pub use env::{Env, EnvSpec, Step};
+pub use error::EnvError;
+pub use registry::{make, specs};
+pub use seeding::{EnvRng, SeedSequence};
+pub use space::Space;
+pub use unknown::UnknownName;
+pub use vector::{StepBatch, VecEnv, VectorEnv};

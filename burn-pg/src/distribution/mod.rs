@@ -1,0 +1,136 @@
+//! Distributions over actions.
+//!
+//! Log-probabilities and entropies are computed on the device, with gradients; sampling happens on the host, from our
+//! own streams of random numbers, so that a seed gives the same actions on any device and with any number of threads.
+
+mod categorical;
+
+use burn::tensor::{Int, Tensor};
+use burn_pg_envs::{Actions, EnvRng, EnvSpec, Space};
+
+pub use categorical::Categorical;
+
+/// A batch of B distributions over actions.
+pub trait Distribution {
+    /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
+    fn parameters(&self) -> Tensor<2>;
+
+    /// The log-probability of one action each. Shape `[B]`.
+    fn log_prob(&self, actions: &ActionTensor) -> Tensor<1>;
+
+    /// The entropy in nats. Shape `[B]`.
+    fn entropy(&self) -> Tensor<1>;
+
+    /// Draws one action for each row of `parameters` (as read back, `[B, P]` row-major), row `i` from `streams[i]`, and
+    /// appends the actions and their log-probabilities.
+    ///
+    /// # Errors
+    /// [`DistributionError`] if a row does not define a distribution; nothing has been appended then.
+    fn sample(
+        parameters: &[f32],
+        streams: &mut [EnvRng],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+    ) -> Result<(), DistributionError>;
+
+    /// Appends the most probable action for each of the `batch` rows of `parameters`.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    fn mode(
+        parameters: &[f32],
+        batch: usize,
+        actions: &mut ActionBuffer,
+    ) -> Result<(), DistributionError>;
+}
+
+/// Numbers that do not define a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DistributionError {
+    /// A parameter is NaN or infinite.
+    #[error("row {row}: parameter {index} is {value}")]
+    NonFinite {
+        /// Row in the batch.
+        row: usize,
+        /// Index within the row.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+}
+
+/// Checks that every number of row-major `parameters` is finite.
+fn check_finite(parameters: &[f32], width: usize) -> Result<(), DistributionError> {
+    match parameters.iter().position(|p| !p.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(DistributionError::NonFinite {
+            row: at / width,
+            index: at % width,
+            value: parameters[at],
+        }),
+    }
+}
+
+/// Actions on the host, in the order in which they were taken.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ActionBuffer {
+    /// Elements of a discrete space.
+    Discrete(Vec<u32>),
+}
+
+impl ActionBuffer {
+    /// An empty buffer for the actions of an environment, or `None` if actions of its kind are not supported.
+    #[must_use]
+    pub fn for_env(spec: &EnvSpec) -> Option<Self> {
+        match spec.action_space {
+            Space::Discrete { .. } => Some(Self::Discrete(Vec::new())),
+            _ => None,
+        }
+    }
+
+    /// Forgets the actions and keeps the memory.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Discrete(actions) => actions.clear(),
+        }
+    }
+
+    /// The last `count` actions, as the environments take them.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[must_use]
+    pub fn last(&self, count: usize) -> Actions<'_> {
+        match self {
+            Self::Discrete(actions) => Actions::Discrete(&actions[actions.len() - count..]),
+        }
+    }
+}
+
+/// A batch of actions on a device.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ActionTensor {
+    /// Elements of a discrete space. Shape `[B]`.
+    Discrete(Tensor<1, Int>),
+}
+
+impl ActionTensor {
+    /// The rows that `indices` name, in that order.
+    #[must_use]
+    pub fn select(&self, indices: Tensor<1, Int>) -> Self {
+        match self {
+            Self::Discrete(actions) => Self::Discrete(actions.clone().select(0, indices)),
+        }
+    }
+
+    /// The rows `start..start + length`.
+    #[must_use]
+    pub fn narrow(&self, start: usize, length: usize) -> Self {
+        match self {
+            Self::Discrete(actions) => Self::Discrete(actions.clone().narrow(0, start, length)),
+        }
+    }
+}

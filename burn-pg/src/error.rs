@@ -1,0 +1,52 @@
+//! What can go wrong in this crate, in one enum.
+
+use burn_pg_envs::EnvError;
+
+use crate::{
+    config::ConfigError, device::DeviceError, distribution::DistributionError,
+    run_dir::RunDirError, weights::WeightsError,
+};
+
+/// Any error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is unknown or out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The device asked for cannot be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The environment is unknown or was misused.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// A run directory cannot be made, written or read.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A file of weights cannot be written, read, or does not fit the model.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The policy's output is not a distribution.
+    #[error(
+        "the policy gave an impossible distribution after {env_steps} environment steps: {source}"
+    )]
+    Policy {
+        /// Environment steps taken before.
+        env_steps: u64,
+        /// What is wrong with it.
+        source: DistributionError,
+    },
+    /// A metric of an update is NaN or infinite. The weights have been changed by that update.
+    #[error("update {update}: `{metric}` is {value}")]
+    NonFinite {
+        /// The update, counted from 1.
+        update: u64,
+        /// Name of the metric.
+        metric: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// The device failed while its results were read.
+    #[error("the device failed: {0}")]
+    Execution(String),
+}

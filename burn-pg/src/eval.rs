@@ -1,0 +1,107 @@
+//! How good a policy is.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pg_envs::{EnvRng, VectorEnv};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    config::ConfigError,
+    distribution::{ActionBuffer, Distribution},
+    policy::ActorCritic,
+    readback::read,
+    streams,
+};
+
+/// Steps after which an episode of an environment without a time limit is cut off.
+const STEP_LIMIT: u32 = 100_000;
+
+/// The outcome of an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Undiscounted return of each episode.
+    pub returns: Vec<f64>,
+    /// Length of each episode, in steps.
+    pub lengths: Vec<u32>,
+}
+
+impl Evaluation {
+    /// Mean return.
+    #[must_use]
+    pub fn return_mean(&self) -> f64 {
+        self.returns.iter().sum::<f64>() / self.returns.len() as f64
+    }
+
+    /// Standard deviation of the returns (of the population, as NumPy's `std`).
+    #[must_use]
+    pub fn return_std(&self) -> f64 {
+        let mean = self.return_mean();
+        let squares: f64 = self.returns.iter().map(|r| (r - mean) * (r - mean)).sum();
+        (squares / self.returns.len() as f64).sqrt()
+    }
+
+    /// Mean length, in steps.
+    #[must_use]
+    pub fn length_mean(&self) -> f64 {
+        self.lengths.iter().map(|&l| f64::from(l)).sum::<f64>() / self.lengths.len() as f64
+    }
+}
+
+/// Plays one fresh episode in each environment of `envs`, with the most probable actions, or with sampled ones if
+/// `stochastic`. The policy must be without autodiff, on `device`. The episodes depend on `seed` only, and share no
+/// seeds with training.
+///
+/// # Errors
+/// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Config`] if its actions are not supported,
+/// [`Error::Execution`] if the device fails.
+pub fn evaluate<P: ActorCritic>(
+    policy: &P,
+    mut envs: Box<dyn VectorEnv>,
+    seed: u64,
+    stochastic: bool,
+    device: &Device,
+) -> Result<Evaluation, Error> {
+    let num_envs = envs.num_envs();
+    let seed = streams::evaluation_seed(seed);
+    envs.reset(seed);
+    let width = envs.spec().observation_space.flat_len();
+    let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
+    let mut actions =
+        ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+    let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
+    let mut outcome = Evaluation {
+        returns: vec![0.0; num_envs],
+        lengths: vec![0; num_envs],
+    };
+
+    let mut playing = num_envs;
+    for step in 1..=limit {
+        let observations = TensorData::new(envs.batch().observations.clone(), [num_envs, width]);
+        let distribution = policy.distribution(Tensor::from_data(observations, device));
+        let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+        actions.clear();
+        let chosen = if stochastic {
+            P::Dist::sample(&parameters, &mut streams, &mut actions, &mut Vec::new())
+        } else {
+            P::Dist::mode(&parameters, num_envs, &mut actions)
+        };
+        chosen.map_err(|source| Error::Policy {
+            env_steps: 0,
+            source,
+        })?;
+        let batch = envs.step(actions.last(num_envs))?;
+        // Only the first episode of each environment counts, or short episodes would count more often.
+        for env in 0..num_envs {
+            let ended = batch.terminated[env] || batch.truncated[env] || step == limit;
+            if ended && outcome.lengths[env] == 0 {
+                outcome.returns[env] = batch.episode_returns[env];
+                outcome.lengths[env] = batch.episode_lengths[env];
+                playing -= 1;
+            }
+        }
+        if playing == 0 {
+            break;
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,61 @@
+//! Policy-gradient reinforcement learning on [Burn](https://burn.dev), for any CPU or GPU.
+//!
+//! Policy gradients are one sentence: sample trajectories, estimate how good each action was, push the policy's
+//! log-probabilities that way, and not too far. Each of its words is a module here, and plain data flows from one to
+//! the next:
+//!
+//! | part | module | what it does |
+//! | --- | --- | --- |
+//! | environment | [`burn_pg_envs`] | steps many environments as one batch |
+//! | policy | [`policy`], [`distribution`] | maps observations to a distribution over actions and to a value |
+//! | rollout | [`rollout`] | acts and records |
+//! | advantage | [`advantage`] | says how good each action was |
+//! | objective | [`loss`] | a weighted sum of loss terms |
+//! | optimiser | [`optim`] | one global gradient norm, Adam, schedules |
+//! | loop | [`Trainer`] | all of it, on one screen |
+//! | composition | [`algorithm`] | PPO, as a choice of parts |
+//!
+//! ```
+//! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};
+//!
+//! let config = Config {
+//!     env: "CartPole-v1".into(),
+//!     total_steps: 2_048,
+//!     ..Config::default()
+//! };
+//! let device = device::open(DeviceChoice::Auto)?.device;
+//! let mut trainer = ppo(&config.validate()?, &device)?;
+//! trainer.run(&mut |stats: &burn_pg::UpdateStats| {
+//!     println!("{} steps: {:?}", stats.env_steps, stats.episode_return_mean);
+//!     std::ops::ControlFlow::Continue(())
+//! })?;
+//! # Ok::<(), burn_pg::Error>(())
+//! ```
+
+pub mod advantage;
+pub mod algorithm;
+pub mod config;
+pub mod device;
+pub mod distribution;
+mod durable;
+mod error;
+mod eval;
+pub mod loss;
+mod metrics;
+pub mod optim;
+pub mod policy;
+mod readback;
+pub mod rollout;
+pub mod run_dir;
+mod streams;
+mod train;
+pub mod weights;
+
+pub use burn_pg_envs as envs;
+
+pub use config::{CheckedConfig, Config, ConfigError};
+pub use device::{DeviceChoice, DeviceError};
+pub use error::Error;
+pub use eval::{Evaluation, evaluate};
+pub use metrics::{Observer, UpdateStats, explained_variance};
+pub use train::{Parts, Trainer};

@@ -1,0 +1,21 @@
+//! The entropy bonus.
+
+use super::{LossContext, LossTerm, TermOutput};
+
+/// Minus the mean entropy of the policy, in nats: minimising it keeps the policy exploring.
+///
+/// Reports `entropy` (the mean itself, not its negative).
+///
+/// Source: R. Williams, J. Peng, *Function optimization using connectionist reinforcement learning algorithms* (1991).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Entropy;
+
+impl LossTerm for Entropy {
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let entropy = context.entropies.clone().mean();
+        TermOutput {
+            metrics: vec![("entropy", entropy.clone().inner())],
+            loss: entropy.neg(),
+        }
+    }
+}

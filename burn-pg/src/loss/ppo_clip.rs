@@ -1,0 +1,63 @@
+//! PPO's clipped surrogate.
+
+use burn::tensor::Tensor;
+
+use super::{LossContext, LossTerm, TermOutput};
+
+/// The clipped surrogate objective of proximal policy optimisation,
+///
+/// ```text
+/// L = -mean(min(r A, clip(r, 1 - epsilon, 1 + epsilon) A)),   r = exp(log pi - log pi_old)
+/// ```
+///
+/// Where the clip takes hold the gradient is exactly 0: the branch is chosen before the exponential is taken, so a ratio
+/// that overflows there cannot turn it into NaN.
+///
+/// Reports `policy_loss`, `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of the divergence from the new
+/// policy to the old) and `clip_fraction` (the share of samples with `|r - 1| > epsilon`).
+///
+/// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PpoClip {
+    /// Half-width epsilon of the interval in which the ratio is trusted; positive.
+    pub clip_range: f64,
+}
+
+impl LossTerm for PpoClip {
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let (low, high) = (1.0 - self.clip_range, 1.0 + self.clip_range);
+        let advantages = context.advantages.clone();
+        let log_ratio = context.log_probs.clone() - context.old_log_probs.clone();
+
+        // Without gradient: which samples are clipped.
+        let plain_log_ratio = log_ratio.clone().inner();
+        let plain_ratio = plain_log_ratio.clone().exp();
+        let plain_advantages = advantages.clone().inner();
+        let above = plain_ratio.clone().greater_elem(high);
+        let below = plain_ratio.clone().lower_elem(low);
+        let clipped_above = above
+            .clone()
+            .bool_and(plain_advantages.clone().greater_equal_elem(0.0));
+        let clipped_below = below
+            .clone()
+            .bool_and(plain_advantages.lower_equal_elem(0.0));
+        let clipped = clipped_above.clone().bool_or(clipped_below.clone());
+
+        let ratio = log_ratio.mask_fill(Tensor::from_inner(clipped), 0.0).exp();
+        let ratio = ratio
+            .mask_fill(Tensor::from_inner(clipped_above), high)
+            .mask_fill(Tensor::from_inner(clipped_below), low);
+        let loss = (ratio * advantages).mean().neg();
+
+        let approx_kl = (plain_ratio.sub_scalar(1.0) - plain_log_ratio).mean();
+        let clip_fraction = above.bool_or(below).float().mean();
+        TermOutput {
+            metrics: vec![
+                ("policy_loss", loss.clone().inner()),
+                ("approx_kl", approx_kl),
+                ("clip_fraction", clip_fraction),
+            ],
+            loss,
+        }
+    }
+}

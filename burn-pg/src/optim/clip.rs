@@ -1,0 +1,20 @@
+//! One global gradient norm.
+
+use burn::tensor::Tensor;
+
+/// Scales a gradient over all parameters (shape `[P]`) so that its Euclidean norm is at most `max_norm`: one norm for
+/// all of them, so that the direction stays. Returns the gradient and its norm before (shape `[1]`).
+///
+/// The factor is `min(1, max_norm / (norm + 1e-6))`, as in PyTorch's `clip_grad_norm_`. Nothing is read back from the
+/// device.
+#[must_use]
+pub fn clip_global_norm(gradient: Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>) {
+    let norm = gradient.clone().square().sum().sqrt();
+    let factor = norm
+        .clone()
+        .add_scalar(1e-6)
+        .recip()
+        .mul_scalar(max_norm)
+        .clamp_max(1.0);
+    (gradient * factor, norm)
+}

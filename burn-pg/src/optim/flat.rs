@@ -1,0 +1,98 @@
+//! All trainable parameters of a module as one vector.
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::{Gradients, Tensor},
+};
+
+/// The trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
+///
+/// # Panics
+/// If the module has no trainable parameters.
+#[must_use]
+pub fn flatten_parameters<M: Module>(module: &M) -> Tensor<1> {
+    Flatten::run(module, None)
+}
+
+/// The gradients of the trainable parameters of `module`, in the same order; 0 where the loss does not depend on a
+/// parameter. Shape `[P]`.
+///
+/// # Panics
+/// If the module has no trainable parameters.
+#[must_use]
+pub fn flatten_gradients<M: Module>(module: &M, gradients: &Gradients) -> Tensor<1> {
+    Flatten::run(module, Some(gradients))
+}
+
+/// Puts new values, in the order of [`flatten_parameters`], in place of the trainable parameters of `module`.
+///
+/// # Panics
+/// If `values` is not as long as the trainable parameters together.
+#[must_use]
+pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
+    let [len] = values.dims();
+    let mut replace = Replace { values, offset: 0 };
+    let module = module.map(&mut replace);
+    assert_eq!(
+        replace.offset, len,
+        "one value for each trainable parameter"
+    );
+    module
+}
+
+struct Flatten<'a> {
+    /// Collect gradients, or the parameters themselves?
+    gradients: Option<&'a Gradients>,
+    parts: Vec<Tensor<1>>,
+}
+
+impl<'a> Flatten<'a> {
+    fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
+        let mut flatten = Self {
+            gradients,
+            parts: Vec::new(),
+        };
+        module.visit(&mut flatten);
+        Tensor::cat(flatten.parts, 0)
+    }
+}
+
+impl ModuleVisitor for Flatten<'_> {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let parameter = parameter.val();
+        if !parameter.is_require_grad() {
+            return;
+        }
+        let part = match self.gradients {
+            None => parameter.inner(),
+            Some(gradients) => parameter
+                .grad(gradients)
+                .unwrap_or_else(|| parameter.inner().zeros_like()),
+        };
+        let len = part.shape().num_elements();
+        self.parts.push(part.reshape([len]));
+    }
+}
+
+struct Replace {
+    values: Tensor<1>,
+    offset: usize,
+}
+
+impl ModuleMapper for Replace {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, old, mapper) = parameter.consume();
+        if !old.is_require_grad() {
+            return Param::from_mapped_value(id, old, mapper);
+        }
+        let shape = old.shape();
+        let len = shape.num_elements();
+        let new = self
+            .values
+            .clone()
+            .narrow(0, self.offset, len)
+            .reshape(shape);
+        self.offset += len;
+        Param::from_mapped_value(id, Tensor::from_inner(new).require_grad(), mapper)
+    }
+}

@@ -1,0 +1,84 @@
+//! Initial weights.
+
+use burn_pg_envs::EnvRng;
+
+/// A random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: the shorter of its rows and
+/// columns are orthogonal and of length `gain`.
+///
+/// Source: A. Saxe, J. McClelland, S. Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear
+/// neural networks* (2014). The matrix is drawn on the host, so a seed gives the same weights on every device.
+#[must_use]
+#[allow(clippy::cast_possible_truncation)] // computed in f64, kept in f32
+pub fn orthogonal(rows: usize, columns: usize, gain: f64, rng: &mut EnvRng) -> Vec<f32> {
+    let (short, long) = (rows.min(columns), rows.max(columns));
+    let vectors = orthonormal(short, long, rng);
+    let element = |row: usize, column: usize| {
+        if rows <= columns {
+            vectors[row][column]
+        } else {
+            vectors[column][row]
+        }
+    };
+    (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
+        .map(|(row, column)| (gain * element(row, column)) as f32)
+        .collect()
+}
+
+/// `count` random orthonormal vectors of `dim >= count` dimensions: Gaussian vectors, through Gram and Schmidt's process.
+fn orthonormal(count: usize, dim: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while vectors.len() < count {
+        let mut vector: Vec<f64> = (0..dim).map(|_| rng.normal()).collect();
+        // Twice is enough for full precision (Giraud, Langou, Rozloznik, 2005).
+        for _ in 0..2 {
+            for other in &vectors {
+                let along = dot(&vector, other);
+                for (v, o) in vector.iter_mut().zip(other) {
+                    *v -= along * o;
+                }
+            }
+        }
+        let length = dot(&vector, &vector).sqrt();
+        // Almost surely true; otherwise another vector is drawn.
+        if length > 1e-6 {
+            vector.iter_mut().for_each(|v| *v /= length);
+            vectors.push(vector);
+        }
+    }
+    vectors
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_side_is_orthogonal_with_the_gain_as_length() {
+        for (rows, columns) in [(4, 64), (64, 64), (64, 2), (1, 1), (64, 1)] {
+            let gain = 2.0_f64.sqrt();
+            let matrix = orthogonal(rows, columns, gain, &mut EnvRng::new(3));
+            assert_eq!(matrix.len(), rows * columns);
+            let at = |r: usize, c: usize| f64::from(matrix[r * columns + c]);
+            let short = rows.min(columns);
+            for i in 0..short {
+                for j in 0..short {
+                    let product: f64 = if rows <= columns {
+                        (0..columns).map(|c| at(i, c) * at(j, c)).sum()
+                    } else {
+                        (0..rows).map(|r| at(r, i) * at(r, j)).sum()
+                    };
+                    let expected = if i == j { 2.0 } else { 0.0 };
+                    assert!(
+                        (product - expected).abs() < 1e-6,
+                        "{rows}x{columns} {i},{j}: {product}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs a policy in a batch of environments.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pg_envs::{EnvRng, VectorEnv};
+
+use super::{EpisodeStats, Rollout};
+use crate::{
+    Error,
+    config::ConfigError,
+    distribution::{ActionBuffer, Distribution},
+    policy::ActorCritic,
+    readback::read,
+    streams,
+};
+
+/// Runs a policy in a batch of environments and records rollouts of a fixed length. Episodes go on from one rollout to
+/// the next.
+pub struct Collector {
+    envs: Box<dyn VectorEnv>,
+    /// One stream an environment, to sample its actions from.
+    streams: Vec<EnvRng>,
+    num_steps: usize,
+    device: Device,
+    rollout: Rollout,
+    episodes: EpisodeStats,
+    env_steps: u64,
+}
+
+impl Collector {
+    /// Resets `envs` with `seed` and prepares rollouts of `num_steps` steps. The policy runs on `device`.
+    ///
+    /// # Errors
+    /// [`ConfigError::ActionSpace`] if actions of the environment's kind are not supported.
+    pub fn new(
+        mut envs: Box<dyn VectorEnv>,
+        num_steps: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ConfigError> {
+        envs.reset(seed);
+        let actions = ActionBuffer::for_env(envs.spec())
+            .ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+        Ok(Self {
+            streams: streams::actions(seed, envs.num_envs()),
+            rollout: Rollout::new(envs.num_envs(), actions),
+            envs,
+            num_steps,
+            device: device.clone().without_autodiff(),
+            episodes: EpisodeStats::default(),
+            env_steps: 0,
+        })
+    }
+
+    /// Environment steps taken so far.
+    #[must_use]
+    pub fn env_steps(&self) -> u64 {
+        self.env_steps
+    }
+
+    /// Statistics of the episodes that have ended so far.
+    #[must_use]
+    pub fn episodes(&self) -> &EpisodeStats {
+        &self.episodes
+    }
+
+    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] if the policy's output is not a distribution; [`Error::Execution`] if the device fails.
+    pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
+        self.rollout.clear();
+        let mut truncations = Truncations::default();
+        for _ in 0..self.num_steps {
+            self.act(policy)?;
+            self.step(&mut truncations)?;
+        }
+        self.bootstrap(policy, &truncations)?;
+        Ok(&self.rollout)
+    }
+
+    /// Records the current observations, their values, and an action for each.
+    fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
+        let observations = &self.envs.batch().observations;
+        let (distribution, value) = policy.forward(self.upload(observations));
+        let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
+        self.rollout.observations.extend_from_slice(observations);
+        self.rollout.values.extend_from_slice(&values);
+        let Rollout {
+            actions, log_probs, ..
+        } = &mut self.rollout;
+        P::Dist::sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
+            let env_steps = self.env_steps;
+            Error::Policy { env_steps, source }
+        })
+    }
+
+    /// Takes the last recorded actions, and records what came of them.
+    fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
+        let Rollout { num_envs, .. } = self.rollout;
+        let first_row = self.rollout.len();
+        let batch = self.envs.step(self.rollout.actions.last(num_envs))?;
+        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
+        let rewards = batch.rewards.iter().map(|&reward| reward as f32);
+        self.rollout.rewards.extend(rewards);
+        self.rollout.terminated.extend_from_slice(&batch.terminated);
+        self.rollout.truncated.extend_from_slice(&batch.truncated);
+        for env in batch.ended() {
+            self.episodes
+                .push(batch.episode_returns[env], batch.episode_lengths[env]);
+            if !batch.terminated[env] {
+                let width = batch.observations.len() / num_envs;
+                truncations.rows.push(first_row + env);
+                truncations
+                    .observations
+                    .extend_from_slice(&batch.final_observations[env * width..(env + 1) * width]);
+            }
+        }
+        self.env_steps += num_envs as u64;
+        Ok(())
+    }
+
+    /// Fills in the values of the observations that followed each step.
+    fn bootstrap<P: ActorCritic>(
+        &mut self,
+        policy: &P,
+        truncations: &Truncations,
+    ) -> Result<(), Error> {
+        // The observations after the last step and the final ones of truncated episodes, in one batch.
+        let mut unseen = self.envs.batch().observations.clone();
+        unseen.extend_from_slice(&truncations.observations);
+        let [values] = read([policy.value(self.upload(&unseen))])?;
+        let (last, finals) = values.split_at(self.rollout.num_envs);
+
+        let Rollout {
+            next_values,
+            values,
+            num_envs,
+            terminated,
+            ..
+        } = &mut self.rollout;
+        next_values.extend_from_slice(&values[*num_envs..]);
+        next_values.extend_from_slice(last);
+        for (&row, &value) in truncations.rows.iter().zip(finals) {
+            next_values[row] = value;
+        }
+        for (value, &terminated) in next_values.iter_mut().zip(&*terminated) {
+            if terminated {
+                *value = 0.0;
+            }
+        }
+        Ok(())
+    }
+
+    fn upload(&self, observations: &[f32]) -> Tensor<2> {
+        let width = self.envs.spec().observation_space.flat_len();
+        let shape = [observations.len() / width, width];
+        Tensor::from_data(TensorData::new(observations.to_vec(), shape), &self.device)
+    }
+}
+
+/// Episodes that were cut off within a rollout.
+#[derive(Default)]
+struct Truncations {
+    /// Their last rows in the rollout.
+    rows: Vec<usize>,
+    /// Their final observations. Shape `[rows, D]`.
+    observations: Vec<f32>,
+}

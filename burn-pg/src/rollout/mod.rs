@@ -1,0 +1,90 @@
+//! Acting, and recording what happened.
+
+mod batch;
+mod collector;
+mod episodes;
+
+pub use batch::Batch;
+pub use collector::Collector;
+pub use episodes::EpisodeStats;
+
+use crate::{advantage::Trajectory, distribution::ActionBuffer};
+
+/// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rollout {
+    /// Number of environments, N.
+    pub num_envs: usize,
+    /// Observations acted on. Shape `[T, N, D]`.
+    pub observations: Vec<f32>,
+    /// Actions taken. Shape `[T, N]`.
+    pub actions: ActionBuffer,
+    /// Log-probabilities of the actions under the policy that took them. Shape `[T, N]`.
+    pub log_probs: Vec<f32>,
+    /// Values of the observations. Shape `[T, N]`.
+    pub values: Vec<f32>,
+    /// Values of the observations that followed; of the final observation at a truncation, 0 at a termination. Shape
+    /// `[T, N]`.
+    pub next_values: Vec<f32>,
+    /// Rewards. Shape `[T, N]`.
+    pub rewards: Vec<f32>,
+    /// Episodes that ended in a terminal state with this step. Shape `[T, N]`.
+    pub terminated: Vec<bool>,
+    /// Episodes that were cut off after this step. Shape `[T, N]`.
+    pub truncated: Vec<bool>,
+}
+
+impl Rollout {
+    /// An empty rollout of `num_envs` environments.
+    #[must_use]
+    pub fn new(num_envs: usize, actions: ActionBuffer) -> Self {
+        Self {
+            num_envs,
+            observations: Vec::new(),
+            actions,
+            log_probs: Vec::new(),
+            values: Vec::new(),
+            next_values: Vec::new(),
+            rewards: Vec::new(),
+            terminated: Vec::new(),
+            truncated: Vec::new(),
+        }
+    }
+
+    /// Number of recorded steps of all environments together, T * N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rewards.len()
+    }
+
+    /// Is nothing recorded?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rewards.is_empty()
+    }
+
+    /// Forgets the steps and keeps the memory.
+    pub fn clear(&mut self) {
+        self.observations.clear();
+        self.actions.clear();
+        self.log_probs.clear();
+        self.values.clear();
+        self.next_values.clear();
+        self.rewards.clear();
+        self.terminated.clear();
+        self.truncated.clear();
+    }
+
+    /// What an advantage estimator looks at.
+    #[must_use]
+    pub fn trajectory(&self) -> Trajectory<'_> {
+        Trajectory {
+            num_envs: self.num_envs,
+            rewards: &self.rewards,
+            values: &self.values,
+            next_values: &self.next_values,
+            terminated: &self.terminated,
+            truncated: &self.truncated,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The directory of a run: what it was told, what it measured, what it learned.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `config.toml` | every setting, resolved: enough to run again |
+//! | `metrics.jsonl` | one [`UpdateStats`] a line |
+//! | `policy.safetensors` | the trained networks |
+//! | `summary.json` | the outcome |
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    UpdateStats,
+    config::{Config, ConfigError},
+    durable::write_atomically,
+};
+
+/// Why a run directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunDirError {
+    /// There is something in it already. Nothing was touched.
+    #[error("{} is already used; choose a folder that is empty or does not exist", .0.display())]
+    Used(PathBuf),
+    /// It cannot be made or written to.
+    #[error("{} cannot be written: {source}", .path.display())]
+    Write {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// A file of it cannot be read.
+    #[error("{} cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// Its `config.toml` is not TOML.
+    #[error("{} is not valid TOML: {reason}", .path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// Its `config.toml` holds a setting that is refused.
+    #[error("{}: {source}", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ConfigError,
+    },
+}
+
+/// The directory of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Takes `path` for a new run. It must not exist, or be an empty folder.
+    ///
+    /// # Errors
+    /// [`RunDirError::Used`] or [`RunDirError::Write`].
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        let failed = |source| RunDirError::Write {
+            path: path.into(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(failed)?;
+        if fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(RunDirError::Used(path.into()));
+        }
+        // A folder that lets nobody write is found out now, not after training.
+        let probe = path.join("config.toml.tmp");
+        File::create(&probe)
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(failed)?;
+        Ok(Self { path: path.into() })
+    }
+
+    /// Takes a new folder within `parent`, called `name`, or `name-2`, `name-3` and so on if those exist.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
+        let failed = |path: &Path, source| RunDirError::Write {
+            path: path.into(),
+            source,
+        };
+        fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
+        let mut number = 1;
+        loop {
+            let path = match number {
+                1 => parent.join(name),
+                _ => parent.join(format!("{name}-{number}")),
+            };
+            // Only one process can make it, so two runs never share one.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(failed(&path, source)),
+            }
+        }
+    }
+
+    /// An existing run. Its files are looked at when they are asked for.
+    #[must_use]
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of the trained networks.
+    #[must_use]
+    pub fn policy_path(&self) -> PathBuf {
+        self.path.join("policy.safetensors")
+    }
+
+    /// Writes the resolved settings.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_config(&self, config: &Config) -> Result<(), RunDirError> {
+        self.write("config.toml", config.to_toml().as_bytes())
+    }
+
+    /// Writes the outcome.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_summary(&self, summary: &serde_json::Value) -> Result<(), RunDirError> {
+        self.write("summary.json", format!("{summary:#}\n").as_bytes())
+    }
+
+    /// Reads the settings of the run.
+    ///
+    /// # Errors
+    /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
+    pub fn config(&self) -> Result<Config, RunDirError> {
+        read_config(&self.path.join("config.toml")).and_then(|table| {
+            Config::from_table(table).map_err(|source| RunDirError::Config {
+                path: self.path.join("config.toml"),
+                source,
+            })
+        })
+    }
+
+    /// Begins `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn metrics(&self) -> Result<MetricsFile, RunDirError> {
+        let path = self.path.join("metrics.jsonl");
+        match File::create(&path) {
+            Ok(file) => Ok(MetricsFile {
+                file: BufWriter::new(file),
+                path,
+            }),
+            Err(source) => Err(RunDirError::Write { path, source }),
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        let path = self.path.join(name);
+        write_atomically(&path, bytes).map_err(|source| RunDirError::Write { path, source })
+    }
+}
+
+/// Reads a file of settings without looking at the keys.
+///
+/// # Errors
+/// [`RunDirError::Read`] or [`RunDirError::Toml`].
+pub fn read_config(path: &Path) -> Result<toml::Table, RunDirError> {
+    let text = fs::read_to_string(path).map_err(|source| RunDirError::Read {
+        path: path.into(),
+        source,
+    })?;
+    text.parse()
+        .map_err(|error: toml::de::Error| RunDirError::Toml {
+            path: path.into(),
+            reason: error.to_string(),
+        })
+}
+
+/// `metrics.jsonl`, one line an update.
+#[derive(Debug)]
+pub struct MetricsFile {
+    file: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl MetricsFile {
+    /// Adds a line, and hands it to the operating system: a reader sees whole lines.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
+        self.file
+            .write_all(b"\n")
+            .and_then(|()| self.file.flush())
+            .map_err(failed)
+    }
+}

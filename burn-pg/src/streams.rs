@@ -1,0 +1,36 @@
+//! Which stream of random numbers serves what.
+//!
+//! All randomness that decides a result comes from these, on the host, so that a seed means the same on every device
+//! and with any number of threads. Environment `i` of a run with seed `s` is seeded with `s + i`, as in Gymnasium; the
+//! streams below are spawned from `s` and independent of those.
+
+use burn_pg_envs::{EnvRng, SeedSequence};
+
+const ACTIONS: u32 = 1;
+const SHUFFLE: u32 = 2;
+const WEIGHTS: u32 = 3;
+const EVALUATION: u32 = 4;
+
+/// One stream an environment, to sample its actions from.
+pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<EnvRng> {
+    (0..)
+        .take(num_envs)
+        .map(|env| EnvRng::stream(seed, &[ACTIONS, env]))
+        .collect()
+}
+
+/// The stream that shuffles minibatches.
+pub(crate) fn shuffle(seed: u64) -> EnvRng {
+    EnvRng::stream(seed, &[SHUFFLE])
+}
+
+/// The stream that initialises weights.
+pub(crate) fn weights(seed: u64) -> EnvRng {
+    EnvRng::stream(seed, &[WEIGHTS])
+}
+
+/// The seed of evaluation episodes: far from the seeds of the training environments.
+pub(crate) fn evaluation_seed(seed: u64) -> u64 {
+    let [first] = SeedSequence::stream(seed, &[EVALUATION]).generate();
+    first
+}

@@ -1,0 +1,167 @@
+//! The loop: sample, estimate, climb.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use burn_pg_envs::EnvRng;
+
+use crate::{
+    Error, Observer, UpdateStats,
+    advantage::AdvantageEstimator,
+    config::CheckedConfig,
+    distribution::Distribution,
+    explained_variance,
+    loss::{LossContext, Objective, normalize},
+    metrics::MetricLog,
+    optim::{
+        Adam, Schedule, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters,
+    },
+    policy::ActorCritic,
+    rollout::{Batch, Collector, EpisodeStats},
+    streams,
+};
+
+/// The parts that an algorithm is made of.
+pub struct Parts<P> {
+    /// Acts in the environments.
+    pub collector: Collector,
+    /// The networks, on a device with autodiff.
+    pub policy: P,
+    /// Says how good the actions were.
+    pub estimator: Box<dyn AdvantageEstimator>,
+    /// What is minimised.
+    pub objective: Objective,
+    /// Turns gradients into steps.
+    pub optimiser: Adam,
+    /// Size of the steps.
+    pub learning_rate: Schedule,
+}
+
+/// A training run: parts, and how far they have come.
+pub struct Trainer<P> {
+    parts: Parts<P>,
+    config: CheckedConfig,
+    /// With autodiff.
+    device: Device,
+    shuffle: EnvRng,
+    update: u64,
+}
+
+impl<P: ActorCritic> Trainer<P> {
+    /// A run that has not begun.
+    #[must_use]
+    pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Self {
+        Self {
+            parts,
+            config: config.clone(),
+            device: device.clone().autodiff(),
+            shuffle: streams::shuffle(config.seed),
+            update: 0,
+        }
+    }
+
+    /// The policy as it is now.
+    #[must_use]
+    pub fn policy(&self) -> &P {
+        &self.parts.policy
+    }
+
+    /// Environment steps taken so far.
+    #[must_use]
+    pub fn env_steps(&self) -> u64 {
+        self.parts.collector.env_steps()
+    }
+
+    /// Statistics of the episodes that have ended so far.
+    #[must_use]
+    pub fn episodes(&self) -> &EpisodeStats {
+        self.parts.collector.episodes()
+    }
+
+    /// Trains until the configured number of steps is reached, or `observer` breaks off.
+    ///
+    /// # Errors
+    /// See [`update`](Self::update).
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let (start, steps_before) = (Instant::now(), self.env_steps());
+        while self.update < self.config.num_updates() {
+            let mut stats = self.update()?;
+            stats.elapsed_seconds = start.elapsed().as_secs_f64();
+            stats.steps_per_second =
+                (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
+            if observer.on_update(&stats).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
+    ///
+    /// # Errors
+    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::NonFinite`] if a metric is not finite,
+    /// [`Error::Execution`] if the device fails.
+    pub fn update(&mut self) -> Result<UpdateStats, Error> {
+        let Parts {
+            collector,
+            policy,
+            estimator,
+            objective,
+            optimiser,
+            learning_rate,
+        } = &mut self.parts;
+        let learning_rate = learning_rate.at(self.update, self.config.num_updates());
+
+        let rollout = collector.collect(&policy.valid())?;
+        let targets = estimator.estimate(&rollout.trajectory());
+        let batch = Batch::new(rollout, &targets, &self.device);
+        let explained_variance = explained_variance(&rollout.values, &targets.returns);
+
+        let mut log = MetricLog::default();
+        for _epoch in 0..self.config.num_epochs {
+            let batch = batch.shuffled(&mut self.shuffle);
+            for minibatch in batch.minibatches(self.config.minibatch_size()) {
+                let context = evaluate_actions(policy, minibatch, self.config.normalize_advantages);
+                let mut output = objective.compute(&context);
+                let gradient = flatten_gradients(policy, &output.loss.backward());
+                let (gradient, norm) = clip_global_norm(gradient, self.config.max_grad_norm);
+                let weights = optimiser.step(learning_rate, flatten_parameters(policy), gradient);
+                *policy = replace_parameters(policy.clone(), weights);
+                output.metrics.push(("grad_norm", norm));
+                log.push(output.metrics);
+            }
+        }
+
+        self.update += 1;
+        Ok(UpdateStats {
+            update: self.update,
+            env_steps: collector.env_steps(),
+            episodes: collector.episodes().count(),
+            episode_return_mean: collector.episodes().return_mean(),
+            episode_length_mean: collector.episodes().length_mean(),
+            learning_rate,
+            explained_variance,
+            losses: log.read_means(self.update)?,
+            elapsed_seconds: 0.0,
+            steps_per_second: 0.0,
+        })
+    }
+}
+
+/// What the current policy says of a minibatch, beside what was said when it was collected.
+fn evaluate_actions<P: ActorCritic>(policy: &P, minibatch: Batch, normalized: bool) -> LossContext {
+    let (distribution, values) = policy.forward(minibatch.observations);
+    LossContext {
+        log_probs: distribution.log_prob(&minibatch.actions),
+        entropies: distribution.entropy(),
+        values,
+        old_log_probs: minibatch.log_probs,
+        old_values: minibatch.values,
+        advantages: if normalized {
+            normalize(minibatch.advantages)
+        } else {
+            minibatch.advantages
+        },
+        returns: minibatch.returns,
+    }
+}
