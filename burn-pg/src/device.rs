@@ -387,12 +387,9 @@ mod tests {
             assert_eq!(backend.name().parse(), Ok(DeviceChoice::Backend(backend)));
         }
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
-        let error = "gpu".parse::<DeviceChoice>().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("unknown device `gpu`; known are: auto, cuda,")
-        );
+        let error = "webgpi".parse::<DeviceChoice>().unwrap_err().to_string();
+        let start = "unknown device `webgpi` (did you mean `webgpu`?); known are: auto, cuda,";
+        assert!(error.starts_with(start), "{error}");
     }
 
     #[test]

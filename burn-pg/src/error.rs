@@ -36,6 +36,21 @@ pub enum Error {
         /// What is wrong with it.
         source: DistributionError,
     },
+    /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are as they
+    /// were.
+    #[error(
+        "environment {env} gave the reward {reward} in step {step} of the rollout that began at {env_steps} environment steps"
+    )]
+    Reward {
+        /// Index of the environment.
+        env: usize,
+        /// Step within the rollout.
+        step: usize,
+        /// Environment steps before the rollout.
+        env_steps: u64,
+        /// The reward.
+        reward: f32,
+    },
     /// A metric of an update is NaN or infinite. The weights have been changed by that update.
     #[error("update {update}: `{metric}` is {value}")]
     NonFinite {

@@ -9,13 +9,10 @@ use crate::{
     Error, Observer, UpdateStats,
     advantage::AdvantageEstimator,
     config::CheckedConfig,
-    distribution::Distribution,
     explained_variance,
-    loss::{LossContext, Objective, normalize},
+    learner::Learner,
     metrics::MetricLog,
-    optim::{
-        Adam, Schedule, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters,
-    },
+    optim::Schedule,
     policy::ActorCritic,
     rollout::{Batch, Collector, EpisodeStats},
     streams,
@@ -25,14 +22,10 @@ use crate::{
 pub struct Parts<P> {
     /// Acts in the environments.
     pub collector: Collector,
-    /// The networks, on a device with autodiff.
-    pub policy: P,
     /// Says how good the actions were.
     pub estimator: Box<dyn AdvantageEstimator>,
-    /// What is minimised.
-    pub objective: Objective,
-    /// Turns gradients into steps.
-    pub optimiser: Adam,
+    /// The networks, and what improves them.
+    pub learner: Learner<P>,
     /// Size of the steps.
     pub learning_rate: Schedule,
 }
@@ -63,7 +56,7 @@ impl<P: ActorCritic> Trainer<P> {
     /// The policy as it is now.
     #[must_use]
     pub fn policy(&self) -> &P {
-        &self.parts.policy
+        &self.parts.learner.policy
     }
 
     /// Environment steps taken so far.
@@ -99,36 +92,29 @@ impl<P: ActorCritic> Trainer<P> {
     /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::NonFinite`] if a metric is not finite,
-    /// [`Error::Execution`] if the device fails.
+    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Reward`] or [`Error::NonFinite`] if a
+    /// reward or a metric is not finite, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let Parts {
             collector,
-            policy,
             estimator,
-            objective,
-            optimiser,
+            learner,
             learning_rate,
         } = &mut self.parts;
         let learning_rate = learning_rate.at(self.update, self.config.num_updates());
 
-        let rollout = collector.collect(&policy.valid())?;
+        let env_steps = collector.env_steps();
+        let rollout = collector.collect(&learner.policy.valid())?;
+        rollout.check_rewards(env_steps)?;
         let targets = estimator.estimate(&rollout.trajectory());
-        let batch = Batch::new(rollout, &targets, &self.device);
         let explained_variance = explained_variance(&rollout.values, &targets.returns);
+        let batch = Batch::new(rollout, &targets, &self.device);
 
         let mut log = MetricLog::default();
         for _epoch in 0..self.config.num_epochs {
             let batch = batch.shuffled(&mut self.shuffle);
             for minibatch in batch.minibatches(self.config.minibatch_size()) {
-                let context = evaluate_actions(policy, minibatch, self.config.normalize_advantages);
-                let mut output = objective.compute(&context);
-                let gradient = flatten_gradients(policy, &output.loss.backward());
-                let (gradient, norm) = clip_global_norm(gradient, self.config.max_grad_norm);
-                let weights = optimiser.step(learning_rate, flatten_parameters(policy), gradient);
-                *policy = replace_parameters(policy.clone(), weights);
-                output.metrics.push(("grad_norm", norm));
-                log.push(output.metrics);
+                log.push(learner.step(minibatch, learning_rate));
             }
         }
 
@@ -145,23 +131,5 @@ impl<P: ActorCritic> Trainer<P> {
             elapsed_seconds: 0.0,
             steps_per_second: 0.0,
         })
-    }
-}
-
-/// What the current policy says of a minibatch, beside what was said when it was collected.
-fn evaluate_actions<P: ActorCritic>(policy: &P, minibatch: Batch, normalized: bool) -> LossContext {
-    let (distribution, values) = policy.forward(minibatch.observations);
-    LossContext {
-        log_probs: distribution.log_prob(&minibatch.actions),
-        entropies: distribution.entropy(),
-        values,
-        old_log_probs: minibatch.log_probs,
-        old_values: minibatch.values,
-        advantages: if normalized {
-            normalize(minibatch.advantages)
-        } else {
-            minibatch.advantages
-        },
-        returns: minibatch.returns,
     }
 }

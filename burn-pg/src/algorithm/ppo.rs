@@ -7,6 +7,7 @@ use crate::{
     Error,
     advantage::Gae,
     config::CheckedConfig,
+    learner::Learner,
     loss::{Entropy, Objective, PpoClip, Value},
     optim::{Adam, Schedule},
     policy::MlpActorCritic,
@@ -39,28 +40,28 @@ pub fn ppo_in(
         &mut streams::weights(config.seed),
         &device.clone().autodiff(),
     )?;
-    let parts = Parts {
-        collector: Collector::new(envs, config.num_steps, config.seed, device)?,
+    let clip_range = config.clip_range;
+    let value = Value {
+        clip_range: config.clip_value.then_some(clip_range),
+    };
+    let learner = Learner {
         policy,
-        estimator: Box::new(Gae {
-            gamma: config.gamma,
-            lambda: config.gae_lambda,
-        }),
         objective: Objective::new()
-            .with(
-                1.0,
-                PpoClip {
-                    clip_range: config.clip_range,
-                },
-            )
-            .with(
-                config.value_weight,
-                Value {
-                    clip_range: config.clip_value.then_some(config.clip_range),
-                },
-            )
+            .with(1.0, PpoClip { clip_range })
+            .with(config.value_weight, value)
             .with(config.entropy_weight, Entropy),
         optimiser: Adam::new(config.adam_epsilon),
+        max_grad_norm: config.max_grad_norm,
+        normalize_advantages: config.normalize_advantages,
+    };
+    let estimator = Gae {
+        gamma: config.gamma,
+        lambda: config.gae_lambda,
+    };
+    let parts = Parts {
+        collector: Collector::new(envs, config.num_steps, config.seed, device)?,
+        estimator: Box::new(estimator),
+        learner,
         learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
             (true, start) => Schedule::LinearDecay { start },
             (false, value) => Schedule::Constant { value },

@@ -3,11 +3,15 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 use burn_pg_envs::EnvRng;
 
-use super::{ActionBuffer, ActionTensor, Distribution, DistributionError, check_finite};
+use super::{ActionBuffer, ActionTensor, Distribution, DistributionError};
+
+/// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
+const LEAST_LOG_PROB: f64 = -1e4;
 
 /// One of K actions, with probabilities `softmax(logits)`.
 ///
-/// Works with log-probabilities that are shifted by the largest logit, so logits of 1e4 lose nothing.
+/// Works with log-probabilities that are shifted by the largest logit, so logits of 1e4 lose nothing. A logit of minus
+/// infinity makes an action impossible.
 #[derive(Debug, Clone)]
 pub struct Categorical {
     logits: Tensor<2>,
@@ -38,10 +42,10 @@ impl Distribution for Categorical {
             .squeeze_dim(1)
     }
 
-    /// `-sum_k p_k log p_k`
+    /// `-sum_k p_k log p_k`, where an impossible action contributes 0.
     fn entropy(&self) -> Tensor<1> {
         let log_probs = self.log_probs.clone();
-        (log_probs.clone().exp() * log_probs)
+        (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB))
             .sum_dim(1)
             .squeeze_dim(1)
             .neg()
@@ -55,7 +59,7 @@ impl Distribution for Categorical {
     ) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions;
         let width = parameters.len() / streams.len();
-        check_finite(parameters, width)?;
+        check_rows(parameters, width)?;
         for (logits, stream) in parameters.chunks_exact(width).zip(streams) {
             let (action, log_prob) = draw(logits, stream.next_f64());
             actions.push(action);
@@ -71,7 +75,7 @@ impl Distribution for Categorical {
     ) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions;
         let width = parameters.len() / batch;
-        check_finite(parameters, width)?;
+        check_rows(parameters, width)?;
         let best = |logits: &[f32]| {
             (0..)
                 .zip(logits)
@@ -86,6 +90,21 @@ impl Distribution for Categorical {
         actions.extend(parameters.chunks_exact(width).map(|logits| best(logits).0));
         Ok(())
     }
+}
+
+/// Refuses NaN, plus infinity, and rows in which every action is impossible.
+fn check_rows(logits: &[f32], width: usize) -> Result<(), DistributionError> {
+    for (row, logits) in logits.chunks_exact(width).enumerate() {
+        let bad = |&logit: &f32| logit.is_nan() || logit == f32::INFINITY;
+        if let Some(index) = logits.iter().position(bad) {
+            let value = logits[index];
+            return Err(DistributionError::NotANumber { row, index, value });
+        }
+        if logits.iter().all(|&logit| logit == f32::NEG_INFINITY) {
+            return Err(DistributionError::NothingPossible { row });
+        }
+    }
+    Ok(())
 }
 
 /// The action at `uniform` (in `[0, 1)`) of the cumulative distribution, and its log-probability.
@@ -132,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_impossible_action_is_never_drawn() {
-        let logits = [-1e4, 0.0, -1e4];
+        let logits = [-1e4, 0.0, f32::NEG_INFINITY];
         for uniform in [0.0, 0.5, 1.0_f64.next_down()] {
             assert_eq!(draw(&logits, uniform), (1, 0.0));
         }
@@ -146,20 +165,22 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_are_refused() {
+    fn logits_that_define_no_distribution_are_refused() {
         let mut actions = ActionBuffer::Discrete(Vec::new());
         let mut streams = [EnvRng::new(0), EnvRng::new(1)];
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let parameters = [0.0, 1.0, 0.0, bad];
+        let infinity = f32::INFINITY;
+        for (row, message) in [
+            ([0.0, f32::NAN], "row 1: parameter 1 is NaN"),
+            ([infinity, 0.0], "row 1: parameter 0 is inf"),
+            ([-infinity, -infinity], "row 1: every action is impossible"),
+        ] {
+            let parameters = [0.0, 1.0, row[0], row[1]];
+            let mut log_probs = Vec::new();
             let error =
-                Categorical::sample(&parameters, &mut streams, &mut actions, &mut Vec::new())
-                    .unwrap_err();
-            assert!(
-                error.to_string().starts_with("row 1: parameter 1 is"),
-                "{error}"
-            );
-            assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
+                Categorical::sample(&parameters, &mut streams, &mut actions, &mut log_probs);
+            assert_eq!(error.unwrap_err().to_string(), message);
             assert!(Categorical::mode(&parameters, 2, &mut actions).is_err());
+            assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
         }
     }
 }

@@ -50,7 +50,7 @@ pub trait Distribution {
 pub enum DistributionError {
     /// A parameter is NaN or infinite.
     #[error("row {row}: parameter {index} is {value}")]
-    NonFinite {
+    NotANumber {
         /// Row in the batch.
         row: usize,
         /// Index within the row.
@@ -58,18 +58,12 @@ pub enum DistributionError {
         /// Its value.
         value: f32,
     },
-}
-
-/// Checks that every number of row-major `parameters` is finite.
-fn check_finite(parameters: &[f32], width: usize) -> Result<(), DistributionError> {
-    match parameters.iter().position(|p| !p.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(DistributionError::NonFinite {
-            row: at / width,
-            index: at % width,
-            value: parameters[at],
-        }),
-    }
+    /// Every action has probability 0.
+    #[error("row {row}: every action is impossible")]
+    NothingPossible {
+        /// Row in the batch.
+        row: usize,
+    },
 }
 
 /// Actions on the host, in the order in which they were taken.

@@ -8,7 +8,7 @@ pub use batch::Batch;
 pub use collector::Collector;
 pub use episodes::EpisodeStats;
 
-use crate::{advantage::Trajectory, distribution::ActionBuffer};
+use crate::{Error, advantage::Trajectory, distribution::ActionBuffer};
 
 /// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +73,22 @@ impl Rollout {
         self.rewards.clear();
         self.terminated.clear();
         self.truncated.clear();
+    }
+
+    /// Refuses rewards that would turn every weight into NaN. `env_steps` are those before the rollout.
+    ///
+    /// # Errors
+    /// [`Error::Reward`] for the first reward that is not finite.
+    pub fn check_rewards(&self, env_steps: u64) -> Result<(), Error> {
+        match self.rewards.iter().position(|reward| !reward.is_finite()) {
+            None => Ok(()),
+            Some(row) => Err(Error::Reward {
+                env: row % self.num_envs,
+                step: row / self.num_envs,
+                env_steps,
+                reward: self.rewards[row],
+            }),
+        }
     }
 
     /// What an advantage estimator looks at.

@@ -1,0 +1,14 @@
+//! Tests of the library as its users see it, most of them against numbers from the field's own programs.
+//!
+//! Tests of tensor code run on every backend that was compiled in and finds an adapter, in single precision, and on
+//! those that have it in double precision too.
+
+mod adam;
+mod categorical;
+mod gae;
+mod golden;
+mod network;
+mod ppo_loss;
+mod ppo_update;
+mod precision;
+mod run;

@@ -1,0 +1,79 @@
+//! The devices and float types that tensor tests run on.
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_pg::device::{self, Backend, DeviceChoice};
+
+/// A device, and the float type to use on it.
+#[derive(Debug, Clone)]
+pub struct Precision {
+    pub backend: Backend,
+    /// With autodiff.
+    pub device: Device,
+    pub dtype: DType,
+}
+
+impl Precision {
+    /// Every combination that works here. Never empty.
+    pub fn all() -> Vec<Self> {
+        let opened = Backend::compiled()
+            .into_iter()
+            .filter_map(|backend| device::open(DeviceChoice::Backend(backend)).ok());
+        let all: Vec<Self> = opened
+            .flat_map(|open| {
+                let types = [DType::F32, DType::F64].into_iter();
+                // On GPUs double precision is rare, and no use of the library asks for it there.
+                let types =
+                    types.filter(move |&dtype| dtype == DType::F32 || open.backend.is_cpu());
+                types.map(move |dtype| Self {
+                    backend: open.backend,
+                    device: open.device.clone().autodiff(),
+                    dtype,
+                })
+            })
+            .collect();
+        assert!(!all.is_empty());
+        all
+    }
+
+    pub fn is_double(&self) -> bool {
+        self.dtype == DType::F64
+    }
+
+    pub fn tensor<const D: usize>(&self, values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+        let data = TensorData::new(values, shape).convert_dtype(self.dtype);
+        Tensor::from_data(data, (&self.device, self.dtype))
+    }
+
+    pub fn vector(&self, values: &[f64]) -> Tensor<1> {
+        self.tensor(values.to_vec(), [values.len()])
+    }
+
+    pub fn matrix(&self, rows: &[Vec<f64>]) -> Tensor<2> {
+        self.tensor(rows.concat(), [rows.len(), rows[0].len()])
+    }
+
+    pub fn indices(&self, values: &[i64]) -> Tensor<1, Int> {
+        Tensor::from_data(
+            TensorData::new(values.to_vec(), [values.len()]),
+            &self.device,
+        )
+    }
+}
+
+/// The values of a tensor, in double precision.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().convert::<f64>().try_into_vec().unwrap()
+}
+
+/// Asserts that numbers agree, each within `tolerance` relative to the larger of 1 and its expected size.
+#[track_caller]
+pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    for (i, (ours, expected)) in ours.iter().zip(expected).enumerate() {
+        let close = (ours - expected).abs() <= tolerance * expected.abs().max(1.0);
+        assert!(
+            close || ours == expected,
+            "{what}[{i}]: {ours} instead of {expected}, tolerance {tolerance}"
+        );
+    }
+}

@@ -1,0 +1,432 @@
+//! Whole training runs through the library.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use burn::module::Module;
+use burn_pg::{
+    Config, DeviceChoice, Error, Trainer, UpdateStats,
+    algorithm::{ppo, ppo_in},
+    config::ConfigError,
+    device::{self, Backend},
+    envs::{Actions, Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
+    evaluate,
+    policy::MlpActorCritic,
+    run_dir::{RunDir, RunDirError},
+    weights::{self, WeightsError},
+};
+
+use crate::precision::values;
+
+fn small() -> Config {
+    Config {
+        total_steps: 64,
+        num_envs: 2,
+        num_steps: 16,
+        num_epochs: 2,
+        num_minibatches: 2,
+        hidden_sizes: vec![8],
+        ..Config::default()
+    }
+}
+
+fn trainer(config: Config, backend: Backend) -> Trainer<MlpActorCritic> {
+    let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
+    ppo(&config.validate().unwrap(), &device).unwrap()
+}
+
+/// Everything a run reports, but the time.
+fn metrics(trainer: &mut Trainer<MlpActorCritic>) -> Vec<String> {
+    let mut lines = Vec::new();
+    trainer
+        .run(&mut |stats: &UpdateStats| {
+            let mut line: BTreeMap<String, serde_json::Value> =
+                serde_json::from_value(serde_json::to_value(stats).unwrap()).unwrap();
+            for field in UpdateStats::TIME_FIELDS {
+                line.remove(field).unwrap();
+            }
+            lines.push(serde_json::to_string(&line).unwrap());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    lines
+}
+
+/// Backends that find an adapter on this machine.
+fn backends() -> Vec<Backend> {
+    let opens = |backend: &Backend| device::open(DeviceChoice::Backend(*backend)).is_ok();
+    Backend::compiled().into_iter().filter(opens).collect()
+}
+
+#[test]
+fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
+    let mut first_updates = Vec::new();
+    for backend in backends() {
+        let mut trainer = trainer(small(), backend);
+        let before = MlpWeights::of(trainer.policy());
+        let lines = metrics(&mut trainer);
+        assert_eq!(lines.len(), 2, "{backend}");
+        assert_eq!(trainer.env_steps(), 64, "{backend}");
+        assert_ne!(before, MlpWeights::of(trainer.policy()), "{backend}");
+        first_updates.push(serde_json::from_str::<UpdateStats>(&add_time(&lines[0])).unwrap());
+    }
+    // The weights and all random numbers are drawn on the host, so devices differ by rounding only.
+    for other in &first_updates[1..] {
+        for (name, value) in &first_updates[0].losses {
+            assert!(
+                (value - other.losses[name]).abs() < 1e-4,
+                "{name}: {value} {}",
+                other.losses[name]
+            );
+        }
+    }
+}
+
+fn add_time(line: &str) -> String {
+    line.replacen('{', "{\"elapsed_seconds\":0.0,\"steps_per_second\":0.0,", 1)
+}
+
+#[derive(Debug, PartialEq)]
+struct MlpWeights(Vec<f64>);
+
+impl MlpWeights {
+    fn of(policy: &MlpActorCritic) -> Self {
+        Self(values(burn_pg::optim::flatten_parameters(policy)))
+    }
+}
+
+#[test]
+fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
+    // Enough environments that they are stepped in parallel.
+    let config = Config {
+        num_envs: 512,
+        num_steps: 4,
+        total_steps: 8_192,
+        num_minibatches: 4,
+        ..small()
+    };
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut trainer = trainer(
+                Config {
+                    seed,
+                    ..config.clone()
+                },
+                Backend::Flex,
+            );
+            (metrics(&mut trainer), MlpWeights::of(trainer.policy()))
+        })
+    };
+    let once = run(1, 5);
+    assert_eq!(once, run(1, 5));
+    assert_eq!(once, run(4, 5));
+    assert_ne!(once, run(1, 6));
+}
+
+#[test]
+fn an_observer_ends_a_run() {
+    let mut trainer = trainer(small(), Backend::Flex);
+    trainer
+        .run(&mut |_: &UpdateStats| ControlFlow::Break(()))
+        .unwrap();
+    assert_eq!(trainer.env_steps(), 32);
+}
+
+#[test]
+fn weights_survive_a_file_and_refuse_another_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.safetensors");
+    let config = small();
+    let policy = trainer(config.clone(), Backend::Flex).policy().clone();
+    weights::save(&policy, &path).unwrap();
+
+    let other = trainer(
+        Config {
+            seed: 9,
+            ..config.clone()
+        },
+        Backend::Flex,
+    )
+    .policy()
+    .clone();
+    assert_ne!(MlpWeights::of(&other), MlpWeights::of(&policy));
+    let loaded = weights::load(other, &path).unwrap();
+    assert_eq!(MlpWeights::of(&loaded), MlpWeights::of(&policy));
+
+    let wider = trainer(
+        Config {
+            hidden_sizes: vec![16],
+            ..config.clone()
+        },
+        Backend::Flex,
+    )
+    .policy()
+    .clone();
+    let error = weights::load(wider, &path).unwrap_err();
+    assert!(matches!(error, WeightsError::Tensor { .. }), "{error}");
+    let deeper = trainer(
+        Config {
+            hidden_sizes: vec![8, 8],
+            ..config
+        },
+        Backend::Flex,
+    )
+    .policy()
+    .clone();
+    let error = weights::load(deeper.clone(), &path).unwrap_err();
+    assert!(
+        error.to_string().contains("missing [actor.layers.2.bias, "),
+        "{error}"
+    );
+
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(
+        weights::load(deeper.clone(), &path),
+        Err(WeightsError::Format { .. })
+    ));
+    assert!(matches!(
+        weights::load(deeper, &folder.path().join("none")),
+        Err(WeightsError::Io { .. })
+    ));
+}
+
+#[test]
+fn a_run_directory_is_never_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let dir = RunDir::create(&path).unwrap();
+    dir.write_config(&small()).unwrap();
+    assert_eq!(dir.config().unwrap(), small());
+    assert!(matches!(RunDir::create(&path), Err(RunDirError::Used(_))));
+    assert_eq!(dir.config().unwrap(), small(), "untouched");
+
+    let names: Vec<_> = (0..3)
+        .map(|_| {
+            RunDir::create_numbered(folder.path(), "a")
+                .unwrap()
+                .path()
+                .file_name()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(names, ["a", "a-2", "a-3"]);
+
+    let below_a_file = folder.path().join("run/config.toml/below");
+    assert!(matches!(
+        RunDir::create(&below_a_file),
+        Err(RunDirError::Write { .. })
+    ));
+    std::fs::write(path.join("config.toml"), "gamma = ").unwrap();
+    assert!(matches!(dir.config(), Err(RunDirError::Toml { .. })));
+    std::fs::write(path.join("config.toml"), "gama = 1").unwrap();
+    assert!(matches!(dir.config(), Err(RunDirError::Config { .. })));
+}
+
+/// Two actions: 0 pays 1 and 1 pays nothing. Every episode is one step of terminal or of truncated end.
+#[derive(Clone, Default)]
+struct Bandit;
+
+impl Env for Bandit {
+    type Action = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Bandit".into(),
+            observation_space: Space::symmetric(&[1.0]),
+            action_space: Space::Discrete { n: 2 },
+            max_episode_steps: None,
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = 0.5;
+    }
+
+    fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        observation[0] = 1.0;
+        Step {
+            reward: f64::from(1 - action),
+            terminated: true,
+            truncated: false,
+        }
+    }
+}
+
+#[test]
+fn an_environment_of_ones_own_is_learnt() {
+    let config = Config {
+        total_steps: 8_000,
+        num_envs: 4,
+        num_steps: 25,
+        learning_rate: 0.01,
+        hidden_sizes: vec![8],
+        ..Config::default()
+    };
+    let device = device::open(DeviceChoice::Backend(Backend::Flex))
+        .unwrap()
+        .device;
+    let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
+    let mut trainer = ppo_in(envs, &config.validate().unwrap(), &device).unwrap();
+    trainer
+        .run(&mut |_: &UpdateStats| ControlFlow::Continue(()))
+        .unwrap();
+    let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
+    let policy = trainer.policy().valid();
+    let greedy = evaluate(&policy, envs, 1, false, &device).unwrap();
+    assert_eq!(
+        (
+            greedy.return_mean(),
+            greedy.return_std(),
+            greedy.length_mean()
+        ),
+        (1.0, 0.0, 1.0)
+    );
+    let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
+    let sampled = evaluate(&policy, envs, 1, true, &device).unwrap();
+    assert!(sampled.return_mean() > 0.9, "{}", sampled.return_mean());
+}
+
+/// Says what it is told to for an observation and a reward.
+struct Broken {
+    observation: f32,
+    reward: f64,
+}
+
+impl Env for Broken {
+    type Action = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Broken".into(),
+            ..Bandit::spec()
+        }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = self.observation;
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+        Step {
+            reward: self.reward,
+            terminated: false,
+            truncated: false,
+        }
+    }
+}
+
+fn run_broken(observation: f32, reward: f64) -> Error {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex))
+        .unwrap()
+        .device;
+    let good = Broken {
+        observation: 0.0,
+        reward: 0.0,
+    };
+    let envs = VecEnv::from_envs(vec![
+        good,
+        Broken {
+            observation,
+            reward,
+        },
+    ])
+    .unwrap();
+    let mut trainer = ppo_in(Box::new(envs), &small().validate().unwrap(), &device).unwrap();
+    let before = MlpWeights::of(trainer.policy());
+    let error = trainer
+        .run(&mut |_: &UpdateStats| ControlFlow::Continue(()))
+        .unwrap_err();
+    assert_eq!(
+        before,
+        MlpWeights::of(trainer.policy()),
+        "the weights are as they were"
+    );
+    error
+}
+
+#[test]
+fn an_observation_that_is_not_a_number_ends_a_run() {
+    let error = run_broken(f32::NAN, 0.0);
+    assert_eq!(
+        error.to_string(),
+        "the policy gave an impossible distribution after 0 environment steps: row 1: parameter 0 is NaN"
+    );
+}
+
+#[test]
+fn a_reward_that_is_not_a_number_ends_a_run() {
+    for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = run_broken(0.0, reward);
+        let message = format!("environment 1 gave the reward {reward} in step 0 of the rollout");
+        assert!(error.to_string().starts_with(&message), "{error}");
+    }
+}
+
+/// An environment whose actions are not supported.
+struct Continuous(EnvSpec);
+
+impl VectorEnv for Continuous {
+    fn spec(&self) -> &EnvSpec {
+        &self.0
+    }
+
+    fn num_envs(&self) -> usize {
+        1
+    }
+
+    fn batch(&self) -> &burn_pg::envs::StepBatch {
+        unreachable!("refused before")
+    }
+
+    fn reset(&mut self, _: u64) -> &burn_pg::envs::StepBatch {
+        unreachable!("refused before")
+    }
+
+    fn step(
+        &mut self,
+        _: Actions<'_>,
+    ) -> Result<&burn_pg::envs::StepBatch, burn_pg::envs::EnvError> {
+        unreachable!("refused before")
+    }
+}
+
+#[test]
+fn an_action_space_without_a_policy_is_refused() {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex))
+        .unwrap()
+        .device;
+    let spec = EnvSpec {
+        action_space: Space::symmetric(&[1.0]),
+        ..Bandit::spec()
+    };
+    let Err(error) = ppo_in(
+        Box::new(Continuous(spec)),
+        &small().validate().unwrap(),
+        &device,
+    ) else {
+        panic!("accepted");
+    };
+    assert!(
+        matches!(error, Error::Config(ConfigError::ActionSpace { .. })),
+        "{error}"
+    );
+    assert!(
+        ppo(
+            &Config {
+                env: "Go".into(),
+                ..small()
+            }
+            .validate()
+            .unwrap(),
+            &device
+        )
+        .is_err()
+    );
+    assert!(make("CartPole-v1", 1).is_ok());
+}
