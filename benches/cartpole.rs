@@ -1,1 +1,128 @@
-fn main() {}
+//! What the parts of a PPO run on CartPole-v1 cost.
+//!
+//! `cargo bench -p burn-pg-benches`
+
+use std::hint::black_box;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pg::{
+    Learner,
+    device::{self, DeviceChoice},
+    distribution::{ActionTensor, Distribution},
+    envs::{Actions, EnvRng, VectorEnv, make},
+    loss::{Entropy, Objective, PpoClip, Value},
+    optim::Adam,
+    policy::{Activation, ActorCritic, MlpActorCritic},
+    rollout::Batch,
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+/// Environment steps per second, with actions drawn beforehand.
+fn environments(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("CartPole-v1 step");
+    for num_envs in [1_usize, 8, 64, 1024, 8192] {
+        group.throughput(Throughput::Elements(num_envs as u64));
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("a thread pool");
+            let mut envs = make("CartPole-v1", num_envs).expect("a registered environment");
+            let mut rng = EnvRng::new(0);
+            let actions: Vec<u32> = (0..num_envs).map(|_| rng.below(2)).collect();
+            let id = BenchmarkId::new(format!("{threads} threads"), num_envs);
+            pool.install(|| {
+                group.bench_function(id, |bencher| {
+                    bencher.iter(|| {
+                        envs.step(Actions::Discrete(&actions))
+                            .map(|batch| black_box(batch.rewards[0]))
+                    });
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn networks(activation: Activation, device: &Device) -> MlpActorCritic {
+    let envs = make("CartPole-v1", 1).expect("a registered environment");
+    let rng = &mut EnvRng::new(0);
+    MlpActorCritic::new(envs.spec(), &[64, 64], activation, rng, device)
+        .expect("a discrete action space")
+}
+
+fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    let mut rng = EnvRng::new(1);
+    let len = shape.iter().product();
+    let values: Vec<f64> = (0..len).map(|_| rng.normal()).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// One forward pass of actor and critic for a batch of 8, read back.
+fn inference(criterion: &mut Criterion, device: &Device) {
+    let mut group = criterion.benchmark_group("forward, batch 8");
+    for activation in [Activation::Tanh, Activation::Relu] {
+        let policy = networks(activation, device).valid();
+        let observations = random([8, 4], device);
+        group.bench_function(format!("{activation:?}"), |bencher| {
+            bencher.iter(|| {
+                let (distribution, value) = policy.forward(observations.clone());
+                black_box((distribution.parameters().into_data(), value.into_data()))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Forward, backward, clipping and Adam for one minibatch.
+fn learning(criterion: &mut Criterion, device: &Device) {
+    let device = device.clone().autodiff();
+    let mut group = criterion.benchmark_group("PPO minibatch");
+    group.sample_size(50);
+    for size in [256_usize, 2048] {
+        group.throughput(Throughput::Elements(size as u64));
+        for activation in [Activation::Tanh, Activation::Relu] {
+            let mut learner = Learner {
+                policy: networks(activation, &device),
+                objective: Objective::new()
+                    .with(1.0, PpoClip { clip_range: 0.2 })
+                    .with(
+                        0.5,
+                        Value {
+                            clip_range: Some(0.2),
+                        },
+                    )
+                    .with(0.01, Entropy),
+                optimiser: Adam::new(1e-5),
+                max_grad_norm: 0.5,
+                normalize_advantages: true,
+            };
+            let batch = Batch {
+                observations: random([size, 4], &device),
+                actions: ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int()),
+                log_probs: random([size], &device).mul_scalar(0.1).sub_scalar(0.7),
+                values: random([size], &device),
+                advantages: random([size], &device),
+                returns: random([size], &device),
+            };
+            group.bench_function(
+                BenchmarkId::new(format!("{activation:?}"), size),
+                |bencher| {
+                    bencher.iter(|| black_box(learner.step(batch.clone(), 2.5e-4)));
+                },
+            );
+        }
+    }
+    group.finish();
+}
+
+fn benches(criterion: &mut Criterion) {
+    environments(criterion);
+    let device = device::open(DeviceChoice::Auto).expect("a device").device;
+    inference(criterion, &device);
+    learning(criterion, &device);
+}
+
+criterion_group!(cartpole, benches);
+criterion_main!(cartpole);

@@ -1,1 +1,55 @@
-pub fn main() {}
+//! Lesson 1: train PPO on CartPole-v1 from a program of your own, on a device of your choice.
+//!
+//! `cargo run --release -p burn-pg-examples --example 01_cartpole`
+
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate,
+};
+
+/// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
+/// `DeviceChoice::Backend(burn_pg::device::Backend::Wgpu)`.
+const DEVICE: DeviceChoice = DeviceChoice::Auto;
+
+fn main() -> Result<(), Error> {
+    let return_mean = train()?;
+    println!("greedy: mean return {return_mean:.1} over 20 episodes");
+    Ok(())
+}
+
+/// Trains a policy, and returns its mean return in fresh episodes.
+pub fn train() -> Result<f64, Error> {
+    let device = device::open(DEVICE)?.device;
+    let config = Config {
+        env: "CartPole-v1".into(),
+        total_steps: 30_000,
+        num_steps: 32,
+        num_epochs: 20,
+        num_minibatches: 1,
+        gamma: 0.98,
+        gae_lambda: 0.8,
+        clip_value: false,
+        entropy_weight: 0.0,
+        learning_rate: 1e-3,
+        ..Config::default()
+    }
+    .validate()?;
+
+    let mut trainer = ppo(&config, &device)?;
+    trainer.run(&mut |stats: &UpdateStats| {
+        let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
+        println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
+        // Enough: the mean of the last 100 episodes says so.
+        if return_mean >= 195.0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+
+    let policy = trainer.policy().valid();
+    let evaluation = evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?;
+    Ok(evaluation.return_mean())
+}

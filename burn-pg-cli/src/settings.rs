@@ -32,13 +32,13 @@ pub struct Settings {
     #[arg(long)]
     device: Option<DeviceChoice>,
     /// Seed of all randomness
-    #[arg(long)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Environment steps to train for
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     total_steps: Option<u64>,
     /// Threads that step environments, 0 for one per core; no result depends on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
 }
 

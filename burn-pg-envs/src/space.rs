@@ -17,8 +17,10 @@ pub enum Space {
     /// A box in R^n, flattened in row-major order. A bound may be infinite.
     Box {
         /// Lower bound of each element.
+        #[serde(with = "bounds")]
         low: Vec<f32>,
         /// Upper bound of each element.
+        #[serde(with = "bounds")]
         high: Vec<f32>,
         /// Shape before flattening.
         shape: Vec<usize>,
@@ -52,5 +54,60 @@ impl fmt::Display for Space {
             Self::Discrete { n } => write!(f, "Discrete({n})"),
             Self::Box { shape, .. } => write!(f, "Box{shape:?}"),
         }
+    }
+}
+
+/// Bounds as numbers, with infinite ones by name: JSON has no infinity.
+mod bounds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Bound {
+        Finite(f32),
+        Infinite(String),
+    }
+
+    pub fn serialize<S: Serializer>(bounds: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        let name = |&bound: &f32| match bound {
+            f32::INFINITY => Bound::Infinite("Infinity".into()),
+            f32::NEG_INFINITY => Bound::Infinite("-Infinity".into()),
+            finite => Bound::Finite(finite),
+        };
+        bounds
+            .iter()
+            .map(name)
+            .collect::<Vec<_>>()
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+        let number = |bound| match bound {
+            Bound::Finite(number) => Ok(number),
+            Bound::Infinite(name) if name == "Infinity" => Ok(f32::INFINITY),
+            Bound::Infinite(name) if name == "-Infinity" => Ok(f32::NEG_INFINITY),
+            Bound::Infinite(name) => Err(D::Error::custom(format!("`{name}` is not a bound"))),
+        };
+        Vec::<Bound>::deserialize(deserializer)?
+            .into_iter()
+            .map(number)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_survives_json_with_its_infinite_bounds() {
+        let space = Space::symmetric(&[1.5, f32::INFINITY]);
+        let json = serde_json::to_string(&space).unwrap();
+        assert_eq!(
+            json,
+            r#"{"kind":"box","low":[-1.5,"-Infinity"],"high":[1.5,"Infinity"],"shape":[2]}"#
+        );
+        assert_eq!(serde_json::from_str::<Space>(&json).unwrap(), space);
+        assert!(serde_json::from_str::<Space>(&json.replace("-Infinity", "low")).is_err());
     }
 }

@@ -22,10 +22,10 @@ pub struct Args {
     /// Run directory that `burn-pg train` has written
     run_dir: PathBuf,
     /// Episodes to play
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     episodes: u32,
     /// Seed of the episodes [default: the seed of the run]
-    #[arg(long)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Sample actions instead of taking the most probable ones
     #[arg(long)]

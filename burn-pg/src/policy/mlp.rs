@@ -3,12 +3,11 @@
 use burn::{
     module::{Module, Param},
     nn::Linear,
-    tensor::{Device, Tensor, TensorData, activation},
+    tensor::{Device, Tensor, TensorData},
 };
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
-use serde::{Deserialize, Serialize};
 
-use super::{ActorCritic, orthogonal};
+use super::{Activation, ActorCritic, orthogonal};
 use crate::{config::ConfigError, distribution::Categorical};
 
 /// The gain of hidden layers.
@@ -17,17 +16,6 @@ const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
 const POLICY_GAIN: f64 = 0.01;
 /// The gain of the value's last layer.
 const VALUE_GAIN: f64 = 1.0;
-
-/// What follows each hidden layer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// `tanh(x)`
-    #[default]
-    Tanh,
-    /// `max(x, 0)`
-    Relu,
-}
 
 /// A multi-layer perceptron: hidden layers with an activation, and a linear last layer.
 #[derive(Module, Debug)]
@@ -70,11 +58,7 @@ impl Mlp {
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let (last, hidden) = self.layers.split_last().expect("a network has a layer");
         let output = hidden.iter().fold(input, |input, layer| {
-            let output = layer.forward(input);
-            match self.activation {
-                Activation::Tanh => activation::tanh(output),
-                Activation::Relu => activation::relu(output),
-            }
+            self.activation.apply(layer.forward(input))
         });
         last.forward(output)
     }

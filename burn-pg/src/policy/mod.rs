@@ -1,12 +1,14 @@
 //! Policies: networks that map observations to a distribution over actions and to a value.
 
+mod activation;
 mod init;
 mod mlp;
 
 use burn::{module::Module, tensor::Tensor};
 
+pub use activation::Activation;
 pub use init::orthogonal;
-pub use mlp::{Activation, Mlp, MlpActorCritic};
+pub use mlp::{Mlp, MlpActorCritic};
 
 use crate::distribution::Distribution;
 

@@ -3,6 +3,7 @@
 //! Tests of tensor code run on every backend that was compiled in and finds an adapter, in single precision, and on
 //! those that have it in double precision too.
 
+mod activation;
 mod adam;
 mod categorical;
 mod gae;
