@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p burn-pg-benches`
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Instant};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,7 +10,7 @@ use burn_pg::{
     Learner,
     device::{self, DeviceChoice},
     distribution::{ActionTensor, Distribution},
-    envs::{Actions, EnvRng, VectorEnv, make},
+    envs::{Actions, EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value},
     optim::Adam,
     policy::{Activation, ActorCritic, MlpActorCritic},
@@ -24,20 +24,21 @@ fn environments(criterion: &mut Criterion) {
     for num_envs in [1_usize, 8, 64, 1024, 8192] {
         group.throughput(Throughput::Elements(num_envs as u64));
         for threads in [1, 2] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .expect("a thread pool");
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
             let mut envs = make("CartPole-v1", num_envs).expect("a registered environment");
             let mut rng = EnvRng::new(0);
             let actions: Vec<u32> = (0..num_envs).map(|_| rng.below(2)).collect();
             let id = BenchmarkId::new(format!("{threads} threads"), num_envs);
-            pool.install(|| {
-                group.bench_function(id, |bencher| {
-                    bencher.iter(|| {
-                        envs.step(Actions::Discrete(&actions))
-                            .map(|batch| black_box(batch.rewards[0]))
-                    });
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|iterations| {
+                    pool.install(|| {
+                        let start = Instant::now();
+                        for _ in 0..iterations {
+                            let batch = envs.step(Actions::Discrete(&actions)).expect("actions in range");
+                            black_box(batch.rewards[0]);
+                        }
+                        start.elapsed()
+                    })
                 });
             });
         }
@@ -48,8 +49,7 @@ fn environments(criterion: &mut Criterion) {
 fn networks(activation: Activation, device: &Device) -> MlpActorCritic {
     let envs = make("CartPole-v1", 1).expect("a registered environment");
     let rng = &mut EnvRng::new(0);
-    MlpActorCritic::new(envs.spec(), &[64, 64], activation, rng, device)
-        .expect("a discrete action space")
+    MlpActorCritic::new(envs.spec(), &[64, 64], activation, rng, device).expect("a discrete action space")
 }
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -87,12 +87,7 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 policy: networks(activation, &device),
                 objective: Objective::new()
                     .with(1.0, PpoClip { clip_range: 0.2 })
-                    .with(
-                        0.5,
-                        Value {
-                            clip_range: Some(0.2),
-                        },
-                    )
+                    .with(0.5, Value { clip_range: Some(0.2) })
                     .with(0.01, Entropy),
                 optimiser: Adam::new(1e-5),
                 max_grad_norm: 0.5,
@@ -106,12 +101,9 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 advantages: random([size], &device),
                 returns: random([size], &device),
             };
-            group.bench_function(
-                BenchmarkId::new(format!("{activation:?}"), size),
-                |bencher| {
-                    bencher.iter(|| black_box(learner.step(batch.clone(), 2.5e-4)));
-                },
-            );
+            group.bench_function(BenchmarkId::new(format!("{activation:?}"), size), |bencher| {
+                bencher.iter(|| black_box(learner.step(batch.clone(), 2.5e-4)));
+            });
         }
     }
     group.finish();

@@ -5,9 +5,7 @@
 use std::ops::ControlFlow;
 
 use burn::module::Module;
-use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate,
-};
+use burn_pg::{Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate};
 
 /// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
 /// `DeviceChoice::Backend(burn_pg::device::Backend::Wgpu)`.
@@ -20,6 +18,9 @@ fn main() -> Result<(), Error> {
 }
 
 /// Trains a policy, and returns its mean return in fresh episodes.
+///
+/// # Errors
+/// If the device cannot be had, or training fails.
 pub fn train() -> Result<f64, Error> {
     let device = device::open(DEVICE)?.device;
     let config = Config {
@@ -42,11 +43,7 @@ pub fn train() -> Result<f64, Error> {
         let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
         println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
         // Enough: the mean of the last 100 episodes says so.
-        if return_mean >= 195.0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if return_mean >= 195.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 
     let policy = trainer.policy().valid();

@@ -4,10 +4,7 @@ use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
 const PRESETS: [(&str, &str); 2] = [
-    (
-        "cartpole-v1-ppo",
-        include_str!("../presets/cartpole-v1-ppo.toml"),
-    ),
+    ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
 ];
 
@@ -26,8 +23,7 @@ pub fn tuned(env: &str, algo: Algo) -> Option<toml::Table> {
 }
 
 fn parse(text: &str) -> toml::Table {
-    text.parse()
-        .expect("a preset is valid TOML; a test reads them all")
+    text.parse().expect("a preset is valid TOML; a test reads them all")
 }
 
 #[cfg(test)]
@@ -39,9 +35,7 @@ mod tests {
     fn every_preset_is_a_valid_configuration() {
         for (name, _) in PRESETS {
             let config = Config::from_table(named(name).unwrap()).unwrap();
-            config
-                .validate()
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            config.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 

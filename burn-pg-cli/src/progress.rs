@@ -35,10 +35,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(250));
             Self::Bar(bar)
         } else {
-            Self::Lines {
-                total: total_steps,
-                printed: 0,
-            }
+            Self::Lines { total: total_steps, printed: 0 }
         }
     }
 
@@ -53,13 +50,8 @@ impl Progress {
             Self::Lines { total, printed } => {
                 if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
                     *printed = stats.env_steps * LINES / *total;
-                    let left =
-                        (total.saturating_sub(stats.env_steps)) as f64 / stats.steps_per_second;
-                    eprintln!(
-                        "{}/{total} steps, {}, {left:.0}s left",
-                        stats.env_steps,
-                        describe(stats)
-                    );
+                    let left = (total.saturating_sub(stats.env_steps)) as f64 / stats.steps_per_second;
+                    eprintln!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats));
                 }
             }
         }

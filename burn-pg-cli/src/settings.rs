@@ -61,10 +61,7 @@ impl Settings {
         if let Some(name) = &self.preset {
             return Ok(presets::named(name)?);
         }
-        let algo = layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.get("algo")?.as_str());
+        let algo = layers.iter().rev().find_map(|layer| layer.get("algo")?.as_str());
         let algo = algo.map_or(Ok(Algo::Ppo), str::parse)?;
         Ok(presets::tuned(&self.env, algo).unwrap_or_default())
     }
@@ -88,16 +85,12 @@ impl Settings {
     fn set(&self) -> Result<Table> {
         let mut table = Table::new();
         for setting in &self.set {
-            let (key, value) = setting
-                .split_once('=')
-                .with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
+            let (key, value) =
+                setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
             table.insert(key.trim().into(), parse_value(value.trim()));
         }
         Config::check_keys(&table).context("--set")?;
-        if table
-            .get("env")
-            .is_some_and(|env| env.as_str() != Some(&self.env))
-        {
+        if table.get("env").is_some_and(|env| env.as_str() != Some(&self.env)) {
             bail!("--set env contradicts `{}`", self.env);
         }
         Ok(table)
@@ -113,33 +106,16 @@ impl Settings {
             }
         };
         insert("algo", self.algo.map(|algo| algo.name().into()));
-        insert(
-            "device",
-            self.device.map(|device| device.to_string().into()),
-        );
-        insert(
-            "seed",
-            self.seed.map(|seed| integer("--seed", seed)).transpose()?,
-        );
-        insert(
-            "total_steps",
-            self.total_steps
-                .map(|n| integer("--total-steps", n))
-                .transpose()?,
-        );
-        insert(
-            "threads",
-            self.threads
-                .map(|n| integer("--threads", n as u64))
-                .transpose()?,
-        );
+        insert("device", self.device.map(|device| device.to_string().into()));
+        insert("seed", self.seed.map(|seed| integer("--seed", seed)).transpose()?);
+        insert("total_steps", self.total_steps.map(|n| integer("--total-steps", n)).transpose()?);
+        insert("threads", self.threads.map(|n| integer("--threads", n as u64)).transpose()?);
         Ok(table)
     }
 }
 
 fn integer(option: &str, value: u64) -> Result<Value> {
-    let value =
-        i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))?;
+    let value = i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))?;
     Ok(Value::Integer(value))
 }
 
@@ -162,16 +138,10 @@ mod tests {
         assert_eq!(parse_value("0.5"), Value::Float(0.5));
         assert_eq!(parse_value("3"), Value::Integer(3));
         assert_eq!(parse_value("true"), Value::Boolean(true));
-        assert_eq!(
-            parse_value("[1, 2]"),
-            Value::Array(vec![1.into(), 2.into()])
-        );
+        assert_eq!(parse_value("[1, 2]"), Value::Array(vec![1.into(), 2.into()]));
         assert_eq!(parse_value("relu"), Value::String("relu".into()));
         assert_eq!(parse_value("\"relu\""), Value::String("relu".into()));
-        assert_eq!(
-            parse_value("1\nseed = 2"),
-            Value::String("1\nseed = 2".into())
-        );
+        assert_eq!(parse_value("1\nseed = 2"), Value::String("1\nseed = 2".into()));
         assert_eq!(parse_value(""), Value::String(String::new()));
     }
 }

@@ -18,10 +18,7 @@ fn burn_pg<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S
 fn command<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_burn-pg"));
     // Without that variable the graphics libraries of a system without a screen write to stderr.
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env("XDG_RUNTIME_DIR", folder);
+    command.args(arguments).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
     command
 }
 
@@ -98,10 +95,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
     let folder = tempfile::tempdir().unwrap();
-    let summary = json(&burn_pg(
-        folder.path(),
-        small(&["--seed", "7", "--out", "a", "--json"]),
-    ));
+    let summary = json(&burn_pg(folder.path(), small(&["--seed", "7", "--out", "a", "--json"])));
     for (key, value) in [
         ("env", Value::from("CartPole-v1")),
         ("algo", "ppo".into()),
@@ -113,73 +107,26 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
     ] {
         assert_eq!(summary[key], value, "{key}");
     }
-    for key in [
-        "train_seconds",
-        "steps_per_second",
-        "episodes",
-        "eval_return_mean",
-        "eval_return_std",
-    ] {
+    for key in ["train_seconds", "steps_per_second", "episodes", "eval_return_mean", "eval_return_std"] {
         assert!(summary[key].is_number(), "{key}");
     }
     assert!(summary.get("train_return_mean").is_some());
     let run = folder.path().join("a");
-    let names: Vec<_> = content(&run)
-        .into_keys()
-        .map(|path| path.file_name().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "config.toml",
-            "metrics.jsonl",
-            "policy.safetensors",
-            "summary.json"
-        ]
-    );
-    let saved: Value =
-        serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
+    let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["config.toml", "metrics.jsonl", "policy.safetensors", "summary.json"]);
+    let saved: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
     assert_eq!(saved, summary);
 
     // The evaluation of the run can be repeated.
-    let evaluation = json(&burn_pg(
-        folder.path(),
-        ["eval", "a", "--episodes", "3", "--json"],
-    ));
-    for key in [
-        "env",
-        "algo",
-        "device",
-        "seed",
-        "eval_episodes",
-        "eval_return_mean",
-        "eval_return_std",
-    ] {
+    let evaluation = json(&burn_pg(folder.path(), ["eval", "a", "--episodes", "3", "--json"]));
+    for key in ["env", "algo", "device", "seed", "eval_episodes", "eval_return_mean", "eval_return_std"] {
         assert_eq!(evaluation[key], summary[key], "{key}");
     }
-    let stochastic = [
-        "eval",
-        "a",
-        "--episodes",
-        "2",
-        "--seed",
-        "3",
-        "--stochastic",
-        "--device",
-        "flex",
-    ];
+    let stochastic = ["eval", "a", "--episodes", "2", "--seed", "3", "--stochastic", "--device", "flex"];
     assert!(success(&burn_pg(folder.path(), stochastic)).contains("2 episodes"));
 
     // And so can the run.
-    let again = [
-        "train",
-        "CartPole-v1",
-        "--config",
-        "a/config.toml",
-        "--out",
-        "b",
-        "--quiet",
-    ];
+    let again = ["train", "CartPole-v1", "--config", "a/config.toml", "--out", "b", "--quiet"];
     assert_eq!(success(&burn_pg(folder.path(), again)), "");
     assert_eq!(metrics(&run), metrics(&folder.path().join("b")));
     assert_eq!(
@@ -193,16 +140,7 @@ fn the_number_of_threads_changes_no_metric() {
     let folder = tempfile::tempdir().unwrap();
     // Enough environments that they are stepped in parallel.
     let run = |threads: &str| {
-        let options = [
-            "--set",
-            "num_envs=300",
-            "--total-steps",
-            "2400",
-            "--threads",
-            threads,
-            "--out",
-            threads,
-        ];
+        let options = ["--set", "num_envs=300", "--total-steps", "2400", "--threads", threads, "--out", threads];
         success(&burn_pg(folder.path(), many(&options)));
         metrics(&folder.path().join(threads))
     };
@@ -225,18 +163,8 @@ fn progress_goes_to_stderr_in_plain_lines_and_quiet_shows_none() {
     assert!(success(&output).contains("saved in runs/CartPole-v1-ppo-seed1\n"));
     let progress = text(&output.stderr);
     assert_eq!(progress.lines().count(), 2, "{progress}");
-    for part in [
-        "64/64 steps",
-        "steps/s",
-        "return",
-        "explained variance",
-        "KL",
-        "left",
-    ] {
-        assert!(
-            progress.lines().last().unwrap().contains(part),
-            "{part}: {progress}"
-        );
+    for part in ["64/64 steps", "steps/s", "return", "explained variance", "KL", "left"] {
+        assert!(progress.lines().last().unwrap().contains(part), "{part}: {progress}");
     }
     let output = burn_pg(folder.path(), small(&["--quiet", "--json"]));
     assert_eq!(json(&output)["run_dir"], "runs/CartPole-v1-ppo-seed1-2");
@@ -254,12 +182,7 @@ fn environments_and_devices_are_listed() {
     let table = success(&table);
     assert_eq!(table.matches("<- auto").count(), 1, "{table}");
     let devices = json(&burn_pg(folder.path(), ["devices", "--json"]));
-    let flex = devices["backends"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|b| b["backend"] == "flex")
-        .unwrap();
+    let flex = devices["backends"].as_array().unwrap().iter().find(|b| b["backend"] == "flex").unwrap();
     assert_eq!(flex["compiled"], true);
     assert_eq!(flex["adapters"][0]["kind"], "cpu");
 }
@@ -271,11 +194,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     fs::write(folder.path().join("a-file"), "").unwrap();
     fs::write(folder.path().join("typo.toml"), "gama = 0.9\n").unwrap();
     fs::write(folder.path().join("broken.toml"), "gamma = \n").unwrap();
-    fs::write(
-        folder.path().join("pendulum.toml"),
-        "env = \"Pendulum-v1\"\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("pendulum.toml"), "env = \"Pendulum-v1\"\n").unwrap();
     fs::create_dir(folder.path().join("used")).unwrap();
     fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
     let before = content(folder.path());
@@ -301,71 +220,42 @@ fn train_refused(options: &[&str], parts: &[&str]) {
 
 #[test]
 fn an_unknown_environment_is_refused() {
-    refused(
-        &["train", "CartPole-v0"],
-        &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"],
-    );
+    refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
 }
 
 #[test]
 fn an_unknown_algorithm_is_refused() {
-    train_refused(
-        &["--algo", "pppo"],
-        &["unknown algorithm `pppo` (did you mean `ppo`?)"],
-    );
-    train_refused(
-        &["--set", "algo=pppo"],
-        &["unknown algorithm `pppo` (did you mean `ppo`?)"],
-    );
+    train_refused(&["--algo", "pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
+    train_refused(&["--set", "algo=pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
 }
 
 #[test]
 fn an_unknown_preset_is_refused() {
     train_refused(
         &["--preset", "ppo-clean"],
-        &[
-            "unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: cartpole-v1-ppo, ppo-cleanrl",
-        ],
+        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: cartpole-v1-ppo, ppo-cleanrl"],
     );
 }
 
 #[test]
 fn an_unknown_key_is_refused() {
-    train_refused(
-        &["--set", "gama=0.9"],
-        &["--set: unknown key `gama` (did you mean `gamma`?)"],
-    );
-    train_refused(
-        &["--config", "typo.toml"],
-        &["typo.toml: unknown key `gama` (did you mean `gamma`?)"],
-    );
+    train_refused(&["--set", "gama=0.9"], &["--set: unknown key `gama` (did you mean `gamma`?)"]);
+    train_refused(&["--config", "typo.toml"], &["typo.toml: unknown key `gama` (did you mean `gamma`?)"]);
 }
 
 #[test]
 fn a_value_out_of_range_is_refused() {
     for (setting, message) in [
         ("gamma=1.5", "`gamma` is 1.5, but must be between 0 and 1"),
-        (
-            "clip_range=-0.2",
-            "`clip_range` is -0.2, but must be more than 0",
-        ),
-        (
-            "num_envs=0",
-            "`num_envs` is 0, but must be a whole number of at least 1",
-        ),
-        (
-            "num_minibatches=3",
-            "`num_minibatches` is 3, which does not divide the",
-        ),
+        ("clip_range=-0.2", "`clip_range` is -0.2, but must be more than 0"),
+        ("num_envs=0", "`num_envs` is 0, but must be a whole number of at least 1"),
+        ("num_minibatches=3", "`num_minibatches` is 3, which does not divide the"),
         ("num_envs=many", "`num_envs` = \"many\": invalid type"),
         ("activation=tahn", "`tahn`"),
     ] {
         train_refused(&["--set", setting], &[message]);
     }
-    train_refused(
-        &["--total-steps", "10"],
-        &["`total_steps` is 10, which is less than"],
-    );
+    train_refused(&["--total-steps", "10"], &["`total_steps` is 10, which is less than"]);
     train_refused(&["--total-steps", "-5"], &["--total-steps"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
@@ -374,18 +264,9 @@ fn a_value_out_of_range_is_refused() {
 #[test]
 fn a_configuration_that_cannot_be_used_is_refused() {
     train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
-    train_refused(
-        &["--config", "broken.toml"],
-        &["broken.toml is not valid TOML"],
-    );
-    train_refused(
-        &["--config", "pendulum.toml"],
-        &["is for `Pendulum-v1`, not for `CartPole-v1`"],
-    );
-    train_refused(
-        &["--set", "env=Pendulum-v1"],
-        &["--set env contradicts `CartPole-v1`"],
-    );
+    train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);
+    train_refused(&["--config", "pendulum.toml"], &["is for `Pendulum-v1`, not for `CartPole-v1`"]);
+    train_refused(&["--set", "env=Pendulum-v1"], &["--set env contradicts `CartPole-v1`"]);
 }
 
 #[test]
@@ -399,15 +280,9 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
 
 #[test]
 fn a_device_that_is_unknown_or_not_compiled_in_is_refused() {
-    train_refused(
-        &["--device", "gpu"],
-        &["unknown device `gpu`", "auto, cuda"],
-    );
+    train_refused(&["--device", "gpu"], &["unknown device `gpu`", "auto, cuda"]);
     if !cfg!(feature = "cuda") {
-        train_refused(
-            &["--device", "cuda"],
-            &["device `cuda` is not compiled in; this build has: ", "flex"],
-        );
+        train_refused(&["--device", "cuda"], &["device `cuda` is not compiled in; this build has: ", "flex"]);
     }
 }
 
@@ -417,10 +292,7 @@ fn a_gpu_that_is_not_there_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), ["train", "CartPole-v1", "--device", "wgpu"])
         // Hides every Vulkan driver.
-        .envs([
-            ("VK_DRIVER_FILES", "/nowhere"),
-            ("VK_ICD_FILENAMES", "/nowhere"),
-        ])
+        .envs([("VK_DRIVER_FILES", "/nowhere"), ("VK_ICD_FILENAMES", "/nowhere")])
         .output()
         .unwrap();
     let message = text(&output.stderr);
@@ -438,20 +310,11 @@ fn a_short_run_trains_on_the_gpu() {
     let backends = devices["backends"].as_array().unwrap();
     let wgpu = backends.iter().find(|b| b["backend"] == "wgpu").unwrap();
     let adapters = wgpu["adapters"].as_array().unwrap();
-    assert!(
-        !adapters.is_empty(),
-        "this test needs an adapter; a software one is enough"
-    );
+    assert!(!adapters.is_empty(), "this test needs an adapter; a software one is enough");
     let mut arguments = small(&["--out", "run", "--json"]);
     *arguments.iter_mut().find(|a| *a == "flex").unwrap() = "wgpu".into();
     assert_eq!(json(&burn_pg(folder.path(), arguments))["device"], "wgpu");
     assert_eq!(metrics(&folder.path().join("run")).len(), 2);
     // What was trained there plays anywhere.
-    assert_eq!(
-        json(&burn_pg(
-            folder.path(),
-            ["eval", "run", "--device", "flex", "--json"]
-        ))["device"],
-        "flex"
-    );
+    assert_eq!(json(&burn_pg(folder.path(), ["eval", "run", "--device", "flex", "--json"]))["device"], "flex");
 }

@@ -19,10 +19,7 @@ impl Actions<'_> {
         match (self, space) {
             (Self::Discrete(actions), Space::Discrete { n }) => {
                 if actions.len() != envs {
-                    return Err(EnvError::BatchSize {
-                        actions: actions.len(),
-                        envs,
-                    });
+                    return Err(EnvError::BatchSize { actions: actions.len(), envs });
                 }
                 match actions.iter().position(|action| action >= n) {
                     None => Ok(()),
@@ -33,10 +30,7 @@ impl Actions<'_> {
                     }),
                 }
             }
-            (Self::Discrete(_), other) => Err(EnvError::ActionKind {
-                space: other.to_string(),
-                given: "discrete",
-            }),
+            (Self::Discrete(_), other) => Err(EnvError::ActionKind { space: other.to_string(), given: "discrete" }),
         }
     }
 }

@@ -10,9 +10,7 @@ fn registered() -> [(EnvSpec, Make); 1] {
 }
 
 fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
-    (E::spec(), |num_envs| {
-        Ok(Box::new(VecEnv::<E>::new(num_envs)?))
-    })
+    (E::spec(), |num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?)))
 }
 
 /// The specifications of all registered environments.
@@ -43,15 +41,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest() {
         let error = make("cartpole-v0", 1).err().unwrap();
-        assert!(
-            error.to_string().contains("did you mean `CartPole-v1`"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("did you mean `CartPole-v1`"), "{error}");
         let error = make("Go", 1).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "unknown environment `Go`; known are: CartPole-v1"
-        );
+        assert_eq!(error.to_string(), "unknown environment `Go`; known are: CartPole-v1");
     }
 
     #[test]

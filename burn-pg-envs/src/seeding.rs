@@ -38,9 +38,7 @@ impl SeedSequence {
             entropy.resize(POOL_WORDS, 0);
             entropy.extend_from_slice(path);
         }
-        Self {
-            pool: mix_entropy(&entropy),
-        }
+        Self { pool: mix_entropy(&entropy) }
     }
 
     /// The first `N` words of 64 bits.
@@ -67,13 +65,10 @@ fn mix_entropy(entropy: &[u32]) -> [u32; POOL_WORDS] {
         word ^ (word >> XSHIFT)
     };
     let mix = |x: u32, y: u32| {
-        let word = x
-            .wrapping_mul(0xca01_f9dd)
-            .wrapping_sub(y.wrapping_mul(0x4973_f715));
+        let word = x.wrapping_mul(0xca01_f9dd).wrapping_sub(y.wrapping_mul(0x4973_f715));
         word ^ (word >> XSHIFT)
     };
-    let mut pool: [u32; POOL_WORDS] =
-        std::array::from_fn(|i| hashed(entropy.get(i).copied().unwrap_or(0)));
+    let mut pool: [u32; POOL_WORDS] = std::array::from_fn(|i| hashed(entropy.get(i).copied().unwrap_or(0)));
     for source in 0..POOL_WORDS {
         for target in (0..POOL_WORDS).filter(|&target| target != source) {
             pool[target] = mix(pool[target], hashed(pool[source]));
@@ -164,10 +159,7 @@ impl EnvRng {
     }
 
     fn advance(&mut self) {
-        self.state = self
-            .state
-            .wrapping_mul(Self::MULTIPLIER)
-            .wrapping_add(self.increment);
+        self.state = self.state.wrapping_mul(Self::MULTIPLIER).wrapping_add(self.increment);
     }
 }
 
@@ -175,10 +167,7 @@ impl From<&SeedSequence> for EnvRng {
     fn from(sequence: &SeedSequence) -> Self {
         let [state_high, state_low, stream_high, stream_low] = sequence.generate();
         let increment = (join(stream_high, stream_low) << 1) | 1;
-        let mut rng = Self {
-            state: increment.wrapping_add(join(state_high, state_low)),
-            increment,
-        };
+        let mut rng = Self { state: increment.wrapping_add(join(state_high, state_low)), increment };
         rng.advance();
         rng
     }
@@ -193,10 +182,7 @@ struct SavedRng {
 
 impl From<EnvRng> for SavedRng {
     fn from(rng: EnvRng) -> Self {
-        Self {
-            state: format!("{:032x}", rng.state),
-            increment: format!("{:032x}", rng.increment),
-        }
+        Self { state: format!("{:032x}", rng.state), increment: format!("{:032x}", rng.increment) }
     }
 }
 
@@ -257,10 +243,7 @@ mod tests {
             counts[rng.below(7) as usize] += 1;
         }
         // 10,000 expected, standard deviation 93: five of them.
-        assert!(
-            counts.iter().all(|&c| c.abs_diff(10_000) < 465),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| c.abs_diff(10_000) < 465), "{counts:?}");
     }
 
     #[test]

@@ -31,11 +31,7 @@ impl Space {
     /// A one-dimensional box with the bounds `-high..=high`.
     #[must_use]
     pub fn symmetric(high: &[f32]) -> Self {
-        Self::Box {
-            low: high.iter().map(|h| -h).collect(),
-            high: high.to_vec(),
-            shape: vec![high.len()],
-        }
+        Self::Box { low: high.iter().map(|h| -h).collect(), high: high.to_vec(), shape: vec![high.len()] }
     }
 
     /// Number of `f32` (or integers) one element takes when flattened.
@@ -74,11 +70,7 @@ mod bounds {
             f32::NEG_INFINITY => Bound::Infinite("-Infinity".into()),
             finite => Bound::Finite(finite),
         };
-        bounds
-            .iter()
-            .map(name)
-            .collect::<Vec<_>>()
-            .serialize(serializer)
+        bounds.iter().map(name).collect::<Vec<_>>().serialize(serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
@@ -88,10 +80,7 @@ mod bounds {
             Bound::Infinite(name) if name == "-Infinity" => Ok(f32::NEG_INFINITY),
             Bound::Infinite(name) => Err(D::Error::custom(format!("`{name}` is not a bound"))),
         };
-        Vec::<Bound>::deserialize(deserializer)?
-            .into_iter()
-            .map(number)
-            .collect()
+        Vec::<Bound>::deserialize(deserializer)?.into_iter().map(number).collect()
     }
 }
 
@@ -103,10 +92,7 @@ mod tests {
     fn a_space_survives_json_with_its_infinite_bounds() {
         let space = Space::symmetric(&[1.5, f32::INFINITY]);
         let json = serde_json::to_string(&space).unwrap();
-        assert_eq!(
-            json,
-            r#"{"kind":"box","low":[-1.5,"-Infinity"],"high":[1.5,"Infinity"],"shape":[2]}"#
-        );
+        assert_eq!(json, r#"{"kind":"box","low":[-1.5,"-Infinity"],"high":[1.5,"Infinity"],"shape":[2]}"#);
         assert_eq!(serde_json::from_str::<Space>(&json).unwrap(), space);
         assert!(serde_json::from_str::<Space>(&json.replace("-Infinity", "low")).is_err());
     }

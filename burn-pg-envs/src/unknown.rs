@@ -14,16 +14,8 @@ pub struct UnknownName {
 
 impl UnknownName {
     /// The name asked for, and those there are.
-    pub fn new<S: Into<String>>(
-        what: &'static str,
-        name: &str,
-        known: impl IntoIterator<Item = S>,
-    ) -> Self {
-        Self {
-            what,
-            name: name.into(),
-            known: known.into_iter().map(Into::into).collect(),
-        }
+    pub fn new<S: Into<String>>(what: &'static str, name: &str, known: impl IntoIterator<Item = S>) -> Self {
+        Self { what, name: name.into(), known: known.into_iter().map(Into::into).collect() }
     }
 
     /// The existing name most like the one asked for, if one is close.
@@ -40,7 +32,6 @@ impl UnknownName {
     }
 
     fn hint(&self) -> String {
-        self.nearest()
-            .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+        self.nearest().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
     }
 }

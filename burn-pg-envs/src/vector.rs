@@ -150,12 +150,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
 }
 
 /// Halves the batch until a task is small enough to be stepped in one go.
-fn step_in_parallel<E: Env>(
-    slots: &mut [Slot<E>],
-    mut rows: Rows<'_>,
-    actions: &Actions<'_>,
-    limit: u32,
-) {
+fn step_in_parallel<E: Env>(slots: &mut [Slot<E>], mut rows: Rows<'_>, actions: &Actions<'_>, limit: u32) {
     if slots.len() <= ENVS_PER_TASK {
         for (i, slot) in slots.iter_mut().enumerate() {
             slot.step(&mut rows, i, actions, limit);
@@ -174,11 +169,7 @@ fn step_in_parallel<E: Env>(
 
 impl<E: Env> Slot<E> {
     fn new(env: E) -> Self {
-        Self {
-            env,
-            rng: EnvRng::new(0),
-            ended: false,
-        }
+        Self { env, rng: EnvRng::new(0), ended: false }
     }
 
     /// Steps row `i` of `rows`, and resets it if its episode has ended.
@@ -299,11 +290,7 @@ mod tests {
         fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
             self.0 += 1.0;
             observation[0] = self.0;
-            Step {
-                reward: f64::from(self.0),
-                terminated: action == 1,
-                truncated: false,
-            }
+            Step { reward: f64::from(self.0), terminated: action == 1, truncated: false }
         }
     }
 
@@ -348,10 +335,7 @@ mod tests {
         let mut envs = VecEnv::<Counter>::new(n).unwrap();
         let actions: Vec<u32> = (0..n).map(|i| u32::from(i % 3 == 0)).collect();
         let batch = step(&mut envs, &actions);
-        assert_eq!(
-            batch.ended().collect::<Vec<_>>(),
-            (0..n).step_by(3).collect::<Vec<_>>()
-        );
+        assert_eq!(batch.ended().collect::<Vec<_>>(), (0..n).step_by(3).collect::<Vec<_>>());
     }
 
     #[test]
@@ -359,18 +343,9 @@ mod tests {
         let mut envs = VecEnv::<Counter>::new(2).unwrap();
         let before = envs.batch.clone();
         let error = envs.step(Actions::Discrete(&[0, 2])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "environment 1: action 2 is outside Discrete(2)"
-        );
+        assert_eq!(error.to_string(), "environment 1: action 2 is outside Discrete(2)");
         let error = envs.step(Actions::Discrete(&[0])).unwrap_err();
-        assert_eq!(
-            error,
-            EnvError::BatchSize {
-                actions: 1,
-                envs: 2
-            }
-        );
+        assert_eq!(error, EnvError::BatchSize { actions: 1, envs: 2 });
         assert_eq!(envs.batch, before);
         assert_eq!(envs.slots[0].env.0, 0.0);
     }

@@ -210,10 +210,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     pub(crate) fn action_space(spec: &EnvSpec) -> Self {
-        Self::ActionSpace {
-            env: spec.id.clone(),
-            space: spec.action_space.to_string(),
-        }
+        Self::ActionSpace { env: spec.id.clone(), space: spec.action_space.to_string() }
     }
 }
 
@@ -221,8 +218,7 @@ impl Config {
     /// The names of all settings.
     #[must_use]
     pub fn keys() -> Vec<String> {
-        let table =
-            toml::Table::try_from(Self::default()).expect("the defaults can be written as TOML");
+        let table = toml::Table::try_from(Self::default()).expect("the defaults can be written as TOML");
         table.into_iter().map(|(key, _)| key).collect()
     }
 
@@ -253,9 +249,7 @@ impl Config {
                 return Err(ConfigError::Value(format!("`{key}` = {value}: {first}")));
             }
         }
-        table
-            .try_into()
-            .map_err(|error: toml::de::Error| ConfigError::Value(error.to_string()))
+        table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(error.to_string()))
     }
 
     /// All settings as TOML, enough to run again.
@@ -274,132 +268,46 @@ impl Config {
         let unit = |v: f64| (0.0..=1.0).contains(&v);
 
         let whole = "a whole number of at least 1";
-        check(
-            "seed",
-            self.seed,
-            i64::try_from(self.seed).is_ok(),
-            "below 2^63",
-        )?;
-        check(
-            "num_envs",
-            self.num_envs,
-            self.num_envs > 0 && u32::try_from(self.num_envs).is_ok(),
-            whole,
-        )?;
+        check("seed", self.seed, i64::try_from(self.seed).is_ok(), "below 2^63")?;
+        check("num_envs", self.num_envs, self.num_envs > 0 && u32::try_from(self.num_envs).is_ok(), whole)?;
         check("num_steps", self.num_steps, self.num_steps > 0, whole)?;
         check("num_epochs", self.num_epochs, self.num_epochs > 0, whole)?;
-        check(
-            "num_minibatches",
-            self.num_minibatches,
-            self.num_minibatches > 0,
-            whole,
-        )?;
-        check(
-            "eval_episodes",
-            self.eval_episodes,
-            self.eval_episodes > 0,
-            whole,
-        )?;
+        check("num_minibatches", self.num_minibatches, self.num_minibatches > 0, whole)?;
+        check("eval_episodes", self.eval_episodes, self.eval_episodes > 0, whole)?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
-        check(
-            "gae_lambda",
-            self.gae_lambda,
-            unit(self.gae_lambda),
-            "between 0 and 1",
-        )?;
-        check(
-            "clip_range",
-            self.clip_range,
-            positive(self.clip_range),
-            "more than 0",
-        )?;
-        check(
-            "entropy_weight",
-            self.entropy_weight,
-            not_negative(self.entropy_weight),
-            "0 or more",
-        )?;
-        check(
-            "value_weight",
-            self.value_weight,
-            not_negative(self.value_weight),
-            "0 or more",
-        )?;
-        check(
-            "learning_rate",
-            self.learning_rate,
-            positive(self.learning_rate),
-            "more than 0",
-        )?;
-        check(
-            "adam_epsilon",
-            self.adam_epsilon,
-            positive(self.adam_epsilon),
-            "more than 0",
-        )?;
-        check(
-            "max_grad_norm",
-            self.max_grad_norm,
-            positive(self.max_grad_norm),
-            "more than 0",
-        )?;
+        check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
+        check("clip_range", self.clip_range, positive(self.clip_range), "more than 0")?;
+        check("entropy_weight", self.entropy_weight, not_negative(self.entropy_weight), "0 or more")?;
+        check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
+        check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;
+        check("adam_epsilon", self.adam_epsilon, positive(self.adam_epsilon), "more than 0")?;
+        check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
         let sizes = format!("{:?}", self.hidden_sizes);
-        check(
-            "hidden_sizes",
-            sizes,
-            !self.hidden_sizes.contains(&0),
-            "widths of at least 1",
-        )?;
+        check("hidden_sizes", sizes, !self.hidden_sizes.contains(&0), "widths of at least 1")?;
 
         let batch = self.num_envs.checked_mul(self.num_steps);
         let batch = batch.filter(|&batch| u32::try_from(batch).is_ok());
         let Some(batch) = batch else {
             let value = format!("{} with {} environments", self.num_steps, self.num_envs);
-            return Err(out_of_range(
-                "num_steps",
-                value,
-                "small enough for a rollout of less than 2^32 samples",
-            ));
+            return Err(out_of_range("num_steps", value, "small enough for a rollout of less than 2^32 samples"));
         };
         if !batch.is_multiple_of(self.num_minibatches) {
-            let (num_minibatches, num_envs, num_steps) =
-                (self.num_minibatches, self.num_envs, self.num_steps);
-            return Err(ConfigError::Minibatches {
-                num_minibatches,
-                batch,
-                num_envs,
-                num_steps,
-            });
+            let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
+            return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
         }
         if self.total_steps < batch as u64 {
-            return Err(ConfigError::TooFewSteps {
-                total_steps: self.total_steps,
-                batch,
-            });
+            return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }
         Ok(CheckedConfig(self))
     }
 }
 
-fn check(
-    key: &'static str,
-    value: impl fmt::Display,
-    holds: bool,
-    range: &'static str,
-) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(out_of_range(key, value, range))
-    }
+fn check(key: &'static str, value: impl fmt::Display, holds: bool, range: &'static str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(out_of_range(key, value, range)) }
 }
 
 fn out_of_range(key: &'static str, value: impl fmt::Display, range: &'static str) -> ConfigError {
-    ConfigError::OutOfRange {
-        key,
-        value: value.to_string(),
-        range,
-    }
+    ConfigError::OutOfRange { key, value: value.to_string(), range }
 }
 
 /// A configuration in which every setting is in range.
@@ -444,11 +352,7 @@ mod tests {
 
     #[test]
     fn a_resolved_configuration_is_read_back() {
-        let config = Config {
-            gamma: 0.5,
-            hidden_sizes: vec![],
-            ..Config::default()
-        };
+        let config = Config { gamma: 0.5, hidden_sizes: vec![], ..Config::default() };
         assert_eq!(*read(&config.to_toml()).unwrap(), config);
     }
 
@@ -456,31 +360,13 @@ mod tests {
     fn numbers_out_of_range_are_refused_by_name() {
         for (text, message) in [
             ("gamma = 1.5", "`gamma` is 1.5, but must be between 0 and 1"),
-            (
-                "gae_lambda = -0.1",
-                "`gae_lambda` is -0.1, but must be between 0 and 1",
-            ),
+            ("gae_lambda = -0.1", "`gae_lambda` is -0.1, but must be between 0 and 1"),
             ("gamma = nan", "`gamma` is NaN, but must be between 0 and 1"),
-            (
-                "clip_range = -0.2",
-                "`clip_range` is -0.2, but must be more than 0",
-            ),
-            (
-                "learning_rate = 0",
-                "`learning_rate` is 0, but must be more than 0",
-            ),
-            (
-                "learning_rate = inf",
-                "`learning_rate` is inf, but must be more than 0",
-            ),
-            (
-                "num_envs = 0",
-                "`num_envs` is 0, but must be a whole number of at least 1",
-            ),
-            (
-                "hidden_sizes = [64, 0]",
-                "`hidden_sizes` is [64, 0], but must be widths of at least 1",
-            ),
+            ("clip_range = -0.2", "`clip_range` is -0.2, but must be more than 0"),
+            ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0"),
+            ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0"),
+            ("num_envs = 0", "`num_envs` is 0, but must be a whole number of at least 1"),
+            ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be widths of at least 1"),
             (
                 "num_minibatches = 3",
                 "`num_minibatches` is 3, which does not divide the 1024 samples of a rollout \
@@ -493,20 +379,10 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), message);
         }
-        for key in [
-            "num_steps",
-            "num_epochs",
-            "num_minibatches",
-            "eval_episodes",
-        ] {
+        for key in ["num_steps", "num_epochs", "num_minibatches", "eval_episodes"] {
             assert!(read(&format!("{key} = 0")).is_err(), "{key}");
         }
-        for key in [
-            "entropy_weight",
-            "value_weight",
-            "adam_epsilon",
-            "max_grad_norm",
-        ] {
+        for key in ["entropy_weight", "value_weight", "adam_epsilon", "max_grad_norm"] {
             assert!(read(&format!("{key} = -1.0")).is_err(), "{key}");
         }
         assert!(read("num_steps = 1000000000000").is_err());
@@ -515,15 +391,9 @@ mod tests {
     #[test]
     fn unknown_keys_and_names_are_refused_with_the_nearest() {
         let error = read("gama = 0.9").unwrap_err().to_string();
-        assert!(
-            error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "),
-            "{error}"
-        );
+        assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
         let error = read("algo = \"pppo\"").unwrap_err().to_string();
-        assert!(
-            error.contains("unknown algorithm `pppo` (did you mean `ppo`?)"),
-            "{error}"
-        );
+        assert!(error.contains("unknown algorithm `pppo` (did you mean `ppo`?)"), "{error}");
         let error = read("activation = \"tahn\"").unwrap_err().to_string();
         assert!(error.contains("tanh"), "{error}");
         let error = read("gamma = \"high\"").unwrap_err().to_string();

@@ -30,16 +30,8 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, in the order in which `auto` prefers them.
-    pub const ALL: [Self; 8] = [
-        Self::Cuda,
-        Self::Rocm,
-        Self::Metal,
-        Self::Vulkan,
-        Self::Wgpu,
-        Self::WebGpu,
-        Self::Flex,
-        Self::NdArray,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Cuda, Self::Rocm, Self::Metal, Self::Vulkan, Self::Wgpu, Self::WebGpu, Self::Flex, Self::NdArray];
 
     /// Its name on the command line, in configurations, and as a Cargo feature.
     #[must_use]
@@ -90,13 +82,7 @@ impl Backend {
     pub fn adapters(self) -> Vec<Adapter> {
         if self.is_cpu() {
             let name = "CPU".into();
-            return vec![
-                Adapter {
-                    name,
-                    kind: AdapterKind::Cpu
-                };
-                usize::from(self.is_compiled())
-            ];
+            return vec![Adapter { name, kind: AdapterKind::Cpu }; usize::from(self.is_compiled())];
         }
         enumerate(self).iter().map(Adapter::of).collect()
     }
@@ -138,17 +124,10 @@ impl Adapter {
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| device.identity()));
         match opened {
             Ok(Some(identity)) => Self {
-                kind: if identity.physical.is_some() {
-                    AdapterKind::Gpu
-                } else {
-                    AdapterKind::Software
-                },
+                kind: if identity.physical.is_some() { AdapterKind::Gpu } else { AdapterKind::Software },
                 name: identity.name,
             },
-            Ok(None) | Err(_) => Self {
-                name: format!("{device:?}"),
-                kind: AdapterKind::Broken,
-            },
+            Ok(None) | Err(_) => Self { name: format!("{device:?}"), kind: AdapterKind::Broken },
         }
     }
 
@@ -212,14 +191,10 @@ impl FromStr for DeviceChoice {
         if name == "auto" {
             return Ok(Self::Auto);
         }
-        Backend::ALL
-            .into_iter()
-            .find(|backend| backend.name() == name)
-            .map(Self::Backend)
-            .ok_or_else(|| {
-                let known = std::iter::once("auto").chain(Backend::ALL.map(Backend::name));
-                UnknownName::new("device", name, known).into()
-            })
+        Backend::ALL.into_iter().find(|backend| backend.name() == name).map(Self::Backend).ok_or_else(|| {
+            let known = std::iter::once("auto").chain(Backend::ALL.map(Backend::name));
+            UnknownName::new("device", name, known).into()
+        })
     }
 }
 
@@ -274,11 +249,7 @@ fn list(backends: &[Backend]) -> String {
     if backends.is_empty() {
         return "none".into();
     }
-    backends
-        .iter()
-        .map(|b| b.name())
-        .collect::<Vec<_>>()
-        .join(", ")
+    backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// An opened device, with the backend it belongs to.
@@ -295,17 +266,8 @@ pub struct OpenDevice {
 /// # Errors
 /// [`DeviceError::NoBackend`] if none was compiled in.
 pub fn auto() -> Result<Backend, DeviceError> {
-    let usable = |backend: &Backend| {
-        backend.is_cpu()
-            || backend
-                .adapters()
-                .iter()
-                .any(|a| a.kind == AdapterKind::Gpu)
-    };
-    Backend::compiled()
-        .into_iter()
-        .find(usable)
-        .ok_or(DeviceError::NoBackend)
+    let usable = |backend: &Backend| backend.is_cpu() || backend.adapters().iter().any(|a| a.kind == AdapterKind::Gpu);
+    Backend::compiled().into_iter().find(usable).ok_or(DeviceError::NoBackend)
 }
 
 /// Opens a device. There is no fall-back: what was asked for is opened, or an error says what there is instead.
@@ -318,27 +280,21 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, DeviceError> {
         DeviceChoice::Backend(backend) => backend,
     };
     if !backend.is_compiled() {
-        return Err(DeviceError::NotCompiled {
-            asked: backend,
-            compiled: Backend::compiled(),
-        });
+        return Err(DeviceError::NotCompiled { asked: backend, compiled: Backend::compiled() });
     }
     if !backend.is_cpu() && enumerate(backend).is_empty() {
         let finds_adapter = |b: &Backend| b.is_cpu() || !enumerate(*b).is_empty();
         return Err(DeviceError::NoAdapter {
             asked: backend,
-            usable: Backend::compiled()
-                .into_iter()
-                .filter(finds_adapter)
-                .collect(),
+            usable: Backend::compiled().into_iter().filter(finds_adapter).collect(),
         });
     }
     let device = connect(backend)?;
     Ok(OpenDevice { backend, device })
 }
 
+#[allow(unused_variables, unreachable_code)] // in builds without a GPU backend, or without any
 fn connect(backend: Backend) -> Result<Device, DeviceError> {
-    #[allow(unused_variables)] // by builds without a GPU backend
     let kind = DeviceKind::DefaultDevice;
     let device = match backend {
         #[cfg(feature = "flex")]
@@ -359,19 +315,13 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => Device::wgpu(kind),
         other => {
-            return Err(DeviceError::NotCompiled {
-                asked: other,
-                compiled: Backend::compiled(),
-            });
+            return Err(DeviceError::NotCompiled { asked: other, compiled: Backend::compiled() });
         }
     };
     if !backend.is_cpu() {
         let adapter = Adapter::of(&device);
         if adapter.kind == AdapterKind::Broken {
-            return Err(DeviceError::Open {
-                asked: backend,
-                reason: adapter.name,
-            });
+            return Err(DeviceError::Open { asked: backend, reason: adapter.name });
         }
     }
     Ok(device)
@@ -398,11 +348,7 @@ mod tests {
             let error = open(DeviceChoice::Backend(asked)).unwrap_err();
             let compiled = Backend::compiled();
             assert_eq!(error, DeviceError::NotCompiled { asked, compiled });
-            assert!(
-                error
-                    .to_string()
-                    .contains(&format!("this build has: {}", list(&Backend::compiled())))
-            );
+            assert!(error.to_string().contains(&format!("this build has: {}", list(&Backend::compiled()))));
         }
     }
 
@@ -411,10 +357,7 @@ mod tests {
         for asked in Backend::compiled() {
             match open(DeviceChoice::Backend(asked)) {
                 Ok(open) => assert_eq!(open.backend, asked),
-                Err(DeviceError::NoAdapter {
-                    asked: named,
-                    usable,
-                }) => {
+                Err(DeviceError::NoAdapter { asked: named, usable }) => {
                     assert_eq!(named, asked);
                     assert!(!asked.is_cpu() && !usable.contains(&asked));
                 }
@@ -426,11 +369,6 @@ mod tests {
     #[test]
     fn auto_never_picks_a_software_driver() {
         let backend = auto().unwrap();
-        assert!(
-            backend
-                .adapters()
-                .iter()
-                .any(|a| a.kind != AdapterKind::Software)
-        );
+        assert!(backend.adapters().iter().any(|a| a.kind != AdapterKind::Software));
     }
 }

@@ -3,8 +3,8 @@
 use burn_pg_envs::EnvError;
 
 use crate::{
-    config::ConfigError, device::DeviceError, distribution::DistributionError,
-    run_dir::RunDirError, weights::WeightsError,
+    config::ConfigError, device::DeviceError, distribution::DistributionError, run_dir::RunDirError,
+    weights::WeightsError,
 };
 
 /// Any error of this crate.
@@ -27,9 +27,7 @@ pub enum Error {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The policy's output is not a distribution.
-    #[error(
-        "the policy gave an impossible distribution after {env_steps} environment steps: {source}"
-    )]
+    #[error("the policy gave an impossible distribution after {env_steps} environment steps: {source}")]
     Policy {
         /// Environment steps taken before.
         env_steps: u64,

@@ -66,13 +66,9 @@ pub fn evaluate<P: ActorCritic>(
     envs.reset(seed);
     let width = envs.spec().observation_space.flat_len();
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
-    let mut actions =
-        ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+    let mut actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
     let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
-    let mut outcome = Evaluation {
-        returns: vec![0.0; num_envs],
-        lengths: vec![0; num_envs],
-    };
+    let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
     let mut playing = num_envs;
     for step in 1..=limit {
@@ -85,10 +81,7 @@ pub fn evaluate<P: ActorCritic>(
         } else {
             P::Dist::mode(&parameters, num_envs, &mut actions)
         };
-        chosen.map_err(|source| Error::Policy {
-            env_steps: 0,
-            source,
-        })?;
+        chosen.map_err(|source| Error::Policy { env_steps: 0, source })?;
         let batch = envs.step(actions.last(num_envs))?;
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {

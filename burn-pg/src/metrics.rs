@@ -95,11 +95,7 @@ impl MetricLog {
             let column = numbers.iter().skip(i).step_by(self.names.len());
             let value = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
             if !value.is_finite() {
-                return Err(Error::NonFinite {
-                    update,
-                    metric,
-                    value,
-                });
+                return Err(Error::NonFinite { update, metric, value });
             }
             means.insert(metric.to_owned(), value);
         }
@@ -113,14 +109,8 @@ mod tests {
 
     #[test]
     fn explained_variance_is_one_for_perfect_values_and_zero_for_a_constant() {
-        assert_eq!(
-            explained_variance(&[1.0, 2.0, 4.0], &[1.0, 2.0, 4.0]),
-            Some(1.0)
-        );
-        assert_eq!(
-            explained_variance(&[3.0, 3.0, 3.0], &[1.0, 2.0, 4.0]),
-            Some(0.0)
-        );
+        assert_eq!(explained_variance(&[1.0, 2.0, 4.0], &[1.0, 2.0, 4.0]), Some(1.0));
+        assert_eq!(explained_variance(&[3.0, 3.0, 3.0], &[1.0, 2.0, 4.0]), Some(0.0));
         assert_eq!(explained_variance(&[1.0, 2.0], &[5.0, 5.0]), None);
         // Var(returns) = 14/9, Var(errors) = 2/3 at errors -1, 0, 1.
         let share = explained_variance(&[2.0, 2.0, 3.0], &[1.0, 2.0, 4.0]).unwrap();

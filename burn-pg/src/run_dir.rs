@@ -72,19 +72,14 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Used`] or [`RunDirError::Write`].
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
-        let failed = |source| RunDirError::Write {
-            path: path.into(),
-            source,
-        };
+        let failed = |source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
         if fs::read_dir(path).map_err(failed)?.next().is_some() {
             return Err(RunDirError::Used(path.into()));
         }
         // A folder that lets nobody write is found out now, not after training.
         let probe = path.join("config.toml.tmp");
-        File::create(&probe)
-            .and_then(|_| fs::remove_file(&probe))
-            .map_err(failed)?;
+        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
         Ok(Self { path: path.into() })
     }
 
@@ -93,10 +88,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
-        let failed = |path: &Path, source| RunDirError::Write {
-            path: path.into(),
-            source,
-        };
+        let failed = |path: &Path, source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
         let mut number = 1;
         loop {
@@ -153,10 +145,8 @@ impl RunDir {
     /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
         read_config(&self.path.join("config.toml")).and_then(|table| {
-            Config::from_table(table).map_err(|source| RunDirError::Config {
-                path: self.path.join("config.toml"),
-                source,
-            })
+            Config::from_table(table)
+                .map_err(|source| RunDirError::Config { path: self.path.join("config.toml"), source })
         })
     }
 
@@ -167,10 +157,7 @@ impl RunDir {
     pub fn metrics(&self) -> Result<MetricsFile, RunDirError> {
         let path = self.path.join("metrics.jsonl");
         match File::create(&path) {
-            Ok(file) => Ok(MetricsFile {
-                file: BufWriter::new(file),
-                path,
-            }),
+            Ok(file) => Ok(MetricsFile { file: BufWriter::new(file), path }),
             Err(source) => Err(RunDirError::Write { path, source }),
         }
     }
@@ -186,15 +173,8 @@ impl RunDir {
 /// # Errors
 /// [`RunDirError::Read`] or [`RunDirError::Toml`].
 pub fn read_config(path: &Path) -> Result<toml::Table, RunDirError> {
-    let text = fs::read_to_string(path).map_err(|source| RunDirError::Read {
-        path: path.into(),
-        source,
-    })?;
-    text.parse()
-        .map_err(|error: toml::de::Error| RunDirError::Toml {
-            path: path.into(),
-            reason: error.to_string(),
-        })
+    let text = fs::read_to_string(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    text.parse().map_err(|error: toml::de::Error| RunDirError::Toml { path: path.into(), reason: error.to_string() })
 }
 
 /// `metrics.jsonl`, one line an update.
@@ -210,14 +190,8 @@ impl MetricsFile {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
-        let failed = |source| RunDirError::Write {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
-        self.file
-            .write_all(b"\n")
-            .and_then(|()| self.file.flush())
-            .map_err(failed)
+        self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
     }
 }

@@ -13,10 +13,7 @@ const EVALUATION: u32 = 4;
 
 /// One stream an environment, to sample its actions from.
 pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<EnvRng> {
-    (0..)
-        .take(num_envs)
-        .map(|env| EnvRng::stream(seed, &[ACTIONS, env]))
-        .collect()
+    (0..).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env])).collect()
 }
 
 /// The stream that shuffles minibatches.

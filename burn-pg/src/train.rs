@@ -80,8 +80,7 @@ impl<P: ActorCritic> Trainer<P> {
         while self.update < self.config.num_updates() {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
-            stats.steps_per_second =
-                (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
+            stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
             if observer.on_update(&stats).is_break() {
                 break;
             }
@@ -95,12 +94,7 @@ impl<P: ActorCritic> Trainer<P> {
     /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Reward`] or [`Error::NonFinite`] if a
     /// reward or a metric is not finite, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
-        let Parts {
-            collector,
-            estimator,
-            learner,
-            learning_rate,
-        } = &mut self.parts;
+        let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
         let learning_rate = learning_rate.at(self.update, self.config.num_updates());
 
         let env_steps = collector.env_steps();

@@ -81,14 +81,9 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
         let view = TensorView::new(Dtype::F32, shape.clone(), &bytes[name]);
         (name, view.expect("the bytes are as long as the shape says"))
     });
-    let file = safetensors::serialize(views, None).map_err(|error| WeightsError::Format {
-        path: path.into(),
-        reason: error.to_string(),
-    })?;
-    write_atomically(path, &file).map_err(|source| WeightsError::Io {
-        path: path.into(),
-        source,
-    })
+    let file = safetensors::serialize(views, None)
+        .map_err(|error| WeightsError::Format { path: path.into(), reason: error.to_string() })?;
+    write_atomically(path, &file).map_err(|source| WeightsError::Io { path: path.into(), source })
 }
 
 /// Loads what [`save`] has saved into a module of the same shape, on the module's device.
@@ -96,34 +91,17 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
 /// # Errors
 /// Any [`WeightsError`]: the names, shapes and types must all be those of the module.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
-    let io = |source| WeightsError::Io {
-        path: path.into(),
-        source,
-    };
+    let io = |source| WeightsError::Io { path: path.into(), source };
     let file = fs::read(path).map_err(io)?;
-    let loaded = SafeTensors::deserialize(&file).map_err(|error| WeightsError::Format {
-        path: path.into(),
-        reason: error.to_string(),
-    })?;
+    let loaded = SafeTensors::deserialize(&file)
+        .map_err(|error| WeightsError::Format { path: path.into(), reason: error.to_string() })?;
 
     let own = collect(&module);
     let names = loaded.names();
-    let missing: Vec<String> = own
-        .keys()
-        .filter(|n| !names.contains(&n.as_str()))
-        .cloned()
-        .collect();
-    let unexpected: Vec<String> = names
-        .iter()
-        .filter(|&&n| !own.contains_key(n))
-        .map(ToString::to_string)
-        .collect();
+    let missing: Vec<String> = own.keys().filter(|n| !names.contains(&n.as_str())).cloned().collect();
+    let unexpected: Vec<String> = names.iter().filter(|&&n| !own.contains_key(n)).map(ToString::to_string).collect();
     if !missing.is_empty() || !unexpected.is_empty() {
-        return Err(WeightsError::Names {
-            path: path.into(),
-            missing,
-            unexpected,
-        });
+        return Err(WeightsError::Names { path: path.into(), missing, unexpected });
     }
 
     let mut tensors = Tensors::new();
@@ -137,19 +115,10 @@ pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
                 expected: format!("F32{shape:?}"),
             });
         }
-        let values = view
-            .data()
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| f32::from_le_bytes(b))
-            .collect();
+        let values = view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
         tensors.insert(name.into(), (shape.clone(), values));
     }
-    Ok(module.map(&mut Loader {
-        path: Vec::new(),
-        tensors,
-    }))
+    Ok(module.map(&mut Loader { path: Vec::new(), tensors }))
 }
 
 fn collect<M: Module>(module: &M) -> Tensors {
@@ -176,11 +145,7 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let tensor = parameter.val();
         let shape = tensor.dims().to_vec();
-        let values = tensor
-            .to_data()
-            .convert::<f32>()
-            .try_into_vec()
-            .expect("converted to f32");
+        let values = tensor.to_data().convert::<f32>().try_into_vec().expect("converted to f32");
         self.tensors.insert(self.path.join("."), (shape, values));
     }
 }
@@ -200,10 +165,7 @@ impl ModuleMapper for Loader {
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (shape, values) = self
-            .tensors
-            .remove(&self.path.join("."))
-            .expect("every name was checked");
+        let (shape, values) = self.tensors.remove(&self.path.join(".")).expect("every name was checked");
         parameter.map(|old| {
             let options = (&old.device(), old.dtype());
             let new = Tensor::from_data(TensorData::new(values, shape), options);

@@ -15,10 +15,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let auto = device::auto().map_err(Failure::usage)?;
-    let backends: Vec<(Backend, Vec<Adapter>)> = Backend::ALL
-        .into_iter()
-        .map(|backend| (backend, backend.adapters()))
-        .collect();
+    let backends: Vec<(Backend, Vec<Adapter>)> =
+        Backend::ALL.into_iter().map(|backend| (backend, backend.adapters())).collect();
     if args.json {
         let backends: Vec<_> = backends
             .iter()

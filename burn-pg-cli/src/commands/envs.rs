@@ -19,10 +19,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-    println!(
-        "{:<28} {:<14} {:<14} {:>10} {:>10}",
-        "environment", "observations", "actions", "time limit", "threshold"
-    );
+    println!("{:<28} {:<14} {:<14} {:>10} {:>10}", "environment", "observations", "actions", "time limit", "threshold");
     for spec in specs {
         println!(
             "{:<28} {:<14} {:<14} {:>10} {:>10}",

@@ -42,8 +42,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let agent = load(args).map_err(Failure::Usage)?;
     let seed = args.seed.unwrap_or(agent.config.seed);
     let device = &agent.device.device;
-    let evaluation =
-        evaluate(&agent.policy, agent.envs, seed, args.stochastic, device).map_err(Failure::run)?;
+    let evaluation = evaluate(&agent.policy, agent.envs, seed, args.stochastic, device).map_err(Failure::run)?;
     if args.json {
         let outcome = json!({
             "env": agent.config.env,
@@ -86,18 +85,7 @@ fn load(args: &Args) -> Result<Agent> {
     let envs = make(&config.env, args.episodes as usize)?;
     // Every weight is replaced by the saved one, so it does not matter which stream draws them.
     let rng = &mut EnvRng::new(0);
-    let policy = MlpActorCritic::new(
-        envs.spec(),
-        &config.hidden_sizes,
-        config.activation,
-        rng,
-        &device.device,
-    );
+    let policy = MlpActorCritic::new(envs.spec(), &config.hidden_sizes, config.activation, rng, &device.device);
     let policy = weights::load(policy.map_err(Error::from)?, &dir.policy_path())?;
-    Ok(Agent {
-        config,
-        device,
-        policy,
-        envs,
-    })
+    Ok(Agent { config, device, policy, envs })
 }

@@ -40,7 +40,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut run = prepare(args).map_err(Failure::Usage)?;
-    let summary = run.train(args.quiet).map_err(Failure::Run)?;
+    // Within the pool, so that stepping the environments in parallel does not have to wake it each time.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(run.config.threads).build().map_err(Failure::run)?;
+    let summary = pool.install(|| run.train(args.quiet)).map_err(Failure::Run)?;
     if args.json {
         println!("{summary}");
     } else if !args.quiet {
@@ -72,15 +74,8 @@ struct Run {
 /// Refuses what cannot be before anything is trained or written.
 fn prepare(args: &Args) -> Result<Run> {
     let config = args.settings.resolve()?;
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build_global()?;
     let device = device::open(config.device)?;
-    let config = Config {
-        device: DeviceChoice::Backend(device.backend),
-        ..(*config).clone()
-    }
-    .validate()?;
+    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
     let trainer = match config.algo {
         Algo::Ppo => ppo(&config, &device.device)?,
         other => anyhow::bail!("algorithm `{other}` cannot be run from the command line"),
@@ -93,12 +88,7 @@ fn prepare(args: &Args) -> Result<Run> {
         }
     };
     dir.write_config(&config)?;
-    Ok(Run {
-        config,
-        device,
-        trainer,
-        dir,
-    })
+    Ok(Run { config, device, trainer, dir })
 }
 
 impl Run {
@@ -110,11 +100,7 @@ impl Run {
         let trained = self.trainer.run(&mut |stats: &UpdateStats| {
             progress.show(stats);
             written = metrics.write(stats);
-            if written.is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         let seconds = start.elapsed().as_secs_f64();
         progress.finish();

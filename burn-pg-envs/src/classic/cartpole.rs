@@ -51,12 +51,7 @@ impl Env for CartPole {
 
     fn spec() -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
-        let high = [
-            (2.0 * POSITION_LIMIT) as f32,
-            f32::INFINITY,
-            (2.0 * ANGLE_LIMIT) as f32,
-            f32::INFINITY,
-        ];
+        let high = [(2.0 * POSITION_LIMIT) as f32, f32::INFINITY, (2.0 * ANGLE_LIMIT) as f32, f32::INFINITY];
         EnvSpec {
             id: "CartPole-v1".into(),
             observation_space: Space::symmetric(&high),
@@ -79,8 +74,8 @@ impl Env for CartPole {
         // Equations 21 and 22 of R. Florian, *Correct equations for the dynamics of the cart-pole system* (2007),
         // without friction.
         let pushed = (force + POLE_MASS_LENGTH * (theta_dot * theta_dot) * sin) / TOTAL_MASS;
-        let theta_acc = (GRAVITY * sin - cos * pushed)
-            / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
+        let theta_acc =
+            (GRAVITY * sin - cos * pushed) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
         let x_acc = pushed - POLE_MASS_LENGTH * theta_acc * cos / TOTAL_MASS;
 
         self.state = [

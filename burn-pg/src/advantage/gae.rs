@@ -31,11 +31,7 @@ impl AdvantageEstimator for Gae {
             let terminated = trajectory.terminated[i];
             let ended = terminated || trajectory.truncated[i];
             // Selected, not multiplied: NaN times 0 is NaN.
-            let next_value = if terminated {
-                0.0
-            } else {
-                f64::from(trajectory.next_values[i])
-            };
+            let next_value = if terminated { 0.0 } else { f64::from(trajectory.next_values[i]) };
             let carry = match advantages.get(i + trajectory.num_envs) {
                 Some(next) if !ended => self.gamma * self.lambda * next,
                 _ => 0.0,
@@ -45,13 +41,6 @@ impl AdvantageEstimator for Gae {
             advantages[i] = delta + carry;
         }
         let with_value = |(advantage, &value): (&f64, &f32)| advantage + f64::from(value);
-        Targets {
-            returns: advantages
-                .iter()
-                .zip(trajectory.values)
-                .map(with_value)
-                .collect(),
-            advantages,
-        }
+        Targets { returns: advantages.iter().zip(trajectory.values).map(with_value).collect(), advantages }
     }
 }

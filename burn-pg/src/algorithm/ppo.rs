@@ -41,9 +41,7 @@ pub fn ppo_in(
         &device.clone().autodiff(),
     )?;
     let clip_range = config.clip_range;
-    let value = Value {
-        clip_range: config.clip_value.then_some(clip_range),
-    };
+    let value = Value { clip_range: config.clip_value.then_some(clip_range) };
     let learner = Learner {
         policy,
         objective: Objective::new()
@@ -54,10 +52,7 @@ pub fn ppo_in(
         max_grad_norm: config.max_grad_norm,
         normalize_advantages: config.normalize_advantages,
     };
-    let estimator = Gae {
-        gamma: config.gamma,
-        lambda: config.gae_lambda,
-    };
+    let estimator = Gae { gamma: config.gamma, lambda: config.gae_lambda };
     let parts = Parts {
         collector: Collector::new(envs, config.num_steps, config.seed, device)?,
         estimator: Box::new(estimator),

@@ -22,10 +22,7 @@ impl Categorical {
     /// From unnormalised log-probabilities of shape `[B, K]`.
     #[must_use]
     pub fn new(logits: Tensor<2>) -> Self {
-        Self {
-            log_probs: log_softmax(logits.clone(), 1),
-            logits,
-        }
+        Self { log_probs: log_softmax(logits.clone(), 1), logits }
     }
 }
 
@@ -36,19 +33,13 @@ impl Distribution for Categorical {
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Discrete(actions) = actions;
-        self.log_probs
-            .clone()
-            .gather(1, actions.clone().unsqueeze_dim(1))
-            .squeeze_dim(1)
+        self.log_probs.clone().gather(1, actions.clone().unsqueeze_dim(1)).squeeze_dim(1)
     }
 
     /// `-sum_k p_k log p_k`, where an impossible action contributes 0.
     fn entropy(&self) -> Tensor<1> {
         let log_probs = self.log_probs.clone();
-        (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB))
-            .sum_dim(1)
-            .squeeze_dim(1)
-            .neg()
+        (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB)).sum_dim(1).squeeze_dim(1).neg()
     }
 
     fn sample(
@@ -68,24 +59,17 @@ impl Distribution for Categorical {
         Ok(())
     }
 
-    fn mode(
-        parameters: &[f32],
-        batch: usize,
-        actions: &mut ActionBuffer,
-    ) -> Result<(), DistributionError> {
+    fn mode(parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions;
         let width = parameters.len() / batch;
         check_rows(parameters, width)?;
         let best = |logits: &[f32]| {
-            (0..)
-                .zip(logits)
-                .fold((0, f32::NEG_INFINITY), |best, (action, &logit)| {
-                    if logit > best.1 {
-                        (action, logit)
-                    } else {
-                        best
-                    }
-                })
+            (0..).zip(logits).fold(
+                (0, f32::NEG_INFINITY),
+                |best, (action, &logit)| {
+                    if logit > best.1 { (action, logit) } else { best }
+                },
+            )
         };
         actions.extend(parameters.chunks_exact(width).map(|logits| best(logits).0));
         Ok(())
@@ -176,8 +160,7 @@ mod tests {
         ] {
             let parameters = [0.0, 1.0, row[0], row[1]];
             let mut log_probs = Vec::new();
-            let error =
-                Categorical::sample(&parameters, &mut streams, &mut actions, &mut log_probs);
+            let error = Categorical::sample(&parameters, &mut streams, &mut actions, &mut log_probs);
             assert_eq!(error.unwrap_err().to_string(), message);
             assert!(Categorical::mode(&parameters, 2, &mut actions).is_err());
             assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));

@@ -37,11 +37,7 @@ pub trait Distribution {
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
-    fn mode(
-        parameters: &[f32],
-        batch: usize,
-        actions: &mut ActionBuffer,
-    ) -> Result<(), DistributionError>;
+    fn mode(parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError>;
 }
 
 /// Numbers that do not define a distribution.

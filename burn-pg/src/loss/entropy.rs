@@ -13,9 +13,6 @@ pub struct Entropy;
 impl LossTerm for Entropy {
     fn compute(&self, context: &LossContext) -> TermOutput {
         let entropy = context.entropies.clone().mean();
-        TermOutput {
-            metrics: vec![("entropy", entropy.clone().inner())],
-            loss: entropy.neg(),
-        }
+        TermOutput { metrics: vec![("entropy", entropy.clone().inner())], loss: entropy.neg() }
     }
 }

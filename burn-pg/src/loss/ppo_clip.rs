@@ -35,18 +35,13 @@ impl LossTerm for PpoClip {
         let plain_advantages = advantages.clone().inner();
         let above = plain_ratio.clone().greater_elem(high);
         let below = plain_ratio.clone().lower_elem(low);
-        let clipped_above = above
-            .clone()
-            .bool_and(plain_advantages.clone().greater_equal_elem(0.0));
-        let clipped_below = below
-            .clone()
-            .bool_and(plain_advantages.lower_equal_elem(0.0));
+        let clipped_above = above.clone().bool_and(plain_advantages.clone().greater_equal_elem(0.0));
+        let clipped_below = below.clone().bool_and(plain_advantages.lower_equal_elem(0.0));
         let clipped = clipped_above.clone().bool_or(clipped_below.clone());
 
         let ratio = log_ratio.mask_fill(Tensor::from_inner(clipped), 0.0).exp();
-        let ratio = ratio
-            .mask_fill(Tensor::from_inner(clipped_above), high)
-            .mask_fill(Tensor::from_inner(clipped_below), low);
+        let ratio =
+            ratio.mask_fill(Tensor::from_inner(clipped_above), high).mask_fill(Tensor::from_inner(clipped_below), low);
         let loss = (ratio * advantages).mean().neg();
 
         let approx_kl = (plain_ratio.sub_scalar(1.0) - plain_log_ratio).mean();

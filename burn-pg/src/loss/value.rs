@@ -31,9 +31,6 @@ impl LossTerm for Value {
             }
         };
         let loss = error.mean().mul_scalar(0.5);
-        TermOutput {
-            metrics: vec![("value_loss", loss.clone().inner())],
-            loss,
-        }
+        TermOutput { metrics: vec![("value_loss", loss.clone().inner())], loss }
     }
 }

@@ -28,13 +28,7 @@ impl Adam {
     /// Adam with betas 0.9 and 0.999, before its first step.
     #[must_use]
     pub fn new(epsilon: f64) -> Self {
-        Self {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon,
-            steps: 0,
-            moments: None,
-        }
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon, steps: 0, moments: None }
     }
 
     /// The parameters (shape `[P]`) after a step along `gradient` (shape `[P]`).
@@ -42,20 +36,14 @@ impl Adam {
     /// # Panics
     /// After 2^31 steps.
     #[must_use]
-    pub fn step(
-        &mut self,
-        learning_rate: f64,
-        parameters: Tensor<1>,
-        gradient: Tensor<1>,
-    ) -> Tensor<1> {
+    pub fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let first = gradient.clone().mul_scalar(1.0 - self.beta_1);
         let second = gradient.square().mul_scalar(1.0 - self.beta_2);
         let (first, second) = match self.moments.take() {
             None => (first, second),
-            Some((old_first, old_second)) => (
-                old_first.mul_scalar(self.beta_1) + first,
-                old_second.mul_scalar(self.beta_2) + second,
-            ),
+            Some((old_first, old_second)) => {
+                (old_first.mul_scalar(self.beta_1) + first, old_second.mul_scalar(self.beta_2) + second)
+            }
         };
         self.steps += 1;
         self.moments = Some((first.clone(), second.clone()));
@@ -63,10 +51,7 @@ impl Adam {
         let steps = i32::try_from(self.steps).expect("fewer than 2^31 steps");
         let step_size = learning_rate / (1.0 - self.beta_1.powi(steps));
         let correction = (1.0 - self.beta_2.powi(steps)).sqrt();
-        let denominator = second
-            .sqrt()
-            .div_scalar(correction)
-            .add_scalar(self.epsilon);
+        let denominator = second.sqrt().div_scalar(correction).add_scalar(self.epsilon);
         parameters - (first / denominator).mul_scalar(step_size)
     }
 }

@@ -33,10 +33,7 @@ pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
     let [len] = values.dims();
     let mut replace = Replace { values, offset: 0 };
     let module = module.map(&mut replace);
-    assert_eq!(
-        replace.offset, len,
-        "one value for each trainable parameter"
-    );
+    assert_eq!(replace.offset, len, "one value for each trainable parameter");
     module
 }
 
@@ -48,10 +45,7 @@ struct Flatten<'a> {
 
 impl<'a> Flatten<'a> {
     fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
-        let mut flatten = Self {
-            gradients,
-            parts: Vec::new(),
-        };
+        let mut flatten = Self { gradients, parts: Vec::new() };
         module.visit(&mut flatten);
         Tensor::cat(flatten.parts, 0)
     }
@@ -65,9 +59,7 @@ impl ModuleVisitor for Flatten<'_> {
         }
         let part = match self.gradients {
             None => parameter.inner(),
-            Some(gradients) => parameter
-                .grad(gradients)
-                .unwrap_or_else(|| parameter.inner().zeros_like()),
+            Some(gradients) => parameter.grad(gradients).unwrap_or_else(|| parameter.inner().zeros_like()),
         };
         let len = part.shape().num_elements();
         self.parts.push(part.reshape([len]));
@@ -87,11 +79,7 @@ impl ModuleMapper for Replace {
         }
         let shape = old.shape();
         let len = shape.num_elements();
-        let new = self
-            .values
-            .clone()
-            .narrow(0, self.offset, len)
-            .reshape(shape);
+        let new = self.values.clone().narrow(0, self.offset, len).reshape(shape);
         self.offset += len;
         Param::from_mapped_value(id, Tensor::from_inner(new).require_grad(), mapper)
     }

@@ -13,11 +13,7 @@ pub fn orthogonal(rows: usize, columns: usize, gain: f64, rng: &mut EnvRng) -> V
     let (short, long) = (rows.min(columns), rows.max(columns));
     let vectors = orthonormal(short, long, rng);
     let element = |row: usize, column: usize| {
-        if rows <= columns {
-            vectors[row][column]
-        } else {
-            vectors[column][row]
-        }
+        if rows <= columns { vectors[row][column] } else { vectors[column][row] }
     };
     (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
@@ -42,8 +38,7 @@ fn orthonormal(count: usize, dim: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
         let length = dot(&vector, &vector).sqrt();
         // Almost surely true; otherwise another vector is drawn.
         if length > 1e-6 {
-            vector.iter_mut().for_each(|v| *v /= length);
-            vectors.push(vector);
+            vectors.push(vector.iter().map(|v| v / length).collect());
         }
     }
     vectors
@@ -73,10 +68,7 @@ mod tests {
                         (0..rows).map(|r| at(r, i) * at(r, j)).sum()
                     };
                     let expected = if i == j { 2.0 } else { 0.0 };
-                    assert!(
-                        (product - expected).abs() < 1e-6,
-                        "{rows}x{columns} {i},{j}: {product}"
-                    );
+                    assert!((product - expected).abs() < 1e-6, "{rows}x{columns} {i},{j}: {product}");
                 }
             }
         }

@@ -32,34 +32,20 @@ impl Mlp {
     /// # Panics
     /// If there are fewer than two sizes.
     #[must_use]
-    pub fn new(
-        sizes: &[usize],
-        activation: Activation,
-        last_gain: f64,
-        rng: &mut EnvRng,
-        device: &Device,
-    ) -> Self {
-        let last = sizes
-            .len()
-            .checked_sub(2)
-            .expect("at least an input and an output size");
+    pub fn new(sizes: &[usize], activation: Activation, last_gain: f64, rng: &mut EnvRng, device: &Device) -> Self {
+        let last = sizes.len().checked_sub(2).expect("at least an input and an output size");
         let layers = sizes.windows(2).enumerate().map(|(i, size)| {
             let gain = if i == last { last_gain } else { HIDDEN_GAIN };
             linear(size[0], size[1], gain, rng, device)
         });
-        Self {
-            layers: layers.collect(),
-            activation,
-        }
+        Self { layers: layers.collect(), activation }
     }
 
     /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let (last, hidden) = self.layers.split_last().expect("a network has a layer");
-        let output = hidden.iter().fold(input, |input, layer| {
-            self.activation.apply(layer.forward(input))
-        });
+        let output = hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)));
         last.forward(output)
     }
 }
@@ -67,10 +53,7 @@ impl Mlp {
 fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut EnvRng, device: &Device) -> Linear {
     let weight = TensorData::new(orthogonal(inputs, outputs, gain, rng), [inputs, outputs]);
     let bias = TensorData::new(vec![0.0_f32; outputs], [outputs]);
-    Linear {
-        weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
-    }
+    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
 /// Two separate perceptrons: a policy over discrete actions, and a value.
@@ -102,10 +85,7 @@ impl MlpActorCritic {
             sizes.push(outputs);
             Mlp::new(&sizes, activation, gain, rng, device)
         };
-        Ok(Self {
-            actor: network(n as usize, POLICY_GAIN),
-            critic: network(1, VALUE_GAIN),
-        })
+        Ok(Self { actor: network(n as usize, POLICY_GAIN), critic: network(1, VALUE_GAIN) })
     }
 }
 

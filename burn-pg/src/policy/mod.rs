@@ -25,9 +25,6 @@ pub trait ActorCritic: Module {
 
     /// Both at once; a network with a shared trunk runs it once here.
     fn forward(&self, observations: Tensor<2>) -> (Self::Dist, Tensor<1>) {
-        (
-            self.distribution(observations.clone()),
-            self.value(observations),
-        )
+        (self.distribution(observations.clone()), self.value(observations))
     }
 }

@@ -36,9 +36,7 @@ impl Batch {
         Self {
             observations: Tensor::from_data(observations, device),
             actions: match &rollout.actions {
-                ActionBuffer::Discrete(actions) => {
-                    ActionTensor::Discrete(indices(actions.iter().copied(), device))
-                }
+                ActionBuffer::Discrete(actions) => ActionTensor::Discrete(indices(actions.iter().copied(), device)),
             },
             log_probs: vector(rollout.log_probs.clone(), device),
             values: vector(rollout.values.clone(), device),

@@ -38,8 +38,7 @@ impl Collector {
         device: &Device,
     ) -> Result<Self, ConfigError> {
         envs.reset(seed);
-        let actions = ActionBuffer::for_env(envs.spec())
-            .ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+        let actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
             rollout: Rollout::new(envs.num_envs(), actions),
@@ -85,9 +84,7 @@ impl Collector {
         let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
         self.rollout.observations.extend_from_slice(observations);
         self.rollout.values.extend_from_slice(&values);
-        let Rollout {
-            actions, log_probs, ..
-        } = &mut self.rollout;
+        let Rollout { actions, log_probs, .. } = &mut self.rollout;
         P::Dist::sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
             let env_steps = self.env_steps;
             Error::Policy { env_steps, source }
@@ -105,14 +102,11 @@ impl Collector {
         self.rollout.terminated.extend_from_slice(&batch.terminated);
         self.rollout.truncated.extend_from_slice(&batch.truncated);
         for env in batch.ended() {
-            self.episodes
-                .push(batch.episode_returns[env], batch.episode_lengths[env]);
+            self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
             if !batch.terminated[env] {
                 let width = batch.observations.len() / num_envs;
                 truncations.rows.push(first_row + env);
-                truncations
-                    .observations
-                    .extend_from_slice(&batch.final_observations[env * width..(env + 1) * width]);
+                truncations.observations.extend_from_slice(&batch.final_observations[env * width..(env + 1) * width]);
             }
         }
         self.env_steps += num_envs as u64;
@@ -120,24 +114,14 @@ impl Collector {
     }
 
     /// Fills in the values of the observations that followed each step.
-    fn bootstrap<P: ActorCritic>(
-        &mut self,
-        policy: &P,
-        truncations: &Truncations,
-    ) -> Result<(), Error> {
+    fn bootstrap<P: ActorCritic>(&mut self, policy: &P, truncations: &Truncations) -> Result<(), Error> {
         // The observations after the last step and the final ones of truncated episodes, in one batch.
         let mut unseen = self.envs.batch().observations.clone();
         unseen.extend_from_slice(&truncations.observations);
         let [values] = read([policy.value(self.upload(&unseen))])?;
         let (last, finals) = values.split_at(self.rollout.num_envs);
 
-        let Rollout {
-            next_values,
-            values,
-            num_envs,
-            terminated,
-            ..
-        } = &mut self.rollout;
+        let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
         next_values.extend_from_slice(&values[*num_envs..]);
         next_values.extend_from_slice(last);
         for (&row, &value) in truncations.rows.iter().zip(finals) {

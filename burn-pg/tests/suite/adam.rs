@@ -49,10 +49,7 @@ fn steps_over_all_parameters_are_pytorchs() {
         // Single precision: each step rounds weights of order 1 to 6e-8, eight steps in all.
         let tolerance = if precision.is_double() { 1e-12 } else { 5e-7 };
         // Name, epsilon, and the learning rate before the first `set_lr` of the recording.
-        for (name, epsilon, mut learning_rate) in [
-            ("adam_eps_1e-5", 1e-5, 2.5e-4),
-            ("adam_eps_1e-8", 1e-8, 1e-3),
-        ] {
+        for (name, epsilon, mut learning_rate) in [("adam_eps_1e-5", 1e-5, 2.5e-4), ("adam_eps_1e-8", 1e-8, 1e-3)] {
             let case = file.cases.iter().find(|case| case.name == name).unwrap();
             let mut adam = Adam::new(epsilon);
             let mut weights = precision.vector(&flat(&case.weights_before)).inner();
@@ -60,23 +57,10 @@ fn steps_over_all_parameters_are_pytorchs() {
                 let what = format!("{precision:?} {name} step {i}");
                 learning_rate = step.set_lr.unwrap_or(learning_rate);
                 let gradient = precision.vector(&flat(&step.grads)).inner();
-                let (gradient, norm) = clip_global_norm(
-                    gradient,
-                    step.clip_global_norm.unwrap_or(f64::from(f32::MAX)),
-                );
-                assert_close(
-                    &values(norm),
-                    &[step.global_norm_before_clip],
-                    tolerance,
-                    &what,
-                );
+                let (gradient, norm) = clip_global_norm(gradient, step.clip_global_norm.unwrap_or(f64::from(f32::MAX)));
+                assert_close(&values(norm), &[step.global_norm_before_clip], tolerance, &what);
                 weights = adam.step(learning_rate, weights, gradient);
-                assert_close(
-                    &values(weights.clone()),
-                    &flat(&step.weights_after),
-                    tolerance,
-                    &what,
-                );
+                assert_close(&values(weights.clone()), &flat(&step.weights_after), tolerance, &what);
             }
         }
     }

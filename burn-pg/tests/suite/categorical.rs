@@ -46,20 +46,11 @@ fn numbers(numbers: &[Number]) -> Vec<f64> {
 /// or as large as that type can say.
 fn assert_near(precision: &Precision, ours: &[f64], expected: &[Number], what: &str) {
     let tolerance = if precision.is_double() { 1e-12 } else { 2e-6 };
-    let largest = if precision.is_double() {
-        f64::MAX
-    } else {
-        f64::from(f32::MAX)
-    };
+    let largest = if precision.is_double() { f64::MAX } else { f64::from(f32::MAX) };
     for (&ours, &Number(expected)) in ours.iter().zip(expected) {
-        let beyond = expected.abs() >= largest
-            && ours.abs() >= largest
-            && ours.signum() == expected.signum();
+        let beyond = expected.abs() >= largest && ours.abs() >= largest && ours.signum() == expected.signum();
         let near = (ours - expected).abs() <= tolerance * expected.abs().max(1.0);
-        assert!(
-            beyond || near || ours == expected,
-            "{precision:?} {what}: {ours} instead of {expected}"
-        );
+        assert!(beyond || near || ours == expected, "{precision:?} {what}: {ours} instead of {expected}");
     }
 }
 
@@ -69,39 +60,20 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
     assert!(!file.cases.is_empty());
     for precision in Precision::all() {
         for case in &file.cases {
-            let logits = precision
-                .tensor(numbers(&case.logits), [1, case.logits.len()])
-                .require_grad();
+            let logits = precision.tensor(numbers(&case.logits), [1, case.logits.len()]).require_grad();
             let distribution = Categorical::new(logits.clone());
             let action = ActionTensor::Discrete(precision.indices(&[case.action]));
             let check = |output: Tensor<1>, value: Number, gradient: &[Number], what: &str| {
                 let what = format!("{} {what}", case.name);
                 assert_near(&precision, &values(output.clone()), &[value], &what);
                 let ours = logits.grad(&output.backward()).unwrap();
-                assert_near(
-                    &precision,
-                    &values(ours),
-                    gradient,
-                    &format!("{what} gradient"),
-                );
+                assert_near(&precision, &values(ours), gradient, &format!("{what} gradient"));
             };
-            let Expected {
-                log_prob, entropy, ..
-            } = case.expected;
-            check(
-                distribution.log_prob(&action),
-                log_prob,
-                &case.expected.grad_log_prob_wrt_logits,
-                "log-probability",
-            );
+            let Expected { log_prob, entropy, .. } = case.expected;
+            check(distribution.log_prob(&action), log_prob, &case.expected.grad_log_prob_wrt_logits, "log-probability");
             // A graph serves one backward pass.
             let distribution = Categorical::new(logits.clone());
-            check(
-                distribution.entropy(),
-                entropy,
-                &case.expected.grad_entropy_wrt_logits,
-                "entropy",
-            );
+            check(distribution.entropy(), entropy, &case.expected.grad_entropy_wrt_logits, "entropy");
         }
     }
 }
@@ -112,19 +84,10 @@ fn logits_that_are_no_distribution_are_refused() {
     let file: File = golden("dist/categorical.json");
     let mut refused = 0;
     // Actions out of range are refused by the action space; here, what a network puts out.
-    for case in file
-        .invalid
-        .iter()
-        .filter(|c| !c.name.starts_with("action") && !c.logits.is_empty())
-    {
+    for case in file.invalid.iter().filter(|c| !c.name.starts_with("action") && !c.logits.is_empty()) {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
         let mut actions = ActionBuffer::Discrete(Vec::new());
-        let sampled = Categorical::sample(
-            &logits,
-            &mut [EnvRng::new(0)],
-            &mut actions,
-            &mut Vec::new(),
-        );
+        let sampled = Categorical::sample(&logits, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
         assert!(sampled.is_err(), "{}", case.name);
         refused += 1;
     }

@@ -35,10 +35,7 @@ struct Expected {
 
 #[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
 fn single(rows: &[Vec<Number>]) -> Vec<f32> {
-    rows.iter()
-        .flatten()
-        .map(|number| number.0 as f32)
-        .collect()
+    rows.iter().flatten().map(|number| number.0 as f32).collect()
 }
 
 fn double(rows: &[Vec<Number>]) -> Vec<f64> {
@@ -46,11 +43,7 @@ fn double(rows: &[Vec<Number>]) -> Vec<f64> {
 }
 
 fn estimate(case: &Case) -> Targets {
-    let (rewards, values, next_values) = (
-        single(&case.rewards),
-        single(&case.values),
-        single(&case.next_values),
-    );
+    let (rewards, values, next_values) = (single(&case.rewards), single(&case.values), single(&case.next_values));
     let trajectory = Trajectory {
         num_envs: case.rewards[0].len(),
         rewards: &rewards,
@@ -59,11 +52,7 @@ fn estimate(case: &Case) -> Targets {
         terminated: &case.terminated.concat(),
         truncated: &case.truncated.concat(),
     };
-    Gae {
-        gamma: case.gamma,
-        lambda: case.lambda,
-    }
-    .estimate(&trajectory)
+    Gae { gamma: case.gamma, lambda: case.lambda }.estimate(&trajectory)
 }
 
 #[test]
@@ -73,12 +62,7 @@ fn advantages_and_returns_are_those_of_the_field() {
     for case in &file.cases {
         let targets = estimate(case);
         let expected = case.expected.as_ref().unwrap();
-        assert_close(
-            &targets.advantages,
-            &double(&expected.advantages),
-            1e-10,
-            &case.name,
-        );
+        assert_close(&targets.advantages, &double(&expected.advantages), 1e-10, &case.name);
         let returns = expected.returns.as_ref().unwrap();
         assert_close(&targets.returns, &double(returns), 1e-10, &case.name);
     }
@@ -88,19 +72,11 @@ fn advantages_and_returns_are_those_of_the_field() {
 fn what_lies_behind_a_terminal_step_is_never_touched() {
     let file: File = golden("adv/gae_nonfinite.json");
     // The other cases have rewards that are not finite; see `run::a_reward_that_is_not_a_number_ends_a_run`.
-    let cases: Vec<&Case> = file
-        .cases
-        .iter()
-        .filter(|case| case.expected.is_some())
-        .collect();
+    let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_some()).collect();
     assert!(!cases.is_empty());
     for case in cases {
         let expected = double(&case.expected.as_ref().unwrap().advantages);
-        assert!(
-            expected.iter().all(|advantage| advantage.is_finite()),
-            "{}",
-            case.name
-        );
+        assert!(expected.iter().all(|advantage| advantage.is_finite()), "{}", case.name);
         assert_close(&estimate(case).advantages, &expected, 1e-10, &case.name);
     }
 }

@@ -6,10 +6,8 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 /// Reads a file from the copy in this crate, or from the folder that `BURN_PG_GOLDEN` names.
 pub fn golden<T: DeserializeOwned>(file: &str) -> T {
-    let folder = std::env::var_os("BURN_PG_GOLDEN").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("BURN_PG_GOLDEN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -61,11 +59,9 @@ impl Array {
     pub fn transposed(&self) -> Self {
         match self {
             Self::Vector(vector) => Self::Vector(vector.clone()),
-            Self::Matrix(rows) => Self::Matrix(
-                (0..rows[0].len())
-                    .map(|c| rows.iter().map(|row| row[c]).collect())
-                    .collect(),
-            ),
+            Self::Matrix(rows) => {
+                Self::Matrix((0..rows[0].len()).map(|c| rows.iter().map(|row| row[c]).collect()).collect())
+            }
         }
     }
 }

@@ -21,34 +21,22 @@ pub type Weights = BTreeMap<String, Array>;
 
 /// An actor and a critic with tanh, of recorded weights.
 pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic {
-    let hidden: Vec<usize> = ["actor.0.bias", "actor.2.bias"]
-        .iter()
-        .map(|name| weights[*name].shape()[0])
-        .collect();
+    let hidden: Vec<usize> = ["actor.0.bias", "actor.2.bias"].iter().map(|name| weights[*name].shape()[0]).collect();
     let spec = EnvSpec {
         id: "recorded".into(),
         observation_space: Space::symmetric(&vec![1.0; weights["actor.0.weight"].shape()[1]]),
-        action_space: Space::Discrete {
-            n: weights["actor.4.bias"].shape()[0].try_into().unwrap(),
-        },
+        action_space: Space::Discrete { n: weights["actor.4.bias"].shape()[0].try_into().unwrap() },
         max_episode_steps: None,
         reward_threshold: None,
     };
     let rng = &mut EnvRng::new(0);
-    let model =
-        MlpActorCritic::new(&spec, &hidden, Activation::Tanh, rng, &precision.device).unwrap();
-    model.map(&mut Fill {
-        path: Vec::new(),
-        weights,
-        precision,
-    })
+    let model = MlpActorCritic::new(&spec, &hidden, Activation::Tanh, rng, &precision.device).unwrap();
+    model.map(&mut Fill { path: Vec::new(), weights, precision })
 }
 
 /// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation.
 fn recorded_name(path: &[String]) -> String {
-    let [network, _, layer, kind] = path else {
-        panic!("{path:?}")
-    };
+    let [network, _, layer, kind] = path else { panic!("{path:?}") };
     format!("{network}.{}.{kind}", 2 * layer.parse::<usize>().unwrap())
 }
 
@@ -71,20 +59,14 @@ impl ModuleMapper for Fill<'_> {
         let array = self.weights[&recorded_name(&self.path)].transposed();
         parameter.map(|old| {
             assert_eq!(old.dims().to_vec(), array.shape());
-            self.precision
-                .tensor(array.flat(), old.dims())
-                .require_grad()
+            self.precision.tensor(array.flat(), old.dims()).require_grad()
         })
     }
 }
 
 /// The parameters of a module, or their gradients, under PyTorch's names, in the order of a visit.
 pub fn recorded<M: Module>(module: &M, gradients: Option<&Gradients>) -> Vec<(String, Vec<f64>)> {
-    let mut read = Read {
-        path: Vec::new(),
-        gradients,
-        found: Vec::new(),
-    };
+    let mut read = Read { path: Vec::new(), gradients, found: Vec::new() };
     module.visit(&mut read);
     read.found
 }
@@ -108,9 +90,7 @@ impl ModuleVisitor for Read<'_> {
         let tensor = parameter.val();
         let tensor = match self.gradients {
             None => tensor.inner(),
-            Some(gradients) => tensor
-                .grad(gradients)
-                .unwrap_or_else(|| tensor.inner().zeros_like()),
+            Some(gradients) => tensor.grad(gradients).unwrap_or_else(|| tensor.inner().zeros_like()),
         };
         self.found.push((recorded_name(&self.path), values(tensor)));
     }

@@ -70,16 +70,11 @@ struct Expected {
 #[test]
 fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
     let file: File = golden("loss/ppo.json");
-    let weights: Weights =
-        serde_json::from_value(file.networks["discrete"].weights.clone()).unwrap();
+    let weights: Weights = serde_json::from_value(file.networks["discrete"].weights.clone()).unwrap();
     // Two more cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss.
-    let discrete = file
-        .cases
-        .into_iter()
-        .filter(|case| case["network"] == "discrete" && case["expected"]["grads"].is_object());
-    let cases: Vec<Case> = discrete
-        .map(|case| serde_json::from_value(case).unwrap())
-        .collect();
+    let discrete =
+        file.cases.into_iter().filter(|case| case["network"] == "discrete" && case["expected"]["grads"].is_object());
+    let cases: Vec<Case> = discrete.map(|case| serde_json::from_value(case).unwrap()).collect();
     assert!(!cases.is_empty());
     for precision in Precision::all() {
         for case in &cases {
@@ -89,18 +84,8 @@ fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
 }
 
 fn check(case: &Case, weights: &Weights, precision: &Precision) {
-    let Case {
-        batch,
-        hyper,
-        expected,
-        ..
-    } = case;
-    let what = |part: &str| {
-        format!(
-            "{:?} {:?} {} {part}",
-            precision.backend, precision.dtype, case.name
-        )
-    };
+    let Case { batch, hyper, expected, .. } = case;
+    let what = |part: &str| format!("{:?} {:?} {} {part}", precision.backend, precision.dtype, case.name);
     let tolerance = match precision.is_double() {
         true => 1e-9,
         false => (10.0 * case.float32_grad_max_abs_error.unwrap_or(0.0)).max(1e-5),
@@ -110,52 +95,28 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     let (distribution, new_values) = policy.forward(precision.matrix(&batch.obs));
     let advantages = precision.vector(&batch.advantages);
     let context = LossContext {
-        log_probs: distribution
-            .log_prob(&ActionTensor::Discrete(precision.indices(&batch.actions))),
+        log_probs: distribution.log_prob(&ActionTensor::Discrete(precision.indices(&batch.actions))),
         entropies: distribution.entropy(),
         values: new_values,
         old_log_probs: precision.vector(&batch.old_log_probs),
         old_values: precision.vector(&batch.old_values),
-        advantages: if hyper.norm_adv {
-            normalize(advantages)
-        } else {
-            advantages
-        },
+        advantages: if hyper.norm_adv { normalize(advantages) } else { advantages },
         returns: precision.vector(&batch.returns),
     };
     if let Some(log_probs) = &expected.new_log_probs {
-        assert_close(
-            &values(context.log_probs.clone()),
-            log_probs,
-            tolerance,
-            &what("log-probabilities"),
-        );
+        assert_close(&values(context.log_probs.clone()), log_probs, tolerance, &what("log-probabilities"));
     }
     if let Some(new_values) = &expected.new_values {
-        assert_close(
-            &values(context.values.clone()),
-            new_values,
-            tolerance,
-            &what("values"),
-        );
+        assert_close(&values(context.values.clone()), new_values, tolerance, &what("values"));
     }
 
     let clip_range = hyper.clip_coef;
     let output = Objective::new()
         .with(1.0, PpoClip { clip_range })
-        .with(
-            hyper.vf_coef,
-            Value {
-                clip_range: hyper.clip_vloss.then_some(clip_range),
-            },
-        )
+        .with(hyper.vf_coef, Value { clip_range: hyper.clip_vloss.then_some(clip_range) })
         .with(hyper.ent_coef, Entropy)
         .compute(&context);
-    let metrics: BTreeMap<_, _> = output
-        .metrics
-        .into_iter()
-        .map(|(name, tensor)| (name, values(tensor)[0]))
-        .collect();
+    let metrics: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();
     for (name, expected) in [
         ("loss", Some(expected.loss)),
         ("policy_loss", Some(expected.policy_loss)),
@@ -173,11 +134,6 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     assert_eq!(gradients.len(), expected.grads.len());
     for (name, gradient) in gradients {
         let expected = expected.grads[&name].transposed().flat();
-        assert_close(
-            &gradient,
-            &expected,
-            tolerance,
-            &what(&format!("gradient of {name}")),
-        );
+        assert_close(&gradient, &expected, tolerance, &what(&format!("gradient of {name}")));
     }
 }

@@ -15,20 +15,14 @@ pub struct Precision {
 impl Precision {
     /// Every combination that works here. Never empty.
     pub fn all() -> Vec<Self> {
-        let opened = Backend::compiled()
-            .into_iter()
-            .filter_map(|backend| device::open(DeviceChoice::Backend(backend)).ok());
+        let opened =
+            Backend::compiled().into_iter().filter_map(|backend| device::open(DeviceChoice::Backend(backend)).ok());
         let all: Vec<Self> = opened
             .flat_map(|open| {
                 let types = [DType::F32, DType::F64].into_iter();
                 // On GPUs double precision is rare, and no use of the library asks for it there.
-                let types =
-                    types.filter(move |&dtype| dtype == DType::F32 || open.backend.is_cpu());
-                types.map(move |dtype| Self {
-                    backend: open.backend,
-                    device: open.device.clone().autodiff(),
-                    dtype,
-                })
+                let types = types.filter(move |&dtype| dtype == DType::F32 || open.backend.is_cpu());
+                types.map(move |dtype| Self { backend: open.backend, device: open.device.clone().autodiff(), dtype })
             })
             .collect();
         assert!(!all.is_empty());
@@ -53,10 +47,7 @@ impl Precision {
     }
 
     pub fn indices(&self, values: &[i64]) -> Tensor<1, Int> {
-        Tensor::from_data(
-            TensorData::new(values.to_vec(), [values.len()]),
-            &self.device,
-        )
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &self.device)
     }
 }
 
@@ -71,9 +62,6 @@ pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) 
     assert_eq!(ours.len(), expected.len(), "{what}");
     for (i, (ours, expected)) in ours.iter().zip(expected).enumerate() {
         let close = (ours - expected).abs() <= tolerance * expected.abs().max(1.0);
-        assert!(
-            close || ours == expected,
-            "{what}[{i}]: {ours} instead of {expected}, tolerance {tolerance}"
-        );
+        assert!(close || ours == expected, "{what}[{i}]: {ours} instead of {expected}, tolerance {tolerance}");
     }
 }

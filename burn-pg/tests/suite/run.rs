@@ -72,11 +72,7 @@ fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
     // The weights and all random numbers are drawn on the host, so devices differ by rounding only.
     for other in &first_updates[1..] {
         for (name, value) in &first_updates[0].losses {
-            assert!(
-                (value - other.losses[name]).abs() < 1e-4,
-                "{name}: {value} {}",
-                other.losses[name]
-            );
+            assert!((value - other.losses[name]).abs() < 1e-4, "{name}: {value} {}", other.losses[name]);
         }
     }
 }
@@ -97,26 +93,11 @@ impl MlpWeights {
 #[test]
 fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
     // Enough environments that they are stepped in parallel.
-    let config = Config {
-        num_envs: 512,
-        num_steps: 4,
-        total_steps: 8_192,
-        num_minibatches: 4,
-        ..small()
-    };
+    let config = Config { num_envs: 512, num_steps: 4, total_steps: 8_192, num_minibatches: 4, ..small() };
     let run = |threads: usize, seed: u64| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut trainer = trainer(
-                Config {
-                    seed,
-                    ..config.clone()
-                },
-                Backend::Flex,
-            );
+            let mut trainer = trainer(Config { seed, ..config.clone() }, Backend::Flex);
             (metrics(&mut trainer), MlpWeights::of(trainer.policy()))
         })
     };
@@ -129,9 +110,7 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
 #[test]
 fn an_observer_ends_a_run() {
     let mut trainer = trainer(small(), Backend::Flex);
-    trainer
-        .run(&mut |_: &UpdateStats| ControlFlow::Break(()))
-        .unwrap();
+    trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
     assert_eq!(trainer.env_steps(), 32);
 }
 
@@ -143,55 +122,22 @@ fn weights_survive_a_file_and_refuse_another_network() {
     let policy = trainer(config.clone(), Backend::Flex).policy().clone();
     weights::save(&policy, &path).unwrap();
 
-    let other = trainer(
-        Config {
-            seed: 9,
-            ..config.clone()
-        },
-        Backend::Flex,
-    )
-    .policy()
-    .clone();
+    let other = trainer(Config { seed: 9, ..config.clone() }, Backend::Flex).policy().clone();
     assert_ne!(MlpWeights::of(&other), MlpWeights::of(&policy));
     let loaded = weights::load(other, &path).unwrap();
     assert_eq!(MlpWeights::of(&loaded), MlpWeights::of(&policy));
 
-    let wider = trainer(
-        Config {
-            hidden_sizes: vec![16],
-            ..config.clone()
-        },
-        Backend::Flex,
-    )
-    .policy()
-    .clone();
+    let wider = trainer(Config { hidden_sizes: vec![16], ..config.clone() }, Backend::Flex).policy().clone();
     let error = weights::load(wider, &path).unwrap_err();
     assert!(matches!(error, WeightsError::Tensor { .. }), "{error}");
-    let deeper = trainer(
-        Config {
-            hidden_sizes: vec![8, 8],
-            ..config
-        },
-        Backend::Flex,
-    )
-    .policy()
-    .clone();
+    let deeper = trainer(Config { hidden_sizes: vec![8, 8], ..config }, Backend::Flex).policy().clone();
     let error = weights::load(deeper.clone(), &path).unwrap_err();
-    assert!(
-        error.to_string().contains("missing [actor.layers.2.bias, "),
-        "{error}"
-    );
+    assert!(error.to_string().contains("missing [actor.layers.2.bias, "), "{error}");
 
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert!(matches!(
-        weights::load(deeper.clone(), &path),
-        Err(WeightsError::Format { .. })
-    ));
-    assert!(matches!(
-        weights::load(deeper, &folder.path().join("none")),
-        Err(WeightsError::Io { .. })
-    ));
+    assert!(matches!(weights::load(deeper.clone(), &path), Err(WeightsError::Format { .. })));
+    assert!(matches!(weights::load(deeper, &folder.path().join("none")), Err(WeightsError::Io { .. })));
 }
 
 #[test]
@@ -205,22 +151,12 @@ fn a_run_directory_is_never_shared() {
     assert_eq!(dir.config().unwrap(), small(), "untouched");
 
     let names: Vec<_> = (0..3)
-        .map(|_| {
-            RunDir::create_numbered(folder.path(), "a")
-                .unwrap()
-                .path()
-                .file_name()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|_| RunDir::create_numbered(folder.path(), "a").unwrap().path().file_name().unwrap().to_owned())
         .collect();
     assert_eq!(names, ["a", "a-2", "a-3"]);
 
     let below_a_file = folder.path().join("run/config.toml/below");
-    assert!(matches!(
-        RunDir::create(&below_a_file),
-        Err(RunDirError::Write { .. })
-    ));
+    assert!(matches!(RunDir::create(&below_a_file), Err(RunDirError::Write { .. })));
     std::fs::write(path.join("config.toml"), "gamma = ").unwrap();
     assert!(matches!(dir.config(), Err(RunDirError::Toml { .. })));
     std::fs::write(path.join("config.toml"), "gama = 1").unwrap();
@@ -250,11 +186,7 @@ impl Env for Bandit {
 
     fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
         observation[0] = 1.0;
-        Step {
-            reward: f64::from(1 - action),
-            terminated: true,
-            truncated: false,
-        }
+        Step { reward: f64::from(1 - action), terminated: true, truncated: false }
     }
 }
 
@@ -268,25 +200,14 @@ fn an_environment_of_ones_own_is_learnt() {
         hidden_sizes: vec![8],
         ..Config::default()
     };
-    let device = device::open(DeviceChoice::Backend(Backend::Flex))
-        .unwrap()
-        .device;
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
     let mut trainer = ppo_in(envs, &config.validate().unwrap(), &device).unwrap();
-    trainer
-        .run(&mut |_: &UpdateStats| ControlFlow::Continue(()))
-        .unwrap();
+    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let policy = trainer.policy().valid();
     let greedy = evaluate(&policy, envs, 1, false, &device).unwrap();
-    assert_eq!(
-        (
-            greedy.return_mean(),
-            greedy.return_std(),
-            greedy.length_mean()
-        ),
-        (1.0, 0.0, 1.0)
-    );
+    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0));
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let sampled = evaluate(&policy, envs, 1, true, &device).unwrap();
     assert!(sampled.return_mean() > 0.9, "{}", sampled.return_mean());
@@ -302,10 +223,7 @@ impl Env for Broken {
     type Action = u32;
 
     fn spec() -> EnvSpec {
-        EnvSpec {
-            id: "Broken".into(),
-            ..Bandit::spec()
-        }
+        EnvSpec { id: "Broken".into(), ..Bandit::spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -313,40 +231,18 @@ impl Env for Broken {
     }
 
     fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
-        Step {
-            reward: self.reward,
-            terminated: false,
-            truncated: false,
-        }
+        Step { reward: self.reward, terminated: false, truncated: false }
     }
 }
 
 fn run_broken(observation: f32, reward: f64) -> Error {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex))
-        .unwrap()
-        .device;
-    let good = Broken {
-        observation: 0.0,
-        reward: 0.0,
-    };
-    let envs = VecEnv::from_envs(vec![
-        good,
-        Broken {
-            observation,
-            reward,
-        },
-    ])
-    .unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let good = Broken { observation: 0.0, reward: 0.0 };
+    let envs = VecEnv::from_envs(vec![good, Broken { observation, reward }]).unwrap();
     let mut trainer = ppo_in(Box::new(envs), &small().validate().unwrap(), &device).unwrap();
     let before = MlpWeights::of(trainer.policy());
-    let error = trainer
-        .run(&mut |_: &UpdateStats| ControlFlow::Continue(()))
-        .unwrap_err();
-    assert_eq!(
-        before,
-        MlpWeights::of(trainer.policy()),
-        "the weights are as they were"
-    );
+    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(before, MlpWeights::of(trainer.policy()), "the weights are as they were");
     error
 }
 
@@ -388,45 +284,19 @@ impl VectorEnv for Continuous {
         unreachable!("refused before")
     }
 
-    fn step(
-        &mut self,
-        _: Actions<'_>,
-    ) -> Result<&burn_pg::envs::StepBatch, burn_pg::envs::EnvError> {
+    fn step(&mut self, _: Actions<'_>) -> Result<&burn_pg::envs::StepBatch, burn_pg::envs::EnvError> {
         unreachable!("refused before")
     }
 }
 
 #[test]
 fn an_action_space_without_a_policy_is_refused() {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex))
-        .unwrap()
-        .device;
-    let spec = EnvSpec {
-        action_space: Space::symmetric(&[1.0]),
-        ..Bandit::spec()
-    };
-    let Err(error) = ppo_in(
-        Box::new(Continuous(spec)),
-        &small().validate().unwrap(),
-        &device,
-    ) else {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let spec = EnvSpec { action_space: Space::symmetric(&[1.0]), ..Bandit::spec() };
+    let Err(error) = ppo_in(Box::new(Continuous(spec)), &small().validate().unwrap(), &device) else {
         panic!("accepted");
     };
-    assert!(
-        matches!(error, Error::Config(ConfigError::ActionSpace { .. })),
-        "{error}"
-    );
-    assert!(
-        ppo(
-            &Config {
-                env: "Go".into(),
-                ..small()
-            }
-            .validate()
-            .unwrap(),
-            &device
-        )
-        .is_err()
-    );
+    assert!(matches!(error, Error::Config(ConfigError::ActionSpace { .. })), "{error}");
+    assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
     assert!(make("CartPole-v1", 1).is_ok());
 }
