@@ -4,8 +4,9 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::Module;
-use burn_pg::{Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate};
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, burn::module::Module, device, envs::make, evaluate,
+};
 
 /// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
 /// `DeviceChoice::Backend(burn_pg::device::Backend::Wgpu)`.

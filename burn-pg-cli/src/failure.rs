@@ -11,10 +11,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self::Usage(error.into())
-    }
-
     pub fn run(error: impl Into<anyhow::Error>) -> Self {
         Self::Run(error.into())
     }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod failure;
+mod output;
 mod presets;
 mod progress;
 mod settings;
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// Policy-gradient reinforcement learning on any CPU or GPU
 #[derive(Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(name = "burn-pg", bin_name = "burn-pg", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

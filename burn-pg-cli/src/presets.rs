@@ -17,9 +17,9 @@ pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
         .ok_or_else(|| UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)))
 }
 
-/// The preset that was tuned for an environment and an algorithm, if there is one: it is called after both.
-pub fn tuned(env: &str, algo: Algo) -> Option<toml::Table> {
-    named(&format!("{}-{algo}", env.to_lowercase())).ok()
+/// What the preset tuned for an environment and an algorithm is called, if there is one.
+pub fn tuned_name(env: &str, algo: Algo) -> String {
+    format!("{}-{algo}", env.to_lowercase())
 }
 
 fn parse(text: &str) -> toml::Table {
@@ -40,8 +40,39 @@ mod tests {
     }
 
     #[test]
+    fn every_preset_says_all_that_matters() {
+        // What a run is told rather than how it learns.
+        let of_the_run = ["algo", "device", "env", "eval_episodes", "seed", "threads"];
+        for (name, _) in PRESETS {
+            let preset = named(name).unwrap();
+            for key in Config::keys().iter().filter(|key| !of_the_run.contains(&key.as_str())) {
+                assert!(preset.contains_key(key), "{name} leaves `{key}` to the defaults");
+            }
+        }
+    }
+
+    #[test]
     fn the_preset_of_cleanrl_is_the_fields_yardstick() {
-        let preset = Config::from_table(named("ppo-cleanrl").unwrap()).unwrap();
-        assert_eq!(preset, Config::default());
+        let yardstick = "
+            num_envs = 8
+            num_steps = 128
+            num_epochs = 4
+            num_minibatches = 4
+            hidden_sizes = [64, 64]
+            activation = 'tanh'
+            learning_rate = 2.5e-4
+            anneal_learning_rate = true
+            adam_epsilon = 1e-5
+            gamma = 0.99
+            gae_lambda = 0.95
+            clip_range = 0.2
+            clip_value = true
+            entropy_weight = 0.01
+            value_weight = 0.5
+            max_grad_norm = 0.5
+            normalize_advantages = true
+            total_steps = 500_000
+        ";
+        assert_eq!(named("ppo-cleanrl").unwrap(), yardstick.parse().unwrap());
     }
 }

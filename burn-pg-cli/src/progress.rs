@@ -29,7 +29,7 @@ impl Progress {
         if quiet {
             Self::Silent
         } else if std::io::stderr().is_terminal() {
-            let template = "{bar:30} {pos}/{len} steps, {msg}, {eta} left";
+            let template = "{bar:12} {pos}/{len}{msg} {eta} left";
             let style = ProgressStyle::with_template(template).expect("a valid template");
             let bar = ProgressBar::new(total_steps).with_style(style);
             bar.enable_steady_tick(Duration::from_millis(250));
@@ -45,7 +45,7 @@ impl Progress {
             Self::Silent => {}
             Self::Bar(bar) => {
                 bar.set_position(stats.env_steps);
-                bar.set_message(describe(stats));
+                bar.set_message(format!(": {}", short(stats)));
             }
             Self::Lines { total, printed } => {
                 if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
@@ -65,13 +65,31 @@ impl Progress {
     }
 }
 
+/// For a terminal of 80 columns.
+fn short(stats: &UpdateStats) -> String {
+    format!(
+        "{:.0}/s, return {}, EV {}, KL {:.4},",
+        stats.steps_per_second,
+        number(stats.episode_return_mean),
+        number(stats.explained_variance),
+        kl(stats),
+    )
+}
+
 fn describe(stats: &UpdateStats) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.2}"));
     format!(
         "{:.0} steps/s, return {}, explained variance {}, KL {:.4}",
         stats.steps_per_second,
         number(stats.episode_return_mean),
         number(stats.explained_variance),
-        stats.losses.get("approx_kl").copied().unwrap_or_default(),
+        kl(stats),
     )
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))
+}
+
+fn kl(stats: &UpdateStats) -> f64 {
+    stats.losses.get("approx_kl").copied().unwrap_or_default()
 }

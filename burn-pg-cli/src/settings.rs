@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use burn_pg::{CheckedConfig, Config, DeviceChoice, config::Algo, run_dir};
+use burn_pg::{CheckedConfig, Config, DeviceChoice, config::Algo, envs, run_dir};
 use clap::Args;
 use toml::{Table, Value};
 
@@ -13,93 +13,101 @@ use crate::presets;
 
 /// The settings a user can give.
 #[derive(Args)]
+#[command(override_usage = "burn-pg train <ENV> [OPTIONS]")]
 pub struct Settings {
     /// The environment to train in; `burn-pg envs` lists them
-    pub env: String,
+    #[arg(value_name = "ENV")]
+    env: Option<String>,
     /// Algorithm [default: ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters [default: the ones tuned for the environment, if there are any]
+    /// Named hyperparameters: cartpole-v1-ppo or ppo-cleanrl [default: those tuned for the environment, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Settings from a TOML file, such as the config.toml of an earlier run
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// One setting, such as gamma=0.98; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Settings by name, such as gamma=0.98; the config.toml of any run shows all names
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
-    /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm
+    /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// Seed of all randomness
+    /// Seed of all randomness [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Environment steps to train for
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    /// Environment steps to train for, such as 100000 or 1e5 [default: that of the preset]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     total_steps: Option<u64>,
-    /// Threads that step environments, 0 for one per core; no result depends on it
+    /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
 }
 
+/// A configuration, and where its hyperparameters come from.
+pub struct Resolved {
+    pub config: CheckedConfig,
+    /// "preset ...", or what there is in place of one.
+    pub preset: String,
+}
+
 impl Settings {
     /// The configuration they add up to.
-    pub fn resolve(&self) -> Result<CheckedConfig> {
-        let file = self.file()?;
-        let set = self.set()?;
-        let given = self.given()?;
+    pub fn resolve(&self) -> Result<Resolved> {
+        let (env, set) = self.positional()?;
+        // A mistake in the name comes before all that depends on it.
+        envs::spec(env)?;
+        let file = self.file(env)?;
+        let set = parse_set(env, set)?;
+        let given = self.given(env)?;
 
-        let mut table = self.base(&[&file, &set, &given])?;
+        let (mut table, preset) = self.base(env, &[&file, &set, &given])?;
         for layer in [file, set, given] {
             table.extend(layer);
         }
-        Ok(Config::from_table(table)?.validate()?)
+        Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
     }
 
-    /// The preset asked for, or the one tuned for the environment and the algorithm.
-    fn base(&self, layers: &[&Table]) -> Result<Table> {
+    /// The environment and the `--set` options. In `--set gamma=0.9 CartPole-v1` the option takes the environment too.
+    fn positional(&self) -> Result<(&str, &[String])> {
+        match (&self.env, self.set.split_last()) {
+            (Some(env), _) => Ok((env, &self.set)),
+            (None, Some((env, set))) if !env.contains('=') => Ok((env, set)),
+            _ => bail!("no environment was given: burn-pg train <ENV> [OPTIONS]; `burn-pg envs` lists them"),
+        }
+    }
+
+    /// The preset asked for, or the one tuned for the environment and the algorithm; and what to call it.
+    fn base(&self, env: &str, layers: &[&Table]) -> Result<(Table, String)> {
         if let Some(name) = &self.preset {
-            return Ok(presets::named(name)?);
+            return Ok((presets::named(name)?, format!("preset {name}")));
         }
         let algo = layers.iter().rev().find_map(|layer| layer.get("algo")?.as_str());
         let algo = algo.map_or(Ok(Algo::Ppo), str::parse)?;
-        Ok(presets::tuned(&self.env, algo).unwrap_or_default())
+        let name = presets::tuned_name(env, algo);
+        Ok(match presets::named(&name) {
+            Ok(table) => (table, format!("preset {name}")),
+            Err(_) => (Table::new(), "no preset".into()),
+        })
     }
 
     /// The configuration file.
-    fn file(&self) -> Result<Table> {
+    fn file(&self, env: &str) -> Result<Table> {
         let Some(path) = &self.config else {
             return Ok(Table::new());
         };
         let table = run_dir::read_config(path)?;
         Config::check_keys(&table).with_context(|| path.display().to_string())?;
         match table.get("env").and_then(Value::as_str) {
-            Some(env) if env != self.env => {
-                bail!("{} is for `{env}`, not for `{}`", path.display(), self.env)
-            }
+            Some(other) if other != env => bail!("{} is for `{other}`, not for `{env}`", path.display()),
             _ => Ok(table),
         }
     }
 
-    /// The `--set` options.
-    fn set(&self) -> Result<Table> {
-        let mut table = Table::new();
-        for setting in &self.set {
-            let (key, value) =
-                setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
-            table.insert(key.trim().into(), parse_value(value.trim()));
-        }
-        Config::check_keys(&table).context("--set")?;
-        if table.get("env").is_some_and(|env| env.as_str() != Some(&self.env)) {
-            bail!("--set env contradicts `{}`", self.env);
-        }
-        Ok(table)
-    }
-
     /// The options of the command line.
-    fn given(&self) -> Result<Table> {
+    fn given(&self, env: &str) -> Result<Table> {
         let mut table = Table::new();
-        table.insert("env".into(), self.env.clone().into());
+        table.insert("env".into(), env.into());
         let mut insert = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
                 table.insert(key.into(), value);
@@ -111,6 +119,32 @@ impl Settings {
         insert("total_steps", self.total_steps.map(|n| integer("--total-steps", n)).transpose()?);
         insert("threads", self.threads.map(|n| integer("--threads", n as u64)).transpose()?);
         Ok(table)
+    }
+}
+
+/// The `--set` options.
+fn parse_set(env: &str, settings: &[String]) -> Result<Table> {
+    let mut table = Table::new();
+    for setting in settings {
+        let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
+        table.insert(key.trim().into(), parse_value(value.trim()));
+    }
+    Config::check_keys(&table).context("--set")?;
+    if table.get("env").is_some_and(|other| other.as_str() != Some(env)) {
+        bail!("--set env contradicts `{env}`");
+    }
+    Ok(table)
+}
+
+/// Reads `100000`, `100_000` or `1e5`.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    let whole = |number: f64| number.fract() == 0.0 && (0.0..9e15).contains(&number);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, and within 53 bits
+    match (digits.parse(), digits.parse::<f64>()) {
+        (Ok(count), _) => Ok(count),
+        (Err(_), Ok(number)) if whole(number) => Ok(number as u64),
+        _ => Err("expected a whole number, such as 100000 or 1e5".into()),
     }
 }
 
@@ -143,5 +177,15 @@ mod tests {
         assert_eq!(parse_value("\"relu\""), Value::String("relu".into()));
         assert_eq!(parse_value("1\nseed = 2"), Value::String("1\nseed = 2".into()));
         assert_eq!(parse_value(""), Value::String(String::new()));
+    }
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, count) in [("100000", 100_000), ("100_000", 100_000), ("1e5", 100_000), ("0", 0)] {
+            assert_eq!(parse_count(text), Ok(count));
+        }
+        for text in ["-5", "1.5", "1e30", "many", "", "nan"] {
+            assert!(parse_count(text).is_err(), "{text}");
+        }
     }
 }

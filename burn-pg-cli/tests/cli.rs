@@ -162,12 +162,45 @@ fn progress_goes_to_stderr_in_plain_lines_and_quiet_shows_none() {
     let output = burn_pg(folder.path(), small(&[]));
     assert!(success(&output).contains("saved in runs/CartPole-v1-ppo-seed1\n"));
     let progress = text(&output.stderr);
-    assert_eq!(progress.lines().count(), 2, "{progress}");
+    assert_eq!(progress.lines().count(), 3, "{progress}");
+    let first = progress.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "CartPole-v1, ppo (preset ppo-cleanrl), device flex, seed 1, run directory runs/CartPole-v1-ppo-seed1"
+    );
     for part in ["64/64 steps", "steps/s", "return", "explained variance", "KL", "left"] {
         assert!(progress.lines().last().unwrap().contains(part), "{part}: {progress}");
     }
     let output = burn_pg(folder.path(), small(&["--quiet", "--json"]));
     assert_eq!(json(&output)["run_dir"], "runs/CartPole-v1-ppo-seed1-2");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn several_settings_follow_one_option_or_several_and_the_environment_may_come_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["num_envs=2", "num_steps=8", "num_epochs=1", "num_minibatches=1", "eval_episodes=1"];
+    let run = |rest: &[&str]| {
+        let mut arguments = vec!["train", "--quiet", "--json", "--total-steps", "1_6", "--device", "flex"];
+        arguments.extend(rest);
+        assert_eq!(json(&burn_pg(folder.path(), arguments))["env_steps"], 16);
+    };
+    let mut one_option = vec!["CartPole-v1", "--set"];
+    one_option.extend(settings);
+    run(&one_option);
+    let mut several: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    several.push("CartPole-v1");
+    run(&several);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(folder.path(), ["envs"]).stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "");
 }
 
@@ -204,6 +237,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert_eq!(text(&output.stdout), "");
     assert_eq!(message.matches("error: ").count(), 1, "{message}");
+    assert!(message.matches("(os error").count() <= 1, "said twice: {message}");
     for part in parts {
         assert!(message.contains(part), "`{part}` is missing in: {message}");
     }
@@ -220,6 +254,8 @@ fn train_refused(options: &[&str], parts: &[&str]) {
 
 #[test]
 fn an_unknown_environment_is_refused() {
+    refused(&["train", "Acrobat", "--total-steps", "1"], &["unknown environment `Acrobat`", "known are: CartPole-v1"]);
+    refused(&["train"], &["no environment was given"]);
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
 }
 
@@ -240,6 +276,7 @@ fn an_unknown_preset_is_refused() {
 #[test]
 fn an_unknown_key_is_refused() {
     train_refused(&["--set", "gama=0.9"], &["--set: unknown key `gama` (did you mean `gamma`?)"]);
+    train_refused(&["--set", "lr=0.9"], &["unknown key `lr` (did you mean `learning_rate`?)"]);
     train_refused(&["--config", "typo.toml"], &["typo.toml: unknown key `gama` (did you mean `gamma`?)"]);
 }
 
@@ -248,7 +285,7 @@ fn a_value_out_of_range_is_refused() {
     for (setting, message) in [
         ("gamma=1.5", "`gamma` is 1.5, but must be between 0 and 1"),
         ("clip_range=-0.2", "`clip_range` is -0.2, but must be more than 0"),
-        ("num_envs=0", "`num_envs` is 0, but must be a whole number of at least 1"),
+        ("num_envs=0", "`num_envs` is 0, but must be between 1 and 1048576"),
         ("num_minibatches=3", "`num_minibatches` is 3, which does not divide the"),
         ("num_envs=many", "`num_envs` = \"many\": invalid type"),
         ("activation=tahn", "`tahn`"),
@@ -256,7 +293,9 @@ fn a_value_out_of_range_is_refused() {
         train_refused(&["--set", setting], &[message]);
     }
     train_refused(&["--total-steps", "10"], &["`total_steps` is 10, which is less than"]);
-    train_refused(&["--total-steps", "-5"], &["--total-steps"]);
+    train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
+    train_refused(&["--threads", "60000"], &["`threads` is 60000, but must be at most 1024"]);
+    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000], but must be"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
 }
@@ -276,6 +315,7 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
     train_refused(&["--out", "a-file"], &["a-file cannot be written"]);
     refused(&["eval", "none"], &["none/config.toml cannot be read"]);
     refused(&["eval", "used", "--episodes", "0"], &["--episodes"]);
+    refused(&["eval", "used", "--episodes", "4000000000"], &["--episodes"]);
 }
 
 #[test]
@@ -286,13 +326,22 @@ fn a_device_that_is_unknown_or_not_compiled_in_is_refused() {
     }
 }
 
+/// [`small`] on another device.
+#[cfg(feature = "wgpu")]
+fn small_on(device: &str, more: &[&str]) -> Vec<String> {
+    let mut arguments = small(more);
+    *arguments.iter_mut().find(|argument| *argument == "flex").unwrap() = device.into();
+    arguments
+}
+
 #[cfg(feature = "wgpu")]
 #[test]
 fn a_gpu_that_is_not_there_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let output = command(folder.path(), ["train", "CartPole-v1", "--device", "wgpu"])
-        // Hides every Vulkan driver.
+    let output = command(folder.path(), small_on("wgpu", &[]))
+        // Hides every driver, those of Vulkan and those of OpenGL.
         .envs([("VK_DRIVER_FILES", "/nowhere"), ("VK_ICD_FILENAMES", "/nowhere")])
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere")
         .output()
         .unwrap();
     let message = text(&output.stderr);
@@ -311,8 +360,7 @@ fn a_short_run_trains_on_the_gpu() {
     let wgpu = backends.iter().find(|b| b["backend"] == "wgpu").unwrap();
     let adapters = wgpu["adapters"].as_array().unwrap();
     assert!(!adapters.is_empty(), "this test needs an adapter; a software one is enough");
-    let mut arguments = small(&["--out", "run", "--json"]);
-    *arguments.iter_mut().find(|a| *a == "flex").unwrap() = "wgpu".into();
+    let arguments = small_on("wgpu", &["--out", "run", "--json"]);
     assert_eq!(json(&burn_pg(folder.path(), arguments))["device"], "wgpu");
     assert_eq!(metrics(&folder.path().join("run")).len(), 2);
     // What was trained there plays anywhere.

@@ -29,7 +29,7 @@ mod vector;
 pub use action::{Actions, EnvAction};
 pub use env::{Env, EnvSpec, Step};
 pub use error::EnvError;
-pub use registry::{make, specs};
+pub use registry::{make, spec, specs};
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::Space;
 pub use unknown::UnknownName;

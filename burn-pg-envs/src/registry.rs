@@ -19,19 +19,26 @@ pub fn specs() -> Vec<EnvSpec> {
     registered().map(|(spec, _)| spec).into()
 }
 
+/// The specification of the environment called `id`.
+///
+/// # Errors
+/// [`EnvError::Unknown`], with the nearest name there is.
+pub fn spec(id: &str) -> Result<EnvSpec, EnvError> {
+    entry_of(id).map(|(spec, _)| spec)
+}
+
 /// Makes a batch of `num_envs` copies of the environment called `id`.
 ///
 /// # Errors
 /// [`EnvError::Unknown`] (with the nearest name there is) and [`EnvError::NoEnvs`].
 pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
+    entry_of(id).and_then(|(_, make)| make(num_envs))
+}
+
+fn entry_of(id: &str) -> Result<(EnvSpec, Make), EnvError> {
     let entries = registered();
-    match entries.iter().find(|(spec, _)| spec.id == id) {
-        Some((_, make)) => make(num_envs),
-        None => {
-            let known = entries.map(|(spec, _)| spec.id);
-            Err(UnknownName::new("environment", id, known).into())
-        }
-    }
+    let known = entries.each_ref().map(|(spec, _)| spec.id.clone());
+    entries.into_iter().find(|(spec, _)| spec.id == id).ok_or_else(|| UnknownName::new("environment", id, known).into())
 }
 
 #[cfg(test)]
@@ -42,8 +49,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let error = make("cartpole-v0", 1).err().unwrap();
         assert!(error.to_string().contains("did you mean `CartPole-v1`"), "{error}");
-        let error = make("Go", 1).err().unwrap();
-        assert_eq!(error.to_string(), "unknown environment `Go`; known are: CartPole-v1");
+        assert_eq!(spec("CartPole-v1").unwrap().max_episode_steps, Some(500));
     }
 
     #[test]

@@ -10,28 +10,26 @@ pub struct UnknownName {
     pub name: String,
     /// Every name there is.
     pub known: Vec<String>,
+    /// The existing name that is most like the one asked for, unless there is none at all.
+    pub nearest: Option<String>,
 }
 
 impl UnknownName {
     /// The name asked for, and those there are.
     pub fn new<S: Into<String>>(what: &'static str, name: &str, known: impl IntoIterator<Item = S>) -> Self {
-        Self { what, name: name.into(), known: known.into_iter().map(Into::into).collect() }
+        let known: Vec<String> = known.into_iter().map(Into::into).collect();
+        let similarity = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
+        let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b))).cloned();
+        Self { what, name: name.into(), known, nearest }
     }
 
-    /// The existing name most like the one asked for, if one is close.
+    /// The same, if it is known better what the user means.
     #[must_use]
-    pub fn nearest(&self) -> Option<&str> {
-        let name = self.name.to_lowercase();
-        let similarity = |known: &str| strsim::jaro_winkler(&name, &known.to_lowercase());
-        self.known
-            .iter()
-            .map(|known| (similarity(known), known.as_str()))
-            .filter(|(similarity, _)| *similarity > 0.8)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, known)| known)
+    pub fn meaning(self, name: &str) -> Self {
+        Self { nearest: Some(name.into()), ..self }
     }
 
     fn hint(&self) -> String {
-        self.nearest().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+        self.nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use burn_pg_envs::{Env, EnvRng, VecEnv, VectorEnv, classic::CartPole};
+use burn_pg_envs::{Actions, Env, EnvRng, Space, VecEnv, VectorEnv, classic::CartPole, spec};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -77,11 +77,30 @@ fn a_reset_gives_the_state_that_gymnasium_starts_from() {
 
 #[derive(Deserialize)]
 struct Recording {
+    env_id: String,
+    default_max_episode_steps: u32,
+    reward_threshold: f64,
+    observation_space: Bounds,
+    action_space: Count,
     trajectories: Vec<Trajectory>,
 }
 
 #[derive(Deserialize)]
+struct Bounds {
+    low: Vec<Value>,
+    high: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: u32,
+}
+
+#[derive(Deserialize)]
 struct Trajectory {
+    kind: String,
+    reset_seed: Option<u64>,
+    reset_options: Option<Value>,
     name: String,
     max_episode_steps: u32,
     initial_state: [f64; 4],
@@ -123,8 +142,48 @@ fn every_transition_is_gymnasiums() {
                 assert!((step.reward - t.rewards[k]).abs() <= 1e-12, "{at}");
             }
             assert_eq!(step.terminated, t.terminated[k], "{at}");
-            assert_eq!(u32::try_from(k).unwrap() + 1 >= t.max_episode_steps, t.truncated[k], "{at}");
             state = t.states[k];
         }
     }
+}
+
+#[test]
+fn the_specification_is_gymnasiums() {
+    let recording: Recording = golden("envs/CartPole-v1.json");
+    let spec = spec(&recording.env_id).unwrap();
+    assert_eq!(spec.max_episode_steps, Some(recording.default_max_episode_steps));
+    assert_eq!(spec.reward_threshold, Some(recording.reward_threshold));
+    assert_eq!(spec.action_space, Space::Discrete { n: recording.action_space.n });
+    let Space::Box { low, high, .. } = spec.observation_space else { panic!("a box") };
+    #[allow(clippy::cast_possible_truncation)] // recorded in single precision
+    let number = |bound: &Value| match bound.as_str() {
+        Some(name) => name.parse::<f32>().unwrap(),
+        None => bound.as_f64().unwrap() as f32,
+    };
+    assert_eq!(low, recording.observation_space.low.iter().map(number).collect::<Vec<_>>());
+    assert_eq!(high, recording.observation_space.high.iter().map(number).collect::<Vec<_>>());
+}
+
+/// Whole episodes from the recorded seed through the batch: the flags, the time limit above all.
+#[test]
+fn episodes_end_as_gymnasiums_do() {
+    let recording: Recording = golden("envs/CartPole-v1.json");
+    let options = ["sutton_barto_reward", "semi_implicit_integrator", "steps_after_termination"];
+    let mut truncations = 0;
+    for t in &recording.trajectories {
+        let plain = t.kind == "reset"
+            && t.reset_options.is_none()
+            && t.max_episode_steps == recording.default_max_episode_steps
+            && !options.contains(&t.name.as_str());
+        let (true, Some(seed)) = (plain, t.reset_seed) else { continue };
+        let mut envs = VecEnv::<CartPole>::new(1).unwrap();
+        assert_eq!(envs.reset(seed).observations, t.initial_obs, "{}", t.name);
+        for (k, &action) in t.actions.iter().enumerate() {
+            let batch = envs.step(Actions::Discrete(&[action])).unwrap();
+            assert_eq!(batch.terminated[0], t.terminated[k], "{} step {k}", t.name);
+            assert_eq!(batch.truncated[0], t.truncated[k], "{} step {k}", t.name);
+            truncations += usize::from(batch.truncated[0]);
+        }
+    }
+    assert!(truncations > 0, "no recorded episode reaches the time limit");
 }

@@ -2,69 +2,65 @@
 
 use std::{fmt, ops::Deref, str::FromStr};
 
-use burn_pg_envs::{EnvSpec, UnknownName};
+use burn_pg_envs::UnknownName;
 use serde::{Deserialize, Serialize};
 
 use crate::{device::DeviceChoice, policy::Activation};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
-/// | key | default | meaning | range |
-/// | --- | --- | --- | --- |
-/// | `env` | `CartPole-v1` | environment | a registered name |
-/// | `algo` | `ppo` | algorithm | `ppo` |
-/// | `seed` | 1 | seed of all randomness | 0..2^63 |
-/// | `total_steps` | 500000 | environment steps to train for, rounded down to whole rollouts | at least one rollout |
-/// | `device` | `auto` | where the networks run | see [`DeviceChoice`] |
-/// | `threads` | 0 | threads that step environments, 0 for one per core; no result depends on it | |
-/// | `num_envs` | 8 | environments stepped as one batch | at least 1 |
-/// | `num_steps` | 128 | steps per environment in a rollout | at least 1 |
-/// | `num_epochs` | 4 | passes over each rollout | at least 1 |
-/// | `num_minibatches` | 4 | minibatches a pass | a divisor of `num_envs * num_steps` |
-/// | `gamma` | 0.99 | discount | 0..=1 |
-/// | `gae_lambda` | 0.95 | weight of longer sums in the advantages | 0..=1 |
-/// | `normalize_advantages` | true | shift and scale the advantages of each minibatch | |
-/// | `clip_range` | 0.2 | interval around 1 in which the ratio is trusted | more than 0 |
-/// | `clip_value` | true | limit the moves of the values by `clip_range` too | |
-/// | `entropy_weight` | 0.01 | weight of the entropy term | 0 or more |
-/// | `value_weight` | 0.5 | weight of the value term | 0 or more |
-/// | `learning_rate` | 2.5e-4 | step size of Adam | more than 0 |
-/// | `anneal_learning_rate` | true | let it fall in a straight line to 0 | |
-/// | `adam_epsilon` | 1e-5 | added to Adam's denominator | more than 0 |
-/// | `max_grad_norm` | 0.5 | bound of the global gradient norm | more than 0 |
-/// | `hidden_sizes` | `[64, 64]` | widths of the hidden layers of actor and critic | each at least 1 |
-/// | `activation` | `tanh` | what follows each hidden layer | `tanh`, `relu` |
-/// | `eval_episodes` | 100 | episodes of the evaluation after training | at least 1 |
-///
-/// The defaults are the hyperparameters of CleanRL's `ppo.py`.
+/// The defaults are the hyperparameters of CleanRL's `ppo.py`, with 8 environments in place of 4.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)] // the table above
 #[allow(clippy::struct_excessive_bools)] // switches a user sets by name
 pub struct Config {
+    /// Environment, by its registered name. Default `CartPole-v1`.
     pub env: String,
+    /// Algorithm. Default `ppo`.
     pub algo: Algo,
+    /// Seed of all randomness, below 2^63. Default 1.
     pub seed: u64,
+    /// Environment steps to train for, rounded down to whole rollouts; at least one rollout. Default 500,000.
     pub total_steps: u64,
+    /// Where the networks run. Default `auto`.
     pub device: DeviceChoice,
+    /// Threads that step environments, 0 for one per core, at most 1,024. No result depends on it. Default 0.
     pub threads: usize,
+    /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128.
     pub num_steps: usize,
+    /// Passes over each rollout, 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
+    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4.
     pub num_minibatches: usize,
+    /// Discount of later rewards, 0 to 1. Default 0.99.
     pub gamma: f64,
+    /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
     pub gae_lambda: f64,
+    /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
     pub normalize_advantages: bool,
+    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0. Default 0.2.
     pub clip_range: f64,
+    /// Limit the moves of the values by `clip_range` too? Default true.
     pub clip_value: bool,
+    /// Weight of the entropy term, 0 or more. Default 0.01.
     pub entropy_weight: f64,
+    /// Weight of the value term, 0 or more. Default 0.5.
     pub value_weight: f64,
+    /// Step size of Adam, more than 0. Default 2.5e-4.
     pub learning_rate: f64,
+    /// Let the learning rate fall in a straight line to 0? Default true.
     pub anneal_learning_rate: bool,
+    /// Added to Adam's denominator, more than 0. Default 1e-5.
     pub adam_epsilon: f64,
+    /// Bound of the global gradient norm, more than 0. Default 0.5.
     pub max_grad_norm: f64,
+    /// Widths of the hidden layers of actor and critic, each 1 to 65,536, at most 64 of them. Default `[64, 64]`.
     pub hidden_sizes: Vec<usize>,
+    /// What follows each hidden layer, `tanh` or `relu`. Default `tanh`.
     pub activation: Activation,
+    /// Episodes of the evaluation after training, 1 to 1,048,576. Default 100.
     pub eval_episodes: usize,
 }
 
@@ -198,21 +194,41 @@ pub enum ConfigError {
         /// Steps of a rollout.
         batch: usize,
     },
-    /// There is no policy for actions of this kind.
-    #[error("environment `{env}` has the action space {space}, for which there is no policy yet")]
-    ActionSpace {
-        /// The environment.
-        env: String,
-        /// Its action space.
-        space: String,
+    /// The environments given are not as many as the configuration says.
+    #[error("`num_envs` is {num_envs}, but {given} environments were given")]
+    EnvCount {
+        /// `num_envs`
+        num_envs: usize,
+        /// Environments given.
+        given: usize,
     },
 }
 
-impl ConfigError {
-    pub(crate) fn action_space(spec: &EnvSpec) -> Self {
-        Self::ActionSpace { env: spec.id.clone(), space: spec.action_space.to_string() }
-    }
-}
+/// Names that other programs give to our keys.
+const ALIASES: [(&str, &str); 22] = [
+    ("anneal_lr", "anneal_learning_rate"),
+    ("batch_size", "num_minibatches"),
+    ("clip", "clip_range"),
+    ("clip_coef", "clip_range"),
+    ("clip_range_vf", "clip_value"),
+    ("clip_vloss", "clip_value"),
+    ("ent_coef", "entropy_weight"),
+    ("entropy_coef", "entropy_weight"),
+    ("env_id", "env"),
+    ("lambda", "gae_lambda"),
+    ("lr", "learning_rate"),
+    ("minibatch_size", "num_minibatches"),
+    ("n_envs", "num_envs"),
+    ("n_epochs", "num_epochs"),
+    ("n_steps", "num_steps"),
+    ("net_arch", "hidden_sizes"),
+    ("norm_adv", "normalize_advantages"),
+    ("timesteps", "total_steps"),
+    ("total_timesteps", "total_steps"),
+    ("update_epochs", "num_epochs"),
+    ("value_coef", "value_weight"),
+    ("vf_coef", "value_weight"),
+];
 
 impl Config {
     /// The names of all settings.
@@ -228,10 +244,15 @@ impl Config {
     /// [`ConfigError::UnknownKey`], with the nearest key there is.
     pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
         let known = Self::keys();
-        match table.keys().find(|key| !known.contains(key)) {
-            None => Ok(()),
-            Some(key) => Err(UnknownName::new("key", key, known).into()),
+        let Some(key) = table.keys().find(|key| !known.contains(key)) else {
+            return Ok(());
+        };
+        let unknown = UnknownName::new("key", key, known);
+        Err(match ALIASES.iter().find(|(alias, _)| alias == key) {
+            Some((_, meant)) => unknown.meaning(meant),
+            None => unknown,
         }
+        .into())
     }
 
     /// Reads settings; keys that are missing keep their defaults.
@@ -267,13 +288,16 @@ impl Config {
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
 
-        let whole = "a whole number of at least 1";
+        let fits = |v: usize, most: usize| (1..=most).contains(&v);
+
         check("seed", self.seed, i64::try_from(self.seed).is_ok(), "below 2^63")?;
-        check("num_envs", self.num_envs, self.num_envs > 0 && u32::try_from(self.num_envs).is_ok(), whole)?;
-        check("num_steps", self.num_steps, self.num_steps > 0, whole)?;
-        check("num_epochs", self.num_epochs, self.num_epochs > 0, whole)?;
-        check("num_minibatches", self.num_minibatches, self.num_minibatches > 0, whole)?;
-        check("eval_episodes", self.eval_episodes, self.eval_episodes > 0, whole)?;
+        check("total_steps", self.total_steps, i64::try_from(self.total_steps).is_ok(), "below 2^63")?;
+        check("threads", self.threads, self.threads <= 1024, "at most 1024")?;
+        check("num_envs", self.num_envs, fits(self.num_envs, MANY), "between 1 and 1048576")?;
+        check("num_steps", self.num_steps, fits(self.num_steps, usize::MAX), "at least 1")?;
+        check("num_epochs", self.num_epochs, fits(self.num_epochs, 1_000_000), "between 1 and 1000000")?;
+        check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
+        check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
         check("clip_range", self.clip_range, positive(self.clip_range), "more than 0")?;
@@ -282,15 +306,12 @@ impl Config {
         check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;
         check("adam_epsilon", self.adam_epsilon, positive(self.adam_epsilon), "more than 0")?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
-        let sizes = format!("{:?}", self.hidden_sizes);
-        check("hidden_sizes", sizes, !self.hidden_sizes.contains(&0), "widths of at least 1")?;
+        let widths = &self.hidden_sizes;
+        let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 65_536));
+        check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 65536")?;
 
-        let batch = self.num_envs.checked_mul(self.num_steps);
-        let batch = batch.filter(|&batch| u32::try_from(batch).is_ok());
-        let Some(batch) = batch else {
-            let value = format!("{} with {} environments", self.num_steps, self.num_envs);
-            return Err(out_of_range("num_steps", value, "small enough for a rollout of less than 2^32 samples"));
-        };
+        let batch = self.num_envs.saturating_mul(self.num_steps);
+        check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
         if !batch.is_multiple_of(self.num_minibatches) {
             let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
             return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
@@ -301,6 +322,12 @@ impl Config {
         Ok(CheckedConfig(self))
     }
 }
+
+/// Enough environments for anyone, and few enough to fit into memory.
+const MANY: usize = 1 << 20;
+
+/// Samples of the largest rollout.
+const LARGEST_ROLLOUT: usize = 1 << 26;
 
 fn check(key: &'static str, value: impl fmt::Display, holds: bool, range: &'static str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(out_of_range(key, value, range)) }
@@ -365,8 +392,8 @@ mod tests {
             ("clip_range = -0.2", "`clip_range` is -0.2, but must be more than 0"),
             ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0"),
             ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0"),
-            ("num_envs = 0", "`num_envs` is 0, but must be a whole number of at least 1"),
-            ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be widths of at least 1"),
+            ("num_envs = 0", "`num_envs` is 0, but must be between 1 and 1048576"),
+            ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 65536"),
             (
                 "num_minibatches = 3",
                 "`num_minibatches` is 3, which does not divide the 1024 samples of a rollout \
@@ -385,13 +412,29 @@ mod tests {
         for key in ["entropy_weight", "value_weight", "adam_epsilon", "max_grad_norm"] {
             assert!(read(&format!("{key} = -1.0")).is_err(), "{key}");
         }
-        assert!(read("num_steps = 1000000000000").is_err());
+        for text in [
+            "num_steps = 1000000000000",
+            "num_envs = 1000000000",
+            "eval_episodes = 1000000000",
+            "hidden_sizes = [9223372036854775807]",
+            "threads = 60000",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(matches!(error, ConfigError::OutOfRange { .. }), "{text}: {error}");
+        }
+        let huge = Config { total_steps: u64::MAX, ..Config::default() };
+        assert!(huge.validate().is_err(), "TOML has no such number");
     }
 
     #[test]
     fn unknown_keys_and_names_are_refused_with_the_nearest() {
         let error = read("gama = 0.9").unwrap_err().to_string();
         assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
+        for (alias, key) in ALIASES {
+            assert!(Config::keys().iter().any(|known| known == key), "{key}");
+            let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
+        }
         let error = read("algo = \"pppo\"").unwrap_err().to_string();
         assert!(error.contains("unknown algorithm `pppo` (did you mean `ppo`?)"), "{error}");
         let error = read("activation = \"tahn\"").unwrap_err().to_string();

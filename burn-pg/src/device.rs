@@ -20,7 +20,7 @@ pub enum Backend {
     Vulkan,
     /// GPUs of any vendor, through whichever graphics API the system offers.
     Wgpu,
-    /// The browser's GPU interface.
+    /// The browser's GPU interface; finds nothing outside a browser.
     WebGpu,
     /// The CPU, in pure Rust. The default.
     Flex,
@@ -120,14 +120,13 @@ pub enum AdapterKind {
 impl Adapter {
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     fn of(device: &Device) -> Self {
-        // A driver that is there but unusable panics inside the runtime; it must not take a list of devices with it.
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| device.identity()));
-        match opened {
+        match quietly(|| device.identity()) {
             Ok(Some(identity)) => Self {
                 kind: if identity.physical.is_some() { AdapterKind::Gpu } else { AdapterKind::Software },
                 name: identity.name,
             },
-            Ok(None) | Err(_) => Self { name: format!("{device:?}"), kind: AdapterKind::Broken },
+            Ok(None) => Self { name: format!("{device:?}"), kind: AdapterKind::Broken },
+            Err(reason) => Self { name: reason, kind: AdapterKind::Broken },
         }
     }
 
@@ -135,6 +134,35 @@ impl Adapter {
     fn of(device: &Device) -> Self {
         unreachable!("{device:?}: no GPU backend was compiled in")
     }
+}
+
+/// Runs `probe` and turns a panic into its message, without printing it: a driver that is there but unusable panics deep
+/// inside the runtime.
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+fn quietly<T>(probe: impl FnOnce() -> T) -> Result<T, String> {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+        sync::{Arc, Mutex, PoisonError},
+        thread,
+    };
+    /// One probe at a time, or one would restore the silent hook of another.
+    static PROBING: Mutex<()> = Mutex::new(());
+
+    let _probing = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
+    let usual: Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync> = Arc::from(take_hook());
+    let (here, others) = (thread::current().id(), Arc::clone(&usual));
+    set_hook(Box::new(move |info| {
+        if thread::current().id() != here {
+            others(info);
+        }
+    }));
+    let outcome = catch_unwind(AssertUnwindSafe(probe));
+    set_hook(Box::new(move |info| usual(info)));
+    outcome.map_err(|payload| {
+        let text = payload.downcast_ref::<String>().cloned();
+        text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string))
+            .unwrap_or_else(|| "the driver panicked".into())
+    })
 }
 
 /// The GPU devices of one backend.
@@ -233,12 +261,14 @@ pub enum DeviceError {
         usable: Vec<Backend>,
     },
     /// The adapter is there, but cannot be opened.
-    #[error("device `{asked}` cannot be opened: {reason}")]
+    #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
     Open {
         /// The backend asked for.
         asked: Backend,
         /// What the driver says.
         reason: String,
+        /// The other compiled backends that find an adapter.
+        usable: Vec<Backend>,
     },
     /// This build has no backend at all.
     #[error("no backend is compiled in; build with one of the features: {}", list(&Backend::ALL))]
@@ -283,14 +313,16 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, DeviceError> {
         return Err(DeviceError::NotCompiled { asked: backend, compiled: Backend::compiled() });
     }
     if !backend.is_cpu() && enumerate(backend).is_empty() {
-        let finds_adapter = |b: &Backend| b.is_cpu() || !enumerate(*b).is_empty();
-        return Err(DeviceError::NoAdapter {
-            asked: backend,
-            usable: Backend::compiled().into_iter().filter(finds_adapter).collect(),
-        });
+        return Err(DeviceError::NoAdapter { asked: backend, usable: usable_besides(backend) });
     }
     let device = connect(backend)?;
     Ok(OpenDevice { backend, device })
+}
+
+/// The compiled backends but one that find an adapter.
+fn usable_besides(backend: Backend) -> Vec<Backend> {
+    let finds_adapter = |other: &Backend| *other != backend && (other.is_cpu() || !enumerate(*other).is_empty());
+    Backend::compiled().into_iter().filter(finds_adapter).collect()
 }
 
 #[allow(unused_variables, unreachable_code)] // in builds without a GPU backend, or without any
@@ -321,7 +353,8 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
     if !backend.is_cpu() {
         let adapter = Adapter::of(&device);
         if adapter.kind == AdapterKind::Broken {
-            return Err(DeviceError::Open { asked: backend, reason: adapter.name });
+            let usable = usable_besides(backend);
+            return Err(DeviceError::Open { asked: backend, reason: adapter.name, usable });
         }
     }
     Ok(device)
@@ -369,6 +402,6 @@ mod tests {
     #[test]
     fn auto_never_picks_a_software_driver() {
         let backend = auto().unwrap();
-        assert!(backend.adapters().iter().any(|a| a.kind != AdapterKind::Software));
+        assert!(backend.adapters().iter().any(|a| matches!(a.kind, AdapterKind::Cpu | AdapterKind::Gpu)));
     }
 }

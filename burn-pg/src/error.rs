@@ -3,8 +3,8 @@
 use burn_pg_envs::EnvError;
 
 use crate::{
-    config::ConfigError, device::DeviceError, distribution::DistributionError, run_dir::RunDirError,
-    weights::WeightsError,
+    config::ConfigError, device::DeviceError, distribution::DistributionError, policy::UnsupportedSpace,
+    run_dir::RunDirError, weights::WeightsError,
 };
 
 /// Any error of this crate.
@@ -20,6 +20,9 @@ pub enum Error {
     /// The environment is unknown or was misused.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// There is no policy for a space of the environment.
+    #[error(transparent)]
+    Space(#[from] UnsupportedSpace),
     /// A run directory cannot be made, written or read.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
@@ -27,12 +30,24 @@ pub enum Error {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The policy's output is not a distribution.
-    #[error("the policy gave an impossible distribution after {env_steps} environment steps: {source}")]
+    #[error("the policy gave an impossible distribution after {env_steps} environment steps")]
     Policy {
         /// Environment steps taken before.
         env_steps: u64,
         /// What is wrong with it.
         source: DistributionError,
+    },
+    /// An environment gave an observation that is NaN or infinite. The weights are as they were.
+    #[error("environment {env} gave the observation {value} at index {index} after {env_steps} environment steps")]
+    Observation {
+        /// Index of the environment.
+        env: usize,
+        /// Index within the observation.
+        index: usize,
+        /// The number observed.
+        value: f32,
+        /// Environment steps taken before.
+        env_steps: u64,
     },
     /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are as they
     /// were.

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    config::ConfigError,
     distribution::{ActionBuffer, Distribution},
-    policy::ActorCritic,
+    policy::{ActorCritic, UnsupportedSpace},
     readback::read,
+    rollout::check_observations,
     streams,
 };
 
@@ -52,8 +52,8 @@ impl Evaluation {
 /// seeds with training.
 ///
 /// # Errors
-/// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Config`] if its actions are not supported,
-/// [`Error::Execution`] if the device fails.
+/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a distribution,
+/// [`Error::Space`] if the actions are not supported, [`Error::Execution`] if the device fails.
 pub fn evaluate<P: ActorCritic>(
     policy: &P,
     mut envs: Box<dyn VectorEnv>,
@@ -66,12 +66,14 @@ pub fn evaluate<P: ActorCritic>(
     envs.reset(seed);
     let width = envs.spec().observation_space.flat_len();
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
-    let mut actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+    let mut actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| UnsupportedSpace::action(envs.spec()))?;
     let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
     let mut playing = num_envs;
     for step in 1..=limit {
+        let env_steps = u64::from(step - 1) * num_envs as u64;
+        check_observations(&envs.batch().observations, num_envs, env_steps)?;
         let observations = TensorData::new(envs.batch().observations.clone(), [num_envs, width]);
         let distribution = policy.distribution(Tensor::from_data(observations, device));
         let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
@@ -81,7 +83,7 @@ pub fn evaluate<P: ActorCritic>(
         } else {
             P::Dist::mode(&parameters, num_envs, &mut actions)
         };
-        chosen.map_err(|source| Error::Policy { env_steps: 0, source })?;
+        chosen.map_err(|source| Error::Policy { env_steps, source })?;
         let batch = envs.step(actions.last(num_envs))?;
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {

@@ -52,6 +52,7 @@ mod streams;
 mod train;
 pub mod weights;
 
+pub use burn;
 pub use burn_pg_envs as envs;
 
 pub use config::{CheckedConfig, Config, ConfigError};

@@ -27,7 +27,7 @@ pub enum RunDirError {
     #[error("{} is already used; choose a folder that is empty or does not exist", .0.display())]
     Used(PathBuf),
     /// It cannot be made or written to.
-    #[error("{} cannot be written: {source}", .path.display())]
+    #[error("{} cannot be written", .path.display())]
     Write {
         /// The directory or file.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum RunDirError {
         source: io::Error,
     },
     /// A file of it cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum RunDirError {
         reason: String,
     },
     /// Its `config.toml` holds a setting that is refused.
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be used", .path.display())]
     Config {
         /// The file.
         path: PathBuf,
@@ -77,9 +77,13 @@ impl RunDir {
         if fs::read_dir(path).map_err(failed)?.next().is_some() {
             return Err(RunDirError::Used(path.into()));
         }
-        // A folder that lets nobody write is found out now, not after training.
-        let probe = path.join("config.toml.tmp");
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
+        // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
+        // training.
+        match File::create_new(path.join("config.toml")) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
+            Err(source) => return Err(failed(source)),
+        }
         Ok(Self { path: path.into() })
     }
 

@@ -91,8 +91,8 @@ impl<P: ActorCritic> Trainer<P> {
     /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Reward`] or [`Error::NonFinite`] if a
-    /// reward or a metric is not finite, [`Error::Execution`] if the device fails.
+    /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not
+    /// finite, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
         let learning_rate = learning_rate.at(self.update, self.config.num_updates());

@@ -22,7 +22,7 @@ use crate::durable::write_atomically;
 #[non_exhaustive]
 pub enum WeightsError {
     /// The file cannot be written or read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be read or written", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -49,6 +49,16 @@ pub enum WeightsError {
         missing: Vec<String>,
         /// Tensors of the file that the module lacks.
         unexpected: Vec<String>,
+    },
+    /// A weight is NaN or infinite.
+    #[error("{}: tensor `{name}` holds {value}", .path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        name: String,
+        /// The weight.
+        value: f32,
     },
     /// A tensor has another shape or type than in the module.
     #[error("{}: tensor `{name}` is {found}, but the network needs {expected}", .path.display())]
@@ -115,7 +125,10 @@ pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
                 expected: format!("F32{shape:?}"),
             });
         }
-        let values = view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(WeightsError::NonFinite { path: path.into(), name: name.into(), value });
+        }
         tensors.insert(name.into(), (shape.clone(), values));
     }
     Ok(module.map(&mut Loader { path: Vec::new(), tensors }))

@@ -3,7 +3,7 @@
 use burn_pg::device::{self, Adapter, AdapterKind, Backend};
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::print_line};
 
 /// List the backends of this build, the adapters they find, and what `auto` picks
 #[derive(clap::Args)]
@@ -14,7 +14,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let auto = device::auto().map_err(Failure::usage)?;
+    let auto = device::auto().ok();
     let backends: Vec<(Backend, Vec<Adapter>)> =
         Backend::ALL.into_iter().map(|backend| (backend, backend.adapters())).collect();
     if args.json {
@@ -24,7 +24,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 json!({ "backend": backend, "compiled": backend.is_compiled(), "adapters": adapters })
             })
             .collect();
-        println!("{}", json!({ "auto": auto, "backends": backends }));
+        print_line(json!({ "auto": auto, "backends": backends }))?;
         return Ok(());
     }
     for (backend, adapters) in backends {
@@ -33,8 +33,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             (true, true) => "no adapter found".into(),
             (true, false) => adapters.iter().map(describe).collect::<Vec<_>>().join(", "),
         };
-        let mark = if backend == auto { "  <- auto" } else { "" };
-        println!("{:<8} {state}{mark}", backend.name());
+        let mark = if Some(backend) == auto { "  <- auto" } else { "" };
+        print_line(format_args!("{:<8} {state}{mark}", backend.name()))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use burn_pg::envs::specs;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::print_line};
 
 /// List the environments
 #[derive(clap::Args)]
@@ -15,20 +15,23 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let specs = specs();
     if args.json {
-        println!("{}", serde_json::to_string(&specs).map_err(Failure::run)?);
+        print_line(serde_json::to_string(&specs).map_err(Failure::run)?)?;
         return Ok(());
     }
     let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-    println!("{:<28} {:<14} {:<14} {:>10} {:>10}", "environment", "observations", "actions", "time limit", "threshold");
+    print_line(format_args!(
+        "{:<28} {:<14} {:<14} {:>10} {:>10}",
+        "environment", "observations", "actions", "time limit", "threshold"
+    ))?;
     for spec in specs {
-        println!(
+        print_line(format_args!(
             "{:<28} {:<14} {:<14} {:>10} {:>10}",
             spec.id,
             spec.observation_space.to_string(),
             spec.action_space.to_string(),
             text(spec.max_episode_steps.map(|steps| steps.to_string())),
             text(spec.reward_threshold.map(|threshold| threshold.to_string())),
-        );
+        ))?;
     }
     Ok(())
 }

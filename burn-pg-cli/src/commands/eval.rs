@@ -14,7 +14,7 @@ use burn_pg::{
 };
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::print_line};
 
 /// Evaluate the agent of a run directory over fresh episodes
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub struct Args {
     /// Run directory that `burn-pg train` has written
     run_dir: PathBuf,
     /// Episodes to play
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     episodes: u32,
     /// Seed of the episodes [default: the seed of the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -56,16 +56,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "eval_length_mean": evaluation.length_mean(),
             "run_dir": args.run_dir.to_string_lossy(),
         });
-        println!("{outcome}");
+        print_line(&outcome)?;
     } else {
-        println!(
+        print_line(format_args!(
             "{}: mean return {:.1}, standard deviation {:.1}, mean length {:.1}, {} episodes",
             agent.config.env,
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.length_mean(),
             evaluation.returns.len(),
-        );
+        ))?;
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! `burn-pg train`
 
-use std::{ops::ControlFlow, path::PathBuf, time::Instant};
+use std::{fmt, ops::ControlFlow, path::PathBuf, time::Instant};
 
 use anyhow::Result;
-use burn::module::Module;
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Evaluation, Trainer, UpdateStats,
     algorithm::ppo,
+    burn::module::Module,
     config::Algo,
     device::{self, OpenDevice},
-    envs::make,
+    envs::{VectorEnv, make},
     evaluate,
     policy::MlpActorCritic,
     run_dir::RunDir,
@@ -17,7 +17,12 @@ use burn_pg::{
 };
 use serde_json::json;
 
-use crate::{failure::Failure, progress::Progress, settings::Settings};
+use crate::{
+    failure::Failure,
+    output::print_line,
+    progress::Progress,
+    settings::{Resolved, Settings},
+};
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
@@ -33,34 +38,19 @@ pub struct Args {
     /// Print the summary as one JSON object on the last line of stdout, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Show no progress
+    /// Show neither progress nor, without --json, the outcome
     #[arg(long)]
     quiet: bool,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut run = prepare(args).map_err(Failure::Usage)?;
-    // Within the pool, so that stepping the environments in parallel does not have to wake it each time.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(run.config.threads).build().map_err(Failure::run)?;
-    let summary = pool.install(|| run.train(args.quiet)).map_err(Failure::Run)?;
-    if args.json {
-        println!("{summary}");
-    } else if !args.quiet {
-        println!(
-            "trained {} for {} steps in {:.1} s ({:.0} steps/s)\n\
-             evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
-             saved in {}",
-            run.config.env,
-            summary["env_steps"],
-            summary["train_seconds"].as_f64().unwrap_or_default(),
-            summary["steps_per_second"].as_f64().unwrap_or_default(),
-            summary["eval_return_mean"].as_f64().unwrap_or_default(),
-            summary["eval_return_std"].as_f64().unwrap_or_default(),
-            summary["eval_episodes"],
-            run.dir.path().display(),
-        );
+    let run = prepare(args).map_err(Failure::Usage)?;
+    let outcome = run.execute(args.quiet).map_err(Failure::Run)?;
+    match (args.json, args.quiet) {
+        (true, _) => print_line(outcome.summary()),
+        (false, false) => print_line(outcome),
+        (false, true) => Ok(()),
     }
-    Ok(())
 }
 
 /// Everything that a run needs, checked and ready.
@@ -68,18 +58,23 @@ struct Run {
     config: CheckedConfig,
     device: OpenDevice,
     trainer: Trainer<MlpActorCritic>,
+    /// To play the evaluation in.
+    fresh_envs: Box<dyn VectorEnv>,
+    pool: rayon::ThreadPool,
     dir: RunDir,
 }
 
 /// Refuses what cannot be before anything is trained or written.
 fn prepare(args: &Args) -> Result<Run> {
-    let config = args.settings.resolve()?;
+    let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
     let trainer = match config.algo {
         Algo::Ppo => ppo(&config, &device.device)?,
         other => anyhow::bail!("algorithm `{other}` cannot be run from the command line"),
     };
+    let fresh_envs = make(&config.env, config.eval_episodes)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     let dir = match &args.out {
         Some(path) => RunDir::create(path)?,
         None => {
@@ -88,35 +83,62 @@ fn prepare(args: &Args) -> Result<Run> {
         }
     };
     dir.write_config(&config)?;
-    Ok(Run { config, device, trainer, dir })
+    if !args.quiet {
+        let Config { env, algo, seed, .. } = &*config;
+        eprintln!(
+            "{env}, {algo} ({preset}), device {}, seed {seed}, run directory {}",
+            device.backend,
+            dir.path().display()
+        );
+    }
+    Ok(Run { config, device, trainer, fresh_envs, pool, dir })
 }
 
 impl Run {
-    fn train(&mut self, quiet: bool) -> Result<serde_json::Value> {
-        let mut progress = Progress::new(self.config.total_steps, quiet);
-        let mut metrics = self.dir.metrics()?;
-        let mut written = Ok(());
-        let start = Instant::now();
-        let trained = self.trainer.run(&mut |stats: &UpdateStats| {
-            progress.show(stats);
-            written = metrics.write(stats);
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        let seconds = start.elapsed().as_secs_f64();
-        progress.finish();
-        trained?;
-        written?;
+    /// Trains and evaluates within the pool, so that stepping environments in parallel does not wake it each time.
+    fn execute(self, quiet: bool) -> Result<Outcome> {
+        let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
+        pool.install(|| {
+            let start = Instant::now();
+            train(&mut trainer, &dir, Progress::new(config.num_updates() * config.batch_size() as u64, quiet))?;
+            let seconds = start.elapsed().as_secs_f64();
 
-        let policy = self.trainer.policy().valid();
-        weights::save(&policy, &self.dir.policy_path())?;
-        let envs = make(&self.config.env, self.config.eval_episodes)?;
-        let evaluation = evaluate(&policy, envs, self.config.seed, false, &self.device.device)?;
-        let summary = self.summary(seconds, &evaluation);
-        self.dir.write_summary(&summary)?;
-        Ok(summary)
+            let policy = trainer.policy().valid();
+            weights::save(&policy, &dir.policy_path())?;
+            let evaluation = evaluate(&policy, fresh_envs, config.seed, false, &device.device)?;
+            let outcome = Outcome { config, device, trainer, dir, seconds, evaluation };
+            outcome.dir.write_summary(&outcome.summary())?;
+            Ok(outcome)
+        })
     }
+}
 
-    fn summary(&self, train_seconds: f64, evaluation: &Evaluation) -> serde_json::Value {
+/// Trains to the end, and shows and records each update.
+fn train(trainer: &mut Trainer<MlpActorCritic>, dir: &RunDir, mut progress: Progress) -> Result<()> {
+    let mut metrics = dir.metrics()?;
+    let mut written = Ok(());
+    let outcome = trainer.run(&mut |stats: &UpdateStats| {
+        progress.show(stats);
+        written = metrics.write(stats);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    progress.finish();
+    outcome?;
+    Ok(written?)
+}
+
+/// A run that has come to its end.
+struct Outcome {
+    config: CheckedConfig,
+    device: OpenDevice,
+    trainer: Trainer<MlpActorCritic>,
+    dir: RunDir,
+    seconds: f64,
+    evaluation: Evaluation,
+}
+
+impl Outcome {
+    fn summary(&self) -> serde_json::Value {
         let env_steps = self.trainer.env_steps();
         json!({
             "env": self.config.env,
@@ -124,14 +146,31 @@ impl Run {
             "device": self.device.backend,
             "seed": self.config.seed,
             "env_steps": env_steps,
-            "train_seconds": train_seconds,
-            "steps_per_second": env_steps as f64 / train_seconds,
+            "train_seconds": self.seconds,
+            "steps_per_second": env_steps as f64 / self.seconds,
             "episodes": self.trainer.episodes().count(),
             "train_return_mean": self.trainer.episodes().return_mean(),
-            "eval_episodes": evaluation.returns.len(),
-            "eval_return_mean": evaluation.return_mean(),
-            "eval_return_std": evaluation.return_std(),
+            "eval_episodes": self.evaluation.returns.len(),
+            "eval_return_mean": self.evaluation.return_mean(),
+            "eval_return_std": self.evaluation.return_std(),
             "run_dir": self.dir.path().to_string_lossy(),
         })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (env_steps, Self { seconds, evaluation, .. }) = (self.trainer.env_steps(), self);
+        write!(
+            f,
+            "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
+             evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
+             saved in {}",
+            env_steps as f64 / seconds,
+            evaluation.return_mean(),
+            evaluation.return_std(),
+            evaluation.returns.len(),
+            self.dir.path().display(),
+        )
     }
 }

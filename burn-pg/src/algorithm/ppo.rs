@@ -6,7 +6,7 @@ use burn_pg_envs::{VectorEnv, make};
 use crate::{
     Error,
     advantage::Gae,
-    config::CheckedConfig,
+    config::{CheckedConfig, ConfigError},
     learner::Learner,
     loss::{Entropy, Objective, PpoClip, Value},
     optim::{Adam, Schedule},
@@ -19,20 +19,23 @@ use crate::{
 /// PPO with the clipped surrogate, on a registered environment, with a perceptron as policy and another as value.
 ///
 /// # Errors
-/// [`Error::Env`] if the environment is unknown; [`Error::Config`] if its spaces are not supported.
+/// [`Error::Env`] if the environment is unknown; [`Error::Space`] if its spaces are not supported.
 pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
     ppo_in(make(&config.env, config.num_envs)?, config, device)
 }
 
-/// [`ppo`] in environments of your own; `env` and `num_envs` of the configuration are not looked at.
+/// [`ppo`] in environments of your own; `env` of the configuration is not looked at.
 ///
 /// # Errors
-/// [`Error::Config`] if the spaces are not supported.
+/// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their spaces are not supported.
 pub fn ppo_in(
     envs: Box<dyn VectorEnv>,
     config: &CheckedConfig,
     device: &Device,
 ) -> Result<Trainer<MlpActorCritic>, Error> {
+    if envs.num_envs() != config.num_envs {
+        return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
+    }
     let policy = MlpActorCritic::new(
         envs.spec(),
         &config.hidden_sizes,

@@ -25,7 +25,8 @@ impl Schedule {
     pub fn at(self, update: u64, num_updates: u64) -> f64 {
         match self {
             Self::Constant { value } => value,
-            Self::LinearDecay { start } => start * (1.0 - update as f64 / num_updates as f64),
+            // Not below 0, should someone go on past the end.
+            Self::LinearDecay { start } => start * (1.0 - update as f64 / num_updates as f64).max(0.0),
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies it to each element.
+    /// Applies it to each element; they must be finite.
     #[must_use]
     pub fn apply<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {

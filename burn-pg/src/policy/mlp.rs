@@ -7,8 +7,8 @@ use burn::{
 };
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
-use super::{Activation, ActorCritic, orthogonal};
-use crate::{config::ConfigError, distribution::Categorical};
+use super::{Activation, ActorCritic, UnsupportedSpace, orthogonal};
+use crate::distribution::Categorical;
 
 /// The gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -68,17 +68,20 @@ impl MlpActorCritic {
     /// [`autodiff`](Device::autodiff) to train them).
     ///
     /// # Errors
-    /// [`ConfigError::ActionSpace`] if there is no policy head for the action space.
+    /// [`UnsupportedSpace`] unless observations are a box and actions are discrete.
     pub fn new(
         spec: &EnvSpec,
         hidden_sizes: &[usize],
         activation: Activation,
         rng: &mut EnvRng,
         device: &Device,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, UnsupportedSpace> {
         let Space::Discrete { n } = spec.action_space else {
-            return Err(ConfigError::action_space(spec));
+            return Err(UnsupportedSpace::action(spec));
         };
+        if !matches!(spec.observation_space, Space::Box { .. }) {
+            return Err(UnsupportedSpace::observation(spec));
+        }
         let mut network = |outputs: usize, gain: f64| {
             let mut sizes = vec![spec.observation_space.flat_len()];
             sizes.extend_from_slice(hidden_sizes);

@@ -5,12 +5,35 @@ mod init;
 mod mlp;
 
 use burn::{module::Module, tensor::Tensor};
+use burn_pg_envs::EnvSpec;
 
 pub use activation::Activation;
 pub use init::orthogonal;
 pub use mlp::{Mlp, MlpActorCritic};
 
 use crate::distribution::Distribution;
+
+/// There is no policy for a space of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment `{env}` has the {what} space {space}, for which there is no policy yet")]
+pub struct UnsupportedSpace {
+    /// The environment.
+    pub env: String,
+    /// "observation" or "action".
+    pub what: &'static str,
+    /// The space.
+    pub space: String,
+}
+
+impl UnsupportedSpace {
+    pub(crate) fn observation(spec: &EnvSpec) -> Self {
+        Self { env: spec.id.clone(), what: "observation", space: spec.observation_space.to_string() }
+    }
+
+    pub(crate) fn action(spec: &EnvSpec) -> Self {
+        Self { env: spec.id.clone(), what: "action", space: spec.action_space.to_string() }
+    }
+}
 
 /// An actor and a critic in one module. A network of your own plugs in by implementing this.
 pub trait ActorCritic: Module {

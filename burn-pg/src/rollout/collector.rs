@@ -6,9 +6,8 @@ use burn_pg_envs::{EnvRng, VectorEnv};
 use super::{EpisodeStats, Rollout};
 use crate::{
     Error,
-    config::ConfigError,
     distribution::{ActionBuffer, Distribution},
-    policy::ActorCritic,
+    policy::{ActorCritic, UnsupportedSpace},
     readback::read,
     streams,
 };
@@ -30,15 +29,15 @@ impl Collector {
     /// Resets `envs` with `seed` and prepares rollouts of `num_steps` steps. The policy runs on `device`.
     ///
     /// # Errors
-    /// [`ConfigError::ActionSpace`] if actions of the environment's kind are not supported.
+    /// [`UnsupportedSpace`] if actions of the environment's kind are not supported.
     pub fn new(
         mut envs: Box<dyn VectorEnv>,
         num_steps: usize,
         seed: u64,
         device: &Device,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, UnsupportedSpace> {
         envs.reset(seed);
-        let actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| ConfigError::action_space(envs.spec()))?;
+        let actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| UnsupportedSpace::action(envs.spec()))?;
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
             rollout: Rollout::new(envs.num_envs(), actions),
@@ -65,7 +64,8 @@ impl Collector {
     /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
     ///
     /// # Errors
-    /// [`Error::Policy`] if the policy's output is not a distribution; [`Error::Execution`] if the device fails.
+    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
+    /// distribution, [`Error::Execution`] if the device fails.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         self.rollout.clear();
         let mut truncations = Truncations::default();
@@ -80,6 +80,7 @@ impl Collector {
     /// Records the current observations, their values, and an action for each.
     fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
         let observations = &self.envs.batch().observations;
+        check_observations(observations, self.envs.num_envs(), self.env_steps)?;
         let (distribution, value) = policy.forward(self.upload(observations));
         let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
         self.rollout.observations.extend_from_slice(observations);
@@ -103,10 +104,12 @@ impl Collector {
         self.rollout.truncated.extend_from_slice(&batch.truncated);
         for env in batch.ended() {
             self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+            let width = batch.observations.len() / num_envs;
+            let last = &batch.final_observations[env * width..(env + 1) * width];
+            check_row(last, env, self.env_steps)?;
             if !batch.terminated[env] {
-                let width = batch.observations.len() / num_envs;
                 truncations.rows.push(first_row + env);
-                truncations.observations.extend_from_slice(&batch.final_observations[env * width..(env + 1) * width]);
+                truncations.observations.extend_from_slice(last);
             }
         }
         self.env_steps += num_envs as u64;
@@ -117,6 +120,7 @@ impl Collector {
     fn bootstrap<P: ActorCritic>(&mut self, policy: &P, truncations: &Truncations) -> Result<(), Error> {
         // The observations after the last step and the final ones of truncated episodes, in one batch.
         let mut unseen = self.envs.batch().observations.clone();
+        check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
         unseen.extend_from_slice(&truncations.observations);
         let [values] = read([policy.value(self.upload(&unseen))])?;
         let (last, finals) = values.split_at(self.rollout.num_envs);
@@ -139,6 +143,19 @@ impl Collector {
         let width = self.envs.spec().observation_space.flat_len();
         let shape = [observations.len() / width, width];
         Tensor::from_data(TensorData::new(observations.to_vec(), shape), &self.device)
+    }
+}
+
+/// Refuses observations that are not finite, of shape `[N, D]`.
+pub(crate) fn check_observations(observations: &[f32], num_envs: usize, env_steps: u64) -> Result<(), Error> {
+    let mut rows = observations.chunks_exact(observations.len() / num_envs).enumerate();
+    rows.try_for_each(|(env, row)| check_row(row, env, env_steps))
+}
+
+fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
+    match row.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::Observation { env, index, value: row[index], env_steps }),
     }
 }
 

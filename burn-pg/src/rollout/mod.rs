@@ -6,6 +6,7 @@ mod episodes;
 
 pub use batch::Batch;
 pub use collector::Collector;
+pub(crate) use collector::check_observations;
 pub use episodes::EpisodeStats;
 
 use crate::{Error, advantage::Trajectory, distribution::ActionBuffer};

@@ -47,6 +47,7 @@ fn numbers(numbers: &[Number]) -> Vec<f64> {
 fn assert_near(precision: &Precision, ours: &[f64], expected: &[Number], what: &str) {
     let tolerance = if precision.is_double() { 1e-12 } else { 2e-6 };
     let largest = if precision.is_double() { f64::MAX } else { f64::from(f32::MAX) };
+    assert_eq!(ours.len(), expected.len(), "{what}");
     for (&ours, &Number(expected)) in ours.iter().zip(expected) {
         let beyond = expected.abs() >= largest && ours.abs() >= largest && ours.signum() == expected.signum();
         let near = (ours - expected).abs() <= tolerance * expected.abs().max(1.0);

@@ -6,6 +6,7 @@
 mod activation;
 mod adam;
 mod categorical;
+mod collector;
 mod gae;
 mod golden;
 mod network;

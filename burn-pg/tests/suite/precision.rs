@@ -1,7 +1,7 @@
 //! The devices and float types that tensor tests run on.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_pg::device::{self, Backend, DeviceChoice};
+use burn_pg::device::{self, Backend, DeviceChoice, DeviceError, OpenDevice};
 
 /// A device, and the float type to use on it.
 #[derive(Debug, Clone)]
@@ -15,9 +15,8 @@ pub struct Precision {
 impl Precision {
     /// Every combination that works here. Never empty.
     pub fn all() -> Vec<Self> {
-        let opened =
-            Backend::compiled().into_iter().filter_map(|backend| device::open(DeviceChoice::Backend(backend)).ok());
-        let all: Vec<Self> = opened
+        let all: Vec<Self> = open_devices()
+            .into_iter()
             .flat_map(|open| {
                 let types = [DType::F32, DType::F64].into_iter();
                 // On GPUs double precision is rare, and no use of the library asks for it there.
@@ -49,6 +48,16 @@ impl Precision {
     pub fn indices(&self, values: &[i64]) -> Tensor<1, Int> {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &self.device)
     }
+}
+
+/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the test.
+pub fn open_devices() -> Vec<OpenDevice> {
+    let open = |backend| match device::open(DeviceChoice::Backend(backend)) {
+        Ok(open) => Some(open),
+        Err(DeviceError::NoAdapter { .. }) => None,
+        Err(other) => panic!("{other}"),
+    };
+    Backend::compiled().into_iter().filter_map(open).collect()
 }
 
 /// The values of a tensor, in double precision.

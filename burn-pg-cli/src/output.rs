@@ -1,0 +1,13 @@
+//! What goes to stdout.
+
+use std::io::{ErrorKind, Write};
+
+use crate::failure::Failure;
+
+/// Prints a line. A reader that has gone away, as in `burn-pg envs | head -1`, is no failure.
+pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(error)),
+        _ => Ok(()),
+    }
+}

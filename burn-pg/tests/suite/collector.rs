@@ -1,0 +1,142 @@
+//! What a rollout records, at the ends of episodes above all.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Tensor},
+};
+use burn_pg::{
+    device::{self, Backend, DeviceChoice},
+    distribution::{ActionBuffer, Categorical},
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    policy::ActorCritic,
+    rollout::{Collector, Rollout},
+};
+
+/// Its value is the observation, and its action is always 1.
+#[derive(Module, Debug)]
+struct Probe {
+    logits: Param<Tensor<1>>,
+}
+
+impl ActorCritic for Probe {
+    type Dist = Categorical;
+
+    fn distribution(&self, observations: Tensor<2>) -> Categorical {
+        let [batch, _] = observations.dims();
+        Categorical::new(self.logits.val().unsqueeze::<2>().repeat_dim(0, batch))
+    }
+
+    fn value(&self, observations: Tensor<2>) -> Tensor<1> {
+        observations.squeeze_dim(1)
+    }
+}
+
+/// Observes `100 * (episode + 1) + step`, is cut off after 3 steps, and terminates after `lifetime`.
+struct Clock {
+    lifetime: u8,
+    episode: u8,
+    step: u8,
+}
+
+impl Clock {
+    fn observe(&self, observation: &mut [f32]) {
+        observation[0] = 100.0 * f32::from(self.episode) + f32::from(self.step);
+    }
+}
+
+impl Env for Clock {
+    type Action = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Clock".into(),
+            observation_space: Space::symmetric(&[1000.0]),
+            action_space: Space::Discrete { n: 2 },
+            max_episode_steps: Some(3),
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        self.episode += 1;
+        self.step = 0;
+        self.observe(observation);
+    }
+
+    fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        assert_eq!(action, 1);
+        self.step += 1;
+        self.observe(observation);
+        Step { reward: f64::from(self.step), terminated: self.step == self.lifetime, truncated: false }
+    }
+}
+
+fn device() -> Device {
+    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
+}
+
+/// A collector of rollouts of 4 steps, in environments that are cut off at 3, terminate at 2, and do both at 3.
+fn collector() -> Collector {
+    // Made and reset once: the first episode of the run is their second, 200.
+    let envs = [9, 2, 3].map(|lifetime| Clock { lifetime, episode: 0, step: 0 });
+    let envs = VecEnv::from_envs(envs.into()).unwrap();
+    Collector::new(Box::new(envs), 4, 0, &device()).unwrap()
+}
+
+fn probe() -> Probe {
+    Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], &device())) }
+}
+
+/// Column `env` of a time-major array.
+fn column<T: Copy>(numbers: &[T], env: usize) -> Vec<T> {
+    numbers.iter().skip(env).step_by(3).copied().collect()
+}
+
+fn check_flags(rollout: &Rollout, env: usize, terminated: [u8; 4], truncated: [u8; 4]) {
+    assert_eq!(column(&rollout.terminated, env), terminated.map(|flag| flag == 1), "environment {env}");
+    assert_eq!(column(&rollout.truncated, env), truncated.map(|flag| flag == 1), "environment {env}");
+}
+
+#[test]
+fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_from_nothing() {
+    let mut collector = collector();
+    let policy = probe();
+    let rollout = collector.collect(&policy).unwrap();
+    assert_eq!(rollout.len(), 12);
+    assert_eq!(rollout.actions, ActionBuffer::Discrete(vec![1; 12]));
+    assert!(rollout.log_probs.iter().all(|&log_prob| log_prob.abs() < 1e-6));
+    assert_eq!(rollout.observations, rollout.values, "the probe values what it sees");
+
+    // Cut off after 3 steps: the next value is that of 203, not of 300, where the next episode begins.
+    assert_eq!(column(&rollout.values, 0), [200.0, 201.0, 202.0, 300.0]);
+    assert_eq!(column(&rollout.next_values, 0), [201.0, 202.0, 203.0, 301.0]);
+    assert_eq!(column(&rollout.rewards, 0), [1.0, 2.0, 3.0, 1.0]);
+    check_flags(rollout, 0, [0, 0, 0, 0], [0, 0, 1, 0]);
+
+    // Terminates after 2 steps, the second time with the last step of the rollout.
+    assert_eq!(column(&rollout.values, 1), [200.0, 201.0, 300.0, 301.0]);
+    assert_eq!(column(&rollout.next_values, 1), [201.0, 0.0, 301.0, 0.0]);
+    check_flags(rollout, 1, [0, 1, 0, 1], [0, 0, 0, 0]);
+
+    // Terminates as time runs out: both flags, and no bootstrap.
+    assert_eq!(column(&rollout.values, 2), [200.0, 201.0, 202.0, 300.0]);
+    assert_eq!(column(&rollout.next_values, 2), [201.0, 202.0, 0.0, 301.0]);
+    check_flags(rollout, 2, [0, 0, 1, 0], [0, 0, 1, 0]);
+}
+
+#[test]
+fn episodes_go_on_in_the_next_rollout_and_are_counted() {
+    let mut collector = collector();
+    let policy = probe();
+    collector.collect(&policy).unwrap();
+    assert_eq!(collector.episodes().count(), 4);
+    // Returns 1 + 2 + 3 of two environments, and 1 + 2 twice.
+    assert_eq!(collector.episodes().return_mean(), Some((6.0 + 6.0 + 3.0 + 3.0) / 4.0));
+    assert_eq!(collector.episodes().length_mean(), Some((3.0 + 3.0 + 2.0 + 2.0) / 4.0));
+
+    let rollout = collector.collect(&policy).unwrap();
+    assert_eq!(column(&rollout.values, 0), [301.0, 302.0, 400.0, 401.0]);
+    assert_eq!(column(&rollout.next_values, 0), [302.0, 303.0, 401.0, 402.0]);
+    check_flags(rollout, 0, [0, 0, 0, 0], [0, 1, 0, 0]);
+    assert_eq!(collector.env_steps(), 24);
+}
