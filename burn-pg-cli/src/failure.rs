@@ -11,6 +11,10 @@ pub enum Failure {
 }
 
 impl Failure {
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(error.into())
+    }
+
     pub fn run(error: impl Into<anyhow::Error>) -> Self {
         Self::Run(error.into())
     }

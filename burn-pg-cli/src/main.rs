@@ -25,6 +25,7 @@ enum Command {
     Train(commands::train::Args),
     Eval(commands::eval::Args),
     Envs(commands::envs::Args),
+    EnvTrace(commands::env_trace::Args),
     Devices(commands::devices::Args),
 }
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Envs(args) => commands::envs::run(&args),
+        Command::EnvTrace(args) => commands::env_trace::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
     };
     match outcome {

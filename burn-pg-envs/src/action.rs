@@ -2,42 +2,91 @@
 
 use crate::{EnvError, Space};
 
-/// A batch of actions, one for each environment.
+/// A batch of actions, one for each of N environments, row-major.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
 pub enum Actions<'a> {
-    /// Elements of [`Space::Discrete`]. Shape `[N]`.
+    /// For [`Space::Discrete`]: which of the elements, counted from 0. Shape `[N]`.
     Discrete(&'a [u32]),
+    /// For [`Space::MultiDiscrete`]: which element of each component, counted from 0. Shape `[N, K]`.
+    MultiDiscrete(&'a [u32]),
+    /// For [`Space::MultiBinary`]. Shape `[N, K]`.
+    MultiBinary(&'a [bool]),
+    /// For [`Space::Box`]. A number beyond the bounds is the environment's to clip. Shape `[N, K]`.
+    Continuous(&'a [f32]),
 }
 
 impl Actions<'_> {
     /// Checks kind, batch size and range before anything is stepped.
     ///
     /// # Errors
-    /// [`EnvError::ActionKind`], [`EnvError::BatchSize`] or [`EnvError::ActionOutOfRange`].
+    /// [`EnvError::ActionKind`], [`EnvError::BatchSize`] or [`EnvError::InvalidAction`].
     pub fn check(&self, space: &Space, envs: usize) -> Result<(), EnvError> {
-        match (self, space) {
-            (Self::Discrete(actions), Space::Discrete { n }) => {
-                if actions.len() != envs {
-                    return Err(EnvError::BatchSize { actions: actions.len(), envs });
-                }
-                match actions.iter().position(|action| action >= n) {
-                    None => Ok(()),
-                    Some(env) => Err(EnvError::ActionOutOfRange {
-                        env,
-                        action: actions[env].to_string(),
-                        space: space.to_string(),
-                    }),
-                }
+        let width = space.flat_len();
+        let invalid = match (self, space) {
+            (Self::Discrete(actions), Space::Discrete { n, .. }) => {
+                check_len(actions.len(), envs, width)?;
+                actions.iter().position(|action| action >= n)
             }
-            (Self::Discrete(_), other) => Err(EnvError::ActionKind { space: other.to_string(), given: "discrete" }),
+            (Self::MultiDiscrete(actions), Space::MultiDiscrete { sizes }) => {
+                check_len(actions.len(), envs, width)?;
+                actions.iter().zip(sizes.iter().cycle()).position(|(action, size)| action >= size)
+            }
+            (Self::MultiBinary(actions), Space::MultiBinary { .. }) => {
+                check_len(actions.len(), envs, width)?;
+                None
+            }
+            (Self::Continuous(actions), Space::Box { .. }) => {
+                check_len(actions.len(), envs, width)?;
+                actions.iter().position(|action| !action.is_finite())
+            }
+            _ => return Err(EnvError::ActionKind { space: space.to_string(), given: self.kind() }),
+        };
+        match invalid {
+            None => Ok(()),
+            Some(at) => Err(EnvError::InvalidAction {
+                env: at / width,
+                index: at % width,
+                value: self.value(at),
+                space: space.to_string(),
+            }),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Discrete(_) => "discrete",
+            Self::MultiDiscrete(_) => "multi-discrete",
+            Self::MultiBinary(_) => "multi-binary",
+            Self::Continuous(_) => "continuous",
+        }
+    }
+
+    fn value(&self, at: usize) -> f64 {
+        match self {
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => f64::from(actions[at]),
+            Self::MultiBinary(actions) => f64::from(u8::from(actions[at])),
+            Self::Continuous(actions) => f64::from(actions[at]),
         }
     }
 }
 
+fn check_len(numbers: usize, envs: usize, width: usize) -> Result<(), EnvError> {
+    if numbers == envs * width { Ok(()) } else { Err(EnvError::BatchSize { numbers, envs, width }) }
+}
+
 /// The action type of one environment.
+///
+/// | type | space |
+/// | --- | --- |
+/// | `u32` | [`Space::Discrete`] |
+/// | `[u32; K]` | [`Space::MultiDiscrete`] |
+/// | `[bool; K]` | [`Space::MultiBinary`] |
+/// | `[f32; K]` | [`Space::Box`] |
 pub trait EnvAction: Sized {
     /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted.
+    ///
+    /// # Panics
+    /// If the environment's action type does not fit the action space of its own specification.
     fn read(actions: &Actions<'_>, index: usize) -> Self;
 }
 
@@ -45,6 +94,87 @@ impl EnvAction for u32 {
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
             Actions::Discrete(actions) => actions[index],
+            other => misfit(other),
         }
+    }
+}
+
+impl<const K: usize> EnvAction for [u32; K] {
+    fn read(actions: &Actions<'_>, index: usize) -> Self {
+        match actions {
+            Actions::MultiDiscrete(actions) => row(actions, index),
+            other => misfit(other),
+        }
+    }
+}
+
+impl<const K: usize> EnvAction for [bool; K] {
+    fn read(actions: &Actions<'_>, index: usize) -> Self {
+        match actions {
+            Actions::MultiBinary(actions) => row(actions, index),
+            other => misfit(other),
+        }
+    }
+}
+
+impl<const K: usize> EnvAction for [f32; K] {
+    fn read(actions: &Actions<'_>, index: usize) -> Self {
+        match actions {
+            Actions::Continuous(actions) => row(actions, index),
+            other => misfit(other),
+        }
+    }
+}
+
+fn row<T: Copy, const K: usize>(actions: &[T], index: usize) -> [T; K] {
+    std::array::from_fn(|k| actions[index * K + k])
+}
+
+fn misfit(actions: &Actions<'_>) -> ! {
+    panic!("the environment's action type does not fit its action space, which takes {} actions", actions.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(actions: Actions<'_>, space: &Space, envs: usize) -> String {
+        actions.check(space, envs).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn actions_of_every_kind_are_checked_and_read() {
+        let multi = Space::MultiDiscrete { sizes: vec![2, 5] };
+        let actions = Actions::MultiDiscrete(&[1, 4, 0, 3]);
+        assert_eq!(actions.check(&multi, 2), Ok(()));
+        assert_eq!(<[u32; 2]>::read(&actions, 1), [0, 3]);
+        assert_eq!(
+            message(Actions::MultiDiscrete(&[1, 4, 2, 3]), &multi, 2),
+            "environment 1: component 0 of the action is 2, which is outside MultiDiscrete[2, 5]"
+        );
+
+        let binary = Space::MultiBinary { n: 3 };
+        let actions = Actions::MultiBinary(&[true, false, true]);
+        assert_eq!(actions.check(&binary, 1), Ok(()));
+        assert_eq!(<[bool; 3]>::read(&actions, 0), [true, false, true]);
+
+        let square = Space::symmetric(&[1.0, 1.0]);
+        let actions = Actions::Continuous(&[0.5, -7.0]);
+        assert_eq!(actions.check(&square, 1), Ok(()), "clipping is the environment's");
+        assert_eq!(<[f32; 2]>::read(&actions, 0), [0.5, -7.0]);
+        for bad in [f32::NAN, f32::INFINITY] {
+            assert_eq!(
+                message(Actions::Continuous(&[0.0, 0.0, 0.0, bad]), &square, 2),
+                format!("environment 1: component 1 of the action is {bad}, which is outside Box[2]")
+            );
+        }
+        assert_eq!(
+            message(Actions::Continuous(&[0.0; 3]), &square, 1),
+            "3 numbers were given as actions of 1 environments, which take 2 each"
+        );
+        assert_eq!(
+            message(Actions::Discrete(&[0]), &square, 1),
+            "the action space is Box[2], but discrete actions were given"
+        );
     }
 }

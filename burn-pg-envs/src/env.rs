@@ -1,6 +1,6 @@
 //! One environment.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{EnvAction, EnvRng, Space};
 
@@ -11,6 +11,10 @@ use crate::{EnvAction, EnvRng, Space};
 pub trait Env: Send {
     /// What [`step`](Self::step) takes.
     type Action: EnvAction;
+
+    /// Everything that later steps depend on, besides the generator that is handed in. Plain data: it is part of a
+    /// checkpoint, and of a trace.
+    type State: Serialize + DeserializeOwned;
 
     /// Name, spaces, time limit and reward threshold.
     fn spec() -> EnvSpec
@@ -23,6 +27,12 @@ pub trait Env: Send {
 
     /// Takes one action and writes the observation that follows into `observation`.
     fn step(&mut self, action: Self::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step;
+
+    /// The state as it is now.
+    fn state(&self) -> Self::State;
+
+    /// Goes on from a state that [`state`](Self::state) gave.
+    fn set_state(&mut self, state: Self::State);
 }
 
 /// What one step returns besides the observation.

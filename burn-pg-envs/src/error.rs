@@ -2,23 +2,32 @@
 
 use crate::UnknownName;
 
-/// An error of an environment or of the batch it is stepped in. Nothing has changed when one is returned.
+/// An error of an environment or of the batch it is stepped in. But for [`Failed`](Self::Failed), nothing has changed when
+/// one is returned.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvError {
     /// No environment of that name is registered.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
+    /// The name of an environment is taken.
+    #[error("an environment called `{id}` is registered already")]
+    Registered {
+        /// The name.
+        id: String,
+    },
     /// A batch of zero environments was asked for.
     #[error("the number of environments must be at least 1")]
     NoEnvs,
-    /// The batch of actions has another length than the batch of environments.
-    #[error("{actions} actions were given for {envs} environments")]
+    /// The batch of actions has another size than the batch of environments.
+    #[error("{numbers} numbers were given as actions of {envs} environments, which take {width} each")]
     BatchSize {
-        /// Number of actions given.
-        actions: usize,
+        /// Numbers given.
+        numbers: usize,
         /// Number of environments.
         envs: usize,
+        /// Numbers that one action takes.
+        width: usize,
     },
     /// The batch holds actions of another kind than the action space.
     #[error("the action space is {space}, but {given} actions were given")]
@@ -28,14 +37,74 @@ pub enum EnvError {
         /// The kind of action given.
         given: &'static str,
     },
-    /// One action lies outside the action space.
-    #[error("environment {env}: action {action} is outside {space}")]
-    ActionOutOfRange {
+    /// One action lies outside the action space, or is not a number.
+    #[error("environment {env}: component {index} of the action is {value}, which is outside {space}")]
+    InvalidAction {
         /// Index of the environment in the batch.
         env: usize,
-        /// The action given.
-        action: String,
+        /// Index of the component within its action.
+        index: usize,
+        /// The value given.
+        value: f64,
         /// The action space.
         space: String,
+    },
+    /// There is not one flag or seed for each environment.
+    #[error("{given} flags or seeds were given for {envs} environments")]
+    MaskLen {
+        /// Flags or seeds given.
+        given: usize,
+        /// Number of environments.
+        envs: usize,
+    },
+    /// An episode is over, or an environment has failed, and nobody has reset it.
+    #[error("environment {env} must be reset before it is stepped")]
+    NeedsReset {
+        /// Index of the environment in the batch.
+        env: usize,
+    },
+    /// An environment has failed. All others have been stepped.
+    #[error("environment {env}, seeded with {seed}, failed after {steps} steps: {fault}")]
+    Failed {
+        /// Index of the environment in the batch.
+        env: usize,
+        /// The seed it was last reset with.
+        seed: u64,
+        /// Its steps since then.
+        steps: u64,
+        /// What went wrong.
+        fault: Fault,
+    },
+    /// A saved state cannot be written, or does not fit.
+    #[error("the saved state of the environments cannot be used: {reason}")]
+    State {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What can go wrong inside an environment.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It panicked.
+    #[error("it panicked: {message}")]
+    Panic {
+        /// The message of the panic.
+        message: String,
+    },
+    /// It observed something that is NaN or infinite.
+    #[error("component {index} of its observation is {value}")]
+    Observation {
+        /// Index within the observation.
+        index: usize,
+        /// The number observed.
+        value: f32,
+    },
+    /// It gave a reward that is NaN or infinite.
+    #[error("its reward is {value}")]
+    Reward {
+        /// The reward.
+        value: f64,
     },
 }

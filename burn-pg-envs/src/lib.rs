@@ -28,9 +28,9 @@ mod vector;
 
 pub use action::{Actions, EnvAction};
 pub use env::{Env, EnvSpec, Step};
-pub use error::EnvError;
-pub use registry::{make, spec, specs};
+pub use error::{EnvError, Fault};
+pub use registry::{make, register, spec, specs};
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::Space;
 pub use unknown::UnknownName;
-pub use vector::{StepBatch, VecEnv, VectorEnv};
+pub use vector::{Autoreset, SavedEnvs, StepBatch, VecEnv, VectorEnv};

@@ -1,22 +1,45 @@
 //! Environments by name.
 
+use std::sync::{LazyLock, PoisonError, RwLock};
+
 use crate::{Env, EnvError, EnvSpec, UnknownName, VecEnv, VectorEnv, classic};
 
 type Make = fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>;
 
-/// Name and maker of every environment.
-fn registered() -> [(EnvSpec, Make); 1] {
-    [entry::<classic::CartPole>()]
-}
+/// Specification and maker of every environment, in the order in which they were registered.
+static REGISTRY: LazyLock<RwLock<Vec<(EnvSpec, Make)>>> = LazyLock::new(|| {
+    RwLock::new(vec![
+        entry::<classic::CartPole>(),
+        entry::<classic::Acrobot>(),
+        entry::<classic::MountainCar>(),
+        entry::<classic::MountainCarContinuous>(),
+        entry::<classic::Pendulum>(),
+    ])
+});
 
 fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
     (E::spec(), |num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?)))
 }
 
+/// Makes an environment of your own known by the name in its specification.
+///
+/// # Errors
+/// [`EnvError::Registered`] if the name is taken.
+pub fn register<E: Env + Default + 'static>() -> Result<(), EnvError> {
+    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    let (spec, make) = entry::<E>();
+    if registry.iter().any(|(known, _)| known.id == spec.id) {
+        return Err(EnvError::Registered { id: spec.id });
+    }
+    registry.push((spec, make));
+    Ok(())
+}
+
 /// The specifications of all registered environments.
 #[must_use]
 pub fn specs() -> Vec<EnvSpec> {
-    registered().map(|(spec, _)| spec).into()
+    let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+    registry.iter().map(|(spec, _)| spec.clone()).collect()
 }
 
 /// The specification of the environment called `id`.
@@ -36,9 +59,10 @@ pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
 }
 
 fn entry_of(id: &str) -> Result<(EnvSpec, Make), EnvError> {
-    let entries = registered();
-    let known = entries.each_ref().map(|(spec, _)| spec.id.clone());
-    entries.into_iter().find(|(spec, _)| spec.id == id).ok_or_else(|| UnknownName::new("environment", id, known).into())
+    let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+    let found = registry.iter().find(|(spec, _)| spec.id == id).cloned();
+    let known = registry.iter().map(|(spec, _)| spec.id.clone());
+    found.ok_or_else(|| UnknownName::new("environment", id, known).into())
 }
 
 #[cfg(test)]
@@ -55,5 +79,11 @@ mod tests {
     #[test]
     fn zero_environments_are_refused() {
         assert_eq!(make("CartPole-v1", 0).err(), Some(EnvError::NoEnvs));
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let error = register::<classic::CartPole>().unwrap_err();
+        assert_eq!(error, EnvError::Registered { id: "CartPole-v1".into() });
     }
 }

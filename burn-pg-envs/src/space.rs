@@ -7,11 +7,22 @@ use serde::{Deserialize, Serialize};
 /// The set an observation or an action is taken from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Space {
-    /// The integers `0..n`.
+    /// The integers `start..start + n`. Batches of actions count them from 0.
     Discrete {
         /// Number of elements, at least 1.
+        n: u32,
+        /// The first element.
+        start: i32,
+    },
+    /// Several discrete components, each counted from 0.
+    MultiDiscrete {
+        /// Number of elements of each component.
+        sizes: Vec<u32>,
+    },
+    /// Several components that are each true or false.
+    MultiBinary {
+        /// Number of components.
         n: u32,
     },
     /// A box in R^n, flattened in row-major order. A bound may be infinite.
@@ -34,11 +45,19 @@ impl Space {
         Self::Box { low: high.iter().map(|h| -h).collect(), high: high.to_vec(), shape: vec![high.len()] }
     }
 
+    /// The integers `0..n`.
+    #[must_use]
+    pub fn discrete(n: u32) -> Self {
+        Self::Discrete { n, start: 0 }
+    }
+
     /// Number of `f32` (or integers) one element takes when flattened.
     #[must_use]
     pub fn flat_len(&self) -> usize {
         match self {
             Self::Discrete { .. } => 1,
+            Self::MultiDiscrete { sizes } => sizes.len(),
+            Self::MultiBinary { n } => *n as usize,
             Self::Box { low, .. } => low.len(),
         }
     }
@@ -47,7 +66,10 @@ impl Space {
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Discrete { n } => write!(f, "Discrete({n})"),
+            Self::Discrete { n, start: 0 } => write!(f, "Discrete({n})"),
+            Self::Discrete { n, start } => write!(f, "Discrete({n}, start {start})"),
+            Self::MultiDiscrete { sizes } => write!(f, "MultiDiscrete{sizes:?}"),
+            Self::MultiBinary { n } => write!(f, "MultiBinary({n})"),
             Self::Box { shape, .. } => write!(f, "Box{shape:?}"),
         }
     }

@@ -1,7 +1,7 @@
 //! How good a policy is.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_pg_envs::{EnvRng, VectorEnv};
+use burn_pg_envs::{Autoreset, EnvRng, VectorEnv};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -63,6 +63,7 @@ pub fn evaluate<P: ActorCritic>(
 ) -> Result<Evaluation, Error> {
     let num_envs = envs.num_envs();
     let seed = streams::evaluation_seed(seed);
+    envs.set_autoreset(Autoreset::SameStep);
     envs.reset(seed);
     let width = envs.spec().observation_space.flat_len();
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);

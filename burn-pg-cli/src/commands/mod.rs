@@ -1,6 +1,7 @@
 //! One file a verb.
 
 pub mod devices;
+pub mod env_trace;
 pub mod envs;
 pub mod eval;
 pub mod train;

@@ -48,6 +48,7 @@ impl CartPole {
 
 impl Env for CartPole {
     type Action = u32;
+    type State = [f64; 4];
 
     fn spec() -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
@@ -55,7 +56,7 @@ impl Env for CartPole {
         EnvSpec {
             id: "CartPole-v1".into(),
             observation_space: Space::symmetric(&high),
-            action_space: Space::Discrete { n: 2 },
+            action_space: Space::discrete(2),
             max_episode_steps: Some(500),
             reward_threshold: Some(475.0),
         }
@@ -92,5 +93,13 @@ impl Env for CartPole {
                 || !(-ANGLE_LIMIT..=ANGLE_LIMIT).contains(&theta),
             truncated: false,
         }
+    }
+
+    fn state(&self) -> [f64; 4] {
+        self.state
+    }
+
+    fn set_state(&mut self, state: [f64; 4]) {
+        self.state = state;
     }
 }

@@ -1,5 +1,13 @@
 //! Classic control tasks, as Gymnasium has them.
 
+mod acrobot;
 mod cartpole;
+mod mountain_car;
+mod mountain_car_continuous;
+mod pendulum;
 
+pub use acrobot::Acrobot;
 pub use cartpole::CartPole;
+pub use mountain_car::MountainCar;
+pub use mountain_car_continuous::MountainCarContinuous;
+pub use pendulum::Pendulum;

@@ -76,7 +76,7 @@ impl MlpActorCritic {
         rng: &mut EnvRng,
         device: &Device,
     ) -> Result<Self, UnsupportedSpace> {
-        let Space::Discrete { n } = spec.action_space else {
+        let Space::Discrete { n, .. } = spec.action_space else {
             return Err(UnsupportedSpace::action(spec));
         };
         if !matches!(spec.observation_space, Space::Box { .. }) {

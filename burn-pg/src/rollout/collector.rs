@@ -1,7 +1,7 @@
 //! Runs a policy in a batch of environments.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_pg_envs::{EnvRng, VectorEnv};
+use burn_pg_envs::{Autoreset, EnvRng, VectorEnv};
 
 use super::{EpisodeStats, Rollout};
 use crate::{
@@ -36,6 +36,7 @@ impl Collector {
         seed: u64,
         device: &Device,
     ) -> Result<Self, UnsupportedSpace> {
+        envs.set_autoreset(Autoreset::SameStep);
         envs.reset(seed);
         let actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| UnsupportedSpace::action(envs.spec()))?;
         Ok(Self {

@@ -46,12 +46,13 @@ impl Clock {
 
 impl Env for Clock {
     type Action = u32;
+    type State = (u8, u8);
 
     fn spec() -> EnvSpec {
         EnvSpec {
             id: "Clock".into(),
             observation_space: Space::symmetric(&[1000.0]),
-            action_space: Space::Discrete { n: 2 },
+            action_space: Space::discrete(2),
             max_episode_steps: Some(3),
             reward_threshold: None,
         }
@@ -68,6 +69,14 @@ impl Env for Clock {
         self.step += 1;
         self.observe(observation);
         Step { reward: f64::from(self.step), terminated: self.step == self.lifetime, truncated: false }
+    }
+
+    fn state(&self) -> (u8, u8) {
+        (self.episode, self.step)
+    }
+
+    fn set_state(&mut self, (episode, step): (u8, u8)) {
+        (self.episode, self.step) = (episode, step);
     }
 }
 

@@ -25,7 +25,7 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic 
     let spec = EnvSpec {
         id: "recorded".into(),
         observation_space: Space::symmetric(&vec![1.0; weights["actor.0.weight"].shape()[1]]),
-        action_space: Space::Discrete { n: weights["actor.4.bias"].shape()[0].try_into().unwrap() },
+        action_space: Space::discrete(weights["actor.4.bias"].shape()[0].try_into().unwrap()),
         max_episode_steps: None,
         reward_threshold: None,
     };

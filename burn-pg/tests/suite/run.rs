@@ -8,7 +8,7 @@ use burn_pg::{
     algorithm::{ppo, ppo_in},
     config::ConfigError,
     device::{self, Backend},
-    envs::{Actions, Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
+    envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
     policy::MlpActorCritic,
     run_dir::{RunDir, RunDirError},
@@ -168,12 +168,13 @@ struct Bandit;
 
 impl Env for Bandit {
     type Action = u32;
+    type State = ();
 
     fn spec() -> EnvSpec {
         EnvSpec {
             id: "Bandit".into(),
             observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::Discrete { n: 2 },
+            action_space: Space::discrete(2),
             max_episode_steps: None,
             reward_threshold: None,
         }
@@ -187,6 +188,10 @@ impl Env for Bandit {
         observation[0] = 1.0;
         Step { reward: f64::from(1 - action), terminated: true, truncated: false }
     }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
 }
 
 #[test]
@@ -220,6 +225,9 @@ fn an_environment_of_ones_own_is_learnt() {
     assert!(sampled.return_mean() > 0.9, "{}", sampled.return_mean());
 }
 
+/// An observation that makes [`Broken`] panic in its first step.
+const PANIC: f32 = 77.0;
+
 /// Says what it is told to for an observation and a reward.
 struct Broken {
     observation: f32,
@@ -228,6 +236,7 @@ struct Broken {
 
 impl Env for Broken {
     type Action = u32;
+    type State = ();
 
     fn spec() -> EnvSpec {
         EnvSpec { id: "Broken".into(), ..Bandit::spec() }
@@ -238,8 +247,13 @@ impl Env for Broken {
     }
 
     fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+        assert!(self.observation.to_bits() != PANIC.to_bits(), "told to");
         Step { reward: self.reward, terminated: false, truncated: false }
     }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
 }
 
 fn run_broken(observation: f32, reward: f64) -> Error {
@@ -254,53 +268,37 @@ fn run_broken(observation: f32, reward: f64) -> Error {
 }
 
 #[test]
-fn an_observation_that_is_not_a_number_ends_a_run() {
+fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
+    for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = run_broken(0.0, reward);
+        let expected = "environment 1, seeded with 2, failed after 1 steps: its reward is";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+    // Finite, but not in single precision.
+    let error = run_broken(0.0, 1e300);
+    assert!(error.to_string().starts_with("environment 1 gave the reward inf in step 0 of the rollout"), "{error}");
+
     let error = run_broken(f32::NAN, 0.0);
     assert_eq!(error.to_string(), "environment 1 gave the observation NaN at index 0 after 0 environment steps");
 }
 
 #[test]
-fn a_reward_that_is_not_a_number_ends_a_run() {
-    for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let error = run_broken(0.0, reward);
-        let message = format!("environment 1 gave the reward {reward} in step 0 of the rollout");
-        assert!(error.to_string().starts_with(&message), "{error}");
-    }
-}
-
-/// An environment whose actions are not supported.
-struct Continuous(EnvSpec);
-
-impl VectorEnv for Continuous {
-    fn spec(&self) -> &EnvSpec {
-        &self.0
-    }
-
-    fn num_envs(&self) -> usize {
-        2
-    }
-
-    fn batch(&self) -> &burn_pg::envs::StepBatch {
-        unreachable!("refused before")
-    }
-
-    fn reset(&mut self, _: u64) -> &burn_pg::envs::StepBatch {
-        unreachable!("refused before")
-    }
-
-    fn step(&mut self, _: Actions<'_>) -> Result<&burn_pg::envs::StepBatch, burn_pg::envs::EnvError> {
-        unreachable!("refused before")
-    }
+fn an_environment_that_panics_ends_a_run_and_not_the_process() {
+    let error = run_broken(PANIC, 0.0);
+    let Error::Env(EnvError::Failed { env: 1, steps: 0, fault: Fault::Panic { message }, .. }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(message, "told to");
 }
 
 #[test]
 fn an_action_space_without_a_policy_is_refused() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let spec = EnvSpec { action_space: Space::symmetric(&[1.0]), ..Bandit::spec() };
-    let Err(error) = ppo_in(Box::new(Continuous(spec)), &small().validate().unwrap(), &device) else {
-        panic!("accepted");
-    };
-    assert_eq!(error.to_string(), "environment `Bandit` has the action space Box[1], for which there is no policy yet");
+    let config = Config { env: "Pendulum-v1".into(), ..small() };
+    let Err(error) = ppo(&config.validate().unwrap(), &device) else { panic!("accepted") };
+    assert_eq!(
+        error.to_string(),
+        "environment `Pendulum-v1` has the action space Box[1], for which there is no policy yet"
+    );
     assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
-    assert!(make("CartPole-v1", 1).is_ok());
 }

@@ -1,0 +1,152 @@
+//! `burn-pg env-trace`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use burn_pg::envs::{Actions, EnvRng, Space, VectorEnv, make};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::{failure::Failure, output::print_line};
+
+/// Play one environment and print every step as a line of JSON, to be held against Gymnasium
+///
+/// The first line is the reset: step 0, with `reward` null. The time limit truncates as in Gymnasium, and the trace ends
+/// with the episode.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The environment to play; `burn-pg envs` lists them
+    env: String,
+    /// Seed of the reset
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// Steps to play at most
+    #[arg(long, value_name = "K", default_value_t = 1000, allow_negative_numbers = true)]
+    steps: usize,
+    /// Actions from a JSON file: an array with an element for each step
+    #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
+    actions: Option<PathBuf>,
+    /// How to choose actions if no file gives them
+    #[arg(long, default_value = "random")]
+    policy: Policy,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Policy {
+    /// Uniform in the action space, from a stream of the seed
+    Random,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (mut envs, mut script) = prepare(args).map_err(Failure::Usage)?;
+    envs.reset(args.seed);
+    print_line(line(&*envs, 0, None).map_err(Failure::Run)?)?;
+    for step in 1..=args.steps {
+        let Some(action) = script.next(&envs.spec().action_space).map_err(Failure::Usage)? else { break };
+        let batch = envs.step(action.as_batch()).map_err(Failure::usage)?;
+        let ended = batch.ended().next().is_some();
+        print_line(line(&*envs, step, Some(&action)).map_err(Failure::Run)?)?;
+        if ended {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
+    let mut envs = make(&args.env, 1)?;
+    // What follows an episode is of no interest, but its last observation is.
+    envs.set_autoreset(burn_pg::envs::Autoreset::Disabled);
+    let Some(path) = &args.actions else {
+        let Policy::Random = args.policy;
+        return Ok((envs, Script::Random(EnvRng::stream(args.seed, &[0]))));
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let actions: Vec<Value> =
+        serde_json::from_str(&text).with_context(|| format!("{} is not an array of actions", path.display()))?;
+    Ok((envs, Script::Recorded(actions.into_iter())))
+}
+
+fn line(envs: &dyn VectorEnv, step: usize, action: Option<&Action>) -> Result<Value> {
+    let batch = envs.batch();
+    Ok(json!({
+        "step": step,
+        "action": action.map(Action::to_json),
+        "observation": batch.observations,
+        "reward": action.map(|_| batch.rewards[0]),
+        "terminated": batch.terminated[0],
+        "truncated": batch.truncated[0],
+        "state": envs.save()?.state(0),
+    }))
+}
+
+/// Where actions come from.
+enum Script {
+    Random(EnvRng),
+    Recorded(std::vec::IntoIter<Value>),
+}
+
+/// One action.
+enum Action {
+    Discrete(u32, i32),
+    Continuous(Vec<f32>),
+}
+
+impl Action {
+    fn as_batch(&self) -> Actions<'_> {
+        match self {
+            Self::Discrete(index, _) => Actions::Discrete(std::slice::from_ref(index)),
+            Self::Continuous(numbers) => Actions::Continuous(numbers),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Discrete(index, start) => json!(i64::from(*index) + i64::from(*start)),
+            Self::Continuous(numbers) => json!(numbers),
+        }
+    }
+}
+
+impl Script {
+    /// The next action, if there is one.
+    fn next(&mut self, space: &Space) -> Result<Option<Action>> {
+        match self {
+            Self::Random(rng) => draw(space, rng).map(Some),
+            Self::Recorded(actions) => actions.next().map(|action| read(space, &action)).transpose(),
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // actions are single precision
+fn draw(space: &Space, rng: &mut EnvRng) -> Result<Action> {
+    Ok(match space {
+        Space::Discrete { n, start } => Action::Discrete(rng.below(*n), *start),
+        Space::Box { low, high, .. } => {
+            let bounds = low.iter().zip(high);
+            Action::Continuous(
+                bounds.map(|(&low, &high)| rng.uniform(f64::from(low), f64::from(high)) as f32).collect(),
+            )
+        }
+        other => bail!("actions of {other} cannot be drawn"),
+    })
+}
+
+#[allow(clippy::cast_possible_truncation)] // actions are single precision
+fn read(space: &Space, action: &Value) -> Result<Action> {
+    match space {
+        Space::Discrete { n, start } => {
+            let index = action.as_i64().and_then(|element| element.checked_sub(i64::from(*start)));
+            match index.and_then(|index| u32::try_from(index).ok()) {
+                Some(index) if index < *n => Ok(Action::Discrete(index, *start)),
+                _ => bail!("action {action} is outside {space}"),
+            }
+        }
+        Space::Box { .. } => {
+            let numbers = action.as_array().map_or_else(|| vec![action.clone()], Clone::clone);
+            let numbers: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
+            Ok(Action::Continuous(numbers.with_context(|| format!("action {action} is outside {space}"))?))
+        }
+        other => bail!("actions of {other} cannot be read"),
+    }
+}

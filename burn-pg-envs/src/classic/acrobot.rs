@@ -1,0 +1,139 @@
+//! `Acrobot-v1`.
+
+use std::f64::consts::{FRAC_PI_2, PI};
+
+use crate::{Env, EnvRng, EnvSpec, Space, Step};
+
+/// Two links that hang from a fixed point, with a motor at the joint between them; the task is to swing the free end above
+/// a line.
+///
+/// Source: R. Sutton, *Generalization in reinforcement learning: successful examples using sparse coarse coding* (1996),
+/// with the dynamics of R. Sutton and A. Barto's book, as Gymnasium has them: fourth-order Runge-Kutta, steps of 0.2 s.
+///
+/// | observation | quantity | range |
+/// | --- | --- | --- |
+/// | 0, 1 | cosine and sine of the first angle (0: hanging down) | ±1 |
+/// | 2, 3 | cosine and sine of the second angle, relative to the first link | ±1 |
+/// | 4 | angular velocity of the first link, rad/s | ±4 pi |
+/// | 5 | angular velocity of the second link, rad/s | ±9 pi |
+///
+/// | action | torque at the joint, N m |
+/// | --- | --- |
+/// | 0, 1, 2 | -1, 0, 1 |
+///
+/// Each step is rewarded with -1, and the terminal one with 0. An episode starts with angles and velocities uniform in
+/// ±0.1, terminates when `-cos(a1) - cos(a1 + a2) > 1`, and is truncated after 500 steps; the task is solved at a mean
+/// return of -100.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Acrobot {
+    /// Both angles and both angular velocities, in double precision.
+    pub state: [f64; 4],
+}
+
+const MAX_VELOCITY: [f64; 2] = [4.0 * PI, 9.0 * PI];
+const TIME_STEP: f64 = 0.2;
+const GRAVITY: f64 = 9.8;
+const MASS: f64 = 1.0;
+const LENGTH: f64 = 1.0;
+const CENTRE: f64 = 0.5;
+const INERTIA: f64 = 1.0;
+
+impl Acrobot {
+    #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    fn observe(&self, observation: &mut [f32]) {
+        let [first, second, first_velocity, second_velocity] = self.state;
+        let (sin_first, cos_first) = first.sin_cos();
+        let (sin_second, cos_second) = second.sin_cos();
+        let quantities = [cos_first, sin_first, cos_second, sin_second, first_velocity, second_velocity];
+        observation.copy_from_slice(&quantities.map(|quantity| quantity as f32));
+    }
+
+    fn is_up(&self) -> bool {
+        let [first, second, ..] = self.state;
+        -first.cos() - (first + second).cos() > 1.0
+    }
+}
+
+impl Env for Acrobot {
+    type Action = u32;
+    type State = [f64; 4];
+
+    fn spec() -> EnvSpec {
+        #[allow(clippy::cast_possible_truncation)]
+        let [first, second] = MAX_VELOCITY.map(|velocity| velocity as f32);
+        EnvSpec {
+            id: "Acrobot-v1".into(),
+            observation_space: Space::symmetric(&[1.0, 1.0, 1.0, 1.0, first, second]),
+            action_space: Space::discrete(3),
+            max_episode_steps: Some(500),
+            reward_threshold: Some(-100.0),
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // Gymnasium rounds the first state to single precision
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.state = std::array::from_fn(|_| f64::from(rng.uniform(-0.1, 0.1) as f32));
+        self.observe(observation);
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let [first, second, first_velocity, second_velocity] = integrate(self.state, f64::from(action) - 1.0);
+        self.state = [
+            wrap(first),
+            wrap(second),
+            first_velocity.clamp(-MAX_VELOCITY[0], MAX_VELOCITY[0]),
+            second_velocity.clamp(-MAX_VELOCITY[1], MAX_VELOCITY[1]),
+        ];
+        self.observe(observation);
+        let terminated = self.is_up();
+        Step { reward: if terminated { 0.0 } else { -1.0 }, terminated, truncated: false }
+    }
+
+    fn state(&self) -> [f64; 4] {
+        self.state
+    }
+
+    fn set_state(&mut self, state: [f64; 4]) {
+        self.state = state;
+    }
+}
+
+/// An angle within ±pi.
+fn wrap(mut angle: f64) -> f64 {
+    while angle > PI {
+        angle -= 2.0 * PI;
+    }
+    while angle < -PI {
+        angle += 2.0 * PI;
+    }
+    angle
+}
+
+/// One step of the classic Runge-Kutta method.
+fn integrate(state: [f64; 4], torque: f64) -> [f64; 4] {
+    let ahead = |slope: [f64; 4], time: f64| std::array::from_fn(|i| state[i] + time * slope[i]);
+    let k1 = slopes(state, torque);
+    let k2 = slopes(ahead(k1, TIME_STEP / 2.0), torque);
+    let k3 = slopes(ahead(k2, TIME_STEP / 2.0), torque);
+    let k4 = slopes(ahead(k3, TIME_STEP), torque);
+    std::array::from_fn(|i| state[i] + TIME_STEP / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
+}
+
+/// The time derivative of the state, in the form of Gymnasium's terms: at rest, the cosine of a rounded right angle is not 0.
+fn slopes([first, second, v1, v2]: [f64; 4], torque: f64) -> [f64; 4] {
+    let (sin_second, cos_second) = second.sin_cos();
+
+    let d1 = MASS * CENTRE * CENTRE
+        + MASS * (LENGTH * LENGTH + CENTRE * CENTRE + 2.0 * LENGTH * CENTRE * cos_second)
+        + INERTIA
+        + INERTIA;
+    let d2 = MASS * (CENTRE * CENTRE + LENGTH * CENTRE * cos_second) + INERTIA;
+    let phi2 = MASS * CENTRE * GRAVITY * (first + second - FRAC_PI_2).cos();
+    let phi1 = -MASS * LENGTH * CENTRE * (v2 * v2) * sin_second - 2.0 * MASS * LENGTH * CENTRE * v2 * v1 * sin_second
+        + (MASS * CENTRE + MASS * LENGTH) * GRAVITY * (first - FRAC_PI_2).cos()
+        + phi2;
+    let second_acceleration = (torque + d2 / d1 * phi1 - MASS * LENGTH * CENTRE * (v1 * v1) * sin_second - phi2)
+        / (MASS * CENTRE * CENTRE + INERTIA - d2 * d2 / d1);
+    let first_acceleration = -(d2 * second_acceleration + phi1) / d1;
+    [v1, v2, first_acceleration, second_acceleration]
+}

@@ -1,0 +1,84 @@
+//! `Pendulum-v1`.
+
+use std::f64::consts::PI;
+
+use crate::{Env, EnvRng, EnvSpec, Space, Step};
+
+/// A pendulum with a motor that is too weak to lift it at once; the task is to swing it up and hold it there.
+///
+/// Gymnasium's task, with its constants: gravity 10 m/s², length 1 m, mass 1 kg, steps of 0.05 s.
+///
+/// | observation | quantity | range |
+/// | --- | --- | --- |
+/// | 0, 1 | cosine and sine of the angle (0: upright) | ±1 |
+/// | 2 | angular velocity, rad/s | ±8 |
+///
+/// | action | quantity | range |
+/// | --- | --- | --- |
+/// | 0 | torque, N m; beyond the range it is clipped | ±2 |
+///
+/// Each step is rewarded with `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)` for the angle within ±pi, the velocity before
+/// the step and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1, never
+/// terminates, and is truncated after 200 steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pendulum {
+    /// Angle (never wrapped) and angular velocity, in double precision.
+    pub state: [f64; 2],
+}
+
+const GRAVITY: f64 = 10.0;
+const TIME_STEP: f64 = 0.05;
+const MAX_SPEED: f64 = 8.0;
+const MAX_TORQUE: f32 = 2.0;
+
+impl Pendulum {
+    #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    fn observe(&self, observation: &mut [f32]) {
+        let [angle, velocity] = self.state;
+        let (sin, cos) = angle.sin_cos();
+        observation.copy_from_slice(&[cos, sin, velocity].map(|quantity| quantity as f32));
+    }
+}
+
+impl Env for Pendulum {
+    type Action = [f32; 1];
+    type State = [f64; 2];
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Pendulum-v1".into(),
+            observation_space: Space::symmetric(&[1.0, 1.0, 8.0]),
+            action_space: Space::symmetric(&[MAX_TORQUE]),
+            max_episode_steps: Some(200),
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.state = [rng.uniform(-PI, PI), rng.uniform(-1.0, 1.0)];
+        self.observe(observation);
+    }
+
+    fn step(&mut self, [torque]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let [angle, velocity] = self.state;
+        let torque = torque.clamp(-MAX_TORQUE, MAX_TORQUE);
+        let wrapped = (angle + PI).rem_euclid(2.0 * PI) - PI;
+        // What Gymnasium computes from the action alone is in single precision, as the action is.
+        let effort = 0.001 * (torque * torque);
+        let cost = wrapped * wrapped + 0.1 * (velocity * velocity) + f64::from(effort);
+
+        let acceleration = 1.5 * GRAVITY * angle.sin() + f64::from(3.0 * torque);
+        let velocity = (velocity + acceleration * TIME_STEP).clamp(-MAX_SPEED, MAX_SPEED);
+        self.state = [angle + velocity * TIME_STEP, velocity];
+        self.observe(observation);
+        Step { reward: -cost, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> [f64; 2] {
+        self.state
+    }
+
+    fn set_state(&mut self, state: [f64; 2]) {
+        self.state = state;
+    }
+}

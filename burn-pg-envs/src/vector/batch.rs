@@ -1,0 +1,127 @@
+//! What one step of a batch of environments produces.
+
+use serde::{Deserialize, Serialize};
+
+/// What one step of a batch of N environments produced. Its memory is reused by the next step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepBatch {
+    /// Observations to act on next. Shape `[N, D]`, row-major.
+    pub observations: Vec<f32>,
+    /// Rewards. Shape `[N]`.
+    pub rewards: Vec<f64>,
+    /// Episodes that ended in a terminal state. Shape `[N]`.
+    pub terminated: Vec<bool>,
+    /// Episodes that were cut off, by the time limit or by the environment. Shape `[N]`.
+    pub truncated: Vec<bool>,
+    /// Rows that carry a transition. A row without one is that of a reset, which
+    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) puts in place of a step: its action was ignored, its reward is
+    /// 0, and it must not be learnt from. Shape `[N]`.
+    pub valid: Vec<bool>,
+    /// Where an episode ended: its last observation. Other rows are left over. Shape `[N, D]`.
+    pub final_observations: Vec<f32>,
+    /// Where an episode ended: its return, the undiscounted sum of rewards. Others: of the episode so far. Shape `[N]`.
+    pub episode_returns: Vec<f64>,
+    /// Where an episode ended: its length in steps. Others: of the episode so far. Shape `[N]`.
+    pub episode_lengths: Vec<u32>,
+}
+
+impl StepBatch {
+    pub(super) fn new(num_envs: usize, observation_len: usize) -> Self {
+        Self {
+            observations: vec![0.0; num_envs * observation_len],
+            rewards: vec![0.0; num_envs],
+            terminated: vec![false; num_envs],
+            truncated: vec![false; num_envs],
+            valid: vec![true; num_envs],
+            final_observations: vec![0.0; num_envs * observation_len],
+            episode_returns: vec![0.0; num_envs],
+            episode_lengths: vec![0; num_envs],
+        }
+    }
+
+    /// Indices of the environments whose episode ended in this step, for either reason.
+    pub fn ended(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
+    }
+
+    /// Are all vectors as long as N environments with D numbers an observation need?
+    pub(super) fn fits(&self, num_envs: usize, observation_len: usize) -> bool {
+        let floats = [&self.observations, &self.final_observations];
+        let flags = [&self.terminated, &self.truncated, &self.valid];
+        let numbers = [&self.rewards, &self.episode_returns];
+        floats.iter().all(|v| v.len() == num_envs * observation_len)
+            && flags.iter().all(|v| v.len() == num_envs)
+            && numbers.iter().all(|v| v.len() == num_envs)
+            && self.episode_lengths.len() == num_envs
+    }
+}
+
+/// A run of consecutive rows of a [`StepBatch`], to be written by one task.
+pub(super) struct Rows<'a> {
+    /// Index of the first row in the whole batch.
+    pub first: usize,
+    pub observation_len: usize,
+    pub observations: &'a mut [f32],
+    pub rewards: &'a mut [f64],
+    pub terminated: &'a mut [bool],
+    pub truncated: &'a mut [bool],
+    pub valid: &'a mut [bool],
+    pub final_observations: &'a mut [f32],
+    pub returns: &'a mut [f64],
+    pub lengths: &'a mut [u32],
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(batch: &'a mut StepBatch, observation_len: usize) -> Self {
+        Self {
+            first: 0,
+            observation_len,
+            observations: &mut batch.observations,
+            rewards: &mut batch.rewards,
+            terminated: &mut batch.terminated,
+            truncated: &mut batch.truncated,
+            valid: &mut batch.valid,
+            final_observations: &mut batch.final_observations,
+            returns: &mut batch.episode_returns,
+            lengths: &mut batch.episode_lengths,
+        }
+    }
+
+    /// The rows before `middle`, and those from there on.
+    pub fn split_at(self, middle: usize) -> (Self, Self) {
+        let columns = middle * self.observation_len;
+        let (observations, observations_after) = self.observations.split_at_mut(columns);
+        let (rewards, rewards_after) = self.rewards.split_at_mut(middle);
+        let (terminated, terminated_after) = self.terminated.split_at_mut(middle);
+        let (truncated, truncated_after) = self.truncated.split_at_mut(middle);
+        let (valid, valid_after) = self.valid.split_at_mut(middle);
+        let (final_observations, final_observations_after) = self.final_observations.split_at_mut(columns);
+        let (returns, returns_after) = self.returns.split_at_mut(middle);
+        let (lengths, lengths_after) = self.lengths.split_at_mut(middle);
+        let before = Self {
+            first: self.first,
+            observation_len: self.observation_len,
+            observations,
+            rewards,
+            terminated,
+            truncated,
+            valid,
+            final_observations,
+            returns,
+            lengths,
+        };
+        let after = Self {
+            first: self.first + middle,
+            observation_len: self.observation_len,
+            observations: observations_after,
+            rewards: rewards_after,
+            terminated: terminated_after,
+            truncated: truncated_after,
+            valid: valid_after,
+            final_observations: final_observations_after,
+            returns: returns_after,
+            lengths: lengths_after,
+        };
+        (before, after)
+    }
+}

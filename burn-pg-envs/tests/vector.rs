@@ -1,0 +1,190 @@
+//! Batches of environments: ends of episodes, time limits, faults, saved states.
+
+use burn_pg_envs::{
+    Actions, Autoreset, Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, StepBatch, VecEnv, VectorEnv,
+};
+use serde::{Deserialize, Serialize};
+
+/// Counts its steps; action 1 terminates, 2 panics, 3 observes infinity, 4 gives a reward of NaN. Rewards each step with its
+/// number, and starts at a random fraction.
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Counter(f32);
+
+impl Env for Counter {
+    type Action = u32;
+    type State = f32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Counter".into(),
+            observation_space: Space::symmetric(&[100.0]),
+            action_space: Space::discrete(5),
+            max_episode_steps: Some(3),
+            reward_threshold: None,
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.0 = rng.uniform(0.0, 0.5) as f32;
+        observation[0] = self.0;
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        assert!(action != 2, "told to");
+        self.0 += 1.0;
+        observation[0] = if action == 3 { f32::INFINITY } else { self.0 };
+        let reward = if action == 4 { f64::NAN } else { f64::from(self.0.floor()) };
+        Step { reward, terminated: action == 1, truncated: false }
+    }
+
+    fn state(&self) -> f32 {
+        self.0
+    }
+
+    fn set_state(&mut self, state: f32) {
+        self.0 = state;
+    }
+}
+
+fn counters(num_envs: usize) -> VecEnv<Counter> {
+    VecEnv::new(num_envs).unwrap()
+}
+
+fn step<'a>(envs: &'a mut VecEnv<Counter>, actions: &[u32]) -> &'a StepBatch {
+    envs.step(Actions::Discrete(actions)).unwrap()
+}
+
+fn whole(observations: &[f32]) -> Vec<f32> {
+    observations.iter().map(|o| o.floor()).collect()
+}
+
+#[test]
+fn an_ended_episode_hands_out_its_final_observation_and_starts_anew() {
+    let mut envs = counters(2);
+    step(&mut envs, &[0, 0]);
+    let batch = step(&mut envs, &[1, 0]);
+    assert_eq!(batch.terminated, [true, false]);
+    assert_eq!(batch.truncated, [false, false]);
+    assert_eq!(whole(&batch.observations), [0.0, 2.0]);
+    assert_eq!(batch.final_observations[0].floor(), 2.0);
+    assert_eq!(batch.episode_returns, [3.0, 3.0]);
+    assert_eq!(batch.episode_lengths, [2, 2]);
+    assert_eq!(batch.valid, [true, true]);
+    assert_eq!(batch.ended().collect::<Vec<_>>(), [0]);
+
+    let batch = step(&mut envs, &[0, 0]);
+    assert_eq!(batch.truncated, [false, true], "the time limit is 3");
+    assert_eq!(batch.terminated, [false, false]);
+    assert_eq!(whole(&batch.observations), [1.0, 0.0]);
+    assert_eq!(batch.final_observations[1].floor(), 3.0);
+    assert_eq!(batch.episode_returns, [1.0, 6.0]);
+    assert_eq!(batch.episode_lengths, [1, 3]);
+}
+
+#[test]
+fn both_flags_are_kept_when_the_last_step_in_time_is_terminal() {
+    let mut envs = counters(1);
+    step(&mut envs, &[0]);
+    step(&mut envs, &[0]);
+    let batch = step(&mut envs, &[1]);
+    assert!(batch.terminated[0] && batch.truncated[0]);
+}
+
+#[test]
+fn a_reset_in_place_of_the_next_step_is_marked() {
+    let mut envs = counters(2);
+    envs.set_autoreset(Autoreset::NextStep);
+    let batch = step(&mut envs, &[1, 0]);
+    assert_eq!(batch.terminated, [true, false]);
+    assert_eq!(whole(&batch.observations), [1.0, 1.0], "the final observation stays");
+    let batch = step(&mut envs, &[1, 0]);
+    assert_eq!(batch.valid, [false, true]);
+    assert_eq!(batch.terminated, [false, false], "the action was ignored");
+    assert_eq!(batch.rewards, [0.0, 2.0]);
+    assert_eq!(whole(&batch.observations), [0.0, 2.0]);
+    assert_eq!((batch.episode_returns[0], batch.episode_lengths[0]), (0.0, 0));
+    let batch = step(&mut envs, &[0, 0]);
+    assert_eq!(batch.valid, [true, true]);
+    assert_eq!(batch.episode_returns, [1.0, 6.0]);
+}
+
+#[test]
+fn without_autoreset_an_ended_episode_waits_for_a_reset() {
+    let mut envs = counters(2);
+    envs.set_autoreset(Autoreset::Disabled);
+    step(&mut envs, &[1, 0]);
+    let before = envs.save().unwrap();
+    let error = envs.step(Actions::Discrete(&[0, 0])).unwrap_err();
+    assert_eq!(error, EnvError::NeedsReset { env: 0 });
+    assert_eq!(envs.save().unwrap(), before);
+    assert_eq!(envs.reset_where(&[true]).unwrap_err(), EnvError::MaskLen { given: 1, envs: 2 });
+    let batch = envs.reset_where(&[true, false]).unwrap();
+    assert_eq!(whole(&batch.observations), [0.0, 1.0]);
+    assert_eq!(batch.episode_lengths, [0, 1]);
+    assert_eq!(step(&mut envs, &[0, 0]).episode_lengths, [1, 2]);
+}
+
+#[test]
+fn every_row_of_a_parallel_batch_meets_its_own_action() {
+    let n = 657;
+    let mut envs = counters(n);
+    let actions: Vec<u32> = (0..n).map(|i| u32::from(i % 3 == 0)).collect();
+    let batch = step(&mut envs, &actions);
+    assert_eq!(batch.ended().collect::<Vec<_>>(), (0..n).step_by(3).collect::<Vec<_>>());
+}
+
+#[test]
+fn actions_are_checked_before_anything_moves() {
+    let mut envs = counters(2);
+    let before = envs.save().unwrap();
+    let error = envs.step(Actions::Discrete(&[0, 5])).unwrap_err();
+    assert_eq!(error.to_string(), "environment 1: component 0 of the action is 5, which is outside Discrete(5)");
+    let error = envs.step(Actions::Discrete(&[0])).unwrap_err();
+    assert_eq!(error, EnvError::BatchSize { numbers: 1, envs: 2, width: 1 });
+    let error = envs.step(Actions::Continuous(&[0.0, 0.0])).unwrap_err();
+    assert_eq!(error.to_string(), "the action space is Discrete(5), but continuous actions were given");
+    assert_eq!(envs.save().unwrap(), before);
+}
+
+#[test]
+fn an_environment_that_fails_is_named_and_the_others_go_on() {
+    let n = 300;
+    for (action, fault) in
+        [(2, Fault::Panic { message: "told to".into() }), (3, Fault::Observation { index: 0, value: f32::INFINITY })]
+    {
+        let mut envs = counters(n);
+        envs.reset(1000);
+        step(&mut envs, &vec![0; n]);
+        let mut actions = vec![0; n];
+        actions[257] = action;
+        let steps = if action == 2 { 1 } else { 2 };
+        let error = envs.step(Actions::Discrete(&actions)).unwrap_err();
+        assert_eq!(error, EnvError::Failed { env: 257, seed: 1257, steps, fault });
+        let lengths = &envs.batch().episode_lengths;
+        assert!((0..n).filter(|&i| i != 257).all(|i| lengths[i] == 2), "the others were stepped");
+
+        let error = envs.step(Actions::Discrete(&vec![0; n])).unwrap_err();
+        assert_eq!(error, EnvError::NeedsReset { env: 257 });
+        let mut mask = vec![false; n];
+        mask[257] = true;
+        envs.reset_where(&mask).unwrap();
+        let batch = step(&mut envs, &vec![0; n]);
+        assert_eq!((batch.episode_lengths[257], batch.episode_lengths[0]), (1, 3));
+    }
+    let mut envs = counters(1);
+    let error = envs.step(Actions::Discrete(&[4])).unwrap_err();
+    assert_eq!(error.to_string(), "environment 0, seeded with 0, failed after 1 steps: its reward is NaN");
+}
+
+#[test]
+fn a_saved_state_of_other_environments_is_refused() {
+    let two = counters(2).save().unwrap();
+    let mut three = counters(3);
+    let error = three.load(&two).unwrap_err();
+    assert!(error.to_string().contains("it does not fit 3 environments"), "{error}");
+    let json = serde_json::to_string(&two).unwrap();
+    let other = serde_json::from_str(&json.replace("Counter", "Other")).unwrap();
+    let error = counters(2).load(&other).unwrap_err();
+    assert!(error.to_string().contains("it is that of `Other`, not of `Counter`"), "{error}");
+}
