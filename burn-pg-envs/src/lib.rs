@@ -25,6 +25,7 @@ mod seeding;
 mod space;
 mod unknown;
 mod vector;
+pub mod wrapper;
 
 pub use action::{Actions, EnvAction};
 pub use env::{Env, EnvSpec, Step};

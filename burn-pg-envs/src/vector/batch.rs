@@ -45,7 +45,7 @@ impl StepBatch {
     }
 
     /// Are all vectors as long as N environments with D numbers an observation need?
-    pub(super) fn fits(&self, num_envs: usize, observation_len: usize) -> bool {
+    pub(crate) fn fits(&self, num_envs: usize, observation_len: usize) -> bool {
         let floats = [&self.observations, &self.final_observations];
         let flags = [&self.terminated, &self.truncated, &self.valid];
         let numbers = [&self.rewards, &self.episode_returns];

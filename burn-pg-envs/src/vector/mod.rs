@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Actions, Env, EnvError, EnvSpec, Fault};
 use batch::Rows;
@@ -87,6 +87,52 @@ pub trait VectorEnv: Send {
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError>;
 }
 
+impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
+    fn spec(&self) -> &EnvSpec {
+        (**self).spec()
+    }
+
+    fn num_envs(&self) -> usize {
+        (**self).num_envs()
+    }
+
+    fn batch(&self) -> &StepBatch {
+        (**self).batch()
+    }
+
+    fn set_autoreset(&mut self, autoreset: Autoreset) {
+        (**self).set_autoreset(autoreset);
+    }
+
+    fn set_time_limit(&mut self, steps: Option<u32>) {
+        (**self).set_time_limit(steps);
+    }
+
+    fn reset(&mut self, seed: u64) -> &StepBatch {
+        (**self).reset(seed)
+    }
+
+    fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
+        (**self).reset_each(seeds)
+    }
+
+    fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
+        (**self).reset_where(mask)
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
+        (**self).step(actions)
+    }
+
+    fn save(&self) -> Result<SavedEnvs, EnvError> {
+        (**self).save()
+    }
+
+    fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
+        (**self).load(saved)
+    }
+}
+
 /// The state of a batch of environments, as plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedEnvs {
@@ -94,6 +140,9 @@ pub struct SavedEnvs {
     autoreset: Autoreset,
     slots: Vec<SavedSlot>,
     batch: StepBatch,
+    /// The state of the wrappers around the environments, the innermost first.
+    #[serde(default)]
+    wrappers: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +157,29 @@ impl SavedEnvs {
     #[must_use]
     pub fn state(&self, index: usize) -> Option<&serde_json::Value> {
         self.slots.get(index).map(|slot| &slot.state)
+    }
+
+    /// With the state of one more wrapper around it.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if the state cannot be written as JSON.
+    pub fn wrapped(mut self, state: &impl Serialize) -> Result<Self, EnvError> {
+        let state = serde_json::to_value(state).map_err(|error| EnvError::State { reason: error.to_string() })?;
+        self.wrappers.push(state);
+        Ok(self)
+    }
+
+    /// Without the outermost wrapper, and the state of that.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if there is none, or it is of another kind.
+    pub fn unwrapped<T: DeserializeOwned>(&self) -> Result<(Self, T), EnvError> {
+        let mut inner = self.clone();
+        let Some(state) = inner.wrappers.pop() else {
+            return Err(EnvError::State { reason: "it lacks the state of a wrapper".into() });
+        };
+        let state = T::deserialize(state).map_err(|error| EnvError::State { reason: error.to_string() })?;
+        Ok((inner, state))
     }
 }
 
@@ -246,6 +318,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
             autoreset: self.autoreset,
             slots: slots.map_err(|error| EnvError::State { reason: error.to_string() })?,
             batch: self.batch.clone(),
+            wrappers: Vec::new(),
         })
     }
 
@@ -253,6 +326,9 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         let refuse = |reason: String| Err(EnvError::State { reason });
         if saved.id != self.spec.id {
             return refuse(format!("it is that of `{}`, not of `{}`", saved.id, self.spec.id));
+        }
+        if !saved.wrappers.is_empty() {
+            return refuse("it holds the state of a wrapper that is not there".into());
         }
         if saved.slots.len() != self.slots.len() || !saved.batch.fits(self.slots.len(), self.observation_len) {
             return refuse(format!("it does not fit {} environments", self.slots.len()));

@@ -1,0 +1,65 @@
+//! Mean and variance of a stream of vectors.
+
+use serde::{Deserialize, Serialize};
+
+/// Running mean and variance of vectors of D numbers, updated a batch at a time.
+///
+/// Equal to Stable-Baselines3's `RunningMeanStd`: it starts as if it had seen 1e-4 vectors of mean 0 and variance 1.
+/// Source: T. Chan, G. Golub, R. LeVeque, *Algorithms for computing the sample variance* (1983).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunningMoments {
+    /// Mean of each dimension. Shape `[D]`.
+    pub mean: Vec<f64>,
+    /// Variance of each dimension (of the population). Shape `[D]`.
+    pub variance: Vec<f64>,
+    /// Vectors seen, and 1e-4.
+    pub count: f64,
+}
+
+impl RunningMoments {
+    /// Of vectors of `len` numbers, before the first.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        Self { mean: vec![0.0; len], variance: vec![1.0; len], count: 1e-4 }
+    }
+
+    /// Takes in a batch of shape `[N, D]`, row-major. An empty batch changes nothing.
+    ///
+    /// # Panics
+    /// If the batch is not made of whole rows.
+    pub fn update<T: Copy + Into<f64>>(&mut self, batch: &[T]) {
+        let len = self.mean.len();
+        assert!(batch.len().is_multiple_of(len), "{} numbers are not rows of {len}", batch.len());
+        if batch.is_empty() {
+            return;
+        }
+        let count = (batch.len() / len) as f64;
+        for d in 0..len {
+            let column = || batch.iter().skip(d).step_by(len).map(|&number| -> f64 { number.into() });
+            let mean = column().sum::<f64>() / count;
+            let variance = column().map(|number| (number - mean) * (number - mean)).sum::<f64>() / count;
+            self.merge(d, mean, variance, count);
+        }
+        self.count += count;
+    }
+
+    /// Takes in what another one has seen.
+    ///
+    /// # Panics
+    /// If it is of vectors of another length.
+    pub fn combine(&mut self, other: &Self) {
+        assert_eq!(self.mean.len(), other.mean.len(), "vectors of one length");
+        for d in 0..self.mean.len() {
+            self.merge(d, other.mean[d], other.variance[d], other.count);
+        }
+        self.count += other.count;
+    }
+
+    fn merge(&mut self, d: usize, mean: f64, variance: f64, count: f64) {
+        let total = self.count + count;
+        let delta = mean - self.mean[d];
+        let squares = self.variance[d] * self.count + variance * count + delta * delta * self.count * count / total;
+        self.mean[d] += delta * count / total;
+        self.variance[d] = squares / total;
+    }
+}
