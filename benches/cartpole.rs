@@ -1,6 +1,7 @@
 //! What the parts of a PPO run on CartPole-v1 cost.
 //!
 //! `cargo bench -p burn-pg-benches`
+#![forbid(unsafe_code)]
 
 use std::{hint::black_box, time::Instant};
 

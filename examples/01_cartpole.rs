@@ -1,6 +1,7 @@
 //! Lesson 1: train PPO on CartPole-v1 from a program of your own, on a device of your choice.
 //!
 //! `cargo run --release -p burn-pg-examples --example 01_cartpole`
+#![forbid(unsafe_code)]
 
 use std::ops::ControlFlow;
 

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 
+import stable_baselines3
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
@@ -36,4 +37,5 @@ model = PPO(
 start = time.perf_counter()
 model.learn(TOTAL_STEPS)
 seconds = time.perf_counter() - start
-print(json.dumps({"seed": seed, "train_seconds": seconds, "steps_per_second": TOTAL_STEPS / seconds}))
+versions = {"stable_baselines3": stable_baselines3.__version__, "torch": torch.__version__}
+print(json.dumps({"seed": seed, "train_seconds": seconds, "steps_per_second": TOTAL_STEPS / seconds, **versions}))

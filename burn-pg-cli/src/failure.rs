@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Why a command could not do what it was asked to.
 pub enum Failure {
-    /// It was asked for something that cannot be. Nothing was trained or written. Exit code 2.
+    /// It was asked for something that cannot be. Nothing was trained or overwritten. Exit code 2.
     Usage(anyhow::Error),
     /// It failed on the way. Exit code 1.
     Run(anyhow::Error),

@@ -44,10 +44,10 @@ pub struct Settings {
     threads: Option<usize>,
 }
 
-/// A configuration, and where its hyperparameters come from.
+/// A configuration, and where its hyperparameters come from before `--set`.
 pub struct Resolved {
     pub config: CheckedConfig,
-    /// "preset ...", or what there is in place of one.
+    /// The preset, with the configuration file that overrides it if there is one.
     pub preset: String,
 }
 
@@ -58,7 +58,7 @@ impl Settings {
         // A mistake in the name comes before all that depends on it.
         envs::spec(env)?;
         let file = self.file(env)?;
-        let set = parse_set(env, set)?;
+        let set = parse_set(env, &set)?;
         let given = self.given(env)?;
 
         let (mut table, preset) = self.base(env, &[&file, &set, &given])?;
@@ -68,26 +68,32 @@ impl Settings {
         Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
     }
 
-    /// The environment and the `--set` options. In `--set gamma=0.9 CartPole-v1` the option takes the environment too.
-    fn positional(&self) -> Result<(&str, &[String])> {
-        match (&self.env, self.set.split_last()) {
-            (Some(env), _) => Ok((env, &self.set)),
-            (None, Some((env, set))) if !env.contains('=') => Ok((env, set)),
-            _ => bail!("no environment was given: burn-pg train <ENV> [OPTIONS]; `burn-pg envs` lists them"),
+    /// The environment and the settings. An option that takes several values, as in `--set gamma=0.9 CartPole-v1`, takes the
+    /// environment too.
+    fn positional(&self) -> Result<(&str, Vec<&str>)> {
+        let (settings, names): (Vec<&str>, Vec<&str>) =
+            self.set.iter().map(String::as_str).partition(|setting| setting.contains('='));
+        match (&self.env, &names[..]) {
+            (Some(env), []) => Ok((env, settings)),
+            (None, [env]) => Ok((env, settings)),
+            (None, []) => bail!("no environment was given: burn-pg train <ENV> [OPTIONS]; `burn-pg envs` lists them"),
+            (_, [.., last]) => bail!("--set {last}: expected KEY=VALUE"),
         }
     }
 
     /// The preset asked for, or the one tuned for the environment and the algorithm; and what to call it.
     fn base(&self, env: &str, layers: &[&Table]) -> Result<(Table, String)> {
-        if let Some(name) = &self.preset {
-            return Ok((presets::named(name)?, format!("preset {name}")));
-        }
         let algo = layers.iter().rev().find_map(|layer| layer.get("algo")?.as_str());
         let algo = algo.map_or(Ok(Algo::Ppo), str::parse)?;
-        let name = presets::tuned_name(env, algo);
-        Ok(match presets::named(&name) {
-            Ok(table) => (table, format!("preset {name}")),
-            Err(_) => (Table::new(), "no preset".into()),
+        let tuned = presets::tuned_name(env, algo);
+        let (table, preset) = match &self.preset {
+            Some(name) => (presets::named(name)?, format!("preset {name}")),
+            None => presets::named(&tuned)
+                .map_or_else(|_| (Table::new(), "no preset".into()), |table| (table, format!("preset {tuned}"))),
+        };
+        Ok(match &self.config {
+            Some(path) => (table, format!("{} over {preset}", path.display())),
+            None => (table, preset),
         })
     }
 
@@ -97,7 +103,7 @@ impl Settings {
             return Ok(Table::new());
         };
         let table = run_dir::read_config(path)?;
-        Config::check_keys(&table).with_context(|| path.display().to_string())?;
+        check_layer(&table).with_context(|| path.display().to_string())?;
         match table.get("env").and_then(Value::as_str) {
             Some(other) if other != env => bail!("{} is for `{other}`, not for `{env}`", path.display()),
             _ => Ok(table),
@@ -123,17 +129,23 @@ impl Settings {
 }
 
 /// The `--set` options.
-fn parse_set(env: &str, settings: &[String]) -> Result<Table> {
+fn parse_set(env: &str, settings: &[&str]) -> Result<Table> {
     let mut table = Table::new();
     for setting in settings {
         let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
         table.insert(key.trim().into(), parse_value(value.trim()));
     }
-    Config::check_keys(&table).context("--set")?;
+    check_layer(&table).context("--set")?;
     if table.get("env").is_some_and(|other| other.as_str() != Some(env)) {
         bail!("--set env contradicts `{env}`");
     }
     Ok(table)
+}
+
+/// Refuses unknown keys, and values of the wrong type, even where a stronger layer overrides them.
+fn check_layer(table: &Table) -> Result<()> {
+    Config::from_table(table.clone())?;
+    Ok(())
 }
 
 /// Reads `100000`, `100_000` or `1e5`.

@@ -188,6 +188,7 @@ fn several_settings_follow_one_option_or_several_and_the_environment_may_come_la
     let mut one_option = vec!["CartPole-v1", "--set"];
     one_option.extend(settings);
     run(&one_option);
+    run(&["--set", "num_envs=2", "num_steps=8", "CartPole-v1", "num_epochs=1", "--set", "num_minibatches=1"]);
     let mut several: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
     several.push("CartPole-v1");
     run(&several);
@@ -309,6 +310,9 @@ fn a_value_out_of_range_is_refused() {
     train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000], but must be"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
+    refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
+    // Wrong even where a stronger layer overrides it.
+    train_refused(&["--seed", "3", "--set", "seed=-1"], &["--set: `seed` = -1: "]);
 }
 
 #[test]

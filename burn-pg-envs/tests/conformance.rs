@@ -100,7 +100,7 @@ fn a_saved_state_goes_on_where_it_was_mid_episode() {
         play(&mut *envs, 600, &mut rng, |envs| batches.push(envs.batch().clone()));
         let mut batches = batches.into_iter();
         play(&mut *other, 600, &mut same, |other| {
-            assert_eq!(Some(other.batch()), batches.next().as_ref(), "{}", spec.id)
+            assert_eq!(Some(other.batch()), batches.next().as_ref(), "{}", spec.id);
         });
     }
 }

@@ -56,7 +56,7 @@ pub struct Config {
     pub adam_epsilon: f64,
     /// Bound of the global gradient norm, more than 0. Default 0.5.
     pub max_grad_norm: f64,
-    /// Widths of the hidden layers of actor and critic, each 1 to 65,536, at most 64 of them. Default `[64, 64]`.
+    /// Widths of the hidden layers of actor and critic, each 1 to 4,096, at most 64 of them. Default `[64, 64]`.
     pub hidden_sizes: Vec<usize>,
     /// What follows each hidden layer, `tanh` or `relu`. Default `tanh`.
     pub activation: Activation,
@@ -307,8 +307,8 @@ impl Config {
         check("adam_epsilon", self.adam_epsilon, positive(self.adam_epsilon), "more than 0")?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
         let widths = &self.hidden_sizes;
-        let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 65_536));
-        check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 65536")?;
+        let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 4096));
+        check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
 
         let batch = self.num_envs.saturating_mul(self.num_steps);
         check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
@@ -393,7 +393,7 @@ mod tests {
             ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0"),
             ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0"),
             ("num_envs = 0", "`num_envs` is 0, but must be between 1 and 1048576"),
-            ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 65536"),
+            ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 4096"),
             (
                 "num_minibatches = 3",
                 "`num_minibatches` is 3, which does not divide the 1024 samples of a rollout \

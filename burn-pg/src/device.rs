@@ -137,31 +137,30 @@ impl Adapter {
 }
 
 /// Runs `probe` and turns a panic into its message, without printing it: a driver that is there but unusable panics deep
-/// inside the runtime.
+/// inside the runtime, on a thread of its own. While it runs, no panic of any thread is printed.
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 fn quietly<T>(probe: impl FnOnce() -> T) -> Result<T, String> {
     use std::{
         panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
         sync::{Arc, Mutex, PoisonError},
-        thread,
     };
     /// One probe at a time, or one would restore the silent hook of another.
     static PROBING: Mutex<()> = Mutex::new(());
 
     let _probing = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
-    let usual: Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync> = Arc::from(take_hook());
-    let (here, others) = (thread::current().id(), Arc::clone(&usual));
+    let usual = take_hook();
+    // The first panic is the cause; later ones are of threads that waited for it.
+    let first: Arc<Mutex<Option<String>>> = Arc::default();
+    let seen = Arc::clone(&first);
     set_hook(Box::new(move |info| {
-        if thread::current().id() != here {
-            others(info);
-        }
+        let message = info.payload_as_str().unwrap_or("the driver panicked").to_owned();
+        seen.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
     }));
     let outcome = catch_unwind(AssertUnwindSafe(probe));
-    set_hook(Box::new(move |info| usual(info)));
-    outcome.map_err(|payload| {
-        let text = payload.downcast_ref::<String>().cloned();
-        text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string))
-            .unwrap_or_else(|| "the driver panicked".into())
+    set_hook(usual);
+    outcome.map_err(|_| {
+        let message = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        message.unwrap_or_else(|| "the driver panicked".into())
     })
 }
 
@@ -350,11 +349,17 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
             return Err(DeviceError::NotCompiled { asked: other, compiled: Backend::compiled() });
         }
     };
+    #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     if !backend.is_cpu() {
-        let adapter = Adapter::of(&device);
-        if adapter.kind == AdapterKind::Broken {
-            let usable = usable_besides(backend);
-            return Err(DeviceError::Open { asked: backend, reason: adapter.name, usable });
+        // A driver without its compiler opens, and fails at the first kernel; better now than in the middle of a run.
+        let kernel = || burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0).try_into_data();
+        let reason = match quietly(kernel) {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("{error:?}")),
+            Err(panic) => Some(panic),
+        };
+        if let Some(reason) = reason {
+            return Err(DeviceError::Open { asked: backend, reason, usable: usable_besides(backend) });
         }
     }
     Ok(device)

@@ -31,6 +31,7 @@
 //! })?;
 //! # Ok::<(), burn_pg::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod advantage;
 pub mod algorithm;
@@ -42,6 +43,7 @@ mod error;
 mod eval;
 mod learner;
 pub mod loss;
+mod metric_log;
 mod metrics;
 pub mod optim;
 pub mod policy;

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-
-use crate::{Error, loss::Metric, readback::read};
 
 /// Sees each update of a run, and may end it.
 pub trait Observer {
@@ -69,38 +66,6 @@ pub fn explained_variance(values: &[f32], returns: &[f64]) -> Option<f64> {
     let errors = returns.iter().zip(values).map(|(r, &v)| r - f64::from(v));
     let left = variance(&mut { errors });
     (total > 0.0).then(|| 1.0 - left / total)
-}
-
-/// Collects the metrics of the minibatches of one update on the device, to be read back once.
-#[derive(Default)]
-pub(crate) struct MetricLog {
-    names: Vec<&'static str>,
-    rows: Vec<Tensor<1>>,
-}
-
-impl MetricLog {
-    /// Adds the metrics of a minibatch; each minibatch has the same ones.
-    pub(crate) fn push(&mut self, metrics: Vec<Metric>) {
-        let (names, values): (_, Vec<_>) = metrics.into_iter().unzip();
-        self.names = names;
-        self.rows.push(Tensor::cat(values, 0));
-    }
-
-    /// The mean of each metric over the minibatches. Waits for the device.
-    pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
-        let rows = self.rows.len() as f64;
-        let [numbers] = read([Tensor::cat(self.rows, 0)])?;
-        let mut means = BTreeMap::new();
-        for (i, &metric) in self.names.iter().enumerate() {
-            let column = numbers.iter().skip(i).step_by(self.names.len());
-            let value = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
-            if !value.is_finite() {
-                return Err(Error::NonFinite { update, metric, value });
-            }
-            means.insert(metric.to_owned(), value);
-        }
-        Ok(means)
-    }
 }
 
 #[cfg(test)]

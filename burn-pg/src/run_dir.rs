@@ -90,7 +90,7 @@ impl RunDir {
     /// Takes a new folder within `parent`, called `name`, or `name-2`, `name-3` and so on if those exist.
     ///
     /// # Errors
-    /// [`RunDirError::Write`].
+    /// [`RunDirError::Write`], or [`RunDirError::Used`] if something is put into the folder at the same moment.
     pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
         let failed = |path: &Path, source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;

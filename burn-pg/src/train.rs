@@ -11,7 +11,7 @@ use crate::{
     config::CheckedConfig,
     explained_variance,
     learner::Learner,
-    metrics::MetricLog,
+    metric_log::MetricLog,
     optim::Schedule,
     policy::ActorCritic,
     rollout::{Batch, Collector, EpisodeStats},

@@ -107,8 +107,8 @@ impl Collector {
             self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
             let width = batch.observations.len() / num_envs;
             let last = &batch.final_observations[env * width..(env + 1) * width];
-            check_row(last, env, self.env_steps)?;
             if !batch.terminated[env] {
+                check_row(last, env, self.env_steps)?;
                 truncations.rows.push(first_row + env);
                 truncations.observations.extend_from_slice(last);
             }

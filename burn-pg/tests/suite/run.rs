@@ -99,6 +99,10 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
     assert_eq!(once, run(1, 5));
     assert_eq!(once, run(4, 5));
     assert_ne!(once, run(1, 6));
+    for backend in open_devices().into_iter().map(|open| open.backend) {
+        let run = || metrics(&mut trainer(small(), backend));
+        assert_eq!(run(), run(), "{backend}");
+    }
 }
 
 #[test]

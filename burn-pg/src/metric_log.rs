@@ -1,0 +1,39 @@
+//! The metrics of an update, on the device until it is over.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use crate::{Error, loss::Metric, readback::read};
+
+/// Collects the metrics of the minibatches of one update on the device, to be read back once.
+#[derive(Default)]
+pub(crate) struct MetricLog {
+    names: Vec<&'static str>,
+    rows: Vec<Tensor<1>>,
+}
+
+impl MetricLog {
+    /// Adds the metrics of a minibatch; each minibatch has the same ones.
+    pub(crate) fn push(&mut self, metrics: Vec<Metric>) {
+        let (names, values): (_, Vec<_>) = metrics.into_iter().unzip();
+        self.names = names;
+        self.rows.push(Tensor::cat(values, 0));
+    }
+
+    /// The mean of each metric over the minibatches. Waits for the device.
+    pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
+        let rows = self.rows.len() as f64;
+        let [numbers] = read([Tensor::cat(self.rows, 0)])?;
+        let mut means = BTreeMap::new();
+        for (i, &metric) in self.names.iter().enumerate() {
+            let column = numbers.iter().skip(i).step_by(self.names.len());
+            let value = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
+            if !value.is_finite() {
+                return Err(Error::NonFinite { update, metric, value });
+            }
+            means.insert(metric.to_owned(), value);
+        }
+        Ok(means)
+    }
+}
