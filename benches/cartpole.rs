@@ -1,9 +1,9 @@
-//! What the parts of a PPO run on CartPole-v1 cost.
+//! What the parts of a PPO run on CartPole-v1 cost, besides the environment.
 //!
-//! `cargo bench -p burn-pg-benches`
+//! `cargo bench -p burn-pg-benches --bench cartpole`
 #![forbid(unsafe_code)]
 
-use std::{hint::black_box, time::Instant};
+use std::hint::black_box;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -11,41 +11,13 @@ use burn_pg::{
     Learner,
     device::{self, DeviceChoice},
     distribution::{ActionTensor, Distribution},
-    envs::{Actions, EnvRng, make},
+    envs::{EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value},
     optim::Adam,
     policy::{Activation, ActorCritic, MlpActorCritic},
     rollout::Batch,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-
-/// Environment steps per second, with actions drawn beforehand.
-fn environments(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("CartPole-v1 step");
-    for num_envs in [1_usize, 8, 64, 1024, 8192] {
-        group.throughput(Throughput::Elements(num_envs as u64));
-        for threads in [1, 2] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
-            let mut envs = make("CartPole-v1", num_envs).expect("a registered environment");
-            let mut rng = EnvRng::new(0);
-            let actions: Vec<u32> = (0..num_envs).map(|_| rng.below(2)).collect();
-            let id = BenchmarkId::new(format!("{threads} threads"), num_envs);
-            group.bench_function(id, |bencher| {
-                bencher.iter_custom(|iterations| {
-                    pool.install(|| {
-                        let start = Instant::now();
-                        for _ in 0..iterations {
-                            let batch = envs.step(Actions::Discrete(&actions)).expect("actions in range");
-                            black_box(batch.rewards[0]);
-                        }
-                        start.elapsed()
-                    })
-                });
-            });
-        }
-    }
-    group.finish();
-}
 
 fn networks(activation: Activation, device: &Device) -> MlpActorCritic {
     let envs = make("CartPole-v1", 1).expect("a registered environment");
@@ -111,7 +83,6 @@ fn learning(criterion: &mut Criterion, device: &Device) {
 }
 
 fn benches(criterion: &mut Criterion) {
-    environments(criterion);
     let device = device::open(DeviceChoice::Auto).expect("a device").device;
     inference(criterion, &device);
     learning(criterion, &device);

@@ -5,6 +5,7 @@
 
 mod activation;
 mod adam;
+mod autoreset;
 mod categorical;
 mod collector;
 mod gae;

@@ -1,0 +1,49 @@
+//! Environment steps per second, with actions drawn beforehand, on one and on two threads.
+//!
+//! `cargo bench -p burn-pg-benches --bench environments`
+#![forbid(unsafe_code)]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use burn_pg::envs::{Actions, EnvRng, Space, make, specs};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+fn environments(criterion: &mut Criterion) {
+    for spec in specs() {
+        let mut group = criterion.benchmark_group(&spec.id);
+        group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+        for num_envs in [1_usize, 8, 64, 1024, 8192] {
+            let mut rng = EnvRng::new(0);
+            let indices: Vec<u32> = (0..num_envs).map(|_| rng.below(2)).collect();
+            #[allow(clippy::cast_possible_truncation)] // actions are single precision
+            let numbers: Vec<f32> = (0..num_envs).map(|_| rng.uniform(-1.0, 1.0) as f32).collect();
+            let actions = match spec.action_space {
+                Space::Discrete { .. } => Actions::Discrete(&indices),
+                _ => Actions::Continuous(&numbers),
+            };
+            group.throughput(Throughput::Elements(num_envs as u64));
+            for threads in [1, 2] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+                let mut envs = make(&spec.id, num_envs).expect("a registered environment");
+                group.bench_function(BenchmarkId::new(format!("{threads} threads"), num_envs), |bencher| {
+                    bencher.iter_custom(|iterations| {
+                        pool.install(|| {
+                            let start = Instant::now();
+                            for _ in 0..iterations {
+                                black_box(envs.step(actions).expect("actions in range").rewards[0]);
+                            }
+                            start.elapsed()
+                        })
+                    });
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, environments);
+criterion_main!(benches);

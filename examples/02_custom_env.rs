@@ -1,0 +1,92 @@
+//! Lesson 2: an environment of your own, written from nothing and trained with PPO.
+//!
+//! A hiker on a line of eleven places looks for the hut at its right end. Each step costs 0.1, and arriving pays 1.
+//!
+//! `cargo run --release -p burn-pg-examples --example 02_custom_env`
+#![forbid(unsafe_code)]
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats,
+    algorithm::ppo,
+    burn::module::Module,
+    device,
+    envs::{Env, EnvRng, EnvSpec, Space, Step, make, register},
+    evaluate,
+};
+
+const HUT: u32 = 10;
+
+/// The whole state of the environment: where the hiker is.
+#[derive(Default)]
+struct Hike {
+    place: u32,
+}
+
+impl Hike {
+    /// Observations are of the order of 1, which networks like.
+    fn observe(&self, observation: &mut [f32]) {
+        observation[0] = self.place as f32 / HUT as f32;
+    }
+}
+
+impl Env for Hike {
+    /// Left or right.
+    type Action = u32;
+    type State = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Hike-v0".into(),
+            observation_space: Space::Box { low: vec![0.0], high: vec![1.0], shape: vec![1] },
+            action_space: Space::discrete(2),
+            // Who has not arrived by then is cut off; that is not the end of the world, so the value goes on.
+            max_episode_steps: Some(50),
+            reward_threshold: Some(0.0),
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.place = rng.below(HUT);
+        self.observe(observation);
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.place = if action == 1 { self.place + 1 } else { self.place.saturating_sub(1) };
+        self.observe(observation);
+        let arrived = self.place == HUT;
+        Step { reward: if arrived { 1.0 } else { -0.1 }, terminated: arrived, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.place
+    }
+
+    fn set_state(&mut self, place: u32) {
+        self.place = place;
+    }
+}
+
+fn main() -> Result<(), Error> {
+    println!("greedy: mean return {:.2} over 100 episodes", train()?);
+    Ok(())
+}
+
+/// Trains a policy, and returns its mean return in fresh episodes.
+///
+/// # Errors
+/// If the device cannot be had, or training fails.
+pub fn train() -> Result<f64, Error> {
+    register::<Hike>()?;
+    let config = Config { env: "Hike-v0".into(), total_steps: 40_000, learning_rate: 1e-3, ..Config::default() };
+    let config = config.validate()?;
+    let device = device::open(DeviceChoice::Auto)?.device;
+    let mut trainer = ppo(&config, &device)?;
+    trainer.run(&mut |stats: &UpdateStats| {
+        println!("{:6} steps: mean return {:.2}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
+        ControlFlow::Continue(())
+    })?;
+    let policy = trainer.policy().valid();
+    Ok(evaluate(&policy, make(&config.env, 100)?, config.seed, false, &device)?.return_mean())
+}
