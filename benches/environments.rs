@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_pg::envs::{Actions, EnvRng, Space, make, specs};
+use burn_pg::envs::{Actions, Env, EnvRng, Space, classic::CartPole, make, specs};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn environments(criterion: &mut Criterion) {
@@ -45,5 +45,25 @@ fn environments(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, environments);
+/// One environment without a batch around it: physics, resets and time limit in a plain loop, for the cost of the rest.
+fn plain_loop(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("CartPole-v1");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("plain loop/1", |bencher| {
+        let (mut env, mut rng, mut observation, mut steps) = (CartPole::default(), EnvRng::new(0), [0.0; 4], 0);
+        env.reset(&mut rng, &mut observation);
+        bencher.iter(|| {
+            let step = env.step(black_box(1), &mut rng, &mut observation);
+            steps += 1;
+            if step.terminated || steps >= 500 {
+                steps = 0;
+                env.reset(&mut rng, &mut observation);
+            }
+            black_box(observation[0])
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, plain_loop, environments);
 criterion_main!(benches);

@@ -17,8 +17,8 @@ use slot::{Progress, Rules, Slot};
 pub use batch::StepBatch;
 
 /// Environments one rayon task steps. Fixed, so that the work is cut the same way for any number of threads; and so many
-/// that stepping them takes longer than handing them to another thread.
-const ENVS_PER_TASK: usize = 128;
+/// that stepping them takes longer than handing them to another thread (see docs/environments.md).
+const ENVS_PER_TASK: usize = 256;
 
 /// What happens to an environment whose episode has ended. The modes are Gymnasium's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
