@@ -1,8 +1,11 @@
 //! The three autoreset modes against Gymnasium's: the same episodes of CartPole through each of them.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod recorded;
+
+use std::collections::BTreeMap;
 
 use burn_pg_envs::{Actions, Autoreset, make};
+use recorded::golden;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -29,13 +32,6 @@ struct Mode {
     valid: Vec<Vec<bool>>,
 }
 
-fn golden() -> Case {
-    let folder = std::env::var_os("BURN_PG_GOLDEN")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    let text = std::fs::read_to_string(folder.join("adv/autoreset.json")).unwrap();
-    serde_json::from_str::<File>(&text).unwrap().case
-}
-
 /// Observations agree to rounding; an open loop of 22 steps amplifies the last bit only a little.
 #[track_caller]
 fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
@@ -46,7 +42,7 @@ fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
 
 #[test]
 fn the_modes_are_gymnasiums() {
-    let case = golden();
+    let File { case } = golden("adv/autoreset.json");
     for (name, autoreset) in
         [("SameStep", Autoreset::SameStep), ("NextStep", Autoreset::NextStep), ("Disabled", Autoreset::Disabled)]
     {

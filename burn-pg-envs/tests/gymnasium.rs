@@ -1,23 +1,15 @@
 //! Against numbers recorded from Gymnasium: seeding to the bit, dynamics step by step, episodes as a whole.
 
-use std::path::PathBuf;
+mod recorded;
 
 use burn_pg_envs::{
     Actions, Env, EnvError, EnvRng, Space,
     classic::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum},
     make, spec,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use recorded::golden;
+use serde::Deserialize;
 use serde_json::Value;
-
-/// Data recorded from other programs: a copy in this crate, or the folder that `BURN_PG_GOLDEN` names.
-fn golden<T: DeserializeOwned>(file: &str) -> T {
-    let folder = std::env::var_os("BURN_PG_GOLDEN")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
 
 #[derive(Deserialize)]
 struct ResetCase {

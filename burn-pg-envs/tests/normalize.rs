@@ -1,19 +1,14 @@
 //! Normalisation against Stable-Baselines3's `RunningMeanStd` and `VecNormalize`.
 
-use std::path::PathBuf;
+mod recorded;
 
 use burn_pg_envs::{
     Actions, EnvError, VectorEnv, make,
     wrapper::{Normalize, ObservationNormalizer, RewardNormalizer, RunningMoments},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use recorded::golden;
+use serde::Deserialize;
 use serde_json::Value;
-
-fn golden<T: DeserializeOwned>(file: &str) -> T {
-    let folder = std::env::var_os("BURN_PG_GOLDEN")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    serde_json::from_str(&std::fs::read_to_string(folder.join(file)).unwrap()).unwrap()
-}
 
 #[derive(Deserialize)]
 struct Moments {
@@ -153,10 +148,10 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     assert_eq!(other.reward_normalizer(), envs.reward_normalizer());
 
     // With frozen statistics nothing is learnt.
-    let before = envs.observation_normalizer().cloned();
+    let before = envs.observation_normalizer().clone();
     envs.set_training(false);
     push_left(&mut envs, 5);
-    assert_eq!(envs.observation_normalizer().cloned(), before);
+    assert_eq!(envs.observation_normalizer().clone(), before);
 
     // A wrapper does not fit where there is none, nor the other way round.
     let mut bare = make("CartPole-v1", 3).unwrap();

@@ -78,7 +78,7 @@ impl RewardNormalizer {
 /// Episode statistics are those of the raw rewards.
 pub struct Normalize<V> {
     inner: V,
-    observations: Option<ObservationNormalizer>,
+    observations: ObservationNormalizer,
     rewards: Option<RewardNormalizer>,
     /// Do the statistics learn from what they see?
     training: bool,
@@ -88,7 +88,7 @@ pub struct Normalize<V> {
 /// The statistics, as they are saved.
 #[derive(Serialize, Deserialize)]
 struct Statistics {
-    observations: Option<ObservationNormalizer>,
+    observations: ObservationNormalizer,
     rewards: Option<RewardNormalizer>,
     training: bool,
 }
@@ -102,8 +102,7 @@ impl<V: VectorEnv> Normalize<V> {
         let len = inner.spec().observation_space.flat_len();
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
         let batch = inner.batch().clone();
-        let mut wrapped =
-            Self { inner, observations: Some(ObservationNormalizer::new(len)), rewards, training: true, batch };
+        let mut wrapped = Self { inner, observations: ObservationNormalizer::new(len), rewards, training: true, batch };
         wrapped.reset(0);
         wrapped
     }
@@ -115,11 +114,11 @@ impl<V: VectorEnv> Normalize<V> {
 
     /// The statistics of the observations.
     #[must_use]
-    pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
-        self.observations.as_ref()
+    pub fn observation_normalizer(&self) -> &ObservationNormalizer {
+        &self.observations
     }
 
-    /// The statistics of the rewards.
+    /// The statistics of the rewards, if they are normalised.
     #[must_use]
     pub fn reward_normalizer(&self) -> Option<&RewardNormalizer> {
         self.rewards.as_ref()
@@ -137,13 +136,11 @@ impl<V: VectorEnv> Normalize<V> {
     }
 
     fn normalize_observations(&mut self) {
-        if let Some(normalizer) = &mut self.observations {
-            if self.training {
-                normalizer.moments.update(&self.batch.observations);
-            }
-            normalizer.apply(&mut self.batch.observations);
-            normalizer.apply(&mut self.batch.final_observations);
+        if self.training {
+            self.observations.moments.update(&self.batch.observations);
         }
+        self.observations.apply(&mut self.batch.observations);
+        self.observations.apply(&mut self.batch.final_observations);
     }
 
     fn normalize_rewards(&mut self) {
@@ -216,10 +213,9 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
         let (inner, (statistics, batch)): (_, (Statistics, StepBatch)) = saved.unwrapped()?;
         let len = self.spec().observation_space.flat_len();
-        let fits = statistics
-            .observations
-            .as_ref()
-            .is_none_or(|o| o.moments.mean.len() == len && o.moments.variance.len() == len)
+        let seen = &statistics.observations.moments;
+        let fits = seen.mean.len() == len
+            && seen.variance.len() == len
             && statistics
                 .rewards
                 .as_ref()
