@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_pg::envs::{Actions, Env, EnvRng, Space, classic::CartPole, make, specs};
+use burn_pg::envs::{ActionBuffer, Env, EnvRng, classic::CartPole, make, specs};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn environments(criterion: &mut Criterion) {
@@ -17,13 +17,8 @@ fn environments(criterion: &mut Criterion) {
         group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
         for num_envs in [1_usize, 8, 64, 1024, 8192] {
             let mut rng = EnvRng::new(0);
-            let indices: Vec<u32> = (0..num_envs).map(|_| rng.below(2)).collect();
-            #[allow(clippy::cast_possible_truncation)] // actions are single precision
-            let numbers: Vec<f32> = (0..num_envs).map(|_| rng.uniform(-1.0, 1.0) as f32).collect();
-            let actions = match spec.action_space {
-                Space::Discrete { .. } => Actions::Discrete(&indices),
-                _ => Actions::Continuous(&numbers),
-            };
+            let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut rng);
+            let actions = drawn.as_actions();
             group.throughput(Throughput::Elements(num_envs as u64));
             for threads in [1, 2] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");

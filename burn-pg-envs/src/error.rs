@@ -49,6 +49,16 @@ pub enum EnvError {
         /// The action space.
         space: String,
     },
+    /// A wrapper does not suit an action space.
+    #[error("{what} need {need}, but the action space is {space}")]
+    Unsuited {
+        /// What the wrapper makes.
+        what: &'static str,
+        /// What it needs.
+        need: &'static str,
+        /// The action space.
+        space: String,
+    },
     /// There is not one flag or seed for each environment.
     #[error("{given} flags or seeds were given for {envs} environments")]
     MaskLen {

@@ -8,7 +8,7 @@
 //! use burn_pg_envs::{Actions, make};
 //!
 //! let mut envs = make("CartPole-v1", 4)?;
-//! envs.reset(7);
+//! envs.reset(7)?;
 //! let batch = envs.step(Actions::Discrete(&[0, 1, 1, 0]))?;
 //! assert_eq!(batch.rewards, [1.0; 4]);
 //! assert_eq!(batch.observations.len(), 4 * 4);
@@ -27,7 +27,7 @@ mod unknown;
 mod vector;
 pub mod wrapper;
 
-pub use action::{Actions, EnvAction};
+pub use action::{ActionBuffer, Actions, EnvAction};
 pub use env::{Env, EnvSpec, Step};
 pub use error::{EnvError, Fault};
 pub use registry::{make, register, spec, specs};

@@ -76,7 +76,7 @@ impl fmt::Display for Space {
 }
 
 /// Bounds as numbers, with infinite ones by name: JSON has no infinity.
-mod bounds {
+pub(crate) mod bounds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     #[derive(Serialize, Deserialize)]

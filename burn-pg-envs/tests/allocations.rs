@@ -1,6 +1,6 @@
 //! Stepping a batch allocates nothing.
 
-use burn_pg_envs::{Actions, EnvRng, Space, make, specs};
+use burn_pg_envs::{ActionBuffer, EnvRng, make, specs};
 
 #[test]
 fn no_step_after_the_first_allocates() {
@@ -10,12 +10,8 @@ fn no_step_after_the_first_allocates() {
         // Parallel too: more environments than one task steps.
         let mut envs = make(&spec.id, 300).unwrap();
         let mut rng = EnvRng::new(0);
-        let indices: Vec<u32> = (0..300).map(|_| rng.below(2)).collect();
-        let numbers = vec![0.5_f32; 300];
-        let actions = match spec.action_space {
-            Space::Discrete { .. } => Actions::Discrete(&indices),
-            _ => Actions::Continuous(&numbers),
-        };
+        let drawn = ActionBuffer::random(&spec.action_space, 300, &mut rng);
+        let actions = drawn.as_actions();
         pool.install(|| {
             envs.step(actions).unwrap();
             let counted = allocation_counter::measure(|| {

@@ -1,9 +1,11 @@
-//! Normalisation against Stable-Baselines3's `RunningMeanStd` and `VecNormalize`.
+//! Normalisation against Stable-Baselines3's `RunningMeanStd` and `VecNormalize`, and Gymnasium's wrappers.
 
 mod recorded;
 
+use std::sync::Arc;
+
 use burn_pg_envs::{
-    Actions, EnvError, VectorEnv, make,
+    Actions, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make,
     wrapper::{Normalize, ObservationNormalizer, RewardNormalizer, RunningMoments},
 };
 use recorded::golden;
@@ -84,33 +86,90 @@ fn double(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|&number| f64::from(number)).collect()
 }
 
-#[test]
-fn observations_and_rewards_are_normalised_as_vecnormalize_does() {
-    let file: Value = golden("norm/wrappers.json");
-    let recorded = &file["sb3_vecnormalize"];
-    let events = recorded["events"].as_array().unwrap();
-    let mut observations = ObservationNormalizer::new(3);
-    let mut rewards = RewardNormalizer::new(flat(&events[0]["raw_obs"]).len() / 3, 0.99);
-    for (k, event) in events.iter().enumerate() {
-        let mut rows = flat(&event["raw_obs"]);
-        observations.moments.update(&rows);
-        observations.apply(&mut rows);
-        assert_close(&double(&rows), &double(&flat(&event["obs"])), 1e-6, &format!("event {k} observations"));
-        if event["event"] == "step" {
-            let raw = double(&flat(&event["raw_reward"]));
-            rewards.update(&raw);
-            let ours: Vec<f64> = raw.iter().map(|&reward| rewards.apply(reward)).collect();
-            assert_close(&ours, &double(&flat(&event["reward"])), 1e-6, &format!("event {k} rewards"));
-            for (env, done) in event["done"].as_array().unwrap().iter().enumerate() {
-                if done == true {
-                    rewards.returns[env] = 0.0;
-                }
-            }
+/// One column of the recorded batch, played back.
+struct Replay {
+    column: usize,
+    event: usize,
+    events: Arc<Vec<Value>>,
+}
+
+impl Replay {
+    fn observe(&self, observation: &mut [f32]) {
+        observation.copy_from_slice(&flat(&self.events[self.event]["raw_obs"][self.column]));
+    }
+}
+
+impl Env for Replay {
+    type Action = u32;
+    type State = usize;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Replay".into(),
+            observation_space: Space::symmetric(&[f32::INFINITY; 3]),
+            action_space: Space::discrete(1),
+            max_episode_steps: None,
+            reward_threshold: None,
         }
     }
-    let numbers =
-        |value: &Value| -> Vec<f64> { value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect() };
+
+    fn reset(&mut self, _rng: &mut EnvRng, observation: &mut [f32]) {
+        self.observe(observation);
+    }
+
+    fn step(&mut self, _action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.event += 1;
+        let event = &self.events[self.event];
+        let terminated = event["done"][self.column] == true;
+        // The last observation of an episode is not recorded, and does not enter the statistics.
+        if terminated {
+            observation.fill(0.25)
+        } else {
+            self.observe(observation)
+        }
+        Step { reward: event["raw_reward"][self.column].as_f64().unwrap(), terminated, truncated: false }
+    }
+
+    fn state(&self) -> usize {
+        self.event
+    }
+
+    fn set_state(&mut self, event: usize) {
+        self.event = event;
+    }
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn a_batch_is_normalised_as_vecnormalize_does() {
+    let file: Value = golden("norm/wrappers.json");
+    let recorded = &file["sb3_vecnormalize"];
+    let events = Arc::new(recorded["events"].as_array().unwrap().clone());
+    let columns = 0..flat(&events[0]["raw_obs"]).len() / 3;
+    let replays = columns.map(|column| Replay { column, event: 0, events: Arc::clone(&events) }).collect();
+    let mut envs = Normalize::new(VecEnv::from_envs(replays).unwrap(), Some(0.99)).unwrap();
+    let mut ends = 0;
+    for (k, event) in events.iter().enumerate() {
+        if k > 0 {
+            envs.step(Actions::Discrete(&vec![0; envs.num_envs()])).unwrap();
+            let theirs = double(&flat(&event["reward"]));
+            assert_close(&envs.batch().rewards, &theirs, 1e-6, &format!("event {k} rewards"));
+        }
+        let (ours, theirs) = (double(&envs.batch().observations), double(&flat(&event["obs"])));
+        assert_close(&ours, &theirs, 1e-6, &format!("event {k} observations"));
+        for env in envs.batch().ended() {
+            let mut last = [0.25; 3];
+            envs.observation_normalizer().apply(&mut last);
+            assert_eq!(envs.batch().final_observations[3 * env..3 * env + 3], last);
+            ends += 1;
+        }
+    }
+    assert!(ends > 0);
     // NumPy takes the mean of each batch of observations in single precision, ours is in double.
+    let (observations, rewards) = (envs.observation_normalizer(), envs.reward_normalizer().unwrap());
     assert_close(&observations.moments.mean, &numbers(&recorded["obs_rms"]["mean"]), 1e-6, "mean");
     assert_close(&observations.moments.variance, &numbers(&recorded["obs_rms"]["var"]), 1e-6, "variance");
     assert_close(&rewards.moments.variance, &[recorded["ret_rms"]["var"].as_f64().unwrap()], 1e-6, "returns");
@@ -121,6 +180,47 @@ fn observations_and_rewards_are_normalised_as_vecnormalize_does() {
     assert_close(&double(&frozen), &double(&flat(&recorded["eval_mode"]["normalized"])), 1e-6, "evaluation");
 }
 
+/// Gymnasium's wrappers share the formulas. They do not clip; they take in an observation at a time, at a reset too; and the
+/// running return is dropped before the terminal reward is added instead of after it, and goes on over a truncation.
+#[test]
+fn the_normalisers_have_the_formulas_of_gymnasium() {
+    let file: Value = golden("norm/wrappers.json");
+    let recorded = &file["gymnasium"];
+    let raw = recorded["raw"].as_array().unwrap();
+    let events = |name: &str| recorded[name]["events"].as_array().unwrap().clone();
+    let mut observations = ObservationNormalizer { clip: f64::INFINITY, ..ObservationNormalizer::new(3) };
+    let mut rewards = RewardNormalizer { clip: f64::INFINITY, ..RewardNormalizer::new(1, 0.99) };
+    let theirs = events("NormalizeObservation").into_iter().zip(events("NormalizeReward_gamma_0.99"));
+    for (k, (event, (observed, rewarded))) in raw.iter().zip(theirs).enumerate() {
+        let raw = flat(&event["obs"]);
+        let mut row = raw.clone();
+        observations.moments.update(&raw);
+        observations.apply(&mut row);
+        // Their moments of observations are in single precision: the difference to the mean, a small one at first, has
+        // the rounding error of the mean.
+        let deviations = observations.moments.variance.iter().map(|variance| variance.sqrt());
+        let rounding = raw.iter().zip(deviations).map(|(&o, deviation)| f64::from(o.abs() * f32::EPSILON) / deviation);
+        let rounding = rounding.fold(0.0, f64::max);
+        let theirs = double(&flat(&observed["obs"]));
+        assert_close(&double(&row), &theirs, 1e-6 + rounding, &format!("event {k} observation"));
+        if event["event"] == "step" {
+            if event["terminated"] == true {
+                rewards.returns[0] = 0.0;
+            }
+            let reward = event["reward"].as_f64().unwrap();
+            rewards.update(&[reward]);
+            let theirs = rewarded["reward"].as_f64().unwrap();
+            assert_close(&[rewards.apply(reward)], &[theirs], 1e-12, &format!("event {k} reward"));
+        }
+    }
+    let theirs = &recorded["NormalizeObservation"];
+    assert_close(&observations.moments.mean, &numbers(&theirs["mean"]), 1e-6, "mean");
+    assert_close(&observations.moments.variance, &numbers(&theirs["var"]), 1e-6, "variance");
+    let theirs = &recorded["NormalizeReward_gamma_0.99"];
+    assert_close(&rewards.moments.variance, &[theirs["var"].as_f64().unwrap()], 1e-12, "returns");
+    assert_close(&[rewards.moments.count], &[theirs["count"].as_f64().unwrap()], 1e-12, "returns");
+}
+
 fn push_left(envs: &mut impl VectorEnv, steps: usize) {
     for _ in 0..steps {
         envs.step(Actions::Discrete(&[0, 0, 0])).unwrap();
@@ -129,9 +229,9 @@ fn push_left(envs: &mut impl VectorEnv, steps: usize) {
 
 #[test]
 fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
-    let wrapped = || Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99));
+    let wrapped = || Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
     let mut envs = wrapped();
-    envs.reset(5);
+    envs.reset(5).unwrap();
     // Episodes end, and final observations are normalised too.
     push_left(&mut envs, 25);
     assert!(envs.batch().observations.iter().all(|o| o.abs() <= 10.0));

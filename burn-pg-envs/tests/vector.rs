@@ -154,7 +154,7 @@ fn an_environment_that_fails_is_named_and_the_others_go_on() {
         [(2, Fault::Panic { message: "told to".into() }), (3, Fault::Observation { index: 0, value: f32::INFINITY })]
     {
         let mut envs = counters(n);
-        envs.reset(1000);
+        envs.reset(1000).unwrap();
         step(&mut envs, &vec![0; n]);
         let mut actions = vec![0; n];
         actions[257] = action;
@@ -187,4 +187,57 @@ fn a_saved_state_of_other_environments_is_refused() {
     let other = serde_json::from_str(&json.replace("Counter", "Other")).unwrap();
     let error = counters(2).load(&other).unwrap_err();
     assert!(error.to_string().contains("it is that of `Other`, not of `Counter`"), "{error}");
+}
+
+/// Fails in its reset if its stream begins as that of seed 7 or 8: with a panic, or by observing infinity.
+#[derive(Default, Clone)]
+struct Moody;
+
+impl Env for Moody {
+    type Action = u32;
+    type State = ();
+
+    fn spec() -> EnvSpec {
+        EnvSpec { id: "Moody".into(), ..Counter::spec() }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        let mood = rng.next_u64();
+        assert!(mood != EnvRng::new(7).next_u64(), "not in the mood");
+        observation[0] = if mood == EnvRng::new(8).next_u64() { f32::INFINITY } else { 0.0 };
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, _observation: &mut [f32]) -> Step {
+        Step { reward: 0.0, terminated: action == 1, truncated: false }
+    }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
+}
+
+#[test]
+fn an_environment_that_fails_in_its_reset_is_named_and_the_others_go_on() {
+    let mut envs = VecEnv::<Moody>::new(4).unwrap();
+    let panic = Fault::Panic { message: "not in the mood".into() };
+    assert_eq!(envs.reset(5).unwrap_err(), EnvError::Failed { env: 2, seed: 7, steps: 0, fault: panic.clone() });
+    let error = envs.step(Actions::Discrete(&[0; 4])).unwrap_err();
+    assert_eq!(error, EnvError::NeedsReset { env: 2 });
+    let infinite = Fault::Observation { index: 0, value: f32::INFINITY };
+    let error = envs.reset_each(&[1, 8, 2, 3]).unwrap_err();
+    assert_eq!(error, EnvError::Failed { env: 1, seed: 8, steps: 0, fault: infinite });
+    // Its stream goes on, so the next episode starts.
+    envs.reset_where(&[false, true, false, false]).unwrap();
+    assert!(envs.step(Actions::Discrete(&[0; 4])).is_ok());
+    assert!(matches!(VecEnv::from_envs(vec![Moody; 9]), Err(EnvError::Failed { env: 7, .. })));
+}
+
+#[test]
+fn a_saved_state_has_its_time_limit() {
+    let mut envs = counters(1);
+    envs.set_time_limit(Some(2));
+    step(&mut envs, &[0]);
+    let mut other = counters(1);
+    other.load(&envs.save().unwrap()).unwrap();
+    assert!(step(&mut other, &[0]).truncated[0]);
 }

@@ -1,16 +1,11 @@
 //! How good a policy is.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_pg_envs::{Autoreset, EnvRng, VectorEnv};
+use burn_pg_envs::{ActionBuffer, Autoreset, EnvRng, VectorEnv};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error,
-    distribution::{ActionBuffer, Distribution},
-    policy::{ActorCritic, UnsupportedSpace},
-    readback::read,
-    rollout::check_observations,
-    streams,
+    Error, distribution::Distribution, policy::ActorCritic, readback::read, rollout::check_observations, streams,
 };
 
 /// Steps after which an episode of an environment without a time limit is cut off.
@@ -53,7 +48,7 @@ impl Evaluation {
 ///
 /// # Errors
 /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a distribution,
-/// [`Error::Space`] if the actions are not supported, [`Error::Execution`] if the device fails.
+/// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
 pub fn evaluate<P: ActorCritic>(
     policy: &P,
     mut envs: Box<dyn VectorEnv>,
@@ -64,10 +59,10 @@ pub fn evaluate<P: ActorCritic>(
     let num_envs = envs.num_envs();
     let seed = streams::evaluation_seed(seed);
     envs.set_autoreset(Autoreset::SameStep);
-    envs.reset(seed);
+    envs.reset(seed)?;
     let width = envs.spec().observation_space.flat_len();
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
-    let mut actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| UnsupportedSpace::action(envs.spec()))?;
+    let mut actions = ActionBuffer::new(&envs.spec().action_space);
     let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
@@ -85,7 +80,7 @@ pub fn evaluate<P: ActorCritic>(
             P::Dist::mode(&parameters, num_envs, &mut actions)
         };
         chosen.map_err(|source| Error::Policy { env_steps, source })?;
-        let batch = envs.step(actions.last(num_envs))?;
+        let batch = envs.step(actions.as_actions())?;
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {
             let ended = batch.terminated[env] || batch.truncated[env] || step == limit;

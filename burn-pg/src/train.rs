@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burn_pg_envs::EnvRng;
+use burn_pg_envs::{EnvRng, wrapper::EpisodeStats};
 
 use crate::{
     Error, Observer, UpdateStats,
@@ -14,7 +14,7 @@ use crate::{
     metric_log::MetricLog,
     optim::Schedule,
     policy::ActorCritic,
-    rollout::{Batch, Collector, EpisodeStats},
+    rollout::{Batch, Collector},
     streams,
 };
 

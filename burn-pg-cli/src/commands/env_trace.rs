@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use burn_pg::envs::{Actions, EnvRng, Space, VectorEnv, make};
+use anyhow::{Context, Result};
+use burn_pg::envs::{ActionBuffer, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -39,11 +39,11 @@ enum Policy {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut envs, mut script) = prepare(args).map_err(Failure::Usage)?;
-    envs.reset(args.seed);
+    envs.reset(args.seed).map_err(|error| Failure::Run(error.into()))?;
     print_line(line(&*envs, 0, None).map_err(Failure::Run)?)?;
     for step in 1..=args.steps {
         let Some(action) = script.next(&envs.spec().action_space).map_err(Failure::Usage)? else { break };
-        let batch = envs.step(action.as_batch()).map_err(Failure::usage)?;
+        let batch = envs.step(action.as_actions()).map_err(Failure::usage)?;
         let ended = batch.ended().next().is_some();
         print_line(line(&*envs, step, Some(&action)).map_err(Failure::Run)?)?;
         if ended {
@@ -67,11 +67,11 @@ fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
     Ok((envs, Script::Recorded(actions.into_iter())))
 }
 
-fn line(envs: &dyn VectorEnv, step: usize, action: Option<&Action>) -> Result<Value> {
+fn line(envs: &dyn VectorEnv, step: usize, action: Option<&ActionBuffer>) -> Result<Value> {
     let batch = envs.batch();
     Ok(json!({
         "step": step,
-        "action": action.map(Action::to_json),
+        "action": action.map(|action| to_json(&envs.spec().action_space, action)),
         "observation": batch.observations,
         "reward": action.map(|_| batch.rewards[0]),
         "terminated": batch.terminated[0],
@@ -86,67 +86,49 @@ enum Script {
     Recorded(std::vec::IntoIter<Value>),
 }
 
-/// One action.
-enum Action {
-    Discrete(u32, i32),
-    Continuous(Vec<f32>),
-}
-
-impl Action {
-    fn as_batch(&self) -> Actions<'_> {
-        match self {
-            Self::Discrete(index, _) => Actions::Discrete(std::slice::from_ref(index)),
-            Self::Continuous(numbers) => Actions::Continuous(numbers),
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        match self {
-            Self::Discrete(index, start) => json!(i64::from(*index) + i64::from(*start)),
-            Self::Continuous(numbers) => json!(numbers),
-        }
-    }
-}
-
 impl Script {
     /// The next action, if there is one.
-    fn next(&mut self, space: &Space) -> Result<Option<Action>> {
+    fn next(&mut self, space: &Space) -> Result<Option<ActionBuffer>> {
         match self {
-            Self::Random(rng) => draw(space, rng).map(Some),
+            Self::Random(rng) => Ok(Some(ActionBuffer::random(space, 1, rng))),
             Self::Recorded(actions) => actions.next().map(|action| read(space, &action)).transpose(),
         }
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // actions are single precision
-fn draw(space: &Space, rng: &mut EnvRng) -> Result<Action> {
-    Ok(match space {
-        Space::Discrete { n, start } => Action::Discrete(rng.below(*n), *start),
-        Space::Box { low, high, .. } => {
-            let bounds = low.iter().zip(high);
-            Action::Continuous(
-                bounds.map(|(&low, &high)| rng.uniform(f64::from(low), f64::from(high)) as f32).collect(),
-            )
+/// One action as JSON has it: discrete ones from the start of their space.
+fn to_json(space: &Space, action: &ActionBuffer) -> Value {
+    match (space, action) {
+        (Space::Discrete { start, .. }, ActionBuffer::Discrete(actions)) => {
+            json!(i64::from(actions[0]) + i64::from(*start))
         }
-        other => bail!("actions of {other} cannot be drawn"),
-    })
+        (_, ActionBuffer::Discrete(numbers) | ActionBuffer::MultiDiscrete(numbers)) => json!(numbers),
+        (_, ActionBuffer::MultiBinary(numbers)) => json!(numbers),
+        (_, ActionBuffer::Continuous(numbers)) => json!(numbers),
+    }
 }
 
 #[allow(clippy::cast_possible_truncation)] // actions are single precision
-fn read(space: &Space, action: &Value) -> Result<Action> {
-    match space {
+fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
+    let outside = || format!("action {action} is outside {space}");
+    let elements = action.as_array().map_or(std::slice::from_ref(action), Vec::as_slice);
+    let natural = |number: i64| u32::try_from(number).ok();
+    Ok(match space {
         Space::Discrete { n, start } => {
-            let index = action.as_i64().and_then(|element| element.checked_sub(i64::from(*start)));
-            match index.and_then(|index| u32::try_from(index).ok()) {
-                Some(index) if index < *n => Ok(Action::Discrete(index, *start)),
-                _ => bail!("action {action} is outside {space}"),
-            }
+            let index = action.as_i64().and_then(|element| element.checked_sub(i64::from(*start))).and_then(natural);
+            ActionBuffer::Discrete(vec![index.filter(|index| index < n).with_context(outside)?])
+        }
+        Space::MultiDiscrete { .. } => {
+            let numbers: Option<_> = elements.iter().map(|number| number.as_i64().and_then(natural)).collect();
+            ActionBuffer::MultiDiscrete(numbers.with_context(outside)?)
+        }
+        Space::MultiBinary { .. } => {
+            let flag = |flag: &Value| flag.as_bool().or_else(|| flag.as_i64().map(|number| number != 0));
+            ActionBuffer::MultiBinary(elements.iter().map(flag).collect::<Option<_>>().with_context(outside)?)
         }
         Space::Box { .. } => {
-            let numbers = action.as_array().map_or_else(|| vec![action.clone()], Clone::clone);
-            let numbers: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
-            Ok(Action::Continuous(numbers.with_context(|| format!("action {action} is outside {space}"))?))
+            let numbers: Option<_> = elements.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
+            ActionBuffer::Continuous(numbers.with_context(outside)?)
         }
-        other => bail!("actions of {other} cannot be read"),
-    }
+    })
 }

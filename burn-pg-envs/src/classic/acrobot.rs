@@ -28,6 +28,18 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 pub struct Acrobot {
     /// Both angles and both angular velocities, in double precision.
     pub state: [f64; 4],
+    /// Whose equations of motion; an option of Gymnasium's class.
+    pub dynamics: Dynamics,
+}
+
+/// Whose equations of motion [`Acrobot`] follows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dynamics {
+    /// Those of Sutton and Barto's book.
+    #[default]
+    Book,
+    /// Those of Sutton's paper (1996), which lack a term in the velocity of the first link.
+    Nips,
 }
 
 const MAX_VELOCITY: [f64; 2] = [4.0 * PI, 9.0 * PI];
@@ -77,7 +89,8 @@ impl Env for Acrobot {
     }
 
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        let [first, second, first_velocity, second_velocity] = integrate(self.state, f64::from(action) - 1.0);
+        let [first, second, first_velocity, second_velocity] =
+            integrate(self.state, f64::from(action) - 1.0, self.dynamics);
         self.state = [
             wrap(first),
             wrap(second),
@@ -110,17 +123,18 @@ fn wrap(mut angle: f64) -> f64 {
 }
 
 /// One step of the classic Runge-Kutta method.
-fn integrate(state: [f64; 4], torque: f64) -> [f64; 4] {
+fn integrate(state: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     let ahead = |slope: [f64; 4], time: f64| std::array::from_fn(|i| state[i] + time * slope[i]);
-    let k1 = slopes(state, torque);
-    let k2 = slopes(ahead(k1, TIME_STEP / 2.0), torque);
-    let k3 = slopes(ahead(k2, TIME_STEP / 2.0), torque);
-    let k4 = slopes(ahead(k3, TIME_STEP), torque);
+    let slopes = |state| slopes(state, torque, dynamics);
+    let k1 = slopes(state);
+    let k2 = slopes(ahead(k1, TIME_STEP / 2.0));
+    let k3 = slopes(ahead(k2, TIME_STEP / 2.0));
+    let k4 = slopes(ahead(k3, TIME_STEP));
     std::array::from_fn(|i| state[i] + TIME_STEP / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
 }
 
 /// The time derivative of the state, in the form of Gymnasium's terms: at rest, the cosine of a rounded right angle is not 0.
-fn slopes([first, second, v1, v2]: [f64; 4], torque: f64) -> [f64; 4] {
+fn slopes([first, second, v1, v2]: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     let (sin_second, cos_second) = second.sin_cos();
 
     let d1 = MASS * CENTRE * CENTRE
@@ -132,8 +146,12 @@ fn slopes([first, second, v1, v2]: [f64; 4], torque: f64) -> [f64; 4] {
     let phi1 = -MASS * LENGTH * CENTRE * (v2 * v2) * sin_second - 2.0 * MASS * LENGTH * CENTRE * v2 * v1 * sin_second
         + (MASS * CENTRE + MASS * LENGTH) * GRAVITY * (first - FRAC_PI_2).cos()
         + phi2;
-    let second_acceleration = (torque + d2 / d1 * phi1 - MASS * LENGTH * CENTRE * (v1 * v1) * sin_second - phi2)
-        / (MASS * CENTRE * CENTRE + INERTIA - d2 * d2 / d1);
+    let turning = torque + d2 / d1 * phi1;
+    let turning = match dynamics {
+        Dynamics::Book => turning - MASS * LENGTH * CENTRE * (v1 * v1) * sin_second - phi2,
+        Dynamics::Nips => turning - phi2,
+    };
+    let second_acceleration = turning / (MASS * CENTRE * CENTRE + INERTIA - d2 * d2 / d1);
     let first_acceleration = -(d2 * second_acceleration + phi1) / d1;
     [v1, v2, first_acceleration, second_acceleration]
 }

@@ -21,10 +21,33 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 ///
 /// Each step is rewarded with 1, the one that drops the pole included. An episode starts with all four quantities
 /// uniform in ±0.05 and is truncated after 500 steps; the task is solved at a mean return of 475.
+///
+/// The options are those of Gymnasium's constructor:
+///
+/// ```
+/// use burn_pg_envs::{VecEnv, classic::CartPole};
+///
+/// let envs = VecEnv::from_envs(vec![CartPole { sutton_barto_reward: true, ..Default::default() }; 8])?;
+/// # Ok::<(), burn_pg_envs::EnvError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CartPole {
     /// Position, velocity, angle, angular velocity; in double precision, as Gymnasium has them.
     pub state: [f64; 4],
+    /// Reward each step with 0 instead of 1, and the one that drops the pole with -1, as the book does.
+    pub sutton_barto_reward: bool,
+    /// How the equations of motion are integrated.
+    pub integrator: Integrator,
+}
+
+/// How [`CartPole`] integrates its equations of motion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Integrator {
+    /// Positions advance with the velocities from before the step.
+    #[default]
+    Euler,
+    /// Positions advance with the velocities from after the step.
+    SemiImplicitEuler,
 }
 
 const GRAVITY: f64 = 9.8;
@@ -43,6 +66,11 @@ impl CartPole {
         for (out, quantity) in observation.iter_mut().zip(self.state) {
             *out = quantity as f32;
         }
+    }
+
+    fn is_over(&self) -> bool {
+        let [x, _, theta, _] = self.state;
+        !(-POSITION_LIMIT..=POSITION_LIMIT).contains(&x) || !(-ANGLE_LIMIT..=ANGLE_LIMIT).contains(&theta)
     }
 }
 
@@ -79,20 +107,16 @@ impl Env for CartPole {
             (GRAVITY * sin - cos * pushed) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
         let x_acc = pushed - POLE_MASS_LENGTH * theta_acc * cos / TOTAL_MASS;
 
-        self.state = [
-            x + TIME_STEP * x_dot,
-            x_dot + TIME_STEP * x_acc,
-            theta + TIME_STEP * theta_dot,
-            theta_dot + TIME_STEP * theta_acc,
-        ];
+        let (faster, turning) = (x_dot + TIME_STEP * x_acc, theta_dot + TIME_STEP * theta_acc);
+        let (x_dot, theta_dot) = match self.integrator {
+            Integrator::Euler => (x_dot, theta_dot),
+            Integrator::SemiImplicitEuler => (faster, turning),
+        };
+        self.state = [x + TIME_STEP * x_dot, faster, theta + TIME_STEP * theta_dot, turning];
         self.observe(observation);
-        let [x, _, theta, _] = self.state;
-        Step {
-            reward: 1.0,
-            terminated: !(-POSITION_LIMIT..=POSITION_LIMIT).contains(&x)
-                || !(-ANGLE_LIMIT..=ANGLE_LIMIT).contains(&theta),
-            truncated: false,
-        }
+        let terminated = self.is_over();
+        let reward = if self.sutton_barto_reward { -f64::from(u8::from(terminated)) } else { 1.0 };
+        Step { reward, terminated, truncated: false }
     }
 
     fn state(&self) -> [f64; 4] {

@@ -6,8 +6,8 @@ mod mountain_car;
 mod mountain_car_continuous;
 mod pendulum;
 
-pub use acrobot::Acrobot;
-pub use cartpole::CartPole;
+pub use acrobot::{Acrobot, Dynamics};
+pub use cartpole::{CartPole, Integrator};
 pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use pendulum::Pendulum;

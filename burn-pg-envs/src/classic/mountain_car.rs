@@ -23,6 +23,8 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 pub struct MountainCar {
     /// Position and velocity, in double precision.
     pub state: [f64; 2],
+    /// Least velocity that counts at the goal, m/step; 0 by default. An option of Gymnasium's constructor.
+    pub goal_velocity: f64,
 }
 
 const POSITION: (f64, f64) = (-1.2, 0.6);
@@ -67,8 +69,7 @@ impl Env for MountainCar {
 
         self.state = [position, velocity];
         self.observe(observation);
-        // Gymnasium also asks for a velocity of at least 0 at the goal.
-        let terminated = position >= GOAL && velocity >= 0.0;
+        let terminated = position >= GOAL && velocity >= self.goal_velocity;
         Step { reward: -1.0, terminated, truncated: false }
     }
 

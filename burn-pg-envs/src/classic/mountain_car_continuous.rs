@@ -25,11 +25,13 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 pub struct MountainCarContinuous {
     /// Position and velocity: numbers of single precision, but for those of a reset.
     pub state: [f64; 2],
+    /// Least velocity that counts at the goal, m/step; 0 by default. An option of Gymnasium's constructor.
+    pub goal_velocity: f64,
 }
 
-const POSITION: (f32, f32) = (-1.2, 0.6);
-const MAX_SPEED: f32 = 0.07;
-const GOAL: f32 = 0.45;
+const POSITION: (f64, f64) = (-1.2, 0.6);
+const MAX_SPEED: f64 = 0.07;
+const GOAL: f64 = 0.45;
 const POWER: f64 = 0.0015;
 const GRAVITY: f64 = 0.0025;
 
@@ -39,41 +41,58 @@ impl MountainCarContinuous {
         observation.copy_from_slice(&self.state.map(|quantity| quantity as f32));
     }
 
+    /// A step with an action of double precision, which Gymnasium takes too: it rounds less often then.
+    pub fn step_double(&mut self, action: f64, observation: &mut [f32]) -> Step {
+        let cost = action * action * 0.1;
+        if action.abs() <= 1.0 {
+            return self.drive(action * POWER - self.pull(), |number| number, cost, observation);
+        }
+        self.coast(action.signum() * POWER - self.pull(), cost, observation)
+    }
+
     /// Is the state still that of a reset? Then it is in double precision, as the position tells: a random one is a number of
     /// single precision once in 2^29 times, and then the precision makes next to no difference.
     fn is_fresh(&self) -> bool {
         let [position, _] = self.state;
-        #[allow(clippy::cast_possible_truncation)] // what is asked
-        let single = f64::from(position as f32);
-        single != position
+        single(position) != position
     }
 
-    /// Position and velocity after a step. NumPy computes in the precision of the arrays, so the first step of an episode
-    /// is in double precision, and rounded after it.
-    #[allow(clippy::cast_possible_truncation)] // that rounding
-    fn advance(&self, action: f32) -> [f32; 2] {
-        let [position, velocity] = self.state;
-        let pull = |angle: f64| GRAVITY * angle.cos();
+    /// What gravity takes from the velocity.
+    fn pull(&self) -> f64 {
+        let angle = 3.0 * self.state[0];
+        GRAVITY * if self.is_fresh() { angle } else { single(angle) }.cos()
+    }
+
+    /// A step in the precision of the state: the first one of an episode is in double precision, the others are in single.
+    fn coast(&mut self, push: f64, cost: f64, observation: &mut [f32]) -> Step {
         if self.is_fresh() {
-            let velocity = velocity + push(action, pull(3.0 * position));
-            let velocity = velocity.clamp(-f64::from(MAX_SPEED), f64::from(MAX_SPEED));
-            return [(position + velocity) as f32, velocity as f32];
+            self.drive(push, |number| number, cost, observation)
+        } else {
+            self.drive(single(push), single, cost, observation)
         }
-        let (position, velocity) = (position as f32, velocity as f32);
-        let velocity = velocity + push(action, pull(f64::from(3.0 * position))) as f32;
-        let velocity = velocity.clamp(-MAX_SPEED, MAX_SPEED);
-        [position + velocity, velocity]
+    }
+
+    /// A step with what is added to the velocity, each number of it rounded by `round`, as NumPy does. The sum of two
+    /// numbers of single precision is the same whether it is rounded from double precision or not.
+    fn drive(&mut self, push: f64, round: impl Fn(f64) -> f64, cost: f64, observation: &mut [f32]) -> Step {
+        let [position, velocity] = self.state;
+        let velocity = round(velocity + push).clamp(-round(MAX_SPEED), round(MAX_SPEED));
+        let position = round(position + velocity).clamp(round(POSITION.0), round(POSITION.1));
+        let hits_wall = position <= round(POSITION.0) && velocity < 0.0;
+        let velocity = if hits_wall { 0.0 } else { velocity };
+
+        let terminated = position >= round(GOAL) && velocity >= round(self.goal_velocity);
+        self.state = [single(position), single(velocity)];
+        self.observe(observation);
+        let bonus = if terminated { 100.0 } else { 0.0 };
+        Step { reward: bonus - cost, terminated, truncated: false }
     }
 }
 
-/// What the motor and gravity add to the velocity: in single precision where the action's own value takes part.
-#[allow(clippy::cast_possible_truncation)] // that precision
-fn push(action: f32, pull: f64) -> f64 {
-    if action.abs() <= 1.0 {
-        f64::from(action * POWER as f32 - pull as f32)
-    } else {
-        f64::from(action.signum()) * POWER - pull
-    }
+/// The nearest number of single precision.
+#[allow(clippy::cast_possible_truncation)] // what is asked
+fn single(number: f64) -> f64 {
+    f64::from(number as f32)
 }
 
 impl Env for MountainCarContinuous {
@@ -96,17 +115,14 @@ impl Env for MountainCarContinuous {
     }
 
     fn step(&mut self, [action]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        let [position, velocity] = self.advance(action);
-        let position = position.clamp(POSITION.0, POSITION.1);
-        let hits_wall = position <= POSITION.0 && velocity < 0.0;
-        let velocity = if hits_wall { 0.0 } else { velocity };
-
-        self.state = [f64::from(position), f64::from(velocity)];
-        self.observe(observation);
-        let terminated = position >= GOAL && velocity >= 0.0;
-        let bonus = if terminated { 100.0 } else { 0.0 };
-        let action = f64::from(action);
-        Step { reward: bonus - action * action * 0.1, terminated, truncated: false }
+        let wide = f64::from(action);
+        let cost = wide * wide * 0.1;
+        // Only where the action's own value takes part is the sum in single precision.
+        let push = match action.abs() <= 1.0 {
+            true => single(single(wide * single(POWER)) - single(self.pull())),
+            false => wide.signum() * POWER - self.pull(),
+        };
+        self.coast(push, cost, observation)
     }
 
     fn state(&self) -> [f64; 2] {

@@ -38,6 +38,25 @@ impl Pendulum {
         let (sin, cos) = angle.sin_cos();
         observation.copy_from_slice(&[cos, sin, velocity].map(|quantity| quantity as f32));
     }
+
+    /// A step with an action of double precision, which Gymnasium takes too: it rounds less often then.
+    pub fn step_double(&mut self, torque: f64, observation: &mut [f32]) -> Step {
+        let torque = torque.clamp(-f64::from(MAX_TORQUE), f64::from(MAX_TORQUE));
+        self.turn(3.0 * torque, 0.001 * (torque * torque), observation)
+    }
+
+    /// A step with the acceleration that the motor gives, in rad/s², and what that costs.
+    fn turn(&mut self, push: f64, effort: f64, observation: &mut [f32]) -> Step {
+        let [angle, velocity] = self.state;
+        let wrapped = (angle + PI).rem_euclid(2.0 * PI) - PI;
+        let cost = wrapped * wrapped + 0.1 * (velocity * velocity) + effort;
+
+        let acceleration = 1.5 * GRAVITY * angle.sin() + push;
+        let velocity = (velocity + acceleration * TIME_STEP).clamp(-MAX_SPEED, MAX_SPEED);
+        self.state = [angle + velocity * TIME_STEP, velocity];
+        self.observe(observation);
+        Step { reward: -cost, terminated: false, truncated: false }
+    }
 }
 
 impl Env for Pendulum {
@@ -60,18 +79,9 @@ impl Env for Pendulum {
     }
 
     fn step(&mut self, [torque]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        let [angle, velocity] = self.state;
         let torque = torque.clamp(-MAX_TORQUE, MAX_TORQUE);
-        let wrapped = (angle + PI).rem_euclid(2.0 * PI) - PI;
         // What Gymnasium computes from the action alone is in single precision, as the action is.
-        let effort = 0.001 * (torque * torque);
-        let cost = wrapped * wrapped + 0.1 * (velocity * velocity) + f64::from(effort);
-
-        let acceleration = 1.5 * GRAVITY * angle.sin() + f64::from(3.0 * torque);
-        let velocity = (velocity + acceleration * TIME_STEP).clamp(-MAX_SPEED, MAX_SPEED);
-        self.state = [angle + velocity * TIME_STEP, velocity];
-        self.observe(observation);
-        Step { reward: -cost, terminated: false, truncated: false }
+        self.turn(f64::from(3.0 * torque), f64::from(0.001 * (torque * torque)), observation)
     }
 
     fn state(&self) -> [f64; 2] {

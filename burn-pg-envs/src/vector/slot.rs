@@ -40,18 +40,19 @@ impl<E: Env> Slot<E> {
     }
 
     /// Starts the stream of `seed`, and an episode with it.
-    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) {
+    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Fault> {
         self.progress.rng = EnvRng::new(seed);
         self.progress.seed = seed;
         self.progress.steps = 0;
-        self.reset(observation);
+        self.reset(observation)
     }
 
     /// Starts an episode, in the stream as it is.
-    pub fn reset(&mut self, observation: &mut [f32]) {
+    pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Fault> {
         self.progress.ended = false;
         self.progress.failed = false;
         self.env.reset(&mut self.progress.rng, observation);
+        check_finite(observation)
     }
 
     /// Must it be reset before it can be stepped?
@@ -107,8 +108,10 @@ impl<E: Env> Slot<E> {
 }
 
 fn check_finite(observation: &[f32]) -> Result<(), Fault> {
-    match observation.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(index) => Err(Fault::Observation { index, value: observation[index] }),
+    // Without a way out of the loop, it is done in one go.
+    if observation.iter().fold(true, |finite, value| finite & value.is_finite()) {
+        return Ok(());
     }
+    let bad = observation.iter().enumerate().find(|(_, value)| !value.is_finite());
+    bad.map_or(Ok(()), |(index, &value)| Err(Fault::Observation { index, value }))
 }

@@ -1,7 +1,13 @@
-//! Layers around a batch of environments, with state that is saved and loaded with it.
+//! Layers around an environment or a batch of them, with state that is saved and loaded with it.
 
+mod episodes;
 mod moments;
 mod normalize;
+mod time_limit;
+mod transform_actions;
 
+pub use episodes::{EpisodeStats, RecordEpisodes};
 pub use moments::RunningMoments;
 pub use normalize::{Normalize, ObservationNormalizer, RewardNormalizer};
+pub use time_limit::{TimeLimit, TimeLimitState};
+pub use transform_actions::{ActionTransform, TransformActions};

@@ -96,15 +96,17 @@ struct Statistics {
 impl<V: VectorEnv> Normalize<V> {
     /// Around `inner`, with observations normalised, and rewards too if a discount is given for their returns. The
     /// environments are reset with seed 0.
-    #[must_use]
-    pub fn new(mut inner: V, gamma: Option<f64>) -> Self {
+    ///
+    /// # Errors
+    /// [`EnvError::Failed`] if one of them cannot be reset.
+    pub fn new(mut inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
         inner.set_autoreset(Autoreset::SameStep);
         let len = inner.spec().observation_space.flat_len();
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
         let batch = inner.batch().clone();
         let mut wrapped = Self { inner, observations: ObservationNormalizer::new(len), rewards, training: true, batch };
-        wrapped.reset(0);
-        wrapped
+        wrapped.reset(0)?;
+        Ok(wrapped)
     }
 
     /// Should the statistics learn from what they see, as they do by default? For evaluation they should not.
@@ -159,12 +161,12 @@ impl<V: VectorEnv> Normalize<V> {
 }
 
 impl<V: VectorEnv> VectorEnv for Normalize<V> {
-    fn spec(&self) -> &EnvSpec {
-        self.inner.spec()
-    }
-
-    fn num_envs(&self) -> usize {
-        self.inner.num_envs()
+    delegate::delegate! {
+        to self.inner {
+            fn spec(&self) -> &EnvSpec;
+            fn num_envs(&self) -> usize;
+            fn set_time_limit(&mut self, steps: Option<u32>);
+        }
     }
 
     fn batch(&self) -> &StepBatch {
@@ -175,13 +177,9 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     /// told.
     fn set_autoreset(&mut self, _autoreset: Autoreset) {}
 
-    fn set_time_limit(&mut self, steps: Option<u32>) {
-        self.inner.set_time_limit(steps);
-    }
-
-    fn reset(&mut self, seed: u64) -> &StepBatch {
-        self.inner.reset(seed);
-        self.restarted(|_| true)
+    fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
+        self.inner.reset(seed)?;
+        Ok(self.restarted(|_| true))
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {

@@ -1,9 +1,9 @@
 //! The categorical distribution.
 
 use burn::tensor::{Tensor, activation::log_softmax};
-use burn_pg_envs::EnvRng;
+use burn_pg_envs::{ActionBuffer, EnvRng};
 
-use super::{ActionBuffer, ActionTensor, Distribution, DistributionError};
+use super::{ActionTensor, Distribution, DistributionError, action_tensor::misfit};
 
 /// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
 const LEAST_LOG_PROB: f64 = -1e4;
@@ -32,7 +32,7 @@ impl Distribution for Categorical {
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
-        let ActionTensor::Discrete(actions) = actions;
+        let ActionTensor::Discrete(actions) = actions else { misfit("categorical") };
         self.log_probs.clone().gather(1, actions.clone().unsqueeze_dim(1)).squeeze_dim(1)
     }
 
@@ -48,7 +48,7 @@ impl Distribution for Categorical {
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
-        let ActionBuffer::Discrete(actions) = actions;
+        let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
         let width = parameters.len() / streams.len();
         check_rows(parameters, width)?;
         for (logits, stream) in parameters.chunks_exact(width).zip(streams) {
@@ -60,7 +60,7 @@ impl Distribution for Categorical {
     }
 
     fn mode(parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
-        let ActionBuffer::Discrete(actions) = actions;
+        let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
         let width = parameters.len() / batch;
         check_rows(parameters, width)?;
         let best = |logits: &[f32]| {

@@ -3,11 +3,13 @@
 //! Log-probabilities and entropies are computed on the device, with gradients; sampling happens on the host, from our
 //! own streams of random numbers, so that a seed gives the same actions on any device and with any number of threads.
 
+mod action_tensor;
 mod categorical;
 
-use burn::tensor::{Int, Tensor};
-use burn_pg_envs::{Actions, EnvRng, EnvSpec, Space};
+use burn::tensor::Tensor;
+use burn_pg_envs::{ActionBuffer, EnvRng};
 
+pub use action_tensor::ActionTensor;
 pub use categorical::Categorical;
 
 /// A batch of B distributions over actions.
@@ -60,67 +62,4 @@ pub enum DistributionError {
         /// Row in the batch.
         row: usize,
     },
-}
-
-/// Actions on the host, in the order in which they were taken.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum ActionBuffer {
-    /// Elements of a discrete space.
-    Discrete(Vec<u32>),
-}
-
-impl ActionBuffer {
-    /// An empty buffer for the actions of an environment, or `None` if actions of its kind are not supported.
-    #[must_use]
-    pub fn for_env(spec: &EnvSpec) -> Option<Self> {
-        match spec.action_space {
-            Space::Discrete { .. } => Some(Self::Discrete(Vec::new())),
-            _ => None,
-        }
-    }
-
-    /// Forgets the actions and keeps the memory.
-    pub fn clear(&mut self) {
-        match self {
-            Self::Discrete(actions) => actions.clear(),
-        }
-    }
-
-    /// The last `count` actions, as the environments take them.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    #[must_use]
-    pub fn last(&self, count: usize) -> Actions<'_> {
-        match self {
-            Self::Discrete(actions) => Actions::Discrete(&actions[actions.len() - count..]),
-        }
-    }
-}
-
-/// A batch of actions on a device.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum ActionTensor {
-    /// Elements of a discrete space. Shape `[B]`.
-    Discrete(Tensor<1, Int>),
-}
-
-impl ActionTensor {
-    /// The rows that `indices` name, in that order.
-    #[must_use]
-    pub fn select(&self, indices: Tensor<1, Int>) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.clone().select(0, indices)),
-        }
-    }
-
-    /// The rows `start..start + length`.
-    #[must_use]
-    pub fn narrow(&self, start: usize, length: usize) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.clone().narrow(0, start, length)),
-        }
-    }
 }

@@ -4,10 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_pg_envs::EnvRng;
 
 use super::Rollout;
-use crate::{
-    advantage::Targets,
-    distribution::{ActionBuffer, ActionTensor},
-};
+use crate::{advantage::Targets, distribution::ActionTensor};
 
 /// B samples on a device.
 #[derive(Debug, Clone)]
@@ -35,9 +32,7 @@ impl Batch {
         let observations = TensorData::new(rollout.observations.clone(), [len, width]);
         Self {
             observations: Tensor::from_data(observations, device),
-            actions: match &rollout.actions {
-                ActionBuffer::Discrete(actions) => ActionTensor::Discrete(indices(actions.iter().copied(), device)),
-            },
+            actions: ActionTensor::upload(&rollout.actions, len, device),
             log_probs: vector(rollout.log_probs.clone(), device),
             values: vector(rollout.values.clone(), device),
             advantages: vector(to_f32(&targets.advantages), device),

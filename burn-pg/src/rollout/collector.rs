@@ -1,27 +1,23 @@
 //! Runs a policy in a batch of environments.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_pg_envs::{Autoreset, EnvRng, VectorEnv};
-
-use super::{EpisodeStats, Rollout};
-use crate::{
-    Error,
-    distribution::{ActionBuffer, Distribution},
-    policy::{ActorCritic, UnsupportedSpace},
-    readback::read,
-    streams,
+use burn_pg_envs::{
+    ActionBuffer, Autoreset, EnvError, EnvRng, VectorEnv,
+    wrapper::{EpisodeStats, RecordEpisodes},
 };
+
+use super::Rollout;
+use crate::{Error, distribution::Distribution, policy::ActorCritic, readback::read, streams};
 
 /// Runs a policy in a batch of environments and records rollouts of a fixed length. Episodes go on from one rollout to
 /// the next.
 pub struct Collector {
-    envs: Box<dyn VectorEnv>,
+    envs: RecordEpisodes<Box<dyn VectorEnv>>,
     /// One stream an environment, to sample its actions from.
     streams: Vec<EnvRng>,
     num_steps: usize,
     device: Device,
     rollout: Rollout,
-    episodes: EpisodeStats,
     env_steps: u64,
 }
 
@@ -29,23 +25,18 @@ impl Collector {
     /// Resets `envs` with `seed` and prepares rollouts of `num_steps` steps. The policy runs on `device`.
     ///
     /// # Errors
-    /// [`UnsupportedSpace`] if actions of the environment's kind are not supported.
-    pub fn new(
-        mut envs: Box<dyn VectorEnv>,
-        num_steps: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Self, UnsupportedSpace> {
+    /// [`EnvError::Failed`] if an environment cannot be reset.
+    pub fn new(envs: Box<dyn VectorEnv>, num_steps: usize, seed: u64, device: &Device) -> Result<Self, EnvError> {
+        let mut envs = RecordEpisodes::new(envs);
         envs.set_autoreset(Autoreset::SameStep);
-        envs.reset(seed);
-        let actions = ActionBuffer::for_env(envs.spec()).ok_or_else(|| UnsupportedSpace::action(envs.spec()))?;
+        envs.reset(seed)?;
+        let actions = ActionBuffer::new(&envs.spec().action_space);
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
             rollout: Rollout::new(envs.num_envs(), actions),
             envs,
             num_steps,
             device: device.clone().without_autodiff(),
-            episodes: EpisodeStats::default(),
             env_steps: 0,
         })
     }
@@ -59,7 +50,7 @@ impl Collector {
     /// Statistics of the episodes that have ended so far.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
-        &self.episodes
+        self.envs.episodes()
     }
 
     /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
@@ -97,14 +88,14 @@ impl Collector {
     fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
-        let batch = self.envs.step(self.rollout.actions.last(num_envs))?;
+        let numbers = num_envs * self.envs.spec().action_space.flat_len();
+        let batch = self.envs.step(self.rollout.actions.last(numbers))?;
         #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
         let rewards = batch.rewards.iter().map(|&reward| reward as f32);
         self.rollout.rewards.extend(rewards);
         self.rollout.terminated.extend_from_slice(&batch.terminated);
         self.rollout.truncated.extend_from_slice(&batch.truncated);
         for env in batch.ended() {
-            self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
             let width = batch.observations.len() / num_envs;
             let last = &batch.final_observations[env * width..(env + 1) * width];
             if !batch.terminated[env] {

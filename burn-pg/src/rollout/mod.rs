@@ -2,14 +2,14 @@
 
 mod batch;
 mod collector;
-mod episodes;
 
 pub use batch::Batch;
 pub use collector::Collector;
 pub(crate) use collector::check_observations;
-pub use episodes::EpisodeStats;
 
-use crate::{Error, advantage::Trajectory, distribution::ActionBuffer};
+use burn_pg_envs::ActionBuffer;
+
+use crate::{Error, advantage::Trajectory};
 
 /// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,11 @@
 //! The categorical distribution, against 60-digit arithmetic: log-probabilities, entropies and their gradients.
 
 use burn::tensor::Tensor;
-use burn_pg::distribution::{ActionBuffer, ActionTensor, Categorical, Distribution};
 use burn_pg::envs::EnvRng;
+use burn_pg::{
+    distribution::{ActionTensor, Categorical, Distribution},
+    envs::ActionBuffer,
+};
 use serde::Deserialize;
 
 use crate::{

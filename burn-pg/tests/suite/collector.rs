@@ -6,8 +6,8 @@ use burn::{
 };
 use burn_pg::{
     device::{self, Backend, DeviceChoice},
-    distribution::{ActionBuffer, Categorical},
-    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    distribution::Categorical,
+    envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     policy::ActorCritic,
     rollout::{Collector, Rollout},
 };

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv};
+
 /// Episodes that the running means look back on.
 const RECENT: usize = 100;
 
@@ -46,6 +48,60 @@ impl EpisodeStats {
     fn mean(&self, value: impl Fn(&(f64, u32)) -> f64) -> Option<f64> {
         let sum: f64 = self.recent.iter().map(value).sum();
         (!self.recent.is_empty()).then(|| sum / self.recent.len() as f64)
+    }
+}
+
+/// A batch of environments with statistics of the episodes that end in it.
+pub struct RecordEpisodes<V> {
+    inner: V,
+    episodes: EpisodeStats,
+}
+
+impl<V: VectorEnv> RecordEpisodes<V> {
+    /// Around `inner`, before the first episode has ended.
+    #[must_use]
+    pub fn new(inner: V) -> Self {
+        Self { inner, episodes: EpisodeStats::default() }
+    }
+
+    /// Statistics of the episodes that have ended so far, whatever was reset in between.
+    #[must_use]
+    pub fn episodes(&self) -> &EpisodeStats {
+        &self.episodes
+    }
+}
+
+impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
+    delegate::delegate! {
+        to self.inner {
+            fn spec(&self) -> &EnvSpec;
+            fn num_envs(&self) -> usize;
+            fn batch(&self) -> &StepBatch;
+            fn set_autoreset(&mut self, autoreset: Autoreset);
+            fn set_time_limit(&mut self, steps: Option<u32>);
+            fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
+            fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
+            fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
+        }
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
+        let batch = self.inner.step(actions)?;
+        for env in batch.ended() {
+            self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+        }
+        Ok(batch)
+    }
+
+    fn save(&self) -> Result<SavedEnvs, EnvError> {
+        self.inner.save()?.wrapped(&self.episodes)
+    }
+
+    fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
+        let (inner, episodes) = saved.unwrapped()?;
+        self.inner.load(&inner)?;
+        self.episodes = episodes;
+        Ok(())
     }
 }
 

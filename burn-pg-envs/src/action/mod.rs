@@ -1,6 +1,10 @@
 //! Batches of actions, and how an environment reads its own out of one.
 
+mod buffer;
+
 use crate::{EnvError, Space};
+
+pub use buffer::ActionBuffer;
 
 /// A batch of actions, one for each of N environments, row-major.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,0 +1,126 @@
+//! Actions that are kept.
+
+use crate::{Actions, EnvRng, Space};
+
+/// Actions in the order in which they were taken, each as flat as its space; the owned form of [`Actions`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionBuffer {
+    /// Of [`Space::Discrete`], counted from 0.
+    Discrete(Vec<u32>),
+    /// Of [`Space::MultiDiscrete`], each component counted from 0.
+    MultiDiscrete(Vec<u32>),
+    /// Of [`Space::MultiBinary`].
+    MultiBinary(Vec<bool>),
+    /// Of [`Space::Box`].
+    Continuous(Vec<f32>),
+}
+
+impl ActionBuffer {
+    /// An empty buffer for actions of `space`.
+    #[must_use]
+    pub fn new(space: &Space) -> Self {
+        match space {
+            Space::Discrete { .. } => Self::Discrete(Vec::new()),
+            Space::MultiDiscrete { .. } => Self::MultiDiscrete(Vec::new()),
+            Space::MultiBinary { .. } => Self::MultiBinary(Vec::new()),
+            Space::Box { .. } => Self::Continuous(Vec::new()),
+        }
+    }
+
+    /// `envs` random actions of `space`: uniform where it is bounded, normal where it is not, exponential from a single bound;
+    /// as Gymnasium's `Space.sample` has it, though not with its random numbers.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // actions are single precision
+    pub fn random(space: &Space, envs: usize, rng: &mut EnvRng) -> Self {
+        let count = envs * space.flat_len();
+        match space {
+            Space::Discrete { n, .. } => Self::Discrete((0..count).map(|_| rng.below(*n)).collect()),
+            Space::MultiDiscrete { sizes } => {
+                Self::MultiDiscrete(sizes.iter().cycle().take(count).map(|&size| rng.below(size)).collect())
+            }
+            Space::MultiBinary { .. } => Self::MultiBinary((0..count).map(|_| rng.below(2) == 1).collect()),
+            Space::Box { low, high, .. } => {
+                let bounds = low.iter().zip(high).cycle().take(count);
+                let mut draw = |low: f64, high: f64| match (low.is_finite(), high.is_finite()) {
+                    (true, true) => rng.uniform(low, high),
+                    (false, false) => rng.normal(),
+                    (true, false) => low - (1.0 - rng.next_f64()).ln(),
+                    (false, true) => high + (1.0 - rng.next_f64()).ln(),
+                };
+                Self::Continuous(bounds.map(|(&low, &high)| draw(low.into(), high.into()) as f32).collect())
+            }
+        }
+    }
+
+    /// Forgets the actions and keeps the memory.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.clear(),
+            Self::MultiBinary(actions) => actions.clear(),
+            Self::Continuous(actions) => actions.clear(),
+        }
+    }
+
+    /// All of them, as the environments take them.
+    #[must_use]
+    pub fn as_actions(&self) -> Actions<'_> {
+        match self {
+            Self::Discrete(actions) => Actions::Discrete(actions),
+            Self::MultiDiscrete(actions) => Actions::MultiDiscrete(actions),
+            Self::MultiBinary(actions) => Actions::MultiBinary(actions),
+            Self::Continuous(actions) => Actions::Continuous(actions),
+        }
+    }
+
+    /// The last `numbers` numbers of them, as the environments take them: N times the flat length of the action space.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[must_use]
+    pub fn last(&self, numbers: usize) -> Actions<'_> {
+        fn tail<T>(actions: &[T], numbers: usize) -> &[T] {
+            &actions[actions.len() - numbers..]
+        }
+        match self {
+            Self::Discrete(actions) => Actions::Discrete(tail(actions, numbers)),
+            Self::MultiDiscrete(actions) => Actions::MultiDiscrete(tail(actions, numbers)),
+            Self::MultiBinary(actions) => Actions::MultiBinary(tail(actions, numbers)),
+            Self::Continuous(actions) => Actions::Continuous(tail(actions, numbers)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_actions_lie_in_their_space() {
+        let mut rng = EnvRng::new(0);
+        let spaces = [
+            Space::Discrete { n: 3, start: -1 },
+            Space::MultiDiscrete { sizes: vec![2, 5] },
+            Space::MultiBinary { n: 4 },
+            Space::Box {
+                low: vec![-2.0, f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY],
+                high: vec![3.0, f32::INFINITY, f32::INFINITY, -1.0],
+                shape: vec![2, 2],
+            },
+        ];
+        for space in spaces {
+            let buffer = ActionBuffer::random(&space, 500, &mut rng);
+            assert_eq!(buffer.as_actions().check(&space, 500), Ok(()));
+            assert_eq!(buffer.last(500 * space.flat_len()), buffer.as_actions());
+            if let (ActionBuffer::Continuous(numbers), Space::Box { low, high, .. }) = (&buffer, &space) {
+                let bounds = low.iter().zip(high).cycle();
+                assert!(numbers.iter().zip(bounds).all(|(number, (low, high))| (low..=high).contains(&number)));
+                // Each of the unbounded components comes out on both sides of what it is centred on.
+                let normal = || numbers.iter().skip(1).step_by(4);
+                assert!(normal().any(|&number| number > 1.0) && normal().any(|&number| number < -1.0));
+            }
+            let mut empty = buffer;
+            empty.clear();
+            assert_eq!(empty, ActionBuffer::new(&space));
+        }
+    }
+}

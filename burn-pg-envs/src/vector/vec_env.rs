@@ -1,0 +1,209 @@
+//! Many copies of one environment.
+
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::{
+    Autoreset, SavedEnvs, StepBatch, VectorEnv,
+    batch::Rows,
+    parallel::{FirstFault, caught, step_in_parallel, step_one_by_one},
+    saved::SavedSlot,
+    slot::{Progress, Rules, Slot},
+    workload::Workload,
+};
+use crate::{Actions, Env, EnvError, EnvSpec, Fault};
+
+/// N copies of `E`, each with its own stream of random numbers, so that no result depends on the number of threads.
+#[derive(Debug, Clone)]
+pub struct VecEnv<E> {
+    spec: EnvSpec,
+    slots: Vec<Slot<E>>,
+    batch: StepBatch,
+    observation_len: usize,
+    autoreset: Autoreset,
+    /// Has an environment failed since the last reset?
+    failed: bool,
+    workload: Workload,
+}
+
+impl<E: Env + Default> VecEnv<E> {
+    /// `num_envs` copies of the default `E`, reset with seed 0.
+    ///
+    /// # Errors
+    /// [`EnvError::NoEnvs`] if `num_envs` is 0, [`EnvError::Failed`] if one of them cannot be reset.
+    pub fn new(num_envs: usize) -> Result<Self, EnvError> {
+        Self::from_envs(std::iter::repeat_with(E::default).take(num_envs).collect())
+    }
+}
+
+impl<E: Env> VecEnv<E> {
+    /// The given environments as one batch, reset with seed 0.
+    ///
+    /// # Errors
+    /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Failed`] if one of them cannot be reset.
+    pub fn from_envs(envs: Vec<E>) -> Result<Self, EnvError> {
+        if envs.is_empty() {
+            return Err(EnvError::NoEnvs);
+        }
+        let spec = E::spec();
+        let observation_len = spec.observation_space.flat_len();
+        let mut vec_env = Self {
+            batch: StepBatch::new(envs.len(), observation_len),
+            slots: envs.into_iter().map(Slot::new).collect(),
+            observation_len,
+            spec,
+            autoreset: Autoreset::default(),
+            failed: false,
+            workload: Workload::new(),
+        };
+        vec_env.reset(0)?;
+        Ok(vec_env)
+    }
+
+    /// Resets the slots that are `chosen`, and forgets what was before.
+    fn restart(
+        &mut self,
+        chosen: impl Fn(usize) -> bool,
+        reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Fault>,
+    ) -> Result<&StepBatch, EnvError> {
+        let batch = &mut self.batch;
+        let mut first = None;
+        for (i, slot) in self.slots.iter_mut().enumerate().filter(|(i, _)| chosen(*i)) {
+            let observation = &mut batch.observations[i * self.observation_len..(i + 1) * self.observation_len];
+            if let Err(fault) = caught(|| reset(slot, i, observation)) {
+                slot.fail();
+                first = first.or(Some((i, fault)));
+            }
+            batch.rewards[i] = 0.0;
+            batch.terminated[i] = false;
+            batch.truncated[i] = false;
+            batch.valid[i] = true;
+            batch.episode_returns[i] = 0.0;
+            batch.episode_lengths[i] = 0;
+        }
+        self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
+        self.outcome(first)
+    }
+
+    /// The batch, or what went wrong in it.
+    fn outcome(&mut self, first: FirstFault) -> Result<&StepBatch, EnvError> {
+        let Some((env, fault)) = first else { return Ok(&self.batch) };
+        self.failed = true;
+        let Progress { seed, steps, .. } = self.slots[env].progress;
+        Err(EnvError::Failed { env, seed, steps, fault })
+    }
+
+    fn check_len(&self, given: usize) -> Result<(), EnvError> {
+        let envs = self.slots.len();
+        if given == envs { Ok(()) } else { Err(EnvError::MaskLen { given, envs }) }
+    }
+}
+
+impl<E: Env> VectorEnv for VecEnv<E> {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn num_envs(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn batch(&self) -> &StepBatch {
+        &self.batch
+    }
+
+    fn set_autoreset(&mut self, autoreset: Autoreset) {
+        self.autoreset = autoreset;
+    }
+
+    fn set_time_limit(&mut self, steps: Option<u32>) {
+        self.spec.max_episode_steps = steps;
+    }
+
+    fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
+        self.restart(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
+    }
+
+    fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
+        self.check_len(seeds.len())?;
+        self.restart(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
+    }
+
+    fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
+        self.check_len(mask.len())?;
+        self.restart(|i| mask[i], |slot, _, observation| slot.reset(observation))
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
+        actions.check(&self.spec.action_space, self.slots.len())?;
+        if self.failed || self.autoreset == Autoreset::Disabled {
+            let waiting = self.slots.iter().position(|slot| slot.needs_reset(self.autoreset));
+            if let Some(env) = waiting {
+                return Err(EnvError::NeedsReset { env });
+            }
+        }
+        let rules = Rules { autoreset: self.autoreset, time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX) };
+        let (mut slots, mut rows) = (&mut self.slots[..], Rows::new(&mut self.batch, self.observation_len));
+        let (num_envs, sample) = (slots.len(), self.workload.sample(slots.len()));
+        let mut first = None;
+        if sample > 0 {
+            let (timed, timed_rows);
+            (timed, slots) = slots.split_at_mut(sample);
+            (timed_rows, rows) = rows.split_at(sample);
+            let start = Instant::now();
+            first = step_one_by_one(timed, timed_rows, &actions, rules);
+            self.workload.measured(sample, start);
+        }
+        let tasks = self.workload.tasks(num_envs);
+        let rest = match tasks > 1 && rayon::current_num_threads() > 1 {
+            true => step_in_parallel(slots, rows, &actions, rules, num_envs.div_ceil(tasks)),
+            false => step_one_by_one(slots, rows, &actions, rules),
+        };
+        self.outcome(first.or(rest))
+    }
+
+    fn save(&self) -> Result<SavedEnvs, EnvError> {
+        let save = |slot: &Slot<E>| {
+            let state = serde_json::to_value(slot.env.state())?;
+            Ok(SavedSlot { state, progress: slot.progress.clone() })
+        };
+        let slots: Result<_, serde_json::Error> = self.slots.iter().map(save).collect();
+        Ok(SavedEnvs {
+            id: self.spec.id.clone(),
+            autoreset: self.autoreset,
+            time_limit: self.spec.max_episode_steps,
+            slots: slots.map_err(|error| EnvError::State { reason: error.to_string() })?,
+            batch: self.batch.clone(),
+            wrappers: Vec::new(),
+        })
+    }
+
+    fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
+        let refuse = |reason: String| Err(EnvError::State { reason });
+        if saved.id != self.spec.id {
+            return refuse(format!("it is that of `{}`, not of `{}`", saved.id, self.spec.id));
+        }
+        if !saved.wrappers.is_empty() {
+            return refuse("it holds the state of a wrapper that is not there".into());
+        }
+        if saved.slots.len() != self.slots.len() || !saved.batch.fits(self.slots.len(), self.observation_len) {
+            return refuse(format!("it does not fit {} environments", self.slots.len()));
+        }
+        let states: Result<Vec<E::State>, _> =
+            saved.slots.iter().map(|slot| E::State::deserialize(&slot.state)).collect();
+        let states = match states {
+            Ok(states) => states,
+            Err(error) => return refuse(error.to_string()),
+        };
+        for ((slot, saved), state) in self.slots.iter_mut().zip(&saved.slots).zip(states) {
+            slot.env.set_state(state);
+            slot.progress = saved.progress.clone();
+        }
+        self.batch.clone_from(&saved.batch);
+        self.autoreset = saved.autoreset;
+        self.spec.max_episode_steps = saved.time_limit;
+        self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
+        Ok(())
+    }
+}

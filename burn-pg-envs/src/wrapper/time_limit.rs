@@ -1,0 +1,65 @@
+//! A time limit for one environment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Env, EnvRng, EnvSpec, Step};
+
+/// An environment whose episodes are truncated after a number of steps, each with its own limit.
+///
+/// [`VectorEnv::set_time_limit`](crate::VectorEnv::set_time_limit) gives all environments of a batch the same one, and the
+/// specification of an environment may have one too; the shortest of them counts.
+#[derive(Debug, Clone, Default)]
+pub struct TimeLimit<E> {
+    env: E,
+    steps: u32,
+    elapsed: u32,
+}
+
+/// What is saved of a [`TimeLimit`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimeLimitState<S> {
+    /// The state of the environment inside.
+    pub env: S,
+    /// The limit, in steps.
+    pub steps: u32,
+    /// Steps since the last reset.
+    pub elapsed: u32,
+}
+
+impl<E> TimeLimit<E> {
+    /// Around `env`, with at most `steps` steps an episode.
+    #[must_use]
+    pub fn new(env: E, steps: u32) -> Self {
+        Self { env, steps, elapsed: 0 }
+    }
+}
+
+impl<E: Env> Env for TimeLimit<E> {
+    type Action = E::Action;
+    type State = TimeLimitState<E::State>;
+
+    fn spec() -> EnvSpec {
+        E::spec()
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.elapsed = 0;
+        self.env.reset(rng, observation);
+    }
+
+    fn step(&mut self, action: E::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let step = self.env.step(action, rng, observation);
+        self.elapsed += 1;
+        Step { truncated: step.truncated || self.elapsed >= self.steps, ..step }
+    }
+
+    fn state(&self) -> Self::State {
+        TimeLimitState { env: self.env.state(), steps: self.steps, elapsed: self.elapsed }
+    }
+
+    fn set_state(&mut self, state: Self::State) {
+        self.env.set_state(state.env);
+        self.steps = state.steps;
+        self.elapsed = state.elapsed;
+    }
+}

@@ -1,0 +1,169 @@
+//! Clipped and rescaled actions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv, space::bounds};
+
+/// What is done to a continuous action of K numbers before an environment takes it. Plain data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ActionTransform {
+    /// Each number is clipped to its bounds.
+    Clip {
+        /// Lower bounds. Shape `[K]`.
+        #[serde(with = "bounds")]
+        low: Vec<f32>,
+        /// Upper bounds. Shape `[K]`.
+        #[serde(with = "bounds")]
+        high: Vec<f32>,
+    },
+    /// The range `-1..=1` is mapped to `low..=high`: `low + (a + 1) (high - low) / 2`. Numbers beyond it stay beyond.
+    Rescale {
+        /// What -1 becomes. Shape `[K]`.
+        low: Vec<f32>,
+        /// What 1 becomes. Shape `[K]`.
+        high: Vec<f32>,
+    },
+}
+
+impl ActionTransform {
+    /// Clips to the bounds of `space`.
+    ///
+    /// # Errors
+    /// [`EnvError::Unsuited`] if it is not a box.
+    pub fn clip(space: &Space) -> Result<Self, EnvError> {
+        match space {
+            Space::Box { low, high, .. } => Ok(Self::Clip { low: low.clone(), high: high.clone() }),
+            _ => Err(EnvError::Unsuited { what: "clipped actions", need: "a box", space: space.to_string() }),
+        }
+    }
+
+    /// Rescales `-1..=1` to the bounds of `space`.
+    ///
+    /// # Errors
+    /// [`EnvError::Unsuited`] if it is not a box with finite bounds.
+    pub fn rescale(space: &Space) -> Result<Self, EnvError> {
+        match space {
+            Space::Box { low, high, .. } if low.iter().chain(high).all(|bound| bound.is_finite()) => {
+                Ok(Self::Rescale { low: low.clone(), high: high.clone() })
+            }
+            _ => {
+                let need = "a box with finite bounds";
+                Err(EnvError::Unsuited { what: "rescaled actions", need, space: space.to_string() })
+            }
+        }
+    }
+
+    /// Transforms actions of shape `[N, K]` in place.
+    pub fn apply(&self, actions: &mut [f32]) {
+        let (Self::Clip { low, high } | Self::Rescale { low, high }) = self;
+        for row in actions.chunks_exact_mut(low.len()) {
+            for ((number, low), high) in row.iter_mut().zip(low).zip(high) {
+                *number = match self {
+                    Self::Clip { .. } => number.clamp(*low, *high),
+                    Self::Rescale { .. } => low + (*number + 1.0) * 0.5 * (high - low),
+                };
+            }
+        }
+    }
+
+    /// The bounds that what is transformed has, for a box of `shape`.
+    fn space(&self, shape: &[usize]) -> Space {
+        let (bound, len) = match self {
+            Self::Clip { low, .. } => (f32::INFINITY, low.len()),
+            Self::Rescale { low, .. } => (1.0, low.len()),
+        };
+        Space::Box { low: vec![-bound; len], high: vec![bound; len], shape: shape.to_vec() }
+    }
+}
+
+/// A batch of environments whose continuous actions are transformed before they are taken. Its specification has the
+/// action space that the transform takes: unbounded if it clips, `-1..=1` if it rescales.
+pub struct TransformActions<V> {
+    inner: V,
+    transform: ActionTransform,
+    spec: EnvSpec,
+    actions: Vec<f32>,
+}
+
+impl<V: VectorEnv> TransformActions<V> {
+    /// Around `inner`.
+    ///
+    /// # Errors
+    /// [`EnvError::Unsuited`] if its actions are not of the length that `transform` has, or that has bounds in disorder.
+    pub fn new(inner: V, transform: ActionTransform) -> Result<Self, EnvError> {
+        let mut spec = inner.spec().clone();
+        spec.action_space = transformed(&spec.action_space, &transform)?;
+        Ok(Self { inner, transform, spec, actions: Vec::new() })
+    }
+
+    /// What is done to the actions.
+    #[must_use]
+    pub fn transform(&self) -> &ActionTransform {
+        &self.transform
+    }
+}
+
+/// The space of actions that `transform` turns into those of `space`.
+fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvError> {
+    let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
+    match space {
+        Space::Box { low: bounds, shape, .. }
+            if bounds.len() == low.len()
+                && low.len() == high.len()
+                && low.iter().zip(high).all(|(low, high)| low <= high) =>
+        {
+            Ok(transform.space(shape))
+        }
+        _ => {
+            let need = "a box of as many numbers, and lower bounds below the upper ones";
+            Err(EnvError::Unsuited { what: "transformed actions", need, space: space.to_string() })
+        }
+    }
+}
+
+impl<V: VectorEnv> VectorEnv for TransformActions<V> {
+    delegate::delegate! {
+        to self.inner {
+            fn num_envs(&self) -> usize;
+            fn batch(&self) -> &StepBatch;
+            fn set_autoreset(&mut self, autoreset: Autoreset);
+            fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
+            fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
+            fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
+        }
+    }
+
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn set_time_limit(&mut self, steps: Option<u32>) {
+        self.inner.set_time_limit(steps);
+        self.spec.max_episode_steps = steps;
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
+        actions.check(&self.spec.action_space, self.inner.num_envs())?;
+        self.actions.clear();
+        if let Actions::Continuous(given) = actions {
+            self.actions.extend_from_slice(given);
+        }
+        self.transform.apply(&mut self.actions);
+        self.inner.step(Actions::Continuous(&self.actions))
+    }
+
+    fn save(&self) -> Result<SavedEnvs, EnvError> {
+        self.inner.save()?.wrapped(&self.transform)
+    }
+
+    fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
+        let (inner, transform) = saved.unwrapped()?;
+        let mut spec = self.inner.spec().clone();
+        spec.action_space = transformed(&spec.action_space, &transform)?;
+        self.inner.load(&inner)?;
+        spec.max_episode_steps = self.inner.spec().max_episode_steps;
+        (self.spec, self.transform) = (spec, transform);
+        Ok(())
+    }
+}
