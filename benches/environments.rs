@@ -15,7 +15,7 @@ fn environments(criterion: &mut Criterion) {
     for spec in specs() {
         let mut group = criterion.benchmark_group(&spec.id);
         group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-        for num_envs in [1_usize, 8, 64, 1024, 8192] {
+        for num_envs in [1_usize, 8, 64, 256, 1024, 8192] {
             let mut rng = EnvRng::new(0);
             let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut rng);
             let actions = drawn.as_actions();

@@ -123,9 +123,9 @@ impl Env for Replay {
         let terminated = event["done"][self.column] == true;
         // The last observation of an episode is not recorded, and does not enter the statistics.
         if terminated {
-            observation.fill(0.25)
+            observation.fill(0.25);
         } else {
-            self.observe(observation)
+            self.observe(observation);
         }
         Step { reward: event["raw_reward"][self.column].as_f64().unwrap(), terminated, truncated: false }
     }
@@ -151,7 +151,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
     let columns = 0..flat(&events[0]["raw_obs"]).len() / 3;
     let replays = columns.map(|column| Replay { column, event: 0, events: Arc::clone(&events) }).collect();
     let mut envs = Normalize::new(VecEnv::from_envs(replays).unwrap(), Some(0.99)).unwrap();
-    let mut ends = 0;
+    let mut finals = 0;
     for (k, event) in events.iter().enumerate() {
         if k > 0 {
             envs.step(Actions::Discrete(&vec![0; envs.num_envs()])).unwrap();
@@ -164,10 +164,10 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
             let mut last = [0.25; 3];
             envs.observation_normalizer().apply(&mut last);
             assert_eq!(envs.batch().final_observations[3 * env..3 * env + 3], last);
-            ends += 1;
+            finals += 1;
         }
     }
-    assert!(ends > 0);
+    assert!(finals > 0);
     // NumPy takes the mean of each batch of observations in single precision, ours is in double.
     let (observations, rewards) = (envs.observation_normalizer(), envs.reward_normalizer().unwrap());
     assert_close(&observations.moments.mean, &numbers(&recorded["obs_rms"]["mean"]), 1e-6, "mean");

@@ -24,35 +24,51 @@ impl Actions<'_> {
     ///
     /// # Errors
     /// [`EnvError::ActionKind`], [`EnvError::BatchSize`] or [`EnvError::InvalidAction`].
+    #[inline]
     pub fn check(&self, space: &Space, envs: usize) -> Result<(), EnvError> {
-        let width = space.flat_len();
-        let invalid = match (self, space) {
+        let valid = match (self, space) {
             (Self::Discrete(actions), Space::Discrete { n, .. }) => {
-                check_len(actions.len(), envs, width)?;
-                actions.iter().position(|action| action >= n)
+                actions.len() == envs && actions.iter().all(|action| action < n)
             }
             (Self::MultiDiscrete(actions), Space::MultiDiscrete { sizes }) => {
-                check_len(actions.len(), envs, width)?;
-                actions.iter().zip(sizes.iter().cycle()).position(|(action, size)| action >= size)
+                actions.len() == envs * sizes.len()
+                    && actions.iter().zip(sizes.iter().cycle()).all(|(action, size)| action < size)
             }
-            (Self::MultiBinary(actions), Space::MultiBinary { .. }) => {
-                check_len(actions.len(), envs, width)?;
-                None
+            (Self::MultiBinary(actions), Space::MultiBinary { n }) => actions.len() == envs * *n as usize,
+            (Self::Continuous(actions), Space::Box { low, .. }) => {
+                actions.len() == envs * low.len() && actions.iter().all(|action| action.is_finite())
             }
+            _ => false,
+        };
+        if valid { Ok(()) } else { Err(self.refusal(space, envs)) }
+    }
+
+    /// Why [`check`](Self::check) refuses them.
+    #[cold]
+    fn refusal(&self, space: &Space, envs: usize) -> EnvError {
+        let width = space.flat_len();
+        let (numbers, invalid) = match (self, space) {
+            (Self::Discrete(actions), Space::Discrete { n, .. }) => {
+                (actions.len(), actions.iter().position(|action| action >= n))
+            }
+            (Self::MultiDiscrete(actions), Space::MultiDiscrete { sizes }) => {
+                let mut bounded = actions.iter().zip(sizes.iter().cycle());
+                (actions.len(), bounded.position(|(action, size)| action >= size))
+            }
+            (Self::MultiBinary(actions), Space::MultiBinary { .. }) => (actions.len(), None),
             (Self::Continuous(actions), Space::Box { .. }) => {
-                check_len(actions.len(), envs, width)?;
-                actions.iter().position(|action| !action.is_finite())
+                (actions.len(), actions.iter().position(|action| !action.is_finite()))
             }
-            _ => return Err(EnvError::ActionKind { space: space.to_string(), given: self.kind() }),
+            _ => return EnvError::ActionKind { space: space.to_string(), given: self.kind() },
         };
         match invalid {
-            None => Ok(()),
-            Some(at) => Err(EnvError::InvalidAction {
+            Some(at) if numbers == envs * width => EnvError::InvalidAction {
                 env: at / width,
                 index: at % width,
                 value: self.value(at),
                 space: space.to_string(),
-            }),
+            },
+            _ => EnvError::BatchSize { numbers, envs, width },
         }
     }
 
@@ -74,10 +90,6 @@ impl Actions<'_> {
     }
 }
 
-fn check_len(numbers: usize, envs: usize, width: usize) -> Result<(), EnvError> {
-    if numbers == envs * width { Ok(()) } else { Err(EnvError::BatchSize { numbers, envs, width }) }
-}
-
 /// The action type of one environment.
 ///
 /// | type | space |
@@ -95,6 +107,7 @@ pub trait EnvAction: Sized {
 }
 
 impl EnvAction for u32 {
+    #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
             Actions::Discrete(actions) => actions[index],
@@ -104,6 +117,7 @@ impl EnvAction for u32 {
 }
 
 impl<const K: usize> EnvAction for [u32; K] {
+    #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
             Actions::MultiDiscrete(actions) => row(actions, index),
@@ -113,6 +127,7 @@ impl<const K: usize> EnvAction for [u32; K] {
 }
 
 impl<const K: usize> EnvAction for [bool; K] {
+    #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
             Actions::MultiBinary(actions) => row(actions, index),
@@ -122,6 +137,7 @@ impl<const K: usize> EnvAction for [bool; K] {
 }
 
 impl<const K: usize> EnvAction for [f32; K] {
+    #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
             Actions::Continuous(actions) => row(actions, index),
@@ -130,6 +146,7 @@ impl<const K: usize> EnvAction for [f32; K] {
     }
 }
 
+#[inline]
 fn row<T: Copy, const K: usize>(actions: &[T], index: usize) -> [T; K] {
     std::array::from_fn(|k| actions[index * K + k])
 }

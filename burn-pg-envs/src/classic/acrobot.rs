@@ -52,6 +52,7 @@ const INERTIA: f64 = 1.0;
 
 impl Acrobot {
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    #[inline]
     fn observe(&self, observation: &mut [f32]) {
         let [first, second, first_velocity, second_velocity] = self.state;
         let (sin_first, cos_first) = first.sin_cos();
@@ -60,6 +61,7 @@ impl Acrobot {
         observation.copy_from_slice(&quantities.map(|quantity| quantity as f32));
     }
 
+    #[inline]
     fn is_up(&self) -> bool {
         let [first, second, ..] = self.state;
         -first.cos() - (first + second).cos() > 1.0
@@ -88,6 +90,7 @@ impl Env for Acrobot {
         self.observe(observation);
     }
 
+    #[inline]
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let [first, second, first_velocity, second_velocity] =
             integrate(self.state, f64::from(action) - 1.0, self.dynamics);

@@ -62,12 +62,14 @@ const POSITION_LIMIT: f64 = 2.4;
 
 impl CartPole {
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    #[inline]
     fn observe(&self, observation: &mut [f32]) {
         for (out, quantity) in observation.iter_mut().zip(self.state) {
             *out = quantity as f32;
         }
     }
 
+    #[inline]
     fn is_over(&self) -> bool {
         let [x, _, theta, _] = self.state;
         !(-POSITION_LIMIT..=POSITION_LIMIT).contains(&x) || !(-ANGLE_LIMIT..=ANGLE_LIMIT).contains(&theta)
@@ -95,6 +97,7 @@ impl Env for CartPole {
         self.observe(observation);
     }
 
+    #[inline]
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action == 1 { FORCE } else { -FORCE };

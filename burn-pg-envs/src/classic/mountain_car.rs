@@ -35,6 +35,7 @@ const GRAVITY: f64 = 0.0025;
 
 impl MountainCar {
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    #[inline]
     fn observe(&self, observation: &mut [f32]) {
         observation.copy_from_slice(&self.state.map(|quantity| quantity as f32));
     }
@@ -59,6 +60,7 @@ impl Env for MountainCar {
         self.observe(observation);
     }
 
+    #[inline]
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let [position, velocity] = self.state;
         let push = (f64::from(action) - 1.0) * FORCE - (3.0 * position).cos() * GRAVITY;

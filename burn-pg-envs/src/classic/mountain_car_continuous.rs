@@ -37,6 +37,7 @@ const GRAVITY: f64 = 0.0025;
 
 impl MountainCarContinuous {
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    #[inline]
     fn observe(&self, observation: &mut [f32]) {
         observation.copy_from_slice(&self.state.map(|quantity| quantity as f32));
     }
@@ -52,18 +53,21 @@ impl MountainCarContinuous {
 
     /// Is the state still that of a reset? Then it is in double precision, as the position tells: a random one is a number of
     /// single precision once in 2^29 times, and then the precision makes next to no difference.
+    #[inline]
     fn is_fresh(&self) -> bool {
         let [position, _] = self.state;
         single(position) != position
     }
 
     /// What gravity takes from the velocity.
+    #[inline]
     fn pull(&self) -> f64 {
         let angle = 3.0 * self.state[0];
         GRAVITY * if self.is_fresh() { angle } else { single(angle) }.cos()
     }
 
     /// A step in the precision of the state: the first one of an episode is in double precision, the others are in single.
+    #[inline]
     fn coast(&mut self, push: f64, cost: f64, observation: &mut [f32]) -> Step {
         if self.is_fresh() {
             self.drive(push, |number| number, cost, observation)
@@ -91,6 +95,7 @@ impl MountainCarContinuous {
 
 /// The nearest number of single precision.
 #[allow(clippy::cast_possible_truncation)] // what is asked
+#[inline]
 fn single(number: f64) -> f64 {
     f64::from(number as f32)
 }
@@ -114,6 +119,7 @@ impl Env for MountainCarContinuous {
         self.observe(observation);
     }
 
+    #[inline]
     fn step(&mut self, [action]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let wide = f64::from(action);
         let cost = wide * wide * 0.1;

@@ -33,6 +33,7 @@ const MAX_TORQUE: f32 = 2.0;
 
 impl Pendulum {
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
+    #[inline]
     fn observe(&self, observation: &mut [f32]) {
         let [angle, velocity] = self.state;
         let (sin, cos) = angle.sin_cos();
@@ -46,6 +47,7 @@ impl Pendulum {
     }
 
     /// A step with the acceleration that the motor gives, in rad/s², and what that costs.
+    #[inline]
     fn turn(&mut self, push: f64, effort: f64, observation: &mut [f32]) -> Step {
         let [angle, velocity] = self.state;
         let wrapped = (angle + PI).rem_euclid(2.0 * PI) - PI;
@@ -78,6 +80,7 @@ impl Env for Pendulum {
         self.observe(observation);
     }
 
+    #[inline]
     fn step(&mut self, [torque]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-MAX_TORQUE, MAX_TORQUE);
         // What Gymnasium computes from the action alone is in single precision, as the action is.

@@ -56,71 +56,111 @@ impl StepBatch {
     }
 }
 
-/// A run of consecutive rows of a [`StepBatch`], to be written by one task.
+/// One row of a [`StepBatch`].
+pub(super) struct Row<'a> {
+    pub observation: &'a mut [f32],
+    pub final_observation: &'a mut [f32],
+    pub reward: &'a mut f64,
+    pub terminated: &'a mut bool,
+    pub truncated: &'a mut bool,
+    pub valid: &'a mut bool,
+    pub episode_return: &'a mut f64,
+    pub episode_length: &'a mut u32,
+}
+
+/// Consecutive rows, in a batch or in a part of one.
+pub(super) trait Columns {
+    /// Row `i`, with observations of `len` numbers.
+    fn row(&mut self, i: usize, len: usize) -> Row<'_>;
+}
+
+/// The rows of a whole batch and those of a part of one have columns of the same names.
+macro_rules! columns {
+    ($rows:ty) => {
+        impl Columns for $rows {
+            #[inline]
+            fn row(&mut self, i: usize, len: usize) -> Row<'_> {
+                let columns = i * len..(i + 1) * len;
+                Row {
+                    observation: &mut self.observations[columns.clone()],
+                    final_observation: &mut self.final_observations[columns],
+                    reward: &mut self.rewards[i],
+                    terminated: &mut self.terminated[i],
+                    truncated: &mut self.truncated[i],
+                    valid: &mut self.valid[i],
+                    episode_return: &mut self.episode_returns[i],
+                    episode_length: &mut self.episode_lengths[i],
+                }
+            }
+        }
+    };
+}
+
+columns!(StepBatch);
+columns!(Rows<'_>);
+
+/// A run of consecutive rows of a [`StepBatch`], to be written by one task of several.
 pub(super) struct Rows<'a> {
     /// Index of the first row in the whole batch.
     pub first: usize,
-    pub observation_len: usize,
-    pub observations: &'a mut [f32],
-    pub rewards: &'a mut [f64],
-    pub terminated: &'a mut [bool],
-    pub truncated: &'a mut [bool],
-    pub valid: &'a mut [bool],
-    pub final_observations: &'a mut [f32],
-    pub returns: &'a mut [f64],
-    pub lengths: &'a mut [u32],
+    observations: &'a mut [f32],
+    rewards: &'a mut [f64],
+    terminated: &'a mut [bool],
+    truncated: &'a mut [bool],
+    valid: &'a mut [bool],
+    final_observations: &'a mut [f32],
+    episode_returns: &'a mut [f64],
+    episode_lengths: &'a mut [u32],
 }
 
 impl<'a> Rows<'a> {
-    pub fn new(batch: &'a mut StepBatch, observation_len: usize) -> Self {
+    /// All rows of `batch`.
+    pub fn new(batch: &'a mut StepBatch) -> Self {
         Self {
             first: 0,
-            observation_len,
             observations: &mut batch.observations,
             rewards: &mut batch.rewards,
             terminated: &mut batch.terminated,
             truncated: &mut batch.truncated,
             valid: &mut batch.valid,
             final_observations: &mut batch.final_observations,
-            returns: &mut batch.episode_returns,
-            lengths: &mut batch.episode_lengths,
+            episode_returns: &mut batch.episode_returns,
+            episode_lengths: &mut batch.episode_lengths,
         }
     }
 
     /// The rows before `middle`, and those from there on.
     pub fn split_at(self, middle: usize) -> (Self, Self) {
-        let columns = middle * self.observation_len;
+        let columns = self.observations.len() / self.rewards.len().max(1) * middle;
         let (observations, observations_after) = self.observations.split_at_mut(columns);
         let (rewards, rewards_after) = self.rewards.split_at_mut(middle);
         let (terminated, terminated_after) = self.terminated.split_at_mut(middle);
         let (truncated, truncated_after) = self.truncated.split_at_mut(middle);
         let (valid, valid_after) = self.valid.split_at_mut(middle);
         let (final_observations, final_observations_after) = self.final_observations.split_at_mut(columns);
-        let (returns, returns_after) = self.returns.split_at_mut(middle);
-        let (lengths, lengths_after) = self.lengths.split_at_mut(middle);
+        let (episode_returns, episode_returns_after) = self.episode_returns.split_at_mut(middle);
+        let (episode_lengths, episode_lengths_after) = self.episode_lengths.split_at_mut(middle);
         let before = Self {
             first: self.first,
-            observation_len: self.observation_len,
             observations,
             rewards,
             terminated,
             truncated,
             valid,
             final_observations,
-            returns,
-            lengths,
+            episode_returns,
+            episode_lengths,
         };
         let after = Self {
             first: self.first + middle,
-            observation_len: self.observation_len,
             observations: observations_after,
             rewards: rewards_after,
             terminated: terminated_after,
             truncated: truncated_after,
             valid: valid_after,
             final_observations: final_observations_after,
-            returns: returns_after,
-            lengths: lengths_after,
+            episode_returns: episode_returns_after,
+            episode_lengths: episode_lengths_after,
         };
         (before, after)
     }

@@ -6,24 +6,22 @@ use std::{
 };
 
 use super::{
-    batch::Rows,
+    batch::{Columns, Rows},
     slot::{Rules, Slot},
 };
-use crate::{Actions, Env, Fault};
+use crate::{Actions, Env, EnvAction, Fault};
 
-/// The first environment that failed, and how.
-pub(super) type FirstFault = Option<(usize, Fault)>;
-
-/// Halves the batch until each task has at most `envs_per_task` environments.
+/// Halves the batch until each task has at most `envs_per_task` environments. Has any of them failed?
 pub(super) fn step_in_parallel<E: Env>(
     slots: &mut [Slot<E>],
-    rows: Rows<'_>,
+    mut rows: Rows<'_>,
     actions: &Actions<'_>,
     rules: Rules,
     envs_per_task: usize,
-) -> FirstFault {
+) -> bool {
     if slots.len() <= envs_per_task {
-        return step_one_by_one(slots, rows, actions, rules);
+        let first = rows.first;
+        return step_one_by_one(slots, &mut rows, first, actions, rules);
     }
     let tasks = slots.len().div_ceil(envs_per_task);
     let middle = tasks / 2 * envs_per_task;
@@ -33,38 +31,41 @@ pub(super) fn step_in_parallel<E: Env>(
         || step_in_parallel(left, left_rows, actions, rules, envs_per_task),
         || step_in_parallel(right, right_rows, actions, rules, envs_per_task),
     );
-    left.or(right)
+    left | right
 }
 
-/// Steps each environment, those after one that fails too.
+/// Steps each environment, those after one that fails too; the first of them is environment `first` of the batch. Has any of
+/// them failed?
 pub(super) fn step_one_by_one<E: Env>(
     slots: &mut [Slot<E>],
-    mut rows: Rows<'_>,
+    columns: &mut impl Columns,
+    first: usize,
     actions: &Actions<'_>,
     rules: Rules,
-) -> FirstFault {
-    let (mut i, mut first) = (0, None);
+) -> bool {
+    let (mut i, mut failed) = (0, false);
     while i < slots.len() {
         // A panic leaves only the environment that panicked in an unknown state, and that one is marked as failed.
         let run = caught(|| {
             while i < slots.len() {
-                slots[i].step(&mut rows, i, actions, rules)?;
+                let action = E::Action::read(actions, first + i);
+                slots[i].step(action, columns, i, rules)?;
                 i += 1;
             }
             Ok(())
         });
         let Err(fault) = run else { break };
-        slots[i].fail();
-        first = first.or(Some((rows.first + i, fault)));
+        slots[i].fail(fault);
+        failed = true;
         i += 1;
     }
-    first
+    failed
 }
 
-/// What `run` returns, or the panic in it as a fault.
-pub(super) fn caught(run: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+/// What `run` returns, or the panic in it as a fault. (In a box, because faults are rare and a pointer is returned faster.)
+pub(super) fn caught(run: impl FnOnce() -> Result<(), Box<Fault>>) -> Result<(), Box<Fault>> {
     catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|payload| Err(Fault::Panic { message: panic_message(&*payload) }))
+        .unwrap_or_else(|payload| Err(Box::new(Fault::Panic { message: panic_message(&*payload) })))
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {

@@ -2,14 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Autoreset, batch::Rows};
-use crate::{Actions, Env, EnvAction, EnvRng, Fault};
+use super::{Autoreset, batch::Columns};
+use crate::{Env, EnvRng, Fault};
 
 /// One environment of a batch, with its stream of random numbers and where it is in its episode.
 #[derive(Debug, Clone)]
 pub(super) struct Slot<E> {
     pub env: E,
     pub progress: Progress,
+    /// What has gone wrong since the last reset, until it is told.
+    fault: Option<Box<Fault>>,
 }
 
 /// What there is to save of a slot besides the state of its environment.
@@ -29,6 +31,8 @@ pub(super) struct Progress {
 /// How a batch is stepped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
+    /// Numbers an observation.
+    pub observation_len: usize,
     pub autoreset: Autoreset,
     pub time_limit: u32,
 }
@@ -36,11 +40,11 @@ pub(super) struct Rules {
 impl<E: Env> Slot<E> {
     pub fn new(env: E) -> Self {
         let progress = Progress { rng: EnvRng::new(0), seed: 0, steps: 0, ended: false, failed: false };
-        Self { env, progress }
+        Self { env, progress, fault: None }
     }
 
     /// Starts the stream of `seed`, and an episode with it.
-    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Fault> {
+    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.rng = EnvRng::new(seed);
         self.progress.seed = seed;
         self.progress.steps = 0;
@@ -48,7 +52,7 @@ impl<E: Env> Slot<E> {
     }
 
     /// Starts an episode, in the stream as it is.
-    pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Fault> {
+    pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.ended = false;
         self.progress.failed = false;
         self.env.reset(&mut self.progress.rng, observation);
@@ -61,57 +65,70 @@ impl<E: Env> Slot<E> {
     }
 
     /// Leaves the environment alone until it is reset.
-    pub fn fail(&mut self) {
+    #[cold]
+    pub fn fail(&mut self, fault: Box<Fault>) {
         self.progress.failed = true;
+        self.fault = Some(fault);
     }
 
-    /// Steps row `i` of `rows`, and resets it if its episode has ended and the rules say so.
-    pub fn step(&mut self, rows: &mut Rows<'_>, i: usize, actions: &Actions<'_>, rules: Rules) -> Result<(), Fault> {
-        let columns = i * rows.observation_len..(i + 1) * rows.observation_len;
-        let observation = &mut rows.observations[columns.clone()];
-        let starts_anew = std::mem::take(&mut self.progress.ended);
-        if starts_anew {
-            rows.returns[i] = 0.0;
-            rows.lengths[i] = 0;
-        }
-        rows.valid[i] = !(starts_anew && rules.autoreset == Autoreset::NextStep);
-        if !rows.valid[i] {
-            rows.rewards[i] = 0.0;
-            rows.terminated[i] = false;
-            rows.truncated[i] = false;
-            self.env.reset(&mut self.progress.rng, observation);
-            return check_finite(observation);
+    /// The fault that [`fail`](Self::fail) was told of, once.
+    pub fn take_fault(&mut self) -> Option<Fault> {
+        self.fault.take().map(|fault| *fault)
+    }
+
+    /// Takes one step, writes row `i`, and resets the environment if its episode has ended and the rules say so.
+    pub fn step(
+        &mut self,
+        action: E::Action,
+        columns: &mut impl Columns,
+        i: usize,
+        rules: Rules,
+    ) -> Result<(), Box<Fault>> {
+        let row = columns.row(i, rules.observation_len);
+        let progress = &mut self.progress;
+        let starts_anew = std::mem::take(&mut progress.ended);
+        // Ends of episodes are hard to predict: these are selections, not branches.
+        *row.episode_return = if starts_anew { 0.0 } else { *row.episode_return };
+        *row.episode_length = if starts_anew { 0 } else { *row.episode_length };
+        *row.valid = !(starts_anew && rules.autoreset == Autoreset::NextStep);
+        if !*row.valid {
+            *row.reward = 0.0;
+            *row.terminated = false;
+            *row.truncated = false;
+            self.env.reset(&mut progress.rng, row.observation);
+            return check_finite(row.observation);
         }
 
-        let action = E::Action::read(actions, rows.first + i);
-        let step = self.env.step(action, &mut self.progress.rng, observation);
-        self.progress.steps += 1;
-        check_finite(observation)?;
+        let step = self.env.step(action, &mut progress.rng, row.observation);
+        progress.steps += 1;
+        check_finite(row.observation)?;
         if !step.reward.is_finite() {
-            return Err(Fault::Reward { value: step.reward });
+            return Err(Box::new(Fault::Reward { value: step.reward }));
         }
-        rows.lengths[i] += 1;
-        rows.returns[i] += step.reward;
-        rows.rewards[i] = step.reward;
-        rows.terminated[i] = step.terminated;
-        rows.truncated[i] = step.truncated || rows.lengths[i] >= rules.time_limit;
-        if rows.terminated[i] || rows.truncated[i] {
-            self.progress.ended = true;
-            rows.final_observations[columns].copy_from_slice(observation);
+        *row.reward = step.reward;
+        *row.episode_return += step.reward;
+        *row.episode_length += 1;
+        *row.terminated = step.terminated;
+        *row.truncated = step.truncated || *row.episode_length >= rules.time_limit;
+        if *row.terminated || *row.truncated {
+            progress.ended = true;
+            row.final_observation.copy_from_slice(row.observation);
             if rules.autoreset == Autoreset::SameStep {
-                self.env.reset(&mut self.progress.rng, observation);
-                return check_finite(observation);
+                self.env.reset(&mut progress.rng, row.observation);
+                return check_finite(row.observation);
             }
         }
         Ok(())
     }
 }
 
-fn check_finite(observation: &[f32]) -> Result<(), Fault> {
-    // Without a way out of the loop, it is done in one go.
-    if observation.iter().fold(true, |finite, value| finite & value.is_finite()) {
-        return Ok(());
+/// Number by number: a wide load would have to wait until the numbers just written have left the store buffer.
+#[inline]
+fn check_finite(observation: &[f32]) -> Result<(), Box<Fault>> {
+    for (index, &value) in observation.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Box::new(Fault::Observation { index, value }));
+        }
     }
-    let bad = observation.iter().enumerate().find(|(_, value)| !value.is_finite());
-    bad.map_or(Ok(()), |(index, &value)| Err(Fault::Observation { index, value }))
+    Ok(())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Autoreset, SavedEnvs, StepBatch, VectorEnv,
     batch::Rows,
-    parallel::{FirstFault, caught, step_in_parallel, step_one_by_one},
+    parallel::{caught, step_in_parallel, step_one_by_one},
     saved::SavedSlot,
     slot::{Progress, Rules, Slot},
     workload::Workload,
@@ -50,12 +50,12 @@ impl<E: Env> VecEnv<E> {
         let observation_len = spec.observation_space.flat_len();
         let mut vec_env = Self {
             batch: StepBatch::new(envs.len(), observation_len),
+            workload: Workload::new(envs.len()),
             slots: envs.into_iter().map(Slot::new).collect(),
             observation_len,
             spec,
             autoreset: Autoreset::default(),
             failed: false,
-            workload: Workload::new(),
         };
         vec_env.reset(0)?;
         Ok(vec_env)
@@ -65,15 +65,13 @@ impl<E: Env> VecEnv<E> {
     fn restart(
         &mut self,
         chosen: impl Fn(usize) -> bool,
-        reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Fault>,
+        reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Box<Fault>>,
     ) -> Result<&StepBatch, EnvError> {
         let batch = &mut self.batch;
-        let mut first = None;
         for (i, slot) in self.slots.iter_mut().enumerate().filter(|(i, _)| chosen(*i)) {
             let observation = &mut batch.observations[i * self.observation_len..(i + 1) * self.observation_len];
             if let Err(fault) = caught(|| reset(slot, i, observation)) {
-                slot.fail();
-                first = first.or(Some((i, fault)));
+                slot.fail(fault);
             }
             batch.rewards[i] = 0.0;
             batch.terminated[i] = false;
@@ -83,15 +81,32 @@ impl<E: Env> VecEnv<E> {
             batch.episode_lengths[i] = 0;
         }
         self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
-        self.outcome(first)
+        if self.failed { self.first_fault() } else { Ok(&self.batch) }
     }
 
-    /// The batch, or what went wrong in it.
-    fn outcome(&mut self, first: FirstFault) -> Result<&StepBatch, EnvError> {
-        let Some((env, fault)) = first else { return Ok(&self.batch) };
-        self.failed = true;
-        let Progress { seed, steps, .. } = self.slots[env].progress;
-        Err(EnvError::Failed { env, seed, steps, fault })
+    /// The error for the first environment that has just failed, if one has. The faults of the others are forgotten; they have
+    /// to be reset like the first.
+    #[cold]
+    fn first_fault(&mut self) -> Result<&StepBatch, EnvError> {
+        let faults = self.slots.iter_mut().map(Slot::take_fault).enumerate().collect::<Vec<_>>();
+        match faults.into_iter().find_map(|(env, fault)| Some((env, fault?))) {
+            None => Ok(&self.batch),
+            Some((env, fault)) => {
+                let Progress { seed, steps, .. } = self.slots[env].progress;
+                Err(EnvError::Failed { env, seed, steps, fault })
+            }
+        }
+    }
+
+    /// Steps the first `sample` environments by themselves and takes the time. Has any environment failed?
+    #[cold]
+    fn step_and_measure(&mut self, sample: usize, actions: &Actions<'_>, rules: Rules) -> bool {
+        let (timed, others) = self.slots.split_at_mut(sample);
+        let (mut timed_rows, other_rows) = Rows::new(&mut self.batch).split_at(sample);
+        let start = Instant::now();
+        let failed = step_one_by_one(timed, &mut timed_rows, 0, actions, rules);
+        self.workload.measured(sample, start);
+        failed | step_in_parallel(others, other_rows, actions, rules, self.workload.envs_per_task())
     }
 
     fn check_len(&self, given: usize) -> Result<(), EnvError> {
@@ -143,24 +158,26 @@ impl<E: Env> VectorEnv for VecEnv<E> {
                 return Err(EnvError::NeedsReset { env });
             }
         }
-        let rules = Rules { autoreset: self.autoreset, time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX) };
-        let (mut slots, mut rows) = (&mut self.slots[..], Rows::new(&mut self.batch, self.observation_len));
-        let (num_envs, sample) = (slots.len(), self.workload.sample(slots.len()));
-        let mut first = None;
-        if sample > 0 {
-            let (timed, timed_rows);
-            (timed, slots) = slots.split_at_mut(sample);
-            (timed_rows, rows) = rows.split_at(sample);
-            let start = Instant::now();
-            first = step_one_by_one(timed, timed_rows, &actions, rules);
-            self.workload.measured(sample, start);
-        }
-        let tasks = self.workload.tasks(num_envs);
-        let rest = match tasks > 1 && rayon::current_num_threads() > 1 {
-            true => step_in_parallel(slots, rows, &actions, rules, num_envs.div_ceil(tasks)),
-            false => step_one_by_one(slots, rows, &actions, rules),
+        let rules = Rules {
+            observation_len: self.observation_len,
+            autoreset: self.autoreset,
+            time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX),
         };
-        self.outcome(first.or(rest))
+        let failed = match self.workload.sample() {
+            None => {
+                let envs_per_task = self.workload.envs_per_task();
+                match self.slots.len() > envs_per_task {
+                    true => {
+                        let rows = Rows::new(&mut self.batch);
+                        step_in_parallel(&mut self.slots, rows, &actions, rules, envs_per_task)
+                    }
+                    false => step_one_by_one(&mut self.slots, &mut self.batch, 0, &actions, rules),
+                }
+            }
+            Some(sample) => self.step_and_measure(sample, &actions, rules),
+        };
+        self.failed |= failed;
+        if failed { self.first_fault() } else { Ok(&self.batch) }
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {

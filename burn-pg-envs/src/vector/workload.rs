@@ -2,44 +2,69 @@
 
 use std::time::Instant;
 
-/// Nanoseconds that a task should take at least. Handing one to another thread takes around a microsecond while that is
-/// awake, and several while it sleeps (see docs/environments.md).
-const TASK: f64 = 8_000.0;
+/// Nanoseconds that a task should take at least. Handing one to another thread of a pool takes around a microsecond while that
+/// is awake, and several while it sleeps (see docs/environments.md).
+const TASK: f64 = 10_000.0;
 
-/// The cost of stepping one environment, measured now and then, and the number of tasks that follows from it.
+/// Nanoseconds that a batch should take at least before a thread that is not one of the pool hands it to the pool and
+/// sleeps until it is done.
+const BATCH: f64 = 60_000.0;
+
+/// Steps from one measurement to the next.
+const INTERVAL: u32 = 256;
+
+/// The cost of stepping one environment, measured now and then, and how a batch is cut according to it.
 ///
 /// It decides only where a batch is cut: each environment has its own stream, so no result depends on the cost.
 #[derive(Debug, Clone)]
 pub(super) struct Workload {
-    steps: u32,
+    num_envs: usize,
     /// Nanoseconds an environment step.
     cost: f64,
+    envs_per_task: usize,
+    /// Measurements taken so far, up to 8.
+    measured: u32,
+    steps_to_next: u32,
 }
 
 impl Workload {
-    pub fn new() -> Self {
-        // Until it is known, the cost is that of a task: the first environment of the first step is timed by itself.
-        Self { steps: 0, cost: TASK }
+    /// Of `num_envs` environments of unknown cost: in the first step, the first one is timed by itself.
+    pub fn new(num_envs: usize) -> Self {
+        Self { num_envs, cost: TASK, envs_per_task: 1, measured: 0, steps_to_next: 0 }
     }
 
-    /// How many of `num_envs` environments should be timed in this step: as many as make a task, in one of the first 8 steps
-    /// and in every 256th, and none otherwise.
-    pub fn sample(&mut self, num_envs: usize) -> usize {
-        self.steps = self.steps.wrapping_add(1);
-        if self.steps <= 8 || self.steps.is_multiple_of(256) { num_envs.div_ceil(self.tasks(num_envs)) } else { 0 }
+    /// How many environments should be timed in this step: those of one task in each of the first 8 steps and in every
+    /// 256th, and none otherwise.
+    #[inline]
+    pub fn sample(&mut self) -> Option<usize> {
+        if let Some(left) = self.steps_to_next.checked_sub(1) {
+            self.steps_to_next = left;
+            return None;
+        }
+        self.measured = (self.measured + 1).min(8);
+        self.steps_to_next = if self.measured < 8 { 0 } else { INTERVAL - 1 };
+        Some(self.envs_per_task)
     }
 
     /// Takes in that `sample` environments have been stepped since `start`. A single long time, as an interrupted thread has,
     /// moves the cost by no more than a factor of 2.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number, cut off
     pub fn measured(&mut self, sample: usize, start: Instant) {
         let cost = start.elapsed().as_nanos() as f64 / sample as f64;
         self.cost = cost.min(2.0 * self.cost).max(1.0);
+        let tasks = (self.num_envs as f64 * self.cost / TASK) as usize;
+        self.envs_per_task = self.num_envs.div_ceil(tasks.clamp(1, self.num_envs));
     }
 
-    /// The number of tasks for `num_envs` environments.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number, cut off
-    pub fn tasks(&self, num_envs: usize) -> usize {
-        ((num_envs as f64 * self.cost / TASK) as usize).clamp(1, num_envs)
+    /// Environments that one task steps; all of them if it does not pay to spread them from this thread.
+    #[inline]
+    pub fn envs_per_task(&self) -> usize {
+        if self.envs_per_task < self.num_envs && !self.pays() { self.num_envs } else { self.envs_per_task }
+    }
+
+    fn pays(&self) -> bool {
+        let is_in_pool = rayon::current_thread_index().is_some();
+        rayon::current_num_threads() > 1 && (is_in_pool || self.num_envs as f64 * self.cost >= BATCH)
     }
 }
 
@@ -51,14 +76,22 @@ mod tests {
 
     #[test]
     fn what_is_cheap_stays_together_and_what_is_dear_is_spread() {
-        let mut workload = Workload::new();
-        assert_eq!(workload.sample(1000), 1, "one environment is timed first");
-        workload.measured(1000, Instant::now().checked_sub(Duration::from_micros(30)).unwrap());
-        assert!((3..=4).contains(&workload.tasks(1000)), "{workload:?}");
-        assert_eq!(workload.tasks(100), 1);
+        let since = |micros| Instant::now().checked_sub(Duration::from_micros(micros)).unwrap();
+        let mut workload = Workload::new(1000);
+        assert_eq!(workload.sample(), Some(1), "one environment is timed first");
+        workload.measured(1000, since(30));
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (one, two) = (pool(1), pool(2));
+        assert!((334..=500).contains(&two.install(|| workload.envs_per_task())), "{workload:?}");
+        assert_eq!(one.install(|| workload.envs_per_task()), 1000);
+        assert_eq!(workload.envs_per_task(), 1000, "not from outside the pool");
+        workload.measured(1000, since(3));
+        assert_eq!(two.install(|| workload.envs_per_task()), 1000);
         for _ in 0..20 {
-            workload.measured(1, Instant::now().checked_sub(Duration::from_millis(1)).unwrap());
+            workload.measured(1, since(1000));
         }
-        assert_eq!(workload.tasks(8), 8);
+        assert_eq!(two.install(|| workload.envs_per_task()), 1);
+        let measured = (0..1000).filter(|_| workload.sample().is_some()).count();
+        assert_eq!(measured, 7 + 3, "the rest of the first 8, and every 256th");
     }
 }
