@@ -17,8 +17,8 @@ fn environments(criterion: &mut Criterion) {
         group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
         for num_envs in [1_usize, 8, 64, 256, 1024, 8192] {
             let mut rng = EnvRng::new(0);
-            let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut rng);
-            let actions = drawn.as_actions();
+            // Several batches in turn, or each environment would take one action for ever.
+            let drawn: Vec<_> = (0..16).map(|_| ActionBuffer::random(&spec.action_space, num_envs, &mut rng)).collect();
             group.throughput(Throughput::Elements(num_envs as u64));
             for threads in [1, 2] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
@@ -27,7 +27,8 @@ fn environments(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         pool.install(|| {
                             let start = Instant::now();
-                            for _ in 0..iterations {
+                            for i in 0..iterations {
+                                let actions = drawn[i as usize % drawn.len()].as_actions();
                                 black_box(envs.step(actions).expect("actions in range").rewards[0]);
                             }
                             start.elapsed()
@@ -47,8 +48,11 @@ fn plain_loop(criterion: &mut Criterion) {
     group.bench_function("plain loop/1", |bencher| {
         let (mut env, mut rng, mut observation, mut steps) = (CartPole::default(), EnvRng::new(0), [0.0; 4], 0);
         env.reset(&mut rng, &mut observation);
+        let drawn: Vec<u32> = (0..16).map(|_| rng.below(2)).collect();
+        let mut actions = drawn.iter().cycle();
         bencher.iter(|| {
-            let step = env.step(black_box(1), &mut rng, &mut observation);
+            let action = actions.next().copied().unwrap_or_default();
+            let step = env.step(black_box(action), &mut rng, &mut observation);
             steps += 1;
             if step.terminated || steps >= 500 {
                 steps = 0;

@@ -29,8 +29,9 @@ for env_id in ENVS:
     for seed in range(SEEDS):
         command = [BINARY, "env-trace", env_id, "--seed", str(seed), "--steps", str(limit)]
         lines = [json.loads(line) for line in subprocess.check_output(command).splitlines()]
-        env.reset(seed=seed)
+        observation, _ = env.reset(seed=seed)
         resets_differ += not np.array_equal(np.asarray(raw.state, np.float64), np.asarray(lines[0]["state"]))
+        worst_observation = max(worst_observation, np.abs(observation - np.array(lines[0]["observation"], np.float32)).max())
         for before, after in zip(lines, lines[1:]):
             first = before["step"] == 0
             single = env_id == "MountainCarContinuous-v0" and not first
@@ -38,8 +39,7 @@ for env_id in ENVS:
             raw.state = tuple(state) if env_id in ("CartPole-v1", "MountainCar-v0") else state
             action = after["action"]
             action = np.array(action, np.float32) if isinstance(action, list) else action
-            observation, reward, terminated, _, _ = raw.step(action)
-            truncated = after["step"] >= limit
+            observation, reward, terminated, truncated, _ = env.step(action)
             steps += 1
             worst_state = max(worst_state, np.abs(np.asarray(raw.state, np.float64) - after["state"]).max())
             worst_observation = max(worst_observation, np.abs(observation - np.array(after["observation"], np.float32)).max())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{EnvAction, EnvRng, Space};
+use crate::{EnvAction, EnvError, EnvRng, Space};
 
 /// One environment: its state and its dynamics, and nothing else.
 ///
@@ -12,8 +12,9 @@ pub trait Env: Send {
     /// What [`step`](Self::step) takes.
     type Action: EnvAction;
 
-    /// Everything that later steps depend on, besides the generator that is handed in. Plain data: it is part of a
-    /// checkpoint, and of a trace.
+    /// Everything that changes and that later steps depend on, besides the generator that is handed in. Plain data: it is
+    /// part of a checkpoint, and of a trace. What is chosen when the environment is made is not part of it: a state is loaded
+    /// into an environment that was made the same way.
     type State: Serialize + DeserializeOwned;
 
     /// Name, spaces, time limit and reward threshold.
@@ -60,4 +61,20 @@ pub struct EnvSpec {
     pub max_episode_steps: Option<u32>,
     /// Mean return over 100 episodes from which the task counts as solved, if one is defined.
     pub reward_threshold: Option<f64>,
+}
+
+impl EnvSpec {
+    /// Refuses spaces without elements, and bounds or a shape that do not belong together.
+    ///
+    /// # Errors
+    /// [`EnvError::Spec`]
+    pub fn check(&self) -> Result<(), EnvError> {
+        let spaces = [("observation", &self.observation_space), ("action", &self.action_space)];
+        match spaces.into_iter().find_map(|(what, space)| Some((what, space.contradiction()?))) {
+            None => Ok(()),
+            Some((what, reason)) => {
+                Err(EnvError::Spec { id: self.id.clone(), reason: format!("the {what} space {reason}") })
+            }
+        }
+    }
 }

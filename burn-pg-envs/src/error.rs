@@ -49,6 +49,14 @@ pub enum EnvError {
         /// The action space.
         space: String,
     },
+    /// A specification contradicts itself, or the type of the environment.
+    #[error("the specification of `{id}` is wrong: {reason}")]
+    Spec {
+        /// Its name.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// A wrapper does not suit an action space.
     #[error("{what} need {need}, but the action space is {space}")]
     Unsuited {

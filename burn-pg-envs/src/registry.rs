@@ -24,10 +24,12 @@ fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
 /// Makes an environment of your own known by the name in its specification.
 ///
 /// # Errors
-/// [`EnvError::Registered`] if the name is taken.
+/// [`EnvError::Registered`] if the name is taken; [`EnvError::Spec`] if the specification contradicts itself.
 pub fn register<E: Env + Default + 'static>() -> Result<(), EnvError> {
-    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    // Before the lock is taken: a specification may be made from a registered one.
     let (spec, make) = entry::<E>();
+    spec.check()?;
+    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
     if registry.iter().any(|(known, _)| known.id == spec.id) {
         return Err(EnvError::Registered { id: spec.id });
     }

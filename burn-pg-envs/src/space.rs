@@ -51,6 +51,24 @@ impl Space {
         Self::Discrete { n, start: 0 }
     }
 
+    /// What is wrong with it, if anything is.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let ordered = |low: &[f32], high: &[f32]| low.iter().zip(high).all(|(low, high)| low <= high);
+        match self {
+            Self::Discrete { n: 0, .. } | Self::MultiBinary { n: 0 } => Some("has no elements"),
+            Self::MultiDiscrete { sizes } if sizes.is_empty() || sizes.contains(&0) => Some("has no elements"),
+            Self::Box { low, .. } if low.is_empty() => Some("has no dimensions"),
+            Self::Box { low, high, .. } if low.len() != high.len() => {
+                Some("has not as many lower bounds as upper ones")
+            }
+            Self::Box { low, high, .. } if !ordered(low, high) => Some("has a lower bound above the upper one"),
+            Self::Box { low, shape, .. } if shape.iter().product::<usize>() != low.len() => {
+                Some("has not as many bounds as its shape has elements")
+            }
+            _ => None,
+        }
+    }
+
     /// Number of `f32` (or integers) one element takes when flattened.
     #[must_use]
     pub fn flat_len(&self) -> usize {

@@ -35,8 +35,9 @@ struct Mode {
 /// Observations agree to rounding; an open loop of 22 steps amplifies the last bit only a little.
 #[track_caller]
 fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
+    assert_eq!(ours.len(), theirs.as_flattened().len(), "{at}");
     for (ours, theirs) in ours.iter().zip(theirs.as_flattened()) {
-        assert!((ours - theirs).abs() < 1e-5, "{at}: {ours} instead of {theirs}");
+        assert!((ours - theirs).abs() < 1e-6, "{at}: {ours} instead of {theirs}");
     }
 }
 

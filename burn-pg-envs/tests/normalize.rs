@@ -2,7 +2,7 @@
 
 mod recorded;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn_pg_envs::{
     Actions, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make,
@@ -91,6 +91,8 @@ struct Replay {
     column: usize,
     event: usize,
     events: Arc<Vec<Value>>,
+    /// The last observation of the episode that ends in each event, before it is normalised.
+    finals: Arc<BTreeMap<usize, Vec<f32>>>,
 }
 
 impl Replay {
@@ -121,11 +123,9 @@ impl Env for Replay {
         self.event += 1;
         let event = &self.events[self.event];
         let terminated = event["done"][self.column] == true;
-        // The last observation of an episode is not recorded, and does not enter the statistics.
-        if terminated {
-            observation.fill(0.25);
-        } else {
-            self.observe(observation);
+        match self.finals.get(&(self.event * event["done"].as_array().unwrap().len() + self.column)) {
+            Some(last) => observation.copy_from_slice(last),
+            None => self.observe(observation),
         }
         Step { reward: event["raw_reward"][self.column].as_f64().unwrap(), terminated, truncated: false }
     }
@@ -143,31 +143,59 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
 }
 
+/// Plays the events, and shows each of them.
+fn replay(
+    events: &Arc<Vec<Value>>,
+    finals: &BTreeMap<usize, Vec<f32>>,
+    mut show: impl FnMut(usize, &Normalize<VecEnv<Replay>>),
+) -> Normalize<VecEnv<Replay>> {
+    let finals = Arc::new(finals.clone());
+    let columns = 0..flat(&events[0]["raw_obs"]).len() / 3;
+    let replay = |column| Replay { column, event: 0, events: Arc::clone(events), finals: Arc::clone(&finals) };
+    let mut envs = Normalize::new(VecEnv::from_envs(columns.map(replay).collect()).unwrap(), Some(0.99)).unwrap();
+    show(0, &envs);
+    for k in 1..events.len() {
+        envs.step(Actions::Discrete(&vec![0; envs.num_envs()])).unwrap();
+        show(k, &envs);
+    }
+    envs
+}
+
 #[test]
 fn a_batch_is_normalised_as_vecnormalize_does() {
     let file: Value = golden("norm/wrappers.json");
     let recorded = &file["sb3_vecnormalize"];
     let events = Arc::new(recorded["events"].as_array().unwrap().clone());
-    let columns = 0..flat(&events[0]["raw_obs"]).len() / 3;
-    let replays = columns.map(|column| Replay { column, event: 0, events: Arc::clone(&events) }).collect();
-    let mut envs = Normalize::new(VecEnv::from_envs(replays).unwrap(), Some(0.99)).unwrap();
-    let mut finals = 0;
-    for (k, event) in events.iter().enumerate() {
+    // The last observation of an episode is recorded as it was normalised. It does not enter the statistics, so a first run
+    // without it gives those of each event, and with them the observation before.
+    let (mut finals, num_envs) = (BTreeMap::new(), flat(&events[0]["raw_obs"]).len() / 3);
+    replay(&events, &BTreeMap::new(), |k, envs| {
+        let RunningMoments { mean, variance, .. } = &envs.observation_normalizer().moments;
+        let recorded = events[k]["normalized_terminal_obs"].as_object().into_iter().flatten();
+        for (env, last) in recorded {
+            let before = |d: usize| f64::from(flat(last)[d]) * (variance[d] + 1e-8).sqrt() + mean[d];
+            #[allow(clippy::cast_possible_truncation)] // observations are single precision
+            let before = (0..3).map(|d| before(d) as f32).collect();
+            finals.insert(k * num_envs + env.parse::<usize>().unwrap(), before);
+        }
+    });
+    assert!(!finals.is_empty());
+    let mut compared = 0;
+    let envs = replay(&events, &finals, |k, envs| {
+        let (batch, event) = (envs.batch(), &events[k]);
         if k > 0 {
-            envs.step(Actions::Discrete(&vec![0; envs.num_envs()])).unwrap();
-            let theirs = double(&flat(&event["reward"]));
-            assert_close(&envs.batch().rewards, &theirs, 1e-6, &format!("event {k} rewards"));
+            assert_close(&batch.rewards, &double(&flat(&event["reward"])), 1e-6, &format!("event {k} rewards"));
         }
-        let (ours, theirs) = (double(&envs.batch().observations), double(&flat(&event["obs"])));
-        assert_close(&ours, &theirs, 1e-6, &format!("event {k} observations"));
-        for env in envs.batch().ended() {
-            let mut last = [0.25; 3];
-            envs.observation_normalizer().apply(&mut last);
-            assert_eq!(envs.batch().final_observations[3 * env..3 * env + 3], last);
-            finals += 1;
+        let theirs = double(&flat(&event["obs"]));
+        assert_close(&double(&batch.observations), &theirs, 1e-6, &format!("event {k} observations"));
+        for env in batch.ended() {
+            let theirs = double(&flat(&event["normalized_terminal_obs"][env.to_string()]));
+            let ours = double(&batch.final_observations[3 * env..3 * env + 3]);
+            assert_close(&ours, &theirs, 1e-6, &format!("event {k} final observation"));
+            compared += 1;
         }
-    }
-    assert!(finals > 0);
+    });
+    assert_eq!(compared, finals.len());
     // NumPy takes the mean of each batch of observations in single precision, ours is in double.
     let (observations, rewards) = (envs.observation_normalizer(), envs.reward_normalizer().unwrap());
     assert_close(&observations.moments.mean, &numbers(&recorded["obs_rms"]["mean"]), 1e-6, "mean");
@@ -257,4 +285,91 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     let mut bare = make("CartPole-v1", 3).unwrap();
     assert!(matches!(bare.load(&serde_json::from_str(&saved).unwrap()), Err(EnvError::State { .. })));
     assert!(matches!(other.load(&bare.save().unwrap()), Err(EnvError::State { .. })));
+}
+
+/// Observes its steps; actions 1 and 2 observe NaN.
+#[derive(Default)]
+struct Fragile(f32);
+
+impl Env for Fragile {
+    type Action = u32;
+    type State = f32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Fragile".into(),
+            observation_space: Space::symmetric(&[f32::INFINITY]),
+            action_space: Space::discrete(3),
+            max_episode_steps: None,
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, _rng: &mut EnvRng, observation: &mut [f32]) {
+        (self.0, observation[0]) = (0.0, 0.0);
+    }
+
+    fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.0 += 1.0;
+        observation[0] = if action > 0 { f32::NAN } else { self.0 };
+        Step { reward: 1.0, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> f32 {
+        self.0
+    }
+
+    fn set_state(&mut self, state: f32) {
+        self.0 = state;
+    }
+}
+
+#[test]
+fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
+    let mut envs = Normalize::new(VecEnv::<Fragile>::new(4).unwrap(), Some(0.9)).unwrap();
+    let error = envs.step(Actions::Discrete(&[0, 1, 2, 0])).unwrap_err();
+    assert!(matches!(error, EnvError::Failed { env: 1, .. }), "{error}");
+    assert_eq!(envs.batch().valid, [true, false, false, true]);
+    let normalizer = envs.observation_normalizer().clone();
+    assert!((normalizer.moments.count - (4.0 + 2.0 + 1e-4)).abs() < 1e-9, "two rows were seen");
+    assert_eq!(envs.reward_normalizer().unwrap().returns, [1.0, 0.0, 0.0, 1.0]);
+
+    // Only the failed ones are reset: the others keep their rows, and are not seen again.
+    let before = envs.batch().clone();
+    let batch = envs.reset_where(&[false, true, true, false]).unwrap().clone();
+    for env in [0, 3] {
+        assert_eq!((batch.observations[env], batch.rewards[env]), (before.observations[env], before.rewards[env]));
+    }
+    assert!((envs.observation_normalizer().moments.count - (4.0 + 2.0 + 2.0 + 1e-4)).abs() < 1e-9);
+    let batch = envs.step(Actions::Discrete(&[0; 4])).unwrap();
+    assert!(batch.observations.iter().all(|observation| observation.is_finite()));
+
+    // And what was saved with a failure in it is loaded again.
+    envs.step(Actions::Discrete(&[0, 0, 1, 0])).unwrap_err();
+    let json = serde_json::to_string(&envs.save().unwrap()).unwrap();
+    let mut other = Normalize::new(VecEnv::<Fragile>::new(4).unwrap(), Some(0.9)).unwrap();
+    other.load(&serde_json::from_str(&json).unwrap()).unwrap();
+    assert_eq!(other.batch(), envs.batch());
+    assert_eq!(other.step(Actions::Discrete(&[0; 4])).unwrap_err(), EnvError::NeedsReset { env: 2 });
+}
+
+#[test]
+fn statistics_move_to_a_batch_of_another_size() {
+    let mut envs = Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
+    push_left(&mut envs, 40);
+    let observations = envs.observation_normalizer().clone();
+    let rewards = envs.reward_normalizer().cloned();
+    let mut other =
+        Normalize::with_normalizers(make("CartPole-v1", 7).unwrap(), observations.clone(), rewards).unwrap();
+    other.set_training(false);
+    let mut raw = make("CartPole-v1", 7).unwrap().reset(9).unwrap().observations.clone();
+    other.observation_normalizer().apply(&mut raw);
+    assert_eq!(other.reset(9).unwrap().observations, raw);
+    let refused = Normalize::with_normalizers(make("Pendulum-v1", 7).unwrap(), observations.clone(), None);
+    assert!(matches!(refused, Err(EnvError::State { .. })));
+    let unsound = ObservationNormalizer { clip: f64::NAN, ..observations };
+    assert!(matches!(
+        Normalize::with_normalizers(make("CartPole-v1", 1).unwrap(), unsound, None),
+        Err(EnvError::State { .. })
+    ));
 }

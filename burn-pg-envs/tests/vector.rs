@@ -158,9 +158,8 @@ fn an_environment_that_fails_is_named_and_the_others_go_on() {
         step(&mut envs, &vec![0; n]);
         let mut actions = vec![0; n];
         actions[257] = action;
-        let steps = if action == 2 { 1 } else { 2 };
         let error = envs.step(Actions::Discrete(&actions)).unwrap_err();
-        assert_eq!(error, EnvError::Failed { env: 257, seed: 1257, steps, fault });
+        assert_eq!(error, EnvError::Failed { env: 257, seed: 1257, steps: 2, fault });
         let lengths = &envs.batch().episode_lengths;
         assert!((0..n).filter(|&i| i != 257).all(|i| lengths[i] == 2), "the others were stepped");
 
@@ -240,4 +239,77 @@ fn a_saved_state_has_its_time_limit() {
     let mut other = counters(1);
     other.load(&envs.save().unwrap()).unwrap();
     assert!(step(&mut other, &[0]).truncated[0]);
+}
+
+#[test]
+fn the_mode_can_change_right_after_an_end() {
+    let ended = |mode| {
+        let mut envs = counters(1);
+        envs.set_autoreset(mode);
+        assert!(step(&mut envs, &[1]).terminated[0]);
+        envs
+    };
+    // It was reset already.
+    for mode in [Autoreset::NextStep, Autoreset::Disabled] {
+        let mut envs = ended(Autoreset::SameStep);
+        envs.set_autoreset(mode);
+        let batch = step(&mut envs, &[0]);
+        assert_eq!((batch.valid[0], batch.episode_lengths[0]), (true, 1));
+    }
+    // It awaits a reset.
+    for (from, to) in [(Autoreset::NextStep, Autoreset::SameStep), (Autoreset::Disabled, Autoreset::NextStep)] {
+        let mut envs = ended(from);
+        envs.set_autoreset(to);
+        assert!(!step(&mut envs, &[0]).valid[0]);
+        assert_eq!(step(&mut envs, &[0]).episode_lengths, [1]);
+    }
+    let mut envs = ended(Autoreset::NextStep);
+    envs.set_autoreset(Autoreset::Disabled);
+    assert_eq!(envs.step(Actions::Discrete(&[0])).unwrap_err(), EnvError::NeedsReset { env: 0 });
+}
+
+/// Its actions are two numbers, its space has three.
+#[derive(Debug, Default)]
+struct Misfit;
+
+impl Env for Misfit {
+    type Action = [f32; 2];
+    type State = ();
+
+    fn spec() -> EnvSpec {
+        EnvSpec { id: "Misfit".into(), action_space: Space::symmetric(&[1.0; 3]), ..Counter::spec() }
+    }
+
+    fn reset(&mut self, _rng: &mut EnvRng, _observation: &mut [f32]) {}
+
+    fn step(&mut self, _action: [f32; 2], _rng: &mut EnvRng, _observation: &mut [f32]) -> Step {
+        Step { reward: 0.0, terminated: false, truncated: false }
+    }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
+}
+
+#[test]
+fn a_specification_that_contradicts_the_type_or_itself_is_refused() {
+    let error = VecEnv::<Misfit>::new(1).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the specification of `Misfit` is wrong: its action type does not fit its action space Box[3]"
+    );
+    let spaces = [
+        Space::discrete(0),
+        Space::MultiDiscrete { sizes: vec![2, 0] },
+        Space::MultiBinary { n: 0 },
+        Space::symmetric(&[]),
+        Space::symmetric(&[-1.0]),
+        Space::symmetric(&[f32::NAN]),
+        Space::Box { low: vec![0.0; 2], high: vec![1.0; 3], shape: vec![2] },
+        Space::Box { low: vec![0.0; 6], high: vec![1.0; 6], shape: vec![2, 2] },
+    ];
+    for space in spaces {
+        let spec = EnvSpec { action_space: space, ..Counter::spec() };
+        assert!(matches!(spec.check(), Err(EnvError::Spec { .. })), "{spec:?}");
+    }
 }

@@ -20,9 +20,9 @@ pub struct Args {
     /// Seed of the reset
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Steps to play at most
-    #[arg(long, value_name = "K", default_value_t = 1000, allow_negative_numbers = true)]
-    steps: usize,
+    /// Steps to play at most [default: 1000, or as many as the file of actions has]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    steps: Option<usize>,
     /// Actions from a JSON file: an array with an element for each step
     #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
     actions: Option<PathBuf>,
@@ -41,8 +41,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut envs, mut script) = prepare(args).map_err(Failure::Usage)?;
     envs.reset(args.seed).map_err(|error| Failure::Run(error.into()))?;
     print_line(line(&*envs, 0, None).map_err(Failure::Run)?)?;
-    for step in 1..=args.steps {
-        let Some(action) = script.next(&envs.spec().action_space).map_err(Failure::Usage)? else { break };
+    for step in 1..=args.steps.unwrap_or(script.len()) {
+        let action = script.next(&envs.spec().action_space).with_context(|| format!("step {step}"));
+        let Some(action) = action.map_err(Failure::Usage)? else { break };
         let batch = envs.step(action.as_actions()).map_err(Failure::usage)?;
         let ended = batch.ended().next().is_some();
         print_line(line(&*envs, step, Some(&action)).map_err(Failure::Run)?)?;
@@ -87,6 +88,14 @@ enum Script {
 }
 
 impl Script {
+    /// Steps there are actions for; of random ones, as many as are played unless told otherwise.
+    fn len(&self) -> usize {
+        match self {
+            Self::Random(_) => 1000,
+            Self::Recorded(actions) => actions.len(),
+        }
+    }
+
     /// The next action, if there is one.
     fn next(&mut self, space: &Space) -> Result<Option<ActionBuffer>> {
         match self {
@@ -123,7 +132,11 @@ fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
             ActionBuffer::MultiDiscrete(numbers.with_context(outside)?)
         }
         Space::MultiBinary { .. } => {
-            let flag = |flag: &Value| flag.as_bool().or_else(|| flag.as_i64().map(|number| number != 0));
+            let flag = |flag: &Value| match (flag.as_bool(), flag.as_i64()) {
+                (Some(flag), _) => Some(flag),
+                (None, Some(number @ 0..=1)) => Some(number == 1),
+                _ => None,
+            };
             ActionBuffer::MultiBinary(elements.iter().map(flag).collect::<Option<_>>().with_context(outside)?)
         }
         Space::Box { .. } => {

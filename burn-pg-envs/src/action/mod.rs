@@ -99,14 +99,21 @@ impl Actions<'_> {
 /// | `[bool; K]` | [`Space::MultiBinary`] |
 /// | `[f32; K]` | [`Space::Box`] |
 pub trait EnvAction: Sized {
+    /// Are the actions of `space` of this type, and as many numbers wide?
+    fn fits(space: &Space) -> bool;
+
     /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted.
     ///
     /// # Panics
-    /// If the environment's action type does not fit the action space of its own specification.
+    /// If the batch is of another kind.
     fn read(actions: &Actions<'_>, index: usize) -> Self;
 }
 
 impl EnvAction for u32 {
+    fn fits(space: &Space) -> bool {
+        matches!(space, Space::Discrete { .. })
+    }
+
     #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
@@ -117,6 +124,10 @@ impl EnvAction for u32 {
 }
 
 impl<const K: usize> EnvAction for [u32; K] {
+    fn fits(space: &Space) -> bool {
+        matches!(space, Space::MultiDiscrete { sizes } if sizes.len() == K)
+    }
+
     #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
@@ -127,6 +138,10 @@ impl<const K: usize> EnvAction for [u32; K] {
 }
 
 impl<const K: usize> EnvAction for [bool; K] {
+    fn fits(space: &Space) -> bool {
+        matches!(space, Space::MultiBinary { n } if *n as usize == K)
+    }
+
     #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {
@@ -137,6 +152,10 @@ impl<const K: usize> EnvAction for [bool; K] {
 }
 
 impl<const K: usize> EnvAction for [f32; K] {
+    fn fits(space: &Space) -> bool {
+        matches!(space, Space::Box { low, .. } if low.len() == K)
+    }
+
     #[inline]
     fn read(actions: &Actions<'_>, index: usize) -> Self {
         match actions {

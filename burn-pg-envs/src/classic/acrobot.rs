@@ -114,8 +114,11 @@ impl Env for Acrobot {
     }
 }
 
-/// An angle within ±pi.
+/// An angle within ±pi. (Very large ones, which only a state set by hand can have, are not taken there turn by turn.)
 fn wrap(mut angle: f64) -> f64 {
+    if angle.abs() >= 1e6 {
+        return angle % (2.0 * PI);
+    }
     while angle > PI {
         angle -= 2.0 * PI;
     }

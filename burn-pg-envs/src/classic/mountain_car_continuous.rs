@@ -44,11 +44,12 @@ impl MountainCarContinuous {
 
     /// A step with an action of double precision, which Gymnasium takes too: it rounds less often then.
     pub fn step_double(&mut self, action: f64, observation: &mut [f32]) -> Step {
-        let cost = action * action * 0.1;
+        let (fresh, cost) = (self.is_fresh(), action * action * 0.1);
+        let pull = self.pull(fresh);
         if action.abs() <= 1.0 {
-            return self.drive(action * POWER - self.pull(), |number| number, cost, observation);
+            return self.drive(action * POWER - pull, |number| number, cost, observation);
         }
-        self.coast(action.signum() * POWER - self.pull(), cost, observation)
+        self.coast(action.signum() * POWER - pull, fresh, cost, observation)
     }
 
     /// Is the state still that of a reset? Then it is in double precision, as the position tells: a random one is a number of
@@ -61,15 +62,15 @@ impl MountainCarContinuous {
 
     /// What gravity takes from the velocity.
     #[inline]
-    fn pull(&self) -> f64 {
+    fn pull(&self, fresh: bool) -> f64 {
         let angle = 3.0 * self.state[0];
-        GRAVITY * if self.is_fresh() { angle } else { single(angle) }.cos()
+        GRAVITY * if fresh { angle } else { single(angle) }.cos()
     }
 
     /// A step in the precision of the state: the first one of an episode is in double precision, the others are in single.
     #[inline]
-    fn coast(&mut self, push: f64, cost: f64, observation: &mut [f32]) -> Step {
-        if self.is_fresh() {
+    fn coast(&mut self, push: f64, fresh: bool, cost: f64, observation: &mut [f32]) -> Step {
+        if fresh {
             self.drive(push, |number| number, cost, observation)
         } else {
             self.drive(single(push), single, cost, observation)
@@ -121,14 +122,14 @@ impl Env for MountainCarContinuous {
 
     #[inline]
     fn step(&mut self, [action]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        let wide = f64::from(action);
-        let cost = wide * wide * 0.1;
+        let (fresh, wide) = (self.is_fresh(), f64::from(action));
+        let (pull, cost) = (self.pull(fresh), wide * wide * 0.1);
         // Only where the action's own value takes part is the sum in single precision.
         let push = match action.abs() <= 1.0 {
-            true => single(single(wide * single(POWER)) - single(self.pull())),
-            false => wide.signum() * POWER - self.pull(),
+            true => single(single(wide * single(POWER)) - single(pull)),
+            false => wide.signum() * POWER - pull,
         };
-        self.coast(push, cost, observation)
+        self.coast(push, fresh, cost, observation)
     }
 
     fn state(&self) -> [f64; 2] {

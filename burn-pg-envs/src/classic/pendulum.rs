@@ -6,7 +6,8 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
 /// A pendulum with a motor that is too weak to lift it at once; the task is to swing it up and hold it there.
 ///
-/// Gymnasium's task, with its constants: gravity 10 m/s², length 1 m, mass 1 kg, steps of 0.05 s.
+/// Source: K. Doya, *Reinforcement learning in continuous time and space* (2000) has the task; these are Gymnasium's reward
+/// and constants: gravity 10 m/s², length 1 m, mass 1 kg, steps of 0.05 s.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |
@@ -20,13 +21,20 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// Each step is rewarded with `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)` for the angle within ±pi, the velocity before
 /// the step and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1, never
 /// terminates, and is truncated after 200 steps.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pendulum {
     /// Angle (never wrapped) and angular velocity, in double precision.
     pub state: [f64; 2],
+    /// Acceleration of free fall, m/s²; 10 by default. The option `g` of Gymnasium's constructor.
+    pub gravity: f64,
 }
 
-const GRAVITY: f64 = 10.0;
+impl Default for Pendulum {
+    fn default() -> Self {
+        Self { state: [0.0; 2], gravity: 10.0 }
+    }
+}
+
 const TIME_STEP: f64 = 0.05;
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
@@ -53,7 +61,7 @@ impl Pendulum {
         let wrapped = (angle + PI).rem_euclid(2.0 * PI) - PI;
         let cost = wrapped * wrapped + 0.1 * (velocity * velocity) + effort;
 
-        let acceleration = 1.5 * GRAVITY * angle.sin() + push;
+        let acceleration = 1.5 * self.gravity * angle.sin() + push;
         let velocity = (velocity + acceleration * TIME_STEP).clamp(-MAX_SPEED, MAX_SPEED);
         self.state = [angle + velocity * TIME_STEP, velocity];
         self.observe(observation);

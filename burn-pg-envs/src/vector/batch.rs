@@ -14,8 +14,8 @@ pub struct StepBatch {
     /// Episodes that were cut off, by the time limit or by the environment. Shape `[N]`.
     pub truncated: Vec<bool>,
     /// Rows that carry a transition. A row without one is that of a reset, which
-    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) puts in place of a step: its action was ignored, its reward is
-    /// 0, and it must not be learnt from. Shape `[N]`.
+    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) puts in place of a step, and its action was ignored; or it is that
+    /// of an environment that has failed, and all its numbers are 0. It must not be learnt from. Shape `[N]`.
     pub valid: Vec<bool>,
     /// Where an episode ended: its last observation. Other rows are left over. Shape `[N, D]`.
     pub final_observations: Vec<f32>,
@@ -44,6 +44,26 @@ impl StepBatch {
         (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
     }
 
+    /// Takes over row `env` of another batch of the same size.
+    pub(crate) fn copy_row(&mut self, other: &Self, env: usize) {
+        let len = self.observations.len() / self.rewards.len();
+        let columns = env * len..(env + 1) * len;
+        self.observations[columns.clone()].copy_from_slice(&other.observations[columns.clone()]);
+        self.final_observations[columns.clone()].copy_from_slice(&other.final_observations[columns]);
+        self.rewards[env] = other.rewards[env];
+        self.terminated[env] = other.terminated[env];
+        self.truncated[env] = other.truncated[env];
+        self.valid[env] = other.valid[env];
+        self.episode_returns[env] = other.episode_returns[env];
+        self.episode_lengths[env] = other.episode_lengths[env];
+    }
+
+    /// The observation of environment `env`.
+    pub(crate) fn observation_mut(&mut self, env: usize) -> &mut [f32] {
+        let len = self.observations.len() / self.rewards.len();
+        &mut self.observations[env * len..(env + 1) * len]
+    }
+
     /// Are all vectors as long as N environments with D numbers an observation need?
     pub(crate) fn fits(&self, num_envs: usize, observation_len: usize) -> bool {
         let floats = [&self.observations, &self.final_observations];
@@ -66,6 +86,20 @@ pub(super) struct Row<'a> {
     pub valid: &'a mut bool,
     pub episode_return: &'a mut f64,
     pub episode_length: &'a mut u32,
+}
+
+impl Row<'_> {
+    /// Leaves nothing behind of an environment that has failed.
+    pub fn clear(self) {
+        self.observation.fill(0.0);
+        self.final_observation.fill(0.0);
+        *self.reward = 0.0;
+        *self.terminated = false;
+        *self.truncated = false;
+        *self.valid = false;
+        *self.episode_return = 0.0;
+        *self.episode_length = 0;
+    }
 }
 
 /// Consecutive rows, in a batch or in a part of one.

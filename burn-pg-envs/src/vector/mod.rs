@@ -40,7 +40,8 @@ pub trait VectorEnv: Send {
     /// What the last reset or step produced.
     fn batch(&self) -> &StepBatch;
 
-    /// Chooses what happens at the end of an episode, from the next step on.
+    /// Chooses what happens at the end of an episode, from the next step on. An episode that has ended under another mode and
+    /// still awaits its reset gets it in place of that step, unless the new mode is to do it by hand.
     fn set_autoreset(&mut self, autoreset: Autoreset);
 
     /// Puts another time limit in place of that of the specification, or none.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    StepBatch,
     batch::{Columns, Rows},
     slot::{Rules, Slot},
 };
@@ -20,8 +21,7 @@ pub(super) fn step_in_parallel<E: Env>(
     envs_per_task: usize,
 ) -> bool {
     if slots.len() <= envs_per_task {
-        let first = rows.first;
-        return step_one_by_one(slots, &mut rows, first, actions, rules);
+        return step_one_by_one(slots, &mut rows, actions, rules);
     }
     let tasks = slots.len().div_ceil(envs_per_task);
     let middle = tasks / 2 * envs_per_task;
@@ -34,12 +34,10 @@ pub(super) fn step_in_parallel<E: Env>(
     left | right
 }
 
-/// Steps each environment, those after one that fails too; the first of them is environment `first` of the batch. Has any of
-/// them failed?
+/// Steps each environment, those after one that fails too. Has any of them failed?
 pub(super) fn step_one_by_one<E: Env>(
     slots: &mut [Slot<E>],
-    columns: &mut impl Columns,
-    first: usize,
+    rows: &mut Rows<'_>,
     actions: &Actions<'_>,
     rules: Rules,
 ) -> bool {
@@ -48,18 +46,31 @@ pub(super) fn step_one_by_one<E: Env>(
         // A panic leaves only the environment that panicked in an unknown state, and that one is marked as failed.
         let run = caught(|| {
             while i < slots.len() {
-                let action = E::Action::read(actions, first + i);
-                slots[i].step(action, columns, i, rules)?;
+                let action = E::Action::read(actions, rows.first + i);
+                slots[i].step(action, rows, i, rules)?;
                 i += 1;
             }
             Ok(())
         });
         let Err(fault) = run else { break };
         slots[i].fail(fault);
+        rows.row(i, rules.observation_len).clear();
         failed = true;
         i += 1;
     }
     failed
+}
+
+/// Steps a batch of a single environment, without what it takes to step several. Has it failed?
+pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, actions: &Actions<'_>, rules: Rules) -> bool {
+    match caught(|| slot.step(E::Action::read(actions, 0), batch, 0, rules)) {
+        Ok(()) => false,
+        Err(fault) => {
+            slot.fail(fault);
+            batch.row(0, rules.observation_len).clear();
+            true
+        }
+    }
 }
 
 /// What `run` returns, or the panic in it as a fault. (In a box, because faults are rare and a pointer is returned faster.)
@@ -71,4 +82,73 @@ pub(super) fn caught(run: impl FnOnce() -> Result<(), Box<Fault>>) -> Result<(),
 fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Autoreset, EnvRng, EnvSpec, Space, Step};
+
+    /// Observes the sum of its actions; action 9 panics.
+    struct Sum(f32);
+
+    impl Env for Sum {
+        type Action = u32;
+        type State = f32;
+
+        fn spec() -> EnvSpec {
+            EnvSpec {
+                id: "Sum".into(),
+                observation_space: Space::symmetric(&[100.0]),
+                action_space: Space::discrete(10),
+                max_episode_steps: None,
+                reward_threshold: None,
+            }
+        }
+
+        fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+            (self.0, observation[0]) = (0.0, 0.0);
+        }
+
+        fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+            assert!(action != 9, "nine");
+            self.0 += action as f32;
+            observation[0] = self.0;
+            Step { reward: f64::from(action), terminated: action == 8, truncated: false }
+        }
+
+        fn state(&self) -> f32 {
+            self.0
+        }
+
+        fn set_state(&mut self, state: f32) {
+            self.0 = state;
+        }
+    }
+
+    #[test]
+    fn tasks_of_any_size_give_each_row_its_own_action_and_fault() {
+        let actions: Vec<u32> = (0..331).map(|i| i * 7 % 10).collect();
+        let n = actions.len();
+        let rules = Rules { observation_len: 1, autoreset: Autoreset::NextStep, time_limit: 100 };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        for envs_per_task in [1, 7, 64, 330, 331, 1000] {
+            let mut slots: Vec<_> = (0..n).map(|_| Slot::new(Sum(0.0))).collect();
+            let mut batch = StepBatch::new(n, 1);
+            let failed = pool.install(|| {
+                let rows = Rows::new(&mut batch);
+                step_in_parallel(&mut slots, rows, &Actions::Discrete(&actions), rules, envs_per_task)
+            });
+            assert!(failed);
+            for (i, &action) in actions.iter().enumerate() {
+                let what = format!("{envs_per_task} a task, environment {i}");
+                let fault = slots[i].take_fault();
+                assert_eq!(fault.is_some(), action == 9, "{what}");
+                assert_eq!(batch.valid[i], action != 9, "{what}");
+                let expected = if action == 9 { 0.0 } else { f64::from(action) };
+                assert_eq!((batch.rewards[i], f64::from(batch.observations[i])), (expected, expected), "{what}");
+                assert_eq!(batch.terminated[i], action == 8, "{what}");
+            }
+        }
+    }
 }

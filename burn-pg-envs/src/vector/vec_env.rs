@@ -6,15 +6,19 @@ use serde::Deserialize;
 
 use super::{
     Autoreset, SavedEnvs, StepBatch, VectorEnv,
-    batch::Rows,
-    parallel::{caught, step_in_parallel, step_one_by_one},
+    batch::{Columns, Rows},
+    parallel::{caught, step_in_parallel, step_one, step_one_by_one},
     saved::SavedSlot,
     slot::{Progress, Rules, Slot},
     workload::Workload,
 };
-use crate::{Actions, Env, EnvError, EnvSpec, Fault};
+use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
 
 /// N copies of `E`, each with its own stream of random numbers, so that no result depends on the number of threads.
+///
+/// A step is spread over the threads of the current rayon pool where the measured cost of the environments says that it
+/// pays: from some 20 microseconds a step for a caller inside a pool, and 60 for one outside, who has to wake it up.
+/// Steps do not allocate memory (from outside a pool, rayon's queue takes a block now and then).
 #[derive(Debug, Clone)]
 pub struct VecEnv<E> {
     spec: EnvSpec,
@@ -31,7 +35,8 @@ impl<E: Env + Default> VecEnv<E> {
     /// `num_envs` copies of the default `E`, reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::NoEnvs`] if `num_envs` is 0, [`EnvError::Failed`] if one of them cannot be reset.
+    /// [`EnvError::NoEnvs`] if `num_envs` is 0, [`EnvError::Spec`] if the specification contradicts itself or the action type,
+    /// [`EnvError::Failed`] if one of them cannot be reset.
     pub fn new(num_envs: usize) -> Result<Self, EnvError> {
         Self::from_envs(std::iter::repeat_with(E::default).take(num_envs).collect())
     }
@@ -41,12 +46,18 @@ impl<E: Env> VecEnv<E> {
     /// The given environments as one batch, reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Failed`] if one of them cannot be reset.
+    /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Spec`] if the specification contradicts itself or the action type,
+    /// [`EnvError::Failed`] if one of them cannot be reset.
     pub fn from_envs(envs: Vec<E>) -> Result<Self, EnvError> {
         if envs.is_empty() {
             return Err(EnvError::NoEnvs);
         }
         let spec = E::spec();
+        spec.check()?;
+        if !E::Action::fits(&spec.action_space) {
+            let reason = format!("its action type does not fit its action space {}", spec.action_space);
+            return Err(EnvError::Spec { id: spec.id, reason });
+        }
         let observation_len = spec.observation_space.flat_len();
         let mut vec_env = Self {
             batch: StepBatch::new(envs.len(), observation_len),
@@ -67,18 +78,16 @@ impl<E: Env> VecEnv<E> {
         chosen: impl Fn(usize) -> bool,
         reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Box<Fault>>,
     ) -> Result<&StepBatch, EnvError> {
-        let batch = &mut self.batch;
+        let len = self.observation_len;
         for (i, slot) in self.slots.iter_mut().enumerate().filter(|(i, _)| chosen(*i)) {
-            let observation = &mut batch.observations[i * self.observation_len..(i + 1) * self.observation_len];
-            if let Err(fault) = caught(|| reset(slot, i, observation)) {
-                slot.fail(fault);
+            self.batch.row(i, len).clear();
+            match caught(|| reset(slot, i, &mut self.batch.observations[i * len..(i + 1) * len])) {
+                Ok(()) => self.batch.valid[i] = true,
+                Err(fault) => {
+                    slot.fail(fault);
+                    self.batch.row(i, len).clear();
+                }
             }
-            batch.rewards[i] = 0.0;
-            batch.terminated[i] = false;
-            batch.truncated[i] = false;
-            batch.valid[i] = true;
-            batch.episode_returns[i] = 0.0;
-            batch.episode_lengths[i] = 0;
         }
         self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
         if self.failed { self.first_fault() } else { Ok(&self.batch) }
@@ -98,14 +107,23 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
+    /// Steps all environments, on several threads if that pays. Has any of them failed?
+    fn step_many(&mut self, actions: &Actions<'_>, rules: Rules) -> bool {
+        if let Some(sample) = self.workload.sample() {
+            return self.step_and_measure(sample, actions, rules);
+        }
+        let (rows, envs_per_task) = (Rows::new(&mut self.batch), self.workload.envs_per_task());
+        step_in_parallel(&mut self.slots, rows, actions, rules, envs_per_task)
+    }
+
     /// Steps the first `sample` environments by themselves and takes the time. Has any environment failed?
     #[cold]
     fn step_and_measure(&mut self, sample: usize, actions: &Actions<'_>, rules: Rules) -> bool {
         let (timed, others) = self.slots.split_at_mut(sample);
         let (mut timed_rows, other_rows) = Rows::new(&mut self.batch).split_at(sample);
         let start = Instant::now();
-        let failed = step_one_by_one(timed, &mut timed_rows, 0, actions, rules);
-        self.workload.measured(sample, start);
+        let failed = step_one_by_one(timed, &mut timed_rows, actions, rules);
+        self.workload.measured(sample, start.elapsed());
         failed | step_in_parallel(others, other_rows, actions, rules, self.workload.envs_per_task())
     }
 
@@ -163,18 +181,9 @@ impl<E: Env> VectorEnv for VecEnv<E> {
             autoreset: self.autoreset,
             time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX),
         };
-        let failed = match self.workload.sample() {
-            None => {
-                let envs_per_task = self.workload.envs_per_task();
-                match self.slots.len() > envs_per_task {
-                    true => {
-                        let rows = Rows::new(&mut self.batch);
-                        step_in_parallel(&mut self.slots, rows, &actions, rules, envs_per_task)
-                    }
-                    false => step_one_by_one(&mut self.slots, &mut self.batch, 0, &actions, rules),
-                }
-            }
-            Some(sample) => self.step_and_measure(sample, &actions, rules),
+        let failed = match self.slots.len() {
+            1 => step_one(&mut self.slots[0], &mut self.batch, &actions, rules),
+            _ => self.step_many(&actions, rules),
         };
         self.failed |= failed;
         if failed { self.first_fault() } else { Ok(&self.batch) }

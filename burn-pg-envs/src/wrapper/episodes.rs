@@ -86,11 +86,15 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
-        let batch = self.inner.step(actions)?;
-        for env in batch.ended() {
-            self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+        let outcome = self.inner.step(actions).map(|_| ());
+        // If one environment fails, the episodes of others may have ended all the same.
+        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            let batch = self.inner.batch();
+            for env in batch.ended() {
+                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+            }
         }
-        Ok(batch)
+        outcome.map(|()| self.inner.batch())
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {

@@ -61,10 +61,15 @@ impl RewardNormalizer {
 
     /// Takes in rewards of shape `[N]`.
     pub fn update(&mut self, rewards: &[f64]) {
-        for (total, reward) in self.returns.iter_mut().zip(rewards) {
-            *total = *total * self.gamma + reward;
-        }
-        self.moments.update(&self.returns);
+        let totals: Vec<f64> = rewards.iter().enumerate().map(|(env, &reward)| self.advance(env, reward)).collect();
+        self.moments.update(&totals);
+    }
+
+    /// The discounted return of environment `env` with its next reward.
+    fn advance(&mut self, env: usize, reward: f64) -> f64 {
+        let total = &mut self.returns[env];
+        *total = *total * self.gamma + reward;
+        *total
     }
 
     /// The normalised reward.
@@ -83,6 +88,9 @@ pub struct Normalize<V> {
     /// Do the statistics learn from what they see?
     training: bool,
     batch: StepBatch,
+    /// What the statistics learn from next.
+    observed: Vec<f32>,
+    returns: Vec<f64>,
 }
 
 /// The statistics, as they are saved.
@@ -99,12 +107,30 @@ impl<V: VectorEnv> Normalize<V> {
     ///
     /// # Errors
     /// [`EnvError::Failed`] if one of them cannot be reset.
-    pub fn new(mut inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
-        inner.set_autoreset(Autoreset::SameStep);
-        let len = inner.spec().observation_space.flat_len();
+    pub fn new(inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
+        let observations = ObservationNormalizer::new(inner.spec().observation_space.flat_len());
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
+        Self::with_normalizers(inner, observations, rewards)
+    }
+
+    /// Around `inner`, with statistics that have been learnt elsewhere; those of rewards may be of another number of
+    /// environments. The environments are reset with seed 0.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if the statistics do not fit; [`EnvError::Failed`] if an environment cannot be reset.
+    pub fn with_normalizers(
+        mut inner: V,
+        observations: ObservationNormalizer,
+        mut rewards: Option<RewardNormalizer>,
+    ) -> Result<Self, EnvError> {
+        inner.set_autoreset(Autoreset::SameStep);
+        if let Some(rewards) = &mut rewards {
+            rewards.returns = vec![0.0; inner.num_envs()];
+        }
+        check(&inner, &observations, rewards.as_ref())?;
         let batch = inner.batch().clone();
-        let mut wrapped = Self { inner, observations: ObservationNormalizer::new(len), rewards, training: true, batch };
+        let (observed, returns) = (Vec::new(), Vec::new());
+        let mut wrapped = Self { inner, observations, rewards, training: true, batch, observed, returns };
         wrapped.reset(0)?;
         Ok(wrapped)
     }
@@ -126,37 +152,84 @@ impl<V: VectorEnv> Normalize<V> {
         self.rewards.as_ref()
     }
 
-    /// After a reset of all or some environments.
-    fn restarted(&mut self, chosen: impl Fn(usize) -> bool) -> &StepBatch {
-        if let Some(rewards) = &mut self.rewards {
-            let returns = rewards.returns.iter_mut().enumerate();
-            returns.filter(|(env, _)| chosen(*env)).for_each(|(_, total)| *total = 0.0);
+    /// After a reset of all or some environments: the others are as they were.
+    fn restarted(
+        &mut self,
+        outcome: Result<(), EnvError>,
+        chosen: impl Fn(usize) -> bool,
+    ) -> Result<&StepBatch, EnvError> {
+        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            self.learn_observations(&chosen);
+            let raw = self.inner.batch();
+            for env in (0..raw.rewards.len()).filter(|&env| chosen(env)) {
+                self.batch.copy_row(raw, env);
+                self.observations.apply(self.batch.observation_mut(env));
+                if let Some(rewards) = &mut self.rewards {
+                    rewards.returns[env] = 0.0;
+                }
+            }
         }
-        self.batch.clone_from(self.inner.batch());
-        self.normalize_observations();
-        &self.batch
+        outcome.map(|()| &self.batch)
     }
 
-    fn normalize_observations(&mut self) {
-        if self.training {
-            self.observations.moments.update(&self.batch.observations);
+    /// Takes in the raw observations of valid rows.
+    fn learn_observations(&mut self, chosen: impl Fn(usize) -> bool) {
+        if !self.training {
+            return;
         }
-        self.observations.apply(&mut self.batch.observations);
-        self.observations.apply(&mut self.batch.final_observations);
+        let raw = self.inner.batch();
+        let len = self.observations.moments.mean.len();
+        self.observed.clear();
+        let rows = raw.observations.chunks_exact(len).enumerate();
+        for (_, row) in rows.filter(|&(env, _)| raw.valid[env] && chosen(env)) {
+            self.observed.extend_from_slice(row);
+        }
+        self.observations.moments.update(&self.observed);
     }
 
     fn normalize_rewards(&mut self) {
-        if let Some(normalizer) = &mut self.rewards {
-            if self.training {
-                normalizer.update(&self.batch.rewards);
+        let Some(normalizer) = &mut self.rewards else { return };
+        if self.training {
+            self.returns.clear();
+            for (env, reward) in self.batch.rewards.iter().enumerate().filter(|&(env, _)| self.batch.valid[env]) {
+                self.returns.push(normalizer.advance(env, *reward));
             }
-            for reward in &mut self.batch.rewards {
-                *reward = normalizer.apply(*reward);
-            }
-            for env in self.batch.ended() {
-                normalizer.returns[env] = 0.0;
-            }
+            normalizer.moments.update(&self.returns);
         }
+        for reward in &mut self.batch.rewards {
+            *reward = normalizer.apply(*reward);
+        }
+        for env in self.batch.ended() {
+            normalizer.returns[env] = 0.0;
+        }
+    }
+}
+
+/// Refuses statistics that are not of these environments, or no statistics at all.
+fn check<V: VectorEnv>(
+    inner: &V,
+    observations: &ObservationNormalizer,
+    rewards: Option<&RewardNormalizer>,
+) -> Result<(), EnvError> {
+    let sound = |moments: &RunningMoments, len: usize, clip: f64| {
+        let numbers = moments.mean.iter().chain(&moments.variance).chain([&moments.count]);
+        moments.mean.len() == len
+            && moments.variance.len() == len
+            && moments.variance.iter().all(|&variance| variance >= 0.0)
+            && numbers.into_iter().all(|number| number.is_finite())
+            && clip > 0.0
+    };
+    let fits = sound(&observations.moments, inner.spec().observation_space.flat_len(), observations.clip)
+        && rewards.is_none_or(|rewards| {
+            sound(&rewards.moments, 1, rewards.clip)
+                && rewards.returns.len() == inner.num_envs()
+                && rewards.returns.iter().all(|total| total.is_finite())
+                && (0.0..=1.0).contains(&rewards.gamma)
+        });
+    if fits {
+        Ok(())
+    } else {
+        Err(EnvError::State { reason: "its statistics are of other environments, or of none".into() })
     }
 }
 
@@ -178,25 +251,31 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     fn set_autoreset(&mut self, _autoreset: Autoreset) {}
 
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
-        self.inner.reset(seed)?;
-        Ok(self.restarted(|_| true))
+        let outcome = self.inner.reset(seed).map(|_| ());
+        self.restarted(outcome, |_| true)
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
-        self.inner.reset_each(seeds)?;
-        Ok(self.restarted(|_| true))
+        let outcome = self.inner.reset_each(seeds).map(|_| ());
+        self.restarted(outcome, |_| true)
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
-        self.inner.reset_where(mask)?;
-        Ok(self.restarted(|env| mask[env]))
+        let outcome = self.inner.reset_where(mask).map(|_| ());
+        self.restarted(outcome, |env| mask[env])
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
-        self.batch.clone_from(self.inner.step(actions)?);
-        self.normalize_observations();
-        self.normalize_rewards();
-        Ok(&self.batch)
+        let outcome = self.inner.step(actions).map(|_| ());
+        // If one environment fails, the others have been stepped all the same.
+        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            self.learn_observations(|_| true);
+            self.batch.clone_from(self.inner.batch());
+            self.observations.apply(&mut self.batch.observations);
+            self.observations.apply(&mut self.batch.final_observations);
+            self.normalize_rewards();
+        }
+        outcome.map(|()| &self.batch)
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {
@@ -210,17 +289,9 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
 
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
         let (inner, (statistics, batch)): (_, (Statistics, StepBatch)) = saved.unwrapped()?;
-        let len = self.spec().observation_space.flat_len();
-        let seen = &statistics.observations.moments;
-        let fits = seen.mean.len() == len
-            && seen.variance.len() == len
-            && statistics
-                .rewards
-                .as_ref()
-                .is_none_or(|r| r.returns.len() == self.num_envs() && r.moments.variance.len() == 1)
-            && batch.fits(self.num_envs(), len);
-        if !fits {
-            return Err(EnvError::State { reason: "its statistics are of other environments".into() });
+        check(&self.inner, &statistics.observations, statistics.rewards.as_ref())?;
+        if !batch.fits(self.num_envs(), self.spec().observation_space.flat_len()) {
+            return Err(EnvError::State { reason: "its batch is of other environments".into() });
         }
         self.inner.load(&inner)?;
         self.observations = statistics.observations;

@@ -8,7 +8,7 @@ use crate::{Env, EnvRng, EnvSpec, Step};
 ///
 /// [`VectorEnv::set_time_limit`](crate::VectorEnv::set_time_limit) gives all environments of a batch the same one, and the
 /// specification of an environment may have one too; the shortest of them counts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TimeLimit<E> {
     env: E,
     steps: u32,

@@ -111,12 +111,14 @@ fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvE
         Space::Box { low: bounds, shape, .. }
             if bounds.len() == low.len()
                 && low.len() == high.len()
-                && low.iter().zip(high).all(|(low, high)| low <= high) =>
+                && low.iter().zip(high).all(|(low, high)| low <= high)
+                && (matches!(transform, ActionTransform::Clip { .. })
+                    || low.iter().chain(high).all(|bound| bound.is_finite())) =>
         {
             Ok(transform.space(shape))
         }
         _ => {
-            let need = "a box of as many numbers, and lower bounds below the upper ones";
+            let need = "a box of as many numbers, and bounds in order (finite ones, to rescale)";
             Err(EnvError::Unsuited { what: "transformed actions", need, space: space.to_string() })
         }
     }

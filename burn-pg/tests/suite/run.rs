@@ -263,7 +263,10 @@ impl Env for Broken {
 fn run_broken(observation: f32, reward: f64) -> Error {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let good = Broken { observation: 0.0, reward: 0.0 };
-    let envs = VecEnv::from_envs(vec![good, Broken { observation, reward }]).unwrap();
+    let envs = match VecEnv::from_envs(vec![good, Broken { observation, reward }]) {
+        Ok(envs) => envs,
+        Err(error) => return error.into(),
+    };
     let mut trainer = ppo_in(Box::new(envs), &small().validate().unwrap(), &device).unwrap();
     let before = MlpWeights::of(trainer.policy());
     let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
@@ -283,13 +286,14 @@ fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
     assert!(error.to_string().starts_with("environment 1 gave the reward inf in step 0 of the rollout"), "{error}");
 
     let error = run_broken(f32::NAN, 0.0);
-    assert_eq!(error.to_string(), "environment 1 gave the observation NaN at index 0 after 0 environment steps");
+    let expected = "environment 1, seeded with 1, failed after 0 steps: component 0 of its observation is NaN";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
 fn an_environment_that_panics_ends_a_run_and_not_the_process() {
     let error = run_broken(PANIC, 0.0);
-    let Error::Env(EnvError::Failed { env: 1, steps: 0, fault: Fault::Panic { message }, .. }) = error else {
+    let Error::Env(EnvError::Failed { env: 1, steps: 1, fault: Fault::Panic { message }, .. }) = error else {
         panic!("{error}");
     };
     assert_eq!(message, "told to");
