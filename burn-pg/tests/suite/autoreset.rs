@@ -56,6 +56,7 @@ fn every_autoreset_mode_gives_the_same_advantages() {
             next_values: &value(&mode.next_obs_true),
             terminated: &mode.terminated.concat(),
             truncated: &mode.truncated.concat(),
+            log_ratios: &[],
         });
         let (advantages, returns) = (mode.expected.advantages.concat(), mode.expected.returns.concat());
         let mut compared = 0;
