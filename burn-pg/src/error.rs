@@ -3,8 +3,8 @@
 use burn_pg_envs::EnvError;
 
 use crate::{
-    config::ConfigError, device::DeviceError, distribution::DistributionError, policy::UnsupportedSpace,
-    run_dir::RunDirError, weights::WeightsError,
+    advantage::GroupSizeError, config::ConfigError, device::DeviceError, distribution::DistributionError,
+    policy::UnsupportedSpace, run_dir::RunDirError, weights::WeightsError,
 };
 
 /// Any error of this crate.
@@ -20,6 +20,9 @@ pub enum Error {
     /// The environment is unknown or was misused.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// The environments cannot be put into groups of the size asked for.
+    #[error(transparent)]
+    GroupSize(#[from] GroupSizeError),
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),

@@ -25,22 +25,11 @@ pub struct Gae {
 
 impl AdvantageEstimator for Gae {
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
-        let steps = trajectory.rewards.len();
-        let mut advantages = vec![0.0; steps];
-        for i in (0..steps).rev() {
-            let terminated = trajectory.terminated[i];
-            let ended = terminated || trajectory.truncated[i];
-            // Selected, not multiplied: NaN times 0 is NaN.
-            let next_value = if terminated { 0.0 } else { f64::from(trajectory.next_values[i]) };
-            let carry = match advantages.get(i + trajectory.num_envs) {
-                Some(next) if !ended => self.gamma * self.lambda * next,
-                _ => 0.0,
-            };
-            let reward = f64::from(trajectory.rewards[i]);
-            let delta = reward + self.gamma * next_value - f64::from(trajectory.values[i]);
-            advantages[i] = delta + carry;
-        }
-        let with_value = |(advantage, &value): (&f64, &f32)| advantage + f64::from(value);
-        Targets { returns: advantages.iter().zip(trajectory.values).map(with_value).collect(), advantages }
+        let advantages = trajectory.backward(|row, later: Option<f64>| {
+            let delta = trajectory.reward(row) + self.gamma * trajectory.next_value(row) - trajectory.value(row);
+            delta + later.map_or(0.0, |later| self.gamma * self.lambda * later)
+        });
+        let with_value = |(row, advantage): (usize, &f64)| advantage + trajectory.value(row);
+        Targets { returns: advantages.iter().enumerate().map(with_value).collect(), advantages }
     }
 }

@@ -1,26 +1,26 @@
 //! How good each action was.
+//!
+//! | estimator | an action is judged by | needs |
+//! | --- | --- | --- |
+//! | [`RewardToGo`] | every reward that came after it | nothing; values as a baseline if wanted |
+//! | [`NStep`] | `n` rewards, and the value of what they led to | values |
+//! | [`Gae`] | a weighted mean over every such `n` | values |
+//! | [`VTrace`] | the same for another policy's actions | values, and how much likelier the actions are now |
+//! | [`Rloo`], [`Grpo`] | the score of its episode, beside the other episodes of a group | groups of episodes |
 
 mod gae;
+mod group;
+mod n_step;
+mod reward_to_go;
+mod trajectory;
+mod vtrace;
 
 pub use gae::Gae;
-
-/// T steps of N environments, time-major: element `t * N + n` of each slice is step `t` of environment `n`.
-#[derive(Debug, Clone, Copy)]
-pub struct Trajectory<'a> {
-    /// Number of environments, N.
-    pub num_envs: usize,
-    /// Rewards. Shape `[T, N]`.
-    pub rewards: &'a [f32],
-    /// Values of the observations acted on. Shape `[T, N]`.
-    pub values: &'a [f32],
-    /// Values of the observations that followed: where an episode was truncated, of its final observation; where it
-    /// terminated, anything (NaN too), for nothing is read there. Shape `[T, N]`.
-    pub next_values: &'a [f32],
-    /// Episodes that ended in a terminal state with this step. Shape `[T, N]`.
-    pub terminated: &'a [bool],
-    /// Episodes that were cut off after this step. Shape `[T, N]`.
-    pub truncated: &'a [bool],
-}
+pub use group::{GroupSize, GroupSizeError, Grpo, GrpoScale, Rloo, grpo, rloo, rloo_normalized};
+pub use n_step::NStep;
+pub use reward_to_go::{Bootstrap, RewardToGo};
+pub use trajectory::Trajectory;
+pub use vtrace::VTrace;
 
 /// What a policy and a value function are trained towards.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,6 +29,14 @@ pub struct Targets {
     pub advantages: Vec<f64>,
     /// The returns that the value function is fitted to. Shape `[T, N]`.
     pub returns: Vec<f64>,
+}
+
+impl Targets {
+    /// Judges each action by how far its return, of shape `[T, N]`, exceeds the value of what it was taken in.
+    fn above_values(returns: Vec<f64>, trajectory: &Trajectory<'_>) -> Self {
+        let above_value = |(row, target): (usize, &f64)| target - trajectory.value(row);
+        Self { advantages: returns.iter().enumerate().map(above_value).collect(), returns }
+    }
 }
 
 /// Estimates advantages from a trajectory.

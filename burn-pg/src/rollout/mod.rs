@@ -92,7 +92,7 @@ impl Rollout {
         }
     }
 
-    /// What an advantage estimator looks at.
+    /// What an advantage estimator looks at. The policy that acted is the one to improve.
     #[must_use]
     pub fn trajectory(&self) -> Trajectory<'_> {
         Trajectory {
@@ -102,6 +102,7 @@ impl Rollout {
             next_values: &self.next_values,
             terminated: &self.terminated,
             truncated: &self.truncated,
+            log_ratios: &[],
         }
     }
 }

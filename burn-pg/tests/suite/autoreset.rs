@@ -57,6 +57,7 @@ fn estimate(gae: Gae, mode: &Mode, value: impl Fn(&[Vec<Vec<f64>>]) -> Vec<f64>)
             next_values: &take(&next_values),
             terminated: &mode.terminated.concat(),
             truncated: &mode.truncated.concat(),
+            log_ratios: &[],
         })
     };
     let (whole, rest) = (part(&rounded), part(&rest));

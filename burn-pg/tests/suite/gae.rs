@@ -1,12 +1,13 @@
 //! Generalised advantage estimation, against TorchRL, Stable-Baselines3, Spinning Up and RLax.
 
-use burn_pg::advantage::{AdvantageEstimator, Gae, Targets, Trajectory};
+use burn_pg::advantage::{AdvantageEstimator, Gae, Targets};
 use proptest::prelude::*;
 use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
     precision::assert_close,
+    trajectory::{Owned, double, single, trajectories},
 };
 
 #[derive(Deserialize)]
@@ -33,26 +34,17 @@ struct Expected {
     returns: Option<Vec<Vec<Number>>>,
 }
 
-#[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
-fn single(rows: &[Vec<Number>]) -> Vec<f32> {
-    rows.iter().flatten().map(|number| number.0 as f32).collect()
-}
-
-fn double(rows: &[Vec<Number>]) -> Vec<f64> {
-    rows.iter().flatten().map(|number| number.0).collect()
-}
-
 fn estimate(case: &Case) -> Targets {
-    let (rewards, values, next_values) = (single(&case.rewards), single(&case.values), single(&case.next_values));
-    let trajectory = Trajectory {
+    let trajectory = Owned {
         num_envs: case.rewards[0].len(),
-        rewards: &rewards,
-        values: &values,
-        next_values: &next_values,
-        terminated: &case.terminated.concat(),
-        truncated: &case.truncated.concat(),
+        rewards: single(&case.rewards),
+        values: single(&case.values),
+        next_values: single(&case.next_values),
+        terminated: case.terminated.concat(),
+        truncated: case.truncated.concat(),
+        log_ratios: Vec::new(),
     };
-    Gae { gamma: case.gamma, lambda: case.lambda }.estimate(&trajectory)
+    Gae { gamma: case.gamma, lambda: case.lambda }.estimate(&trajectory.view())
 }
 
 #[test]
@@ -81,41 +73,15 @@ fn what_lies_behind_a_terminal_step_is_never_touched() {
     }
 }
 
-type Flat = (Vec<f32>, Vec<f32>, Vec<f32>, Vec<bool>, Vec<bool>);
-
-/// Any trajectory of `steps` steps of two environments: rewards, values, next values, and the two flags.
-fn trajectories(steps: usize) -> impl Strategy<Value = Flat> {
-    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, 2 * steps);
-    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), 2 * steps);
-    (numbers(), numbers(), numbers(), flags(), flags()).prop_map(
-        |(rewards, values, mut next_values, terminated, truncated)| {
-            // Within an episode the next value is the value of the next step.
-            for i in 0..values.len() - 2 {
-                if !terminated[i] && !truncated[i] {
-                    next_values[i] = values[i + 2];
-                }
-            }
-            (rewards, values, next_values, terminated, truncated)
-        },
-    )
-}
-
 proptest! {
     #[test]
     fn lambda_zero_is_the_one_step_error_and_lambda_one_the_discounted_return(
-        (rewards, values, next_values, terminated, truncated) in trajectories(7),
+        trajectory in trajectories(7),
         gamma in 0.0..=1.0_f64,
     ) {
-        let trajectory = Trajectory {
-            num_envs: 2,
-            rewards: &rewards,
-            values: &values,
-            next_values: &next_values,
-            terminated: &terminated,
-            truncated: &truncated,
-        };
-        let one_step = Gae { gamma, lambda: 0.0 }.estimate(&trajectory);
-        let whole = Gae { gamma, lambda: 1.0 }.estimate(&trajectory);
+        let one_step = Gae { gamma, lambda: 0.0 }.estimate(&trajectory.view());
+        let whole = Gae { gamma, lambda: 1.0 }.estimate(&trajectory.view());
+        let Owned { rewards, values, next_values, terminated, .. } = &trajectory;
         for i in 0..rewards.len() {
             let bootstrap = |i: usize| if terminated[i] { 0.0 } else { gamma * f64::from(next_values[i]) };
             let error = f64::from(rewards[i]) + bootstrap(i) - f64::from(values[i]);
@@ -124,7 +90,7 @@ proptest! {
             let (mut discounted, mut discount) = (0.0, 1.0);
             for j in (i..rewards.len()).step_by(2) {
                 discounted += discount * f64::from(rewards[j]);
-                if terminated[j] || truncated[j] || j + 2 >= rewards.len() {
+                if trajectory.ended(j) || j + 2 >= rewards.len() {
                     discounted += discount * bootstrap(j);
                     break;
                 }
@@ -132,33 +98,5 @@ proptest! {
             }
             prop_assert!((whole.returns[i] - discounted).abs() < 1e-9);
         }
-    }
-
-    #[test]
-    fn swapping_environments_swaps_the_result(
-        (rewards, values, next_values, terminated, truncated) in trajectories(5),
-    ) {
-        fn swapped<T: Copy>(items: &[T]) -> Vec<T> {
-            items.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect()
-        }
-        let gae = Gae { gamma: 0.9, lambda: 0.8 };
-        let forward = gae.estimate(&Trajectory {
-            num_envs: 2,
-            rewards: &rewards,
-            values: &values,
-            next_values: &next_values,
-            terminated: &terminated,
-            truncated: &truncated,
-        });
-        let backward = gae.estimate(&Trajectory {
-            num_envs: 2,
-            rewards: &swapped(&rewards),
-            values: &swapped(&values),
-            next_values: &swapped(&next_values),
-            terminated: &swapped(&terminated),
-            truncated: &swapped(&truncated),
-        });
-        prop_assert_eq!(swapped(&forward.advantages), backward.advantages);
-        prop_assert_eq!(swapped(&forward.returns), backward.returns);
     }
 }

@@ -193,6 +193,7 @@ fn estimate(hyper: &Hyper, rollout: &Rollout) -> burn_pg::advantage::Targets {
         next_values: &single(&next_values),
         terminated: &ended,
         truncated: &vec![false; ended.len()],
+        log_ratios: &[],
     };
     Gae { gamma: hyper.gamma, lambda: hyper.gae_lambda }.estimate(&trajectory)
 }

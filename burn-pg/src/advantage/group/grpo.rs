@@ -1,0 +1,80 @@
+//! Scores relative to their group.
+
+use super::{
+    super::{AdvantageEstimator, Targets, Trajectory},
+    EPSILON, GroupSize, Statistics, first_episodes, within_groups,
+};
+
+/// The advantages of group relative policy optimisation: each episode is judged by its score relative to the K scores of
+/// its group,
+///
+/// ```text
+/// A_i = (S_i - mean(S)) / (std(S) + 1e-4)
+/// ```
+///
+/// with Bessel's correction in the standard deviation; `scale` has others to divide by.
+///
+/// The score of an environment is the sum of rewards of its first episode in the trajectory, and every step of that
+/// episode has its advantage. Steps of later episodes have advantage 0, and train nothing. A truncation, and the end of
+/// the trajectory, end an episode as a terminal state does: no values are looked at. So a rollout should begin with a
+/// reset and have room for a whole episode.
+///
+/// Environments `0..K` form the first group, `K..2K` the second, and so on; the episodes of a group should begin alike,
+/// as several answers to one prompt do. The returns are the undiscounted rewards-to-go.
+///
+/// Source: Z. Shao et al., *DeepSeekMath: pushing the limits of mathematical reasoning in open language models* (2024),
+/// section 4.1; the 1e-4 is that of TRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grpo {
+    /// K.
+    pub group_size: GroupSize,
+    /// What the distances from the mean are divided by.
+    pub scale: GrpoScale,
+}
+
+/// What [`grpo()`] divides the distances from a group's mean by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpoScale {
+    /// The standard deviation of the group, plus 1e-4. Groups of almost equal scores then weigh as much as any.
+    Group,
+    /// The standard deviation of all scores, plus 1e-4.
+    Batch,
+    /// Nothing: "Dr. GRPO". Source: Z. Liu et al., *Understanding R1-Zero-like training: a critical perspective* (2025).
+    Unscaled,
+}
+
+impl AdvantageEstimator for Grpo {
+    /// # Panics
+    /// If the trajectory is of a number of environments that the group size does not divide.
+    fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
+        first_episodes(trajectory, |scores| grpo(scores, self.group_size.get(), self.scale))
+    }
+}
+
+/// The advantage of each score over the mean of its group, divided as `scale` says; `group_size` scores in a row form a
+/// group.
+///
+/// A score of NaN could not be had: it enters no statistic, and its advantage is 0. So is that of a score that is alone
+/// in its group. An infinite score makes NaN of its group, and of the deviation of all scores.
+///
+/// ```
+/// use burn_pg::advantage::{GrpoScale, grpo};
+///
+/// assert_eq!(grpo(&[3.0, 1.0, 5.0, 5.0], 2, GrpoScale::Unscaled), [1.0, -1.0, 0.0, 0.0]);
+/// ```
+///
+/// # Panics
+/// If `group_size` is 0 or does not divide the number of scores.
+#[must_use]
+pub fn grpo(scores: &[f64], group_size: usize, scale: GrpoScale) -> Vec<f64> {
+    let all = Statistics::of(scores.iter().copied().filter(|score| !score.is_nan()));
+    let advantages = within_groups(scores, group_size, |score, group| {
+        let divisor = match scale {
+            GrpoScale::Group => group.deviation + EPSILON,
+            GrpoScale::Batch => all.deviation + EPSILON,
+            GrpoScale::Unscaled => 1.0,
+        };
+        (score - group.mean) / divisor
+    });
+    advantages.into_iter().map(Option::unwrap_or_default).collect()
+}

@@ -1,0 +1,49 @@
+//! A few rewards, and the value of what they led to.
+
+use std::num::NonZeroUsize;
+
+use super::{AdvantageEstimator, Targets, Trajectory};
+
+/// The n-step return: `n` rewards, and then the value function for the rest,
+///
+/// ```text
+/// R_t = r_t + gamma r_{t+1} + ... + gamma^(m-1) r_{t+m-1} + gamma^m V(s_{t+m})
+/// A_t = R_t - V(s_t)
+/// ```
+///
+/// with `m = n`, or fewer where the episode or the trajectory ends before. If it ends in a terminal state there is no
+/// `V(s_{t+m})`; after a truncation it is that of the final observation. Computed in f64, with up to `n` additions a
+/// step.
+///
+/// Often another scheme goes by this name: each step takes as many rewards as the trajectory still has (V. Mnih et al.,
+/// *Asynchronous methods for deep reinforcement learning*, 2016). That is [`RewardToGo`](super::RewardToGo) with a
+/// baseline, on trajectories of `n` steps.
+///
+/// Source: R. S. Sutton, A. G. Barto, *Reinforcement learning: an introduction*, 2nd edition (2018), section 7.1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NStep {
+    /// Discount of later rewards, in `0..=1`.
+    pub gamma: f64,
+    /// Rewards to take before the value stands for the rest: 1 gives the one-step error, more than an episode has
+    /// the whole discounted return.
+    pub n: NonZeroUsize,
+}
+
+impl AdvantageEstimator for NStep {
+    fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
+        let returns = (0..trajectory.len()).map(|row| self.return_from(trajectory, row)).collect();
+        Targets::above_values(returns, trajectory)
+    }
+}
+
+impl NStep {
+    fn return_from(self, trajectory: &Trajectory<'_>, row: usize) -> f64 {
+        let (mut sum, mut discount, mut last) = (0.0, 1.0, row);
+        for row in trajectory.episode_from(row).take(self.n.get()) {
+            sum += discount * trajectory.reward(row);
+            discount *= self.gamma;
+            last = row;
+        }
+        sum + discount * trajectory.next_value(last)
+    }
+}

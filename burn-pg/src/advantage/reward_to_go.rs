@@ -1,0 +1,63 @@
+//! The discounted sum of the rewards that came after an action.
+
+use super::{AdvantageEstimator, Targets, Trajectory};
+
+/// Reward-to-go: an action is judged by the rewards that came after it, and not by those before it,
+///
+/// ```text
+/// R_t = r_t + gamma R_{t+1}
+/// A_t = R_t              without a baseline
+/// A_t = R_t - V(s_t)     with one
+/// ```
+///
+/// `R_{t+1}` is 0 behind a terminal step. Where an episode was truncated, and where the trajectory ends in the middle of
+/// one, the rewards that would have followed are not known; `bootstrap` says what takes their place. There is nothing to
+/// bootstrap with but `next_values`: without a critic they do not exist, and REINFORCE in its plain form is
+///
+/// ```
+/// use burn_pg::advantage::{Bootstrap, RewardToGo};
+///
+/// let reinforce = RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero };
+/// ```
+///
+/// which looks at no values at all. With a baseline and [`Bootstrap::NextValues`] this is [`Gae`](super::Gae) at lambda 1.
+/// Computed in f64.
+///
+/// Sources: R. J. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*
+/// (1992), for REINFORCE and its baseline; J. Achiam, *Spinning Up in deep reinforcement learning* (2018), for the sum
+/// that leaves out earlier rewards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RewardToGo {
+    /// Discount of later rewards, in `0..=1`.
+    pub gamma: f64,
+    /// Judge an action by how far its return exceeds the value of the observation, instead of by the return alone?
+    pub baseline: bool,
+    /// What stands for the rewards that were cut off.
+    pub bootstrap: Bootstrap,
+}
+
+/// What stands for the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// The value of the observation that followed. Needs a critic.
+    NextValues,
+    /// Nothing, as if the episode had terminated. Needs no critic; the returns of the last steps before a cut then lack
+    /// what would have followed it, so that rollouts should hold whole episodes.
+    Zero,
+}
+
+impl AdvantageEstimator for RewardToGo {
+    fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
+        let after_last = |row| match self.bootstrap {
+            Bootstrap::NextValues => trajectory.next_value(row),
+            Bootstrap::Zero => 0.0,
+        };
+        let returns = trajectory.backward(|row, later: Option<f64>| {
+            trajectory.reward(row) + self.gamma * later.unwrap_or_else(|| after_last(row))
+        });
+        match self.baseline {
+            true => Targets::above_values(returns, trajectory),
+            false => Targets { advantages: returns.clone(), returns },
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What every advantage estimator keeps to.
+
+use std::num::NonZeroUsize;
+
+use burn_pg::advantage::{
+    AdvantageEstimator, Bootstrap, Gae, GroupSize, Grpo, GrpoScale, NStep, RewardToGo, Rloo, Targets, VTrace,
+};
+use proptest::prelude::*;
+
+use crate::trajectory::{Owned, swapped, trajectories};
+
+/// Those that bootstrap from the value of what followed.
+fn bootstrapping() -> Vec<Box<dyn AdvantageEstimator>> {
+    let gamma = 0.9;
+    vec![
+        Box::new(Gae { gamma, lambda: 0.8 }),
+        Box::new(RewardToGo { gamma, baseline: true, bootstrap: Bootstrap::NextValues }),
+        Box::new(NStep { gamma, n: NonZeroUsize::new(3).unwrap() }),
+        Box::new(VTrace { gamma, rho_clip: 2.0, c_clip: 0.9 }),
+    ]
+}
+
+fn all() -> Vec<Box<dyn AdvantageEstimator>> {
+    let group_size = GroupSize::new(2, 2).unwrap();
+    let mut estimators = bootstrapping();
+    estimators.push(Box::new(RewardToGo { gamma: 0.9, baseline: false, bootstrap: Bootstrap::Zero }));
+    for normalize in [false, true] {
+        estimators.push(Box::new(Rloo { group_size, normalize }));
+    }
+    for scale in [GrpoScale::Group, GrpoScale::Batch, GrpoScale::Unscaled] {
+        estimators.push(Box::new(Grpo { group_size, scale }));
+    }
+    estimators
+}
+
+proptest! {
+    #[test]
+    fn what_lies_behind_a_terminal_step_is_never_read(trajectory in trajectories(6)) {
+        let mut poisoned = trajectory.clone();
+        for (next_value, &terminated) in poisoned.next_values.iter_mut().zip(&trajectory.terminated) {
+            if terminated {
+                *next_value = f32::NAN;
+            }
+        }
+        for estimator in all() {
+            let targets = estimator.estimate(&poisoned.view());
+            prop_assert!(targets.advantages.iter().chain(&targets.returns).all(|number| number.is_finite()));
+            prop_assert_eq!(targets, estimator.estimate(&trajectory.view()));
+        }
+    }
+
+    #[test]
+    fn nothing_reaches_back_into_an_episode_that_has_ended(trajectory in trajectories(6)) {
+        let view = trajectory.view();
+        let rows: Vec<usize> = view.episode_from(0).chain(view.episode_from(1)).collect();
+        let mut other = trajectory.clone();
+        for row in (0..trajectory.rewards.len()).filter(|row| !rows.contains(row)) {
+            other.rewards[row] += 1.0;
+            other.values[row] = f32::NAN;
+            other.next_values[row] = f32::NAN;
+            other.log_ratios[row] += 1.0;
+        }
+        for estimator in all() {
+            let (before, after) = (estimator.estimate(&trajectory.view()), estimator.estimate(&other.view()));
+            for &row in &rows {
+                prop_assert_eq!(before.advantages[row], after.advantages[row]);
+                prop_assert_eq!(before.returns[row], after.returns[row]);
+            }
+        }
+    }
+
+    #[test]
+    fn swapping_environments_swaps_the_result(trajectory in trajectories(5)) {
+        for estimator in all() {
+            let Targets { advantages, returns } = estimator.estimate(&trajectory.view());
+            let expected = Targets { advantages: swapped(&advantages), returns: swapped(&returns) };
+            prop_assert_eq!(estimator.estimate(&trajectory.swapped().view()), expected);
+        }
+    }
+}
+
+#[test]
+fn only_what_was_cut_off_has_a_value_behind_it() {
+    // A reward of 1, and a value of 10 behind it.
+    let cases = [
+        ((false, false), 10.0), // the trajectory ends
+        ((false, true), 10.0),
+        ((true, false), 1.0),
+        ((true, true), 1.0),
+    ];
+    for ((terminated, truncated), expected) in cases {
+        let trajectory = Owned {
+            values: vec![0.5],
+            next_values: vec![10.0],
+            terminated: vec![terminated],
+            truncated: vec![truncated],
+            ..Owned::new(1, &[1.0])
+        };
+        for estimator in bootstrapping() {
+            let targets = estimator.estimate(&trajectory.view());
+            assert_eq!(targets, Targets { advantages: vec![expected - 0.5], returns: vec![expected] });
+        }
+    }
+}
+
+#[test]
+fn a_trajectory_without_steps_has_no_targets() {
+    for estimator in all() {
+        assert_eq!(estimator.estimate(&Owned::new(2, &[]).view()), Targets::default());
+    }
+}

@@ -1,0 +1,95 @@
+//! Trajectories for tests of advantage estimators: recorded ones, and any at all.
+
+use burn_pg::advantage::Trajectory;
+use proptest::prelude::*;
+
+use crate::golden::Number;
+
+/// A trajectory that owns its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owned {
+    pub num_envs: usize,
+    pub rewards: Vec<f32>,
+    pub values: Vec<f32>,
+    pub next_values: Vec<f32>,
+    pub terminated: Vec<bool>,
+    pub truncated: Vec<bool>,
+    pub log_ratios: Vec<f64>,
+}
+
+impl Owned {
+    /// Steps of `num_envs` environments that earn `rewards`, are worth nothing and end nothing.
+    pub fn new(num_envs: usize, rewards: &[f32]) -> Self {
+        let steps = rewards.len();
+        Self {
+            num_envs,
+            rewards: rewards.to_vec(),
+            values: vec![0.0; steps],
+            next_values: vec![0.0; steps],
+            terminated: vec![false; steps],
+            truncated: vec![false; steps],
+            log_ratios: Vec::new(),
+        }
+    }
+
+    pub fn view(&self) -> Trajectory<'_> {
+        Trajectory {
+            num_envs: self.num_envs,
+            rewards: &self.rewards,
+            values: &self.values,
+            next_values: &self.next_values,
+            terminated: &self.terminated,
+            truncated: &self.truncated,
+            log_ratios: &self.log_ratios,
+        }
+    }
+
+    pub fn ended(&self, row: usize) -> bool {
+        self.terminated[row] || self.truncated[row]
+    }
+
+    /// With its two environments in the other order.
+    pub fn swapped(&self) -> Self {
+        Self {
+            num_envs: 2,
+            rewards: swapped(&self.rewards),
+            values: swapped(&self.values),
+            next_values: swapped(&self.next_values),
+            terminated: swapped(&self.terminated),
+            truncated: swapped(&self.truncated),
+            log_ratios: swapped(&self.log_ratios),
+        }
+    }
+}
+
+/// Pairs of items, each in the other order.
+pub fn swapped<T: Copy>(items: &[T]) -> Vec<T> {
+    items.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect()
+}
+
+/// Any trajectory of `steps` steps of two environments.
+pub fn trajectories(steps: usize) -> impl Strategy<Value = Owned> {
+    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, 2 * steps);
+    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), 2 * steps);
+    let log_ratios = proptest::collection::vec(-3.0..3.0_f64, 2 * steps);
+    (numbers(), numbers(), numbers(), flags(), flags(), log_ratios).prop_map(
+        |(rewards, values, mut next_values, terminated, truncated, log_ratios)| {
+            // Within an episode the next value is the value of the next step.
+            for i in 0..values.len() - 2 {
+                if !terminated[i] && !truncated[i] {
+                    next_values[i] = values[i + 2];
+                }
+            }
+            Owned { num_envs: 2, rewards, values, next_values, terminated, truncated, log_ratios }
+        },
+    )
+}
+
+#[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
+pub fn single(rows: &[Vec<Number>]) -> Vec<f32> {
+    rows.iter().flatten().map(|number| number.0 as f32).collect()
+}
+
+pub fn double(rows: &[Vec<Number>]) -> Vec<f64> {
+    rows.iter().flatten().map(|number| number.0).collect()
+}
