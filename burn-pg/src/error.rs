@@ -3,8 +3,13 @@
 use burn_pg_envs::EnvError;
 
 use crate::{
-    config::ConfigError, device::DeviceError, distribution::DistributionError, policy::UnsupportedSpace,
-    run_dir::RunDirError, weights::WeightsError,
+    config::ConfigError,
+    device::DeviceError,
+    distribution::DistributionError,
+    optim::{HyperparameterError, OptimiserStateError},
+    policy::UnsupportedSpace,
+    run_dir::RunDirError,
+    weights::WeightsError,
 };
 
 /// Any error of this crate.
@@ -23,6 +28,12 @@ pub enum Error {
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),
+    /// A hyperparameter of an optimiser is out of range.
+    #[error(transparent)]
+    Hyperparameter(#[from] HyperparameterError),
+    /// The state of an optimiser does not fit it.
+    #[error(transparent)]
+    OptimiserState(#[from] OptimiserStateError),
     /// A run directory cannot be made, written or read.
     #[error(transparent)]
     RunDir(#[from] RunDirError),

@@ -4,14 +4,17 @@
 //! those that have it in double precision too.
 
 mod activation;
-mod adam;
 mod autoreset;
 mod categorical;
 mod collector;
 mod gae;
 mod golden;
+mod learner;
 mod network;
+mod optimisers;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod recorded_update;
 mod run;
+mod schedule;
