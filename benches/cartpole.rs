@@ -13,7 +13,7 @@ use burn_pg::{
     distribution::{ActionTensor, Distribution},
     envs::{EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value},
-    optim::Adam,
+    optim::{Adam, AdamSpec},
     policy::{Activation, ActorCritic, MlpActorCritic},
     rollout::Batch,
 };
@@ -62,9 +62,10 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                     .with(1.0, PpoClip { clip_range: 0.2 })
                     .with(0.5, Value { clip_range: Some(0.2) })
                     .with(0.01, Entropy),
-                optimiser: Adam::new(1e-5),
+                optimiser: Box::new(Adam::new(AdamSpec::default())),
                 max_grad_norm: 0.5,
                 normalize_advantages: true,
+                micro_batch_size: None,
             };
             let batch = Batch {
                 observations: random([size, 4], &device),

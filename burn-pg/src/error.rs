@@ -3,8 +3,14 @@
 use burn_pg_envs::EnvError;
 
 use crate::{
-    advantage::GroupSizeError, config::ConfigError, device::DeviceError, distribution::DistributionError,
-    policy::UnsupportedSpace, run_dir::RunDirError, weights::WeightsError,
+    advantage::GroupSizeError,
+    config::ConfigError,
+    device::DeviceError,
+    distribution::DistributionError,
+    optim::{HyperparameterError, OptimiserStateError},
+    policy::UnsupportedSpace,
+    run_dir::RunDirError,
+    weights::WeightsError,
 };
 
 /// Any error of this crate.
@@ -26,6 +32,12 @@ pub enum Error {
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),
+    /// A hyperparameter of an optimiser is out of range.
+    #[error(transparent)]
+    Hyperparameter(#[from] HyperparameterError),
+    /// The state of an optimiser does not fit it.
+    #[error(transparent)]
+    OptimiserState(#[from] OptimiserStateError),
     /// A run directory cannot be made, written or read.
     #[error(transparent)]
     RunDir(#[from] RunDirError),

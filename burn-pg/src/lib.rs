@@ -11,7 +11,7 @@
 //! | rollout | [`rollout`] | acts and records |
 //! | advantage | [`advantage`] | says how good each action was |
 //! | objective | [`loss`] | a weighted sum of loss terms |
-//! | optimiser | [`optim`] | one global gradient norm, Adam, schedules |
+//! | optimiser | [`optim`] | one global gradient norm, optimisers, gradient accumulation, schedules |
 //! | loop | [`Trainer`] | all of it, on one screen |
 //! | composition | [`algorithm`] | PPO, as a choice of parts |
 //!

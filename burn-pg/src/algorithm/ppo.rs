@@ -9,7 +9,7 @@ use crate::{
     config::{CheckedConfig, ConfigError},
     learner::Learner,
     loss::{Entropy, Objective, PpoClip, Value},
-    optim::{Adam, Schedule},
+    optim::{Adam, AdamSpec, Schedule},
     policy::MlpActorCritic,
     rollout::Collector,
     streams,
@@ -51,9 +51,10 @@ pub fn ppo_in(
             .with(1.0, PpoClip { clip_range })
             .with(config.value_weight, value)
             .with(config.entropy_weight, Entropy),
-        optimiser: Adam::new(config.adam_epsilon),
+        optimiser: Box::new(Adam::new(AdamSpec { epsilon: config.adam_epsilon, ..AdamSpec::default() })),
         max_grad_norm: config.max_grad_norm,
         normalize_advantages: config.normalize_advantages,
+        micro_batch_size: None,
     };
     let estimator = Gae { gamma: config.gamma, lambda: config.gae_lambda };
     let parts = Parts {
@@ -61,7 +62,7 @@ pub fn ppo_in(
         estimator: Box::new(estimator),
         learner,
         learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
-            (true, start) => Schedule::LinearDecay { start },
+            (true, start) => Schedule::Linear { start, end: 0.0 },
             (false, value) => Schedule::Constant { value },
         },
     };

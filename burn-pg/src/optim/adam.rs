@@ -1,57 +1,107 @@
 //! Adam.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Optimiser, OptimiserState, OptimiserStateError,
+    decay::{add_weight_decay, decayed_sum},
+    hyperparameter::{HyperparameterError, Hyperparameters},
+};
+
+/// The hyperparameters of [`Adam`]. The defaults are PyTorch's, but for epsilon.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdamSpec {
+    /// Decay of the mean of gradients, 0 to below 1. Default 0.9.
+    pub beta_1: f64,
+    /// Decay of the mean of squared gradients, 0 to below 1. Default 0.999.
+    pub beta_2: f64,
+    /// Added to the denominator, more than 0. Default 1e-5 as in CleanRL and OpenAI's baselines (PyTorch: 1e-8).
+    pub epsilon: f64,
+    /// Weight of `|x|^2 / 2` as a part of the loss, 0 or more. Default 0.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamSpec {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, weight_decay: 0.0 }
+    }
+}
+
+impl AdamSpec {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first [`HyperparameterError`] there is.
+    pub fn validate(&self) -> Result<(), HyperparameterError> {
+        let of = Hyperparameters { optimiser: "adam" };
+        of.check_decay("beta_1", self.beta_1)?;
+        of.check_decay("beta_2", self.beta_2)?;
+        of.check_positive("epsilon", self.epsilon)?;
+        of.check_not_negative("weight_decay", self.weight_decay)
+    }
+}
 
 /// Adam, as PyTorch defines it:
 ///
 /// ```text
+/// g = g + weight_decay x
 /// m = beta_1 m + (1 - beta_1) g           v = beta_2 v + (1 - beta_2) g^2
 /// x = x - lr m' / (sqrt(v') + epsilon)    m' = m / (1 - beta_1^t),  v' = v / (1 - beta_2^t)
 /// ```
 ///
+/// The state holds m as `first_moment` and v as `second_moment`, each of shape `[P]`.
+///
 /// Source: D. Kingma, J. Ba, *Adam: a method for stochastic optimization* (2015).
 #[derive(Debug, Clone)]
 pub struct Adam {
-    /// Decay of the mean of gradients, in `0..1`.
-    pub beta_1: f64,
-    /// Decay of the mean of squared gradients, in `0..1`.
-    pub beta_2: f64,
-    /// Added to the denominator; positive.
-    pub epsilon: f64,
-    /// Steps taken so far, t.
-    pub steps: u32,
-    /// The two moments m and v, each of shape `[P]`; `None` before the first step.
-    pub moments: Option<(Tensor<1>, Tensor<1>)>,
+    spec: AdamSpec,
+    steps: u64,
+    first_moment: Option<Tensor<1>>,
+    second_moment: Option<Tensor<1>>,
 }
 
 impl Adam {
-    /// Adam with betas 0.9 and 0.999, before its first step.
+    const FIRST_MOMENT: &str = "first_moment";
+    const SECOND_MOMENT: &str = "second_moment";
+
+    /// Adam before its first step.
     #[must_use]
-    pub fn new(epsilon: f64) -> Self {
-        Self { beta_1: 0.9, beta_2: 0.999, epsilon, steps: 0, moments: None }
+    pub fn new(spec: AdamSpec) -> Self {
+        Self { spec, steps: 0, first_moment: None, second_moment: None }
+    }
+}
+
+impl Optimiser for Adam {
+    fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+        let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
+        let gradient = add_weight_decay(gradient, &parameters, weight_decay);
+        let first = decayed_sum(self.first_moment.take(), beta_1, gradient.clone().mul_scalar(1.0 - beta_1));
+        let second = decayed_sum(self.second_moment.take(), beta_2, gradient.square().mul_scalar(1.0 - beta_2));
+        self.first_moment = Some(first.clone());
+        self.second_moment = Some(second.clone());
+        self.steps += 1;
+
+        // Where the number of steps is cut off, both powers have long been 0.
+        let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
+        let step_size = learning_rate / (1.0 - beta_1.powi(steps));
+        let correction = (1.0 - beta_2.powi(steps)).sqrt();
+        let denominator = second.sqrt().div_scalar(correction).add_scalar(epsilon);
+        parameters - (first / denominator).mul_scalar(step_size)
     }
 
-    /// The parameters (shape `[P]`) after a step along `gradient` (shape `[P]`).
-    ///
-    /// # Panics
-    /// After 2^31 steps.
-    #[must_use]
-    pub fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let first = gradient.clone().mul_scalar(1.0 - self.beta_1);
-        let second = gradient.square().mul_scalar(1.0 - self.beta_2);
-        let (first, second) = match self.moments.take() {
-            None => (first, second),
-            Some((old_first, old_second)) => {
-                (old_first.mul_scalar(self.beta_1) + first, old_second.mul_scalar(self.beta_2) + second)
-            }
-        };
-        self.steps += 1;
-        self.moments = Some((first.clone(), second.clone()));
+    fn state(&self) -> OptimiserState {
+        let moments =
+            [(Self::FIRST_MOMENT, self.first_moment.as_ref()), (Self::SECOND_MOMENT, self.second_moment.as_ref())];
+        OptimiserState::new(self.steps, moments)
+    }
 
-        let steps = i32::try_from(self.steps).expect("fewer than 2^31 steps");
-        let step_size = learning_rate / (1.0 - self.beta_1.powi(steps));
-        let correction = (1.0 - self.beta_2.powi(steps)).sqrt();
-        let denominator = second.sqrt().div_scalar(correction).add_scalar(self.epsilon);
-        parameters - (first / denominator).mul_scalar(step_size)
+    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
+        state.check(&[Self::FIRST_MOMENT, Self::SECOND_MOMENT])?;
+        self.steps = state.steps;
+        self.first_moment = state.tensors.remove(Self::FIRST_MOMENT);
+        self.second_moment = state.tensors.remove(Self::SECOND_MOMENT);
+        Ok(())
     }
 }

@@ -5,11 +5,47 @@
 //! module has.
 
 mod adam;
+mod adamw;
+mod batch_mean;
 mod clip;
+mod decay;
 mod flat;
+mod hyperparameter;
+mod rms_prop;
 mod schedule;
+mod sgd;
+mod spec;
+mod state;
 
-pub use adam::Adam;
+use burn::tensor::Tensor;
+
+pub use adam::{Adam, AdamSpec};
+pub use adamw::{AdamW, AdamWSpec};
+pub use batch_mean::BatchMean;
 pub use clip::clip_global_norm;
 pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};
+pub use hyperparameter::HyperparameterError;
+pub use rms_prop::{RmsProp, RmsPropSpec};
 pub use schedule::Schedule;
+pub use sgd::{Sgd, SgdSpec};
+pub use spec::OptimiserSpec;
+pub use state::{OptimiserState, OptimiserStateError};
+
+/// Turns gradients into steps. An optimiser of your own plugs in by implementing this.
+pub trait Optimiser: Send {
+    /// The parameters (shape `[P]`) after a step that makes a loss with this gradient (shape `[P]`) smaller. No tensor
+    /// carries a graph, and nothing is read back from the device.
+    ///
+    /// P is the same in all steps.
+    #[must_use]
+    fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1>;
+
+    /// All that a step depends on besides the hyperparameters.
+    fn state(&self) -> OptimiserState;
+
+    /// Goes on from a state, on the device of its tensors.
+    ///
+    /// # Errors
+    /// [`OptimiserStateError`] if it is not the state of such an optimiser. This one is then as it was.
+    fn set_state(&mut self, state: OptimiserState) -> Result<(), OptimiserStateError>;
+}

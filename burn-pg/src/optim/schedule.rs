@@ -1,32 +1,145 @@
 //! Numbers that change while training goes on.
 
-use serde::{Deserialize, Serialize};
+use std::{f64::consts::PI, fmt};
 
-/// A number as a function of the progress of training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// A number as a function of the progress of training: a learning rate, a clip range, the weight of the entropy.
+///
+/// In a configuration a plain number is a constant, and anything else is a table:
+///
+/// ```
+/// use burn_pg::optim::Schedule;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Rates { clip_range: Schedule, learning_rate: Schedule }
+///
+/// let rates: Rates = toml::from_str("clip_range = 0.2\nlearning_rate = { kind = 'linear', start = 2.5e-4 }")?;
+/// assert_eq!(rates.clip_range, Schedule::Constant { value: 0.2 });
+/// assert_eq!(rates.learning_rate.at(50, 100), 1.25e-4);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Schedule {
     /// Always the same.
     Constant {
         /// The value.
         value: f64,
     },
-    /// From `start` in a straight line to 0 at the end of training.
-    LinearDecay {
+    /// From `start` in a straight line to `end`.
+    Linear {
         /// The value at the beginning.
         start: f64,
+        /// The value at the end of training. Default 0.
+        end: f64,
+    },
+    /// From `start` to `end` along half a wave of the cosine: slowly at first, fastest in the middle, slowly at last.
+    ///
+    /// Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without restarts.
+    Cosine {
+        /// The value at the beginning.
+        start: f64,
+        /// The value at the end of training. Default 0.
+        end: f64,
     },
 }
 
 impl Schedule {
-    /// The value in update `update` (from 0) of `num_updates`. The last update of a decay still has 1/`num_updates` of
-    /// the start.
+    /// The value in update `update` (from 0) of `num_updates`. With the progress `p = update / num_updates`,
+    ///
+    /// ```text
+    /// linear:  start + (end - start) p
+    /// cosine:  start + (end - start) (1 - cos(pi p)) / 2
+    /// ```
+    ///
+    /// The first update has the start; the last has p = 1 - 1/`num_updates`, short of the end by the last bit of the way,
+    /// as in CleanRL. Past the last update the value is the end.
     #[must_use]
     pub fn at(self, update: u64, num_updates: u64) -> f64 {
+        // How much of the way is left. (`max` also turns 0 of 0 updates, which is not a number, into the end.)
+        let left = (1.0 - update as f64 / num_updates as f64).max(0.0);
         match self {
             Self::Constant { value } => value,
-            // Not below 0, should someone go on past the end.
-            Self::LinearDecay { start } => start * (1.0 - update as f64 / num_updates as f64).max(0.0),
+            Self::Linear { start, end } => between(start, end, left),
+            Self::Cosine { start, end } => between(start, end, 0.5 * (1.0 - (PI * left).cos())),
         }
+    }
+
+    /// The values at the two ends, between which all others lie.
+    #[must_use]
+    pub fn ends(self) -> [f64; 2] {
+        match self {
+            Self::Constant { value } => [value, value],
+            Self::Linear { start, end } | Self::Cosine { start, end } => [start, end],
+        }
+    }
+}
+
+/// Exactly `start` where all of the way is left, and exactly `end` where nothing is.
+fn between(start: f64, end: f64, left: f64) -> f64 {
+    start * left + end * (1.0 - left)
+}
+
+/// How a schedule is written as a table.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Schedule", tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Table {
+    Constant {
+        value: f64,
+    },
+    Linear {
+        start: f64,
+        #[serde(default)]
+        end: f64,
+    },
+    Cosine {
+        start: f64,
+        #[serde(default)]
+        end: f64,
+    },
+}
+
+impl Serialize for Schedule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Constant { value } => serializer.serialize_f64(*value),
+            table => Table::serialize(table, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrTable)
+    }
+}
+
+/// An untagged enum would do the same, but could not say what is wrong with a table.
+struct NumberOrTable;
+
+impl<'de> Visitor<'de> for NumberOrTable {
+    type Value = Schedule;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or a table whose `kind` is `constant`, `linear` or `cosine`")
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Schedule, E> {
+        Ok(Schedule::Constant { value })
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Schedule, E> {
+        Ok(Schedule::Constant { value: value as f64 })
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Schedule, E> {
+        Ok(Schedule::Constant { value: value as f64 })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Schedule, A::Error> {
+        Table::deserialize(MapAccessDeserializer::new(map))
     }
 }

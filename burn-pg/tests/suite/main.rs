@@ -4,7 +4,6 @@
 //! those that have it in double precision too.
 
 mod activation;
-mod adam;
 mod autoreset;
 mod categorical;
 mod collector;
@@ -12,11 +11,15 @@ mod estimators;
 mod gae;
 mod golden;
 mod group_baselines;
+mod learner;
 mod network;
+mod optimisers;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod recorded_update;
 mod returns;
 mod run;
+mod schedule;
 mod trajectory;
 mod vtrace;

@@ -4,93 +4,22 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    Learner,
-    advantage::{AdvantageEstimator, Gae, Trajectory},
-    distribution::ActionTensor,
+    advantage::{AdvantageEstimator, Gae, Targets, Trajectory},
     explained_variance,
-    loss::{Entropy, Objective, PpoClip, Value},
-    optim::Adam,
-    rollout::Batch,
+    optim::OptimiserState,
 };
-use serde::Deserialize;
 
 use crate::{
-    golden::{Array, golden},
-    network::{Weights, actor_critic, recorded},
+    golden::Array,
+    network::recorded,
     precision::{Precision, assert_close, values},
+    recorded_update::{Hyper, Iteration, Moments, Rollout, recorded_update},
 };
-
-#[derive(Deserialize)]
-struct File {
-    case: Case,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    hyper: Hyper,
-    iterations: Vec<Iteration>,
-}
-
-#[derive(Deserialize)]
-struct Hyper {
-    lr: f64,
-    adam_eps: f64,
-    gamma: f64,
-    gae_lambda: f64,
-    num_minibatches: usize,
-    clip_coef: f64,
-    norm_adv: bool,
-    clip_vloss: bool,
-    ent_coef: f64,
-    vf_coef: f64,
-    max_grad_norm: f64,
-}
-
-#[derive(Deserialize)]
-struct Iteration {
-    weights_before: Weights,
-    adam_before: Option<BTreeMap<String, Moments>>,
-    rollout: Rollout,
-    permutations: Vec<Vec<u32>>,
-    expected: Expected,
-}
-
-#[derive(Deserialize)]
-struct Moments {
-    step: u32,
-    exp_avg: Array,
-    exp_avg_sq: Array,
-}
-
-#[derive(Deserialize)]
-struct Rollout {
-    obs: Vec<Vec<Vec<f64>>>,
-    actions: Vec<Vec<i64>>,
-    log_probs: Vec<Vec<f64>>,
-    values: Vec<Vec<f64>>,
-    next_value: Vec<f64>,
-    rewards: Vec<Vec<f64>>,
-    dones_before_step: Vec<Vec<f64>>,
-    next_done: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    advantages: Vec<Vec<f64>>,
-    returns: Vec<Vec<f64>>,
-    grad_norms_before_clip: Vec<f64>,
-    losses_loss_pg_v_entropy_kl: Vec<[f64; 5]>,
-    clip_fractions: Vec<f64>,
-    explained_variance: f64,
-    weights_after: Weights,
-    adam_after: Option<BTreeMap<String, Moments>>,
-}
 
 #[test]
 fn whole_updates_are_cleanrls() {
     for name in ["discrete_small", "discrete_grad_clip_active", "discrete_vclip_annealed", "cleanrl_agent_64"] {
-        let File { case } = golden(&format!("update/ppo_cleanrl_{name}.json"));
-        assert!(!case.iterations.is_empty());
+        let case = recorded_update(name);
         for precision in Precision::all() {
             for (i, iteration) in case.iterations.iter().enumerate() {
                 let what = format!("{name} iteration {i} {:?} {:?}", precision.backend, precision.dtype);
@@ -109,24 +38,18 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
     let explained = explained_variance(&single(&rollout.values), &expected.returns.concat());
     assert_close(&[explained.unwrap()], &[expected.explained_variance], 5e-6, &format!("{what} explained variance"));
 
-    let batch = Batch {
-        observations: precision.matrix(&rollout.obs.concat()),
-        actions: ActionTensor::Discrete(precision.indices(&rollout.actions.concat())),
-        log_probs: precision.vector(&rollout.log_probs.concat()),
-        values: precision.vector(&rollout.values.concat()),
-        advantages: precision.vector(&expected.advantages.concat()),
-        returns: precision.vector(&expected.returns.concat()),
-    };
-    let mut learner = learner(hyper, iteration, precision);
+    let batch = iteration.batch(precision);
+    let mut learner = hyper.learner(&iteration.weights_before, precision);
     // Adam's moments of the second iteration are the recorded ones of the first: flat, in the order of a visit.
     let order: Vec<String> = recorded(&learner.policy, None).into_iter().map(|(name, _)| name).collect();
+    let flat = |moments: &BTreeMap<String, Moments>, moment: fn(&Moments) -> &Array| -> Vec<f64> {
+        order.iter().flat_map(|name| moment(&moments[name]).transposed().flat()).collect()
+    };
     if let Some(before) = &iteration.adam_before {
-        let flat = |moment: fn(&Moments) -> &Array| {
-            let numbers: Vec<f64> = order.iter().flat_map(|name| moment(&before[name]).transposed().flat()).collect();
-            precision.vector(&numbers).inner()
-        };
-        learner.optimiser.steps = before[&order[0]].step;
-        learner.optimiser.moments = Some((flat(|m| &m.exp_avg), flat(|m| &m.exp_avg_sq)));
+        let first = precision.vector(&flat(before, |m| &m.exp_avg)).inner();
+        let second = precision.vector(&flat(before, |m| &m.exp_avg_sq)).inner();
+        let tensors = [("first_moment", Some(&first)), ("second_moment", Some(&second))];
+        learner.set_optimiser_state(OptimiserState::new(before[&order[0]].step, tensors)).unwrap();
     }
     assert_eq!(iteration.adam_before.is_some(), i > 0, "{what}");
 
@@ -152,13 +75,13 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
     }
     if let Some(after) = &expected.adam_after {
-        let (first, second) = learner.optimiser.moments.clone().unwrap();
-        let flat = |moment: fn(&Moments) -> &Array| -> Vec<f64> {
-            order.iter().flat_map(|name| moment(&after[name]).transposed().flat()).collect()
+        let OptimiserState { steps, tensors } = learner.optimiser.state();
+        assert_eq!(steps, after[&order[0]].step, "{what}");
+        let check = |name: &str, theirs: Vec<f64>| {
+            assert_close(&values(tensors[name].clone()), &theirs, tolerance(precision), &format!("{what} {name}"));
         };
-        assert_eq!(learner.optimiser.steps, after[&order[0]].step, "{what}");
-        assert_close(&values(first), &flat(|m| &m.exp_avg), tolerance(precision), &format!("{what} first moment"));
-        assert_close(&values(second), &flat(|m| &m.exp_avg_sq), tolerance(precision), &format!("{what} second moment"));
+        check("first_moment", flat(after, |m| &m.exp_avg));
+        check("second_moment", flat(after, |m| &m.exp_avg_sq));
     }
 }
 
@@ -166,22 +89,8 @@ fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-10 } else { 5e-6 }
 }
 
-fn learner(hyper: &Hyper, iteration: &Iteration, precision: &Precision) -> Learner<burn_pg::policy::MlpActorCritic> {
-    let clip_range = hyper.clip_coef;
-    Learner {
-        policy: actor_critic(&iteration.weights_before, precision),
-        objective: Objective::new()
-            .with(1.0, PpoClip { clip_range })
-            .with(hyper.vf_coef, Value { clip_range: hyper.clip_vloss.then_some(clip_range) })
-            .with(hyper.ent_coef, Entropy),
-        optimiser: Adam::new(hyper.adam_eps),
-        max_grad_norm: hyper.max_grad_norm,
-        normalize_advantages: hyper.norm_adv,
-    }
-}
-
 /// CleanRL keeps one flag, from before each step, and does not tell truncations apart; here they are terminations.
-fn estimate(hyper: &Hyper, rollout: &Rollout) -> burn_pg::advantage::Targets {
+fn estimate(hyper: &Hyper, rollout: &Rollout) -> Targets {
     let ended: Vec<bool> =
         rollout.dones_before_step[1..].concat().iter().chain(&rollout.next_done).map(|&done| done > 0.5).collect();
     let mut next_values = rollout.values[1..].to_vec();

@@ -1,0 +1,65 @@
+//! Ranges of hyperparameters.
+
+/// Why the hyperparameters of an optimiser are refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HyperparameterError {
+    /// A number is out of range.
+    #[error("`{name}` of {optimiser} is {value}, but must be {range}")]
+    OutOfRange {
+        /// The optimiser, as configurations call it.
+        optimiser: &'static str,
+        /// The hyperparameter.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The values it may have.
+        range: &'static str,
+    },
+    /// Nesterov's rule is only defined with momentum and without dampening.
+    #[error(
+        "`nesterov` of sgd needs `momentum` to be more than 0 and `dampening` to be 0, but they are {momentum} and \
+         {dampening}"
+    )]
+    Nesterov {
+        /// `momentum`
+        momentum: f64,
+        /// `dampening`
+        dampening: f64,
+    },
+}
+
+/// Checks the hyperparameters of one optimiser. NaN is in no range.
+pub(super) struct Hyperparameters {
+    /// The optimiser, as configurations call it.
+    pub(super) optimiser: &'static str,
+}
+
+impl Hyperparameters {
+    pub(super) fn check_decay(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+        self.check(name, value, (0.0..1.0).contains(&value), "0 or more and less than 1")
+    }
+
+    pub(super) fn check_share(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+        self.check(name, value, (0.0..=1.0).contains(&value), "between 0 and 1")
+    }
+
+    pub(super) fn check_positive(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+        self.check(name, value, value.is_finite() && value > 0.0, "more than 0")
+    }
+
+    pub(super) fn check_not_negative(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+        self.check(name, value, value.is_finite() && value >= 0.0, "0 or more")
+    }
+
+    fn check(
+        &self,
+        name: &'static str,
+        value: f64,
+        holds: bool,
+        range: &'static str,
+    ) -> Result<(), HyperparameterError> {
+        let optimiser = self.optimiser;
+        if holds { Ok(()) } else { Err(HyperparameterError::OutOfRange { optimiser, name, value, range }) }
+    }
+}

@@ -1,0 +1,136 @@
+//! RMSprop.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Optimiser, OptimiserState, OptimiserStateError,
+    decay::{add_weight_decay, decayed_sum},
+    hyperparameter::{HyperparameterError, Hyperparameters},
+};
+
+/// The hyperparameters of [`RmsProp`]. The defaults are PyTorch's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RmsPropSpec {
+    /// Decay of the mean of squared gradients, 0 to below 1. Default 0.99.
+    pub alpha: f64,
+    /// Added to the denominator, more than 0. Default 1e-8.
+    pub epsilon: f64,
+    /// Share of the last step in the next, 0 to below 1. Default 0.
+    pub momentum: f64,
+    /// Divide by the standard deviation of the gradients instead of by their root mean square? Default false.
+    pub centered: bool,
+    /// Weight of `|x|^2 / 2` as a part of the loss, 0 or more. Default 0.
+    pub weight_decay: f64,
+}
+
+impl Default for RmsPropSpec {
+    fn default() -> Self {
+        Self { alpha: 0.99, epsilon: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0 }
+    }
+}
+
+impl RmsPropSpec {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first [`HyperparameterError`] there is.
+    pub fn validate(&self) -> Result<(), HyperparameterError> {
+        let of = Hyperparameters { optimiser: "rmsprop" };
+        of.check_decay("alpha", self.alpha)?;
+        of.check_positive("epsilon", self.epsilon)?;
+        of.check_decay("momentum", self.momentum)?;
+        of.check_not_negative("weight_decay", self.weight_decay)
+    }
+}
+
+/// RMSprop, as PyTorch defines it:
+///
+/// ```text
+/// g = g + weight_decay x
+/// v = alpha v + (1 - alpha) g^2
+/// u = alpha u + (1 - alpha) g                               (u = 0 unless centred)
+/// b = momentum b + g / (sqrt(v - u^2) + epsilon)
+/// x = x - lr b
+/// ```
+///
+/// The state holds v as `square_average`, and if they are used, u as `gradient_average` and b as `velocity`, each of
+/// shape `[P]`.
+///
+/// TensorFlow's RMSprop differs: v begins at 1 instead of 0, and epsilon is added under the root. Stable-Baselines3 has
+/// that variant too (`RMSpropTFLike`), for its A2C to repeat older results; by default it takes the one defined here.
+///
+/// Source: T. Tieleman, G. Hinton, *Lecture 6.5: RMSprop* (2012); centred: A. Graves, *Generating sequences with recurrent
+/// neural networks* (2013).
+#[derive(Debug, Clone)]
+pub struct RmsProp {
+    spec: RmsPropSpec,
+    steps: u64,
+    square_average: Option<Tensor<1>>,
+    gradient_average: Option<Tensor<1>>,
+    velocity: Option<Tensor<1>>,
+}
+
+impl RmsProp {
+    const SQUARE_AVERAGE: &str = "square_average";
+    const GRADIENT_AVERAGE: &str = "gradient_average";
+    const VELOCITY: &str = "velocity";
+
+    /// RMSprop before its first step.
+    #[must_use]
+    pub fn new(spec: RmsPropSpec) -> Self {
+        Self { spec, steps: 0, square_average: None, gradient_average: None, velocity: None }
+    }
+
+    /// What the state holds after a step.
+    fn tensor_names(&self) -> Vec<&'static str> {
+        let mut names = vec![Self::SQUARE_AVERAGE];
+        names.extend(self.spec.centered.then_some(Self::GRADIENT_AVERAGE));
+        names.extend((self.spec.momentum > 0.0).then_some(Self::VELOCITY));
+        names
+    }
+}
+
+impl Optimiser for RmsProp {
+    fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+        let RmsPropSpec { alpha, epsilon, momentum, centered, weight_decay } = self.spec;
+        self.steps += 1;
+        let gradient = add_weight_decay(gradient, &parameters, weight_decay);
+
+        let square = gradient.clone().square().mul_scalar(1.0 - alpha);
+        let mut variance = decayed_sum(self.square_average.take(), alpha, square);
+        self.square_average = Some(variance.clone());
+        if centered {
+            let mean = decayed_sum(self.gradient_average.take(), alpha, gradient.clone().mul_scalar(1.0 - alpha));
+            self.gradient_average = Some(mean.clone());
+            // Rounding can take it below 0 where gradients hardly vary, and PyTorch then steps to NaN.
+            variance = (variance - mean.square()).clamp_min(0.0);
+        }
+
+        let mut step = gradient / variance.sqrt().add_scalar(epsilon);
+        if momentum > 0.0 {
+            step = decayed_sum(self.velocity.take(), momentum, step);
+            self.velocity = Some(step.clone());
+        }
+        parameters - step.mul_scalar(learning_rate)
+    }
+
+    fn state(&self) -> OptimiserState {
+        let tensors = [
+            (Self::SQUARE_AVERAGE, self.square_average.as_ref()),
+            (Self::GRADIENT_AVERAGE, self.gradient_average.as_ref()),
+            (Self::VELOCITY, self.velocity.as_ref()),
+        ];
+        OptimiserState::new(self.steps, tensors)
+    }
+
+    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
+        state.check(&self.tensor_names())?;
+        self.steps = state.steps;
+        self.square_average = state.tensors.remove(Self::SQUARE_AVERAGE);
+        self.gradient_average = state.tensors.remove(Self::GRADIENT_AVERAGE);
+        self.velocity = state.tensors.remove(Self::VELOCITY);
+        Ok(())
+    }
+}

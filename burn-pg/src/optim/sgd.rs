@@ -1,0 +1,104 @@
+//! Stochastic gradient descent.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Optimiser, OptimiserState, OptimiserStateError,
+    decay::add_weight_decay,
+    hyperparameter::{HyperparameterError, Hyperparameters},
+};
+
+/// The hyperparameters of [`Sgd`]. The defaults are PyTorch's: none of this.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SgdSpec {
+    /// Share of the velocity that is kept, 0 to below 1. Default 0.
+    pub momentum: f64,
+    /// Share of the gradient that does not enter the velocity, 0 to 1. Default 0.
+    pub dampening: f64,
+    /// Weight of `|x|^2 / 2` as a part of the loss, 0 or more. Default 0.
+    pub weight_decay: f64,
+    /// Look one step of the velocity ahead? Needs momentum, and no dampening. Default false.
+    pub nesterov: bool,
+}
+
+impl SgdSpec {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first [`HyperparameterError`] there is.
+    pub fn validate(&self) -> Result<(), HyperparameterError> {
+        let of = Hyperparameters { optimiser: "sgd" };
+        of.check_decay("momentum", self.momentum)?;
+        of.check_share("dampening", self.dampening)?;
+        of.check_not_negative("weight_decay", self.weight_decay)?;
+        let (momentum, dampening) = (self.momentum, self.dampening);
+        match self.nesterov && (momentum == 0.0 || dampening > 0.0) {
+            true => Err(HyperparameterError::Nesterov { momentum, dampening }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Stochastic gradient descent, as PyTorch defines it:
+///
+/// ```text
+/// g = g + weight_decay x
+/// b = momentum b + (1 - dampening) g      (b = g in the first step)
+/// x = x - lr b                            (Nesterov: x = x - lr (g + momentum b))
+/// ```
+///
+/// The state holds b as `velocity`, of shape `[P]`, if there is momentum.
+///
+/// Source: I. Sutskever, J. Martens, G. Dahl, G. Hinton, *On the importance of initialization and momentum in deep
+/// learning* (2013).
+#[derive(Debug, Clone)]
+pub struct Sgd {
+    spec: SgdSpec,
+    steps: u64,
+    velocity: Option<Tensor<1>>,
+}
+
+impl Sgd {
+    const VELOCITY: &str = "velocity";
+
+    /// Stochastic gradient descent before its first step.
+    #[must_use]
+    pub fn new(spec: SgdSpec) -> Self {
+        Self { spec, steps: 0, velocity: None }
+    }
+
+    /// Which way to go, and the velocity with it.
+    fn accelerate(&mut self, gradient: Tensor<1>) -> Tensor<1> {
+        let SgdSpec { momentum, dampening, nesterov, .. } = self.spec;
+        let velocity = match self.velocity.take() {
+            // The first gradient is not dampened.
+            None => gradient.clone(),
+            Some(velocity) => velocity.mul_scalar(momentum) + gradient.clone().mul_scalar(1.0 - dampening),
+        };
+        self.velocity = Some(velocity.clone());
+        if nesterov { gradient + velocity.mul_scalar(momentum) } else { velocity }
+    }
+}
+
+impl Optimiser for Sgd {
+    fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+        self.steps += 1;
+        let gradient = add_weight_decay(gradient, &parameters, self.spec.weight_decay);
+        let direction = if self.spec.momentum > 0.0 { self.accelerate(gradient) } else { gradient };
+        parameters - direction.mul_scalar(learning_rate)
+    }
+
+    fn state(&self) -> OptimiserState {
+        OptimiserState::new(self.steps, [(Self::VELOCITY, self.velocity.as_ref())])
+    }
+
+    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
+        let has_velocity = self.spec.momentum > 0.0;
+        state.check(if has_velocity { &[Self::VELOCITY] } else { &[] })?;
+        self.steps = state.steps;
+        self.velocity = state.tensors.remove(Self::VELOCITY);
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! An optimiser as a configuration names it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Adam, AdamSpec, AdamW, AdamWSpec, HyperparameterError, Optimiser, RmsProp, RmsPropSpec, Sgd, SgdSpec};
+
+/// An optimiser of this library with its hyperparameters. Those that a configuration leaves out keep their defaults.
+///
+/// ```
+/// use burn_pg::optim::{OptimiserSpec, RmsPropSpec};
+///
+/// let spec: OptimiserSpec = toml::from_str("kind = 'rmsprop'\nepsilon = 1e-5")?;
+/// assert_eq!(spec, OptimiserSpec::RmsProp(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));
+/// spec.validate()?;
+/// let optimiser = spec.build();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OptimiserSpec {
+    /// [`Adam`], `kind = "adam"`.
+    Adam(AdamSpec),
+    /// [`AdamW`], `kind = "adamw"`.
+    AdamW(AdamWSpec),
+    /// [`RmsProp`], `kind = "rmsprop"`.
+    RmsProp(RmsPropSpec),
+    /// [`Sgd`], `kind = "sgd"`.
+    Sgd(SgdSpec),
+}
+
+impl Default for OptimiserSpec {
+    fn default() -> Self {
+        Self::Adam(AdamSpec::default())
+    }
+}
+
+impl OptimiserSpec {
+    /// Checks every hyperparameter.
+    ///
+    /// # Errors
+    /// The first [`HyperparameterError`] there is.
+    pub fn validate(&self) -> Result<(), HyperparameterError> {
+        match self {
+            Self::Adam(spec) => spec.validate(),
+            Self::AdamW(spec) => spec.validate(),
+            Self::RmsProp(spec) => spec.validate(),
+            Self::Sgd(spec) => spec.validate(),
+        }
+    }
+
+    /// The optimiser, before its first step. Hyperparameters are taken as they are: [`validate`](Self::validate) first.
+    #[must_use]
+    pub fn build(self) -> Box<dyn Optimiser> {
+        match self {
+            Self::Adam(spec) => Box::new(Adam::new(spec)),
+            Self::AdamW(spec) => Box::new(AdamW::new(spec)),
+            Self::RmsProp(spec) => Box::new(RmsProp::new(spec)),
+            Self::Sgd(spec) => Box::new(Sgd::new(spec)),
+        }
+    }
+}

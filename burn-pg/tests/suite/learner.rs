@@ -1,0 +1,102 @@
+//! A minibatch that is cut into micro-batches trains as if it were whole.
+
+use burn_pg::{
+    Learner,
+    loss::normalize,
+    optim::{BatchMean, OptimiserState, OptimiserStateError},
+    policy::MlpActorCritic,
+    rollout::Batch,
+};
+
+use crate::{
+    precision::{Precision, assert_close, values},
+    recorded_update::recorded_update,
+};
+
+/// A learner that has moved away from the policy of the batch, so that some ratios are clipped and others are not.
+fn moved(recording: &str, precision: &Precision) -> (Learner<MlpActorCritic>, Batch) {
+    let case = recorded_update(recording);
+    let iteration = &case.iterations[0];
+    let batch = iteration.batch(precision);
+    let mut learner = case.hyper.learner(&iteration.weights_before, precision);
+    for _ in 0..3 {
+        let _ = learner.step(batch.clone(), 0.02);
+    }
+    (learner, batch)
+}
+
+fn rounding(precision: &Precision) -> f64 {
+    if precision.is_double() { 1e-12 } else { 1e-6 }
+}
+
+#[test]
+fn micro_batches_add_up_to_the_minibatch() {
+    for recording in ["discrete_small", "discrete_vclip_annealed"] {
+        for precision in Precision::all() {
+            let (mut learner, batch) = moved(recording, &precision);
+            assert!(learner.normalize_advantages, "a statistic of the whole minibatch is among what is tested");
+            let (gradient, metrics) = learner.gradient(batch.clone());
+            let gradient = values(gradient);
+            assert!(gradient.iter().any(|element| element.abs() > 1e-2));
+            // Of sizes 3 and 31 the last part is a single sample of the 64 or 32.
+            for size in [1, 3, 31, batch.len() - 1, batch.len(), batch.len() + 1] {
+                let what = format!("{recording} {precision:?} {size} of {}", batch.len());
+                learner.micro_batch_size = Some(size);
+                let (ours, our_metrics) = learner.gradient(batch.clone());
+                assert_close(&values(ours), &gradient, rounding(&precision), &what);
+                assert_eq!(our_metrics.len(), metrics.len(), "{what}");
+                for ((our_name, ours), (name, whole)) in our_metrics.into_iter().zip(&metrics) {
+                    assert_eq!(our_name, *name, "{what}");
+                    let whole = values(whole.clone());
+                    assert!(*name != "clip_fraction" || (0.01..0.99).contains(&whole[0]), "{what}: {whole:?}");
+                    assert_close(&values(ours), &whole, rounding(&precision), &format!("{what} {name}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_of_micro_batches_is_a_step_of_the_minibatch() {
+    for precision in Precision::all() {
+        let step = |micro_batch_size: Option<usize>| {
+            let (mut learner, batch) = moved("discrete_small", &precision);
+            learner.micro_batch_size = micro_batch_size;
+            learner.step(batch, 1e-3).into_iter().map(|(name, value)| (name, values(value)[0])).unzip()
+        };
+        let (names, whole): (Vec<_>, Vec<f64>) = step(None);
+        assert_eq!(names.last(), Some(&"grad_norm"));
+        let (same_names, parts): (Vec<_>, Vec<f64>) = step(Some(3));
+        assert_eq!(same_names, names);
+        assert_close(&parts, &whole, rounding(&precision), &format!("{precision:?} {names:?}"));
+    }
+}
+
+#[test]
+fn parts_of_any_sizes_count_by_their_samples() {
+    for precision in Precision::all() {
+        let (mut learner, mut batch) = moved("discrete_small", &precision);
+        let (whole, _) = learner.gradient(batch.clone());
+        batch.advantages = normalize(batch.advantages);
+        learner.normalize_advantages = false;
+        let mut gradient = BatchMean::new(batch.len());
+        let samples: Vec<u32> = (0..).take(batch.len()).collect();
+        let (one, others) = samples.split_at(1);
+        let (ten, rest) = others.split_at(10);
+        for part in [ten, one, rest] {
+            gradient.add(learner.gradient(batch.select(part)).0, part.len());
+        }
+        assert_close(&values(gradient.finish()), &values(whole), rounding(&precision), &format!("{precision:?}"));
+    }
+}
+
+#[test]
+fn the_state_of_an_optimiser_of_other_networks_is_refused() {
+    let precision = &Precision::all()[0];
+    let (mut learner, _) = moved("discrete_small", precision);
+    let three = precision.vector(&[1.0, 2.0, 3.0]).inner();
+    let state = OptimiserState::new(1, [("first_moment", Some(&three)), ("second_moment", Some(&three))]);
+    let error = learner.set_optimiser_state(state).unwrap_err();
+    assert!(matches!(error, OptimiserStateError::Length { length: 3, .. }), "{error}");
+    assert_eq!(learner.optimiser.state().steps, 3, "as it was");
+}

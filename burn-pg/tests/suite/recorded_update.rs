@@ -1,0 +1,125 @@
+//! Whole updates as CleanRL made them.
+
+use std::collections::BTreeMap;
+
+use burn_pg::{
+    Learner,
+    distribution::ActionTensor,
+    loss::{Entropy, Objective, PpoClip, Value},
+    optim::{Adam, AdamSpec},
+    policy::MlpActorCritic,
+    rollout::Batch,
+};
+use serde::Deserialize;
+
+use crate::{
+    golden::{Array, golden},
+    network::{Weights, actor_critic},
+    precision::Precision,
+};
+
+/// The recording of this name.
+pub fn recorded_update(name: &str) -> Case {
+    let File { case } = golden(&format!("update/ppo_cleanrl_{name}.json"));
+    assert!(!case.iterations.is_empty());
+    case
+}
+
+#[derive(Deserialize)]
+struct File {
+    case: Case,
+}
+
+#[derive(Deserialize)]
+pub struct Case {
+    pub hyper: Hyper,
+    pub iterations: Vec<Iteration>,
+}
+
+#[derive(Deserialize)]
+pub struct Hyper {
+    pub lr: f64,
+    pub adam_eps: f64,
+    pub gamma: f64,
+    pub gae_lambda: f64,
+    pub num_minibatches: usize,
+    pub clip_coef: f64,
+    pub norm_adv: bool,
+    pub clip_vloss: bool,
+    pub ent_coef: f64,
+    pub vf_coef: f64,
+    pub max_grad_norm: f64,
+}
+
+#[derive(Deserialize)]
+pub struct Iteration {
+    pub weights_before: Weights,
+    pub adam_before: Option<BTreeMap<String, Moments>>,
+    pub rollout: Rollout,
+    pub permutations: Vec<Vec<u32>>,
+    pub expected: Expected,
+}
+
+#[derive(Deserialize)]
+pub struct Moments {
+    pub step: u64,
+    pub exp_avg: Array,
+    pub exp_avg_sq: Array,
+}
+
+#[derive(Deserialize)]
+pub struct Rollout {
+    pub obs: Vec<Vec<Vec<f64>>>,
+    pub actions: Vec<Vec<i64>>,
+    pub log_probs: Vec<Vec<f64>>,
+    pub values: Vec<Vec<f64>>,
+    pub next_value: Vec<f64>,
+    pub rewards: Vec<Vec<f64>>,
+    pub dones_before_step: Vec<Vec<f64>>,
+    pub next_done: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+pub struct Expected {
+    pub advantages: Vec<Vec<f64>>,
+    pub returns: Vec<Vec<f64>>,
+    pub grad_norms_before_clip: Vec<f64>,
+    pub losses_loss_pg_v_entropy_kl: Vec<[f64; 5]>,
+    pub clip_fractions: Vec<f64>,
+    pub explained_variance: f64,
+    pub weights_after: Weights,
+    pub adam_after: Option<BTreeMap<String, Moments>>,
+}
+
+impl Hyper {
+    /// What CleanRL trained with, on recorded weights.
+    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<MlpActorCritic> {
+        let clip_range = self.clip_coef;
+        Learner {
+            policy: actor_critic(weights, precision),
+            objective: Objective::new()
+                .with(1.0, PpoClip { clip_range })
+                .with(self.vf_coef, Value { clip_range: self.clip_vloss.then_some(clip_range) })
+                .with(self.ent_coef, Entropy),
+            optimiser: Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),
+            max_grad_norm: self.max_grad_norm,
+            normalize_advantages: self.norm_adv,
+            micro_batch_size: None,
+        }
+    }
+}
+
+impl Iteration {
+    /// The samples of the rollout, with the recorded advantages and returns.
+    pub fn batch(&self, precision: &Precision) -> Batch {
+        let Self { rollout, expected, .. } = self;
+        Batch {
+            observations: precision.matrix(&rollout.obs.concat()),
+            actions: ActionTensor::Discrete(precision.indices(&rollout.actions.concat())),
+            log_probs: precision.vector(&rollout.log_probs.concat()),
+            values: precision.vector(&rollout.values.concat()),
+            advantages: precision.vector(&expected.advantages.concat()),
+            returns: precision.vector(&expected.returns.concat()),
+        }
+    }
+}
