@@ -14,7 +14,7 @@ use burn_pg::{
     envs::{EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value},
     optim::{Adam, AdamSpec},
-    policy::{Activation, ActorCritic, MlpActorCritic},
+    policy::{Activation, ActorCritic, MlpActorCritic, MlpShape},
     rollout::Batch,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -22,7 +22,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 fn networks(activation: Activation, device: &Device) -> MlpActorCritic {
     let envs = make("CartPole-v1", 1).expect("a registered environment");
     let rng = &mut EnvRng::new(0);
-    MlpActorCritic::new(envs.spec(), &[64, 64], activation, rng, device).expect("a discrete action space")
+    let shape = MlpShape { activation, ..MlpShape::default() };
+    MlpActorCritic::new(envs.spec(), &shape, rng, device).expect("observations in a box")
 }
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {

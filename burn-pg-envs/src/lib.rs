@@ -20,6 +20,7 @@ mod action;
 pub mod classic;
 mod env;
 mod error;
+mod normalizer;
 mod registry;
 mod seeding;
 mod space;

@@ -170,7 +170,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
     // without it gives those of each event, and with them the observation before.
     let (mut finals, num_envs) = (BTreeMap::new(), flat(&events[0]["raw_obs"]).len() / 3);
     replay(&events, &BTreeMap::new(), |k, envs| {
-        let RunningMoments { mean, variance, .. } = &envs.observation_normalizer().moments;
+        let RunningMoments { mean, variance, .. } = &envs.observation_normalizer().unwrap().moments;
         let recorded = events[k]["normalized_terminal_obs"].as_object().into_iter().flatten();
         for (env, last) in recorded {
             let before = |d: usize| f64::from(flat(last)[d]) * (variance[d] + 1e-8).sqrt() + mean[d];
@@ -197,7 +197,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
     });
     assert_eq!(compared, finals.len());
     // NumPy takes the mean of each batch of observations in single precision, ours is in double.
-    let (observations, rewards) = (envs.observation_normalizer(), envs.reward_normalizer().unwrap());
+    let (observations, rewards) = (envs.observation_normalizer().unwrap(), envs.reward_normalizer().unwrap());
     assert_close(&observations.moments.mean, &numbers(&recorded["obs_rms"]["mean"]), 1e-6, "mean");
     assert_close(&observations.moments.variance, &numbers(&recorded["obs_rms"]["var"]), 1e-6, "variance");
     assert_close(&rewards.moments.variance, &[recorded["ret_rms"]["var"].as_f64().unwrap()], 1e-6, "returns");
@@ -272,14 +272,14 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     push_left(&mut envs, 25);
     push_left(&mut other, 25);
     assert_eq!(other.batch(), envs.batch());
-    assert_eq!(other.observation_normalizer(), envs.observation_normalizer());
+    assert_eq!(other.observation_normalizer().unwrap(), envs.observation_normalizer().unwrap());
     assert_eq!(other.reward_normalizer(), envs.reward_normalizer());
 
     // With frozen statistics nothing is learnt.
-    let before = envs.observation_normalizer().clone();
+    let before = envs.observation_normalizer().unwrap().clone();
     envs.set_training(false);
     push_left(&mut envs, 5);
-    assert_eq!(envs.observation_normalizer().clone(), before);
+    assert_eq!(envs.observation_normalizer().unwrap().clone(), before);
 
     // A wrapper does not fit where there is none, nor the other way round.
     let mut bare = make("CartPole-v1", 3).unwrap();
@@ -330,7 +330,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
     let error = envs.step(Actions::Discrete(&[0, 1, 2, 0])).unwrap_err();
     assert!(matches!(error, EnvError::Failed { env: 1, .. }), "{error}");
     assert_eq!(envs.batch().valid, [true, false, false, true]);
-    let normalizer = envs.observation_normalizer().clone();
+    let normalizer = envs.observation_normalizer().unwrap().clone();
     assert!((normalizer.moments.count - (4.0 + 2.0 + 1e-4)).abs() < 1e-9, "two rows were seen");
     assert_eq!(envs.reward_normalizer().unwrap().returns, [1.0, 0.0, 0.0, 1.0]);
 
@@ -340,7 +340,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
     for env in [0, 3] {
         assert_eq!((batch.observations[env], batch.rewards[env]), (before.observations[env], before.rewards[env]));
     }
-    assert!((envs.observation_normalizer().moments.count - (4.0 + 2.0 + 2.0 + 1e-4)).abs() < 1e-9);
+    assert!((envs.observation_normalizer().unwrap().moments.count - (4.0 + 2.0 + 2.0 + 1e-4)).abs() < 1e-9);
     let batch = envs.step(Actions::Discrete(&[0; 4])).unwrap();
     assert!(batch.observations.iter().all(|observation| observation.is_finite()));
 
@@ -357,19 +357,18 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
 fn statistics_move_to_a_batch_of_another_size() {
     let mut envs = Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
     push_left(&mut envs, 40);
-    let observations = envs.observation_normalizer().clone();
+    let observations = envs.observation_normalizer().unwrap().clone();
     let rewards = envs.reward_normalizer().cloned();
     let mut other =
-        Normalize::with_normalizers(make("CartPole-v1", 7).unwrap(), observations.clone(), rewards).unwrap();
-    other.set_training(false);
+        Normalize::with_normalizers(make("CartPole-v1", 7).unwrap(), Some(observations.clone()), rewards).unwrap();
     let mut raw = make("CartPole-v1", 7).unwrap().reset(9).unwrap().observations.clone();
-    other.observation_normalizer().apply(&mut raw);
+    other.observation_normalizer().unwrap().apply(&mut raw);
     assert_eq!(other.reset(9).unwrap().observations, raw);
-    let refused = Normalize::with_normalizers(make("Pendulum-v1", 7).unwrap(), observations.clone(), None);
+    let refused = Normalize::with_normalizers(make("Pendulum-v1", 7).unwrap(), Some(observations.clone()), None);
     assert!(matches!(refused, Err(EnvError::State { .. })));
     let unsound = ObservationNormalizer { clip: f64::NAN, ..observations };
     assert!(matches!(
-        Normalize::with_normalizers(make("CartPole-v1", 1).unwrap(), unsound, None),
+        Normalize::with_normalizers(make("CartPole-v1", 1).unwrap(), Some(unsound), None),
         Err(EnvError::State { .. })
     ));
 }

@@ -5,7 +5,10 @@ use std::{fmt, ops::Deref, str::FromStr};
 use burn_pg_envs::UnknownName;
 use serde::{Deserialize, Serialize};
 
-use crate::{device::DeviceChoice, policy::Activation};
+use crate::{
+    device::DeviceChoice,
+    policy::{Activation, Exploration, MlpShape},
+};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
@@ -58,8 +61,17 @@ pub struct Config {
     pub max_grad_norm: f64,
     /// Widths of the hidden layers of actor and critic, each 1 to 4,096, at most 64 of them. Default `[64, 64]`.
     pub hidden_sizes: Vec<usize>,
-    /// What follows each hidden layer, `tanh` or `relu`. Default `tanh`.
+    /// What follows each hidden layer, `tanh`, `relu` or `silu`. Default `tanh`.
     pub activation: Activation,
+    /// Do actor and critic share their hidden layers? Default false.
+    pub shared_layers: bool,
+    /// How continuous actions are explored: `squash`, `state_dependent` and `log_std`. Default: a Gaussian of standard
+    /// deviation 1 that is clipped to the bounds.
+    pub exploration: Exploration,
+    /// Shift and scale observations by their running mean and deviation? Default false.
+    pub normalize_observations: bool,
+    /// Divide rewards by the running deviation of the discounted return? Default false.
+    pub normalize_rewards: bool,
     /// Episodes of the evaluation after training, 1 to 1,048,576. Default 100.
     pub eval_episodes: usize,
 }
@@ -90,6 +102,10 @@ impl Default for Config {
             max_grad_norm: 0.5,
             hidden_sizes: vec![64, 64],
             activation: Activation::Tanh,
+            shared_layers: false,
+            exploration: Exploration::default(),
+            normalize_observations: false,
+            normalize_rewards: false,
             eval_episodes: 100,
         }
     }
@@ -310,6 +326,9 @@ impl Config {
         let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 4096));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
 
+        let log_std = self.exploration.log_std;
+        check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;
+
         let batch = self.num_envs.saturating_mul(self.num_steps);
         check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
         if !batch.is_multiple_of(self.num_minibatches) {
@@ -354,6 +373,17 @@ impl CheckedConfig {
     #[must_use]
     pub fn batch_size(&self) -> usize {
         self.num_envs * self.num_steps
+    }
+
+    /// The networks.
+    #[must_use]
+    pub fn mlp_shape(&self) -> MlpShape {
+        MlpShape {
+            hidden_sizes: self.hidden_sizes.clone(),
+            activation: self.activation,
+            shared: self.shared_layers,
+            exploration: self.exploration,
+        }
     }
 
     /// Samples of one minibatch.

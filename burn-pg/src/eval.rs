@@ -71,15 +71,16 @@ pub fn evaluate<P: ActorCritic>(
         let env_steps = u64::from(step - 1) * num_envs as u64;
         check_observations(&envs.batch().observations, num_envs, env_steps)?;
         let observations = TensorData::new(envs.batch().observations.clone(), [num_envs, width]);
-        let distribution = policy.distribution(Tensor::from_data(observations, device));
+        let distribution = policy.distribution(Tensor::from_data(observations, device).into());
         let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
         actions.clear();
         let chosen = if stochastic {
-            P::Dist::sample(&parameters, &mut streams, &mut actions, &mut Vec::new())
+            distribution.sample(&parameters, &mut streams, &mut actions, &mut Vec::new())
         } else {
-            P::Dist::mode(&parameters, num_envs, &mut actions)
+            distribution.mode(&parameters, num_envs, &mut actions)
         };
         chosen.map_err(|source| Error::Policy { env_steps, source })?;
+        distribution.to_env(&mut actions);
         let batch = envs.step(actions.as_actions())?;
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {

@@ -5,6 +5,7 @@
 //! | `config.toml` | every setting, resolved: enough to run again |
 //! | `metrics.jsonl` | one [`UpdateStats`] a line |
 //! | `policy.safetensors` | the trained networks |
+//! | `normalizer.json` | what observations are normalised with, if they are |
 //! | `summary.json` | the outcome |
 
 use std::{
@@ -12,6 +13,8 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
+
+use burn_pg_envs::wrapper::ObservationNormalizer;
 
 use crate::{
     UpdateStats,
@@ -48,6 +51,14 @@ pub enum RunDirError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
+        reason: String,
+    },
+    /// Its `normalizer.json` is not one.
+    #[error("{} is not a normaliser: {reason}", .path.display())]
+    Normalizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
     /// Its `config.toml` holds a setting that is refused.
@@ -133,6 +144,26 @@ impl RunDir {
     /// [`RunDirError::Write`].
     pub fn write_config(&self, config: &Config) -> Result<(), RunDirError> {
         self.write("config.toml", config.to_toml().as_bytes())
+    }
+
+    /// Writes what observations are normalised with.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_normalizer(&self, normalizer: &ObservationNormalizer) -> Result<(), RunDirError> {
+        let text = serde_json::to_string(normalizer)
+            .map_err(|error| RunDirError::Write { path: self.path.join("normalizer.json"), source: error.into() })?;
+        self.write("normalizer.json", text.as_bytes())
+    }
+
+    /// Reads what observations are normalised with.
+    ///
+    /// # Errors
+    /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
+    pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
+        let path = self.path.join("normalizer.json");
+        let text = fs::read_to_string(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
+        serde_json::from_str(&text).map_err(|error| RunDirError::Normalizer { path, reason: error.to_string() })
     }
 
     /// Writes the outcome.

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burn_pg_envs::{EnvRng, wrapper::EpisodeStats};
+use burn_pg_envs::{
+    EnvRng,
+    wrapper::{EpisodeStats, ObservationNormalizer},
+};
 
 use crate::{
     Error, Observer, UpdateStats,
@@ -63,6 +66,12 @@ impl<P: ActorCritic> Trainer<P> {
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.parts.collector.env_steps()
+    }
+
+    /// What observations are normalised with, if they are: the policy needs it.
+    #[must_use]
+    pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        self.parts.collector.observation_normalizer()
     }
 
     /// Statistics of the episodes that have ended so far.

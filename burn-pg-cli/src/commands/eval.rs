@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn_pg::{
     CheckedConfig, DeviceChoice, Error,
+    algorithm::evaluation_envs,
     device::{self, OpenDevice},
     envs::{EnvRng, VectorEnv, make},
     evaluate,
@@ -82,10 +83,11 @@ fn load(args: &Args) -> Result<Agent> {
     let dir = RunDir::open(&args.run_dir);
     let config = dir.config()?.validate()?;
     let device = device::open(args.device)?;
-    let envs = make(&config.env, args.episodes as usize)?;
+    let normalizer = config.normalize_observations.then(|| dir.normalizer()).transpose()?;
+    let envs = evaluation_envs(make(&config.env, args.episodes as usize)?, &config, normalizer)?;
     // Every weight is replaced by the saved one, so it does not matter which stream draws them.
     let rng = &mut EnvRng::new(0);
-    let policy = MlpActorCritic::new(envs.spec(), &config.hidden_sizes, config.activation, rng, &device.device);
+    let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.device);
     let policy = weights::load(policy.map_err(Error::from)?, &dir.policy_path())?;
     Ok(Agent { config, device, policy, envs })
 }

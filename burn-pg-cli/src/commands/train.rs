@@ -5,7 +5,7 @@ use std::{fmt, ops::ControlFlow, path::PathBuf, time::Instant};
 use anyhow::Result;
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Evaluation, Trainer, UpdateStats,
-    algorithm::ppo,
+    algorithm::{evaluation_envs, ppo},
     burn::module::Module,
     config::Algo,
     device::{self, OpenDevice},
@@ -105,6 +105,11 @@ impl Run {
 
             let policy = trainer.policy().valid();
             weights::save(&policy, &dir.policy_path())?;
+            let normalizer = trainer.observation_normalizer().cloned();
+            if let Some(normalizer) = &normalizer {
+                dir.write_normalizer(normalizer)?;
+            }
+            let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
             let evaluation = evaluate(&policy, fresh_envs, config.seed, false, &device.device)?;
             let outcome = Outcome { config, device, trainer, dir, seconds, evaluation };
             outcome.dir.write_summary(&outcome.summary())?;

@@ -52,6 +52,25 @@ impl ActionBuffer {
         }
     }
 
+    /// Holds these actions in place of its own, in the same memory if they are of the same kind.
+    pub fn set(&mut self, actions: Actions<'_>) {
+        fn refill<T: Copy>(own: &mut Vec<T>, new: &[T]) {
+            own.clear();
+            own.extend_from_slice(new);
+        }
+        match (self, actions) {
+            (Self::Discrete(own), Actions::Discrete(new)) | (Self::MultiDiscrete(own), Actions::MultiDiscrete(new)) => {
+                refill(own, new);
+            }
+            (Self::MultiBinary(own), Actions::MultiBinary(new)) => refill(own, new),
+            (Self::Continuous(own), Actions::Continuous(new)) => refill(own, new),
+            (other, Actions::Discrete(new)) => *other = Self::Discrete(new.to_vec()),
+            (other, Actions::MultiDiscrete(new)) => *other = Self::MultiDiscrete(new.to_vec()),
+            (other, Actions::MultiBinary(new)) => *other = Self::MultiBinary(new.to_vec()),
+            (other, Actions::Continuous(new)) => *other = Self::Continuous(new.to_vec()),
+        }
+    }
+
     /// Forgets the actions and keeps the memory.
     pub fn clear(&mut self) {
         match self {

@@ -9,7 +9,7 @@ mod workload;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, EnvError, EnvSpec};
+use crate::{Actions, EnvError, EnvSpec, normalizer::ObservationNormalizer};
 
 pub use batch::StepBatch;
 pub use saved::SavedEnvs;
@@ -39,6 +39,11 @@ pub trait VectorEnv: Send {
 
     /// What the last reset or step produced.
     fn batch(&self) -> &StepBatch;
+
+    /// What observations are normalised with, if a wrapper does that: a policy that was trained on them needs it.
+    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        None
+    }
 
     /// Chooses what happens at the end of an episode, from the next step on. An episode that has ended under another mode and
     /// still awaits its reset gets it in place of that step, unless the new mode is to do it by hand.
@@ -92,6 +97,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn spec(&self) -> &EnvSpec;
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
+            fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn set_autoreset(&mut self, autoreset: Autoreset);
             fn set_time_limit(&mut self, steps: Option<u32>);
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;

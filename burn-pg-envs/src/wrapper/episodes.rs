@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv};
+use crate::{
+    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
+};
 
 /// Episodes that the running means look back on.
 const RECENT: usize = 100;
@@ -77,6 +79,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
             fn spec(&self) -> &EnvSpec;
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
+            fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn set_autoreset(&mut self, autoreset: Autoreset);
             fn set_time_limit(&mut self, steps: Option<u32>);
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;

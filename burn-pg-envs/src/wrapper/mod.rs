@@ -1,13 +1,12 @@
 //! Layers around an environment or a batch of them, with state that is saved and loaded with it.
 
 mod episodes;
-mod moments;
 mod normalize;
 mod time_limit;
 mod transform_actions;
 
+pub use crate::normalizer::{ObservationNormalizer, RewardNormalizer, RunningMoments};
 pub use episodes::{EpisodeStats, RecordEpisodes};
-pub use moments::RunningMoments;
-pub use normalize::{Normalize, ObservationNormalizer, RewardNormalizer};
+pub use normalize::Normalize;
 pub use time_limit::{TimeLimit, TimeLimitState};
 pub use transform_actions::{ActionTransform, TransformActions};

@@ -2,88 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RunningMoments;
-use crate::{Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv};
-
-/// Added to variances before the root is taken.
-const EPSILON: f64 = 1e-8;
-
-/// Shifts and scales observations by their running mean and deviation, and clips them:
-/// `clip((o - mean) / sqrt(variance + 1e-8), -clip, clip)`. Plain data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ObservationNormalizer {
-    /// Of the observations seen.
-    pub moments: RunningMoments,
-    /// Bound of what comes out; 10 by default.
-    pub clip: f64,
-}
-
-impl ObservationNormalizer {
-    /// Of observations of `len` numbers.
-    #[must_use]
-    pub fn new(len: usize) -> Self {
-        Self { moments: RunningMoments::new(len), clip: 10.0 }
-    }
-
-    /// Normalises observations of shape `[N, D]` in place.
-    #[allow(clippy::cast_possible_truncation)] // observations are single precision
-    pub fn apply(&self, observations: &mut [f32]) {
-        let RunningMoments { mean, variance, .. } = &self.moments;
-        for row in observations.chunks_exact_mut(mean.len()) {
-            for ((number, mean), variance) in row.iter_mut().zip(mean).zip(variance) {
-                let normal = (f64::from(*number) - mean) / (variance + EPSILON).sqrt();
-                *number = normal.clamp(-self.clip, self.clip) as f32;
-            }
-        }
-    }
-}
-
-/// Divides rewards by the running deviation of the discounted return, and clips them:
-/// `clip(r / sqrt(variance + 1e-8), -clip, clip)`. They are not shifted, which would change the task. Plain data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RewardNormalizer {
-    /// Of the discounted returns, which are one number a step.
-    pub moments: RunningMoments,
-    /// Discounted return of each running episode. Shape `[N]`.
-    pub returns: Vec<f64>,
-    /// Discount of the returns.
-    pub gamma: f64,
-    /// Bound of what comes out; 10 by default.
-    pub clip: f64,
-}
-
-impl RewardNormalizer {
-    /// For `num_envs` environments.
-    #[must_use]
-    pub fn new(num_envs: usize, gamma: f64) -> Self {
-        Self { moments: RunningMoments::new(1), returns: vec![0.0; num_envs], gamma, clip: 10.0 }
-    }
-
-    /// Takes in rewards of shape `[N]`.
-    pub fn update(&mut self, rewards: &[f64]) {
-        let totals: Vec<f64> = rewards.iter().enumerate().map(|(env, &reward)| self.advance(env, reward)).collect();
-        self.moments.update(&totals);
-    }
-
-    /// The discounted return of environment `env` with its next reward.
-    fn advance(&mut self, env: usize, reward: f64) -> f64 {
-        let total = &mut self.returns[env];
-        *total = *total * self.gamma + reward;
-        *total
-    }
-
-    /// The normalised reward.
-    #[must_use]
-    pub fn apply(&self, reward: f64) -> f64 {
-        (reward / (self.moments.variance[0] + EPSILON).sqrt()).clamp(-self.clip, self.clip)
-    }
-}
+use crate::{
+    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv,
+    normalizer::{ObservationNormalizer, RewardNormalizer, RunningMoments},
+};
 
 /// A batch of environments with normalised observations and rewards, as Stable-Baselines3's `VecNormalize` has them.
 /// Episode statistics are those of the raw rewards.
 pub struct Normalize<V> {
     inner: V,
-    observations: ObservationNormalizer,
+    observations: Option<ObservationNormalizer>,
     rewards: Option<RewardNormalizer>,
     /// Do the statistics learn from what they see?
     training: bool,
@@ -96,7 +24,7 @@ pub struct Normalize<V> {
 /// The statistics, as they are saved.
 #[derive(Serialize, Deserialize)]
 struct Statistics {
-    observations: ObservationNormalizer,
+    observations: Option<ObservationNormalizer>,
     rewards: Option<RewardNormalizer>,
     training: bool,
 }
@@ -110,40 +38,38 @@ impl<V: VectorEnv> Normalize<V> {
     pub fn new(inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
         let observations = ObservationNormalizer::new(inner.spec().observation_space.flat_len());
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
-        Self::with_normalizers(inner, observations, rewards)
+        let mut wrapped = Self::with_normalizers(inner, Some(observations), rewards)?;
+        wrapped.training = true;
+        wrapped.reset(0)?;
+        Ok(wrapped)
     }
 
-    /// Around `inner`, with statistics that have been learnt elsewhere; those of rewards may be of another number of
-    /// environments. The environments are reset with seed 0.
+    /// Around `inner`, with statistics of observations or rewards or both that have been learnt elsewhere; those of rewards
+    /// may be of another number of environments. They stay as they are, unless [`set_training`](Self::set_training) says
+    /// otherwise. The environments are reset with seed 0.
     ///
     /// # Errors
     /// [`EnvError::State`] if the statistics do not fit; [`EnvError::Failed`] if an environment cannot be reset.
     pub fn with_normalizers(
         mut inner: V,
-        observations: ObservationNormalizer,
+        observations: Option<ObservationNormalizer>,
         mut rewards: Option<RewardNormalizer>,
     ) -> Result<Self, EnvError> {
         inner.set_autoreset(Autoreset::SameStep);
         if let Some(rewards) = &mut rewards {
             rewards.returns = vec![0.0; inner.num_envs()];
         }
-        check(&inner, &observations, rewards.as_ref())?;
+        check(&inner, observations.as_ref(), rewards.as_ref())?;
         let batch = inner.batch().clone();
         let (observed, returns) = (Vec::new(), Vec::new());
-        let mut wrapped = Self { inner, observations, rewards, training: true, batch, observed, returns };
+        let mut wrapped = Self { inner, observations, rewards, training: false, batch, observed, returns };
         wrapped.reset(0)?;
         Ok(wrapped)
     }
 
-    /// Should the statistics learn from what they see, as they do by default? For evaluation they should not.
+    /// Should the statistics learn from what they see? For evaluation they should not.
     pub fn set_training(&mut self, training: bool) {
         self.training = training;
-    }
-
-    /// The statistics of the observations.
-    #[must_use]
-    pub fn observation_normalizer(&self) -> &ObservationNormalizer {
-        &self.observations
     }
 
     /// The statistics of the rewards, if they are normalised.
@@ -163,7 +89,9 @@ impl<V: VectorEnv> Normalize<V> {
             let raw = self.inner.batch();
             for env in (0..raw.rewards.len()).filter(|&env| chosen(env)) {
                 self.batch.copy_row(raw, env);
-                self.observations.apply(self.batch.observation_mut(env));
+                if let Some(observations) = &self.observations {
+                    observations.apply(self.batch.observation_mut(env));
+                }
                 if let Some(rewards) = &mut self.rewards {
                     rewards.returns[env] = 0.0;
                 }
@@ -174,17 +102,15 @@ impl<V: VectorEnv> Normalize<V> {
 
     /// Takes in the raw observations of valid rows.
     fn learn_observations(&mut self, chosen: impl Fn(usize) -> bool) {
-        if !self.training {
-            return;
-        }
+        let (true, Some(observations)) = (self.training, &mut self.observations) else { return };
         let raw = self.inner.batch();
-        let len = self.observations.moments.mean.len();
+        let len = observations.moments.mean.len();
         self.observed.clear();
         let rows = raw.observations.chunks_exact(len).enumerate();
         for (_, row) in rows.filter(|&(env, _)| raw.valid[env] && chosen(env)) {
             self.observed.extend_from_slice(row);
         }
-        self.observations.moments.update(&self.observed);
+        observations.moments.update(&self.observed);
     }
 
     fn normalize_rewards(&mut self) {
@@ -208,7 +134,7 @@ impl<V: VectorEnv> Normalize<V> {
 /// Refuses statistics that are not of these environments, or no statistics at all.
 fn check<V: VectorEnv>(
     inner: &V,
-    observations: &ObservationNormalizer,
+    observations: Option<&ObservationNormalizer>,
     rewards: Option<&RewardNormalizer>,
 ) -> Result<(), EnvError> {
     let sound = |moments: &RunningMoments, len: usize, clip: f64| {
@@ -219,7 +145,8 @@ fn check<V: VectorEnv>(
             && numbers.into_iter().all(|number| number.is_finite())
             && clip > 0.0
     };
-    let fits = sound(&observations.moments, inner.spec().observation_space.flat_len(), observations.clip)
+    let len = inner.spec().observation_space.flat_len();
+    let fits = observations.is_none_or(|observations| sound(&observations.moments, len, observations.clip))
         && rewards.is_none_or(|rewards| {
             sound(&rewards.moments, 1, rewards.clip)
                 && rewards.returns.len() == inner.num_envs()
@@ -244,6 +171,10 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
 
     fn batch(&self) -> &StepBatch {
         &self.batch
+    }
+
+    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        self.observations.as_ref()
     }
 
     /// Statistics over rows without a transition would be wrong, so this wrapper resets in the same step whatever it is
@@ -271,8 +202,10 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             self.learn_observations(|_| true);
             self.batch.clone_from(self.inner.batch());
-            self.observations.apply(&mut self.batch.observations);
-            self.observations.apply(&mut self.batch.final_observations);
+            if let Some(observations) = &self.observations {
+                observations.apply(&mut self.batch.observations);
+                observations.apply(&mut self.batch.final_observations);
+            }
             self.normalize_rewards();
         }
         outcome.map(|()| &self.batch)
@@ -289,7 +222,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
 
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
         let (inner, (statistics, batch)): (_, (Statistics, StepBatch)) = saved.unwrapped()?;
-        check(&self.inner, &statistics.observations, statistics.rewards.as_ref())?;
+        check(&self.inner, statistics.observations.as_ref(), statistics.rewards.as_ref())?;
         if !batch.fits(self.num_envs(), self.spec().observation_space.flat_len()) {
             return Err(EnvError::State { reason: "its batch is of other environments".into() });
         }

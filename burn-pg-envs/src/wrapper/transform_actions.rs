@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv, space::bounds};
+use crate::{
+    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
+    space::bounds,
+};
 
 /// What is done to a continuous action of K numbers before an environment takes it. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +132,7 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
         to self.inner {
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
+            fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn set_autoreset(&mut self, autoreset: Autoreset);
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use burn_pg_envs::{VectorEnv, make};
 
+use super::training_envs;
 use crate::{
     Error,
     advantage::Gae,
@@ -36,13 +37,9 @@ pub fn ppo_in(
     if envs.num_envs() != config.num_envs {
         return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
     }
-    let policy = MlpActorCritic::new(
-        envs.spec(),
-        &config.hidden_sizes,
-        config.activation,
-        &mut streams::weights(config.seed),
-        &device.clone().autodiff(),
-    )?;
+    let envs = training_envs(envs, config)?;
+    let rng = &mut streams::weights(config.seed);
+    let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.clone().autodiff())?;
     let clip_range = config.clip_range;
     let value = Value { clip_range: config.clip_value.then_some(clip_range) };
     let learner = Learner {

@@ -1,6 +1,6 @@
 //! The categorical distribution.
 
-use burn::tensor::{Tensor, activation::log_softmax};
+use burn::tensor::{Bool, Tensor, activation::log_softmax};
 use burn_pg_envs::{ActionBuffer, EnvRng};
 
 use super::{ActionTensor, Distribution, DistributionError, action_tensor::misfit};
@@ -24,6 +24,22 @@ impl Categorical {
     pub fn new(logits: Tensor<2>) -> Self {
         Self { log_probs: log_softmax(logits.clone(), 1), logits }
     }
+
+    /// From unnormalised log-probabilities of shape `[B, K]`, with probability exactly 0 where `mask` (of that shape) is
+    /// false. A row in which it is false everywhere is an error once an action is drawn.
+    ///
+    /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022), but
+    /// with minus infinity in place of a large number, so that no logit is too small to be told from a masked one.
+    #[must_use]
+    pub fn masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Self {
+        Self::new(logits.mask_fill(mask.bool_not(), f32::NEG_INFINITY))
+    }
+
+    /// Log-probabilities of all actions. Shape `[B, K]`.
+    #[must_use]
+    pub fn log_probs(&self) -> Tensor<2> {
+        self.log_probs.clone()
+    }
 }
 
 impl Distribution for Categorical {
@@ -42,58 +58,80 @@ impl Distribution for Categorical {
         (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB)).sum_dim(1).squeeze_dim(1).neg()
     }
 
+    /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0; infinite if `other` rules out a possible one.
+    fn kl(&self, other: &Self) -> Tensor<1> {
+        let probs = self.log_probs.clone().exp();
+        let impossible = probs.clone().equal_elem(0);
+        let log_prob = |of: &Self| of.log_probs.clone().mask_fill(impossible.clone(), 0);
+        let differences = log_prob(self) - log_prob(other);
+        // The gradient, `p_k (d_k - KL)`, would be a small difference of large numbers. The probabilities add up to 1, so
+        // a constant may be taken out of the sum first: the divergence itself (but not infinity, which leaves NaN).
+        let divergence = (probs.clone() * differences.clone()).sum_dim(1).detach().clamp_max(f32::MAX);
+        ((probs * (differences - divergence.clone())).sum_dim(1) + divergence).squeeze_dim(1)
+    }
+
     fn sample(
+        &self,
         parameters: &[f32],
         streams: &mut [EnvRng],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
-        let width = parameters.len() / streams.len();
-        check_rows(parameters, width)?;
+        let [_, width] = self.logits.dims();
+        check_logits(parameters, width, &[width])?;
         for (logits, stream) in parameters.chunks_exact(width).zip(streams) {
             let (action, log_prob) = draw(logits, stream.next_f64());
             actions.push(action);
-            log_probs.push(log_prob);
+            log_probs.push(rounded(log_prob));
         }
         Ok(())
     }
 
-    fn mode(parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
-        let width = parameters.len() / batch;
-        check_rows(parameters, width)?;
-        let best = |logits: &[f32]| {
-            (0..).zip(logits).fold(
-                (0, f32::NEG_INFINITY),
-                |best, (action, &logit)| {
-                    if logit > best.1 { (action, logit) } else { best }
-                },
-            )
-        };
-        actions.extend(parameters.chunks_exact(width).map(|logits| best(logits).0));
+        let [_, width] = self.logits.dims();
+        check_logits(parameters, width, &[width])?;
+        actions.extend(parameters.chunks_exact(width).map(most_probable));
         Ok(())
     }
 }
 
-/// Refuses NaN, plus infinity, and rows in which every action is impossible.
-fn check_rows(logits: &[f32], width: usize) -> Result<(), DistributionError> {
+/// Refuses NaN, plus infinity, and components in which every action is impossible, in rows of `width` that are made of
+/// components of `sizes`.
+pub(super) fn check_logits(logits: &[f32], width: usize, sizes: &[usize]) -> Result<(), DistributionError> {
     for (row, logits) in logits.chunks_exact(width).enumerate() {
         let bad = |&logit: &f32| logit.is_nan() || logit == f32::INFINITY;
         if let Some(index) = logits.iter().position(bad) {
             let value = logits[index];
             return Err(DistributionError::NotANumber { row, index, value });
         }
-        if logits.iter().all(|&logit| logit == f32::NEG_INFINITY) {
-            return Err(DistributionError::NothingPossible { row });
+        let mut rest = logits;
+        for &size in sizes {
+            let component;
+            (component, rest) = rest.split_at(size);
+            if component.iter().all(|&logit| logit == f32::NEG_INFINITY) {
+                return Err(DistributionError::NothingPossible { row });
+            }
         }
     }
     Ok(())
 }
 
+/// The first of the actions with the largest logit.
+pub(super) fn most_probable(logits: &[f32]) -> u32 {
+    let larger = |best: (u32, f32), (action, &logit)| if logit > best.1 { (action, logit) } else { best };
+    (0..).zip(logits).fold((0, f32::NEG_INFINITY), larger).0
+}
+
+/// A log-probability is computed in double precision and kept in single.
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn rounded(log_prob: f64) -> f32 {
+    log_prob as f32
+}
+
 /// The action at `uniform` (in `[0, 1)`) of the cumulative distribution, and its log-probability.
-#[allow(clippy::cast_possible_truncation)] // computed in f64, kept in f32
-fn draw(logits: &[f32], uniform: f64) -> (u32, f32) {
+pub(super) fn draw(logits: &[f32], uniform: f64) -> (u32, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from(logit - largest).exp();
     let total: f64 = logits.iter().map(|&logit| weight(logit)).sum();
@@ -110,8 +148,7 @@ fn draw(logits: &[f32], uniform: f64) -> (u32, f32) {
             left -= weight;
         }
     }
-    let log_prob = f64::from(logits[chosen as usize] - largest) - total.ln();
-    (chosen, log_prob as f32)
+    (chosen, f64::from(logits[chosen as usize] - largest) - total.ln())
 }
 
 #[cfg(test)]
@@ -125,7 +162,7 @@ mod tests {
         for _ in 0..100_000 {
             let (action, log_prob) = draw(&logits, rng.next_f64());
             counts[action as usize] += 1e-5;
-            assert!((log_prob - logits[action as usize]).abs() < 1e-6);
+            assert!((log_prob - f64::from(logits[action as usize])).abs() < 1e-6);
         }
         // Standard errors at most 0.0015: five of them.
         for (share, expected) in counts.iter().zip([0.1, 0.7, 0.2]) {
@@ -143,15 +180,12 @@ mod tests {
 
     #[test]
     fn the_mode_is_the_first_of_the_largest() {
-        let mut actions = ActionBuffer::Discrete(Vec::new());
-        Categorical::mode(&[0.0, 2.0, 1.0, 3.0, 3.0, 3.0], 2, &mut actions).unwrap();
-        assert_eq!(actions, ActionBuffer::Discrete(vec![1, 0]));
+        assert_eq!(most_probable(&[0.0, 2.0, 1.0]), 1);
+        assert_eq!(most_probable(&[3.0, 3.0, 3.0]), 0);
     }
 
     #[test]
     fn logits_that_define_no_distribution_are_refused() {
-        let mut actions = ActionBuffer::Discrete(Vec::new());
-        let mut streams = [EnvRng::new(0), EnvRng::new(1)];
         let infinity = f32::INFINITY;
         for (row, message) in [
             ([0.0, f32::NAN], "row 1: parameter 1 is NaN"),
@@ -159,11 +193,10 @@ mod tests {
             ([-infinity, -infinity], "row 1: every action is impossible"),
         ] {
             let parameters = [0.0, 1.0, row[0], row[1]];
-            let mut log_probs = Vec::new();
-            let error = Categorical::sample(&parameters, &mut streams, &mut actions, &mut log_probs);
-            assert_eq!(error.unwrap_err().to_string(), message);
-            assert!(Categorical::mode(&parameters, 2, &mut actions).is_err());
-            assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
+            assert_eq!(check_logits(&parameters, 2, &[2]).unwrap_err().to_string(), message);
         }
+        // A component without a possible action makes the row impossible.
+        assert!(check_logits(&[0.0, -infinity, -infinity], 3, &[1, 2]).is_err());
+        assert!(check_logits(&[0.0, -infinity, 1.0], 3, &[1, 2]).is_ok());
     }
 }

@@ -4,24 +4,40 @@
 //! own streams of random numbers, so that a seed gives the same actions on any device and with any number of threads.
 
 mod action_tensor;
+mod any;
+mod bernoulli;
 mod categorical;
+mod gaussian;
+mod multi_categorical;
+mod squashed_gaussian;
 
 use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, EnvRng};
 
 pub use action_tensor::ActionTensor;
+pub use any::AnyDistribution;
+pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
+pub use gaussian::Gaussian;
+pub use multi_categorical::MultiCategorical;
+pub use squashed_gaussian::SquashedGaussian;
 
 /// A batch of B distributions over actions.
-pub trait Distribution {
+pub trait Distribution: Sized {
     /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
     fn parameters(&self) -> Tensor<2>;
 
-    /// The log-probability of one action each. Shape `[B]`.
+    /// The log-probability (or log-density) of one action each. Shape `[B]`.
+    ///
+    /// # Panics
+    /// If the actions are of another kind than those of the distribution.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1>;
 
     /// The entropy in nats. Shape `[B]`.
     fn entropy(&self) -> Tensor<1>;
+
+    /// The Kullback-Leibler divergence to `other`, `E_self[log self - log other]`, in nats. Shape `[B]`.
+    fn kl(&self, other: &Self) -> Tensor<1>;
 
     /// Draws one action for each row of `parameters` (as read back, `[B, P]` row-major), row `i` from `streams[i]`, and
     /// appends the actions and their log-probabilities.
@@ -29,6 +45,7 @@ pub trait Distribution {
     /// # Errors
     /// [`DistributionError`] if a row does not define a distribution; nothing has been appended then.
     fn sample(
+        &self,
         parameters: &[f32],
         streams: &mut [EnvRng],
         actions: &mut ActionBuffer,
@@ -39,7 +56,11 @@ pub trait Distribution {
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
-    fn mode(parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError>;
+    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError>;
+
+    /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same unless
+    /// the distribution says otherwise.
+    fn to_env(&self, _actions: &mut ActionBuffer) {}
 }
 
 /// Numbers that do not define a distribution.
@@ -62,4 +83,12 @@ pub enum DistributionError {
         /// Row in the batch.
         row: usize,
     },
+}
+
+/// Refuses parameters that are NaN or infinite, in rows of `width`.
+fn check_finite(parameters: &[f32], width: usize) -> Result<(), DistributionError> {
+    match parameters.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(DistributionError::NotANumber { row: at / width, index: at % width, value: parameters[at] }),
+    }
 }

@@ -12,6 +12,8 @@ pub enum Activation {
     Tanh,
     /// `max(x, 0)`
     Relu,
+    /// `x sigmoid(x)`, also called swish
+    Silu,
 }
 
 impl Activation {
@@ -22,6 +24,7 @@ impl Activation {
             Self::Tanh if input.is_tracked() => tanh_with_kept_slope(input),
             Self::Tanh => activation::tanh(input),
             Self::Relu => activation::relu(input),
+            Self::Silu => activation::silu(input),
         }
     }
 }

@@ -7,8 +7,8 @@ use burn::{
 };
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
-use super::{Activation, ActorCritic, UnsupportedSpace, orthogonal};
-use crate::distribution::Categorical;
+use super::{Activation, ActorCritic, Exploration, Head, Observation, UnsupportedSpace, orthogonal};
+use crate::distribution::AnyDistribution;
 
 /// The gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -56,11 +56,39 @@ fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut EnvRng, device: &D
     Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
-/// Two separate perceptrons: a policy over discrete actions, and a value.
+/// The networks of an actor and a critic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MlpShape {
+    /// Widths of the hidden layers of actor and critic.
+    pub hidden_sizes: Vec<usize>,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// Do actor and critic share their hidden layers?
+    pub shared: bool,
+    /// How continuous actions are explored.
+    pub exploration: Exploration,
+}
+
+impl Default for MlpShape {
+    /// Two hidden layers of 64 each, with tanh, for actor and critic apart.
+    fn default() -> Self {
+        Self {
+            hidden_sizes: vec![64, 64],
+            activation: Activation::Tanh,
+            shared: false,
+            exploration: Exploration::default(),
+        }
+    }
+}
+
+/// A policy over actions of any kind and a value, as perceptrons.
 #[derive(Module, Debug)]
 pub struct MlpActorCritic {
+    /// Hidden layers that both share, if they do.
+    trunk: Option<Mlp>,
     actor: Mlp,
     critic: Mlp,
+    head: Head,
 }
 
 impl MlpActorCritic {
@@ -68,38 +96,52 @@ impl MlpActorCritic {
     /// [`autodiff`](Device::autodiff) to train them).
     ///
     /// # Errors
-    /// [`UnsupportedSpace`] unless observations are a box and actions are discrete.
-    pub fn new(
-        spec: &EnvSpec,
-        hidden_sizes: &[usize],
-        activation: Activation,
-        rng: &mut EnvRng,
-        device: &Device,
-    ) -> Result<Self, UnsupportedSpace> {
-        let Space::Discrete { n, .. } = spec.action_space else {
-            return Err(UnsupportedSpace::action(spec));
-        };
+    /// [`UnsupportedSpace`] unless observations are a box.
+    pub fn new(spec: &EnvSpec, shape: &MlpShape, rng: &mut EnvRng, device: &Device) -> Result<Self, UnsupportedSpace> {
         if !matches!(spec.observation_space, Space::Box { .. }) {
             return Err(UnsupportedSpace::observation(spec));
         }
-        let mut network = |outputs: usize, gain: f64| {
-            let mut sizes = vec![spec.observation_space.flat_len()];
-            sizes.extend_from_slice(hidden_sizes);
-            sizes.push(outputs);
-            Mlp::new(&sizes, activation, gain, rng, device)
+        let head = Head::new(&spec.action_space, shape.exploration, device);
+        let mut hidden = vec![spec.observation_space.flat_len()];
+        hidden.extend_from_slice(&shape.hidden_sizes);
+        let mut network = |before: &[usize], outputs: usize, gain: f64| {
+            let sizes = [before, &[outputs]].concat();
+            Mlp::new(&sizes, shape.activation, gain, rng, device)
         };
-        Ok(Self { actor: network(n as usize, POLICY_GAIN), critic: network(1, VALUE_GAIN) })
+        let (trunk, before) = match (shape.shared, hidden.split_last()) {
+            (true, Some((&last, before))) if !before.is_empty() => {
+                (Some(network(before, last, HIDDEN_GAIN)), vec![last])
+            }
+            _ => (None, hidden),
+        };
+        let actor = network(&before, head.inputs(&spec.action_space), POLICY_GAIN);
+        Ok(Self { trunk, actor, critic: network(&before, 1, VALUE_GAIN), head })
+    }
+
+    /// What actor and critic begin with. Shape `[B, H]`.
+    fn features(&self, observation: &Observation) -> Tensor<2> {
+        let values = observation.values.clone();
+        match &self.trunk {
+            None => values,
+            Some(trunk) => trunk.activation.apply(trunk.forward(values)),
+        }
     }
 }
 
 impl ActorCritic for MlpActorCritic {
-    type Dist = Categorical;
+    type Dist = AnyDistribution;
 
-    fn distribution(&self, observations: Tensor<2>) -> Categorical {
-        Categorical::new(self.actor.forward(observations))
+    fn distribution(&self, observation: Observation) -> AnyDistribution {
+        self.head.distribution(self.actor.forward(self.features(&observation)), &observation)
     }
 
-    fn value(&self, observations: Tensor<2>) -> Tensor<1> {
-        self.critic.forward(observations).squeeze_dim(1)
+    fn value(&self, observation: Observation) -> Tensor<1> {
+        self.critic.forward(self.features(&observation)).squeeze_dim(1)
+    }
+
+    fn forward(&self, observation: Observation) -> (AnyDistribution, Tensor<1>) {
+        let features = self.features(&observation);
+        let distribution = self.head.distribution(self.actor.forward(features.clone()), &observation);
+        (distribution, self.critic.forward(features).squeeze_dim(1))
     }
 }

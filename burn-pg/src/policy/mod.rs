@@ -1,15 +1,19 @@
 //! Policies: networks that map observations to a distribution over actions and to a value.
 
 mod activation;
+mod head;
 mod init;
 mod mlp;
+mod observation;
 
 use burn::{module::Module, tensor::Tensor};
 use burn_pg_envs::EnvSpec;
 
 pub use activation::Activation;
+pub use head::{Exploration, Head};
 pub use init::orthogonal;
-pub use mlp::{Mlp, MlpActorCritic};
+pub use mlp::{Mlp, MlpActorCritic, MlpShape};
+pub use observation::Observation;
 
 use crate::distribution::Distribution;
 
@@ -29,10 +33,6 @@ impl UnsupportedSpace {
     pub(crate) fn observation(spec: &EnvSpec) -> Self {
         Self { env: spec.id.clone(), what: "observation", space: spec.observation_space.to_string() }
     }
-
-    pub(crate) fn action(spec: &EnvSpec) -> Self {
-        Self { env: spec.id.clone(), what: "action", space: spec.action_space.to_string() }
-    }
 }
 
 /// An actor and a critic in one module. A network of your own plugs in by implementing this.
@@ -40,14 +40,14 @@ pub trait ActorCritic: Module {
     /// The distribution over actions.
     type Dist: Distribution;
 
-    /// The distribution over actions for observations of shape `[B, D]`.
-    fn distribution(&self, observations: Tensor<2>) -> Self::Dist;
+    /// The distribution over actions for B observations.
+    fn distribution(&self, observation: Observation) -> Self::Dist;
 
-    /// The estimated value of observations of shape `[B, D]`. Shape `[B]`.
-    fn value(&self, observations: Tensor<2>) -> Tensor<1>;
+    /// The estimated value of B observations. Shape `[B]`.
+    fn value(&self, observation: Observation) -> Tensor<1>;
 
     /// Both at once; a network with a shared trunk runs it once here.
-    fn forward(&self, observations: Tensor<2>) -> (Self::Dist, Tensor<1>) {
-        (self.distribution(observations.clone()), self.value(observations))
+    fn forward(&self, observation: Observation) -> (Self::Dist, Tensor<1>) {
+        (self.distribution(observation.clone()), self.value(observation))
     }
 }

@@ -4,13 +4,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_pg_envs::EnvRng;
 
 use super::Rollout;
-use crate::{advantage::Targets, distribution::ActionTensor};
+use crate::{advantage::Targets, distribution::ActionTensor, policy::Observation};
 
 /// B samples on a device.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Observations. Shape `[B, D]`.
-    pub observations: Tensor<2>,
+    /// Observations.
+    pub observations: Observation,
     /// Actions. Shape `[B]`.
     pub actions: ActionTensor,
     /// Log-probabilities of the actions when they were taken. Shape `[B]`.
@@ -31,7 +31,7 @@ impl Batch {
         let width = rollout.observations.len() / len;
         let observations = TensorData::new(rollout.observations.clone(), [len, width]);
         Self {
-            observations: Tensor::from_data(observations, device),
+            observations: Tensor::from_data(observations, device).into(),
             actions: ActionTensor::upload(&rollout.actions, len, device),
             log_probs: vector(rollout.log_probs.clone(), device),
             values: vector(rollout.values.clone(), device),
@@ -66,7 +66,7 @@ impl Batch {
         let order = indices(order.iter().copied(), &self.log_probs.device());
         let select = |column: &Tensor<1>| column.clone().select(0, order.clone());
         Self {
-            observations: self.observations.clone().select(0, order.clone()),
+            observations: self.observations.select(order.clone()),
             actions: self.actions.select(order.clone()),
             log_probs: select(&self.log_probs),
             values: select(&self.values),
@@ -84,7 +84,7 @@ impl Batch {
             let length = size.min(self.len() - start);
             let narrow = |column: &Tensor<1>| column.clone().narrow(0, start, length);
             Self {
-                observations: self.observations.clone().narrow(0, start, length),
+                observations: self.observations.narrow(start, length),
                 actions: self.actions.narrow(start, length),
                 log_probs: narrow(&self.log_probs),
                 values: narrow(&self.values),

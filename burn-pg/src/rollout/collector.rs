@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, EnvRng, VectorEnv,
-    wrapper::{EpisodeStats, RecordEpisodes},
+    wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
 use super::Rollout;
@@ -17,6 +17,8 @@ pub struct Collector {
     streams: Vec<EnvRng>,
     num_steps: usize,
     device: Device,
+    /// The last actions, as the environments take them.
+    taken: ActionBuffer,
     rollout: Rollout,
     env_steps: u64,
 }
@@ -33,6 +35,7 @@ impl Collector {
         let actions = ActionBuffer::new(&envs.spec().action_space);
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
+            taken: actions.clone(),
             rollout: Rollout::new(envs.num_envs(), actions),
             envs,
             num_steps,
@@ -45,6 +48,12 @@ impl Collector {
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.env_steps
+    }
+
+    /// What observations are normalised with, if they are.
+    #[must_use]
+    pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        self.envs.observation_normalizer()
     }
 
     /// Statistics of the episodes that have ended so far.
@@ -73,23 +82,26 @@ impl Collector {
     fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
         let observations = &self.envs.batch().observations;
         check_observations(observations, self.envs.num_envs(), self.env_steps)?;
-        let (distribution, value) = policy.forward(self.upload(observations));
+        let (distribution, value) = policy.forward(self.upload(observations).into());
         let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
         self.rollout.observations.extend_from_slice(observations);
         self.rollout.values.extend_from_slice(&values);
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
-        P::Dist::sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
+        distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
             let env_steps = self.env_steps;
             Error::Policy { env_steps, source }
-        })
+        })?;
+        let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
+        self.taken.set(self.rollout.actions.last(numbers));
+        distribution.to_env(&mut self.taken);
+        Ok(())
     }
 
     /// Takes the last recorded actions, and records what came of them.
     fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
-        let numbers = num_envs * self.envs.spec().action_space.flat_len();
-        let batch = self.envs.step(self.rollout.actions.last(numbers))?;
+        let batch = self.envs.step(self.taken.as_actions())?;
         #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
         let rewards = batch.rewards.iter().map(|&reward| reward as f32);
         self.rollout.rewards.extend(rewards);
@@ -114,7 +126,7 @@ impl Collector {
         let mut unseen = self.envs.batch().observations.clone();
         check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
         unseen.extend_from_slice(&truncations.observations);
-        let [values] = read([policy.value(self.upload(&unseen))])?;
+        let [values] = read([policy.value(self.upload(&unseen).into())])?;
         let (last, finals) = values.split_at(self.rollout.num_envs);
 
         let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;

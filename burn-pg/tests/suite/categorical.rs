@@ -1,10 +1,9 @@
 //! The categorical distribution, against 60-digit arithmetic: log-probabilities, entropies and their gradients.
 
-use burn::tensor::Tensor;
-use burn_pg::envs::EnvRng;
+use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
     distribution::{ActionTensor, Categorical, Distribution},
-    envs::ActionBuffer,
+    envs::{ActionBuffer, EnvRng},
 };
 use serde::Deserialize;
 
@@ -41,13 +40,14 @@ struct Invalid {
     logits: Vec<Number>,
 }
 
-fn numbers(numbers: &[Number]) -> Vec<f64> {
+pub fn numbers(numbers: &[Number]) -> Vec<f64> {
     numbers.iter().map(|number| number.0).collect()
 }
 
 /// Relative to the larger of 1 and the expected size. What lies beyond the range of single precision has to be infinite
 /// or as large as that type can say.
-fn assert_near(precision: &Precision, ours: &[f64], expected: &[Number], what: &str) {
+#[track_caller]
+pub fn assert_near(precision: &Precision, ours: &[f64], expected: &[Number], what: &str) {
     let tolerance = if precision.is_double() { 1e-12 } else { 2e-6 };
     let largest = if precision.is_double() { f64::MAX } else { f64::from(f32::MAX) };
     assert_eq!(ours.len(), expected.len(), "{what}");
@@ -82,18 +82,136 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
     }
 }
 
+#[derive(Deserialize)]
+struct Divergence {
+    p_logits: Vec<Number>,
+    q_logits: Vec<Number>,
+    expected: ExpectedDivergence,
+}
+
+#[derive(Deserialize)]
+struct ExpectedDivergence {
+    kl_p_q: Number,
+    grad_wrt_p_logits: Option<Vec<Number>>,
+}
+
+#[derive(Deserialize)]
+struct Divergences {
+    kl: Vec<Divergence>,
+}
+
+#[test]
+fn divergences_and_their_gradients_are_exact() {
+    let file: Divergences = golden("dist/categorical.json");
+    assert!(!file.kl.is_empty());
+    for precision in Precision::all() {
+        for (i, case) in file.kl.iter().enumerate() {
+            let p = precision.tensor(numbers(&case.p_logits), [1, case.p_logits.len()]).require_grad();
+            let q = precision.tensor(numbers(&case.q_logits), [1, case.q_logits.len()]);
+            let kl = Categorical::new(p.clone()).kl(&Categorical::new(q));
+            assert_near(&precision, &values(kl.clone()), &[case.expected.kl_p_q], &format!("divergence {i}"));
+            if let Some(gradient) = &case.expected.grad_wrt_p_logits {
+                let ours = values(p.grad(&kl.backward()).unwrap());
+                assert_near(&precision, &ours, gradient, &format!("gradient of divergence {i}"));
+            }
+        }
+    }
+}
+
 #[test]
 #[allow(clippy::cast_possible_truncation)] // the recorded logits are exact in single precision
 fn logits_that_are_no_distribution_are_refused() {
     let file: File = golden("dist/categorical.json");
+    let precision = &Precision::all()[0];
     let mut refused = 0;
     // Actions out of range are refused by the action space; here, what a network puts out.
     for case in file.invalid.iter().filter(|c| !c.name.starts_with("action") && !c.logits.is_empty()) {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
+        let distribution = Categorical::new(precision.tensor(numbers(&case.logits), [1, logits.len()]));
         let mut actions = ActionBuffer::Discrete(Vec::new());
-        let sampled = Categorical::sample(&logits, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
+        let sampled = distribution.sample(&logits, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
         assert!(sampled.is_err(), "{}", case.name);
+        assert!(distribution.mode(&logits, 1, &mut actions).is_err());
+        assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
         refused += 1;
     }
     assert!(refused > 0);
+}
+
+#[derive(Deserialize)]
+struct MaskedFile {
+    cases: Vec<MaskedCase>,
+    invalid: Vec<InvalidMask>,
+}
+
+#[derive(Deserialize)]
+struct MaskedCase {
+    name: String,
+    logits: Vec<Number>,
+    mask_true_is_allowed: Vec<bool>,
+    action: i64,
+    expected: MaskedExpected,
+}
+
+#[derive(Deserialize)]
+struct MaskedExpected {
+    probs: Vec<Number>,
+    #[serde(flatten)]
+    rest: Expected,
+}
+
+#[derive(Deserialize)]
+struct InvalidMask {
+    name: String,
+    logits: Vec<Number>,
+    mask: Vec<bool>,
+    action: Option<i64>,
+}
+
+fn mask(precision: &Precision, flags: &[bool]) -> Tensor<2, Bool> {
+    Tensor::from_data(TensorData::new(flags.to_vec(), [1, flags.len()]), &precision.device)
+}
+
+#[test]
+fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
+    let file: MaskedFile = golden("dist/masked_categorical.json");
+    assert!(!file.cases.is_empty());
+    for precision in Precision::all() {
+        for case in &file.cases {
+            let logits = precision.tensor(numbers(&case.logits), [1, case.logits.len()]).require_grad();
+            let masked = || Categorical::masked(logits.clone(), mask(&precision, &case.mask_true_is_allowed));
+            let MaskedExpected { probs, rest } = &case.expected;
+            let ours = values(masked().log_probs().exp());
+            assert_near(&precision, &ours, probs, &format!("{} probabilities", case.name));
+            let masked_out = ours.iter().zip(&case.mask_true_is_allowed).filter(|(_, allowed)| !**allowed);
+            assert!(masked_out.into_iter().all(|(&p, _)| p == 0.0), "{}", case.name);
+            let action = ActionTensor::Discrete(precision.indices(&[case.action]));
+            for (output, value, gradient, what) in [
+                (masked().log_prob(&action), rest.log_prob, &rest.grad_log_prob_wrt_logits, "log-probability"),
+                (masked().entropy(), rest.entropy, &rest.grad_entropy_wrt_logits, "entropy"),
+            ] {
+                let what = format!("{} {what}", case.name);
+                assert_near(&precision, &values(output.clone()), &[value], &what);
+                let ours = values(logits.grad(&output.backward()).unwrap());
+                assert_near(&precision, &ours, gradient, &format!("{what} gradient"));
+            }
+        }
+        for case in &file.invalid {
+            let logits = precision.tensor(numbers(&case.logits), [1, case.logits.len()]);
+            let masked = Categorical::masked(logits, mask(&precision, &case.mask));
+            match case.action {
+                Some(action) => {
+                    let log_prob = masked.log_prob(&ActionTensor::Discrete(precision.indices(&[action])));
+                    assert_eq!(values(log_prob), [f64::NEG_INFINITY], "{}", case.name);
+                }
+                None => {
+                    #[allow(clippy::cast_possible_truncation)]
+                    let read: Vec<f32> = values(masked.parameters()).into_iter().map(|v| v as f32).collect();
+                    let mut actions = ActionBuffer::Discrete(Vec::new());
+                    let sampled = masked.sample(&read, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
+                    assert_eq!(sampled.unwrap_err().to_string(), "row 0: every action is impossible", "{}", case.name);
+                }
+            }
+        }
+    }
 }

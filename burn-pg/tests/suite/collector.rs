@@ -8,7 +8,7 @@ use burn_pg::{
     device::{self, Backend, DeviceChoice},
     distribution::Categorical,
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
-    policy::ActorCritic,
+    policy::{ActorCritic, Observation},
     rollout::{Collector, Rollout},
 };
 
@@ -21,13 +21,13 @@ struct Probe {
 impl ActorCritic for Probe {
     type Dist = Categorical;
 
-    fn distribution(&self, observations: Tensor<2>) -> Categorical {
-        let [batch, _] = observations.dims();
+    fn distribution(&self, observation: Observation) -> Categorical {
+        let batch = observation.len();
         Categorical::new(self.logits.val().unsqueeze::<2>().repeat_dim(0, batch))
     }
 
-    fn value(&self, observations: Tensor<2>) -> Tensor<1> {
-        observations.squeeze_dim(1)
+    fn value(&self, observation: Observation) -> Tensor<1> {
+        observation.values.squeeze_dim(1)
     }
 }
 

@@ -7,6 +7,7 @@ mod activation;
 mod autoreset;
 mod categorical;
 mod collector;
+mod distributions;
 mod estimators;
 mod gae;
 mod golden;

@@ -7,9 +7,11 @@ use burn::{
     tensor::{Gradients, Tensor},
 };
 use burn_pg::{
+    distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
-    policy::{Activation, MlpActorCritic},
+    policy::{MlpActorCritic, MlpShape},
 };
+use serde::Deserialize;
 
 use crate::{
     golden::Array,
@@ -19,31 +21,74 @@ use crate::{
 /// Tensors as PyTorch names and shapes them: `actor.0.weight`, `[outputs, inputs]`.
 pub type Weights = BTreeMap<String, Array>;
 
-/// An actor and a critic with tanh, of recorded weights.
+/// Recorded actions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedActions {
+    Discrete(Vec<i64>),
+    Continuous(Vec<Vec<f64>>),
+}
+
+impl RecordedActions {
+    pub fn tensor(&self, precision: &Precision) -> ActionTensor {
+        match self {
+            Self::Discrete(actions) => ActionTensor::Discrete(precision.indices(actions)),
+            Self::Continuous(rows) => ActionTensor::Continuous(precision.matrix(rows)),
+        }
+    }
+
+    /// One after the other; they must be of one kind.
+    pub fn concat(parts: &[Self]) -> Self {
+        let mut parts = parts.iter().cloned();
+        let first = parts.next().expect("there are actions");
+        parts.fold(first, |all, part| match (all, part) {
+            (Self::Discrete(all), Self::Discrete(part)) => Self::Discrete([all, part].concat()),
+            (Self::Continuous(all), Self::Continuous(part)) => Self::Continuous([all, part].concat()),
+            _ => panic!("actions of two kinds"),
+        })
+    }
+}
+
+/// An actor and a critic with tanh, of recorded weights; for continuous actions if there is a log-std among them.
 pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic {
-    let hidden: Vec<usize> = ["actor.0.bias", "actor.2.bias"].iter().map(|name| weights[*name].shape()[0]).collect();
+    let continuous = weights.contains_key("actor_logstd");
+    let actor = if continuous { "actor_mean" } else { "actor" };
+    let len = |name: &str| weights[&format!("{actor}.{name}.bias")].shape()[0];
+    let outputs = len("4");
     let spec = EnvSpec {
         id: "recorded".into(),
-        observation_space: Space::symmetric(&vec![1.0; weights["actor.0.weight"].shape()[1]]),
-        action_space: Space::discrete(weights["actor.4.bias"].shape()[0].try_into().unwrap()),
+        observation_space: Space::symmetric(&vec![1.0; weights[&format!("{actor}.0.weight")].shape()[1]]),
+        action_space: match continuous {
+            true => Space::symmetric(&vec![1.0; outputs]),
+            false => Space::discrete(outputs.try_into().unwrap()),
+        },
         max_episode_steps: None,
         reward_threshold: None,
     };
     let rng = &mut EnvRng::new(0);
-    let model = MlpActorCritic::new(&spec, &hidden, Activation::Tanh, rng, &precision.device).unwrap();
-    model.map(&mut Fill { path: Vec::new(), weights, precision })
+    let shape = MlpShape { hidden_sizes: vec![len("0"), len("2")], ..MlpShape::default() };
+    let model = MlpActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
+    model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }
 
-/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation.
-fn recorded_name(path: &[String]) -> String {
-    let [network, _, layer, kind] = path else { panic!("{path:?}") };
-    format!("{network}.{}.{kind}", 2 * layer.parse::<usize>().unwrap())
+/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous actions is
+/// called `actor_mean`.
+fn recorded_name(path: &[String], actor: &str) -> String {
+    match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["head", "log_std"] => "actor_logstd".into(),
+        [network, _, layer, kind] => {
+            let network = if network == "actor" { actor } else { network };
+            format!("{network}.{}.{kind}", 2 * layer.parse::<usize>().unwrap())
+        }
+        _ => panic!("{path:?}"),
+    }
 }
 
 struct Fill<'a> {
     path: Vec<String>,
     weights: &'a Weights,
     precision: &'a Precision,
+    actor: &'static str,
 }
 
 impl ModuleMapper for Fill<'_> {
@@ -56,9 +101,10 @@ impl ModuleMapper for Fill<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let array = self.weights[&recorded_name(&self.path)].transposed();
+        let array = self.weights[&recorded_name(&self.path, self.actor)].transposed();
         parameter.map(|old| {
-            assert_eq!(old.dims().to_vec(), array.shape());
+            // A log-std is recorded as a row.
+            assert!(old.dims().to_vec() == array.shape() || D == 1, "{:?}", self.path);
             self.precision.tensor(array.flat(), old.dims()).require_grad()
         })
     }
@@ -68,13 +114,14 @@ impl ModuleMapper for Fill<'_> {
 pub fn recorded<M: Module>(module: &M, gradients: Option<&Gradients>) -> Vec<(String, Vec<f64>)> {
     let mut read = Read { path: Vec::new(), gradients, found: Vec::new() };
     module.visit(&mut read);
-    read.found
+    let actor = if read.found.iter().any(|(path, _)| path[0] == "head") { "actor_mean" } else { "actor" };
+    read.found.into_iter().map(|(path, values)| (recorded_name(&path, actor), values)).collect()
 }
 
 struct Read<'a> {
     path: Vec<String>,
     gradients: Option<&'a Gradients>,
-    found: Vec<(String, Vec<f64>)>,
+    found: Vec<(Vec<String>, Vec<f64>)>,
 }
 
 impl ModuleVisitor for Read<'_> {
@@ -92,6 +139,6 @@ impl ModuleVisitor for Read<'_> {
             None => tensor.inner(),
             Some(gradients) => tensor.grad(gradients).unwrap_or_else(|| tensor.inner().zeros_like()),
         };
-        self.found.push((recorded_name(&self.path), values(tensor)));
+        self.found.push((self.path.clone(), values(tensor)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    distribution::{ActionTensor, Distribution},
+    distribution::Distribution,
     loss::{Entropy, LossContext, Objective, PpoClip, Value, normalize},
     policy::ActorCritic,
 };
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     golden::golden,
-    network::{Weights, actor_critic, recorded},
+    network::{RecordedActions, Weights, actor_critic, recorded},
     precision::{Precision, assert_close, values},
 };
 
@@ -38,7 +38,7 @@ struct Case {
 #[derive(Deserialize)]
 struct Samples {
     obs: Vec<Vec<f64>>,
-    actions: Vec<i64>,
+    actions: RecordedActions,
     old_log_probs: Vec<f64>,
     advantages: Vec<f64>,
     returns: Vec<f64>,
@@ -70,15 +70,17 @@ struct Expected {
 #[test]
 fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
     let file: File = golden("loss/ppo.json");
-    let weights: Weights = serde_json::from_value(file.networks["discrete"].weights.clone()).unwrap();
-    // Two more cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss.
-    let discrete =
-        file.cases.into_iter().filter(|case| case["network"] == "discrete" && case["expected"]["grads"].is_object());
-    let cases: Vec<Case> = discrete.map(|case| serde_json::from_value(case).unwrap()).collect();
-    assert!(!cases.is_empty());
-    for precision in Precision::all() {
-        for case in &cases {
-            check(case, &weights, &precision);
+    assert!(file.networks.len() > 1, "discrete and continuous");
+    for (name, network) in file.networks {
+        let weights: Weights = serde_json::from_value(network.weights).unwrap();
+        // Two more cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss.
+        let sound = file.cases.iter().filter(|case| case["network"] == name && case["expected"]["grads"].is_object());
+        let cases: Vec<Case> = sound.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
+        assert!(!cases.is_empty(), "{name}");
+        for precision in Precision::all() {
+            for case in &cases {
+                check(case, &weights, &precision);
+            }
         }
     }
 }
@@ -92,10 +94,10 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     };
 
     let policy = actor_critic(weights, precision);
-    let (distribution, new_values) = policy.forward(precision.matrix(&batch.obs));
+    let (distribution, new_values) = policy.forward(precision.matrix(&batch.obs).into());
     let advantages = precision.vector(&batch.advantages);
     let context = LossContext {
-        log_probs: distribution.log_prob(&ActionTensor::Discrete(precision.indices(&batch.actions))),
+        log_probs: distribution.log_prob(&batch.actions.tensor(precision)),
         entropies: distribution.entropy(),
         values: new_values,
         old_log_probs: precision.vector(&batch.old_log_probs),

@@ -18,7 +18,14 @@ use crate::{
 
 #[test]
 fn whole_updates_are_cleanrls() {
-    for name in ["discrete_small", "discrete_grad_clip_active", "discrete_vclip_annealed", "cleanrl_agent_64"] {
+    for name in [
+        "discrete_small",
+        "discrete_grad_clip_active",
+        "discrete_vclip_annealed",
+        "cleanrl_agent_64",
+        "continuous_small",
+        "continuous_2d_no_norm",
+    ] {
         let case = recorded_update(name);
         for precision in Precision::all() {
             for (i, iteration) in case.iterations.iter().enumerate() {

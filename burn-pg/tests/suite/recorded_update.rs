@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use burn_pg::{
     Learner,
-    distribution::ActionTensor,
     loss::{Entropy, Objective, PpoClip, Value},
     optim::{Adam, AdamSpec},
     policy::MlpActorCritic,
@@ -14,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     golden::{Array, golden},
-    network::{Weights, actor_critic},
+    network::{RecordedActions, Weights, actor_critic},
     precision::Precision,
 };
 
@@ -70,7 +69,7 @@ pub struct Moments {
 #[derive(Deserialize)]
 pub struct Rollout {
     pub obs: Vec<Vec<Vec<f64>>>,
-    pub actions: Vec<Vec<i64>>,
+    pub actions: Vec<RecordedActions>,
     pub log_probs: Vec<Vec<f64>>,
     pub values: Vec<Vec<f64>>,
     pub next_value: Vec<f64>,
@@ -114,8 +113,8 @@ impl Iteration {
     pub fn batch(&self, precision: &Precision) -> Batch {
         let Self { rollout, expected, .. } = self;
         Batch {
-            observations: precision.matrix(&rollout.obs.concat()),
-            actions: ActionTensor::Discrete(precision.indices(&rollout.actions.concat())),
+            observations: precision.matrix(&rollout.obs.concat()).into(),
+            actions: RecordedActions::concat(&rollout.actions).tensor(precision),
             log_probs: precision.vector(&rollout.log_probs.concat()),
             values: precision.vector(&rollout.values.concat()),
             advantages: precision.vector(&expected.advantages.concat()),

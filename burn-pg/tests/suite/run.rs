@@ -300,13 +300,38 @@ fn an_environment_that_panics_ends_a_run_and_not_the_process() {
 }
 
 #[test]
-fn an_action_space_without_a_policy_is_refused() {
+fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
+    #[derive(Default)]
+    struct Switch;
+
+    impl Env for Switch {
+        type Action = u32;
+        type State = ();
+
+        fn spec() -> EnvSpec {
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::spec() }
+        }
+
+        fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+            observation[0] = 0.0;
+        }
+
+        fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+            Step { reward: 0.0, terminated: false, truncated: false }
+        }
+
+        fn state(&self) {}
+
+        fn set_state(&mut self, (): ()) {}
+    }
+
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let config = Config { env: "Pendulum-v1".into(), ..small() };
-    let Err(error) = ppo(&config.validate().unwrap(), &device) else { panic!("accepted") };
+    let config = small().validate().unwrap();
+    let envs = Box::new(VecEnv::<Switch>::new(config.num_envs).unwrap());
+    let Err(error) = ppo_in(envs, &config, &device) else { panic!("accepted") };
     assert_eq!(
         error.to_string(),
-        "environment `Pendulum-v1` has the action space Box[1], for which there is no policy yet"
+        "environment `Switch` has the observation space MultiBinary(1), for which there is no policy yet"
     );
     assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
 }

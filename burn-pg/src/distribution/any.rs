@@ -1,0 +1,82 @@
+//! Any of the distributions, chosen at run time.
+
+use burn::tensor::Tensor;
+use burn_pg_envs::{ActionBuffer, EnvRng};
+
+use super::{
+    ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian, MultiCategorical, SquashedGaussian,
+};
+
+/// The distribution that suits the action space of an environment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum AnyDistribution {
+    /// Over a discrete space.
+    Categorical(Categorical),
+    /// Over several discrete components.
+    MultiCategorical(MultiCategorical),
+    /// Over several components that are true or false.
+    Bernoulli(Bernoulli),
+    /// Over a box.
+    Gaussian(Gaussian),
+    /// Over a box with the bounds ±1.
+    SquashedGaussian(SquashedGaussian),
+}
+
+/// The same expression for whatever is inside.
+macro_rules! each {
+    ($self:expr, $inner:ident => $body:expr) => {
+        match $self {
+            AnyDistribution::Categorical($inner) => $body,
+            AnyDistribution::MultiCategorical($inner) => $body,
+            AnyDistribution::Bernoulli($inner) => $body,
+            AnyDistribution::Gaussian($inner) => $body,
+            AnyDistribution::SquashedGaussian($inner) => $body,
+        }
+    };
+}
+
+impl Distribution for AnyDistribution {
+    fn parameters(&self) -> Tensor<2> {
+        each!(self, inner => inner.parameters())
+    }
+
+    fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
+        each!(self, inner => inner.log_prob(actions))
+    }
+
+    fn entropy(&self) -> Tensor<1> {
+        each!(self, inner => inner.entropy())
+    }
+
+    /// # Panics
+    /// If the two are not of one kind.
+    fn kl(&self, other: &Self) -> Tensor<1> {
+        match (self, other) {
+            (Self::Categorical(p), Self::Categorical(q)) => p.kl(q),
+            (Self::MultiCategorical(p), Self::MultiCategorical(q)) => p.kl(q),
+            (Self::Bernoulli(p), Self::Bernoulli(q)) => p.kl(q),
+            (Self::Gaussian(p), Self::Gaussian(q)) => p.kl(q),
+            (Self::SquashedGaussian(p), Self::SquashedGaussian(q)) => p.kl(q),
+            _ => panic!("a divergence between distributions of two kinds"),
+        }
+    }
+
+    fn sample(
+        &self,
+        parameters: &[f32],
+        streams: &mut [EnvRng],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+    ) -> Result<(), DistributionError> {
+        each!(self, inner => inner.sample(parameters, streams, actions, log_probs))
+    }
+
+    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        each!(self, inner => inner.mode(parameters, batch, actions))
+    }
+
+    fn to_env(&self, actions: &mut ActionBuffer) {
+        each!(self, inner => inner.to_env(actions));
+    }
+}

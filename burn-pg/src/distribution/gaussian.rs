@@ -1,0 +1,110 @@
+//! The diagonal Gaussian.
+
+use burn::tensor::Tensor;
+use burn_pg_envs::{ActionBuffer, EnvRng};
+
+use super::{ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded, check_finite};
+
+/// `log(2 pi) / 2`.
+const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
+
+/// K independent normal components, given by their means and the logarithms of their standard deviations.
+///
+/// Its samples are not bounded: an environment with bounds clips them, or stands behind
+/// [`TransformActions`](burn_pg_envs::wrapper::TransformActions).
+#[derive(Debug, Clone)]
+pub struct Gaussian {
+    mean: Tensor<2>,
+    log_std: Tensor<2>,
+}
+
+impl Gaussian {
+    /// From means and logarithms of standard deviations, both of shape `[B, K]`.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[must_use]
+    pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
+        assert_eq!(mean.dims(), log_std.dims(), "one deviation for each mean");
+        Self { mean, log_std }
+    }
+
+    /// With the same deviations (their logarithms have shape `[K]`) for every row.
+    #[must_use]
+    pub fn with_shared_deviations(mean: Tensor<2>, log_std: Tensor<1>) -> Self {
+        let shape = mean.dims();
+        Self::new(mean, log_std.unsqueeze_dim::<2>(0).expand(shape))
+    }
+
+    /// Means. Shape `[B, K]`.
+    pub(super) fn mean(&self) -> &Tensor<2> {
+        &self.mean
+    }
+
+    /// Logarithms of the standard deviations. Shape `[B, K]`.
+    pub(super) fn log_std(&self) -> &Tensor<2> {
+        &self.log_std
+    }
+}
+
+impl Distribution for Gaussian {
+    /// Means, then logarithms of standard deviations.
+    fn parameters(&self) -> Tensor<2> {
+        Tensor::cat(vec![self.mean.clone(), self.log_std.clone()], 1)
+    }
+
+    /// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`.
+    fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
+        let ActionTensor::Continuous(actions) = actions else { misfit("Gaussian") };
+        let z = (actions.clone() - self.mean.clone()) * self.log_std.clone().neg().exp();
+        let densities = z.square().mul_scalar(-0.5) - self.log_std.clone();
+        densities.sub_scalar(HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+    }
+
+    /// `sum_k log sigma_k + (1 + log(2 pi)) / 2`.
+    fn entropy(&self) -> Tensor<1> {
+        self.log_std.clone().add_scalar(0.5 + HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+    }
+
+    /// `sum_k log(sigma_q / sigma_p) + (sigma_p^2 + (mu_p - mu_q)^2) / (2 sigma_q^2) - 1/2`.
+    fn kl(&self, other: &Self) -> Tensor<1> {
+        let log_ratio = self.log_std.clone() - other.log_std.clone();
+        let distance = (self.mean.clone() - other.mean.clone()) * other.log_std.clone().neg().exp();
+        let squares = log_ratio.clone().mul_scalar(2).exp() + distance.square();
+        (squares.sub_scalar(1).mul_scalar(0.5) - log_ratio).sum_dim(1).squeeze_dim(1)
+    }
+
+    fn sample(
+        &self,
+        parameters: &[f32],
+        streams: &mut [EnvRng],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+    ) -> Result<(), DistributionError> {
+        let ActionBuffer::Continuous(actions) = actions else { misfit("Gaussian") };
+        let [_, width] = self.mean.dims();
+        check_finite(parameters, 2 * width)?;
+        for (row, stream) in parameters.chunks_exact(2 * width).zip(streams) {
+            let (mean, log_std) = row.split_at(width);
+            let mut total = 0.0;
+            for (&mean, &log_std) in mean.iter().zip(log_std) {
+                let (mean, log_std) = (f64::from(mean), f64::from(log_std));
+                let action = rounded(mean + log_std.exp() * stream.normal());
+                // Of the action as it is kept, so that the first ratio is 1.
+                let z = (f64::from(action) - mean) * (-log_std).exp();
+                total -= 0.5 * z * z + log_std + HALF_LOG_TAU;
+                actions.push(action);
+            }
+            log_probs.push(rounded(total));
+        }
+        Ok(())
+    }
+
+    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        let ActionBuffer::Continuous(actions) = actions else { misfit("Gaussian") };
+        let [_, width] = self.mean.dims();
+        check_finite(parameters, 2 * width)?;
+        actions.extend(parameters.chunks_exact(2 * width).flat_map(|row| &row[..width]));
+        Ok(())
+    }
+}

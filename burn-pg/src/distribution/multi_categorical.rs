@@ -1,0 +1,104 @@
+//! Several independent categorical distributions.
+
+use burn::tensor::{Bool, Tensor};
+use burn_pg_envs::{ActionBuffer, EnvRng};
+
+use super::{
+    ActionTensor, Categorical, Distribution, DistributionError,
+    action_tensor::misfit,
+    categorical::{check_logits, draw, most_probable, rounded},
+};
+
+/// One action of each of several independent [`Categorical`] components.
+#[derive(Debug, Clone)]
+pub struct MultiCategorical {
+    logits: Tensor<2>,
+    sizes: Vec<usize>,
+    components: Vec<Categorical>,
+}
+
+impl MultiCategorical {
+    /// From unnormalised log-probabilities of shape `[B, sum of sizes]`, the components one after the other.
+    ///
+    /// # Panics
+    /// If the logits are not as many as `sizes` together.
+    #[must_use]
+    pub fn new(logits: Tensor<2>, sizes: &[usize]) -> Self {
+        let parts = logits.clone().split_with_sizes(sizes.to_vec(), 1);
+        Self { logits, sizes: sizes.to_vec(), components: parts.into_iter().map(Categorical::new).collect() }
+    }
+
+    /// As [`new`](Self::new), with probability 0 where `mask` (of the shape of the logits) is false.
+    #[must_use]
+    pub fn masked(logits: Tensor<2>, sizes: &[usize], mask: Tensor<2, Bool>) -> Self {
+        Self::new(logits.mask_fill(mask.bool_not(), f32::NEG_INFINITY), sizes)
+    }
+
+    fn width(&self) -> usize {
+        self.sizes.iter().sum()
+    }
+
+    /// The sum of what each component, numbered from 0, gives.
+    fn total(&self, of_component: impl Fn(usize, &Categorical) -> Tensor<1>) -> Tensor<1> {
+        let parts = self.components.iter().enumerate().map(|(k, component)| of_component(k, component));
+        parts.reduce(Tensor::add).expect("an action space has at least one component")
+    }
+}
+
+impl Distribution for MultiCategorical {
+    fn parameters(&self) -> Tensor<2> {
+        self.logits.clone()
+    }
+
+    fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
+        let ActionTensor::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
+        self.total(|k, component| {
+            component.log_prob(&ActionTensor::Discrete(actions.clone().narrow(1, k, 1).squeeze_dim(1)))
+        })
+    }
+
+    fn entropy(&self) -> Tensor<1> {
+        self.total(|_, component| component.entropy())
+    }
+
+    fn kl(&self, other: &Self) -> Tensor<1> {
+        self.total(|k, component| component.kl(&other.components[k]))
+    }
+
+    fn sample(
+        &self,
+        parameters: &[f32],
+        streams: &mut [EnvRng],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+    ) -> Result<(), DistributionError> {
+        let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
+        check_logits(parameters, self.width(), &self.sizes)?;
+        for (row, stream) in parameters.chunks_exact(self.width()).zip(streams) {
+            let (mut rest, mut total) = (row, 0.0);
+            for &size in &self.sizes {
+                let logits;
+                (logits, rest) = rest.split_at(size);
+                let (action, log_prob) = draw(logits, stream.next_f64());
+                actions.push(action);
+                total += log_prob;
+            }
+            log_probs.push(rounded(total));
+        }
+        Ok(())
+    }
+
+    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
+        check_logits(parameters, self.width(), &self.sizes)?;
+        for row in parameters.chunks_exact(self.width()) {
+            let mut rest = row;
+            for &size in &self.sizes {
+                let logits;
+                (logits, rest) = rest.split_at(size);
+                actions.push(most_probable(logits));
+            }
+        }
+        Ok(())
+    }
+}

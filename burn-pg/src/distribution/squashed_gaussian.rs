@@ -1,0 +1,121 @@
+//! The Gaussian behind a hyperbolic tangent.
+
+use std::f64::consts::{LN_2, PI};
+
+use burn::tensor::{Tensor, activation::log_sigmoid};
+use burn_pg_envs::{ActionBuffer, EnvRng};
+
+use super::{ActionTensor, Distribution, DistributionError, Gaussian, action_tensor::misfit};
+
+/// `a = tanh(u)` for a diagonal Gaussian `u`: actions strictly within ±1.
+///
+/// The actions that are sampled, recorded and learnt from are the `u` before the tangent; [`to_env`](Distribution::to_env) takes
+/// the tangent. So nothing has to be inverted, and a tangent that rounds to 1 loses nothing. Log-densities are those of `a`:
+///
+/// ```text
+/// log p(a) = log N(u) - sum_k log(1 - tanh(u_k)^2),   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u))
+/// ```
+///
+/// Source: T. Haarnoja, A. Zhou, P. Abbeel, S. Levine, *Soft actor-critic* (2018), appendix C.
+#[derive(Debug, Clone)]
+pub struct SquashedGaussian {
+    gaussian: Gaussian,
+}
+
+impl SquashedGaussian {
+    /// From means and logarithms of standard deviations of the Gaussian, both of shape `[B, K]`.
+    #[must_use]
+    pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
+        Self { gaussian: Gaussian::new(mean, log_std) }
+    }
+
+    /// With the same deviations (their logarithms have shape `[K]`) for every row.
+    #[must_use]
+    pub fn with_shared_deviations(mean: Tensor<2>, log_std: Tensor<1>) -> Self {
+        Self { gaussian: Gaussian::with_shared_deviations(mean, log_std) }
+    }
+}
+
+/// `log(1 - tanh(u)^2)`, elementwise.
+fn log_slope<const D: usize>(before: Tensor<D>) -> Tensor<D> {
+    // -softplus(-2 u) = log sigmoid(2 u)
+    (log_sigmoid(before.clone().mul_scalar(2)) - before).add_scalar(LN_2).mul_scalar(2)
+}
+
+impl Distribution for SquashedGaussian {
+    /// Those of the Gaussian.
+    fn parameters(&self) -> Tensor<2> {
+        self.gaussian.parameters()
+    }
+
+    /// Of the action `tanh(u)`, for `actions` that are `u`.
+    fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
+        let ActionTensor::Continuous(before) = actions else { misfit("squashed Gaussian") };
+        self.gaussian.log_prob(actions) - log_slope(before.clone()).sum_dim(1).squeeze_dim(1)
+    }
+
+    /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form; it is the trapezoidal rule over ±8
+    /// standard deviations, within 1e-6 for deviations up to 3 and 2e-2 up to 20.
+    fn entropy(&self) -> Tensor<1> {
+        let std = self.gaussian.log_std().clone().exp();
+        let expected = nodes().map(|(z, weight)| {
+            let before = self.gaussian.mean().clone() + std.clone().mul_scalar(z);
+            log_slope(before).mul_scalar(weight)
+        });
+        let expected = expected.reduce(Tensor::add).expect("there are nodes");
+        self.gaussian.entropy() + expected.sum_dim(1).squeeze_dim(1)
+    }
+
+    /// That of the Gaussians: the tangent is the same for both.
+    fn kl(&self, other: &Self) -> Tensor<1> {
+        self.gaussian.kl(&other.gaussian)
+    }
+
+    fn sample(
+        &self,
+        parameters: &[f32],
+        streams: &mut [EnvRng],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+    ) -> Result<(), DistributionError> {
+        let drawn = log_probs.len();
+        self.gaussian.sample(parameters, streams, actions, log_probs)?;
+        let ActionBuffer::Continuous(before) = actions else { misfit("squashed Gaussian") };
+        let [_, width] = self.gaussian.mean().dims();
+        let new = log_probs.len() - drawn;
+        let rows = before[before.len() - new * width..].chunks_exact(width);
+        for (log_prob, row) in log_probs[drawn..].iter_mut().zip(rows) {
+            *log_prob -= row.iter().map(|&u| log_slope_of(u)).sum::<f32>();
+        }
+        Ok(())
+    }
+
+    /// The mean of the Gaussian: the action is the tangent of it, the median.
+    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        self.gaussian.mode(parameters, batch, actions)
+    }
+
+    fn to_env(&self, actions: &mut ActionBuffer) {
+        let ActionBuffer::Continuous(actions) = actions else { misfit("squashed Gaussian") };
+        for action in actions {
+            *action = action.tanh();
+        }
+    }
+}
+
+/// `log(1 - tanh(u)^2)`.
+#[allow(clippy::cast_possible_truncation)] // log-probabilities are kept in single precision
+fn log_slope_of(before: f32) -> f32 {
+    let u = f64::from(before.abs());
+    (2.0 * (LN_2 - u - (-2.0 * u).exp().ln_1p())) as f32
+}
+
+/// Points of a standard normal number and their weights, which add up to 1.
+fn nodes() -> impl Iterator<Item = (f64, f64)> {
+    const STEP: f64 = 0.25;
+    let density = |z: f64| STEP * (-0.5 * z * z).exp() / (2.0 * PI).sqrt();
+    (-32..=32).map(move |i| {
+        let z = STEP * f64::from(i);
+        (z, density(z))
+    })
+}

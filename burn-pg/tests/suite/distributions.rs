@@ -1,0 +1,322 @@
+//! Distributions other than the categorical one, against 60-digit arithmetic and PyTorch; and sampling from each of them.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use burn_pg::{
+    distribution::{ActionTensor, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical, SquashedGaussian},
+    envs::{ActionBuffer, EnvRng, Space},
+};
+use serde::Deserialize;
+
+use crate::{
+    categorical::{assert_near, numbers},
+    golden::{Number, golden},
+    precision::{Precision, values},
+};
+
+#[derive(Deserialize)]
+struct File<C> {
+    cases: Vec<C>,
+}
+
+fn cases<C: serde::de::DeserializeOwned>(file: &str) -> Vec<C> {
+    let File { cases } = golden(file);
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn row(precision: &Precision, values: &[Number]) -> Tensor<2> {
+    precision.tensor(numbers(values), [1, values.len()])
+}
+
+/// Value and gradients of `output` with respect to each of `inputs`.
+fn check(precision: &Precision, output: &Tensor<1>, value: Number, inputs: &[(&Tensor<2>, &[Number])], what: &str) {
+    assert_near(precision, &values(output.clone()), &[value], what);
+    if !inputs.is_empty() {
+        let gradients = output.clone().backward();
+        for (input, gradient) in inputs {
+            let ours = input.grad(&gradients).map_or_else(|| vec![0.0; gradient.len()], values);
+            assert_near(precision, &ours, gradient, &format!("{what} gradient"));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct BernoulliCase {
+    name: String,
+    logits: Vec<Number>,
+    action: Vec<f64>,
+    expected: BernoulliExpected,
+}
+
+#[derive(Deserialize)]
+struct BernoulliExpected {
+    log_prob: Number,
+    entropy: Number,
+    grad_log_prob_wrt_logits: Vec<Number>,
+}
+
+#[test]
+fn bernoulli_is_exact() {
+    for precision in Precision::all() {
+        for case in cases::<BernoulliCase>("dist/bernoulli.json") {
+            let logits = row(&precision, &case.logits).require_grad();
+            let distribution = Bernoulli::new(logits.clone());
+            let action = ActionTensor::MultiBinary(precision.tensor(case.action.clone(), [1, case.action.len()]));
+            let expected = &case.expected;
+            let gradients = [(&logits, &expected.grad_log_prob_wrt_logits[..])];
+            check(&precision, &distribution.log_prob(&action), expected.log_prob, &gradients, &case.name);
+            check(&precision, &distribution.entropy(), expected.entropy, &[], &case.name);
+            check(&precision, &distribution.kl(&distribution), Number(0.0), &[], &case.name);
+        }
+    }
+}
+
+#[test]
+fn the_divergence_of_coins_is_that_of_categoricals_with_two_actions() {
+    for precision in Precision::all() {
+        let (p, q) = ([0.3, -4.0, 2.0], [-1.0, -2.0, 7.0]);
+        let coins = |logits: &[f64]| Bernoulli::new(precision.tensor(logits.to_vec(), [1, 3]));
+        let ours = values(coins(&p).kl(&coins(&q)))[0];
+        let pair = |logit: f64| Categorical::new(precision.tensor(vec![logit, 0.0], [1, 2]));
+        let theirs: f64 = p.iter().zip(q).map(|(&p, q)| values(pair(p).kl(&pair(q)))[0]).sum();
+        assert!((ours - theirs).abs() < if precision.is_double() { 1e-12 } else { 1e-5 }, "{ours} {theirs}");
+    }
+}
+
+#[derive(Deserialize)]
+struct MultiCase {
+    name: String,
+    nvec: Vec<usize>,
+    logits: Vec<Number>,
+    action: Vec<i64>,
+    expected: MultiExpected,
+}
+
+#[derive(Deserialize)]
+struct MultiExpected {
+    log_prob: Number,
+    entropy: Number,
+}
+
+#[test]
+fn multi_categorical_is_exact() {
+    for precision in Precision::all() {
+        for case in cases::<MultiCase>("dist/multidiscrete.json") {
+            let distribution = MultiCategorical::new(row(&precision, &case.logits), &case.nvec);
+            let data = TensorData::new(case.action.clone(), [1, case.action.len()]);
+            let action = ActionTensor::MultiDiscrete(Tensor::<2, Int>::from_data(data, &precision.device));
+            check(&precision, &distribution.log_prob(&action), case.expected.log_prob, &[], &case.name);
+            check(&precision, &distribution.entropy(), case.expected.entropy, &[], &case.name);
+            check(&precision, &distribution.kl(&distribution), Number(0.0), &[], &case.name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct NormalCase {
+    name: String,
+    mean: Vec<Number>,
+    log_std: Vec<Number>,
+    action: Vec<Number>,
+    expected: NormalExpected,
+}
+
+#[derive(Deserialize)]
+struct NormalExpected {
+    log_prob: Number,
+    entropy: Number,
+    grad_log_prob_wrt_mean: Vec<Number>,
+    grad_log_prob_wrt_log_std: Vec<Number>,
+    grad_entropy_wrt_log_std: Vec<Number>,
+}
+
+#[test]
+fn the_gaussian_is_exact() {
+    for precision in Precision::all() {
+        for case in cases::<NormalCase>("dist/normal.json") {
+            let mean = row(&precision, &case.mean).require_grad();
+            let log_std = row(&precision, &case.log_std).require_grad();
+            let distribution = Gaussian::new(mean.clone(), log_std.clone());
+            let action = ActionTensor::Continuous(row(&precision, &case.action));
+            let expected = &case.expected;
+            let gradients =
+                [(&mean, &expected.grad_log_prob_wrt_mean[..]), (&log_std, &expected.grad_log_prob_wrt_log_std[..])];
+            check(&precision, &distribution.log_prob(&action), expected.log_prob, &gradients, &case.name);
+            let distribution = Gaussian::new(mean.clone(), log_std.clone());
+            let gradients = [(&log_std, &expected.grad_entropy_wrt_log_std[..])];
+            check(&precision, &distribution.entropy(), expected.entropy, &gradients, &case.name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Normal {
+    mean: Vec<Number>,
+    log_std: Vec<Number>,
+}
+
+#[derive(Deserialize)]
+struct Divergence {
+    p: Normal,
+    q: Normal,
+    expected: ExpectedDivergence,
+}
+
+#[derive(Deserialize)]
+struct ExpectedDivergence {
+    kl_p_q: Number,
+}
+
+#[derive(Deserialize)]
+struct Divergences {
+    kl: Vec<Divergence>,
+}
+
+#[test]
+fn divergences_of_gaussians_are_exact_squashed_or_not() {
+    let file: Divergences = golden("dist/normal.json");
+    assert!(!file.kl.is_empty());
+    for precision in Precision::all() {
+        for (i, case) in file.kl.iter().enumerate() {
+            let row = |numbers: &[Number]| row(&precision, numbers);
+            let plain = |n: &Normal| Gaussian::new(row(&n.mean), row(&n.log_std));
+            let squashed = |n: &Normal| SquashedGaussian::new(row(&n.mean), row(&n.log_std));
+            let expected = case.expected.kl_p_q;
+            check(&precision, &plain(&case.p).kl(&plain(&case.q)), expected, &[], &format!("divergence {i}"));
+            check(&precision, &squashed(&case.p).kl(&squashed(&case.q)), expected, &[], &format!("divergence {i}"));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct TanhCase {
+    name: String,
+    mean: Vec<Number>,
+    log_std: Vec<Number>,
+    pre_tanh: Vec<Number>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+    expected: TanhExpected,
+}
+
+#[derive(Deserialize)]
+struct TanhExpected {
+    log_prob: Number,
+    action: Vec<Number>,
+    grad_log_prob_wrt_mean: Vec<Number>,
+    grad_log_prob_wrt_log_std: Vec<Number>,
+}
+
+#[test]
+#[allow(clippy::cast_possible_truncation)] // actions are single precision
+fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
+    for precision in Precision::all() {
+        for case in cases::<TanhCase>("dist/tanh_normal.json") {
+            let mean = row(&precision, &case.mean).require_grad();
+            let log_std = row(&precision, &case.log_std).require_grad();
+            let distribution = SquashedGaussian::new(mean.clone(), log_std.clone());
+            let action = ActionTensor::Continuous(row(&precision, &case.pre_tanh));
+            let expected = &case.expected;
+            // Ours is the density of the tangent; that of an action with other bounds is scaled by their widths.
+            let widths: f64 = case.low.iter().zip(&case.high).map(|(low, high)| ((high - low) / 2.0).ln()).sum();
+            let gradients =
+                [(&mean, &expected.grad_log_prob_wrt_mean[..]), (&log_std, &expected.grad_log_prob_wrt_log_std[..])];
+            let log_prob = distribution.log_prob(&action);
+            check(&precision, &log_prob, Number(expected.log_prob.0 + widths), &gradients, &case.name);
+
+            let before = numbers(&case.pre_tanh).into_iter().map(|u| u as f32).collect();
+            let mut taken = ActionBuffer::Continuous(before);
+            distribution.to_env(&mut taken);
+            let ActionBuffer::Continuous(taken) = taken else { panic!() };
+            for (i, tangent) in taken.iter().enumerate() {
+                let ours = case.low[i] + f64::midpoint(f64::from(*tangent), 1.0) * (case.high[i] - case.low[i]);
+                assert!((ours - expected.action[i].0).abs() < 1e-6, "{} action {i}", case.name);
+            }
+        }
+    }
+}
+
+/// `-E[log p(a)]` by a fine sum over the Gaussian.
+fn entropy_by_summation(mean: f64, std: f64) -> f64 {
+    let (mut total, step) = (0.0, 1e-4);
+    for i in -100_000..=100_000 {
+        let z = f64::from(i) * step;
+        let u: f64 = mean + std * z;
+        let slope = 2.0 * (std::f64::consts::LN_2 - u.abs() - (-2.0 * u.abs()).exp().ln_1p());
+        let log_density = -0.5 * z * z - std.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln();
+        total -= step * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * (log_density - slope);
+    }
+    total
+}
+
+#[test]
+fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
+    for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
+        for (mean, std, tolerance) in
+            [(0.0, 1.0_f64, 1e-6), (0.7, 0.3, 1e-6), (-2.0, 0.01, 1e-6), (5.0, 3.0, 1e-6), (1.0, 20.0, 2e-2)]
+        {
+            let tensor = |value: f64| precision.tensor(vec![value], [1, 1]);
+            let ours = values(SquashedGaussian::new(tensor(mean), tensor(std.ln())).entropy())[0];
+            let expected = entropy_by_summation(mean, std);
+            assert!((ours - expected).abs() < tolerance, "{mean} {std}: {ours} instead of {expected}");
+        }
+    }
+}
+
+/// Draws many times from one row of parameters: the log-probabilities that come with the actions are those of the
+/// distribution, and their mean is minus the entropy.
+fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: impl Fn(Tensor<2>) -> D, row: &[f64]) {
+    let count = 20_000;
+    let distribution = make(precision.tensor(row.repeat(count), [count, row.len()]));
+    #[allow(clippy::cast_possible_truncation)] // read back in single precision
+    let parameters: Vec<f32> = values(distribution.parameters()).into_iter().map(|v| v as f32).collect();
+    let mut streams: Vec<EnvRng> = (0..count as u64).map(EnvRng::new).collect();
+    let (mut actions, mut log_probs) = (ActionBuffer::new(space), Vec::new());
+    distribution.sample(&parameters, &mut streams, &mut actions, &mut log_probs).unwrap();
+
+    let uploaded = ActionTensor::upload(&actions, count, &precision.device);
+    let again = values(distribution.log_prob(&uploaded));
+    for (drawn, computed) in log_probs.iter().zip(&again) {
+        assert!((f64::from(*drawn) - computed).abs() < 2e-5 * computed.abs().max(1.0), "{space}: {drawn} {computed}");
+    }
+    let mean = again.iter().sum::<f64>() / count as f64;
+    let variance = again.iter().map(|l| (l - mean) * (l - mean)).sum::<f64>() / count as f64;
+    let entropy = values(distribution.entropy())[0];
+    // Five standard errors.
+    assert!((mean + entropy).abs() < 5.0 * (variance / count as f64).sqrt() + 1e-5, "{space}: {mean} {entropy}");
+
+    let mut modes = ActionBuffer::new(space);
+    distribution.mode(&parameters[..parameters.len() / count], 1, &mut modes).unwrap();
+    let one = make(precision.tensor(row.to_vec(), [1, row.len()]));
+    let density = values(one.log_prob(&ActionTensor::upload(&modes, 1, &precision.device)))[0];
+    assert!(density.is_finite());
+
+    let mut broken = parameters.clone();
+    broken[1] = f32::NAN;
+    let before = actions.clone();
+    assert!(distribution.sample(&broken, &mut streams, &mut actions, &mut log_probs).is_err());
+    assert!(distribution.mode(&broken, count, &mut actions).is_err());
+    assert_eq!(actions, before, "nothing was appended");
+}
+
+#[test]
+fn samples_follow_their_distribution() {
+    for precision in Precision::all().into_iter().filter(|precision| !precision.is_double()) {
+        samples_agree(&precision, &Space::discrete(3), Categorical::new, &[0.3, -1.0, 2.0]);
+        let sizes = [2, 3];
+        let space = Space::MultiDiscrete { sizes: vec![2, 3] };
+        samples_agree(&precision, &space, |l| MultiCategorical::new(l, &sizes), &[0.5, -0.5, 0.0, 1.0, -3.0]);
+        samples_agree(&precision, &Space::MultiBinary { n: 3 }, Bernoulli::new, &[0.3, -2.0, 5.0]);
+        let split = |row: Tensor<2>| (row.clone().narrow(1, 0, 2), row.narrow(1, 2, 2));
+        let plain = |row| {
+            let (mean, log_std) = split(row);
+            Gaussian::new(mean, log_std)
+        };
+        samples_agree(&precision, &Space::symmetric(&[1.0; 2]), plain, &[0.5, -2.0, -1.0, 0.3]);
+        let squashed = |row| {
+            let (mean, log_std) = split(row);
+            SquashedGaussian::new(mean, log_std)
+        };
+        samples_agree(&precision, &Space::symmetric(&[1.0; 2]), squashed, &[0.5, -1.0, -1.0, 0.3]);
+    }
+}
