@@ -29,6 +29,13 @@ pub trait Env: Send {
     /// Takes one action and writes the observation that follows into `observation`.
     fn step(&mut self, action: Self::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step;
 
+    /// Are some actions impossible in some states? Then [`action_mask`](Self::action_mask) says which.
+    const MASKS_ACTIONS: bool = false;
+
+    /// Writes which actions are possible now: one flag for each element of a discrete space, or of each component of a
+    /// multi-discrete one in turn. Not called unless [`MASKS_ACTIONS`](Self::MASKS_ACTIONS).
+    fn action_mask(&self, _mask: &mut [bool]) {}
+
     /// The state as it is now.
     fn state(&self) -> Self::State;
 

@@ -69,6 +69,17 @@ impl Space {
         }
     }
 
+    /// Number of flags that say which elements are possible: one for each element of a discrete space, or of each component of
+    /// a multi-discrete one. Other spaces are not masked.
+    #[must_use]
+    pub fn mask_len(&self) -> usize {
+        match self {
+            Self::Discrete { n, .. } => *n as usize,
+            Self::MultiDiscrete { sizes } => sizes.iter().map(|&n| n as usize).sum(),
+            Self::MultiBinary { .. } | Self::Box { .. } => 0,
+        }
+    }
+
     /// Number of `f32` (or integers) one element takes when flattened.
     #[must_use]
     pub fn flat_len(&self) -> usize {

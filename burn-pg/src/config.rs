@@ -386,16 +386,10 @@ impl CheckedConfig {
         }
     }
 
-    /// Samples of one minibatch.
+    /// Environment steps of the whole run: `total_steps` in whole rollouts, rounded down.
     #[must_use]
-    pub fn minibatch_size(&self) -> usize {
-        self.batch_size() / self.num_minibatches
-    }
-
-    /// Updates of the whole run: `total_steps` in whole rollouts, rounded down.
-    #[must_use]
-    pub fn num_updates(&self) -> u64 {
-        self.total_steps / self.batch_size() as u64
+    pub fn horizon(&self) -> u64 {
+        self.total_steps - self.total_steps % self.batch_size() as u64
     }
 }
 

@@ -1,11 +1,16 @@
 //! How good a policy is.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use burn_pg_envs::{ActionBuffer, Autoreset, EnvRng, VectorEnv};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, distribution::Distribution, policy::ActorCritic, readback::read, rollout::check_observations, streams,
+    Error,
+    distribution::Distribution,
+    policy::{ActorCritic, Observation},
+    readback::read,
+    rollout::check_observations,
+    streams,
 };
 
 /// Steps after which an episode of an environment without a time limit is cut off.
@@ -60,7 +65,6 @@ pub fn evaluate<P: ActorCritic>(
     let seed = streams::evaluation_seed(seed);
     envs.set_autoreset(Autoreset::SameStep);
     envs.reset(seed)?;
-    let width = envs.spec().observation_space.flat_len();
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
     let mut actions = ActionBuffer::new(&envs.spec().action_space);
     let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
@@ -70,8 +74,9 @@ pub fn evaluate<P: ActorCritic>(
     for step in 1..=limit {
         let env_steps = u64::from(step - 1) * num_envs as u64;
         check_observations(&envs.batch().observations, num_envs, env_steps)?;
-        let observations = TensorData::new(envs.batch().observations.clone(), [num_envs, width]);
-        let distribution = policy.distribution(Tensor::from_data(observations, device).into());
+        let batch = envs.batch();
+        let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, device);
+        let distribution = policy.distribution(observation);
         let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
         actions.clear();
         let chosen = if stochastic {

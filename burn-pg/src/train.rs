@@ -86,7 +86,7 @@ impl<P: ActorCritic> Trainer<P> {
     /// See [`update`](Self::update).
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.env_steps());
-        while self.update < self.config.num_updates() {
+        while self.env_steps() < self.config.horizon() {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
             stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
@@ -104,9 +104,8 @@ impl<P: ActorCritic> Trainer<P> {
     /// finite, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
-        let learning_rate = learning_rate.at(self.update, self.config.num_updates());
-
         let env_steps = collector.env_steps();
+        let learning_rate = learning_rate.at(env_steps, self.config.horizon());
         let rollout = collector.collect(&learner.policy.valid())?;
         rollout.check_rewards(env_steps)?;
         let targets = estimator.estimate(&rollout.trajectory());
@@ -116,7 +115,7 @@ impl<P: ActorCritic> Trainer<P> {
         let mut log = MetricLog::default();
         for _epoch in 0..self.config.num_epochs {
             let batch = batch.shuffled(&mut self.shuffle);
-            for minibatch in batch.minibatches(self.config.minibatch_size()) {
+            for minibatch in batch.minibatches(batch.len().div_ceil(self.config.num_minibatches)) {
                 log.push(learner.step(minibatch, learning_rate));
             }
         }

@@ -100,7 +100,7 @@ impl Run {
         let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
         pool.install(|| {
             let start = Instant::now();
-            train(&mut trainer, &dir, Progress::new(config.num_updates() * config.batch_size() as u64, quiet))?;
+            train(&mut trainer, &dir, Progress::new(config.horizon(), quiet))?;
             let seconds = start.elapsed().as_secs_f64();
 
             let policy = trainer.policy().valid();

@@ -17,6 +17,9 @@ pub struct StepBatch {
     /// [`Autoreset::NextStep`](super::Autoreset::NextStep) puts in place of a step, and its action was ignored; or it is that
     /// of an environment that has failed, and all its numbers are 0. It must not be learnt from. Shape `[N]`.
     pub valid: Vec<bool>,
+    /// Actions that are possible next, one flag each; empty if the environment has no masks. Shape `[N, M]`.
+    #[serde(default)]
+    pub action_masks: Vec<bool>,
     /// Where an episode ended: its last observation. Other rows are left over. Shape `[N, D]`.
     pub final_observations: Vec<f32>,
     /// Where an episode ended: its return, the undiscounted sum of rewards. Others: of the episode so far. Shape `[N]`.
@@ -26,9 +29,10 @@ pub struct StepBatch {
 }
 
 impl StepBatch {
-    pub(super) fn new(num_envs: usize, observation_len: usize) -> Self {
+    pub(super) fn new(num_envs: usize, observation_len: usize, mask_len: usize) -> Self {
         Self {
             observations: vec![0.0; num_envs * observation_len],
+            action_masks: vec![true; num_envs * mask_len],
             rewards: vec![0.0; num_envs],
             terminated: vec![false; num_envs],
             truncated: vec![false; num_envs],
@@ -50,6 +54,9 @@ impl StepBatch {
         let columns = env * len..(env + 1) * len;
         self.observations[columns.clone()].copy_from_slice(&other.observations[columns.clone()]);
         self.final_observations[columns.clone()].copy_from_slice(&other.final_observations[columns]);
+        let mask_len = self.action_masks.len() / self.rewards.len();
+        let flags = env * mask_len..(env + 1) * mask_len;
+        self.action_masks[flags.clone()].copy_from_slice(&other.action_masks[flags]);
         self.rewards[env] = other.rewards[env];
         self.terminated[env] = other.terminated[env];
         self.truncated[env] = other.truncated[env];
@@ -65,11 +72,12 @@ impl StepBatch {
     }
 
     /// Are all vectors as long as N environments with D numbers an observation need?
-    pub(crate) fn fits(&self, num_envs: usize, observation_len: usize) -> bool {
+    pub(crate) fn fits(&self, num_envs: usize, observation_len: usize, mask_len: usize) -> bool {
         let floats = [&self.observations, &self.final_observations];
         let flags = [&self.terminated, &self.truncated, &self.valid];
         let numbers = [&self.rewards, &self.episode_returns];
         floats.iter().all(|v| v.len() == num_envs * observation_len)
+            && self.action_masks.len() == num_envs * mask_len
             && flags.iter().all(|v| v.len() == num_envs)
             && numbers.iter().all(|v| v.len() == num_envs)
             && self.episode_lengths.len() == num_envs
@@ -80,6 +88,7 @@ impl StepBatch {
 pub(super) struct Row<'a> {
     pub observation: &'a mut [f32],
     pub final_observation: &'a mut [f32],
+    pub action_mask: &'a mut [bool],
     pub reward: &'a mut f64,
     pub terminated: &'a mut bool,
     pub truncated: &'a mut bool,
@@ -93,6 +102,7 @@ impl Row<'_> {
     pub fn clear(self) {
         self.observation.fill(0.0);
         self.final_observation.fill(0.0);
+        self.action_mask.fill(true);
         *self.reward = 0.0;
         *self.terminated = false;
         *self.truncated = false;
@@ -102,10 +112,17 @@ impl Row<'_> {
     }
 }
 
+/// Numbers an observation, and flags an action mask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowLens {
+    pub observation: usize,
+    pub mask: usize,
+}
+
 /// Consecutive rows, in a batch or in a part of one.
 pub(super) trait Columns {
-    /// Row `i`, with observations of `len` numbers.
-    fn row(&mut self, i: usize, len: usize) -> Row<'_>;
+    /// Row `i`.
+    fn row(&mut self, i: usize, lens: RowLens) -> Row<'_>;
 }
 
 /// The rows of a whole batch and those of a part of one have columns of the same names.
@@ -113,9 +130,10 @@ macro_rules! columns {
     ($rows:ty) => {
         impl Columns for $rows {
             #[inline]
-            fn row(&mut self, i: usize, len: usize) -> Row<'_> {
+            fn row(&mut self, i: usize, RowLens { observation: len, mask: mask_len }: RowLens) -> Row<'_> {
                 let columns = i * len..(i + 1) * len;
                 Row {
+                    action_mask: &mut self.action_masks[i * mask_len..(i + 1) * mask_len],
                     observation: &mut self.observations[columns.clone()],
                     final_observation: &mut self.final_observations[columns],
                     reward: &mut self.rewards[i],
@@ -143,6 +161,7 @@ pub(super) struct Rows<'a> {
     truncated: &'a mut [bool],
     valid: &'a mut [bool],
     final_observations: &'a mut [f32],
+    action_masks: &'a mut [bool],
     episode_returns: &'a mut [f64],
     episode_lengths: &'a mut [u32],
 }
@@ -158,6 +177,7 @@ impl<'a> Rows<'a> {
             truncated: &mut batch.truncated,
             valid: &mut batch.valid,
             final_observations: &mut batch.final_observations,
+            action_masks: &mut batch.action_masks,
             episode_returns: &mut batch.episode_returns,
             episode_lengths: &mut batch.episode_lengths,
         }
@@ -167,6 +187,8 @@ impl<'a> Rows<'a> {
     pub fn split_at(self, middle: usize) -> (Self, Self) {
         let columns = self.observations.len() / self.rewards.len().max(1) * middle;
         let (observations, observations_after) = self.observations.split_at_mut(columns);
+        let flags = self.action_masks.len() / self.rewards.len().max(1) * middle;
+        let (action_masks, action_masks_after) = self.action_masks.split_at_mut(flags);
         let (rewards, rewards_after) = self.rewards.split_at_mut(middle);
         let (terminated, terminated_after) = self.terminated.split_at_mut(middle);
         let (truncated, truncated_after) = self.truncated.split_at_mut(middle);
@@ -182,6 +204,7 @@ impl<'a> Rows<'a> {
             truncated,
             valid,
             final_observations,
+            action_masks,
             episode_returns,
             episode_lengths,
         };
@@ -193,6 +216,7 @@ impl<'a> Rows<'a> {
             truncated: truncated_after,
             valid: valid_after,
             final_observations: final_observations_after,
+            action_masks: action_masks_after,
             episode_returns: episode_returns_after,
             episode_lengths: episode_lengths_after,
         };

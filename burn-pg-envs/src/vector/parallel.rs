@@ -54,7 +54,7 @@ pub(super) fn step_one_by_one<E: Env>(
         });
         let Err(fault) = run else { break };
         slots[i].fail(fault);
-        rows.row(i, rules.observation_len).clear();
+        rows.row(i, rules.lens).clear();
         failed = true;
         i += 1;
     }
@@ -67,7 +67,7 @@ pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, action
         Ok(()) => false,
         Err(fault) => {
             slot.fail(fault);
-            batch.row(0, rules.observation_len).clear();
+            batch.row(0, rules.lens).clear();
             true
         }
     }
@@ -86,6 +86,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::RowLens;
     use super::*;
     use crate::{Autoreset, EnvRng, EnvSpec, Space, Step};
 
@@ -130,11 +131,12 @@ mod tests {
     fn tasks_of_any_size_give_each_row_its_own_action_and_fault() {
         let actions: Vec<u32> = (0..331).map(|i| i * 7 % 10).collect();
         let n = actions.len();
-        let rules = Rules { observation_len: 1, autoreset: Autoreset::NextStep, time_limit: 100 };
+        let rules =
+            Rules { lens: RowLens { observation: 1, mask: 0 }, autoreset: Autoreset::NextStep, time_limit: 100 };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
         for envs_per_task in [1, 7, 64, 330, 331, 1000] {
             let mut slots: Vec<_> = (0..n).map(|_| Slot::new(Sum(0.0))).collect();
-            let mut batch = StepBatch::new(n, 1);
+            let mut batch = StepBatch::new(n, 1, 0);
             let failed = pool.install(|| {
                 let rows = Rows::new(&mut batch);
                 step_in_parallel(&mut slots, rows, &Actions::Discrete(&actions), rules, envs_per_task)

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Autoreset, batch::Columns};
+use super::{
+    Autoreset,
+    batch::{Columns, Row, RowLens},
+};
 use crate::{Env, EnvRng, Fault};
 
 /// One environment of a batch, with its stream of random numbers and where it is in its episode.
@@ -33,8 +36,7 @@ pub(super) struct Progress {
 /// How a batch is stepped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
-    /// Numbers an observation.
-    pub observation_len: usize,
+    pub lens: RowLens,
     pub autoreset: Autoreset,
     pub time_limit: u32,
 }
@@ -47,20 +49,23 @@ impl<E: Env> Slot<E> {
     }
 
     /// Starts the stream of `seed`, and an episode with it.
-    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Box<Fault>> {
+    pub fn seed(&mut self, seed: u64, row: Row<'_>) -> Result<(), Box<Fault>> {
         self.progress.rng = EnvRng::new(seed);
         self.progress.seed = seed;
         self.progress.steps = 0;
-        self.reset(observation)
+        self.reset(row)
     }
 
     /// Starts an episode, in the stream as it is.
-    pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Box<Fault>> {
+    pub fn reset(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         self.progress.ended = false;
         self.progress.awaits_reset = false;
         self.progress.failed = false;
-        self.env.reset(&mut self.progress.rng, observation);
-        check_finite(observation)
+        self.env.reset(&mut self.progress.rng, row.observation);
+        if E::MASKS_ACTIONS {
+            self.env.action_mask(row.action_mask);
+        }
+        check_finite(row.observation)
     }
 
     /// Must it be reset before it can be stepped?
@@ -90,7 +95,7 @@ impl<E: Env> Slot<E> {
         i: usize,
         rules: Rules,
     ) -> Result<(), Box<Fault>> {
-        let row = columns.row(i, rules.observation_len);
+        let row = columns.row(i, rules.lens);
         let progress = &mut self.progress;
         let starts_anew = std::mem::take(&mut progress.ended);
         // Ends of episodes are hard to predict: these are selections, not branches.
@@ -103,6 +108,9 @@ impl<E: Env> Slot<E> {
             *row.terminated = false;
             *row.truncated = false;
             self.env.reset(&mut progress.rng, row.observation);
+            if E::MASKS_ACTIONS {
+                self.env.action_mask(row.action_mask);
+            }
             return check_finite(row.observation);
         }
 
@@ -120,11 +128,14 @@ impl<E: Env> Slot<E> {
         if *row.terminated || *row.truncated {
             progress.ended = true;
             row.final_observation.copy_from_slice(row.observation);
-            if rules.autoreset == Autoreset::SameStep {
+            progress.awaits_reset = rules.autoreset != Autoreset::SameStep;
+            if !progress.awaits_reset {
                 self.env.reset(&mut progress.rng, row.observation);
-                return check_finite(row.observation);
+                check_finite(row.observation)?;
             }
-            progress.awaits_reset = true;
+        }
+        if E::MASKS_ACTIONS {
+            self.env.action_mask(row.action_mask);
         }
         Ok(())
     }

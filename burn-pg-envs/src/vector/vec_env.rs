@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Autoreset, SavedEnvs, StepBatch, VectorEnv,
-    batch::{Columns, Rows},
+    batch::{Columns, Row, RowLens, Rows},
     parallel::{caught, step_in_parallel, step_one, step_one_by_one},
     saved::SavedSlot,
     slot::{Progress, Rules, Slot},
@@ -24,7 +24,7 @@ pub struct VecEnv<E> {
     spec: EnvSpec,
     slots: Vec<Slot<E>>,
     batch: StepBatch,
-    observation_len: usize,
+    lens: RowLens,
     autoreset: Autoreset,
     /// Has an environment failed since the last reset?
     failed: bool,
@@ -58,12 +58,13 @@ impl<E: Env> VecEnv<E> {
             let reason = format!("its action type does not fit its action space {}", spec.action_space);
             return Err(EnvError::Spec { id: spec.id, reason });
         }
-        let observation_len = spec.observation_space.flat_len();
+        let mask = if E::MASKS_ACTIONS { spec.action_space.mask_len() } else { 0 };
+        let lens = RowLens { observation: spec.observation_space.flat_len(), mask };
         let mut vec_env = Self {
-            batch: StepBatch::new(envs.len(), observation_len),
+            batch: StepBatch::new(envs.len(), lens.observation, lens.mask),
             workload: Workload::new(envs.len()),
             slots: envs.into_iter().map(Slot::new).collect(),
-            observation_len,
+            lens,
             spec,
             autoreset: Autoreset::default(),
             failed: false,
@@ -76,16 +77,15 @@ impl<E: Env> VecEnv<E> {
     fn restart(
         &mut self,
         chosen: impl Fn(usize) -> bool,
-        reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Box<Fault>>,
+        reset: impl Fn(&mut Slot<E>, usize, Row<'_>) -> Result<(), Box<Fault>>,
     ) -> Result<&StepBatch, EnvError> {
-        let len = self.observation_len;
         for (i, slot) in self.slots.iter_mut().enumerate().filter(|(i, _)| chosen(*i)) {
-            self.batch.row(i, len).clear();
-            match caught(|| reset(slot, i, &mut self.batch.observations[i * len..(i + 1) * len])) {
+            self.batch.row(i, self.lens).clear();
+            match caught(|| reset(slot, i, self.batch.row(i, self.lens))) {
                 Ok(()) => self.batch.valid[i] = true,
                 Err(fault) => {
                     slot.fail(fault);
-                    self.batch.row(i, len).clear();
+                    self.batch.row(i, self.lens).clear();
                 }
             }
         }
@@ -155,17 +155,17 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
-        self.restart(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
+        self.restart(|_| true, |slot, i, row| slot.seed(seed.wrapping_add(i as u64), row))
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
         self.check_len(seeds.len())?;
-        self.restart(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
+        self.restart(|_| true, |slot, i, row| slot.seed(seeds[i], row))
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
         self.check_len(mask.len())?;
-        self.restart(|i| mask[i], |slot, _, observation| slot.reset(observation))
+        self.restart(|i| mask[i], |slot, _, row| slot.reset(row))
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
@@ -177,7 +177,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
             }
         }
         let rules = Rules {
-            observation_len: self.observation_len,
+            lens: self.lens,
             autoreset: self.autoreset,
             time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX),
         };
@@ -213,7 +213,9 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         if !saved.wrappers.is_empty() {
             return refuse("it holds the state of a wrapper that is not there".into());
         }
-        if saved.slots.len() != self.slots.len() || !saved.batch.fits(self.slots.len(), self.observation_len) {
+        if saved.slots.len() != self.slots.len()
+            || !saved.batch.fits(self.slots.len(), self.lens.observation, self.lens.mask)
+        {
             return refuse(format!("it does not fit {} environments", self.slots.len()));
         }
         let states: Result<Vec<E::State>, _> =

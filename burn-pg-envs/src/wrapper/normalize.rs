@@ -223,7 +223,8 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
         let (inner, (statistics, batch)): (_, (Statistics, StepBatch)) = saved.unwrapped()?;
         check(&self.inner, statistics.observations.as_ref(), statistics.rewards.as_ref())?;
-        if !batch.fits(self.num_envs(), self.spec().observation_space.flat_len()) {
+        let mask_len = self.batch.action_masks.len() / self.num_envs();
+        if !batch.fits(self.num_envs(), self.spec().observation_space.flat_len(), mask_len) {
             return Err(EnvError::State { reason: "its batch is of other environments".into() });
         }
         self.inner.load(&inner)?;

@@ -12,7 +12,7 @@ use crate::{
     loss::{Entropy, Objective, PpoClip, Value},
     optim::{Adam, AdamSpec, Schedule},
     policy::MlpActorCritic,
-    rollout::Collector,
+    rollout::{Collector, RolloutLength},
     streams,
     train::{Parts, Trainer},
 };
@@ -55,7 +55,7 @@ pub fn ppo_in(
     };
     let estimator = Gae { gamma: config.gamma, lambda: config.gae_lambda };
     let parts = Parts {
-        collector: Collector::new(envs, config.num_steps, config.seed, device)?,
+        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, device)?,
         estimator: Box::new(estimator),
         learner,
         learning_rate: match (config.anneal_learning_rate, config.learning_rate) {

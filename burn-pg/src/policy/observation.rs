@@ -1,6 +1,6 @@
 //! What a policy sees.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// B observations on a device, each with the actions that are possible in it, if the environment says so.
 #[derive(Debug, Clone)]
@@ -19,6 +19,20 @@ impl From<Tensor<2>> for Observation {
 }
 
 impl Observation {
+    /// Uploads `batch` observations, flat, and the masks that belong to them, or none.
+    ///
+    /// # Panics
+    /// If `batch` is 0, or does not divide the numbers.
+    #[must_use]
+    pub fn upload(values: Vec<f32>, action_masks: &[bool], batch: usize, device: &Device) -> Self {
+        let shape = [batch, values.len() / batch];
+        let mask = (!action_masks.is_empty()).then(|| {
+            let shape = [batch, action_masks.len() / batch];
+            Tensor::from_data(TensorData::new(action_masks.to_vec(), shape), device)
+        });
+        Self { values: Tensor::from_data(TensorData::new(values, shape), device), action_mask: mask }
+    }
+
     /// Number of observations, B.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -24,14 +24,21 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Uploads a rollout with its targets.
+    /// Uploads the valid steps of a rollout, with their targets.
     #[must_use]
     pub fn new(rollout: &Rollout, targets: &Targets, device: &Device) -> Self {
+        let batch = Self::upload(rollout, targets, device);
+        let valid = (0..).zip(&rollout.valid).filter(|(_, valid)| **valid).map(|(row, _)| row);
+        match rollout.valid.contains(&false) {
+            true => batch.select(&valid.collect::<Vec<u32>>()),
+            false => batch,
+        }
+    }
+
+    fn upload(rollout: &Rollout, targets: &Targets, device: &Device) -> Self {
         let len = rollout.len();
-        let width = rollout.observations.len() / len;
-        let observations = TensorData::new(rollout.observations.clone(), [len, width]);
         Self {
-            observations: Tensor::from_data(observations, device).into(),
+            observations: Observation::upload(rollout.observations.clone(), &rollout.action_masks, len, device),
             actions: ActionTensor::upload(&rollout.actions, len, device),
             log_probs: vector(rollout.log_probs.clone(), device),
             values: vector(rollout.values.clone(), device),

@@ -1,21 +1,36 @@
 //! Runs a policy in a batch of environments.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, EnvRng, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
 use super::Rollout;
-use crate::{Error, distribution::Distribution, policy::ActorCritic, readback::read, streams};
+use crate::{
+    Error,
+    distribution::Distribution,
+    policy::{ActorCritic, Observation},
+    readback::read,
+    streams,
+};
 
-/// Runs a policy in a batch of environments and records rollouts of a fixed length. Episodes go on from one rollout to
-/// the next.
+/// Where a rollout ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutLength {
+    /// After so many steps of each environment. Episodes go on from one rollout to the next.
+    Steps(usize),
+    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes while
+    /// others are still in their first episode are not [`valid`](Rollout::valid).
+    Episodes,
+}
+
+/// Runs a policy in a batch of environments and records rollouts.
 pub struct Collector {
     envs: RecordEpisodes<Box<dyn VectorEnv>>,
     /// One stream an environment, to sample its actions from.
     streams: Vec<EnvRng>,
-    num_steps: usize,
+    length: RolloutLength,
     device: Device,
     /// The last actions, as the environments take them.
     taken: ActionBuffer,
@@ -24,11 +39,11 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Resets `envs` with `seed` and prepares rollouts of `num_steps` steps. The policy runs on `device`.
+    /// Resets `envs` with `seed` and prepares rollouts of the given length. The policy runs on `device`.
     ///
     /// # Errors
     /// [`EnvError::Failed`] if an environment cannot be reset.
-    pub fn new(envs: Box<dyn VectorEnv>, num_steps: usize, seed: u64, device: &Device) -> Result<Self, EnvError> {
+    pub fn new(envs: Box<dyn VectorEnv>, length: RolloutLength, seed: u64, device: &Device) -> Result<Self, EnvError> {
         let mut envs = RecordEpisodes::new(envs);
         envs.set_autoreset(Autoreset::SameStep);
         envs.reset(seed)?;
@@ -38,7 +53,7 @@ impl Collector {
             taken: actions.clone(),
             rollout: Rollout::new(envs.num_envs(), actions),
             envs,
-            num_steps,
+            length,
             device: device.clone().without_autodiff(),
             env_steps: 0,
         })
@@ -70,21 +85,45 @@ impl Collector {
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         self.rollout.clear();
         let mut truncations = Truncations::default();
-        for _ in 0..self.num_steps {
-            self.act(policy)?;
-            self.step(&mut truncations)?;
+        match self.length {
+            RolloutLength::Steps(steps) => {
+                for _ in 0..steps {
+                    self.act(policy)?;
+                    self.step(&mut truncations)?;
+                }
+                self.rollout.valid.resize(self.rollout.len(), true);
+            }
+            RolloutLength::Episodes => self.play_episodes(policy, &mut truncations)?,
         }
         self.bootstrap(policy, &truncations)?;
         Ok(&self.rollout)
     }
 
+    /// Steps until every environment has ended an episode.
+    fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
+        self.envs.reset_where(&vec![true; self.rollout.num_envs])?;
+        let mut playing = vec![true; self.rollout.num_envs];
+        while playing.contains(&true) {
+            self.act(policy)?;
+            self.step(truncations)?;
+            self.rollout.valid.extend_from_slice(&playing);
+            for env in self.envs.batch().ended() {
+                playing[env] = false;
+            }
+        }
+        Ok(())
+    }
+
     /// Records the current observations, their values, and an action for each.
     fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
-        let observations = &self.envs.batch().observations;
-        check_observations(observations, self.envs.num_envs(), self.env_steps)?;
-        let (distribution, value) = policy.forward(self.upload(observations).into());
+        let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
+        let observations = &batch.observations;
+        check_observations(observations, num_envs, self.env_steps)?;
+        let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let (distribution, value) = policy.forward(observation);
         let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
         self.rollout.observations.extend_from_slice(observations);
+        self.rollout.action_masks.extend_from_slice(&batch.action_masks);
         self.rollout.values.extend_from_slice(&values);
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
         distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
@@ -126,7 +165,9 @@ impl Collector {
         let mut unseen = self.envs.batch().observations.clone();
         check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
         unseen.extend_from_slice(&truncations.observations);
-        let [values] = read([policy.value(self.upload(&unseen).into())])?;
+        let rows = self.rollout.num_envs + truncations.rows.len();
+        // The value of a state does not depend on what is possible in it.
+        let [values] = read([policy.value(Observation::upload(unseen, &[], rows, &self.device))])?;
         let (last, finals) = values.split_at(self.rollout.num_envs);
 
         let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
@@ -141,12 +182,6 @@ impl Collector {
             }
         }
         Ok(())
-    }
-
-    fn upload(&self, observations: &[f32]) -> Tensor<2> {
-        let width = self.envs.spec().observation_space.flat_len();
-        let shape = [observations.len() / width, width];
-        Tensor::from_data(TensorData::new(observations.to_vec(), shape), &self.device)
     }
 }
 

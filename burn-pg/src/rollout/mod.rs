@@ -4,8 +4,8 @@ mod batch;
 mod collector;
 
 pub use batch::Batch;
-pub use collector::Collector;
 pub(crate) use collector::check_observations;
+pub use collector::{Collector, RolloutLength};
 
 use burn_pg_envs::ActionBuffer;
 
@@ -18,6 +18,8 @@ pub struct Rollout {
     pub num_envs: usize,
     /// Observations acted on. Shape `[T, N, D]`.
     pub observations: Vec<f32>,
+    /// Actions that were possible; empty if the environment has no masks. Shape `[T, N, M]`.
+    pub action_masks: Vec<bool>,
     /// Actions taken. Shape `[T, N]`.
     pub actions: ActionBuffer,
     /// Log-probabilities of the actions under the policy that took them. Shape `[T, N]`.
@@ -33,6 +35,8 @@ pub struct Rollout {
     pub terminated: Vec<bool>,
     /// Episodes that were cut off after this step. Shape `[T, N]`.
     pub truncated: Vec<bool>,
+    /// Steps to learn from: all of them, unless rollouts are of whole [`Episodes`](RolloutLength::Episodes). Shape `[T, N]`.
+    pub valid: Vec<bool>,
 }
 
 impl Rollout {
@@ -42,6 +46,7 @@ impl Rollout {
         Self {
             num_envs,
             observations: Vec::new(),
+            action_masks: Vec::new(),
             actions,
             log_probs: Vec::new(),
             values: Vec::new(),
@@ -49,6 +54,7 @@ impl Rollout {
             rewards: Vec::new(),
             terminated: Vec::new(),
             truncated: Vec::new(),
+            valid: Vec::new(),
         }
     }
 
@@ -67,6 +73,7 @@ impl Rollout {
     /// Forgets the steps and keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();
+        self.action_masks.clear();
         self.actions.clear();
         self.log_probs.clear();
         self.values.clear();
@@ -74,6 +81,7 @@ impl Rollout {
         self.rewards.clear();
         self.terminated.clear();
         self.truncated.clear();
+        self.valid.clear();
     }
 
     /// Refuses rewards that would turn every weight into NaN. `env_steps` are those before the rollout.

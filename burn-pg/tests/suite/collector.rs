@@ -5,11 +5,13 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use burn_pg::{
+    advantage::{AdvantageEstimator, Gae},
     device::{self, Backend, DeviceChoice},
-    distribution::Categorical,
+    distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
-    policy::{ActorCritic, Observation},
-    rollout::{Collector, Rollout},
+    evaluate,
+    policy::{ActorCritic, MlpActorCritic, MlpShape, Observation},
+    rollout::{Batch, Collector, Rollout, RolloutLength},
 };
 
 /// Its value is the observation, and its action is always 1.
@@ -89,7 +91,7 @@ fn collector() -> Collector {
     // Made and reset once: the first episode of the run is their second, 200.
     let envs = [9, 2, 3].map(|lifetime| Clock { lifetime, episode: 0, step: 0 });
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    Collector::new(Box::new(envs), 4, 0, &device()).unwrap()
+    Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &device()).unwrap()
 }
 
 fn probe() -> Probe {
@@ -148,4 +150,82 @@ fn episodes_go_on_in_the_next_rollout_and_are_counted() {
     assert_eq!(column(&rollout.next_values, 0), [302.0, 303.0, 401.0, 402.0]);
     check_flags(rollout, 0, [0, 0, 0, 0], [0, 1, 0, 0]);
     assert_eq!(collector.env_steps(), 24);
+}
+
+#[test]
+fn a_rollout_of_episodes_holds_one_of_each_environment() {
+    let envs = [9, 2, 3].map(|lifetime| Clock { lifetime, episode: 0, step: 0 });
+    let envs = VecEnv::from_envs(envs.into()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &device()).unwrap();
+    for _ in 0..2 {
+        let rollout = collector.collect(&probe()).unwrap();
+        let whole: Vec<f32> = rollout.observations.iter().map(|o| o % 100.0).collect();
+        // The second environment has ended after two steps, and its third is that of another episode.
+        assert_eq!(whole, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 0.0, 2.0]);
+        assert_eq!(rollout.valid, [true, true, true, true, true, true, true, false, true]);
+    }
+    assert_eq!(collector.env_steps(), 18);
+}
+
+/// Any of three actions, of which one, in turn, is impossible; taking it ends the test.
+#[derive(Default)]
+struct Turns(u32);
+
+impl Env for Turns {
+    type Action = u32;
+    type State = u32;
+
+    const MASKS_ACTIONS: bool = true;
+
+    fn spec() -> EnvSpec {
+        EnvSpec { id: "Turns".into(), action_space: Space::discrete(3), max_episode_steps: Some(5), ..Clock::spec() }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.0 = rng.below(3);
+        observation[0] = 0.0;
+    }
+
+    fn step(&mut self, action: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+        assert_ne!(action, self.0, "impossible");
+        self.0 = (self.0 + 1) % 3;
+        Step { reward: 0.0, terminated: false, truncated: false }
+    }
+
+    fn action_mask(&self, mask: &mut [bool]) {
+        for (action, possible) in (0..).zip(mask) {
+            *possible = action != self.0;
+        }
+    }
+
+    fn state(&self) -> u32 {
+        self.0
+    }
+
+    fn set_state(&mut self, state: u32) {
+        self.0 = state;
+    }
+}
+
+#[test]
+fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
+    let envs = VecEnv::<Turns>::new(4).unwrap();
+    let rng = &mut EnvRng::new(0);
+    let policy = MlpActorCritic::new(&Turns::spec(), &MlpShape::default(), rng, &device()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &device()).unwrap();
+    let rollout = collector.collect(&policy).unwrap();
+    assert_eq!(rollout.action_masks.len(), 4 * 50 * 3);
+    assert!(rollout.action_masks.chunks_exact(3).all(|mask| mask.iter().filter(|&&possible| possible).count() == 2));
+    // Two actions are left, and the first policy is nearly uniform.
+    assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 2.0_f32.ln()).abs() < 0.05));
+
+    let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
+    let batch = Batch::new(rollout, &targets, &device()).shuffled(rng);
+    for minibatch in batch.minibatches(64) {
+        let log_probs = policy.distribution(minibatch.observations.clone()).log_prob(&minibatch.actions);
+        let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
+    }
+    let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
+    assert_eq!(evaluate(&policy, envs, 0, false, &device()).unwrap().lengths, [5; 4]);
 }
