@@ -8,7 +8,7 @@ use crate::{
     advantage::Gae,
     config::{CheckedConfig, ConfigError},
     learner::Learner,
-    loss::{Entropy, Objective, PpoClip, Value},
+    loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec, Schedule},
     policy::MlpActorCritic,
     rollout::Collector,
@@ -44,12 +44,15 @@ pub fn ppo_in(
         &device.clone().autodiff(),
     )?;
     let clip_range = config.clip_range;
-    let value = Value { clip_range: config.clip_value.then_some(clip_range) };
+    let clip = match config.clip_value {
+        true => ValueClip::Pessimistic { range: clip_range },
+        false => ValueClip::Off,
+    };
     let learner = Learner {
         policy,
         objective: Objective::new()
             .with(1.0, PpoClip { clip_range })
-            .with(config.value_weight, value)
+            .with(config.value_weight, Value { clip })
             .with(config.entropy_weight, Entropy),
         optimiser: Box::new(Adam::new(AdamSpec { epsilon: config.adam_epsilon, ..AdamSpec::default() })),
         max_grad_norm: config.max_grad_norm,
