@@ -12,7 +12,7 @@ use burn_pg::{
     device::{self, DeviceChoice},
     distribution::{ActionTensor, Distribution},
     envs::{EnvRng, make},
-    loss::{Entropy, Objective, PpoClip, Value},
+    loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
     policy::{Activation, ActorCritic, MlpActorCritic, MlpShape},
     rollout::Batch,
@@ -61,7 +61,7 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 policy: networks(activation, &device),
                 objective: Objective::new()
                     .with(1.0, PpoClip { clip_range: 0.2 })
-                    .with(0.5, Value { clip_range: Some(0.2) })
+                    .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2 } })
                     .with(0.01, Entropy),
                 optimiser: Box::new(Adam::new(AdamSpec::default())),
                 max_grad_norm: 0.5,

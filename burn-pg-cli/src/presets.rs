@@ -3,9 +3,12 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 5] = [
+    ("a2c", include_str!("../presets/a2c.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
+    ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
+    ("reinforce", include_str!("../presets/reinforce.toml")),
 ];
 
 /// The settings of a preset.
@@ -62,7 +65,7 @@ mod tests {
             activation = 'tanh'
             learning_rate = 2.5e-4
             anneal_learning_rate = true
-            adam_epsilon = 1e-5
+            optimiser = { kind = 'adam', epsilon = 1e-5 }
             gamma = 0.99
             gae_lambda = 0.95
             clip_range = 0.2
@@ -72,6 +75,10 @@ mod tests {
             max_grad_norm = 0.5
             normalize_advantages = true
             total_steps = 500_000
+            shared_layers = false
+            exploration = { squash = false, state_dependent = false, log_std = 0.0 }
+            normalize_observations = false
+            normalize_rewards = false
         ";
         assert_eq!(named("ppo-cleanrl").unwrap(), yardstick.parse().unwrap());
     }

@@ -18,10 +18,11 @@ pub struct Settings {
     /// The environment to train in; `burn-pg envs` lists them
     #[arg(value_name = "ENV")]
     env: Option<String>,
-    /// Algorithm [default: ppo]
+    /// Algorithm: reinforce, a2c or ppo [default: ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters: cartpole-v1-ppo or ppo-cleanrl [default: those tuned for the environment, if there are any]
+    /// Named hyperparameters: a2c, cartpole-v1-ppo, pendulum-v1-ppo, ppo-cleanrl or reinforce [default: those tuned for the
+    /// environment and the algorithm, or else for the algorithm, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Settings from a TOML file, such as the config.toml of an earlier run
@@ -88,8 +89,11 @@ impl Settings {
         let tuned = presets::tuned_name(env, algo);
         let (table, preset) = match &self.preset {
             Some(name) => (presets::named(name)?, format!("preset {name}")),
-            None => presets::named(&tuned)
-                .map_or_else(|_| (Table::new(), "no preset".into()), |table| (table, format!("preset {tuned}"))),
+            // That of the algorithm suits no environment in particular.
+            None => [tuned.as_str(), algo.name()]
+                .into_iter()
+                .find_map(|name| Some((presets::named(name).ok()?, format!("preset {name}"))))
+                .unwrap_or_else(|| (Table::new(), "no preset".into())),
         };
         Ok(match &self.config {
             Some(path) => (table, format!("{} over {preset}", path.display())),

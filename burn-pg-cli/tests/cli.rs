@@ -264,14 +264,6 @@ fn an_unknown_environment_is_refused() {
 }
 
 #[test]
-fn an_environment_without_a_policy_for_its_actions_is_refused() {
-    refused(
-        &["train", "Pendulum-v1"],
-        &["environment `Pendulum-v1` has the action space Box[1], for which there is no policy yet"],
-    );
-}
-
-#[test]
 fn an_unknown_algorithm_is_refused() {
     train_refused(&["--algo", "pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
     train_refused(&["--set", "algo=pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
@@ -281,7 +273,9 @@ fn an_unknown_algorithm_is_refused() {
 fn an_unknown_preset_is_refused() {
     train_refused(
         &["--preset", "ppo-clean"],
-        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: cartpole-v1-ppo, ppo-cleanrl"],
+        &[
+            "unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, cartpole-v1-ppo, pendulum-v1-ppo, ppo-cleanrl, reinforce",
+        ],
     );
 }
 

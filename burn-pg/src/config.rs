@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     device::DeviceChoice,
+    optim::OptimiserSpec,
     policy::{Activation, Exploration, MlpShape},
 };
 
@@ -35,7 +36,7 @@ pub struct Config {
     pub num_steps: usize,
     /// Passes over each rollout, 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
-    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4.
+    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a rollout: 1.)
     pub num_minibatches: usize,
     /// Discount of later rewards, 0 to 1. Default 0.99.
     pub gamma: f64,
@@ -51,12 +52,13 @@ pub struct Config {
     pub entropy_weight: f64,
     /// Weight of the value term, 0 or more. Default 0.5.
     pub value_weight: f64,
-    /// Step size of Adam, more than 0. Default 2.5e-4.
+    /// Step size of the optimiser, more than 0. Default 2.5e-4.
     pub learning_rate: f64,
     /// Let the learning rate fall in a straight line to 0? Default true.
     pub anneal_learning_rate: bool,
-    /// Added to Adam's denominator, more than 0. Default 1e-5.
-    pub adam_epsilon: f64,
+    /// What turns gradients into steps: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the rest are its hyperparameters.
+    /// Default Adam with epsilon 1e-5.
+    pub optimiser: OptimiserSpec,
     /// Bound of the global gradient norm, more than 0. Default 0.5.
     pub max_grad_norm: f64,
     /// Widths of the hidden layers of actor and critic, each 1 to 4,096, at most 64 of them. Default `[64, 64]`.
@@ -98,7 +100,7 @@ impl Default for Config {
             value_weight: 0.5,
             learning_rate: 2.5e-4,
             anneal_learning_rate: true,
-            adam_epsilon: 1e-5,
+            optimiser: OptimiserSpec::default(),
             max_grad_norm: 0.5,
             hidden_sizes: vec![64, 64],
             activation: Activation::Tanh,
@@ -114,20 +116,25 @@ impl Default for Config {
 /// An algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "&str", try_from = "String")]
-#[non_exhaustive]
 pub enum Algo {
+    /// The vanilla policy gradient over whole episodes, without a critic.
+    Reinforce,
+    /// Advantage actor-critic.
+    A2c,
     /// Proximal policy optimisation with the clipped surrogate.
     Ppo,
 }
 
 impl Algo {
     /// Every algorithm.
-    pub const ALL: [Self; 1] = [Self::Ppo];
+    pub const ALL: [Self; 3] = [Self::Reinforce, Self::A2c, Self::Ppo];
 
     /// Its name on the command line and in configurations.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Reinforce => "reinforce",
+            Self::A2c => "a2c",
             Self::Ppo => "ppo",
         }
     }
@@ -221,7 +228,8 @@ pub enum ConfigError {
 }
 
 /// Names that other programs give to our keys.
-const ALIASES: [(&str, &str); 22] = [
+const ALIASES: [(&str, &str); 25] = [
+    ("adam_epsilon", "optimiser"),
     ("anneal_lr", "anneal_learning_rate"),
     ("batch_size", "num_minibatches"),
     ("clip", "clip_range"),
@@ -239,6 +247,8 @@ const ALIASES: [(&str, &str); 22] = [
     ("n_steps", "num_steps"),
     ("net_arch", "hidden_sizes"),
     ("norm_adv", "normalize_advantages"),
+    ("normalize", "normalize_observations"),
+    ("optimizer", "optimiser"),
     ("timesteps", "total_steps"),
     ("total_timesteps", "total_steps"),
     ("update_epochs", "num_epochs"),
@@ -320,8 +330,12 @@ impl Config {
         check("entropy_weight", self.entropy_weight, not_negative(self.entropy_weight), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
         check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;
-        check("adam_epsilon", self.adam_epsilon, positive(self.adam_epsilon), "more than 0")?;
+        self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
+        // A second step would follow the gradient of a policy that did not take these actions.
+        let once = self.algo == Algo::Ppo || self.num_epochs == 1 && self.num_minibatches == 1;
+        let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
+        check("num_epochs x num_minibatches", passes, once, "1 x 1: only ppo takes several steps a rollout")?;
         let widths = &self.hidden_sizes;
         let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 4096));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
@@ -433,7 +447,7 @@ mod tests {
         for key in ["num_steps", "num_epochs", "num_minibatches", "eval_episodes"] {
             assert!(read(&format!("{key} = 0")).is_err(), "{key}");
         }
-        for key in ["entropy_weight", "value_weight", "adam_epsilon", "max_grad_norm"] {
+        for key in ["entropy_weight", "value_weight", "max_grad_norm"] {
             assert!(read(&format!("{key} = -1.0")).is_err(), "{key}");
         }
         for text in [

@@ -7,6 +7,7 @@ use crate::{
     config::ConfigError,
     device::DeviceError,
     distribution::DistributionError,
+    loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
     run_dir::RunDirError,
@@ -32,6 +33,9 @@ pub enum Error {
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),
+    /// The objective cannot be trained on.
+    #[error(transparent)]
+    Objective(#[from] ObjectiveError),
     /// A hyperparameter of an optimiser is out of range.
     #[error(transparent)]
     Hyperparameter(#[from] HyperparameterError),
@@ -79,7 +83,9 @@ pub enum Error {
         /// The reward.
         reward: f32,
     },
-    /// A metric of an update is NaN or infinite. The weights have been changed by that update.
+    /// A metric of an update is NaN or infinite: the first one in the first minibatch that has one, and among the metrics
+    /// of a minibatch the loss of each term comes before what was derived from it. The weights have been changed by that
+    /// update.
     #[error("update {update}: `{metric}` is {value}")]
     NonFinite {
         /// The update, counted from 1.

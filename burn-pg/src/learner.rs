@@ -107,6 +107,7 @@ impl<P: ActorCritic> Learner<P> {
             old_values: samples.values,
             advantages: samples.advantages,
             returns: samples.returns,
+            reference_log_probs: None,
         }
     }
 }

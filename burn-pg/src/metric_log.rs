@@ -25,14 +25,16 @@ impl MetricLog {
     pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
         let rows = self.rows.len() as f64;
         let [numbers] = read([Tensor::cat(self.rows, 0)])?;
+        // Row by row, for in the minibatches after it one number that is not finite has spoilt the others.
+        if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
+            let (metric, value) = (self.names[i % self.names.len()], f64::from(numbers[i]));
+            return Err(Error::NonFinite { update, metric, value });
+        }
         let mut means = BTreeMap::new();
         for (i, &metric) in self.names.iter().enumerate() {
             let column = numbers.iter().skip(i).step_by(self.names.len());
-            let value = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
-            if !value.is_finite() {
-                return Err(Error::NonFinite { update, metric, value });
-            }
-            means.insert(metric.to_owned(), value);
+            let mean = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
+            means.insert(metric.to_owned(), mean);
         }
         Ok(means)
     }

@@ -100,10 +100,12 @@ impl<P: ActorCritic> Trainer<P> {
     /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not
-    /// finite, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails.
+    /// [`Error::Objective`] if a term of the objective needs what is not there, [`Error::Observation`], [`Error::Reward`]
+    /// or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
+    /// output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
+        learner.objective.check_needs(&[])?;
         let env_steps = collector.env_steps();
         let learning_rate = learning_rate.at(env_steps, self.config.horizon());
         let rollout = collector.collect(&learner.policy.valid())?;
@@ -121,6 +123,8 @@ impl<P: ActorCritic> Trainer<P> {
         }
 
         self.update += 1;
+        let losses = log.read_means(self.update)?;
+        learner.objective.after_update(&losses);
         Ok(UpdateStats {
             update: self.update,
             env_steps: collector.env_steps(),
@@ -129,7 +133,7 @@ impl<P: ActorCritic> Trainer<P> {
             episode_length_mean: collector.episodes().length_mean(),
             learning_rate,
             explained_variance,
-            losses: log.read_means(self.update)?,
+            losses,
             elapsed_seconds: 0.0,
             steps_per_second: 0.0,
         })

@@ -5,9 +5,8 @@ use std::{fmt, ops::ControlFlow, path::PathBuf, time::Instant};
 use anyhow::Result;
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Evaluation, Trainer, UpdateStats,
-    algorithm::{evaluation_envs, ppo},
+    algorithm::{configured, evaluation_envs},
     burn::module::Module,
-    config::Algo,
     device::{self, OpenDevice},
     envs::{VectorEnv, make},
     evaluate,
@@ -69,10 +68,7 @@ fn prepare(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
-    let trainer = match config.algo {
-        Algo::Ppo => ppo(&config, &device.device)?,
-        other => anyhow::bail!("algorithm `{other}` cannot be run from the command line"),
-    };
+    let trainer = configured(&config, &device.device)?;
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     let dir = match &args.out {

@@ -3,21 +3,19 @@
 use burn::tensor::Device;
 use burn_pg_envs::{VectorEnv, make};
 
-use super::training_envs;
+use super::assemble::{Recipe, assemble};
 use crate::{
-    Error,
+    Error, Trainer,
     advantage::Gae,
-    config::{CheckedConfig, ConfigError},
-    learner::Learner,
-    loss::{Entropy, Objective, PpoClip, Value},
-    optim::{Adam, AdamSpec, Schedule},
+    config::CheckedConfig,
+    loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     policy::MlpActorCritic,
-    rollout::{Collector, RolloutLength},
-    streams,
-    train::{Parts, Trainer},
+    rollout::RolloutLength,
 };
 
 /// PPO with the clipped surrogate, on a registered environment, with a perceptron as policy and another as value.
+///
+/// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; [`Error::Space`] if its spaces are not supported.
@@ -34,34 +32,15 @@ pub fn ppo_in(
     config: &CheckedConfig,
     device: &Device,
 ) -> Result<Trainer<MlpActorCritic>, Error> {
-    if envs.num_envs() != config.num_envs {
-        return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
-    }
-    let envs = training_envs(envs, config)?;
-    let rng = &mut streams::weights(config.seed);
-    let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.clone().autodiff())?;
-    let clip_range = config.clip_range;
-    let value = Value { clip_range: config.clip_value.then_some(clip_range) };
-    let learner = Learner {
-        policy,
+    let range = config.clip_range;
+    let clip = if config.clip_value { ValueClip::Pessimistic { range } } else { ValueClip::Off };
+    let recipe = Recipe {
+        length: RolloutLength::Steps(config.num_steps),
+        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
         objective: Objective::new()
-            .with(1.0, PpoClip { clip_range })
-            .with(config.value_weight, value)
+            .with(1.0, PpoClip { clip_range: range })
+            .with(config.value_weight, Value { clip })
             .with(config.entropy_weight, Entropy),
-        optimiser: Box::new(Adam::new(AdamSpec { epsilon: config.adam_epsilon, ..AdamSpec::default() })),
-        max_grad_norm: config.max_grad_norm,
-        normalize_advantages: config.normalize_advantages,
-        micro_batch_size: None,
     };
-    let estimator = Gae { gamma: config.gamma, lambda: config.gae_lambda };
-    let parts = Parts {
-        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, device)?,
-        estimator: Box::new(estimator),
-        learner,
-        learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
-            (true, start) => Schedule::Linear { start, end: 0.0 },
-            (false, value) => Schedule::Constant { value },
-        },
-    };
-    Ok(Trainer::new(parts, config, device))
+    assemble(recipe, envs, config, device)
 }

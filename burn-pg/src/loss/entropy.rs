@@ -4,13 +4,17 @@ use super::{LossContext, LossTerm, TermOutput};
 
 /// Minus the mean entropy of the policy, in nats: minimising it keeps the policy exploring.
 ///
-/// Reports `entropy` (the mean itself, not its negative).
+/// Reports `entropy_loss`, and `entropy` (the mean itself, not its negative).
 ///
 /// Source: R. Williams, J. Peng, *Function optimization using connectionist reinforcement learning algorithms* (1991).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Entropy;
 
 impl LossTerm for Entropy {
+    fn name(&self) -> &'static str {
+        "entropy_loss"
+    }
+
     fn compute(&self, context: &LossContext) -> TermOutput {
         let entropy = context.entropies.clone().mean();
         TermOutput { metrics: vec![("entropy", entropy.clone().inner())], loss: entropy.neg() }

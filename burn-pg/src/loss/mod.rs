@@ -1,38 +1,46 @@
 //! Loss terms, and the objective they add up to.
+//!
+//! | term | what minimising it does | source of the samples |
+//! | --- | --- | --- |
+//! | [`PolicyGradient`] | makes good actions likelier | the current policy |
+//! | [`PpoClip`] | the same, while the policy stays near the one that acted | a recent policy |
+//! | [`KlPenalty`] | the same, with a price on moving away in place of a clip | a recent policy |
+//! | [`Value`] | fits the values to the returns | any |
+//! | [`Entropy`] | keeps the policy exploring | any |
+//! | [`KlToReference`] | keeps the policy near a fixed one | the current policy |
 
+mod context;
 mod entropy;
+mod error;
+mod kl_penalty;
+mod kl_to_reference;
+mod objective;
+mod policy_gradient;
 mod ppo_clip;
+mod ratio;
 mod value;
+
+use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+pub use context::{ContextPart, LossContext};
 pub use entropy::Entropy;
+pub use error::ObjectiveError;
+pub use kl_penalty::KlPenalty;
+pub use kl_to_reference::{KlEstimator, KlToReference};
+pub use objective::{Objective, ObjectiveState};
+pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
-pub use value::Value;
-
-/// What a loss term looks at: a minibatch of M samples, and what the policy now says of them. Every shape is `[M]`.
-#[derive(Debug, Clone)]
-pub struct LossContext {
-    /// Log-probabilities of the actions under the current policy. Carries gradients.
-    pub log_probs: Tensor<1>,
-    /// Entropies of the current policy. Carries gradients.
-    pub entropies: Tensor<1>,
-    /// Current values. Carries gradients.
-    pub values: Tensor<1>,
-    /// Log-probabilities of the actions under the policy that took them.
-    pub old_log_probs: Tensor<1>,
-    /// Values at the time the actions were taken.
-    pub old_values: Tensor<1>,
-    /// Advantages, normalised if the algorithm says so.
-    pub advantages: Tensor<1>,
-    /// Returns to fit the values to.
-    pub returns: Tensor<1>,
-}
+pub use value::{Value, ValueClip};
 
 /// A named number to report; without gradient, of shape `[1]`.
 pub type Metric = (&'static str, Tensor<1>);
 
-/// What a term contributes.
+/// The numbers that a term carries from one update to the next, by name.
+pub type TermState = BTreeMap<String, f64>;
+
+/// What a term, or an objective, contributes.
 #[derive(Debug, Clone)]
 pub struct TermOutput {
     /// The loss to minimise. Shape `[1]`.
@@ -42,52 +50,70 @@ pub struct TermOutput {
 }
 
 /// One summand of an [`Objective`]. Every term is minimised.
+///
+/// A term of one's own needs a name and a formula:
+///
+/// ```
+/// use burn_pg::loss::{LossContext, LossTerm, Objective, PolicyGradient, TermOutput};
+///
+/// /// Mean square of the values: keeps them small.
+/// struct SmallValues;
+///
+/// impl LossTerm for SmallValues {
+///     fn name(&self) -> &'static str {
+///         "small_values_loss"
+///     }
+///
+///     fn compute(&self, context: &LossContext) -> TermOutput {
+///         TermOutput { loss: context.values.clone().square().mean(), metrics: Vec::new() }
+///     }
+/// }
+///
+/// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, SmallValues);
+/// assert!(objective.terms().eq(["policy_loss", "small_values_loss"]));
+/// ```
 pub trait LossTerm: Send {
-    /// Computes the term for one minibatch.
+    /// The name under which the objective reports the term's loss, and which errors give. The terms that improve the
+    /// policy share the name `policy_loss`, and an objective takes one of them.
+    fn name(&self) -> &'static str;
+
+    /// Computes the term for one minibatch. Its metrics are those beside the loss itself; each is a mean over samples.
     fn compute(&self, context: &LossContext) -> TermOutput;
-}
 
-/// A weighted sum of loss terms.
-#[derive(Default)]
-pub struct Objective {
-    terms: Vec<(f64, Box<dyn LossTerm>)>,
-}
-
-impl Objective {
-    /// An objective without terms.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds `weight` times `term`. A term of weight 0 is reported, but trains nothing.
-    #[must_use]
-    pub fn with(mut self, weight: f64, term: impl LossTerm + 'static) -> Self {
-        self.terms.push((weight, Box::new(term)));
-        self
-    }
-
-    /// The sum of all terms, and their metrics with the sum itself as `loss`.
+    /// Checks the hyperparameters of the term.
     ///
-    /// # Panics
-    /// If the objective has no terms.
-    #[must_use]
-    pub fn compute(&self, context: &LossContext) -> TermOutput {
-        let mut metrics = Vec::new();
-        let loss = self
-            .terms
-            .iter()
-            .map(|(weight, term)| {
-                let output = term.compute(context);
-                metrics.extend(output.metrics);
-                output.loss.mul_scalar(*weight)
-            })
-            .reduce(Tensor::add)
-            .expect("an objective needs at least one term");
-        metrics.push(("loss", loss.clone().inner()));
-        TermOutput { loss, metrics }
+    /// # Errors
+    /// [`ObjectiveError::OutOfRange`]
+    fn validate(&self) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+
+    /// The parts of a [`LossContext`] that may be absent, and that this term cannot do without.
+    fn needs(&self) -> &'static [ContextPart] {
+        &[]
+    }
+
+    /// Adapts the term, after an update whose metrics came to `measured`: all that the objective reported, each the
+    /// mean over the minibatches of the update, which were measured one by one before the step they led to.
+    fn after_update(&mut self, _measured: &BTreeMap<String, f64>) {}
+
+    /// What the term has to remember to go on after a break; nothing for a term that does not adapt.
+    fn state(&self) -> TermState {
+        TermState::new()
+    }
+
+    /// Lets the term go on from a state.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not one of this term, which then stays as
+    /// it was.
+    fn set_state(&mut self, state: &TermState) -> Result<(), ObjectiveError> {
+        error::check_names(self.name(), NOTHING, state.keys())
     }
 }
+
+/// The names of what a term without a state remembers.
+const NOTHING: [String; 0] = [];
 
 /// Advantages shifted to mean 0 and scaled to standard deviation 1 (with Bessel's correction, plus 1e-8). A single
 /// advantage has no deviation and stays as it is.

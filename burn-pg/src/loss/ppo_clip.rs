@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{LossContext, LossTerm, TermOutput};
+use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive, ratio};
 
 /// The clipped surrogate objective of proximal policy optimisation,
 ///
@@ -11,10 +11,12 @@ use super::{LossContext, LossTerm, TermOutput};
 /// ```
 ///
 /// Where the clip takes hold the gradient is exactly 0: the branch is chosen before the exponential is taken, so a ratio
-/// that overflows there cannot turn it into NaN.
+/// that overflows there cannot turn it into NaN. Where it does not, and r is beyond e^40 (e^350 in double precision), r
+/// grows along its tangent and stays finite.
 ///
-/// Reports `policy_loss`, `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of the divergence from the new
-/// policy to the old) and `clip_fraction` (the share of samples with `|r - 1| > epsilon`).
+/// Reports `policy_loss`, which is L; `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of KL(old || new),
+/// the divergence of the new policy from the one that acted); and `clip_fraction` (the share of samples with
+/// `|r - 1| > epsilon`).
 ///
 /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +26,10 @@ pub struct PpoClip {
 }
 
 impl LossTerm for PpoClip {
+    fn name(&self) -> &'static str {
+        "policy_loss"
+    }
+
     fn compute(&self, context: &LossContext) -> TermOutput {
         let (low, high) = (1.0 - self.clip_range, 1.0 + self.clip_range);
         let advantages = context.advantages.clone();
@@ -31,7 +37,7 @@ impl LossTerm for PpoClip {
 
         // Without gradient: which samples are clipped.
         let plain_log_ratio = log_ratio.clone().inner();
-        let plain_ratio = plain_log_ratio.clone().exp();
+        let plain_ratio = ratio::exp(plain_log_ratio.clone());
         let plain_advantages = advantages.clone().inner();
         let above = plain_ratio.clone().greater_elem(high);
         let below = plain_ratio.clone().lower_elem(low);
@@ -39,20 +45,17 @@ impl LossTerm for PpoClip {
         let clipped_below = below.clone().bool_and(plain_advantages.lower_equal_elem(0.0));
         let clipped = clipped_above.clone().bool_or(clipped_below.clone());
 
-        let ratio = log_ratio.mask_fill(Tensor::from_inner(clipped), 0.0).exp();
+        let ratio = ratio::exp(log_ratio.mask_fill(Tensor::from_inner(clipped), 0.0));
         let ratio =
             ratio.mask_fill(Tensor::from_inner(clipped_above), high).mask_fill(Tensor::from_inner(clipped_below), low);
         let loss = (ratio * advantages).mean().neg();
 
-        let approx_kl = (plain_ratio.sub_scalar(1.0) - plain_log_ratio).mean();
+        let approx_kl = ratio::k3(plain_ratio, plain_log_ratio);
         let clip_fraction = above.bool_or(below).float().mean();
-        TermOutput {
-            metrics: vec![
-                ("policy_loss", loss.clone().inner()),
-                ("approx_kl", approx_kl),
-                ("clip_fraction", clip_fraction),
-            ],
-            loss,
-        }
+        TermOutput { loss, metrics: vec![("approx_kl", approx_kl), ("clip_fraction", clip_fraction)] }
+    }
+
+    fn validate(&self) -> Result<(), ObjectiveError> {
+        check_positive(self.name(), "clip_range", self.clip_range)
     }
 }

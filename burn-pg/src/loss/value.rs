@@ -1,6 +1,8 @@
 //! The squared error of the values.
 
-use super::{LossContext, LossTerm, TermOutput};
+use burn::tensor::Tensor;
+
+use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
 
 /// Half the mean squared error between values and returns,
 ///
@@ -8,29 +10,64 @@ use super::{LossContext, LossTerm, TermOutput};
 /// L = 0.5 mean((V - R)^2)
 /// ```
 ///
-/// With a clip range c each sample instead takes the larger of that error and the error of a value that has moved by at
-/// most c since the rollout, `V_old + clip(V - V_old, -c, c)`; this is the form of CleanRL and of OpenAI's baselines.
+/// in which values may be kept near those of the rollout; see [`ValueClip`]. The half is there in every form. Of the
+/// programs that this is compared with, CleanRL and OpenAI's baselines have it; Stable-Baselines3 and Spinning Up have
+/// none, so a weight `vf_coef` there is a weight of `2 vf_coef` here, and a `value_loss` there twice the one here.
 ///
-/// Reports `value_loss`.
+/// Reports `value_loss`, which is L.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Value {
-    /// How far values may move from those of the rollout, if that is limited; positive.
-    pub clip_range: Option<f64>,
+    /// Whether, and how, the moves of values are limited. Default: they are not.
+    pub clip: ValueClip,
+}
+
+/// How far values may move from those of the rollout. With a range c, `V_c = V_old + clip(V - V_old, -c, c)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum ValueClip {
+    /// As far as the returns take them: `(V - R)^2`.
+    #[default]
+    Off,
+    /// Each sample counts with the larger of two errors, `max((V - R)^2, (V_c - R)^2)`. A value that has moved too far
+    /// towards its return is left alone, one that has moved away is fetched back. The form of CleanRL and of OpenAI's
+    /// baselines.
+    Pessimistic {
+        /// The range c, in the unit of the returns; positive.
+        range: f64,
+    },
+    /// `(V_c - R)^2`: a value that has moved too far is left alone, even if it has moved away from its return. The form
+    /// of Stable-Baselines3 (`clip_range_vf`).
+    Hard {
+        /// The range c, in the unit of the returns; positive.
+        range: f64,
+    },
 }
 
 impl LossTerm for Value {
+    fn name(&self) -> &'static str {
+        "value_loss"
+    }
+
     fn compute(&self, context: &LossContext) -> TermOutput {
-        let (values, returns) = (context.values.clone(), context.returns.clone());
-        let error = (values.clone() - returns.clone()).square();
-        let error = match self.clip_range {
-            None => error,
-            Some(range) => {
-                let old = context.old_values.clone();
-                let clipped = old.clone() + (values - old).clamp(-range, range);
-                error.max_pair((clipped - returns).square())
-            }
+        let (values, returns) = (&context.values, &context.returns);
+        let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
+        let limited = |range: f64| {
+            let old = context.old_values.clone();
+            old.clone() + (values.clone() - old).clamp(-range, range)
         };
-        let loss = error.mean().mul_scalar(0.5);
-        TermOutput { metrics: vec![("value_loss", loss.clone().inner())], loss }
+        let error = match self.clip {
+            ValueClip::Off => squared_error(values.clone()),
+            ValueClip::Pessimistic { range } => squared_error(values.clone()).max_pair(squared_error(limited(range))),
+            ValueClip::Hard { range } => squared_error(limited(range)),
+        };
+        TermOutput { loss: error.mean().mul_scalar(0.5), metrics: Vec::new() }
+    }
+
+    fn validate(&self) -> Result<(), ObjectiveError> {
+        match self.clip {
+            ValueClip::Off => Ok(()),
+            ValueClip::Pessimistic { range } | ValueClip::Hard { range } => {
+                check_positive(self.name(), "clip range", range)
+            }
+        }
     }
 }

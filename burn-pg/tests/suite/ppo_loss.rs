@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_pg::{
     distribution::Distribution,
-    loss::{Entropy, LossContext, Objective, PpoClip, Value, normalize},
+    loss::{Entropy, LossContext, Objective, PpoClip, Value, ValueClip, normalize},
     policy::ActorCritic,
 };
 use serde::Deserialize;
@@ -104,6 +104,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         old_values: precision.vector(&batch.old_values),
         advantages: if hyper.norm_adv { normalize(advantages) } else { advantages },
         returns: precision.vector(&batch.returns),
+        reference_log_probs: None,
     };
     if let Some(log_probs) = &expected.new_log_probs {
         assert_close(&values(context.log_probs.clone()), log_probs, tolerance, &what("log-probabilities"));
@@ -113,9 +114,10 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     }
 
     let clip_range = hyper.clip_coef;
+    let clip = if hyper.clip_vloss { ValueClip::Pessimistic { range: clip_range } } else { ValueClip::Off };
     let output = Objective::new()
         .with(1.0, PpoClip { clip_range })
-        .with(hyper.vf_coef, Value { clip_range: hyper.clip_vloss.then_some(clip_range) })
+        .with(hyper.vf_coef, Value { clip })
         .with(hyper.ent_coef, Entropy)
         .compute(&context);
     let metrics: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_pg::{
     Learner,
-    loss::{Entropy, Objective, PpoClip, Value},
+    loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
     policy::MlpActorCritic,
     rollout::Batch,
@@ -94,11 +94,12 @@ impl Hyper {
     /// What CleanRL trained with, on recorded weights.
     pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<MlpActorCritic> {
         let clip_range = self.clip_coef;
+        let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range } } else { ValueClip::Off };
         Learner {
             policy: actor_critic(weights, precision),
             objective: Objective::new()
                 .with(1.0, PpoClip { clip_range })
-                .with(self.vf_coef, Value { clip_range: self.clip_vloss.then_some(clip_range) })
+                .with(self.vf_coef, Value { clip })
                 .with(self.ent_coef, Entropy),
             optimiser: Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),
             max_grad_norm: self.max_grad_norm,

@@ -1,0 +1,59 @@
+//! What a loss term looks at.
+
+use std::fmt;
+
+use burn::tensor::Tensor;
+
+/// A minibatch of M samples, and what the policy now says of them. Every shape is `[M]`:
+///
+/// ```
+/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
+/// fn with_values(context: LossContext, values: Tensor<1>) -> LossContext {
+///     LossContext { values, ..context }
+/// }
+/// ```
+///
+/// A column `[M, 1]`, as a network puts out, would turn `values - returns` into a square of `[M, M]` differences. It does
+/// not compile:
+///
+/// ```compile_fail,E0308
+/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
+/// fn with_values(context: LossContext, values: Tensor<2>) -> LossContext {
+///     LossContext { values, ..context }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct LossContext {
+    /// Log-probabilities of the actions under the current policy. Carries gradients.
+    pub log_probs: Tensor<1>,
+    /// Entropies of the current policy. Carries gradients.
+    pub entropies: Tensor<1>,
+    /// Current values. Carries gradients.
+    pub values: Tensor<1>,
+    /// Log-probabilities of the actions under the policy that took them.
+    pub old_log_probs: Tensor<1>,
+    /// Values at the time the actions were taken.
+    pub old_values: Tensor<1>,
+    /// Advantages, normalised if the algorithm says so.
+    pub advantages: Tensor<1>,
+    /// Returns to fit the values to.
+    pub returns: Tensor<1>,
+    /// Log-probabilities of the actions under a reference policy that is not trained; `None` if there is no reference.
+    pub reference_log_probs: Option<Tensor<1>>,
+}
+
+/// A part of a [`LossContext`] that may be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContextPart {
+    /// [`LossContext::reference_log_probs`]
+    ReferenceLogProbs,
+}
+
+impl fmt::Display for ContextPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReferenceLogProbs => "log-probabilities under a reference policy",
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! What can be wrong with an objective.
+
+use super::ContextPart;
+
+/// Why an objective, a term or a state of one is refused. Terms are given by [`LossTerm::name`](super::LossTerm::name).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectiveError {
+    /// The weight of a term is negative or not finite.
+    #[error("the weight of the term `{term}` is {weight}, but must be 0 or more")]
+    Weight {
+        /// The term.
+        term: &'static str,
+        /// Its weight.
+        weight: f64,
+    },
+    /// Two terms have one name, so that their losses cannot be told apart.
+    #[error("the objective has two terms called `{term}`")]
+    Duplicate {
+        /// The name.
+        term: &'static str,
+    },
+    /// A hyperparameter of a term, or a number of its state, is out of range.
+    #[error("`{name}` of the term `{term}` is {value}, but must be {range}")]
+    OutOfRange {
+        /// The term.
+        term: &'static str,
+        /// The number.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The values it may have.
+        range: &'static str,
+    },
+    /// A term needs a part of the context that the training at hand does not give.
+    #[error("the term `{term}` needs {part}, and there are none here")]
+    Missing {
+        /// The term.
+        term: &'static str,
+        /// What it needs.
+        part: ContextPart,
+    },
+    /// A state has other parts than what it is for.
+    #[error("the state for {owner} is made of {given:?}, but must be made of {expected:?}")]
+    State {
+        /// A term, or "the objective".
+        owner: &'static str,
+        /// The names it must have.
+        expected: Vec<String>,
+        /// The names it has.
+        given: Vec<String>,
+    },
+}
+
+/// Checks that a state has exactly the names `expected`; both are in alphabetical order.
+pub(super) fn check_names<'a, E: Into<String>>(
+    owner: &'static str,
+    expected: impl IntoIterator<Item = E>,
+    given: impl IntoIterator<Item = &'a String>,
+) -> Result<(), ObjectiveError> {
+    let expected: Vec<String> = expected.into_iter().map(Into::into).collect();
+    let given: Vec<String> = given.into_iter().cloned().collect();
+    if expected == given { Ok(()) } else { Err(ObjectiveError::State { owner, expected, given }) }
+}
+
+/// Checks that a hyperparameter is finite and more than 0.
+pub(super) fn check_positive(term: &'static str, name: &'static str, value: f64) -> Result<(), ObjectiveError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0" })
+}

@@ -1,0 +1,133 @@
+//! The sum of loss terms.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, TermState, error::check_names};
+
+/// What the terms of an objective remember, by [`LossTerm::name`]; a term that remembers nothing is left out.
+pub type ObjectiveState = BTreeMap<String, TermState>;
+
+/// A weighted sum of loss terms.
+#[derive(Default)]
+pub struct Objective {
+    terms: Vec<(f64, Box<dyn LossTerm>)>,
+}
+
+impl Objective {
+    /// An objective without terms.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `weight` times `term`. A term of weight 0 is reported, but trains nothing.
+    ///
+    /// # Panics
+    /// Where [`try_with`](Self::try_with) gives an error.
+    #[must_use]
+    pub fn with(self, weight: f64, term: impl LossTerm + 'static) -> Self {
+        self.try_with(weight, term).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`with`](Self::with), for weights and terms that come from outside the program.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Weight`], [`ObjectiveError::Duplicate`] or [`ObjectiveError::OutOfRange`].
+    pub fn try_with(mut self, weight: f64, term: impl LossTerm + 'static) -> Result<Self, ObjectiveError> {
+        let name = term.name();
+        if !(weight.is_finite() && weight >= 0.0) {
+            return Err(ObjectiveError::Weight { term: name, weight });
+        }
+        if self.terms().any(|other| other == name) {
+            return Err(ObjectiveError::Duplicate { term: name });
+        }
+        term.validate()?;
+        self.terms.push((weight, Box::new(term)));
+        Ok(self)
+    }
+
+    /// The names of the terms, in the order in which they were added.
+    pub fn terms(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.terms.iter().map(|(_, term)| term.name())
+    }
+
+    /// Checks that the terms can do with contexts in which, of all that may be absent, only `given` is there.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Missing`] for the first term that cannot.
+    pub fn check_needs(&self, given: &[ContextPart]) -> Result<(), ObjectiveError> {
+        for (_, term) in &self.terms {
+            if let Some(&part) = term.needs().iter().find(|part| !given.contains(part)) {
+                return Err(ObjectiveError::Missing { term: term.name(), part });
+            }
+        }
+        Ok(())
+    }
+
+    /// The sum of all terms; and for metrics, term by term, its loss (before the weight) under its name and its own
+    /// metrics, then the sum itself as `loss`.
+    ///
+    /// # Panics
+    /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
+    #[must_use]
+    pub fn compute(&self, context: &LossContext) -> TermOutput {
+        let mut metrics = Vec::new();
+        let loss = self
+            .terms
+            .iter()
+            .map(|(weight, term)| {
+                let output = term.compute(context);
+                metrics.push((term.name(), output.loss.clone().inner()));
+                metrics.extend(output.metrics);
+                output.loss.mul_scalar(*weight)
+            })
+            .reduce(Tensor::add)
+            .expect("an objective needs at least one term");
+        metrics.push(("loss", loss.clone().inner()));
+        TermOutput { loss, metrics }
+    }
+
+    /// The first term whose loss is NaN or infinite in metrics that were read back.
+    #[must_use]
+    pub fn first_non_finite(&self, measured: &BTreeMap<String, f64>) -> Option<&'static str> {
+        self.terms().find(|&term| measured.get(term).is_some_and(|loss| !loss.is_finite()))
+    }
+
+    /// Lets each term adapt; see [`LossTerm::after_update`].
+    pub fn after_update(&mut self, measured: &BTreeMap<String, f64>) {
+        for (_, term) in &mut self.terms {
+            term.after_update(measured);
+        }
+    }
+
+    /// What the terms have to remember to go on after a break.
+    #[must_use]
+    pub fn state(&self) -> ObjectiveState {
+        let states = self.terms.iter().map(|(_, term)| (term.name().to_owned(), term.state()));
+        states.filter(|(_, state)| !state.is_empty()).collect()
+    }
+
+    /// Lets the terms go on from a state.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not one of these terms. Nothing has changed
+    /// then.
+    pub fn set_state(&mut self, state: &ObjectiveState) -> Result<(), ObjectiveError> {
+        let before = self.state();
+        check_names("the objective", before.keys(), state.keys())?;
+        let result = self.set_states(state);
+        if result.is_err() {
+            self.set_states(&before)?;
+        }
+        result
+    }
+
+    fn set_states(&mut self, state: &ObjectiveState) -> Result<(), ObjectiveError> {
+        self.terms.iter_mut().try_for_each(|(_, term)| match state.get(term.name()) {
+            Some(state) => term.set_state(state),
+            None => Ok(()),
+        })
+    }
+}

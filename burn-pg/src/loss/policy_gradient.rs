@@ -1,0 +1,35 @@
+//! The plain policy gradient.
+
+use super::{LossContext, LossTerm, TermOutput};
+
+/// The loss whose gradient is the policy gradient, up to sign,
+///
+/// ```text
+/// L = -mean(log pi(a|s) A)
+/// ```
+///
+/// With returns for the advantages A this is REINFORCE, or vanilla policy gradient; with returns minus values, or sums
+/// that bootstrap, it is advantage actor-critic. Only the estimator differs.
+///
+/// The value of L means nothing, and its gradient is the policy gradient only while the actions are those of the current
+/// policy: one step for each rollout. The old log-probabilities are not looked at.
+///
+/// Reports `policy_loss`, which is L.
+///
+/// Source: R. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*
+/// (1992); R. Sutton, D. McAllester, S. Singh, Y. Mansour, *Policy gradient methods for reinforcement learning with
+/// function approximation* (2000); the synchronous form of V. Mnih et al., *Asynchronous methods for deep reinforcement
+/// learning* (2016).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PolicyGradient;
+
+impl LossTerm for PolicyGradient {
+    fn name(&self) -> &'static str {
+        "policy_loss"
+    }
+
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let loss = (context.log_probs.clone() * context.advantages.clone()).mean().neg();
+        TermOutput { loss, metrics: Vec::new() }
+    }
+}

@@ -1,0 +1,296 @@
+//! What an objective refuses, reports and remembers; alone and in the loop.
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
+
+use burn_pg::{
+    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    advantage::Gae,
+    device::{self, Backend},
+    envs::{EnvRng, make},
+    loss::{
+        ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, Objective, ObjectiveError,
+        ObjectiveState, PolicyGradient, PpoClip, TermOutput, TermState, Value, ValueClip,
+    },
+    optim::{Adam, AdamSpec, Schedule},
+    policy::{MlpActorCritic, MlpShape},
+    rollout::{Collector, RolloutLength},
+};
+
+use crate::{
+    precision::{Precision, assert_close, values},
+    samples::Samples,
+};
+
+fn refusal(weight: f64, term: impl LossTerm + 'static) -> String {
+    match Objective::new().with(1.0, Entropy).try_with(weight, term) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn weights_and_hyperparameters_out_of_range_are_refused() {
+    for (weight, written) in
+        [(-0.5, "-0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf"), (-1e-300, "-0.000")]
+    {
+        let message = refusal(weight, PolicyGradient);
+        assert!(message.starts_with(&format!("the weight of the term `policy_loss` is {written}")), "{message}");
+    }
+    assert_eq!(refusal(1.0, Entropy), "the objective has two terms called `entropy_loss`");
+    for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let expected = |what: &str| format!("{what} is {bad}, but must be more than 0");
+        assert_eq!(refusal(1.0, PpoClip { clip_range: bad }), expected("`clip_range` of the term `policy_loss`"));
+        let target = KlPenalty { target: bad, ..KlPenalty::default() };
+        assert_eq!(refusal(1.0, target), expected("`target` of the term `policy_loss`"));
+        for clip in [ValueClip::Pessimistic { range: bad }, ValueClip::Hard { range: bad }] {
+            assert_eq!(refusal(1.0, Value { clip }), expected("`clip range` of the term `value_loss`"));
+        }
+        let message = refusal(1.0, KlPenalty { weight: bad, ..KlPenalty::default() });
+        assert_eq!(message, format!("`weight` of the term `policy_loss` is {bad}, but must be between 1e-6 and 1e6"));
+    }
+    for weight in [0.0, -0.0, 1e300] {
+        let objective = Objective::new().try_with(weight, Entropy).unwrap_or_else(|error| panic!("{error}"));
+        assert!(objective.terms().eq(["entropy_loss"]));
+    }
+}
+
+#[test]
+fn each_loss_is_reported_under_the_name_of_its_term() {
+    let samples = Samples::random(5, &mut EnvRng::new(1));
+    let precision = &Precision::all()[0];
+    let (penalty, value) = (KlPenalty::default(), Value::default());
+    let k2 = KlToReference { estimator: KlEstimator::K2 };
+    let weights = [1.0, 0.5, 0.0, 2.0];
+    let losses = [&penalty as &dyn LossTerm, &value, &Entropy, &k2].map(|term| samples.loss(term, precision));
+    let objective = Objective::new()
+        .with(weights[0], penalty)
+        .with(weights[1], value)
+        .with(weights[2], Entropy)
+        .with(weights[3], k2);
+    let output = objective.compute(&samples.context(precision));
+    let names: Vec<_> = output.metrics.iter().map(|&(name, _)| name).collect();
+    let expected = [
+        "policy_loss",
+        "approx_kl",
+        "kl_weight",
+        "value_loss",
+        "entropy_loss",
+        "entropy",
+        "reference_kl_loss",
+        "reference_kl",
+        "loss",
+    ];
+    assert_eq!(names, expected);
+    let metrics: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, value)| (name, values(value)[0])).collect();
+    for (name, loss) in objective.terms().zip(losses) {
+        assert_close(&[metrics[name]], &[loss], 1e-6, name);
+    }
+    let sum: f64 = weights.iter().zip(losses).map(|(weight, loss)| weight * loss).sum();
+    assert_close(&[metrics["loss"]], &[sum], 1e-6, "the sum");
+    assert_close(&[metrics["entropy"]], &[-metrics["entropy_loss"]], 0.0, "entropy");
+}
+
+#[test]
+fn the_first_term_that_is_not_finite_is_named() {
+    let objective = Objective::new().with(1.0, PolicyGradient).with(0.5, Value::default()).with(0.01, Entropy);
+    let mut measured =
+        BTreeMap::from(["policy_loss", "value_loss", "entropy_loss", "loss"].map(|name| (name.to_owned(), 1.0)));
+    assert_eq!(objective.first_non_finite(&measured), None);
+    measured.insert("loss".into(), f64::NAN);
+    assert_eq!(objective.first_non_finite(&measured), None, "the sum is no term");
+    measured.insert("entropy_loss".into(), f64::NAN);
+    assert_eq!(objective.first_non_finite(&measured), Some("entropy_loss"));
+    measured.insert("value_loss".into(), f64::INFINITY);
+    assert_eq!(objective.first_non_finite(&measured), Some("value_loss"));
+    assert_eq!(objective.first_non_finite(&BTreeMap::new()), None);
+}
+
+fn measured(kl: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([("approx_kl".to_owned(), kl)])
+}
+
+#[test]
+fn the_penalty_doubles_above_the_target_and_halves_below_it() {
+    let mut penalty = KlPenalty { target: 0.01, weight: 1.0 };
+    for (kl, weight) in [
+        (0.0151, 2.0),
+        (0.0149, 2.0),
+        (0.01, 2.0),
+        (0.0067, 2.0),
+        (0.0066, 1.0),
+        (0.0, 0.5),
+        (f64::INFINITY, 1.0),
+        (f64::NAN, 1.0),
+    ] {
+        penalty.after_update(&measured(kl));
+        assert_eq!(penalty.weight, weight, "{kl}");
+    }
+    penalty.after_update(&BTreeMap::new());
+    assert_eq!(penalty.weight, 1.0, "nothing was measured");
+    for (kl, bound) in [(1.0, 1e6), (0.0, 1e-6)] {
+        for _ in 0..100 {
+            penalty.after_update(&measured(kl));
+        }
+        assert_eq!(penalty.weight, bound);
+        penalty.validate().unwrap();
+    }
+}
+
+#[test]
+fn what_terms_remember_is_saved_and_gone_on_from() {
+    let objective = || Objective::new().with(1.0, KlPenalty::default()).with(0.5, Value::default());
+    let mut ours = objective();
+    ours.after_update(&measured(1.0));
+    let state = ours.state();
+    assert_eq!(state, ObjectiveState::from([("policy_loss".into(), TermState::from([("weight".into(), 2.0)]))]));
+
+    let text = serde_json::to_string(&state).unwrap();
+    let mut other = objective();
+    other.set_state(&serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(other.state(), state);
+
+    let refused = |other: &mut Objective, text: &str| {
+        let error = other.set_state(&serde_json::from_str(text).unwrap()).unwrap_err();
+        assert_eq!(other.state(), state, "as it was");
+        error.to_string()
+    };
+    for (text, message) in [
+        ("{}", "the state for the objective is made of [], but must be made of [\"policy_loss\"]"),
+        (r#"{"policy_loss": {}}"#, "the state for policy_loss is made of [], but must be made of [\"weight\"]"),
+        (
+            r#"{"policy_loss": {"weight": 2, "other": 2}}"#,
+            "the state for policy_loss is made of [\"other\", \"weight\"], but must be made of [\"weight\"]",
+        ),
+        (
+            r#"{"policy_loss": {"weight": 0}}"#,
+            "`weight` of the term `policy_loss` is 0, but must be between 1e-6 and 1e6",
+        ),
+        (
+            r#"{"policy_loss": {"weight": 2}, "value_loss": {"weight": 2}}"#,
+            "the state for the objective is made of [\"policy_loss\", \"value_loss\"], but must be made of \
+             [\"policy_loss\"]",
+        ),
+    ] {
+        assert_eq!(refused(&mut other, text), message);
+    }
+    let mut none = Objective::new().with(1.0, Entropy);
+    assert!(none.state().is_empty());
+    none.set_state(&ObjectiveState::new()).unwrap();
+    Entropy.set_state(&TermState::new()).unwrap();
+    Entropy.set_state(&TermState::from([("weight".into(), 1.0)])).unwrap_err();
+}
+
+#[test]
+fn the_penalty_weighs_the_divergence() {
+    let samples = Samples::random(7, &mut EnvRng::new(2));
+    for precision in Precision::all() {
+        let [none, some] = [1e-6, 3.0].map(|weight| {
+            let term = KlPenalty { weight, ..KlPenalty::default() };
+            let TermOutput { loss, metrics } = term.compute(&samples.context(&precision));
+            let metrics = metrics.into_iter().map(|(name, value)| (name, values(value)[0])).collect::<BTreeMap<_, _>>();
+            assert_close(&[metrics["kl_weight"]], &[weight], 1e-7, "weight");
+            (values(loss)[0], metrics["approx_kl"])
+        });
+        assert_eq!(none.1, some.1);
+        assert_close(&[some.0 - none.0], &[(3.0 - 1e-6) * some.1], 1e-5, "loss");
+        let log_ratios = samples.log_probs.iter().zip(&samples.old_log_probs).map(|(new, old)| new - old);
+        let kl = log_ratios.map(|log_ratio| log_ratio.exp() - 1.0 - log_ratio).sum::<f64>() / 7.0;
+        assert_close(&[some.1], &[kl], 1e-6, "divergence");
+    }
+}
+
+fn trainer(objective: Objective) -> Trainer<MlpActorCritic> {
+    let config =
+        Config { total_steps: 64, num_envs: 2, num_steps: 16, num_epochs: 2, num_minibatches: 2, ..Config::default() };
+    let config = config.validate().unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let envs = make(&config.env, config.num_envs).unwrap();
+    let rng = &mut EnvRng::new(4);
+    let shape = MlpShape { hidden_sizes: vec![8], ..MlpShape::default() };
+    let policy = MlpActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
+    let learner = Learner {
+        policy,
+        objective,
+        optimiser: Box::new(Adam::new(AdamSpec::default())),
+        max_grad_norm: 0.5,
+        normalize_advantages: true,
+        micro_batch_size: None,
+    };
+    let parts = Parts {
+        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap(),
+        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
+        learner,
+        learning_rate: Schedule::Constant { value: 1e-3 },
+    };
+    Trainer::new(parts, &config, &device)
+}
+
+fn run(objective: Objective) -> Result<Vec<BTreeMap<String, f64>>, Error> {
+    let mut losses = Vec::new();
+    let mut trainer = trainer(objective);
+    trainer.run(&mut |stats: &UpdateStats| {
+        losses.push(stats.losses.clone());
+        ControlFlow::Continue(())
+    })?;
+    Ok(losses)
+}
+
+#[test]
+fn the_loop_lets_terms_adapt_after_each_update() {
+    // Nothing that four small steps do comes near this target.
+    let halving = KlPenalty { target: 10.0, weight: 4.0 };
+    let losses = run(Objective::new().with(1.0, halving).with(0.5, Value::default())).unwrap();
+    let weights: Vec<f64> = losses.iter().map(|losses| losses["kl_weight"]).collect();
+    assert_eq!(weights, [4.0, 2.0]);
+    assert!(losses.iter().all(|losses| losses["approx_kl"] > 0.0));
+
+    let doubling = KlPenalty { target: 1e-12, weight: 4.0 };
+    let losses = run(Objective::new().with(1.0, doubling)).unwrap();
+    let weights: Vec<f64> = losses.iter().map(|losses| losses["kl_weight"]).collect();
+    assert_eq!(weights, [4.0, 8.0]);
+}
+
+#[test]
+fn a_term_without_its_reference_is_refused_before_anything_is_sampled() {
+    let objective =
+        || Objective::new().with(1.0, PolicyGradient).with(0.1, KlToReference { estimator: KlEstimator::K2 });
+    objective().check_needs(&[ContextPart::ReferenceLogProbs]).unwrap();
+    let mut trainer = trainer(objective());
+    let error = trainer.update().unwrap_err();
+    let missing = ObjectiveError::Missing { term: "reference_kl_loss", part: ContextPart::ReferenceLogProbs };
+    assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
+    let message =
+        "the term `reference_kl_loss` needs log-probabilities under a reference policy, and there are none here";
+    assert_eq!(error.to_string(), message);
+    assert_eq!(trainer.env_steps(), 0);
+}
+
+/// A loss that is infinite the second time.
+struct Breaks(Arc<Mutex<u32>>);
+
+impl LossTerm for Breaks {
+    fn name(&self) -> &'static str {
+        "breaks"
+    }
+
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let mut calls = self.0.lock().unwrap();
+        *calls += 1;
+        let factor = if *calls == 2 { f64::INFINITY } else { 1.0 };
+        TermOutput { loss: context.log_probs.clone().mean().mul_scalar(factor), metrics: Vec::new() }
+    }
+}
+
+#[test]
+fn an_update_that_fails_names_what_failed_first() {
+    let calls = Arc::default();
+    let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
+    // In the third and fourth minibatch the policy's loss, which comes before it, is NaN as well.
+    let error = run(objective).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 1, metric: "breaks", value: f64::NEG_INFINITY }), "{error}");
+    assert_eq!(*calls.lock().unwrap(), 4);
+}

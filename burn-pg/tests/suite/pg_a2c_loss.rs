@@ -1,0 +1,235 @@
+//! The losses of vanilla policy gradient and of advantage actor-critic with the gradient of every weight, against
+//! Spinning Up's and Stable-Baselines3's.
+
+use std::collections::BTreeMap;
+
+use burn_pg::{
+    distribution::Distribution,
+    explained_variance,
+    loss::{Entropy, LossContext, Objective, PolicyGradient, PpoClip, Value},
+    policy::{ActorCritic, MlpActorCritic},
+};
+use serde::Deserialize;
+
+use crate::{
+    golden::{Number, golden},
+    network::{RecordedActions, Weights, actor_critic, recorded},
+    precision::{Precision, assert_close, values},
+};
+
+#[derive(Deserialize)]
+struct File {
+    networks: BTreeMap<String, Network>,
+    cases: Vec<serde_json::Value>,
+    explained_variance: Vec<ExplainedVariance>,
+}
+
+#[derive(Deserialize)]
+struct Network {
+    weights: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    batch: Samples,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+struct Samples {
+    obs: Vec<Vec<f64>>,
+    actions: RecordedActions,
+    old_log_probs: Vec<f64>,
+    advantages: Vec<f64>,
+    returns: Vec<f64>,
+    old_values: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind")]
+enum Kind {
+    #[serde(rename = "vpg")]
+    VanillaPolicyGradient { expected: VanillaLosses },
+    #[serde(rename = "a2c")]
+    ActorCritic { hyper: ActorCriticHyper, expected: ActorCriticLosses },
+    #[serde(rename = "ppo_policy_only")]
+    PpoPolicyOnly { hyper: PpoHyper, expected: PpoLosses },
+}
+
+#[derive(Deserialize)]
+struct VanillaLosses {
+    policy_loss: f64,
+    value_loss: f64,
+    approx_kl_k1: f64,
+    entropy: f64,
+    policy_grads: Weights,
+    value_grads: Weights,
+}
+
+#[derive(Deserialize)]
+struct ActorCriticHyper {
+    vf_coef: f64,
+    ent_coef: f64,
+    value_loss_has_half: bool,
+}
+
+#[derive(Deserialize)]
+struct ActorCriticLosses {
+    loss: f64,
+    policy_loss: f64,
+    value_loss: f64,
+    entropy: f64,
+    grads: Weights,
+}
+
+#[derive(Deserialize)]
+struct PpoHyper {
+    clip_coef: f64,
+}
+
+#[derive(Deserialize)]
+struct PpoLosses {
+    policy_loss: f64,
+    approx_kl_k1: f64,
+    clip_fraction: f64,
+    grads: Weights,
+}
+
+#[derive(Deserialize)]
+struct ExplainedVariance {
+    y_true: Vec<f64>,
+    y_pred: Vec<f64>,
+    expected: ExpectedVariance,
+}
+
+#[derive(Deserialize)]
+struct ExpectedVariance {
+    explained_variance: Number,
+}
+
+#[test]
+fn losses_and_the_gradient_of_every_weight_are_spinning_ups_and_stable_baselines() {
+    let file: File = golden("loss/pg_a2c.json");
+    assert!(file.networks.contains_key("discrete") && file.networks.contains_key("continuous"));
+    for (name, network) in file.networks {
+        let weights: Weights = serde_json::from_value(network.weights).unwrap();
+        let cases = file.cases.iter().filter(|case| case["network"] == name);
+        let cases: Vec<Case> = cases.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
+        for kind in ["vanilla_pg", "a2c_sb3_", "a2c_sb3_ent", "a2c_half_mse", "spinup_ppo"] {
+            assert!(cases.iter().any(|case| case.name.contains(kind)), "{name} {kind}");
+        }
+        for precision in Precision::all() {
+            for case in &cases {
+                Check { case, weights: &weights, precision: &precision }.all();
+            }
+        }
+    }
+}
+
+struct Check<'a> {
+    case: &'a Case,
+    weights: &'a Weights,
+    precision: &'a Precision,
+}
+
+impl Check<'_> {
+    fn all(&self) {
+        match &self.case.kind {
+            Kind::VanillaPolicyGradient { expected } => {
+                let policy = Objective::new().with(1.0, PolicyGradient).with(0.0, Entropy);
+                let metrics = [("policy_loss", expected.policy_loss), ("entropy", expected.entropy)];
+                self.objective(&policy, &metrics, &expected.policy_grads);
+                // Without the half, and a separate optimiser.
+                let value = Objective::new().with(2.0, Value::default());
+                self.objective(&value, &[("loss", expected.value_loss)], &expected.value_grads);
+                self.mean_log_ratio(expected.approx_kl_k1);
+            }
+            Kind::ActorCritic { hyper, expected } => {
+                let factor = if hyper.value_loss_has_half { 1.0 } else { 2.0 };
+                let objective = Objective::new()
+                    .with(1.0, PolicyGradient)
+                    .with(factor * hyper.vf_coef, Value::default())
+                    .with(hyper.ent_coef, Entropy);
+                let metrics = [
+                    ("loss", expected.loss),
+                    ("policy_loss", expected.policy_loss),
+                    ("value_loss", expected.value_loss / factor),
+                    ("entropy", expected.entropy),
+                    ("entropy_loss", -expected.entropy),
+                ];
+                self.objective(&objective, &metrics, &expected.grads);
+            }
+            Kind::PpoPolicyOnly { hyper, expected } => {
+                let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef });
+                let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", expected.clip_fraction)];
+                self.objective(&objective, &metrics, &expected.grads);
+                self.mean_log_ratio(expected.approx_kl_k1);
+            }
+        }
+    }
+
+    fn objective(&self, objective: &Objective, metrics: &[(&str, f64)], gradients: &Weights) {
+        let (policy, context) = self.look();
+        let output = objective.compute(&context);
+        let ours: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();
+        for &(name, expected) in metrics {
+            assert_close(&[ours[name]], &[expected], self.tolerance(), &self.what(name));
+        }
+        let ours = recorded(&policy, Some(&output.loss.backward()));
+        assert_eq!(ours.len(), gradients.len());
+        for (name, gradient) in ours {
+            let expected = gradients[&name].transposed().flat();
+            assert_close(&gradient, &expected, self.tolerance(), &self.what(&format!("gradient of {name}")));
+        }
+    }
+
+    /// Spinning Up's `approx_kl`, which is of no use to us, but tells that the log-probabilities are the same.
+    fn mean_log_ratio(&self, expected: f64) {
+        let (_, context) = self.look();
+        let ours = values((context.old_log_probs - context.log_probs).mean());
+        assert_close(&ours, &[expected], self.tolerance(), &self.what("mean log-ratio"));
+    }
+
+    fn look(&self) -> (MlpActorCritic, LossContext) {
+        let (precision, batch) = (self.precision, &self.case.batch);
+        let policy = actor_critic(self.weights, precision);
+        let (distribution, values) = policy.forward(precision.matrix(&batch.obs).into());
+        let context = LossContext {
+            log_probs: distribution.log_prob(&batch.actions.tensor(precision)),
+            entropies: distribution.entropy(),
+            values,
+            old_log_probs: precision.vector(&batch.old_log_probs),
+            old_values: precision.vector(&batch.old_values),
+            advantages: precision.vector(&batch.advantages),
+            returns: precision.vector(&batch.returns),
+            reference_log_probs: None,
+        };
+        (policy, context)
+    }
+
+    fn tolerance(&self) -> f64 {
+        if self.precision.is_double() { 1e-9 } else { 1e-5 }
+    }
+
+    fn what(&self, part: &str) -> String {
+        format!("{:?} {:?} {} {part}", self.precision.backend, self.precision.dtype, self.case.name)
+    }
+}
+
+#[test]
+fn explained_variance_is_stable_baselines() {
+    let file: File = golden("loss/pg_a2c.json");
+    assert!(!file.explained_variance.is_empty());
+    for case in file.explained_variance {
+        #[allow(clippy::cast_possible_truncation)] // the recorded inputs are in single precision
+        let values: Vec<f32> = case.y_pred.iter().map(|&value| value as f32).collect();
+        let ours = explained_variance(&values, &case.y_true);
+        let Number(expected) = case.expected.explained_variance;
+        assert_eq!(ours.is_none(), expected.is_nan());
+        if let Some(ours) = ours {
+            assert_close(&[ours], &[expected], 1e-9, "explained variance");
+        }
+    }
+}

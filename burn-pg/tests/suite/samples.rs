@@ -1,0 +1,90 @@
+//! Small minibatches of made-up numbers.
+
+use burn::tensor::Tensor;
+use burn_pg::{
+    envs::EnvRng,
+    loss::{LossContext, LossTerm},
+};
+
+use crate::precision::{Precision, values};
+
+/// A minibatch of M samples, on the host. Each vector is of length M.
+#[derive(Debug, Clone)]
+pub struct Samples {
+    pub log_probs: Vec<f64>,
+    pub entropies: Vec<f64>,
+    pub values: Vec<f64>,
+    pub old_log_probs: Vec<f64>,
+    pub old_values: Vec<f64>,
+    pub advantages: Vec<f64>,
+    pub returns: Vec<f64>,
+    pub reference_log_probs: Vec<f64>,
+}
+
+/// The derivatives of a loss by what carries gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slopes {
+    pub log_probs: Vec<f64>,
+    pub entropies: Vec<f64>,
+    pub values: Vec<f64>,
+}
+
+impl Samples {
+    /// Samples whose ratios and values are on both sides of every clip.
+    pub fn random(samples: usize, rng: &mut EnvRng) -> Self {
+        let mut draw = |low: f64, high: f64| (0..samples).map(|_| rng.uniform(low, high)).collect();
+        Self {
+            log_probs: draw(-2.0, -0.1),
+            entropies: draw(0.1, 2.0),
+            values: draw(-1.0, 1.0),
+            old_log_probs: draw(-2.0, -0.1),
+            old_values: draw(-1.0, 1.0),
+            advantages: draw(-2.0, 2.0),
+            returns: draw(-1.0, 1.0),
+            reference_log_probs: draw(-2.0, -0.1),
+        }
+    }
+
+    /// Samples of these log-ratios and advantages, and otherwise zeros.
+    pub fn with_log_ratios(log_ratios: &[f64], advantages: &[f64]) -> Self {
+        let zeros = vec![0.0; log_ratios.len()];
+        Self {
+            log_probs: log_ratios.to_vec(),
+            entropies: zeros.clone(),
+            values: zeros.clone(),
+            old_log_probs: zeros.clone(),
+            old_values: zeros.clone(),
+            advantages: advantages.to_vec(),
+            returns: zeros.clone(),
+            reference_log_probs: zeros,
+        }
+    }
+
+    pub fn context(&self, precision: &Precision) -> LossContext {
+        let leaf = |numbers: &[f64]| precision.vector(numbers).require_grad();
+        LossContext {
+            log_probs: leaf(&self.log_probs),
+            entropies: leaf(&self.entropies),
+            values: leaf(&self.values),
+            old_log_probs: precision.vector(&self.old_log_probs),
+            old_values: precision.vector(&self.old_values),
+            advantages: precision.vector(&self.advantages),
+            returns: precision.vector(&self.returns),
+            reference_log_probs: Some(precision.vector(&self.reference_log_probs)),
+        }
+    }
+
+    pub fn loss(&self, term: &dyn LossTerm, precision: &Precision) -> f64 {
+        values(term.compute(&self.context(precision)).loss)[0]
+    }
+
+    pub fn slopes(&self, term: &dyn LossTerm, precision: &Precision) -> Slopes {
+        let context = self.context(precision);
+        let gradients = term.compute(&context).loss.backward();
+        let of = |leaf: &Tensor<1>| match leaf.grad(&gradients) {
+            Some(gradient) => values(gradient),
+            None => vec![0.0; self.log_probs.len()],
+        };
+        Slopes { log_probs: of(&context.log_probs), entropies: of(&context.entropies), values: of(&context.values) }
+    }
+}
