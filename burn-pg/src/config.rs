@@ -32,7 +32,8 @@ pub struct Config {
     pub threads: usize,
     /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
-    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128.
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (For `reinforce`, whose
+    /// rollouts are whole episodes, the steps that one may take, for `total_steps` to be kept.)
     pub num_steps: usize,
     /// Passes over each rollout, 1 to 1,000,000. Default 4.
     pub num_epochs: usize,

@@ -86,7 +86,8 @@ impl<P: ActorCritic> Trainer<P> {
     /// See [`update`](Self::update).
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.env_steps());
-        while self.env_steps() < self.config.horizon() {
+        // Never more steps than were asked for.
+        while self.env_steps() + self.config.batch_size() as u64 <= self.config.total_steps {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
             stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
