@@ -69,6 +69,7 @@ mod tests {
             gamma = 0.99
             gae_lambda = 0.95
             clip_range = 0.2
+            target_kl = inf
             clip_value = true
             entropy_weight = 0.01
             value_weight = 0.5

@@ -47,6 +47,9 @@ pub struct Config {
     pub normalize_advantages: bool,
     /// Half-width of the interval around 1 in which the ratio is trusted, more than 0. Default 0.2.
     pub clip_range: f64,
+    /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0; looked at
+    /// after each pass, as the `approx_kl` of its last minibatch. Default inf: never.
+    pub target_kl: f64,
     /// Limit the moves of the values by `clip_range` too? Default true.
     pub clip_value: bool,
     /// Weight of the entropy term, 0 or more. Default 0.01.
@@ -96,6 +99,7 @@ impl Default for Config {
             gae_lambda: 0.95,
             normalize_advantages: true,
             clip_range: 0.2,
+            target_kl: f64::INFINITY,
             clip_value: true,
             entropy_weight: 0.01,
             value_weight: 0.5,
@@ -328,6 +332,7 @@ impl Config {
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
         check("clip_range", self.clip_range, positive(self.clip_range), "more than 0")?;
+        check("target_kl", self.target_kl, self.target_kl > 0.0, "more than 0")?;
         check("entropy_weight", self.entropy_weight, not_negative(self.entropy_weight), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
         check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;

@@ -83,8 +83,7 @@ pub enum Error {
         /// The reward.
         reward: f32,
     },
-    /// A metric of an update is NaN or infinite: the first one in the first minibatch that has one, and among the metrics
-    /// of a minibatch the loss of each term comes before what was derived from it. The weights have been changed by that
+    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm. The weights are as they were before the
     /// update.
     #[error("update {update}: `{metric}` is {value}")]
     NonFinite {

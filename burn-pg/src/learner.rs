@@ -63,6 +63,18 @@ impl<P: ActorCritic> Learner<P> {
         }
     }
 
+    /// The networks and the optimiser as they are now. (Tensors are shared, not copied.)
+    pub(crate) fn snapshot(&self) -> (P, OptimiserState) {
+        (self.policy.clone(), self.optimiser.state())
+    }
+
+    /// Goes back to a [`snapshot`](Self::snapshot).
+    pub(crate) fn restore(&mut self, (policy, optimiser): (P, OptimiserState)) -> Result<(), OptimiserStateError> {
+        self.optimiser.set_state(optimiser)?;
+        self.policy = policy;
+        Ok(())
+    }
+
     /// Lets the optimiser go on from a state.
     ///
     /// # Errors

@@ -21,6 +21,13 @@ impl MetricLog {
         self.rows.push(Tensor::cat(values, 0));
     }
 
+    /// A metric of the last minibatch, if there is one of that name. Waits for the device.
+    pub(crate) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
+        let Some(column) = self.names.iter().position(|&known| known == name) else { return Ok(None) };
+        let row = self.rows.last().map(|row| read([row.clone()])).transpose()?;
+        Ok(row.map(|[numbers]| f64::from(numbers[column])))
+    }
+
     /// The mean of each metric over the minibatches. Waits for the device.
     pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
         let rows = self.rows.len() as f64;

@@ -31,6 +31,8 @@ pub struct UpdateStats {
     pub episode_length_mean: Option<f64>,
     /// The learning rate of this update.
     pub learning_rate: f64,
+    /// Passes over the rollout: fewer than configured if the policy moved beyond `target_kl`.
+    pub epochs: usize,
     /// Share of the variance of the returns that the values explained before this update: 1 is perfect, 0 no better
     /// than a constant, and none if the returns do not vary.
     pub explained_variance: Option<f64>,

@@ -115,16 +115,24 @@ impl<P: ActorCritic> Trainer<P> {
         let explained_variance = explained_variance(&rollout.values, &targets.returns);
         let batch = Batch::new(rollout, &targets, &self.device);
 
-        let mut log = MetricLog::default();
-        for _epoch in 0..self.config.num_epochs {
+        let (mut log, mut epochs) = (MetricLog::default(), 0);
+        let before = learner.snapshot();
+        while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
             let batch = batch.shuffled(&mut self.shuffle);
             for minibatch in batch.minibatches(batch.len().div_ceil(self.config.num_minibatches)) {
                 log.push(learner.step(minibatch, learning_rate));
             }
+            epochs += 1;
         }
 
         self.update += 1;
-        let losses = log.read_means(self.update)?;
+        let losses = match log.read_means(self.update) {
+            Ok(losses) => losses,
+            Err(error) => {
+                learner.restore(before)?;
+                return Err(error);
+            }
+        };
         learner.objective.after_update(&losses);
         Ok(UpdateStats {
             update: self.update,
@@ -133,10 +141,20 @@ impl<P: ActorCritic> Trainer<P> {
             episode_return_mean: collector.episodes().return_mean(),
             episode_length_mean: collector.episodes().length_mean(),
             learning_rate,
+            epochs,
             explained_variance,
             losses,
             elapsed_seconds: 0.0,
             steps_per_second: 0.0,
         })
     }
+}
+
+/// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Looks at the device
+/// only if there is a target.
+fn moved_too_far(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
+    if target_kl.is_infinite() {
+        return Ok(false);
+    }
+    Ok(log.last("approx_kl")?.is_some_and(|kl| kl > target_kl))
 }

@@ -25,6 +25,7 @@ fn whole_updates_are_cleanrls() {
         "cleanrl_agent_64",
         "continuous_small",
         "continuous_2d_no_norm",
+        "discrete_target_kl_stop",
     ] {
         let case = recorded_update(name);
         for precision in Precision::all() {
@@ -61,7 +62,8 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
     assert_eq!(iteration.adam_before.is_some(), i > 0, "{what}");
 
     let mut minibatches = 0;
-    for permutation in &iteration.permutations {
+    for (epoch, permutation) in iteration.permutations.iter().enumerate() {
+        let mut last_kl = 0.0;
         let shuffled = batch.select(permutation);
         for minibatch in shuffled.minibatches(batch.len() / hyper.num_minibatches) {
             let metrics: BTreeMap<_, _> =
@@ -72,7 +74,12 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
             theirs.push(expected.grad_norms_before_clip[minibatches]);
             let ours = names.map(|name| metrics[name]);
             assert_close(&ours, &theirs, tolerance(precision), &format!("{what} minibatch {minibatches} {names:?}"));
+            last_kl = metrics["approx_kl"];
             minibatches += 1;
+        }
+        // CleanRL goes on until the last minibatch of a pass is beyond the target; so do we.
+        if let Some(target) = hyper.target_kl {
+            assert_eq!(last_kl > target, epoch + 1 == iteration.permutations.len(), "{what} epoch {epoch}");
         }
     }
     assert_eq!(minibatches, expected.grad_norms_before_clip.len(), "{what}");

@@ -48,6 +48,7 @@ pub struct Hyper {
     pub ent_coef: f64,
     pub vf_coef: f64,
     pub max_grad_norm: f64,
+    pub target_kl: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -106,6 +106,35 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
 }
 
 #[test]
+fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
+    let epochs = |target_kl: f64| {
+        let config = Config { target_kl, num_epochs: 5, learning_rate: 0.05, ..small() };
+        let mut epochs = Vec::new();
+        let mut trainer = trainer(config, Backend::Flex);
+        trainer
+            .run(&mut |stats: &UpdateStats| {
+                epochs.push(stats.epochs);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        epochs
+    };
+    assert_eq!(epochs(f64::INFINITY), [5, 5]);
+    assert_eq!(epochs(1e-9), [1, 1]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
+    // So large a step that the next loss overflows.
+    let config = Config { learning_rate: 1e30, num_epochs: 3, ..small() };
+    let mut trainer = trainer(config, Backend::Flex);
+    let before = MlpWeights::of(trainer.policy());
+    let error = trainer.update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 1, .. }), "{error}");
+    assert_eq!(MlpWeights::of(trainer.policy()), before);
+}
+
+#[test]
 fn an_observer_ends_a_run() {
     let mut trainer = trainer(small(), Backend::Flex);
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
