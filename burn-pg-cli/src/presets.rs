@@ -3,9 +3,12 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 8] = [
     ("a2c", include_str!("../presets/a2c.toml")),
+    ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
+    ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
+    ("mountaincarcontinuous-v0-ppo", include_str!("../presets/mountaincarcontinuous-v0-ppo.toml")),
     ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
@@ -45,7 +48,7 @@ mod tests {
     #[test]
     fn every_preset_says_all_that_matters() {
         // What a run is told rather than how it learns.
-        let of_the_run = ["algo", "device", "env", "eval_episodes", "seed", "threads"];
+        let of_the_run = ["algo", "device", "env", "eval_episodes", "loss", "seed", "threads"];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
             for key in Config::keys().iter().filter(|key| !of_the_run.contains(&key.as_str())) {

@@ -21,8 +21,8 @@ pub struct Settings {
     /// Algorithm: reinforce, a2c or ppo [default: ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters: a2c, cartpole-v1-ppo, pendulum-v1-ppo, ppo-cleanrl or reinforce [default: those tuned for the
-    /// environment and the algorithm, or else for the algorithm, if there are any]
+    /// Named hyperparameters: a2c, reinforce, ppo-cleanrl, or those tuned for an environment, such as cartpole-v1-ppo [default:
+    /// those tuned for the environment and the algorithm, or else for the algorithm, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Settings from a TOML file, such as the config.toml of an earlier run

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     device::DeviceChoice,
+    loss::{LossSpec, Objective},
     optim::OptimiserSpec,
     policy::{Activation, Exploration, MlpShape},
 };
@@ -56,6 +57,9 @@ pub struct Config {
     pub entropy_weight: f64,
     /// Weight of the value term, 0 or more. Default 0.5.
     pub value_weight: f64,
+    /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one of
+    /// `policy_gradient`, `ppo_clip`, `kl_penalty`, `entropy` and `value`. Default: none, that of the algorithm.
+    pub loss: Vec<LossSpec>,
     /// Step size of the optimiser, more than 0. Default 2.5e-4.
     pub learning_rate: f64,
     /// Let the learning rate fall in a straight line to 0? Default true.
@@ -103,6 +107,7 @@ impl Default for Config {
             clip_value: true,
             entropy_weight: 0.01,
             value_weight: 0.5,
+            loss: Vec::new(),
             learning_rate: 2.5e-4,
             anneal_learning_rate: true,
             optimiser: OptimiserSpec::default(),
@@ -338,6 +343,7 @@ impl Config {
         check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;
         self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
+        Objective::from_specs(&self.loss).map_err(|error| ConfigError::Value(format!("`loss`: {error}")))?;
         // A second step would follow the gradient of a policy that did not take these actions.
         let once = self.algo == Algo::Ppo || self.num_epochs == 1 && self.num_minibatches == 1;
         let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
@@ -425,6 +431,36 @@ mod tests {
     fn a_resolved_configuration_is_read_back() {
         let config = Config { gamma: 0.5, hidden_sizes: vec![], ..Config::default() };
         assert_eq!(*read(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_objective_is_read_term_by_term() {
+        let text = "
+            [[loss]]
+            weight = 1
+            term = { kind = 'kl_penalty', target = 0.02 }
+            [[loss]]
+            weight = 0.5
+            term = { kind = 'value', clip = { kind = 'hard', range = 0.2 } }
+            [[loss]]
+            weight = 0.01
+            term = { kind = 'entropy' }
+        ";
+        let config = read(text).unwrap();
+        assert!(Objective::from_specs(&config.loss).unwrap().terms().eq(["policy_loss", "value_loss", "entropy_loss"]));
+        assert_eq!(read(&config.to_toml()).unwrap(), config);
+        for (text, message) in [
+            ("[[loss]]\nweight = -1\nterm = { kind = 'entropy' }", "entropy_loss"),
+            (
+                "[[loss]]\nweight = 1\nterm = { kind = 'ppo_clip', clip_range = 0 }",
+                "`clip_range` of the term `policy_loss` is 0",
+            ),
+            ("[[loss]]\nweight = 1\nterm = { kind = 'entropi' }", "entropi"),
+            ("[[loss]]\nweight = 1\nterm = { kind = 'entropy', clip_range = 1 }", "clip_range"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.starts_with("`loss`") && error.contains(message), "{error}");
+        }
     }
 
     #[test]

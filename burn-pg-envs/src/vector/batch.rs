@@ -88,7 +88,6 @@ impl StepBatch {
 pub(super) struct Row<'a> {
     pub observation: &'a mut [f32],
     pub final_observation: &'a mut [f32],
-    pub action_mask: &'a mut [bool],
     pub reward: &'a mut f64,
     pub terminated: &'a mut bool,
     pub truncated: &'a mut bool,
@@ -98,11 +97,9 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Leaves nothing behind of an environment that has failed.
-    pub fn clear(self) {
+    fn clear(self) {
         self.observation.fill(0.0);
         self.final_observation.fill(0.0);
-        self.action_mask.fill(true);
         *self.reward = 0.0;
         *self.terminated = false;
         *self.truncated = false;
@@ -123,6 +120,15 @@ pub(super) struct RowLens {
 pub(super) trait Columns {
     /// Row `i`.
     fn row(&mut self, i: usize, lens: RowLens) -> Row<'_>;
+
+    /// The action mask of row `i`. Apart from the rest, which most environments have alone.
+    fn mask(&mut self, i: usize, lens: RowLens) -> &mut [bool];
+
+    /// Leaves nothing behind in row `i`.
+    fn clear(&mut self, i: usize, lens: RowLens) {
+        self.row(i, lens).clear();
+        self.mask(i, lens).fill(true);
+    }
 }
 
 /// The rows of a whole batch and those of a part of one have columns of the same names.
@@ -130,10 +136,9 @@ macro_rules! columns {
     ($rows:ty) => {
         impl Columns for $rows {
             #[inline]
-            fn row(&mut self, i: usize, RowLens { observation: len, mask: mask_len }: RowLens) -> Row<'_> {
+            fn row(&mut self, i: usize, RowLens { observation: len, .. }: RowLens) -> Row<'_> {
                 let columns = i * len..(i + 1) * len;
                 Row {
-                    action_mask: &mut self.action_masks[i * mask_len..(i + 1) * mask_len],
                     observation: &mut self.observations[columns.clone()],
                     final_observation: &mut self.final_observations[columns],
                     reward: &mut self.rewards[i],
@@ -143,6 +148,11 @@ macro_rules! columns {
                     episode_return: &mut self.episode_returns[i],
                     episode_length: &mut self.episode_lengths[i],
                 }
+            }
+
+            #[inline]
+            fn mask(&mut self, i: usize, RowLens { mask: len, .. }: RowLens) -> &mut [bool] {
+                &mut self.action_masks[i * len..(i + 1) * len]
             }
         }
     };

@@ -54,7 +54,7 @@ pub(super) fn step_one_by_one<E: Env>(
         });
         let Err(fault) = run else { break };
         slots[i].fail(fault);
-        rows.row(i, rules.lens).clear();
+        rows.clear(i, rules.lens);
         failed = true;
         i += 1;
     }
@@ -67,7 +67,7 @@ pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, action
         Ok(()) => false,
         Err(fault) => {
             slot.fail(fault);
-            batch.row(0, rules.lens).clear();
+            batch.clear(0, rules.lens);
             true
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Autoreset,
-    batch::{Columns, Row, RowLens},
+    batch::{Columns, RowLens},
 };
 use crate::{Env, EnvRng, Fault};
 
@@ -49,23 +49,20 @@ impl<E: Env> Slot<E> {
     }
 
     /// Starts the stream of `seed`, and an episode with it.
-    pub fn seed(&mut self, seed: u64, row: Row<'_>) -> Result<(), Box<Fault>> {
+    pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.rng = EnvRng::new(seed);
         self.progress.seed = seed;
         self.progress.steps = 0;
-        self.reset(row)
+        self.reset(observation)
     }
 
     /// Starts an episode, in the stream as it is.
-    pub fn reset(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+    pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.ended = false;
         self.progress.awaits_reset = false;
         self.progress.failed = false;
-        self.env.reset(&mut self.progress.rng, row.observation);
-        if E::MASKS_ACTIONS {
-            self.env.action_mask(row.action_mask);
-        }
-        check_finite(row.observation)
+        self.env.reset(&mut self.progress.rng, observation);
+        check_finite(observation)
     }
 
     /// Must it be reset before it can be stepped?
@@ -83,6 +80,13 @@ impl<E: Env> Slot<E> {
     /// The fault that [`fail`](Self::fail) was told of, once.
     pub fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take().map(|fault| *fault)
+    }
+
+    /// Writes the action mask of row `i`, if the environment has one.
+    fn mask(&self, columns: &mut impl Columns, i: usize, rules: Rules) {
+        if E::MASKS_ACTIONS {
+            self.env.action_mask(columns.mask(i, rules.lens));
+        }
     }
 
     /// Takes one step, writes row `i`, and resets the environment if its episode has ended and the rules say so.
@@ -108,10 +112,9 @@ impl<E: Env> Slot<E> {
             *row.terminated = false;
             *row.truncated = false;
             self.env.reset(&mut progress.rng, row.observation);
-            if E::MASKS_ACTIONS {
-                self.env.action_mask(row.action_mask);
-            }
-            return check_finite(row.observation);
+            check_finite(row.observation)?;
+            self.mask(columns, i, rules);
+            return Ok(());
         }
 
         progress.steps += 1;
@@ -134,9 +137,7 @@ impl<E: Env> Slot<E> {
                 check_finite(row.observation)?;
             }
         }
-        if E::MASKS_ACTIONS {
-            self.env.action_mask(row.action_mask);
-        }
+        self.mask(columns, i, rules);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Autoreset, SavedEnvs, StepBatch, VectorEnv,
-    batch::{Columns, Row, RowLens, Rows},
+    batch::{Columns, RowLens, Rows},
     parallel::{caught, step_in_parallel, step_one, step_one_by_one},
     saved::SavedSlot,
     slot::{Progress, Rules, Slot},
@@ -77,15 +77,22 @@ impl<E: Env> VecEnv<E> {
     fn restart(
         &mut self,
         chosen: impl Fn(usize) -> bool,
-        reset: impl Fn(&mut Slot<E>, usize, Row<'_>) -> Result<(), Box<Fault>>,
+        reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Box<Fault>>,
     ) -> Result<&StepBatch, EnvError> {
         for (i, slot) in self.slots.iter_mut().enumerate().filter(|(i, _)| chosen(*i)) {
-            self.batch.row(i, self.lens).clear();
-            match caught(|| reset(slot, i, self.batch.row(i, self.lens))) {
+            self.batch.clear(i, self.lens);
+            let started = caught(|| {
+                reset(slot, i, self.batch.row(i, self.lens).observation)?;
+                if E::MASKS_ACTIONS {
+                    slot.env.action_mask(self.batch.mask(i, self.lens));
+                }
+                Ok(())
+            });
+            match started {
                 Ok(()) => self.batch.valid[i] = true,
                 Err(fault) => {
                     slot.fail(fault);
-                    self.batch.row(i, self.lens).clear();
+                    self.batch.clear(i, self.lens);
                 }
             }
         }
@@ -155,17 +162,17 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
-        self.restart(|_| true, |slot, i, row| slot.seed(seed.wrapping_add(i as u64), row))
+        self.restart(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
         self.check_len(seeds.len())?;
-        self.restart(|_| true, |slot, i, row| slot.seed(seeds[i], row))
+        self.restart(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
         self.check_len(mask.len())?;
-        self.restart(|i| mask[i], |slot, _, row| slot.reset(row))
+        self.restart(|i| mask[i], |slot, _, observation| slot.reset(observation))
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {

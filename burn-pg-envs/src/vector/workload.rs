@@ -52,8 +52,9 @@ impl Workload {
     pub fn measured(&mut self, sample: usize, elapsed: Duration) {
         let cost = elapsed.as_nanos() as f64 / sample as f64;
         self.cost = cost.min(2.0 * self.cost).max(1.0);
-        let tasks = (self.num_envs as f64 * self.cost / TASK) as usize;
-        self.envs_per_task = self.num_envs.div_ceil(tasks.clamp(1, self.num_envs));
+        let tasks = ((self.num_envs as f64 * self.cost / TASK) as usize).clamp(1, self.num_envs);
+        // A power of two, so that two threads, or four, get equal shares of few tasks.
+        self.envs_per_task = self.num_envs.div_ceil(1 << tasks.ilog2());
     }
 
     /// Environments that one task steps; all of them if it does not pay to spread them from this thread.
@@ -80,7 +81,7 @@ mod tests {
         workload.measured(1000, micros(30));
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (one, two) = (pool(1), pool(2));
-        assert_eq!(two.install(|| workload.envs_per_task()), 334);
+        assert_eq!(two.install(|| workload.envs_per_task()), 500);
         assert_eq!(one.install(|| workload.envs_per_task()), 1000);
         assert_eq!(workload.envs_per_task(), 1000, "not from outside the pool");
         workload.measured(1000, micros(3));

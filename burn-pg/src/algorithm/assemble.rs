@@ -23,7 +23,7 @@ pub(super) struct Recipe {
     pub length: RolloutLength,
     /// How good the actions were.
     pub estimator: Box<dyn AdvantageEstimator>,
-    /// What is minimised.
+    /// What is minimised, unless the configuration says otherwise.
     pub objective: Objective,
 }
 
@@ -42,7 +42,10 @@ pub(super) fn assemble(
     let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.clone().autodiff())?;
     let learner = Learner {
         policy,
-        objective: recipe.objective,
+        objective: match config.loss.is_empty() {
+            true => recipe.objective,
+            false => Objective::from_specs(&config.loss)?,
+        },
         optimiser: config.optimiser.build(),
         max_grad_norm: config.max_grad_norm,
         normalize_advantages: config.normalize_advantages,

@@ -18,6 +18,7 @@ mod objective;
 mod policy_gradient;
 mod ppo_clip;
 mod ratio;
+mod spec;
 mod value;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use kl_to_reference::{KlEstimator, KlToReference};
 pub use objective::{Objective, ObjectiveState};
 pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
+pub use spec::{LossSpec, TermSpec};
 pub use value::{Value, ValueClip};
 
 /// A named number to report; without gradient, of shape `[1]`.

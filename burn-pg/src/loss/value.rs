@@ -1,6 +1,7 @@
 //! The squared error of the values.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
 
@@ -22,7 +23,8 @@ pub struct Value {
 }
 
 /// How far values may move from those of the rollout. With a range c, `V_c = V_old + clip(V - V_old, -c, c)`.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ValueClip {
     /// As far as the returns take them: `(V - R)^2`.
     #[default]

@@ -1,0 +1,72 @@
+//! Objectives as configurations write them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entropy, KlPenalty, Objective, ObjectiveError, PolicyGradient, PpoClip, Value, ValueClip};
+
+/// One summand of an objective, in a configuration:
+///
+/// ```toml
+/// [[loss]]
+/// weight = 0.5
+/// term = { kind = "value", clip = { kind = "pessimistic", range = 0.2 } }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossSpec {
+    /// What the term is multiplied with, 0 or more.
+    pub weight: f64,
+    /// The term.
+    pub term: TermSpec,
+}
+
+/// A term that a configuration can name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TermSpec {
+    /// [`PolicyGradient`]
+    PolicyGradient {},
+    /// [`PpoClip`]
+    PpoClip {
+        /// Half-width of the interval around 1 in which the ratio is trusted.
+        clip_range: f64,
+    },
+    /// [`KlPenalty`]
+    KlPenalty {
+        /// The divergence that an update should lead to, in nats.
+        target: f64,
+        /// The weight of the penalty to begin with. Default 1.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// [`Entropy`]
+    Entropy {},
+    /// [`Value`]
+    Value {
+        /// How far values may move. Default: as far as they like.
+        #[serde(default)]
+        clip: ValueClip,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Objective {
+    /// The objective that the summands add up to.
+    ///
+    /// # Errors
+    /// [`ObjectiveError`] if a weight or a hyperparameter is out of range, or a name is given twice.
+    pub fn from_specs(specs: &[LossSpec]) -> Result<Self, ObjectiveError> {
+        specs.iter().try_fold(Self::new(), |objective, LossSpec { weight, term }| match *term {
+            TermSpec::PolicyGradient {} => objective.try_with(*weight, PolicyGradient),
+            TermSpec::PpoClip { clip_range } => objective.try_with(*weight, PpoClip { clip_range }),
+            TermSpec::KlPenalty { target, weight: penalty } => {
+                objective.try_with(*weight, KlPenalty { target, weight: penalty })
+            }
+            TermSpec::Entropy {} => objective.try_with(*weight, Entropy),
+            TermSpec::Value { clip } => objective.try_with(*weight, Value { clip }),
+        })
+    }
+}
