@@ -9,6 +9,7 @@ mod categorical;
 mod collector;
 mod distributions;
 mod estimators;
+mod exact_gradients;
 mod gae;
 mod golden;
 mod group_baselines;

@@ -1,0 +1,287 @@
+//! Sampled policy gradients, against the exact ones of small tabular decision processes.
+//!
+//! Everything is the library's, from the environments to the gradient of the loss; only the discount of late steps, which
+//! it drops as nearly all programs do, is put back. The mean over many trajectories must then be the gradient of the
+//! expected return; without that discount it must not be.
+
+use std::{iter, sync::Arc};
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use burn_pg::{
+    Learner,
+    advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo, Targets},
+    distribution::Categorical,
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
+    loss::{LossTerm, Objective, PolicyGradient, PpoClip},
+    optim::OptimiserSpec,
+    policy::{ActorCritic, Observation},
+    rollout::{Batch, Collector, RolloutLength},
+};
+use serde::Deserialize;
+
+use crate::{
+    golden::golden,
+    precision::{open_devices, values},
+};
+
+/// Trajectories that are averaged within the library, and how often that is repeated to see how much the means scatter.
+const TRAJECTORIES: usize = 4000;
+const REPETITIONS: usize = 50;
+
+#[derive(Deserialize)]
+struct File {
+    cases: Vec<Process>,
+}
+
+/// A decision process that ends after `horizon` steps, a policy for it, and what is known of the two.
+#[derive(Deserialize)]
+struct Process {
+    name: String,
+    states: usize,
+    actions: usize,
+    horizon: usize,
+    gamma: f64,
+    /// By state, action, and state that follows.
+    transition: Vec<Vec<Vec<f64>>>,
+    /// By state and action.
+    reward: Vec<Vec<f64>>,
+    start: Vec<f64>,
+    /// Logits, by state and action.
+    theta: Vec<Vec<f64>>,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+#[allow(non_snake_case)] // as recorded
+struct Expected {
+    J: f64,
+    grad_theta: Vec<Vec<f64>>,
+    V_by_steps_to_go: Vec<Vec<f64>>,
+}
+
+/// The process as an environment. Observes the state and the steps to go.
+struct Tabular<const ACTIONS: u32> {
+    process: Arc<Process>,
+    state: usize,
+    steps_to_go: usize,
+}
+
+impl<const ACTIONS: u32> Tabular<ACTIONS> {
+    fn observe(&self, observation: &mut [f32]) {
+        observation.copy_from_slice(&[self.state as f32, self.steps_to_go as f32]);
+    }
+}
+
+impl<const ACTIONS: u32> Env for Tabular<ACTIONS> {
+    type Action = u32;
+    type State = (usize, usize);
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Tabular".into(),
+            observation_space: Space::symmetric(&[100.0, 100.0]),
+            action_space: Space::discrete(ACTIONS),
+            max_episode_steps: None,
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.state = draw(&self.process.start, rng);
+        self.steps_to_go = self.process.horizon;
+        self.observe(observation);
+    }
+
+    fn step(&mut self, action: u32, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let (state, action) = (self.state, action as usize);
+        self.state = draw(&self.process.transition[state][action], rng);
+        self.steps_to_go -= 1;
+        self.observe(observation);
+        let terminated = self.steps_to_go == 0;
+        Step { reward: self.process.reward[state][action], terminated, truncated: false }
+    }
+
+    fn state(&self) -> (usize, usize) {
+        (self.state, self.steps_to_go)
+    }
+
+    fn set_state(&mut self, (state, steps_to_go): (usize, usize)) {
+        (self.state, self.steps_to_go) = (state, steps_to_go);
+    }
+}
+
+fn draw(probabilities: &[f64], rng: &mut EnvRng) -> usize {
+    let mut left = rng.next_f64();
+    let last = probabilities.len() - 1;
+    let drawn = probabilities[..last].iter().position(|probability| {
+        left -= probability;
+        left < 0.0
+    });
+    drawn.unwrap_or(last)
+}
+
+/// A table of logits, and one of the exact values of the policy that they are.
+#[derive(Module, Debug)]
+struct Tables {
+    /// Shape `[states, actions]`.
+    theta: Param<Tensor<2>>,
+    /// By steps to go, 0 of them included, and state. Shape `[(horizon + 1) * states]`.
+    values: Param<Tensor<1>>,
+    states: usize,
+}
+
+impl Tables {
+    fn new(process: &Process, device: &Device) -> Self {
+        let (states, actions, horizon) = (process.states, process.actions, process.horizon);
+        let values = [vec![0.0; states], process.expected.V_by_steps_to_go.concat()].concat();
+        let theta = TensorData::new(process.theta.concat(), [states, actions]).convert::<f32>();
+        let values = TensorData::new(values, [(horizon + 1) * states]).convert::<f32>();
+        Self { theta: Param::from_data(theta, device), values: Param::from_data(values, device), states }
+    }
+}
+
+impl ActorCritic for Tables {
+    type Dist = Categorical;
+
+    fn distribution(&self, observation: Observation) -> Categorical {
+        Categorical::new(self.theta.val().select(0, column(&observation, 0)))
+    }
+
+    fn value(&self, observation: Observation) -> Tensor<1> {
+        let (state, steps_to_go) = (column(&observation, 0), column(&observation, 1));
+        self.values.val().select(0, steps_to_go.mul_scalar(i64::try_from(self.states).unwrap()) + state)
+    }
+}
+
+fn column(observation: &Observation, index: usize) -> Tensor<1, Int> {
+    observation.values.clone().narrow(1, index, 1).squeeze_dim::<1>(1).int()
+}
+
+/// A way to the policy gradient.
+struct Route {
+    name: &'static str,
+    estimator: Box<dyn AdvantageEstimator>,
+    learner: Learner<Tables>,
+    /// The gradients of all repetitions.
+    gradients: Vec<Vec<f64>>,
+    /// The same, without the discount of late steps.
+    undiscounted: Vec<Vec<f64>>,
+}
+
+impl Route {
+    fn new(
+        name: &'static str,
+        estimator: impl AdvantageEstimator + 'static,
+        term: impl LossTerm + 'static,
+        policy: &Tables,
+    ) -> Self {
+        let learner = Learner {
+            policy: policy.clone(),
+            objective: Objective::new().with(1.0, term),
+            optimiser: OptimiserSpec::default().build(),
+            max_grad_norm: f64::INFINITY,
+            normalize_advantages: false,
+            micro_batch_size: None,
+        };
+        Self { name, estimator: Box::new(estimator), learner, gradients: Vec::new(), undiscounted: Vec::new() }
+    }
+
+    fn all(process: &Process, policy: &Tables) -> Vec<Self> {
+        let gamma = process.gamma;
+        let clip = PpoClip { clip_range: 0.2 };
+        let reinforce = RewardToGo { gamma, baseline: false, bootstrap: Bootstrap::Zero };
+        // With exact values, any lambda is right on average.
+        let (gae, one_step) = (Gae { gamma, lambda: 0.9 }, Gae { gamma, lambda: 0.0 });
+        vec![
+            Self::new("reward-to-go, policy gradient", reinforce, PolicyGradient, policy),
+            Self::new("gae, policy gradient", gae, PolicyGradient, policy),
+            Self::new("one-step gae, clipped surrogate", one_step, clip, policy),
+        ]
+    }
+
+    /// The ascent direction of a rollout by theta, per trajectory: the loss is to be minimised, and a mean over steps.
+    fn ascent(&self, batch: Batch, process: &Process) -> Vec<f64> {
+        let (gradient, _) = self.learner.gradient(batch);
+        let per_trajectory = |slope: &f64| -slope * process.horizon as f64;
+        values(gradient)[..process.states * process.actions].iter().map(per_trajectory).collect()
+    }
+}
+
+/// Mean and standard error of each column.
+fn moments(rows: &[Vec<f64>]) -> Vec<(f64, f64)> {
+    let count = rows.len() as f64;
+    let column = |index: usize| {
+        let mean = rows.iter().map(|row| row[index]).sum::<f64>() / count;
+        let variance = rows.iter().map(|row| (row[index] - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        (mean, (variance / count).sqrt())
+    };
+    (0..rows[0].len()).map(column).collect()
+}
+
+/// The distance from what is expected, in standard errors, of the column that is farthest from it.
+fn farthest(rows: &[Vec<f64>], expected: &[f64]) -> f64 {
+    let distances = moments(rows).into_iter().zip(expected).map(|((mean, error), exact)| (mean - exact).abs() / error);
+    distances.fold(0.0, f64::max)
+}
+
+fn check(process: Process, device: &Device) {
+    let process = Arc::new(process);
+    let envs: Box<dyn VectorEnv> = match process.actions {
+        2 => Box::new(copies::<2>(&process)),
+        3 => Box::new(copies::<3>(&process)),
+        actions => panic!("{actions} actions"),
+    };
+    let policy = Tables::new(&process, &device.clone().autodiff());
+    let mut collector = Collector::new(envs, RolloutLength::Steps(process.horizon), 0, device).unwrap();
+    let (mut routes, mut returns) = (Route::all(&process, &policy), Vec::new());
+    for _ in 0..REPETITIONS {
+        let rollout = collector.collect(&policy.valid()).unwrap();
+        for route in &mut routes {
+            let targets = route.estimator.estimate(&rollout.trajectory());
+            // Of step t, by gamma^t.
+            let discounts = (0..).map(|row| process.gamma.powi(row / i32::try_from(TRAJECTORIES).unwrap()));
+            let advantages = targets.advantages.iter().zip(discounts).map(|(advantage, discount)| advantage * discount);
+            let discounted = Targets { advantages: advantages.collect(), returns: targets.returns.clone() };
+            let batch = |targets: &Targets| Batch::new(rollout, targets, &device.clone().autodiff());
+            route.gradients.push(route.ascent(batch(&discounted), &process));
+            if process.gamma < 1.0 {
+                route.undiscounted.push(route.ascent(batch(&targets), &process));
+            }
+        }
+        let all = RewardToGo { gamma: process.gamma, baseline: false, bootstrap: Bootstrap::Zero };
+        let first = &all.estimate(&rollout.trajectory()).returns[..TRAJECTORIES];
+        returns.push(vec![first.iter().sum::<f64>() / TRAJECTORIES as f64]);
+    }
+
+    let distance = farthest(&returns, &[process.expected.J]);
+    assert!(distance < 5.0, "{}, expected return: {distance} standard errors", process.name);
+    let exact = process.expected.grad_theta.concat();
+    for route in &routes {
+        let distance = farthest(&route.gradients, &exact);
+        assert!(distance < 5.0, "{}, {}: {distance} standard errors", process.name, route.name);
+        if process.gamma < 1.0 {
+            let distance = farthest(&route.undiscounted, &exact);
+            assert!(distance > 10.0, "{}, {}: this is so exact that it must show", process.name, route.name);
+        }
+    }
+}
+
+fn copies<const ACTIONS: u32>(process: &Arc<Process>) -> VecEnv<Tabular<ACTIONS>> {
+    let copy = || Tabular { process: Arc::clone(process), state: 0, steps_to_go: 0 };
+    VecEnv::from_envs(iter::repeat_with(copy).take(TRAJECTORIES).collect()).unwrap()
+}
+
+#[test]
+fn sampled_gradients_average_to_the_exact_ones() {
+    for open in open_devices() {
+        let file: File = golden("loss/exact_policy_gradient.json");
+        let discounted = |process: &Process| process.gamma < 1.0;
+        assert!(file.cases.iter().any(discounted) && !file.cases.iter().all(discounted));
+        for process in file.cases {
+            check(process, &open.device);
+        }
+    }
+}

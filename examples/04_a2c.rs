@@ -1,0 +1,83 @@
+//! Lesson 4: an algorithm is a choice of parts. Advantage actor-critic, put together from those of the library.
+//!
+//! Each part can be exchanged for another, or for one of your own, and the others do not notice. Here the advantages are
+//! those of the original paper in place of [`burn_pg::algorithm::a2c`]'s, the optimiser is RMSProp, and the step size falls.
+//!
+//! `cargo run --release -p burn-pg-examples --example 04_a2c`
+#![forbid(unsafe_code)]
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    advantage::{Bootstrap, RewardToGo},
+    burn::module::Module,
+    config::Algo,
+    device,
+    envs::{EnvRng, make},
+    evaluate,
+    loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
+    optim::{RmsProp, RmsPropSpec, Schedule},
+    policy::{MlpActorCritic, MlpShape},
+    rollout::{Collector, RolloutLength},
+};
+
+fn main() -> Result<(), Error> {
+    println!("greedy: mean return {:.1} over 20 episodes", train()?);
+    Ok(())
+}
+
+/// Trains a policy, and returns its mean return in fresh episodes.
+///
+/// # Errors
+/// If the device cannot be had, or training fails.
+pub fn train() -> Result<f64, Error> {
+    // Of the configuration, the loop reads the seed, the sizes of run and rollout, and the number of passes: a single one,
+    // since the plain policy gradient is that of the policy which acted.
+    let config = Config {
+        algo: Algo::A2c,
+        total_steps: 100_000,
+        num_envs: 16,
+        num_steps: 8,
+        num_epochs: 1,
+        num_minibatches: 1,
+        ..Config::default()
+    }
+    .validate()?;
+    let device = device::open(DeviceChoice::Auto)?.device;
+    let envs = make(&config.env, config.num_envs)?;
+    let rng = &mut EnvRng::new(config.seed);
+    let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), rng, &device.clone().autodiff())?;
+
+    let parts = Parts {
+        // Sample: a few steps of each environment.
+        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?,
+        // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic
+        // had expected.
+        estimator: Box::new(RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues }),
+        // Climb.
+        learner: Learner {
+            policy,
+            objective: Objective::new()
+                .with(1.0, PolicyGradient)
+                .with(0.5, Value { clip: ValueClip::Off })
+                .with(0.01, Entropy),
+            optimiser: Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() })),
+            max_grad_norm: 0.5,
+            normalize_advantages: false,
+            micro_batch_size: None,
+        },
+        learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
+    };
+
+    let mut trainer = Trainer::new(parts, &config, &device);
+    trainer.run(&mut |stats: &UpdateStats| {
+        if stats.update.is_multiple_of(20) {
+            let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
+            println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
+        }
+        ControlFlow::Continue(())
+    })?;
+    let policy = trainer.policy().valid();
+    Ok(evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?.return_mean())
+}

@@ -1,0 +1,89 @@
+//! Lesson 5: a loss term of your own, added to the objective of PPO.
+//!
+//! A term is a name and a formula. What the formula may use is in [`LossContext`]; gradients, weights, and reports under
+//! its name come by themselves. Nothing but this file knows of it.
+//!
+//! `cargo run --release -p burn-pg-examples --example 05_custom_loss`
+#![forbid(unsafe_code)]
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    advantage::Gae,
+    burn::module::Module,
+    device,
+    envs::{EnvRng, make},
+    evaluate,
+    loss::{Entropy, LossContext, LossTerm, Objective, PpoClip, TermOutput, Value, ValueClip},
+    optim::Schedule,
+    policy::MlpActorCritic,
+    rollout::{Collector, RolloutLength},
+};
+
+/// Half the mean square of what an update has changed about the log-probabilities of the actions,
+///
+/// ```text
+/// L = 0.5 mean((log pi(a|s) - log pi_old(a|s))^2)
+/// ```
+///
+/// which is near the divergence KL(old || new) while it is small. The clip of PPO stops pushing a sample that has gone
+/// too far; this fetches it back.
+struct StayNear;
+
+impl LossTerm for StayNear {
+    fn name(&self) -> &'static str {
+        "stay_near_loss"
+    }
+
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let moved = context.log_probs.clone() - context.old_log_probs.clone();
+        TermOutput { loss: moved.square().mean().mul_scalar(0.5), metrics: Vec::new() }
+    }
+}
+
+fn main() -> Result<(), Error> {
+    println!("greedy: mean return {:.1} over 20 episodes", train(1.0)?.0);
+    Ok(())
+}
+
+/// Trains a policy with so much weight on the new term. Returns the policy's mean return in fresh episodes, and the mean
+/// of the term over all updates.
+///
+/// # Errors
+/// If the device cannot be had, or training fails.
+pub fn train(weight: f64) -> Result<(f64, f64), Error> {
+    let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
+    let device = device::open(DeviceChoice::Auto)?.device;
+    let envs = make(&config.env, config.num_envs)?;
+    let rng = &mut EnvRng::new(config.seed);
+    let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.clone().autodiff())?;
+    let learner = Learner {
+        policy,
+        objective: Objective::new()
+            .with(1.0, PpoClip { clip_range: config.clip_range })
+            .with(config.value_weight, Value { clip: ValueClip::Off })
+            .with(config.entropy_weight, Entropy)
+            .with(weight, StayNear),
+        optimiser: config.optimiser.build(),
+        max_grad_norm: config.max_grad_norm,
+        normalize_advantages: config.normalize_advantages,
+        micro_batch_size: None,
+    };
+    let parts = Parts {
+        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?,
+        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
+        learner,
+        learning_rate: Schedule::Constant { value: 1e-3 },
+    };
+
+    let (mut trainer, mut history) = (Trainer::new(parts, &config, &device), Vec::new());
+    trainer.run(&mut |stats: &UpdateStats| {
+        let (return_mean, moved) = (stats.episode_return_mean.unwrap_or(f64::NAN), stats.losses["stay_near_loss"]);
+        println!("{:6} steps: mean return {return_mean:.1}, moved by {moved:.5}", stats.env_steps);
+        history.push(moved);
+        ControlFlow::Continue(())
+    })?;
+    let evaluation = evaluate(&trainer.policy().valid(), make(&config.env, 20)?, config.seed, false, &device)?;
+    Ok((evaluation.return_mean(), history.iter().sum::<f64>() / history.len() as f64))
+}

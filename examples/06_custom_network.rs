@@ -1,0 +1,99 @@
+//! Lesson 6: a network of your own, trained with the loop of the library.
+//!
+//! Actor and critic share a trunk with a residual block. The loop, the collector and the evaluation take anything that is
+//! an [`ActorCritic`]; its parameters are found and trained because it is a [`Module`].
+//!
+//! `cargo run --release -p burn-pg-examples --example 06_custom_network`
+#![forbid(unsafe_code)]
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    advantage::Gae,
+    burn::{self, module::Module, tensor},
+    device,
+    distribution::Categorical,
+    envs::{EnvRng, make},
+    evaluate,
+    loss::{Objective, PpoClip, Value},
+    optim::Schedule,
+    policy::{Activation, ActorCritic, Mlp, Observation},
+    rollout::{Collector, RolloutLength},
+};
+
+const WIDTH: usize = 64;
+
+#[derive(Module, Debug)]
+struct Residual {
+    stem: Mlp,
+    block: Mlp,
+    actor: Mlp,
+    critic: Mlp,
+}
+
+impl Residual {
+    /// Weights come from `rng`, and so are the same on every device. The last number is the gain of the last layer: with a
+    /// small one the block begins as next to nothing, and the policy as next to uniform.
+    fn new(inputs: usize, actions: usize, rng: &mut EnvRng, device: &tensor::Device) -> Self {
+        let mut mlp = |sizes: &[usize], gain: f64| Mlp::new(sizes, Activation::Tanh, gain, rng, device);
+        Self {
+            stem: mlp(&[inputs, WIDTH], 1.0),
+            block: mlp(&[WIDTH, WIDTH, WIDTH], 0.1),
+            actor: mlp(&[WIDTH, actions], 0.01),
+            critic: mlp(&[WIDTH, 1], 1.0),
+        }
+    }
+}
+
+impl ActorCritic for Residual {
+    type Dist = Categorical;
+
+    fn distribution(&self, observation: Observation) -> Categorical {
+        self.forward(observation).0
+    }
+
+    fn value(&self, observation: Observation) -> tensor::Tensor<1> {
+        self.forward(observation).1
+    }
+
+    /// The trunk once, for both.
+    fn forward(&self, observation: Observation) -> (Categorical, tensor::Tensor<1>) {
+        let stem = Activation::Tanh.apply(self.stem.forward(observation.values));
+        let features = stem.clone() + self.block.forward(stem);
+        (Categorical::new(self.actor.forward(features.clone())), self.critic.forward(features).squeeze_dim(1))
+    }
+}
+
+fn main() -> Result<(), Error> {
+    println!("greedy: mean return {:.1} over 20 episodes", train()?);
+    Ok(())
+}
+
+/// Trains a policy, and returns its mean return in fresh episodes.
+///
+/// # Errors
+/// If the device cannot be had, or training fails.
+pub fn train() -> Result<f64, Error> {
+    let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
+    let device = device::open(DeviceChoice::Auto)?.device;
+    let envs = make(&config.env, config.num_envs)?;
+    let learner = Learner {
+        policy: Residual::new(4, 2, &mut EnvRng::new(config.seed), &device.clone().autodiff()),
+        objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2 }).with(0.5, Value::default()),
+        optimiser: config.optimiser.build(),
+        max_grad_norm: 0.5,
+        normalize_advantages: true,
+        micro_batch_size: None,
+    };
+    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
+    let estimator = Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda });
+    let parts = Parts { collector, estimator, learner, learning_rate: Schedule::Constant { value: 1e-3 } };
+    let mut trainer = Trainer::new(parts, &config, &device);
+    trainer.run(&mut |stats: &UpdateStats| {
+        println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
+        ControlFlow::Continue(())
+    })?;
+    let evaluation = evaluate(&trainer.policy().valid(), make(&config.env, 20)?, config.seed, false, &device)?;
+    Ok(evaluation.return_mean())
+}
