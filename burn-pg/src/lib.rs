@@ -13,7 +13,7 @@
 //! | objective | [`loss`] | a weighted sum of loss terms |
 //! | optimiser | [`optim`] | one global gradient norm, optimisers, gradient accumulation, schedules |
 //! | loop | [`Trainer`] | all of it, on one screen |
-//! | composition | [`algorithm`] | PPO, as a choice of parts |
+//! | composition | [`algorithm`] | REINFORCE, A2C and PPO, each a choice of parts |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};

@@ -86,10 +86,11 @@ mod tests {
         assert_eq!(workload.envs_per_task(), 1000, "not from outside the pool");
         workload.measured(1000, micros(3));
         assert_eq!(two.install(|| workload.envs_per_task()), 1000);
+        let mut dear = Workload::new(8);
         for _ in 0..20 {
-            workload.measured(1, micros(1000));
+            dear.measured(1, micros(1000));
         }
-        assert_eq!(two.install(|| workload.envs_per_task()), 1);
+        assert_eq!(two.install(|| dear.envs_per_task()), 1);
         let measured = (0..1000).filter(|_| workload.sample().is_some()).count();
         assert_eq!(measured, 7 + 3, "the rest of the first 8, and every 256th");
     }
