@@ -321,7 +321,7 @@ fn an_unknown_algorithm_is_refused() {
 fn an_unknown_preset_is_refused() {
     train_refused(
         &["--preset", "ppo-clean"],
-        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, acrobot-v1-ppo, "],
+        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, acrobot-v1-a2c, "],
     );
 }
 

@@ -1,28 +1,39 @@
 //! Stepping a batch allocates nothing.
 
 use burn_pg_envs::{ActionBuffer, EnvRng, make, specs};
+use rayon::ThreadPoolBuilder;
+
+/// Long enough for episodes to end.
+const STEPS: u64 = 600;
 
 #[test]
 fn no_step_after_the_first_allocates() {
-    // The counter sees this thread, which is one of the pool, and hands out tasks to the other.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).use_current_thread().build().unwrap();
-    for (spec, num_envs) in specs().into_iter().flat_map(|spec| [(spec.clone(), 1), (spec, 8192)]) {
+    // The counter sees this thread, which is one of its pool. On two threads it hands out tasks to the other; then rayon's own
+    // queue of tasks takes a new block now and then, which is not a matter of steps: once in hundreds of them.
+    let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    one.install(|| check(&[1, 8192], 0));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let two = ThreadPoolBuilder::new().num_threads(2).use_current_thread().build().unwrap();
+        two.install(|| check(&[8192], STEPS / 100));
+        sender.send(()).unwrap();
+    });
+    receiver.recv().unwrap();
+}
+
+fn check(sizes: &[usize], most: u64) {
+    for (spec, &num_envs) in specs().iter().flat_map(|spec| sizes.iter().map(move |size| (spec, size))) {
         let mut envs = make(&spec.id, num_envs).unwrap();
-        let mut rng = EnvRng::new(0);
-        let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut rng);
-        let actions = drawn.as_actions();
-        pool.install(|| {
-            // Until the cost of a step is known.
-            for _ in 0..10 {
-                envs.step(actions).unwrap();
+        let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut EnvRng::new(0));
+        // Until the cost of a step is known.
+        for _ in 0..10 {
+            envs.step(drawn.as_actions()).unwrap();
+        }
+        let counted = allocation_counter::measure(|| {
+            for _ in 0..STEPS {
+                envs.step(drawn.as_actions()).unwrap();
             }
-            let counted = allocation_counter::measure(|| {
-                // Long enough for episodes to end.
-                for _ in 0..600 {
-                    envs.step(actions).unwrap();
-                }
-            });
-            assert_eq!(counted.count_total, 0, "{} of {}", num_envs, spec.id);
         });
+        assert!(counted.count_total <= most, "{} of {num_envs}: {counted:?}", spec.id);
     }
 }
