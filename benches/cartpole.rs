@@ -41,7 +41,7 @@ fn inference(criterion: &mut Criterion, device: &Device) {
         let observations = random([8, 4], device);
         group.bench_function(format!("{activation:?}"), |bencher| {
             bencher.iter(|| {
-                let (distribution, value) = policy.forward(observations.clone());
+                let (distribution, value) = policy.forward(observations.clone().into());
                 black_box((distribution.parameters().into_data(), value.into_data()))
             });
         });
@@ -69,7 +69,7 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 micro_batch_size: None,
             };
             let batch = Batch {
-                observations: random([size, 4], &device),
+                observations: random([size, 4], &device).into(),
                 actions: ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int()),
                 log_probs: random([size], &device).mul_scalar(0.1).sub_scalar(0.7),
                 values: random([size], &device),

@@ -27,8 +27,8 @@ fn environments(criterion: &mut Criterion) {
                     bencher.iter_custom(|iterations| {
                         pool.install(|| {
                             let start = Instant::now();
-                            for i in 0..iterations {
-                                let actions = drawn[i as usize % drawn.len()].as_actions();
+                            for (_, drawn) in (0..iterations).zip(drawn.iter().cycle()) {
+                                let actions = drawn.as_actions();
                                 black_box(envs.step(actions).expect("actions in range").rewards[0]);
                             }
                             start.elapsed()
