@@ -287,7 +287,7 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     assert!(matches!(other.load(&bare.save().unwrap()), Err(EnvError::State { .. })));
 }
 
-/// Observes its steps; actions 1 and 2 observe NaN.
+/// Observes its steps; actions 1 and 2 make NaN of its state.
 #[derive(Default)]
 struct Fragile(f32);
 
@@ -310,8 +310,8 @@ impl Env for Fragile {
     }
 
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        self.0 += 1.0;
-        observation[0] = if action > 0 { f32::NAN } else { self.0 };
+        self.0 = if action > 0 { f32::NAN } else { self.0 + 1.0 };
+        observation[0] = self.0;
         Step { reward: 1.0, terminated: false, truncated: false }
     }
 

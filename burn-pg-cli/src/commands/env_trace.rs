@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use burn_pg::envs::{ActionBuffer, EnvRng, Space, VectorEnv, make};
+use burn_pg::envs::{ActionBuffer, EnvError, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -39,12 +39,15 @@ enum Policy {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut envs, mut script) = prepare(args).map_err(Failure::Usage)?;
-    envs.reset(args.seed).map_err(|error| Failure::Run(error.into()))?;
+    envs.reset(args.seed).map_err(Failure::run)?;
     print_line(line(&*envs, 0, None).map_err(Failure::Run)?)?;
     for step in 1..=args.steps.unwrap_or(script.len()) {
         let action = script.next(&envs.spec().action_space).with_context(|| format!("step {step}"));
         let Some(action) = action.map_err(Failure::Usage)? else { break };
-        let batch = envs.step(action.as_actions()).map_err(Failure::usage)?;
+        let batch = envs.step(action.as_actions()).map_err(|error| match error {
+            EnvError::Failed { .. } => Failure::run(error),
+            refused => Failure::usage(refused),
+        })?;
         let ended = batch.ended().next().is_some();
         print_line(line(&*envs, step, Some(&action)).map_err(Failure::Run)?)?;
         if ended {

@@ -48,6 +48,19 @@ impl StepBatch {
         (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
     }
 
+    /// Takes over another batch, in the memory that there is.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.observations.clone_from(&other.observations);
+        self.rewards.clone_from(&other.rewards);
+        self.terminated.clone_from(&other.terminated);
+        self.truncated.clone_from(&other.truncated);
+        self.valid.clone_from(&other.valid);
+        self.action_masks.clone_from(&other.action_masks);
+        self.final_observations.clone_from(&other.final_observations);
+        self.episode_returns.clone_from(&other.episode_returns);
+        self.episode_lengths.clone_from(&other.episode_lengths);
+    }
+
     /// Takes over row `env` of another batch of the same size.
     pub(crate) fn copy_row(&mut self, other: &Self, env: usize) {
         let len = self.observations.len() / self.rewards.len();

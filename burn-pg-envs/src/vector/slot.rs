@@ -41,6 +41,13 @@ pub(super) struct Rules {
     pub time_limit: u32,
 }
 
+impl Progress {
+    /// Does only a reset help?
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+}
+
 impl<E: Env> Slot<E> {
     pub fn new(env: E) -> Self {
         let progress =
@@ -85,7 +92,12 @@ impl<E: Env> Slot<E> {
     /// Writes the action mask of row `i`, if the environment has one.
     fn mask(&self, columns: &mut impl Columns, i: usize, rules: Rules) {
         if E::MASKS_ACTIONS {
-            self.env.action_mask(columns.mask(i, rules.lens));
+            let mask = columns.mask(i, rules.lens);
+            mask.fill(true);
+            // What is possible where an episode has ended is of no interest.
+            if !self.progress.awaits_reset {
+                self.env.action_mask(mask);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Autoreset, SavedEnvs, StepBatch, VectorEnv,
@@ -56,6 +57,10 @@ impl<E: Env> VecEnv<E> {
         spec.check()?;
         if !E::Action::fits(&spec.action_space) {
             let reason = format!("its action type does not fit its action space {}", spec.action_space);
+            return Err(EnvError::Spec { id: spec.id, reason });
+        }
+        if E::MASKS_ACTIONS && spec.action_space.mask_len() == 0 {
+            let reason = format!("actions of {} have no masks", spec.action_space);
             return Err(EnvError::Spec { id: spec.id, reason });
         }
         let mask = if E::MASKS_ACTIONS { spec.action_space.mask_len() } else { 0 };
@@ -198,7 +203,8 @@ impl<E: Env> VectorEnv for VecEnv<E> {
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {
         let save = |slot: &Slot<E>| {
-            let state = serde_json::to_value(slot.env.state())?;
+            // One that has failed is in a state that nobody can use, or even write.
+            let state = if slot.progress.has_failed() { Value::Null } else { serde_json::to_value(slot.env.state())? };
             Ok(SavedSlot { state, progress: slot.progress.clone() })
         };
         let slots: Result<_, serde_json::Error> = self.slots.iter().map(save).collect();
@@ -225,14 +231,17 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         {
             return refuse(format!("it does not fit {} environments", self.slots.len()));
         }
-        let states: Result<Vec<E::State>, _> =
-            saved.slots.iter().map(|slot| E::State::deserialize(&slot.state)).collect();
+        let read =
+            |slot: &SavedSlot| (!slot.progress.has_failed()).then(|| E::State::deserialize(&slot.state)).transpose();
+        let states: Result<Vec<Option<E::State>>, _> = saved.slots.iter().map(read).collect();
         let states = match states {
             Ok(states) => states,
             Err(error) => return refuse(error.to_string()),
         };
         for ((slot, saved), state) in self.slots.iter_mut().zip(&saved.slots).zip(states) {
-            slot.env.set_state(state);
+            if let Some(state) = state {
+                slot.env.set_state(state);
+            }
             slot.progress = saved.progress.clone();
         }
         self.batch.clone_from(&saved.batch);

@@ -53,8 +53,9 @@ impl Workload {
         let cost = elapsed.as_nanos() as f64 / sample as f64;
         self.cost = cost.min(2.0 * self.cost).max(1.0);
         let tasks = ((self.num_envs as f64 * self.cost / TASK) as usize).clamp(1, self.num_envs);
-        // A power of two, so that two threads, or four, get equal shares of few tasks.
-        self.envs_per_task = self.num_envs.div_ceil(1 << tasks.ilog2());
+        // A power of two, so that two threads, or four, get equal shares of few tasks; unless each environment is a task.
+        let tasks = if tasks < self.num_envs { 1 << tasks.ilog2() } else { tasks };
+        self.envs_per_task = self.num_envs.div_ceil(tasks);
     }
 
     /// Environments that one task steps; all of them if it does not pay to spread them from this thread.

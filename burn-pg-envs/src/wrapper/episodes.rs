@@ -12,11 +12,18 @@ use crate::{
 const RECENT: usize = 100;
 
 /// How many episodes have ended, and how the last 100 of them went.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeStats {
     count: u64,
     /// Return and length, oldest first.
     recent: VecDeque<(f64, u32)>,
+}
+
+impl Default for EpisodeStats {
+    /// Before the first episode, with room for all that are looked back on.
+    fn default() -> Self {
+        Self { count: 0, recent: VecDeque::with_capacity(RECENT) }
+    }
 }
 
 impl EpisodeStats {

@@ -143,7 +143,9 @@ fn check<V: VectorEnv>(
             && moments.variance.len() == len
             && moments.variance.iter().all(|&variance| variance >= 0.0)
             && numbers.into_iter().all(|number| number.is_finite())
+            && moments.count >= 0.0
             && clip > 0.0
+            && clip.is_finite()
     };
     let len = inner.spec().observation_space.flat_len();
     let fits = observations.is_none_or(|observations| sound(&observations.moments, len, observations.clip))
@@ -201,7 +203,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         // If one environment fails, the others have been stepped all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             self.learn_observations(|_| true);
-            self.batch.clone_from(self.inner.batch());
+            self.batch.copy_from(self.inner.batch());
             if let Some(observations) = &self.observations {
                 observations.apply(&mut self.batch.observations);
                 observations.apply(&mut self.batch.final_observations);

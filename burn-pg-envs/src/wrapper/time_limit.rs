@@ -38,8 +38,14 @@ impl<E: Env> Env for TimeLimit<E> {
     type Action = E::Action;
     type State = TimeLimitState<E::State>;
 
+    const MASKS_ACTIONS: bool = E::MASKS_ACTIONS;
+
     fn spec() -> EnvSpec {
         E::spec()
+    }
+
+    fn action_mask(&self, mask: &mut [bool]) {
+        self.env.action_mask(mask);
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

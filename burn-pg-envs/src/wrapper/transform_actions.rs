@@ -47,7 +47,7 @@ impl ActionTransform {
     /// [`EnvError::Unsuited`] if it is not a box with finite bounds.
     pub fn rescale(space: &Space) -> Result<Self, EnvError> {
         match space {
-            Space::Box { low, high, .. } if low.iter().chain(high).all(|bound| bound.is_finite()) => {
+            Space::Box { low, high, .. } if low.iter().zip(high).all(|(low, high)| (high - low).is_finite()) => {
                 Ok(Self::Rescale { low: low.clone(), high: high.clone() })
             }
             _ => {
@@ -116,7 +116,7 @@ fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvE
                 && low.len() == high.len()
                 && low.iter().zip(high).all(|(low, high)| low <= high)
                 && (matches!(transform, ActionTransform::Clip { .. })
-                    || low.iter().chain(high).all(|bound| bound.is_finite())) =>
+                    || low.iter().zip(high).all(|(low, high)| (high - low).is_finite())) =>
         {
             Ok(transform.space(shape))
         }

@@ -1,9 +1,6 @@
 //! Independent coin tosses.
 
-use burn::tensor::{
-    Tensor,
-    activation::{log_sigmoid, sigmoid},
-};
+use burn::tensor::{Tensor, activation::log_sigmoid};
 use burn_pg_envs::{ActionBuffer, EnvRng};
 
 use super::{ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded, check_finite};
@@ -21,10 +18,11 @@ impl Bernoulli {
         Self { logits }
     }
 
-    /// The expectation of what two outcomes have, `p` of them for true and for false.
+    /// The expectation of what the two outcomes have. (Probabilities from their logarithms: not every backend takes the
+    /// sigmoid in the precision of its argument.)
     fn expect(&self, when_true: Tensor<2>, when_false: Tensor<2>) -> Tensor<1> {
-        let logits = self.logits.clone();
-        (sigmoid(logits.clone()) * when_true + sigmoid(logits.neg()) * when_false).sum_dim(1).squeeze_dim(1)
+        let (log_true, log_false) = self.log_probs();
+        (log_true.exp() * when_true + log_false.exp() * when_false).sum_dim(1).squeeze_dim(1)
     }
 
     /// Log-probabilities of true and of false. Shape `[B, K]` each.
