@@ -456,7 +456,10 @@ fn actions_that_cannot_be_taken_end_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     for (env, actions, message) in [
         ("CartPole-v1", "[0, 2]", "action 2 is outside Discrete(2)"),
+        ("CartPole-v1", "[-1]", "step 1: action -1 is outside Discrete(2)"),
+        ("MountainCar-v0", "[0, -1]", "step 2: action -1 is outside Discrete(3)"),
         ("Acrobot-v1", "[-1]", "action -1 is outside Discrete(3)"),
+        ("Acrobot-v1", "[-4]", "action -4 is outside Discrete(3)"),
         ("Pendulum-v1", "[[0.5, 0.5]]", "2 numbers were given as actions of 1 environments, which take 1 each"),
         ("Pendulum-v1", "[\"NaN\"]", "action \"NaN\" is outside Box[1]"),
         ("Pendulum-v1", "{}", "actions.json is not an array of actions"),
