@@ -29,13 +29,6 @@ impl Gaussian {
         Self { mean, log_std }
     }
 
-    /// With the same deviations (their logarithms have shape `[K]`) for every row.
-    #[must_use]
-    pub fn with_shared_deviations(mean: Tensor<2>, log_std: Tensor<1>) -> Self {
-        let shape = mean.dims();
-        Self::new(mean, log_std.unsqueeze_dim::<2>(0).expand(shape))
-    }
-
     /// Means. Shape `[B, K]`.
     pub(super) fn mean(&self) -> &Tensor<2> {
         &self.mean

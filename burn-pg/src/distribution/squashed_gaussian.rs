@@ -28,12 +28,6 @@ impl SquashedGaussian {
     pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
         Self { gaussian: Gaussian::new(mean, log_std) }
     }
-
-    /// With the same deviations (their logarithms have shape `[K]`) for every row.
-    #[must_use]
-    pub fn with_shared_deviations(mean: Tensor<2>, log_std: Tensor<1>) -> Self {
-        Self { gaussian: Gaussian::with_shared_deviations(mean, log_std) }
-    }
 }
 
 /// `log(1 - tanh(u)^2)`, elementwise.

@@ -23,6 +23,7 @@ mod pg_a2c_loss;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod recorded_minibatch;
 mod recorded_update;
 mod returns;
 mod run;

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    distribution::Distribution,
     explained_variance,
     loss::{Entropy, LossContext, Objective, PolicyGradient, PpoClip, Value},
-    policy::{ActorCritic, MlpActorCritic},
+    policy::MlpActorCritic,
 };
 use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
-    network::{RecordedActions, Weights, actor_critic, recorded},
+    network::{Weights, actor_critic},
     precision::{Precision, assert_close, values},
+    recorded_minibatch::{Network, RecordedMinibatch, assert_gradients},
 };
 
 #[derive(Deserialize)]
@@ -25,26 +25,11 @@ struct File {
 }
 
 #[derive(Deserialize)]
-struct Network {
-    weights: serde_json::Value,
-}
-
-#[derive(Deserialize)]
 struct Case {
     name: String,
-    batch: Samples,
+    batch: RecordedMinibatch,
     #[serde(flatten)]
     kind: Kind,
-}
-
-#[derive(Deserialize)]
-struct Samples {
-    obs: Vec<Vec<f64>>,
-    actions: RecordedActions,
-    old_log_probs: Vec<f64>,
-    advantages: Vec<f64>,
-    returns: Vec<f64>,
-    old_values: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +99,7 @@ fn losses_and_the_gradient_of_every_weight_are_spinning_ups_and_stable_baselines
     let file: File = golden("loss/pg_a2c.json");
     assert!(file.networks.contains_key("discrete") && file.networks.contains_key("continuous"));
     for (name, network) in file.networks {
-        let weights: Weights = serde_json::from_value(network.weights).unwrap();
+        let weights = network.weights;
         let cases = file.cases.iter().filter(|case| case["network"] == name);
         let cases: Vec<Case> = cases.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
         for kind in ["vanilla_pg", "a2c_sb3_", "a2c_sb3_ent", "a2c_half_mse", "spinup_ppo"] {
@@ -177,12 +162,7 @@ impl Check<'_> {
         for &(name, expected) in metrics {
             assert_close(&[ours[name]], &[expected], self.tolerance(), &self.what(name));
         }
-        let ours = recorded(&policy, Some(&output.loss.backward()));
-        assert_eq!(ours.len(), gradients.len());
-        for (name, gradient) in ours {
-            let expected = gradients[&name].transposed().flat();
-            assert_close(&gradient, &expected, self.tolerance(), &self.what(&format!("gradient of {name}")));
-        }
+        assert_gradients(&policy, &output.loss, gradients, self.tolerance(), &self.what(""));
     }
 
     /// Spinning Up's `approx_kl`, which is of no use to us, but tells that the log-probabilities are the same.
@@ -193,19 +173,8 @@ impl Check<'_> {
     }
 
     fn look(&self) -> (MlpActorCritic, LossContext) {
-        let (precision, batch) = (self.precision, &self.case.batch);
-        let policy = actor_critic(self.weights, precision);
-        let (distribution, values) = policy.forward(precision.matrix(&batch.obs).into());
-        let context = LossContext {
-            log_probs: distribution.log_prob(&batch.actions.tensor(precision)),
-            entropies: distribution.entropy(),
-            values,
-            old_log_probs: precision.vector(&batch.old_log_probs),
-            old_values: precision.vector(&batch.old_values),
-            advantages: precision.vector(&batch.advantages),
-            returns: precision.vector(&batch.returns),
-            reference_log_probs: None,
-        };
+        let policy = actor_critic(self.weights, self.precision);
+        let context = self.case.batch.look(&policy, self.precision);
         (policy, context)
     }
 

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg::{
-    distribution::Distribution,
-    loss::{Entropy, LossContext, Objective, PpoClip, Value, ValueClip, normalize},
-    policy::ActorCritic,
-};
+use burn_pg::loss::{Entropy, Objective, PpoClip, Value, ValueClip, normalize};
 use serde::Deserialize;
 
 use crate::{
     golden::golden,
-    network::{RecordedActions, Weights, actor_critic, recorded},
+    network::{Weights, actor_critic},
     precision::{Precision, assert_close, values},
+    recorded_minibatch::{Network, RecordedMinibatch, assert_gradients},
 };
 
 #[derive(Deserialize)]
@@ -22,27 +19,12 @@ struct File {
 }
 
 #[derive(Deserialize)]
-struct Network {
-    weights: serde_json::Value,
-}
-
-#[derive(Deserialize)]
 struct Case {
     name: String,
-    batch: Samples,
+    batch: RecordedMinibatch,
     hyper: Hyper,
     expected: Expected,
     float32_grad_max_abs_error: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Samples {
-    obs: Vec<Vec<f64>>,
-    actions: RecordedActions,
-    old_log_probs: Vec<f64>,
-    advantages: Vec<f64>,
-    returns: Vec<f64>,
-    old_values: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +54,7 @@ fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
     let file: File = golden("loss/ppo.json");
     assert!(file.networks.len() > 1, "discrete and continuous");
     for (name, network) in file.networks {
-        let weights: Weights = serde_json::from_value(network.weights).unwrap();
+        let weights = network.weights;
         // Two more cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss.
         let sound = file.cases.iter().filter(|case| case["network"] == name && case["expected"]["grads"].is_object());
         let cases: Vec<Case> = sound.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
@@ -94,18 +76,10 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     };
 
     let policy = actor_critic(weights, precision);
-    let (distribution, new_values) = policy.forward(precision.matrix(&batch.obs).into());
-    let advantages = precision.vector(&batch.advantages);
-    let context = LossContext {
-        log_probs: distribution.log_prob(&batch.actions.tensor(precision)),
-        entropies: distribution.entropy(),
-        values: new_values,
-        old_log_probs: precision.vector(&batch.old_log_probs),
-        old_values: precision.vector(&batch.old_values),
-        advantages: if hyper.norm_adv { normalize(advantages) } else { advantages },
-        returns: precision.vector(&batch.returns),
-        reference_log_probs: None,
-    };
+    let mut context = batch.look(&policy, precision);
+    if hyper.norm_adv {
+        context.advantages = normalize(context.advantages);
+    }
     if let Some(log_probs) = &expected.new_log_probs {
         assert_close(&values(context.log_probs.clone()), log_probs, tolerance, &what("log-probabilities"));
     }
@@ -134,10 +108,5 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         }
     }
 
-    let gradients = recorded(&policy, Some(&output.loss.backward()));
-    assert_eq!(gradients.len(), expected.grads.len());
-    for (name, gradient) in gradients {
-        let expected = expected.grads[&name].transposed().flat();
-        assert_close(&gradient, &expected, tolerance, &what(&format!("gradient of {name}")));
-    }
+    assert_gradients(&policy, &output.loss, &expected.grads, tolerance, &what(""));
 }
