@@ -70,7 +70,7 @@ pub fn train() -> Result<f64, Error> {
         learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
     };
 
-    let mut trainer = Trainer::new(parts, &config, &device);
+    let mut trainer = Trainer::new(parts, &config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         if stats.update.is_multiple_of(20) {
             let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);

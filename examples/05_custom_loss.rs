@@ -77,7 +77,7 @@ pub fn train(weight: f64) -> Result<(f64, f64), Error> {
         learning_rate: Schedule::Constant { value: 1e-3 },
     };
 
-    let (mut trainer, mut history) = (Trainer::new(parts, &config, &device), Vec::new());
+    let (mut trainer, mut history) = (Trainer::new(parts, &config, &device)?, Vec::new());
     trainer.run(&mut |stats: &UpdateStats| {
         let (return_mean, moved) = (stats.episode_return_mean.unwrap_or(f64::NAN), stats.losses["stay_near_loss"]);
         println!("{:6} steps: mean return {return_mean:.1}, moved by {moved:.5}", stats.env_steps);

@@ -18,7 +18,7 @@ use burn_pg::{
     evaluate,
     loss::{Objective, PpoClip, Value},
     optim::Schedule,
-    policy::{Activation, ActorCritic, Mlp, Observation},
+    policy::{Activation, ActorCritic, Mlp, Observation, Prediction},
     rollout::{Collector, RolloutLength},
 };
 
@@ -49,19 +49,11 @@ impl Residual {
 impl ActorCritic for Residual {
     type Dist = Categorical;
 
-    fn distribution(&self, observation: Observation) -> Categorical {
-        self.forward(observation).0
-    }
-
-    fn value(&self, observation: Observation) -> tensor::Tensor<1> {
-        self.forward(observation).1
-    }
-
-    /// The trunk once, for both.
-    fn forward(&self, observation: Observation) -> (Categorical, tensor::Tensor<1>) {
+    fn forward(&self, observation: Observation) -> Prediction<Categorical> {
         let stem = Activation::Tanh.apply(self.stem.forward(observation.values));
         let features = stem.clone() + self.block.forward(stem);
-        (Categorical::new(self.actor.forward(features.clone())), self.critic.forward(features).squeeze_dim(1))
+        let distribution = Categorical::new(self.actor.forward(features.clone()));
+        Prediction::new(distribution).with_values(self.critic.forward(features).squeeze_dim(1))
     }
 }
 
@@ -89,7 +81,7 @@ pub fn train() -> Result<f64, Error> {
     let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
     let estimator = Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda });
     let parts = Parts { collector, estimator, learner, learning_rate: Schedule::Constant { value: 1e-3 } };
-    let mut trainer = Trainer::new(parts, &config, &device);
+    let mut trainer = Trainer::new(parts, &config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())

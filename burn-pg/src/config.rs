@@ -1,5 +1,7 @@
 //! Settings of a run: parsed leniently into a [`Config`], then checked into a [`CheckedConfig`] before anything starts.
 
+mod recurrence;
+
 use std::{fmt, ops::Deref, str::FromStr};
 
 use burn_pg_envs::UnknownName;
@@ -7,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     device::DeviceChoice,
-    loss::{LossSpec, Objective},
+    loss::{LossSpec, Objective, TermSpec},
     optim::OptimiserSpec,
     policy::{Activation, Exploration, MlpShape},
 };
+
+pub use recurrence::{Memory, Nothing, Recurrence};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
@@ -78,6 +82,9 @@ pub struct Config {
     /// How continuous actions are explored: `squash`, `state_dependent` and `log_std`. Default: a Gaussian of standard
     /// deviation 1 that is clipped to the bounds.
     pub exploration: Exploration,
+    /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and `burn_in`.
+    /// Default none.
+    pub recurrence: Recurrence,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
     /// Divide rewards by the running deviation of the discounted return? Default false.
@@ -116,6 +123,7 @@ impl Default for Config {
             activation: Activation::Tanh,
             shared_layers: false,
             exploration: Exploration::default(),
+            recurrence: Recurrence::default(),
             normalize_observations: false,
             normalize_rewards: false,
             eval_episodes: 100,
@@ -361,10 +369,32 @@ impl Config {
             let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
             return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
         }
+        if let Some(memory) = self.recurrence.memory() {
+            self.check_memory(memory)?;
+        }
         if self.total_steps < batch as u64 {
             return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }
         Ok(CheckedConfig(self))
+    }
+}
+
+impl Config {
+    fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
+        let Memory { size, sequence_steps, burn_in } = memory;
+        check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
+        let steps = if sequence_steps == 0 { self.num_steps } else { sequence_steps };
+        let divides = self.num_steps.is_multiple_of(steps);
+        check("recurrence.sequence_steps", sequence_steps, divides, "a divisor of `num_steps`, or 0")?;
+        check("recurrence.burn_in", burn_in, burn_in <= self.num_steps, "at most `num_steps`")?;
+        let sequences = self.num_envs * (self.num_steps / steps);
+        let fits = sequences.is_multiple_of(self.num_minibatches);
+        check(
+            "num_minibatches",
+            self.num_minibatches,
+            fits,
+            "a divisor of the sequences of a rollout, which stay whole",
+        )
     }
 }
 
@@ -401,6 +431,13 @@ impl CheckedConfig {
         self.num_envs * self.num_steps
     }
 
+    /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
+    #[must_use]
+    pub fn has_critic(&self) -> bool {
+        let fitted = self.loss.iter().any(|summand| matches!(summand.term, TermSpec::Value { .. }));
+        self.algo != Algo::Reinforce || fitted
+    }
+
     /// The networks.
     #[must_use]
     pub fn mlp_shape(&self) -> MlpShape {
@@ -408,6 +445,8 @@ impl CheckedConfig {
             hidden_sizes: self.hidden_sizes.clone(),
             activation: self.activation,
             shared: self.shared_layers,
+            critic: self.has_critic(),
+            recurrence: self.recurrence.cell(),
             exploration: self.exploration,
         }
     }

@@ -4,12 +4,12 @@ use burn::tensor::Tensor;
 
 use crate::{
     distribution::Distribution,
-    loss::{LossContext, Metric, Objective, normalize},
+    loss::{LossContext, Metric, Objective, normalize_by},
     optim::{
         BatchMean, Optimiser, OptimiserState, OptimiserStateError, clip_global_norm, flatten_gradients,
         flatten_parameters, replace_parameters,
     },
-    policy::ActorCritic,
+    policy::{ActorCritic, Prediction},
     rollout::Batch,
 };
 
@@ -55,10 +55,14 @@ impl<P: ActorCritic> Learner<P> {
     pub fn gradient(&self, mut minibatch: Batch) -> (Tensor<1>, Vec<Metric>) {
         // A statistic of the whole minibatch, so it comes before any cut.
         if self.normalize_advantages {
-            minibatch.advantages = normalize(minibatch.advantages);
+            let samples = match minibatch.valid_rows() {
+                None => minibatch.advantages.clone(),
+                Some(rows) => minibatch.advantages.clone().select(0, rows),
+            };
+            minibatch.advantages = normalize_by(minibatch.advantages, samples);
         }
         match self.micro_batch_size {
-            Some(size) if size < minibatch.len() => self.accumulate(&minibatch, size),
+            Some(size) if size < minibatch.num_rows() => self.accumulate(&minibatch, size),
             _ => self.differentiate(minibatch),
         }
     }
@@ -110,8 +114,9 @@ impl<P: ActorCritic> Learner<P> {
 
     /// What the policy now says of samples, beside what was said when they were collected.
     fn look(&self, samples: Batch) -> LossContext {
-        let (distribution, values) = self.policy.forward(samples.observations);
-        LossContext {
+        let Prediction { distribution, values, .. } = self.policy.forward(samples.shown_to(&self.policy));
+        let valid = samples.valid_rows();
+        let context = LossContext {
             log_probs: distribution.log_prob(&samples.actions),
             entropies: distribution.entropy(),
             values,
@@ -120,6 +125,10 @@ impl<P: ActorCritic> Learner<P> {
             advantages: samples.advantages,
             returns: samples.returns,
             reference_log_probs: None,
+        };
+        match valid {
+            None => context,
+            Some(rows) => context.select(&rows),
         }
     }
 }

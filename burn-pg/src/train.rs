@@ -14,6 +14,7 @@ use crate::{
     config::CheckedConfig,
     explained_variance,
     learner::Learner,
+    loss::ContextPart,
     metric_log::MetricLog,
     optim::Schedule,
     policy::ActorCritic,
@@ -44,16 +45,26 @@ pub struct Trainer<P> {
 }
 
 impl<P: ActorCritic> Trainer<P> {
-    /// A run that has not begun.
-    #[must_use]
-    pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Self {
-        Self {
+    /// A run that has not begun. The parts are checked against each other.
+    ///
+    /// # Errors
+    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
+    /// [`Error::NoCritic`] if a term of the objective or the estimator needs what is not there.
+    pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
+        let Parts { collector, estimator, learner, .. } = &parts;
+        let has_critic = collector.check(&learner.policy.valid())?;
+        let given = if has_critic { &[ContextPart::Values][..] } else { &[] };
+        learner.objective.check_needs(given)?;
+        if estimator.needs_values() && !has_critic {
+            return Err(Error::NoCritic);
+        }
+        Ok(Self {
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
             shuffle: streams::shuffle(config.seed),
             update: 0,
-        }
+        })
     }
 
     /// The policy as it is now.
@@ -101,25 +112,24 @@ impl<P: ActorCritic> Trainer<P> {
     /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Objective`] if a term of the objective needs what is not there, [`Error::Observation`], [`Error::Reward`]
-    /// or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
+    /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
     /// output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
-        learner.objective.check_needs(&[])?;
         let env_steps = collector.env_steps();
         let learning_rate = learning_rate.at(env_steps, self.config.horizon());
         let rollout = collector.collect(&learner.policy.valid())?;
         rollout.check_rewards(env_steps)?;
         let targets = estimator.estimate(&rollout.trajectory());
-        let explained_variance = explained_variance(&rollout.values, &targets.returns);
+        let explained_variance =
+            (!rollout.values.is_empty()).then(|| explained_variance(&rollout.values, &targets.returns)).flatten();
         let batch = Batch::new(rollout, &targets, &self.device);
 
         let (mut log, mut epochs) = (MetricLog::default(), 0);
         let before = learner.snapshot();
         while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
             let batch = batch.shuffled(&mut self.shuffle);
-            for minibatch in batch.minibatches(batch.len().div_ceil(self.config.num_minibatches)) {
+            for minibatch in batch.minibatches(batch.num_rows().div_ceil(self.config.num_minibatches)) {
                 log.push(learner.step(minibatch, learning_rate));
             }
             epochs += 1;

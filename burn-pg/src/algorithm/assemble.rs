@@ -52,7 +52,8 @@ pub(super) fn assemble(
         micro_batch_size: None,
     };
     let parts = Parts {
-        collector: Collector::new(envs, recipe.length, config.seed, device)?,
+        collector: Collector::new(envs, recipe.length, config.seed, device)?
+            .with_sequences(config.recurrence.sequences()),
         estimator: recipe.estimator,
         learner,
         learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
@@ -60,5 +61,5 @@ pub(super) fn assemble(
             (false, value) => Schedule::Constant { value },
         },
     };
-    Ok(Trainer::new(parts, config, device))
+    Trainer::new(parts, config, device)
 }

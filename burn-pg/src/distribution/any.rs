@@ -1,10 +1,11 @@
 //! Any of the distributions, chosen at run time.
 
 use burn::tensor::Tensor;
-use burn_pg_envs::{ActionBuffer, EnvRng};
+use burn_pg_envs::{ActionBuffer, EnvRng, Space};
 
 use super::{
-    ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian, MultiCategorical, SquashedGaussian,
+    ActionMisfit, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian, MultiCategorical,
+    SquashedGaussian,
 };
 
 /// The distribution that suits the action space of an environment.
@@ -39,6 +40,10 @@ macro_rules! each {
 impl Distribution for AnyDistribution {
     fn parameters(&self) -> Tensor<2> {
         each!(self, inner => inner.parameters())
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        each!(self, inner => inner.check_space(space))
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {

@@ -3,9 +3,9 @@
 use std::f64::consts::{LN_2, PI};
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
-use burn_pg_envs::{ActionBuffer, EnvRng};
+use burn_pg_envs::{ActionBuffer, EnvRng, Space};
 
-use super::{ActionTensor, Distribution, DistributionError, Gaussian, action_tensor::misfit};
+use super::{ActionMisfit, ActionTensor, Distribution, DistributionError, Gaussian, action_tensor::misfit};
 
 /// `a = tanh(u)` for a diagonal Gaussian `u`: actions strictly within ±1.
 ///
@@ -40,6 +40,10 @@ impl Distribution for SquashedGaussian {
     /// Those of the Gaussian.
     fn parameters(&self) -> Tensor<2> {
         self.gaussian.parameters()
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        self.gaussian.check_space(space)
     }
 
     /// Of the action `tanh(u)`, for `actions` that are `u`.

@@ -58,21 +58,21 @@ pub struct TermOutput {
 /// ```
 /// use burn_pg::loss::{LossContext, LossTerm, Objective, PolicyGradient, TermOutput};
 ///
-/// /// Mean square of the values: keeps them small.
-/// struct SmallValues;
+/// /// Mean square of the log-probabilities: keeps actions from becoming certain, or very unlikely.
+/// struct Moderate;
 ///
-/// impl LossTerm for SmallValues {
+/// impl LossTerm for Moderate {
 ///     fn name(&self) -> &'static str {
-///         "small_values_loss"
+///         "moderate_loss"
 ///     }
 ///
 ///     fn compute(&self, context: &LossContext) -> TermOutput {
-///         TermOutput { loss: context.values.clone().square().mean(), metrics: Vec::new() }
+///         TermOutput { loss: context.log_probs.clone().square().mean(), metrics: Vec::new() }
 ///     }
 /// }
 ///
-/// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, SmallValues);
-/// assert!(objective.terms().eq(["policy_loss", "small_values_loss"]));
+/// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, Moderate);
+/// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
 pub trait LossTerm: Send {
     /// The name under which the objective reports the term's loss, and which errors give. The terms that improve the
@@ -121,9 +121,14 @@ const NOTHING: [String; 0] = [];
 /// advantage has no deviation and stays as it is.
 #[must_use]
 pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
-    if advantages.dims() == [1] {
+    normalize_by(advantages.clone(), advantages)
+}
+
+/// Shifts and scales `advantages` as [`normalize`] would `samples`.
+pub(crate) fn normalize_by(advantages: Tensor<1>, samples: Tensor<1>) -> Tensor<1> {
+    if samples.dims() == [1] {
         return advantages;
     }
-    let (variance, mean) = advantages.clone().var_mean(0);
+    let (variance, mean) = samples.var_mean(0);
     (advantages - mean) / variance.sqrt().add_scalar(1e-8)
 }

@@ -25,6 +25,7 @@ mod ppo_update;
 mod precision;
 mod recorded_minibatch;
 mod recorded_update;
+mod recurrent;
 mod returns;
 mod run;
 mod samples;

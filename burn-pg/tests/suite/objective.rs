@@ -203,7 +203,7 @@ fn the_penalty_weighs_the_divergence() {
     }
 }
 
-fn trainer(objective: Objective) -> Trainer<MlpActorCritic> {
+fn trainer(objective: Objective) -> Result<Trainer<MlpActorCritic>, Error> {
     let config =
         Config { total_steps: 64, num_envs: 2, num_steps: 16, num_epochs: 2, num_minibatches: 2, ..Config::default() };
     let config = config.validate().unwrap();
@@ -231,7 +231,7 @@ fn trainer(objective: Objective) -> Trainer<MlpActorCritic> {
 
 fn run(objective: Objective) -> Result<Vec<BTreeMap<String, f64>>, Error> {
     let mut losses = Vec::new();
-    let mut trainer = trainer(objective);
+    let mut trainer = trainer(objective)?;
     trainer.run(&mut |stats: &UpdateStats| {
         losses.push(stats.losses.clone());
         ControlFlow::Continue(())
@@ -259,7 +259,7 @@ fn a_term_without_its_reference_is_refused_before_anything_is_sampled() {
     let objective =
         || Objective::new().with(1.0, PolicyGradient).with(0.1, KlToReference { estimator: KlEstimator::K2 });
     objective().check_needs(&[ContextPart::ReferenceLogProbs]).unwrap();
-    let mut trainer = trainer(objective());
+    let mut trainer = trainer(objective()).unwrap();
     let error = trainer.update().unwrap_err();
     let missing = ObjectiveError::Missing { term: "reference_kl_loss", part: ContextPart::ReferenceLogProbs };
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
