@@ -83,6 +83,7 @@ mod tests {
             total_steps = 500_000
             shared_layers = false
             exploration = { squash = false, state_dependent = false, log_std = 0.0 }
+            recurrence = { cell = 'none' }
             normalize_observations = false
             normalize_rewards = false
         ";
