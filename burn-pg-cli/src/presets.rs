@@ -3,17 +3,20 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 10] = [
+const PRESETS: [(&str, &str); 13] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
+    ("cartpole-v1-trpo", include_str!("../presets/cartpole-v1-trpo.toml")),
     ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
     ("mountaincarcontinuous-v0-ppo", include_str!("../presets/mountaincarcontinuous-v0-ppo.toml")),
     ("pendulum-v1-a2c", include_str!("../presets/pendulum-v1-a2c.toml")),
     ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
+    ("pendulum-v1-trpo", include_str!("../presets/pendulum-v1-trpo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
+    ("trpo", include_str!("../presets/trpo.toml")),
 ];
 
 /// The settings of a preset.
