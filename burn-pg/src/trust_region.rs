@@ -73,18 +73,18 @@ impl TrustRegion {
         let loss_before = before.loss.clone().inner();
         let gradient = flatten_gradients(&policy, &before.loss.backward());
         let norm = gradient.clone().square().sum().sqrt();
-        let step = self.natural_step(&fisher, gradient)?;
-        let parameters = flatten_parameters(&policy);
-        let shorter = |fraction: &f64| Some(fraction * self.spec.backtrack_factor);
-        for fraction in iter::successors(Some(1.0), shorter).take(self.spec.max_backtracks + 1) {
-            let Some(step) = &step else { break };
-            let moved = parameters.clone() + step.clone().mul_scalar(fraction);
-            let candidate = replace_parameters(policy.clone(), moved);
-            let (after, kl) = judge(&candidate);
-            let gain = loss_before.clone() - after.loss.inner();
-            let [gained, distance] = read([gain, kl.clone()])?;
-            if gained[0] > 0.0 && f64::from(distance[0]) <= self.spec.max_kl {
-                return Ok((candidate, report(after.metrics, kl, fraction, norm)));
+        if let Some(step) = self.natural_step(&fisher, gradient)? {
+            let parameters = flatten_parameters(&policy);
+            let shorter = |fraction: &f64| Some(fraction * self.spec.backtrack_factor);
+            for fraction in iter::successors(Some(1.0), shorter).take(self.spec.max_backtracks + 1) {
+                let moved = parameters.clone() + step.clone().mul_scalar(fraction);
+                let candidate = replace_parameters(policy.clone(), moved);
+                let (after, kl) = judge(&candidate);
+                let gain = loss_before.clone() - after.loss.inner();
+                let [gained, distance] = read([gain, kl.clone()])?;
+                if gained[0] > 0.0 && f64::from(distance[0]) <= self.spec.max_kl {
+                    return Ok((candidate, report(after.metrics, kl, fraction, norm)));
+                }
             }
         }
         let nowhere = norm.zeros_like();

@@ -407,10 +407,9 @@ fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
     Config::from_table(format!("{small}\n{text}").parse().unwrap())?.validate()
 }
 
-fn build(recipe: Recipe) -> Result<Trainer<MlpActorCritic>, Error> {
-    let config = config("").unwrap();
+fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<MlpActorCritic>, Error> {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    recipe.build(make(&config.env, config.num_envs).unwrap(), &config, &device)
+    recipe.build(make(&config.env, config.num_envs).unwrap(), config, &device)
 }
 
 /// Gives every action this advantage, and every step the return 1.
@@ -423,7 +422,8 @@ impl AdvantageEstimator for Fixed {
 }
 
 fn with_advantages(advantage: f64) -> Trainer<MlpActorCritic> {
-    build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::trpo(&config("").unwrap()).unwrap() }).unwrap()
+    let config = config("").unwrap();
+    build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::trpo(&config).unwrap() }, &config).unwrap()
 }
 
 /// What actor and critic say of a few observations.
@@ -436,18 +436,21 @@ fn said(trainer: &Trainer<MlpActorCritic>) -> (Vec<f64>, Vec<f64>) {
 
 #[test]
 fn every_update_keeps_to_the_region_and_fits_the_critic() {
-    let mut trainer = build(Recipe::of(&config("").unwrap()).unwrap()).unwrap();
-    for _ in 0..3 {
-        let before = said(&trainer);
-        let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
-        let after = said(&trainer);
-        assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
-        // Of 32 samples, and off the mean by its own noise.
-        assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
-        assert!(losses["step_fraction"] > 0.0 && losses["policy_loss"] < 0.0, "{losses:?}");
-        assert!((losses["loss"] - 0.5 * losses["value_loss"]).abs() < 1e-6, "the critic's alone: {losses:?}");
-        assert!(losses.contains_key("entropy") && losses["policy_grad_norm"] > 0.0 && losses["grad_norm"] > 0.0);
-        assert!(epochs == 4 && before.0 != after.0 && before.1 != after.1);
+    for memory in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
+        let config = config(memory).unwrap();
+        let mut trainer = build(Recipe::of(&config).unwrap(), &config).unwrap();
+        for _ in 0..3 {
+            let before = values(flatten_parameters(trainer.policy()));
+            let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
+            let after = values(flatten_parameters(trainer.policy()));
+            assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
+            // An estimate from 32 samples.
+            assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
+            assert!(losses["step_fraction"] > 0.0 && losses["policy_loss"] < 0.0, "{losses:?}");
+            assert!((losses["loss"] - 0.5 * losses["value_loss"]).abs() < 1e-6, "the critic's alone: {losses:?}");
+            assert!(losses.contains_key("entropy") && losses["policy_grad_norm"] > 0.0 && losses["grad_norm"] > 0.0);
+            assert!(epochs == 4 && before != after);
+        }
     }
 }
 
@@ -501,9 +504,10 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
         let error = config(text).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
-    let recipe = Recipe::trpo(&config("").unwrap()).unwrap();
+    let config = config("").unwrap();
+    let recipe = Recipe::trpo(&config).unwrap();
     let misled = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
-    let error = build(Recipe { trust_region: Some(misled), ..recipe }).err().unwrap();
+    let error = build(Recipe { trust_region: Some(misled), ..recipe }, &config).err().unwrap();
     let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
