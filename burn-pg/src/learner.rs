@@ -3,13 +3,13 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    distribution::Distribution,
-    loss::{LossContext, Metric, Objective, normalize_by},
+    loss::{Metric, Objective},
+    minibatch::{context, normalize_advantages},
     optim::{
         BatchMean, Optimiser, OptimiserState, OptimiserStateError, clip_global_norm, flatten_gradients,
         flatten_parameters, replace_parameters,
     },
-    policy::{ActorCritic, Prediction},
+    policy::ActorCritic,
     rollout::Batch,
 };
 
@@ -55,11 +55,7 @@ impl<P: ActorCritic> Learner<P> {
     pub fn gradient(&self, mut minibatch: Batch) -> (Tensor<1>, Vec<Metric>) {
         // A statistic of the whole minibatch, so it comes before any cut.
         if self.normalize_advantages {
-            let samples = match minibatch.valid_rows() {
-                None => minibatch.advantages.clone(),
-                Some(rows) => minibatch.advantages.clone().select(0, rows),
-            };
-            minibatch.advantages = normalize_by(minibatch.advantages, samples);
+            minibatch = normalize_advantages(minibatch);
         }
         match self.micro_batch_size {
             Some(size) if size < minibatch.num_rows() => self.accumulate(&minibatch, size),
@@ -108,27 +104,8 @@ impl<P: ActorCritic> Learner<P> {
     }
 
     fn differentiate(&self, samples: Batch) -> (Tensor<1>, Vec<Metric>) {
-        let output = self.objective.compute(&self.look(samples));
+        let prediction = self.policy.forward(samples.shown_to(&self.policy));
+        let output = self.objective.compute(&context(prediction, samples));
         (flatten_gradients(&self.policy, &output.loss.backward()), output.metrics)
-    }
-
-    /// What the policy now says of samples, beside what was said when they were collected.
-    fn look(&self, samples: Batch) -> LossContext {
-        let Prediction { distribution, values, .. } = self.policy.forward(samples.shown_to(&self.policy));
-        let valid = samples.valid_rows();
-        let context = LossContext {
-            log_probs: distribution.log_prob(&samples.actions),
-            entropies: distribution.entropy(),
-            values,
-            old_log_probs: samples.log_probs,
-            old_values: samples.values,
-            advantages: samples.advantages,
-            returns: samples.returns,
-            reference_log_probs: None,
-        };
-        match valid {
-            None => context,
-            Some(rows) => context.select(&rows),
-        }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     policy::ActorCritic,
     rollout::{Batch, Collector},
     streams,
+    trust_region::TrustRegion,
 };
 
 /// The parts that an algorithm is made of.
@@ -30,7 +31,9 @@ pub struct Parts<P> {
     pub estimator: Box<dyn AdvantageEstimator>,
     /// The networks, and what improves them.
     pub learner: Learner<P>,
-    /// Size of the steps.
+    /// The policy's own step before those of the learner, if it has one; the learner is then left with the critic.
+    pub trust_region: Option<TrustRegion>,
+    /// Size of the steps of the learner.
     pub learning_rate: Schedule,
 }
 
@@ -49,12 +52,15 @@ impl<P: ActorCritic> Trainer<P> {
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
-    /// [`Error::NoCritic`] if a term of the objective or the estimator needs what is not there.
+    /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there.
     pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
-        let Parts { collector, estimator, learner, .. } = &parts;
+        let Parts { collector, estimator, learner, trust_region, .. } = &parts;
         let has_critic = collector.check(&learner.policy.valid())?;
         let given = if has_critic { &[ContextPart::Values][..] } else { &[] };
         learner.objective.check_needs(given)?;
+        if let Some(region) = trust_region {
+            region.objective.check_needs(&[])?;
+        }
         if estimator.needs_values() && !has_critic {
             return Err(Error::NoCritic);
         }
@@ -109,13 +115,13 @@ impl<P: ActorCritic> Trainer<P> {
         Ok(())
     }
 
-    /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
+    /// One update: a rollout, the step within the trust region if there is one, and several epochs of minibatches. (The time fields of the result are 0.)
     ///
     /// # Errors
     /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
     /// output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
-        let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
+        let Parts { collector, estimator, learner, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
         let learning_rate = learning_rate.at(env_steps, self.config.horizon());
         let rollout = collector.collect(&learner.policy.valid())?;
@@ -127,6 +133,11 @@ impl<P: ActorCritic> Trainer<P> {
 
         let (mut log, mut epochs) = (MetricLog::default(), 0);
         let before = learner.snapshot();
+        if let Some(region) = trust_region {
+            let (policy, metrics) = region.step(learner.policy.clone(), batch.clone())?;
+            learner.policy = policy;
+            log.push(metrics);
+        }
         while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
             let batch = batch.shuffled(&mut self.shuffle);
             for minibatch in batch.minibatches(batch.num_rows().div_ceil(self.config.num_minibatches)) {
@@ -144,6 +155,9 @@ impl<P: ActorCritic> Trainer<P> {
             }
         };
         learner.objective.after_update(&losses);
+        if let Some(region) = trust_region {
+            region.objective.after_update(&losses);
+        }
         Ok(UpdateStats {
             update: self.update,
             env_steps: collector.env_steps(),

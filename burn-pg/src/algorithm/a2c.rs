@@ -28,6 +28,7 @@ impl Recipe {
                 .with(1.0, PolicyGradient)
                 .with(config.value_weight, Value { clip: ValueClip::Off })
                 .with(config.entropy_weight, Entropy),
+            trust_region: None,
         };
         recipe.with_objective_of(config)
     }

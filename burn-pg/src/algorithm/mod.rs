@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | [`reinforce`] | whole episodes | discounted rewards to go | policy gradient, entropy |
 //! | [`a2c`] | steps | generalised advantages | policy gradient, value, entropy |
+//! | [`trpo`] | steps | generalised advantages | surrogate, entropy, in a trust region; then value, in several passes |
 //! | [`ppo`] | steps | generalised advantages | clipped surrogate, value, entropy; several passes over a rollout |
 
 mod a2c;
@@ -11,6 +12,7 @@ mod envs;
 mod ppo;
 mod recipe;
 mod reinforce;
+mod trpo;
 
 use burn::tensor::Device;
 use burn_pg_envs::make;
@@ -22,6 +24,7 @@ pub use envs::{evaluation_envs, training_envs};
 pub use ppo::ppo;
 pub use recipe::Recipe;
 pub use reinforce::reinforce;
+pub use trpo::trpo;
 
 /// The algorithm that the configuration names, in the environment that it names.
 ///

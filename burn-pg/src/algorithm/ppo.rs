@@ -30,6 +30,7 @@ impl Recipe {
                 .with(1.0, PpoClip { clip_range: range })
                 .with(config.value_weight, Value { clip })
                 .with(config.entropy_weight, Entropy),
+            trust_region: None,
         };
         recipe.with_objective_of(config)
     }

@@ -9,12 +9,13 @@ use crate::{
     advantage::AdvantageEstimator,
     config::{Algo, CheckedConfig, ConfigError},
     learner::Learner,
-    loss::{LossTerm, Objective},
+    loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
     policy::{ActorCritic, MlpActorCritic},
     rollout::{Collector, RolloutLength},
     streams,
     train::{Parts, Trainer},
+    trust_region::TrustRegion,
 };
 
 /// The parts in which algorithms differ. All else of a run comes from the configuration.
@@ -42,8 +43,10 @@ pub struct Recipe {
     pub length: RolloutLength,
     /// How good the actions were.
     pub estimator: Box<dyn AdvantageEstimator>,
-    /// What is minimised.
+    /// What is minimised, by the steps of an optimiser.
     pub objective: Objective,
+    /// The policy's own step, if it has one; the objective is then that of the critic.
+    pub trust_region: Option<TrustRegion>,
 }
 
 impl Recipe {
@@ -55,25 +58,39 @@ impl Recipe {
         match config.algo {
             Algo::Reinforce => Self::reinforce(config),
             Algo::A2c => Self::a2c(config),
+            Algo::Trpo => Self::trpo(config),
             Algo::Ppo => Self::ppo(config),
         }
     }
 
     /// With the objective of the configuration, if it has one.
-    pub(super) fn with_objective_of(self, config: &CheckedConfig) -> Result<Self, Error> {
-        match config.loss.is_empty() {
-            true => Ok(self),
-            false => Ok(Self { objective: Objective::from_specs(&config.loss)?, ..self }),
+    pub(super) fn with_objective_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
+        if config.loss.is_empty() {
+            return Ok(self);
         }
+        let of_critic = |summand: &&LossSpec| self.trust_region.is_none() || summand.term.trains_critic();
+        let (learnt, stepped): (Vec<_>, Vec<_>) = config.loss.iter().partition(of_critic);
+        self.objective = Objective::from_specs(learnt)?;
+        if let Some(region) = &mut self.trust_region {
+            region.objective = Objective::from_specs(stepped)?;
+        }
+        Ok(self)
     }
 
-    /// Adds `weight` times `term` to the objective.
+    /// Adds `weight` times `term` to the objective; if there is a trust region and the term does without values, to that of
+    /// the trust region.
     ///
     /// # Panics
     /// Where [`Objective::try_with`] gives an error.
     #[must_use]
     pub fn with(self, weight: f64, term: impl LossTerm + 'static) -> Self {
-        Self { objective: self.objective.with(weight, term), ..self }
+        match self.trust_region {
+            Some(region) if !term.needs().contains(&ContextPart::Values) => {
+                let region = TrustRegion { objective: region.objective.with(weight, term), ..region };
+                Self { trust_region: Some(region), ..self }
+            }
+            trust_region => Self { objective: self.objective.with(weight, term), trust_region, ..self },
+        }
     }
 
     /// A run in `envs` with perceptrons for policy and value.
@@ -134,6 +151,7 @@ impl Recipe {
                 .with_sequences(config.recurrence.sequences()),
             estimator: self.estimator,
             learner,
+            trust_region: self.trust_region,
             learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
                 (true, start) => Schedule::Linear { start, end: 0.0 },
                 (false, value) => Schedule::Constant { value },

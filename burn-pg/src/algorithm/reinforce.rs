@@ -26,6 +26,7 @@ impl Recipe {
             length: RolloutLength::Episodes,
             estimator: Box::new(RewardToGo { gamma: config.gamma, baseline: false, bootstrap: Bootstrap::Zero }),
             objective: Objective::new().with(1.0, PolicyGradient).with(config.entropy_weight, Entropy),
+            trust_region: None,
         };
         recipe.with_objective_of(config)
     }

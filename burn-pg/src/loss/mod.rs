@@ -3,6 +3,7 @@
 //! | term | what minimising it does | source of the samples |
 //! | --- | --- | --- |
 //! | [`PolicyGradient`] | makes good actions likelier | the current policy |
+//! | [`Surrogate`] | the same; what keeps the policy near is a [`TrustRegion`](crate::TrustRegion) | a recent policy |
 //! | [`PpoClip`] | the same, while the policy stays near the one that acted | a recent policy |
 //! | [`KlPenalty`] | the same, with a price on moving away in place of a clip | a recent policy |
 //! | [`Value`] | fits the values to the returns | any |
@@ -19,6 +20,7 @@ mod policy_gradient;
 mod ppo_clip;
 mod ratio;
 mod spec;
+mod surrogate;
 mod value;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ pub use objective::{Objective, ObjectiveState};
 pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
 pub use spec::{LossSpec, TermSpec};
+pub use surrogate::Surrogate;
 pub use value::{Value, ValueClip};
 
 /// A named number to report; without gradient, of shape `[1]`.

@@ -224,6 +224,7 @@ fn trainer(objective: Objective) -> Result<Trainer<MlpActorCritic>, Error> {
         collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap(),
         estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
         learner,
+        trust_region: None,
         learning_rate: Schedule::Constant { value: 1e-3 },
     };
     Trainer::new(parts, &config, &device)

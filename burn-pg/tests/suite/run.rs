@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn_pg::{
     Config, DeviceChoice, Error, Trainer, UpdateStats,
     algorithm::{Recipe, ppo},
-    config::ConfigError,
+    config::{Algo, ConfigError},
     device::{self, Backend},
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
@@ -238,7 +238,12 @@ fn environments_that_are_not_as_many_as_configured_are_refused() {
 
 #[test]
 fn an_environment_of_ones_own_is_learnt() {
+    [Algo::Trpo, Algo::Ppo].into_iter().for_each(learns_the_bandit);
+}
+
+fn learns_the_bandit(algo: Algo) {
     let config = Config {
+        algo,
         total_steps: 8_000,
         num_envs: 4,
         num_steps: 25,
@@ -249,15 +254,15 @@ fn an_environment_of_ones_own_is_learnt() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, &device).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let policy = trainer.policy().valid();
     let greedy = evaluate(&policy, envs, 1, false, &device).unwrap();
-    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0));
+    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0), "{algo}");
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let sampled = evaluate(&policy, envs, 1, true, &device).unwrap();
-    assert!(sampled.return_mean() > 0.9, "{}", sampled.return_mean());
+    assert!(sampled.return_mean() > 0.9, "{algo}: {}", sampled.return_mean());
 }
 
 /// An observation that makes [`Broken`] panic in its first step.
