@@ -60,8 +60,8 @@ fn learning(criterion: &mut Criterion, device: &Device) {
             let mut learner = Learner {
                 policy: networks(activation, &device),
                 objective: Objective::new()
-                    .with(1.0, PpoClip { clip_range: 0.2 })
-                    .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2 } })
+                    .with(1.0, PpoClip { clip_range: 0.2.into() })
+                    .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })
                     .with(0.01, Entropy),
                 optimiser: Box::new(Adam::new(AdamSpec::default())),
                 max_grad_norm: 0.5,

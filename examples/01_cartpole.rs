@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, burn::module::Module, device, envs::make, evaluate,
+    optim::Schedule,
 };
 
 /// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
@@ -34,8 +35,8 @@ pub fn train() -> Result<f64, Error> {
         gamma: 0.98,
         gae_lambda: 0.8,
         clip_value: false,
-        entropy_weight: 0.0,
-        learning_rate: 1e-3,
+        entropy_weight: 0.0.into(),
+        learning_rate: Schedule::Linear { start: 1e-3, end: 0.0 },
         ..Config::default()
     }
     .validate()?;

@@ -14,6 +14,7 @@ use burn_pg::{
     device,
     envs::{Env, EnvRng, EnvSpec, Space, Step, make, register},
     evaluate,
+    optim::Schedule,
 };
 
 const HUT: u32 = 10;
@@ -79,7 +80,12 @@ fn main() -> Result<(), Error> {
 /// If the device cannot be had, or training fails.
 pub fn train() -> Result<f64, Error> {
     register::<Hike>()?;
-    let config = Config { env: "Hike-v0".into(), total_steps: 40_000, learning_rate: 1e-3, ..Config::default() };
+    let config = Config {
+        env: "Hike-v0".into(),
+        total_steps: 40_000,
+        learning_rate: Schedule::Linear { start: 1e-3, end: 0.0 },
+        ..Config::default()
+    };
     let config = config.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
     let mut trainer = ppo(&config, &device)?;

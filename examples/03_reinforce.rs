@@ -61,6 +61,7 @@ pub fn train() -> Result<f64, Error> {
             advantages: normalize(batch.advantages),
             returns: batch.returns,
             reference_log_probs: None,
+            progress: 0.0,
         });
         let gradient = flatten_gradients(&policy, &loss.loss.backward());
         let parameters = optimiser.step(1e-2, flatten_parameters(&policy), gradient);

@@ -67,6 +67,7 @@ pub fn train() -> Result<f64, Error> {
             normalize_advantages: false,
             micro_batch_size: None,
         },
+        reference: None,
         trust_region: None,
         learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
     };

@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn every_preset_says_all_that_matters() {
         // What a run is told rather than how it learns.
-        let of_the_run = ["algo", "device", "env", "eval_episodes", "loss", "seed", "threads"];
+        let of_the_run = ["algo", "device", "env", "estimator", "eval_episodes", "loss", "seed", "threads"];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
             for key in Config::keys().iter().filter(|key| !of_the_run.contains(&key.as_str())) {
@@ -74,8 +74,7 @@ mod tests {
             num_minibatches = 4
             hidden_sizes = [64, 64]
             activation = 'tanh'
-            learning_rate = 2.5e-4
-            anneal_learning_rate = true
+            learning_rate = { kind = 'linear', start = 2.5e-4 }
             optimiser = { kind = 'adam', epsilon = 1e-5 }
             gamma = 0.99
             gae_lambda = 0.95

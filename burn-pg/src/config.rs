@@ -8,9 +8,10 @@ use burn_pg_envs::UnknownName;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    advantage::EstimatorSpec,
     device::DeviceChoice,
     loss::{LossSpec, Objective},
-    optim::OptimiserSpec,
+    optim::{OptimiserSpec, Schedule},
     policy::{Activation, Exploration, MlpShape},
     trust_region::TrustRegionSpec,
 };
@@ -49,30 +50,33 @@ pub struct Config {
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
     pub gae_lambda: f64,
+    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step`, `reward_to_go` or
+    /// `vtrace`, and the rest are its numbers. Default: none, that of the algorithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
     pub normalize_advantages: bool,
-    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0. Default 0.2.
-    pub clip_range: f64,
+    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number or a schedule. Default 0.2.
+    pub clip_range: Schedule,
     /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0; looked at
     /// after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (`trpo` has `trust_region.max_kl` instead.)
     pub target_kl: f64,
     /// Limit the moves of the values by `clip_range` too? Default true.
     pub clip_value: bool,
-    /// Weight of the entropy term, 0 or more. Default 0.01.
-    pub entropy_weight: f64,
+    /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01.
+    pub entropy_weight: Schedule,
     /// Weight of the value term, 0 or more. Default 0.5.
     pub value_weight: f64,
     /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one of
-    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `entropy` and `value`. (`trpo` takes `value` for its critic, and
+    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start), `entropy` and `value`. (`trpo` takes `value` for its critic, and
     /// the rest for the step of its policy.) Default: none, that of the algorithm.
     pub loss: Vec<LossSpec>,
     /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`, `damping`,
     /// `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
-    /// Step size of the optimiser, more than 0. Default 2.5e-4.
-    pub learning_rate: f64,
-    /// Let the learning rate fall in a straight line to 0? Default true.
-    pub anneal_learning_rate: bool,
+    /// Step size of the optimiser, more than 0 at first: a number, or a schedule such as
+    /// `{ kind = "linear", start = 1e-3, end = 0.0 }`; `kind` may also be `cosine`. Default: linear from 2.5e-4 to 0.
+    pub learning_rate: Schedule,
     /// What turns gradients into steps: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the rest are its hyperparameters.
     /// Default Adam with epsilon 1e-5.
     pub optimiser: OptimiserSpec,
@@ -113,16 +117,16 @@ impl Default for Config {
             num_minibatches: 4,
             gamma: 0.99,
             gae_lambda: 0.95,
+            estimator: None,
             normalize_advantages: true,
-            clip_range: 0.2,
+            clip_range: 0.2.into(),
             target_kl: f64::INFINITY,
             clip_value: true,
-            entropy_weight: 0.01,
+            entropy_weight: 0.01.into(),
             value_weight: 0.5,
             loss: Vec::new(),
             trust_region: TrustRegionSpec::default(),
-            learning_rate: 2.5e-4,
-            anneal_learning_rate: true,
+            learning_rate: Schedule::Linear { start: 2.5e-4, end: 0.0 },
             optimiser: OptimiserSpec::default(),
             max_grad_norm: 0.5,
             hidden_sizes: vec![64, 64],
@@ -261,9 +265,10 @@ pub enum ConfigError {
 }
 
 /// Names that other programs give to our keys.
-const ALIASES: [(&str, &str); 29] = [
+const ALIASES: [(&str, &str); 30] = [
     ("adam_epsilon", "optimiser"),
-    ("anneal_lr", "anneal_learning_rate"),
+    ("anneal_learning_rate", "learning_rate"),
+    ("anneal_lr", "learning_rate"),
     ("batch_size", "num_minibatches"),
     ("cg_damping", "trust_region"),
     ("cg_max_steps", "trust_region"),
@@ -298,7 +303,8 @@ impl Config {
     #[must_use]
     pub fn keys() -> Vec<String> {
         let table = toml::Table::try_from(Self::default()).expect("the defaults can be written as TOML");
-        table.into_iter().map(|(key, _)| key).collect()
+        // What is left out unless it is given is missing in the defaults.
+        table.into_iter().map(|(key, _)| key).chain(["estimator".to_owned()]).collect()
     }
 
     /// Refuses keys that do not exist.
@@ -363,11 +369,18 @@ impl Config {
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
-        check("clip_range", self.clip_range, positive(self.clip_range), "more than 0")?;
+        if let Some((key, value, range)) = self.estimator.and_then(|estimator| estimator.fault()) {
+            return Err(out_of_range(key, value, range));
+        }
+        let clips = self.clip_range.ends();
+        check("clip_range", self.clip_range, clips.into_iter().all(positive), "more than 0")?;
         check("target_kl", self.target_kl, self.target_kl > 0.0, "more than 0")?;
-        check("entropy_weight", self.entropy_weight, not_negative(self.entropy_weight), "0 or more")?;
+        let weights = self.entropy_weight.ends();
+        check("entropy_weight", self.entropy_weight, weights.into_iter().all(not_negative), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
-        check("learning_rate", self.learning_rate, positive(self.learning_rate), "more than 0")?;
+        let [first, last] = self.learning_rate.ends();
+        let rises = positive(first) && not_negative(last);
+        check("learning_rate", self.learning_rate, rises, "more than 0, and at the end 0 or more")?;
         self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
         Objective::from_specs(&self.loss).map_err(|error| ConfigError::Value(format!("`loss`: {error}")))?;
@@ -482,6 +495,7 @@ impl CheckedConfig {
     #[must_use]
     pub fn has_critic(&self) -> bool {
         let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
+        // (An estimator that looks at the values of an untrained critic would be refused for want of one.)
         self.algo != Algo::Reinforce || fitted
     }
 
@@ -526,6 +540,9 @@ mod tests {
             weight = 1
             term = { kind = 'kl_penalty', target = 0.02 }
             [[loss]]
+            weight = { kind = 'linear', start = 0.1 }
+            term = { kind = 'kl_to_reference', estimator = 'k2' }
+            [[loss]]
             weight = 0.5
             term = { kind = 'value', clip = { kind = 'hard', range = 0.2 } }
             [[loss]]
@@ -533,7 +550,8 @@ mod tests {
             term = { kind = 'entropy' }
         ";
         let config = read(text).unwrap();
-        assert!(Objective::from_specs(&config.loss).unwrap().terms().eq(["policy_loss", "value_loss", "entropy_loss"]));
+        let names = ["policy_loss", "reference_kl_loss", "value_loss", "entropy_loss"];
+        assert!(Objective::from_specs(&config.loss).unwrap().terms().eq(names));
         assert_eq!(read(&config.to_toml()).unwrap(), config);
         for (text, message) in [
             ("[[loss]]\nweight = -1\nterm = { kind = 'entropy' }", "entropy_loss"),
@@ -550,14 +568,42 @@ mod tests {
     }
 
     #[test]
+    fn an_estimator_is_read_if_it_is_given() {
+        let config = read("estimator = { kind = 'n_step', n = 5 }").unwrap();
+        assert_eq!(read(&config.to_toml()).unwrap(), config);
+        assert!(!Config::default().to_toml().contains("estimator"));
+        for (text, message) in [
+            ("estimator = { kind = 'gae', lambda = 1.5 }", "`estimator.lambda` is 1.5, but must be between 0 and 1"),
+            ("estimator = { kind = 'gae' }", "missing field `lambda`"),
+            ("estimator = { kind = 'n_step', n = 0 }", "`estimator` = "),
+            (
+                "estimator = { kind = 'vtrace', rho_clip = 1.0, c_clip = 0.0 }",
+                "`estimator.c_clip` is 0, but must be more than 0, and at most `rho_clip`",
+            ),
+            ("estimator = { kind = 'reward_to_go', bootstrap = 'none' }", "unknown variant `none`"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
     fn numbers_out_of_range_are_refused_by_name() {
         for (text, message) in [
             ("gamma = 1.5", "`gamma` is 1.5, but must be between 0 and 1"),
             ("gae_lambda = -0.1", "`gae_lambda` is -0.1, but must be between 0 and 1"),
             ("gamma = nan", "`gamma` is NaN, but must be between 0 and 1"),
             ("clip_range = -0.2", "`clip_range` is -0.2, but must be more than 0"),
-            ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0"),
-            ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0"),
+            ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0, and at the end 0 or more"),
+            ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0, and at the end 0 or more"),
+            (
+                "clip_range = { kind = 'linear', start = 0.2, end = 0 }",
+                "`clip_range` is 0.2 to 0, but must be more than 0",
+            ),
+            (
+                "entropy_weight = { kind = 'cosine', start = 0.1, end = -1 }",
+                "`entropy_weight` is 0.1 to -1, but must be 0 or more",
+            ),
             ("num_envs = 0", "`num_envs` is 0, but must be between 1 and 1048576"),
             ("hidden_sizes = [64, 0]", "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 4096"),
             (

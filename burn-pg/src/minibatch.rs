@@ -31,7 +31,8 @@ pub(crate) fn context<D: Distribution>(prediction: Prediction<D>, samples: Batch
         old_values: samples.values,
         advantages: samples.advantages,
         returns: samples.returns,
-        reference_log_probs: None,
+        reference_log_probs: samples.reference_log_probs,
+        progress: samples.progress,
     };
     match valid {
         None => context,

@@ -31,6 +31,9 @@ pub struct Parts<P> {
     pub estimator: Box<dyn AdvantageEstimator>,
     /// The networks, and what improves them.
     pub learner: Learner<P>,
+    /// A policy that is not trained, on a device with autodiff, for terms that keep near it. ([`Recipe`](crate::algorithm::Recipe)
+    /// takes the policy at the start of the run, if there are such terms.)
+    pub reference: Option<P>,
     /// The policy's own step before those of the learner, if it has one; the learner is then left with the critic.
     pub trust_region: Option<TrustRegion>,
     /// Size of the steps of the learner.
@@ -54,12 +57,15 @@ impl<P: ActorCritic> Trainer<P> {
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
     /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there.
     pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
-        let Parts { collector, estimator, learner, trust_region, .. } = &parts;
+        let Parts { collector, estimator, learner, reference, trust_region, .. } = &parts;
         let has_critic = collector.check(&learner.policy.valid())?;
-        let given = if has_critic { &[ContextPart::Values][..] } else { &[] };
-        learner.objective.check_needs(given)?;
+        let parts_there = [(ContextPart::Values, has_critic), (ContextPart::ReferenceLogProbs, reference.is_some())];
+        let given: Vec<ContextPart> =
+            parts_there.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect();
+        learner.objective.check_needs(&given)?;
         if let Some(region) = trust_region {
-            region.objective.check_needs(&[])?;
+            let given: Vec<ContextPart> = given.into_iter().filter(|&part| part != ContextPart::Values).collect();
+            region.objective.check_needs(&given)?;
         }
         if estimator.needs_values() && !has_critic {
             return Err(Error::NoCritic);
@@ -121,15 +127,20 @@ impl<P: ActorCritic> Trainer<P> {
     /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
     /// output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
-        let Parts { collector, estimator, learner, trust_region, learning_rate } = &mut self.parts;
+        let Parts { collector, estimator, learner, reference, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
-        let learning_rate = learning_rate.at(env_steps, self.config.horizon());
+        let progress = env_steps as f64 / self.config.horizon() as f64;
+        let learning_rate = learning_rate.at(progress);
         let rollout = collector.collect(&learner.policy.valid())?;
         rollout.check_rewards(env_steps)?;
         let targets = estimator.estimate(&rollout.trajectory());
         let explained_variance =
             (!rollout.values.is_empty()).then(|| explained_variance(&rollout.values, &targets.returns)).flatten();
-        let batch = Batch::new(rollout, &targets, &self.device);
+        let batch = Batch { progress, ..Batch::new(rollout, &targets, &self.device) };
+        let batch = match reference {
+            None => batch,
+            Some(reference) => batch.with_reference(reference),
+        };
 
         let (mut log, mut epochs) = (MetricLog::default(), 0);
         let before = learner.snapshot();

@@ -12,6 +12,7 @@ mod gae;
 mod group;
 mod n_step;
 mod reward_to_go;
+mod spec;
 mod trajectory;
 mod vtrace;
 
@@ -19,6 +20,7 @@ pub use gae::Gae;
 pub use group::{GroupSize, GroupSizeError, Grpo, GrpoScale, Rloo, grpo, rloo, rloo_normalized};
 pub use n_step::NStep;
 pub use reward_to_go::{Bootstrap, RewardToGo};
+pub use spec::EstimatorSpec;
 pub use trajectory::Trajectory;
 pub use vtrace::VTrace;
 

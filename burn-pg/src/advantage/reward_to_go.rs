@@ -1,5 +1,7 @@
 //! The discounted sum of the rewards that came after an action.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AdvantageEstimator, Targets, Trajectory};
 
 /// Reward-to-go: an action is judged by the rewards that came after it, and not by those before it,
@@ -37,7 +39,8 @@ pub struct RewardToGo {
 }
 
 /// What stands for the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bootstrap {
     /// The value of the observation that followed. Needs a critic.
     NextValues,

@@ -30,7 +30,7 @@ impl Recipe {
                 .with(config.entropy_weight, Entropy),
             trust_region: None,
         };
-        recipe.with_objective_of(config)
+        recipe.with_choices_of(config)
     }
 }
 

@@ -50,7 +50,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// That of the algorithm which the configuration names, with the objective of the configuration if it has one.
+    /// That of the algorithm which the configuration names, with the estimator and the objective of the configuration if
+    /// it has them.
     ///
     /// # Errors
     /// [`Error::Objective`] if that objective contradicts itself.
@@ -63,8 +64,11 @@ impl Recipe {
         }
     }
 
-    /// With the objective of the configuration, if it has one.
-    pub(super) fn with_objective_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
+    /// With the estimator and the objective of the configuration, as far as it has them.
+    pub(super) fn with_choices_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
+        if let Some(estimator) = config.estimator {
+            self.estimator = estimator.build(config.gamma);
+        }
         if config.loss.is_empty() {
             return Ok(self);
         }
@@ -83,7 +87,7 @@ impl Recipe {
     /// # Panics
     /// Where [`Objective::try_with`] gives an error.
     #[must_use]
-    pub fn with(self, weight: f64, term: impl LossTerm + 'static) -> Self {
+    pub fn with(self, weight: impl Into<Schedule>, term: impl LossTerm + 'static) -> Self {
         match self.trust_region {
             Some(region) if !term.needs().contains(&ContextPart::Values) => {
                 let region = TrustRegion { objective: region.objective.with(weight, term), ..region };
@@ -138,6 +142,9 @@ impl Recipe {
         }
         let envs = training_envs(envs, config)?;
         let policy = policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())?;
+        let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
+        let referred = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
+        let reference = referred.then(|| policy.clone().no_grad());
         let learner = Learner {
             policy,
             objective: self.objective,
@@ -151,11 +158,9 @@ impl Recipe {
                 .with_sequences(config.recurrence.sequences()),
             estimator: self.estimator,
             learner,
+            reference,
             trust_region: self.trust_region,
-            learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
-                (true, start) => Schedule::Linear { start, end: 0.0 },
-                (false, value) => Schedule::Constant { value },
-            },
+            learning_rate: config.learning_rate,
         };
         Trainer::new(parts, config, device)
     }

@@ -28,7 +28,7 @@ impl Recipe {
             objective: Objective::new().with(1.0, PolicyGradient).with(config.entropy_weight, Entropy),
             trust_region: None,
         };
-        recipe.with_objective_of(config)
+        recipe.with_choices_of(config)
     }
 }
 

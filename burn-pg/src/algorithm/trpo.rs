@@ -32,7 +32,7 @@ impl Recipe {
                 normalize_advantages: config.normalize_advantages,
             }),
         };
-        recipe.with_objective_of(config)
+        recipe.with_choices_of(config)
     }
 }
 

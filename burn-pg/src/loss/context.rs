@@ -40,6 +40,8 @@ pub struct LossContext {
     pub returns: Tensor<1>,
     /// Log-probabilities of the actions under a reference policy that is not trained; `None` if there is no reference.
     pub reference_log_probs: Option<Tensor<1>>,
+    /// How much of training was over when the samples were collected, 0 to 1: where [schedules](crate::optim::Schedule) are.
+    pub progress: f64,
 }
 
 impl LossContext {
@@ -56,6 +58,7 @@ impl LossContext {
             advantages: select(self.advantages),
             returns: select(self.returns),
             reference_log_probs: self.reference_log_probs.map(select),
+            progress: self.progress,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with an objective.
 
 use super::ContextPart;
+use crate::optim::Schedule;
 
 /// Why an objective, a term or a state of one is refused. Terms are given by [`LossTerm::name`](super::LossTerm::name).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -63,10 +64,14 @@ pub(super) fn check_names<'a, E: Into<String>>(
     if expected == given { Ok(()) } else { Err(ObjectiveError::State { owner, expected, given }) }
 }
 
-/// Checks that a hyperparameter is finite and more than 0.
-pub(super) fn check_positive(term: &'static str, name: &'static str, value: f64) -> Result<(), ObjectiveError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
+/// Checks that a hyperparameter is finite and more than 0, at both ends of its schedule.
+pub(super) fn check_positive(
+    term: &'static str,
+    name: &'static str,
+    value: impl Into<Schedule>,
+) -> Result<(), ObjectiveError> {
+    match value.into().ends().into_iter().find(|end| !(end.is_finite() && *end > 0.0)) {
+        None => Ok(()),
+        Some(value) => Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0" }),
     }
-    Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0" })
 }

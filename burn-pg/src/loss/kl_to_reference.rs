@@ -1,6 +1,7 @@
 //! The divergence from a reference policy.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, TermOutput, ratio};
 
@@ -37,7 +38,8 @@ pub struct KlToReference {
 }
 
 /// An estimator of a divergence from one sample; see [`KlToReference`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KlEstimator {
     /// `d`: the value is unbiased; the expected gradient is 0, so it adds noise and trains nothing.
     K1,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Tensor;
 
 use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, TermState, error::check_names};
+use crate::optim::Schedule;
 
 /// What the terms of an objective remember, by [`LossTerm::name`]; a term that remembers nothing is left out.
 pub type ObjectiveState = BTreeMap<String, TermState>;
@@ -12,7 +13,7 @@ pub type ObjectiveState = BTreeMap<String, TermState>;
 /// A weighted sum of loss terms.
 #[derive(Default)]
 pub struct Objective {
-    terms: Vec<(f64, Box<dyn LossTerm>)>,
+    terms: Vec<(Schedule, Box<dyn LossTerm>)>,
 }
 
 impl Objective {
@@ -22,12 +23,12 @@ impl Objective {
         Self::default()
     }
 
-    /// Adds `weight` times `term`. A term of weight 0 is reported, but trains nothing.
+    /// Adds `weight` times `term`; the weight may be a [`Schedule`]. A term of weight 0 is reported, but trains nothing.
     ///
     /// # Panics
     /// Where [`try_with`](Self::try_with) gives an error.
     #[must_use]
-    pub fn with(self, weight: f64, term: impl LossTerm + 'static) -> Self {
+    pub fn with(self, weight: impl Into<Schedule>, term: impl LossTerm + 'static) -> Self {
         self.try_with(weight, term).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -35,9 +36,13 @@ impl Objective {
     ///
     /// # Errors
     /// [`ObjectiveError::Weight`], [`ObjectiveError::Duplicate`] or [`ObjectiveError::OutOfRange`].
-    pub fn try_with(mut self, weight: f64, term: impl LossTerm + 'static) -> Result<Self, ObjectiveError> {
-        let name = term.name();
-        if !(weight.is_finite() && weight >= 0.0) {
+    pub fn try_with(
+        mut self,
+        weight: impl Into<Schedule>,
+        term: impl LossTerm + 'static,
+    ) -> Result<Self, ObjectiveError> {
+        let (weight, name) = (weight.into(), term.name());
+        if let Some(weight) = weight.ends().into_iter().find(|end| !(end.is_finite() && *end >= 0.0)) {
             return Err(ObjectiveError::Weight { term: name, weight });
         }
         if self.terms().any(|other| other == name) {
@@ -51,6 +56,12 @@ impl Objective {
     /// The names of the terms, in the order in which they were added.
     pub fn terms(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.terms.iter().map(|(_, term)| term.name())
+    }
+
+    /// Does a term need this part of a context?
+    #[must_use]
+    pub fn needs(&self, part: ContextPart) -> bool {
+        self.terms.iter().any(|(_, term)| term.needs().contains(&part))
     }
 
     /// Checks that the terms can do with contexts in which, of all that may be absent, only `given` is there.
@@ -81,7 +92,7 @@ impl Objective {
                 let output = term.compute(context);
                 metrics.push((term.name(), output.loss.clone().inner()));
                 metrics.extend(output.metrics);
-                output.loss.mul_scalar(*weight)
+                output.loss.mul_scalar(weight.at(context.progress))
             })
             .reduce(Tensor::add)
             .expect("an objective needs at least one term");

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive, ratio};
+use crate::optim::Schedule;
 
 /// The clipped surrogate objective of proximal policy optimisation,
 ///
@@ -22,7 +23,7 @@ use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_posi
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PpoClip {
     /// Half-width epsilon of the interval in which the ratio is trusted; positive.
-    pub clip_range: f64,
+    pub clip_range: Schedule,
 }
 
 impl LossTerm for PpoClip {
@@ -31,7 +32,8 @@ impl LossTerm for PpoClip {
     }
 
     fn compute(&self, context: &LossContext) -> TermOutput {
-        let (low, high) = (1.0 - self.clip_range, 1.0 + self.clip_range);
+        let clip_range = self.clip_range.at(context.progress);
+        let (low, high) = (1.0 - clip_range, 1.0 + clip_range);
         let advantages = context.advantages.clone();
         let log_ratio = context.log_probs.clone() - context.old_log_probs.clone();
 

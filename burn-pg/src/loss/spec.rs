@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entropy, KlPenalty, Objective, ObjectiveError, PolicyGradient, PpoClip, Surrogate, Value, ValueClip};
+use super::{
+    Entropy, KlEstimator, KlPenalty, KlToReference, Objective, ObjectiveError, PolicyGradient, PpoClip, Surrogate,
+    Value, ValueClip,
+};
+use crate::optim::Schedule;
 
 /// One summand of an objective, in a configuration:
 ///
@@ -14,8 +18,8 @@ use super::{Entropy, KlPenalty, Objective, ObjectiveError, PolicyGradient, PpoCl
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossSpec {
-    /// What the term is multiplied with, 0 or more.
-    pub weight: f64,
+    /// What the term is multiplied with, 0 or more: a number or a schedule.
+    pub weight: Schedule,
     /// The term.
     pub term: TermSpec,
 }
@@ -30,8 +34,8 @@ pub enum TermSpec {
     Surrogate {},
     /// [`PpoClip`]
     PpoClip {
-        /// Half-width of the interval around 1 in which the ratio is trusted.
-        clip_range: f64,
+        /// Half-width of the interval around 1 in which the ratio is trusted: a number or a schedule.
+        clip_range: Schedule,
     },
     /// [`KlPenalty`]
     KlPenalty {
@@ -40,6 +44,11 @@ pub enum TermSpec {
         /// The weight of the penalty to begin with. Default 1.
         #[serde(default = "one")]
         weight: f64,
+    },
+    /// [`KlToReference`]; the reference is the policy at the start of the run.
+    KlToReference {
+        /// What is averaged: `k1`, `k2` or `k3`.
+        estimator: KlEstimator,
     },
     /// [`Entropy`]
     Entropy {},
@@ -76,6 +85,7 @@ impl Objective {
             TermSpec::KlPenalty { target, weight: penalty } => {
                 objective.try_with(*weight, KlPenalty { target, weight: penalty })
             }
+            TermSpec::KlToReference { estimator } => objective.try_with(*weight, KlToReference { estimator }),
             TermSpec::Entropy {} => objective.try_with(*weight, Entropy),
             TermSpec::Value { clip } => objective.try_with(*weight, Value { clip }),
         })

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
+use crate::optim::Schedule;
 
 /// Half the mean squared error between values and returns,
 ///
@@ -34,13 +35,13 @@ pub enum ValueClip {
     /// baselines.
     Pessimistic {
         /// The range c, in the unit of the returns; positive.
-        range: f64,
+        range: Schedule,
     },
     /// `(V_c - R)^2`: a value that has moved too far is left alone, even if it has moved away from its return. The form
     /// of Stable-Baselines3 (`clip_range_vf`).
     Hard {
         /// The range c, in the unit of the returns; positive.
-        range: f64,
+        range: Schedule,
     },
 }
 
@@ -53,7 +54,10 @@ impl LossTerm for Value {
         let part = |values: &Option<Tensor<1>>| values.clone().expect("`value_loss` needs the values of a critic");
         let (values, old, returns) = (part(&context.values), part(&context.old_values), &context.returns);
         let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
-        let limited = |range: f64| old.clone() + (values.clone() - old.clone()).clamp(-range, range);
+        let limited = |range: Schedule| {
+            let range = range.at(context.progress);
+            old.clone() + (values.clone() - old.clone()).clamp(-range, range)
+        };
         let error = match self.clip {
             ValueClip::Off => squared_error(values.clone()),
             ValueClip::Pessimistic { range } => squared_error(values.clone()).max_pair(squared_error(limited(range))),

@@ -19,7 +19,7 @@ use serde::{
 ///
 /// let rates: Rates = toml::from_str("clip_range = 0.2\nlearning_rate = { kind = 'linear', start = 2.5e-4 }")?;
 /// assert_eq!(rates.clip_range, Schedule::Constant { value: 0.2 });
-/// assert_eq!(rates.learning_rate.at(50, 100), 1.25e-4);
+/// assert_eq!(rates.learning_rate.at(0.5), 1.25e-4);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,19 +48,18 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The value in update `update` (from 0) of `num_updates`. With the progress `p = update / num_updates`,
+    /// The value once `progress` of training is over, from 0 to 1:
     ///
     /// ```text
-    /// linear:  start + (end - start) p
-    /// cosine:  start + (end - start) (1 - cos(pi p)) / 2
+    /// linear:  start + (end - start) progress
+    /// cosine:  start + (end - start) (1 - cos(pi progress)) / 2
     /// ```
     ///
-    /// The first update has the start; the last has p = 1 - 1/`num_updates`, short of the end by the last bit of the way,
-    /// as in CleanRL. Past the last update the value is the end.
+    /// The first update of a run has progress 0, and so the start; the last of n has 1 - 1/n, short of the end by the last
+    /// bit of the way, as in CleanRL. Past 1 the value is the end.
     #[must_use]
-    pub fn at(self, update: u64, num_updates: u64) -> f64 {
-        // How much of the way is left. (`max` also turns 0 of 0 updates, which is not a number, into the end.)
-        let left = (1.0 - update as f64 / num_updates as f64).max(0.0);
+    pub fn at(self, progress: f64) -> f64 {
+        let left = (1.0 - progress).max(0.0);
         match self {
             Self::Constant { value } => value,
             Self::Linear { start, end } => between(start, end, left),
@@ -74,6 +73,22 @@ impl Schedule {
         match self {
             Self::Constant { value } => [value, value],
             Self::Linear { start, end } | Self::Cosine { start, end } => [start, end],
+        }
+    }
+}
+
+impl From<f64> for Schedule {
+    /// Always the same.
+    fn from(value: f64) -> Self {
+        Self::Constant { value }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant { value } => value.fmt(f),
+            Self::Linear { start, end } | Self::Cosine { start, end } => write!(f, "{start} to {end}"),
         }
     }
 }

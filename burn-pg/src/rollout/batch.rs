@@ -6,7 +6,7 @@ use burn_pg_envs::EnvRng;
 use super::{Rollout, history::Cut};
 use crate::{
     advantage::Targets,
-    distribution::ActionTensor,
+    distribution::{ActionTensor, Distribution},
     policy::{ActorCritic, Observation, Sequences},
 };
 
@@ -34,6 +34,10 @@ pub struct Batch {
     pub advantages: Tensor<1>,
     /// Returns. Shape `[B]`.
     pub returns: Tensor<1>,
+    /// Log-probabilities of the actions under a policy that is not trained, if there is one. Shape `[B]`.
+    pub reference_log_probs: Option<Tensor<1>>,
+    /// How much of training was over when they were collected, 0 to 1.
+    pub progress: f64,
     /// The steps before each sequence, without autodiff, if what is remembered is to be computed afresh.
     pub burn_in: Option<Observation>,
     /// Samples to learn from, if not all of them are. Length B.
@@ -65,6 +69,8 @@ impl Batch {
             values: (!rollout.values.is_empty()).then(|| vector(rollout.values.clone(), device)),
             advantages: vector(to_f32(&targets.advantages), device),
             returns: vector(to_f32(&targets.returns), device),
+            reference_log_probs: None,
+            progress: 0.0,
             burn_in: None,
             valid: None,
         }
@@ -135,6 +141,8 @@ impl Batch {
             values: self.values.as_ref().map(select),
             advantages: select(&self.advantages),
             returns: select(&self.returns),
+            reference_log_probs: self.reference_log_probs.as_ref().map(select),
+            progress: self.progress,
             burn_in: None,
             valid: None,
         }
@@ -165,6 +173,8 @@ impl Batch {
             values: self.values.as_ref().map(narrow),
             advantages: narrow(&self.advantages),
             returns: narrow(&self.returns),
+            reference_log_probs: self.reference_log_probs.as_ref().map(narrow),
+            progress: self.progress,
             burn_in: self.burn_in.as_ref().map(|burn_in| {
                 let before = burn_in.sequences.as_ref().expect("a burn-in walks along sequences");
                 let (first, count, steps) = (start / unit, length / unit, before.steps());
@@ -187,6 +197,14 @@ impl Batch {
         };
         let memory = policy.valid().forward(burn_in.clone()).memory.expect("a burn-in is for policies that remember");
         observations.with_sequences(Sequences { memory: Tensor::from_inner(memory), ..sequences.clone() })
+    }
+
+    /// The same samples, with what `reference`, on a device with autodiff, says of their actions. What a policy remembers
+    /// before the sequences of the batch is remembered by the reference too.
+    pub(crate) fn with_reference<P: ActorCritic>(self, reference: &P) -> Self {
+        let distribution = reference.forward(self.shown_to(reference)).distribution;
+        let log_probs = distribution.log_prob(&self.actions).detach();
+        Self { reference_log_probs: Some(log_probs), ..self }
     }
 
     /// The rows to learn from, if not all of them are.

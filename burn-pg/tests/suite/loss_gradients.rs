@@ -22,10 +22,10 @@ fn terms() -> Vec<(&'static str, Box<dyn LossTerm>)> {
     vec![
         ("policy gradient", Box::new(PolicyGradient)),
         ("surrogate", Box::new(Surrogate)),
-        ("ppo clip", Box::new(PpoClip { clip_range: CLIP })),
+        ("ppo clip", Box::new(PpoClip { clip_range: CLIP.into() })),
         ("value", Box::new(Value { clip: ValueClip::Off })),
-        ("value, pessimistic", Box::new(Value { clip: ValueClip::Pessimistic { range: CLIP } })),
-        ("value, hard", Box::new(Value { clip: ValueClip::Hard { range: CLIP } })),
+        ("value, pessimistic", Box::new(Value { clip: ValueClip::Pessimistic { range: CLIP.into() } })),
+        ("value, hard", Box::new(Value { clip: ValueClip::Hard { range: CLIP.into() } })),
         ("entropy", Box::new(Entropy)),
         ("kl penalty", Box::new(KlPenalty { target: 0.01, weight: 1.7 })),
         ("k1", reference(KlEstimator::K1)),
@@ -87,11 +87,11 @@ fn minibatches_of_that_test_lie_on_both_sides_of_every_clip() {
     let rng = &mut EnvRng::new(3);
     let samples = Samples::random(200, rng);
     let precision = &Precision::all()[0];
-    let (clip, off) = (ValueClip::Hard { range: CLIP }, ValueClip::Off);
+    let (clip, off) = (ValueClip::Hard { range: CLIP.into() }, ValueClip::Off);
     let [hard, free] = [clip, off].map(|clip| samples.slopes(&Value { clip }, precision).values);
     let clipped = hard.iter().zip(&free).filter(|(hard, free)| hard != free).count();
     assert!((20..180).contains(&clipped), "{clipped}");
-    let ratios = samples.slopes(&PpoClip { clip_range: CLIP }, precision).log_probs;
+    let ratios = samples.slopes(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
     let clipped = ratios.iter().filter(|&&slope| slope == 0.0).count();
     assert!((20..180).contains(&clipped), "{clipped}");
 }
@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn a_shift_of_all_advantages_does_not_change_the_normalised_loss(seed: u64, shift in -100.0..100.0) {
         let mut samples = Samples::random(8, &mut EnvRng::new(seed));
-        let term = PpoClip { clip_range: CLIP };
+        let term = PpoClip { clip_range: CLIP.into() };
         for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
             let loss = |samples: &Samples| {
                 let context = samples.context(precision);
@@ -121,7 +121,7 @@ proptest! {
     ) {
         let samples = Samples::with_log_ratios(&[above, below, 0.0], &[advantage, -advantage, 1.0]);
         for precision in Precision::all() {
-            let term = PpoClip { clip_range: CLIP };
+            let term = PpoClip { clip_range: CLIP.into() };
             let slopes = samples.slopes(&term, &precision).log_probs;
             prop_assert_eq!(&slopes[..2], &[0.0, 0.0]);
             assert_close(&slopes[2..], &[-1.0 / 3.0], 1e-6, "gradient");
@@ -142,7 +142,7 @@ proptest! {
         for precision in Precision::all() {
             // Where single precision has overflowed long ago, double precision has only beyond 709.
             let log_ratio = if precision.is_double() { 10.0 * log_ratio } else { log_ratio };
-            let (ppo, penalty) = (PpoClip { clip_range: CLIP }, KlPenalty::default());
+            let (ppo, penalty) = (PpoClip { clip_range: CLIP.into() }, KlPenalty::default());
             let k3 = KlToReference { estimator: KlEstimator::K3 };
             // The policy is far above the old one; k3's exponential is that of the reference over the policy.
             for (term, log_ratio, advantage) in [
@@ -188,7 +188,7 @@ fn values_that_have_moved_too_far_count_as_their_programs_say() {
             assert_close(&samples.slopes(&term, &precision).values, &slopes, 1e-6, &format!("{clip:?}"));
         };
         check(ValueClip::Off, 0.25 + 2.25 + 1.21, [0.5, 1.5, 1.1]);
-        check(ValueClip::Pessimistic { range: CLIP }, 0.64 + 2.25 + 1.21, [0.0, 1.5, 1.1]);
-        check(ValueClip::Hard { range: CLIP }, 0.64 + 1.44 + 1.21, [0.0, 0.0, 1.1]);
+        check(ValueClip::Pessimistic { range: CLIP.into() }, 0.64 + 2.25 + 1.21, [0.0, 1.5, 1.1]);
+        check(ValueClip::Hard { range: CLIP.into() }, 0.64 + 1.44 + 1.21, [0.0, 0.0, 1.1]);
     }
 }

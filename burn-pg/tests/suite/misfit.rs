@@ -87,6 +87,7 @@ fn refusal(
         collector: Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap(),
         estimator,
         learner,
+        reference: None,
         trust_region: None,
         learning_rate: Schedule::Constant { value: 1e-3 },
     };

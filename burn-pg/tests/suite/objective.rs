@@ -43,10 +43,13 @@ fn weights_and_hyperparameters_out_of_range_are_refused() {
     assert_eq!(refusal(1.0, Entropy), "the objective has two terms called `entropy_loss`");
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let expected = |what: &str| format!("{what} is {bad}, but must be more than 0");
-        assert_eq!(refusal(1.0, PpoClip { clip_range: bad }), expected("`clip_range` of the term `policy_loss`"));
+        assert_eq!(
+            refusal(1.0, PpoClip { clip_range: bad.into() }),
+            expected("`clip_range` of the term `policy_loss`")
+        );
         let target = KlPenalty { target: bad, ..KlPenalty::default() };
         assert_eq!(refusal(1.0, target), expected("`target` of the term `policy_loss`"));
-        for clip in [ValueClip::Pessimistic { range: bad }, ValueClip::Hard { range: bad }] {
+        for clip in [ValueClip::Pessimistic { range: bad.into() }, ValueClip::Hard { range: bad.into() }] {
             assert_eq!(refusal(1.0, Value { clip }), expected("`clip range` of the term `value_loss`"));
         }
         let message = refusal(1.0, KlPenalty { weight: bad, ..KlPenalty::default() });
@@ -224,6 +227,7 @@ fn trainer(objective: Objective) -> Result<Trainer<MlpActorCritic>, Error> {
         collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap(),
         estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
         learner,
+        reference: None,
         trust_region: None,
         learning_rate: Schedule::Constant { value: 1e-3 },
     };

@@ -147,7 +147,7 @@ impl Check<'_> {
                 self.objective(&objective, &metrics, &expected.grads);
             }
             Kind::PpoPolicyOnly { hyper, expected } => {
-                let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef });
+                let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef.into() });
                 let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", expected.clip_fraction)];
                 self.objective(&objective, &metrics, &expected.grads);
                 self.mean_log_ratio(expected.approx_kl_k1);

@@ -88,9 +88,9 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     }
 
     let clip_range = hyper.clip_coef;
-    let clip = if hyper.clip_vloss { ValueClip::Pessimistic { range: clip_range } } else { ValueClip::Off };
+    let clip = if hyper.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
     let output = Objective::new()
-        .with(1.0, PpoClip { clip_range })
+        .with(1.0, PpoClip { clip_range: clip_range.into() })
         .with(hyper.vf_coef, Value { clip })
         .with(hyper.ent_coef, Entropy)
         .compute(&context);

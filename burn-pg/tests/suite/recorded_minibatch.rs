@@ -43,6 +43,7 @@ impl RecordedMinibatch {
             advantages: precision.vector(&self.advantages),
             returns: precision.vector(&self.returns),
             reference_log_probs: None,
+            progress: 0.0,
         }
     }
 }

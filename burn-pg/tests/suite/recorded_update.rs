@@ -95,11 +95,11 @@ impl Hyper {
     /// What CleanRL trained with, on recorded weights.
     pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<MlpActorCritic> {
         let clip_range = self.clip_coef;
-        let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range } } else { ValueClip::Off };
+        let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         Learner {
             policy: actor_critic(weights, precision),
             objective: Objective::new()
-                .with(1.0, PpoClip { clip_range })
+                .with(1.0, PpoClip { clip_range: clip_range.into() })
                 .with(self.vf_coef, Value { clip })
                 .with(self.ent_coef, Entropy),
             optimiser: Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),
@@ -121,6 +121,8 @@ impl Iteration {
             values: Some(precision.vector(&rollout.values.concat())),
             advantages: precision.vector(&expected.advantages.concat()),
             returns: precision.vector(&expected.returns.concat()),
+            reference_log_probs: None,
+            progress: 0.0,
             burn_in: None,
             valid: None,
         }

@@ -18,7 +18,7 @@ use burn_pg::{
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
     loss::{Objective, PpoClip, Value},
-    optim::{Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
+    optim::{Schedule, Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
     policy::{ActorCritic, Cell, CellKind, MlpActorCritic, MlpShape, Observation, Prediction, Sequences},
     rollout::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
@@ -361,7 +361,7 @@ fn recurrent(cell: fn(Memory) -> Recurrence, sequence_steps: usize, burn_in: usi
         total_steps: 20_480,
         num_envs: 16,
         num_steps: 32,
-        learning_rate: 5e-3,
+        learning_rate: Schedule::Linear { start: 5e-3, end: 0.0 },
         hidden_sizes: vec![16],
         recurrence: cell(Memory { size: 16, sequence_steps, burn_in }),
         ..Config::default()
@@ -412,7 +412,7 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
             // advantages, which is 0.
             let mut learner = Learner {
                 policy: policy.clone(),
-                objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2 }).with(0.5, Value::default()),
+                objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default()),
                 optimiser: Box::new(Sgd::new(SgdSpec::default())),
                 max_grad_norm: 0.5,
                 normalize_advantages: true,

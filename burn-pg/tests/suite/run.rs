@@ -10,6 +10,7 @@ use burn_pg::{
     device::{self, Backend},
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
+    optim::Schedule,
     policy::MlpActorCritic,
     run_dir::{RunDir, RunDirError},
     weights::{self, WeightsError},
@@ -108,7 +109,8 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
 #[test]
 fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
     let epochs = |target_kl: f64| {
-        let config = Config { target_kl, num_epochs: 5, learning_rate: 0.05, ..small() };
+        let config =
+            Config { target_kl, num_epochs: 5, learning_rate: Schedule::Linear { start: 0.05, end: 0.0 }, ..small() };
         let mut epochs = Vec::new();
         let mut trainer = trainer(config, Backend::Flex);
         trainer
@@ -126,7 +128,7 @@ fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
 #[test]
 fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
     // So large a step that the next loss overflows.
-    let config = Config { learning_rate: 1e30, num_epochs: 3, ..small() };
+    let config = Config { learning_rate: Schedule::Linear { start: 1e30, end: 0.0 }, num_epochs: 3, ..small() };
     let mut trainer = trainer(config, Backend::Flex);
     let before = MlpWeights::of(trainer.policy());
     let error = trainer.update().unwrap_err();
@@ -247,7 +249,7 @@ fn learns_the_bandit(algo: Algo) {
         total_steps: 8_000,
         num_envs: 4,
         num_steps: 25,
-        learning_rate: 0.01,
+        learning_rate: Schedule::Linear { start: 0.01, end: 0.0 },
         hidden_sizes: vec![8],
         ..Config::default()
     };

@@ -71,6 +71,7 @@ impl Samples {
             advantages: precision.vector(&self.advantages),
             returns: precision.vector(&self.returns),
             reference_log_probs: Some(precision.vector(&self.reference_log_probs)),
+            progress: 0.0,
         }
     }
 

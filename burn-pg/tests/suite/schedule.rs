@@ -24,7 +24,7 @@ fn the_learning_rate_falls_as_in_cleanrl() {
     assert!(!file.linear_lr.is_empty());
     for decay in file.linear_lr {
         let schedule = Schedule::Linear { start: decay.lr0, end: 0.0 };
-        let ours = schedule.at(decay.iteration - 1, decay.num_iterations);
+        let ours = schedule.at((decay.iteration - 1) as f64 / decay.num_iterations as f64);
         // Relative to numbers of this size.
         assert_close(&[ours / decay.lr0], &[decay.expected / decay.lr0], 1e-15, "learning rate");
     }
@@ -36,23 +36,24 @@ fn a_schedule_leads_from_its_start_to_its_end() {
         for schedule in [Schedule::Linear { start, end }, Schedule::Cosine { start, end }] {
             let what = format!("{schedule:?}");
             assert_eq!(schedule.ends(), [start, end], "{what}");
-            assert_eq!(schedule.at(0, 10), start, "{what}");
-            assert_close(&[schedule.at(5, 10)], &[f64::midpoint(start, end)], 1e-15, &what);
-            assert_eq!([schedule.at(10, 10), schedule.at(11, 10), schedule.at(0, 0)], [end; 3], "{what}");
-            let distances: Vec<f64> = (0..=100).map(|update| (schedule.at(update, 100) - end).abs()).collect();
+            assert_eq!(schedule.at(0.0), start, "{what}");
+            assert_close(&[schedule.at(0.5)], &[f64::midpoint(start, end)], 1e-15, &what);
+            assert_eq!([schedule.at(1.0), schedule.at(1.1)], [end; 2], "{what}");
+            let distances: Vec<f64> =
+                (0..=100).map(|update| (schedule.at(f64::from(update) / 100.0) - end).abs()).collect();
             assert!(distances.is_sorted_by(|before, after| before > after), "{what}: {distances:?}");
         }
     }
-    let constant = Schedule::Constant { value: 0.5 };
-    assert_eq!((constant.at(7, 10), constant.ends()), (0.5, [0.5, 0.5]));
+    let constant = Schedule::from(0.5);
+    assert_eq!((constant.at(0.7), constant.ends()), (0.5, [0.5, 0.5]));
 }
 
 #[test]
 fn a_cosine_falls_as_the_cosine_does() {
     let cosine = Schedule::Cosine { start: 3.0, end: 1.0 };
     // cos 60 degrees is 1/2, and cos 45 degrees is 1 / sqrt 2.
-    assert_close(&[cosine.at(1, 3), cosine.at(2, 3)], &[2.5, 1.5], 1e-15, "thirds");
-    assert_close(&[cosine.at(1, 4)], &[2.0 + std::f64::consts::FRAC_1_SQRT_2], 1e-15, "a quarter");
+    assert_close(&[cosine.at(1.0 / 3.0), cosine.at(2.0 / 3.0)], &[2.5, 1.5], 1e-15, "thirds");
+    assert_close(&[cosine.at(0.25)], &[2.0 + std::f64::consts::FRAC_1_SQRT_2], 1e-15, "a quarter");
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

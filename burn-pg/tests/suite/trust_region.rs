@@ -241,6 +241,8 @@ impl Stepped {
             values: prediction.values,
             advantages: precision.vector(advantages),
             returns: precision.vector(&random(Self::SAMPLES, rng)),
+            reference_log_probs: None,
+            progress: 0.0,
             burn_in: None,
             valid: None,
         };
