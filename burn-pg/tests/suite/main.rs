@@ -29,6 +29,7 @@ mod recurrent;
 mod returns;
 mod run;
 mod samples;
+mod sb3_update;
 mod schedule;
 mod trajectory;
 mod vtrace;

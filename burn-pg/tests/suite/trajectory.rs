@@ -32,6 +32,23 @@ impl Owned {
         }
     }
 
+    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an episode,
+    /// and what followed the last step apart. They do not tell truncations apart; here all ends are terminations.
+    pub fn of_one_flag(
+        (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
+        last_values: &[f64],
+        dones_before: &[Vec<f64>],
+        last_dones: &[f64],
+    ) -> Self {
+        let after = |before: &[Vec<f64>], last: &[f64]| [before[1..].concat(), last.to_vec()].concat();
+        Self {
+            values: rounded(values),
+            next_values: rounded(&[after(values, last_values)]),
+            terminated: after(dones_before, last_dones).into_iter().map(|done| done > 0.5).collect(),
+            ..Self::new(last_values.len(), &rounded(rewards))
+        }
+    }
+
     pub fn view(&self) -> Trajectory<'_> {
         Trajectory {
             num_envs: self.num_envs,
@@ -83,6 +100,11 @@ pub fn trajectories(steps: usize) -> impl Strategy<Value = Owned> {
             Owned { num_envs: 2, rewards, values, next_values, terminated, truncated, log_ratios }
         },
     )
+}
+
+#[allow(clippy::cast_possible_truncation)] // rollouts are kept in single precision
+pub fn rounded(rows: &[Vec<f64>]) -> Vec<f32> {
+    rows.iter().flatten().map(|&number| number as f32).collect()
 }
 
 #[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
