@@ -16,6 +16,7 @@ mod group_baselines;
 mod kl_to_reference;
 mod learner;
 mod loss_gradients;
+mod misfit;
 mod network;
 mod objective;
 mod optimisers;

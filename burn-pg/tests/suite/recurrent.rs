@@ -11,7 +11,7 @@ use burn::{
 use burn_pg::{
     Config, Learner, UpdateStats,
     advantage::{AdvantageEstimator, Gae},
-    algorithm::{ppo_in, reinforce_in},
+    algorithm::Recipe,
     config::{Algo, Memory, Recurrence},
     device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
@@ -376,7 +376,7 @@ fn quiet(_: &UpdateStats) -> ControlFlow<()> {
 /// remember.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
-    let mut trainer = ppo_in(cues(config.num_envs), &config, &device()).unwrap();
+    let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
     evaluate(&trainer.policy().valid(), cues(100), 7, false, &device()).unwrap().return_mean()
 }
@@ -437,7 +437,7 @@ fn reinforce_remembers_too() {
         ..recurrent(Recurrence::Gru, 0, 0)
     };
     let config = config.validate().unwrap();
-    let mut trainer = reinforce_in(cues(config.num_envs), &config, &device()).unwrap();
+    let mut trainer = Recipe::reinforce(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
     assert!(trainer.episodes().count() > 0);
 }
