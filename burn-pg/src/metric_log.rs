@@ -28,14 +28,20 @@ impl MetricLog {
         Ok(row.map(|[numbers]| f64::from(numbers[column])))
     }
 
-    /// The mean of each metric over the minibatches. Waits for the device.
-    pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
+    /// The mean of each metric over the minibatches, if they and the `weights` that came of them (shape `[P]`) are finite.
+    /// Waits for the device.
+    pub(crate) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
         let rows = self.rows.len() as f64;
-        let [numbers] = read([Tensor::cat(self.rows, 0)])?;
+        // 0 unless one of them is not finite: then NaN.
+        let spoilt = weights.mul_scalar(0.0).sum();
+        let [numbers, spoilt] = read([Tensor::cat(self.rows, 0), spoilt])?;
         // Row by row, for in the minibatches after it one number that is not finite has spoilt the others.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
             let (metric, value) = (self.names[i % self.names.len()], f64::from(numbers[i]));
-            return Err(Error::NonFinite { update, metric, value });
+            return Err(Error::NonFinite { update, metric, value, env: None });
+        }
+        if !spoilt[0].is_finite() {
+            return Err(Error::NonFinite { update, metric: "weights", value: f64::from(spoilt[0]), env: None });
         }
         let mut means = BTreeMap::new();
         for (i, &metric) in self.names.iter().enumerate() {

@@ -5,6 +5,7 @@
 
 mod activation;
 mod autoreset;
+mod bad_numbers;
 mod categorical;
 mod collector;
 mod distributions;
@@ -18,6 +19,7 @@ mod learner;
 mod loss_gradients;
 mod misfit;
 mod network;
+mod normalisation;
 mod objective;
 mod optimisers;
 mod pg_a2c_loss;

@@ -65,39 +65,44 @@ impl Owned {
         self.terminated[row] || self.truncated[row]
     }
 
-    /// With its two environments in the other order.
-    pub fn swapped(&self) -> Self {
+    /// With its environments in another order.
+    pub fn permuted(&self, order: &[usize]) -> Self {
         Self {
-            num_envs: 2,
-            rewards: swapped(&self.rewards),
-            values: swapped(&self.values),
-            next_values: swapped(&self.next_values),
-            terminated: swapped(&self.terminated),
-            truncated: swapped(&self.truncated),
-            log_ratios: swapped(&self.log_ratios),
+            num_envs: self.num_envs,
+            rewards: permuted(&self.rewards, order),
+            values: permuted(&self.values, order),
+            next_values: permuted(&self.next_values, order),
+            terminated: permuted(&self.terminated, order),
+            truncated: permuted(&self.truncated, order),
+            log_ratios: permuted(&self.log_ratios, order),
         }
     }
 }
 
-/// Pairs of items, each in the other order.
-pub fn swapped<T: Copy>(items: &[T]) -> Vec<T> {
-    items.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect()
+/// Each step of as many environments as `order` names, in that order.
+pub fn permuted<T: Copy>(items: &[T], order: &[usize]) -> Vec<T> {
+    items.chunks_exact(order.len()).flat_map(|step| order.iter().map(|&env| step[env])).collect()
 }
 
 /// Any trajectory of `steps` steps of two environments.
 pub fn trajectories(steps: usize) -> impl Strategy<Value = Owned> {
-    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, 2 * steps);
-    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), 2 * steps);
-    let log_ratios = proptest::collection::vec(-3.0..3.0_f64, 2 * steps);
+    trajectories_of(2, steps)
+}
+
+/// Any trajectory of `steps` steps of `num_envs` environments.
+pub fn trajectories_of(num_envs: usize, steps: usize) -> impl Strategy<Value = Owned> {
+    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, num_envs * steps);
+    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), num_envs * steps);
+    let log_ratios = proptest::collection::vec(-3.0..3.0_f64, num_envs * steps);
     (numbers(), numbers(), numbers(), flags(), flags(), log_ratios).prop_map(
-        |(rewards, values, mut next_values, terminated, truncated, log_ratios)| {
+        move |(rewards, values, mut next_values, terminated, truncated, log_ratios)| {
             // Within an episode the next value is the value of the next step.
-            for i in 0..values.len() - 2 {
+            for i in 0..values.len() - num_envs {
                 if !terminated[i] && !truncated[i] {
-                    next_values[i] = values[i + 2];
+                    next_values[i] = values[i + num_envs];
                 }
             }
-            Owned { num_envs: 2, rewards, values, next_values, terminated, truncated, log_ratios }
+            Owned { num_envs, rewards, values, next_values, terminated, truncated, log_ratios }
         },
     )
 }
