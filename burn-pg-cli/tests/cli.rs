@@ -8,6 +8,14 @@ use std::{
     process::{Command, Output},
 };
 
+use burn_pg::{
+    DeviceChoice,
+    algorithm::configured,
+    burn::module::Module,
+    device::{self, Backend},
+    run_dir::RunDir,
+    weights,
+};
 use serde_json::Value;
 
 /// Runs `burn-pg` in a folder.
@@ -181,6 +189,33 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
         fs::read(run.join("policy.safetensors")).unwrap(),
         fs::read(folder.path().join("b/policy.safetensors")).unwrap()
     );
+}
+
+#[test]
+fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // So large a step that the loss of the second epoch overflows.
+    let options = ["--out", "a", "--json", "--set", "learning_rate=1e30", "normalize_observations=true"];
+    let output = burn_pg(folder.path(), small(&options));
+    let message = text(&output.stderr).lines().last().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(text(&output.stdout), "");
+    let expected =
+        "error: training failed in update 1, after 32 steps; the last good policy is saved in a: update 1: `";
+    assert!(message.starts_with(expected), "{message}");
+
+    let run = folder.path().join("a");
+    let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["config.toml", "metrics.jsonl", "normalizer.json", "policy.safetensors"]);
+    assert_eq!(metrics(&run), []);
+    // No update has succeeded, so it is the policy that the run began with.
+    let dir = RunDir::open(&run);
+    let flex = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let trainer = configured(&dir.config().unwrap().validate().unwrap(), &flex).unwrap();
+    let first = folder.path().join("first.safetensors");
+    weights::save(&trainer.policy().valid(), &first).unwrap();
+    assert_eq!(fs::read(dir.policy_path()).unwrap(), fs::read(first).unwrap());
+    assert_eq!(json(&burn_pg(folder.path(), ["eval", "a", "--episodes", "2", "--json"]))["eval_episodes"], 2);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can go wrong in this crate, in one enum.
 
+use std::fmt;
+
 use burn_pg_envs::EnvError;
 
 use crate::{
@@ -13,6 +15,38 @@ use crate::{
     run_dir::RunDirError,
     weights::WeightsError,
 };
+
+/// A number that belongs to a step of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepQuantity {
+    /// The log-probability of the action.
+    LogProb,
+    /// The value of the observation acted on.
+    Value,
+    /// The value of the observation that followed.
+    NextValue,
+    /// The advantage of the action.
+    Advantage,
+    /// The return.
+    Return,
+}
+
+impl fmt::Display for StepQuantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LogProb => "log-probability",
+            Self::Value => "value",
+            Self::NextValue => "next value",
+            Self::Advantage => "advantage",
+            Self::Return => "return",
+        })
+    }
+}
+
+fn from_env(env: Option<usize>) -> String {
+    env.map(|env| format!(", because of samples of environment {env}")).unwrap_or_default()
+}
 
 /// Any error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +98,15 @@ pub enum Error {
     /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
     #[error("the advantage estimator needs the values of a critic, and the policy has none")]
     NoCritic,
-    /// The policy's output is not a distribution.
-    #[error("the policy gave an impossible distribution after {env_steps} environment steps")]
+    /// The policy's output is not a distribution. The weights are as they were.
+    #[error(
+        "the policy gave environment {} an impossible distribution after {env_steps} environment steps",
+        .source.row()
+    )]
     Policy {
         /// Environment steps taken before.
         env_steps: u64,
-        /// What is wrong with it.
+        /// What is wrong with it. Its row is the environment.
         source: DistributionError,
     },
     /// An environment gave an observation that is NaN or infinite. The weights are as they were.
@@ -99,16 +136,34 @@ pub enum Error {
         /// The reward.
         reward: f32,
     },
-    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm. The weights are as they were before the
-    /// update.
-    #[error("update {update}: `{metric}` is {value}")]
+    /// A number that belongs to a step of a rollout, and would be trained on, is NaN, infinite, or too large for single
+    /// precision. The weights are as they were.
+    #[error("update {update}: the {quantity} of environment {env} in step {step} of the rollout is {value}")]
+    Step {
+        /// The update, counted from 1.
+        update: u64,
+        /// What the number is.
+        quantity: StepQuantity,
+        /// Index of the environment.
+        env: usize,
+        /// Step within the rollout.
+        step: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to. The
+    /// weights are as they were before the update.
+    #[error("update {update}: `{metric}` is {value}{}", from_env(*.env))]
     NonFinite {
         /// The update, counted from 1.
         update: u64,
-        /// Name of the metric.
+        /// Name of the metric, or `weights`.
         metric: &'static str,
         /// Its value.
         value: f64,
+        /// Index of an environment whose samples alone, or in sequences one sequence of it, bring it about before the
+        /// first step of the update. `None` if there is none: the steps were too large, say.
+        env: Option<usize>,
     },
     /// The device failed while its results were read.
     #[error("the device failed: {0}")]

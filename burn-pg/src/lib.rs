@@ -36,6 +36,7 @@
 
 pub mod advantage;
 pub mod algorithm;
+mod blame;
 pub mod config;
 pub mod device;
 pub mod distribution;
@@ -62,7 +63,7 @@ pub use burn_pg_envs as envs;
 
 pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
-pub use error::Error;
+pub use error::{Error, StepQuantity};
 pub use eval::{Evaluation, evaluate};
 pub use learner::Learner;
 pub use metrics::{Observer, UpdateStats, explained_variance};

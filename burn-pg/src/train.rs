@@ -10,15 +10,16 @@ use burn_pg_envs::{
 
 use crate::{
     Error, Observer, UpdateStats,
-    advantage::AdvantageEstimator,
+    advantage::{AdvantageEstimator, Targets},
+    blame::blame,
     config::CheckedConfig,
     explained_variance,
     learner::Learner,
     loss::ContextPart,
     metric_log::MetricLog,
-    optim::Schedule,
+    optim::{Schedule, flatten_parameters},
     policy::ActorCritic,
-    rollout::{Batch, Collector},
+    rollout::{Batch, Collector, Rollout},
     streams,
     trust_region::TrustRegion,
 };
@@ -85,6 +86,12 @@ impl<P: ActorCritic> Trainer<P> {
         &self.parts.learner.policy
     }
 
+    /// Updates begun so far: if one fails, it is counted.
+    #[must_use]
+    pub fn updates(&self) -> u64 {
+        self.update
+    }
+
     /// Environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
@@ -121,26 +128,32 @@ impl<P: ActorCritic> Trainer<P> {
         Ok(())
     }
 
-    /// One update: a rollout, the step within the trust region if there is one, and several epochs of minibatches. (The time fields of the result are 0.)
+    /// One update: a rollout, the step within the trust region if there is one, and several epochs of minibatches. (The
+    /// time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
-    /// output is not a distribution, [`Error::Execution`] if the device fails.
+    /// [`Error::Env`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
+    /// [`Error::NonFinite`] if an observation, a reward, another number of a step, or a metric is not finite;
+    /// [`Error::Policy`] if the policy's output is not a distribution. The weights are then as they were. So they are not
+    /// after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
+        self.update += 1;
         let Parts { collector, estimator, learner, reference, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
         let progress = env_steps as f64 / self.config.horizon() as f64;
         let learning_rate = learning_rate.at(progress);
         let rollout = collector.collect(&learner.policy.valid())?;
         rollout.check_rewards(env_steps)?;
+        rollout.check_predictions(self.update)?;
         let targets = estimator.estimate(&rollout.trajectory());
-        let explained_variance =
-            (!rollout.values.is_empty()).then(|| explained_variance(&rollout.values, &targets.returns)).flatten();
+        rollout.check_targets(&targets, self.update)?;
+        let explained_variance = explained_by_values(rollout, &targets);
         let batch = Batch { progress, ..Batch::new(rollout, &targets, &self.device) };
         let batch = match reference {
             None => batch,
             Some(reference) => batch.with_reference(reference),
         };
+        let minibatch_size = batch.num_rows().div_ceil(self.config.num_minibatches);
 
         let (mut log, mut epochs) = (MetricLog::default(), 0);
         let before = learner.snapshot();
@@ -151,18 +164,17 @@ impl<P: ActorCritic> Trainer<P> {
         }
         while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
             let batch = batch.shuffled(&mut self.shuffle);
-            for minibatch in batch.minibatches(batch.num_rows().div_ceil(self.config.num_minibatches)) {
+            for minibatch in batch.minibatches(minibatch_size) {
                 log.push(learner.step(minibatch, learning_rate));
             }
             epochs += 1;
         }
 
-        self.update += 1;
-        let losses = match log.read_means(self.update) {
+        let losses = match log.read_means(self.update, flatten_parameters(&learner.policy).inner()) {
             Ok(losses) => losses,
             Err(error) => {
                 learner.restore(before)?;
-                return Err(error);
+                return Err(blame(error, learner, &batch, &Batch::envs(rollout), minibatch_size));
             }
         };
         learner.objective.after_update(&losses);
@@ -183,6 +195,13 @@ impl<P: ActorCritic> Trainer<P> {
             steps_per_second: 0.0,
         })
     }
+}
+
+/// How well the values explain the returns, of the steps to learn from; `None` without a critic too.
+fn explained_by_values(rollout: &Rollout, targets: &Targets) -> Option<f64> {
+    let steps = rollout.values.iter().zip(&targets.returns).zip(&rollout.valid).filter(|(_, valid)| **valid);
+    let (values, returns): (Vec<f32>, Vec<f64>) = steps.map(|((value, target), _)| (value, target)).unzip();
+    explained_variance(&values, &returns)
 }
 
 /// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Looks at the device

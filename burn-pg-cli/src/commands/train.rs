@@ -4,7 +4,7 @@ use std::{fmt, ops::ControlFlow, path::PathBuf, time::Instant};
 
 use anyhow::Result;
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, Evaluation, Trainer, UpdateStats,
+    CheckedConfig, Config, DeviceChoice, Error, Evaluation, Trainer, UpdateStats,
     algorithm::{configured, evaluation_envs},
     burn::module::Module,
     device::{self, OpenDevice},
@@ -96,17 +96,14 @@ impl Run {
         let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
         pool.install(|| {
             let start = Instant::now();
-            train(&mut trainer, &dir, Progress::new(config.horizon(), quiet))?;
+            let trained = train(&mut trainer, &dir, Progress::new(config.horizon(), quiet));
             let seconds = start.elapsed().as_secs_f64();
+            trained.map_err(|error| rescue(error, &trainer, &dir))?;
 
-            let policy = trainer.policy().valid();
-            weights::save(&policy, &dir.policy_path())?;
+            save(&trainer, &dir)?;
             let normalizer = trainer.observation_normalizer().cloned();
-            if let Some(normalizer) = &normalizer {
-                dir.write_normalizer(normalizer)?;
-            }
             let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
-            let evaluation = evaluate(&policy, fresh_envs, config.seed, false, &device.device)?;
+            let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
             let outcome = Outcome { config, device, trainer, dir, seconds, evaluation };
             outcome.dir.write_summary(&outcome.summary())?;
             Ok(outcome)
@@ -126,6 +123,29 @@ fn train(trainer: &mut Trainer<MlpActorCritic>, dir: &RunDir, mut progress: Prog
     progress.finish();
     outcome?;
     Ok(written?)
+}
+
+/// Keeps the policy, and what it needs to see as it saw in training.
+fn save(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
+    weights::save(&trainer.policy().valid(), &dir.policy_path())?;
+    if let Some(normalizer) = trainer.observation_normalizer() {
+        dir.write_normalizer(normalizer)?;
+    }
+    Ok(())
+}
+
+/// Keeps what was learnt before training failed, and says so.
+fn rescue(error: anyhow::Error, trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> anyhow::Error {
+    let failed = format!("training failed in update {}, after {} steps", trainer.updates(), trainer.env_steps());
+    // A device that fails may leave anything behind.
+    if let Some(Error::Execution(_)) = error.downcast_ref() {
+        return error.context(failed);
+    }
+    let (saved, path) = (save(trainer, dir), dir.path().display());
+    error.context(match saved {
+        Ok(()) => format!("{failed}; the last good policy is saved in {path}"),
+        Err(unsaved) => format!("{failed}, and the last good policy is lost ({unsaved:#})"),
+    })
 }
 
 /// A run that has come to its end.

@@ -85,12 +85,12 @@ impl ActionMisfit {
     }
 }
 
-/// Numbers that do not define a distribution.
+/// Numbers that do not define a distribution. The messages leave it to the caller to say whose row it is.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistributionError {
     /// A parameter is NaN or infinite.
-    #[error("row {row}: parameter {index} is {value}")]
+    #[error("parameter {index} is {value}")]
     NotANumber {
         /// Row in the batch.
         row: usize,
@@ -100,11 +100,21 @@ pub enum DistributionError {
         value: f32,
     },
     /// Every action has probability 0.
-    #[error("row {row}: every action is impossible")]
+    #[error("every action is impossible")]
     NothingPossible {
         /// Row in the batch.
         row: usize,
     },
+}
+
+impl DistributionError {
+    /// The first row of the batch that is none.
+    #[must_use]
+    pub fn row(&self) -> usize {
+        match *self {
+            Self::NotANumber { row, .. } | Self::NothingPossible { row } => row,
+        }
+    }
 }
 
 /// Refuses parameters that are NaN or infinite, in rows of `width`.

@@ -60,6 +60,14 @@ impl Batch {
         Self { observations: batch.observations.with_sequences(cut.sequences(device)), burn_in, valid, ..batch }
     }
 
+    /// The environments that the samples of [`new`](Self::new), or its sequences of samples, come from.
+    pub(crate) fn envs(rollout: &Rollout) -> Vec<usize> {
+        match Cut::new(rollout) {
+            None => (0..rollout.len()).filter(|&row| rollout.valid[row]).map(|row| row % rollout.num_envs).collect(),
+            Some(cut) => cut.starts().map(|(_, env)| env).collect(),
+        }
+    }
+
     fn upload(rollout: &Rollout, targets: &Targets, device: &Device) -> Self {
         let len = rollout.len();
         Self {

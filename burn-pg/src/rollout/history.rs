@@ -106,7 +106,7 @@ impl<'a> Cut<'a> {
     }
 
     /// First step and environment of each sequence.
-    fn starts(&self) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+    pub fn starts(&self) -> impl Iterator<Item = (usize, usize)> + use<'a> {
         let (num_envs, total) = (self.rollout.num_envs, self.rollout.begins.len() / self.rollout.num_envs);
         (0..total).step_by(self.steps).flat_map(move |first| (0..num_envs).map(move |env| (first, env)))
     }

@@ -13,7 +13,10 @@ pub(crate) use recall::Recall;
 
 use burn_pg_envs::ActionBuffer;
 
-use crate::{Error, advantage::Trajectory};
+use crate::{
+    Error, StepQuantity,
+    advantage::{Targets, Trajectory},
+};
 
 /// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +115,38 @@ impl Rollout {
                 env_steps,
                 reward: self.rewards[row],
             }),
+        }
+    }
+
+    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of update
+    /// `update`.
+    ///
+    /// # Errors
+    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that, the
+    /// first next value.
+    pub fn check_predictions(&self, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::LogProb, self.log_probs.iter().copied().map(f64::from))?;
+        self.check(update, StepQuantity::Value, self.values.iter().copied().map(f64::from))?;
+        self.check(update, StepQuantity::NextValue, self.next_values.iter().copied().map(f64::from))
+    }
+
+    /// Refuses targets that would turn every weight into NaN, in the rollout of update `update`.
+    ///
+    /// # Errors
+    /// [`Error::Step`] for the first advantage that is not finite in single precision; without one, the first return.
+    pub fn check_targets(&self, targets: &Targets, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::Advantage, targets.advantages.iter().copied())?;
+        self.check(update, StepQuantity::Return, targets.returns.iter().copied())
+    }
+
+    fn check(&self, update: u64, quantity: StepQuantity, numbers: impl Iterator<Item = f64>) -> Result<(), Error> {
+        #[allow(clippy::cast_possible_truncation)] // what is trained on is
+        let usable = |number: f64| (number as f32).is_finite();
+        match numbers.enumerate().find(|&(_, number)| !usable(number)) {
+            None => Ok(()),
+            Some((row, value)) => {
+                Err(Error::Step { update, quantity, env: row % self.num_envs, step: row / self.num_envs, value })
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
-    distribution::{ActionTensor, Categorical, Distribution},
-    envs::{ActionBuffer, EnvRng},
+    distribution::{ActionTensor, Categorical, Distribution, DistributionError},
+    envs::{ActionBuffer, Actions, EnvRng, EnvSpec, Space},
 };
 use serde::Deserialize;
 
@@ -32,12 +32,16 @@ struct Expected {
     entropy: Number,
     grad_log_prob_wrt_logits: Vec<Number>,
     grad_entropy_wrt_logits: Vec<Number>,
+    /// Of all actions; recorded where none is masked.
+    #[serde(default)]
+    log_softmax: Vec<Number>,
 }
 
 #[derive(Deserialize)]
 struct Invalid {
     name: String,
     logits: Vec<Number>,
+    action: Option<i64>,
 }
 
 pub fn numbers(numbers: &[Number]) -> Vec<f64> {
@@ -74,6 +78,13 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
                 assert_near(&precision, &values(ours), gradient, &format!("{what} gradient"));
             };
             let Expected { log_prob, entropy, .. } = case.expected;
+            let all = &case.expected.log_softmax;
+            assert_near(
+                &precision,
+                &values(distribution.log_probs()),
+                all,
+                &format!("{} log-probabilities", case.name),
+            );
             check(distribution.log_prob(&action), log_prob, &case.expected.grad_log_prob_wrt_logits, "log-probability");
             // A graph serves one backward pass.
             let distribution = Categorical::new(logits.clone());
@@ -124,7 +135,7 @@ fn logits_that_are_no_distribution_are_refused() {
     let file: File = golden("dist/categorical.json");
     let precision = &Precision::all()[0];
     let mut refused = 0;
-    // Actions out of range are refused by the action space; here, what a network puts out.
+    // What a network puts out; the others are refused by the action space, see below.
     for case in file.invalid.iter().filter(|c| !c.name.starts_with("action") && !c.logits.is_empty()) {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
         let distribution = Categorical::new(precision.tensor(numbers(&case.logits), [1, logits.len()]));
@@ -135,7 +146,29 @@ fn logits_that_are_no_distribution_are_refused() {
         assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
         refused += 1;
     }
-    assert!(refused > 0);
+    assert_eq!(refused, 3);
+}
+
+#[test]
+fn spaces_without_actions_and_actions_out_of_range_are_refused() {
+    let file: File = golden("dist/categorical.json");
+    let mut refused = 0;
+    for case in &file.invalid {
+        let space = Space::discrete(case.logits.len().try_into().unwrap());
+        if case.logits.is_empty() {
+            let (id, observation_space) = ("Nothing".into(), Space::symmetric(&[1.0]));
+            let spec =
+                EnvSpec { id, observation_space, action_space: space, max_episode_steps: None, reward_threshold: None };
+            assert!(spec.check().is_err());
+            refused += 1;
+        } else if let Some(action) = case.action {
+            // Below 0 there are no actions at all.
+            let checked = u32::try_from(action).map(|action| Actions::Discrete(&[action]).check(&space, 1));
+            assert!(!matches!(checked, Ok(Ok(()))), "{action}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 3);
 }
 
 #[derive(Deserialize)]
@@ -209,7 +242,7 @@ fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
                     let read: Vec<f32> = values(masked.parameters()).into_iter().map(|v| v as f32).collect();
                     let mut actions = ActionBuffer::Discrete(Vec::new());
                     let sampled = masked.sample(&read, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
-                    assert_eq!(sampled.unwrap_err().to_string(), "row 0: every action is impossible", "{}", case.name);
+                    assert_eq!(sampled, Err(DistributionError::NothingPossible { row: 0 }), "{}", case.name);
                 }
             }
         }

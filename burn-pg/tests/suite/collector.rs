@@ -5,11 +5,14 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use burn_pg::{
-    advantage::{AdvantageEstimator, Gae},
+    Config,
+    advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
+    algorithm::Recipe,
     device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
+    loss::{Objective, PolicyGradient},
     policy::{ActorCritic, MlpActorCritic, MlpShape, Observation, Prediction},
     rollout::{Batch, Collector, Rollout, RolloutLength},
 };
@@ -229,4 +232,33 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     }
     let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
     assert_eq!(evaluate(&policy, envs, 0, false, &device()).unwrap().lengths, [5; 4]);
+}
+
+#[test]
+fn steps_that_are_not_valid_explain_nothing() {
+    let envs = [9, 2, 3].map(Clock::new);
+    let envs = VecEnv::from_envs(envs.into()).unwrap();
+    let config = Config { num_envs: 3, num_steps: 3, total_steps: 9, num_minibatches: 1, ..Config::default() };
+    let config = config.validate().unwrap();
+    let recipe = Recipe {
+        length: RolloutLength::Episodes,
+        estimator: Box::new(RewardToGo { gamma: 1.0, baseline: true, bootstrap: Bootstrap::Zero }),
+        objective: Objective::new().with(1.0, PolicyGradient),
+        trust_region: None,
+    };
+    let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| Probe {
+        logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)),
+    };
+    let mut trainer = recipe.build_with(Box::new(envs), &config, &device(), policy).unwrap();
+    // Rewards are 1, 2 and 3, so returns are 6, 5 and 3 where an episode lasts three steps, twice, and 3 and 2 where it
+    // lasts two; there, the third step is of another episode. Values grow by 1 each step.
+    let variance = |numbers: [f64; 8]| {
+        let mean = numbers.iter().sum::<f64>() / 8.0;
+        numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / 8.0
+    };
+    let returns = [6.0, 5.0, 3.0, 3.0, 2.0, 6.0, 5.0, 3.0];
+    let steps = [0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 1.0, 2.0];
+    let errors = std::array::from_fn(|i| returns[i] - steps[i]);
+    let explained = trainer.update().unwrap().explained_variance.unwrap();
+    assert!((explained - (1.0 - variance(errors) / variance(returns))).abs() < 1e-9, "{explained}");
 }

@@ -7,7 +7,10 @@ use burn_pg::advantage::{
 };
 use proptest::prelude::*;
 
-use crate::trajectory::{Owned, swapped, trajectories};
+use crate::{
+    precision::assert_close,
+    trajectory::{Owned, permuted, trajectories, trajectories_of},
+};
 
 /// Those that bootstrap from the value of what followed.
 fn bootstrapping() -> Vec<Box<dyn AdvantageEstimator>> {
@@ -20,10 +23,15 @@ fn bootstrapping() -> Vec<Box<dyn AdvantageEstimator>> {
     ]
 }
 
-fn all() -> Vec<Box<dyn AdvantageEstimator>> {
-    let group_size = GroupSize::new(2, 2).unwrap();
+/// Those that judge the actions in one environment by nothing that happens in another.
+fn single() -> Vec<Box<dyn AdvantageEstimator>> {
     let mut estimators = bootstrapping();
     estimators.push(Box::new(RewardToGo { gamma: 0.9, baseline: false, bootstrap: Bootstrap::Zero }));
+    estimators
+}
+
+fn grouped(group_size: GroupSize) -> Vec<Box<dyn AdvantageEstimator>> {
+    let mut estimators: Vec<Box<dyn AdvantageEstimator>> = Vec::new();
     for normalize in [false, true] {
         estimators.push(Box::new(Rloo { group_size, normalize }));
     }
@@ -31,6 +39,19 @@ fn all() -> Vec<Box<dyn AdvantageEstimator>> {
         estimators.push(Box::new(Grpo { group_size, scale }));
     }
     estimators
+}
+
+/// But for rounding: sums over groups are in another order.
+#[track_caller]
+fn assert_permutes(estimator: &dyn AdvantageEstimator, trajectory: &Owned, order: &[usize]) {
+    let Targets { advantages, returns } = estimator.estimate(&trajectory.view());
+    let ours = estimator.estimate(&trajectory.permuted(order).view());
+    assert_close(&ours.advantages, &permuted(&advantages, order), 1e-12, "advantages");
+    assert_close(&ours.returns, &permuted(&returns, order), 1e-12, "returns");
+}
+
+fn all() -> Vec<Box<dyn AdvantageEstimator>> {
+    single().into_iter().chain(grouped(GroupSize::new(2, 2).unwrap())).collect()
 }
 
 proptest! {
@@ -70,11 +91,20 @@ proptest! {
     }
 
     #[test]
-    fn swapping_environments_swaps_the_result(trajectory in trajectories(5)) {
-        for estimator in all() {
-            let Targets { advantages, returns } = estimator.estimate(&trajectory.view());
-            let expected = Targets { advantages: swapped(&advantages), returns: swapped(&returns) };
-            prop_assert_eq!(estimator.estimate(&trajectory.swapped().view()), expected);
+    fn permuting_environments_permutes_the_result(
+        trajectory in trajectories_of(4, 5),
+        order in Just([0, 1, 2, 3]).prop_shuffle(),
+        [swap_groups, swap_first, swap_last] in any::<[bool; 3]>(),
+    ) {
+        for estimator in single() {
+            assert_permutes(estimator.as_ref(), &trajectory, &order);
+        }
+        // Groups stay together, but not in their order, nor do their members.
+        let pair = |swap: bool, pair: [usize; 2]| if swap { [pair[1], pair[0]] } else { pair };
+        let groups = [pair(swap_first, [0, 1]), pair(swap_last, [2, 3])];
+        let order = if swap_groups { [groups[1], groups[0]] } else { groups }.concat();
+        for estimator in grouped(GroupSize::new(2, 4).unwrap()) {
+            assert_permutes(estimator.as_ref(), &trajectory, &order);
         }
     }
 }

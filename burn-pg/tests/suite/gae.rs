@@ -1,6 +1,11 @@
 //! Generalised advantage estimation, against TorchRL, Stable-Baselines3, Spinning Up and RLax.
 
-use burn_pg::advantage::{AdvantageEstimator, Gae, Targets};
+use burn_pg::{
+    Error,
+    advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo, Targets},
+    envs::ActionBuffer,
+    rollout::Rollout,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -32,10 +37,11 @@ struct Case {
 struct Expected {
     advantages: Vec<Vec<Number>>,
     returns: Option<Vec<Vec<Number>>>,
+    rewards_to_go_bootstrapped: Option<Vec<Vec<Number>>>,
 }
 
-fn estimate(case: &Case) -> Targets {
-    let trajectory = Owned {
+fn trajectory(case: &Case) -> Owned {
+    Owned {
         num_envs: case.rewards[0].len(),
         rewards: single(&case.rewards),
         values: single(&case.values),
@@ -43,7 +49,11 @@ fn estimate(case: &Case) -> Targets {
         terminated: case.terminated.concat(),
         truncated: case.truncated.concat(),
         log_ratios: Vec::new(),
-    };
+    }
+}
+
+fn estimate(case: &Case) -> Targets {
+    let trajectory = trajectory(case);
     Gae { gamma: case.gamma, lambda: case.lambda }.estimate(&trajectory.view())
 }
 
@@ -63,13 +73,41 @@ fn advantages_and_returns_are_those_of_the_field() {
 #[test]
 fn what_lies_behind_a_terminal_step_is_never_touched() {
     let file: File = golden("adv/gae_nonfinite.json");
-    // The other cases have rewards that are not finite; see `run::a_reward_that_is_not_a_number_ends_a_run`.
+    // The other cases have rewards that are not finite; see below.
     let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_some()).collect();
     assert!(!cases.is_empty());
     for case in cases {
         let expected = double(&case.expected.as_ref().unwrap().advantages);
         assert!(expected.iter().all(|advantage| advantage.is_finite()), "{}", case.name);
         assert_close(&estimate(case).advantages, &expected, 1e-10, &case.name);
+    }
+}
+
+#[test]
+fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
+    let file: File = golden("adv/gae_nonfinite.json");
+    let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_none()).collect();
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let (num_envs, rewards) = (case.rewards[0].len(), single(&case.rewards));
+        let bad = rewards.iter().position(|reward| !reward.is_finite()).unwrap();
+        let rollout = Rollout { rewards, ..Rollout::new(num_envs, ActionBuffer::Discrete(Vec::new())) };
+        let Err(Error::Reward { env, step, env_steps: 64, reward }) = rollout.check_rewards(64) else {
+            panic!("{}", case.name);
+        };
+        assert_eq!((env, step), (bad % num_envs, bad / num_envs), "{}", case.name);
+        assert!(!reward.is_finite(), "{}", case.name);
+    }
+}
+
+#[test]
+fn discounted_rewards_up_to_a_bootstrap_are_torchrls() {
+    let file: File = golden("adv/gae.json");
+    for case in &file.cases {
+        let whole = RewardToGo { gamma: case.gamma, baseline: false, bootstrap: Bootstrap::NextValues };
+        let expected = case.expected.as_ref().unwrap().rewards_to_go_bootstrapped.as_ref().unwrap();
+        let targets = whole.estimate(&trajectory(case).view());
+        assert_close(&targets.returns, &double(expected), 1e-10, &case.name);
     }
 }
 
@@ -97,6 +135,7 @@ proptest! {
                 discount *= gamma;
             }
             prop_assert!((whole.returns[i] - discounted).abs() < 1e-9);
+            prop_assert!((whole.advantages[i] - (discounted - f64::from(values[i]))).abs() < 1e-9);
         }
     }
 }

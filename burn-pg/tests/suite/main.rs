@@ -5,6 +5,7 @@
 
 mod activation;
 mod autoreset;
+mod bad_numbers;
 mod categorical;
 mod collector;
 mod conjugate_gradient;
@@ -19,6 +20,7 @@ mod learner;
 mod loss_gradients;
 mod misfit;
 mod network;
+mod normalisation;
 mod objective;
 mod optimisers;
 mod pg_a2c_loss;
@@ -31,6 +33,7 @@ mod recurrent;
 mod returns;
 mod run;
 mod samples;
+mod sb3_update;
 mod schedule;
 mod trajectory;
 mod trust_region;

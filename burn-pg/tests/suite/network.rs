@@ -118,6 +118,13 @@ pub fn recorded<M: Module>(module: &M, gradients: Option<&Gradients>) -> Vec<(St
     read.found.into_iter().map(|(path, values)| (recorded_name(&path, actor), values)).collect()
 }
 
+/// Arrays of the names and shapes of a module's parameters, one after the other in the order of a visit.
+pub fn flat<M: Module>(module: &M, arrays: &Weights) -> Vec<f64> {
+    let order = recorded(module, None);
+    assert_eq!(order.len(), arrays.len());
+    order.iter().flat_map(|(name, _)| arrays[name].transposed().flat()).collect()
+}
+
 struct Read<'a> {
     path: Vec<String>,
     gradients: Option<&'a Gradients>,

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    advantage::{AdvantageEstimator, Gae, Targets, Trajectory},
+    advantage::{AdvantageEstimator, Gae, Targets},
     explained_variance,
     optim::OptimiserState,
 };
 
 use crate::{
     golden::Array,
-    network::recorded,
+    network::{flat, recorded},
     precision::{Precision, assert_close, values},
     recorded_update::{Hyper, Iteration, Moments, Rollout, recorded_update},
+    trajectory::{Owned, rounded},
 };
 
 #[test]
@@ -43,21 +44,23 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
     let targets = estimate(hyper, rollout);
     assert_close(&targets.advantages, &expected.advantages.concat(), 5e-6, &format!("{what} advantages"));
     assert_close(&targets.returns, &expected.returns.concat(), 5e-6, &format!("{what} returns"));
-    let explained = explained_variance(&single(&rollout.values), &expected.returns.concat());
+    let explained = explained_variance(&rounded(&rollout.values), &expected.returns.concat());
     assert_close(&[explained.unwrap()], &[expected.explained_variance], 5e-6, &format!("{what} explained variance"));
 
     let batch = iteration.batch(precision);
     let mut learner = hyper.learner(&iteration.weights_before, precision);
-    // Adam's moments of the second iteration are the recorded ones of the first: flat, in the order of a visit.
-    let order: Vec<String> = recorded(&learner.policy, None).into_iter().map(|(name, _)| name).collect();
-    let flat = |moments: &BTreeMap<String, Moments>, moment: fn(&Moments) -> &Array| -> Vec<f64> {
-        order.iter().flat_map(|name| moment(&moments[name]).transposed().flat()).collect()
+    // Adam's moments of the second iteration are the recorded ones of the first.
+    let policy = learner.policy.clone();
+    let flat = |moments: &BTreeMap<String, Moments>, moment: fn(&Moments) -> &Array| {
+        let arrays = moments.iter().map(|(name, moments)| (name.clone(), moment(moments).clone())).collect();
+        flat(&policy, &arrays)
     };
+    let steps = |moments: &BTreeMap<String, Moments>| moments.values().next().unwrap().step;
     if let Some(before) = &iteration.adam_before {
         let first = precision.vector(&flat(before, |m| &m.exp_avg)).inner();
         let second = precision.vector(&flat(before, |m| &m.exp_avg_sq)).inner();
         let tensors = [("first_moment", Some(&first)), ("second_moment", Some(&second))];
-        learner.set_optimiser_state(OptimiserState::new(before[&order[0]].step, tensors)).unwrap();
+        learner.set_optimiser_state(OptimiserState::new(steps(before), tensors)).unwrap();
     }
     assert_eq!(iteration.adam_before.is_some(), i > 0, "{what}");
 
@@ -89,8 +92,8 @@ fn check(hyper: &Hyper, iteration: &Iteration, i: usize, precision: &Precision, 
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
     }
     if let Some(after) = &expected.adam_after {
-        let OptimiserState { steps, tensors } = learner.optimiser.state();
-        assert_eq!(steps, after[&order[0]].step, "{what}");
+        let OptimiserState { steps: taken, tensors } = learner.optimiser.state();
+        assert_eq!(taken, steps(after), "{what}");
         let check = |name: &str, theirs: Vec<f64>| {
             assert_close(&values(tensors[name].clone()), &theirs, tolerance(precision), &format!("{what} {name}"));
         };
@@ -103,25 +106,8 @@ fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-10 } else { 5e-6 }
 }
 
-/// CleanRL keeps one flag, from before each step, and does not tell truncations apart; here they are terminations.
 fn estimate(hyper: &Hyper, rollout: &Rollout) -> Targets {
-    let ended: Vec<bool> =
-        rollout.dones_before_step[1..].concat().iter().chain(&rollout.next_done).map(|&done| done > 0.5).collect();
-    let mut next_values = rollout.values[1..].to_vec();
-    next_values.push(rollout.next_value.clone());
-    let trajectory = Trajectory {
-        num_envs: rollout.next_value.len(),
-        rewards: &single(&rollout.rewards),
-        values: &single(&rollout.values),
-        next_values: &single(&next_values),
-        terminated: &ended,
-        truncated: &vec![false; ended.len()],
-        log_ratios: &[],
-    };
-    Gae { gamma: hyper.gamma, lambda: hyper.gae_lambda }.estimate(&trajectory)
-}
-
-#[allow(clippy::cast_possible_truncation)] // rollouts are kept in single precision
-fn single(rows: &[Vec<f64>]) -> Vec<f32> {
-    rows.iter().flatten().map(|&number| number as f32).collect()
+    let Rollout { rewards, values, next_value, dones_before_step, next_done, .. } = rollout;
+    let trajectory = Owned::of_one_flag((rewards, values), next_value, dones_before_step, next_done);
+    Gae { gamma: hyper.gamma, lambda: hyper.gae_lambda }.estimate(&trajectory.view())
 }

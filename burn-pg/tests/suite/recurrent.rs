@@ -103,7 +103,8 @@ fn a_layer_is_burns_own() {
             };
             let (ours, after) = cell.forward(inputs.clone(), memory, &begins);
             let (ours, what) = (values(ours), format!("{kind:?} {precision:?}"));
-            assert_close(&ours, &values(theirs), 1e-6, &what);
+            // They take the logistic function in another way, and a GPU's tangent is off by a few 1e-6.
+            assert_close(&ours, &values(theirs), 1e-5, &what);
             let last = values(after.narrow(1, 0, 4));
             assert_close(&last, &[&ours[16..20], &ours[36..40]].concat(), 0.0, &what);
         }
@@ -134,7 +135,7 @@ fn sequences_are_steps_one_after_the_other() {
                     let output;
                     (output, memory) = run(&inputs[step * 3..][..3], memory, &[begins[step]], 1);
                     let what = format!("{kind:?} {precision:?} {step}");
-                    assert_close(&values(output), &whole[step * 4..][..4], 1e-6, &what);
+                    assert_close(&values(output), &whole[step * 4..][..4], 1e-5, &what);
                 }
             }
         }

@@ -32,6 +32,23 @@ impl Owned {
         }
     }
 
+    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an episode,
+    /// and what followed the last step apart. They do not tell truncations apart; here all ends are terminations.
+    pub fn of_one_flag(
+        (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
+        last_values: &[f64],
+        dones_before: &[Vec<f64>],
+        last_dones: &[f64],
+    ) -> Self {
+        let after = |before: &[Vec<f64>], last: &[f64]| [before[1..].concat(), last.to_vec()].concat();
+        Self {
+            values: rounded(values),
+            next_values: rounded(&[after(values, last_values)]),
+            terminated: after(dones_before, last_dones).into_iter().map(|done| done > 0.5).collect(),
+            ..Self::new(last_values.len(), &rounded(rewards))
+        }
+    }
+
     pub fn view(&self) -> Trajectory<'_> {
         Trajectory {
             num_envs: self.num_envs,
@@ -48,41 +65,51 @@ impl Owned {
         self.terminated[row] || self.truncated[row]
     }
 
-    /// With its two environments in the other order.
-    pub fn swapped(&self) -> Self {
+    /// With its environments in another order.
+    pub fn permuted(&self, order: &[usize]) -> Self {
         Self {
-            num_envs: 2,
-            rewards: swapped(&self.rewards),
-            values: swapped(&self.values),
-            next_values: swapped(&self.next_values),
-            terminated: swapped(&self.terminated),
-            truncated: swapped(&self.truncated),
-            log_ratios: swapped(&self.log_ratios),
+            num_envs: self.num_envs,
+            rewards: permuted(&self.rewards, order),
+            values: permuted(&self.values, order),
+            next_values: permuted(&self.next_values, order),
+            terminated: permuted(&self.terminated, order),
+            truncated: permuted(&self.truncated, order),
+            log_ratios: permuted(&self.log_ratios, order),
         }
     }
 }
 
-/// Pairs of items, each in the other order.
-pub fn swapped<T: Copy>(items: &[T]) -> Vec<T> {
-    items.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect()
+/// Each step of as many environments as `order` names, in that order.
+pub fn permuted<T: Copy>(items: &[T], order: &[usize]) -> Vec<T> {
+    items.chunks_exact(order.len()).flat_map(|step| order.iter().map(|&env| step[env])).collect()
 }
 
 /// Any trajectory of `steps` steps of two environments.
 pub fn trajectories(steps: usize) -> impl Strategy<Value = Owned> {
-    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, 2 * steps);
-    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), 2 * steps);
-    let log_ratios = proptest::collection::vec(-3.0..3.0_f64, 2 * steps);
+    trajectories_of(2, steps)
+}
+
+/// Any trajectory of `steps` steps of `num_envs` environments.
+pub fn trajectories_of(num_envs: usize, steps: usize) -> impl Strategy<Value = Owned> {
+    let numbers = move || proptest::collection::vec(-10.0_f32..10.0, num_envs * steps);
+    let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), num_envs * steps);
+    let log_ratios = proptest::collection::vec(-3.0..3.0_f64, num_envs * steps);
     (numbers(), numbers(), numbers(), flags(), flags(), log_ratios).prop_map(
-        |(rewards, values, mut next_values, terminated, truncated, log_ratios)| {
+        move |(rewards, values, mut next_values, terminated, truncated, log_ratios)| {
             // Within an episode the next value is the value of the next step.
-            for i in 0..values.len() - 2 {
+            for i in 0..values.len() - num_envs {
                 if !terminated[i] && !truncated[i] {
-                    next_values[i] = values[i + 2];
+                    next_values[i] = values[i + num_envs];
                 }
             }
-            Owned { num_envs: 2, rewards, values, next_values, terminated, truncated, log_ratios }
+            Owned { num_envs, rewards, values, next_values, terminated, truncated, log_ratios }
         },
     )
+}
+
+#[allow(clippy::cast_possible_truncation)] // rollouts are kept in single precision
+pub fn rounded(rows: &[Vec<f64>]) -> Vec<f32> {
+    rows.iter().flatten().map(|&number| number as f32).collect()
 }
 
 #[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
