@@ -17,11 +17,10 @@ pub fn solve(a: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
     for column in 0..size {
         let pivot = (column..size).max_by(|&i, &j| rows[i][column].abs().total_cmp(&rows[j][column].abs())).unwrap();
         rows.swap(column, pivot);
-        for row in column + 1..size {
-            let factor = rows[row][column] / rows[column][column];
-            for k in column..=size {
-                rows[row][k] -= factor * rows[column][k];
-            }
+        let (done, below) = rows.split_at_mut(column + 1);
+        for row in below {
+            let factor = row[column] / done[column][column];
+            row.iter_mut().zip(&done[column]).for_each(|(entry, above)| *entry -= factor * above);
         }
     }
     let mut x = vec![0.0; size];
