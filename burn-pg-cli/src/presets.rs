@@ -3,7 +3,7 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 10] = [
+const PRESETS: [(&str, &str); 11] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
@@ -12,6 +12,7 @@ const PRESETS: [(&str, &str); 10] = [
     ("mountaincarcontinuous-v0-ppo", include_str!("../presets/mountaincarcontinuous-v0-ppo.toml")),
     ("pendulum-v1-a2c", include_str!("../presets/pendulum-v1-a2c.toml")),
     ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
+    ("pendulum-v1-ppo-sde", include_str!("../presets/pendulum-v1-ppo-sde.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
 ];

@@ -75,8 +75,9 @@ pub struct Config {
     pub activation: Activation,
     /// Do actor and critic share their hidden layers? Default false.
     pub shared_layers: bool,
-    /// How continuous actions are explored: `squash`, `state_dependent` and `log_std`. Default: a Gaussian of standard
-    /// deviation 1 that is clipped to the bounds.
+    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over several
+    /// steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard deviation 1 that
+    /// is clipped to the bounds.
     pub exploration: Exploration,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
@@ -201,6 +202,9 @@ pub enum ConfigError {
         /// The values it may have.
         range: &'static str,
     },
+    /// Standard deviations depend on the observation in two ways at once.
+    #[error("`exploration` has both `state_dependent` and `sde`, but must have one of them at most")]
+    AmbiguousExploration,
     /// The rollouts cannot be cut into equal minibatches.
     #[error(
         "`num_minibatches` is {num_minibatches}, which does not divide the {batch} samples of a rollout \
@@ -238,7 +242,7 @@ pub enum ConfigError {
 }
 
 /// Names that other programs give to our keys.
-const ALIASES: [(&str, &str); 25] = [
+const ALIASES: [(&str, &str); 28] = [
     ("adam_epsilon", "optimiser"),
     ("anneal_lr", "anneal_learning_rate"),
     ("batch_size", "num_minibatches"),
@@ -250,6 +254,7 @@ const ALIASES: [(&str, &str); 25] = [
     ("entropy_coef", "entropy_weight"),
     ("env_id", "env"),
     ("lambda", "gae_lambda"),
+    ("log_std_init", "exploration"),
     ("lr", "learning_rate"),
     ("minibatch_size", "num_minibatches"),
     ("n_envs", "num_envs"),
@@ -259,9 +264,11 @@ const ALIASES: [(&str, &str); 25] = [
     ("norm_adv", "normalize_advantages"),
     ("normalize", "normalize_observations"),
     ("optimizer", "optimiser"),
+    ("sde_sample_freq", "exploration"),
     ("timesteps", "total_steps"),
     ("total_timesteps", "total_steps"),
     ("update_epochs", "num_epochs"),
+    ("use_sde", "exploration"),
     ("value_coef", "value_weight"),
     ("vf_coef", "value_weight"),
 ];
@@ -354,6 +361,9 @@ impl Config {
 
         let log_std = self.exploration.log_std;
         check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;
+        if self.exploration.is_ambiguous() {
+            return Err(ConfigError::AmbiguousExploration);
+        }
 
         let batch = self.num_envs.saturating_mul(self.num_steps);
         check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
@@ -421,7 +431,10 @@ impl CheckedConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
+    use crate::policy::HeldNoise;
 
     fn read(text: &str) -> Result<CheckedConfig, ConfigError> {
         Config::from_table(text.parse().unwrap())?.validate()
@@ -461,6 +474,29 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.starts_with("`loss`") && error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn held_noise_is_read_and_refused_beside_deviations_of_the_network() -> Result<(), ConfigError> {
+        let exploration = |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.exploration);
+        assert_eq!(exploration("squash = true")?.sde, None);
+        let sde = exploration("sde = {}")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: None, learn_features: false }));
+        let sde = exploration("sde = { resample_every = 4, learn_features = true }")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
+        for sde in [Some(HeldNoise::default()), sde] {
+            let config = Config { exploration: Exploration { sde, ..Exploration::default() }, ..Config::default() };
+            assert_eq!(*read(&config.to_toml())?, config);
+        }
+
+        let error = exploration("state_dependent = true, sde = {}").unwrap_err();
+        assert_eq!(error, ConfigError::AmbiguousExploration);
+        for wrong in ["resample_every = 0", "resample_every = -1", "resample = 4", "learn_features = 1"] {
+            let error = exploration(&format!("sde = {{ {wrong} }}")).unwrap_err();
+            assert!(matches!(error, ConfigError::Value(_)), "{error}");
+            assert!(error.to_string().starts_with("`exploration` = "), "{error}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Several independent categorical distributions.
 
 use burn::tensor::{Bool, Tensor};
-use burn_pg_envs::{ActionBuffer, EnvRng};
+use burn_pg_envs::ActionBuffer;
 
 use super::{
-    ActionTensor, Categorical, Distribution, DistributionError,
+    ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
     action_tensor::misfit,
     categorical::{check_logits, draw, most_probable, rounded},
 };
@@ -68,7 +68,7 @@ impl Distribution for MultiCategorical {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
@@ -79,7 +79,7 @@ impl Distribution for MultiCategorical {
             for &size in &self.sizes {
                 let logits;
                 (logits, rest) = rest.split_at(size);
-                let (action, log_prob) = draw(logits, stream.next_f64());
+                let (action, log_prob) = draw(logits, stream.rng.next_f64());
                 actions.push(action);
                 total += log_prob;
             }

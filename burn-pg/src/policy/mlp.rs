@@ -44,9 +44,20 @@ impl Mlp {
     /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let (last, hidden) = self.layers.split_last().expect("a network has a layer");
-        let output = hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)));
-        last.forward(output)
+        self.output(self.features(input))
+    }
+
+    /// From inputs to what the last hidden layer makes of them, which is the inputs themselves if there is none.
+    #[must_use]
+    pub fn features(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = &self.layers[..self.layers.len() - 1];
+        hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)))
+    }
+
+    /// From features to outputs: the linear last layer.
+    #[must_use]
+    pub fn output(&self, features: Tensor<2>) -> Tensor<2> {
+        self.layers.last().expect("a network has a layer").forward(features)
     }
 }
 
@@ -97,13 +108,16 @@ impl MlpActorCritic {
     ///
     /// # Errors
     /// [`UnsupportedSpace`] unless observations are a box.
+    ///
+    /// # Panics
+    /// If the exploration is state-dependent in two ways: see [`Head::new`].
     pub fn new(spec: &EnvSpec, shape: &MlpShape, rng: &mut EnvRng, device: &Device) -> Result<Self, UnsupportedSpace> {
         if !matches!(spec.observation_space, Space::Box { .. }) {
             return Err(UnsupportedSpace::observation(spec));
         }
-        let head = Head::new(&spec.action_space, shape.exploration, device);
         let mut hidden = vec![spec.observation_space.flat_len()];
         hidden.extend_from_slice(&shape.hidden_sizes);
+        let head = Head::new(&spec.action_space, shape.exploration, hidden[hidden.len() - 1], device);
         let mut network = |before: &[usize], outputs: usize, gain: f64| {
             let sizes = [before, &[outputs]].concat();
             Mlp::new(&sizes, shape.activation, gain, rng, device)
@@ -126,13 +140,19 @@ impl MlpActorCritic {
             Some(trunk) => trunk.activation.apply(trunk.forward(values)),
         }
     }
+
+    /// What the actor makes of them.
+    fn act(&self, features: Tensor<2>, observation: &Observation) -> AnyDistribution {
+        let features = self.actor.features(features);
+        self.head.distribution(self.actor.output(features.clone()), features, observation)
+    }
 }
 
 impl ActorCritic for MlpActorCritic {
     type Dist = AnyDistribution;
 
     fn distribution(&self, observation: Observation) -> AnyDistribution {
-        self.head.distribution(self.actor.forward(self.features(&observation)), &observation)
+        self.act(self.features(&observation), &observation)
     }
 
     fn value(&self, observation: Observation) -> Tensor<1> {
@@ -141,7 +161,7 @@ impl ActorCritic for MlpActorCritic {
 
     fn forward(&self, observation: Observation) -> (AnyDistribution, Tensor<1>) {
         let features = self.features(&observation);
-        let distribution = self.head.distribution(self.actor.forward(features.clone()), &observation);
+        let distribution = self.act(features.clone(), &observation);
         (distribution, self.critic.forward(features).squeeze_dim(1))
     }
 }

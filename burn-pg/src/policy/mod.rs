@@ -10,7 +10,7 @@ use burn::{module::Module, tensor::Tensor};
 use burn_pg_envs::EnvSpec;
 
 pub use activation::Activation;
-pub use head::{Exploration, Head};
+pub use head::{Exploration, Head, HeldNoise};
 pub use init::orthogonal;
 pub use mlp::{Mlp, MlpActorCritic, MlpShape};
 pub use observation::Observation;

@@ -2,14 +2,14 @@
 
 use burn::tensor::Device;
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, EnvRng, VectorEnv,
+    ActionBuffer, Autoreset, EnvError, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
 use super::Rollout;
 use crate::{
     Error,
-    distribution::Distribution,
+    distribution::{ActionStream, Distribution},
     policy::{ActorCritic, Observation},
     readback::read,
     streams,
@@ -29,7 +29,7 @@ pub enum RolloutLength {
 pub struct Collector {
     envs: RecordEpisodes<Box<dyn VectorEnv>>,
     /// One stream an environment, to sample its actions from.
-    streams: Vec<EnvRng>,
+    streams: Vec<ActionStream>,
     length: RolloutLength,
     device: Device,
     /// The last actions, as the environments take them.
@@ -84,6 +84,7 @@ impl Collector {
     /// distribution, [`Error::Execution`] if the device fails.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         self.rollout.clear();
+        self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         match self.length {
             RolloutLength::Steps(steps) => {

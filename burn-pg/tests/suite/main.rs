@@ -29,5 +29,6 @@ mod returns;
 mod run;
 mod samples;
 mod schedule;
+mod state_dependent;
 mod trajectory;
 mod vtrace;
