@@ -32,8 +32,8 @@ const LEAST: f64 = 1e-37;
 /// a_k ~ N(mu_k, sum_f phi_f^2 exp(2 log_std_fk) + 1e-6)
 /// ```
 ///
-/// where the last summand keeps the density finite where all features are 0 (and no noise is added). That actions which share an `E` depend on each other is
-/// not in them, as in all on-policy uses of this noise.
+/// where the last summand keeps the density finite if all features are 0, and is not drawn. That actions which share an `E`
+/// depend on each other is left out of account, as it is by the authors.
 ///
 /// Source: A. Raffin, J. Kober, F. Stulp, *Smooth exploration for robotic reinforcement learning* (2021).
 #[derive(Debug, Clone)]

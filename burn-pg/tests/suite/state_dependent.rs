@@ -147,6 +147,7 @@ fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() 
             let ours = values(entropy.clone())[0] - 0.5 - HALF_LOG_TAU;
             assert_close(&[ours], &[0.5 * variance.ln()], tolerance(&precision), &what);
             // d log(variance) / 2 by log_std: the shares of the features in the variance.
+            let gradients = entropy.backward();
             let share = |f: usize| features[f].powi(2) * (2.0 * log_std[f]).exp() / variance;
             let expected = [share(0), share(1)];
             let tolerance = if precision.is_double() { 1e-12 } else { 1e-5 };
