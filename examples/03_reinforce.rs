@@ -15,7 +15,7 @@ use burn_pg::{
     evaluate,
     loss::{LossContext, LossTerm, PolicyGradient, normalize},
     optim::{Adam, AdamSpec, Optimiser, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, MlpActorCritic, MlpShape},
+    policy::{ActorCritic, MlpActorCritic, MlpShape, Prediction},
     rollout::{Batch, Collector, RolloutLength},
 };
 
@@ -35,8 +35,8 @@ pub fn train() -> Result<f64, Error> {
     let device = device::open(DeviceChoice::Auto)?.device;
     let autodiff = device.clone().autodiff();
     let envs = make(ENV, 8)?;
-    // It has a critic as well. Nothing here looks at the values, so its weights stay as they are.
-    let mut policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), &mut EnvRng::new(SEED), &autodiff)?;
+    let shape = MlpShape { critic: false, ..MlpShape::default() };
+    let mut policy = MlpActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(SEED), &autodiff)?;
     let mut collector = Collector::new(envs, RolloutLength::Episodes, SEED, &device)?;
     let estimator = RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero };
     let mut optimiser = Adam::new(AdamSpec::default());
@@ -51,7 +51,7 @@ pub fn train() -> Result<f64, Error> {
 
         // Climb: the same actions once more, this time with a graph. Every reward of CartPole is 1 and so every return is
         // positive; shifted to mean 0, they make an action of less than the average less likely.
-        let (distribution, values) = policy.forward(batch.observations);
+        let Prediction { distribution, values, .. } = policy.forward(batch.observations);
         let loss = PolicyGradient.compute(&LossContext {
             log_probs: distribution.log_prob(&batch.actions),
             entropies: distribution.entropy(),

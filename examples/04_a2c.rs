@@ -67,10 +67,11 @@ pub fn train() -> Result<f64, Error> {
             normalize_advantages: false,
             micro_batch_size: None,
         },
+        trust_region: None,
         learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
     };
 
-    let mut trainer = Trainer::new(parts, &config, &device);
+    let mut trainer = Trainer::new(parts, &config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         if stats.update.is_multiple_of(20) {
             let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);

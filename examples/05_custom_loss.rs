@@ -9,16 +9,13 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
-    advantage::Gae,
+    Config, DeviceChoice, Error, UpdateStats,
+    algorithm::Recipe,
     burn::module::Module,
     device,
-    envs::{EnvRng, make},
+    envs::make,
     evaluate,
-    loss::{Entropy, LossContext, LossTerm, Objective, PpoClip, TermOutput, Value, ValueClip},
-    optim::Schedule,
-    policy::MlpActorCritic,
-    rollout::{Collector, RolloutLength},
+    loss::{LossContext, LossTerm, TermOutput},
 };
 
 /// Half the mean square of what an update has changed about the log-probabilities of the actions,
@@ -55,29 +52,9 @@ fn main() -> Result<(), Error> {
 pub fn train(weight: f64) -> Result<(f64, f64), Error> {
     let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
-    let envs = make(&config.env, config.num_envs)?;
-    let rng = &mut EnvRng::new(config.seed);
-    let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.clone().autodiff())?;
-    let learner = Learner {
-        policy,
-        objective: Objective::new()
-            .with(1.0, PpoClip { clip_range: config.clip_range })
-            .with(config.value_weight, Value { clip: ValueClip::Off })
-            .with(config.entropy_weight, Entropy)
-            .with(weight, StayNear),
-        optimiser: config.optimiser.build(),
-        max_grad_norm: config.max_grad_norm,
-        normalize_advantages: config.normalize_advantages,
-        micro_batch_size: None,
-    };
-    let parts = Parts {
-        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?,
-        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
-        learner,
-        learning_rate: Schedule::Constant { value: 1e-3 },
-    };
-
-    let (mut trainer, mut history) = (Trainer::new(parts, &config, &device), Vec::new());
+    let recipe = Recipe::ppo(&config)?.with(weight, StayNear);
+    let mut trainer = recipe.build(make(&config.env, config.num_envs)?, &config, &device)?;
+    let mut history = Vec::new();
     trainer.run(&mut |stats: &UpdateStats| {
         let (return_mean, moved) = (stats.episode_return_mean.unwrap_or(f64::NAN), stats.losses["stay_near_loss"]);
         println!("{:6} steps: mean return {return_mean:.1}, moved by {moved:.5}", stats.env_steps);

@@ -9,17 +9,14 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
-    advantage::Gae,
+    Config, DeviceChoice, Error, UpdateStats,
+    algorithm::Recipe,
     burn::{self, module::Module, tensor},
     device,
     distribution::Categorical,
     envs::{EnvRng, make},
     evaluate,
-    loss::{Objective, PpoClip, Value},
-    optim::Schedule,
-    policy::{Activation, ActorCritic, Mlp, Observation},
-    rollout::{Collector, RolloutLength},
+    policy::{Activation, ActorCritic, Mlp, Observation, Prediction},
 };
 
 const WIDTH: usize = 64;
@@ -49,19 +46,11 @@ impl Residual {
 impl ActorCritic for Residual {
     type Dist = Categorical;
 
-    fn distribution(&self, observation: Observation) -> Categorical {
-        self.forward(observation).0
-    }
-
-    fn value(&self, observation: Observation) -> tensor::Tensor<1> {
-        self.forward(observation).1
-    }
-
-    /// The trunk once, for both.
-    fn forward(&self, observation: Observation) -> (Categorical, tensor::Tensor<1>) {
+    fn forward(&self, observation: Observation) -> Prediction<Categorical> {
         let stem = Activation::Tanh.apply(self.stem.forward(observation.values));
         let features = stem.clone() + self.block.forward(stem);
-        (Categorical::new(self.actor.forward(features.clone())), self.critic.forward(features).squeeze_dim(1))
+        let distribution = Categorical::new(self.actor.forward(features.clone()));
+        Prediction::new(distribution).with_values(self.critic.forward(features).squeeze_dim(1))
     }
 }
 
@@ -78,18 +67,9 @@ pub fn train() -> Result<f64, Error> {
     let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
     let envs = make(&config.env, config.num_envs)?;
-    let learner = Learner {
-        policy: Residual::new(4, 2, &mut EnvRng::new(config.seed), &device.clone().autodiff()),
-        objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2 }).with(0.5, Value::default()),
-        optimiser: config.optimiser.build(),
-        max_grad_norm: 0.5,
-        normalize_advantages: true,
-        micro_batch_size: None,
-    };
-    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
-    let estimator = Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda });
-    let parts = Parts { collector, estimator, learner, learning_rate: Schedule::Constant { value: 1e-3 } };
-    let mut trainer = Trainer::new(parts, &config, &device);
+    let mut trainer = Recipe::ppo(&config)?.build_with(envs, &config, &device, |spec, rng, device| {
+        Residual::new(spec.observation_space.flat_len(), 2, rng, device)
+    })?;
     trainer.run(&mut |stats: &UpdateStats| {
         println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())

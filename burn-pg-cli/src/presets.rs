@@ -3,18 +3,24 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 11] = [
+const PRESETS: [(&str, &str); 17] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
+    ("acrobot-v1-trpo", include_str!("../presets/acrobot-v1-trpo.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
+    ("cartpole-v1-trpo", include_str!("../presets/cartpole-v1-trpo.toml")),
     ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
+    ("mountaincar-v0-trpo", include_str!("../presets/mountaincar-v0-trpo.toml")),
     ("mountaincarcontinuous-v0-ppo", include_str!("../presets/mountaincarcontinuous-v0-ppo.toml")),
+    ("mountaincarcontinuous-v0-trpo", include_str!("../presets/mountaincarcontinuous-v0-trpo.toml")),
     ("pendulum-v1-a2c", include_str!("../presets/pendulum-v1-a2c.toml")),
     ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
     ("pendulum-v1-ppo-sde", include_str!("../presets/pendulum-v1-ppo-sde.toml")),
+    ("pendulum-v1-trpo", include_str!("../presets/pendulum-v1-trpo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
+    ("trpo", include_str!("../presets/trpo.toml")),
 ];
 
 /// The settings of a preset.
@@ -84,6 +90,8 @@ mod tests {
             total_steps = 500_000
             shared_layers = false
             exploration = { squash = false, state_dependent = false, log_std = 0.0 }
+            recurrence = { cell = 'none' }
+            trust_region = { max_kl = 0.01 }
             normalize_observations = false
             normalize_rewards = false
         ";

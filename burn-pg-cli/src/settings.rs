@@ -18,10 +18,10 @@ pub struct Settings {
     /// The environment to train in; `burn-pg envs` lists them
     #[arg(value_name = "ENV")]
     env: Option<String>,
-    /// Algorithm: reinforce, a2c or ppo [default: ppo]
+    /// Algorithm: reinforce, a2c, trpo or ppo [default: ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters: a2c, reinforce, ppo-cleanrl, or those tuned for an environment, such as cartpole-v1-ppo [default:
+    /// Named hyperparameters: a2c, reinforce, trpo, ppo-cleanrl, or those tuned for an environment, such as cartpole-v1-ppo [default:
     /// those tuned for the environment and the algorithm, or else for the algorithm, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,

@@ -96,7 +96,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let envs = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"];
-    for (env, algo) in envs.iter().flat_map(|env| ["reinforce", "a2c", "ppo"].map(|algo| (*env, algo))) {
+    for (env, algo) in envs.iter().flat_map(|env| ["reinforce", "a2c", "trpo", "ppo"].map(|algo| (*env, algo))) {
         let out = format!("{env}-{algo}");
         let mut args = vec!["train", env, "--algo", algo, "--preset", if algo == "ppo" { "ppo-cleanrl" } else { algo }];
         args.extend(["--out", &out, "--json", "--quiet", "--device", "flex", "--set", "eval_episodes=2", "num_envs=2"]);

@@ -1,5 +1,7 @@
 //! Settings of a run: parsed leniently into a [`Config`], then checked into a [`CheckedConfig`] before anything starts.
 
+mod recurrence;
+
 use std::{fmt, ops::Deref, str::FromStr};
 
 use burn_pg_envs::UnknownName;
@@ -10,7 +12,10 @@ use crate::{
     loss::{LossSpec, Objective},
     optim::OptimiserSpec,
     policy::{Activation, Exploration, MlpShape},
+    trust_region::TrustRegionSpec,
 };
+
+pub use recurrence::{Memory, Nothing, Recurrence};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
@@ -36,7 +41,7 @@ pub struct Config {
     /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (For `reinforce`, whose
     /// rollouts are whole episodes, the steps that one may take, for `total_steps` to be kept.)
     pub num_steps: usize,
-    /// Passes over each rollout, 1 to 1,000,000. Default 4.
+    /// Passes over each rollout (of `trpo`, those that fit the critic), 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
     /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a rollout: 1.)
     pub num_minibatches: usize,
@@ -49,7 +54,7 @@ pub struct Config {
     /// Half-width of the interval around 1 in which the ratio is trusted, more than 0. Default 0.2.
     pub clip_range: f64,
     /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0; looked at
-    /// after each pass, as the `approx_kl` of its last minibatch. Default inf: never.
+    /// after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (`trpo` has `trust_region.max_kl` instead.)
     pub target_kl: f64,
     /// Limit the moves of the values by `clip_range` too? Default true.
     pub clip_value: bool,
@@ -58,8 +63,12 @@ pub struct Config {
     /// Weight of the value term, 0 or more. Default 0.5.
     pub value_weight: f64,
     /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one of
-    /// `policy_gradient`, `ppo_clip`, `kl_penalty`, `entropy` and `value`. Default: none, that of the algorithm.
+    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `entropy` and `value`. (`trpo` takes `value` for its critic, and
+    /// the rest for the step of its policy.) Default: none, that of the algorithm.
     pub loss: Vec<LossSpec>,
+    /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`, `damping`,
+    /// `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
+    pub trust_region: TrustRegionSpec,
     /// Step size of the optimiser, more than 0. Default 2.5e-4.
     pub learning_rate: f64,
     /// Let the learning rate fall in a straight line to 0? Default true.
@@ -73,12 +82,15 @@ pub struct Config {
     pub hidden_sizes: Vec<usize>,
     /// What follows each hidden layer, `tanh`, `relu` or `silu`. Default `tanh`.
     pub activation: Activation,
-    /// Do actor and critic share their hidden layers? Default false.
+    /// Do actor and critic share their hidden layers? Default false. (Not for `trpo`.)
     pub shared_layers: bool,
     /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over several
     /// steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard deviation 1 that
     /// is clipped to the bounds.
     pub exploration: Exploration,
+    /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and `burn_in`.
+    /// Default none.
+    pub recurrence: Recurrence,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
     /// Divide rewards by the running deviation of the discounted return? Default false.
@@ -109,6 +121,7 @@ impl Default for Config {
             entropy_weight: 0.01,
             value_weight: 0.5,
             loss: Vec::new(),
+            trust_region: TrustRegionSpec::default(),
             learning_rate: 2.5e-4,
             anneal_learning_rate: true,
             optimiser: OptimiserSpec::default(),
@@ -117,6 +130,7 @@ impl Default for Config {
             activation: Activation::Tanh,
             shared_layers: false,
             exploration: Exploration::default(),
+            recurrence: Recurrence::default(),
             normalize_observations: false,
             normalize_rewards: false,
             eval_episodes: 100,
@@ -132,13 +146,15 @@ pub enum Algo {
     Reinforce,
     /// Advantage actor-critic.
     A2c,
+    /// Trust-region policy optimisation.
+    Trpo,
     /// Proximal policy optimisation with the clipped surrogate.
     Ppo,
 }
 
 impl Algo {
     /// Every algorithm.
-    pub const ALL: [Self; 3] = [Self::Reinforce, Self::A2c, Self::Ppo];
+    pub const ALL: [Self; 4] = [Self::Reinforce, Self::A2c, Self::Trpo, Self::Ppo];
 
     /// Its name on the command line and in configurations.
     #[must_use]
@@ -146,6 +162,7 @@ impl Algo {
         match self {
             Self::Reinforce => "reinforce",
             Self::A2c => "a2c",
+            Self::Trpo => "trpo",
             Self::Ppo => "ppo",
         }
     }
@@ -231,6 +248,12 @@ pub enum ConfigError {
         /// Steps of a rollout.
         batch: usize,
     },
+    /// The objective has no term for one of the two networks that trpo trains in turn.
+    #[error("`loss` has no term that trains {of}, and trpo needs one")]
+    Untrained {
+        /// "the policy" or "the critic".
+        of: &'static str,
+    },
     /// The environments given are not as many as the configuration says.
     #[error("`num_envs` is {num_envs}, but {given} environments were given")]
     EnvCount {
@@ -242,10 +265,12 @@ pub enum ConfigError {
 }
 
 /// Names that other programs give to our keys.
-const ALIASES: [(&str, &str); 28] = [
+const ALIASES: [(&str, &str); 32] = [
     ("adam_epsilon", "optimiser"),
     ("anneal_lr", "anneal_learning_rate"),
     ("batch_size", "num_minibatches"),
+    ("cg_damping", "trust_region"),
+    ("cg_max_steps", "trust_region"),
     ("clip", "clip_range"),
     ("clip_coef", "clip_range"),
     ("clip_range_vf", "clip_value"),
@@ -256,7 +281,9 @@ const ALIASES: [(&str, &str); 28] = [
     ("lambda", "gae_lambda"),
     ("log_std_init", "exploration"),
     ("lr", "learning_rate"),
+    ("max_kl", "trust_region"),
     ("minibatch_size", "num_minibatches"),
+    ("n_critic_updates", "num_epochs"),
     ("n_envs", "num_envs"),
     ("n_epochs", "num_epochs"),
     ("n_steps", "num_steps"),
@@ -351,10 +378,12 @@ impl Config {
         self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
         Objective::from_specs(&self.loss).map_err(|error| ConfigError::Value(format!("`loss`: {error}")))?;
-        // A second step would follow the gradient of a policy that did not take these actions.
-        let once = self.algo == Algo::Ppo || self.num_epochs == 1 && self.num_minibatches == 1;
-        let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
-        check("num_epochs x num_minibatches", passes, once, "1 x 1: only ppo takes several steps a rollout")?;
+        self.trust_region.validate().map_err(|error| ConfigError::Value(format!("`trust_region`: {error}")))?;
+        match self.algo {
+            Algo::Reinforce | Algo::A2c => self.check_single_step()?,
+            Algo::Trpo => self.check_region()?,
+            Algo::Ppo => {}
+        }
         let widths = &self.hidden_sizes;
         let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 4096));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
@@ -371,10 +400,58 @@ impl Config {
             let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
             return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
         }
+        if let Some(memory) = self.recurrence.memory() {
+            self.check_memory(memory)?;
+        }
         if self.total_steps < batch as u64 {
             return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }
         Ok(CheckedConfig(self))
+    }
+}
+
+impl Config {
+    /// A second step would follow the gradient of a policy that did not take these actions.
+    fn check_single_step(&self) -> Result<(), ConfigError> {
+        let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
+        let once = self.num_epochs == 1 && self.num_minibatches == 1;
+        let range = "1 x 1: only ppo, and trpo for its critic, take several steps a rollout";
+        check("num_epochs x num_minibatches", passes, once, range)
+    }
+
+    /// Nothing but the step within the region may move the policy.
+    fn check_region(&self) -> Result<(), ConfigError> {
+        let (shared, decay) = (self.shared_layers, self.optimiser.weight_decay());
+        let range = "false: the steps of the critic would take the policy of trpo out of its region";
+        check("shared_layers", shared, !shared, range)?;
+        let range = "0: the decay would take the policy of trpo out of its region";
+        check("optimiser.weight_decay", decay, decay == 0.0, range)?;
+        let range = "inf: what bounds the divergence of trpo is `trust_region.max_kl`";
+        check("target_kl", self.target_kl, self.target_kl.is_infinite(), range)?;
+        for (of, of_critic) in [("the policy", false), ("the critic", true)] {
+            let trained = |summand: &LossSpec| summand.term.trains_critic() == of_critic;
+            if !self.loss.is_empty() && !self.loss.iter().any(trained) {
+                return Err(ConfigError::Untrained { of });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
+        let Memory { size, sequence_steps, burn_in } = memory;
+        check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
+        let steps = if sequence_steps == 0 { self.num_steps } else { sequence_steps };
+        let divides = self.num_steps.is_multiple_of(steps);
+        check("recurrence.sequence_steps", sequence_steps, divides, "a divisor of `num_steps`, or 0")?;
+        check("recurrence.burn_in", burn_in, burn_in <= self.num_steps, "at most `num_steps`")?;
+        let sequences = self.num_envs * (self.num_steps / steps);
+        let fits = sequences.is_multiple_of(self.num_minibatches);
+        check(
+            "num_minibatches",
+            self.num_minibatches,
+            fits,
+            "a divisor of the sequences of a rollout, which stay whole",
+        )
     }
 }
 
@@ -411,6 +488,13 @@ impl CheckedConfig {
         self.num_envs * self.num_steps
     }
 
+    /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
+    #[must_use]
+    pub fn has_critic(&self) -> bool {
+        let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
+        self.algo != Algo::Reinforce || fitted
+    }
+
     /// The networks.
     #[must_use]
     pub fn mlp_shape(&self) -> MlpShape {
@@ -418,6 +502,8 @@ impl CheckedConfig {
             hidden_sizes: self.hidden_sizes.clone(),
             activation: self.activation,
             shared: self.shared_layers,
+            critic: self.has_critic(),
+            recurrence: self.recurrence.cell(),
             exploration: self.exploration,
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     advantage::GroupSizeError,
     config::ConfigError,
     device::DeviceError,
-    distribution::DistributionError,
+    distribution::{ActionMisfit, DistributionError},
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
@@ -48,6 +48,22 @@ pub enum Error {
     /// A file of weights cannot be written, read, or does not fit the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The actions of the policy are not those of the environment. Nothing was begun.
+    #[error(transparent)]
+    ActionMisfit(#[from] ActionMisfit),
+    /// The policy does not give one row of parameters and one value for each observation. Nothing was begun.
+    #[error("for {observations} observations the policy gave {rows} distributions and {values:?} values")]
+    Prediction {
+        /// Observations given to it.
+        observations: usize,
+        /// Rows of the parameters.
+        rows: usize,
+        /// Values, if there is a critic.
+        values: Option<usize>,
+    },
+    /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
+    #[error("the advantage estimator needs the values of a critic, and the policy has none")]
+    NoCritic,
     /// The policy's output is not a distribution.
     #[error("the policy gave an impossible distribution after {env_steps} environment steps")]
     Policy {

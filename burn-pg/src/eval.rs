@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     distribution::Distribution,
-    policy::{ActorCritic, Observation},
+    policy::{ActorCritic, Observation, Prediction},
     readback::read,
-    rollout::check_observations,
+    rollout::{Recall, check_observations},
     streams,
 };
 
@@ -70,13 +70,15 @@ pub fn evaluate<P: ActorCritic>(
     let mut streams = streams::actions(seed, num_envs);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
+    let mut recall = Recall::new(num_envs, policy.memory_len(), device);
     let mut playing = num_envs;
     for step in 1..=limit {
         let env_steps = u64::from(step - 1) * num_envs as u64;
         check_observations(&envs.batch().observations, num_envs, env_steps)?;
         let batch = envs.batch();
         let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, device);
-        let distribution = policy.distribution(observation);
+        let Prediction { distribution, memory, .. } = policy.forward(recall.attach(observation, &[]));
+        recall.remember(memory);
         let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
         actions.clear();
         let chosen = if stochastic {
@@ -87,6 +89,7 @@ pub fn evaluate<P: ActorCritic>(
         chosen.map_err(|source| Error::Policy { env_steps, source })?;
         distribution.to_env(&mut actions);
         let batch = envs.step(actions.as_actions())?;
+        recall.forget(batch.ended());
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {
             let ended = batch.terminated[env] || batch.truncated[env] || step == limit;

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    distribution::Distribution,
-    loss::{LossContext, Metric, Objective, normalize},
+    loss::{Metric, Objective},
+    minibatch::{context, normalize_advantages},
     optim::{
         BatchMean, Optimiser, OptimiserState, OptimiserStateError, clip_global_norm, flatten_gradients,
         flatten_parameters, replace_parameters,
@@ -55,10 +55,10 @@ impl<P: ActorCritic> Learner<P> {
     pub fn gradient(&self, mut minibatch: Batch) -> (Tensor<1>, Vec<Metric>) {
         // A statistic of the whole minibatch, so it comes before any cut.
         if self.normalize_advantages {
-            minibatch.advantages = normalize(minibatch.advantages);
+            minibatch = normalize_advantages(minibatch);
         }
         match self.micro_batch_size {
-            Some(size) if size < minibatch.len() => self.accumulate(&minibatch, size),
+            Some(size) if size < minibatch.num_rows() => self.accumulate(&minibatch, size),
             _ => self.differentiate(minibatch),
         }
     }
@@ -104,22 +104,8 @@ impl<P: ActorCritic> Learner<P> {
     }
 
     fn differentiate(&self, samples: Batch) -> (Tensor<1>, Vec<Metric>) {
-        let output = self.objective.compute(&self.look(samples));
+        let prediction = self.policy.forward(samples.shown_to(&self.policy));
+        let output = self.objective.compute(&context(prediction, samples));
         (flatten_gradients(&self.policy, &output.loss.backward()), output.metrics)
-    }
-
-    /// What the policy now says of samples, beside what was said when they were collected.
-    fn look(&self, samples: Batch) -> LossContext {
-        let (distribution, values) = self.policy.forward(samples.observations);
-        LossContext {
-            log_probs: distribution.log_prob(&samples.actions),
-            entropies: distribution.entropy(),
-            values,
-            old_log_probs: samples.log_probs,
-            old_values: samples.values,
-            advantages: samples.advantages,
-            returns: samples.returns,
-            reference_log_probs: None,
-        }
     }
 }

@@ -12,8 +12,9 @@
 //! | advantage | [`advantage`] | says how good each action was |
 //! | objective | [`loss`] | a weighted sum of loss terms |
 //! | optimiser | [`optim`] | one global gradient norm, optimisers, gradient accumulation, schedules |
+//! | trust region | [`trust_region`] | a step that is measured by how far it takes the policy, not the weights |
 //! | loop | [`Trainer`] | all of it, on one screen |
-//! | composition | [`algorithm`] | REINFORCE, A2C and PPO, each a choice of parts |
+//! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};
@@ -45,6 +46,7 @@ mod learner;
 pub mod loss;
 mod metric_log;
 mod metrics;
+mod minibatch;
 pub mod optim;
 pub mod policy;
 mod readback;
@@ -52,6 +54,7 @@ pub mod rollout;
 pub mod run_dir;
 mod streams;
 mod train;
+pub mod trust_region;
 pub mod weights;
 
 pub use burn;
@@ -64,3 +67,4 @@ pub use eval::{Evaluation, evaluate};
 pub use learner::Learner;
 pub use metrics::{Observer, UpdateStats, explained_variance};
 pub use train::{Parts, Trainer};
+pub use trust_region::{TrustRegion, TrustRegionSpec};

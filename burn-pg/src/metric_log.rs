@@ -6,43 +6,44 @@ use burn::tensor::Tensor;
 
 use crate::{Error, loss::Metric, readback::read};
 
-/// Collects the metrics of the minibatches of one update on the device, to be read back once.
+/// Collects the metrics of the steps of one update on the device, to be read back once.
 #[derive(Default)]
 pub(crate) struct MetricLog {
+    /// The names of each row, one after the other.
     names: Vec<&'static str>,
     rows: Vec<Tensor<1>>,
 }
 
 impl MetricLog {
-    /// Adds the metrics of a minibatch; each minibatch has the same ones.
+    /// Adds the metrics of a step.
     pub(crate) fn push(&mut self, metrics: Vec<Metric>) {
-        let (names, values): (_, Vec<_>) = metrics.into_iter().unzip();
-        self.names = names;
+        let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
+        self.names.extend(names);
         self.rows.push(Tensor::cat(values, 0));
     }
 
-    /// A metric of the last minibatch, if there is one of that name. Waits for the device.
+    /// A metric of the last step, if there is one of that name. Waits for the device.
     pub(crate) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
-        let Some(column) = self.names.iter().position(|&known| known == name) else { return Ok(None) };
-        let row = self.rows.last().map(|row| read([row.clone()])).transpose()?;
-        Ok(row.map(|[numbers]| f64::from(numbers[column])))
+        let Some(row) = self.rows.last() else { return Ok(None) };
+        let names = &self.names[self.names.len() - row.dims()[0]..];
+        let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
+        let [numbers] = read([row.clone()])?;
+        Ok(Some(f64::from(numbers[column])))
     }
 
-    /// The mean of each metric over the minibatches. Waits for the device.
+    /// The mean of each metric over the steps that have it. Waits for the device.
     pub(crate) fn read_means(self, update: u64) -> Result<BTreeMap<String, f64>, Error> {
-        let rows = self.rows.len() as f64;
         let [numbers] = read([Tensor::cat(self.rows, 0)])?;
-        // Row by row, for in the minibatches after it one number that is not finite has spoilt the others.
+        // Row by row, for in the steps after it one number that is not finite has spoilt the others.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
-            let (metric, value) = (self.names[i % self.names.len()], f64::from(numbers[i]));
-            return Err(Error::NonFinite { update, metric, value });
+            return Err(Error::NonFinite { update, metric: self.names[i], value: f64::from(numbers[i]) });
         }
-        let mut means = BTreeMap::new();
-        for (i, &metric) in self.names.iter().enumerate() {
-            let column = numbers.iter().skip(i).step_by(self.names.len());
-            let mean = column.map(|&number| f64::from(number)).sum::<f64>() / rows;
-            means.insert(metric.to_owned(), mean);
+        let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+        for (name, &number) in self.names.iter().zip(&numbers) {
+            let (sum, count) = sums.entry(name).or_default();
+            *sum += f64::from(number);
+            *count += 1.0;
         }
-        Ok(means)
+        Ok(sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect())
     }
 }

@@ -37,7 +37,7 @@ pub struct UpdateStats {
     /// than a constant, and none if the returns do not vary.
     pub explained_variance: Option<f64>,
     /// The metrics of the loss terms, the whole `loss`, and the `grad_norm` before clipping; each is the mean over the
-    /// minibatches of all epochs.
+    /// minibatches of all epochs. Those of a [`TrustRegion`](crate::TrustRegion) are from its one step, and do not count in `loss`.
     #[serde(flatten)]
     pub losses: BTreeMap<String, f64>,
     /// Seconds since the run began. A time field: it differs from run to run.

@@ -14,11 +14,13 @@ use crate::{
     config::CheckedConfig,
     explained_variance,
     learner::Learner,
+    loss::ContextPart,
     metric_log::MetricLog,
     optim::Schedule,
     policy::ActorCritic,
     rollout::{Batch, Collector},
     streams,
+    trust_region::TrustRegion,
 };
 
 /// The parts that an algorithm is made of.
@@ -29,7 +31,9 @@ pub struct Parts<P> {
     pub estimator: Box<dyn AdvantageEstimator>,
     /// The networks, and what improves them.
     pub learner: Learner<P>,
-    /// Size of the steps.
+    /// The policy's own step before those of the learner, if it has one; the learner is then left with the critic.
+    pub trust_region: Option<TrustRegion>,
+    /// Size of the steps of the learner.
     pub learning_rate: Schedule,
 }
 
@@ -44,16 +48,29 @@ pub struct Trainer<P> {
 }
 
 impl<P: ActorCritic> Trainer<P> {
-    /// A run that has not begun.
-    #[must_use]
-    pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Self {
-        Self {
+    /// A run that has not begun. The parts are checked against each other.
+    ///
+    /// # Errors
+    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
+    /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there.
+    pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
+        let Parts { collector, estimator, learner, trust_region, .. } = &parts;
+        let has_critic = collector.check(&learner.policy.valid())?;
+        let given = if has_critic { &[ContextPart::Values][..] } else { &[] };
+        learner.objective.check_needs(given)?;
+        if let Some(region) = trust_region {
+            region.objective.check_needs(&[])?;
+        }
+        if estimator.needs_values() && !has_critic {
+            return Err(Error::NoCritic);
+        }
+        Ok(Self {
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
             shuffle: streams::shuffle(config.seed),
             update: 0,
-        }
+        })
     }
 
     /// The policy as it is now.
@@ -98,28 +115,32 @@ impl<P: ActorCritic> Trainer<P> {
         Ok(())
     }
 
-    /// One update: a rollout, and several epochs of minibatches over it. (The time fields of the result are 0.)
+    /// One update: a rollout, the step within the trust region if there is one, and several epochs of minibatches. (The time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Objective`] if a term of the objective needs what is not there, [`Error::Observation`], [`Error::Reward`]
-    /// or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
+    /// [`Error::Observation`], [`Error::Reward`] or [`Error::NonFinite`] if an observation, a reward or a metric is not finite, [`Error::Policy`] if the policy's
     /// output is not a distribution, [`Error::Execution`] if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
-        let Parts { collector, estimator, learner, learning_rate } = &mut self.parts;
-        learner.objective.check_needs(&[])?;
+        let Parts { collector, estimator, learner, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
         let learning_rate = learning_rate.at(env_steps, self.config.horizon());
         let rollout = collector.collect(&learner.policy.valid())?;
         rollout.check_rewards(env_steps)?;
         let targets = estimator.estimate(&rollout.trajectory());
-        let explained_variance = explained_variance(&rollout.values, &targets.returns);
+        let explained_variance =
+            (!rollout.values.is_empty()).then(|| explained_variance(&rollout.values, &targets.returns)).flatten();
         let batch = Batch::new(rollout, &targets, &self.device);
 
         let (mut log, mut epochs) = (MetricLog::default(), 0);
         let before = learner.snapshot();
+        if let Some(region) = trust_region {
+            let (policy, metrics) = region.step(learner.policy.clone(), batch.clone())?;
+            learner.policy = policy;
+            log.push(metrics);
+        }
         while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
             let batch = batch.shuffled(&mut self.shuffle);
-            for minibatch in batch.minibatches(batch.len().div_ceil(self.config.num_minibatches)) {
+            for minibatch in batch.minibatches(batch.num_rows().div_ceil(self.config.num_minibatches)) {
                 log.push(learner.step(minibatch, learning_rate));
             }
             epochs += 1;
@@ -134,6 +155,9 @@ impl<P: ActorCritic> Trainer<P> {
             }
         };
         learner.objective.after_update(&losses);
+        if let Some(region) = trust_region {
+            region.objective.after_update(&losses);
+        }
         Ok(UpdateStats {
             update: self.update,
             env_steps: collector.env_steps(),

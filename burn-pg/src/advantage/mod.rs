@@ -43,4 +43,9 @@ impl Targets {
 pub trait AdvantageEstimator: Send {
     /// One advantage and one return for each step.
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets;
+
+    /// Does it look at the values of a critic? Default true.
+    fn needs_values(&self) -> bool {
+        true
+    }
 }

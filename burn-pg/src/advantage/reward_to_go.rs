@@ -60,4 +60,8 @@ impl AdvantageEstimator for RewardToGo {
             false => Targets { advantages: returns.clone(), returns },
         }
     }
+
+    fn needs_values(&self) -> bool {
+        self.baseline || self.bootstrap == Bootstrap::NextValues
+    }
 }

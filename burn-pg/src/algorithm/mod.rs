@@ -1,32 +1,35 @@
-//! Algorithms: each is a choice of parts for the one [loop](crate::Trainer).
+//! Algorithms: each is a [recipe](Recipe), a choice of parts for the one [loop](crate::Trainer).
+//!
+//! | algorithm | rollouts | advantages | objective |
+//! | --- | --- | --- | --- |
+//! | [`reinforce`] | whole episodes | discounted rewards to go | policy gradient, entropy |
+//! | [`a2c`] | steps | generalised advantages | policy gradient, value, entropy |
+//! | [`trpo`] | steps | generalised advantages | surrogate, entropy, in a trust region; then value, in several passes |
+//! | [`ppo`] | steps | generalised advantages | clipped surrogate, value, entropy; several passes over a rollout |
 
 mod a2c;
-mod assemble;
 mod envs;
 mod ppo;
+mod recipe;
 mod reinforce;
+mod trpo;
 
 use burn::tensor::Device;
+use burn_pg_envs::make;
 
-use crate::{
-    Error, Trainer,
-    config::{Algo, CheckedConfig},
-    policy::MlpActorCritic,
-};
+use crate::{Error, Trainer, config::CheckedConfig, policy::MlpActorCritic};
 
-pub use a2c::{a2c, a2c_in};
+pub use a2c::a2c;
 pub use envs::{evaluation_envs, training_envs};
-pub use ppo::{ppo, ppo_in};
-pub use reinforce::{reinforce, reinforce_in};
+pub use ppo::ppo;
+pub use recipe::Recipe;
+pub use reinforce::reinforce;
+pub use trpo::trpo;
 
-/// The algorithm that the configuration names.
+/// The algorithm that the configuration names, in the environment that it names.
 ///
 /// # Errors
-/// [`Error::Env`] if the environment is unknown; [`Error::Space`] if its spaces are not supported.
+/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
 pub fn configured(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
-    match config.algo {
-        Algo::Reinforce => reinforce(config, device),
-        Algo::A2c => a2c(config, device),
-        Algo::Ppo => ppo(config, device),
-    }
+    Recipe::of(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

@@ -1,9 +1,9 @@
 //! Proximal policy optimisation.
 
 use burn::tensor::Device;
-use burn_pg_envs::{VectorEnv, make};
+use burn_pg_envs::make;
 
-use super::assemble::{Recipe, assemble};
+use super::Recipe;
 use crate::{
     Error, Trainer,
     advantage::Gae,
@@ -13,34 +13,33 @@ use crate::{
     rollout::RolloutLength,
 };
 
-/// PPO with the clipped surrogate, on a registered environment, with a perceptron as policy and another as value.
-///
-/// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; [`Error::Space`] if its spaces are not supported.
-pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
-    ppo_in(make(&config.env, config.num_envs)?, config, device)
+impl Recipe {
+    /// PPO with the clipped surrogate.
+    ///
+    /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
+    ///
+    /// # Errors
+    /// [`Error::Objective`] if the objective of the configuration contradicts itself.
+    pub fn ppo(config: &CheckedConfig) -> Result<Self, Error> {
+        let range = config.clip_range;
+        let clip = if config.clip_value { ValueClip::Pessimistic { range } } else { ValueClip::Off };
+        let recipe = Self {
+            length: RolloutLength::Steps(config.num_steps),
+            estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
+            objective: Objective::new()
+                .with(1.0, PpoClip { clip_range: range })
+                .with(config.value_weight, Value { clip })
+                .with(config.entropy_weight, Entropy),
+            trust_region: None,
+        };
+        recipe.with_objective_of(config)
+    }
 }
 
-/// [`ppo`] in environments of your own; `env` of the configuration is not looked at.
+/// [The recipe](Recipe::ppo) with perceptrons, in the environment that the configuration names.
 ///
 /// # Errors
-/// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their spaces are not supported.
-pub fn ppo_in(
-    envs: Box<dyn VectorEnv>,
-    config: &CheckedConfig,
-    device: &Device,
-) -> Result<Trainer<MlpActorCritic>, Error> {
-    let range = config.clip_range;
-    let clip = if config.clip_value { ValueClip::Pessimistic { range } } else { ValueClip::Off };
-    let recipe = Recipe {
-        length: RolloutLength::Steps(config.num_steps),
-        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
-        objective: Objective::new()
-            .with(1.0, PpoClip { clip_range: range })
-            .with(config.value_weight, Value { clip })
-            .with(config.entropy_weight, Entropy),
-    };
-    assemble(recipe, envs, config, device)
+/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
+pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+    Recipe::ppo(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

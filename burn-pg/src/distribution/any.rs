@@ -1,11 +1,11 @@
 //! Any of the distributions, chosen at run time.
 
 use burn::tensor::Tensor;
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian, MultiCategorical,
-    SquashedGaussian, StateDependentGaussian,
+    ActionMisfit, ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian,
+    MultiCategorical, SquashedGaussian, StateDependentGaussian,
 };
 
 /// The distribution that suits the action space of an environment.
@@ -46,6 +46,10 @@ macro_rules! each {
 impl Distribution for AnyDistribution {
     fn parameters(&self) -> Tensor<2> {
         each!(self, inner => inner.parameters())
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        each!(self, inner => inner.check_space(space))
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {

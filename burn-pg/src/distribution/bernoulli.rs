@@ -1,11 +1,11 @@
 //! Independent coin tosses.
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded,
-    check_finite,
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
+    categorical::rounded, check_finite,
 };
 
 /// K independent components that are each true with probability `sigmoid(logit)`.
@@ -37,6 +37,12 @@ impl Bernoulli {
 impl Distribution for Bernoulli {
     fn parameters(&self) -> Tensor<2> {
         self.logits.clone()
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        let [_, components] = self.logits.dims();
+        let fits = matches!(space, Space::MultiBinary { n } if *n as usize == components);
+        ActionMisfit::unless(fits, || format!("{components} components that are true or false"), space)
     }
 
     /// `sum_k log sigmoid(l_k)`, with the sign of `l_k` turned where the component is false.

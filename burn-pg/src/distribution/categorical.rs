@@ -1,9 +1,9 @@
 //! The categorical distribution.
 
 use burn::tensor::{Bool, Tensor, activation::log_softmax};
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
-use super::{ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
+use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
 
 /// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
 const LEAST_LOG_PROB: f64 = -1e4;
@@ -45,6 +45,12 @@ impl Categorical {
 impl Distribution for Categorical {
     fn parameters(&self) -> Tensor<2> {
         self.logits.clone()
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        let [_, actions] = self.logits.dims();
+        let fits = matches!(space, Space::Discrete { n, .. } if *n as usize == actions);
+        ActionMisfit::unless(fits, || format!("one of {actions} actions"), space)
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {

@@ -1,11 +1,11 @@
 //! The diagonal Gaussian.
 
 use burn::tensor::Tensor;
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded,
-    check_finite,
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
+    categorical::rounded, check_finite,
 };
 
 /// `log(2 pi) / 2`.
@@ -51,6 +51,12 @@ impl Distribution for Gaussian {
     /// Means, then logarithms of standard deviations.
     fn parameters(&self) -> Tensor<2> {
         Tensor::cat(vec![self.mean.clone(), self.log_std.clone()], 1)
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        let [_, components] = self.mean.dims();
+        let fits = matches!(space, Space::Box { low, .. } if low.len() == components);
+        ActionMisfit::unless(fits, || format!("{components} continuous numbers"), space)
     }
 
     /// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`.

@@ -23,7 +23,7 @@ mod squashed_gaussian;
 mod state_dependent;
 
 use burn::tensor::Tensor;
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 pub use action_stream::ActionStream;
 pub use action_tensor::ActionTensor;
@@ -39,6 +39,12 @@ pub use state_dependent::StateDependentGaussian;
 pub trait Distribution: Sized {
     /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
     fn parameters(&self) -> Tensor<2>;
+
+    /// Checks that the actions it is over are those of `space`.
+    ///
+    /// # Errors
+    /// [`ActionMisfit`] if they are not.
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit>;
 
     /// The log-probability (or log-density) of one action each. Shape `[B]`.
     ///
@@ -74,6 +80,22 @@ pub trait Distribution: Sized {
     /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same unless
     /// the distribution says otherwise.
     fn to_env(&self, _actions: &mut ActionBuffer) {}
+}
+
+/// The actions of a policy are not those of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the policy gives {distribution}, but the environment's actions are of the space {space}")]
+pub struct ActionMisfit {
+    /// What the policy gives.
+    pub distribution: String,
+    /// What the environment takes.
+    pub space: String,
+}
+
+impl ActionMisfit {
+    fn unless(fits: bool, distribution: impl FnOnce() -> String, space: &Space) -> Result<(), Self> {
+        if fits { Ok(()) } else { Err(Self { distribution: distribution(), space: space.to_string() }) }
+    }
 }
 
 /// Numbers that do not define a distribution.

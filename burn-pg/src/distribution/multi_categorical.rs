@@ -1,10 +1,10 @@
 //! Several independent categorical distributions.
 
 use burn::tensor::{Bool, Tensor};
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
+    ActionMisfit, ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
     action_tensor::misfit,
     categorical::{check_logits, draw, most_probable, rounded},
 };
@@ -48,6 +48,14 @@ impl MultiCategorical {
 impl Distribution for MultiCategorical {
     fn parameters(&self) -> Tensor<2> {
         self.logits.clone()
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        let fits = match space {
+            Space::MultiDiscrete { sizes } => sizes.iter().map(|&size| size as usize).eq(self.sizes.iter().copied()),
+            _ => false,
+        };
+        ActionMisfit::unless(fits, || format!("components of {:?} actions", self.sizes), space)
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {

@@ -3,9 +3,11 @@
 use std::f64::consts::{LN_2, PI};
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
-use super::{ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit};
+use super::{
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
+};
 
 /// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` does: actions strictly within ±1.
 ///
@@ -46,6 +48,10 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// Those of the Gaussian.
     fn parameters(&self) -> Tensor<2> {
         self.gaussian.parameters()
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        self.gaussian.check_space(space)
     }
 
     /// Of the action `tanh(u)`, for `actions` that are `u`.

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use burn::tensor::Tensor;
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal,
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal,
     action_tensor::misfit,
     categorical::rounded,
     check_finite,
@@ -101,6 +101,10 @@ impl Distribution for StateDependentGaussian {
         let std = self.log_std.clone().exp().transpose().unsqueeze_dim::<3>(0);
         let scaled = self.features.clone().unsqueeze_dim::<3>(1) * std;
         Tensor::cat(vec![self.marginal.parameters(), scaled.flatten(1, 2)], 1)
+    }
+
+    fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
+        self.marginal.check_space(space)
     }
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {

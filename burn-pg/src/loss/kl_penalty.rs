@@ -60,8 +60,7 @@ impl LossTerm for KlPenalty {
     }
 
     fn compute(&self, context: &LossContext) -> TermOutput {
-        let log_ratio = context.log_probs.clone() - context.old_log_probs.clone();
-        let ratio = ratio::exp(log_ratio.clone());
+        let (ratio, log_ratio) = ratio::of(context);
         let surrogate = (ratio.clone() * context.advantages.clone()).mean();
         let kl = ratio::k3(ratio, log_ratio);
         let approx_kl = kl.clone().inner();

@@ -3,6 +3,7 @@
 //! | term | what minimising it does | source of the samples |
 //! | --- | --- | --- |
 //! | [`PolicyGradient`] | makes good actions likelier | the current policy |
+//! | [`Surrogate`] | the same; what keeps the policy near is a [`TrustRegion`](crate::TrustRegion) | a recent policy |
 //! | [`PpoClip`] | the same, while the policy stays near the one that acted | a recent policy |
 //! | [`KlPenalty`] | the same, with a price on moving away in place of a clip | a recent policy |
 //! | [`Value`] | fits the values to the returns | any |
@@ -19,6 +20,7 @@ mod policy_gradient;
 mod ppo_clip;
 mod ratio;
 mod spec;
+mod surrogate;
 mod value;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ pub use objective::{Objective, ObjectiveState};
 pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
 pub use spec::{LossSpec, TermSpec};
+pub use surrogate::Surrogate;
 pub use value::{Value, ValueClip};
 
 /// A named number to report; without gradient, of shape `[1]`.
@@ -58,21 +61,21 @@ pub struct TermOutput {
 /// ```
 /// use burn_pg::loss::{LossContext, LossTerm, Objective, PolicyGradient, TermOutput};
 ///
-/// /// Mean square of the values: keeps them small.
-/// struct SmallValues;
+/// /// Mean square of the log-probabilities: keeps actions from becoming certain, or very unlikely.
+/// struct Moderate;
 ///
-/// impl LossTerm for SmallValues {
+/// impl LossTerm for Moderate {
 ///     fn name(&self) -> &'static str {
-///         "small_values_loss"
+///         "moderate_loss"
 ///     }
 ///
 ///     fn compute(&self, context: &LossContext) -> TermOutput {
-///         TermOutput { loss: context.values.clone().square().mean(), metrics: Vec::new() }
+///         TermOutput { loss: context.log_probs.clone().square().mean(), metrics: Vec::new() }
 ///     }
 /// }
 ///
-/// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, SmallValues);
-/// assert!(objective.terms().eq(["policy_loss", "small_values_loss"]));
+/// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, Moderate);
+/// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
 pub trait LossTerm: Send {
     /// The name under which the objective reports the term's loss, and which errors give. The terms that improve the
@@ -121,9 +124,14 @@ const NOTHING: [String; 0] = [];
 /// advantage has no deviation and stays as it is.
 #[must_use]
 pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
-    if advantages.dims() == [1] {
+    normalize_by(advantages.clone(), advantages)
+}
+
+/// Shifts and scales `advantages` as [`normalize`] would `samples`.
+pub(crate) fn normalize_by(advantages: Tensor<1>, samples: Tensor<1>) -> Tensor<1> {
+    if samples.dims() == [1] {
         return advantages;
     }
-    let (variance, mean) = advantages.clone().var_mean(0);
+    let (variance, mean) = samples.var_mean(0);
     (advantages - mean) / variance.sqrt().add_scalar(1e-8)
 }

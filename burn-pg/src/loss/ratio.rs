@@ -2,6 +2,14 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::LossContext;
+
+/// The ratios of the current policy to the one that acted, and their logarithms. Shape `[M]` each.
+pub(super) fn of(context: &LossContext) -> (Tensor<1>, Tensor<1>) {
+    let log_ratio = context.log_probs.clone() - context.old_log_probs.clone();
+    (exp(log_ratio.clone()), log_ratio)
+}
+
 /// `exp(x)`; beyond [`tangent_point`] its tangent there.
 ///
 /// An exponential that overflows makes the loss infinite and, once an infinite gradient meets a 0 further down, the

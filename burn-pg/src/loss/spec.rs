@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entropy, KlPenalty, Objective, ObjectiveError, PolicyGradient, PpoClip, Value, ValueClip};
+use super::{Entropy, KlPenalty, Objective, ObjectiveError, PolicyGradient, PpoClip, Surrogate, Value, ValueClip};
 
 /// One summand of an objective, in a configuration:
 ///
@@ -26,6 +26,8 @@ pub struct LossSpec {
 pub enum TermSpec {
     /// [`PolicyGradient`]
     PolicyGradient {},
+    /// [`Surrogate`]
+    Surrogate {},
     /// [`PpoClip`]
     PpoClip {
         /// Half-width of the interval around 1 in which the ratio is trusted.
@@ -49,6 +51,14 @@ pub enum TermSpec {
     },
 }
 
+impl TermSpec {
+    /// Is it the critic that the term trains?
+    #[must_use]
+    pub fn trains_critic(&self) -> bool {
+        matches!(self, Self::Value { .. })
+    }
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -58,9 +68,10 @@ impl Objective {
     ///
     /// # Errors
     /// [`ObjectiveError`] if a weight or a hyperparameter is out of range, or a name is given twice.
-    pub fn from_specs(specs: &[LossSpec]) -> Result<Self, ObjectiveError> {
-        specs.iter().try_fold(Self::new(), |objective, LossSpec { weight, term }| match *term {
+    pub fn from_specs<'a>(specs: impl IntoIterator<Item = &'a LossSpec>) -> Result<Self, ObjectiveError> {
+        specs.into_iter().try_fold(Self::new(), |objective, LossSpec { weight, term }| match *term {
             TermSpec::PolicyGradient {} => objective.try_with(*weight, PolicyGradient),
+            TermSpec::Surrogate {} => objective.try_with(*weight, Surrogate),
             TermSpec::PpoClip { clip_range } => objective.try_with(*weight, PpoClip { clip_range }),
             TermSpec::KlPenalty { target, weight: penalty } => {
                 objective.try_with(*weight, KlPenalty { target, weight: penalty })

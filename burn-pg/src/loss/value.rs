@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
+use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
 
 /// Half the mean squared error between values and returns,
 ///
@@ -50,18 +50,20 @@ impl LossTerm for Value {
     }
 
     fn compute(&self, context: &LossContext) -> TermOutput {
-        let (values, returns) = (&context.values, &context.returns);
+        let part = |values: &Option<Tensor<1>>| values.clone().expect("`value_loss` needs the values of a critic");
+        let (values, old, returns) = (part(&context.values), part(&context.old_values), &context.returns);
         let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
-        let limited = |range: f64| {
-            let old = context.old_values.clone();
-            old.clone() + (values.clone() - old).clamp(-range, range)
-        };
+        let limited = |range: f64| old.clone() + (values.clone() - old.clone()).clamp(-range, range);
         let error = match self.clip {
             ValueClip::Off => squared_error(values.clone()),
             ValueClip::Pessimistic { range } => squared_error(values.clone()).max_pair(squared_error(limited(range))),
             ValueClip::Hard { range } => squared_error(limited(range)),
         };
         TermOutput { loss: error.mean().mul_scalar(0.5), metrics: Vec::new() }
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::Values]
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

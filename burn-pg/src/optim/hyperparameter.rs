@@ -1,5 +1,7 @@
 //! Ranges of hyperparameters.
 
+use std::ops::RangeInclusive;
+
 /// Why the hyperparameters of an optimiser are refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,26 +32,36 @@ pub enum HyperparameterError {
 }
 
 /// Checks the hyperparameters of one optimiser. NaN is in no range.
-pub(super) struct Hyperparameters {
+pub(crate) struct Hyperparameters {
     /// The optimiser, as configurations call it.
-    pub(super) optimiser: &'static str,
+    pub(crate) optimiser: &'static str,
 }
 
 impl Hyperparameters {
-    pub(super) fn check_decay(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+    pub(crate) fn check_decay(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
         self.check(name, value, (0.0..1.0).contains(&value), "0 or more and less than 1")
     }
 
-    pub(super) fn check_share(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+    pub(crate) fn check_share(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
         self.check(name, value, (0.0..=1.0).contains(&value), "between 0 and 1")
     }
 
-    pub(super) fn check_positive(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+    pub(crate) fn check_positive(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
         self.check(name, value, value.is_finite() && value > 0.0, "more than 0")
     }
 
-    pub(super) fn check_not_negative(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
+    pub(crate) fn check_not_negative(&self, name: &'static str, value: f64) -> Result<(), HyperparameterError> {
         self.check(name, value, value.is_finite() && value >= 0.0, "0 or more")
+    }
+
+    pub(crate) fn check_count(
+        &self,
+        name: &'static str,
+        value: usize,
+        counts: RangeInclusive<usize>,
+        range: &'static str,
+    ) -> Result<(), HyperparameterError> {
+        self.check(name, value as f64, counts.contains(&value), range)
     }
 
     fn check(

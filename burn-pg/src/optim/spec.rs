@@ -49,6 +49,17 @@ impl OptimiserSpec {
         }
     }
 
+    /// How much it pulls all parameters to 0 beside what the gradient says.
+    #[must_use]
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Adam(AdamSpec { weight_decay, .. })
+            | Self::AdamW(AdamWSpec { weight_decay, .. })
+            | Self::RmsProp(RmsPropSpec { weight_decay, .. })
+            | Self::Sgd(SgdSpec { weight_decay, .. }) => *weight_decay,
+        }
+    }
+
     /// The optimiser, before its first step. Hyperparameters are taken as they are: [`validate`](Self::validate) first.
     #[must_use]
     pub fn build(self) -> Box<dyn Optimiser> {

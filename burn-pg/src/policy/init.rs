@@ -1,6 +1,31 @@
 //! Initial weights.
 
+use burn::{
+    module::Param,
+    nn::Linear,
+    tensor::{Device, TensorData},
+};
 use burn_pg_envs::EnvRng;
+
+/// A linear layer whose outputs come in `blocks`, each with [`orthogonal`] weights of its own.
+pub(super) fn orthogonal_linear(
+    inputs: usize,
+    blocks: &[usize],
+    gain: f64,
+    bias: Vec<f32>,
+    rng: &mut EnvRng,
+    device: &Device,
+) -> Linear {
+    let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| orthogonal(inputs, size, gain, rng)).collect();
+    let row =
+        |row: usize| drawn.iter().zip(blocks).flat_map(move |(block, &size)| &block[row * size..(row + 1) * size]);
+    let weight: Vec<f32> = (0..inputs).flat_map(row).copied().collect();
+    let outputs = bias.len();
+    Linear {
+        weight: Param::from_data(TensorData::new(weight, [inputs, outputs]), device),
+        bias: Some(Param::from_data(TensorData::new(bias, [outputs]), device)),
+    }
+}
 
 /// A random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: the shorter of its rows and
 /// columns are orthogonal and of length `gain`.

@@ -1,13 +1,16 @@
 //! Multi-layer perceptrons as actor and critic.
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     nn::Linear,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Tensor},
 };
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
-use super::{Activation, ActorCritic, Exploration, Head, Observation, UnsupportedSpace, orthogonal};
+use super::{
+    Activation, ActorCritic, Cell, CellKind, Exploration, Head, Observation, Prediction, UnsupportedSpace,
+    init::orthogonal_linear,
+};
 use crate::distribution::AnyDistribution;
 
 /// The gain of hidden layers.
@@ -36,7 +39,7 @@ impl Mlp {
         let last = sizes.len().checked_sub(2).expect("at least an input and an output size");
         let layers = sizes.windows(2).enumerate().map(|(i, size)| {
             let gain = if i == last { last_gain } else { HIDDEN_GAIN };
-            linear(size[0], size[1], gain, rng, device)
+            orthogonal_linear(size[0], &size[1..], gain, vec![0.0; size[1]], rng, device)
         });
         Self { layers: layers.collect(), activation }
     }
@@ -61,12 +64,6 @@ impl Mlp {
     }
 }
 
-fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut EnvRng, device: &Device) -> Linear {
-    let weight = TensorData::new(orthogonal(inputs, outputs, gain, rng), [inputs, outputs]);
-    let bias = TensorData::new(vec![0.0_f32; outputs], [outputs]);
-    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
-}
-
 /// The networks of an actor and a critic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MlpShape {
@@ -74,31 +71,41 @@ pub struct MlpShape {
     pub hidden_sizes: Vec<usize>,
     /// What follows each hidden layer.
     pub activation: Activation,
-    /// Do actor and critic share their hidden layers?
+    /// Do actor and critic share their hidden layers, and what they remember?
     pub shared: bool,
+    /// Is there a critic?
+    pub critic: bool,
+    /// The recurrent layer before the hidden layers and its width, if there is one.
+    pub recurrence: Option<(CellKind, usize)>,
     /// How continuous actions are explored.
     pub exploration: Exploration,
 }
 
 impl Default for MlpShape {
-    /// Two hidden layers of 64 each, with tanh, for actor and critic apart.
+    /// Two hidden layers of 64 each, with tanh, for actor and critic apart. Nothing is remembered.
     fn default() -> Self {
         Self {
             hidden_sizes: vec![64, 64],
             activation: Activation::Tanh,
             shared: false,
+            critic: true,
+            recurrence: None,
             exploration: Exploration::default(),
         }
     }
 }
 
-/// A policy over actions of any kind and a value, as perceptrons.
+/// A policy over actions of any kind and a value, as perceptrons; if wanted, behind recurrent layers.
 #[derive(Module, Debug)]
 pub struct MlpActorCritic {
+    /// The recurrent layer of the actor, if there is one; of both, if they share their layers.
+    memory: Option<Cell>,
+    /// That of the critic, if it has one of its own.
+    critic_memory: Option<Cell>,
     /// Hidden layers that both share, if they do.
     trunk: Option<Mlp>,
     actor: Mlp,
-    critic: Mlp,
+    critic: Option<Mlp>,
     head: Head,
 }
 
@@ -115,7 +122,13 @@ impl MlpActorCritic {
         if !matches!(spec.observation_space, Space::Box { .. }) {
             return Err(UnsupportedSpace::observation(spec));
         }
-        let mut hidden = vec![spec.observation_space.flat_len()];
+        let observed = spec.observation_space.flat_len();
+        let mut cell = |wanted: bool| {
+            let (kind, size) = shape.recurrence.filter(|_| wanted)?;
+            Some(Cell::new(kind, observed, size, rng, device))
+        };
+        let (memory, critic_memory) = (cell(true), cell(shape.critic && !shape.shared));
+        let mut hidden = vec![shape.recurrence.map_or(observed, |(_, size)| size)];
         hidden.extend_from_slice(&shape.hidden_sizes);
         let head = Head::new(&spec.action_space, shape.exploration, hidden[hidden.len() - 1], device);
         let mut network = |before: &[usize], outputs: usize, gain: f64| {
@@ -129,39 +142,52 @@ impl MlpActorCritic {
             _ => (None, hidden),
         };
         let actor = network(&before, head.inputs(&spec.action_space), POLICY_GAIN);
-        Ok(Self { trunk, actor, critic: network(&before, 1, VALUE_GAIN), head })
+        let critic = shape.critic.then(|| network(&before, 1, VALUE_GAIN));
+        Ok(Self { memory, critic_memory, trunk, actor, critic, head })
     }
 
-    /// What actor and critic begin with. Shape `[B, H]`.
-    fn features(&self, observation: &Observation) -> Tensor<2> {
-        let values = observation.values.clone();
+    /// What actor and critic begin with, of shape `[B, H]` each, and what is remembered after it.
+    fn features(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
+        let (actor, critic, memory) = self.recall(observation);
         match &self.trunk {
-            None => values,
-            Some(trunk) => trunk.activation.apply(trunk.forward(values)),
+            None => (actor, critic, memory),
+            Some(trunk) => {
+                let features = trunk.activation.apply(trunk.forward(actor));
+                (features.clone(), features, memory)
+            }
         }
     }
 
-    /// What the actor makes of them.
-    fn act(&self, features: Tensor<2>, observation: &Observation) -> AnyDistribution {
-        let features = self.actor.features(features);
-        self.head.distribution(self.actor.output(features.clone()), features, observation)
+    /// What has been observed: now, and if the policy remembers, before.
+    fn recall(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
+        let values = observation.values.clone();
+        let Some(cell) = &self.memory else {
+            return (values.clone(), values, None);
+        };
+        let sequences = observation.sequences.as_ref().expect("a policy that remembers is given sequences");
+        let begins = &sequences.begins;
+        let remembered = |from: usize, of: &Cell| sequences.memory.clone().narrow(1, from, of.memory_len());
+        let (actor, memory) = cell.forward(values.clone(), remembered(0, cell), begins);
+        let Some(critics) = &self.critic_memory else {
+            return (actor.clone(), actor, Some(memory));
+        };
+        let (critic, of_critic) = critics.forward(values, remembered(cell.memory_len(), critics), begins);
+        (actor, critic, Some(Tensor::cat(vec![memory, of_critic], 1)))
     }
 }
 
 impl ActorCritic for MlpActorCritic {
     type Dist = AnyDistribution;
 
-    fn distribution(&self, observation: Observation) -> AnyDistribution {
-        self.act(self.features(&observation), &observation)
+    fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
+        let (for_actor, for_critic, memory) = self.features(&observation);
+        let features = self.actor.features(for_actor);
+        let distribution = self.head.distribution(self.actor.output(features.clone()), features, &observation);
+        let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
+        Prediction { distribution, values, memory }
     }
 
-    fn value(&self, observation: Observation) -> Tensor<1> {
-        self.critic.forward(self.features(&observation)).squeeze_dim(1)
-    }
-
-    fn forward(&self, observation: Observation) -> (AnyDistribution, Tensor<1>) {
-        let features = self.features(&observation);
-        let distribution = self.act(features.clone(), &observation);
-        (distribution, self.critic.forward(features).squeeze_dim(1))
+    fn memory_len(&self) -> usize {
+        [&self.memory, &self.critic_memory].into_iter().flatten().map(Cell::memory_len).sum()
     }
 }

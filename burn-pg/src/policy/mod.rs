@@ -1,19 +1,25 @@
 //! Policies: networks that map observations to a distribution over actions and to a value.
 
 mod activation;
+mod cell;
 mod head;
 mod init;
 mod mlp;
 mod observation;
+mod prediction;
+mod sequences;
 
-use burn::{module::Module, tensor::Tensor};
+use burn::module::Module;
 use burn_pg_envs::EnvSpec;
 
 pub use activation::Activation;
+pub use cell::{Cell, CellKind};
 pub use head::{Exploration, Head, HeldNoise};
 pub use init::orthogonal;
 pub use mlp::{Mlp, MlpActorCritic, MlpShape};
 pub use observation::Observation;
+pub use prediction::Prediction;
+pub use sequences::Sequences;
 
 use crate::distribution::Distribution;
 
@@ -35,19 +41,19 @@ impl UnsupportedSpace {
     }
 }
 
-/// An actor and a critic in one module. A network of your own plugs in by implementing this.
+/// An actor and, if it has one, a critic in one module. A network of your own plugs in by implementing this.
 pub trait ActorCritic: Module {
     /// The distribution over actions.
     type Dist: Distribution;
 
-    /// The distribution over actions for B observations.
-    fn distribution(&self, observation: Observation) -> Self::Dist;
+    /// The distribution over actions for B observations, and their values if there is a critic.
+    ///
+    /// A policy that remembers is given [`Observation::sequences`], and puts out what it remembers after them.
+    fn forward(&self, observation: Observation) -> Prediction<Self::Dist>;
 
-    /// The estimated value of B observations. Shape `[B]`.
-    fn value(&self, observation: Observation) -> Tensor<1>;
-
-    /// Both at once; a network with a shared trunk runs it once here.
-    fn forward(&self, observation: Observation) -> (Self::Dist, Tensor<1>) {
-        (self.distribution(observation.clone()), self.value(observation))
+    /// Numbers that the policy remembers from one step of an episode to the next, M. Default 0: each observation is looked
+    /// at for itself.
+    fn memory_len(&self) -> usize {
+        0
     }
 }

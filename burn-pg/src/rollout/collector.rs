@@ -1,16 +1,16 @@
 //! Runs a policy in a batch of environments.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
-use super::Rollout;
+use super::{History, Recall, Rollout, SequenceSpec};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
-    policy::{ActorCritic, Observation},
+    policy::{ActorCritic, Observation, Prediction},
     readback::read,
     streams,
 };
@@ -31,6 +31,9 @@ pub struct Collector {
     /// One stream an environment, to sample its actions from.
     streams: Vec<ActionStream>,
     length: RolloutLength,
+    sequences: SequenceSpec,
+    /// What the policy remembers; from the first rollout on.
+    recall: Option<Recall>,
     device: Device,
     /// The last actions, as the environments take them.
     taken: ActionBuffer,
@@ -54,9 +57,23 @@ impl Collector {
             rollout: Rollout::new(envs.num_envs(), actions),
             envs,
             length,
+            sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
+            recall: None,
             device: device.clone().without_autodiff(),
             env_steps: 0,
         })
+    }
+
+    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one sequence
+    /// for each environment, without burn-in.
+    ///
+    /// # Panics
+    /// If the sequences are not as [`SequenceSpec`] says, or the collector has begun.
+    #[must_use]
+    pub fn with_sequences(mut self, sequences: SequenceSpec) -> Self {
+        assert!(self.recall.is_none(), "rollouts are cut in one way from the first to the last");
+        self.sequences = sequences.within(self.length);
+        self
     }
 
     /// Environment steps taken so far.
@@ -77,12 +94,33 @@ impl Collector {
         self.envs.episodes()
     }
 
+    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them is
+    /// what the environments take. Tells whether it has a critic.
+    ///
+    /// # Errors
+    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
+    pub fn check<P: ActorCritic>(&self, policy: &P) -> Result<bool, Error> {
+        let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
+        let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let nothing = Recall::new(num_envs, policy.memory_len(), &self.device);
+        let Prediction { distribution, values, .. } = policy.forward(nothing.attach(observation, &[]));
+        distribution.check_space(&self.envs.spec().action_space)?;
+        let ([rows, _], values) = (distribution.parameters().dims(), values.map(|values| values.dims()[0]));
+        match rows == num_envs && values.is_none_or(|values| values == num_envs) {
+            true => Ok(values.is_some()),
+            false => Err(Error::Prediction { observations: num_envs, rows, values }),
+        }
+    }
+
     /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
     ///
     /// # Errors
     /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
     /// distribution, [`Error::Execution`] if the device fails.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
+        if self.recall.is_none() {
+            self.begin(policy.memory_len());
+        }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
@@ -100,9 +138,23 @@ impl Collector {
         Ok(&self.rollout)
     }
 
+    /// Prepares to remember so many numbers of each environment.
+    fn begin(&mut self, memory_len: usize) {
+        let num_envs = self.envs.num_envs();
+        self.recall = Some(Recall::new(num_envs, memory_len, &self.device));
+        let width = self.envs.spec().observation_space.flat_len();
+        self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, width));
+    }
+
+    fn recall(&mut self) -> &mut Recall {
+        self.recall.as_mut().expect("it was made before the first step")
+    }
+
     /// Steps until every environment has ended an episode.
     fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
         self.envs.reset_where(&vec![true; self.rollout.num_envs])?;
+        let num_envs = self.rollout.num_envs;
+        self.recall().forget(0..num_envs);
         let mut playing = vec![true; self.rollout.num_envs];
         while playing.contains(&true) {
             self.act(policy)?;
@@ -120,9 +172,20 @@ impl Collector {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let observations = &batch.observations;
         check_observations(observations, num_envs, self.env_steps)?;
+        let recall = self.recall.as_mut().expect("it was made before the first step");
         let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
-        let (distribution, value) = policy.forward(observation);
-        let [parameters, values] = read([distribution.parameters().flatten(0, 1), value])?;
+        let prediction = policy.forward(recall.attach(observation, &[]));
+        let Prediction { distribution, values, memory } = prediction;
+        let step = self.rollout.begins.len() / num_envs;
+        if let (Some(history), Some(memory)) = (&mut self.rollout.history, recall.memory())
+            && history.is_joint(step)
+        {
+            let [memory] = read([memory.clone().flatten(0, 1)])?;
+            history.memories.extend_from_slice(&memory);
+        }
+        self.rollout.begins.extend_from_slice(recall.begins());
+        recall.remember(memory);
+        let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
         self.rollout.observations.extend_from_slice(observations);
         self.rollout.action_masks.extend_from_slice(&batch.action_masks);
         self.rollout.values.extend_from_slice(&values);
@@ -147,6 +210,8 @@ impl Collector {
         self.rollout.rewards.extend(rewards);
         self.rollout.terminated.extend_from_slice(&batch.terminated);
         self.rollout.truncated.extend_from_slice(&batch.truncated);
+        let recall = self.recall.as_mut().expect("it was made before the first step");
+        recall.forget(batch.ended());
         for env in batch.ended() {
             let width = batch.observations.len() / num_envs;
             let last = &batch.final_observations[env * width..(env + 1) * width];
@@ -154,6 +219,7 @@ impl Collector {
                 check_row(last, env, self.env_steps)?;
                 truncations.rows.push(first_row + env);
                 truncations.observations.extend_from_slice(last);
+                truncations.memories.extend(recall.of(env));
             }
         }
         self.env_steps += num_envs as u64;
@@ -168,7 +234,11 @@ impl Collector {
         unseen.extend_from_slice(&truncations.observations);
         let rows = self.rollout.num_envs + truncations.rows.len();
         // The value of a state does not depend on what is possible in it.
-        let [values] = read([policy.value(Observation::upload(unseen, &[], rows, &self.device))])?;
+        let unseen = Observation::upload(unseen, &[], rows, &self.device);
+        let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
+            return Ok(());
+        };
+        let [values] = read([values])?;
         let (last, finals) = values.split_at(self.rollout.num_envs);
 
         let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
@@ -183,6 +253,14 @@ impl Collector {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads the parameters of distributions, and values if there are any, with one synchronisation.
+fn read_with(parameters: Tensor<1>, values: Option<Tensor<1>>) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    match values {
+        None => read([parameters]).map(|[parameters]| (parameters, Vec::new())),
+        Some(values) => read([parameters, values]).map(|[parameters, values]| (parameters, values)),
     }
 }
 
@@ -206,4 +284,6 @@ struct Truncations {
     rows: Vec<usize>,
     /// Their final observations. Shape `[rows, D]`.
     observations: Vec<f32>,
+    /// What was remembered before those, if the policy remembers. Shape `[1, M]` each.
+    memories: Vec<Tensor<2>>,
 }

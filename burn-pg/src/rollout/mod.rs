@@ -2,10 +2,14 @@
 
 mod batch;
 mod collector;
+mod history;
+mod recall;
 
 pub use batch::Batch;
 pub(crate) use collector::check_observations;
 pub use collector::{Collector, RolloutLength};
+pub use history::{History, SequenceSpec};
+pub(crate) use recall::Recall;
 
 use burn_pg_envs::ActionBuffer;
 
@@ -24,10 +28,10 @@ pub struct Rollout {
     pub actions: ActionBuffer,
     /// Log-probabilities of the actions under the policy that took them. Shape `[T, N]`.
     pub log_probs: Vec<f32>,
-    /// Values of the observations. Shape `[T, N]`.
+    /// Values of the observations. Shape `[T, N]`; empty without a critic.
     pub values: Vec<f32>,
     /// Values of the observations that followed; of the final observation at a truncation, 0 at a termination. Shape
-    /// `[T, N]`.
+    /// `[T, N]`; empty without a critic.
     pub next_values: Vec<f32>,
     /// Rewards. Shape `[T, N]`.
     pub rewards: Vec<f32>,
@@ -37,6 +41,10 @@ pub struct Rollout {
     pub truncated: Vec<bool>,
     /// Steps to learn from: all of them, unless rollouts are of whole [`Episodes`](RolloutLength::Episodes). Shape `[T, N]`.
     pub valid: Vec<bool>,
+    /// Steps with which an episode began. Shape `[T, N]`.
+    pub begins: Vec<bool>,
+    /// What belongs to it if the policy remembers.
+    pub history: Option<History>,
 }
 
 impl Rollout {
@@ -55,6 +63,8 @@ impl Rollout {
             terminated: Vec::new(),
             truncated: Vec::new(),
             valid: Vec::new(),
+            begins: Vec::new(),
+            history: None,
         }
     }
 
@@ -70,8 +80,12 @@ impl Rollout {
         self.rewards.is_empty()
     }
 
-    /// Forgets the steps and keeps the memory.
+    /// Forgets the steps, but for what the sequences of the next rollout begin with.
     pub fn clear(&mut self) {
+        if let Some(mut history) = self.history.take() {
+            history.turn(self);
+            self.history = Some(history);
+        }
         self.observations.clear();
         self.action_masks.clear();
         self.actions.clear();
@@ -82,6 +96,7 @@ impl Rollout {
         self.terminated.clear();
         self.truncated.clear();
         self.valid.clear();
+        self.begins.clear();
     }
 
     /// Refuses rewards that would turn every weight into NaN. `env_steps` are those before the rollout.

@@ -10,7 +10,7 @@ use burn_pg::{
     distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
-    policy::{ActorCritic, MlpActorCritic, MlpShape, Observation},
+    policy::{ActorCritic, MlpActorCritic, MlpShape, Observation, Prediction},
     rollout::{Batch, Collector, Rollout, RolloutLength},
 };
 
@@ -23,24 +23,25 @@ struct Probe {
 impl ActorCritic for Probe {
     type Dist = Categorical;
 
-    fn distribution(&self, observation: Observation) -> Categorical {
-        let batch = observation.len();
-        Categorical::new(self.logits.val().unsqueeze::<2>().repeat_dim(0, batch))
-    }
-
-    fn value(&self, observation: Observation) -> Tensor<1> {
-        observation.values.squeeze_dim(1)
+    fn forward(&self, observation: Observation) -> Prediction<Categorical> {
+        let logits = self.logits.val().unsqueeze::<2>().repeat_dim(0, observation.len());
+        Prediction::new(Categorical::new(logits)).with_values(observation.values.squeeze_dim(1))
     }
 }
 
 /// Observes `100 * (episode + 1) + step`, is cut off after 3 steps, and terminates after `lifetime`.
-struct Clock {
+pub struct Clock {
     lifetime: u8,
     episode: u8,
     step: u8,
 }
 
 impl Clock {
+    /// One that terminates after so many steps, if it is not cut off before.
+    pub fn new(lifetime: u8) -> Self {
+        Self { lifetime, episode: 0, step: 0 }
+    }
+
     fn observe(&self, observation: &mut [f32]) {
         observation[0] = 100.0 * f32::from(self.episode) + f32::from(self.step);
     }
@@ -89,7 +90,7 @@ fn device() -> Device {
 /// A collector of rollouts of 4 steps, in environments that are cut off at 3, terminate at 2, and do both at 3.
 fn collector() -> Collector {
     // Made and reset once: the first episode of the run is their second, 200.
-    let envs = [9, 2, 3].map(|lifetime| Clock { lifetime, episode: 0, step: 0 });
+    let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &device()).unwrap()
 }
@@ -154,7 +155,7 @@ fn episodes_go_on_in_the_next_rollout_and_are_counted() {
 
 #[test]
 fn a_rollout_of_episodes_holds_one_of_each_environment() {
-    let envs = [9, 2, 3].map(|lifetime| Clock { lifetime, episode: 0, step: 0 });
+    let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &device()).unwrap();
     for _ in 0..2 {
@@ -222,7 +223,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
     let batch = Batch::new(rollout, &targets, &device()).shuffled(rng);
     for minibatch in batch.minibatches(64) {
-        let log_probs = policy.distribution(minibatch.observations.clone()).log_prob(&minibatch.actions);
+        let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
     }

@@ -17,7 +17,7 @@ use burn_pg::{
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip},
     optim::OptimiserSpec,
-    policy::{ActorCritic, Observation},
+    policy::{ActorCritic, Observation, Prediction},
     rollout::{Batch, Collector, RolloutLength},
 };
 use serde::Deserialize;
@@ -146,13 +146,11 @@ impl Tables {
 impl ActorCritic for Tables {
     type Dist = Categorical;
 
-    fn distribution(&self, observation: Observation) -> Categorical {
-        Categorical::new(self.theta.val().select(0, column(&observation, 0)))
-    }
-
-    fn value(&self, observation: Observation) -> Tensor<1> {
+    fn forward(&self, observation: Observation) -> Prediction<Categorical> {
         let (state, steps_to_go) = (column(&observation, 0), column(&observation, 1));
-        self.values.val().select(0, steps_to_go.mul_scalar(i64::try_from(self.states).unwrap()) + state)
+        let distribution = Categorical::new(self.theta.val().select(0, state.clone()));
+        let row = steps_to_go.mul_scalar(i64::try_from(self.states).unwrap()) + state;
+        Prediction::new(distribution).with_values(self.values.val().select(0, row))
     }
 }
 

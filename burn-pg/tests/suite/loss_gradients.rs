@@ -4,8 +4,8 @@ use burn::tensor::DType;
 use burn_pg::{
     envs::EnvRng,
     loss::{
-        Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, PolicyGradient, PpoClip, Value,
-        ValueClip, normalize,
+        Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, PolicyGradient, PpoClip, Surrogate,
+        Value, ValueClip, normalize,
     },
 };
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ fn terms() -> Vec<(&'static str, Box<dyn LossTerm>)> {
     let reference = |estimator| Box::new(KlToReference { estimator });
     vec![
         ("policy gradient", Box::new(PolicyGradient)),
+        ("surrogate", Box::new(Surrogate)),
         ("ppo clip", Box::new(PpoClip { clip_range: CLIP })),
         ("value", Box::new(Value { clip: ValueClip::Off })),
         ("value, pessimistic", Box::new(Value { clip: ValueClip::Pessimistic { range: CLIP } })),
@@ -146,6 +147,7 @@ proptest! {
             // The policy is far above the old one; k3's exponential is that of the reference over the policy.
             for (term, log_ratio, advantage) in [
                 (&ppo as &dyn LossTerm, log_ratio, advantage),
+                (&Surrogate, log_ratio, advantage),
                 (&penalty, log_ratio, advantage),
                 (&penalty, log_ratio, 0.0),
                 (&k3, -log_ratio, 0.0),

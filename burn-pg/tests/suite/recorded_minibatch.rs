@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn_pg::{
     distribution::Distribution,
     loss::LossContext,
-    policy::{ActorCritic, MlpActorCritic},
+    policy::{ActorCritic, MlpActorCritic, Prediction},
 };
 use serde::Deserialize;
 
@@ -33,13 +33,13 @@ pub struct RecordedMinibatch {
 impl RecordedMinibatch {
     /// What `policy` says of it, with the advantages as they were recorded.
     pub fn look(&self, policy: &MlpActorCritic, precision: &Precision) -> LossContext {
-        let (distribution, values) = policy.forward(precision.matrix(&self.obs).into());
+        let Prediction { distribution, values, .. } = policy.forward(precision.matrix(&self.obs).into());
         LossContext {
             log_probs: distribution.log_prob(&self.actions.tensor(precision)),
             entropies: distribution.entropy(),
             values,
             old_log_probs: precision.vector(&self.old_log_probs),
-            old_values: precision.vector(&self.old_values),
+            old_values: Some(precision.vector(&self.old_values)),
             advantages: precision.vector(&self.advantages),
             returns: precision.vector(&self.returns),
             reference_log_probs: None,

@@ -118,9 +118,11 @@ impl Iteration {
             observations: precision.matrix(&rollout.obs.concat()).into(),
             actions: RecordedActions::concat(&rollout.actions).tensor(precision),
             log_probs: precision.vector(&rollout.log_probs.concat()),
-            values: precision.vector(&rollout.values.concat()),
+            values: Some(precision.vector(&rollout.values.concat())),
             advantages: precision.vector(&expected.advantages.concat()),
             returns: precision.vector(&expected.returns.concat()),
+            burn_in: None,
+            valid: None,
         }
     }
 }

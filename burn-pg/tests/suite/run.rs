@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use burn::module::Module;
 use burn_pg::{
     Config, DeviceChoice, Error, Trainer, UpdateStats,
-    algorithm::{ppo, ppo_in},
-    config::ConfigError,
+    algorithm::{Recipe, ppo},
+    config::{Algo, ConfigError},
     device::{self, Backend},
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
@@ -231,13 +231,19 @@ impl Env for Bandit {
 fn environments_that_are_not_as_many_as_configured_are_refused() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(3).unwrap());
-    let Err(error) = ppo_in(envs, &small().validate().unwrap(), &device) else { panic!("accepted") };
+    let config = small().validate().unwrap();
+    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
     assert!(matches!(error, Error::Config(ConfigError::EnvCount { num_envs: 2, given: 3 })), "{error}");
 }
 
 #[test]
 fn an_environment_of_ones_own_is_learnt() {
+    [Algo::Trpo, Algo::Ppo].into_iter().for_each(learns_the_bandit);
+}
+
+fn learns_the_bandit(algo: Algo) {
     let config = Config {
+        algo,
         total_steps: 8_000,
         num_envs: 4,
         num_steps: 25,
@@ -247,15 +253,16 @@ fn an_environment_of_ones_own_is_learnt() {
     };
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
-    let mut trainer = ppo_in(envs, &config.validate().unwrap(), &device).unwrap();
+    let config = config.validate().unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let policy = trainer.policy().valid();
     let greedy = evaluate(&policy, envs, 1, false, &device).unwrap();
-    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0));
+    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0), "{algo}");
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let sampled = evaluate(&policy, envs, 1, true, &device).unwrap();
-    assert!(sampled.return_mean() > 0.9, "{}", sampled.return_mean());
+    assert!(sampled.return_mean() > 0.9, "{algo}: {}", sampled.return_mean());
 }
 
 /// An observation that makes [`Broken`] panic in its first step.
@@ -296,7 +303,8 @@ fn run_broken(observation: f32, reward: f64) -> Error {
         Ok(envs) => envs,
         Err(error) => return error.into(),
     };
-    let mut trainer = ppo_in(Box::new(envs), &small().validate().unwrap(), &device).unwrap();
+    let config = small().validate().unwrap();
+    let mut trainer = Recipe::ppo(&config).unwrap().build(Box::new(envs), &config, &device).unwrap();
     let before = MlpWeights::of(trainer.policy());
     let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(before, MlpWeights::of(trainer.policy()), "the weights are as they were");
@@ -357,7 +365,7 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let config = small().validate().unwrap();
     let envs = Box::new(VecEnv::<Switch>::new(config.num_envs).unwrap());
-    let Err(error) = ppo_in(envs, &config, &device) else { panic!("accepted") };
+    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
     assert_eq!(
         error.to_string(),
         "environment `Switch` has the observation space MultiBinary(1), for which there is no policy yet"

@@ -65,9 +65,9 @@ impl Samples {
         LossContext {
             log_probs: leaf(&self.log_probs),
             entropies: leaf(&self.entropies),
-            values: leaf(&self.values),
+            values: Some(leaf(&self.values)),
             old_log_probs: precision.vector(&self.old_log_probs),
-            old_values: precision.vector(&self.old_values),
+            old_values: Some(precision.vector(&self.old_values)),
             advantages: precision.vector(&self.advantages),
             returns: precision.vector(&self.returns),
             reference_log_probs: Some(precision.vector(&self.reference_log_probs)),
@@ -85,6 +85,10 @@ impl Samples {
             Some(gradient) => values(gradient),
             None => vec![0.0; self.log_probs.len()],
         };
-        Slopes { log_probs: of(&context.log_probs), entropies: of(&context.entropies), values: of(&context.values) }
+        Slopes {
+            log_probs: of(&context.log_probs),
+            entropies: of(&context.entropies),
+            values: of(context.values.as_ref().unwrap()),
+        }
     }
 }

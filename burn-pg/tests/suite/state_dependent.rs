@@ -16,7 +16,7 @@ use burn_pg::{
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv, make},
     evaluate,
     optim::{flatten_gradients, flatten_parameters},
-    policy::{ActorCritic, Exploration, Head, HeldNoise, MlpActorCritic, MlpShape, Observation},
+    policy::{ActorCritic, Exploration, Head, HeldNoise, MlpActorCritic, MlpShape, Observation, Prediction},
     rollout::{Collector, Rollout, RolloutLength},
 };
 
@@ -394,14 +394,10 @@ struct Probe {
 impl ActorCritic for Probe {
     type Dist = StateDependentGaussian;
 
-    fn distribution(&self, observation: Observation) -> StateDependentGaussian {
+    fn forward(&self, observation: Observation) -> Prediction<StateDependentGaussian> {
         let features = observation.values;
         let mean = features.clone().narrow(1, 0, 1).zeros_like();
-        StateDependentGaussian::new(mean, features, self.log_std.val(), self.resample_every)
-    }
-
-    fn value(&self, observation: Observation) -> Tensor<1> {
-        observation.values.sum_dim(1).squeeze_dim(1)
+        Prediction::new(StateDependentGaussian::new(mean, features, self.log_std.val(), self.resample_every))
     }
 }
 
@@ -476,7 +472,7 @@ fn the_first_ratio_is_one_for_perceptrons() {
         let rollout = collector.collect(&policy).unwrap();
         let observations = Observation::upload(rollout.observations.clone(), &[], rollout.len(), &flex());
         let actions = ActionTensor::upload(&rollout.actions, rollout.len(), &flex());
-        let distribution = policy.distribution(observations);
+        let distribution = policy.forward(observations).distribution;
         match (&distribution, squash) {
             (AnyDistribution::StateDependentGaussian(_), false) => {}
             (AnyDistribution::SquashedStateDependentGaussian(_), true) => {}

@@ -49,6 +49,10 @@ impl AdvantageEstimator for Grpo {
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
         first_episodes(trajectory, |scores| grpo(scores, self.group_size.get(), self.scale))
     }
+
+    fn needs_values(&self) -> bool {
+        false
+    }
 }
 
 /// The advantage of each score over the mean of its group, divided as `scale` says; `group_size` scores in a row form a

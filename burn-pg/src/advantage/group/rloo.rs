@@ -38,6 +38,10 @@ impl AdvantageEstimator for Rloo {
         let judge = if self.normalize { rloo_normalized } else { rloo };
         first_episodes(trajectory, |scores| judge(scores, self.group_size.get()))
     }
+
+    fn needs_values(&self) -> bool {
+        false
+    }
 }
 
 /// The advantage of each score over the mean of the others in its group; `group_size` scores in a row form a group.

@@ -1,0 +1,162 @@
+//! What makes an algorithm.
+
+use burn::tensor::Device;
+use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv};
+
+use super::training_envs;
+use crate::{
+    Error,
+    advantage::AdvantageEstimator,
+    config::{Algo, CheckedConfig, ConfigError},
+    learner::Learner,
+    loss::{ContextPart, LossSpec, LossTerm, Objective},
+    optim::Schedule,
+    policy::{ActorCritic, MlpActorCritic},
+    rollout::{Collector, RolloutLength},
+    streams,
+    train::{Parts, Trainer},
+    trust_region::TrustRegion,
+};
+
+/// The parts in which algorithms differ. All else of a run comes from the configuration.
+///
+/// A term of one's own joins the objective of an algorithm, and a network of one's own takes the place of perceptrons:
+///
+/// ```
+/// use burn_pg::{
+///     Config, DeviceChoice, algorithm::Recipe, device, envs::make,
+///     policy::{Activation, MlpActorCritic, MlpShape},
+/// };
+///
+/// let config = Config { total_steps: 1_024, ..Config::default() }.validate()?;
+/// let device = device::open(DeviceChoice::Auto)?.device;
+/// let recipe = Recipe::of(&config)?;
+/// let shape = MlpShape { activation: Activation::Silu, ..MlpShape::default() };
+/// let mut trainer = recipe.build_with(make(&config.env, config.num_envs)?, &config, &device, |spec, rng, device| {
+///     MlpActorCritic::new(spec, &shape, rng, device).expect("CartPole's observations are a box")
+/// })?;
+/// trainer.update()?;
+/// # Ok::<(), burn_pg::Error>(())
+/// ```
+pub struct Recipe {
+    /// Where a rollout ends.
+    pub length: RolloutLength,
+    /// How good the actions were.
+    pub estimator: Box<dyn AdvantageEstimator>,
+    /// What is minimised, by the steps of an optimiser.
+    pub objective: Objective,
+    /// The policy's own step, if it has one; the objective is then that of the critic.
+    pub trust_region: Option<TrustRegion>,
+}
+
+impl Recipe {
+    /// That of the algorithm which the configuration names, with the objective of the configuration if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Objective`] if that objective contradicts itself.
+    pub fn of(config: &CheckedConfig) -> Result<Self, Error> {
+        match config.algo {
+            Algo::Reinforce => Self::reinforce(config),
+            Algo::A2c => Self::a2c(config),
+            Algo::Trpo => Self::trpo(config),
+            Algo::Ppo => Self::ppo(config),
+        }
+    }
+
+    /// With the objective of the configuration, if it has one.
+    pub(super) fn with_objective_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
+        if config.loss.is_empty() {
+            return Ok(self);
+        }
+        let of_critic = |summand: &&LossSpec| self.trust_region.is_none() || summand.term.trains_critic();
+        let (learnt, stepped): (Vec<_>, Vec<_>) = config.loss.iter().partition(of_critic);
+        self.objective = Objective::from_specs(learnt)?;
+        if let Some(region) = &mut self.trust_region {
+            region.objective = Objective::from_specs(stepped)?;
+        }
+        Ok(self)
+    }
+
+    /// Adds `weight` times `term` to the objective; if there is a trust region and the term does without values, to that of
+    /// the trust region.
+    ///
+    /// # Panics
+    /// Where [`Objective::try_with`] gives an error.
+    #[must_use]
+    pub fn with(self, weight: f64, term: impl LossTerm + 'static) -> Self {
+        match self.trust_region {
+            Some(region) if !term.needs().contains(&ContextPart::Values) => {
+                let region = TrustRegion { objective: region.objective.with(weight, term), ..region };
+                Self { trust_region: Some(region), ..self }
+            }
+            trust_region => Self { objective: self.objective.with(weight, term), trust_region, ..self },
+        }
+    }
+
+    /// A run in `envs` with perceptrons for policy and value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their observations are not supported;
+    /// see also [`Trainer::new`].
+    pub fn build(
+        self,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+    ) -> Result<Trainer<MlpActorCritic>, Error> {
+        let policy = |spec: &EnvSpec, rng: &mut EnvRng, device: &Device| {
+            MlpActorCritic::new(spec, &config.mlp_shape(), rng, device).map_err(Error::from)
+        };
+        self.assemble(envs, config, device, policy)
+    }
+
+    /// A run in `envs` with a policy of your own, which is made by `policy` for the specification of the environments, from
+    /// a stream of random numbers that belongs to the seed of the configuration, on a device with autodiff. What the
+    /// configuration says of networks is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the environments are not `num_envs`; see also [`Trainer::new`].
+    pub fn build_with<P: ActorCritic>(
+        self,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> P,
+    ) -> Result<Trainer<P>, Error> {
+        self.assemble(envs, config, device, |spec, rng, device| Ok(policy(spec, rng, device)))
+    }
+
+    fn assemble<P: ActorCritic>(
+        self,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
+    ) -> Result<Trainer<P>, Error> {
+        if envs.num_envs() != config.num_envs {
+            return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
+        }
+        let envs = training_envs(envs, config)?;
+        let policy = policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())?;
+        let learner = Learner {
+            policy,
+            objective: self.objective,
+            optimiser: config.optimiser.build(),
+            max_grad_norm: config.max_grad_norm,
+            normalize_advantages: config.normalize_advantages,
+            micro_batch_size: None,
+        };
+        let parts = Parts {
+            collector: Collector::new(envs, self.length, config.seed, device)?
+                .with_sequences(config.recurrence.sequences()),
+            estimator: self.estimator,
+            learner,
+            trust_region: self.trust_region,
+            learning_rate: match (config.anneal_learning_rate, config.learning_rate) {
+                (true, start) => Schedule::Linear { start, end: 0.0 },
+                (false, value) => Schedule::Constant { value },
+            },
+        };
+        Trainer::new(parts, config, device)
+    }
+}

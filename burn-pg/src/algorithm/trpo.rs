@@ -1,0 +1,45 @@
+//! Trust-region policy optimisation.
+
+use burn::tensor::Device;
+use burn_pg_envs::make;
+
+use super::Recipe;
+use crate::{
+    Error, Trainer, TrustRegion,
+    advantage::Gae,
+    config::CheckedConfig,
+    loss::{Entropy, Objective, Surrogate, Value, ValueClip},
+    policy::MlpActorCritic,
+    rollout::RolloutLength,
+};
+
+impl Recipe {
+    /// TRPO: one step of the policy within a trust region, then passes over the rollout that fit the critic.
+    ///
+    /// Source: J. Schulman, S. Levine, P. Moritz, M. Jordan, P. Abbeel, *Trust region policy optimization* (2015), with
+    /// generalised advantages as in their next paper (2016).
+    ///
+    /// # Errors
+    /// [`Error::Objective`] if the objective of the configuration contradicts itself.
+    pub fn trpo(config: &CheckedConfig) -> Result<Self, Error> {
+        let recipe = Self {
+            length: RolloutLength::Steps(config.num_steps),
+            estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
+            objective: Objective::new().with(config.value_weight, Value { clip: ValueClip::Off }),
+            trust_region: Some(TrustRegion {
+                objective: Objective::new().with(1.0, Surrogate).with(config.entropy_weight, Entropy),
+                spec: config.trust_region,
+                normalize_advantages: config.normalize_advantages,
+            }),
+        };
+        recipe.with_objective_of(config)
+    }
+}
+
+/// [The recipe](Recipe::trpo) with perceptrons, in the environment that the configuration names.
+///
+/// # Errors
+/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
+pub fn trpo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+    Recipe::trpo(config)?.build(make(&config.env, config.num_envs)?, config, device)
+}

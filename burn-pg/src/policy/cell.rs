@@ -1,0 +1,134 @@
+//! Recurrent layers.
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Bool, Device, Tensor},
+};
+use burn_pg_envs::EnvRng;
+use serde::{Deserialize, Serialize};
+
+use super::init::orthogonal_linear;
+
+/// The kind of a recurrent layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CellKind {
+    /// The gated recurrent unit, as PyTorch defines it. With `x` for `input W + b` and `y` for `h V + c`,
+    ///
+    /// ```text
+    /// r = sigmoid(x_r + y_r),  z = sigmoid(x_z + y_z),  n = tanh(x_n + r y_n),  h = n + z (h - n)
+    /// ```
+    ///
+    /// Source: K. Cho and others, *Learning phrase representations using RNN encoder-decoder* (2014).
+    Gru,
+    /// Long short-term memory, as PyTorch defines it. With `x` for `input W + b + h V + c`,
+    ///
+    /// ```text
+    /// c = sigmoid(x_f) c + sigmoid(x_i) tanh(x_g),   h = sigmoid(x_o) tanh(c)
+    /// ```
+    ///
+    /// Source: S. Hochreiter, J. Schmidhuber, *Long short-term memory* (1997), with the forget gate of F. Gers (2000).
+    Lstm,
+}
+
+impl CellKind {
+    /// Blocks of pre-activations: those of r, z, n; of i, f, g, o.
+    fn gates(self) -> usize {
+        match self {
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+
+    /// Vectors that are carried from step to step.
+    fn vectors(self) -> usize {
+        match self {
+            Self::Gru => 1,
+            Self::Lstm => 2,
+        }
+    }
+}
+
+/// A recurrent layer over sequences in which episodes may end.
+#[derive(Module, Debug)]
+pub struct Cell {
+    /// From inputs to the gates, `[D, gates * H]`.
+    input: Linear,
+    /// From the last output to the gates, `[H, gates * H]`.
+    hidden: Linear,
+    #[module(skip)]
+    kind: CellKind,
+    #[module(skip)]
+    size: usize,
+}
+
+impl Cell {
+    /// A layer from `inputs` numbers to `size`. Each gate's weights are orthogonal with gain 1, biases 0; but that of the
+    /// forget gate is 1, so that at first an LSTM remembers.
+    #[must_use]
+    pub fn new(kind: CellKind, inputs: usize, size: usize, rng: &mut EnvRng, device: &Device) -> Self {
+        let forget = |gate: usize| f32::from(u8::from(kind == CellKind::Lstm && gate == 1));
+        let bias: Vec<f32> = (0..kind.gates()).flat_map(|gate| vec![forget(gate); size]).collect();
+        let none = vec![0.0; bias.len()];
+        Self {
+            input: orthogonal_linear(inputs, &vec![size; kind.gates()], 1.0, bias, rng, device),
+            hidden: orthogonal_linear(size, &vec![size; kind.gates()], 1.0, none, rng, device),
+            kind,
+            size,
+        }
+    }
+
+    /// Numbers that are carried from step to step, M: H for a GRU, 2 H for an LSTM (its output, then its cell).
+    #[must_use]
+    pub fn memory_len(&self) -> usize {
+        self.kind.vectors() * self.size
+    }
+
+    /// Walks along S sequences of L steps: from inputs of shape `[S * L, D]`, the memory before them (`[S, M]`), and the
+    /// steps with which an episode begins (`[S, L]`) to outputs of shape `[S * L, H]` and the memory after them.
+    #[must_use]
+    pub fn forward(&self, inputs: Tensor<2>, memory: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
+        let [sequences, steps] = begins.dims();
+        // What does not depend on the step before is computed for all steps at once.
+        let inputs = self.input.forward(inputs).reshape([sequences, steps, self.kind.gates() * self.size]);
+        let mut memory = memory;
+        let mut outputs = Vec::with_capacity(steps);
+        for step in 0..steps {
+            // Selected, not multiplied: NaN of one episode must not reach the next.
+            let begins = begins.clone().narrow(1, step, 1).expand(memory.dims());
+            memory = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), memory.mask_fill(begins, 0));
+            outputs.push(memory.clone().narrow(1, 0, self.size));
+        }
+        let outputs: Tensor<3> = Tensor::stack(outputs, 1);
+        (outputs.reshape([sequences * steps, self.size]), memory)
+    }
+
+    /// One step: `inputs` of shape `[S, gates * H]`, and memory of shape `[S, M]`.
+    fn step(&self, inputs: Tensor<2>, memory: Tensor<2>) -> Tensor<2> {
+        let vector = |k: usize| memory.clone().narrow(1, k * self.size, self.size);
+        let gate = |of: &Tensor<2>, k: usize| of.clone().narrow(1, k * self.size, self.size);
+        let output = vector(0);
+        let hidden = self.hidden.forward(output.clone());
+        match self.kind {
+            CellKind::Gru => {
+                let reset = sigmoid(gate(&inputs, 0) + gate(&hidden, 0));
+                let update = sigmoid(gate(&inputs, 1) + gate(&hidden, 1));
+                let new = (gate(&inputs, 2) + reset * gate(&hidden, 2)).tanh();
+                new.clone() + update * (output - new)
+            }
+            CellKind::Lstm => {
+                let gates = inputs + hidden;
+                let kept = sigmoid(gate(&gates, 1)) * vector(1);
+                let cell = kept + sigmoid(gate(&gates, 0)) * gate(&gates, 2).tanh();
+                let output = sigmoid(gate(&gates, 3)) * cell.clone().tanh();
+                Tensor::cat(vec![output, cell], 1)
+            }
+        }
+    }
+}
+
+/// The logistic function, by way of the tangent: not every backend takes its own in the precision of the argument.
+fn sigmoid(x: Tensor<2>) -> Tensor<2> {
+    x.mul_scalar(0.5).tanh().add_scalar(1).mul_scalar(0.5)
+}

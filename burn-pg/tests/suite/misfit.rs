@@ -1,0 +1,171 @@
+//! Parts that do not fit together are refused before training.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Tensor},
+};
+use burn_pg::{
+    Config, Error, Learner, Parts, Trainer,
+    advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
+    algorithm::reinforce,
+    config::Algo,
+    device::{self, Backend, DeviceChoice},
+    distribution::{
+        ActionMisfit, AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian,
+    },
+    envs::make,
+    loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
+    optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
+    policy::{ActorCritic, Observation, Prediction},
+    rollout::{Collector, RolloutLength},
+};
+
+/// What a policy puts out for each observation.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Categorical(usize),
+    MultiCategorical,
+    Bernoulli,
+    Gaussian(usize),
+    Squashed(usize),
+}
+
+#[derive(Module, Debug)]
+struct Fixed {
+    weight: Param<Tensor<1>>,
+    #[module(skip)]
+    kind: Kind,
+    /// Values for so many times as many rows.
+    #[module(skip)]
+    values: Option<usize>,
+}
+
+impl ActorCritic for Fixed {
+    type Dist = AnyDistribution;
+
+    fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
+        let rows = observation.len();
+        let outputs = |width: usize| self.weight.val().unsqueeze::<2>().expand([rows, width]);
+        let prediction = Prediction::new(match self.kind {
+            Kind::Categorical(n) => AnyDistribution::Categorical(Categorical::new(outputs(n))),
+            Kind::MultiCategorical => AnyDistribution::MultiCategorical(MultiCategorical::new(outputs(2), &[2])),
+            Kind::Bernoulli => AnyDistribution::Bernoulli(Bernoulli::new(outputs(2))),
+            Kind::Gaussian(n) => AnyDistribution::Gaussian(Gaussian::new(outputs(n), outputs(n))),
+            Kind::Squashed(n) => AnyDistribution::SquashedGaussian(SquashedGaussian::new(outputs(n), outputs(n))),
+        });
+        match self.values {
+            None => prediction,
+            Some(times) => prediction.with_values(self.weight.val().expand([times * rows])),
+        }
+    }
+}
+
+fn device() -> Device {
+    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
+}
+
+/// What a trainer of such a policy says at once.
+fn refusal(
+    env: &str,
+    kind: Kind,
+    values: Option<usize>,
+    objective: Objective,
+    estimator: Box<dyn AdvantageEstimator>,
+) -> Option<Error> {
+    let config = Config { env: env.into(), ..Config::default() }.validate().unwrap();
+    let envs = make(env, 3).unwrap();
+    let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
+    let learner = Learner {
+        policy: Fixed { weight, kind, values },
+        objective,
+        optimiser: Box::new(Sgd::new(SgdSpec::default())),
+        max_grad_norm: 0.5,
+        normalize_advantages: true,
+        micro_batch_size: None,
+    };
+    let parts = Parts {
+        collector: Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap(),
+        estimator,
+        learner,
+        trust_region: None,
+        learning_rate: Schedule::Constant { value: 1e-3 },
+    };
+    Trainer::new(parts, &config, &device()).err()
+}
+
+fn rewards() -> Box<dyn AdvantageEstimator> {
+    Box::new(RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero })
+}
+
+fn plain() -> Objective {
+    Objective::new().with(1.0, PolicyGradient)
+}
+
+#[test]
+fn a_policy_for_other_actions_is_refused() {
+    let (cart, swing) = ("CartPole-v1", "Pendulum-v1");
+    for (env, kind, distribution) in [
+        (cart, Kind::Categorical(3), "one of 3 actions"),
+        (swing, Kind::Categorical(2), "one of 2 actions"),
+        (cart, Kind::MultiCategorical, "components of [2] actions"),
+        (cart, Kind::Bernoulli, "2 components that are true or false"),
+        (cart, Kind::Gaussian(1), "1 continuous numbers"),
+        (swing, Kind::Gaussian(2), "2 continuous numbers"),
+        (swing, Kind::Squashed(3), "3 continuous numbers"),
+    ] {
+        let error = refusal(env, kind, None, plain(), rewards()).unwrap();
+        let Error::ActionMisfit(ActionMisfit { distribution: given, .. }) = &error else { panic!("{error}") };
+        assert_eq!(given, distribution);
+        let message = format!("the policy gives {distribution}, but the environment's actions are of the space ");
+        assert!(error.to_string().starts_with(&message), "{error}");
+    }
+    for (env, kind) in [(cart, Kind::Categorical(2)), (swing, Kind::Gaussian(1)), (swing, Kind::Squashed(1))] {
+        assert!(refusal(env, kind, None, plain(), rewards()).is_none(), "{kind:?}");
+    }
+}
+
+#[test]
+fn values_that_are_not_one_an_observation_are_refused() {
+    let error = refusal("CartPole-v1", Kind::Categorical(2), Some(2), plain(), rewards()).unwrap();
+    assert!(matches!(error, Error::Prediction { observations: 3, rows: 3, values: Some(6) }), "{error}");
+}
+
+#[test]
+fn what_needs_a_critic_is_refused_without_one() {
+    let fitted = || plain().with(0.5, Value::default());
+    let refusal =
+        |values, objective, estimator| refusal("CartPole-v1", Kind::Categorical(2), values, objective, estimator);
+    let error = refusal(None, fitted(), rewards()).unwrap();
+    let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
+    assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
+    let critics: [fn() -> Box<dyn AdvantageEstimator>; 3] = [
+        || Box::new(Gae { gamma: 0.99, lambda: 0.95 }),
+        || Box::new(RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::Zero }),
+        || Box::new(RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::NextValues }),
+    ];
+    for estimator in critics {
+        let error = refusal(None, plain(), estimator()).unwrap();
+        assert!(matches!(error, Error::NoCritic), "{error}");
+        assert!(refusal(Some(1), fitted(), estimator()).is_none());
+    }
+}
+
+#[test]
+fn reinforce_has_no_critic() {
+    let config = |text: &str| {
+        let table = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{text}");
+        Config::from_table(table.parse().unwrap()).unwrap().validate().unwrap()
+    };
+    let parameters = |text: &str| {
+        let trainer = reinforce(&config(text), &device()).unwrap();
+        assert_eq!(config(text).algo, Algo::Reinforce);
+        let [count] = flatten_parameters(trainer.policy()).dims();
+        count
+    };
+    let actor = 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2;
+    assert_eq!(parameters(""), actor);
+    // With a term that trains it, it has one.
+    let value =
+        "[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }\n[[loss]]\nweight = 1\nterm = { kind = 'value' }";
+    assert_eq!(parameters(value), 2 * actor - 64 - 1);
+}
