@@ -3,7 +3,7 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 16] = [
+const PRESETS: [(&str, &str); 17] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
@@ -16,6 +16,7 @@ const PRESETS: [(&str, &str); 16] = [
     ("mountaincarcontinuous-v0-trpo", include_str!("../presets/mountaincarcontinuous-v0-trpo.toml")),
     ("pendulum-v1-a2c", include_str!("../presets/pendulum-v1-a2c.toml")),
     ("pendulum-v1-ppo", include_str!("../presets/pendulum-v1-ppo.toml")),
+    ("pendulum-v1-ppo-sde", include_str!("../presets/pendulum-v1-ppo-sde.toml")),
     ("pendulum-v1-trpo", include_str!("../presets/pendulum-v1-trpo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),

@@ -88,8 +88,9 @@ pub struct Config {
     pub activation: Activation,
     /// Do actor and critic share their hidden layers? Default false. (Not for `trpo`.)
     pub shared_layers: bool,
-    /// How continuous actions are explored: `squash`, `state_dependent` and `log_std`. Default: a Gaussian of standard
-    /// deviation 1 that is clipped to the bounds.
+    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over several
+    /// steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard deviation 1 that
+    /// is clipped to the bounds.
     pub exploration: Exploration,
     /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and `burn_in`.
     /// Default none.
@@ -222,6 +223,9 @@ pub enum ConfigError {
         /// The values it may have.
         range: &'static str,
     },
+    /// Standard deviations depend on the observation in two ways at once.
+    #[error("`exploration` has both `state_dependent` and `sde`, but must have one of them at most")]
+    AmbiguousExploration,
     /// The rollouts cannot be cut into equal minibatches.
     #[error(
         "`num_minibatches` is {num_minibatches}, which does not divide the {batch} samples of a rollout \
@@ -265,7 +269,7 @@ pub enum ConfigError {
 }
 
 /// Names that other programs give to our keys.
-const ALIASES: [(&str, &str); 30] = [
+const ALIASES: [(&str, &str); 33] = [
     ("adam_epsilon", "optimiser"),
     ("anneal_learning_rate", "learning_rate"),
     ("anneal_lr", "learning_rate"),
@@ -280,6 +284,7 @@ const ALIASES: [(&str, &str); 30] = [
     ("entropy_coef", "entropy_weight"),
     ("env_id", "env"),
     ("lambda", "gae_lambda"),
+    ("log_std_init", "exploration"),
     ("lr", "learning_rate"),
     ("max_kl", "trust_region"),
     ("minibatch_size", "num_minibatches"),
@@ -291,9 +296,11 @@ const ALIASES: [(&str, &str); 30] = [
     ("norm_adv", "normalize_advantages"),
     ("normalize", "normalize_observations"),
     ("optimizer", "optimiser"),
+    ("sde_sample_freq", "exploration"),
     ("timesteps", "total_steps"),
     ("total_timesteps", "total_steps"),
     ("update_epochs", "num_epochs"),
+    ("use_sde", "exploration"),
     ("value_coef", "value_weight"),
     ("vf_coef", "value_weight"),
 ];
@@ -396,6 +403,9 @@ impl Config {
 
         let log_std = self.exploration.log_std;
         check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;
+        if self.exploration.is_ambiguous() {
+            return Err(ConfigError::AmbiguousExploration);
+        }
 
         let batch = self.num_envs.saturating_mul(self.num_steps);
         check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
@@ -521,7 +531,10 @@ impl CheckedConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
+    use crate::policy::HeldNoise;
 
     fn read(text: &str) -> Result<CheckedConfig, ConfigError> {
         Config::from_table(text.parse().unwrap())?.validate()
@@ -585,6 +598,29 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn held_noise_is_read_and_refused_beside_deviations_of_the_network() -> Result<(), ConfigError> {
+        let exploration = |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.exploration);
+        assert_eq!(exploration("squash = true")?.sde, None);
+        let sde = exploration("sde = {}")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: None, learn_features: false }));
+        let sde = exploration("sde = { resample_every = 4, learn_features = true }")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
+        for sde in [Some(HeldNoise::default()), sde] {
+            let config = Config { exploration: Exploration { sde, ..Exploration::default() }, ..Config::default() };
+            assert_eq!(*read(&config.to_toml())?, config);
+        }
+
+        let error = exploration("state_dependent = true, sde = {}").unwrap_err();
+        assert_eq!(error, ConfigError::AmbiguousExploration);
+        for wrong in ["resample_every = 0", "resample_every = -1", "resample = 4", "learn_features = 1"] {
+            let error = exploration(&format!("sde = {{ {wrong} }}")).unwrap_err();
+            assert!(matches!(error, ConfigError::Value(_)), "{error}");
+            assert!(error.to_string().starts_with("`exploration` = "), "{error}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How good a policy is.
 
 use burn::tensor::Device;
-use burn_pg_envs::{ActionBuffer, Autoreset, EnvRng, VectorEnv};
+use burn_pg_envs::{ActionBuffer, Autoreset, VectorEnv};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -67,7 +67,7 @@ pub fn evaluate<P: ActorCritic>(
     envs.reset(seed)?;
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
     let mut actions = ActionBuffer::new(&envs.spec().action_space);
-    let mut streams: Vec<EnvRng> = streams::actions(seed, num_envs);
+    let mut streams = streams::actions(seed, num_envs);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
     let mut recall = Recall::new(num_envs, policy.memory_len(), device);

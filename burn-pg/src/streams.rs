@@ -6,14 +6,16 @@
 
 use burn_pg_envs::{EnvRng, SeedSequence};
 
+use crate::distribution::ActionStream;
+
 const ACTIONS: u32 = 1;
 const SHUFFLE: u32 = 2;
 const WEIGHTS: u32 = 3;
 const EVALUATION: u32 = 4;
 
 /// One stream an environment, to sample its actions from.
-pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<EnvRng> {
-    (0..).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env])).collect()
+pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
+    (0..).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env]).into()).collect()
 }
 
 /// The stream that shuffles minibatches.

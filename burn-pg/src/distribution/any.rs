@@ -1,11 +1,11 @@
 //! Any of the distributions, chosen at run time.
 
 use burn::tensor::Tensor;
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionMisfit, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian, MultiCategorical,
-    SquashedGaussian,
+    ActionMisfit, ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian,
+    MultiCategorical, SquashedGaussian, StateDependentGaussian,
 };
 
 /// The distribution that suits the action space of an environment.
@@ -22,6 +22,10 @@ pub enum AnyDistribution {
     Gaussian(Gaussian),
     /// Over a box with the bounds ±1.
     SquashedGaussian(SquashedGaussian),
+    /// Over a box, with noise that is held over several steps.
+    StateDependentGaussian(StateDependentGaussian),
+    /// Over a box with the bounds ±1, with noise that is held over several steps.
+    SquashedStateDependentGaussian(SquashedGaussian<StateDependentGaussian>),
 }
 
 /// The same expression for whatever is inside.
@@ -33,6 +37,8 @@ macro_rules! each {
             AnyDistribution::Bernoulli($inner) => $body,
             AnyDistribution::Gaussian($inner) => $body,
             AnyDistribution::SquashedGaussian($inner) => $body,
+            AnyDistribution::StateDependentGaussian($inner) => $body,
+            AnyDistribution::SquashedStateDependentGaussian($inner) => $body,
         }
     };
 }
@@ -63,6 +69,8 @@ impl Distribution for AnyDistribution {
             (Self::Bernoulli(p), Self::Bernoulli(q)) => p.kl(q),
             (Self::Gaussian(p), Self::Gaussian(q)) => p.kl(q),
             (Self::SquashedGaussian(p), Self::SquashedGaussian(q)) => p.kl(q),
+            (Self::StateDependentGaussian(p), Self::StateDependentGaussian(q)) => p.kl(q),
+            (Self::SquashedStateDependentGaussian(p), Self::SquashedStateDependentGaussian(q)) => p.kl(q),
             _ => panic!("a divergence between distributions of two kinds"),
         }
     }
@@ -70,7 +78,7 @@ impl Distribution for AnyDistribution {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {

@@ -1,11 +1,11 @@
 //! Independent coin tosses.
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionMisfit, ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded,
-    check_finite,
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
+    categorical::rounded, check_finite,
 };
 
 /// K independent components that are each true with probability `sigmoid(logit)`.
@@ -66,7 +66,7 @@ impl Distribution for Bernoulli {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
@@ -77,7 +77,7 @@ impl Distribution for Bernoulli {
             let mut total = 0.0;
             for &logit in logits {
                 let logit = f64::from(logit);
-                let action = stream.next_f64() < 1.0 / (1.0 + (-logit).exp());
+                let action = stream.rng.next_f64() < 1.0 / (1.0 + (-logit).exp());
                 let against = if action { -logit } else { logit };
                 // log sigmoid, without an exponential that overflows.
                 total -= against.max(0.0) + (-against.abs()).exp().ln_1p();

@@ -1,9 +1,9 @@
 //! The categorical distribution.
 
 use burn::tensor::{Bool, Tensor, activation::log_softmax};
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
-use super::{ActionMisfit, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
+use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
 
 /// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
 const LEAST_LOG_PROB: f64 = -1e4;
@@ -79,7 +79,7 @@ impl Distribution for Categorical {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
@@ -87,7 +87,7 @@ impl Distribution for Categorical {
         let [_, width] = self.logits.dims();
         check_logits(parameters, width, &[width])?;
         for (logits, stream) in parameters.chunks_exact(width).zip(streams) {
-            let (action, log_prob) = draw(logits, stream.next_f64());
+            let (action, log_prob) = draw(logits, stream.rng.next_f64());
             actions.push(action);
             log_probs.push(rounded(log_prob));
         }
@@ -159,6 +159,8 @@ pub(super) fn draw(logits: &[f32], uniform: f64) -> (u32, f64) {
 
 #[cfg(test)]
 mod tests {
+    use burn_pg_envs::EnvRng;
+
     use super::*;
 
     #[test]

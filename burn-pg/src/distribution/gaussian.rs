@@ -1,11 +1,11 @@
 //! The diagonal Gaussian.
 
 use burn::tensor::Tensor;
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionMisfit, ActionTensor, Distribution, DistributionError, action_tensor::misfit, categorical::rounded,
-    check_finite,
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
+    categorical::rounded, check_finite,
 };
 
 /// `log(2 pi) / 2`.
@@ -17,8 +17,10 @@ const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 /// [`TransformActions`](burn_pg_envs::wrapper::TransformActions).
 #[derive(Debug, Clone)]
 pub struct Gaussian {
-    mean: Tensor<2>,
-    log_std: Tensor<2>,
+    /// Shape `[B, K]`.
+    pub(super) mean: Tensor<2>,
+    /// Shape `[B, K]`.
+    pub(super) log_std: Tensor<2>,
 }
 
 impl Gaussian {
@@ -31,15 +33,17 @@ impl Gaussian {
         assert_eq!(mean.dims(), log_std.dims(), "one deviation for each mean");
         Self { mean, log_std }
     }
+}
 
-    /// Means. Shape `[B, K]`.
-    pub(super) fn mean(&self) -> &Tensor<2> {
-        &self.mean
-    }
+/// Continuous actions of which each, taken by itself, follows a diagonal Gaussian, however it is drawn.
+pub trait Normal: Distribution {
+    /// That Gaussian.
+    fn marginal(&self) -> &Gaussian;
+}
 
-    /// Logarithms of the standard deviations. Shape `[B, K]`.
-    pub(super) fn log_std(&self) -> &Tensor<2> {
-        &self.log_std
+impl Normal for Gaussian {
+    fn marginal(&self) -> &Gaussian {
+        self
     }
 }
 
@@ -79,7 +83,7 @@ impl Distribution for Gaussian {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
@@ -90,11 +94,8 @@ impl Distribution for Gaussian {
             let (mean, log_std) = row.split_at(width);
             let mut total = 0.0;
             for (&mean, &log_std) in mean.iter().zip(log_std) {
-                let (mean, log_std) = (f64::from(mean), f64::from(log_std));
-                let action = rounded(mean + log_std.exp() * stream.normal());
-                // Of the action as it is kept, so that the first ratio is 1.
-                let z = (f64::from(action) - mean) * (-log_std).exp();
-                total -= 0.5 * z * z + log_std + HALF_LOG_TAU;
+                let action = rounded(f64::from(mean) + f64::from(log_std).exp() * stream.rng.normal());
+                total += log_density(action, mean, log_std);
                 actions.push(action);
             }
             log_probs.push(rounded(total));
@@ -103,10 +104,27 @@ impl Distribution for Gaussian {
     }
 
     fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
-        let ActionBuffer::Continuous(actions) = actions else { misfit("Gaussian") };
-        let [_, width] = self.mean.dims();
-        check_finite(parameters, 2 * width)?;
-        actions.extend(parameters.chunks_exact(2 * width).flat_map(|row| &row[..width]));
-        Ok(())
+        let [_, len] = self.mean.dims();
+        append_means(parameters, len, 2 * len, actions)
     }
+}
+
+/// The log-density of a component of an action as it is kept, rounded, so that the first ratio is 1.
+pub(super) fn log_density(action: f32, mean: f32, log_std: f32) -> f64 {
+    let log_std = f64::from(log_std);
+    let z = (f64::from(action) - f64::from(mean)) * (-log_std).exp();
+    -0.5 * z * z - log_std - HALF_LOG_TAU
+}
+
+/// Appends the means, the first `len` numbers of each row of `width` parameters, as actions.
+pub(super) fn append_means(
+    parameters: &[f32],
+    len: usize,
+    width: usize,
+    actions: &mut ActionBuffer,
+) -> Result<(), DistributionError> {
+    let ActionBuffer::Continuous(actions) = actions else { misfit("Gaussian") };
+    check_finite(parameters, width)?;
+    actions.extend(parameters.chunks_exact(width).flat_map(|row| &row[..len]));
+    Ok(())
 }

@@ -2,7 +2,17 @@
 //!
 //! Log-probabilities and entropies are computed on the device, with gradients; sampling happens on the host, from our
 //! own streams of random numbers, so that a seed gives the same actions on any device and with any number of threads.
+//!
+//! | action space | distribution | |
+//! | --- | --- | --- |
+//! | discrete | [`Categorical`] | with masks of impossible actions |
+//! | multi-discrete | [`MultiCategorical`] | with masks of impossible actions |
+//! | multi-binary | [`Bernoulli`] | |
+//! | box | [`Gaussian`] | noise of its own for each action; actions are clipped to their bounds |
+//! | box | [`StateDependentGaussian`] | noise that is a function of the state and held over several steps |
+//! | bounded box | [`SquashedGaussian`] of either | behind a hyperbolic tangent |
 
+mod action_stream;
 mod action_tensor;
 mod any;
 mod bernoulli;
@@ -10,17 +20,20 @@ mod categorical;
 mod gaussian;
 mod multi_categorical;
 mod squashed_gaussian;
+mod state_dependent;
 
 use burn::tensor::Tensor;
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
+pub use action_stream::ActionStream;
 pub use action_tensor::ActionTensor;
 pub use any::AnyDistribution;
 pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
-pub use gaussian::Gaussian;
+pub use gaussian::{Gaussian, Normal};
 pub use multi_categorical::MultiCategorical;
 pub use squashed_gaussian::SquashedGaussian;
+pub use state_dependent::StateDependentGaussian;
 
 /// A batch of B distributions over actions.
 pub trait Distribution: Sized {
@@ -53,7 +66,7 @@ pub trait Distribution: Sized {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError>;

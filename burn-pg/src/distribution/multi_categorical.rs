@@ -1,10 +1,10 @@
 //! Several independent categorical distributions.
 
 use burn::tensor::{Bool, Tensor};
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionMisfit, ActionTensor, Categorical, Distribution, DistributionError,
+    ActionMisfit, ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
     action_tensor::misfit,
     categorical::{check_logits, draw, most_probable, rounded},
 };
@@ -76,7 +76,7 @@ impl Distribution for MultiCategorical {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
@@ -87,7 +87,7 @@ impl Distribution for MultiCategorical {
             for &size in &self.sizes {
                 let logits;
                 (logits, rest) = rest.split_at(size);
-                let (action, log_prob) = draw(logits, stream.next_f64());
+                let (action, log_prob) = draw(logits, stream.rng.next_f64());
                 actions.push(action);
                 total += log_prob;
             }

@@ -3,11 +3,13 @@
 use std::f64::consts::{LN_2, PI};
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
-use burn_pg_envs::{ActionBuffer, EnvRng, Space};
+use burn_pg_envs::{ActionBuffer, Space};
 
-use super::{ActionMisfit, ActionTensor, Distribution, DistributionError, Gaussian, action_tensor::misfit};
+use super::{
+    ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
+};
 
-/// `a = tanh(u)` for a diagonal Gaussian `u`: actions strictly within ±1.
+/// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` does: actions strictly within ±1.
 ///
 /// The actions that are sampled, recorded and learnt from are the `u` before the tangent; [`to_env`](Distribution::to_env) takes
 /// the tangent. So nothing has to be inverted, and a tangent that rounds to 1 loses nothing. Log-densities are those of `a`:
@@ -18,15 +20,21 @@ use super::{ActionMisfit, ActionTensor, Distribution, DistributionError, Gaussia
 ///
 /// Source: T. Haarnoja, A. Zhou, P. Abbeel, S. Levine, *Soft actor-critic* (2018), appendix C.
 #[derive(Debug, Clone)]
-pub struct SquashedGaussian {
-    gaussian: Gaussian,
+pub struct SquashedGaussian<G = Gaussian> {
+    gaussian: G,
 }
 
 impl SquashedGaussian {
     /// From means and logarithms of standard deviations of the Gaussian, both of shape `[B, K]`.
     #[must_use]
     pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
-        Self { gaussian: Gaussian::new(mean, log_std) }
+        Gaussian::new(mean, log_std).into()
+    }
+}
+
+impl<G: Normal> From<G> for SquashedGaussian<G> {
+    fn from(gaussian: G) -> Self {
+        Self { gaussian }
     }
 }
 
@@ -36,7 +44,7 @@ fn log_slope<const D: usize>(before: Tensor<D>) -> Tensor<D> {
     (log_sigmoid(before.clone().mul_scalar(2)) - before).add_scalar(LN_2).mul_scalar(2)
 }
 
-impl Distribution for SquashedGaussian {
+impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// Those of the Gaussian.
     fn parameters(&self) -> Tensor<2> {
         self.gaussian.parameters()
@@ -55,9 +63,10 @@ impl Distribution for SquashedGaussian {
     /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form; it is the trapezoidal rule over ±8
     /// standard deviations, within 1e-6 for deviations up to 3 and 2e-2 up to 20.
     fn entropy(&self) -> Tensor<1> {
-        let std = self.gaussian.log_std().clone().exp();
+        let Gaussian { mean, log_std } = self.gaussian.marginal();
+        let std = log_std.clone().exp();
         let expected = nodes().map(|(z, weight)| {
-            let before = self.gaussian.mean().clone() + std.clone().mul_scalar(z);
+            let before = mean.clone() + std.clone().mul_scalar(z);
             log_slope(before).mul_scalar(weight)
         });
         let expected = expected.reduce(Tensor::add).expect("there are nodes");
@@ -72,14 +81,14 @@ impl Distribution for SquashedGaussian {
     fn sample(
         &self,
         parameters: &[f32],
-        streams: &mut [EnvRng],
+        streams: &mut [ActionStream],
         actions: &mut ActionBuffer,
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
         let drawn = log_probs.len();
         self.gaussian.sample(parameters, streams, actions, log_probs)?;
         let ActionBuffer::Continuous(before) = actions else { misfit("squashed Gaussian") };
-        let [_, width] = self.gaussian.mean().dims();
+        let [_, width] = self.gaussian.marginal().mean.dims();
         let new = log_probs.len() - drawn;
         let rows = before[before.len() - new * width..].chunks_exact(width);
         for (log_prob, row) in log_probs[drawn..].iter_mut().zip(rows) {

@@ -97,7 +97,7 @@ impl Cell {
         for step in 0..steps {
             // Selected, not multiplied: NaN of one episode must not reach the next.
             let begins = begins.clone().narrow(1, step, 1).expand(memory.dims());
-            memory = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), memory.mask_fill(begins, 0));
+            memory = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), &memory.mask_fill(begins, 0));
             outputs.push(memory.clone().narrow(1, 0, self.size));
         }
         let outputs: Tensor<3> = Tensor::stack(outputs, 1);
@@ -105,7 +105,7 @@ impl Cell {
     }
 
     /// One step: `inputs` of shape `[S, gates * H]`, and memory of shape `[S, M]`.
-    fn step(&self, inputs: Tensor<2>, memory: Tensor<2>) -> Tensor<2> {
+    fn step(&self, inputs: Tensor<2>, memory: &Tensor<2>) -> Tensor<2> {
         let vector = |k: usize| memory.clone().narrow(1, k * self.size, self.size);
         let gate = |of: &Tensor<2>, k: usize| of.clone().narrow(1, k * self.size, self.size);
         let output = vector(0);

@@ -1,5 +1,7 @@
 //! From the outputs of a network to a distribution over actions.
 
+use std::num::NonZeroU32;
+
 use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
@@ -8,7 +10,9 @@ use burn_pg_envs::Space;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
-use crate::distribution::{AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian};
+use crate::distribution::{
+    AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
+};
 
 /// Bounds of logarithms of standard deviations that a network puts out: those of soft actor-critic.
 const LOG_STD: (f64, f64) = (-20.0, 2.0);
@@ -19,15 +23,39 @@ const LOG_STD: (f64, f64) = (-20.0, 2.0);
 pub struct Exploration {
     /// Behind a hyperbolic tangent, so that actions are strictly within their bounds? Default false: they are clipped.
     pub squash: bool,
-    /// Do standard deviations depend on the observation? Default false: they are parameters of their own.
+    /// Are standard deviations outputs of the network? Default false: they are parameters of their own.
     pub state_dependent: bool,
     /// Logarithm of the first standard deviations. Default 0.
     pub log_std: f64,
+    /// Is the noise a function of the state, held over several steps? Not together with `state_dependent`. Default: none,
+    /// each action has noise of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sde: Option<HeldNoise>,
+}
+
+/// Generalised state-dependent exploration, [`StateDependentGaussian`], with the outputs of the actor's last hidden layer as
+/// features. (`log_std` is then that of the noise for each feature: the first actions deviate by `exp(log_std)` times the
+/// length of the features, which is of the order of the square root of their number.)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeldNoise {
+    /// Steps for which the noise is held, at least 1. Default: none, for a whole rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resample_every: Option<NonZeroU32>,
+    /// Is the network trained through the features in the deviations too? Default false: through the means only.
+    pub learn_features: bool,
 }
 
 impl Default for Exploration {
     fn default() -> Self {
-        Self { squash: false, state_dependent: false, log_std: 0.0 }
+        Self { squash: false, state_dependent: false, log_std: 0.0, sde: None }
+    }
+}
+
+impl Exploration {
+    /// Do standard deviations depend on the observation in two ways at once?
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.state_dependent && self.sde.is_some()
     }
 }
 
@@ -36,6 +64,8 @@ impl Default for Exploration {
 pub struct Head {
     /// Logarithms of standard deviations that do not depend on the observation. Shape `[K]`.
     log_std: Option<Param<Tensor<1>>>,
+    /// Logarithms of the standard deviations of held noise. Shape `[F, K]`.
+    sde_log_std: Option<Param<Tensor<2>>>,
     #[module(skip)]
     kind: Kind,
 }
@@ -49,24 +79,31 @@ enum Kind {
 }
 
 impl Head {
-    /// For actions of `space`.
+    /// For actions of `space`, after `features` outputs of the last hidden layer.
+    ///
+    /// # Panics
+    /// If the exploration has both `state_dependent` and `sde`.
     #[must_use]
-    pub fn new(space: &Space, exploration: Exploration, device: &Device) -> Self {
+    pub fn new(space: &Space, exploration: Exploration, features: usize, device: &Device) -> Self {
+        assert!(!exploration.is_ambiguous(), "deviations from the network, or from its features: not both");
         let kind = match space {
             Space::Discrete { .. } => Kind::Categorical,
             Space::MultiDiscrete { sizes } => Kind::MultiCategorical(sizes.iter().map(|&n| n as usize).collect()),
             Space::MultiBinary { .. } => Kind::Bernoulli,
             Space::Box { low, .. } => Kind::Gaussian { len: low.len(), exploration },
         };
-        let log_std = match &kind {
+        let (mut log_std, mut sde_log_std) = (None, None);
+        if let Kind::Gaussian { len, exploration } = &kind {
             #[allow(clippy::cast_possible_truncation)] // parameters are single precision
-            Kind::Gaussian { len, exploration } if !exploration.state_dependent => {
-                let values = TensorData::new(vec![exploration.log_std as f32; *len], [*len]);
-                Some(Param::from_data(values, device))
+            let first = |count: usize| vec![exploration.log_std as f32; count];
+            if exploration.sde.is_some() {
+                let values = TensorData::new(first(features * len), [features, *len]);
+                sde_log_std = Some(Param::from_data(values, device));
+            } else if !exploration.state_dependent {
+                log_std = Some(Param::from_data(TensorData::new(first(*len), [*len]), device));
             }
-            _ => None,
-        };
-        Self { log_std, kind }
+        }
+        Self { log_std, sde_log_std, kind }
     }
 
     /// Outputs that a network must have for it.
@@ -80,9 +117,10 @@ impl Head {
         }
     }
 
-    /// The distribution that `outputs` (shape `[B, inputs]`) stand for, without the actions that are masked.
+    /// The distribution that `outputs` (shape `[B, inputs]`) of a last layer stand for, without the actions that are masked.
+    /// `features` (shape `[B, F]`) are what the last layer was given; only held noise depends on them.
     #[must_use]
-    pub fn distribution(&self, outputs: Tensor<2>, observation: &Observation) -> AnyDistribution {
+    pub fn distribution(&self, outputs: Tensor<2>, features: Tensor<2>, observation: &Observation) -> AnyDistribution {
         match (&self.kind, observation.action_mask.clone()) {
             (Kind::Categorical, None) => AnyDistribution::Categorical(Categorical::new(outputs)),
             (Kind::Categorical, Some(mask)) => AnyDistribution::Categorical(Categorical::masked(outputs, mask)),
@@ -93,13 +131,23 @@ impl Head {
                 AnyDistribution::MultiCategorical(MultiCategorical::masked(outputs, sizes, mask))
             }
             (Kind::Bernoulli, _) => AnyDistribution::Bernoulli(Bernoulli::new(outputs)),
-            (Kind::Gaussian { len, exploration }, _) => {
-                let (mean, log_std) = self.moments(outputs, *len, *exploration);
-                match exploration.squash {
-                    true => AnyDistribution::SquashedGaussian(SquashedGaussian::new(mean, log_std)),
-                    false => AnyDistribution::Gaussian(Gaussian::new(mean, log_std)),
+            (Kind::Gaussian { len, exploration }, _) => match (&self.sde_log_std, exploration.sde) {
+                (Some(log_std), Some(noise)) => {
+                    let features = if noise.learn_features { features } else { features.detach() };
+                    let gaussian = StateDependentGaussian::new(outputs, features, log_std.val(), noise.resample_every);
+                    match exploration.squash {
+                        true => AnyDistribution::SquashedStateDependentGaussian(gaussian.into()),
+                        false => AnyDistribution::StateDependentGaussian(gaussian),
+                    }
                 }
-            }
+                _ => {
+                    let (mean, log_std) = self.moments(outputs, *len, *exploration);
+                    match exploration.squash {
+                        true => AnyDistribution::SquashedGaussian(SquashedGaussian::new(mean, log_std)),
+                        false => AnyDistribution::Gaussian(Gaussian::new(mean, log_std)),
+                    }
+                }
+            },
         }
     }
 

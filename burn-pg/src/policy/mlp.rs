@@ -47,9 +47,20 @@ impl Mlp {
     /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let (last, hidden) = self.layers.split_last().expect("a network has a layer");
-        let output = hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)));
-        last.forward(output)
+        self.output(self.features(input))
+    }
+
+    /// From inputs to what the last hidden layer makes of them, which is the inputs themselves if there is none.
+    #[must_use]
+    pub fn features(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = &self.layers[..self.layers.len() - 1];
+        hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)))
+    }
+
+    /// From features to outputs: the linear last layer.
+    #[must_use]
+    pub fn output(&self, features: Tensor<2>) -> Tensor<2> {
+        self.layers.last().expect("a network has a layer").forward(features)
     }
 }
 
@@ -104,11 +115,13 @@ impl MlpActorCritic {
     ///
     /// # Errors
     /// [`UnsupportedSpace`] unless observations are a box.
+    ///
+    /// # Panics
+    /// If the exploration is state-dependent in two ways: see [`Head::new`].
     pub fn new(spec: &EnvSpec, shape: &MlpShape, rng: &mut EnvRng, device: &Device) -> Result<Self, UnsupportedSpace> {
         if !matches!(spec.observation_space, Space::Box { .. }) {
             return Err(UnsupportedSpace::observation(spec));
         }
-        let head = Head::new(&spec.action_space, shape.exploration, device);
         let observed = spec.observation_space.flat_len();
         let mut cell = |wanted: bool| {
             let (kind, size) = shape.recurrence.filter(|_| wanted)?;
@@ -117,6 +130,7 @@ impl MlpActorCritic {
         let (memory, critic_memory) = (cell(true), cell(shape.critic && !shape.shared));
         let mut hidden = vec![shape.recurrence.map_or(observed, |(_, size)| size)];
         hidden.extend_from_slice(&shape.hidden_sizes);
+        let head = Head::new(&spec.action_space, shape.exploration, hidden[hidden.len() - 1], device);
         let mut network = |before: &[usize], outputs: usize, gain: f64| {
             let sizes = [before, &[outputs]].concat();
             Mlp::new(&sizes, shape.activation, gain, rng, device)
@@ -167,7 +181,8 @@ impl ActorCritic for MlpActorCritic {
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
         let (for_actor, for_critic, memory) = self.features(&observation);
-        let distribution = self.head.distribution(self.actor.forward(for_actor), &observation);
+        let features = self.actor.features(for_actor);
+        let distribution = self.head.distribution(self.actor.output(features.clone()), features, &observation);
         let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
         Prediction { distribution, values, memory }
     }

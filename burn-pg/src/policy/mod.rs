@@ -14,7 +14,7 @@ use burn_pg_envs::EnvSpec;
 
 pub use activation::Activation;
 pub use cell::{Cell, CellKind};
-pub use head::{Exploration, Head};
+pub use head::{Exploration, Head, HeldNoise};
 pub use init::orthogonal;
 pub use mlp::{Mlp, MlpActorCritic, MlpShape};
 pub use observation::Observation;

@@ -2,14 +2,14 @@
 
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, EnvRng, VectorEnv,
+    ActionBuffer, Autoreset, EnvError, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
 use super::{History, Recall, Rollout, SequenceSpec};
 use crate::{
     Error,
-    distribution::Distribution,
+    distribution::{ActionStream, Distribution},
     policy::{ActorCritic, Observation, Prediction},
     readback::read,
     streams,
@@ -29,7 +29,7 @@ pub enum RolloutLength {
 pub struct Collector {
     envs: RecordEpisodes<Box<dyn VectorEnv>>,
     /// One stream an environment, to sample its actions from.
-    streams: Vec<EnvRng>,
+    streams: Vec<ActionStream>,
     length: RolloutLength,
     sequences: SequenceSpec,
     /// What the policy remembers; from the first rollout on.
@@ -122,6 +122,7 @@ impl Collector {
             self.begin(policy.memory_len());
         }
         self.rollout.clear();
+        self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         match self.length {
             RolloutLength::Steps(steps) => {

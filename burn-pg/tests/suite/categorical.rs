@@ -140,7 +140,7 @@ fn logits_that_are_no_distribution_are_refused() {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
         let distribution = Categorical::new(precision.tensor(numbers(&case.logits), [1, logits.len()]));
         let mut actions = ActionBuffer::Discrete(Vec::new());
-        let sampled = distribution.sample(&logits, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
+        let sampled = distribution.sample(&logits, &mut [EnvRng::new(0).into()], &mut actions, &mut Vec::new());
         assert!(sampled.is_err(), "{}", case.name);
         assert!(distribution.mode(&logits, 1, &mut actions).is_err());
         assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
@@ -241,7 +241,7 @@ fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
                     #[allow(clippy::cast_possible_truncation)]
                     let read: Vec<f32> = values(masked.parameters()).into_iter().map(|v| v as f32).collect();
                     let mut actions = ActionBuffer::Discrete(Vec::new());
-                    let sampled = masked.sample(&read, &mut [EnvRng::new(0)], &mut actions, &mut Vec::new());
+                    let sampled = masked.sample(&read, &mut [EnvRng::new(0).into()], &mut actions, &mut Vec::new());
                     assert_eq!(sampled, Err(DistributionError::NothingPossible { row: 0 }), "{}", case.name);
                 }
             }

@@ -2,7 +2,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_pg::{
-    distribution::{ActionTensor, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical, SquashedGaussian},
+    distribution::{
+        ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical, SquashedGaussian,
+        StateDependentGaussian,
+    },
     envs::{ActionBuffer, EnvRng, Space},
 };
 use serde::Deserialize;
@@ -270,7 +273,7 @@ fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: im
     let distribution = make(precision.tensor(row.repeat(count), [count, row.len()]));
     #[allow(clippy::cast_possible_truncation)] // read back in single precision
     let parameters: Vec<f32> = values(distribution.parameters()).into_iter().map(|v| v as f32).collect();
-    let mut streams: Vec<EnvRng> = (0..count as u64).map(EnvRng::new).collect();
+    let mut streams: Vec<ActionStream> = (0..count as u64).map(|seed| EnvRng::new(seed).into()).collect();
     let (mut actions, mut log_probs) = (ActionBuffer::new(space), Vec::new());
     distribution.sample(&parameters, &mut streams, &mut actions, &mut log_probs).unwrap();
 
@@ -317,6 +320,14 @@ fn samples_follow_their_distribution() {
             let (mean, log_std) = split(row);
             SquashedGaussian::new(mean, log_std)
         };
+        samples_agree(&precision, &Space::symmetric(&[1.0; 2]), squashed, &[0.5, -1.0, -1.0, 0.3]);
+        let held = |row: Tensor<2>| {
+            let log_std = precision.tensor(vec![0.0, -1.0, -0.5, 0.25], [2, 2]);
+            let (mean, features) = split(row);
+            StateDependentGaussian::new(mean, features, log_std, None)
+        };
+        samples_agree(&precision, &Space::symmetric(&[1.0; 2]), held, &[0.5, -1.0, -1.0, 0.3]);
+        let squashed = |row| SquashedGaussian::from(held(row));
         samples_agree(&precision, &Space::symmetric(&[1.0; 2]), squashed, &[0.5, -1.0, -1.0, 0.3]);
     }
 }

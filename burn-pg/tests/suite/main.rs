@@ -35,6 +35,7 @@ mod run;
 mod samples;
 mod sb3_update;
 mod schedule;
+mod state_dependent;
 mod trajectory;
 mod trust_region;
 mod vtrace;

@@ -205,7 +205,7 @@ fn products_are_those_of_the_analytic_matrix_of_a_gaussian() {
     for (precision, squash) in Precision::all().iter().flat_map(|precision| [(precision, false), (precision, true)]) {
         for state_dependent in [false, true] {
             let rng = &mut EnvRng::new(10);
-            let exploration = Exploration { squash, state_dependent, log_std: 0.0 };
+            let exploration = Exploration { squash, state_dependent, ..Exploration::default() };
             let policy = policy(&Space::symmetric(&[1.0; 2]), exploration, rng, precision);
             let states = rows(4, rng);
             let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), None);
