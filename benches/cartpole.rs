@@ -14,7 +14,7 @@ use burn_pg::{
     envs::{EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
-    policy::{Activation, ActorCritic, MlpActorCritic, MlpShape},
+    policy::{Activation, ActorCritic, MlpActorCritic, MlpShape, Prediction},
     rollout::Batch,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -41,8 +41,8 @@ fn inference(criterion: &mut Criterion, device: &Device) {
         let observations = random([8, 4], device);
         group.bench_function(format!("{activation:?}"), |bencher| {
             bencher.iter(|| {
-                let (distribution, value) = policy.forward(observations.clone().into());
-                black_box((distribution.parameters().into_data(), value.into_data()))
+                let Prediction { distribution, values, .. } = policy.forward(observations.clone().into());
+                black_box((distribution.parameters().into_data(), values.map(Tensor::into_data)))
             });
         });
     }
@@ -72,9 +72,13 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 observations: random([size, 4], &device).into(),
                 actions: ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int()),
                 log_probs: random([size], &device).mul_scalar(0.1).sub_scalar(0.7),
-                values: random([size], &device),
+                values: Some(random([size], &device)),
                 advantages: random([size], &device),
                 returns: random([size], &device),
+                reference_log_probs: None,
+                progress: 0.0,
+                burn_in: None,
+                valid: None,
             };
             group.bench_function(BenchmarkId::new(format!("{activation:?}"), size), |bencher| {
                 bencher.iter(|| black_box(learner.step(batch.clone(), 2.5e-4)));

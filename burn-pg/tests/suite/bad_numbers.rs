@@ -246,11 +246,13 @@ fn rollout() -> Rollout {
     }
 }
 
+type Column = fn(&mut Rollout) -> &mut Vec<f32>;
+
 #[test]
 fn every_number_of_a_step_is_looked_at() {
     rollout().check_rewards(0).unwrap();
     rollout().check_predictions(1).unwrap();
-    let of: [(StepQuantity, fn(&mut Rollout) -> &mut Vec<f32>); 3] = [
+    let of: [(StepQuantity, Column); 3] = [
         (StepQuantity::LogProb, |rollout| &mut rollout.log_probs),
         (StepQuantity::Value, |rollout| &mut rollout.values),
         (StepQuantity::NextValue, |rollout| &mut rollout.next_values),

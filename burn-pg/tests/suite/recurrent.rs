@@ -30,7 +30,8 @@ use crate::{
 
 const KINDS: [CellKind; 2] = [CellKind::Gru, CellKind::Lstm];
 
-/// Numbers between -1 and 1.
+/// Numbers between -1 and 1, the same in single and in double precision.
+#[allow(clippy::cast_possible_truncation)]
 fn draw(count: usize, seed: u64) -> Vec<f64> {
     let mut rng = EnvRng::new(seed);
     (0..count).map(|_| f64::from((2.0 * rng.next_f64() - 1.0) as f32)).collect()
@@ -235,12 +236,13 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
         assert_eq!(rollout.values, sums(&rollout, &mut memory));
         assert!(rollout.begins.iter().filter(|&&begins| begins).count() >= 4);
         for row in 0..rollout.len() {
-            let expected = match (rollout.terminated[row], rollout.truncated[row], rollout.values.get(row + 3)) {
-                (true, _, _) => 0.0,
-                // The final observation follows the last one of the episode by 1.
-                (false, true, _) => 0.5 * rollout.values[row] + rollout.observations[row] + 1.0,
-                (false, false, Some(&next)) => next,
-                (false, false, None) => 0.5 * rollout.values[row] + rollout.observations[row] + 1.0,
+            // The final observation, and the one after the rollout, follow the last one by 1.
+            let followed = 0.5 * rollout.values[row] + rollout.observations[row] + 1.0;
+            let next = rollout.values.get(row + 3).copied();
+            let expected = match (rollout.terminated[row], rollout.truncated[row]) {
+                (true, _) => 0.0,
+                (false, true) => followed,
+                (false, false) => next.unwrap_or(followed),
             };
             assert_eq!(rollout.next_values[row], expected, "row {row}");
         }
@@ -303,7 +305,7 @@ fn a_burn_in_remembers_what_the_weights_of_now_would() {
 /// possible.
 struct Cue {
     length: u32,
-    cue: u32,
+    shown: u32,
     step: u32,
 }
 
@@ -324,8 +326,8 @@ impl Env for Cue {
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
-        (self.cue, self.step) = (u32::from(rng.next_f64() < 0.5), 0);
-        observation[0] = if self.cue == 1 { 1.0 } else { -1.0 };
+        (self.shown, self.step) = (u32::from(rng.next_f64() < 0.5), 0);
+        observation[0] = if self.shown == 1 { 1.0 } else { -1.0 };
     }
 
     fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
@@ -333,7 +335,7 @@ impl Env for Cue {
         self.step += 1;
         observation[0] = 0.0;
         let last = self.step == self.length;
-        Step { reward: f64::from(u8::from(last && action == self.cue)), terminated: last, truncated: false }
+        Step { reward: f64::from(u8::from(last && action == self.shown)), terminated: last, truncated: false }
     }
 
     fn action_mask(&self, mask: &mut [bool]) {
@@ -341,16 +343,16 @@ impl Env for Cue {
     }
 
     fn state(&self) -> (u32, u32) {
-        (self.cue, self.step)
+        (self.shown, self.step)
     }
 
-    fn set_state(&mut self, (cue, step): (u32, u32)) {
-        (self.cue, self.step) = (cue, step);
+    fn set_state(&mut self, (shown, step): (u32, u32)) {
+        (self.shown, self.step) = (shown, step);
     }
 }
 
 fn cues_of(lengths: &[u32]) -> Box<VecEnv<Cue>> {
-    Box::new(VecEnv::from_envs(lengths.iter().map(|&length| Cue { length, cue: 0, step: 0 }).collect()).unwrap())
+    Box::new(VecEnv::from_envs(lengths.iter().map(|&length| Cue { length, shown: 0, step: 0 }).collect()).unwrap())
 }
 
 fn cues(count: usize) -> Box<VecEnv<Cue>> {

@@ -474,8 +474,8 @@ fn the_first_ratio_is_one_for_perceptrons() {
         let actions = ActionTensor::upload(&rollout.actions, rollout.len(), &flex());
         let distribution = policy.forward(observations).distribution;
         match (&distribution, squash) {
-            (AnyDistribution::StateDependentGaussian(_), false) => {}
-            (AnyDistribution::SquashedStateDependentGaussian(_), true) => {}
+            (AnyDistribution::StateDependentGaussian(_), false)
+            | (AnyDistribution::SquashedStateDependentGaussian(_), true) => {}
             other => panic!("{other:?}"),
         }
         let recorded: Vec<f64> = rollout.log_probs.iter().map(|&log_prob| f64::from(log_prob)).collect();
