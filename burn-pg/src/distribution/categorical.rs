@@ -196,12 +196,13 @@ mod tests {
     fn logits_that_define_no_distribution_are_refused() {
         let infinity = f32::INFINITY;
         for (row, message) in [
-            ([0.0, f32::NAN], "row 1: parameter 1 is NaN"),
-            ([infinity, 0.0], "row 1: parameter 0 is inf"),
-            ([-infinity, -infinity], "row 1: every action is impossible"),
+            ([0.0, f32::NAN], "parameter 1 is NaN"),
+            ([infinity, 0.0], "parameter 0 is inf"),
+            ([-infinity, -infinity], "every action is impossible"),
         ] {
             let parameters = [0.0, 1.0, row[0], row[1]];
-            assert_eq!(check_logits(&parameters, 2, &[2]).unwrap_err().to_string(), message);
+            let error = check_logits(&parameters, 2, &[2]).unwrap_err();
+            assert_eq!((error.row(), error.to_string().as_str()), (1, message));
         }
         // A component without a possible action makes the row impossible.
         assert!(check_logits(&[0.0, -infinity, -infinity], 3, &[1, 2]).is_err());

@@ -7,6 +7,7 @@ mod activation;
 mod autoreset;
 mod bad_numbers;
 mod categorical;
+mod choices;
 mod collector;
 mod conjugate_gradient;
 mod distributions;

@@ -1,0 +1,106 @@
+//! What a configuration chooses reaches the loop: schedules, estimators, and a reference to keep near.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, UpdateStats,
+    algorithm::configured,
+    device::{self, Backend, DeviceChoice},
+    loss::{LossTerm, Objective, PolicyGradient, PpoClip, Value, ValueClip},
+    optim::Schedule,
+};
+
+use crate::{
+    precision::{Precision, values},
+    samples::Samples,
+};
+
+#[test]
+fn weights_and_ranges_follow_their_schedules() {
+    let linear = |start: f64, end: f64| Schedule::Linear { start, end };
+    let mut samples = Samples::with_log_ratios(&[0.3, -0.4, 0.15, -0.05], &[1.0, -2.0, 0.5, 1.5]);
+    samples.values = vec![0.0, 1.0, 2.0, 3.0];
+    samples.returns = vec![1.0, 2.5, 1.0, 0.0];
+    for precision in Precision::all() {
+        for (progress, clip_range) in [(0.0, 0.4), (0.25, 0.3125), (1.0, 0.05)] {
+            let at = |progress| {
+                let mut context = samples.context(&precision);
+                context.progress = progress;
+                context
+            };
+            let loss = |term: &dyn LossTerm, progress| values(term.compute(&at(progress)).loss)[0];
+            let falling = PpoClip { clip_range: linear(0.4, 0.05) };
+            assert_eq!(loss(&falling, progress), loss(&PpoClip { clip_range: clip_range.into() }, 0.0));
+            let falling = Value { clip: ValueClip::Hard { range: linear(0.4, 0.05) } };
+            let constant = Value { clip: ValueClip::Hard { range: clip_range.into() } };
+            assert_eq!(loss(&falling, progress), loss(&constant, 0.0));
+
+            let objective = |weight: Schedule| Objective::new().with(weight, PolicyGradient);
+            let weighed = values(objective(linear(2.0, 1.0)).compute(&at(progress)).loss);
+            assert_eq!(weighed, values(objective((2.0 - progress).into()).compute(&at(0.0)).loss));
+        }
+    }
+}
+
+/// What a short run reports of each update.
+fn history(text: &str) -> Vec<UpdateStats> {
+    let table = format!("total_steps = 2048\nnum_envs = 4\nnum_steps = 64\nhidden_sizes = [16]\n{text}");
+    let config = Config::from_table(table.parse().unwrap()).unwrap().validate().unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let mut history = Vec::new();
+    let mut trainer = configured(&config, &device).unwrap();
+    trainer
+        .run(&mut |stats: &UpdateStats| {
+            history.push(UpdateStats { elapsed_seconds: 0.0, steps_per_second: 0.0, ..stats.clone() });
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(history.len(), 8);
+    history
+}
+
+#[test]
+fn schedules_advance_with_the_run() {
+    let rates = |history: Vec<UpdateStats>| -> Vec<f64> { history.iter().map(|stats| stats.learning_rate).collect() };
+    let expected: Vec<f64> = (0..8).map(|update| 0.01 * (1.0 - f64::from(update) / 8.0)).collect();
+    assert_eq!(rates(history("learning_rate = { kind = 'linear', start = 0.01 }")), expected);
+    assert_eq!(rates(history("learning_rate = 0.01")), [0.01; 8]);
+
+    // A clip range that falls is that of its start in the first update, and another in the last.
+    let constant = history("learning_rate = 0.01\nclip_range = 0.3");
+    let falling = history("learning_rate = 0.01\nclip_range = { kind = 'cosine', start = 0.3, end = 0.01 }");
+    assert_eq!(constant[0], falling[0]);
+    assert!(falling[7].losses["clip_fraction"] > 2.0 * constant[7].losses["clip_fraction"]);
+    let constant = history("entropy_weight = 0.1");
+    let falling = history("entropy_weight = { kind = 'linear', start = 0.1 }");
+    assert_eq!(constant[0], falling[0]);
+    assert_ne!(constant[1].losses["loss"], falling[1].losses["loss"]);
+}
+
+#[test]
+fn an_estimator_takes_the_place_of_that_of_the_algorithm() {
+    let usual = history("gae_lambda = 0.9");
+    assert_eq!(history("estimator = { kind = 'gae', lambda = 0.9 }"), usual);
+    for other in [
+        "estimator = { kind = 'n_step', n = 5 }",
+        "estimator = { kind = 'reward_to_go', baseline = true, bootstrap = 'next_values' }",
+        "estimator = { kind = 'vtrace', rho_clip = 1.0, c_clip = 1.0 }",
+    ] {
+        assert_ne!(history(other)[0].losses["value_loss"], usual[0].losses["value_loss"], "{other}");
+    }
+}
+
+#[test]
+fn a_policy_keeps_near_the_one_it_began_as() {
+    let distance = |weight: &str| {
+        let terms = format!(
+            "learning_rate = 0.01\n\
+             [[loss]]\nweight = 1\nterm = {{ kind = 'ppo_clip', clip_range = 0.2 }}\n\
+             [[loss]]\nweight = 0.5\nterm = {{ kind = 'value' }}\n\
+             [[loss]]\nweight = {weight}\nterm = {{ kind = 'kl_to_reference', estimator = 'k2' }}"
+        );
+        history(&terms).last().unwrap().losses["reference_kl"]
+    };
+    let (free, held) = (distance("0"), distance("10"));
+    assert!(free > 0.01 && held < 0.2 * free, "{held} of {free}");
+}
