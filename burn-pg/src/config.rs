@@ -441,6 +441,9 @@ impl Config {
         check("optimiser.weight_decay", decay, decay == 0.0, range)?;
         let range = "inf: what bounds the divergence of trpo is `trust_region.max_kl`";
         check("target_kl", self.target_kl, self.target_kl.is_infinite(), range)?;
+        let learnt = self.exploration.sde.is_none_or(|noise| noise.learn_features);
+        let range = "true: detached features would hide from trpo how far the deviations move";
+        check("exploration.sde.learn_features", learnt, learnt, range)?;
         for (of, of_critic) in [("the policy", false), ("the critic", true)] {
             let trained = |summand: &LossSpec| summand.term.trains_critic() == of_critic;
             if !self.loss.is_empty() && !self.loss.iter().any(trained) {
@@ -612,6 +615,15 @@ mod tests {
             let config = Config { exploration: Exploration { sde, ..Exploration::default() }, ..Config::default() };
             assert_eq!(*read(&config.to_toml())?, config);
         }
+
+        let of_trpo = |learn: bool| {
+            read(&format!(
+                "algo = 'trpo'\nnum_minibatches = 1\nexploration = {{ sde = {{ learn_features = {learn} }} }}"
+            ))
+        };
+        assert!(of_trpo(true).is_ok());
+        let error = of_trpo(false).unwrap_err().to_string();
+        assert!(error.starts_with("`exploration.sde.learn_features` is false, but must be true"), "{error}");
 
         let error = exploration("state_dependent = true, sde = {}").unwrap_err();
         assert_eq!(error, ConfigError::AmbiguousExploration);

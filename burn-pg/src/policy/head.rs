@@ -43,6 +43,7 @@ pub struct HeldNoise {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resample_every: Option<NonZeroU32>,
     /// Is the network trained through the features in the deviations too? Default false: through the means only.
+    /// (For `trpo` they must be.)
     pub learn_features: bool,
 }
 

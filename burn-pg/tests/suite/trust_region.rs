@@ -16,7 +16,7 @@ use burn_pg::{
         ContextPart, Entropy, LossContext, LossTerm, Metric, Objective, ObjectiveError, Surrogate, TermOutput, Value,
     },
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Exploration, MlpActorCritic, MlpShape, Observation},
+    policy::{ActorCritic, Exploration, HeldNoise, MlpActorCritic, MlpShape, Observation},
     rollout::Batch,
     trust_region::Fisher,
 };
@@ -203,9 +203,10 @@ fn analytic(policy: &MlpActorCritic, components: usize, states: &[Vec<f64>], pre
 #[test]
 fn products_are_those_of_the_analytic_matrix_of_a_gaussian() {
     for (precision, squash) in Precision::all().iter().flat_map(|precision| [(precision, false), (precision, true)]) {
-        for state_dependent in [false, true] {
+        let held = HeldNoise { learn_features: true, ..HeldNoise::default() };
+        for (state_dependent, sde) in [(false, None), (true, None), (false, Some(held))] {
             let rng = &mut EnvRng::new(10);
-            let exploration = Exploration { squash, state_dependent, ..Exploration::default() };
+            let exploration = Exploration { squash, state_dependent, sde, ..Exploration::default() };
             let policy = policy(&Space::symmetric(&[1.0; 2]), exploration, rng, precision);
             let states = rows(4, rng);
             let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), None);
