@@ -431,9 +431,10 @@ fn with_advantages(advantage: f64) -> Trainer<MlpActorCritic> {
 
 /// What actor and critic say of a few observations.
 fn said(trainer: &Trainer<MlpActorCritic>) -> (Vec<f64>, Vec<f64>) {
-    let states =
-        Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &Precision::all()[0].device);
-    let prediction = trainer.policy().forward(states.into());
+    let policy = trainer.policy().valid();
+    let device = flatten_parameters(trainer.policy()).device();
+    let states = Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &device);
+    let prediction = policy.forward(states.into());
     (values(prediction.distribution.parameters()), values(prediction.values.unwrap()))
 }
 
