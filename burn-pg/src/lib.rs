@@ -32,7 +32,7 @@
 //! })?;
 //! # Ok::<(), burn_pg::Error>(())
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod advantage;
 pub mod algorithm;
@@ -44,6 +44,7 @@ mod durable;
 mod error;
 mod eval;
 mod learner;
+pub mod kernel;
 pub mod loss;
 mod metric_log;
 mod metrics;

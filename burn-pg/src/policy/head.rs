@@ -118,10 +118,24 @@ impl Head {
         }
     }
 
-    /// The distribution that `outputs` (shape `[B, inputs]`) of a last layer stand for, without the actions that are masked.
-    /// `features` (shape `[B, F]`) are what the last layer was given; only held noise depends on them.
+    /// Does the distribution depend on what the last layer was given, too? Only held noise does.
     #[must_use]
-    pub fn distribution(&self, outputs: Tensor<2>, features: Tensor<2>, observation: &Observation) -> AnyDistribution {
+    pub fn looks_at_features(&self) -> bool {
+        self.sde_log_std.is_some()
+    }
+
+    /// The distribution that `outputs` (shape `[B, inputs]`) of a last layer stand for, without the actions that are masked.
+    /// `features` (shape `[B, F]`) are what the last layer was given.
+    ///
+    /// # Panics
+    /// If the distribution [looks at features](Self::looks_at_features), and there are none.
+    #[must_use]
+    pub fn distribution(
+        &self,
+        outputs: Tensor<2>,
+        features: Option<Tensor<2>>,
+        observation: &Observation,
+    ) -> AnyDistribution {
         match (&self.kind, observation.action_mask.clone()) {
             (Kind::Categorical, None) => AnyDistribution::Categorical(Categorical::new(outputs)),
             (Kind::Categorical, Some(mask)) => AnyDistribution::Categorical(Categorical::masked(outputs, mask)),
@@ -134,6 +148,7 @@ impl Head {
             (Kind::Bernoulli, _) => AnyDistribution::Bernoulli(Bernoulli::new(outputs)),
             (Kind::Gaussian { len, exploration }, _) => match (&self.sde_log_std, exploration.sde) {
                 (Some(log_std), Some(noise)) => {
+                    let features = features.expect("held noise depends on the features");
                     let features = if noise.learn_features { features } else { features.detach() };
                     let gaussian = StateDependentGaussian::new(outputs, features, log_std.val(), noise.resample_every);
                     match exploration.squash {

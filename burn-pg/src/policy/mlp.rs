@@ -11,7 +11,7 @@ use super::{
     Activation, ActorCritic, Cell, CellKind, Exploration, Head, Observation, Prediction, UnsupportedSpace,
     init::orthogonal_linear,
 };
-use crate::distribution::AnyDistribution;
+use crate::{distribution::AnyDistribution, kernel::perceptron};
 
 /// The gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -47,14 +47,22 @@ impl Mlp {
     /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output(self.features(input))
+        perceptron(input, &self.layers, self.activation, false)
+    }
+
+    /// [`forward`](Self::forward), with the activation behind the last layer too.
+    #[must_use]
+    pub fn activated(&self, input: Tensor<2>) -> Tensor<2> {
+        perceptron(input, &self.layers, self.activation, true)
     }
 
     /// From inputs to what the last hidden layer makes of them, which is the inputs themselves if there is none.
     #[must_use]
     pub fn features(&self, input: Tensor<2>) -> Tensor<2> {
-        let hidden = &self.layers[..self.layers.len() - 1];
-        hidden.iter().fold(input, |input, layer| self.activation.apply(layer.forward(input)))
+        match &self.layers[..self.layers.len() - 1] {
+            [] => input,
+            hidden => perceptron(input, hidden, self.activation, true),
+        }
     }
 
     /// From features to outputs: the linear last layer.
@@ -152,7 +160,7 @@ impl MlpActorCritic {
         match &self.trunk {
             None => (actor, critic, memory),
             Some(trunk) => {
-                let features = trunk.activation.apply(trunk.forward(actor));
+                let features = trunk.activated(actor);
                 (features.clone(), features, memory)
             }
         }
@@ -181,8 +189,13 @@ impl ActorCritic for MlpActorCritic {
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
         let (for_actor, for_critic, memory) = self.features(&observation);
-        let features = self.actor.features(for_actor);
-        let distribution = self.head.distribution(self.actor.output(features.clone()), features, &observation);
+        let distribution = match self.head.looks_at_features() {
+            false => self.head.distribution(self.actor.forward(for_actor), None, &observation),
+            true => {
+                let features = self.actor.features(for_actor);
+                self.head.distribution(self.actor.output(features.clone()), Some(features), &observation)
+            }
+        };
         let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
         Prediction { distribution, values, memory }
     }

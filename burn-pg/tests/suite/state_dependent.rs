@@ -189,7 +189,7 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
                 let head = head.map(&mut Set { numbers: log_std, precision });
                 let outputs = precision.tensor(case.means.clone(), [4, 2]);
                 let observation = Observation::from(features.clone());
-                (head.distribution(outputs, features, &observation).log_prob(&actions).sum(), head)
+                (head.distribution(outputs, Some(features), &observation).log_prob(&actions).sum(), head)
             };
             let leaf = |features: &[f64]| precision.tensor(features.to_vec(), [4, 3]).require_grad();
             let at = |features: &[f64], log_std: &[f64]| values(log_prob(leaf(features), log_std).0)[0];

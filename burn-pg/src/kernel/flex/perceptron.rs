@@ -1,0 +1,140 @@
+//! The layers of a perceptron as one operation.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use burn::{
+    backend::{
+        Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            grads::Gradients,
+            ops::{Backward, NodeGuard, Ops, OpsKind},
+        },
+        flex::FlexTensor,
+    },
+    nn::Linear,
+    tensor::{DType, Tensor},
+};
+
+use super::primitive::{AutodiffTensor, Primitive, Stored, part};
+use crate::{
+    kernel::host::{Network, Slopes, Trace},
+    policy::Activation,
+};
+
+/// [`perceptron`](crate::kernel::perceptron) on the `flex` backend; none if a tensor is one of another, a layer has no
+/// biases, or there are more than 8 layers.
+pub fn perceptron(
+    input: &Tensor<2>,
+    layers: &[Linear],
+    activation: Activation,
+    activate_last: bool,
+) -> Option<Tensor<2>> {
+    let mut primitives = vec![Primitive::of(input.clone())?];
+    for layer in layers {
+        primitives.push(Primitive::of(layer.weight.val())?);
+        primitives.push(Primitive::of(layer.bias.as_ref()?.val())?);
+    }
+    let mut tensors = primitives.iter().map(Primitive::values);
+    let call = Call { input: tensors.next()?, parameters: tensors.collect(), activation, activate_last };
+    match call.input.dtype() {
+        DType::F32 => call.run::<f32>(primitives),
+        DType::F64 => call.run::<f64>(primitives),
+        _ => None,
+    }
+}
+
+/// What is computed, of what.
+#[derive(Debug, Clone)]
+struct Call {
+    /// Shape `[B, inputs]`.
+    input: FlexTensor,
+    /// Weights and biases of each layer in turn.
+    parameters: Vec<FlexTensor>,
+    activation: Activation,
+    activate_last: bool,
+}
+
+/// The same, and what the backward pass needs besides.
+#[derive(Debug)]
+struct Kept<T> {
+    call: Call,
+    trace: Trace<T>,
+}
+
+impl Call {
+    fn network<T: Stored>(&self) -> Network<'_, T> {
+        Network {
+            layers: self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::of(weight), T::of(bias))).collect(),
+            activation: self.activation,
+            activate_last: self.activate_last,
+        }
+    }
+
+    fn run<T: Stored>(self, primitives: Vec<Primitive>) -> Option<Tensor<2>> {
+        let mut trace = self.network().forward(T::of(&self.input));
+        let shape = [self.input.shape()[0], self.parameters.last()?.shape()[0]];
+        if primitives.iter().all(|primitive| matches!(primitive, Primitive::Plain(_))) {
+            return Some(Tensor::from_primitive::<Flex>(T::tensor(trace.outputs.pop()?, &shape)));
+        }
+        let output = T::tensor(trace.outputs.last()?.clone(), &shape);
+        let guards: Vec<NodeGuard> = primitives.into_iter().map(|input| input.into_autodiff().node()).collect();
+        let kept = Arc::new(Kept { call: self, trace });
+        let tensor = match guards.len() {
+            3 => record::<T, 3>(guards, kept, output),
+            5 => record::<T, 5>(guards, kept, output),
+            7 => record::<T, 7>(guards, kept, output),
+            9 => record::<T, 9>(guards, kept, output),
+            11 => record::<T, 11>(guards, kept, output),
+            13 => record::<T, 13>(guards, kept, output),
+            15 => record::<T, 15>(guards, kept, output),
+            17 => record::<T, 17>(guards, kept, output),
+            _ => return None,
+        };
+        Some(Tensor::from_primitive::<burn::backend::Autodiff<Flex>>(tensor?))
+    }
+}
+
+/// Puts the operation into the graph.
+fn record<T: Stored, const N: usize>(
+    inputs: Vec<NodeGuard>,
+    kept: Arc<Kept<T>>,
+    output: FlexTensor,
+) -> Option<AutodiffTensor> {
+    let inputs: [NodeGuard; N] = inputs.try_into().ok()?;
+    let step = Step::<T>(PhantomData).prepare::<NoCheckpointing>(inputs).compute_bound().stateful();
+    Some(match step {
+        OpsKind::Tracked(step) => step.finish(kept, output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    })
+}
+
+/// The backward pass.
+#[derive(Debug)]
+struct Step<T>(PhantomData<T>);
+
+impl<T: Stored, const N: usize> Backward<Flex, N> for Step<T> {
+    type State = Arc<Kept<T>>;
+
+    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let slope = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let Kept { call, trace } = &*ops.state;
+        let mut parents = ops.parents.into_iter();
+        let input = parents.next().flatten();
+        let network = call.network();
+        let Slopes { parameters, input: input_slope } =
+            network.backward(T::of(&call.input), trace, T::of(&slope), input.is_some());
+        if let Some(node) = input {
+            gradients.register::<Flex>(node.id, T::tensor(input_slope, &call.input.shape()));
+        }
+        let len = parameters.len();
+        let (parameters, mut start) = (T::tensor(parameters, &[len]), 0);
+        for (parent, parameter) in parents.zip(&call.parameters) {
+            let shape = parameter.shape();
+            if let Some(node) = parent {
+                gradients.register::<Flex>(node.id, part(&parameters, start, &shape));
+            }
+            start += shape.num_elements();
+        }
+    }
+}
