@@ -65,14 +65,14 @@ struct Kept<T> {
 impl Call {
     fn network<T: Stored>(&self) -> Network<'_, T> {
         Network {
-            layers: self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::of(weight), T::of(bias))).collect(),
+            layers: self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias))).collect(),
             activation: self.activation,
             activate_last: self.activate_last,
         }
     }
 
     fn run<T: Stored>(self, primitives: Vec<Primitive>) -> Option<Tensor<2>> {
-        let mut trace = self.network().forward(T::of(&self.input));
+        let mut trace = self.network().forward(T::numbers(&self.input));
         let shape = [self.input.shape()[0], self.parameters.last()?.shape()[0]];
         if primitives.iter().all(|primitive| matches!(primitive, Primitive::Plain(_))) {
             return Some(Tensor::from_primitive::<Flex>(T::tensor(trace.outputs.pop()?, &shape)));
@@ -123,7 +123,7 @@ impl<T: Stored, const N: usize> Backward<Flex, N> for Step<T> {
         let input = parents.next().flatten();
         let network = call.network();
         let Slopes { parameters, input: input_slope } =
-            network.backward(T::of(&call.input), trace, T::of(&slope), input.is_some());
+            network.backward(T::numbers(&call.input), trace, T::numbers(&slope), input.is_some());
         if let Some(node) = input {
             gradients.register::<Flex>(node.id, T::tensor(input_slope, &call.input.shape()));
         }

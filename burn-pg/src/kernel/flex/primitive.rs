@@ -64,7 +64,7 @@ pub(super) trait Stored: Real {
     ///
     /// # Panics
     /// If it is not contiguous, or of another type.
-    fn of(tensor: &FlexTensor) -> &[Self];
+    fn numbers(tensor: &FlexTensor) -> &[Self];
 
     /// A tensor of these numbers.
     fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
@@ -73,7 +73,7 @@ pub(super) trait Stored: Real {
 macro_rules! stored {
     ($float:ty) => {
         impl Stored for $float {
-            fn of(tensor: &FlexTensor) -> &[Self] {
+            fn numbers(tensor: &FlexTensor) -> &[Self] {
                 tensor.as_slice().expect("a contiguous tensor of the float type of the others")
             }
 

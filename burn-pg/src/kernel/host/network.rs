@@ -166,47 +166,71 @@ impl<T: Real> Task<'_, T> {
 fn activate<T: Real>(activation: Activation, values: &mut [T], slopes: &mut [T]) {
     match activation {
         Activation::Tanh => T::tanh_all(values),
-        Activation::Relu => vectorised(|| {
-            for value in values {
-                *value = value.max(T::zero());
-            }
-        }),
+        Activation::Relu => vectorised(values, relu),
         Activation::Silu => {
-            let half = T::from(0.5).expect("a float");
             // The logistic function, by way of the tangent.
-            slopes.iter_mut().zip(&*values).for_each(|(slope, &x)| *slope = x * half);
+            vectorised((&*values, &mut *slopes), halve);
             T::tanh_all(slopes);
-            vectorised(|| {
-                for (x, slope) in values.iter_mut().zip(slopes) {
-                    let sigmoid = slope.mul_add(half, half);
-                    *slope = sigmoid * (T::one() + *x * (T::one() - sigmoid));
-                    *x = *x * sigmoid;
-                }
-            });
+            vectorised((values, slopes), silu);
         }
+    }
+}
+
+#[inline(always)]
+fn relu<T: Real>(values: &mut [T]) {
+    for value in values {
+        // Unlike a maximum, this keeps NaN.
+        *value = if *value < T::zero() { T::zero() } else { *value };
+    }
+}
+
+#[inline(always)]
+fn halve<T: Real>((values, halves): (&[T], &mut [T])) {
+    let half = T::one() / (T::one() + T::one());
+    for (result, &x) in halves.iter_mut().zip(values) {
+        *result = x * half;
+    }
+}
+
+/// From `x` and `tanh(x / 2)` to `x sigmoid(x)` and its derivative.
+#[inline(always)]
+fn silu<T: Real>((values, tangents): (&mut [T], &mut [T])) {
+    let half = T::one() / (T::one() + T::one());
+    for (x, tangent) in values.iter_mut().zip(tangents) {
+        let sigmoid = tangent.mul_add(half, half);
+        *tangent = sigmoid * (T::one() + *x * (T::one() - sigmoid));
+        *x = *x * sigmoid;
     }
 }
 
 /// Turns slopes behind an activation into slopes before it.
 fn deactivate<T: Real>(activation: Activation, outputs: &[T], kept: &[T], slopes: &mut [T]) {
-    let (one, zero) = (T::one(), T::zero());
-    vectorised(|| match activation {
-        Activation::Tanh => {
-            for (slope, &output) in slopes.iter_mut().zip(outputs) {
-                *slope = *slope * (one - output * output);
-            }
-        }
-        Activation::Relu => {
-            for (slope, &output) in slopes.iter_mut().zip(outputs) {
-                *slope = if output > zero { *slope } else { zero };
-            }
-        }
-        Activation::Silu => {
-            for (slope, &kept) in slopes.iter_mut().zip(kept) {
-                *slope = *slope * kept;
-            }
-        }
-    });
+    match activation {
+        Activation::Tanh => vectorised((outputs, slopes), through_tanh),
+        Activation::Relu => vectorised((outputs, slopes), through_relu),
+        Activation::Silu => vectorised((kept, slopes), multiply),
+    }
+}
+
+#[inline(always)]
+fn through_tanh<T: Real>((outputs, slopes): (&[T], &mut [T])) {
+    for (slope, &output) in slopes.iter_mut().zip(outputs) {
+        *slope = *slope * (T::one() - output * output);
+    }
+}
+
+#[inline(always)]
+fn through_relu<T: Real>((outputs, slopes): (&[T], &mut [T])) {
+    for (slope, &output) in slopes.iter_mut().zip(outputs) {
+        *slope = if output > T::zero() { *slope } else { T::zero() };
+    }
+}
+
+#[inline(always)]
+fn multiply<T: Real>((factors, slopes): (&[T], &mut [T])) {
+    for (slope, &factor) in slopes.iter_mut().zip(factors) {
+        *slope = *slope * factor;
+    }
 }
 
 /// Runs tasks, on several threads if there are several of both.

@@ -26,7 +26,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { values, inputs, outputs } = self;
         if outputs <= NARROW {
             let columns = self.columns();
-            return vectorised(|| narrow_forward(inputs, input, &columns, bias, result));
+            return vectorised((inputs, input, &columns[..], bias, result), narrow_forward);
         }
         for row in result.chunks_exact_mut(outputs) {
             row.copy_from_slice(bias);
@@ -40,7 +40,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { inputs, outputs, .. } = self;
         if outputs <= NARROW {
             let mut columns = vec![T::zero(); result.len()];
-            vectorised(|| narrow_gradient(inputs, outputs, input, slope, &mut columns));
+            vectorised((inputs, outputs, input, slope, &mut columns[..]), narrow_gradient);
             for (row, result) in result.chunks_exact_mut(outputs).enumerate() {
                 for (column, sum) in result.iter_mut().enumerate() {
                     *sum += columns[column * inputs + row];
@@ -56,7 +56,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { values, inputs, outputs } = self;
         if outputs <= NARROW {
             let columns = self.columns();
-            return vectorised(|| narrow_backward(inputs, outputs, slope, &columns, result));
+            return vectorised((inputs, outputs, slope, &columns[..], result), narrow_backward);
         }
         product(Matrix::new(slope, outputs), Matrix::new(values, outputs).transposed(), result, false);
     }
@@ -70,11 +70,11 @@ impl<'a, T: Real> Weight<'a, T> {
 
 /// `sums[j] += slopes[j]` over all rows of slopes, which are as wide as the sums.
 pub(super) fn add_rows<T: Real>(slopes: &[T], sums: &mut [T]) {
-    vectorised(|| add_each_row(slopes, sums));
+    vectorised((slopes, sums), add_each_row);
 }
 
 #[inline(always)]
-fn add_each_row<T: Real>(slopes: &[T], sums: &mut [T]) {
+fn add_each_row<T: Real>((slopes, sums): (&[T], &mut [T])) {
     for row in slopes.chunks_exact(sums.len()) {
         for (sum, &slope) in sums.iter_mut().zip(row) {
             *sum += slope;
@@ -83,7 +83,7 @@ fn add_each_row<T: Real>(slopes: &[T], sums: &mut [T]) {
 }
 
 #[inline(always)]
-fn narrow_forward<T: Real>(inputs: usize, input: &[T], columns: &[T], bias: &[T], result: &mut [T]) {
+fn narrow_forward<T: Real>((inputs, input, columns, bias, result): (usize, &[T], &[T], &[T], &mut [T])) {
     for (row, result) in input.chunks_exact(inputs).zip(result.chunks_exact_mut(bias.len())) {
         for ((column, &bias), result) in columns.chunks_exact(inputs).zip(bias).zip(result) {
             *result = bias + dot(row, column);
@@ -92,7 +92,9 @@ fn narrow_forward<T: Real>(inputs: usize, input: &[T], columns: &[T], bias: &[T]
 }
 
 #[inline(always)]
-fn narrow_gradient<T: Real>(inputs: usize, outputs: usize, input: &[T], slope: &[T], columns: &mut [T]) {
+fn narrow_gradient<T: Real>(
+    (inputs, outputs, input, slope, columns): (usize, usize, &[T], &[T], &mut [T]),
+) {
     for (row, slope) in input.chunks_exact(inputs).zip(slope.chunks_exact(outputs)) {
         for (column, &slope) in columns.chunks_exact_mut(inputs).zip(slope) {
             for (sum, &input) in column.iter_mut().zip(row) {
@@ -103,7 +105,9 @@ fn narrow_gradient<T: Real>(inputs: usize, outputs: usize, input: &[T], slope: &
 }
 
 #[inline(always)]
-fn narrow_backward<T: Real>(inputs: usize, outputs: usize, slope: &[T], columns: &[T], result: &mut [T]) {
+fn narrow_backward<T: Real>(
+    (inputs, outputs, slope, columns, result): (usize, usize, &[T], &[T], &mut [T]),
+) {
     for (slope, result) in slope.chunks_exact(outputs).zip(result.chunks_exact_mut(inputs)) {
         result.fill(T::zero());
         for (column, &slope) in columns.chunks_exact(inputs).zip(slope) {
@@ -126,8 +130,14 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
             sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
         }
     }
-    let rest = a_rest.iter().zip(b_rest).fold(T::zero(), |sum, (&a, &b)| a.mul_add(b, sum));
-    sums.iter().fold(rest, |sum, &lane| sum + lane)
+    let mut sum = T::zero();
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        sum = a.mul_add(b, sum);
+    }
+    for lane in sums {
+        sum += lane;
+    }
+    sum
 }
 
 /// A matrix in an array, and the distances between neighbours in a column and in a row.

@@ -10,16 +10,33 @@ use super::vector;
 pub(crate) trait Real: Float + AddAssign + Debug + Send + Sync + 'static {
     /// The hyperbolic tangent of each number.
     fn tanh_all(values: &mut [Self]);
+
+    /// The exponential of each number.
+    fn exp_all(values: &mut [Self]);
+
+    /// A number of the program text.
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        Self::from(value).expect("every number has a nearest float")
+    }
 }
 
 impl Real for f32 {
     fn tanh_all(values: &mut [Self]) {
         vector::tanh(values);
     }
+
+    fn exp_all(values: &mut [Self]) {
+        vector::exp(values);
+    }
 }
 
 impl Real for f64 {
     fn tanh_all(values: &mut [Self]) {
         values.iter_mut().for_each(|x| *x = x.tanh());
+    }
+
+    fn exp_all(values: &mut [Self]) {
+        values.iter_mut().for_each(|x| *x = x.exp());
     }
 }

@@ -8,33 +8,62 @@
 //!
 //! NaN stays NaN. Each number is computed by itself, so no result depends on how an array is cut.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
-/// Runs code that may use the vector instructions of this machine, as far as it is inlined.
+/// Calls a function with the vector instructions of this machine. The function, and what it calls, has to be inlined always:
+/// what is not, is compiled without them.
 #[inline]
-pub(super) fn vectorised<R>(run: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(run)
+pub(crate) fn vectorised<A, R>(arguments: A, function: impl FnOnce(A) -> R) -> R {
+    Arch::new().dispatch(Call { arguments, function })
+}
+
+struct Call<A, F> {
+    arguments: A,
+    function: F,
+}
+
+impl<A, R, F: FnOnce(A) -> R> NullaryFnOnce for Call<A, F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(self) -> R {
+        (self.function)(self.arguments)
+    }
 }
 
 /// The hyperbolic tangent of each number.
 pub fn tanh(values: &mut [f32]) {
-    vectorised(|| replace(values, tanh_of));
+    vectorised(values, tanh_each);
 }
 
 /// The exponential of each number.
 pub fn exp(values: &mut [f32]) {
-    vectorised(|| replace(values, exp_of));
+    vectorised(values, exp_each);
 }
 
 /// The natural logarithm of each number.
 pub fn ln(values: &mut [f32]) {
-    vectorised(|| replace(values, ln_of));
+    vectorised(values, ln_each);
 }
 
 #[inline(always)]
-fn replace(values: &mut [f32], function: impl Fn(f32) -> f32) {
-    for value in values {
-        *value = function(*value);
+fn tanh_each(values: &mut [f32]) {
+    for x in values {
+        *x = tanh_of(*x);
+    }
+}
+
+#[inline(always)]
+fn exp_each(values: &mut [f32]) {
+    for x in values {
+        *x = exp_of(*x);
+    }
+}
+
+#[inline(always)]
+fn ln_each(values: &mut [f32]) {
+    for x in values {
+        *x = ln_of(*x);
     }
 }
 
@@ -113,6 +142,9 @@ fn power_of_two(n: i32) -> f32 {
 /// The polynomial with these coefficients, that of the highest power first.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    let [first, rest @ ..] = &coefficients[..] else { unreachable!("a polynomial has a coefficient") };
-    rest.iter().fold(*first, |sum, &coefficient| sum.mul_add(x, coefficient))
+    let mut sum = 0.0;
+    for coefficient in coefficients {
+        sum = x.mul_add(sum, coefficient);
+    }
+    sum
 }
