@@ -200,9 +200,9 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     let message = text(&output.stderr).lines().last().unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert_eq!(text(&output.stdout), "");
-    let expected =
-        "error: training failed in update 1, after 32 steps; the last good policy is saved in a: update 1: `";
+    let expected = "error: training failed after 32 steps; the last good policy is saved in a: update 1: `";
     assert!(message.starts_with(expected), "{message}");
+    assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");
     let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();

@@ -44,6 +44,11 @@ impl fmt::Display for StepQuantity {
     }
 }
 
+/// What a message begins with.
+fn within(update: Option<u64>) -> String {
+    update.map(|update| format!("update {update}: ")).unwrap_or_default()
+}
+
 fn from_env(env: Option<usize>) -> String {
     env.map(|env| format!(", because of samples of environment {env}")).unwrap_or_default()
 }
@@ -58,9 +63,19 @@ pub enum Error {
     /// The device asked for cannot be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The environment is unknown or was misused.
+    /// The environment is unknown or was misused; or, in an evaluation, it failed.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// An environment failed in an update. The weights are as they were.
+    #[error("update {update}, after {env_steps} environment steps: {source}")]
+    EnvInUpdate {
+        /// The update, counted from 1.
+        update: u64,
+        /// Environment steps taken before.
+        env_steps: u64,
+        /// How it failed.
+        source: EnvError,
+    },
     /// The environments cannot be put into groups of the size asked for.
     #[error(transparent)]
     GroupSize(#[from] GroupSizeError),
@@ -100,18 +115,25 @@ pub enum Error {
     NoCritic,
     /// The policy's output is not a distribution. The weights are as they were.
     #[error(
-        "the policy gave environment {} an impossible distribution after {env_steps} environment steps",
-        .source.row()
+        "{}the policy gave environment {} an impossible distribution after {env_steps} environment steps",
+        within(*.update), .source.row()
     )]
     Policy {
+        /// The update, counted from 1; `None` in an evaluation.
+        update: Option<u64>,
         /// Environment steps taken before.
         env_steps: u64,
         /// What is wrong with it. Its row is the environment.
         source: DistributionError,
     },
     /// An environment gave an observation that is NaN or infinite. The weights are as they were.
-    #[error("environment {env} gave the observation {value} at index {index} after {env_steps} environment steps")]
+    #[error(
+        "{}environment {env} gave the observation {value} at index {index} after {env_steps} environment steps",
+        within(*.update)
+    )]
     Observation {
+        /// The update, counted from 1; `None` in an evaluation.
+        update: Option<u64>,
         /// Index of the environment.
         env: usize,
         /// Index within the observation.
@@ -124,9 +146,12 @@ pub enum Error {
     /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are as they
     /// were.
     #[error(
-        "environment {env} gave the reward {reward} in step {step} of the rollout that began at {env_steps} environment steps"
+        "update {update}: environment {env} gave the reward {reward} in step {step} of the rollout that began at \
+         {env_steps} environment steps"
     )]
     Reward {
+        /// The update, counted from 1.
+        update: u64,
         /// Index of the environment.
         env: usize,
         /// Step within the rollout.
@@ -168,4 +193,39 @@ pub enum Error {
     /// The device failed while its results were read.
     #[error("the device failed: {0}")]
     Execution(String),
+}
+
+impl Error {
+    /// Of an environment, or of the policy that acts in it, says in which update it came up; `env_steps` were taken before.
+    pub(crate) fn in_update(self, update: u64, env_steps: u64) -> Self {
+        match self {
+            Self::Env(source) => Self::EnvInUpdate { update, env_steps, source },
+            Self::Policy { env_steps, source, .. } => Self::Policy { update: Some(update), env_steps, source },
+            Self::Observation { env, index, value, env_steps, .. } => {
+                Self::Observation { update: Some(update), env, index, value, env_steps }
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_in_an_update_says_in_which() {
+        let told = |error: Error| error.in_update(3, 640).to_string();
+        let observation = || Error::Observation { update: None, env: 1, index: 2, value: f32::NAN, env_steps: 640 };
+        let message = "environment 1 gave the observation NaN at index 2 after 640 environment steps";
+        assert_eq!(observation().to_string(), message);
+        assert_eq!(told(observation()), format!("update 3: {message}"));
+        let policy = |env_steps| {
+            let source = DistributionError::NothingPossible { row: 1 };
+            Error::Policy { update: None, env_steps, source }
+        };
+        assert_eq!(told(policy(640)), format!("update 3: {}", policy(640)));
+        let message = "update 3, after 640 environment steps: environment 1 must be reset before it is stepped";
+        assert_eq!(told(EnvError::NeedsReset { env: 1 }.into()), message);
+    }
 }

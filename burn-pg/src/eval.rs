@@ -86,7 +86,7 @@ pub fn evaluate<P: ActorCritic>(
         } else {
             distribution.mode(&parameters, num_envs, &mut actions)
         };
-        chosen.map_err(|source| Error::Policy { env_steps, source })?;
+        chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
         distribution.to_env(&mut actions);
         let batch = envs.step(actions.as_actions())?;
         recall.forget(batch.ended());

@@ -132,7 +132,7 @@ impl<P: ActorCritic> Trainer<P> {
     /// time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
+    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
     /// [`Error::NonFinite`] if an observation, a reward, another number of a step, or a metric is not finite;
     /// [`Error::Policy`] if the policy's output is not a distribution. The weights are then as they were. So they are not
     /// after an [`Error::Execution`], if the device fails.
@@ -142,8 +142,11 @@ impl<P: ActorCritic> Trainer<P> {
         let env_steps = collector.env_steps();
         let progress = env_steps as f64 / self.config.horizon() as f64;
         let learning_rate = learning_rate.at(progress);
-        let rollout = collector.collect(&learner.policy.valid())?;
-        rollout.check_rewards(env_steps)?;
+        let rollout = match collector.collect(&learner.policy.valid()) {
+            Ok(rollout) => rollout,
+            Err(error) => return Err(error.in_update(self.update, collector.env_steps())),
+        };
+        rollout.check_rewards(self.update, env_steps)?;
         rollout.check_predictions(self.update)?;
         let targets = estimator.estimate(&rollout.trajectory());
         rollout.check_targets(&targets, self.update)?;

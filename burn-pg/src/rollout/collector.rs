@@ -115,8 +115,9 @@ impl Collector {
     /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
     ///
     /// # Errors
-    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
-    /// distribution, [`Error::Execution`] if the device fails.
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if
+    /// the policy's output is not a distribution, [`Error::Execution`] if the device fails. None of them says in which
+    /// update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         if self.recall.is_none() {
             self.begin(policy.memory_len());
@@ -192,7 +193,7 @@ impl Collector {
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
         distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
             let env_steps = self.env_steps;
-            Error::Policy { env_steps, source }
+            Error::Policy { update: None, env_steps, source }
         })?;
         let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
         self.taken.set(self.rollout.actions.last(numbers));
@@ -273,7 +274,7 @@ pub(crate) fn check_observations(observations: &[f32], num_envs: usize, env_step
 fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
     match row.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(index) => Err(Error::Observation { env, index, value: row[index], env_steps }),
+        Some(index) => Err(Error::Observation { update: None, env, index, value: row[index], env_steps }),
     }
 }
 

@@ -102,14 +102,16 @@ impl Rollout {
         self.begins.clear();
     }
 
-    /// Refuses rewards that would turn every weight into NaN. `env_steps` are those before the rollout.
+    /// Refuses rewards that would turn every weight into NaN, in the rollout of update `update`. `env_steps` are those before
+    /// the rollout.
     ///
     /// # Errors
     /// [`Error::Reward`] for the first reward that is not finite.
-    pub fn check_rewards(&self, env_steps: u64) -> Result<(), Error> {
+    pub fn check_rewards(&self, update: u64, env_steps: u64) -> Result<(), Error> {
         match self.rewards.iter().position(|reward| !reward.is_finite()) {
             None => Ok(()),
             Some(row) => Err(Error::Reward {
+                update,
                 env: row % self.num_envs,
                 step: row / self.num_envs,
                 env_steps,

@@ -14,6 +14,7 @@ use burn_pg::{
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
+    evaluate,
     loss::{LossContext, LossTerm, TermOutput},
     optim::flatten_parameters,
     policy::{ActorCritic, Observation, Prediction},
@@ -166,13 +167,22 @@ fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
 fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
     let script = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Logits, &config(), ppo());
-    let Error::Policy { env_steps: 12, source } = &error else { panic!("{error}") };
+    let Error::Policy { update: Some(2), env_steps: 12, source } = &error else { panic!("{error}") };
     assert_eq!(*source, DistributionError::NotANumber { row: 1, index: 1, value: f32::INFINITY });
     assert_eq!(
         error.to_string(),
-        "the policy gave environment 1 an impossible distribution after 12 environment steps"
+        "update 2: the policy gave environment 1 an impossible distribution after 12 environment steps"
     );
     assert_eq!(source.to_string(), "parameter 1 is inf");
+}
+
+#[test]
+fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
+    let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
+    let error = evaluate(&policy, Box::new(envs), 0, false, &device).unwrap_err();
+    assert_eq!(error.to_string(), "the policy gave environment 1 an impossible distribution after 0 environment steps");
 }
 
 #[test]
@@ -250,7 +260,7 @@ type Column = fn(&mut Rollout) -> &mut Vec<f32>;
 
 #[test]
 fn every_number_of_a_step_is_looked_at() {
-    rollout().check_rewards(0).unwrap();
+    rollout().check_rewards(1, 0).unwrap();
     rollout().check_predictions(1).unwrap();
     let of: [(StepQuantity, Column); 3] = [
         (StepQuantity::LogProb, |rollout| &mut rollout.log_probs),

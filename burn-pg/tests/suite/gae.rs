@@ -92,7 +92,7 @@ fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
         let (num_envs, rewards) = (case.rewards[0].len(), single(&case.rewards));
         let bad = rewards.iter().position(|reward| !reward.is_finite()).unwrap();
         let rollout = Rollout { rewards, ..Rollout::new(num_envs, ActionBuffer::Discrete(Vec::new())) };
-        let Err(Error::Reward { env, step, env_steps: 64, reward }) = rollout.check_rewards(64) else {
+        let Err(Error::Reward { update: 3, env, step, env_steps: 64, reward }) = rollout.check_rewards(3, 64) else {
             panic!("{}", case.name);
         };
         assert_eq!((env, step), (bad % num_envs, bad / num_envs), "{}", case.name);
