@@ -49,8 +49,14 @@ fn within(update: Option<u64>) -> String {
     update.map(|update| format!("update {update}: ")).unwrap_or_default()
 }
 
-fn from_env(env: Option<usize>) -> String {
-    env.map(|env| format!(", because of samples of environment {env}")).unwrap_or_default()
+/// What a message ends with. A term that has the name of the metric need not be named again.
+fn because(metric: &str, term: Option<&str>, env: Option<usize>) -> String {
+    match (term.filter(|&term| term != metric), env) {
+        (None, None) => String::new(),
+        (None, Some(env)) => format!(", because of samples of environment {env}"),
+        (Some(term), None) => format!(", because of the term `{term}`"),
+        (Some(term), Some(env)) => format!(", because of the term `{term}` for samples of environment {env}"),
+    }
 }
 
 /// Any error of this crate.
@@ -178,7 +184,7 @@ pub enum Error {
     },
     /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to. The
     /// weights are as they were before the update.
-    #[error("update {update}: `{metric}` is {value}{}", from_env(*.env))]
+    #[error("update {update}: `{metric}` is {value}{}", because(.metric, *.term, *.env))]
     NonFinite {
         /// The update, counted from 1.
         update: u64,
@@ -186,6 +192,9 @@ pub enum Error {
         metric: &'static str,
         /// Its value.
         value: f64,
+        /// Name of the first loss term that, for those samples, has a loss, a metric or a gradient that is not finite. Without
+        /// such samples, the metric if it is the loss of a term.
+        term: Option<&'static str>,
         /// Index of an environment whose samples alone, or in sequences one sequence of it, bring it about before the
         /// first step of the update. `None` if there is none: the steps were too large, say.
         env: Option<usize>,

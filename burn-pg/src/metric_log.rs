@@ -40,10 +40,11 @@ impl MetricLog {
         // Row by row, for in the steps after it one number that is not finite has spoilt the others.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
             let (metric, value) = (self.names[i], f64::from(numbers[i]));
-            return Err(Error::NonFinite { update, metric, value, env: None });
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         if !spoilt[0].is_finite() {
-            return Err(Error::NonFinite { update, metric: "weights", value: f64::from(spoilt[0]), env: None });
+            let (metric, value) = ("weights", f64::from(spoilt[0]));
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         for (name, &number) in self.names.iter().zip(&numbers) {

@@ -177,7 +177,8 @@ impl<P: ActorCritic> Trainer<P> {
             Ok(losses) => losses,
             Err(error) => {
                 learner.restore(before)?;
-                return Err(blame(error, learner, &batch, &Batch::envs(rollout), minibatch_size));
+                let size = learner.micro_batch_size.map_or(minibatch_size, |size| size.min(minibatch_size));
+                return Err(blame(error, learner, trust_region.as_ref(), &batch, &Batch::envs(rollout), size));
             }
         };
         learner.objective.after_update(&losses);
