@@ -50,8 +50,18 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         self.gaussian.parameters()
     }
 
+    /// Of the boxes, those with the bounds ±1 in every direction. Other bounds are for
+    /// [`ActionTransform::rescale`](burn_pg_envs::wrapper::ActionTransform::rescale) to stretch to.
     fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
-        self.gaussian.check_space(space)
+        self.gaussian.check_space(space)?;
+        let Space::Box { low, high, .. } = space else { return Ok(()) };
+        #[allow(clippy::float_cmp)] // bounds are given, not computed
+        let fits = low.iter().all(|&low| low == -1.0) && high.iter().all(|&high| high == 1.0);
+        if fits {
+            return Ok(());
+        }
+        let distribution = format!("{} continuous numbers within ±1", low.len());
+        Err(ActionMisfit { distribution, space: format!("{space} from {low:?} to {high:?}") })
     }
 
     /// Of the action `tanh(u)`, for `actions` that are `u`.

@@ -11,9 +11,13 @@ use burn_pg::{
     config::Algo,
     device::{self, Backend, DeviceChoice},
     distribution::{
-        ActionMisfit, AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian,
+        ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical,
+        SquashedGaussian, StateDependentGaussian,
     },
-    envs::make,
+    envs::{
+        Space, VectorEnv, make,
+        wrapper::{ActionTransform, TransformActions},
+    },
     loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
     policy::{ActorCritic, Observation, Prediction},
@@ -28,6 +32,8 @@ enum Kind {
     Bernoulli,
     Gaussian(usize),
     Squashed(usize),
+    /// One number, of noise that is held.
+    SquashedHeld,
 }
 
 #[derive(Module, Debug)]
@@ -52,6 +58,11 @@ impl ActorCritic for Fixed {
             Kind::Bernoulli => AnyDistribution::Bernoulli(Bernoulli::new(outputs(2))),
             Kind::Gaussian(n) => AnyDistribution::Gaussian(Gaussian::new(outputs(n), outputs(n))),
             Kind::Squashed(n) => AnyDistribution::SquashedGaussian(SquashedGaussian::new(outputs(n), outputs(n))),
+            Kind::SquashedHeld => {
+                let log_std = Tensor::zeros([2, 1], &self.weight.device());
+                let held = StateDependentGaussian::new(outputs(1), outputs(2), log_std, None);
+                AnyDistribution::SquashedStateDependentGaussian(held.into())
+            }
         });
         match self.values {
             None => prediction,
@@ -72,8 +83,18 @@ fn refusal(
     objective: Objective,
     estimator: Box<dyn AdvantageEstimator>,
 ) -> Option<Error> {
-    let config = Config { env: env.into(), ..Config::default() }.validate().unwrap();
-    let envs = make(env, 3).unwrap();
+    refusal_in(make(env, 3).unwrap(), kind, values, objective, estimator)
+}
+
+/// [`refusal`] in these environments.
+fn refusal_in(
+    envs: Box<dyn VectorEnv>,
+    kind: Kind,
+    values: Option<usize>,
+    objective: Objective,
+    estimator: Box<dyn AdvantageEstimator>,
+) -> Option<Error> {
+    let config = Config { env: envs.spec().id.clone(), ..Config::default() }.validate().unwrap();
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
     let learner = Learner {
         policy: Fixed { weight, kind, values },
@@ -120,9 +141,33 @@ fn a_policy_for_other_actions_is_refused() {
         let message = format!("the policy gives {distribution}, but the environment's actions are of the space ");
         assert!(error.to_string().starts_with(&message), "{error}");
     }
-    for (env, kind) in [(cart, Kind::Categorical(2)), (swing, Kind::Gaussian(1)), (swing, Kind::Squashed(1))] {
+    for (env, kind) in [(cart, Kind::Categorical(2)), (swing, Kind::Gaussian(1))] {
         assert!(refusal(env, kind, None, plain(), rewards()).is_none(), "{kind:?}");
     }
+}
+
+#[test]
+fn actions_within_one_are_refused_where_the_bounds_are_others() {
+    for kind in [Kind::Squashed(1), Kind::SquashedHeld] {
+        let error = refusal("Pendulum-v1", kind, None, plain(), rewards()).unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] from \
+             [-2.0] to [2.0]"
+        );
+        // Behind a transform they are those of the policy.
+        let envs = make("Pendulum-v1", 3).unwrap();
+        let rescaled = ActionTransform::rescale(&envs.spec().action_space).unwrap();
+        let envs = TransformActions::new(envs, rescaled).unwrap();
+        assert!(refusal_in(Box::new(envs), kind, None, plain(), rewards()).is_none(), "{kind:?}");
+    }
+    let (ones, zeros) = (|| vec![1.0; 2], || vec![0.0; 2]);
+    let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &device()), Tensor::zeros([1, 2], &device()));
+    let fits = |low, high| squashed.check_space(&Space::Box { low, high, shape: vec![2] }).is_ok();
+    assert!(fits(vec![-1.0; 2], ones()));
+    assert!(
+        !fits(zeros(), ones()) && !fits(vec![-1.0; 2], vec![1.0, f32::INFINITY]) && !fits(vec![-1.0, -2.0], ones())
+    );
 }
 
 #[test]
