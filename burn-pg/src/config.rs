@@ -31,7 +31,8 @@ pub struct Config {
     pub algo: Algo,
     /// Seed of all randomness, below 2^63. Default 1.
     pub seed: u64,
-    /// Environment steps to train for, rounded down to whole rollouts; at least one rollout. Default 500,000.
+    /// Environment steps to train for, and never more, so that a rollout that may take too many is not begun; at least one
+    /// rollout. Default 500,000.
     pub total_steps: u64,
     /// Where the networks run. Default `auto`.
     pub device: DeviceChoice,
@@ -39,8 +40,8 @@ pub struct Config {
     pub threads: usize,
     /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
-    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (For `reinforce`, whose
-    /// rollouts are whole episodes, the steps that one may take, for `total_steps` to be kept.)
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (`reinforce`, whose rollouts
+    /// are one whole episode of each environment, does not look at it.)
     pub num_steps: usize,
     /// Passes over each rollout (of `trpo`, those that fit the critic), 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
@@ -252,6 +253,15 @@ pub enum ConfigError {
         /// Steps of a rollout.
         batch: usize,
     },
+    /// The run would end before its first update, because a rollout may take more steps: one whole episode of each
+    /// environment, say.
+    #[error("`total_steps` is {total_steps}, which is less than the {longest} steps that one rollout may take")]
+    ShorterThanRollout {
+        /// `total_steps`
+        total_steps: u64,
+        /// Most steps of a rollout.
+        longest: u64,
+    },
     /// The objective has no term for one of the two networks that trpo trains in turn.
     #[error("`loss` has no term that trains {of}, and trpo needs one")]
     Untrained {
@@ -416,7 +426,8 @@ impl Config {
         if let Some(memory) = self.recurrence.memory() {
             self.check_memory(memory)?;
         }
-        if self.total_steps < batch as u64 {
+        // How long whole episodes may be is for the environment to say.
+        if self.algo != Algo::Reinforce && self.total_steps < batch as u64 {
             return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }
         Ok(CheckedConfig(self))
@@ -498,12 +509,6 @@ impl Deref for CheckedConfig {
 }
 
 impl CheckedConfig {
-    /// Samples of one rollout: `num_envs * num_steps`.
-    #[must_use]
-    pub fn batch_size(&self) -> usize {
-        self.num_envs * self.num_steps
-    }
-
     /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
     #[must_use]
     pub fn has_critic(&self) -> bool {
@@ -523,12 +528,6 @@ impl CheckedConfig {
             recurrence: self.recurrence.cell(),
             exploration: self.exploration,
         }
-    }
-
-    /// Environment steps of the whole run: `total_steps` in whole rollouts, rounded down.
-    #[must_use]
-    pub fn horizon(&self) -> u64 {
-        self.total_steps - self.total_steps % self.batch_size() as u64
     }
 }
 

@@ -119,6 +119,12 @@ pub enum Error {
     /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
     #[error("the advantage estimator needs the values of a critic, and the policy has none")]
     NoCritic,
+    /// Rollouts are of whole episodes, and nothing ends those of the environment if the policy does not. Nothing was begun.
+    #[error("rollouts are of whole episodes, and those of environment `{env}` have no time limit")]
+    NoTimeLimit {
+        /// Its name.
+        env: String,
+    },
     /// The policy's output is not a distribution. The weights are as they were.
     #[error(
         "{}the policy gave environment {} an impossible distribution after {env_steps} environment steps",

@@ -12,7 +12,7 @@ use crate::{
     Error, Observer, UpdateStats,
     advantage::{AdvantageEstimator, Targets},
     blame::blame,
-    config::CheckedConfig,
+    config::{CheckedConfig, ConfigError},
     explained_variance,
     learner::Learner,
     loss::ContextPart,
@@ -49,6 +49,8 @@ pub struct Trainer<P> {
     device: Device,
     shuffle: EnvRng,
     update: u64,
+    /// Most steps of a rollout.
+    longest_rollout: u64,
 }
 
 impl<P: ActorCritic> Trainer<P> {
@@ -56,7 +58,8 @@ impl<P: ActorCritic> Trainer<P> {
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
-    /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there.
+    /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there; [`Error::NoTimeLimit`] if rollouts
+    /// are of whole episodes, and nothing ends these; [`Error::Config`] if `total_steps` may not be enough for one rollout.
     pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
         let Parts { collector, estimator, learner, reference, trust_region, .. } = &parts;
         let has_critic = collector.check(&learner.policy.valid())?;
@@ -71,7 +74,15 @@ impl<P: ActorCritic> Trainer<P> {
         if estimator.needs_values() && !has_critic {
             return Err(Error::NoCritic);
         }
+        let Some(longest_rollout) = collector.longest_rollout() else {
+            return Err(Error::NoTimeLimit { env: collector.spec().id.clone() });
+        };
+        let total_steps = config.total_steps;
+        if total_steps < longest_rollout {
+            return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());
+        }
         Ok(Self {
+            longest_rollout,
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
@@ -98,6 +109,13 @@ impl<P: ActorCritic> Trainer<P> {
         self.parts.collector.env_steps()
     }
 
+    /// Environment steps after which the run is over: `total_steps` in whole rollouts, rounded down, if each is as long as it
+    /// may be.
+    #[must_use]
+    pub fn horizon(&self) -> u64 {
+        self.config.total_steps - self.config.total_steps % self.longest_rollout
+    }
+
     /// What observations are normalised with, if they are: the policy needs it.
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
@@ -117,7 +135,7 @@ impl<P: ActorCritic> Trainer<P> {
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.env_steps());
         // Never more steps than were asked for.
-        while self.env_steps() + self.config.batch_size() as u64 <= self.config.total_steps {
+        while self.env_steps() + self.longest_rollout <= self.config.total_steps {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
             stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
@@ -138,9 +156,10 @@ impl<P: ActorCritic> Trainer<P> {
     /// after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         self.update += 1;
+        let horizon = self.horizon();
         let Parts { collector, estimator, learner, reference, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
-        let progress = env_steps as f64 / self.config.horizon() as f64;
+        let progress = env_steps as f64 / horizon as f64;
         let learning_rate = learning_rate.at(progress);
         let rollout = match collector.collect(&learner.policy.valid()) {
             Ok(rollout) => rollout,

@@ -96,7 +96,8 @@ impl Run {
         let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
         pool.install(|| {
             let start = Instant::now();
-            let trained = train(&mut trainer, &dir, Progress::new(config.horizon(), quiet));
+            let progress = Progress::new(trainer.horizon(), quiet);
+            let trained = train(&mut trainer, &dir, progress);
             let seconds = start.elapsed().as_secs_f64();
             trained.map_err(|error| rescue(error, &trainer, &dir))?;
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, VectorEnv,
+    ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
@@ -76,10 +76,27 @@ impl Collector {
         self
     }
 
+    /// What is known of the environments.
+    #[must_use]
+    pub fn spec(&self) -> &EnvSpec {
+        self.envs.spec()
+    }
+
     /// Environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.env_steps
+    }
+
+    /// Environment steps that a rollout takes at most, those of all environments together; `None` if rollouts are of whole
+    /// episodes, and these have no time limit.
+    #[must_use]
+    pub fn longest_rollout(&self) -> Option<u64> {
+        let steps = match self.length {
+            RolloutLength::Steps(steps) => steps as u64,
+            RolloutLength::Episodes => self.envs.spec().max_episode_steps?.into(),
+        };
+        Some(steps * self.envs.num_envs() as u64)
     }
 
     /// What observations are normalised with, if they are.

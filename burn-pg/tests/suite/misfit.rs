@@ -7,8 +7,8 @@ use burn::{
 use burn_pg::{
     Config, Error, Learner, Parts, Trainer,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
-    algorithm::reinforce,
-    config::Algo,
+    algorithm::{Recipe, reinforce},
+    config::{Algo, ConfigError},
     device::{self, Backend, DeviceChoice},
     distribution::{
         ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical,
@@ -214,4 +214,21 @@ fn reinforce_has_no_critic() {
     let value =
         "[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }\n[[loss]]\nweight = 1\nterm = { kind = 'value' }";
     assert_eq!(parameters(value), 2 * actor - 64 - 1);
+}
+
+#[test]
+fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
+    let refusal = |limit: Option<u32>, total_steps: u64| {
+        let text = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
+        let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+        let mut envs = make("CartPole-v1", config.num_envs).unwrap();
+        envs.set_time_limit(limit);
+        Recipe::reinforce(&config).unwrap().build(envs, &config, &device()).map(|_| ())
+    };
+    let error = refusal(None, 100_000).unwrap_err();
+    assert!(matches!(&error, Error::NoTimeLimit { env } if env == "CartPole-v1"), "{error}");
+    let error = refusal(Some(10), 79).unwrap_err();
+    let too_short = ConfigError::ShorterThanRollout { total_steps: 79, longest: 80 };
+    assert!(matches!(&error, Error::Config(error) if *error == too_short), "{error}");
+    refusal(Some(10), 80).unwrap();
 }
