@@ -1,5 +1,6 @@
 //! Settings of a run: parsed leniently into a [`Config`], then checked into a [`CheckedConfig`] before anything starts.
 
+mod keys;
 mod recurrence;
 
 use std::{fmt, ops::Deref, str::FromStr};
@@ -47,6 +48,11 @@ pub struct Config {
     pub num_epochs: usize,
     /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a rollout: 1.)
     pub num_minibatches: usize,
+    /// Most samples to differentiate at once, at least 1: larger minibatches are cut up, and the gradients of their parts add up
+    /// to that of the whole. Takes less memory, and more time. Default: none, whole minibatches. (The step of the policy of
+    /// `trpo` is never cut up.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch_size: Option<usize>,
     /// Discount of later rewards, 0 to 1. Default 0.99.
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
@@ -117,6 +123,7 @@ impl Default for Config {
             num_steps: 128,
             num_epochs: 4,
             num_minibatches: 4,
+            micro_batch_size: None,
             gamma: 0.99,
             gae_lambda: 0.95,
             estimator: None,
@@ -316,24 +323,15 @@ const ALIASES: [(&str, &str); 33] = [
 ];
 
 impl Config {
-    /// The names of all settings.
-    #[must_use]
-    pub fn keys() -> Vec<String> {
-        let table = toml::Table::try_from(Self::default()).expect("the defaults can be written as TOML");
-        // What is left out unless it is given is missing in the defaults.
-        table.into_iter().map(|(key, _)| key).chain(["estimator".to_owned()]).collect()
-    }
-
     /// Refuses keys that do not exist.
     ///
     /// # Errors
     /// [`ConfigError::UnknownKey`], with the nearest key there is.
     pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
-        let known = Self::keys();
-        let Some(key) = table.keys().find(|key| !known.contains(key)) else {
+        let Some(key) = table.keys().find(|key| !Self::keys().contains(&key.as_str())) else {
             return Ok(());
         };
-        let unknown = UnknownName::new("key", key, known);
+        let unknown = UnknownName::new("key", key, Self::keys().iter().copied());
         Err(match ALIASES.iter().find(|(alias, _)| alias == key) {
             Some((_, meant)) => unknown.meaning(meant),
             None => unknown,
@@ -383,6 +381,8 @@ impl Config {
         check("num_steps", self.num_steps, fits(self.num_steps, usize::MAX), "at least 1")?;
         check("num_epochs", self.num_epochs, fits(self.num_epochs, 1_000_000), "between 1 and 1000000")?;
         check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
+        let parts = self.micro_batch_size;
+        check("micro_batch_size", parts.unwrap_or_default(), parts != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
@@ -549,6 +549,16 @@ mod tests {
     }
 
     #[test]
+    fn minibatches_are_cut_up_if_a_size_is_given() {
+        assert_eq!(read("").unwrap().micro_batch_size, None);
+        let config = read("micro_batch_size = 64").unwrap();
+        assert_eq!(config.micro_batch_size, Some(64));
+        assert_eq!(read(&config.to_toml()).unwrap(), config);
+        let error = read("micro_batch_size = 0").unwrap_err().to_string();
+        assert_eq!(error, "`micro_batch_size` is 0, but must be at least 1");
+    }
+
+    #[test]
     fn an_objective_is_read_term_by_term() {
         let text = "
             [[loss]]
@@ -690,7 +700,7 @@ mod tests {
         let error = read("gama = 0.9").unwrap_err().to_string();
         assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
         for (alias, key) in ALIASES {
-            assert!(Config::keys().iter().any(|known| known == key), "{key}");
+            assert!(Config::keys().contains(&key), "{key}");
             let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
             assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
         }

@@ -151,7 +151,7 @@ impl Recipe {
             optimiser: config.optimiser.build(),
             max_grad_norm: config.max_grad_norm,
             normalize_advantages: config.normalize_advantages,
-            micro_batch_size: None,
+            micro_batch_size: config.micro_batch_size,
         };
         let parts = Parts {
             collector: Collector::new(envs, self.length, config.seed, device)?
