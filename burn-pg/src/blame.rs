@@ -17,9 +17,10 @@ use crate::{
 };
 
 /// Adds to an [`Error::NonFinite`] the environment and the term to blame, if there are any: the first environment whose
-/// sample, or sequence of samples, gives a loss, a metric or a gradient that is not finite under the policy of before the
-/// update, and the first term that does so alone. `envs` are those of the samples or sequences of `batch`, and no more than
-/// `size` samples are looked at together, but for the step of a trust region, which takes all of them at once.
+/// sample, or sequence of samples, gives a loss, a metric or a gradient that is not finite under the policy of before
+/// the update, and the first term that does so alone. `envs` are those of the samples or sequences of `batch`, and no
+/// more than `size` samples are looked at together, but for the step of a trust region, which takes all of them at
+/// once.
 pub(crate) fn blame<P: ActorCritic>(
     error: Error,
     learner: &Learner<P>,
@@ -50,7 +51,7 @@ pub(crate) fn blame<P: ActorCritic>(
     for (search, size) in searches {
         // A device that fails here takes nothing from what is known already.
         if let Ok(Some(index)) = search.first(envs.len(), size) {
-            let term = search.first_term(index).unwrap_or_default().or(named);
+            let term = search.first_term(index, named).unwrap_or_default().or(named);
             return Error::NonFinite { update, metric, value, term, env: Some(envs[index]) };
         }
     }
@@ -91,9 +92,10 @@ impl<P: ActorCritic> Search<'_, P> {
         Ok(None)
     }
 
-    /// The first term that is enough. None if it takes several of them.
-    fn first_term(&self, index: usize) -> Result<Option<&'static str>, Error> {
-        for term in self.objective.terms() {
+    /// The first term that is enough, beginning with the one that is suspected. None if it takes several of them.
+    fn first_term(&self, index: usize, suspect: Option<&str>) -> Result<Option<&'static str>, Error> {
+        let (suspected, others): (Vec<_>, Vec<_>) = self.objective.terms().partition(|&term| Some(term) == suspect);
+        for term in suspected.into_iter().chain(others) {
             if self.spoils(index..index + 1, |context| self.objective.compute_only(term, context))? {
                 return Ok(Some(term));
             }

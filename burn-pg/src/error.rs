@@ -119,7 +119,8 @@ pub enum Error {
     /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
     #[error("the advantage estimator needs the values of a critic, and the policy has none")]
     NoCritic,
-    /// Rollouts are of whole episodes, and nothing ends those of the environment if the policy does not. Nothing was begun.
+    /// Rollouts are of whole episodes, and nothing ends those of the environment if the policy does not. Nothing was
+    /// begun.
     #[error("rollouts are of whole episodes, and those of environment `{env}` have no time limit")]
     NoTimeLimit {
         /// Its name.
@@ -188,8 +189,8 @@ pub enum Error {
         /// The number.
         value: f64,
     },
-    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to. The
-    /// weights are as they were before the update.
+    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to.
+    /// The weights are as they were before the update.
     #[error("update {update}: `{metric}` is {value}{}", because(.metric, *.term, *.env))]
     NonFinite {
         /// The update, counted from 1.
@@ -198,8 +199,8 @@ pub enum Error {
         metric: &'static str,
         /// Its value.
         value: f64,
-        /// Name of the first loss term that, for those samples, has a loss, a metric or a gradient that is not finite. Without
-        /// such samples, the metric if it is the loss of a term.
+        /// Name of the first loss term that, for those samples, has a loss, a metric or a gradient that is not finite. If
+        /// the metric is the loss of a term, that one comes first, and there need not be such samples.
         term: Option<&'static str>,
         /// Index of an environment whose samples alone, or in sequences one sequence of it, bring it about before the
         /// first step of the update. `None` if there is none: the steps were too large, say.
@@ -211,7 +212,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Of an environment, or of the policy that acts in it, says in which update it came up; `env_steps` were taken before.
+    /// Of an environment, or of the policy that acts in it, says in which update it came up; `env_steps` were taken
+    /// before.
     pub(crate) fn in_update(self, update: u64, env_steps: u64) -> Self {
         match self {
             Self::Env(source) => Self::EnvInUpdate { update, env_steps, source },

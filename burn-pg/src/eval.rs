@@ -52,8 +52,8 @@ impl Evaluation {
 /// seeds with training.
 ///
 /// # Errors
-/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a distribution,
-/// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
+/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
+/// distribution, [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
 pub fn evaluate<P: ActorCritic>(
     policy: &P,
     mut envs: Box<dyn VectorEnv>,

@@ -31,8 +31,8 @@ impl MetricLog {
         Ok(Some(f64::from(numbers[column])))
     }
 
-    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`) are
-    /// finite. Waits for the device.
+    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
+    /// are finite. Waits for the device.
     pub(crate) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
         // 0 unless one of them is not finite: then NaN.
         let spoilt = weights.mul_scalar(0.0).sum();

@@ -1,5 +1,7 @@
 //! Runs a policy in a batch of environments.
 
+use std::mem;
+
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
@@ -20,8 +22,8 @@ use crate::{
 pub enum RolloutLength {
     /// After so many steps of each environment. Episodes go on from one rollout to the next.
     Steps(usize),
-    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes while
-    /// others are still in their first episode are not [`valid`](Rollout::valid).
+    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes
+    /// while others are still in their first episode are not [`valid`](Rollout::valid).
     Episodes,
 }
 
@@ -38,6 +40,8 @@ pub struct Collector {
     /// The last actions, as the environments take them.
     taken: ActionBuffer,
     rollout: Rollout,
+    /// Is the rollout as long as it was to become? One that failed is not, and may have columns of several lengths.
+    whole: bool,
     env_steps: u64,
 }
 
@@ -59,13 +63,14 @@ impl Collector {
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
+            whole: true,
             device: device.clone().without_autodiff(),
             env_steps: 0,
         })
     }
 
-    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one sequence
-    /// for each environment, without burn-in.
+    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one
+    /// sequence for each environment, without burn-in.
     ///
     /// # Panics
     /// If the sequences are not as [`SequenceSpec`] says, or the collector has begun.
@@ -88,8 +93,8 @@ impl Collector {
         self.env_steps
     }
 
-    /// Environment steps that a rollout takes at most, those of all environments together; `None` if rollouts are of whole
-    /// episodes, and these have no time limit.
+    /// Environment steps that a rollout takes at most, those of all environments together; `None` if rollouts are of
+    /// whole episodes, and these have no time limit.
     #[must_use]
     pub fn longest_rollout(&self) -> Option<u64> {
         let steps = match self.length {
@@ -111,8 +116,8 @@ impl Collector {
         self.envs.episodes()
     }
 
-    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them is
-    /// what the environments take. Tells whether it has a critic.
+    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
+    /// is what the environments take. Tells whether it has a critic.
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
@@ -129,15 +134,19 @@ impl Collector {
         }
     }
 
-    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
+    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened. After an error
+    /// what was recorded is lost, and the next rollout begins with new episodes.
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if
-    /// the policy's output is not a distribution, [`Error::Execution`] if the device fails. None of them says in which
-    /// update: that is for the [`Trainer`](crate::Trainer) to know.
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite,
+    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
+    /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         if self.recall.is_none() {
             self.begin(policy.memory_len());
+        }
+        if !mem::take(&mut self.whole) {
+            self.begin_anew(policy.memory_len())?;
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
@@ -153,6 +162,7 @@ impl Collector {
             RolloutLength::Episodes => self.play_episodes(policy, &mut truncations)?,
         }
         self.bootstrap(policy, &truncations)?;
+        self.whole = true;
         Ok(&self.rollout)
     }
 
@@ -162,6 +172,16 @@ impl Collector {
         self.recall = Some(Recall::new(num_envs, memory_len, &self.device));
         let width = self.envs.spec().observation_space.flat_len();
         self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, width));
+    }
+
+    /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and what the policy
+    /// remembers of them belongs to no sequence of another rollout.
+    fn begin_anew(&mut self, memory_len: usize) -> Result<(), Error> {
+        let num_envs = self.envs.num_envs();
+        self.envs.reset_where(&vec![true; num_envs])?;
+        self.rollout = Rollout::new(num_envs, ActionBuffer::new(&self.envs.spec().action_space));
+        self.begin(memory_len);
+        Ok(())
     }
 
     fn recall(&mut self) -> &mut Recall {

@@ -137,6 +137,22 @@ fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
 }
 
 #[test]
+fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
+    // Each of two updates has one step; that of the second leads to weights that are not finite.
+    let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
+    let config = Config { learning_rate, num_epochs: 1, num_minibatches: 1, normalize_observations: true, ..small() };
+    let mut trainer = trainer(config, Backend::Flex);
+    let first = trainer.observation_normalizer().unwrap().clone();
+    trainer.update().unwrap();
+    let (weights, second) = (MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap().clone());
+    assert_ne!(first, second);
+    let error = trainer.update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 2, .. }), "{error}");
+    assert_eq!(trainer.env_steps(), 64, "more was observed");
+    assert_eq!((&MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap()), (&weights, &second));
+}
+
+#[test]
 fn an_observer_ends_a_run() {
     let mut trainer = trainer(small(), Backend::Flex);
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
