@@ -25,8 +25,8 @@ impl Objective {
         Self::default()
     }
 
-    /// Adds `weight` times `term`; the weight may be a [`Schedule`]. A term of weight 0 is reported, but trains nothing,
-    /// even if its gradient is not finite.
+    /// Adds `weight` times `term`; the weight may be a [`Schedule`]. A term of weight 0 is reported, but trains
+    /// nothing, even if its gradient is not finite.
     ///
     /// # Panics
     /// Where [`try_with`](Self::try_with) gives an error.
@@ -80,8 +80,8 @@ impl Objective {
         Ok(())
     }
 
-    /// The sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the weight) under its
-    /// name and its own metrics, then the sum itself as `loss`.
+    /// The sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the weight)
+    /// under its name and its own metrics, then the sum itself as `loss`.
     ///
     /// # Panics
     /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
