@@ -9,8 +9,8 @@ use serde::{
 use super::Config;
 
 impl Config {
-    /// The names of all settings, in the order of the fields: those that a configuration is read from, so that none is missing,
-    /// even if it is left out where a configuration is written.
+    /// The names of all settings, in the order of the fields: those that a configuration is read from, so that none is
+    /// missing, even if it is left out where a configuration is written.
     #[must_use]
     pub fn keys() -> &'static [&'static str] {
         let mut names = Names(&[]);

@@ -152,8 +152,8 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
         let error = refusal("Pendulum-v1", kind, None, plain(), rewards()).unwrap();
         assert_eq!(
             error.to_string(),
-            "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] from \
-             [-2.0] to [2.0]"
+            "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] \
+             from [-2.0] to [2.0]"
         );
         // Behind a transform they are those of the policy.
         let envs = make("Pendulum-v1", 3).unwrap();

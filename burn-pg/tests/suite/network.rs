@@ -81,8 +81,8 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic 
     model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }
 
-/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous actions is
-/// called `actor_mean`.
+/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous
+/// actions is called `actor_mean`.
 fn recorded_name(path: &[String], actor: &str) -> String {
     match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["head", "log_std"] => "actor_logstd".into(),

@@ -310,11 +310,10 @@ fn an_update_that_fails_names_what_failed_first() {
     let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
     // In the third and fourth minibatch the policy's loss, which comes before it, is NaN as well.
     let error = run(objective).unwrap_err();
-    let value = f64::NEG_INFINITY;
-    assert!(
-        matches!(error, Error::NonFinite { update: 1, metric: "breaks", value: v, term: Some("breaks"), env: None } if v == value),
-        "{error}"
-    );
+    let Error::NonFinite { update: 1, metric: "breaks", value, term: Some("breaks"), env: None } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(value, f64::NEG_INFINITY);
     assert_eq!(error.to_string(), "update 1: `breaks` is -inf");
     // Four minibatches, and again those of one epoch with the policy of before, in which nothing was wrong.
     assert_eq!(*calls.lock().unwrap(), 4 + 2);

@@ -1,5 +1,5 @@
-//! Whole updates against CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and Adam's
-//! moments, over two consecutive iterations in one go.
+//! Whole updates against CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and
+//! Adam's moments, over two consecutive iterations in one go.
 
 use std::collections::BTreeMap;
 

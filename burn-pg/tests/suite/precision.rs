@@ -50,7 +50,8 @@ impl Precision {
     }
 }
 
-/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the test.
+/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the
+/// test.
 pub fn open_devices() -> Vec<OpenDevice> {
     let open = |backend| match device::open(DeviceChoice::Backend(backend)) {
         Ok(open) => Some(open),
@@ -75,8 +76,8 @@ pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) 
     }
 }
 
-/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the larger of 1 and
-/// its expected size.
+/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the larger of 1
+/// and its expected size.
 #[track_caller]
 #[allow(clippy::cast_possible_truncation)]
 pub fn assert_trained_on(ours: &[f64], expected: &[f64], what: &str) {

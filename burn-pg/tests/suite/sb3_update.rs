@@ -195,8 +195,8 @@ impl Case {
         }
     }
 
-    /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before each
-    /// step, and beyond one and a half times the target they do not take it, nor any after it.
+    /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
+    /// each step, and beyond one and a half times the target they do not take it, nor any after it.
     fn train(&self, learner: &mut Learner<MlpActorCritic>, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {

@@ -16,8 +16,9 @@ pub struct Exact {
 }
 
 impl Exact {
-    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an episode,
-    /// and what followed the last step apart. They do not tell truncations apart; here all ends are terminations.
+    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an
+    /// episode, and what followed the last step apart. They do not tell truncations apart; here all ends are
+    /// terminations.
     pub fn of_one_flag(
         (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
         last_values: &[f64],
@@ -56,8 +57,8 @@ impl Exact {
         }
     }
 
-    /// What an estimator that is linear in rewards and values makes of it. Trajectories are in single precision; but the
-    /// estimate of the rounded numbers and that of what the rounding took away add up to that of the numbers.
+    /// What an estimator that is linear in rewards and values makes of it. Trajectories are in single precision; but
+    /// the estimate of the rounded numbers and that of what the rounding took away add up to that of the numbers.
     #[allow(clippy::cast_possible_truncation)]
     pub fn estimate(&self, linear: &dyn AdvantageEstimator) -> Targets {
         let whole = linear.estimate(&self.rounded().view());
