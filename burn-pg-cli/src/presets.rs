@@ -3,12 +3,14 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 17] = [
+const PRESETS: [(&str, &str); 19] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
     ("acrobot-v1-trpo", include_str!("../presets/acrobot-v1-trpo.toml")),
+    ("cartpole-v1-a2c", include_str!("../presets/cartpole-v1-a2c.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
+    ("cartpole-v1-reinforce", include_str!("../presets/cartpole-v1-reinforce.toml")),
     ("cartpole-v1-trpo", include_str!("../presets/cartpole-v1-trpo.toml")),
     ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
     ("mountaincar-v0-trpo", include_str!("../presets/mountaincar-v0-trpo.toml")),
@@ -57,10 +59,11 @@ mod tests {
     #[test]
     fn every_preset_says_all_that_matters() {
         // What a run is told rather than how it learns.
-        let of_the_run = ["algo", "device", "env", "estimator", "eval_episodes", "loss", "seed", "threads"];
+        let of_the_run =
+            ["algo", "device", "env", "estimator", "eval_episodes", "loss", "micro_batch_size", "seed", "threads"];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
-            for key in Config::keys().iter().filter(|key| !of_the_run.contains(&key.as_str())) {
+            for key in Config::keys().iter().filter(|key| !of_the_run.contains(key)) {
                 assert!(preset.contains_key(key), "{name} leaves `{key}` to the defaults");
             }
         }

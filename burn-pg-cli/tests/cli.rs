@@ -109,17 +109,40 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
         let mut args = vec!["train", env, "--algo", algo, "--preset", if algo == "ppo" { "ppo-cleanrl" } else { algo }];
         args.extend(["--out", &out, "--json", "--quiet", "--device", "flex", "--set", "eval_episodes=2", "num_envs=2"]);
         // A whole episode of any of them.
-        args.extend(if algo == "reinforce" {
-            ["num_steps=999", "total_steps=1998"]
-        } else {
-            ["num_steps=8", "total_steps=32"]
-        });
+        args.extend(["num_steps=8", if algo == "reinforce" { "total_steps=1998" } else { "total_steps=32" }]);
         // Normalised, so that the evaluation needs what was learnt of observations.
         args.extend(["normalize_observations=true", "normalize_rewards=true", "hidden_sizes=[4]"]);
         let summary = json(&burn_pg(folder.path(), args));
         assert!(summary["env_steps"].as_u64().unwrap() > 0, "{out}");
         let evaluation = json(&burn_pg(folder.path(), ["eval", &out, "--episodes", "2", "--json"]));
         assert_eq!(evaluation["eval_return_mean"], summary["eval_return_mean"], "{out}");
+    }
+}
+
+#[test]
+fn every_algorithm_trains_in_every_environment_with_its_default_preset_and_takes_no_step_more() {
+    let folder = tempfile::tempdir().unwrap();
+    // The environments of the presets are at most 16, and the longest rollout is of 8 whole episodes of 999 steps.
+    for (env, rollout) in [
+        ("CartPole-v1", 4_000),
+        ("Acrobot-v1", 4_000),
+        ("MountainCar-v0", 1_600),
+        ("MountainCarContinuous-v0", 7_992),
+        ("Pendulum-v1", 1_600),
+    ] {
+        for algo in ["reinforce", "a2c", "trpo", "ppo"] {
+            let total: u64 = if algo == "reinforce" { rollout + 50 } else { 4_100 };
+            let (out, total_steps) = (format!("{env}-{algo}"), total.to_string());
+            let args =
+                ["train", env, "--algo", algo, "--total-steps", &total_steps, "--out", &out, "--json", "--quiet"];
+            let args = args.into_iter().chain(["--device", "flex", "--set", "eval_episodes=2"]);
+            let summary = json(&burn_pg(folder.path(), args));
+            let steps = summary["env_steps"].as_u64().unwrap();
+            assert!(steps > 0 && steps <= total, "{out}: {steps} of {total}");
+        }
+        let short = (rollout - 1).to_string();
+        let args = ["train", env, "--algo", "reinforce", "--total-steps", &short];
+        refused(&args, &[&format!("is less than the {rollout} steps that one rollout may take")]);
     }
 }
 
@@ -200,9 +223,9 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     let message = text(&output.stderr).lines().last().unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert_eq!(text(&output.stdout), "");
-    let expected =
-        "error: training failed in update 1, after 32 steps; the last good policy is saved in a: update 1: `";
+    let expected = "error: training failed after 32 steps; the last good policy is saved in a: update 1: `";
     assert!(message.starts_with(expected), "{message}");
+    assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");
     let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();

@@ -1,5 +1,6 @@
 //! Settings of a run: parsed leniently into a [`Config`], then checked into a [`CheckedConfig`] before anything starts.
 
+mod keys;
 mod recurrence;
 
 use std::{fmt, ops::Deref, str::FromStr};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     advantage::EstimatorSpec,
     device::DeviceChoice,
-    loss::{LossSpec, Objective},
+    loss::{LossSpec, Objective, TermSpec},
     optim::{OptimiserSpec, Schedule},
     policy::{Activation, Exploration, MlpShape},
     trust_region::TrustRegionSpec,
@@ -31,7 +32,8 @@ pub struct Config {
     pub algo: Algo,
     /// Seed of all randomness, below 2^63. Default 1.
     pub seed: u64,
-    /// Environment steps to train for, rounded down to whole rollouts; at least one rollout. Default 500,000.
+    /// Environment steps to train for, and never more, so that a rollout that may take too many is not begun; at least
+    /// one rollout. Default 500,000.
     pub total_steps: u64,
     /// Where the networks run. Default `auto`.
     pub device: DeviceChoice,
@@ -39,13 +41,19 @@ pub struct Config {
     pub threads: usize,
     /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
-    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (For `reinforce`, whose
-    /// rollouts are whole episodes, the steps that one may take, for `total_steps` to be kept.)
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (`reinforce`, whose
+    /// rollouts are one whole episode of each environment, does not look at it.)
     pub num_steps: usize,
     /// Passes over each rollout (of `trpo`, those that fit the critic), 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
-    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a rollout: 1.)
+    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a
+    /// rollout: 1.)
     pub num_minibatches: usize,
+    /// Most samples to differentiate at once, at least 1: larger minibatches are cut up, and the gradients of their
+    /// parts add up to that of the whole. Takes less memory, and more time. Default: none, whole minibatches. (The step
+    /// of the policy of `trpo` is never cut up.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch_size: Option<usize>,
     /// Discount of later rewards, 0 to 1. Default 0.99.
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
@@ -56,29 +64,34 @@ pub struct Config {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
     pub normalize_advantages: bool,
-    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number or a schedule. Default 0.2.
+    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number or a schedule. Default
+    /// 0.2.
     pub clip_range: Schedule,
-    /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0; looked at
-    /// after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (`trpo` has `trust_region.max_kl` instead.)
+    /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0;
+    /// looked at after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (For `ppo` with a term
+    /// that reports `approx_kl`: `ppo_clip`, `kl_penalty` or `surrogate`. `trpo` has `trust_region.max_kl` instead, and
+    /// the others take one pass.)
     pub target_kl: f64,
     /// Limit the moves of the values by `clip_range` too? Default true.
     pub clip_value: bool,
     /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01.
     pub entropy_weight: Schedule,
-    /// Weight of the value term, 0 or more. Default 0.5.
+    /// Weight of the value term, 0 or more. Default 0.5. (Not looked at by `reinforce`, which has no critic, nor with a
+    /// `loss`.)
     pub value_weight: f64,
-    /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one of
-    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start), `entropy` and `value`. (`trpo` takes `value` for its critic, and
-    /// the rest for the step of its policy.) Default: none, that of the algorithm.
+    /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one
+    /// of `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start),
+    /// `entropy` and `value`. (`trpo` takes `value` for its critic, and the rest for the step of its policy.) Default:
+    /// none, that of the algorithm.
     pub loss: Vec<LossSpec>,
-    /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`, `damping`,
-    /// `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
+    /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`,
+    /// `damping`, `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
     /// Step size of the optimiser, more than 0 at first: a number, or a schedule such as
     /// `{ kind = "linear", start = 1e-3, end = 0.0 }`; `kind` may also be `cosine`. Default: linear from 2.5e-4 to 0.
     pub learning_rate: Schedule,
-    /// What turns gradients into steps: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the rest are its hyperparameters.
-    /// Default Adam with epsilon 1e-5.
+    /// What turns gradients into steps: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the rest are its
+    /// hyperparameters. Default Adam with epsilon 1e-5.
     pub optimiser: OptimiserSpec,
     /// Bound of the global gradient norm, more than 0. Default 0.5.
     pub max_grad_norm: f64,
@@ -88,12 +101,12 @@ pub struct Config {
     pub activation: Activation,
     /// Do actor and critic share their hidden layers? Default false. (Not for `trpo`.)
     pub shared_layers: bool,
-    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over several
-    /// steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard deviation 1 that
-    /// is clipped to the bounds.
+    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over
+    /// several steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard
+    /// deviation 1 that is clipped to the bounds.
     pub exploration: Exploration,
-    /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and `burn_in`.
-    /// Default none.
+    /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
+    /// `burn_in`. Default none.
     pub recurrence: Recurrence,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
@@ -116,6 +129,7 @@ impl Default for Config {
             num_steps: 128,
             num_epochs: 4,
             num_minibatches: 4,
+            micro_batch_size: None,
             gamma: 0.99,
             gae_lambda: 0.95,
             estimator: None,
@@ -252,9 +266,20 @@ pub enum ConfigError {
         /// Steps of a rollout.
         batch: usize,
     },
-    /// The objective has no term for one of the two networks that trpo trains in turn.
-    #[error("`loss` has no term that trains {of}, and trpo needs one")]
+    /// The run would end before its first update, because a rollout may take more steps: one whole episode of each
+    /// environment, say.
+    #[error("`total_steps` is {total_steps}, which is less than the {longest} steps that one rollout may take")]
+    ShorterThanRollout {
+        /// `total_steps`
+        total_steps: u64,
+        /// Most steps of a rollout.
+        longest: u64,
+    },
+    /// The objective has no term for a network that the algorithm is to train: the policy, or the critic of `trpo`.
+    #[error("`loss` has no term that trains {of}, and {algo} needs one")]
     Untrained {
+        /// The algorithm.
+        algo: Algo,
         /// "the policy" or "the critic".
         of: &'static str,
     },
@@ -306,24 +331,15 @@ const ALIASES: [(&str, &str); 33] = [
 ];
 
 impl Config {
-    /// The names of all settings.
-    #[must_use]
-    pub fn keys() -> Vec<String> {
-        let table = toml::Table::try_from(Self::default()).expect("the defaults can be written as TOML");
-        // What is left out unless it is given is missing in the defaults.
-        table.into_iter().map(|(key, _)| key).chain(["estimator".to_owned()]).collect()
-    }
-
     /// Refuses keys that do not exist.
     ///
     /// # Errors
     /// [`ConfigError::UnknownKey`], with the nearest key there is.
     pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
-        let known = Self::keys();
-        let Some(key) = table.keys().find(|key| !known.contains(key)) else {
+        let Some(key) = table.keys().find(|key| !Self::keys().contains(&key.as_str())) else {
             return Ok(());
         };
-        let unknown = UnknownName::new("key", key, known);
+        let unknown = UnknownName::new("key", key, Self::keys().iter().copied());
         Err(match ALIASES.iter().find(|(alias, _)| alias == key) {
             Some((_, meant)) => unknown.meaning(meant),
             None => unknown,
@@ -373,6 +389,8 @@ impl Config {
         check("num_steps", self.num_steps, fits(self.num_steps, usize::MAX), "at least 1")?;
         check("num_epochs", self.num_epochs, fits(self.num_epochs, 1_000_000), "between 1 and 1000000")?;
         check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
+        let parts = self.micro_batch_size;
+        check("micro_batch_size", parts.unwrap_or_default(), parts != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
@@ -395,8 +413,9 @@ impl Config {
         match self.algo {
             Algo::Reinforce | Algo::A2c => self.check_single_step()?,
             Algo::Trpo => self.check_region()?,
-            Algo::Ppo => {}
+            Algo::Ppo => self.check_divergence()?,
         }
+        self.check_trained("the policy", |term| !term.trains_critic())?;
         let widths = &self.hidden_sizes;
         let sound = widths.len() <= 64 && widths.iter().all(|&width| fits(width, 4096));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
@@ -416,7 +435,8 @@ impl Config {
         if let Some(memory) = self.recurrence.memory() {
             self.check_memory(memory)?;
         }
-        if self.total_steps < batch as u64 {
+        // How long whole episodes may be is for the environment to say.
+        if self.algo != Algo::Reinforce && self.total_steps < batch as u64 {
             return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }
         Ok(CheckedConfig(self))
@@ -429,7 +449,23 @@ impl Config {
         let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
         let once = self.num_epochs == 1 && self.num_minibatches == 1;
         let range = "1 x 1: only ppo, and trpo for its critic, take several steps a rollout";
-        check("num_epochs x num_minibatches", passes, once, range)
+        check("num_epochs x num_minibatches", passes, once, range)?;
+        let range = "inf: there is one pass over a rollout, and no other to leave out";
+        check("target_kl", self.target_kl, self.target_kl.is_infinite(), range)
+    }
+
+    /// What ends the passes over a rollout early has to be measured.
+    fn check_divergence(&self) -> Result<(), ConfigError> {
+        let measured = self.loss.is_empty() || self.loss.iter().any(|summand| summand.term.reports_divergence());
+        let range = "inf: `loss` has no term that reports `approx_kl`";
+        check("target_kl", self.target_kl, measured || self.target_kl.is_infinite(), range)
+    }
+
+    fn check_trained(&self, of: &'static str, trained: fn(&TermSpec) -> bool) -> Result<(), ConfigError> {
+        if self.loss.is_empty() || self.loss.iter().any(|summand| trained(&summand.term)) {
+            return Ok(());
+        }
+        Err(ConfigError::Untrained { algo: self.algo, of })
     }
 
     /// Nothing but the step within the region may move the policy.
@@ -444,13 +480,7 @@ impl Config {
         let learnt = self.exploration.sde.is_none_or(|noise| noise.learn_features);
         let range = "true: detached features would hide from trpo how far the deviations move";
         check("exploration.sde.learn_features", learnt, learnt, range)?;
-        for (of, of_critic) in [("the policy", false), ("the critic", true)] {
-            let trained = |summand: &LossSpec| summand.term.trains_critic() == of_critic;
-            if !self.loss.is_empty() && !self.loss.iter().any(trained) {
-                return Err(ConfigError::Untrained { of });
-            }
-        }
-        Ok(())
+        self.check_trained("the critic", TermSpec::trains_critic)
     }
 
     fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
@@ -498,12 +528,6 @@ impl Deref for CheckedConfig {
 }
 
 impl CheckedConfig {
-    /// Samples of one rollout: `num_envs * num_steps`.
-    #[must_use]
-    pub fn batch_size(&self) -> usize {
-        self.num_envs * self.num_steps
-    }
-
     /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
     #[must_use]
     pub fn has_critic(&self) -> bool {
@@ -524,12 +548,6 @@ impl CheckedConfig {
             exploration: self.exploration,
         }
     }
-
-    /// Environment steps of the whole run: `total_steps` in whole rollouts, rounded down.
-    #[must_use]
-    pub fn horizon(&self) -> u64 {
-        self.total_steps - self.total_steps % self.batch_size() as u64
-    }
 }
 
 #[cfg(test)]
@@ -547,6 +565,46 @@ mod tests {
     fn a_resolved_configuration_is_read_back() {
         let config = Config { gamma: 0.5, hidden_sizes: vec![], ..Config::default() };
         assert_eq!(*read(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_objective_that_trains_no_policy_is_refused() {
+        let value = "[[loss]]\nweight = 1\nterm = { kind = 'value' }";
+        for algo in Algo::ALL {
+            let text = format!("algo = '{algo}'\nnum_epochs = 1\nnum_minibatches = 1\n{value}");
+            let error = read(&text).unwrap_err();
+            assert_eq!(error, ConfigError::Untrained { algo, of: "the policy" });
+            assert_eq!(error.to_string(), format!("`loss` has no term that trains the policy, and {algo} needs one"));
+        }
+    }
+
+    #[test]
+    fn a_target_for_a_divergence_that_nobody_measures_is_refused() {
+        let of =
+            |algo: &str, rest: &str| read(&format!("algo = '{algo}'\ntarget_kl = 0.02\nnum_minibatches = 1\n{rest}"));
+        let term = |term: &str| format!("[[loss]]\nweight = 1\nterm = {{ {term} }}");
+        for measured in
+            ["kind = 'ppo_clip', clip_range = 0.2", "kind = 'kl_penalty', target = 0.1", "kind = 'surrogate'"]
+        {
+            of("ppo", &term(measured)).unwrap();
+        }
+        of("ppo", "").unwrap();
+        let error = of("ppo", &term("kind = 'policy_gradient'")).unwrap_err().to_string();
+        assert_eq!(error, "`target_kl` is 0.02, but must be inf: `loss` has no term that reports `approx_kl`");
+        for algo in ["reinforce", "a2c"] {
+            let error = of(algo, "num_epochs = 1").unwrap_err().to_string();
+            assert!(error.starts_with("`target_kl` is 0.02, but must be inf: there is one pass"), "{error}");
+        }
+    }
+
+    #[test]
+    fn minibatches_are_cut_up_if_a_size_is_given() {
+        assert_eq!(read("").unwrap().micro_batch_size, None);
+        let config = read("micro_batch_size = 64").unwrap();
+        assert_eq!(config.micro_batch_size, Some(64));
+        assert_eq!(read(&config.to_toml()).unwrap(), config);
+        let error = read("micro_batch_size = 0").unwrap_err().to_string();
+        assert_eq!(error, "`micro_batch_size` is 0, but must be at least 1");
     }
 
     #[test]
@@ -691,7 +749,7 @@ mod tests {
         let error = read("gama = 0.9").unwrap_err().to_string();
         assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
         for (alias, key) in ALIASES {
-            assert!(Config::keys().iter().any(|known| known == key), "{key}");
+            assert!(Config::keys().contains(&key), "{key}");
             let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
             assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
         }

@@ -44,8 +44,19 @@ impl fmt::Display for StepQuantity {
     }
 }
 
-fn from_env(env: Option<usize>) -> String {
-    env.map(|env| format!(", because of samples of environment {env}")).unwrap_or_default()
+/// What a message begins with.
+fn within(update: Option<u64>) -> String {
+    update.map(|update| format!("update {update}: ")).unwrap_or_default()
+}
+
+/// What a message ends with. A term that has the name of the metric need not be named again.
+fn because(metric: &str, term: Option<&str>, env: Option<usize>) -> String {
+    match (term.filter(|&term| term != metric), env) {
+        (None, None) => String::new(),
+        (None, Some(env)) => format!(", because of samples of environment {env}"),
+        (Some(term), None) => format!(", because of the term `{term}`"),
+        (Some(term), Some(env)) => format!(", because of the term `{term}` for samples of environment {env}"),
+    }
 }
 
 /// Any error of this crate.
@@ -58,9 +69,19 @@ pub enum Error {
     /// The device asked for cannot be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The environment is unknown or was misused.
+    /// The environment is unknown or was misused; or, in an evaluation, it failed.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// An environment failed in an update. The weights are as they were.
+    #[error("update {update}, after {env_steps} environment steps: {source}")]
+    EnvInUpdate {
+        /// The update, counted from 1.
+        update: u64,
+        /// Environment steps taken before.
+        env_steps: u64,
+        /// How it failed.
+        source: EnvError,
+    },
     /// The environments cannot be put into groups of the size asked for.
     #[error(transparent)]
     GroupSize(#[from] GroupSizeError),
@@ -98,20 +119,34 @@ pub enum Error {
     /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
     #[error("the advantage estimator needs the values of a critic, and the policy has none")]
     NoCritic,
+    /// Rollouts are of whole episodes, and nothing ends those of the environment if the policy does not. Nothing was
+    /// begun.
+    #[error("rollouts are of whole episodes, and those of environment `{env}` have no time limit")]
+    NoTimeLimit {
+        /// Its name.
+        env: String,
+    },
     /// The policy's output is not a distribution. The weights are as they were.
     #[error(
-        "the policy gave environment {} an impossible distribution after {env_steps} environment steps",
-        .source.row()
+        "{}the policy gave environment {} an impossible distribution after {env_steps} environment steps",
+        within(*.update), .source.row()
     )]
     Policy {
+        /// The update, counted from 1; `None` in an evaluation.
+        update: Option<u64>,
         /// Environment steps taken before.
         env_steps: u64,
         /// What is wrong with it. Its row is the environment.
         source: DistributionError,
     },
     /// An environment gave an observation that is NaN or infinite. The weights are as they were.
-    #[error("environment {env} gave the observation {value} at index {index} after {env_steps} environment steps")]
+    #[error(
+        "{}environment {env} gave the observation {value} at index {index} after {env_steps} environment steps",
+        within(*.update)
+    )]
     Observation {
+        /// The update, counted from 1; `None` in an evaluation.
+        update: Option<u64>,
         /// Index of the environment.
         env: usize,
         /// Index within the observation.
@@ -124,9 +159,12 @@ pub enum Error {
     /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are as they
     /// were.
     #[error(
-        "environment {env} gave the reward {reward} in step {step} of the rollout that began at {env_steps} environment steps"
+        "update {update}: environment {env} gave the reward {reward} in step {step} of the rollout that began at \
+         {env_steps} environment steps"
     )]
     Reward {
+        /// The update, counted from 1.
+        update: u64,
         /// Index of the environment.
         env: usize,
         /// Step within the rollout.
@@ -151,9 +189,9 @@ pub enum Error {
         /// The number.
         value: f64,
     },
-    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to. The
-    /// weights are as they were before the update.
-    #[error("update {update}: `{metric}` is {value}{}", from_env(*.env))]
+    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to.
+    /// The weights are as they were before the update.
+    #[error("update {update}: `{metric}` is {value}{}", because(.metric, *.term, *.env))]
     NonFinite {
         /// The update, counted from 1.
         update: u64,
@@ -161,6 +199,9 @@ pub enum Error {
         metric: &'static str,
         /// Its value.
         value: f64,
+        /// Name of the first loss term that, for those samples, has a loss, a metric or a gradient that is not finite. If
+        /// the metric is the loss of a term, that one comes first, and there need not be such samples.
+        term: Option<&'static str>,
         /// Index of an environment whose samples alone, or in sequences one sequence of it, bring it about before the
         /// first step of the update. `None` if there is none: the steps were too large, say.
         env: Option<usize>,
@@ -168,4 +209,40 @@ pub enum Error {
     /// The device failed while its results were read.
     #[error("the device failed: {0}")]
     Execution(String),
+}
+
+impl Error {
+    /// Of an environment, or of the policy that acts in it, says in which update it came up; `env_steps` were taken
+    /// before.
+    pub(crate) fn in_update(self, update: u64, env_steps: u64) -> Self {
+        match self {
+            Self::Env(source) => Self::EnvInUpdate { update, env_steps, source },
+            Self::Policy { env_steps, source, .. } => Self::Policy { update: Some(update), env_steps, source },
+            Self::Observation { env, index, value, env_steps, .. } => {
+                Self::Observation { update: Some(update), env, index, value, env_steps }
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_in_an_update_says_in_which() {
+        let told = |error: Error| error.in_update(3, 640).to_string();
+        let observation = || Error::Observation { update: None, env: 1, index: 2, value: f32::NAN, env_steps: 640 };
+        let message = "environment 1 gave the observation NaN at index 2 after 640 environment steps";
+        assert_eq!(observation().to_string(), message);
+        assert_eq!(told(observation()), format!("update 3: {message}"));
+        let policy = |env_steps| {
+            let source = DistributionError::NothingPossible { row: 1 };
+            Error::Policy { update: None, env_steps, source }
+        };
+        assert_eq!(told(policy(640)), format!("update 3: {}", policy(640)));
+        let message = "update 3, after 640 environment steps: environment 1 must be reset before it is stepped";
+        assert_eq!(told(EnvError::NeedsReset { env: 1 }.into()), message);
+    }
 }

@@ -52,8 +52,8 @@ impl Evaluation {
 /// seeds with training.
 ///
 /// # Errors
-/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a distribution,
-/// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
+/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
+/// distribution, [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
 pub fn evaluate<P: ActorCritic>(
     policy: &P,
     mut envs: Box<dyn VectorEnv>,
@@ -86,7 +86,7 @@ pub fn evaluate<P: ActorCritic>(
         } else {
             distribution.mode(&parameters, num_envs, &mut actions)
         };
-        chosen.map_err(|source| Error::Policy { env_steps, source })?;
+        chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
         distribution.to_env(&mut actions);
         let batch = envs.step(actions.as_actions())?;
         recall.forget(batch.ended());

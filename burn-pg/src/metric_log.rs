@@ -31,8 +31,8 @@ impl MetricLog {
         Ok(Some(f64::from(numbers[column])))
     }
 
-    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`) are
-    /// finite. Waits for the device.
+    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
+    /// are finite. Waits for the device.
     pub(crate) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
         // 0 unless one of them is not finite: then NaN.
         let spoilt = weights.mul_scalar(0.0).sum();
@@ -40,10 +40,11 @@ impl MetricLog {
         // Row by row, for in the steps after it one number that is not finite has spoilt the others.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
             let (metric, value) = (self.names[i], f64::from(numbers[i]));
-            return Err(Error::NonFinite { update, metric, value, env: None });
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         if !spoilt[0].is_finite() {
-            return Err(Error::NonFinite { update, metric: "weights", value: f64::from(spoilt[0]), env: None });
+            let (metric, value) = ("weights", f64::from(spoilt[0]));
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         for (name, &number) in self.names.iter().zip(&numbers) {

@@ -12,7 +12,7 @@ use crate::{
     Error, Observer, UpdateStats,
     advantage::{AdvantageEstimator, Targets},
     blame::blame,
-    config::CheckedConfig,
+    config::{CheckedConfig, ConfigError},
     explained_variance,
     learner::Learner,
     loss::ContextPart,
@@ -32,8 +32,8 @@ pub struct Parts<P> {
     pub estimator: Box<dyn AdvantageEstimator>,
     /// The networks, and what improves them.
     pub learner: Learner<P>,
-    /// A policy that is not trained, on a device with autodiff, for terms that keep near it. ([`Recipe`](crate::algorithm::Recipe)
-    /// takes the policy at the start of the run, if there are such terms.)
+    /// A policy that is not trained, on a device with autodiff, for terms that keep near it.
+    /// ([`Recipe`](crate::algorithm::Recipe) takes the policy at the start of the run, if there are such terms.)
     pub reference: Option<P>,
     /// The policy's own step before those of the learner, if it has one; the learner is then left with the critic.
     pub trust_region: Option<TrustRegion>,
@@ -49,14 +49,20 @@ pub struct Trainer<P> {
     device: Device,
     shuffle: EnvRng,
     update: u64,
+    /// Most steps of a rollout.
+    longest_rollout: u64,
+    /// That of the environments, as it was when the policy became what it is.
+    normalizer: Option<ObservationNormalizer>,
 }
 
 impl<P: ActorCritic> Trainer<P> {
     /// A run that has not begun. The parts are checked against each other.
     ///
     /// # Errors
-    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments, [`Error::Objective`] or
-    /// [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there.
+    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the policy is not one for the environments,
+    /// [`Error::Objective`] or [`Error::NoCritic`] if a term of an objective or the estimator needs what is not there;
+    /// [`Error::NoTimeLimit`] if rollouts are of whole episodes, and nothing ends these; [`Error::Config`] if
+    /// `total_steps` may not be enough for one rollout.
     pub fn new(parts: Parts<P>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
         let Parts { collector, estimator, learner, reference, trust_region, .. } = &parts;
         let has_critic = collector.check(&learner.policy.valid())?;
@@ -71,7 +77,16 @@ impl<P: ActorCritic> Trainer<P> {
         if estimator.needs_values() && !has_critic {
             return Err(Error::NoCritic);
         }
+        let Some(longest_rollout) = collector.longest_rollout() else {
+            return Err(Error::NoTimeLimit { env: collector.spec().id.clone() });
+        };
+        let total_steps = config.total_steps;
+        if total_steps < longest_rollout {
+            return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());
+        }
         Ok(Self {
+            longest_rollout,
+            normalizer: collector.observation_normalizer().cloned(),
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
@@ -98,10 +113,18 @@ impl<P: ActorCritic> Trainer<P> {
         self.parts.collector.env_steps()
     }
 
-    /// What observations are normalised with, if they are: the policy needs it.
+    /// Environment steps after which the run is over: `total_steps` in whole rollouts, rounded down, if each is as long
+    /// as it may be.
+    #[must_use]
+    pub fn horizon(&self) -> u64 {
+        self.config.total_steps - self.config.total_steps % self.longest_rollout
+    }
+
+    /// What observations are normalised with, if they are: the policy needs it. As the policy does, it stays as it was
+    /// if an update fails, whatever was observed since.
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
-        self.parts.collector.observation_normalizer()
+        self.normalizer.as_ref()
     }
 
     /// Statistics of the episodes that have ended so far.
@@ -117,7 +140,7 @@ impl<P: ActorCritic> Trainer<P> {
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.env_steps());
         // Never more steps than were asked for.
-        while self.env_steps() + self.config.batch_size() as u64 <= self.config.total_steps {
+        while self.env_steps() + self.longest_rollout <= self.config.total_steps {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
             stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
@@ -132,18 +155,22 @@ impl<P: ActorCritic> Trainer<P> {
     /// time fields of the result are 0.)
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
+    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
     /// [`Error::NonFinite`] if an observation, a reward, another number of a step, or a metric is not finite;
-    /// [`Error::Policy`] if the policy's output is not a distribution. The weights are then as they were. So they are not
-    /// after an [`Error::Execution`], if the device fails.
+    /// [`Error::Policy`] if the policy's output is not a distribution. The weights are then as they were. So they are
+    /// not after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         self.update += 1;
+        let horizon = self.horizon();
         let Parts { collector, estimator, learner, reference, trust_region, learning_rate } = &mut self.parts;
         let env_steps = collector.env_steps();
-        let progress = env_steps as f64 / self.config.horizon() as f64;
+        let progress = env_steps as f64 / horizon as f64;
         let learning_rate = learning_rate.at(progress);
-        let rollout = collector.collect(&learner.policy.valid())?;
-        rollout.check_rewards(env_steps)?;
+        let rollout = match collector.collect(&learner.policy.valid()) {
+            Ok(rollout) => rollout,
+            Err(error) => return Err(error.in_update(self.update, collector.env_steps())),
+        };
+        rollout.check_rewards(self.update, env_steps)?;
         rollout.check_predictions(self.update)?;
         let targets = estimator.estimate(&rollout.trajectory());
         rollout.check_targets(&targets, self.update)?;
@@ -174,13 +201,15 @@ impl<P: ActorCritic> Trainer<P> {
             Ok(losses) => losses,
             Err(error) => {
                 learner.restore(before)?;
-                return Err(blame(error, learner, &batch, &Batch::envs(rollout), minibatch_size));
+                let size = learner.micro_batch_size.map_or(minibatch_size, |size| size.min(minibatch_size));
+                return Err(blame(error, learner, trust_region.as_ref(), &batch, &Batch::envs(rollout), size));
             }
         };
         learner.objective.after_update(&losses);
         if let Some(region) = trust_region {
             region.objective.after_update(&losses);
         }
+        self.normalizer = collector.observation_normalizer().cloned();
         Ok(UpdateStats {
             update: self.update,
             env_steps: collector.env_steps(),
@@ -204,8 +233,8 @@ fn explained_by_values(rollout: &Rollout, targets: &Targets) -> Option<f64> {
     explained_variance(&values, &returns)
 }
 
-/// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Looks at the device
-/// only if there is a target.
+/// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Looks at the
+/// device only if there is a target.
 fn moved_too_far(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
     if target_kl.is_infinite() {
         return Ok(false);

@@ -96,7 +96,8 @@ impl Run {
         let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
         pool.install(|| {
             let start = Instant::now();
-            let trained = train(&mut trainer, &dir, Progress::new(config.horizon(), quiet));
+            let progress = Progress::new(trainer.horizon(), quiet);
+            let trained = train(&mut trainer, &dir, progress);
             let seconds = start.elapsed().as_secs_f64();
             trained.map_err(|error| rescue(error, &trainer, &dir))?;
 
@@ -136,11 +137,12 @@ fn save(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
 
 /// Keeps what was learnt before training failed, and says so.
 fn rescue(error: anyhow::Error, trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> anyhow::Error {
-    let failed = format!("training failed in update {}, after {} steps", trainer.updates(), trainer.env_steps());
-    // A device that fails may leave anything behind.
+    let steps = trainer.env_steps();
+    // A device that fails may leave anything behind, and its error does not say where.
     if let Some(Error::Execution(_)) = error.downcast_ref() {
-        return error.context(failed);
+        return error.context(format!("training failed in update {}, after {steps} steps", trainer.updates()));
     }
+    let failed = format!("training failed after {steps} steps");
     let (saved, path) = (save(trainer, dir), dir.path().display());
     error.context(match saved {
         Ok(()) => format!("{failed}; the last good policy is saved in {path}"),

@@ -17,7 +17,8 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo, VTrace};
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 ///
-/// The group baselines are not among them: they compare episodes that begin alike, which those of the classic tasks do not.
+/// The group baselines are not among them: they compare episodes that begin alike, which those of the classic tasks do
+/// not.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -40,7 +41,9 @@ pub enum EstimatorSpec {
         /// What stands for the rewards that were cut off: `zero` or `next_values`.
         bootstrap: Bootstrap,
     },
-    /// [`VTrace`], `kind = "vtrace"`.
+    /// [`VTrace`], `kind = "vtrace"`. It is there for actions that another policy took. In the loop of this library the
+    /// policy that took them is the one to improve, so every ratio is 1, and with both bounds at least 1 this is
+    /// [`Gae`] with lambda 1; smaller bounds shrink every error alike.
     #[serde(rename = "vtrace")]
     VTrace {
         /// Bound of the weight of an error, more than 0.

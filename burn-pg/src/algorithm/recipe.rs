@@ -50,8 +50,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// That of the algorithm which the configuration names, with the estimator and the objective of the configuration if
-    /// it has them.
+    /// That of the algorithm which the configuration names, with the estimator and the objective of the configuration
+    /// if it has them.
     ///
     /// # Errors
     /// [`Error::Objective`] if that objective contradicts itself.
@@ -81,8 +81,8 @@ impl Recipe {
         Ok(self)
     }
 
-    /// Adds `weight` times `term` to the objective; if there is a trust region and the term does without values, to that of
-    /// the trust region.
+    /// Adds `weight` times `term` to the objective; if there is a trust region and the term does without values, to
+    /// that of the trust region.
     ///
     /// # Panics
     /// Where [`Objective::try_with`] gives an error.
@@ -100,8 +100,8 @@ impl Recipe {
     /// A run in `envs` with perceptrons for policy and value.
     ///
     /// # Errors
-    /// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their observations are not supported;
-    /// see also [`Trainer::new`].
+    /// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their observations are not
+    /// supported; see also [`Trainer::new`].
     pub fn build(
         self,
         envs: Box<dyn VectorEnv>,
@@ -114,9 +114,9 @@ impl Recipe {
         self.assemble(envs, config, device, policy)
     }
 
-    /// A run in `envs` with a policy of your own, which is made by `policy` for the specification of the environments, from
-    /// a stream of random numbers that belongs to the seed of the configuration, on a device with autodiff. What the
-    /// configuration says of networks is not looked at.
+    /// A run in `envs` with a policy of your own, which is made by `policy` for the specification of the environments,
+    /// from a stream of random numbers that belongs to the seed of the configuration, on a device with autodiff. What
+    /// the configuration says of networks is not looked at.
     ///
     /// # Errors
     /// [`Error::Config`] if the environments are not `num_envs`; see also [`Trainer::new`].
@@ -151,7 +151,7 @@ impl Recipe {
             optimiser: config.optimiser.build(),
             max_grad_norm: config.max_grad_norm,
             normalize_advantages: config.normalize_advantages,
-            micro_batch_size: None,
+            micro_batch_size: config.micro_batch_size,
         };
         let parts = Parts {
             collector: Collector::new(envs, self.length, config.seed, device)?

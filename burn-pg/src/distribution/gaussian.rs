@@ -1,6 +1,6 @@
 //! The diagonal Gaussian.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
@@ -24,7 +24,9 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// From means and logarithms of standard deviations, both of shape `[B, K]`.
+    /// From means and logarithms of standard deviations, both of shape `[B, K]`. In single precision the logarithms may
+    /// be between ±88. Below that, the log-density of any action but the mean is minus infinity; above, samples are
+    /// infinite.
     ///
     /// # Panics
     /// If the shapes differ.
@@ -32,6 +34,17 @@ impl Gaussian {
     pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
         assert_eq!(mean.dims(), log_std.dims(), "one deviation for each mean");
         Self { mean, log_std }
+    }
+
+    /// `1 / sigma`, of shape `[B, K]`; where that is beyond the range of the float type, a number near its end. An
+    /// infinite one would make NaN of an action that is the mean.
+    fn inverse_std(&self) -> Tensor<2> {
+        let largest = match self.log_std.dtype() {
+            DType::F64 => 700.0,
+            DType::F16 => 11.0,
+            _ => 88.0,
+        };
+        self.log_std.clone().neg().clamp_max(largest).exp()
     }
 }
 
@@ -62,7 +75,7 @@ impl Distribution for Gaussian {
     /// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(actions) = actions else { misfit("Gaussian") };
-        let z = (actions.clone() - self.mean.clone()) * self.log_std.clone().neg().exp();
+        let z = (actions.clone() - self.mean.clone()) * self.inverse_std();
         let densities = z.square().mul_scalar(-0.5) - self.log_std.clone();
         densities.sub_scalar(HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
     }
@@ -75,7 +88,7 @@ impl Distribution for Gaussian {
     /// `sum_k log(sigma_q / sigma_p) + (sigma_p^2 + (mu_p - mu_q)^2) / (2 sigma_q^2) - 1/2`.
     fn kl(&self, other: &Self) -> Tensor<1> {
         let log_ratio = self.log_std.clone() - other.log_std.clone();
-        let distance = (self.mean.clone() - other.mean.clone()) * other.log_std.clone().neg().exp();
+        let distance = (self.mean.clone() - other.mean.clone()) * other.inverse_std();
         let squares = log_ratio.clone().mul_scalar(2).exp() + distance.square();
         (squares.sub_scalar(1).mul_scalar(0.5) - log_ratio).sum_dim(1).squeeze_dim(1)
     }
@@ -112,7 +125,8 @@ impl Distribution for Gaussian {
 /// The log-density of a component of an action as it is kept, rounded, so that the first ratio is 1.
 pub(super) fn log_density(action: f32, mean: f32, log_std: f32) -> f64 {
     let log_std = f64::from(log_std);
-    let z = (f64::from(action) - f64::from(mean)) * (-log_std).exp();
+    // As on the device, an infinite number would make NaN of an action that is the mean.
+    let z = (f64::from(action) - f64::from(mean)) * (-log_std).min(700.0).exp();
     -0.5 * z * z - log_std - HALF_LOG_TAU
 }
 

@@ -18,6 +18,7 @@ mod any;
 mod bernoulli;
 mod categorical;
 mod gaussian;
+mod log_sigmoid;
 mod multi_categorical;
 mod squashed_gaussian;
 mod state_dependent;
@@ -77,8 +78,8 @@ pub trait Distribution: Sized {
     /// As [`sample`](Self::sample).
     fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError>;
 
-    /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same unless
-    /// the distribution says otherwise.
+    /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same
+    /// unless the distribution says otherwise.
     fn to_env(&self, _actions: &mut ActionBuffer) {}
 }
 

@@ -2,17 +2,19 @@
 
 use std::f64::consts::{LN_2, PI};
 
-use burn::tensor::{Tensor, activation::log_sigmoid};
+use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
+    log_sigmoid::log_sigmoid,
 };
 
 /// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` does: actions strictly within ±1.
 ///
-/// The actions that are sampled, recorded and learnt from are the `u` before the tangent; [`to_env`](Distribution::to_env) takes
-/// the tangent. So nothing has to be inverted, and a tangent that rounds to 1 loses nothing. Log-densities are those of `a`:
+/// The actions that are sampled, recorded and learnt from are the `u` before the tangent;
+/// [`to_env`](Distribution::to_env) takes the tangent. So nothing has to be inverted, and a tangent that rounds to 1
+/// loses nothing. Log-densities are those of `a`:
 ///
 /// ```text
 /// log p(a) = log N(u) - sum_k log(1 - tanh(u_k)^2),   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u))

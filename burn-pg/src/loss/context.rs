@@ -13,13 +13,29 @@ use burn::tensor::{Int, Tensor};
 /// }
 /// ```
 ///
-/// A column `[M, 1]`, as a network puts out, would turn `values - returns` into a square of `[M, M]` differences. It does
-/// not compile:
+/// A column `[M, 1]`, as a network puts out, would turn `values - returns` into a square of `[M, M]` differences. It
+/// does not compile:
 ///
 /// ```compile_fail,E0308
 /// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
 /// fn with_values(context: LossContext, values: Tensor<2>) -> LossContext {
 ///     LossContext { values: Some(values), ..context }
+/// }
+/// ```
+///
+/// Nor do columns of the others:
+///
+/// ```compile_fail,E0308
+/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
+/// fn with_advantages(context: LossContext, advantages: Tensor<2>) -> LossContext {
+///     LossContext { advantages, ..context }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
+/// fn with_log_probs(context: LossContext, log_probs: Tensor<2>) -> LossContext {
+///     LossContext { log_probs, ..context }
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -40,7 +56,8 @@ pub struct LossContext {
     pub returns: Tensor<1>,
     /// Log-probabilities of the actions under a reference policy that is not trained; `None` if there is no reference.
     pub reference_log_probs: Option<Tensor<1>>,
-    /// How much of training was over when the samples were collected, 0 to 1: where [schedules](crate::optim::Schedule) are.
+    /// How much of training was over when the samples were collected, 0 to 1: where [schedules](crate::optim::Schedule)
+    /// are.
     pub progress: f64,
 }
 

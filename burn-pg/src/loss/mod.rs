@@ -46,6 +46,15 @@ pub type Metric = (&'static str, Tensor<1>);
 pub type TermState = BTreeMap<String, f64>;
 
 /// What a term, or an objective, contributes.
+///
+/// A loss is one number. One for each sample and feature, as of a difference that was broadcast, does not compile:
+///
+/// ```compile_fail,E0308
+/// # use burn_pg::{burn::tensor::Tensor, loss::TermOutput};
+/// fn output(differences: Tensor<2>) -> TermOutput {
+///     TermOutput { loss: differences.square(), metrics: Vec::new() }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct TermOutput {
     /// The loss to minimise. Shape `[1]`.

@@ -10,10 +10,12 @@ use crate::optim::Schedule;
 /// What the terms of an objective remember, by [`LossTerm::name`]; a term that remembers nothing is left out.
 pub type ObjectiveState = BTreeMap<String, TermState>;
 
+type WeightedTerm = (Schedule, Box<dyn LossTerm>);
+
 /// A weighted sum of loss terms.
 #[derive(Default)]
 pub struct Objective {
-    terms: Vec<(Schedule, Box<dyn LossTerm>)>,
+    terms: Vec<WeightedTerm>,
 }
 
 impl Objective {
@@ -23,7 +25,8 @@ impl Objective {
         Self::default()
     }
 
-    /// Adds `weight` times `term`; the weight may be a [`Schedule`]. A term of weight 0 is reported, but trains nothing.
+    /// Adds `weight` times `term`; the weight may be a [`Schedule`]. A term of weight 0 is reported, but trains
+    /// nothing, even if its gradient is not finite.
     ///
     /// # Panics
     /// Where [`try_with`](Self::try_with) gives an error.
@@ -77,33 +80,19 @@ impl Objective {
         Ok(())
     }
 
-    /// The sum of all terms; and for metrics, term by term, its loss (before the weight) under its name and its own
-    /// metrics, then the sum itself as `loss`.
+    /// The sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the weight)
+    /// under its name and its own metrics, then the sum itself as `loss`.
     ///
     /// # Panics
     /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
     #[must_use]
     pub fn compute(&self, context: &LossContext) -> TermOutput {
-        let mut metrics = Vec::new();
-        let loss = self
-            .terms
-            .iter()
-            .map(|(weight, term)| {
-                let output = term.compute(context);
-                metrics.push((term.name(), output.loss.clone().inner()));
-                metrics.extend(output.metrics);
-                output.loss.mul_scalar(weight.at(context.progress))
-            })
-            .reduce(Tensor::add)
-            .expect("an objective needs at least one term");
-        metrics.push(("loss", loss.clone().inner()));
-        TermOutput { loss, metrics }
+        sum(&self.terms, context)
     }
 
-    /// The first term whose loss is NaN or infinite in metrics that were read back.
-    #[must_use]
-    pub fn first_non_finite(&self, measured: &BTreeMap<String, f64>) -> Option<&'static str> {
-        self.terms().find(|&term| measured.get(term).is_some_and(|loss| !loss.is_finite()))
+    /// [`compute`](Self::compute) with this term alone.
+    pub(crate) fn compute_only(&self, name: &str, context: &LossContext) -> TermOutput {
+        sum(self.terms.iter().filter(|(_, term)| term.name() == name), context)
     }
 
     /// Lets each term adapt; see [`LossTerm::after_update`].
@@ -141,4 +130,23 @@ impl Objective {
             None => Ok(()),
         })
     }
+}
+
+fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext) -> TermOutput {
+    let (mut metrics, mut summands) = (Vec::new(), Vec::new());
+    for (weight, term) in terms {
+        let output = term.compute(context);
+        metrics.push((term.name(), output.loss.clone().inner()));
+        metrics.extend(output.metrics);
+        let weight = weight.at(context.progress);
+        // Selected, not multiplied: 0 times a loss or a slope that is not finite would be NaN.
+        if weight > 0.0 {
+            summands.push(output.loss.mul_scalar(weight));
+        }
+    }
+    assert!(!metrics.is_empty(), "an objective needs at least one term");
+    let nothing = || context.log_probs.clone().sum().mul_scalar(0);
+    let loss = summands.into_iter().reduce(Tensor::add).unwrap_or_else(nothing);
+    metrics.push(("loss", loss.clone().inner()));
+    TermOutput { loss, metrics }
 }

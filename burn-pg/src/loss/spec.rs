@@ -66,6 +66,12 @@ impl TermSpec {
     pub fn trains_critic(&self) -> bool {
         matches!(self, Self::Value { .. })
     }
+
+    /// Does the term report `approx_kl`, how far the policy is from the one that took the actions?
+    #[must_use]
+    pub fn reports_divergence(&self) -> bool {
+        matches!(self, Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. })
+    }
 }
 
 fn one() -> f64 {

@@ -1,8 +1,10 @@
 //! Runs a policy in a batch of environments.
 
+use std::mem;
+
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, VectorEnv,
+    ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
 };
 
@@ -20,8 +22,8 @@ use crate::{
 pub enum RolloutLength {
     /// After so many steps of each environment. Episodes go on from one rollout to the next.
     Steps(usize),
-    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes while
-    /// others are still in their first episode are not [`valid`](Rollout::valid).
+    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes
+    /// while others are still in their first episode are not [`valid`](Rollout::valid).
     Episodes,
 }
 
@@ -38,6 +40,8 @@ pub struct Collector {
     /// The last actions, as the environments take them.
     taken: ActionBuffer,
     rollout: Rollout,
+    /// Is the rollout as long as it was to become? One that failed is not, and may have columns of several lengths.
+    whole: bool,
     env_steps: u64,
 }
 
@@ -59,13 +63,14 @@ impl Collector {
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
+            whole: true,
             device: device.clone().without_autodiff(),
             env_steps: 0,
         })
     }
 
-    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one sequence
-    /// for each environment, without burn-in.
+    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one
+    /// sequence for each environment, without burn-in.
     ///
     /// # Panics
     /// If the sequences are not as [`SequenceSpec`] says, or the collector has begun.
@@ -76,10 +81,27 @@ impl Collector {
         self
     }
 
+    /// What is known of the environments.
+    #[must_use]
+    pub fn spec(&self) -> &EnvSpec {
+        self.envs.spec()
+    }
+
     /// Environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.env_steps
+    }
+
+    /// Environment steps that a rollout takes at most, those of all environments together; `None` if rollouts are of
+    /// whole episodes, and these have no time limit.
+    #[must_use]
+    pub fn longest_rollout(&self) -> Option<u64> {
+        let steps = match self.length {
+            RolloutLength::Steps(steps) => steps as u64,
+            RolloutLength::Episodes => self.envs.spec().max_episode_steps?.into(),
+        };
+        Some(steps * self.envs.num_envs() as u64)
     }
 
     /// What observations are normalised with, if they are.
@@ -94,8 +116,8 @@ impl Collector {
         self.envs.episodes()
     }
 
-    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them is
-    /// what the environments take. Tells whether it has a critic.
+    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
+    /// is what the environments take. Tells whether it has a critic.
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
@@ -112,14 +134,19 @@ impl Collector {
         }
     }
 
-    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened.
+    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened. After an error
+    /// what was recorded is lost, and the next rollout begins with new episodes.
     ///
     /// # Errors
-    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
-    /// distribution, [`Error::Execution`] if the device fails.
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite,
+    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
+    /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         if self.recall.is_none() {
             self.begin(policy.memory_len());
+        }
+        if !mem::take(&mut self.whole) {
+            self.begin_anew(policy.memory_len())?;
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
@@ -135,6 +162,7 @@ impl Collector {
             RolloutLength::Episodes => self.play_episodes(policy, &mut truncations)?,
         }
         self.bootstrap(policy, &truncations)?;
+        self.whole = true;
         Ok(&self.rollout)
     }
 
@@ -144,6 +172,16 @@ impl Collector {
         self.recall = Some(Recall::new(num_envs, memory_len, &self.device));
         let width = self.envs.spec().observation_space.flat_len();
         self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, width));
+    }
+
+    /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and what the policy
+    /// remembers of them belongs to no sequence of another rollout.
+    fn begin_anew(&mut self, memory_len: usize) -> Result<(), Error> {
+        let num_envs = self.envs.num_envs();
+        self.envs.reset_where(&vec![true; num_envs])?;
+        self.rollout = Rollout::new(num_envs, ActionBuffer::new(&self.envs.spec().action_space));
+        self.begin(memory_len);
+        Ok(())
     }
 
     fn recall(&mut self) -> &mut Recall {
@@ -192,7 +230,7 @@ impl Collector {
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
         distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
             let env_steps = self.env_steps;
-            Error::Policy { env_steps, source }
+            Error::Policy { update: None, env_steps, source }
         })?;
         let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
         self.taken.set(self.rollout.actions.last(numbers));
@@ -273,7 +311,7 @@ pub(crate) fn check_observations(observations: &[f32], num_envs: usize, env_step
 fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
     match row.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(index) => Err(Error::Observation { env, index, value: row[index], env_steps }),
+        Some(index) => Err(Error::Observation { update: None, env, index, value: row[index], env_steps }),
     }
 }
 

@@ -42,7 +42,8 @@ pub struct Rollout {
     pub terminated: Vec<bool>,
     /// Episodes that were cut off after this step. Shape `[T, N]`.
     pub truncated: Vec<bool>,
-    /// Steps to learn from: all of them, unless rollouts are of whole [`Episodes`](RolloutLength::Episodes). Shape `[T, N]`.
+    /// Steps to learn from: all of them, unless rollouts are of whole [`Episodes`](RolloutLength::Episodes). Shape
+    /// `[T, N]`.
     pub valid: Vec<bool>,
     /// Steps with which an episode began. Shape `[T, N]`.
     pub begins: Vec<bool>,
@@ -102,14 +103,16 @@ impl Rollout {
         self.begins.clear();
     }
 
-    /// Refuses rewards that would turn every weight into NaN. `env_steps` are those before the rollout.
+    /// Refuses rewards that would turn every weight into NaN, in the rollout of update `update`. `env_steps` are those
+    /// before the rollout.
     ///
     /// # Errors
     /// [`Error::Reward`] for the first reward that is not finite.
-    pub fn check_rewards(&self, env_steps: u64) -> Result<(), Error> {
+    pub fn check_rewards(&self, update: u64, env_steps: u64) -> Result<(), Error> {
         match self.rewards.iter().position(|reward| !reward.is_finite()) {
             None => Ok(()),
             Some(row) => Err(Error::Reward {
+                update,
                 env: row % self.num_envs,
                 step: row / self.num_envs,
                 env_steps,
@@ -118,12 +121,12 @@ impl Rollout {
         }
     }
 
-    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of update
-    /// `update`.
+    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of
+    /// update `update`.
     ///
     /// # Errors
-    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that, the
-    /// first next value.
+    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that,
+    /// the first next value.
     pub fn check_predictions(&self, update: u64) -> Result<(), Error> {
         self.check(update, StepQuantity::LogProb, self.log_probs.iter().copied().map(f64::from))?;
         self.check(update, StepQuantity::Value, self.values.iter().copied().map(f64::from))?;

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg::advantage::{AdvantageEstimator, Gae, Targets, Trajectory};
+use burn_pg::advantage::{AdvantageEstimator, Gae};
 use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
-    precision::assert_close,
+    precision::{assert_close, assert_trained_on},
+    trajectory::Exact,
 };
 
 #[derive(Deserialize)]
@@ -42,27 +43,15 @@ struct Expected {
     returns: Vec<Vec<Number>>,
 }
 
-/// Trajectories are kept in single precision, and the recorded values are not. But an estimate is linear in rewards and
-/// values: that of the rounded numbers and that of what the rounding took away add up to that of the numbers.
-#[allow(clippy::cast_possible_truncation)]
-fn estimate(gae: Gae, mode: &Mode, value: impl Fn(&[Vec<Vec<f64>>]) -> Vec<f64>) -> Targets {
-    let rounded = |numbers: &[f64]| numbers.iter().map(|&number| number as f32).collect::<Vec<_>>();
-    let rest = |numbers: &[f64]| numbers.iter().map(|&n| (n - f64::from(n as f32)) as f32).collect::<Vec<_>>();
-    let (rewards, values, next_values) = (mode.rewards.concat(), value(&mode.obs), value(&mode.next_obs_true));
-    let part = |take: &dyn Fn(&[f64]) -> Vec<f32>| {
-        gae.estimate(&Trajectory {
-            num_envs: mode.rewards[0].len(),
-            rewards: &take(&rewards),
-            values: &take(&values),
-            next_values: &take(&next_values),
-            terminated: &mode.terminated.concat(),
-            truncated: &mode.truncated.concat(),
-            log_ratios: &[],
-        })
-    };
-    let (whole, rest) = (part(&rounded), part(&rest));
-    let sum = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
-    Targets { advantages: sum(whole.advantages, rest.advantages), returns: sum(whole.returns, rest.returns) }
+fn trajectory(mode: &Mode, value: impl Fn(&[Vec<Vec<f64>>]) -> Vec<f64>) -> Exact {
+    Exact {
+        num_envs: mode.rewards[0].len(),
+        rewards: mode.rewards.concat(),
+        values: value(&mode.obs),
+        next_values: value(&mode.next_obs_true),
+        terminated: mode.terminated.concat(),
+        truncated: mode.truncated.concat(),
+    }
 }
 
 #[test]
@@ -74,7 +63,9 @@ fn every_autoreset_mode_gives_the_same_advantages() {
             let dot = |o: &Vec<f64>| o.iter().zip(&case.value_weights).map(|(o, w)| o * w).sum::<f64>();
             rows.iter().flatten().map(|observation| dot(observation) + case.value_bias).collect()
         };
-        let targets = estimate(Gae { gamma: case.gamma, lambda: case.lambda }, mode, value);
+        let gae = Gae { gamma: case.gamma, lambda: case.lambda };
+        let targets = trajectory(mode, value).estimate(&gae);
+        let single = gae.estimate(&trajectory(mode, value).rounded().view());
         let (advantages, returns) = (mode.expected.advantages.concat(), mode.expected.returns.concat());
         let mut compared = 0;
         for (i, valid) in mode.valid.concat().into_iter().enumerate() {
@@ -82,6 +73,8 @@ fn every_autoreset_mode_gives_the_same_advantages() {
                 let (Number(advantage), Number(returns)) = (advantages[i], returns[i]);
                 assert_close(&[targets.advantages[i]], &[advantage], 1e-10, &format!("{name} row {i}"));
                 assert_close(&[targets.returns[i]], &[returns], 1e-10, &format!("{name} row {i}"));
+                assert_trained_on(&[single.advantages[i]], &[advantage], &format!("{name} row {i}"));
+                assert_trained_on(&[single.returns[i]], &[returns], &format!("{name} row {i}"));
                 compared += 1;
             }
         }

@@ -10,11 +10,12 @@ use burn_pg::{
     Config, DeviceChoice, Error, StepQuantity, Trainer,
     advantage::Targets,
     algorithm::Recipe,
-    config::{CheckedConfig, Memory, Recurrence},
+    config::{Algo, CheckedConfig, Memory, Recurrence},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
-    loss::{LossContext, LossTerm, TermOutput},
+    evaluate,
+    loss::{ContextPart, LossContext, LossTerm, TermOutput},
     optim::flatten_parameters,
     policy::{ActorCritic, Observation, Prediction},
     rollout::Rollout,
@@ -166,13 +167,22 @@ fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
 fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
     let script = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Logits, &config(), ppo());
-    let Error::Policy { env_steps: 12, source } = &error else { panic!("{error}") };
+    let Error::Policy { update: Some(2), env_steps: 12, source } = &error else { panic!("{error}") };
     assert_eq!(*source, DistributionError::NotANumber { row: 1, index: 1, value: f32::INFINITY });
     assert_eq!(
         error.to_string(),
-        "the policy gave environment 1 an impossible distribution after 12 environment steps"
+        "update 2: the policy gave environment 1 an impossible distribution after 12 environment steps"
     );
     assert_eq!(source.to_string(), "parameter 1 is inf");
+}
+
+#[test]
+fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
+    let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
+    let error = evaluate(&policy, Box::new(envs), 0, false, &device).unwrap_err();
+    assert_eq!(error.to_string(), "the policy gave environment 1 an impossible distribution after 0 environment steps");
 }
 
 #[test]
@@ -195,7 +205,11 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     let memory = Memory { size: 4, sequence_steps: 2, burn_in: 1 };
     let config = Config { recurrence: Recurrence::Gru(memory), ..(*config()).clone() }.validate().unwrap();
     let error = second_update(script(), |envs, device| Recipe::ppo(&config)?.build(envs, &config, device));
-    assert!(matches!(error, Error::NonFinite { metric: "value_loss", env: Some(1), .. }), "{error}");
+    let term = Some("value_loss");
+    assert!(
+        matches!(error, Error::NonFinite { metric: "value_loss", term: t, env: Some(1), .. } if t == term),
+        "{error}"
+    );
 }
 
 /// The root of the size of the values, whose slope is infinite at 0.
@@ -210,13 +224,52 @@ impl LossTerm for Root {
         let loss = context.values.clone().unwrap().abs().sqrt().mean();
         TermOutput { loss, metrics: Vec::new() }
     }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::Values]
+    }
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_is_blamed_on_the_environment_though_the_loss_is_finite() {
+fn a_gradient_that_is_not_finite_is_blamed_on_term_and_environment_though_the_loss_is_finite() {
     let script = Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Nothing, &config(), ppo().with(1.0, Root));
-    assert!(matches!(error, Error::NonFinite { update: 2, metric: "grad_norm", env: Some(1), .. }), "{error}");
+    let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
+        panic!("{error}");
+    };
+    let message = "update 2: `grad_norm` is NaN, because of the term `root` for samples of environment 1";
+    assert_eq!(error.to_string(), message);
+}
+
+/// The root of what entropies lack to that of two equally likely actions, whose slope is infinite there.
+struct LogRoot;
+
+impl LossTerm for LogRoot {
+    fn name(&self) -> &'static str {
+        "log_root"
+    }
+
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        let loss = context.entropies.clone().sub_scalar(std::f32::consts::LN_2).abs().sqrt().mean();
+        TermOutput { loss, metrics: Vec::new() }
+    }
+}
+
+#[test]
+fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
+    let config = Config { algo: Algo::Trpo, ..(*config()).clone() }.validate().unwrap();
+    let script = || Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
+    let recipe = || Recipe::trpo(&config).unwrap();
+    let error = probed(script(), Divides::Nothing, &config, recipe().with(1.0, LogRoot));
+    let Error::NonFinite { update: 2, metric: "policy_grad_norm", term: Some("log_root"), env: Some(1), .. } = error
+    else {
+        panic!("{error}");
+    };
+    // The critic is looked at too.
+    let error = probed(script(), Divides::Nothing, &config, recipe().with(1.0, Root).with(0.0, LogRoot));
+    let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
+        panic!("{error}");
+    };
 }
 
 #[test]
@@ -250,7 +303,7 @@ type Column = fn(&mut Rollout) -> &mut Vec<f32>;
 
 #[test]
 fn every_number_of_a_step_is_looked_at() {
-    rollout().check_rewards(0).unwrap();
+    rollout().check_rewards(1, 0).unwrap();
     rollout().check_predictions(1).unwrap();
     let of: [(StepQuantity, Column); 3] = [
         (StepQuantity::LogProb, |rollout| &mut rollout.log_probs),

@@ -1,4 +1,5 @@
-//! Distributions other than the categorical one, against 60-digit arithmetic and PyTorch; and sampling from each of them.
+//! Distributions other than the categorical one, against 60-digit arithmetic and PyTorch; and sampling from each of
+//! them.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_pg::{
@@ -11,7 +12,7 @@ use burn_pg::{
 use serde::Deserialize;
 
 use crate::{
-    categorical::{assert_near, numbers},
+    categorical::{ABOUT_ONE, assert_near, assert_near_within, numbers},
     golden::{Number, golden},
     precision::{Precision, values},
 };
@@ -31,16 +32,28 @@ fn row(precision: &Precision, values: &[Number]) -> Tensor<2> {
     precision.tensor(numbers(values), [1, values.len()])
 }
 
-/// Value and gradients of `output` with respect to each of `inputs`.
-fn check(precision: &Precision, output: &Tensor<1>, value: Number, inputs: &[(&Tensor<2>, &[Number])], what: &str) {
-    assert_near(precision, &values(output.clone()), &[value], what);
-    if !inputs.is_empty() {
-        let gradients = output.clone().backward();
-        for (input, gradient) in inputs {
-            let ours = input.grad(&gradients).map_or_else(|| vec![0.0; gradient.len()], values);
-            assert_near(precision, &ours, gradient, &format!("{what} gradient"));
+/// What an output should be, and its gradients. Both may be what is left of summands of a size: 0 if nothing cancels.
+struct Expectation<'a> {
+    value: Number,
+    summands: f64,
+    /// With respect to each input.
+    gradients: &'a [(&'a Tensor<2>, &'a [Number], f64)],
+}
+
+fn check(precision: &Precision, output: &Tensor<1>, expected: &Expectation<'_>, what: &str) {
+    assert_near_within(precision, expected.summands, &values(output.clone()), &[expected.value], what);
+    if !expected.gradients.is_empty() {
+        let found = output.clone().backward();
+        for (input, gradient, summands) in expected.gradients {
+            let ours = input.grad(&found).map_or_else(|| vec![0.0; gradient.len()], values);
+            assert_near_within(precision, *summands, &ours, gradient, &format!("{what} gradient"));
         }
     }
+}
+
+/// The value alone.
+fn check_value(precision: &Precision, output: &Tensor<1>, value: Number, summands: f64, what: &str) {
+    check(precision, output, &Expectation { value, summands, gradients: &[] }, what);
 }
 
 #[derive(Deserialize)]
@@ -66,10 +79,11 @@ fn bernoulli_is_exact() {
             let distribution = Bernoulli::new(logits.clone());
             let action = ActionTensor::MultiBinary(precision.tensor(case.action.clone(), [1, case.action.len()]));
             let expected = &case.expected;
-            let gradients = [(&logits, &expected.grad_log_prob_wrt_logits[..])];
-            check(&precision, &distribution.log_prob(&action), expected.log_prob, &gradients, &case.name);
-            check(&precision, &distribution.entropy(), expected.entropy, &[], &case.name);
-            check(&precision, &distribution.kl(&distribution), Number(0.0), &[], &case.name);
+            let gradients = [(&logits, &expected.grad_log_prob_wrt_logits[..], 0.0)];
+            let log_prob = Expectation { value: expected.log_prob, summands: 0.0, gradients: &gradients };
+            check(&precision, &distribution.log_prob(&action), &log_prob, &case.name);
+            check_value(&precision, &distribution.entropy(), expected.entropy, 0.0, &case.name);
+            check_value(&precision, &distribution.kl(&distribution), Number(0.0), 0.0, &case.name);
         }
     }
 }
@@ -108,9 +122,11 @@ fn multi_categorical_is_exact() {
             let distribution = MultiCategorical::new(row(&precision, &case.logits), &case.nvec);
             let data = TensorData::new(case.action.clone(), [1, case.action.len()]);
             let action = ActionTensor::MultiDiscrete(Tensor::<2, Int>::from_data(data, &precision.device));
-            check(&precision, &distribution.log_prob(&action), case.expected.log_prob, &[], &case.name);
-            check(&precision, &distribution.entropy(), case.expected.entropy, &[], &case.name);
-            check(&precision, &distribution.kl(&distribution), Number(0.0), &[], &case.name);
+            // As for each of its components.
+            let MultiExpected { log_prob, entropy } = case.expected;
+            check_value(&precision, &distribution.log_prob(&action), log_prob, ABOUT_ONE, &case.name);
+            check_value(&precision, &distribution.entropy(), entropy, ABOUT_ONE, &case.name);
+            check_value(&precision, &distribution.kl(&distribution), Number(0.0), 0.0, &case.name);
         }
     }
 }
@@ -133,6 +149,17 @@ struct NormalExpected {
     grad_entropy_wrt_log_std: Vec<Number>,
 }
 
+/// How large together the summands `z^2 / 2`, `log sigma` and `log(2 pi) / 2` of a log-density are.
+fn log_density_summands(mean: &[Number], log_std: &[Number], action: &[Number]) -> f64 {
+    let components = mean.iter().zip(log_std).zip(action);
+    components
+        .map(|((mean, log_std), action)| {
+            let z = (action.0 - mean.0) * (-log_std.0).exp();
+            0.5 * z * z + log_std.0.abs() + 1.0
+        })
+        .sum()
+}
+
 #[test]
 fn the_gaussian_is_exact() {
     for precision in Precision::all() {
@@ -142,12 +169,18 @@ fn the_gaussian_is_exact() {
             let distribution = Gaussian::new(mean.clone(), log_std.clone());
             let action = ActionTensor::Continuous(row(&precision, &case.action));
             let expected = &case.expected;
-            let gradients =
-                [(&mean, &expected.grad_log_prob_wrt_mean[..]), (&log_std, &expected.grad_log_prob_wrt_log_std[..])];
-            check(&precision, &distribution.log_prob(&action), expected.log_prob, &gradients, &case.name);
+            // Squares and logarithms of both signs; and z^2 - 1.
+            let summands = log_density_summands(&case.mean, &case.log_std, &case.action);
+            let gradients = [
+                (&mean, &expected.grad_log_prob_wrt_mean[..], 0.0),
+                (&log_std, &expected.grad_log_prob_wrt_log_std[..], summands),
+            ];
+            let log_prob = Expectation { value: expected.log_prob, summands, gradients: &gradients };
+            check(&precision, &distribution.log_prob(&action), &log_prob, &case.name);
             let distribution = Gaussian::new(mean.clone(), log_std.clone());
-            let gradients = [(&log_std, &expected.grad_entropy_wrt_log_std[..])];
-            check(&precision, &distribution.entropy(), expected.entropy, &gradients, &case.name);
+            let gradients = [(&log_std, &expected.grad_entropy_wrt_log_std[..], 0.0)];
+            let entropy = Expectation { value: expected.entropy, summands, gradients: &gradients };
+            check(&precision, &distribution.entropy(), &entropy, &case.name);
         }
     }
 }
@@ -185,8 +218,12 @@ fn divergences_of_gaussians_are_exact_squashed_or_not() {
             let plain = |n: &Normal| Gaussian::new(row(&n.mean), row(&n.log_std));
             let squashed = |n: &Normal| SquashedGaussian::new(row(&n.mean), row(&n.log_std));
             let expected = case.expected.kl_p_q;
-            check(&precision, &plain(&case.p).kl(&plain(&case.q)), expected, &[], &format!("divergence {i}"));
-            check(&precision, &squashed(&case.p).kl(&squashed(&case.q)), expected, &[], &format!("divergence {i}"));
+            // The logarithm of the ratio of the deviations, and the rest.
+            let log_ratios = case.p.log_std.iter().zip(&case.q.log_std).map(|(p, q)| (p.0 - q.0).abs());
+            let summands = expected.0 + 2.0 * log_ratios.sum::<f64>();
+            let what = format!("divergence {i}");
+            check_value(&precision, &plain(&case.p).kl(&plain(&case.q)), expected, summands, &what);
+            check_value(&precision, &squashed(&case.p).kl(&squashed(&case.q)), expected, summands, &what);
         }
     }
 }
@@ -222,10 +259,16 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
             let expected = &case.expected;
             // Ours is the density of the tangent; that of an action with other bounds is scaled by their widths.
             let widths: f64 = case.low.iter().zip(&case.high).map(|(low, high)| ((high - low) / 2.0).ln()).sum();
-            let gradients =
-                [(&mean, &expected.grad_log_prob_wrt_mean[..]), (&log_std, &expected.grad_log_prob_wrt_log_std[..])];
-            let log_prob = distribution.log_prob(&action);
-            check(&precision, &log_prob, Number(expected.log_prob.0 + widths), &gradients, &case.name);
+            // Those of the Gaussian, and u and softplus(-2 u) of each tangent.
+            let tangents: f64 = case.pre_tanh.iter().map(|u| 1.0 + 6.0 * u.0.abs()).sum();
+            let summands = log_density_summands(&case.mean, &case.log_std, &case.pre_tanh);
+            let gradients = [
+                (&mean, &expected.grad_log_prob_wrt_mean[..], 0.0),
+                (&log_std, &expected.grad_log_prob_wrt_log_std[..], summands),
+            ];
+            let value = Number(expected.log_prob.0 + widths);
+            let log_prob = Expectation { value, summands: summands + tangents, gradients: &gradients };
+            check(&precision, &distribution.log_prob(&action), &log_prob, &case.name);
 
             let before = numbers(&case.pre_tanh).into_iter().map(|u| u as f32).collect();
             let mut taken = ActionBuffer::Continuous(before);
@@ -264,6 +307,70 @@ fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
             assert!((ours - expected).abs() < tolerance, "{mean} {std}: {ours} instead of {expected}");
         }
     }
+}
+
+#[test]
+fn the_entropy_of_a_squashed_gaussian_is_kept_in_single_precision_and_its_slope_is_that_of_differences() {
+    for precision in Precision::all() {
+        for (mean, log_std) in [(0.0, 0.0_f64), (0.7, -1.2), (-2.0, -4.0), (1.5, 1.0), (-6.0, 0.5)] {
+            let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
+            let entropy =
+                |mean: f64, log_std: f64| values(SquashedGaussian::new(tensor(mean), tensor(log_std)).entropy())[0];
+            if !precision.is_double() {
+                let expected = entropy_by_summation(mean, log_std.exp());
+                let ours = entropy(mean, log_std);
+                assert!((ours - expected).abs() < 1e-5 * expected.abs().max(1.0), "{mean} {log_std}: {ours}");
+                continue;
+            }
+            let inputs = [tensor(mean), tensor(log_std)];
+            let gradients = SquashedGaussian::new(inputs[0].clone(), inputs[1].clone()).entropy().backward();
+            let ours = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
+            let step = 1e-5;
+            let differences = [
+                entropy(mean + step, log_std) - entropy(mean - step, log_std),
+                entropy(mean, log_std + step) - entropy(mean, log_std - step),
+            ];
+            for (ours, difference) in ours.into_iter().zip(differences) {
+                let expected = difference / (2.0 * step);
+                assert!((ours - expected).abs() < 1e-8, "{mean} {log_std}: {ours} instead of {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
+    for precision in Precision::all() {
+        for log_std in [-1e4, -800.0, -100.0, -89.0, -87.0, -80.0, 80.0, 87.0, 100.0, 1e4] {
+            let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
+            let density = |action: f64, slopes: bool| {
+                let inputs = [tensor(0.5), tensor(log_std)];
+                let gaussian = Gaussian::new(inputs[0].clone(), inputs[1].clone());
+                let log_prob = gaussian.log_prob(&ActionTensor::Continuous(tensor(action)));
+                let value = values(log_prob.clone())[0];
+                if slopes {
+                    let gradients = log_prob.backward();
+                    let slopes = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
+                    assert_eq!(slopes, [0.0, -1.0], "{precision:?} {log_std}");
+                }
+                value
+            };
+            // The mean itself.
+            let expected = -log_std - 0.5 * (2.0 * std::f64::consts::PI).ln();
+            assert_near(&precision, &[density(0.5, true)], &[Number(expected)], "log-density of the mean");
+            let beside = density(0.75, false);
+            assert!(!beside.is_nan() && (beside < 0.0 || log_std > 0.0), "{precision:?} {log_std}: {beside}");
+            let narrow = Gaussian::new(tensor(0.5), tensor(log_std));
+            assert_eq!(values(narrow.kl(&narrow)), [0.0], "{precision:?} {log_std}");
+        }
+    }
+    // On the host as on the device.
+    let precision = &Precision::all()[0];
+    let gaussian = Gaussian::new(precision.tensor(vec![0.5], [1, 1]), precision.tensor(vec![-1e4], [1, 1]));
+    let (mut actions, mut log_probs) = (ActionBuffer::Continuous(Vec::new()), Vec::new());
+    gaussian.sample(&[0.5, -1e4], &mut [EnvRng::new(0).into()], &mut actions, &mut log_probs).unwrap();
+    assert_eq!(actions, ActionBuffer::Continuous(vec![0.5]));
+    assert!((log_probs[0] - 1e4).abs() < 1.0, "{log_probs:?}");
 }
 
 /// Draws many times from one row of parameters: the log-probabilities that come with the actions are those of the

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
-    precision::assert_close,
+    precision::{assert_close, assert_trained_on},
     trajectory::{Owned, double, single, trajectories},
 };
 
@@ -67,6 +67,8 @@ fn advantages_and_returns_are_those_of_the_field() {
         assert_close(&targets.advantages, &double(&expected.advantages), 1e-10, &case.name);
         let returns = expected.returns.as_ref().unwrap();
         assert_close(&targets.returns, &double(returns), 1e-10, &case.name);
+        assert_trained_on(&targets.advantages, &double(&expected.advantages), &case.name);
+        assert_trained_on(&targets.returns, &double(returns), &case.name);
     }
 }
 
@@ -92,7 +94,7 @@ fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
         let (num_envs, rewards) = (case.rewards[0].len(), single(&case.rewards));
         let bad = rewards.iter().position(|reward| !reward.is_finite()).unwrap();
         let rollout = Rollout { rewards, ..Rollout::new(num_envs, ActionBuffer::Discrete(Vec::new())) };
-        let Err(Error::Reward { env, step, env_steps: 64, reward }) = rollout.check_rewards(64) else {
+        let Err(Error::Reward { update: 3, env, step, env_steps: 64, reward }) = rollout.check_rewards(3, 64) else {
             panic!("{}", case.name);
         };
         assert_eq!((env, step), (bad % num_envs, bad / num_envs), "{}", case.name);
@@ -108,6 +110,7 @@ fn discounted_rewards_up_to_a_bootstrap_are_torchrls() {
         let expected = case.expected.as_ref().unwrap().rewards_to_go_bootstrapped.as_ref().unwrap();
         let targets = whole.estimate(&trajectory(case).view());
         assert_close(&targets.returns, &double(expected), 1e-10, &case.name);
+        assert_trained_on(&targets.returns, &double(expected), &case.name);
     }
 }
 

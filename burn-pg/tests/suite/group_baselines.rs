@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
-    precision::assert_close,
+    precision::{assert_close, assert_trained_on},
     trajectory::Owned,
 };
 
@@ -54,6 +54,7 @@ impl Case {
         let unit = if largest > 0.0 { largest } else { 1.0 };
         let scaled = |numbers: &[f64]| numbers.iter().map(|number| number / unit).collect::<Vec<_>>();
         assert_close(&scaled(ours), &scaled(expected), 1e-9, &format!("{} {what}", self.name));
+        assert_trained_on(&scaled(ours), &scaled(expected), &format!("{} {what}", self.name));
     }
 }
 

@@ -9,6 +9,7 @@ mod bad_numbers;
 mod categorical;
 mod choices;
 mod collector;
+mod component_actions;
 mod conjugate_gradient;
 mod distributions;
 mod estimators;

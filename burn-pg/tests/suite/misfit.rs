@@ -7,13 +7,17 @@ use burn::{
 use burn_pg::{
     Config, Error, Learner, Parts, Trainer,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
-    algorithm::reinforce,
-    config::Algo,
+    algorithm::{Recipe, reinforce},
+    config::{Algo, ConfigError},
     device::{self, Backend, DeviceChoice},
     distribution::{
-        ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
+        ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical,
+        SquashedGaussian, StateDependentGaussian,
     },
-    envs::{Space, VectorEnv, make, wrapper::{ActionTransform, TransformActions}},
+    envs::{
+        Space, VectorEnv, make,
+        wrapper::{ActionTransform, TransformActions},
+    },
     loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
     policy::{ActorCritic, Observation, Prediction},
@@ -148,8 +152,8 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
         let error = refusal("Pendulum-v1", kind, None, plain(), rewards()).unwrap();
         assert_eq!(
             error.to_string(),
-            "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] from \
-             [-2.0] to [2.0]"
+            "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] \
+             from [-2.0] to [2.0]"
         );
         // Behind a transform they are those of the policy.
         let envs = make("Pendulum-v1", 3).unwrap();
@@ -161,7 +165,9 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
     let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &device()), Tensor::zeros([1, 2], &device()));
     let fits = |low, high| squashed.check_space(&Space::Box { low, high, shape: vec![2] }).is_ok();
     assert!(fits(vec![-1.0; 2], ones()));
-    assert!(!fits(zeros(), ones()) && !fits(vec![-1.0; 2], vec![1.0, f32::INFINITY]) && !fits(vec![-1.0, -2.0], ones()));
+    assert!(
+        !fits(zeros(), ones()) && !fits(vec![-1.0; 2], vec![1.0, f32::INFINITY]) && !fits(vec![-1.0, -2.0], ones())
+    );
 }
 
 #[test]
@@ -208,4 +214,21 @@ fn reinforce_has_no_critic() {
     let value =
         "[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }\n[[loss]]\nweight = 1\nterm = { kind = 'value' }";
     assert_eq!(parameters(value), 2 * actor - 64 - 1);
+}
+
+#[test]
+fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
+    let refusal = |limit: Option<u32>, total_steps: u64| {
+        let text = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
+        let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+        let mut envs = make("CartPole-v1", config.num_envs).unwrap();
+        envs.set_time_limit(limit);
+        Recipe::reinforce(&config).unwrap().build(envs, &config, &device()).map(|_| ())
+    };
+    let error = refusal(None, 100_000).unwrap_err();
+    assert!(matches!(&error, Error::NoTimeLimit { env } if env == "CartPole-v1"), "{error}");
+    let error = refusal(Some(10), 79).unwrap_err();
+    let too_short = ConfigError::ShorterThanRollout { total_steps: 79, longest: 80 };
+    assert!(matches!(&error, Error::Config(error) if *error == too_short), "{error}");
+    refusal(Some(10), 80).unwrap();
 }

@@ -8,7 +8,7 @@ use burn::{
 };
 use burn_pg::{
     distribution::ActionTensor,
-    envs::{EnvRng, EnvSpec, Space},
+    envs::{ActionBuffer, EnvRng, EnvSpec, Space},
     policy::{MlpActorCritic, MlpShape},
 };
 use serde::Deserialize;
@@ -34,6 +34,16 @@ impl RecordedActions {
         match self {
             Self::Discrete(actions) => ActionTensor::Discrete(precision.indices(actions)),
             Self::Continuous(rows) => ActionTensor::Continuous(precision.matrix(rows)),
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // as rollouts keep them
+    pub fn buffer(&self) -> ActionBuffer {
+        match self {
+            Self::Discrete(actions) => {
+                ActionBuffer::Discrete(actions.iter().map(|&action| action.try_into().unwrap()).collect())
+            }
+            Self::Continuous(rows) => ActionBuffer::Continuous(rows.iter().flatten().map(|&n| n as f32).collect()),
         }
     }
 
@@ -71,8 +81,8 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic 
     model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }
 
-/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous actions is
-/// called `actor_mean`.
+/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous
+/// actions is called `actor_mean`.
 fn recorded_name(path: &[String], actor: &str) -> String {
     match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["head", "log_std"] => "actor_logstd".into(),

@@ -97,19 +97,35 @@ fn each_loss_is_reported_under_the_name_of_its_term() {
     assert_close(&[metrics["entropy"]], &[-metrics["entropy_loss"]], 0.0, "entropy");
 }
 
+/// A loss whose slope is infinite where log-probabilities are 0.
+struct Steep;
+
+impl LossTerm for Steep {
+    fn name(&self) -> &'static str {
+        "steep"
+    }
+
+    fn compute(&self, context: &LossContext) -> TermOutput {
+        TermOutput { loss: context.log_probs.clone().abs().sqrt().mean(), metrics: Vec::new() }
+    }
+}
+
 #[test]
-fn the_first_term_that_is_not_finite_is_named() {
-    let objective = Objective::new().with(1.0, PolicyGradient).with(0.5, Value::default()).with(0.01, Entropy);
-    let mut measured =
-        BTreeMap::from(["policy_loss", "value_loss", "entropy_loss", "loss"].map(|name| (name.to_owned(), 1.0)));
-    assert_eq!(objective.first_non_finite(&measured), None);
-    measured.insert("loss".into(), f64::NAN);
-    assert_eq!(objective.first_non_finite(&measured), None, "the sum is no term");
-    measured.insert("entropy_loss".into(), f64::NAN);
-    assert_eq!(objective.first_non_finite(&measured), Some("entropy_loss"));
-    measured.insert("value_loss".into(), f64::INFINITY);
-    assert_eq!(objective.first_non_finite(&measured), Some("value_loss"));
-    assert_eq!(objective.first_non_finite(&BTreeMap::new()), None);
+fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_slope_is_infinite() {
+    let (mut samples, precision) = (Samples::random(3, &mut EnvRng::new(1)), &Precision::all()[0]);
+    samples.log_probs[1] = 0.0;
+    let slopes = |objective: &Objective| {
+        let context = samples.context(precision);
+        let TermOutput { loss, metrics } = objective.compute(&context);
+        let names: Vec<_> = metrics.into_iter().map(|(name, _)| name).collect();
+        (values(context.log_probs.grad(&loss.clone().backward()).unwrap()), values(loss), names)
+    };
+    let without = slopes(&Objective::new().with(1.0, PolicyGradient));
+    let with = slopes(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
+    assert_eq!((&with.0, &with.1), (&without.0, &without.1));
+    assert!(with.2.contains(&"steep"));
+    let nothing = slopes(&Objective::new().with(0.0, Steep));
+    assert_eq!(nothing, (vec![0.0; 3], vec![0.0], vec!["steep", "loss"]));
 }
 
 fn measured(kl: f64) -> BTreeMap<String, f64> {
@@ -294,11 +310,10 @@ fn an_update_that_fails_names_what_failed_first() {
     let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
     // In the third and fourth minibatch the policy's loss, which comes before it, is NaN as well.
     let error = run(objective).unwrap_err();
-    let value = f64::NEG_INFINITY;
-    assert!(
-        matches!(error, Error::NonFinite { update: 1, metric: "breaks", value: v, env: None } if v == value),
-        "{error}"
-    );
+    let Error::NonFinite { update: 1, metric: "breaks", value, term: Some("breaks"), env: None } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(value, f64::NEG_INFINITY);
     assert_eq!(error.to_string(), "update 1: `breaks` is -inf");
     // Four minibatches, and again those of one epoch with the policy of before, in which nothing was wrong.
     assert_eq!(*calls.lock().unwrap(), 4 + 2);

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg::loss::{Entropy, Objective, PpoClip, Value, ValueClip, normalize};
+use burn_pg::{
+    loss::{
+        Entropy, KlEstimator, KlToReference, LossContext, LossTerm, Objective, PpoClip, Surrogate, Value, ValueClip,
+        normalize,
+    },
+    optim::{clip_global_norm, flatten_gradients},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -42,7 +48,10 @@ struct Expected {
     policy_loss: f64,
     value_loss: f64,
     entropy: f64,
+    approx_kl_k1: Option<f64>,
     approx_kl_k3: Option<f64>,
+    ratio: Option<Vec<f64>>,
+    global_grad_norm: Option<f64>,
     clip_fraction: Option<f64>,
     new_log_probs: Option<Vec<f64>>,
     new_values: Option<Vec<f64>>,
@@ -109,5 +118,29 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         }
     }
 
-    assert_gradients(&policy, &output.loss, &expected.grads, tolerance, &what(""));
+    let gradients = assert_gradients(&policy, &output.loss, &expected.grads, tolerance, &what(""));
+    if let Some(expected) = expected.global_grad_norm {
+        let (_, norm) = clip_global_norm(flatten_gradients(&policy, &gradients), 0.5);
+        assert_close(&values(norm), &[expected], tolerance, &what("gradient norm"));
+    }
+
+    // Of one sample whose advantage is 1, the surrogate is minus the ratio.
+    if let Some(expected) = &expected.ratio {
+        let ratios: Vec<f64> = (0..)
+            .take(expected.len())
+            .map(|sample| {
+                let context = context.clone().select(&precision.indices(&[sample]));
+                let advantages = context.advantages.ones_like();
+                -values(Surrogate.compute(&LossContext { advantages, ..context }).loss)[0]
+            })
+            .collect();
+        assert_close(&ratios, expected, tolerance, &what("ratio"));
+    }
+    // Theirs is from the policy that acted to the current one, ours to a reference.
+    if let Some(expected) = expected.approx_kl_k1 {
+        let reference_log_probs = Some(context.old_log_probs.clone());
+        let k1 = KlToReference { estimator: KlEstimator::K1 };
+        let output = k1.compute(&LossContext { reference_log_probs, ..context });
+        assert_close(&[-values(output.loss)[0]], &[expected], tolerance, &what("k1"));
+    }
 }

@@ -50,7 +50,8 @@ impl Precision {
     }
 }
 
-/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the test.
+/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the
+/// test.
 pub fn open_devices() -> Vec<OpenDevice> {
     let open = |backend| match device::open(DeviceChoice::Backend(backend)) {
         Ok(open) => Some(open),
@@ -73,4 +74,13 @@ pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) 
         let close = (ours - expected).abs() <= tolerance * expected.abs().max(1.0);
         assert!(close || ours == expected, "{what}[{i}]: {ours} instead of {expected}, tolerance {tolerance}");
     }
+}
+
+/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the larger of 1
+/// and its expected size.
+#[track_caller]
+#[allow(clippy::cast_possible_truncation)]
+pub fn assert_trained_on(ours: &[f64], expected: &[f64], what: &str) {
+    let rounded: Vec<f64> = ours.iter().map(|&number| f64::from(number as f32)).collect();
+    assert_close(&rounded, expected, 1e-5, &format!("{what}, in single precision"));
 }

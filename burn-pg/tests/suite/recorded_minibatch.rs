@@ -1,6 +1,6 @@
 //! Recorded minibatches, and the gradients that recorded losses have on them.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 use burn_pg::{
     distribution::Distribution,
     loss::LossContext,
@@ -48,13 +48,21 @@ impl RecordedMinibatch {
     }
 }
 
-/// Asserts that a loss has the recorded gradient with respect to every weight of `policy`.
+/// Asserts that a loss has the recorded gradient with respect to every weight of `policy`, and returns it.
 #[track_caller]
-pub fn assert_gradients(policy: &MlpActorCritic, loss: &Tensor<1>, expected: &Weights, tolerance: f64, what: &str) {
-    let gradients = recorded(policy, Some(&loss.clone().backward()));
+pub fn assert_gradients(
+    policy: &MlpActorCritic,
+    loss: &Tensor<1>,
+    expected: &Weights,
+    tolerance: f64,
+    what: &str,
+) -> Gradients {
+    let found = loss.clone().backward();
+    let gradients = recorded(policy, Some(&found));
     assert_eq!(gradients.len(), expected.len(), "{what}");
     for (name, gradient) in gradients {
         let expected = expected[&name].transposed().flat();
         assert_close(&gradient, &expected, tolerance, &format!("{what} gradient of {name}"));
     }
+    found
 }

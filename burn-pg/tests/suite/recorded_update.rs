@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use burn_pg::{
     Learner,
+    advantage::Targets,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
     policy::MlpActorCritic,
-    rollout::Batch,
+    rollout::{self, Batch},
 };
 use serde::Deserialize;
 
@@ -15,6 +16,7 @@ use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic},
     precision::Precision,
+    trajectory::{Exact, Owned, rounded},
 };
 
 /// The recording of this name.
@@ -42,6 +44,7 @@ pub struct Hyper {
     pub gamma: f64,
     pub gae_lambda: f64,
     pub num_minibatches: usize,
+    pub update_epochs: usize,
     pub clip_coef: f64,
     pub norm_adv: bool,
     pub clip_vloss: bool,
@@ -86,6 +89,7 @@ pub struct Expected {
     pub grad_norms_before_clip: Vec<f64>,
     pub losses_loss_pg_v_entropy_kl: Vec<[f64; 5]>,
     pub clip_fractions: Vec<f64>,
+    pub epochs_run: usize,
     pub explained_variance: f64,
     pub weights_after: Weights,
     pub adam_after: Option<BTreeMap<String, Moments>>,
@@ -113,18 +117,49 @@ impl Hyper {
 impl Iteration {
     /// The samples of the rollout, with the recorded advantages and returns.
     pub fn batch(&self, precision: &Precision) -> Batch {
-        let Self { rollout, expected, .. } = self;
+        let Expected { advantages, returns, .. } = &self.expected;
+        self.batch_with(&Targets { advantages: advantages.concat(), returns: returns.concat() }, precision)
+    }
+
+    /// The samples of the rollout as they were recorded, in double precision where the device has it.
+    pub fn batch_with(&self, targets: &Targets, precision: &Precision) -> Batch {
+        let Rollout { obs, actions, log_probs, values, .. } = &self.rollout;
         Batch {
-            observations: precision.matrix(&rollout.obs.concat()).into(),
-            actions: RecordedActions::concat(&rollout.actions).tensor(precision),
-            log_probs: precision.vector(&rollout.log_probs.concat()),
-            values: Some(precision.vector(&rollout.values.concat())),
-            advantages: precision.vector(&expected.advantages.concat()),
-            returns: precision.vector(&expected.returns.concat()),
+            observations: precision.matrix(&obs.concat()).into(),
+            actions: RecordedActions::concat(actions).tensor(precision),
+            log_probs: precision.vector(&log_probs.concat()),
+            values: Some(precision.vector(&values.concat())),
+            advantages: precision.vector(&targets.advantages),
+            returns: precision.vector(&targets.returns),
             reference_log_probs: None,
             progress: 0.0,
             burn_in: None,
             valid: None,
+        }
+    }
+
+    /// The rollout as CleanRL kept it.
+    pub fn trajectory(&self) -> Exact {
+        let Rollout { rewards, values, next_value, dones_before_step, next_done, .. } = &self.rollout;
+        Exact::of_one_flag((rewards, values), next_value, dones_before_step, next_done)
+    }
+
+    /// The rollout as we keep it.
+    pub fn rollout(&self) -> rollout::Rollout {
+        let Rollout { obs, actions, log_probs, dones_before_step, .. } = &self.rollout;
+        let Owned { num_envs, rewards, values, next_values, terminated, truncated, .. } = self.trajectory().rounded();
+        let steps = rewards.len();
+        rollout::Rollout {
+            observations: rounded(&obs.concat()),
+            log_probs: rounded(log_probs),
+            values,
+            next_values,
+            rewards,
+            terminated,
+            truncated,
+            valid: vec![true; steps],
+            begins: dones_before_step.iter().flatten().map(|&done| done > 0.5).collect(),
+            ..rollout::Rollout::new(num_envs, RecordedActions::concat(actions).buffer())
         }
     }
 }

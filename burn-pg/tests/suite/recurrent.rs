@@ -1,5 +1,5 @@
-//! Policies that remember: recurrent layers against Burn's own, and what is remembered across steps, episodes, sequences,
-//! rollouts and updates.
+//! Policies that remember: recurrent layers against Burn's own, and what is remembered across steps, episodes,
+//! sequences, rollouts and updates.
 
 use std::ops::ControlFlow;
 
@@ -9,13 +9,13 @@ use burn::{
     tensor::{Bool, Device, Tensor, TensorData},
 };
 use burn_pg::{
-    Config, Learner, UpdateStats,
+    Config, Error, Learner, UpdateStats,
     advantage::{AdvantageEstimator, Gae},
     algorithm::Recipe,
     config::{Algo, Memory, Recurrence},
     device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
-    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    envs::{Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
     loss::{Objective, PpoClip, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
@@ -249,6 +249,60 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
     }
 }
 
+/// Observes how often it was stepped, and panics in its sixth step.
+#[derive(Default)]
+struct Stumbles(u8);
+
+impl Env for Stumbles {
+    type Action = u32;
+    type State = u8;
+
+    fn spec() -> EnvSpec {
+        EnvSpec { id: "Stumbles".into(), max_episode_steps: None, ..Clock::spec() }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = f32::from(self.0);
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.0 += 1;
+        assert!(self.0 != 6, "told to");
+        observation[0] = f32::from(self.0);
+        Step { reward: 0.0, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u8 {
+        self.0
+    }
+
+    fn set_state(&mut self, state: u8) {
+        self.0 = state;
+    }
+}
+
+#[test]
+fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_remembered() {
+    for burn_in in [0, 3, 4] {
+        let envs = Box::new(VecEnv::from_envs((0..3).map(|_| Stumbles::default()).collect()).unwrap());
+        let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &device()).unwrap();
+        let mut collector = collector.with_sequences(SequenceSpec { steps: 2, burn_in });
+        let policy = tally(0.5);
+        collector.collect(&policy.valid()).unwrap();
+        let error = collector.collect(&policy.valid()).unwrap_err();
+        assert!(matches!(error, Error::Env(EnvError::Failed { .. })), "{error}");
+        assert_eq!(collector.env_steps(), 15);
+        let mut memory = [0.0; 3];
+        for begins in [true, false] {
+            let rollout = collector.collect(&policy.valid()).unwrap().clone();
+            assert_eq!((rollout.len(), &rollout.begins[..3]), (12, &[begins; 3][..]));
+            assert_eq!(rollout.values, sums(&rollout, &mut memory));
+            let batch = batch(&rollout);
+            assert_eq!(look(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
+        }
+    }
+}
+
 fn batch(rollout: &Rollout) -> Batch {
     let targets = Gae { gamma: 0.9, lambda: 0.8 }.estimate(&rollout.trajectory());
     Batch::new(rollout, &targets, &device().autodiff())
@@ -320,7 +374,7 @@ impl Env for Cue {
             id: "Cue".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(3),
-            max_episode_steps: None,
+            max_episode_steps: Some(20),
             reward_threshold: None,
         }
     }
@@ -375,8 +429,8 @@ fn quiet(_: &UpdateStats) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does not
-/// remember.
+/// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does
+/// not remember.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
     let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();

@@ -137,6 +137,22 @@ fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
 }
 
 #[test]
+fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
+    // Each of two updates has one step; that of the second leads to weights that are not finite.
+    let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
+    let config = Config { learning_rate, num_epochs: 1, num_minibatches: 1, normalize_observations: true, ..small() };
+    let mut trainer = trainer(config, Backend::Flex);
+    let first = trainer.observation_normalizer().unwrap().clone();
+    trainer.update().unwrap();
+    let (weights, second) = (MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap().clone());
+    assert_ne!(first, second);
+    let error = trainer.update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 2, .. }), "{error}");
+    assert_eq!(trainer.env_steps(), 64, "more was observed");
+    assert_eq!((&MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap()), (&weights, &second));
+}
+
+#[test]
 fn an_observer_ends_a_run() {
     let mut trainer = trainer(small(), Backend::Flex);
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
@@ -317,12 +333,15 @@ fn run_broken(observation: f32, reward: f64) -> Error {
 fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
     for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = run_broken(0.0, reward);
-        let expected = "environment 1, seeded with 2, failed after 1 steps: its reward is";
+        let expected =
+            "update 1, after 0 environment steps: environment 1, seeded with 2, failed after 1 steps: its reward is";
         assert!(error.to_string().starts_with(expected), "{error}");
     }
     // Finite, but not in single precision.
     let error = run_broken(0.0, 1e300);
-    assert!(error.to_string().starts_with("environment 1 gave the reward inf in step 0 of the rollout"), "{error}");
+    let expected =
+        "update 1: environment 1 gave the reward inf in step 0 of the rollout that began at 0 environment steps";
+    assert_eq!(error.to_string(), expected);
 
     let error = run_broken(f32::NAN, 0.0);
     let expected = "environment 1, seeded with 1, failed after 0 steps: component 0 of its observation is NaN";
@@ -332,8 +351,9 @@ fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
 #[test]
 fn an_environment_that_panics_ends_a_run_and_not_the_process() {
     let error = run_broken(PANIC, 0.0);
-    let Error::Env(EnvError::Failed { env: 1, steps: 1, fault: Fault::Panic { message }, .. }) = error else {
-        panic!("{error}");
+    let Error::EnvInUpdate { update: 1, env_steps: 0, source } = error else { panic!("{error}") };
+    let EnvError::Failed { env: 1, steps: 1, fault: Fault::Panic { message }, .. } = source else {
+        panic!("{source}");
     };
     assert_eq!(message, "told to");
 }

@@ -18,7 +18,7 @@ use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic, flat, recorded},
     precision::{Precision, assert_close, values},
-    trajectory::{Owned, rounded},
+    trajectory::{Exact, rounded},
 };
 
 /// Stable-Baselines3 computes in single precision.
@@ -151,7 +151,8 @@ impl Case {
     fn estimate(&self) -> Targets {
         let last_dones: Vec<f64> = self.last_dones.iter().map(|&done| f64::from(u8::from(done))).collect();
         let trajectory =
-            Owned::of_one_flag((&self.rewards, &self.values), &self.last_values, &self.episode_starts, &last_dones);
+            Exact::of_one_flag((&self.rewards, &self.values), &self.last_values, &self.episode_starts, &last_dones)
+                .rounded();
         Gae { gamma: self.hyper.gamma, lambda: self.hyper.gae_lambda }.estimate(&trajectory.view())
     }
 
@@ -194,8 +195,8 @@ impl Case {
         }
     }
 
-    /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before each
-    /// step, and beyond one and a half times the target they do not take it, nor any after it.
+    /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
+    /// each step, and beyond one and a half times the target they do not take it, nor any after it.
     fn train(&self, learner: &mut Learner<MlpActorCritic>, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {

@@ -1,9 +1,72 @@
 //! Trajectories for tests of advantage estimators: recorded ones, and any at all.
 
-use burn_pg::advantage::Trajectory;
+use burn_pg::advantage::{AdvantageEstimator, Targets, Trajectory};
 use proptest::prelude::*;
 
 use crate::golden::Number;
+
+/// A trajectory in double precision.
+pub struct Exact {
+    pub num_envs: usize,
+    pub rewards: Vec<f64>,
+    pub values: Vec<f64>,
+    pub next_values: Vec<f64>,
+    pub terminated: Vec<bool>,
+    pub truncated: Vec<bool>,
+}
+
+impl Exact {
+    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an
+    /// episode, and what followed the last step apart. They do not tell truncations apart; here all ends are
+    /// terminations.
+    pub fn of_one_flag(
+        (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
+        last_values: &[f64],
+        dones_before: &[Vec<f64>],
+        last_dones: &[f64],
+    ) -> Self {
+        let after = |before: &[Vec<f64>], last: &[f64]| [before[1..].concat(), last.to_vec()].concat();
+        let terminated: Vec<bool> = after(dones_before, last_dones).into_iter().map(|done| done > 0.5).collect();
+        Self {
+            num_envs: last_values.len(),
+            rewards: rewards.concat(),
+            values: values.concat(),
+            next_values: after(values, last_values),
+            truncated: vec![false; terminated.len()],
+            terminated,
+        }
+    }
+
+    /// As rollouts are kept, in single precision.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn rounded(&self) -> Owned {
+        self.map(|number| number as f32)
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn map(&self, number: fn(f64) -> f32) -> Owned {
+        let map = |numbers: &[f64]| numbers.iter().map(|&n| number(n)).collect();
+        Owned {
+            num_envs: self.num_envs,
+            rewards: map(&self.rewards),
+            values: map(&self.values),
+            next_values: map(&self.next_values),
+            terminated: self.terminated.clone(),
+            truncated: self.truncated.clone(),
+            log_ratios: Vec::new(),
+        }
+    }
+
+    /// What an estimator that is linear in rewards and values makes of it. Trajectories are in single precision; but
+    /// the estimate of the rounded numbers and that of what the rounding took away add up to that of the numbers.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn estimate(&self, linear: &dyn AdvantageEstimator) -> Targets {
+        let whole = linear.estimate(&self.rounded().view());
+        let rest = linear.estimate(&self.map(|number| (number - f64::from(number as f32)) as f32).view());
+        let sum = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        Targets { advantages: sum(whole.advantages, rest.advantages), returns: sum(whole.returns, rest.returns) }
+    }
+}
 
 /// A trajectory that owns its numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,23 +92,6 @@ impl Owned {
             terminated: vec![false; steps],
             truncated: vec![false; steps],
             log_ratios: Vec::new(),
-        }
-    }
-
-    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an episode,
-    /// and what followed the last step apart. They do not tell truncations apart; here all ends are terminations.
-    pub fn of_one_flag(
-        (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
-        last_values: &[f64],
-        dones_before: &[Vec<f64>],
-        last_dones: &[f64],
-    ) -> Self {
-        let after = |before: &[Vec<f64>], last: &[f64]| [before[1..].concat(), last.to_vec()].concat();
-        Self {
-            values: rounded(values),
-            next_values: rounded(&[after(values, last_values)]),
-            terminated: after(dones_before, last_dones).into_iter().map(|done| done > 0.5).collect(),
-            ..Self::new(last_values.len(), &rounded(rewards))
         }
     }
 
