@@ -1,9 +1,12 @@
 //! The categorical distribution.
 
+use std::cell::OnceCell;
+
 use burn::tensor::{Bool, Tensor, activation::log_softmax};
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
+use crate::kernel::{categorical_entropy, categorical_log_prob};
 
 /// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
 const LEAST_LOG_PROB: f64 = -1e4;
@@ -15,14 +18,15 @@ const LEAST_LOG_PROB: f64 = -1e4;
 #[derive(Debug, Clone)]
 pub struct Categorical {
     logits: Tensor<2>,
-    log_probs: Tensor<2>,
+    /// Computed when they are first asked for.
+    log_probs: OnceCell<Tensor<2>>,
 }
 
 impl Categorical {
     /// From unnormalised log-probabilities of shape `[B, K]`.
     #[must_use]
     pub fn new(logits: Tensor<2>) -> Self {
-        Self { log_probs: log_softmax(logits.clone(), 1), logits }
+        Self { logits, log_probs: OnceCell::new() }
     }
 
     /// From unnormalised log-probabilities of shape `[B, K]`, with probability exactly 0 where `mask` (of that shape) is
@@ -38,7 +42,7 @@ impl Categorical {
     /// Log-probabilities of all actions. Shape `[B, K]`.
     #[must_use]
     pub fn log_probs(&self) -> Tensor<2> {
-        self.log_probs.clone()
+        self.log_probs.get_or_init(|| log_softmax(self.logits.clone(), 1)).clone()
     }
 }
 
@@ -55,20 +59,23 @@ impl Distribution for Categorical {
 
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Discrete(actions) = actions else { misfit("categorical") };
-        self.log_probs.clone().gather(1, actions.clone().unsqueeze_dim(1)).squeeze_dim(1)
+        categorical_log_prob(&self.logits, actions)
+            .unwrap_or_else(|| self.log_probs().gather(1, actions.clone().unsqueeze_dim(1)).squeeze_dim(1))
     }
 
     /// `-sum_k p_k log p_k`, where an impossible action contributes 0.
     fn entropy(&self) -> Tensor<1> {
-        let log_probs = self.log_probs.clone();
-        (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB)).sum_dim(1).squeeze_dim(1).neg()
+        categorical_entropy(&self.logits).unwrap_or_else(|| {
+            let log_probs = self.log_probs();
+            (log_probs.clone().exp() * log_probs.clamp_min(LEAST_LOG_PROB)).sum_dim(1).squeeze_dim(1).neg()
+        })
     }
 
     /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0; infinite if `other` rules out a possible one.
     fn kl(&self, other: &Self) -> Tensor<1> {
-        let probs = self.log_probs.clone().exp();
+        let probs = self.log_probs().exp();
         let impossible = probs.clone().equal_elem(0);
-        let log_prob = |of: &Self| of.log_probs.clone().mask_fill(impossible.clone(), 0);
+        let log_prob = |of: &Self| of.log_probs().mask_fill(impossible.clone(), 0);
         let differences = log_prob(self) - log_prob(other);
         // The gradient, `p_k (d_k - KL)`, would be a small difference of large numbers. The probabilities add up to 1, so
         // a constant may be taken out of the sum first: the divergence itself (but not infinity, which leaves NaN).

@@ -1,9 +1,35 @@
-//! Kernels: work that the loop does most of its time, as single operations.
+//! Kernels: what the loop spends most of its time with, as single operations.
 
+#[cfg(not(feature = "flex"))]
+#[path = "absent.rs"]
+mod flex;
 #[cfg(feature = "flex")]
 mod flex;
 pub(crate) mod host;
 mod perceptron;
 
+use burn::tensor::Tensor;
+
+pub(crate) use flex::{
+    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, value_loss,
+};
 pub use host::vector;
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+
+/// What [`PpoClip`](crate::loss::PpoClip) comes to. Shapes `[1]`.
+pub(crate) struct ClippedSurrogate {
+    pub loss: Tensor<1>,
+    pub approx_kl: Tensor<1>,
+    pub clip_fraction: Tensor<1>,
+}
+
+/// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
+#[derive(Clone, Copy)]
+pub(crate) enum ValueLimit<'a> {
+    /// As far as they like.
+    None,
+    /// `max((V - R)^2, (V_c - R)^2)`
+    Larger(&'a Tensor<1>, f64),
+    /// `(V_c - R)^2`
+    Moved(&'a Tensor<1>, f64),
+}

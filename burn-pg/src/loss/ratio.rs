@@ -24,7 +24,7 @@ pub(super) fn exp(x: Tensor<1>) -> Tensor<1> {
 
 /// Where [`exp`] leaves the exponential: far beyond any ratio that training survives, and low enough that the square of
 /// the result, as in the norm of a gradient, is finite.
-fn tangent_point(dtype: DType) -> f64 {
+pub(super) fn tangent_point(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 350.0,
         DType::F16 => 5.0,

@@ -4,7 +4,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
-use crate::optim::Schedule;
+use crate::{
+    kernel::{ValueLimit, value_loss},
+    optim::Schedule,
+};
 
 /// Half the mean squared error between values and returns,
 ///
@@ -53,17 +56,13 @@ impl LossTerm for Value {
     fn compute(&self, context: &LossContext) -> TermOutput {
         let part = |values: &Option<Tensor<1>>| values.clone().expect("`value_loss` needs the values of a critic");
         let (values, old, returns) = (part(&context.values), part(&context.old_values), &context.returns);
-        let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
-        let limited = |range: Schedule| {
-            let range = range.at(context.progress);
-            old.clone() + (values.clone() - old.clone()).clamp(-range, range)
+        let limit = match self.clip {
+            ValueClip::Off => ValueLimit::None,
+            ValueClip::Pessimistic { range } => ValueLimit::Larger(&old, range.at(context.progress)),
+            ValueClip::Hard { range } => ValueLimit::Moved(&old, range.at(context.progress)),
         };
-        let error = match self.clip {
-            ValueClip::Off => squared_error(values.clone()),
-            ValueClip::Pessimistic { range } => squared_error(values.clone()).max_pair(squared_error(limited(range))),
-            ValueClip::Hard { range } => squared_error(limited(range)),
-        };
-        TermOutput { loss: error.mean().mul_scalar(0.5), metrics: Vec::new() }
+        let loss = value_loss(&values, returns, limit).unwrap_or_else(|| of_ordinary_ops(&values, returns, limit));
+        TermOutput { loss, metrics: Vec::new() }
     }
 
     fn needs(&self) -> &'static [ContextPart] {
@@ -78,4 +77,15 @@ impl LossTerm for Value {
             }
         }
     }
+}
+
+fn of_ordinary_ops(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit<'_>) -> Tensor<1> {
+    let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
+    let moved = |old: &Tensor<1>, range: f64| old.clone() + (values.clone() - old.clone()).clamp(-range, range);
+    let error = match limit {
+        ValueLimit::None => squared_error(values.clone()),
+        ValueLimit::Larger(old, range) => squared_error(values.clone()).max_pair(squared_error(moved(old, range))),
+        ValueLimit::Moved(old, range) => squared_error(moved(old, range)),
+    };
+    error.mean().mul_scalar(0.5)
 }

@@ -8,6 +8,7 @@ use super::{
     decay::{add_weight_decay, decayed_sum},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
+use crate::kernel::{adam_step, host::AdamStep};
 
 /// The hyperparameters of [`Adam`]. The defaults are PyTorch's, but for epsilon.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,19 +77,19 @@ impl Adam {
 impl Optimiser for Adam {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
-        let gradient = add_weight_decay(gradient, &parameters, weight_decay);
-        let first = decayed_sum(self.first_moment.take(), beta_1, gradient.clone().mul_scalar(1.0 - beta_1));
-        let second = decayed_sum(self.second_moment.take(), beta_2, gradient.square().mul_scalar(1.0 - beta_2));
-        self.first_moment = Some(first.clone());
-        self.second_moment = Some(second.clone());
         self.steps += 1;
-
         // Where the number of steps is cut off, both powers have long been 0.
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let step_size = learning_rate / (1.0 - beta_1.powi(steps));
         let correction = (1.0 - beta_2.powi(steps)).sqrt();
-        let denominator = second.sqrt().div_scalar(correction).add_scalar(epsilon);
-        parameters - (first / denominator).mul_scalar(step_size)
+        let step = AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction };
+        let moments = [self.first_moment.take(), self.second_moment.take()];
+        let [parameters, first, second] =
+            adam_step(step, &parameters, &gradient, moments.each_ref().map(Option::as_ref))
+                .unwrap_or_else(|| of_ordinary_ops(step, parameters, gradient, moments));
+        self.first_moment = Some(first);
+        self.second_moment = Some(second);
+        parameters
     }
 
     fn state(&self) -> OptimiserState {
@@ -104,4 +105,19 @@ impl Optimiser for Adam {
         self.second_moment = state.tensors.remove(Self::SECOND_MOMENT);
         Ok(())
     }
+}
+
+/// Parameters and both moments after a step.
+fn of_ordinary_ops(
+    step: AdamStep<f64>,
+    parameters: Tensor<1>,
+    gradient: Tensor<1>,
+    [first, second]: [Option<Tensor<1>>; 2],
+) -> [Tensor<1>; 3] {
+    let AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction } = step;
+    let gradient = add_weight_decay(gradient, &parameters, weight_decay);
+    let first = decayed_sum(first, beta_1, gradient.clone().mul_scalar(1.0 - beta_1));
+    let second = decayed_sum(second, beta_2, gradient.square().mul_scalar(1.0 - beta_2));
+    let denominator = second.clone().sqrt().div_scalar(correction).add_scalar(epsilon);
+    [parameters - (first.clone() / denominator).mul_scalar(step_size), first, second]
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::kernel;
+
 /// Scales a gradient over all parameters (shape `[P]`) so that its Euclidean norm is at most `max_norm`: one norm for
 /// all of them, so that the direction stays. Returns the gradient and its norm before (shape `[1]`).
 ///
@@ -9,6 +11,9 @@ use burn::tensor::Tensor;
 /// device.
 #[must_use]
 pub fn clip_global_norm(gradient: Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>) {
+    if let Some(clipped) = kernel::clip_global_norm(&gradient, max_norm) {
+        return clipped;
+    }
     let norm = gradient.clone().square().sum().sqrt();
     let factor = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
     (gradient * factor, norm)

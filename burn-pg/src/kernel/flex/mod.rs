@@ -1,6 +1,16 @@
-//! Kernels of the `flex` backend, each an operation of its own with its own backward pass.
+//! Kernels of the `flex` backend. Each of them gives nothing if a tensor is not one of that backend, or is of a float type
+//! that there is no kernel for.
 
+mod categorical;
+mod optim;
 mod perceptron;
+mod ppo_clip;
 mod primitive;
+mod rows;
+mod value;
 
-pub(super) use perceptron::perceptron;
+pub use categorical::{entropy as categorical_entropy, log_prob as categorical_log_prob};
+pub use optim::{adam_step, clip_global_norm};
+pub use perceptron::perceptron;
+pub use ppo_clip::clipped_surrogate;
+pub use value::value_loss;

@@ -65,7 +65,13 @@ struct Kept<T> {
 impl Call {
     fn network<T: Stored>(&self) -> Network<'_, T> {
         Network {
-            layers: self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias))).collect(),
+            layers: self
+                .parameters
+                .as_chunks()
+                .0
+                .iter()
+                .map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)))
+                .collect(),
             activation: self.activation,
             activate_last: self.activate_last,
         }

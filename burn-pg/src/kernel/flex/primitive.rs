@@ -3,10 +3,11 @@
 use burn::{
     backend::{
         Autodiff, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex, GradientCheckpointingStrategy,
-        tensor::FloatTensor,
+        TensorMetadata,
         flex::{FlexTensor, Layout},
+        tensor::FloatTensor,
     },
-    tensor::{Tensor, TensorData},
+    tensor::{DType, Int, Shape, Tensor, TensorData},
 };
 
 use crate::kernel::host::Real;
@@ -49,6 +50,13 @@ impl Primitive {
         }
     }
 
+    pub fn shape(&self) -> Shape {
+        match self {
+            Self::Plain(tensor) => tensor.shape(),
+            Self::Autodiff(tensor) => tensor.shape(),
+        }
+    }
+
     /// As on a device with autodiff.
     pub fn into_autodiff(self) -> AutodiffTensor {
         match self {
@@ -86,6 +94,50 @@ macro_rules! stored {
 
 stored!(f32);
 stored!(f64);
+
+/// The integers of a tensor of the `flex` backend, which is on a device with autodiff or without.
+pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
+    let kind = match tensor.into_dispatch().kind {
+        DispatchTensorKind::Autodiff(kind) => *kind,
+        kind => kind,
+    };
+    match kind {
+        DispatchTensorKind::Flex(BackendTensor::Int(tensor)) => match tensor.dtype() {
+            DType::I64 => Some(tensor.to_contiguous().as_slice::<i64>()?.to_vec()),
+            DType::I32 => Some(tensor.to_contiguous().as_slice::<i32>()?.iter().map(|&index| index.into()).collect()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Runs a kernel for the float type of tensors; none if there is no kernel for it.
+macro_rules! by_float_type {
+    ($dtype:expr, $float:ident => $run:expr) => {
+        match $dtype {
+            burn::tensor::DType::F32 => {
+                type $float = f32;
+                Some($run)
+            }
+            burn::tensor::DType::F64 => {
+                type $float = f64;
+                Some($run)
+            }
+            _ => None,
+        }
+    };
+}
+pub(super) use by_float_type;
+
+/// A tensor on a device without autodiff.
+pub(super) fn plain(tensor: FlexTensor) -> Tensor<1> {
+    Tensor::from_primitive::<Flex>(tensor)
+}
+
+/// A number to report, of shape `[1]`.
+pub(super) fn metric<T: Stored>(number: T) -> Tensor<1> {
+    plain(T::tensor(vec![number], &[1]))
+}
 
 /// A part of the numbers of `all`, from `start` on, as a tensor of its own shape. Nothing is copied.
 pub(super) fn part(all: &FlexTensor, start: usize, shape: &[usize]) -> FlexTensor {

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use burn::{
     backend::{
-        Autodiff, Flex, TensorMetadata,
+        Autodiff, Flex,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
@@ -15,7 +15,7 @@ use burn::{
     tensor::{Shape, Tensor},
 };
 
-use super::primitive::{Primitive, Stored};
+use super::primitive::{AutodiffTensor, Primitive, Stored, plain};
 
 /// What an operation comes to.
 pub struct Rows<T> {
@@ -28,9 +28,10 @@ pub struct Rows<T> {
 impl<T: Stored> Rows<T> {
     /// The numbers as a tensor of shape `[R]`, which carries gradients to the one or two `inputs`.
     pub fn record(self, inputs: Vec<Primitive>) -> Tensor<1> {
-        let values = T::tensor_of(self.values);
+        let rows = self.values.len();
+        let values = T::tensor(self.values, &[rows]);
         if inputs.iter().all(|input| matches!(input, Primitive::Plain(_))) {
-            return Tensor::from_primitive::<Flex>(values);
+            return plain(values);
         }
         let shapes = inputs.iter().map(Primitive::shape).collect();
         let guards: Vec<NodeGuard> = inputs.into_iter().map(|input| input.into_autodiff().node()).collect();
@@ -49,11 +50,7 @@ struct Kept<T> {
     shapes: Vec<Shape>,
 }
 
-fn record<T: Stored, const N: usize>(
-    inputs: Vec<NodeGuard>,
-    kept: Arc<Kept<T>>,
-    output: FlexTensor,
-) -> super::primitive::AutodiffTensor {
+fn record<T: Stored, const N: usize>(inputs: Vec<NodeGuard>, kept: Arc<Kept<T>>, output: FlexTensor) -> AutodiffTensor {
     let inputs: [NodeGuard; N] = inputs.try_into().expect("an operation of one or two inputs");
     match Step::<T>(PhantomData).prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(kept, output),

@@ -1,9 +1,14 @@
 //! Arithmetic on the host, on plain arrays.
 
+mod adam;
 mod network;
 mod product;
 mod real;
+mod reduce;
 pub mod vector;
 
+pub(crate) use adam::{AdamStep, adam};
 pub(crate) use network::{Network, Slopes, Trace};
 pub(crate) use real::Real;
+pub(crate) use reduce::{mean, square};
+pub(crate) use vector::vectorised;

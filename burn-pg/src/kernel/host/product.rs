@@ -2,7 +2,7 @@
 
 use gemm::Parallelism;
 
-use super::{real::Real, vector::vectorised};
+use super::{real::Real, reduce::dot, vector::vectorised};
 
 /// Most outputs of a layer that is taken for narrow: too few of them to fill the tiles of a general product.
 const NARROW: usize = 4;
@@ -92,9 +92,7 @@ fn narrow_forward<T: Real>((inputs, input, columns, bias, result): (usize, &[T],
 }
 
 #[inline(always)]
-fn narrow_gradient<T: Real>(
-    (inputs, outputs, input, slope, columns): (usize, usize, &[T], &[T], &mut [T]),
-) {
+fn narrow_gradient<T: Real>((inputs, outputs, input, slope, columns): (usize, usize, &[T], &[T], &mut [T])) {
     for (row, slope) in input.chunks_exact(inputs).zip(slope.chunks_exact(outputs)) {
         for (column, &slope) in columns.chunks_exact_mut(inputs).zip(slope) {
             for (sum, &input) in column.iter_mut().zip(row) {
@@ -105,9 +103,7 @@ fn narrow_gradient<T: Real>(
 }
 
 #[inline(always)]
-fn narrow_backward<T: Real>(
-    (inputs, outputs, slope, columns, result): (usize, usize, &[T], &[T], &mut [T]),
-) {
+fn narrow_backward<T: Real>((inputs, outputs, slope, columns, result): (usize, usize, &[T], &[T], &mut [T])) {
     for (slope, result) in slope.chunks_exact(outputs).zip(result.chunks_exact_mut(inputs)) {
         result.fill(T::zero());
         for (column, &slope) in columns.chunks_exact(inputs).zip(slope) {
@@ -116,28 +112,6 @@ fn narrow_backward<T: Real>(
             }
         }
     }
-}
-
-/// The scalar product, added up in an order that depends on the length alone.
-#[inline(always)]
-pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    const LANES: usize = 16;
-    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
-    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [T::zero(); LANES];
-    for (a, b) in a_lanes.iter().zip(b_lanes) {
-        for lane in 0..LANES {
-            sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
-        }
-    }
-    let mut sum = T::zero();
-    for (&a, &b) in a_rest.iter().zip(b_rest) {
-        sum = a.mul_add(b, sum);
-    }
-    for lane in sums {
-        sum += lane;
-    }
-    sum
 }
 
 /// A matrix in an array, and the distances between neighbours in a column and in a row.

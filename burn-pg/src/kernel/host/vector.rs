@@ -95,10 +95,8 @@ pub(super) fn exp_of(x: f32) -> f32 {
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], x));
-    let tail = polynomial(
-        r,
-        [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.500_000_01],
-    );
+    let tail =
+        polynomial(r, [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.500_000_01]);
     let power = tail.mul_add(r * r, r) + 1.0;
     // In two steps: 2^n itself may lie beyond the range of the exponents.
     let n = shifted.to_bits().cast_signed() - ROUND.to_bits().cast_signed();
@@ -122,7 +120,14 @@ pub(super) fn ln_of(x: f32) -> f32 {
     let tail = polynomial(
         m,
         [
-            7.037_683_6e-2, -0.115_146_1, 0.116_769_99, -0.124_201_41, 0.142_493_23, -0.166_680_58, 0.200_007_15, -0.249_999_94,
+            7.037_683_6e-2,
+            -0.115_146_1,
+            0.116_769_99,
+            -0.124_201_41,
+            0.142_493_23,
+            -0.166_680_58,
+            0.200_007_15,
+            -0.249_999_94,
             0.333_333_3,
         ],
     );

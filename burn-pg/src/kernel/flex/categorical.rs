@@ -1,0 +1,86 @@
+//! Log-probabilities and entropies of categorical distributions, straight from the logits.
+
+use burn::tensor::{Int, Tensor};
+
+use super::{
+    primitive::{Primitive, Stored, by_float_type, integers},
+    rows::Rows,
+};
+use crate::kernel::host::vectorised;
+
+/// `logits[action] - log sum exp logits` for one action each.
+pub fn log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Option<Tensor<1>> {
+    let [_, width] = logits.dims();
+    let logits = Primitive::of(logits.clone())?;
+    let values = logits.values();
+    let actions = integers(actions.clone())?;
+    by_float_type!(values.dtype(), T => {
+        let Softmax { mut shifted, mut exps, sums } = Softmax::new(T::numbers(&values), width);
+        let rows = exps.chunks_exact_mut(width).zip(shifted.chunks_exact_mut(width)).zip(&sums).zip(&actions);
+        let log_probs = rows.map(|(((probs, shifted), &sum), &action)| {
+            let action = usize::try_from(action).expect("actions are counted from 0");
+            probs.iter_mut().for_each(|prob| *prob = -*prob / sum);
+            probs[action] += 1.0;
+            shifted[action] - sum.ln()
+        });
+        Rows { values: log_probs.collect(), slopes: vec![exps] }.record(vec![logits])
+    })
+}
+
+/// `-sum_k p_k log p_k`, where an impossible action contributes 0.
+pub fn entropy(logits: &Tensor<2>) -> Option<Tensor<1>> {
+    let [_, width] = logits.dims();
+    let logits = Primitive::of(logits.clone())?;
+    let values = logits.values();
+    by_float_type!(values.dtype(), T => {
+        let Softmax { shifted, mut exps, sums } = Softmax::new(T::numbers(&values), width);
+        let rows = exps.chunks_exact_mut(width).zip(shifted.chunks_exact(width)).zip(&sums);
+        let entropies = rows.map(|((probs, shifted), &sum)| {
+            let log_sum = sum.ln();
+            let mut entropy = 0.0;
+            for (prob, &shifted) in probs.iter_mut().zip(shifted) {
+                *prob /= sum;
+                entropy -= if *prob > 0.0 { *prob * (shifted - log_sum) } else { 0.0 };
+            }
+            for (prob, &shifted) in probs.iter_mut().zip(shifted) {
+                *prob = if *prob > 0.0 { -*prob * (shifted - log_sum + entropy) } else { *prob * 0.0 };
+            }
+            entropy
+        });
+        Rows { values: entropies.collect(), slopes: vec![exps] }.record(vec![logits])
+    })
+}
+
+/// Rows of logits on their way to probabilities.
+struct Softmax<T> {
+    /// Less the largest of the row.
+    shifted: Vec<T>,
+    exps: Vec<T>,
+    /// Of each row of exponentials.
+    sums: Vec<T>,
+}
+
+impl<T: Stored> Softmax<T> {
+    fn new(logits: &[T], width: usize) -> Self {
+        let mut shifted = logits.to_vec();
+        vectorised((&mut shifted[..], width), shift);
+        let mut exps = shifted.clone();
+        T::exp_all(&mut exps);
+        let sums = exps.chunks_exact(width).map(|row| row.iter().fold(T::zero(), |sum, &exp| sum + exp)).collect();
+        Self { shifted, exps, sums }
+    }
+}
+
+/// Takes the largest number of each row from all of it.
+#[inline(always)]
+fn shift<T: Stored>((rows, width): (&mut [T], usize)) {
+    for row in rows.chunks_exact_mut(width) {
+        let mut largest = T::neg_infinity();
+        for &x in &*row {
+            largest = if x > largest { x } else { largest };
+        }
+        for x in row {
+            *x = *x - largest;
+        }
+    }
+}

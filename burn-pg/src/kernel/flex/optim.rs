@@ -1,0 +1,70 @@
+//! The optimiser's part: one norm, and one pass over all parameters.
+
+use burn::{
+    backend::{TensorMetadata, flex::FlexTensor},
+    tensor::Tensor,
+};
+
+use super::primitive::{Primitive, Stored, by_float_type, metric, plain};
+use crate::kernel::host::{AdamStep, Real, adam, square, vectorised};
+
+/// The gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
+pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1>, Tensor<1>)> {
+    let Primitive::Plain(gradient) = Primitive::of(gradient.clone())? else { return None };
+    let gradient = gradient.to_contiguous();
+    by_float_type!(gradient.dtype(), T => {
+        let numbers = T::numbers(&gradient);
+        let norm = square(numbers).sqrt();
+        let factor = T::of(max_norm) / (norm + T::of(1e-6));
+        // NaN is not more than 1, and stays.
+        let clipped = if factor > 1.0 { gradient.clone() } else {
+            let mut scaled = numbers.to_vec();
+            vectorised((&mut scaled[..], factor), scale);
+            T::tensor(scaled, &[numbers.len()])
+        };
+        (plain(clipped), metric(norm))
+    })
+}
+
+#[inline(always)]
+fn scale<T: Stored>((numbers, factor): (&mut [T], T)) {
+    for number in numbers {
+        *number = *number * factor;
+    }
+}
+
+/// Parameters and both moments after a step of Adam. Shapes `[P]`, without autodiff.
+pub fn adam_step(
+    step: AdamStep<f64>,
+    parameters: &Tensor<1>,
+    gradient: &Tensor<1>,
+    moments: [Option<&Tensor<1>>; 2],
+) -> Option<[Tensor<1>; 3]> {
+    let read = |tensor: &Tensor<1>| match Primitive::of(tensor.clone()) {
+        Some(Primitive::Plain(tensor)) => Some(tensor.to_contiguous()),
+        _ => None,
+    };
+    let (parameters, gradient) = (read(parameters)?, read(gradient)?);
+    let moments = match moments {
+        [Some(first), Some(second)] => Some([read(first)?, read(second)?]),
+        _ => None,
+    };
+    let len = gradient.shape()[0];
+    by_float_type!(gradient.dtype(), T => {
+        let copy = |tensor: &FlexTensor| T::numbers(tensor).to_vec();
+        let (mut parameters, [mut first, mut second]) = (copy(&parameters), match &moments {
+            Some(moments) => moments.each_ref().map(copy),
+            None => [vec![0.0; len], vec![0.0; len]],
+        });
+        let step = AdamStep {
+            beta_1: T::of(step.beta_1),
+            beta_2: T::of(step.beta_2),
+            epsilon: T::of(step.epsilon),
+            weight_decay: T::of(step.weight_decay),
+            step_size: T::of(step.step_size),
+            correction: T::of(step.correction),
+        };
+        adam(step, &mut parameters, T::numbers(&gradient), &mut first, &mut second);
+        [parameters, first, second].map(|numbers| plain(T::tensor(numbers, &[len])))
+    })
+}
