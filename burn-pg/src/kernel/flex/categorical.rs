@@ -63,7 +63,7 @@ struct Softmax<T> {
 impl<T: Stored> Softmax<T> {
     fn new(logits: &[T], width: usize) -> Self {
         let mut shifted = logits.to_vec();
-        vectorised((&mut shifted[..], width), shift);
+        shift(&mut shifted, width);
         let mut exps = shifted.clone();
         T::exp_all(&mut exps);
         let sums = exps.chunks_exact(width).map(|row| row.iter().fold(T::zero(), |sum, &exp| sum + exp)).collect();
@@ -71,16 +71,17 @@ impl<T: Stored> Softmax<T> {
     }
 }
 
-/// Takes the largest number of each row from all of it.
-#[inline(always)]
-fn shift<T: Stored>((rows, width): (&mut [T], usize)) {
-    for row in rows.chunks_exact_mut(width) {
-        let mut largest = T::neg_infinity();
-        for &x in &*row {
-            largest = if x > largest { x } else { largest };
-        }
-        for x in row {
-            *x = *x - largest;
+vectorised! {
+    /// Takes the largest number of each row from all of it.
+    fn shift<'a, T>(rows: &'a mut [T], width: usize) -> () {
+        for row in rows.chunks_exact_mut(width) {
+            let mut largest = T::neg_infinity();
+            for &x in &*row {
+                largest = if x > largest { x } else { largest };
+            }
+            for x in row {
+                *x = *x - largest;
+            }
         }
     }
 }

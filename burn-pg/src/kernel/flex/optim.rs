@@ -19,17 +19,18 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
         // NaN is not more than 1, and stays.
         let clipped = if factor > 1.0 { gradient.clone() } else {
             let mut scaled = numbers.to_vec();
-            vectorised((&mut scaled[..], factor), scale);
+            scale(&mut scaled, factor);
             T::tensor(scaled, &[numbers.len()])
         };
         (plain(clipped), metric(norm))
     })
 }
 
-#[inline(always)]
-fn scale<T: Stored>((numbers, factor): (&mut [T], T)) {
-    for number in numbers {
-        *number = *number * factor;
+vectorised! {
+    fn scale<'a, T>(numbers: &'a mut [T], factor: T) -> () {
+        for number in numbers {
+            *number = *number * factor;
+        }
     }
 }
 

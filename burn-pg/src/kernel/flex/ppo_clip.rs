@@ -53,37 +53,37 @@ impl<T: Stored> Samples<T> {
         let zeros = || vec![T::zero(); exps.len()];
         let mut samples = Self { losses: zeros(), slopes: zeros(), divergences: zeros(), clipped: zeros() };
         let numbers = [low, high, limit, limit.exp(), 1.0 / exps.len() as f64].map(T::of);
-        vectorised((&mut samples, &log_ratios[..], &exps[..], advantages, numbers), look_at_each);
+        look_at_each(&mut samples, &log_ratios, &exps, advantages, numbers);
         samples
     }
 }
 
-#[inline(always)]
-fn look_at_each<T: Stored>(
-    (samples, log_ratios, exps, advantages, [low, high, limit, slope_beyond, share]): (
-        &mut Samples<T>,
-        &[T],
-        &[T],
-        &[T],
-        [T; 5],
-    ),
-) {
-    let (zero, one) = (T::zero(), T::one());
-    let results = samples.losses.iter_mut().zip(&mut samples.slopes).zip(&mut samples.divergences);
-    let results = results.zip(&mut samples.clipped);
-    for ((((loss, slope), divergence), clipped), ((&log_ratio, &exp), &advantage)) in
-        results.zip(log_ratios.iter().zip(exps).zip(advantages))
-    {
-        let excess = if log_ratio > limit { log_ratio - limit } else { zero };
-        let ratio = excess.mul_add(slope_beyond, exp);
-        let (above, below) = (ratio > high, ratio < low);
-        let flat_above = above && advantage >= zero;
-        let flat_below = below && advantage <= zero;
-        let taken = if flat_above { high } else { ratio };
-        let taken = if flat_below { low } else { taken };
-        *loss = -(taken * advantage);
-        *slope = if flat_above || flat_below { zero } else { -(exp * advantage * share) };
-        *divergence = ratio - one - log_ratio;
-        *clipped = if above || below { one } else { zero };
+vectorised! {
+    fn look_at_each<'a, T>(
+        samples: &'a mut Samples<T>,
+        log_ratios: &'a [T],
+        exps: &'a [T],
+        advantages: &'a [T],
+        numbers: [T; 5],
+    ) -> () {
+        let [low, high, limit, slope_beyond, share] = numbers;
+        let (zero, one) = (T::zero(), T::one());
+        let results = samples.losses.iter_mut().zip(&mut samples.slopes).zip(&mut samples.divergences);
+        let results = results.zip(&mut samples.clipped);
+        for ((((loss, slope), divergence), clipped), ((&log_ratio, &exp), &advantage)) in
+            results.zip(log_ratios.iter().zip(exps).zip(advantages))
+        {
+            let excess = if log_ratio > limit { log_ratio - limit } else { zero };
+            let ratio = excess.mul_add(slope_beyond, exp);
+            let (above, below) = (ratio > high, ratio < low);
+            let flat_above = above && advantage >= zero;
+            let flat_below = below && advantage <= zero;
+            let taken = if flat_above { high } else { ratio };
+            let taken = if flat_below { low } else { taken };
+            *loss = -(taken * advantage);
+            *slope = if flat_above || flat_below { zero } else { -(exp * advantage * share) };
+            *divergence = ratio - one - log_ratio;
+            *clipped = if above || below { one } else { zero };
+        }
     }
 }

@@ -22,43 +22,60 @@ pub fn value_loss(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit<'_>
     by_float_type!(new.dtype(), T => {
         let (new, old, returns) = (T::numbers(&new), T::numbers(&old), T::numbers(&returns));
         let (mut errors, mut slopes) = (vec![0.0; new.len()], vec![0.0; new.len()]);
-        let arrays = (&mut errors[..], &mut slopes[..], new, old, returns);
         let share = T::of(1.0 / new.len() as f64);
         match limit {
             // Nothing has moved from where it is.
-            ValueLimit::None => vectorised((arrays, 0.0, share), errors_of_moved),
-            ValueLimit::Moved(_, range) => vectorised((arrays, T::of(range), share), errors_of_moved),
-            ValueLimit::Larger(_, range) => vectorised((arrays, T::of(range), share), larger_errors),
+            ValueLimit::None => errors_of_moved(&mut errors, &mut slopes, new, old, returns, 0.0, share),
+            ValueLimit::Moved(_, range) => {
+                errors_of_moved(&mut errors, &mut slopes, new, old, returns, T::of(range), share);
+            }
+            ValueLimit::Larger(_, range) => {
+                larger_errors(&mut errors, &mut slopes, new, old, returns, T::of(range), share);
+            }
         }
         Rows { values: vec![T::of(0.5) * mean(&errors)], slopes: vec![slopes] }.record(vec![values])
     })
 }
 
-/// Errors and slopes to write, values, old values, returns; the range; and the share of a sample in the mean.
-type Arguments<'a, T> = ((&'a mut [T], &'a mut [T], &'a [T], &'a [T], &'a [T]), T, T);
-
-#[inline(always)]
-fn errors_of_moved<T: Real>(((errors, slopes, new, old, returns), range, share): Arguments<'_, T>) {
-    let samples = new.iter().zip(old).zip(returns);
-    for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
-        let (moved, follows) = move_within(new, old, range);
-        let difference = moved - target;
-        *error = difference * difference;
-        *slope = if follows { difference * share } else { T::zero() };
+vectorised! {
+    /// Errors, and slopes of half their mean, of which each is the `share`.
+    fn errors_of_moved<'a, T>(
+        errors: &'a mut [T],
+        slopes: &'a mut [T],
+        new: &'a [T],
+        old: &'a [T],
+        returns: &'a [T],
+        range: T,
+        share: T,
+    ) -> () {
+        let samples = new.iter().zip(old).zip(returns);
+        for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
+            let (moved, follows) = move_within(new, old, range);
+            let difference = moved - target;
+            *error = difference * difference;
+            *slope = if follows { difference * share } else { T::zero() };
+        }
     }
-}
 
-#[inline(always)]
-fn larger_errors<T: Real>(((errors, slopes, new, old, returns), range, share): Arguments<'_, T>) {
-    let samples = new.iter().zip(old).zip(returns);
-    for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
-        let (moved, follows) = move_within(new, old, range);
-        let (free, limited) = (new - target, moved - target);
-        let (of_free, of_limited) = (free * free, limited * limited);
-        let is_limited = of_limited > of_free;
-        *error = if is_limited { of_limited } else { of_free };
-        let limited = if follows { limited } else { T::zero() };
-        *slope = if is_limited { limited } else { free } * share;
+    fn larger_errors<'a, T>(
+        errors: &'a mut [T],
+        slopes: &'a mut [T],
+        new: &'a [T],
+        old: &'a [T],
+        returns: &'a [T],
+        range: T,
+        share: T,
+    ) -> () {
+        let samples = new.iter().zip(old).zip(returns);
+        for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
+            let (moved, follows) = move_within(new, old, range);
+            let (free, limited) = (new - target, moved - target);
+            let (of_free, of_limited) = (free * free, limited * limited);
+            let is_limited = of_limited > of_free;
+            *error = if is_limited { of_limited } else { of_free };
+            let limited = if follows { limited } else { T::zero() };
+            *slope = if is_limited { limited } else { free } * share;
+        }
     }
 }
 

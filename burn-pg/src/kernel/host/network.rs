@@ -166,70 +166,64 @@ impl<T: Real> Task<'_, T> {
 fn activate<T: Real>(activation: Activation, values: &mut [T], slopes: &mut [T]) {
     match activation {
         Activation::Tanh => T::tanh_all(values),
-        Activation::Relu => vectorised(values, relu),
+        Activation::Relu => relu(values),
         Activation::Silu => {
             // The logistic function, by way of the tangent.
-            vectorised((&*values, &mut *slopes), halve);
+            halve(values, slopes);
             T::tanh_all(slopes);
-            vectorised((values, slopes), silu);
+            silu(values, slopes);
         }
-    }
-}
-
-#[inline(always)]
-fn relu<T: Real>(values: &mut [T]) {
-    for value in values {
-        // Unlike a maximum, this keeps NaN.
-        *value = if *value < T::zero() { T::zero() } else { *value };
-    }
-}
-
-#[inline(always)]
-fn halve<T: Real>((values, halves): (&[T], &mut [T])) {
-    let half = T::one() / (T::one() + T::one());
-    for (result, &x) in halves.iter_mut().zip(values) {
-        *result = x * half;
-    }
-}
-
-/// From `x` and `tanh(x / 2)` to `x sigmoid(x)` and its derivative.
-#[inline(always)]
-fn silu<T: Real>((values, tangents): (&mut [T], &mut [T])) {
-    let half = T::one() / (T::one() + T::one());
-    for (x, tangent) in values.iter_mut().zip(tangents) {
-        let sigmoid = tangent.mul_add(half, half);
-        *tangent = sigmoid * (T::one() + *x * (T::one() - sigmoid));
-        *x = *x * sigmoid;
     }
 }
 
 /// Turns slopes behind an activation into slopes before it.
 fn deactivate<T: Real>(activation: Activation, outputs: &[T], kept: &[T], slopes: &mut [T]) {
     match activation {
-        Activation::Tanh => vectorised((outputs, slopes), through_tanh),
-        Activation::Relu => vectorised((outputs, slopes), through_relu),
-        Activation::Silu => vectorised((kept, slopes), multiply),
+        Activation::Tanh => through_tanh(outputs, slopes),
+        Activation::Relu => through_relu(outputs, slopes),
+        Activation::Silu => multiply(kept, slopes),
     }
 }
 
-#[inline(always)]
-fn through_tanh<T: Real>((outputs, slopes): (&[T], &mut [T])) {
-    for (slope, &output) in slopes.iter_mut().zip(outputs) {
-        *slope = *slope * (T::one() - output * output);
+vectorised! {
+    fn relu<'a, T>(values: &'a mut [T]) -> () {
+        for value in values {
+            // Unlike a maximum, this keeps NaN.
+            *value = if *value < T::zero() { T::zero() } else { *value };
+        }
     }
-}
 
-#[inline(always)]
-fn through_relu<T: Real>((outputs, slopes): (&[T], &mut [T])) {
-    for (slope, &output) in slopes.iter_mut().zip(outputs) {
-        *slope = if output > T::zero() { *slope } else { T::zero() };
+    fn halve<'a, T>(values: &'a [T], halves: &'a mut [T]) -> () {
+        for (result, &x) in halves.iter_mut().zip(values) {
+            *result = x * T::of(0.5);
+        }
     }
-}
 
-#[inline(always)]
-fn multiply<T: Real>((factors, slopes): (&[T], &mut [T])) {
-    for (slope, &factor) in slopes.iter_mut().zip(factors) {
-        *slope = *slope * factor;
+    /// From `x` and `tanh(x / 2)` to `x sigmoid(x)` and its derivative.
+    fn silu<'a, T>(values: &'a mut [T], tangents: &'a mut [T]) -> () {
+        for (x, tangent) in values.iter_mut().zip(tangents) {
+            let sigmoid = tangent.mul_add(T::of(0.5), T::of(0.5));
+            *tangent = sigmoid * (T::one() + *x * (T::one() - sigmoid));
+            *x = *x * sigmoid;
+        }
+    }
+
+    fn through_tanh<'a, T>(outputs: &'a [T], slopes: &'a mut [T]) -> () {
+        for (slope, &output) in slopes.iter_mut().zip(outputs) {
+            *slope = *slope * (T::one() - output * output);
+        }
+    }
+
+    fn through_relu<'a, T>(outputs: &'a [T], slopes: &'a mut [T]) -> () {
+        for (slope, &output) in slopes.iter_mut().zip(outputs) {
+            *slope = if output > T::zero() { *slope } else { T::zero() };
+        }
+    }
+
+    fn multiply<'a, T>(factors: &'a [T], slopes: &'a mut [T]) -> () {
+        for (slope, &factor) in slopes.iter_mut().zip(factors) {
+            *slope = *slope * factor;
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { values, inputs, outputs } = self;
         if outputs <= NARROW {
             let columns = self.columns();
-            return vectorised((inputs, input, &columns[..], bias, result), narrow_forward);
+            return narrow_forward(inputs, input, &columns, bias, result);
         }
         for row in result.chunks_exact_mut(outputs) {
             row.copy_from_slice(bias);
@@ -40,7 +40,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { inputs, outputs, .. } = self;
         if outputs <= NARROW {
             let mut columns = vec![T::zero(); result.len()];
-            vectorised((inputs, outputs, input, slope, &mut columns[..]), narrow_gradient);
+            narrow_gradient(inputs, outputs, input, slope, &mut columns);
             for (row, result) in result.chunks_exact_mut(outputs).enumerate() {
                 for (column, sum) in result.iter_mut().enumerate() {
                     *sum += columns[column * inputs + row];
@@ -56,7 +56,7 @@ impl<'a, T: Real> Weight<'a, T> {
         let Self { values, inputs, outputs } = self;
         if outputs <= NARROW {
             let columns = self.columns();
-            return vectorised((inputs, outputs, slope, &columns[..], result), narrow_backward);
+            return narrow_backward(inputs, outputs, slope, &columns, result);
         }
         product(Matrix::new(slope, outputs), Matrix::new(values, outputs).transposed(), result, false);
     }
@@ -68,47 +68,59 @@ impl<'a, T: Real> Weight<'a, T> {
     }
 }
 
-/// `sums[j] += slopes[j]` over all rows of slopes, which are as wide as the sums.
-pub(super) fn add_rows<T: Real>(slopes: &[T], sums: &mut [T]) {
-    vectorised((slopes, sums), add_each_row);
-}
-
-#[inline(always)]
-fn add_each_row<T: Real>((slopes, sums): (&[T], &mut [T])) {
-    for row in slopes.chunks_exact(sums.len()) {
-        for (sum, &slope) in sums.iter_mut().zip(row) {
-            *sum += slope;
-        }
-    }
-}
-
-#[inline(always)]
-fn narrow_forward<T: Real>((inputs, input, columns, bias, result): (usize, &[T], &[T], &[T], &mut [T])) {
-    for (row, result) in input.chunks_exact(inputs).zip(result.chunks_exact_mut(bias.len())) {
-        for ((column, &bias), result) in columns.chunks_exact(inputs).zip(bias).zip(result) {
-            *result = bias + dot(row, column);
-        }
-    }
-}
-
-#[inline(always)]
-fn narrow_gradient<T: Real>((inputs, outputs, input, slope, columns): (usize, usize, &[T], &[T], &mut [T])) {
-    for (row, slope) in input.chunks_exact(inputs).zip(slope.chunks_exact(outputs)) {
-        for (column, &slope) in columns.chunks_exact_mut(inputs).zip(slope) {
-            for (sum, &input) in column.iter_mut().zip(row) {
-                *sum = input.mul_add(slope, *sum);
+vectorised! {
+    /// `sums[j] += slopes[j]` over all rows of slopes, which are as wide as the sums.
+    pub(super) fn add_rows<'a, T>(slopes: &'a [T], sums: &'a mut [T]) -> () {
+        for row in slopes.chunks_exact(sums.len()) {
+            for (sum, &slope) in sums.iter_mut().zip(row) {
+                *sum += slope;
             }
         }
     }
-}
 
-#[inline(always)]
-fn narrow_backward<T: Real>((inputs, outputs, slope, columns, result): (usize, usize, &[T], &[T], &mut [T])) {
-    for (slope, result) in slope.chunks_exact(outputs).zip(result.chunks_exact_mut(inputs)) {
-        result.fill(T::zero());
-        for (column, &slope) in columns.chunks_exact(inputs).zip(slope) {
-            for (sum, &weight) in result.iter_mut().zip(column) {
-                *sum = weight.mul_add(slope, *sum);
+    fn narrow_forward<'a, T>(
+        inputs: usize,
+        input: &'a [T],
+        columns: &'a [T],
+        bias: &'a [T],
+        result: &'a mut [T],
+    ) -> () {
+        for (row, result) in input.chunks_exact(inputs).zip(result.chunks_exact_mut(bias.len())) {
+            for ((column, &bias), result) in columns.chunks_exact(inputs).zip(bias).zip(result) {
+                *result = bias + dot(row, column);
+            }
+        }
+    }
+
+    fn narrow_gradient<'a, T>(
+        inputs: usize,
+        outputs: usize,
+        input: &'a [T],
+        slope: &'a [T],
+        columns: &'a mut [T],
+    ) -> () {
+        for (row, slope) in input.chunks_exact(inputs).zip(slope.chunks_exact(outputs)) {
+            for (column, &slope) in columns.chunks_exact_mut(inputs).zip(slope) {
+                for (sum, &input) in column.iter_mut().zip(row) {
+                    *sum = input.mul_add(slope, *sum);
+                }
+            }
+        }
+    }
+
+    fn narrow_backward<'a, T>(
+        inputs: usize,
+        outputs: usize,
+        slope: &'a [T],
+        columns: &'a [T],
+        result: &'a mut [T],
+    ) -> () {
+        for (slope, result) in slope.chunks_exact(outputs).zip(result.chunks_exact_mut(inputs)) {
+            result.fill(T::zero());
+            for (column, &slope) in columns.chunks_exact(inputs).zip(slope) {
+                for (sum, &weight) in result.iter_mut().zip(column) {
+                    *sum = weight.mul_add(slope, *sum);
+                }
             }
         }
     }

@@ -8,68 +8,60 @@
 //!
 //! NaN stays NaN. Each number is computed by itself, so no result depends on how an array is cut.
 
-use pulp::{Arch, NullaryFnOnce};
+/// Functions that are compiled for the vector instructions of the machine they run on, together with all that is inlined
+/// into them always. (A closure or a function that is handed over is not.)
+macro_rules! vectorised {
+    ($($(#[$meta:meta])* $visible:vis fn $name:ident<$life:lifetime $(, $float:ident)?>(
+        $($argument:ident: $kind:ty),* $(,)?
+    ) -> $output:ty $body:block)*) => {
+        $(
+            $(#[$meta])*
+            $visible fn $name<$life $(, $float: $crate::kernel::host::Real)?>($($argument: $kind),*) -> $output {
+                struct Call<$life $(, $float)?> {
+                    $($argument: $kind),*
+                }
+                impl<$life $(, $float: $crate::kernel::host::Real)?> pulp::NullaryFnOnce for Call<$life $(, $float)?> {
+                    type Output = $output;
 
-/// Calls a function with the vector instructions of this machine. The function, and what it calls, has to be inlined always:
-/// what is not, is compiled without them.
-#[inline]
-pub(crate) fn vectorised<A, R>(arguments: A, function: impl FnOnce(A) -> R) -> R {
-    Arch::new().dispatch(Call { arguments, function })
+                    #[inline(always)]
+                    fn call(self) -> $output {
+                        let Self { $($argument),* } = self;
+                        $body
+                    }
+                }
+                pulp::Arch::new().dispatch(Call { $($argument),* })
+            }
+        )*
+    };
 }
+pub(crate) use vectorised;
 
-struct Call<A, F> {
-    arguments: A,
-    function: F,
-}
-
-impl<A, R, F: FnOnce(A) -> R> NullaryFnOnce for Call<A, F> {
-    type Output = R;
-
-    #[inline(always)]
-    fn call(self) -> R {
-        (self.function)(self.arguments)
+vectorised! {
+    /// The hyperbolic tangent of each number.
+    pub fn tanh<'a>(values: &'a mut [f32]) -> () {
+        for x in values {
+            *x = tanh_of(*x);
+        }
     }
-}
 
-/// The hyperbolic tangent of each number.
-pub fn tanh(values: &mut [f32]) {
-    vectorised(values, tanh_each);
-}
-
-/// The exponential of each number.
-pub fn exp(values: &mut [f32]) {
-    vectorised(values, exp_each);
-}
-
-/// The natural logarithm of each number.
-pub fn ln(values: &mut [f32]) {
-    vectorised(values, ln_each);
-}
-
-#[inline(always)]
-fn tanh_each(values: &mut [f32]) {
-    for x in values {
-        *x = tanh_of(*x);
+    /// The exponential of each number.
+    pub fn exp<'a>(values: &'a mut [f32]) -> () {
+        for x in values {
+            *x = exp_of(*x);
+        }
     }
-}
 
-#[inline(always)]
-fn exp_each(values: &mut [f32]) {
-    for x in values {
-        *x = exp_of(*x);
-    }
-}
-
-#[inline(always)]
-fn ln_each(values: &mut [f32]) {
-    for x in values {
-        *x = ln_of(*x);
+    /// The natural logarithm of each number.
+    pub fn ln<'a>(values: &'a mut [f32]) -> () {
+        for x in values {
+            *x = ln_of(*x);
+        }
     }
 }
 
 /// A rational function of degrees 13 and 6, the minimax approximation that the library Eigen uses.
 #[inline(always)]
-pub(super) fn tanh_of(x: f32) -> f32 {
+fn tanh_of(x: f32) -> f32 {
     // Beyond the first bound the function below is as near to 1 as it gets, beyond the second 1 is nearer.
     const FLAT: f32 = 7.905_311;
     const ONE: f32 = 9.010_914;
@@ -86,7 +78,7 @@ pub(super) fn tanh_of(x: f32) -> f32 {
 
 /// `2^n e^r` with `r` between `-ln(2) / 2` and `ln(2) / 2`, and the polynomial of the library Cephes for `e^r`.
 #[inline(always)]
-pub(super) fn exp_of(x: f32) -> f32 {
+fn exp_of(x: f32) -> f32 {
     /// Added to a number of moderate size, it leaves the nearest integer in the last bits.
     const ROUND: f32 = 12_582_912.0;
     // ln(2) in two parts, of which the first has so few digits that its multiples are exact.
@@ -106,7 +98,7 @@ pub(super) fn exp_of(x: f32) -> f32 {
 
 /// `e ln(2) + ln(m)` with `m` between `sqrt(1/2)` and `sqrt(2)`, and the polynomial of the library Cephes for `ln(m)`.
 #[inline(always)]
-pub(super) fn ln_of(x: f32) -> f32 {
+fn ln_of(x: f32) -> f32 {
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     // Numbers with fewer digits than usual are scaled up first.
     let small = x < f32::MIN_POSITIVE;
