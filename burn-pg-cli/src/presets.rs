@@ -64,7 +64,7 @@ mod tests {
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
             for key in Config::keys().iter().filter(|key| !of_the_run.contains(key)) {
-                assert!(preset.contains_key(key), "{name} leaves `{key}` to the defaults");
+                assert!(preset.contains_key(*key), "{name} leaves `{key}` to the defaults");
             }
         }
     }

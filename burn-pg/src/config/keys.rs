@@ -33,11 +33,11 @@ impl<'de> Deserializer<'de> for &mut Names {
         _: V,
     ) -> Result<V::Value, Error> {
         self.0 = fields;
-        self.deserialize_nothing()
+        nothing()
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        self.deserialize_nothing()
+        nothing()
     }
 
     forward_to_deserialize_any! {
@@ -46,10 +46,8 @@ impl<'de> Deserializer<'de> for &mut Names {
     }
 }
 
-impl Names {
-    fn deserialize_nothing<T>(&self) -> Result<T, Error> {
-        Err(Error::custom("there is nothing to read"))
-    }
+fn nothing<T>() -> Result<T, Error> {
+    Err(Error::custom("there is nothing to read"))
 }
 
 #[cfg(test)]
