@@ -1,11 +1,11 @@
 //! Independent coin tosses.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation::log_sigmoid};
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
-    categorical::rounded, check_finite, log_sigmoid::log_sigmoid,
+    categorical::rounded, check_finite,
 };
 
 /// K independent components that are each true with probability `sigmoid(logit)`.

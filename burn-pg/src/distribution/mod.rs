@@ -18,7 +18,6 @@ mod any;
 mod bernoulli;
 mod categorical;
 mod gaussian;
-mod log_sigmoid;
 mod multi_categorical;
 mod squashed_gaussian;
 mod state_dependent;

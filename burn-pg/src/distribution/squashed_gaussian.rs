@@ -2,12 +2,11 @@
 
 use std::f64::consts::{LN_2, PI};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation::log_sigmoid};
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
-    log_sigmoid::log_sigmoid,
 };
 
 /// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` does: actions strictly within ±1.
