@@ -148,7 +148,9 @@ impl Check<'_> {
             }
             Kind::PpoPolicyOnly { hyper, expected } => {
                 let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef.into() });
-                let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", expected.clip_fraction)];
+                // Spinning Up counts in single precision, whatever it computes in.
+                let clip_fraction = nearest_single(expected.clip_fraction);
+                let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", clip_fraction)];
                 self.objective(&objective, &metrics, &expected.grads);
                 self.mean_log_ratio(expected.approx_kl_k1);
             }
@@ -160,7 +162,8 @@ impl Check<'_> {
         let output = objective.compute(&context);
         let ours: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();
         for &(name, expected) in metrics {
-            assert_close(&[ours[name]], &[expected], self.tolerance(), &self.what(name));
+            let ours = if name == "clip_fraction" { nearest_single(ours[name]) } else { ours[name] };
+            assert_close(&[ours], &[expected], self.tolerance(), &self.what(name));
         }
         assert_gradients(&policy, &output.loss, gradients, self.tolerance(), &self.what(""));
     }
@@ -201,4 +204,9 @@ fn explained_variance_is_stable_baselines() {
             assert_close(&[ours], &[expected], 1e-9, "explained variance");
         }
     }
+}
+
+#[allow(clippy::cast_possible_truncation)] // that is what it is for
+fn nearest_single(number: f64) -> f64 {
+    f64::from(number as f32)
 }

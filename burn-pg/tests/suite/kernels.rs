@@ -1,0 +1,208 @@
+//! Kernels against the ordinary operations that they stand for, and against the standard library.
+//!
+//! What is not looked at here by itself - log-probabilities and entropies, the surrogate, the loss of values, the norm and
+//! Adam - is compared with recorded numbers elsewhere in this suite, on `flex` by way of the kernels and on every other
+//! backend by way of the ordinary operations.
+
+use burn::{
+    module::{Module, Param},
+    nn::Linear,
+    tensor::Tensor,
+};
+use burn_pg::{
+    device::{self, Backend, DeviceChoice},
+    envs::EnvRng,
+    kernel::{perceptron, perceptron_of_ordinary_ops, vector},
+    policy::Activation,
+};
+
+use crate::precision::{Precision, assert_close, values};
+
+fn random<const D: usize>(shape: [usize; D], rng: &mut EnvRng, precision: &Precision) -> Tensor<D> {
+    let scale = 1.0 / (shape[0] as f64).sqrt();
+    precision.tensor((0..shape.iter().product()).map(|_| scale * rng.normal()).collect(), shape)
+}
+
+fn layers(sizes: &[usize], rng: &mut EnvRng, precision: &Precision) -> Vec<Linear> {
+    let layer = |size: &[usize]| Linear {
+        weight: Param::initialized(
+            burn::module::ParamId::new(),
+            random([size[0], size[1]], rng, precision).require_grad(),
+        ),
+        bias: Some(Param::initialized(burn::module::ParamId::new(), random([size[1]], rng, precision).require_grad())),
+    };
+    sizes.windows(2).map(layer).collect()
+}
+
+/// The result for an input, and the gradients of a sum of it with unequal weights in the input and in each parameter.
+fn look(
+    perceptron: fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>,
+    input: &Tensor<2>,
+    layers: &[Linear],
+    activation: Activation,
+    activate_last: bool,
+) -> Vec<Vec<f64>> {
+    let input = input.clone().detach().require_grad();
+    let output = perceptron(input.clone(), layers, activation, activate_last);
+    let weights = output.clone().detach().cos();
+    let gradients = (output.clone() * weights).sum().backward();
+    let mut found = vec![values(output.inner()), values(input.grad(&gradients).unwrap())];
+    for layer in layers {
+        found.push(values(layer.weight.val().grad(&gradients).unwrap()));
+        found.push(values(layer.bias.as_ref().unwrap().val().grad(&gradients).unwrap()));
+    }
+    found
+}
+
+#[test]
+fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
+    let mut rng = EnvRng::new(1);
+    let shapes: [&[usize]; 8] = [
+        &[4, 64, 64, 2],
+        &[3, 5],
+        &[1, 1],
+        &[7, 13, 1],
+        &[2, 3, 4, 5, 6],
+        &[17, 65, 9],
+        &[3, 4, 4, 4, 4, 4, 4, 4, 2],
+        // One layer more than there is a kernel for.
+        &[3, 4, 4, 4, 4, 4, 4, 4, 4, 2],
+    ];
+    for precision in Precision::all() {
+        // On a GPU both are ordinary operations: once is enough.
+        let shapes = if precision.backend.is_cpu() { &shapes[..] } else { &shapes[..1] };
+        for sizes in shapes {
+            let layers = layers(sizes, &mut rng, &precision);
+            for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
+                for (rows, activate_last) in [(1, false), (3, true), (64, false), (65, true), (200, false)] {
+                    let input = random([rows, sizes[0]], &mut rng, &precision);
+                    let ours = look(perceptron, &input, &layers, activation, activate_last);
+                    let plain = look(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
+                    assert_eq!(ours.len(), 2 + 2 * layers.len());
+                    let tolerance = if precision.is_double() { 1e-12 } else { 2e-5 };
+                    for (i, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
+                        let what = format!("{precision:?} {sizes:?} {activation:?} {rows} rows, number {i}");
+                        assert_close(ours, plain, tolerance, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
+    let mut rng = EnvRng::new(2);
+    for precision in Precision::all() {
+        let mut layers = layers(&[6, 5, 3], &mut rng, &precision);
+        layers[1].weight =
+            layers[1].weight.clone().map(|_| random([3, 5], &mut rng, &precision).swap_dims(0, 1).require_grad());
+        let input = random([6, 40], &mut rng, &precision).swap_dims(0, 1);
+        let [ours, plain] = [perceptron, perceptron_of_ordinary_ops]
+            .map(|perceptron| look(perceptron, &input, &layers, Activation::Tanh, false));
+        for (ours, plain) in ours.iter().zip(&plain) {
+            assert_close(ours, plain, if precision.is_double() { 1e-12 } else { 2e-5 }, "crosswise");
+        }
+    }
+}
+
+#[test]
+fn without_a_graph_the_result_is_the_same_to_the_bit() {
+    let mut rng = EnvRng::new(3);
+    for precision in Precision::all() {
+        let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
+        let input = random([100, 4], &mut rng, &precision);
+        let tracked = values(perceptron(input.clone(), &layers, Activation::Tanh, false).inner());
+        let plain: Vec<Linear> = layers.iter().map(Module::valid).collect();
+        assert_eq!(values(perceptron(input.inner(), &plain, Activation::Tanh, false)), tracked);
+    }
+}
+
+#[test]
+fn no_bit_depends_on_the_number_of_threads() {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    for precision in Precision::all().into_iter().filter(|precision| precision.backend == Backend::Flex) {
+        assert_eq!(precision.device, device.clone().autodiff());
+        let mut rng = EnvRng::new(4);
+        let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
+        let input = random([5_000, 4], &mut rng, &precision);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| look(perceptron, &input, &layers, Activation::Tanh, false))
+        };
+        let one = with(1);
+        for threads in [2, 3, 7] {
+            assert!(with(threads) == one, "{threads} threads, {precision:?}");
+        }
+    }
+}
+
+#[test]
+fn not_a_number_stays_one() {
+    for precision in Precision::all() {
+        for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
+            let layers = layers(&[2, 3, 1], &mut EnvRng::new(5), &precision);
+            let input = precision.tensor(vec![f64::NAN, 0.0, 1.0, 2.0], [2, 2]);
+            let output = values(perceptron(input, &layers, activation, false));
+            assert!(output[0].is_nan() && output[1].is_finite(), "{precision:?} {activation:?} {output:?}");
+        }
+    }
+}
+
+/// The largest error of a function over all of single precision (every 997th number, and those around 0 and 1), in units
+/// in the last place of the result.
+fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
+    let every = (0..=u32::MAX).step_by(997).map(f32::from_bits);
+    let near = |bits: u32| (bits - 3_000..bits + 3_000).map(f32::from_bits);
+    let inputs: Vec<f32> = every.chain(near(1.0_f32.to_bits())).chain(near(f32::MIN_POSITIVE.to_bits())).collect();
+    let mut ours = inputs.clone();
+    function(&mut ours);
+    let mut largest: f64 = 0.0;
+    for (&x, &ours) in inputs.iter().zip(&ours) {
+        let expected = exact(f64::from(x));
+        #[allow(clippy::cast_possible_truncation)] // the nearest float to what is exact
+        let rounded = expected as f32;
+        if rounded.is_nan() || rounded.is_infinite() || rounded == 0.0 {
+            let same = rounded.is_nan() && ours.is_nan() || rounded == ours;
+            // The end of the range may be a unit off.
+            let unit = f64::from(f32::from_bits(1));
+            let close = rounded.is_infinite() && ours >= f32::MAX || f64::from(ours).abs() <= unit && rounded == 0.0;
+            assert!(same || close, "{x:e}: {ours:e} instead of {rounded:e}");
+            continue;
+        }
+        let unit = f64::from(rounded.abs().next_up() - rounded.abs());
+        largest = largest.max((f64::from(ours) - expected).abs() / unit);
+    }
+    largest
+}
+
+#[test]
+fn vector_functions_are_as_accurate_as_they_say() {
+    for (name, function, exact, units) in [
+        ("tanh", vector::tanh as fn(&mut [f32]), f64::tanh as fn(f64) -> f64, 5.0),
+        ("exp", vector::exp, f64::exp, 2.0),
+        ("ln", vector::ln, f64::ln, 2.0),
+    ] {
+        let error = largest_error(function, exact);
+        println!("{name}: {error:.2} units");
+        assert!(error <= units, "{name} is off by {error} units in the last place");
+    }
+}
+
+#[test]
+fn vector_functions_at_the_ends() {
+    let of = |function: fn(&mut [f32]), x: f32| {
+        let mut values = [x; 9];
+        function(&mut values);
+        assert!(values.iter().all(|value| value.to_bits() == values[0].to_bits()));
+        values[0]
+    };
+    let infinity = f32::INFINITY;
+    assert_eq!([-infinity, infinity, -0.0].map(|x| of(vector::tanh, x)), [-1.0, 1.0, 0.0]);
+    assert_eq!([-infinity, infinity, 0.0].map(|x| of(vector::exp, x)), [0.0, infinity, 1.0]);
+    assert_eq!([infinity, 0.0, 1.0].map(|x| of(vector::ln, x)), [infinity, -infinity, 0.0]);
+    assert!(of(vector::ln, -1.0).is_nan() && of(vector::ln, -infinity).is_nan());
+    for function in [vector::tanh, vector::exp, vector::ln] {
+        assert!(of(function, f32::NAN).is_nan());
+    }
+}
