@@ -1,5 +1,8 @@
 //! Kernels: what the loop spends most of its time with, as single operations.
 
+// What is not inlined into a function for vector instructions is compiled without them: see `host/vector.rs`.
+#![allow(clippy::inline_always)]
+
 #[cfg(not(feature = "flex"))]
 #[path = "absent.rs"]
 mod flex;

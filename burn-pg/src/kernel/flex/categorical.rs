@@ -19,7 +19,9 @@ pub fn log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Option<Tensor<1
         let rows = exps.chunks_exact_mut(width).zip(shifted.chunks_exact_mut(width)).zip(&sums).zip(&actions);
         let log_probs = rows.map(|(((probs, shifted), &sum), &action)| {
             let action = usize::try_from(action).expect("actions are counted from 0");
-            probs.iter_mut().for_each(|prob| *prob = -*prob / sum);
+            for prob in &mut *probs {
+                *prob = -*prob / sum;
+            }
             probs[action] += 1.0;
             shifted[action] - sum.ln()
         });

@@ -97,10 +97,10 @@ stored!(f64);
 
 /// The integers of a tensor of the `flex` backend, which is on a device with autodiff or without.
 pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
-    let kind = match tensor.into_dispatch().kind {
-        DispatchTensorKind::Autodiff(kind) => *kind,
-        kind => kind,
-    };
+    let mut kind = tensor.into_dispatch().kind;
+    if let DispatchTensorKind::Autodiff(inner) = kind {
+        kind = *inner;
+    }
     match kind {
         DispatchTensorKind::Flex(BackendTensor::Int(tensor)) => match tensor.dtype() {
             DType::I64 => Some(tensor.to_contiguous().as_slice::<i64>()?.to_vec()),

@@ -127,6 +127,7 @@ vectorised! {
 }
 
 /// A matrix in an array, and the distances between neighbours in a column and in a row.
+#[derive(Debug, Clone, Copy)]
 struct Matrix<'a, T> {
     values: &'a [T],
     rows: usize,

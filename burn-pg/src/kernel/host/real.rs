@@ -33,10 +33,14 @@ impl Real for f32 {
 
 impl Real for f64 {
     fn tanh_all(values: &mut [Self]) {
-        values.iter_mut().for_each(|x| *x = x.tanh());
+        for x in values {
+            *x = x.tanh();
+        }
     }
 
     fn exp_all(values: &mut [Self]) {
-        values.iter_mut().for_each(|x| *x = x.exp());
+        for x in values {
+            *x = x.exp();
+        }
     }
 }

@@ -69,10 +69,11 @@ fn tanh_of(x: f32) -> f32 {
     let square = y * y;
     let numerator = polynomial(
         square,
-        [-2.760_768_4e-16, 2.000_188e-13, -8.604_671_5e-11, 5.122_297e-8, 1.485_722_4e-5, 6.372_619e-4, 4.893_524_6e-3],
+        [-2.760_768_4e-16, 2.000_188e-13, -8.604_672e-11, 5.122_297e-8, 1.485_722_4e-5, 6.372_619e-4, 4.893_524_6e-3],
     );
     let denominator = polynomial(square, [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3]);
-    let ratio = y * numerator / denominator;
+    // In this order, so that the product is the only number that may be below the normal ones.
+    let ratio = y * (numerator / denominator);
     if x.abs() > ONE { 1.0_f32.copysign(x) } else { ratio }
 }
 
@@ -87,8 +88,7 @@ fn exp_of(x: f32) -> f32 {
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], x));
-    let tail =
-        polynomial(r, [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.500_000_01]);
+    let tail = polynomial(r, [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5]);
     let power = tail.mul_add(r * r, r) + 1.0;
     // In two steps: 2^n itself may lie beyond the range of the exponents.
     let n = shifted.to_bits().cast_signed() - ROUND.to_bits().cast_signed();
