@@ -5,8 +5,7 @@ use burn::{
     tensor::{Int, Tensor},
 };
 
-use super::{ClippedSurrogate, ValueLimit, host::AdamStep};
-use crate::policy::Activation;
+use super::{Activation, ClippedSurrogate, ValueLimit, host::AdamStep};
 
 macro_rules! absent {
     ($($name:ident($($argument:ty),*) -> $output:ty;)*) => {

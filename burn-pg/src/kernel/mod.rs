@@ -3,6 +3,7 @@
 // What is not inlined into a function for vector instructions is compiled without them: see `host/vector.rs`.
 #![allow(clippy::inline_always)]
 
+mod activation;
 #[cfg(not(feature = "flex"))]
 #[path = "absent.rs"]
 mod flex;
@@ -13,6 +14,7 @@ mod perceptron;
 
 use burn::tensor::Tensor;
 
+pub use activation::Activation;
 pub(crate) use flex::{
     adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, value_loss,
 };

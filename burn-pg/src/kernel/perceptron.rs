@@ -2,7 +2,7 @@
 
 use burn::{nn::Linear, tensor::Tensor};
 
-use crate::policy::Activation;
+use super::Activation;
 
 /// Takes inputs of shape `[B, D]` through layers one after the other: `activation(x W + b)`, without the activation in the
 /// last layer unless `activate_last`. Carries gradients to inputs, weights and biases. The result has as many columns as the

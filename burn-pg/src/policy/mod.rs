@@ -1,6 +1,5 @@
 //! Policies: networks that map observations to a distribution over actions and to a value.
 
-mod activation;
 mod cell;
 mod head;
 mod init;
@@ -12,7 +11,7 @@ mod sequences;
 use burn::module::Module;
 use burn_pg_envs::EnvSpec;
 
-pub use activation::Activation;
+pub use crate::kernel::Activation;
 pub use cell::{Cell, CellKind};
 pub use head::{Exploration, Head, HeldNoise};
 pub use init::orthogonal;

@@ -17,9 +17,9 @@ use burn::{
 };
 
 use super::primitive::{AutodiffTensor, Primitive, Stored, part};
-use crate::{
-    kernel::host::{Network, Slopes, Trace},
-    policy::Activation,
+use crate::kernel::{
+    Activation,
+    host::{Network, Slopes, Trace},
 };
 
 /// [`perceptron`](crate::kernel::perceptron) on the `flex` backend; none if a tensor is one of another, a layer has no

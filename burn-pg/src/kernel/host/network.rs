@@ -7,7 +7,7 @@ use super::{
     real::Real,
     vector::vectorised,
 };
-use crate::policy::Activation;
+use crate::kernel::Activation;
 
 /// Rows that are taken through all layers together.
 const BLOCK: usize = 64;
