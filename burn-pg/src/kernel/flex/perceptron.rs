@@ -4,11 +4,11 @@ use std::{marker::PhantomData, sync::Arc};
 
 use burn::{
     backend::{
-        Flex, TensorMetadata,
+        Autodiff, Flex, TensorMetadata,
         autodiff::{
-            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            checkpoint::base::Checkpointer,
             grads::Gradients,
-            ops::{Backward, NodeGuard, Ops, OpsKind},
+            ops::{Backward, NodeGuard, Ops},
         },
         flex::FlexTensor,
     },
@@ -16,7 +16,7 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
-use super::primitive::{AutodiffTensor, Primitive, Stored, part};
+use super::primitive::{Primitive, Stored, part, record};
 use crate::kernel::{
     Activation,
     host::{Network, Slopes, Trace},
@@ -30,6 +30,9 @@ pub fn perceptron(
     activation: Activation,
     activate_last: bool,
 ) -> Option<Tensor<2>> {
+    if layers.len() > 8 {
+        return None;
+    }
     let mut primitives = vec![Primitive::of(input.clone())?];
     for layer in layers {
         primitives.push(Primitive::of(layer.weight.val())?);
@@ -86,33 +89,20 @@ impl Call {
         let output = T::tensor(trace.outputs.last()?.clone(), &shape);
         let guards: Vec<NodeGuard> = primitives.into_iter().map(|input| input.into_autodiff().node()).collect();
         let kept = Arc::new(Kept { call: self, trace });
+        let step = Step::<T>(PhantomData);
         let tensor = match guards.len() {
-            3 => record::<T, 3>(guards, kept, output),
-            5 => record::<T, 5>(guards, kept, output),
-            7 => record::<T, 7>(guards, kept, output),
-            9 => record::<T, 9>(guards, kept, output),
-            11 => record::<T, 11>(guards, kept, output),
-            13 => record::<T, 13>(guards, kept, output),
-            15 => record::<T, 15>(guards, kept, output),
-            17 => record::<T, 17>(guards, kept, output),
+            3 => record::<_, 3>(step, guards, kept, output),
+            5 => record::<_, 5>(step, guards, kept, output),
+            7 => record::<_, 7>(step, guards, kept, output),
+            9 => record::<_, 9>(step, guards, kept, output),
+            11 => record::<_, 11>(step, guards, kept, output),
+            13 => record::<_, 13>(step, guards, kept, output),
+            15 => record::<_, 15>(step, guards, kept, output),
+            17 => record::<_, 17>(step, guards, kept, output),
             _ => return None,
         };
-        Some(Tensor::from_primitive::<burn::backend::Autodiff<Flex>>(tensor?))
+        Some(Tensor::from_primitive::<Autodiff<Flex>>(tensor))
     }
-}
-
-/// Puts the operation into the graph.
-fn record<T: Stored, const N: usize>(
-    inputs: Vec<NodeGuard>,
-    kept: Arc<Kept<T>>,
-    output: FlexTensor,
-) -> Option<AutodiffTensor> {
-    let inputs: [NodeGuard; N] = inputs.try_into().ok()?;
-    let step = Step::<T>(PhantomData).prepare::<NoCheckpointing>(inputs).compute_bound().stateful();
-    Some(match step {
-        OpsKind::Tracked(step) => step.finish(kept, output),
-        OpsKind::UnTracked(step) => step.finish(output),
-    })
 }
 
 /// The backward pass.

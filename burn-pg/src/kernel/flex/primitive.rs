@@ -4,6 +4,10 @@ use burn::{
     backend::{
         Autodiff, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex, GradientCheckpointingStrategy,
         TensorMetadata,
+        autodiff::{
+            checkpoint::strategy::NoCheckpointing,
+            ops::{Backward, NodeGuard, OpsKind},
+        },
         flex::{FlexTensor, Layout},
         tensor::FloatTensor,
     },
@@ -63,6 +67,23 @@ impl Primitive {
             Self::Plain(tensor) => AutodiffTensor::new(tensor),
             Self::Autodiff(tensor) => tensor,
         }
+    }
+}
+
+/// Puts an operation with these inputs into the graph.
+///
+/// # Panics
+/// If there are not N inputs.
+pub(super) fn record<S: Backward<Flex, N>, const N: usize>(
+    step: S,
+    inputs: Vec<NodeGuard>,
+    kept: S::State,
+    output: FlexTensor,
+) -> AutodiffTensor {
+    let inputs: [NodeGuard; N] = inputs.try_into().expect("as many inputs as the operation has");
+    match step.prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(kept, output),
+        OpsKind::UnTracked(step) => step.finish(output),
     }
 }
 

@@ -6,16 +6,15 @@ use burn::{
     backend::{
         Autodiff, Flex,
         autodiff::{
-            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            checkpoint::base::Checkpointer,
             grads::Gradients,
-            ops::{Backward, NodeGuard, Ops, OpsKind},
+            ops::{Backward, NodeGuard, Ops},
         },
-        flex::FlexTensor,
     },
     tensor::{Shape, Tensor},
 };
 
-use super::primitive::{AutodiffTensor, Primitive, Stored, plain};
+use super::primitive::{Primitive, Stored, plain, record};
 
 /// What an operation comes to.
 pub struct Rows<T> {
@@ -36,9 +35,10 @@ impl<T: Stored> Rows<T> {
         let shapes = inputs.iter().map(Primitive::shape).collect();
         let guards: Vec<NodeGuard> = inputs.into_iter().map(|input| input.into_autodiff().node()).collect();
         let kept = Arc::new(Kept { slopes: self.slopes, shapes });
+        let step = Step::<T>(PhantomData);
         let output = match guards.len() {
-            1 => record::<T, 1>(guards, kept, values),
-            _ => record::<T, 2>(guards, kept, values),
+            1 => record::<_, 1>(step, guards, kept, values),
+            _ => record::<_, 2>(step, guards, kept, values),
         };
         Tensor::from_primitive::<Autodiff<Flex>>(output)
     }
@@ -48,14 +48,6 @@ impl<T: Stored> Rows<T> {
 struct Kept<T> {
     slopes: Vec<Vec<T>>,
     shapes: Vec<Shape>,
-}
-
-fn record<T: Stored, const N: usize>(inputs: Vec<NodeGuard>, kept: Arc<Kept<T>>, output: FlexTensor) -> AutodiffTensor {
-    let inputs: [NodeGuard; N] = inputs.try_into().expect("an operation of one or two inputs");
-    match Step::<T>(PhantomData).prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(kept, output),
-        OpsKind::UnTracked(step) => step.finish(output),
-    }
 }
 
 #[derive(Debug)]
