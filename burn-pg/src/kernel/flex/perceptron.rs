@@ -62,33 +62,27 @@ struct Call {
 #[derive(Debug)]
 struct Kept<T> {
     call: Call,
+    network: Network<T>,
     trace: Trace<T>,
 }
 
 impl Call {
-    fn network<T: Stored>(&self) -> Network<'_, T> {
-        Network {
-            layers: self
-                .parameters
-                .as_chunks()
-                .0
-                .iter()
-                .map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)))
-                .collect(),
-            activation: self.activation,
-            activate_last: self.activate_last,
-        }
+    /// Weights and biases.
+    fn layers<T: Stored>(&self) -> impl Iterator<Item = (&[T], &[T])> {
+        self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)))
     }
 
     fn run<T: Stored>(self, primitives: Vec<Primitive>) -> Option<Tensor<2>> {
-        let mut trace = self.network().forward(T::numbers(&self.input));
+        let network = Network::new(self.layers(), self.activation, self.activate_last);
+        let input = T::numbers(&self.input);
         let shape = [self.input.shape()[0], self.parameters.last()?.shape()[0]];
         if primitives.iter().all(|primitive| matches!(primitive, Primitive::Plain(_))) {
-            return Some(Tensor::from_primitive::<Flex>(T::tensor(trace.outputs.pop()?, &shape)));
+            return Some(Tensor::from_primitive::<Flex>(T::tensor(network.infer_many(input), &shape)));
         }
+        let trace = network.forward(input);
         let output = T::tensor(trace.outputs.last()?.clone(), &shape);
         let guards: Vec<NodeGuard> = primitives.into_iter().map(|input| input.into_autodiff().node()).collect();
-        let kept = Arc::new(Kept { call: self, trace });
+        let kept = Arc::new(Kept { call: self, network, trace });
         let step = Step::<T>(PhantomData);
         let tensor = match guards.len() {
             3 => record::<_, 3>(step, guards, kept, output),
@@ -114,12 +108,12 @@ impl<T: Stored, const N: usize> Backward<Flex, N> for Step<T> {
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let slope = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let Kept { call, trace } = &*ops.state;
+        let Kept { call, network, trace } = &*ops.state;
         let mut parents = ops.parents.into_iter();
         let input = parents.next().flatten();
-        let network = call.network();
+        let weights: Vec<&[T]> = call.layers().map(|(weight, _)| weight).collect();
         let Slopes { parameters, input: input_slope } =
-            network.backward(T::numbers(&call.input), trace, T::numbers(&slope), input.is_some());
+            network.backward(&weights, T::numbers(&call.input), trace, T::numbers(&slope), input.is_some());
         if let Some(node) = input {
             gradients.register::<Flex>(node.id, T::tensor(input_slope, &call.input.shape()));
         }

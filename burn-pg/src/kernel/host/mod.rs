@@ -5,6 +5,7 @@ mod network;
 mod product;
 mod real;
 mod reduce;
+mod tile;
 pub mod vector;
 
 pub(crate) use adam::{AdamStep, adam};

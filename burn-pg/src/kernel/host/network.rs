@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    product::{Weight, add_rows},
+    product::{Affine, add_outer_products, add_rows},
     real::Real,
     vector::vectorised,
 };
@@ -14,14 +14,13 @@ const BLOCK: usize = 64;
 /// Most tasks that a backward pass is cut into: each adds up a gradient of its own.
 const TASKS: usize = 16;
 
-/// The layers of a network.
-#[derive(Debug)]
-pub(crate) struct Network<'a, T> {
-    /// Weights of shape `[inputs, outputs]` and biases of shape `[outputs]`.
-    pub layers: Vec<(&'a [T], &'a [T])>,
-    pub activation: Activation,
+/// The layers of a network, as they were when it was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Network<T> {
+    layers: Vec<Affine<T>>,
+    activation: Activation,
     /// Does the activation follow the last layer too?
-    pub activate_last: bool,
+    activate_last: bool,
 }
 
 /// What the layers put out, of shape `[rows, outputs]` each; the last of it is the result.
@@ -40,37 +39,117 @@ pub(crate) struct Slopes<T> {
     pub input: Vec<T>,
 }
 
-impl<T: Real> Network<'_, T> {
-    /// Takes rows of inputs through all layers.
+/// Memory for rows on their way through a network, kept from one time to the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace<T> {
+    from: Vec<T>,
+    to: Vec<T>,
+    slopes: Vec<T>,
+}
+
+impl<T> Default for Workspace<T> {
+    fn default() -> Self {
+        Self { from: Vec::new(), to: Vec::new(), slopes: Vec::new() }
+    }
+}
+
+impl<T: Real> Network<T> {
+    /// From weights of shape `[inputs, outputs]` and biases of shape `[outputs]`, of at least one layer.
+    pub fn new<'a>(
+        layers: impl Iterator<Item = (&'a [T], &'a [T])>,
+        activation: Activation,
+        activate_last: bool,
+    ) -> Self {
+        Self { layers: layers.map(|(weight, bias)| Affine::new(weight, bias)).collect(), activation, activate_last }
+    }
+
+    /// Numbers that go into it.
+    pub fn inputs(&self) -> usize {
+        self.layers[0].inputs()
+    }
+
+    /// Numbers that come out of it.
+    pub fn outputs(&self) -> usize {
+        self.layers[self.layers.len() - 1].outputs()
+    }
+
+    /// Takes rows of inputs through all layers on this thread. Returns what comes out, of shape `[rows, outputs]`. Memory is
+    /// allocated only if there are more rows than before.
+    pub fn infer<'a>(&self, input: &[T], workspace: &'a mut Workspace<T>) -> &'a [T] {
+        let rows = input.len() / self.inputs();
+        let Workspace { from, to, slopes } = workspace;
+        for (i, layer) in self.layers.iter().enumerate() {
+            to.resize(rows * layer.outputs(), T::zero());
+            layer.apply(if i == 0 { input } else { from }, to);
+            if self.is_activated(i) {
+                if self.activation == Activation::Silu {
+                    slopes.resize(to.len(), T::zero());
+                }
+                activate(self.activation, to, slopes);
+            }
+            std::mem::swap(from, to);
+        }
+        from
+    }
+
+    /// [`infer`](Self::infer) for many rows, in blocks on several threads.
+    pub fn infer_many(&self, input: &[T]) -> Vec<T> {
+        let mut output = vec![T::zero(); input.len() / self.inputs() * self.outputs()];
+        let blocks = input.chunks(BLOCK * self.inputs()).zip(output.chunks_mut(BLOCK * self.outputs())).collect();
+        for_each(blocks, Workspace::default, |workspace, (input, output)| {
+            output.copy_from_slice(self.infer(input, workspace));
+        });
+        output
+    }
+
+    /// Takes rows of inputs through all layers, and keeps what the backward pass needs.
     pub fn forward(&self, input: &[T]) -> Trace<T> {
         let rows = input.len() / self.inputs();
         let buffers = |wanted: bool| -> Vec<Vec<T>> {
-            self.layers.iter().map(|(_, bias)| vec![T::zero(); if wanted { rows * bias.len() } else { 0 }]).collect()
+            self.layers.iter().map(|layer| vec![T::zero(); if wanted { rows * layer.outputs() } else { 0 }]).collect()
         };
         let mut trace = Trace { outputs: buffers(true), slopes: buffers(self.activation == Activation::Silu) };
         let outputs = self.blocks_mut(&mut trace.outputs, rows);
         let slopes = self.blocks_mut(&mut trace.slopes, rows);
         let blocks = input.chunks(BLOCK * self.inputs()).zip(outputs).zip(slopes).collect();
-        for_each(blocks, |((input, mut outputs), mut slopes)| self.forward_block(input, &mut outputs, &mut slopes));
+        for_each(
+            blocks,
+            || (),
+            |(), ((input, mut outputs), mut slopes)| {
+                self.forward_block(input, &mut outputs, &mut slopes);
+            },
+        );
         trace
     }
 
-    /// The gradients of a loss, given that in the result (shape `[rows, outputs]`). The order in which numbers are added up
-    /// depends on the number of rows alone.
-    pub fn backward(&self, input: &[T], trace: &Trace<T>, slope: &[T], with_input: bool) -> Slopes<T> {
+    /// The gradients of a loss, given that in the result (shape `[rows, outputs]`), and the weights that the network was made
+    /// from. The order in which numbers are added up depends on the number of rows alone.
+    pub fn backward(
+        &self,
+        weights: &[&[T]],
+        input: &[T],
+        trace: &Trace<T>,
+        slope: &[T],
+        with_input: bool,
+    ) -> Slopes<T> {
         let rows = input.len() / self.inputs();
         let per_task = rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK);
         let mut input_slope = vec![T::zero(); if with_input { input.len() } else { 0 }];
         let mut input_slopes = input_slope.chunks_mut(per_task * self.inputs());
-        let len = self.layers.iter().map(|(weight, bias)| weight.len() + bias.len()).sum();
+        let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();
         let mut sums: Vec<Vec<T>> = (0..rows.div_ceil(per_task)).map(|_| vec![T::zero(); len]).collect();
+        // What slopes are multiplied by on their way to the layer before.
+        let back: Vec<Option<Affine<T>>> = (self.layers.iter().zip(weights).enumerate())
+            .map(|(i, (layer, weight))| (i > 0 || with_input).then(|| Affine::transposed(weight, layer.outputs())))
+            .collect();
 
         let tasks = sums.iter_mut().enumerate();
         let tasks = tasks.map(|(i, sum)| (i * per_task, sum, input_slopes.next().unwrap_or_default())).collect();
-        for_each(tasks, |(first, sum, input_slope)| {
-            let mut task = Task { network: self, input, trace, slope, sum, input_slope, first };
+        let workspace = || [Vec::new(), Vec::new()];
+        for_each(tasks, workspace, |[slopes, below], (first, sum, input_slope)| {
+            let mut task = Task { network: self, back: &back, input, trace, slope, sum, input_slope, first };
             for row in (first..rows.min(first + per_task)).step_by(BLOCK) {
-                task.backward_block(row, BLOCK.min(rows - row));
+                task.backward_block(row, BLOCK.min(rows - row), slopes, below);
             }
         });
 
@@ -82,28 +161,23 @@ impl<T: Real> Network<'_, T> {
         Slopes { parameters, input: input_slope }
     }
 
-    fn inputs(&self) -> usize {
-        let (weight, bias) = self.layers[0];
-        weight.len() / bias.len()
-    }
-
     fn is_activated(&self, layer: usize) -> bool {
         self.activate_last || layer + 1 < self.layers.len()
     }
 
     /// The parts of arrays, of one for each layer, that belong to each block.
     fn blocks_mut<'a>(&self, arrays: &'a mut [Vec<T>], rows: usize) -> Vec<Vec<&'a mut [T]>> {
-        let widths = self.layers.iter().map(|(_, bias)| BLOCK * bias.len());
+        let widths = self.layers.iter().map(|layer| BLOCK * layer.outputs());
         let mut blocks: Vec<_> = arrays.iter_mut().zip(widths).map(|(array, width)| array.chunks_mut(width)).collect();
         let next = |_| blocks.iter_mut().map(|blocks| blocks.next().unwrap_or_default()).collect();
         (0..rows.div_ceil(BLOCK)).map(next).collect()
     }
 
     fn forward_block(&self, input: &[T], outputs: &mut [&mut [T]], slopes: &mut [&mut [T]]) {
-        for (i, &(weight, bias)) in self.layers.iter().enumerate() {
+        for (i, layer) in self.layers.iter().enumerate() {
             let (before, rest) = outputs.split_at_mut(i);
             let (input, output) = (before.last().map_or(input, |last| &**last), &mut *rest[0]);
-            Weight::new(weight, bias.len()).forward(input, bias, output);
+            layer.apply(input, output);
             if self.is_activated(i) {
                 activate(self.activation, output, slopes[i]);
             }
@@ -113,7 +187,9 @@ impl<T: Real> Network<'_, T> {
 
 /// A share of the rows on their way back, and the sum of their gradients.
 struct Task<'a, T> {
-    network: &'a Network<'a, T>,
+    network: &'a Network<T>,
+    /// The weights, transposed; those of the first layer only if somebody asks for the slopes in the inputs.
+    back: &'a [Option<Affine<T>>],
     input: &'a [T],
     trace: &'a Trace<T>,
     slope: &'a [T],
@@ -124,39 +200,33 @@ struct Task<'a, T> {
 }
 
 impl<T: Real> Task<'_, T> {
-    fn backward_block(&mut self, row: usize, rows: usize) {
+    /// Takes rows from the last layer to the first. `slopes` and `below` are memory to work in.
+    fn backward_block(&mut self, row: usize, rows: usize, slopes: &mut Vec<T>, below: &mut Vec<T>) {
         let Self { network, trace, .. } = *self;
-        let block = |array: &'_ [T], width: usize| -> std::ops::Range<usize> {
-            debug_assert!((row + rows) * width <= array.len());
-            row * width..(row + rows) * width
-        };
-        let outputs = |layer: usize| network.layers[layer].1.len();
-        let last = network.layers.len() - 1;
-        let mut slope = self.slope[block(self.slope, outputs(last))].to_vec();
+        let block = |width: usize| row * width..(row + rows) * width;
+        slopes.clear();
+        slopes.extend_from_slice(&self.slope[block(network.outputs())]);
         let mut end = self.sum.len();
-        for (i, &(weight, bias)) in network.layers.iter().enumerate().rev() {
+        for (i, layer) in network.layers.iter().enumerate().rev() {
+            let (inputs, outputs) = (layer.inputs(), layer.outputs());
             if network.is_activated(i) {
-                let range = block(&trace.outputs[i], bias.len());
-                let kept = trace.slopes[i].get(range.clone()).unwrap_or_default();
-                deactivate(network.activation, &trace.outputs[i][range], kept, &mut slope);
+                let kept = trace.slopes[i].get(block(outputs)).unwrap_or_default();
+                deactivate(network.activation, &trace.outputs[i][block(outputs)], kept, slopes);
             }
-            let inputs = weight.len() / bias.len();
-            let input = match i {
-                0 => &self.input[block(self.input, inputs)],
-                _ => &trace.outputs[i - 1][block(&trace.outputs[i - 1], inputs)],
-            };
-            let (weight_sum, bias_sum) = self.sum[end - weight.len() - bias.len()..end].split_at_mut(weight.len());
-            end -= weight.len() + bias.len();
-            let weight = Weight::new(weight, bias.len());
-            weight.add_gradient(input, &slope, weight_sum);
-            add_rows(&slope, bias_sum);
-            if i > 0 {
-                let mut below = vec![T::zero(); rows * inputs];
-                weight.backward(&slope, &mut below);
-                slope = below;
-            } else if !self.input_slope.is_empty() {
+            let input = if i == 0 { self.input } else { &trace.outputs[i - 1] };
+            let start = end - (inputs + 1) * outputs;
+            let (weight_sum, bias_sum) = self.sum[start..end].split_at_mut(inputs * outputs);
+            end = start;
+            add_outer_products(&input[block(inputs)], inputs, slopes, outputs, weight_sum);
+            add_rows(slopes, bias_sum);
+            let Some(back) = &self.back[i] else { break };
+            if i == 0 {
                 let start = (row - self.first) * inputs;
-                weight.backward(&slope, &mut self.input_slope[start..start + rows * inputs]);
+                back.apply(slopes, &mut self.input_slope[start..start + rows * inputs]);
+            } else {
+                below.resize(rows * inputs, T::zero());
+                back.apply(slopes, below);
+                std::mem::swap(slopes, below);
             }
         }
     }
@@ -227,10 +297,13 @@ vectorised! {
     }
 }
 
-/// Runs tasks, on several threads if there are several of both.
-fn for_each<I: Send>(tasks: Vec<I>, run: impl Fn(I) + Sync + Send) {
+/// Runs tasks, on several threads if there are several of both. Tasks that run one after the other share a workspace.
+fn for_each<I: Send, W>(tasks: Vec<I>, workspace: impl Fn() -> W + Sync + Send, run: impl Fn(&mut W, I) + Sync + Send) {
     match tasks.len() > 1 && rayon::current_num_threads() > 1 {
-        true => tasks.into_par_iter().for_each(run),
-        false => tasks.into_iter().for_each(run),
+        true => tasks.into_par_iter().for_each_init(workspace, run),
+        false => {
+            let mut workspace = workspace();
+            tasks.into_iter().for_each(|task| run(&mut workspace, task));
+        }
     }
 }

@@ -1,70 +1,111 @@
 //! Products of small matrices, each on the thread that asks for it.
-
-use gemm::Parallelism;
+//!
+//! Each element of a result is a sum in the order of its summands, whatever else is computed with it: no row depends on
+//! how many others there are.
 
 use super::{real::Real, reduce::dot, vector::vectorised};
 
-/// Most outputs of a layer that is taken for narrow: too few of them to fill the tiles of a general product.
+/// Most outputs of a layer that is taken for narrow: too few of them to fill the width.
 const NARROW: usize = 4;
 
-/// The weights of a layer, row-major of shape `[inputs, outputs]`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Weight<'a, T> {
-    values: &'a [T],
-    inputs: usize,
-    outputs: usize,
+/// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, in the order in which it is read.
+#[derive(Debug, Clone)]
+pub(super) struct Affine<T> {
+    depth: usize,
+    columns: usize,
+    /// Panels of columns, row by row, the last one filled up with zeros; of a narrow matrix, its columns. What is
+    /// added comes first, as if it were a row of the matrix.
+    values: Vec<T>,
 }
 
-impl<'a, T: Real> Weight<'a, T> {
-    /// That of a layer with so many outputs.
-    pub fn new(values: &'a [T], outputs: usize) -> Self {
-        Self { values, inputs: values.len() / outputs, outputs }
-    }
-
-    /// `result = input W + bias`, row by row. Shapes `[rows, inputs]` and `[rows, outputs]`.
-    pub fn forward(self, input: &[T], bias: &[T], result: &mut [T]) {
-        let Self { values, inputs, outputs } = self;
-        if outputs <= NARROW {
-            let columns = self.columns();
-            return narrow_forward(inputs, input, &columns, bias, result);
+impl<T: Real> Affine<T> {
+    /// From a row-major matrix, and what is added (shape `[columns]`).
+    pub fn new(matrix: &[T], bias: &[T]) -> Self {
+        let columns = bias.len();
+        let depth = matrix.len() / columns;
+        if columns <= NARROW {
+            let column = |(i, &bias)| [bias].into_iter().chain(matrix.iter().skip(i).step_by(columns).copied());
+            return Self { depth, columns, values: bias.iter().enumerate().flat_map(column).collect() };
         }
-        for row in result.chunks_exact_mut(outputs) {
-            row.copy_from_slice(bias);
-        }
-        let [input, weight] = [Matrix::new(input, inputs), Matrix::new(values, outputs)];
-        product(input, weight, result, true);
-    }
-
-    /// `result += input^T slope`. Shapes `[rows, inputs]`, `[rows, outputs]`, `[inputs, outputs]`.
-    pub fn add_gradient(self, input: &[T], slope: &[T], result: &mut [T]) {
-        let Self { inputs, outputs, .. } = self;
-        if outputs <= NARROW {
-            let mut columns = vec![T::zero(); result.len()];
-            narrow_gradient(inputs, outputs, input, slope, &mut columns);
-            for (row, result) in result.chunks_exact_mut(outputs).enumerate() {
-                for (column, sum) in result.iter_mut().enumerate() {
-                    *sum += columns[column * inputs + row];
-                }
+        let panel_width = T::panel_width();
+        let mut values = vec![T::zero(); columns.div_ceil(panel_width) * (depth + 1) * panel_width];
+        for (panel, first) in values.chunks_exact_mut((depth + 1) * panel_width).zip((0..).step_by(panel_width)) {
+            let width = panel_width.min(columns - first);
+            let rows = [bias].into_iter().chain(matrix.chunks_exact(columns));
+            for (to, from) in panel.chunks_exact_mut(panel_width).zip(rows) {
+                to[..width].copy_from_slice(&from[first..first + width]);
             }
-            return;
         }
-        product(Matrix::new(input, inputs).transposed(), Matrix::new(slope, outputs), result, true);
+        Self { depth, columns, values }
     }
 
-    /// `result = slope W^T`, row by row. Shapes `[rows, outputs]` and `[rows, inputs]`.
-    pub fn backward(self, slope: &[T], result: &mut [T]) {
-        let Self { values, inputs, outputs } = self;
-        if outputs <= NARROW {
-            let columns = self.columns();
-            return narrow_backward(inputs, outputs, slope, &columns, result);
+    /// That of the transposed of a row-major matrix with so many columns. Nothing is added.
+    pub fn transposed(matrix: &[T], columns: usize) -> Self {
+        let (rows, depth) = (matrix.len() / columns, columns);
+        if rows <= NARROW {
+            let values =
+                matrix.chunks_exact(columns).flat_map(|row| [T::zero()].into_iter().chain(row.iter().copied()));
+            return Self { depth, columns: rows, values: values.collect() };
         }
-        product(Matrix::new(slope, outputs), Matrix::new(values, outputs).transposed(), result, false);
+        let panel_width = T::panel_width();
+        let mut values = vec![T::zero(); rows.div_ceil(panel_width) * (depth + 1) * panel_width];
+        for (row, from) in matrix.chunks_exact(columns).enumerate() {
+            let panel = &mut values[row / panel_width * (depth + 1) * panel_width..][..(depth + 1) * panel_width];
+            for (to, &value) in panel.chunks_exact_mut(panel_width).skip(1).zip(from) {
+                to[row % panel_width] = value;
+            }
+        }
+        Self { depth, columns: rows, values }
     }
 
-    /// The columns, one after the other.
-    fn columns(self) -> Vec<T> {
-        let Self { values, inputs, outputs } = self;
-        (0..outputs).flat_map(|column| (0..inputs).map(move |row| values[row * outputs + column])).collect()
+    /// Numbers that go in, for each row.
+    pub fn inputs(&self) -> usize {
+        self.depth
+    }
+
+    /// Numbers that come out, for each row.
+    pub fn outputs(&self) -> usize {
+        self.columns
+    }
+
+    /// Takes rows of a matrix from shape `[rows, depth]` to `[rows, columns]`.
+    pub fn apply(&self, matrix: &[T], result: &mut [T]) {
+        let Self { depth, columns, ref values } = *self;
+        match columns <= NARROW {
+            true => narrow_product(depth, columns, matrix, values, result),
+            false => T::times_panels(depth, columns, matrix, values, result),
+        }
+    }
+}
+
+/// `result += left^T right`. Shapes `[rows, height]`, `[rows, width]`, `[height, width]`.
+pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T], width: usize, result: &mut [T]) {
+    if width <= NARROW {
+        let mut columns = vec![T::zero(); result.len()];
+        narrow_outer_products(height, width, left, right, &mut columns);
+        for (row, result) in result.chunks_exact_mut(width).enumerate() {
+            for (column, sum) in result.iter_mut().enumerate() {
+                *sum += columns[column * height + row];
+            }
+        }
+        return;
+    }
+    let panel_width = T::panel_width();
+    let whole = width - width % panel_width;
+    T::add_outer_products(height, width, left, right, result);
+    if whole < width {
+        // The columns beyond the last panel, filled up with zeros.
+        let mut padded = vec![T::zero(); right.len() / width * panel_width];
+        for (to, from) in padded.chunks_exact_mut(panel_width).zip(right.chunks_exact(width)) {
+            to[..width - whole].copy_from_slice(&from[whole..]);
+        }
+        let mut sums = vec![T::zero(); height * panel_width];
+        T::add_outer_products(height, panel_width, left, &padded, &mut sums);
+        for (to, from) in result.chunks_exact_mut(width).zip(sums.chunks_exact(panel_width)) {
+            for (to, &from) in to[whole..].iter_mut().zip(from) {
+                *to += from;
+            }
+        }
     }
 }
 
@@ -78,107 +119,33 @@ vectorised! {
         }
     }
 
-    fn narrow_forward<'a, T>(
-        inputs: usize,
-        input: &'a [T],
+    fn narrow_product<'a, T>(
+        depth: usize,
+        width: usize,
+        matrix: &'a [T],
         columns: &'a [T],
-        bias: &'a [T],
         result: &'a mut [T],
     ) -> () {
-        for (row, result) in input.chunks_exact(inputs).zip(result.chunks_exact_mut(bias.len())) {
-            for ((column, &bias), result) in columns.chunks_exact(inputs).zip(bias).zip(result) {
-                *result = bias + dot(row, column);
+        for (row, result) in matrix.chunks_exact(depth).zip(result.chunks_exact_mut(width)) {
+            for (column, result) in columns.chunks_exact(depth + 1).zip(result) {
+                *result = column[0] + dot(row, &column[1..]);
             }
         }
     }
 
-    fn narrow_gradient<'a, T>(
-        inputs: usize,
-        outputs: usize,
-        input: &'a [T],
-        slope: &'a [T],
+    fn narrow_outer_products<'a, T>(
+        height: usize,
+        width: usize,
+        left: &'a [T],
+        right: &'a [T],
         columns: &'a mut [T],
     ) -> () {
-        for (row, slope) in input.chunks_exact(inputs).zip(slope.chunks_exact(outputs)) {
-            for (column, &slope) in columns.chunks_exact_mut(inputs).zip(slope) {
-                for (sum, &input) in column.iter_mut().zip(row) {
-                    *sum = input.mul_add(slope, *sum);
+        for (left, right) in left.chunks_exact(height).zip(right.chunks_exact(width)) {
+            for (column, &right) in columns.chunks_exact_mut(height).zip(right) {
+                for (sum, &left) in column.iter_mut().zip(left) {
+                    *sum = left.mul_add(right, *sum);
                 }
             }
         }
-    }
-
-    fn narrow_backward<'a, T>(
-        inputs: usize,
-        outputs: usize,
-        slope: &'a [T],
-        columns: &'a [T],
-        result: &'a mut [T],
-    ) -> () {
-        for (slope, result) in slope.chunks_exact(outputs).zip(result.chunks_exact_mut(inputs)) {
-            result.fill(T::zero());
-            for (column, &slope) in columns.chunks_exact(inputs).zip(slope) {
-                for (sum, &weight) in result.iter_mut().zip(column) {
-                    *sum = weight.mul_add(slope, *sum);
-                }
-            }
-        }
-    }
-}
-
-/// A matrix in an array, and the distances between neighbours in a column and in a row.
-#[derive(Debug, Clone, Copy)]
-struct Matrix<'a, T> {
-    values: &'a [T],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a, T> Matrix<'a, T> {
-    /// Row-major.
-    fn new(values: &'a [T], columns: usize) -> Self {
-        Self { values, rows: values.len() / columns, columns, row_stride: columns, column_stride: 1 }
-    }
-
-    fn transposed(self) -> Self {
-        let Self { values, rows, columns, row_stride, column_stride } = self;
-        Self { values, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
-    }
-}
-
-/// `result = a b`, or `result += a b`. The result is row-major.
-fn product<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, result: &mut [T], add: bool) {
-    assert_eq!(a.columns, b.rows, "the matrices fit together");
-    assert_eq!(a.rows * b.columns, result.len(), "the result has a place for each element");
-    let stride = |distance: usize| isize::try_from(distance).expect("arrays are shorter than that");
-    // SAFETY: `Matrix::new` makes matrices of `rows * columns` elements at most as many as `values` has, contiguous in one of
-    // the two directions, and `transposed` swaps the directions: so `(i, j)` of `a` lies at `i * row_stride + j *
-    // column_stride < values.len()` for all `i < rows`, `j < columns`; the same holds for `b`. The result has `a.rows *
-    // b.columns` elements, by the assertion, is borrowed mutably, and thus overlaps neither matrix. `T` is `f32` or `f64`.
-    #[allow(unsafe_code)]
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.columns,
-            a.columns,
-            result.as_mut_ptr(),
-            1,
-            stride(b.columns),
-            add,
-            a.values.as_ptr(),
-            stride(a.column_stride),
-            stride(a.row_stride),
-            b.values.as_ptr(),
-            stride(b.column_stride),
-            stride(b.row_stride),
-            T::one(),
-            T::one(),
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }
