@@ -484,6 +484,10 @@ impl Config {
     fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
         let Memory { size, sequence_steps, burn_in } = memory;
         check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
+        if self.algo == Algo::Reinforce {
+            // Whole episodes are not cut.
+            return Ok(());
+        }
         let steps = if sequence_steps == 0 { self.num_steps } else { sequence_steps };
         let divides = self.num_steps.is_multiple_of(steps);
         check("recurrence.sequence_steps", sequence_steps, divides, "a divisor of `num_steps`, or 0")?;
@@ -652,6 +656,22 @@ mod tests {
         let expected = "`loss`: `clip_range` of the term `policy_loss` is 0.2 to -0.1, but must be more than 0, and at \
                         the end 0 or more";
         assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn whole_episodes_are_not_refused_for_sequences_that_they_are_not_cut_into() {
+        let of = |algo: &str, memory: &str| {
+            let once = "num_epochs = 1\nnum_minibatches = 1\nnum_steps = 128";
+            read(&format!("algo = '{algo}'\n{once}\nrecurrence = {{ cell = 'gru', {memory} }}"))
+        };
+        for (memory, refused) in [("sequence_steps = 5", "sequence_steps` is 5"), ("burn_in = 200", "burn_in` is 200")]
+        {
+            assert!(of("reinforce", memory).is_ok(), "{memory}");
+            let error = of("a2c", memory).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`recurrence.{refused}, but must be ")), "{error}");
+        }
+        let error = of("reinforce", "size = 0").unwrap_err().to_string();
+        assert_eq!(error, "`recurrence.size` is 0, but must be between 1 and 4096");
     }
 
     #[test]
