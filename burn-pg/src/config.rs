@@ -64,8 +64,8 @@ pub struct Config {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
     pub normalize_advantages: bool,
-    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number or a schedule. Default
-    /// 0.2.
+    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number, or a schedule, which
+    /// may end at 0. Default 0.2.
     pub clip_range: Schedule,
     /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0;
     /// looked at after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (For `ppo` with a term
@@ -397,15 +397,13 @@ impl Config {
         if let Some((key, value, range)) = self.estimator.and_then(|estimator| estimator.fault()) {
             return Err(out_of_range(key, value, range));
         }
-        let clips = self.clip_range.ends();
-        check("clip_range", self.clip_range, clips.into_iter().all(positive), "more than 0")?;
+        let range = "more than 0, and at the end 0 or more";
+        check("clip_range", self.clip_range, self.clip_range.is_positive_before_its_end(), range)?;
         check("target_kl", self.target_kl, self.target_kl > 0.0, "more than 0")?;
         let weights = self.entropy_weight.ends();
         check("entropy_weight", self.entropy_weight, weights.into_iter().all(not_negative), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
-        let [first, last] = self.learning_rate.ends();
-        let rises = positive(first) && not_negative(last);
-        check("learning_rate", self.learning_rate, rises, "more than 0, and at the end 0 or more")?;
+        check("learning_rate", self.learning_rate, self.learning_rate.is_positive_before_its_end(), range)?;
         self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
         check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
         Objective::from_specs(&self.loss).map_err(|error| ConfigError::Value(format!("`loss`: {error}")))?;
@@ -486,6 +484,10 @@ impl Config {
     fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
         let Memory { size, sequence_steps, burn_in } = memory;
         check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
+        if self.algo == Algo::Reinforce {
+            // Whole episodes are not cut.
+            return Ok(());
+        }
         let steps = if sequence_steps == 0 { self.num_steps } else { sequence_steps };
         let divides = self.num_steps.is_multiple_of(steps);
         check("recurrence.sequence_steps", sequence_steps, divides, "a divisor of `num_steps`, or 0")?;
@@ -642,6 +644,37 @@ mod tests {
     }
 
     #[test]
+    fn a_clip_range_may_close_by_the_end() {
+        let closing = Schedule::Linear { start: 0.2, end: 0.0 };
+        assert_eq!(read("clip_range = { kind = 'linear', start = 0.2 }").unwrap().clip_range, closing);
+        let term = |range: &str| {
+            let range = format!("{{ kind = 'linear', {range} }}");
+            read(&format!("[[loss]]\nweight = 1\nterm = {{ kind = 'ppo_clip', clip_range = {range} }}"))
+        };
+        assert!(term("start = 0.2").is_ok());
+        let error = term("start = 0.2, end = -0.1").unwrap_err().to_string();
+        let expected = "`loss`: `clip_range` of the term `policy_loss` is 0.2 to -0.1, but must be more than 0, and at \
+                        the end 0 or more";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn whole_episodes_are_not_refused_for_sequences_that_they_are_not_cut_into() {
+        let of = |algo: &str, memory: &str| {
+            let once = "num_epochs = 1\nnum_minibatches = 1\nnum_steps = 128";
+            read(&format!("algo = '{algo}'\n{once}\nrecurrence = {{ cell = 'gru', {memory} }}"))
+        };
+        for (memory, refused) in [("sequence_steps = 5", "sequence_steps` is 5"), ("burn_in = 200", "burn_in` is 200")]
+        {
+            assert!(of("reinforce", memory).is_ok(), "{memory}");
+            let error = of("a2c", memory).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`recurrence.{refused}, but must be ")), "{error}");
+        }
+        let error = of("reinforce", "size = 0").unwrap_err().to_string();
+        assert_eq!(error, "`recurrence.size` is 0, but must be between 1 and 4096");
+    }
+
+    #[test]
     fn an_estimator_is_read_if_it_is_given() {
         let config = read("estimator = { kind = 'n_step', n = 5 }").unwrap();
         assert_eq!(read(&config.to_toml()).unwrap(), config);
@@ -699,12 +732,17 @@ mod tests {
             ("gamma = 1.5", "`gamma` is 1.5, but must be between 0 and 1"),
             ("gae_lambda = -0.1", "`gae_lambda` is -0.1, but must be between 0 and 1"),
             ("gamma = nan", "`gamma` is NaN, but must be between 0 and 1"),
-            ("clip_range = -0.2", "`clip_range` is -0.2, but must be more than 0"),
+            ("clip_range = -0.2", "`clip_range` is -0.2, but must be more than 0, and at the end 0 or more"),
+            ("clip_range = 0", "`clip_range` is 0, but must be more than 0, and at the end 0 or more"),
             ("learning_rate = 0", "`learning_rate` is 0, but must be more than 0, and at the end 0 or more"),
             ("learning_rate = inf", "`learning_rate` is inf, but must be more than 0, and at the end 0 or more"),
             (
-                "clip_range = { kind = 'linear', start = 0.2, end = 0 }",
-                "`clip_range` is 0.2 to 0, but must be more than 0",
+                "clip_range = { kind = 'linear', start = 0, end = 0.2 }",
+                "`clip_range` is 0 to 0.2, but must be more than 0, and at the end 0 or more",
+            ),
+            (
+                "clip_range = { kind = 'cosine', start = 0.2, end = -0.1 }",
+                "`clip_range` is 0.2 to -0.1, but must be more than 0, and at the end 0 or more",
             ),
             (
                 "entropy_weight = { kind = 'cosine', start = 0.1, end = -1 }",

@@ -36,9 +36,10 @@ pub struct Memory {
     /// Width of the layer, 1 to 4,096; actor and critic have one each, unless they share their layers. Default 64.
     pub size: usize,
     /// Steps that are trained on as one sequence: a divisor of `num_steps`, or 0 for all of them. Default 0.
+    /// (`reinforce` trains on each episode as one sequence, and does not look at it.)
     pub sequence_steps: usize,
     /// Steps before each sequence that are walked along first, to remember what the weights of now would; at most
-    /// `num_steps`. Default 0.
+    /// `num_steps`. Default 0. (Not looked at by `reinforce`: before an episode there is nothing to remember.)
     pub burn_in: usize,
 }
 

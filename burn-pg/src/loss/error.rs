@@ -29,7 +29,7 @@ pub enum ObjectiveError {
         /// The number.
         name: &'static str,
         /// Its value.
-        value: f64,
+        value: Schedule,
         /// The values it may have.
         range: &'static str,
     },
@@ -64,14 +64,18 @@ pub(super) fn check_names<'a, E: Into<String>>(
     if expected == given { Ok(()) } else { Err(ObjectiveError::State { owner, expected, given }) }
 }
 
-/// Checks that a hyperparameter is finite and more than 0, at both ends of its schedule.
-pub(super) fn check_positive(
-    term: &'static str,
-    name: &'static str,
-    value: impl Into<Schedule>,
-) -> Result<(), ObjectiveError> {
-    match value.into().ends().into_iter().find(|end| !(end.is_finite() && *end > 0.0)) {
-        None => Ok(()),
-        Some(value) => Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0" }),
+/// Checks that a hyperparameter is finite and more than 0.
+pub(super) fn check_positive(term: &'static str, name: &'static str, value: f64) -> Result<(), ObjectiveError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
     }
+    Err(ObjectiveError::OutOfRange { term, name, value: value.into(), range: "more than 0" })
+}
+
+/// Checks that a range is finite and more than 0; at the end of its schedule it may be 0.
+pub(super) fn check_range(term: &'static str, name: &'static str, value: Schedule) -> Result<(), ObjectiveError> {
+    if value.is_positive_before_its_end() {
+        return Ok(());
+    }
+    Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0, and at the end 0 or more" })
 }

@@ -103,6 +103,7 @@ impl KlPenalty {
         if (LEAST..=MOST).contains(&value) {
             return Ok(());
         }
-        Err(ObjectiveError::OutOfRange { term: self.name(), name: "weight", value, range: "between 1e-6 and 1e6" })
+        let (term, value) = (self.name(), value.into());
+        Err(ObjectiveError::OutOfRange { term, name: "weight", value, range: "between 1e-6 and 1e6" })
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive, ratio};
+use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_range, ratio};
 use crate::{
     kernel::{ClippedSurrogate, clipped_surrogate},
     optim::Schedule,
@@ -25,7 +25,8 @@ use crate::{
 /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PpoClip {
-    /// Half-width epsilon of the interval in which the ratio is trusted; positive.
+    /// Half-width epsilon of the interval in which the ratio is trusted; positive, and at the end of a schedule 0 or
+    /// more. (At 0 no ratio may go farther from 1, while any may come back.)
     pub clip_range: Schedule,
 }
 
@@ -46,7 +47,7 @@ impl LossTerm for PpoClip {
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {
-        check_positive(self.name(), "clip_range", self.clip_range)
+        check_range(self.name(), "clip_range", self.clip_range)
     }
 }
 

@@ -34,7 +34,8 @@ pub enum TermSpec {
     Surrogate {},
     /// [`PpoClip`]
     PpoClip {
-        /// Half-width of the interval around 1 in which the ratio is trusted: a number or a schedule.
+        /// Half-width of the interval around 1 in which the ratio is trusted: a number, or a schedule, which may end at
+        /// 0.
         clip_range: Schedule,
     },
     /// [`KlPenalty`]

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_positive};
+use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_range};
 use crate::{
     kernel::{ValueLimit, value_loss},
     optim::Schedule,
@@ -37,13 +37,13 @@ pub enum ValueClip {
     /// towards its return is left alone, one that has moved away is fetched back. The form of CleanRL and of OpenAI's
     /// baselines.
     Pessimistic {
-        /// The range c, in the unit of the returns; positive.
+        /// The range c, in the unit of the returns; positive, and at the end of a schedule 0 or more.
         range: Schedule,
     },
     /// `(V_c - R)^2`: a value that has moved too far is left alone, even if it has moved away from its return. The form
     /// of Stable-Baselines3 (`clip_range_vf`).
     Hard {
-        /// The range c, in the unit of the returns; positive.
+        /// The range c, in the unit of the returns; positive, and at the end of a schedule 0 or more.
         range: Schedule,
     },
 }
@@ -73,7 +73,7 @@ impl LossTerm for Value {
         match self.clip {
             ValueClip::Off => Ok(()),
             ValueClip::Pessimistic { range } | ValueClip::Hard { range } => {
-                check_positive(self.name(), "clip range", range)
+                check_range(self.name(), "clip range", range)
             }
         }
     }

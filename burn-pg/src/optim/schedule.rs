@@ -75,6 +75,12 @@ impl Schedule {
             Self::Linear { start, end } | Self::Cosine { start, end } => [start, end],
         }
     }
+
+    /// Is it finite, and more than 0 as long as the end is not reached? There it may be 0.
+    pub(crate) fn is_positive_before_its_end(self) -> bool {
+        let [start, end] = self.ends();
+        start.is_finite() && start > 0.0 && end.is_finite() && end >= 0.0
+    }
 }
 
 impl From<f64> for Schedule {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     golden::{Number, golden},
-    precision::{assert_close, assert_trained_on},
+    precision::{assert_relative, assert_trained_on},
     trajectory::{Owned, double, single, trajectories},
 };
 
@@ -64,9 +64,9 @@ fn advantages_and_returns_are_those_of_the_field() {
     for case in &file.cases {
         let targets = estimate(case);
         let expected = case.expected.as_ref().unwrap();
-        assert_close(&targets.advantages, &double(&expected.advantages), 1e-10, &case.name);
+        assert_relative(&targets.advantages, &double(&expected.advantages), 1e-10, &case.name);
         let returns = expected.returns.as_ref().unwrap();
-        assert_close(&targets.returns, &double(returns), 1e-10, &case.name);
+        assert_relative(&targets.returns, &double(returns), 1e-10, &case.name);
         assert_trained_on(&targets.advantages, &double(&expected.advantages), &case.name);
         assert_trained_on(&targets.returns, &double(returns), &case.name);
     }
@@ -81,7 +81,7 @@ fn what_lies_behind_a_terminal_step_is_never_touched() {
     for case in cases {
         let expected = double(&case.expected.as_ref().unwrap().advantages);
         assert!(expected.iter().all(|advantage| advantage.is_finite()), "{}", case.name);
-        assert_close(&estimate(case).advantages, &expected, 1e-10, &case.name);
+        assert_relative(&estimate(case).advantages, &expected, 1e-10, &case.name);
     }
 }
 
@@ -109,7 +109,7 @@ fn discounted_rewards_up_to_a_bootstrap_are_torchrls() {
         let whole = RewardToGo { gamma: case.gamma, baseline: false, bootstrap: Bootstrap::NextValues };
         let expected = case.expected.as_ref().unwrap().rewards_to_go_bootstrapped.as_ref().unwrap();
         let targets = whole.estimate(&trajectory(case).view());
-        assert_close(&targets.returns, &double(expected), 1e-10, &case.name);
+        assert_relative(&targets.returns, &double(expected), 1e-10, &case.name);
         assert_trained_on(&targets.returns, &double(expected), &case.name);
     }
 }

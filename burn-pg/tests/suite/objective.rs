@@ -43,14 +43,15 @@ fn weights_and_hyperparameters_out_of_range_are_refused() {
     assert_eq!(refusal(1.0, Entropy), "the objective has two terms called `entropy_loss`");
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let expected = |what: &str| format!("{what} is {bad}, but must be more than 0");
+        let expected_of_range = |what: &str| format!("{}, and at the end 0 or more", expected(what));
         assert_eq!(
             refusal(1.0, PpoClip { clip_range: bad.into() }),
-            expected("`clip_range` of the term `policy_loss`")
+            expected_of_range("`clip_range` of the term `policy_loss`")
         );
         let target = KlPenalty { target: bad, ..KlPenalty::default() };
         assert_eq!(refusal(1.0, target), expected("`target` of the term `policy_loss`"));
         for clip in [ValueClip::Pessimistic { range: bad.into() }, ValueClip::Hard { range: bad.into() }] {
-            assert_eq!(refusal(1.0, Value { clip }), expected("`clip range` of the term `value_loss`"));
+            assert_eq!(refusal(1.0, Value { clip }), expected_of_range("`clip range` of the term `value_loss`"));
         }
         let message = refusal(1.0, KlPenalty { weight: bad, ..KlPenalty::default() });
         assert_eq!(message, format!("`weight` of the term `policy_loss` is {bad}, but must be between 1e-6 and 1e6"));

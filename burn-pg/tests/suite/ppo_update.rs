@@ -15,7 +15,7 @@ use burn_pg::{
 use crate::{
     golden::Array,
     network::{Weights, flat, recorded},
-    precision::{Precision, assert_close, values},
+    precision::{Precision, assert_close, assert_relative, values},
     recorded_update::{Hyper, Iteration, Moments, recorded_update},
     trajectory::rounded,
 };
@@ -126,8 +126,10 @@ fn check_moments(
     };
     let OptimiserState { steps, tensors } = learner.optimiser.state();
     assert_eq!(steps, expected.values().next().unwrap().step, "{what}");
+    // Second moments are far below 1, where an absolute bound says nothing. (That they are squares doubles the relative
+    // error of the gradients; in single precision this comes to less than 1e-6 of the largest.)
     let check = |name: &str, theirs: Vec<f64>| {
-        assert_close(&values(tensors[name].clone()), &theirs, tolerance(precision), &format!("{what} {name}"));
+        assert_relative(&values(tensors[name].clone()), &theirs, tolerance(precision), &format!("{what} {name}"));
     };
     check("first_moment", flat(|moments| &moments.exp_avg));
     check("second_moment", flat(|moments| &moments.exp_avg_sq));

@@ -76,11 +76,21 @@ pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) 
     }
 }
 
-/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the larger of 1
-/// and its expected size.
+/// Asserts that numbers agree, each within `tolerance` relative to the largest expected one. (Not to its own size: a
+/// small difference of large numbers has their rounding errors.)
+#[track_caller]
+pub fn assert_relative(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    let largest = expected.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+    let unit = if largest > 0.0 { largest } else { 1.0 };
+    let scaled = |numbers: &[f64]| numbers.iter().map(|number| number / unit).collect::<Vec<_>>();
+    assert_close(&scaled(ours), &scaled(expected), tolerance, &format!("{what}, in units of {unit}"));
+}
+
+/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the largest
+/// expected one.
 #[track_caller]
 #[allow(clippy::cast_possible_truncation)]
 pub fn assert_trained_on(ours: &[f64], expected: &[f64], what: &str) {
     let rounded: Vec<f64> = ours.iter().map(|&number| f64::from(number as f32)).collect();
-    assert_close(&rounded, expected, 1e-5, &format!("{what}, in single precision"));
+    assert_relative(&rounded, expected, 1e-5, &format!("{what}, in single precision"));
 }
