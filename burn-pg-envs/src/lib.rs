@@ -35,4 +35,4 @@ pub use registry::{make, register, spec, specs};
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::Space;
 pub use unknown::UnknownName;
-pub use vector::{Autoreset, SavedEnvs, StepBatch, VecEnv, VectorEnv};
+pub use vector::{Autoreset, EnvBlock, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     distribution::Distribution,
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{ActorCritic, HostWorkspace, Observation, Prediction},
     readback::read,
     rollout::{Recall, check_observations},
     streams,
@@ -71,24 +71,36 @@ pub fn evaluate<P: ActorCritic>(
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
 
     let mut recall = Recall::new(num_envs, policy.memory_len(), device);
+    let on_host = policy.on_host();
+    let mut workspace = HostWorkspace::new(&envs.spec().action_space);
     let mut playing = num_envs;
     for step in 1..=limit {
         let env_steps = u64::from(step - 1) * num_envs as u64;
         check_observations(&envs.batch().observations, num_envs, env_steps)?;
         let batch = envs.batch();
-        let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, device);
-        let Prediction { distribution, memory, .. } = policy.forward(recall.attach(observation, &[]));
-        recall.remember(memory);
-        let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
         actions.clear();
-        let chosen = if stochastic {
-            distribution.sample(&parameters, &mut streams, &mut actions, &mut Vec::new())
+        let chosen = if let Some(policy) = &on_host {
+            let (observations, masks) = (&batch.observations, &batch.action_masks);
+            match stochastic {
+                true => policy.sample(observations, masks, &mut streams, &mut actions, &mut Vec::new(), &mut workspace),
+                false => policy.act(observations, masks, &mut workspace),
+            }
         } else {
-            distribution.mode(&parameters, num_envs, &mut actions)
+            let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, device);
+            let Prediction { distribution, memory, .. } = policy.forward(recall.attach(observation, &[]));
+            recall.remember(memory);
+            let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+            let chosen = match stochastic {
+                true => distribution.sample(&parameters, &mut streams, &mut actions, &mut Vec::new()),
+                false => distribution.mode(&parameters, num_envs, &mut actions),
+            };
+            if chosen.is_ok() {
+                distribution.to_env(&mut actions);
+            }
+            chosen.map(|()| &actions)
         };
-        chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
-        distribution.to_env(&mut actions);
-        let batch = envs.step(actions.as_actions())?;
+        let chosen = chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
+        let batch = envs.step(chosen.as_actions())?;
         recall.forget(batch.ended());
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {

@@ -1,5 +1,7 @@
 //! Actions that are kept.
 
+use std::ops::Range;
+
 use crate::{Actions, EnvRng, Space};
 
 /// Actions in the order in which they were taken, each as flat as its space; the owned form of [`Actions`].
@@ -68,6 +70,37 @@ impl ActionBuffer {
             (other, Actions::MultiDiscrete(new)) => *other = Self::MultiDiscrete(new.to_vec()),
             (other, Actions::MultiBinary(new)) => *other = Self::MultiBinary(new.to_vec()),
             (other, Actions::Continuous(new)) => *other = Self::Continuous(new.to_vec()),
+        }
+    }
+
+    /// Numbers of all of them: N times the flat length of the action space.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.len(),
+            Self::MultiBinary(actions) => actions.len(),
+            Self::Continuous(actions) => actions.len(),
+        }
+    }
+
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends some of the numbers of another buffer.
+    ///
+    /// # Panics
+    /// If that has actions of another kind, or fewer numbers.
+    pub fn extend_from(&mut self, other: &Self, numbers: Range<usize>) {
+        match (self, other) {
+            (Self::Discrete(own), Self::Discrete(other)) | (Self::MultiDiscrete(own), Self::MultiDiscrete(other)) => {
+                own.extend_from_slice(&other[numbers]);
+            }
+            (Self::MultiBinary(own), Self::MultiBinary(other)) => own.extend_from_slice(&other[numbers]),
+            (Self::Continuous(own), Self::Continuous(other)) => own.extend_from_slice(&other[numbers]),
+            _ => panic!("actions of two kinds in one buffer"),
         }
     }
 

@@ -178,15 +178,15 @@ columns!(Rows<'_>);
 pub(super) struct Rows<'a> {
     /// Index of the first row in the whole batch.
     pub first: usize,
-    observations: &'a mut [f32],
-    rewards: &'a mut [f64],
-    terminated: &'a mut [bool],
-    truncated: &'a mut [bool],
-    valid: &'a mut [bool],
-    final_observations: &'a mut [f32],
-    action_masks: &'a mut [bool],
-    episode_returns: &'a mut [f64],
-    episode_lengths: &'a mut [u32],
+    pub observations: &'a mut [f32],
+    pub rewards: &'a mut [f64],
+    pub terminated: &'a mut [bool],
+    pub truncated: &'a mut [bool],
+    pub valid: &'a mut [bool],
+    pub final_observations: &'a mut [f32],
+    pub action_masks: &'a mut [bool],
+    pub episode_returns: &'a mut [f64],
+    pub episode_lengths: &'a mut [u32],
 }
 
 impl<'a> Rows<'a> {
@@ -203,6 +203,22 @@ impl<'a> Rows<'a> {
             action_masks: &mut batch.action_masks,
             episode_returns: &mut batch.episode_returns,
             episode_lengths: &mut batch.episode_lengths,
+        }
+    }
+
+    /// No rows.
+    pub fn none() -> Self {
+        Self {
+            first: 0,
+            observations: &mut [],
+            rewards: &mut [],
+            terminated: &mut [],
+            truncated: &mut [],
+            valid: &mut [],
+            final_observations: &mut [],
+            action_masks: &mut [],
+            episode_returns: &mut [],
+            episode_lengths: &mut [],
         }
     }
 

@@ -1,6 +1,7 @@
 //! Many copies of one environment, stepped as one batch.
 
 mod batch;
+mod block;
 mod parallel;
 mod saved;
 mod slot;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Actions, EnvError, EnvSpec, normalizer::ObservationNormalizer};
 
 pub use batch::StepBatch;
+pub use block::{EnvBlock, StepView, WholeBatch};
 pub use saved::SavedEnvs;
 pub use vec_env::VecEnv;
 
@@ -78,6 +80,16 @@ pub trait VectorEnv: Send {
     /// finite; the others have been stepped, and it must be reset.
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError>;
 
+    /// The environments in blocks of `size`, at least 1 (the last may be smaller), each to be stepped by itself: what comes of
+    /// it is what would have come of stepping all together. None if they have to be stepped together, as they do for
+    /// statistics over all of them. Default: none.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    fn blocks(&mut self, _size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>> {
+        None
+    }
+
     /// Everything that later steps depend on, mid-episode too.
     ///
     /// # Errors
@@ -104,6 +116,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
             fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError>;
+            fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>>;
             fn save(&self) -> Result<SavedEnvs, EnvError>;
             fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError>;
         }

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Autoreset, SavedEnvs, StepBatch, VectorEnv,
+    Autoreset, EnvBlock, SavedEnvs, StepBatch, VectorEnv,
     batch::{Columns, RowLens, Rows},
+    block::{SlotBlock, first_fault},
     parallel::{caught, step_in_parallel, step_one, step_one_by_one},
     saved::SavedSlot,
-    slot::{Progress, Rules, Slot},
+    slot::{Rules, Slot},
     workload::Workload,
 };
 use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
@@ -102,20 +103,20 @@ impl<E: Env> VecEnv<E> {
             }
         }
         self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
-        if self.failed { self.first_fault() } else { Ok(&self.batch) }
+        if self.failed { self.faulty() } else { Ok(&self.batch) }
     }
 
-    /// The error for the first environment that has just failed, if one has. The faults of the others are forgotten; they have
-    /// to be reset like the first.
+    /// What came of a reset or a step after which some environments may have failed.
     #[cold]
-    fn first_fault(&mut self) -> Result<&StepBatch, EnvError> {
-        let faults = self.slots.iter_mut().map(Slot::take_fault).enumerate().collect::<Vec<_>>();
-        match faults.into_iter().find_map(|(env, fault)| Some((env, fault?))) {
-            None => Ok(&self.batch),
-            Some((env, fault)) => {
-                let Progress { seed, steps, .. } = self.slots[env].progress;
-                Err(EnvError::Failed { env, seed, steps, fault })
-            }
+    fn faulty(&mut self) -> Result<&StepBatch, EnvError> {
+        first_fault(&mut self.slots, 0).map(|()| &self.batch)
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            lens: self.lens,
+            autoreset: self.autoreset,
+            time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX),
         }
     }
 
@@ -187,18 +188,22 @@ impl<E: Env> VectorEnv for VecEnv<E> {
             if let Some(env) = waiting {
                 return Err(EnvError::NeedsReset { env });
             }
+            self.failed = false;
         }
-        let rules = Rules {
-            lens: self.lens,
-            autoreset: self.autoreset,
-            time_limit: self.spec.max_episode_steps.unwrap_or(u32::MAX),
-        };
+        let rules = self.rules();
         let failed = match self.slots.len() {
             1 => step_one(&mut self.slots[0], &mut self.batch, &actions, rules),
             _ => self.step_many(&actions, rules),
         };
         self.failed |= failed;
-        if failed { self.first_fault() } else { Ok(&self.batch) }
+        if failed { self.faulty() } else { Ok(&self.batch) }
+    }
+
+    fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>> {
+        let rules = self.rules();
+        // Whether one of them fails will be looked at when they are stepped together again.
+        self.failed = true;
+        Some(SlotBlock::cut(&self.spec, rules, &mut self.slots, &mut self.batch, size))
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
-    space::bounds,
+    Actions, Autoreset, EnvBlock, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, StepView, VectorEnv,
+    normalizer::ObservationNormalizer, space::bounds,
 };
 
 /// What is done to a continuous action of K numbers before an environment takes it. Plain data.
@@ -70,6 +70,16 @@ impl ActionTransform {
         }
     }
 
+    /// The same actions, transformed, in memory that is kept from one time to the next.
+    fn applied<'a>(&self, actions: Actions<'_>, memory: &'a mut Vec<f32>) -> Actions<'a> {
+        memory.clear();
+        if let Actions::Continuous(given) = actions {
+            memory.extend_from_slice(given);
+        }
+        self.apply(memory);
+        Actions::Continuous(memory)
+    }
+
     /// The bounds that what is transformed has, for a box of `shape`.
     fn space(&self, shape: &[usize]) -> Space {
         let (bound, len) = match self {
@@ -127,6 +137,29 @@ fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvE
     }
 }
 
+/// A block of such environments.
+struct Block<'a> {
+    inner: Box<dyn EnvBlock + 'a>,
+    transform: &'a ActionTransform,
+    space: &'a Space,
+    actions: Vec<f32>,
+}
+
+impl EnvBlock for Block<'_> {
+    fn first(&self) -> usize {
+        self.inner.first()
+    }
+
+    fn view(&self) -> StepView<'_> {
+        self.inner.view()
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError> {
+        actions.check(self.space, self.inner.view().rewards.len())?;
+        self.inner.step(self.transform.applied(actions, &mut self.actions))
+    }
+}
+
 impl<V: VectorEnv> VectorEnv for TransformActions<V> {
     delegate::delegate! {
         to self.inner {
@@ -151,12 +184,13 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
         actions.check(&self.spec.action_space, self.inner.num_envs())?;
-        self.actions.clear();
-        if let Actions::Continuous(given) = actions {
-            self.actions.extend_from_slice(given);
-        }
-        self.transform.apply(&mut self.actions);
-        self.inner.step(Actions::Continuous(&self.actions))
+        self.inner.step(self.transform.applied(actions, &mut self.actions))
+    }
+
+    fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>> {
+        let (transform, space) = (&self.transform, &self.spec.action_space);
+        let wrap = |inner| -> Box<dyn EnvBlock> { Box::new(Block { inner, transform, space, actions: Vec::new() }) };
+        Some(self.inner.blocks(size)?.into_iter().map(wrap).collect())
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {

@@ -36,7 +36,7 @@ pub use squashed_gaussian::SquashedGaussian;
 pub use state_dependent::StateDependentGaussian;
 
 /// A batch of B distributions over actions.
-pub trait Distribution: Sized {
+pub trait Distribution: Clone + Send {
     /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
     fn parameters(&self) -> Tensor<2>;
 
@@ -59,7 +59,8 @@ pub trait Distribution: Sized {
     fn kl(&self, other: &Self) -> Tensor<1>;
 
     /// Draws one action for each row of `parameters` (as read back, `[B, P]` row-major), row `i` from `streams[i]`, and
-    /// appends the actions and their log-probabilities.
+    /// appends the actions and their log-probabilities. Of the batch itself it looks at the kind alone: there may be other
+    /// parameters, and of more rows or fewer.
     ///
     /// # Errors
     /// [`DistributionError`] if a row does not define a distribution; nothing has been appended then.
@@ -127,6 +128,13 @@ impl DistributionError {
         match *self {
             Self::NotANumber { row, .. } | Self::NothingPossible { row } => row,
         }
+    }
+
+    /// The same, in a batch of which this one is a part that begins at row `first`.
+    pub(crate) fn in_rows_from(mut self, first: usize) -> Self {
+        let (Self::NotANumber { row, .. } | Self::NothingPossible { row }) = &mut self;
+        *row += first;
+        self
     }
 }
 

@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 
 pub use activation::Activation;
 pub(crate) use flex::{
-    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, value_loss,
+    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, on_host, value_loss,
 };
 pub use host::vector;
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};

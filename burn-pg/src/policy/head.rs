@@ -10,8 +10,11 @@ use burn_pg_envs::Space;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
-use crate::distribution::{
-    AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
+use crate::{
+    distribution::{
+        AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
+    },
+    kernel::on_host,
 };
 
 /// Bounds of logarithms of standard deviations that a network puts out: those of soft actor-critic.
@@ -77,6 +80,52 @@ enum Kind {
     MultiCategorical(Vec<usize>),
     Bernoulli,
     Gaussian { len: usize, exploration: Exploration },
+}
+
+/// How outputs of a network on the host become parameters of a distribution.
+#[derive(Debug, Clone)]
+pub(super) enum HostHead {
+    /// They are the parameters.
+    Numbers,
+    /// They are logits, of which those of masked actions are minus infinity.
+    Logits,
+    /// They are means, followed by logarithms of deviations that are always the same.
+    Means { log_std: Vec<f32> },
+    /// They are means and logarithms of deviations; to these an offset is added.
+    Moments { offset: f32 },
+}
+
+impl HostHead {
+    /// Puts the parameters that `outputs` (shape `[B, outputs]`) stand for in place of `parameters`. The masks of actions
+    /// are empty if there are none.
+    pub fn parameters(&self, outputs: &[f32], width: usize, action_masks: &[bool], parameters: &mut Vec<f32>) {
+        parameters.clear();
+        match self {
+            Self::Means { log_std } => {
+                for means in outputs.chunks_exact(width) {
+                    parameters.extend_from_slice(means);
+                    parameters.extend_from_slice(log_std);
+                }
+                return;
+            }
+            _ => parameters.extend_from_slice(outputs),
+        }
+        match self {
+            Self::Logits => {
+                for (logit, &possible) in parameters.iter_mut().zip(action_masks) {
+                    *logit = if possible { *logit } else { f32::NEG_INFINITY };
+                }
+            }
+            Self::Moments { offset } => {
+                #[allow(clippy::cast_possible_truncation)] // they are small integers
+                let (low, high) = (LOG_STD.0 as f32, LOG_STD.1 as f32);
+                for log_std in parameters.chunks_exact_mut(width).flat_map(|row| &mut row[width / 2..]) {
+                    *log_std = (*log_std + offset).clamp(low, high);
+                }
+            }
+            Self::Numbers | Self::Means { .. } => {}
+        }
+    }
 }
 
 impl Head {
@@ -164,6 +213,20 @@ impl Head {
                     }
                 }
             },
+        }
+    }
+
+    /// How outputs of a network on the host become parameters of the distribution; none if there is no such way.
+    pub(super) fn on_host(&self) -> Option<HostHead> {
+        match (&self.kind, &self.log_std) {
+            (Kind::Categorical | Kind::MultiCategorical(_), _) => Some(HostHead::Logits),
+            (Kind::Bernoulli, _) => Some(HostHead::Numbers),
+            (Kind::Gaussian { .. }, Some(log_std)) => Some(HostHead::Means { log_std: on_host(log_std.val())? }),
+            (Kind::Gaussian { exploration, .. }, None) if exploration.sde.is_none() => {
+                #[allow(clippy::cast_possible_truncation)] // networks on the host are in single precision
+                Some(HostHead::Moments { offset: exploration.log_std as f32 })
+            }
+            (Kind::Gaussian { .. }, None) => None,
         }
     }
 

@@ -8,10 +8,13 @@ use burn::{
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
 use super::{
-    Activation, ActorCritic, Cell, CellKind, Exploration, Head, Observation, Prediction, UnsupportedSpace,
+    Activation, ActorCritic, Cell, CellKind, Exploration, Head, HostPolicy, Observation, Prediction, UnsupportedSpace,
     init::orthogonal_linear,
 };
-use crate::{distribution::AnyDistribution, kernel::perceptron};
+use crate::{
+    distribution::AnyDistribution,
+    kernel::{host::Network, on_host, perceptron},
+};
 
 /// The gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -44,6 +47,11 @@ impl Mlp {
         Self { layers: layers.collect(), activation }
     }
 
+    /// Where its weights are.
+    pub(super) fn device(&self) -> Device {
+        self.layers[0].weight.val().device()
+    }
+
     /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
@@ -70,6 +78,20 @@ impl Mlp {
     pub fn output(&self, features: Tensor<2>) -> Tensor<2> {
         self.layers.last().expect("a network has a layer").forward(features)
     }
+}
+
+/// Networks one after the other as one, on the host, with an activation between any two layers; none if there is no such
+/// copy, or their activations differ.
+pub(super) fn chain_on_host(networks: &[&Mlp]) -> Option<Network<f32>> {
+    let activation = networks.first()?.activation;
+    if networks.iter().any(|network| network.activation != activation) {
+        return None;
+    }
+    let layers = networks.iter().flat_map(|network| &network.layers);
+    let layers: Option<Vec<(Vec<f32>, Vec<f32>)>> =
+        layers.map(|layer| Some((on_host(layer.weight.val())?, on_host(layer.bias.as_ref()?.val())?))).collect();
+    let layers = layers?;
+    Some(Network::new(layers.iter().map(|(weight, bias)| (&weight[..], &bias[..])), activation, false))
 }
 
 /// The networks of an actor and a critic.
@@ -198,6 +220,16 @@ impl ActorCritic for MlpActorCritic {
         };
         let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
         Prediction { distribution, values, memory }
+    }
+
+    /// On the `flex` backend, in single precision, for a policy that neither remembers nor holds its noise.
+    fn on_host(&self) -> Option<HostPolicy<AnyDistribution>> {
+        if self.memory.is_some() {
+            return None;
+        }
+        let behind_trunk = |network| self.trunk.iter().chain([network]).collect::<Vec<&Mlp>>();
+        let critic = self.critic.as_ref().map(behind_trunk);
+        HostPolicy::new(&behind_trunk(&self.actor), critic.as_deref(), &self.head)
     }
 
     fn memory_len(&self) -> usize {

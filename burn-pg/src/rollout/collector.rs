@@ -4,15 +4,19 @@ use std::mem;
 
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
-    wrapper::{EpisodeStats, ObservationNormalizer, RecordEpisodes},
+    ActionBuffer, Autoreset, EnvBlock, EnvError, EnvSpec, VectorEnv, WholeBatch,
+    wrapper::{EpisodeStats, ObservationNormalizer},
 };
+use rayon::prelude::*;
 
-use super::{History, Recall, Rollout, SequenceSpec};
+use super::{
+    History, Recall, Rollout, SequenceSpec,
+    block::{BlockRecord, Failure, Run, join},
+};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{ActorCritic, HostPolicy, Observation, Prediction},
     readback::read,
     streams,
 };
@@ -29,7 +33,8 @@ pub enum RolloutLength {
 
 /// Runs a policy in a batch of environments and records rollouts.
 pub struct Collector {
-    envs: RecordEpisodes<Box<dyn VectorEnv>>,
+    envs: Box<dyn VectorEnv>,
+    episodes: EpisodeStats,
     /// One stream an environment, to sample its actions from.
     streams: Vec<ActionStream>,
     length: RolloutLength,
@@ -40,6 +45,10 @@ pub struct Collector {
     /// The last actions, as the environments take them.
     taken: ActionBuffer,
     rollout: Rollout,
+    /// Environments that one thread takes through a rollout, if the policy acts on the host.
+    block_size: usize,
+    /// What they have done.
+    blocks: Vec<BlockRecord>,
     /// Is the rollout as long as it was to become? One that failed is not, and may have columns of several lengths.
     whole: bool,
     env_steps: u64,
@@ -50,8 +59,12 @@ impl Collector {
     ///
     /// # Errors
     /// [`EnvError::Failed`] if an environment cannot be reset.
-    pub fn new(envs: Box<dyn VectorEnv>, length: RolloutLength, seed: u64, device: &Device) -> Result<Self, EnvError> {
-        let mut envs = RecordEpisodes::new(envs);
+    pub fn new(
+        mut envs: Box<dyn VectorEnv>,
+        length: RolloutLength,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, EnvError> {
         envs.set_autoreset(Autoreset::SameStep);
         envs.reset(seed)?;
         let actions = ActionBuffer::new(&envs.spec().action_space);
@@ -59,7 +72,10 @@ impl Collector {
             streams: streams::actions(seed, envs.num_envs()),
             taken: actions.clone(),
             rollout: Rollout::new(envs.num_envs(), actions),
+            block_size: default_block_size(envs.num_envs()),
+            blocks: Vec::new(),
             envs,
+            episodes: EpisodeStats::default(),
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
@@ -78,6 +94,19 @@ impl Collector {
     pub fn with_sequences(mut self, sequences: SequenceSpec) -> Self {
         assert!(self.recall.is_none(), "rollouts are cut in one way from the first to the last");
         self.sequences = sequences.within(self.length);
+        self
+    }
+
+    /// Lets one thread take so many environments, at least 1, through a whole rollout, if the policy has a copy to act with
+    /// [on the host](ActorCritic::on_host). The numbers do not depend on it. Default: a sixteenth of the environments, but no
+    /// fewer than 4 and no more than 64.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    #[must_use]
+    pub fn with_block_size(mut self, size: usize) -> Self {
+        assert!(size > 0, "a block has an environment");
+        self.block_size = size;
         self
     }
 
@@ -113,7 +142,7 @@ impl Collector {
     /// Statistics of the episodes that have ended so far.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
-        self.envs.episodes()
+        &self.episodes
     }
 
     /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
@@ -151,19 +180,90 @@ impl Collector {
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
-        match self.length {
-            RolloutLength::Steps(steps) => {
-                for _ in 0..steps {
-                    self.act(policy)?;
-                    self.step(&mut truncations)?;
-                }
-                self.rollout.valid.resize(self.rollout.len(), true);
-            }
-            RolloutLength::Episodes => self.play_episodes(policy, &mut truncations)?,
+        if self.length == RolloutLength::Episodes {
+            self.envs.reset_where(&vec![true; self.rollout.num_envs])?;
+            let num_envs = self.rollout.num_envs;
+            self.recall().forget(0..num_envs);
         }
-        self.bootstrap(policy, &truncations)?;
+        if let Some(policy) = policy.on_host() {
+            self.play_on_host(&policy, &mut truncations)?;
+            self.rollout.valid.resize(self.rollout.len(), true);
+            self.rollout.values = policy.values(&self.rollout.observations).unwrap_or_default();
+            let values = policy.values(&self.unseen(&truncations)?);
+            self.bootstrap(values, &truncations);
+        } else {
+            self.play(policy, &mut truncations)?;
+            self.rollout.valid.resize(self.rollout.len(), true);
+            let values = self.values_of_unseen(policy, &truncations)?;
+            self.bootstrap(values, &truncations);
+        }
         self.whole = true;
         Ok(&self.rollout)
+    }
+
+    fn play<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
+        match self.length {
+            RolloutLength::Steps(steps) => (0..steps).try_for_each(|_| {
+                self.act(policy)?;
+                self.step(truncations)
+            }),
+            RolloutLength::Episodes => self.play_episodes(policy, truncations),
+        }
+    }
+
+    /// Lets blocks of environments go through the rollout on several threads, and puts together what they did.
+    fn play_on_host<D: Distribution>(
+        &mut self,
+        policy: &HostPolicy<D>,
+        truncations: &mut Truncations,
+    ) -> Result<(), Error> {
+        let (num_envs, spec) = (self.rollout.num_envs, self.envs.spec().clone());
+        // Where all have to be stepped together, or to wait for each other's ends, they are one block.
+        let size = match self.length {
+            RolloutLength::Steps(_) if self.envs.blocks(self.block_size).is_some() => self.block_size.min(num_envs),
+            _ => num_envs,
+        };
+        if self.blocks.first().is_none_or(|block| block.rollout.num_envs != size) {
+            let sizes = (0..num_envs).step_by(size).map(|first| size.min(num_envs - first));
+            self.blocks = sizes.map(|size| BlockRecord::new(&spec, size)).collect();
+        }
+        let envs: Vec<Box<dyn EnvBlock>> = match size < num_envs {
+            true => self.envs.blocks(size).expect("there were blocks before"),
+            false => vec![Box::new(WholeBatch(&mut *self.envs))],
+        };
+        let recall = self.recall.as_mut().expect("it was made before the first step");
+        let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
+        let env_steps = [self.env_steps, num_envs as u64];
+        let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
+        let length = self.length;
+        let run = |(policy, (env, ((streams, begins), record)))| {
+            let run = Run { policy: &policy, env, streams, begins, record, env_steps };
+            match length {
+                RolloutLength::Steps(steps) => run.steps(steps),
+                RolloutLength::Episodes => run.episodes(),
+            }
+        };
+        let outcomes: Vec<Result<(), Failure>> = match runs.len() > 1 && rayon::current_num_threads() > 1 {
+            true => runs.into_par_iter().map(run).collect(),
+            false => runs.into_iter().map(run).collect(),
+        };
+        let observation_len = spec.observation_space.flat_len();
+        // Of several failures, the one that comes first if all are stepped together. (The first of a step is the first block's.)
+        let failures = outcomes.into_iter().filter_map(Result::err);
+        if let Some(Failure { step, error }) = failures.min_by_key(|failure| failure.step) {
+            self.env_steps += (step * num_envs) as u64;
+            return Err(error);
+        }
+        let Self { rollout, blocks, episodes, .. } = self;
+        join(blocks, rollout, observation_len, |ended, observation| {
+            episodes.push(ended.episode_return, ended.length);
+            if let Some(observation) = observation {
+                truncations.rows.push(ended.row);
+                truncations.observations.extend_from_slice(observation);
+            }
+        });
+        self.env_steps += self.rollout.len() as u64;
+        Ok(())
     }
 
     /// Prepares to remember so many numbers of each environment.
@@ -190,9 +290,6 @@ impl Collector {
 
     /// Steps until every environment has ended an episode.
     fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
-        self.envs.reset_where(&vec![true; self.rollout.num_envs])?;
-        let num_envs = self.rollout.num_envs;
-        self.recall().forget(0..num_envs);
         let mut playing = vec![true; self.rollout.num_envs];
         while playing.contains(&true) {
             self.act(policy)?;
@@ -242,7 +339,16 @@ impl Collector {
     fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
-        let batch = self.envs.step(self.taken.as_actions())?;
+        let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
+        // If one environment fails, the episodes of others may have ended all the same.
+        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            let batch = self.envs.batch();
+            for env in batch.ended() {
+                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+            }
+        }
+        outcome?;
+        let batch = self.envs.batch();
         #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
         let rewards = batch.rewards.iter().map(|&reward| reward as f32);
         self.rollout.rewards.extend(rewards);
@@ -264,20 +370,33 @@ impl Collector {
         Ok(())
     }
 
-    /// Fills in the values of the observations that followed each step.
-    fn bootstrap<P: ActorCritic>(&mut self, policy: &P, truncations: &Truncations) -> Result<(), Error> {
-        // The observations after the last step and the final ones of truncated episodes, in one batch.
+    /// The observations after the last step, and the final ones of truncated episodes, whose values are not known yet.
+    fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
         let mut unseen = self.envs.batch().observations.clone();
         check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
         unseen.extend_from_slice(&truncations.observations);
+        Ok(unseen)
+    }
+
+    fn values_of_unseen<P: ActorCritic>(
+        &mut self,
+        policy: &P,
+        truncations: &Truncations,
+    ) -> Result<Option<Vec<f32>>, Error> {
         let rows = self.rollout.num_envs + truncations.rows.len();
         // The value of a state does not depend on what is possible in it.
-        let unseen = Observation::upload(unseen, &[], rows, &self.device);
+        let unseen = Observation::upload(self.unseen(truncations)?, &[], rows, &self.device);
         let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
-            return Ok(());
+            return Ok(None);
         };
         let [values] = read([values])?;
-        let (last, finals) = values.split_at(self.rollout.num_envs);
+        Ok(Some(values))
+    }
+
+    /// Fills in the values of the observations that followed each step, given those of the [`unseen`](Self::unseen) ones.
+    fn bootstrap(&mut self, values: Option<Vec<f32>>, truncations: &Truncations) {
+        let Some(of_unseen) = values else { return };
+        let (last, finals) = of_unseen.split_at(self.rollout.num_envs);
 
         let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
         next_values.extend_from_slice(&values[*num_envs..]);
@@ -290,8 +409,13 @@ impl Collector {
                 *value = 0.0;
             }
         }
-        Ok(())
     }
+}
+
+/// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's
+/// vectors, and no more than stay in its cache.
+fn default_block_size(num_envs: usize) -> usize {
+    num_envs.div_ceil(16).clamp(4, 64)
 }
 
 /// Reads the parameters of distributions, and values if there are any, with one synchronisation.
@@ -308,7 +432,7 @@ pub(crate) fn check_observations(observations: &[f32], num_envs: usize, env_step
     rows.try_for_each(|(env, row)| check_row(row, env, env_steps))
 }
 
-fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
+pub(super) fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
     match row.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(Error::Observation { update: None, env, index, value: row[index], env_steps }),

@@ -1,6 +1,7 @@
 //! Acting, and recording what happened.
 
 mod batch;
+mod block;
 mod collector;
 mod history;
 mod recall;

@@ -29,6 +29,11 @@ impl Recall {
         &self.begins
     }
 
+    /// The same, for those who step the environments without it.
+    pub fn begins_mut(&mut self) -> &mut [bool] {
+        &mut self.begins
+    }
+
     /// The observations of all environments, with what is remembered of each; after them, those of the episodes that
     /// `cut_off` remembers (shape `[rows, M]`).
     pub fn attach(&self, observations: Observation, cut_off: &[Tensor<2>]) -> Observation {

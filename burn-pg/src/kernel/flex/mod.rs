@@ -13,4 +13,5 @@ pub use categorical::{entropy as categorical_entropy, log_prob as categorical_lo
 pub use optim::{adam_step, clip_global_norm};
 pub use perceptron::perceptron;
 pub use ppo_clip::clipped_surrogate;
+pub use primitive::on_host;
 pub use value::value_loss;

@@ -116,6 +116,12 @@ macro_rules! stored {
 stored!(f32);
 stored!(f64);
 
+/// A copy of the numbers of a tensor of the `flex` backend; none if it is one of another, or not in single precision.
+pub fn on_host<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
+    let values = Primitive::of(tensor)?.values();
+    (values.dtype() == DType::F32).then(|| f32::numbers(&values).to_vec())
+}
+
 /// The integers of a tensor of the `flex` backend, which is on a device with autodiff or without.
 pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
     let mut kind = tensor.into_dispatch().kind;

@@ -9,7 +9,7 @@ mod tile;
 pub mod vector;
 
 pub(crate) use adam::{AdamStep, adam};
-pub(crate) use network::{Network, Slopes, Trace};
+pub(crate) use network::{Network, Slopes, Trace, Workspace};
 pub(crate) use real::Real;
 pub(crate) use reduce::{mean, square};
 pub(crate) use vector::vectorised;

@@ -1,0 +1,167 @@
+//! Some environments of a batch, stepped by themselves.
+
+use super::{
+    Autoreset, StepBatch, VectorEnv,
+    batch::Rows,
+    parallel::step_one_by_one,
+    slot::{Progress, Rules, Slot},
+};
+use crate::{Actions, Env, EnvError, EnvSpec};
+
+/// Consecutive environments of a batch, which are stepped without regard to the others. Made by
+/// [`VectorEnv::blocks`]; what they do is written to the batch that they are of.
+pub trait EnvBlock: Send {
+    /// Index of the first of them in the whole batch.
+    fn first(&self) -> usize;
+
+    /// What the last reset or step produced.
+    fn view(&self) -> StepView<'_>;
+
+    /// Takes one action in each of them.
+    ///
+    /// # Errors
+    /// As [`VectorEnv::step`]; the indices in errors are those in the whole batch.
+    fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError>;
+}
+
+/// The rows of a [`StepBatch`], or of consecutive environments of it: N of them.
+#[derive(Debug, Clone, Copy)]
+pub struct StepView<'a> {
+    /// Observations to act on next. Shape `[N, D]`.
+    pub observations: &'a [f32],
+    /// Rewards. Shape `[N]`.
+    pub rewards: &'a [f64],
+    /// Episodes that ended in a terminal state. Shape `[N]`.
+    pub terminated: &'a [bool],
+    /// Episodes that were cut off. Shape `[N]`.
+    pub truncated: &'a [bool],
+    /// Actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
+    pub action_masks: &'a [bool],
+    /// Where an episode ended: its last observation. Shape `[N, D]`.
+    pub final_observations: &'a [f32],
+    /// Where an episode ended: its return. Shape `[N]`.
+    pub episode_returns: &'a [f64],
+    /// Where an episode ended: its length in steps. Shape `[N]`.
+    pub episode_lengths: &'a [u32],
+}
+
+impl StepView<'_> {
+    /// Indices of the environments whose episode ended in this step, for either reason.
+    pub fn ended(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
+    }
+}
+
+macro_rules! view {
+    ($rows:expr) => {{
+        let rows = $rows;
+        StepView {
+            observations: &rows.observations,
+            rewards: &rows.rewards,
+            terminated: &rows.terminated,
+            truncated: &rows.truncated,
+            action_masks: &rows.action_masks,
+            final_observations: &rows.final_observations,
+            episode_returns: &rows.episode_returns,
+            episode_lengths: &rows.episode_lengths,
+        }
+    }};
+}
+
+impl StepBatch {
+    /// All rows.
+    #[must_use]
+    pub fn view(&self) -> StepView<'_> {
+        view!(self)
+    }
+}
+
+/// A whole batch as one block.
+pub struct WholeBatch<'a>(pub &'a mut dyn VectorEnv);
+
+impl EnvBlock for WholeBatch<'_> {
+    fn first(&self) -> usize {
+        0
+    }
+
+    fn view(&self) -> StepView<'_> {
+        self.0.batch().view()
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError> {
+        self.0.step(actions).map(|_| ())
+    }
+}
+
+/// A block of a [`VecEnv`](super::VecEnv).
+pub(super) struct SlotBlock<'a, E> {
+    spec: &'a EnvSpec,
+    rules: Rules,
+    first: usize,
+    slots: &'a mut [Slot<E>],
+    rows: Rows<'a>,
+    /// May an environment have to be reset first?
+    may_wait: bool,
+}
+
+impl<'a, E: Env> SlotBlock<'a, E> {
+    /// Cuts slots and the rows that belong to them into blocks of `size`.
+    pub fn cut(
+        spec: &'a EnvSpec,
+        rules: Rules,
+        slots: &'a mut [Slot<E>],
+        batch: &'a mut StepBatch,
+        size: usize,
+    ) -> Vec<Box<dyn EnvBlock + 'a>> {
+        let may_wait = rules.autoreset == Autoreset::Disabled;
+        let mut rest = Rows::new(batch);
+        let block = |slots: &'a mut [Slot<E>]| {
+            let (mut rows, after) = std::mem::replace(&mut rest, Rows::none()).split_at(slots.len());
+            rest = after;
+            let first = std::mem::take(&mut rows.first);
+            let may_wait = may_wait || slots.iter().any(|slot| slot.needs_reset(rules.autoreset));
+            Box::new(SlotBlock { spec, rules, first, slots, rows, may_wait }) as Box<dyn EnvBlock>
+        };
+        slots.chunks_mut(size).map(block).collect()
+    }
+}
+
+impl<E: Env> EnvBlock for SlotBlock<'_, E> {
+    fn first(&self) -> usize {
+        self.first
+    }
+
+    fn view(&self) -> StepView<'_> {
+        view!(&self.rows)
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError> {
+        actions.check(&self.spec.action_space, self.slots.len())?;
+        if self.may_wait
+            && let Some(env) = self.slots.iter().position(|slot| slot.needs_reset(self.rules.autoreset))
+        {
+            return Err(EnvError::NeedsReset { env: self.first + env });
+        }
+        match step_one_by_one(self.slots, &mut self.rows, &actions, self.rules) {
+            false => Ok(()),
+            true => {
+                self.may_wait = true;
+                first_fault(self.slots, self.first)
+            }
+        }
+    }
+}
+
+/// The error for the first environment that has just failed, if one has; `first` is the index of the first slot. The faults
+/// of the others are forgotten; they have to be reset like the first.
+#[cold]
+pub(super) fn first_fault<E: Env>(slots: &mut [Slot<E>], first: usize) -> Result<(), EnvError> {
+    let faults = slots.iter_mut().map(Slot::take_fault).enumerate().collect::<Vec<_>>();
+    match faults.into_iter().find_map(|(i, fault)| Some((i, fault?))) {
+        None => Ok(()),
+        Some((i, fault)) => {
+            let Progress { seed, steps, .. } = slots[i].progress;
+            Err(EnvError::Failed { env: first + i, seed, steps, fault })
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Acting without tensors.
+
+use burn::tensor::Tensor;
+use burn_pg_envs::{ActionBuffer, Space};
+
+use super::{Head, Mlp, Observation, head::HostHead, mlp::chain_on_host};
+use crate::{
+    distribution::{ActionStream, AnyDistribution, Distribution, DistributionError},
+    kernel::host::{Network, Workspace},
+};
+
+/// Most rows that one thread takes through a network.
+const ROWS: usize = 256;
+
+/// A copy of a policy on the host, as it was when the copy was made. It acts without tensors, and in memory that is kept from
+/// one call to the next: a step costs no more than its arithmetic.
+///
+/// ```
+/// use burn_pg::{
+///     burn::tensor::Device,
+///     policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape},
+/// };
+/// use burn_pg_envs::{EnvRng, make};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let envs = make("CartPole-v1", 1)?;
+/// let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), &mut EnvRng::new(0), &Device::flex())?;
+/// let policy = policy.on_host().expect("there is one on the flex backend");
+/// let mut workspace = HostWorkspace::new(&envs.spec().action_space);
+/// let actions = policy.act(&[0.01, -0.02, 0.03, 0.04], &[], &mut workspace)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct HostPolicy<D> {
+    actor: Network<f32>,
+    critic: Option<Network<f32>>,
+    head: HostHead,
+    /// Of one row. It knows how parameters become actions.
+    distribution: D,
+}
+
+/// Memory to act in.
+#[derive(Debug, Clone)]
+pub struct HostWorkspace {
+    network: Workspace<f32>,
+    parameters: Vec<f32>,
+    actions: ActionBuffer,
+    /// Numbers that an action is made of.
+    action_len: usize,
+}
+
+impl HostWorkspace {
+    /// Memory for actions of `space`.
+    #[must_use]
+    pub fn new(space: &Space) -> Self {
+        let (actions, action_len) = (ActionBuffer::new(space), space.flat_len());
+        Self { network: Workspace::default(), parameters: Vec::new(), actions, action_len }
+    }
+}
+
+impl HostPolicy<AnyDistribution> {
+    /// From an actor and a critic that are perceptrons one after the other, with an activation between any two layers of them;
+    /// none if they are not on the `flex` backend in single precision, or the head holds its noise.
+    ///
+    /// # Panics
+    /// If there is an actor or a critic of no networks.
+    #[must_use]
+    pub fn new(actor: &[&Mlp], critic: Option<&[&Mlp]>, head: &Head) -> Option<Self> {
+        let head_on_host = head.on_host()?;
+        let device = actor[0].device();
+        let actor = chain_on_host(actor)?;
+        let critic = match critic {
+            None => None,
+            Some(critic) => Some(chain_on_host(critic)?),
+        };
+        let observation = Observation::from(Tensor::zeros([1, actor.inputs()], &device));
+        let distribution = head.distribution(Tensor::zeros([1, actor.outputs()], &device), None, &observation);
+        Some(Self { actor, critic, head: head_on_host, distribution })
+    }
+}
+
+impl<D: Distribution> HostPolicy<D> {
+    /// The most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape `[B, M]`, or
+    /// empty) says are possible, as the environment takes them. Allocates no memory if there are no more rows than before.
+    ///
+    /// # Errors
+    /// [`DistributionError`] if an observation leads to numbers that define no distribution.
+    ///
+    /// # Panics
+    /// If the observations are not of the length that the policy was made for.
+    pub fn act<'a>(
+        &self,
+        observations: &[f32],
+        action_masks: &[bool],
+        workspace: &'a mut HostWorkspace,
+    ) -> Result<&'a ActionBuffer, DistributionError> {
+        self.parameters(observations, action_masks, workspace);
+        let HostWorkspace { parameters, actions, .. } = workspace;
+        actions.clear();
+        self.distribution.mode(parameters, observations.len() / self.actor.inputs(), actions)?;
+        self.distribution.to_env(actions);
+        Ok(actions)
+    }
+
+    /// Draws an action for each of B observations, row `i` from `streams[i]`, and appends the actions as they are learnt from
+    /// and their log-probabilities. Returns the actions as the environment takes them.
+    ///
+    /// # Errors
+    /// As [`act`](Self::act); nothing has been appended then.
+    ///
+    /// # Panics
+    /// As [`act`](Self::act).
+    pub fn sample<'a>(
+        &self,
+        observations: &[f32],
+        action_masks: &[bool],
+        streams: &mut [ActionStream],
+        actions: &mut ActionBuffer,
+        log_probs: &mut Vec<f32>,
+        workspace: &'a mut HostWorkspace,
+    ) -> Result<&'a ActionBuffer, DistributionError> {
+        self.parameters(observations, action_masks, workspace);
+        self.distribution.sample(&workspace.parameters, streams, actions, log_probs)?;
+        workspace.actions.set(actions.last(streams.len() * workspace.action_len));
+        self.distribution.to_env(&mut workspace.actions);
+        Ok(&workspace.actions)
+    }
+
+    /// Values of observations (shape `[B, D]`), if there is a critic. Shape `[B]`.
+    pub(crate) fn values(&self, observations: &[f32]) -> Option<Vec<f32>> {
+        self.critic.as_ref().map(|critic| critic.infer_many(observations))
+    }
+
+    /// Leaves the parameters of the distributions in the workspace.
+    fn parameters(&self, observations: &[f32], action_masks: &[bool], workspace: &mut HostWorkspace) {
+        let HostWorkspace { network, parameters, .. } = workspace;
+        let width = self.actor.outputs();
+        if observations.len() > ROWS * self.actor.inputs() {
+            let outputs = self.actor.infer_many(observations);
+            return self.head.parameters(&outputs, width, action_masks, parameters);
+        }
+        self.head.parameters(self.actor.infer(observations, network), width, action_masks, parameters);
+    }
+}
