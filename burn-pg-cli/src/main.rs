@@ -11,6 +11,11 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// Keeps the memory of tensors for the next ones, where the allocator of the system may give it back each time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Policy-gradient reinforcement learning on any CPU or GPU
 #[derive(Parser)]
@@ -27,6 +32,7 @@ enum Command {
     Envs(commands::envs::Args),
     EnvTrace(commands::env_trace::Args),
     Devices(commands::devices::Args),
+    Bench(commands::bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Command::Envs(args) => commands::envs::run(&args),
         Command::EnvTrace(args) => commands::env_trace::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

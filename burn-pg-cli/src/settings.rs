@@ -12,8 +12,7 @@ use toml::{Table, Value};
 use crate::presets;
 
 /// The settings a user can give.
-#[derive(Args)]
-#[command(override_usage = "burn-pg train <ENV> [OPTIONS]")]
+#[derive(Args, Clone)]
 pub struct Settings {
     /// The environment to train in; `burn-pg envs` lists them
     #[arg(value_name = "ENV")]
@@ -53,6 +52,15 @@ pub struct Resolved {
 }
 
 impl Settings {
+    /// The same, with an environment and a preset in place of those that are not given.
+    pub fn or(self, env: &str, preset: &str) -> Self {
+        let has_env = self.env.is_some() || self.set.iter().any(|setting| !setting.contains('='));
+        let env = if has_env { self.env } else { Some(env.into()) };
+        let has_preset = self.preset.is_some() || self.config.is_some() || self.algo.is_some();
+        let preset = if has_preset { self.preset } else { Some(preset.into()) };
+        Self { env, preset, ..self }
+    }
+
     /// The configuration they add up to.
     pub fn resolve(&self) -> Result<Resolved> {
         let (env, set) = self.positional()?;

@@ -10,6 +10,7 @@ use crate::{
         flatten_parameters, replace_parameters,
     },
     policy::ActorCritic,
+    profile::{Phase, during},
     rollout::Batch,
 };
 
@@ -39,11 +40,13 @@ impl<P: ActorCritic> Learner<P> {
     /// If `micro_batch_size` is 0.
     pub fn step(&mut self, minibatch: Batch, learning_rate: f64) -> Vec<Metric> {
         let (gradient, mut metrics) = self.gradient(minibatch);
-        let (gradient, norm) = clip_global_norm(gradient, self.max_grad_norm);
-        let parameters = flatten_parameters(&self.policy);
-        let parameters = self.optimiser.step(learning_rate, parameters, gradient);
-        self.policy = replace_parameters(self.policy.clone(), parameters);
-        metrics.push(("grad_norm", norm));
+        during(Phase::Optimiser, || {
+            let (gradient, norm) = clip_global_norm(gradient, self.max_grad_norm);
+            let parameters = flatten_parameters(&self.policy);
+            let parameters = self.optimiser.step(learning_rate, parameters, gradient);
+            self.policy = replace_parameters(self.policy.clone(), parameters);
+            metrics.push(("grad_norm", norm));
+        });
         metrics
     }
 
@@ -55,7 +58,7 @@ impl<P: ActorCritic> Learner<P> {
     pub fn gradient(&self, mut minibatch: Batch) -> (Tensor<1>, Vec<Metric>) {
         // A statistic of the whole minibatch, so it comes before any cut.
         if self.normalize_advantages {
-            minibatch = normalize_advantages(minibatch);
+            minibatch = during(Phase::Advantage, || normalize_advantages(minibatch));
         }
         match self.micro_batch_size {
             Some(size) if size < minibatch.num_rows() => self.accumulate(&minibatch, size),
@@ -104,8 +107,11 @@ impl<P: ActorCritic> Learner<P> {
     }
 
     fn differentiate(&self, samples: Batch) -> (Tensor<1>, Vec<Metric>) {
-        let prediction = self.policy.forward(samples.shown_to(&self.policy));
-        let output = self.objective.compute(&context(prediction, samples));
-        (flatten_gradients(&self.policy, &output.loss.backward()), output.metrics)
+        let output = during(Phase::Forward, || {
+            let prediction = self.policy.forward(samples.shown_to(&self.policy));
+            self.objective.compute(&context(prediction, samples))
+        });
+        let gradient = during(Phase::Backward, || flatten_gradients(&self.policy, &output.loss.backward()));
+        (gradient, output.metrics)
     }
 }

@@ -36,6 +36,7 @@
 
 pub mod advantage;
 pub mod algorithm;
+mod awake;
 mod blame;
 pub mod config;
 pub mod device;
@@ -51,6 +52,7 @@ mod metrics;
 mod minibatch;
 pub mod optim;
 pub mod policy;
+pub mod profile;
 mod readback;
 pub mod rollout;
 pub mod run_dir;

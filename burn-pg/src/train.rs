@@ -11,6 +11,7 @@ use burn_pg_envs::{
 use crate::{
     Error, Observer, UpdateStats,
     advantage::{AdvantageEstimator, Targets},
+    awake::with_threads_awake,
     blame::blame,
     config::{CheckedConfig, ConfigError},
     explained_variance,
@@ -19,6 +20,7 @@ use crate::{
     metric_log::MetricLog,
     optim::{Schedule, flatten_parameters},
     policy::ActorCritic,
+    profile::{Phase, during},
     rollout::{Batch, Collector, Rollout},
     streams,
     trust_region::TrustRegion,
@@ -172,10 +174,11 @@ impl<P: ActorCritic> Trainer<P> {
         };
         rollout.check_rewards(self.update, env_steps)?;
         rollout.check_predictions(self.update)?;
-        let targets = estimator.estimate(&rollout.trajectory());
+        let targets = during(Phase::Advantage, || estimator.estimate(&rollout.trajectory()));
         rollout.check_targets(&targets, self.update)?;
         let explained_variance = explained_by_values(rollout, &targets);
-        let batch = Batch { progress, ..Batch::new(rollout, &targets, &self.device) };
+        let batch = during(Phase::Gather, || Batch::new(rollout, &targets, &self.device));
+        let batch = Batch { progress, ..batch };
         let batch = match reference {
             None => batch,
             Some(reference) => batch.with_reference(reference),
@@ -189,13 +192,16 @@ impl<P: ActorCritic> Trainer<P> {
             learner.policy = policy;
             log.push(metrics);
         }
-        while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
-            let batch = batch.shuffled(&mut self.shuffle);
-            for minibatch in batch.minibatches(minibatch_size) {
-                log.push(learner.step(minibatch, learning_rate));
+        with_threads_awake(|| -> Result<(), Error> {
+            while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
+                let batch = during(Phase::Gather, || batch.shuffled(&mut self.shuffle));
+                for minibatch in batch.minibatches(minibatch_size) {
+                    log.push(learner.step(minibatch, learning_rate));
+                }
+                epochs += 1;
             }
-            epochs += 1;
-        }
+            Ok(())
+        })?;
 
         let losses = match log.read_means(self.update, flatten_parameters(&learner.policy).inner()) {
             Ok(losses) => losses,

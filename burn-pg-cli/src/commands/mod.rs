@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub mod bench;
 pub mod devices;
 pub mod env_trace;
 pub mod envs;

@@ -28,6 +28,7 @@ const RUNS: &str = "runs";
 
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]
+#[command(override_usage = "burn-pg train <ENV> [OPTIONS]")]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,

@@ -57,6 +57,12 @@ impl HostWorkspace {
         let (actions, action_len) = (ActionBuffer::new(space), space.flat_len());
         Self { network: Workspace::default(), parameters: Vec::new(), actions, action_len }
     }
+
+    /// The last actions, as the environment takes them.
+    #[must_use]
+    pub fn actions(&self) -> &ActionBuffer {
+        &self.actions
+    }
 }
 
 impl HostPolicy<AnyDistribution> {

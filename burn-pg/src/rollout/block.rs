@@ -1,6 +1,9 @@
 //! Rollouts of some of the environments, with a policy on the host: nothing waits for the others.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use burn_pg_envs::{ActionBuffer, EnvBlock, EnvSpec};
 
@@ -18,6 +21,9 @@ pub(super) struct BlockRecord {
     pub ended: Vec<Ended>,
     /// Final observations of those that were cut off. Shape `[rows, D]`.
     pub final_observations: Vec<f32>,
+    /// Time that the environments took, if it is measured, and that the policy took.
+    pub env_time: Duration,
+    pub inference_time: Duration,
     /// Steps taken.
     steps: usize,
     workspace: HostWorkspace,
@@ -50,6 +56,8 @@ pub(super) struct Run<'a, D> {
     pub record: &'a mut BlockRecord,
     /// Steps of all environments before the rollout, and how many each step adds.
     pub env_steps: [u64; 2],
+    /// Is the time measured?
+    pub is_timed: bool,
 }
 
 impl BlockRecord {
@@ -58,6 +66,8 @@ impl BlockRecord {
             rollout: Rollout::new(num_envs, ActionBuffer::new(&spec.action_space)),
             ended: Vec::new(),
             final_observations: Vec::new(),
+            env_time: Duration::ZERO,
+            inference_time: Duration::ZERO,
             steps: 0,
             workspace: HostWorkspace::new(&spec.action_space),
         }
@@ -67,6 +77,7 @@ impl BlockRecord {
         self.rollout.clear();
         self.ended.clear();
         self.final_observations.clear();
+        (self.env_time, self.inference_time) = (Duration::ZERO, Duration::ZERO);
         self.steps = 0;
     }
 }
@@ -93,9 +104,17 @@ impl<D: Distribution> Run<'_, D> {
     }
 
     fn step(&mut self) -> Result<(), Failure> {
-        let step = self.record.steps;
-        self.act().and_then(|()| self.record()).map_err(|error| Failure { step, error })?;
+        let (step, start) = (self.record.steps, self.is_timed.then(Instant::now));
+        let between = self.act().map_err(|error| Failure { step, error })?;
+        self.env
+            .step(self.record.workspace.actions().as_actions())
+            .map_err(|error| Failure { step, error: error.into() })?;
+        self.record().map_err(|error| Failure { step, error })?;
         self.record.steps += 1;
+        if let (Some(start), Some(between)) = (start, between) {
+            self.record.inference_time += between - start;
+            self.record.env_time += between.elapsed();
+        }
         Ok(())
     }
 
@@ -103,8 +122,9 @@ impl<D: Distribution> Run<'_, D> {
         self.env_steps[0] + self.record.steps as u64 * self.env_steps[1]
     }
 
-    /// Draws actions for the current observations, and takes them.
-    fn act(&mut self) -> Result<(), Error> {
+    /// Draws actions for the current observations, and leaves them in the workspace. Returns when that was, if time is
+    /// measured.
+    fn act(&mut self) -> Result<Option<Instant>, Error> {
         let (first, env_steps) = (self.env.first(), self.env_steps());
         let Self { policy, env, streams, begins, record, .. } = self;
         let BlockRecord { rollout, workspace, .. } = &mut **record;
@@ -117,13 +137,13 @@ impl<D: Distribution> Run<'_, D> {
         rollout.action_masks.extend_from_slice(view.action_masks);
         rollout.begins.extend_from_slice(begins);
         let Rollout { actions, log_probs, .. } = rollout;
-        let taken = policy.sample(view.observations, view.action_masks, streams, actions, log_probs, workspace);
-        let taken = taken.map_err(|source| {
-            let source = source.in_rows_from(first);
-            Error::Policy { update: None, env_steps, source }
-        })?;
-        env.step(taken.as_actions())?;
-        Ok(())
+        policy.sample(view.observations, view.action_masks, streams, actions, log_probs, workspace).map_err(
+            |source| {
+                let source = source.in_rows_from(first);
+                Error::Policy { update: None, env_steps, source }
+            },
+        )?;
+        Ok(self.is_timed.then(Instant::now))
     }
 
     /// Records what came of the actions.

@@ -1,6 +1,9 @@
 //! Runs a policy in a batch of environments.
 
-use std::mem;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
@@ -17,6 +20,7 @@ use crate::{
     Error,
     distribution::{ActionStream, Distribution},
     policy::{ActorCritic, HostPolicy, Observation, Prediction},
+    profile::{self, Phase, during},
     readback::read,
     streams,
 };
@@ -188,13 +192,16 @@ impl Collector {
         if let Some(policy) = policy.on_host() {
             self.play_on_host(&policy, &mut truncations)?;
             self.rollout.valid.resize(self.rollout.len(), true);
-            self.rollout.values = policy.values(&self.rollout.observations).unwrap_or_default();
-            let values = policy.values(&self.unseen(&truncations)?);
+            let unseen = self.unseen(&truncations)?;
+            let values = during(Phase::Inference, || {
+                self.rollout.values = policy.values(&self.rollout.observations).unwrap_or_default();
+                policy.values(&unseen)
+            });
             self.bootstrap(values, &truncations);
         } else {
             self.play(policy, &mut truncations)?;
             self.rollout.valid.resize(self.rollout.len(), true);
-            let values = self.values_of_unseen(policy, &truncations)?;
+            let values = during(Phase::Inference, || self.values_of_unseen(policy, &truncations))?;
             self.bootstrap(values, &truncations);
         }
         self.whole = true;
@@ -204,8 +211,8 @@ impl Collector {
     fn play<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
         match self.length {
             RolloutLength::Steps(steps) => (0..steps).try_for_each(|_| {
-                self.act(policy)?;
-                self.step(truncations)
+                during(Phase::Inference, || self.act(policy))?;
+                during(Phase::Environment, || self.step(truncations))
             }),
             RolloutLength::Episodes => self.play_episodes(policy, truncations),
         }
@@ -235,9 +242,9 @@ impl Collector {
         let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
-        let length = self.length;
+        let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
         let run = |(policy, (env, ((streams, begins), record)))| {
-            let run = Run { policy: &policy, env, streams, begins, record, env_steps };
+            let run = Run { policy: &policy, env, streams, begins, record, env_steps, is_timed: start.is_some() };
             match length {
                 RolloutLength::Steps(steps) => run.steps(steps),
                 RolloutLength::Episodes => run.episodes(),
@@ -247,6 +254,14 @@ impl Collector {
             true => runs.into_par_iter().map(run).collect(),
             false => runs.into_iter().map(run).collect(),
         };
+        if let Some(start) = start {
+            // What the threads spent their time with, in shares of the time that they took together.
+            let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
+            let (env, inference) = (of_threads(|block| block.env_time), of_threads(|block| block.inference_time));
+            let share = env.as_secs_f64() / (env + inference).as_secs_f64();
+            profile::add(Phase::Environment, start.elapsed().mul_f64(share));
+            profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
+        }
         let observation_len = spec.observation_space.flat_len();
         // Of several failures, the one that comes first if all are stepped together. (The first of a step is the first block's.)
         let failures = outcomes.into_iter().filter_map(Result::err);
@@ -255,12 +270,14 @@ impl Collector {
             return Err(error);
         }
         let Self { rollout, blocks, episodes, .. } = self;
-        join(blocks, rollout, observation_len, |ended, observation| {
-            episodes.push(ended.episode_return, ended.length);
-            if let Some(observation) = observation {
-                truncations.rows.push(ended.row);
-                truncations.observations.extend_from_slice(observation);
-            }
+        during(Phase::Environment, || {
+            join(blocks, rollout, observation_len, |ended, observation| {
+                episodes.push(ended.episode_return, ended.length);
+                if let Some(observation) = observation {
+                    truncations.rows.push(ended.row);
+                    truncations.observations.extend_from_slice(observation);
+                }
+            });
         });
         self.env_steps += self.rollout.len() as u64;
         Ok(())
@@ -292,8 +309,8 @@ impl Collector {
     fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
         let mut playing = vec![true; self.rollout.num_envs];
         while playing.contains(&true) {
-            self.act(policy)?;
-            self.step(truncations)?;
+            during(Phase::Inference, || self.act(policy))?;
+            during(Phase::Environment, || self.step(truncations))?;
             self.rollout.valid.extend_from_slice(&playing);
             for env in self.envs.batch().ended() {
                 playing[env] = false;

@@ -126,13 +126,15 @@ fn check_moments(
     };
     let OptimiserState { steps, tensors } = learner.optimiser.state();
     assert_eq!(steps, expected.values().next().unwrap().step, "{what}");
-    // Second moments are far below 1, where an absolute bound says nothing. (That they are squares doubles the relative
-    // error of the gradients; in single precision this comes to less than 1e-6 of the largest.)
-    let check = |name: &str, theirs: Vec<f64>| {
-        assert_relative(&values(tensors[name].clone()), &theirs, tolerance(precision), &format!("{what} {name}"));
+    // Second moments are far below 1, where an absolute bound says nothing.
+    let check = |name: &str, theirs: Vec<f64>, tolerance: f64| {
+        assert_relative(&values(tensors[name].clone()), &theirs, tolerance, &format!("{what} {name}"));
     };
-    check("first_moment", flat(|moments| &moments.exp_avg));
-    check("second_moment", flat(|moments| &moments.exp_avg_sq));
+    check("first_moment", flat(|moments| &moments.exp_avg), tolerance(precision));
+    // Those of biases are squares of small differences of sums, whose order of summands differs from the recorded one: 1.3e-5
+    // of the largest was seen in single precision.
+    let tolerance = tolerance(precision) * if precision.is_double() { 1.0 } else { 4.0 };
+    check("second_moment", flat(|moments| &moments.exp_avg_sq), tolerance);
 }
 
 fn tolerance(precision: &Precision) -> f64 {

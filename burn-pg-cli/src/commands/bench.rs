@@ -1,0 +1,177 @@
+//! `burn-pg bench`
+
+use std::{fmt, num::NonZeroUsize, ops::ControlFlow};
+
+use anyhow::Result;
+use burn_pg::{
+    CheckedConfig, Config, DeviceChoice, UpdateStats,
+    algorithm::configured,
+    device::{self, OpenDevice},
+    profile::{Phase, Profile, profiled},
+};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    output::print_line,
+    settings::{Resolved, Settings},
+};
+
+/// What is measured if nothing else is asked for.
+const ENV: &str = "CartPole-v1";
+const PRESET: &str = "ppo-cleanrl";
+
+/// Measure how fast this machine is
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Train(TrainArgs),
+}
+
+/// Train from start to end, evaluating and keeping nothing, and show environment steps a second and where the time goes.
+/// Without an environment: CartPole-v1. Without --preset, --config and --algo: the field's common yardstick, ppo-cleanrl
+#[derive(clap::Args)]
+#[command(override_usage = "burn-pg bench train [ENV] [OPTIONS]")]
+struct TrainArgs {
+    #[command(flatten)]
+    settings: Settings,
+    /// How many times; the median counts
+    #[arg(long, value_name = "N", default_value = "3")]
+    repeat: NonZeroUsize,
+    /// Print one JSON object, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let What::Train(args) = &args.what;
+    let bench = prepare(args).map_err(Failure::Usage)?;
+    let report = bench.run(args.repeat).map_err(Failure::Run)?;
+    match args.json {
+        true => print_line(report.json()),
+        false => print_line(report),
+    }
+}
+
+struct Bench {
+    config: CheckedConfig,
+    preset: String,
+    device: OpenDevice,
+    pool: rayon::ThreadPool,
+}
+
+fn prepare(args: &TrainArgs) -> Result<Bench> {
+    let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
+    let device = device::open(config.device)?;
+    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+    Ok(Bench { config, preset, device, pool })
+}
+
+impl Bench {
+    fn run(self, repeat: NonZeroUsize) -> Result<Report> {
+        let mut rounds = (0..repeat.get()).map(|_| self.pool.install(|| self.round())).collect::<Result<Vec<_>>>()?;
+        rounds.sort_by(|a, b| a.steps_per_second().total_cmp(&b.steps_per_second()));
+        Ok(Report { bench: self, rounds })
+    }
+
+    /// Trains once.
+    fn round(&self) -> Result<Round> {
+        let mut trainer = configured(&self.config, &self.device.device)?;
+        let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
+        outcome?;
+        Ok(Round { env_steps: trainer.env_steps(), return_mean: trainer.episodes().return_mean(), profile })
+    }
+}
+
+/// One training run.
+struct Round {
+    env_steps: u64,
+    /// Of the last 100 episodes of training.
+    return_mean: Option<f64>,
+    profile: Profile,
+}
+
+impl Round {
+    fn steps_per_second(&self) -> f64 {
+        self.env_steps as f64 / self.profile.total.as_secs_f64()
+    }
+
+    /// Names of phases, and their shares of the time.
+    fn shares(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        let phases = Phase::ALL.iter().map(|&phase| (phase.name(), self.profile.of(phase)));
+        let rest = ("rest", self.profile.rest());
+        phases.chain([rest]).map(|(name, time)| (name, time.as_secs_f64() / self.profile.total.as_secs_f64()))
+    }
+}
+
+/// The rounds, from the slowest to the fastest.
+struct Report {
+    bench: Bench,
+    rounds: Vec<Round>,
+}
+
+impl Report {
+    /// The one in the middle; of two, the slower.
+    fn median(&self) -> &Round {
+        &self.rounds[(self.rounds.len() - 1) / 2]
+    }
+
+    fn json(&self) -> Value {
+        let (median, Bench { config, preset, device, pool }) = (self.median(), &self.bench);
+        let shares: serde_json::Map<String, Value> =
+            median.shares().map(|(name, share)| (name.to_owned(), share.into())).collect();
+        json!({
+            "bench": "train",
+            "env": config.env,
+            "algo": config.algo,
+            "hyperparameters": preset,
+            "device": device.backend,
+            "threads": pool.current_num_threads(),
+            "num_envs": config.num_envs,
+            "env_steps": median.env_steps,
+            "seconds": median.profile.total.as_secs_f64(),
+            "steps_per_second": median.steps_per_second(),
+            "steps_per_second_of_rounds": self.rounds.iter().map(Round::steps_per_second).collect::<Vec<_>>(),
+            "train_return_mean": median.return_mean,
+            "shares": shares,
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (median, Bench { config, preset, device, pool }) = (self.median(), &self.bench);
+        let (slowest, fastest) = (&self.rounds[0], &self.rounds[self.rounds.len() - 1]);
+        writeln!(
+            f,
+            "{}, {} ({preset}), device {}, threads {}\n\
+             {:.0} steps/s: the median of {} rounds, from {:.0} to {:.0}; {} steps in {:.2} s",
+            config.env,
+            config.algo,
+            device.backend,
+            pool.current_num_threads(),
+            median.steps_per_second(),
+            self.rounds.len(),
+            slowest.steps_per_second(),
+            fastest.steps_per_second(),
+            median.env_steps,
+            median.profile.total.as_secs_f64(),
+        )?;
+        let mut shares = median.shares().peekable();
+        while let Some((name, share)) = shares.next() {
+            let microseconds = share * 1e6 / median.steps_per_second();
+            write!(f, "{name:>12} {:5.1} %  {microseconds:8.3} us a step", 100.0 * share)?;
+            if shares.peek().is_some() {
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! Threads that wait for work without falling asleep.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use rayon::Yield;
+
+/// Does `work`, in which tasks of some ten microseconds come again and again, with pauses of the same length, for which the
+/// other threads of the pool would be woken each time: meanwhile they look for tasks without sleeping. They give way to
+/// any other thread that wants to run. Outside a pool, and in a pool of one thread, it is just the work.
+pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
+    let Some(own) = rayon::current_thread_index().filter(|_| rayon::current_num_threads() > 1) else { return work() };
+    let done = AtomicBool::new(false);
+    rayon::in_place_scope(|scope| {
+        // By broadcast, since nobody steals that: this thread would look for tasks in its own work for ever.
+        scope.spawn_broadcast(|_, context| {
+            while context.index() != own && !done.load(Ordering::Relaxed) {
+                if rayon::yield_now() != Some(Yield::Executed) {
+                    thread::yield_now();
+                }
+            }
+        });
+        let _end = Set(&done);
+        work()
+    })
+}
+
+/// Sets a flag when it is dropped: after a panic, too.
+struct Set<'a>(&'a AtomicBool);
+
+impl Drop for Set<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use rayon::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn work_is_done_in_any_pool_and_panics_get_through() {
+        let sum = || with_threads_awake(|| (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
+        assert_eq!(sum(), 201_600);
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(sum), 201_600);
+            let panics = AssertUnwindSafe(|| pool.install(|| with_threads_awake(|| panic!("as it should"))));
+            assert!(catch_unwind(panics).is_err());
+            assert_eq!(pool.install(sum), 201_600);
+        }
+    }
+}
