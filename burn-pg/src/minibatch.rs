@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::{
     distribution::Distribution,
-    loss::{LossContext, normalize_by},
+    loss::{LossContext, normalize, normalize_by},
     policy::Prediction,
     rollout::Batch,
 };
@@ -12,7 +12,10 @@ use crate::{
 /// The samples with advantages that are shifted and scaled to mean 0 and deviation 1 over all of them.
 pub(crate) fn normalize_advantages(mut samples: Batch) -> Batch {
     let counted: Tensor<1> = match samples.valid_rows() {
-        None => samples.advantages.clone(),
+        None => {
+            samples.advantages = normalize(samples.advantages);
+            return samples;
+        }
         Some(rows) => samples.advantages.clone().select(0, rows),
     };
     samples.advantages = normalize_by(samples.advantages, counted);

@@ -15,6 +15,7 @@ use crate::{
     blame::blame,
     config::{CheckedConfig, ConfigError},
     explained_variance,
+    kernel::has_kernels,
     learner::Learner,
     loss::ContextPart,
     metric_log::MetricLog,
@@ -162,6 +163,14 @@ impl<P: ActorCritic> Trainer<P> {
     /// [`Error::Policy`] if the policy's output is not a distribution. The weights are then as they were. So they are
     /// not after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
+        match has_kernels(&self.device) {
+            // They come again and again, and many are short.
+            true => with_threads_awake(|| self.update_once()),
+            false => self.update_once(),
+        }
+    }
+
+    fn update_once(&mut self) -> Result<UpdateStats, Error> {
         self.update += 1;
         let horizon = self.horizon();
         let Parts { collector, estimator, learner, reference, trust_region, learning_rate } = &mut self.parts;
@@ -192,16 +201,13 @@ impl<P: ActorCritic> Trainer<P> {
             learner.policy = policy;
             log.push(metrics);
         }
-        with_threads_awake(|| -> Result<(), Error> {
-            while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
-                let batch = during(Phase::Gather, || batch.shuffled(&mut self.shuffle));
-                for minibatch in batch.minibatches(minibatch_size) {
-                    log.push(learner.step(minibatch, learning_rate));
-                }
-                epochs += 1;
+        while epochs < self.config.num_epochs && !moved_too_far(&log, self.config.target_kl)? {
+            let batch = during(Phase::Gather, || batch.shuffled(&mut self.shuffle));
+            for minibatch in batch.minibatches(minibatch_size) {
+                log.push(learner.step(minibatch, learning_rate));
             }
-            Ok(())
-        })?;
+            epochs += 1;
+        }
 
         let losses = match log.read_means(self.update, flatten_parameters(&learner.policy).inner()) {
             Ok(losses) => losses,

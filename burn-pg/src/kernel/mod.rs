@@ -12,14 +12,20 @@ mod flex;
 pub(crate) mod host;
 mod perceptron;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 pub use activation::Activation;
 pub(crate) use flex::{
-    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, on_host, value_loss,
+    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, normalize, on_host,
+    value_loss, whole,
 };
 pub use host::vector;
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+
+/// Are there kernels for tensors on this device?
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    on_host(Tensor::<1>::zeros([1], device)).is_some()
+}
 
 /// What [`PpoClip`](crate::loss::PpoClip) comes to. Shapes `[1]`.
 pub(crate) struct ClippedSurrogate {

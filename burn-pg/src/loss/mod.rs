@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+use crate::kernel;
+
 pub use context::{ContextPart, LossContext};
 pub use entropy::Entropy;
 pub use error::ObjectiveError;
@@ -133,7 +135,8 @@ const NOTHING: [String; 0] = [];
 /// advantage has no deviation and stays as it is.
 #[must_use]
 pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
-    normalize_by(advantages.clone(), advantages)
+    let kernel = if advantages.dims() == [1] { None } else { kernel::normalize(&advantages) };
+    kernel.unwrap_or_else(|| normalize_by(advantages.clone(), advantages))
 }
 
 /// Shifts and scales `advantages` as [`normalize`] would `samples`.

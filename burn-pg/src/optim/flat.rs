@@ -5,6 +5,8 @@ use burn::{
     tensor::{Gradients, Tensor},
 };
 
+use crate::kernel::whole;
+
 /// The trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
 ///
 /// # Panics
@@ -47,7 +49,8 @@ impl<'a> Flatten<'a> {
     fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
         let mut flatten = Self { gradients, parts: Vec::new() };
         module.visit(&mut flatten);
-        Tensor::cat(flatten.parts, 0)
+        // As `replace_parameters` leaves them, they need not be put together again.
+        whole(&flatten.parts).unwrap_or_else(|| Tensor::cat(flatten.parts, 0))
     }
 }
 

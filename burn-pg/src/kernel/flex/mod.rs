@@ -2,6 +2,7 @@
 //! that there is no kernel for.
 
 mod categorical;
+mod normalize;
 mod optim;
 mod perceptron;
 mod ppo_clip;
@@ -10,8 +11,9 @@ mod rows;
 mod value;
 
 pub use categorical::{entropy as categorical_entropy, log_prob as categorical_log_prob};
+pub use normalize::normalize;
 pub use optim::{adam_step, clip_global_norm};
 pub use perceptron::perceptron;
 pub use ppo_clip::clipped_surrogate;
-pub use primitive::on_host;
+pub use primitive::{on_host, whole};
 pub use value::value_loss;

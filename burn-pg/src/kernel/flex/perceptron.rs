@@ -60,7 +60,7 @@ struct Call {
 
 /// The same, and what the backward pass needs besides.
 #[derive(Debug)]
-struct Kept<T> {
+struct Kept<T: Stored> {
     call: Call,
     network: Network<T>,
     trace: Trace<T>,
@@ -80,7 +80,7 @@ impl Call {
             return Some(Tensor::from_primitive::<Flex>(T::tensor(network.infer_many(input), &shape)));
         }
         let trace = network.forward(input);
-        let output = T::tensor(trace.outputs.last()?.clone(), &shape);
+        let output = T::tensor(trace.outputs.last()?.to_vec(), &shape);
         let guards: Vec<NodeGuard> = primitives.into_iter().map(|input| input.into_autodiff().node()).collect();
         let kept = Arc::new(Kept { call: self, network, trace });
         let step = Step::<T>(PhantomData);

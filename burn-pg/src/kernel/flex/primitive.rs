@@ -1,5 +1,7 @@
 //! Between tensors, and what the `flex` backend makes of them.
 
+use std::sync::Arc;
+
 use burn::{
     backend::{
         Autodiff, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex, GradientCheckpointingStrategy,
@@ -48,10 +50,12 @@ impl Primitive {
 
     /// The numbers, contiguous.
     pub fn values(&self) -> FlexTensor {
-        match self {
-            Self::Plain(tensor) => tensor.to_contiguous(),
-            Self::Autodiff(tensor) => tensor.primitive().to_contiguous(),
-        }
+        let tensor = match self {
+            Self::Plain(tensor) => tensor.clone(),
+            Self::Autodiff(tensor) => tensor.primitive().clone(),
+        };
+        // A part of a larger tensor can be contiguous, too; the backend would copy it.
+        if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
     }
 
     pub fn shape(&self) -> Shape {
@@ -155,6 +159,26 @@ macro_rules! by_float_type {
     };
 }
 pub(super) use by_float_type;
+
+/// The numbers of tensors one after the other, shape `[P]`, if they are contiguous parts of one tensor in that order, and there
+/// is nothing else to it. Nothing is copied.
+pub fn whole(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
+    let mut all: Option<FlexTensor> = None;
+    let mut end = 0;
+    for part in parts {
+        let Primitive::Plain(tensor) = Primitive::of(part.clone())? else { return None };
+        let (first, last) = tensor.layout().contiguous_offsets()?;
+        let same = all.as_ref().is_none_or(|all| Arc::ptr_eq(&all.data_arc(), &tensor.data_arc()));
+        if !same || first != end {
+            return None;
+        }
+        end = last;
+        all.get_or_insert(tensor);
+    }
+    let all = all?;
+    let complete = end * all.dtype().size() == all.bytes().len();
+    complete.then(|| plain(FlexTensor::from_arc(all.data_arc(), Layout::contiguous([end].into()), all.dtype())))
+}
 
 /// A tensor on a device without autodiff.
 pub(super) fn plain(tensor: FlexTensor) -> Tensor<1> {

@@ -2,6 +2,7 @@
 
 mod adam;
 mod network;
+mod pool;
 mod product;
 mod real;
 mod reduce;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
+    pool::{Array, Pooled},
     product::{Affine, add_outer_products, add_rows},
     real::Real,
     vector::vectorised,
@@ -24,11 +25,11 @@ pub(crate) struct Network<T> {
 }
 
 /// What the layers put out, of shape `[rows, outputs]` each; the last of it is the result.
-#[derive(Debug, Clone)]
-pub(crate) struct Trace<T> {
-    pub outputs: Vec<Vec<T>>,
+#[derive(Debug)]
+pub(crate) struct Trace<T: Pooled> {
+    pub outputs: Vec<Array<T>>,
     /// The derivatives of the activation, for an activation whose output does not tell them. The same shapes.
-    slopes: Vec<Vec<T>>,
+    slopes: Vec<Array<T>>,
 }
 
 /// The gradients of a loss.
@@ -105,8 +106,10 @@ impl<T: Real> Network<T> {
     /// Takes rows of inputs through all layers, and keeps what the backward pass needs.
     pub fn forward(&self, input: &[T]) -> Trace<T> {
         let rows = input.len() / self.inputs();
-        let buffers = |wanted: bool| -> Vec<Vec<T>> {
-            self.layers.iter().map(|layer| vec![T::zero(); if wanted { rows * layer.outputs() } else { 0 }]).collect()
+        // All of it will be written.
+        let buffers = |wanted: bool| -> Vec<Array<T>> {
+            let len = |layer: &Affine<T>| if wanted { rows * layer.outputs() } else { 0 };
+            self.layers.iter().map(|layer| Array::left_over(len(layer), T::zero())).collect()
         };
         let mut trace = Trace { outputs: buffers(true), slopes: buffers(self.activation == Activation::Silu) };
         let outputs = self.blocks_mut(&mut trace.outputs, rows);
@@ -166,9 +169,10 @@ impl<T: Real> Network<T> {
     }
 
     /// The parts of arrays, of one for each layer, that belong to each block.
-    fn blocks_mut<'a>(&self, arrays: &'a mut [Vec<T>], rows: usize) -> Vec<Vec<&'a mut [T]>> {
+    fn blocks_mut<'a>(&self, arrays: &'a mut [Array<T>], rows: usize) -> Vec<Vec<&'a mut [T]>> {
         let widths = self.layers.iter().map(|layer| BLOCK * layer.outputs());
-        let mut blocks: Vec<_> = arrays.iter_mut().zip(widths).map(|(array, width)| array.chunks_mut(width)).collect();
+        let mut blocks: Vec<_> =
+            arrays.iter_mut().zip(widths).map(|(array, width)| array.as_mut_slice().chunks_mut(width)).collect();
         let next = |_| blocks.iter_mut().map(|blocks| blocks.next().unwrap_or_default()).collect();
         (0..rows.div_ceil(BLOCK)).map(next).collect()
     }
@@ -186,7 +190,7 @@ impl<T: Real> Network<T> {
 }
 
 /// A share of the rows on their way back, and the sum of their gradients.
-struct Task<'a, T> {
+struct Task<'a, T: Pooled> {
     network: &'a Network<T>,
     /// The weights, transposed; those of the first layer only if somebody asks for the slopes in the inputs.
     back: &'a [Option<Affine<T>>],

@@ -4,10 +4,10 @@ use std::{fmt::Debug, ops::AddAssign};
 
 use num_traits::Float;
 
-use super::{tile::Tiled, vector};
+use super::{pool::Pooled, tile::Tiled, vector};
 
 /// A float type: `f32`, which is what kernels are made fast for, or `f64`, in which they are checked.
-pub(crate) trait Real: Float + Tiled + AddAssign + Debug + Send + Sync + 'static {
+pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync + 'static {
     /// The hyperbolic tangent of each number.
     fn tanh_all(values: &mut [Self]);
 

@@ -1,0 +1,45 @@
+//! Numbers shifted and scaled to mean 0 and deviation 1.
+
+use burn::{
+    backend::{Autodiff, Flex},
+    tensor::Tensor,
+};
+
+use super::primitive::{AutodiffTensor, Primitive, Stored, by_float_type, plain};
+use crate::kernel::host::{Real, mean, square, vectorised};
+
+/// `(x - mean) / (deviation + 1e-8)`, with the deviation of a sample, for two numbers or more that carry no gradient.
+pub fn normalize(numbers: &Tensor<1>) -> Option<Tensor<1>> {
+    if numbers.is_tracked() {
+        return None;
+    }
+    let primitive = Primitive::of(numbers.clone())?;
+    let values = primitive.values();
+    by_float_type!(values.dtype(), T => {
+        let mut numbers = T::numbers(&values).to_vec();
+        let mean = mean(&numbers);
+        shift(&mut numbers, mean);
+        let variance = square(&numbers) / T::of(numbers.len() as f64 - 1.0);
+        scale(&mut numbers, variance.sqrt() + T::of(1e-8));
+        let len = numbers.len();
+        let normalized = T::tensor(numbers, &[len]);
+        match primitive {
+            Primitive::Plain(_) => plain(normalized),
+            Primitive::Autodiff(_) => Tensor::from_primitive::<Autodiff<Flex>>(AutodiffTensor::new(normalized)),
+        }
+    })
+}
+
+vectorised! {
+    fn shift<'a, T>(numbers: &'a mut [T], by: T) -> () {
+        for number in numbers {
+            *number = *number - by;
+        }
+    }
+
+    fn scale<'a, T>(numbers: &'a mut [T], down: T) -> () {
+        for number in numbers {
+            *number = *number / down;
+        }
+    }
+}
