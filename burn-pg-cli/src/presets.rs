@@ -59,8 +59,18 @@ mod tests {
     #[test]
     fn every_preset_says_all_that_matters() {
         // What a run is told rather than how it learns.
-        let of_the_run =
-            ["algo", "device", "env", "estimator", "eval_episodes", "loss", "micro_batch_size", "seed", "threads"];
+        let of_the_run = [
+            "algo",
+            "block_size",
+            "device",
+            "env",
+            "estimator",
+            "eval_episodes",
+            "loss",
+            "micro_batch_size",
+            "seed",
+            "threads",
+        ];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
             for key in Config::keys().iter().filter(|key| !of_the_run.contains(key)) {

@@ -54,6 +54,10 @@ pub struct Config {
     /// of the policy of `trpo` is never cut up.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch_size: Option<usize>,
+    /// Environments that one thread takes through a whole rollout, at least 1, where the policy acts without tensors: on the
+    /// `flex` backend. No result depends on it. Default: none, a sixteenth of the environments between 4 and 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<usize>,
     /// Discount of later rewards, 0 to 1. Default 0.99.
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
@@ -130,6 +134,7 @@ impl Default for Config {
             num_epochs: 4,
             num_minibatches: 4,
             micro_batch_size: None,
+            block_size: None,
             gamma: 0.99,
             gae_lambda: 0.95,
             estimator: None,
@@ -391,6 +396,7 @@ impl Config {
         check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
         let parts = self.micro_batch_size;
         check("micro_batch_size", parts.unwrap_or_default(), parts != Some(0), "at least 1")?;
+        check("block_size", self.block_size.unwrap_or_default(), self.block_size != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
@@ -600,13 +606,16 @@ mod tests {
     }
 
     #[test]
-    fn minibatches_are_cut_up_if_a_size_is_given() {
-        assert_eq!(read("").unwrap().micro_batch_size, None);
-        let config = read("micro_batch_size = 64").unwrap();
-        assert_eq!(config.micro_batch_size, Some(64));
+    fn minibatches_and_environments_are_cut_up_if_a_size_is_given() {
+        let config = read("").unwrap();
+        assert_eq!((config.micro_batch_size, config.block_size), (None, None));
+        let config = read("micro_batch_size = 64\nblock_size = 3").unwrap();
+        assert_eq!((config.micro_batch_size, config.block_size), (Some(64), Some(3)));
         assert_eq!(read(&config.to_toml()).unwrap(), config);
-        let error = read("micro_batch_size = 0").unwrap_err().to_string();
-        assert_eq!(error, "`micro_batch_size` is 0, but must be at least 1");
+        for key in ["micro_batch_size", "block_size"] {
+            let error = read(&format!("{key} = 0")).unwrap_err().to_string();
+            assert_eq!(error, format!("`{key}` is 0, but must be at least 1"));
+        }
     }
 
     #[test]

@@ -153,9 +153,13 @@ impl Recipe {
             normalize_advantages: config.normalize_advantages,
             micro_batch_size: config.micro_batch_size,
         };
+        let collector = Collector::new(envs, self.length, config.seed, device)?;
+        let collector = match config.block_size {
+            None => collector,
+            Some(size) => collector.with_block_size(size),
+        };
         let parts = Parts {
-            collector: Collector::new(envs, self.length, config.seed, device)?
-                .with_sequences(config.recurrence.sequences()),
+            collector: collector.with_sequences(config.recurrence.sequences()),
             estimator: self.estimator,
             learner,
             reference,

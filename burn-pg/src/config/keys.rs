@@ -62,6 +62,7 @@ mod tests {
     fn every_setting_that_can_be_written_is_known() {
         let full = Config {
             micro_batch_size: Some(64),
+            block_size: Some(8),
             estimator: Some(EstimatorSpec::Gae { lambda: 0.9 }),
             loss: vec![LossSpec { weight: 1.0.into(), term: TermSpec::Entropy {} }],
             ..Config::default()

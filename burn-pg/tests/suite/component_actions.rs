@@ -49,7 +49,7 @@ fn trained<E: Env + Default + 'static>() -> f64 {
 /// A dial of three positions and a switch of two. It pays 1 to turn the dial to what is observed, and 1 to set the switch as
 /// the sign of the second number says; the position that the dial was turned to last is blocked.
 #[derive(Default)]
-struct Panel {
+pub struct Panel {
     wanted: u32,
     up: bool,
     blocked: u32,

@@ -17,6 +17,7 @@ mod exact_gradients;
 mod gae;
 mod golden;
 mod group_baselines;
+mod host_policy;
 mod kernels;
 mod kl_to_reference;
 mod learner;

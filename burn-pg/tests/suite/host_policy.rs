@@ -1,0 +1,205 @@
+//! Policies that act on the host, and rollouts in blocks of environments.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pg::{
+    Error,
+    device::{self, Backend, DeviceChoice},
+    distribution::Distribution,
+    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
+    policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, MlpActorCritic, MlpShape, Prediction},
+    rollout::{Collector, Rollout, RolloutLength},
+};
+
+use crate::{component_actions::Panel, precision::assert_close};
+
+fn device() -> Device {
+    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
+}
+
+fn policy(spec: &EnvSpec, shape: &MlpShape) -> MlpActorCritic {
+    MlpActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap()
+}
+
+fn shapes() -> Vec<MlpShape> {
+    let exploration =
+        |squash, state_dependent| Exploration { squash, state_dependent, log_std: -0.3, ..Exploration::default() };
+    vec![
+        MlpShape::default(),
+        MlpShape { activation: Activation::Relu, shared: true, ..MlpShape::default() },
+        MlpShape { activation: Activation::Silu, hidden_sizes: vec![17, 5, 40], ..MlpShape::default() },
+        MlpShape { exploration: exploration(false, true), hidden_sizes: vec![], ..MlpShape::default() },
+        MlpShape { exploration: exploration(true, false), critic: false, ..MlpShape::default() },
+    ]
+}
+
+/// The networks with tensors, and their copy on the host, see the same observations.
+fn check_alike(spec: &EnvSpec, shape: &MlpShape, observations: &[f32], masks: &[bool]) {
+    let policy = policy(spec, shape);
+    let on_host = policy.on_host().unwrap();
+    let mut workspace = HostWorkspace::new(&spec.action_space);
+    let width = spec.observation_space.flat_len();
+    let rows = observations.len() / width;
+    let what = format!("{} {shape:?}", spec.id);
+
+    let upload = Tensor::from_data(TensorData::new(observations.to_vec(), [rows, width]), &device());
+    let mut observation: burn_pg::policy::Observation = upload.into();
+    if !masks.is_empty() {
+        let shape = [rows, masks.len() / rows];
+        observation.action_mask = Some(Tensor::from_data(TensorData::new(masks.to_vec(), shape), &device()));
+    }
+    let Prediction { distribution, .. } = policy.forward(observation);
+    let parameters: Vec<f32> = distribution.parameters().into_data().try_into_vec().unwrap();
+
+    let mut expected = ActionBuffer::new(&spec.action_space);
+    distribution.mode(&parameters, rows, &mut expected).unwrap();
+    distribution.to_env(&mut expected);
+    assert_alike(on_host.act(observations, masks, &mut workspace).unwrap(), &expected, &what);
+
+    let streams = || (0..rows).map(|i| EnvRng::new(i as u64).into()).collect::<Vec<_>>();
+    let (mut actions, mut log_probs) = (ActionBuffer::new(&spec.action_space), Vec::new());
+    let (mut expected, mut expected_log_probs) = (actions.clone(), Vec::new());
+    distribution.sample(&parameters, &mut streams(), &mut expected, &mut expected_log_probs).unwrap();
+    let taken =
+        on_host.sample(observations, masks, &mut streams(), &mut actions, &mut log_probs, &mut workspace).unwrap();
+    assert_alike(&actions, &expected, &what);
+    distribution.to_env(&mut expected);
+    assert_alike(taken, &expected, &what);
+    let wide = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
+    assert_close(&wide(&log_probs), &wide(&expected_log_probs), 1e-5, &what);
+}
+
+fn assert_alike(ours: &ActionBuffer, expected: &ActionBuffer, what: &str) {
+    match (ours, expected) {
+        (ActionBuffer::Continuous(ours), ActionBuffer::Continuous(expected)) => {
+            let wide = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
+            assert_close(&wide(ours), &wide(expected), 1e-5, what);
+        }
+        _ => assert_eq!(ours, expected, "{what}"),
+    }
+}
+
+#[test]
+fn on_the_host_a_policy_does_what_it_does_with_tensors() {
+    for id in ["CartPole-v1", "Pendulum-v1"] {
+        let mut envs = make(id, 37).unwrap();
+        let observations = envs.reset(5).unwrap().observations.clone();
+        for shape in shapes() {
+            for rows in [1, 4, 37] {
+                let width = envs.spec().observation_space.flat_len();
+                check_alike(envs.spec(), &shape, &observations[..rows * width], &[]);
+            }
+        }
+    }
+    let mut envs = VecEnv::<Panel>::new(6).unwrap();
+    let batch = envs.reset(5).unwrap().clone();
+    assert!(batch.action_masks.contains(&false));
+    check_alike(envs.spec(), &MlpShape::default(), &batch.observations, &batch.action_masks);
+}
+
+#[test]
+fn policies_that_need_tensors_have_no_copy_on_the_host() {
+    let spec = make("Pendulum-v1", 1).unwrap().spec().clone();
+    let remembers = MlpShape { recurrence: Some((CellKind::Gru, 8)), ..MlpShape::default() };
+    let exploration = Exploration { sde: Some(burn_pg::policy::HeldNoise::default()), ..Exploration::default() };
+    let holds_noise = MlpShape { exploration, ..MlpShape::default() };
+    for shape in [remembers, holds_noise] {
+        assert!(policy(&spec, &shape).on_host().is_none(), "{shape:?}");
+    }
+}
+
+fn rollouts(id: &str, length: RolloutLength, size: Option<usize>, threads: usize) -> [Rollout; 2] {
+    let envs = make(id, 21).unwrap();
+    let policy = policy(envs.spec(), &MlpShape::default());
+    let mut collector = Collector::new(envs, length, 7, &device()).unwrap();
+    if let Some(size) = size {
+        collector = collector.with_block_size(size);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| [(); 2].map(|()| collector.collect(&policy).unwrap().clone()))
+}
+
+#[test]
+fn rollouts_depend_neither_on_blocks_nor_on_threads() {
+    for (id, length) in [
+        ("CartPole-v1", RolloutLength::Steps(40)),
+        ("MountainCarContinuous-v0", RolloutLength::Steps(9)),
+        ("CartPole-v1", RolloutLength::Episodes),
+    ] {
+        let expected = rollouts(id, length, Some(21), 1);
+        assert!(!expected[0].is_empty() && expected[0] != expected[1]);
+        if id == "CartPole-v1" {
+            assert!(expected[1].terminated.contains(&true));
+        }
+        for (size, threads) in [(Some(1), 1), (Some(4), 3), (Some(8), 2), (Some(100), 2), (None, 1), (None, 5)] {
+            assert_eq!(rollouts(id, length, size, threads), expected, "{id} {length:?} {size:?} {threads}");
+        }
+    }
+}
+
+/// Counts its steps, is cut off every third, and panics in a certain one.
+struct Fuse {
+    steps: u32,
+    panics_in: u32,
+}
+
+impl Env for Fuse {
+    type Action = u32;
+    type State = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Fuse".into(),
+            observation_space: Space::symmetric(&[1e6]),
+            action_space: Space::discrete(2),
+            max_episode_steps: Some(3),
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = self.steps as f32;
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.steps += 1;
+        assert_ne!(self.steps, self.panics_in, "burnt through");
+        observation[0] = self.steps as f32;
+        Step { reward: 1.0, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.steps
+    }
+
+    fn set_state(&mut self, steps: u32) {
+        self.steps = steps;
+    }
+}
+
+#[test]
+fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_anew() {
+    let never = u32::MAX;
+    // In the blocks of environments 0 to 3, 4 to 7, and 8 and 9.
+    let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
+    let envs = panics_in.map(|panics_in| Fuse { steps: 0, panics_in });
+    let envs = VecEnv::from_envs(envs.into()).unwrap();
+    let policy = policy(&Fuse::spec(), &MlpShape::default());
+    let mut collector =
+        Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &device()).unwrap().with_block_size(4);
+    match collector.collect(&policy) {
+        Err(Error::Env(EnvError::Failed { env: 6, steps: 7, fault, .. })) => {
+            assert!(fault.to_string().contains("burnt through"), "{fault}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(collector.env_steps(), 60, "six steps of ten environments");
+    // Each has its panic behind it.
+    let rollout = collector.collect(&policy).unwrap();
+    assert_eq!(rollout.len(), 200);
+    assert!(rollout.begins[..10].iter().all(|&begins| begins));
+    // Cut off with every third step: the value that follows is that of the final observation.
+    assert!(rollout.truncated[20..30].iter().all(|&cut_off| cut_off));
+    assert_eq!(rollout.next_values[..10], rollout.values[10..20]);
+    assert_eq!(rollout.next_values[20..30], rollout.values[30..40], "a reset does not change what it counts");
+    assert_eq!(collector.episodes().count(), 60);
+}
