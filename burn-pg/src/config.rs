@@ -39,6 +39,10 @@ pub struct Config {
     pub device: DeviceChoice,
     /// Threads that step environments, 0 for one per core, at most 1,024. No result depends on it. Default 0.
     pub threads: usize,
+    /// Training is over as soon as the mean return of the last 100 episodes, and there are so many, is at least this; finite.
+    /// Default: none, it goes on to `total_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_return: Option<f64>,
     /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
     /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (`reinforce`, whose
@@ -129,6 +133,7 @@ impl Default for Config {
             total_steps: 500_000,
             device: DeviceChoice::Auto,
             threads: 0,
+            target_return: None,
             num_envs: 8,
             num_steps: 128,
             num_epochs: 4,
@@ -396,6 +401,12 @@ impl Config {
         check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
         let parts = self.micro_batch_size;
         check("micro_batch_size", parts.unwrap_or_default(), parts != Some(0), "at least 1")?;
+        check(
+            "target_return",
+            self.target_return.unwrap_or_default(),
+            self.target_return.is_none_or(f64::is_finite),
+            "finite",
+        )?;
         check("block_size", self.block_size.unwrap_or_default(), self.block_size != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
@@ -603,6 +614,14 @@ mod tests {
             let error = of(algo, "num_epochs = 1").unwrap_err().to_string();
             assert!(error.starts_with("`target_kl` is 0.02, but must be inf: there is one pass"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_return_that_is_not_finite_is_no_target() {
+        assert_eq!(read("").unwrap().target_return, None);
+        assert_eq!(read("target_return = -110").unwrap().target_return, Some(-110.0));
+        let error = read("target_return = inf").unwrap_err().to_string();
+        assert_eq!(error, "`target_return` is inf, but must be finite");
     }
 
     #[test]

@@ -32,7 +32,7 @@
 //! })?;
 //! # Ok::<(), burn_pg::Error>(())
 //! ```
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod advantage;
 pub mod algorithm;

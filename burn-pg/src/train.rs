@@ -136,7 +136,7 @@ impl<P: ActorCritic> Trainer<P> {
         self.parts.collector.episodes()
     }
 
-    /// Trains until the configured number of steps is reached, or `observer` breaks off.
+    /// Trains until the configured number of steps or the configured return is reached, or `observer` breaks off.
     ///
     /// # Errors
     /// See [`update`](Self::update).
@@ -147,11 +147,17 @@ impl<P: ActorCritic> Trainer<P> {
             let mut stats = self.update()?;
             stats.elapsed_seconds = start.elapsed().as_secs_f64();
             stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
-            if observer.on_update(&stats).is_break() {
+            if observer.on_update(&stats).is_break() || self.reaches_target() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Have the last episodes brought in the return that was asked for?
+    fn reaches_target(&self) -> bool {
+        let (episodes, target) = (self.episodes(), self.config.target_return);
+        episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }
 
     /// One update: a rollout, the step within the trust region if there is one, and several epochs of minibatches. (The

@@ -63,6 +63,7 @@ mod tests {
         let full = Config {
             micro_batch_size: Some(64),
             block_size: Some(8),
+            target_return: Some(475.0),
             estimator: Some(EstimatorSpec::Gae { lambda: 0.9 }),
             loss: vec![LossSpec { weight: 1.0.into(), term: TermSpec::Entropy {} }],
             ..Config::default()

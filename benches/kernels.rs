@@ -1,0 +1,208 @@
+//! What each kernel costs, beside what it stands for: the same of ordinary operations, the standard library's functions, or the
+//! matrix products in it.
+//!
+//! `cargo bench -p burn-pg-benches --bench kernels`
+#![forbid(unsafe_code)]
+
+use std::{hint::black_box, num::NonZeroUsize};
+
+use burn::{
+    nn::{Linear, LinearConfig},
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use burn_pg::{
+    device::{self, Backend, DeviceChoice},
+    distribution::{ActionTensor, Categorical, Distribution, Gaussian},
+    envs::{EnvRng, make},
+    kernel::{Activation, perceptron, perceptron_of_ordinary_ops, vector},
+    loss::{LossContext, LossTerm, PpoClip, Value, ValueClip, normalize},
+    optim::{Adam, AdamSpec, Optimiser, clip_global_norm},
+    policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape},
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+/// Parameters of an actor and a critic with two hidden layers of 64 for CartPole-v1.
+const PARAMETERS: usize = 9_155;
+
+fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    let mut rng = EnvRng::new(1);
+    let len = shape.iter().product();
+    let values: Vec<f64> = (0..len).map(|_| rng.normal()).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn layers(device: &Device) -> Vec<Linear> {
+    [(4, 64), (64, 64), (64, 2)].map(|(inputs, outputs)| LinearConfig::new(inputs, outputs).init(device)).into()
+}
+
+type Perceptron = fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>;
+
+/// Forward, and forward and backward, of 4-64-64-2 with tanh; and the products in it by themselves.
+fn perceptrons(criterion: &mut Criterion, device: &Device) {
+    for rows in [256, 4_096] {
+        let mut group = criterion.benchmark_group(format!("perceptron, {rows} rows"));
+        group.throughput(Throughput::Elements(rows as u64));
+        let both: [(&str, Perceptron); 2] = [("kernel", perceptron), ("ordinary", perceptron_of_ordinary_ops)];
+        for (name, run) in both {
+            let (layers, input) = (layers(device), random([rows, 4], device));
+            group.bench_function(BenchmarkId::new("forward", name), |bencher| {
+                bencher.iter(|| black_box(run(input.clone(), &layers, Activation::Tanh, false)));
+            });
+            let device = device.clone().autodiff();
+            let (layers, input) = (self::layers(&device), random([rows, 4], &device));
+            group.bench_function(BenchmarkId::new("forward and backward", name), |bencher| {
+                bencher.iter(|| black_box(run(input.clone(), &layers, Activation::Tanh, false).sum().backward()));
+            });
+        }
+        group.bench_function(BenchmarkId::new("forward and backward", "products alone"), |bencher| {
+            let products = Products::new(rows, device);
+            bencher.iter(|| products.multiply());
+        });
+        group.finish();
+    }
+}
+
+/// The matrix products of a forward and a backward pass, by the `gemm` crate, which the backend uses.
+struct Products(Vec<[Tensor<2>; 3]>);
+
+impl Products {
+    fn new(rows: usize, device: &Device) -> Self {
+        let layer = |(inputs, outputs)| {
+            [random([rows, inputs], device), random([inputs, outputs], device), random([rows, outputs], device)]
+        };
+        Self([(4, 64), (64, 64), (64, 2)].map(layer).into())
+    }
+
+    fn multiply(&self) {
+        for [input, weight, slope] in &self.0 {
+            black_box(input.clone().matmul(weight.clone()));
+            black_box(input.clone().transpose().matmul(slope.clone()));
+            black_box(slope.clone().matmul(weight.clone().transpose()));
+        }
+    }
+}
+
+/// 4,096 numbers at once.
+fn functions(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("functions");
+    let mut rng = EnvRng::new(2);
+    #[allow(clippy::cast_possible_truncation)]
+    let numbers: Vec<f32> = (0..4_096).map(|_| rng.uniform(0.01, 3.0) as f32).collect();
+    group.throughput(Throughput::Elements(numbers.len() as u64));
+    type Function = (&'static str, fn(&mut [f32]), fn(f32) -> f32);
+    let functions: [Function; 3] =
+        [("tanh", vector::tanh, f32::tanh), ("exp", vector::exp, f32::exp), ("ln", vector::ln, f32::ln)];
+    for (name, of_all, of_one) in functions {
+        let mut result = numbers.clone();
+        group.bench_function(BenchmarkId::new(name, "kernel"), |bencher| {
+            bencher.iter(|| {
+                result.copy_from_slice(&numbers);
+                of_all(black_box(&mut result));
+            });
+        });
+        group.bench_function(BenchmarkId::new(name, "standard library"), |bencher| {
+            bencher.iter(|| {
+                for (to, &from) in black_box(&mut result).iter_mut().zip(&numbers) {
+                    *to = of_one(from);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Forward and backward of everything behind the networks, for 256 samples.
+fn losses(criterion: &mut Criterion, device: &Device) {
+    const ROWS: usize = 256;
+    let mut group = criterion.benchmark_group("losses, 256 samples, forward and backward");
+    let device = device.clone().autodiff();
+    let actions: Vec<i64> = (0..ROWS as i64).map(|row| row % 2).collect();
+    let actions = ActionTensor::Discrete(Tensor::<1, Int>::from_data(TensorData::new(actions, [ROWS]), &device));
+    let logits = || random([ROWS, 2], &device).require_grad();
+    group.bench_function("categorical log-probability and entropy", |bencher| {
+        bencher.iter(|| {
+            let distribution = Categorical::new(logits());
+            black_box((distribution.log_prob(&actions) + distribution.entropy()).sum().backward())
+        });
+    });
+    let continuous = ActionTensor::Continuous(random([ROWS, 2], &device));
+    group.bench_function("Gaussian log-probability and entropy", |bencher| {
+        bencher.iter(|| {
+            let distribution = Gaussian::new(logits(), random([ROWS, 2], &device).require_grad());
+            black_box((distribution.log_prob(&continuous) + distribution.entropy()).sum().backward())
+        });
+    });
+    let vector = || random([ROWS], &device);
+    let context = LossContext {
+        log_probs: vector().require_grad(),
+        entropies: vector().require_grad(),
+        values: Some(vector().require_grad()),
+        old_log_probs: vector(),
+        old_values: Some(vector()),
+        advantages: vector(),
+        returns: vector(),
+        reference_log_probs: None,
+        progress: 0.0,
+    };
+    let clip = PpoClip { clip_range: 0.2.into() };
+    group.bench_function("surrogate of PPO", |bencher| {
+        bencher.iter(|| black_box(clip.compute(&context).loss.backward()));
+    });
+    let value = Value { clip: ValueClip::Pessimistic { range: 0.2.into() } };
+    group.bench_function("value", |bencher| bencher.iter(|| black_box(value.compute(&context).loss.backward())));
+    group.bench_function("normalised advantages, forward alone", |bencher| {
+        bencher.iter(|| black_box(normalize(context.advantages.clone())));
+    });
+    group.finish();
+}
+
+/// Norm and step over all parameters.
+fn optimisers(criterion: &mut Criterion, device: &Device) {
+    let mut group = criterion.benchmark_group("optimiser, 9,155 parameters");
+    let (gradient, mut parameters) = (random([PARAMETERS], device), random([PARAMETERS], device));
+    group.bench_function("global norm", |bencher| {
+        bencher.iter(|| black_box(clip_global_norm(gradient.clone(), 0.5)));
+    });
+    let mut adam = Adam::new(AdamSpec::default());
+    group.bench_function("Adam", |bencher| {
+        bencher.iter(|| parameters = adam.step(1e-9, parameters.clone(), gradient.clone()));
+    });
+    group.finish();
+}
+
+/// The most probable action for observations of CartPole-v1.
+fn acting(criterion: &mut Criterion, device: &Device) {
+    let mut group = criterion.benchmark_group("act");
+    for rows in [1, 4, 64].map(|rows| NonZeroUsize::new(rows).expect("not 0")) {
+        let mut envs = make("CartPole-v1", rows.get()).expect("a registered environment");
+        let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), &mut EnvRng::new(0), device);
+        let policy = policy.expect("observations in a box");
+        let on_host = policy.on_host().expect("a copy on the host");
+        let mut workspace = HostWorkspace::new(&envs.spec().action_space);
+        let observations = envs.reset(0).expect("a first observation").observations.clone();
+        group.throughput(Throughput::Elements(rows.get() as u64));
+        group.bench_function(BenchmarkId::new("on the host", rows), |bencher| {
+            bencher.iter(|| {
+                black_box(on_host.act(black_box(&observations), &[], &mut workspace).is_ok());
+            });
+        });
+        let width = observations.len() / rows;
+        let tensor: Tensor<2> = Tensor::from_data(TensorData::new(observations.clone(), [rows.get(), width]), device);
+        group.bench_function(BenchmarkId::new("with tensors", rows), |bencher| {
+            bencher.iter(|| black_box(policy.forward(tensor.clone().into()).distribution.parameters().into_data()));
+        });
+    }
+    group.finish();
+}
+
+fn benches(criterion: &mut Criterion) {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).expect("a CPU").device;
+    perceptrons(criterion, &device);
+    functions(criterion);
+    losses(criterion, &device);
+    optimisers(criterion, &device);
+    acting(criterion, &device);
+}
+
+criterion_group!(kernels, benches);
+criterion_main!(kernels);
