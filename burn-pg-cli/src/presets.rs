@@ -70,6 +70,7 @@ mod tests {
             "loss",
             "micro_batch_size",
             "seed",
+            "target_return",
             "threads",
         ];
         for (name, _) in PRESETS {

@@ -7,6 +7,17 @@ use std::{
 
 use rayon::Yield;
 
+use crate::profile;
+
+/// Does `work` on a thread of a pool: this one, or if it is not of a pool, one of the global pool. Kernels hand over parts of
+/// theirs to the others then, without a thread that waits outside. (Unless somebody measures what this thread does.)
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match rayon::current_thread_index() {
+        None if !profile::is_wanted() => rayon::scope(|_| work()),
+        _ => work(),
+    }
+}
+
 /// Does `work`, in which tasks of some ten microseconds come again and again, with pauses of the same length, for which the
 /// other threads of the pool would be woken each time: meanwhile they look for tasks without sleeping. They give way to
 /// any other thread that wants to run. Outside a pool, and in a pool of one thread, it is just the work.
@@ -43,6 +54,14 @@ mod tests {
     use rayon::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn work_is_done_in_the_pool_that_there_is() {
+        assert!(rayon::current_thread_index().is_none());
+        assert!(in_pool(rayon::current_thread_index).is_some());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(|| in_pool(rayon::current_num_threads)), 3);
+    }
 
     #[test]
     fn work_is_done_in_any_pool_and_panics_get_through() {

@@ -11,7 +11,7 @@ use burn_pg_envs::{
 use crate::{
     Error, Observer, UpdateStats,
     advantage::{AdvantageEstimator, Targets},
-    awake::with_threads_awake,
+    awake::{in_pool, with_threads_awake},
     blame::blame,
     config::{CheckedConfig, ConfigError},
     explained_variance,
@@ -171,7 +171,7 @@ impl<P: ActorCritic> Trainer<P> {
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         match has_kernels(&self.device) {
             // They come again and again, and many are short.
-            true => with_threads_awake(|| self.update_once()),
+            true => in_pool(|| with_threads_awake(|| self.update_once())),
             false => self.update_once(),
         }
     }

@@ -7,9 +7,7 @@ use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
     categorical::rounded, check_finite,
 };
-
-/// `log(2 pi) / 2`.
-const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
+use crate::kernel::{HALF_LOG_TAU, gaussian_entropy, gaussian_log_prob};
 
 /// K independent normal components, given by their means and the logarithms of their standard deviations.
 ///
@@ -39,12 +37,16 @@ impl Gaussian {
     /// `1 / sigma`, of shape `[B, K]`; where that is beyond the range of the float type, a number near its end. An
     /// infinite one would make NaN of an action that is the mean.
     fn inverse_std(&self) -> Tensor<2> {
-        let largest = match self.log_std.dtype() {
+        self.log_std.clone().neg().clamp_max(self.largest_log()).exp()
+    }
+
+    /// A number whose exponential is near the end of the range of the float type.
+    fn largest_log(&self) -> f64 {
+        match self.log_std.dtype() {
             DType::F64 => 700.0,
             DType::F16 => 11.0,
             _ => 88.0,
-        };
-        self.log_std.clone().neg().clamp_max(largest).exp()
+        }
     }
 }
 
@@ -75,14 +77,17 @@ impl Distribution for Gaussian {
     /// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(actions) = actions else { misfit("Gaussian") };
-        let z = (actions.clone() - self.mean.clone()) * self.inverse_std();
-        let densities = z.square().mul_scalar(-0.5) - self.log_std.clone();
-        densities.sub_scalar(HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+        gaussian_log_prob(&self.mean, &self.log_std, actions, self.largest_log()).unwrap_or_else(|| {
+            let z = (actions.clone() - self.mean.clone()) * self.inverse_std();
+            let densities = z.square().mul_scalar(-0.5) - self.log_std.clone();
+            densities.sub_scalar(HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+        })
     }
 
     /// `sum_k log sigma_k + (1 + log(2 pi)) / 2`.
     fn entropy(&self) -> Tensor<1> {
-        self.log_std.clone().add_scalar(0.5 + HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+        gaussian_entropy(&self.log_std)
+            .unwrap_or_else(|| self.log_std.clone().add_scalar(0.5 + HALF_LOG_TAU).sum_dim(1).squeeze_dim(1))
     }
 
     /// `sum_k log(sigma_q / sigma_p) + (sigma_p^2 + (mu_p - mu_q)^2) / (2 sigma_q^2) - 1/2`.

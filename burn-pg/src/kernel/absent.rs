@@ -24,6 +24,8 @@ absent! {
     adam_step(AdamStep<f64>, &Tensor<1>, &Tensor<1>, [Option<&Tensor<1>>; 2]) -> [Tensor<1>; 3];
     perceptron(&Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>;
     clipped_surrogate(&Tensor<1>, &Tensor<1>, &Tensor<1>, [f64; 2], f64) -> ClippedSurrogate;
+    gaussian_entropy(&Tensor<2>) -> Tensor<1>;
+    gaussian_log_prob(&Tensor<2>, &Tensor<2>, &Tensor<2>, f64) -> Tensor<1>;
     normalize(&Tensor<1>) -> Tensor<1>;
     whole(&[Tensor<1>]) -> Tensor<1>;
     value_loss(&Tensor<1>, &Tensor<1>, ValueLimit<'_>) -> Tensor<1>;

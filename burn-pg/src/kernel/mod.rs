@@ -16,11 +16,14 @@ use burn::tensor::{Device, Tensor};
 
 pub use activation::Activation;
 pub(crate) use flex::{
-    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, normalize, on_host,
-    value_loss, whole,
+    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, clipped_surrogate, gaussian_entropy,
+    gaussian_log_prob, normalize, on_host, value_loss, whole,
 };
 pub use host::vector;
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+
+/// `log(2 pi) / 2`.
+pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
 /// Are there kernels for tensors on this device?
 pub(crate) fn has_kernels(device: &Device) -> bool {

@@ -2,6 +2,7 @@
 //! that there is no kernel for.
 
 mod categorical;
+mod gaussian;
 mod normalize;
 mod optim;
 mod perceptron;
@@ -11,6 +12,7 @@ mod rows;
 mod value;
 
 pub use categorical::{entropy as categorical_entropy, log_prob as categorical_log_prob};
+pub use gaussian::{entropy as gaussian_entropy, log_prob as gaussian_log_prob};
 pub use normalize::normalize;
 pub use optim::{adam_step, clip_global_norm};
 pub use perceptron::perceptron;

@@ -1,0 +1,65 @@
+"""Measure burn-pg beside its peers, in turns, and print docs/performance.md's table.
+
+    cargo build --release
+    python benches/performance.py target/release/burn-pg [PYTHON] [ROUNDS]
+
+PYTHON is one that has rejax and stable-baselines3, by default the one that runs this. Each round runs burn-pg and rejax one after
+the other, so that both see the same machine; the figures are medians over the rounds, 5 by default. Stable-Baselines3 runs once.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+BINARY = sys.argv[1]
+PYTHON = sys.argv[2] if len(sys.argv) > 2 else sys.executable
+ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+PEERS = Path(__file__).parent / "peers"
+
+# Name, environments, minibatches, total steps.
+SHAPES = [
+    ("8 environments, minibatches of 256", 8, 4, 499_712),
+    ("2,048 environments, minibatches of 32,768", 2_048, 8, 1_048_576),
+]
+
+
+def output(*command):
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def ours(envs, minibatches, steps, *options):
+    shape = ["--total-steps", str(steps), "--set", f"num_envs={envs}", f"num_minibatches={minibatches}"]
+    return output(BINARY, "bench", "train", "--repeat", "1", "--json", *options, *shape)
+
+
+def solved(seed):
+    """Seconds from the start of the process to a mean return of 475 over 100 episodes, and steps."""
+    start = time.perf_counter()
+    command = ["bench", "train", "CartPole-v1", "--preset", "cartpole-v1-ppo-fast", "--repeat", "1", "--json", "--seed", str(seed)]
+    report = output(BINARY, *command)
+    assert report["train_return_mean"] >= 475
+    return time.perf_counter() - start, report["env_steps"]
+
+
+print("| shape | burn-pg, steps/s | on one thread | rejax, steps/s | ratio |")
+print("| --- | --- | --- | --- | --- |")
+for name, envs, minibatches, steps in SHAPES:
+    shape = (envs, minibatches, steps)
+    rounds = []
+    for _ in range(ROUNDS):
+        both = ours(*shape)["steps_per_second"]
+        one = ours(*shape, "--threads", "1")["steps_per_second"]
+        peer = output(PYTHON, str(PEERS / "rejax_ppo.py"), *map(str, shape))["steps_per_second"]
+        rounds.append((both, one, peer, both / peer))
+    both, one, peer, ratio = map(statistics.median, zip(*rounds))
+    print(f"| {name} | {both:,.0f} | {one:,.0f} | {peer:,.0f} | {ratio:.2f} |", flush=True)
+
+peer = output(PYTHON, str(PEERS / "sb3_ppo.py"), "0")["steps_per_second"]
+own = ours(*SHAPES[0][1:])["steps_per_second"]
+print(f"\nStable-Baselines3: {peer:,.0f} steps/s, burn-pg {own / peer:.1f} times that in the run after it")
+
+seconds, steps = zip(*(solved(seed) for seed in range(10)))
+print(f"solved: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}; {statistics.median(steps):,.0f} steps")
