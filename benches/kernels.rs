@@ -82,6 +82,9 @@ impl Products {
     }
 }
 
+/// Name, function of many numbers, and of one.
+type Function = (&'static str, fn(&mut [f32]), fn(f32) -> f32);
+
 /// 4,096 numbers at once.
 fn functions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("functions");
@@ -89,7 +92,6 @@ fn functions(criterion: &mut Criterion) {
     #[allow(clippy::cast_possible_truncation)]
     let numbers: Vec<f32> = (0..4_096).map(|_| rng.uniform(0.01, 3.0) as f32).collect();
     group.throughput(Throughput::Elements(numbers.len() as u64));
-    type Function = (&'static str, fn(&mut [f32]), fn(f32) -> f32);
     let functions: [Function; 3] =
         [("tanh", vector::tanh, f32::tanh), ("exp", vector::exp, f32::exp), ("ln", vector::ln, f32::ln)];
     for (name, of_all, of_one) in functions {
@@ -116,7 +118,7 @@ fn losses(criterion: &mut Criterion, device: &Device) {
     const ROWS: usize = 256;
     let mut group = criterion.benchmark_group("losses, 256 samples, forward and backward");
     let device = device.clone().autodiff();
-    let actions: Vec<i64> = (0..ROWS as i64).map(|row| row % 2).collect();
+    let actions: Vec<i64> = (0..).map(|row| row % 2).take(ROWS).collect();
     let actions = ActionTensor::Discrete(Tensor::<1, Int>::from_data(TensorData::new(actions, [ROWS]), &device));
     let logits = || random([ROWS, 2], &device).require_grad();
     group.bench_function("categorical log-probability and entropy", |bencher| {

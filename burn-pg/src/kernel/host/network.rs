@@ -307,7 +307,9 @@ fn for_each<I: Send, W>(tasks: Vec<I>, workspace: impl Fn() -> W + Sync + Send, 
         true => tasks.into_par_iter().for_each_init(workspace, run),
         false => {
             let mut workspace = workspace();
-            tasks.into_iter().for_each(|task| run(&mut workspace, task));
+            for task in tasks {
+                run(&mut workspace, task);
+            }
         }
     }
 }

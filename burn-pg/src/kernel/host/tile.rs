@@ -31,7 +31,7 @@ macro_rules! in_runs {
     }};
     (@ $first:ident, $count:ident, $size:ident, $run:expr, $($height:expr),*) => {
         $(
-            while $first + $height <= $count {
+            while $count - $first >= $height {
                 const $size: usize = $height;
                 $run;
                 $first += $height;
