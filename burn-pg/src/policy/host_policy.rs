@@ -1,5 +1,7 @@
 //! Acting without tensors.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, Space};
 
@@ -33,8 +35,8 @@ const ROWS: usize = 256;
 /// ```
 #[derive(Debug, Clone)]
 pub struct HostPolicy<D> {
-    actor: Network<f32>,
-    critic: Option<Network<f32>>,
+    actor: Arc<Network<f32>>,
+    critic: Option<Arc<Network<f32>>>,
     head: HostHead,
     /// Of one row. It knows how parameters become actions.
     distribution: D,
@@ -82,7 +84,7 @@ impl HostPolicy<AnyDistribution> {
         };
         let observation = Observation::from(Tensor::zeros([1, actor.inputs()], &device));
         let distribution = head.distribution(Tensor::zeros([1, actor.outputs()], &device), None, &observation);
-        Some(Self { actor, critic, head: head_on_host, distribution })
+        Some(Self { actor: Arc::new(actor), critic: critic.map(Arc::new), head: head_on_host, distribution })
     }
 }
 

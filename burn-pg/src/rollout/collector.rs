@@ -258,7 +258,8 @@ impl Collector {
             // What the threads spent their time with, in shares of the time that they took together.
             let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
             let (env, inference) = (of_threads(|block| block.env_time), of_threads(|block| block.inference_time));
-            let share = env.as_secs_f64() / (env + inference).as_secs_f64();
+            // (None at all if the first step fails.)
+            let share = env.as_secs_f64() / (env + inference).as_secs_f64().max(f64::MIN_POSITIVE);
             profile::add(Phase::Environment, start.elapsed().mul_f64(share));
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
