@@ -58,6 +58,14 @@ mod tests {
     }
 
     #[test]
+    fn every_preset_is_for_the_algorithm_that_it_is_called_after() {
+        for (name, _) in PRESETS {
+            let algo = named(name).unwrap()["algo"].as_str().unwrap().to_owned();
+            assert!(name.split('-').any(|part| part == algo), "{name} is for {algo}");
+        }
+    }
+
+    #[test]
     fn every_preset_says_all_that_matters() {
         // What a run is told rather than how it learns.
         let of_the_run = [
@@ -101,6 +109,7 @@ mod tests {
             value_weight = 0.5
             max_grad_norm = 0.5
             normalize_advantages = true
+            algo = 'ppo'
             total_steps = 500_000
             shared_layers = false
             exploration = { squash = false, state_dependent = false, log_std = 0.0 }

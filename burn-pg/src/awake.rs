@@ -1,8 +1,10 @@
 //! Threads that wait for work without falling asleep.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use rayon::Yield;
@@ -18,24 +20,81 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
+/// How long the work waits for the other threads.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+/// Is somebody's work kept company? The loops below must not meet those of another: each would wait for the end of what the
+/// other keeps from ending.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Does this thread do such work, below whatever it looks for while it waits?
+    static WORKING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Does `work`, in which tasks of some ten microseconds come again and again, with pauses of the same length, for which the
 /// other threads of the pool would be woken each time: meanwhile they look for tasks without sleeping. They give way to
-/// any other thread that wants to run. Outside a pool, and in a pool of one thread, it is just the work.
+/// any other thread that wants to run. Outside a pool, in a pool of one thread, and while others do so, it is just the work.
 pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
-    let Some(own) = rayon::current_thread_index().filter(|_| rayon::current_num_threads() > 1) else { return work() };
-    let done = AtomicBool::new(false);
+    let _working = During::begin();
+    if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+        return work();
+    }
+    if ACTIVE.swap(true, Ordering::Acquire) {
+        return work();
+    }
+    let _active = Unset(&ACTIVE);
+    let (started, others) = (AtomicUsize::new(0), rayon::current_num_threads() - 1);
+    let [closed, done] = [AtomicBool::new(false), AtomicBool::new(false)];
     rayon::in_place_scope(|scope| {
         // By broadcast, since nobody steals that: this thread would look for tasks in its own work for ever.
-        scope.spawn_broadcast(|_, context| {
-            while context.index() != own && !done.load(Ordering::Relaxed) {
+        scope.spawn_broadcast(|_, _| {
+            if WORKING.get() || closed.load(Ordering::SeqCst) {
+                return;
+            }
+            started.fetch_add(1, Ordering::SeqCst);
+            while !done.load(Ordering::Relaxed) {
                 if rayon::yield_now() != Some(Yield::Executed) {
                     thread::yield_now();
                 }
             }
         });
         let _end = Set(&done);
+        // Who has not come by the time that the work begins stays away. A thread that does a part of it, and waits for a part of
+        // that part, would otherwise come then, and wait for the end of what waits for it.
+        let start = Instant::now();
+        while started.load(Ordering::SeqCst) < others && start.elapsed() < PATIENCE {
+            thread::yield_now();
+        }
+        closed.store(true, Ordering::SeqCst);
         work()
     })
+}
+
+/// Marks this thread as one that does such work, until it is dropped.
+struct During {
+    before: bool,
+}
+
+impl During {
+    fn begin() -> Self {
+        Self { before: WORKING.replace(true) }
+    }
+}
+
+impl Drop for During {
+    fn drop(&mut self) {
+        WORKING.set(self.before);
+    }
+}
+
+/// Takes a flag back when it is dropped.
+struct Unset<'a>(&'a AtomicBool);
+
+impl Drop for Unset<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// Sets a flag when it is dropped: after a panic, too.
@@ -49,7 +108,10 @@ impl Drop for Set<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::mpsc,
+    };
 
     use rayon::prelude::*;
 
@@ -74,5 +136,36 @@ mod tests {
             assert!(catch_unwind(panics).is_err());
             assert_eq!(pool.install(sum), 201_600);
         }
+    }
+
+    /// As several trainers do, in one pool and from outside of it.
+    #[test]
+    fn several_at_once_do_not_wait_for_each_other_for_ever() {
+        let updates = || {
+            for _ in 0..300 {
+                in_pool(|| {
+                    with_threads_awake(|| {
+                        for _ in 0..10 {
+                            assert_eq!((0..64).into_par_iter().sum::<u64>(), 2016);
+                        }
+                    });
+                });
+            }
+        };
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+            for trainers in [2, 4, 8] {
+                pool.install(|| (0..trainers).into_par_iter().for_each(|_| updates()));
+                thread::scope(|scope| {
+                    for _ in 0..trainers {
+                        scope.spawn(updates);
+                        scope.spawn(|| pool.install(updates));
+                    }
+                });
+            }
+            sender.send(()).unwrap();
+        });
+        receiver.recv_timeout(Duration::from_mins(2)).expect("it ends");
     }
 }

@@ -59,7 +59,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch_size: Option<usize>,
     /// Environments that one thread takes through a whole rollout, at least 1, where the policy acts without tensors: on the
-    /// `flex` backend. No result depends on it. Default: none, a sixteenth of the environments between 4 and 64.
+    /// `flex` backend. No result depends on it, unless a rollout fails. Default: none, a sixteenth of the environments between 4 and 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_size: Option<usize>,
     /// Discount of later rewards, 0 to 1. Default 0.99.

@@ -9,6 +9,8 @@ mod activation;
 mod flex;
 #[cfg(feature = "flex")]
 mod flex;
+// The kernels of that backend are all that much of it is for.
+#[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod perceptron;
 

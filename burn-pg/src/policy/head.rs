@@ -96,6 +96,14 @@ pub(super) enum HostHead {
 }
 
 impl HostHead {
+    /// # Panics
+    /// If there are masks, but not one flag for each of so many outputs.
+    pub fn check_masks(&self, action_masks: &[bool], outputs: usize) {
+        if matches!(self, Self::Logits) && !action_masks.is_empty() {
+            assert_eq!(action_masks.len(), outputs, "one flag for each action");
+        }
+    }
+
     /// Puts the parameters that `outputs` (shape `[B, outputs]`) stand for in place of `parameters`. The masks of actions
     /// are empty if there are none.
     pub fn parameters(&self, outputs: &[f32], width: usize, action_masks: &[bool], parameters: &mut Vec<f32>) {

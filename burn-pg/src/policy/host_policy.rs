@@ -90,13 +90,14 @@ impl HostPolicy<AnyDistribution> {
 
 impl<D: Distribution> HostPolicy<D> {
     /// The most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape `[B, M]`, or
-    /// empty) says are possible, as the environment takes them. Allocates no memory if there are no more rows than before.
+    /// empty) says are possible, as the environment takes them. The workspace must be one for the action space. Allocates no memory
+    /// for up to 256 rows, if there are no more than before.
     ///
     /// # Errors
     /// [`DistributionError`] if an observation leads to numbers that define no distribution.
     ///
     /// # Panics
-    /// If the observations are not of the length that the policy was made for.
+    /// If the observations are not whole rows of the length that the policy was made for, or the masks not as many.
     pub fn act<'a>(
         &self,
         observations: &[f32],
@@ -118,7 +119,7 @@ impl<D: Distribution> HostPolicy<D> {
     /// As [`act`](Self::act); nothing has been appended then.
     ///
     /// # Panics
-    /// As [`act`](Self::act).
+    /// As [`act`](Self::act), and if there is not one stream for each row.
     pub fn sample<'a>(
         &self,
         observations: &[f32],
@@ -128,6 +129,7 @@ impl<D: Distribution> HostPolicy<D> {
         log_probs: &mut Vec<f32>,
         workspace: &'a mut HostWorkspace,
     ) -> Result<&'a ActionBuffer, DistributionError> {
+        assert_eq!(observations.len(), streams.len() * self.actor.inputs(), "one observation for each stream");
         self.parameters(observations, action_masks, workspace);
         self.distribution.sample(&workspace.parameters, streams, actions, log_probs)?;
         workspace.actions.set(actions.last(streams.len() * workspace.action_len));
@@ -144,6 +146,12 @@ impl<D: Distribution> HostPolicy<D> {
     fn parameters(&self, observations: &[f32], action_masks: &[bool], workspace: &mut HostWorkspace) {
         let HostWorkspace { network, parameters, .. } = workspace;
         let width = self.actor.outputs();
+        assert_eq!(
+            observations.len() % self.actor.inputs(),
+            0,
+            "observations of the length that the policy was made for"
+        );
+        self.head.check_masks(action_masks, observations.len() / self.actor.inputs() * width);
         if observations.len() > ROWS * self.actor.inputs() {
             let outputs = self.actor.infer_many(observations);
             return self.head.parameters(&outputs, width, action_masks, parameters);

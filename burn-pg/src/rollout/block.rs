@@ -43,7 +43,9 @@ pub(super) struct Ended {
 /// A block cannot go on: why, and after how many steps of it.
 pub(super) struct Failure {
     pub step: usize,
-    pub error: Error,
+    /// Did the environments take the step in which it failed?
+    pub stepped: bool,
+    pub error: Box<Error>,
 }
 
 /// How a block is run.
@@ -105,11 +107,13 @@ impl<D: Distribution> Run<'_, D> {
 
     fn step(&mut self) -> Result<(), Failure> {
         let (step, start) = (self.record.steps, self.is_timed.then(Instant::now));
-        let between = self.act().map_err(|error| Failure { step, error })?;
-        self.env
-            .step(self.record.workspace.actions().as_actions())
-            .map_err(|error| Failure { step, error: error.into() })?;
-        self.record().map_err(|error| Failure { step, error })?;
+        let failed = |stepped| move |error| Failure { step, stepped, error: Box::new(error) };
+        let between = self.act().map_err(failed(false))?;
+        if let Err(error) = self.env.step(self.record.workspace.actions().as_actions()) {
+            self.record_ended();
+            return Err(failed(true)(error.into()));
+        }
+        self.record().map_err(failed(true))?;
         self.record.steps += 1;
         if let (Some(start), Some(between)) = (start, between) {
             self.record.inference_time += between - start;
@@ -148,10 +152,11 @@ impl<D: Distribution> Run<'_, D> {
 
     /// Records what came of the actions.
     fn record(&mut self) -> Result<(), Error> {
+        self.record_ended();
         let env_steps = self.env_steps();
         let Self { env, begins, record, .. } = self;
-        let BlockRecord { rollout, ended, final_observations, .. } = &mut **record;
-        let (view, first_row) = (env.view(), rollout.len());
+        let BlockRecord { rollout, final_observations, .. } = &mut **record;
+        let view = env.view();
         let width = view.observations.len() / begins.len();
         #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
         rollout.rewards.extend(view.rewards.iter().map(|&reward| reward as f32));
@@ -160,17 +165,42 @@ impl<D: Distribution> Run<'_, D> {
         begins.fill(false);
         for i in view.ended() {
             begins[i] = true;
-            let truncated = !view.terminated[i];
-            if truncated {
+            if !view.terminated[i] {
                 let last = &view.final_observations[i * width..(i + 1) * width];
                 check_row(last, env.first() + i, env_steps)?;
                 final_observations.extend_from_slice(last);
             }
-            let (episode_return, length) = (view.episode_returns[i], view.episode_lengths[i]);
-            ended.push(Ended { row: first_row + i, truncated, episode_return, length });
         }
         Ok(())
     }
+
+    /// Records the episodes that have just ended.
+    fn record_ended(&mut self) {
+        let view = self.env.view();
+        let BlockRecord { rollout, ended, .. } = &mut *self.record;
+        ended.extend(view.ended().map(|i| Ended {
+            row: rollout.len() + i,
+            truncated: !view.terminated[i],
+            episode_return: view.episode_returns[i],
+            length: view.episode_lengths[i],
+        }));
+    }
+}
+
+/// The episodes that ended in the first `steps` steps of blocks, step by step.
+pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Ended> {
+    let of_block = |block: &BlockRecord| {
+        let num_envs = block.rollout.num_envs;
+        block
+            .ended
+            .iter()
+            .map(|&ended| (ended.row / num_envs, ended))
+            .filter(|(step, _)| *step < steps)
+            .collect::<Vec<_>>()
+    };
+    let mut ended: Vec<(usize, Ended)> = blocks.iter().flat_map(of_block).collect();
+    ended.sort_by_key(|(step, _)| *step);
+    ended.into_iter().map(|(_, ended)| ended).collect()
 }
 
 /// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of `whole`,

@@ -1,26 +1,21 @@
 //! Runs a policy in a batch of environments.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+mod on_host;
+
+use std::mem;
 
 use burn::tensor::{Device, Tensor};
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvBlock, EnvError, EnvSpec, VectorEnv, WholeBatch,
+    ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
-use rayon::prelude::*;
 
-use super::{
-    History, Recall, Rollout, SequenceSpec,
-    block::{BlockRecord, Failure, Run, join},
-};
+use super::{History, Recall, Rollout, SequenceSpec, block::BlockRecord};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
-    policy::{ActorCritic, HostPolicy, Observation, Prediction},
-    profile::{self, Phase, during},
+    policy::{ActorCritic, Observation, Prediction},
+    profile::{Phase, during},
     readback::read,
     streams,
 };
@@ -76,7 +71,7 @@ impl Collector {
             streams: streams::actions(seed, envs.num_envs()),
             taken: actions.clone(),
             rollout: Rollout::new(envs.num_envs(), actions),
-            block_size: default_block_size(envs.num_envs()),
+            block_size: on_host::default_block_size(envs.num_envs()),
             blocks: Vec::new(),
             envs,
             episodes: EpisodeStats::default(),
@@ -102,7 +97,8 @@ impl Collector {
     }
 
     /// Lets one thread take so many environments, at least 1, through a whole rollout, if the policy has a copy to act with
-    /// [on the host](ActorCritic::on_host). The numbers do not depend on it. Default: a sixteenth of the environments, but no
+    /// [on the host](ActorCritic::on_host). The numbers do not depend on it, but those after a rollout
+    /// that failed: other blocks have gone on to its end. Default: a sixteenth of the environments, but no
     /// fewer than 4 and no more than 64.
     ///
     /// # Panics
@@ -216,72 +212,6 @@ impl Collector {
             }),
             RolloutLength::Episodes => self.play_episodes(policy, truncations),
         }
-    }
-
-    /// Lets blocks of environments go through the rollout on several threads, and puts together what they did.
-    fn play_on_host<D: Distribution>(
-        &mut self,
-        policy: &HostPolicy<D>,
-        truncations: &mut Truncations,
-    ) -> Result<(), Error> {
-        let (num_envs, spec) = (self.rollout.num_envs, self.envs.spec().clone());
-        // Where all have to be stepped together, or to wait for each other's ends, they are one block.
-        let size = match self.length {
-            RolloutLength::Steps(_) if self.envs.blocks(self.block_size).is_some() => self.block_size.min(num_envs),
-            _ => num_envs,
-        };
-        if self.blocks.first().is_none_or(|block| block.rollout.num_envs != size) {
-            let sizes = (0..num_envs).step_by(size).map(|first| size.min(num_envs - first));
-            self.blocks = sizes.map(|size| BlockRecord::new(&spec, size)).collect();
-        }
-        let envs: Vec<Box<dyn EnvBlock>> = match size < num_envs {
-            true => self.envs.blocks(size).expect("there were blocks before"),
-            false => vec![Box::new(WholeBatch(&mut *self.envs))],
-        };
-        let recall = self.recall.as_mut().expect("it was made before the first step");
-        let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
-        let env_steps = [self.env_steps, num_envs as u64];
-        let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
-        let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
-        let run = |(policy, (env, ((streams, begins), record)))| {
-            let run = Run { policy: &policy, env, streams, begins, record, env_steps, is_timed: start.is_some() };
-            match length {
-                RolloutLength::Steps(steps) => run.steps(steps),
-                RolloutLength::Episodes => run.episodes(),
-            }
-        };
-        let outcomes: Vec<Result<(), Failure>> = match runs.len() > 1 && rayon::current_num_threads() > 1 {
-            true => runs.into_par_iter().map(run).collect(),
-            false => runs.into_iter().map(run).collect(),
-        };
-        if let Some(start) = start {
-            // What the threads spent their time with, in shares of the time that they took together.
-            let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
-            let (env, inference) = (of_threads(|block| block.env_time), of_threads(|block| block.inference_time));
-            // (None at all if the first step fails.)
-            let share = env.as_secs_f64() / (env + inference).as_secs_f64().max(f64::MIN_POSITIVE);
-            profile::add(Phase::Environment, start.elapsed().mul_f64(share));
-            profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
-        }
-        let observation_len = spec.observation_space.flat_len();
-        // Of several failures, the one that comes first if all are stepped together. (The first of a step is the first block's.)
-        let failures = outcomes.into_iter().filter_map(Result::err);
-        if let Some(Failure { step, error }) = failures.min_by_key(|failure| failure.step) {
-            self.env_steps += (step * num_envs) as u64;
-            return Err(error);
-        }
-        let Self { rollout, blocks, episodes, .. } = self;
-        during(Phase::Environment, || {
-            join(blocks, rollout, observation_len, |ended, observation| {
-                episodes.push(ended.episode_return, ended.length);
-                if let Some(observation) = observation {
-                    truncations.rows.push(ended.row);
-                    truncations.observations.extend_from_slice(observation);
-                }
-            });
-        });
-        self.env_steps += self.rollout.len() as u64;
-        Ok(())
     }
 
     /// Prepares to remember so many numbers of each environment.
@@ -428,12 +358,6 @@ impl Collector {
             }
         }
     }
-}
-
-/// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's
-/// vectors, and no more than stay in its cache.
-fn default_block_size(num_envs: usize) -> usize {
-    num_envs.div_ceil(16).clamp(4, 64)
 }
 
 /// Reads the parameters of distributions, and values if there are any, with one synchronisation.

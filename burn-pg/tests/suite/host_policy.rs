@@ -193,6 +193,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
         other => panic!("{other:?}"),
     }
     assert_eq!(collector.env_steps(), 60, "six steps of ten environments");
+    assert_eq!(collector.episodes().count(), 20, "each was cut off twice");
     // Each has its panic behind it.
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.len(), 200);
@@ -201,5 +202,16 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
     assert!(rollout.truncated[20..30].iter().all(|&cut_off| cut_off));
     assert_eq!(rollout.next_values[..10], rollout.values[10..20]);
     assert_eq!(rollout.next_values[20..30], rollout.values[30..40], "a reset does not change what it counts");
-    assert_eq!(collector.episodes().count(), 60);
+    assert_eq!(collector.episodes().count(), 80);
+}
+
+#[test]
+fn what_does_not_fit_a_policy_on_the_host_is_a_mistake() {
+    let spec = make("CartPole-v1", 1).unwrap().spec().clone();
+    let policy = policy(&spec, &MlpShape::default()).on_host().unwrap();
+    let cases: [(&[f32], &[bool]); 3] = [(&[0.0; 5], &[]), (&[0.0; 3], &[]), (&[0.0; 8], &[true; 2])];
+    for (observations, masks) in cases {
+        let act = || policy.act(observations, masks, &mut HostWorkspace::new(&spec.action_space)).is_ok();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err(), "{observations:?} {masks:?}");
+    }
 }

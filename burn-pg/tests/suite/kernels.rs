@@ -114,6 +114,17 @@ fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
 }
 
 #[test]
+fn no_rows_have_no_slopes() {
+    let mut rng = EnvRng::new(5);
+    for precision in on_flex() {
+        let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
+        let found = look(perceptron, &precision.tensor(vec![], [0, 4]), &layers, Activation::Tanh, false);
+        assert!(found[0].is_empty() && found[1].is_empty());
+        assert!(found[2..].iter().flatten().all(|&slope| slope == 0.0));
+    }
+}
+
+#[test]
 fn without_a_graph_the_result_is_the_same_to_the_bit() {
     let mut rng = EnvRng::new(3);
     for precision in on_flex() {

@@ -136,7 +136,7 @@ impl<T: Real> Network<T> {
         with_input: bool,
     ) -> Slopes<T> {
         let rows = input.len() / self.inputs();
-        let per_task = rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK);
+        let per_task = rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK);
         let mut input_slope = vec![T::zero(); if with_input { input.len() } else { 0 }];
         let mut input_slopes = input_slope.chunks_mut(per_task * self.inputs());
         let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();

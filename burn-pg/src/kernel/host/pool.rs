@@ -41,7 +41,7 @@ impl<T: Pooled + Copy> Array<T> {
     pub fn left_over(len: usize, any: T) -> Self {
         let kept = T::pool().with_borrow_mut(|pool| {
             let place = pool.iter().rposition(|array| array.len() == len)?;
-            Some(pool.swap_remove(place))
+            Some(pool.remove(place))
         });
         Self(kept.unwrap_or_else(|| vec![any; len]))
     }
@@ -65,9 +65,14 @@ impl<T: Pooled> Drop for Array<T> {
         // At the end of a thread there is no pool any more, and no need for one.
         let _ = T::pool().try_with(|pool| {
             let mut pool = pool.borrow_mut();
-            if !array.is_empty() && pool.len() < KEPT {
-                pool.push(array);
+            if array.is_empty() {
+                return;
             }
+            // Sizes that do not come again make room for those that do.
+            if pool.len() == KEPT {
+                pool.remove(0);
+            }
+            pool.push(array);
         });
     }
 }
