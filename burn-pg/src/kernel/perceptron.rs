@@ -13,7 +13,6 @@ use super::Activation;
 /// [`perceptron_of_ordinary_ops`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
-    #[cfg(feature = "flex")]
     if let Some(output) = super::flex::perceptron(&input, layers, activation, activate_last) {
         return output;
     }
