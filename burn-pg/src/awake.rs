@@ -43,7 +43,7 @@ pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
     if ACTIVE.swap(true, Ordering::Acquire) {
         return work();
     }
-    let _active = Unset(&ACTIVE);
+    let _active = OnDrop(&ACTIVE, false);
     let (started, others) = (AtomicUsize::new(0), rayon::current_num_threads() - 1);
     let [closed, done] = [AtomicBool::new(false), AtomicBool::new(false)];
     rayon::in_place_scope(|scope| {
@@ -59,7 +59,7 @@ pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
                 }
             }
         });
-        let _end = Set(&done);
+        let _end = OnDrop(&done, true);
         // Who has not come by the time that the work begins stays away. A thread that does a part of it, and waits for a part of
         // that part, would otherwise come then, and wait for the end of what waits for it.
         let start = Instant::now();
@@ -88,21 +88,12 @@ impl Drop for During {
     }
 }
 
-/// Takes a flag back when it is dropped.
-struct Unset<'a>(&'a AtomicBool);
+/// Sets a flag to a value when it is dropped: after a panic, too.
+struct OnDrop<'a>(&'a AtomicBool, bool);
 
-impl Drop for Unset<'_> {
+impl Drop for OnDrop<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-/// Sets a flag when it is dropped: after a panic, too.
-struct Set<'a>(&'a AtomicBool);
-
-impl Drop for Set<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(self.1, Ordering::Release);
     }
 }
 

@@ -45,7 +45,7 @@ impl StepBatch {
 
     /// Indices of the environments whose episode ended in this step, for either reason.
     pub fn ended(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
+        self.view().ended()
     }
 
     /// Takes over another batch, in the memory that there is.

@@ -45,10 +45,10 @@ pub struct StepView<'a> {
     pub episode_lengths: &'a [u32],
 }
 
-impl StepView<'_> {
+impl<'a> StepView<'a> {
     /// Indices of the environments whose episode ended in this step, for either reason.
-    pub fn ended(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.rewards.len()).filter(|&i| self.terminated[i] || self.truncated[i])
+    pub fn ended(self) -> impl Iterator<Item = usize> + 'a {
+        (0..self.rewards.len()).filter(move |&i| self.terminated[i] || self.truncated[i])
     }
 }
 
