@@ -20,8 +20,11 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// How long the work waits for the other threads.
-const PATIENCE: Duration = Duration::from_micros(200);
+/// How long a thread that finds no task looks for the next one without a pause. That work has other things to do then.
+const ALERT: Duration = Duration::from_millis(2);
+
+/// How long the pauses are after that.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// Is somebody's work kept company? The loops below must not meet those of another: each would wait for the end of what the
 /// other keeps from ending.
@@ -34,8 +37,10 @@ thread_local! {
 
 /// Does `work`, in which tasks of some ten microseconds come again and again, with pauses of the same length, for which the
 /// other threads of the pool would be woken each time: meanwhile they look for tasks without sleeping. They give way to
-/// any other thread that wants to run. Outside a pool, in a pool of one thread, and while others do so, it is just the work.
-pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
+/// any other thread that wants to run, and take short pauses once tasks have long stayed away. For the other threads to come,
+/// the work waits no longer than `patience`. Outside a pool, in a pool of one thread, and while others do so (a part of the
+/// work, too), it is just the work.
+pub(crate) fn with_threads_awake<R>(patience: Duration, work: impl FnOnce() -> R) -> R {
     let _working = During::begin();
     if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
         return work();
@@ -53,9 +58,12 @@ pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
                 return;
             }
             started.fetch_add(1, Ordering::SeqCst);
+            let mut busy = Instant::now();
             while !done.load(Ordering::Relaxed) {
-                if rayon::yield_now() != Some(Yield::Executed) {
-                    thread::yield_now();
+                match rayon::yield_now() {
+                    Some(Yield::Executed) => busy = Instant::now(),
+                    _ if busy.elapsed() < ALERT => thread::yield_now(),
+                    _ => thread::sleep(PAUSE),
                 }
             }
         });
@@ -63,7 +71,7 @@ pub(crate) fn with_threads_awake<R>(work: impl FnOnce() -> R) -> R {
         // Who has not come by the time that the work begins stays away. A thread that does a part of it, and waits for a part of
         // that part, would otherwise come then, and wait for the end of what waits for it.
         let start = Instant::now();
-        while started.load(Ordering::SeqCst) < others && start.elapsed() < PATIENCE {
+        while started.load(Ordering::SeqCst) < others && start.elapsed() < patience {
             thread::yield_now();
         }
         closed.store(true, Ordering::SeqCst);
@@ -108,6 +116,8 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_micros(200);
+
     #[test]
     fn work_is_done_in_the_pool_that_there_is() {
         assert!(rayon::current_thread_index().is_none());
@@ -118,15 +128,30 @@ mod tests {
 
     #[test]
     fn work_is_done_in_any_pool_and_panics_get_through() {
-        let sum = || with_threads_awake(|| (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
+        let sum = || with_threads_awake(PATIENCE, || (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
         assert_eq!(sum(), 201_600);
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(sum), 201_600);
-            let panics = AssertUnwindSafe(|| pool.install(|| with_threads_awake(|| panic!("as it should"))));
+            let panics = AssertUnwindSafe(|| pool.install(|| with_threads_awake(PATIENCE, || panic!("as it should"))));
             assert!(catch_unwind(panics).is_err());
             assert_eq!(pool.install(sum), 201_600);
         }
+    }
+
+    /// As a run and its updates do, with a pause between them.
+    #[test]
+    fn work_within_work_is_done_by_the_threads_that_are_there() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let sums = pool.install(|| {
+            with_threads_awake(Duration::from_millis(5), || {
+                let sum = || with_threads_awake(PATIENCE, || (0..64).into_par_iter().sum::<u64>());
+                let first = sum();
+                thread::sleep(ALERT * 3);
+                [first, sum()]
+            })
+        });
+        assert_eq!(sums, [2016, 2016]);
     }
 
     /// As several trainers do, in one pool and from outside of it.
@@ -135,7 +160,7 @@ mod tests {
         let updates = || {
             for _ in 0..300 {
                 in_pool(|| {
-                    with_threads_awake(|| {
+                    with_threads_awake(PATIENCE, || {
                         for _ in 0..10 {
                             assert_eq!((0..64).into_par_iter().sum::<u64>(), 2016);
                         }

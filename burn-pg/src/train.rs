@@ -1,6 +1,6 @@
 //! The loop: sample, estimate, climb.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use burn_pg_envs::{
@@ -141,6 +141,14 @@ impl<P: ActorCritic> Trainer<P> {
     /// # Errors
     /// See [`update`](Self::update).
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        match has_kernels(&self.device) {
+            // Updates come again and again, and the threads need not fall asleep between them.
+            true => with_threads_awake(Duration::from_millis(5), || self.run_to_end(observer)),
+            false => self.run_to_end(observer),
+        }
+    }
+
+    fn run_to_end(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.env_steps());
         // Never more steps than were asked for.
         while self.env_steps() + self.longest_rollout <= self.config.total_steps {
@@ -170,8 +178,8 @@ impl<P: ActorCritic> Trainer<P> {
     /// not after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         match has_kernels(&self.device) {
-            // They come again and again, and many are short.
-            true => in_pool(|| with_threads_awake(|| self.update_once())),
+            // Kernels come again and again, and many are short.
+            true => in_pool(|| with_threads_awake(Duration::from_micros(200), || self.update_once())),
             false => self.update_once(),
         }
     }
