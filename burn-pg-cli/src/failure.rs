@@ -8,6 +8,15 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// It failed on the way. Exit code 1.
     Run(anyhow::Error),
+    /// The device failed on the way, and what was on it is lost. Exit code 3.
+    Device(anyhow::Error),
+    /// It was interrupted, and has saved what there was. Exit code 130 or 143, by the signal.
+    Interrupted {
+        /// How to go on.
+        advice: String,
+        /// 128 and the number of the signal.
+        code: u8,
+    },
 }
 
 impl Failure {
@@ -24,6 +33,11 @@ impl Failure {
         let (error, code) = match self {
             Self::Usage(error) => (error, 2),
             Self::Run(error) => (error, 1),
+            Self::Device(error) => (error, 3),
+            Self::Interrupted { advice, code } => {
+                eprintln!("interrupted: {advice}");
+                return ExitCode::from(*code);
+            }
         };
         eprintln!("error: {error:#}");
         ExitCode::from(code)

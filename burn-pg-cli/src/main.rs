@@ -3,6 +3,7 @@
 
 mod commands;
 mod failure;
+mod interrupt;
 mod output;
 mod presets;
 mod progress;

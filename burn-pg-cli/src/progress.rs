@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use burn_pg::UpdateStats;
+use burn_pg::{Error, UpdateStats};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Share of a run after which a plain line is printed.
@@ -54,6 +54,15 @@ impl Progress {
                     eprintln!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats));
                 }
             }
+        }
+    }
+
+    /// Shows a fault for which an update was given up, even if nothing else is shown.
+    pub fn warn(&self, fault: &Error) {
+        let warning = format!("warning: an update was given up: {fault}");
+        match self {
+            Self::Bar(bar) => bar.println(warning),
+            Self::Lines { .. } | Self::Silent => eprintln!("{warning}"),
         }
     }
 

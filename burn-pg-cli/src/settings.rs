@@ -77,6 +77,14 @@ impl Settings {
         Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
     }
 
+    /// The settings of a run that goes on, with those that may change.
+    pub fn over(&self, config: Config) -> Result<CheckedConfig> {
+        let total_steps = self.total_steps.unwrap_or(config.total_steps);
+        let device = self.device.unwrap_or(config.device);
+        let threads = self.threads.unwrap_or(config.threads);
+        Ok(Config { total_steps, device, threads, ..config }.validate()?)
+    }
+
     /// The environment and the settings. An option that takes several values, as in `--set gamma=0.9 CartPole-v1`, takes the
     /// environment too.
     fn positional(&self) -> Result<(&str, Vec<&str>)> {

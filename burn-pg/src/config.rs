@@ -2,6 +2,7 @@
 
 mod keys;
 mod recurrence;
+mod survival;
 
 use std::{fmt, ops::Deref, str::FromStr};
 
@@ -18,6 +19,8 @@ use crate::{
 };
 
 pub use recurrence::{Memory, Nothing, Recurrence};
+pub(crate) use survival::Remedy;
+pub use survival::{CheckpointSpec, Faults, OnEnvironment, OnNumbers};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
@@ -122,6 +125,12 @@ pub struct Config {
     pub normalize_rewards: bool,
     /// Episodes of the evaluation after training, 1 to 1,048,576. Default 100.
     pub eval_episodes: usize,
+    /// When checkpoints are saved besides at the end, and which are kept: `interval` (in updates), `keep` and `eval_episodes`.
+    /// Default: every 200 updates, the last 2, without evaluation.
+    pub checkpoint: CheckpointSpec,
+    /// What happens when an update fails: `numbers` that are not finite are `stop` or `skip`, an `environment` that panics `stop` or
+    /// `restart`, and `limit` updates may be given up in a run. Default: the run stops.
+    pub faults: Faults,
 }
 
 impl Default for Config {
@@ -162,6 +171,8 @@ impl Default for Config {
             normalize_observations: false,
             normalize_rewards: false,
             eval_episodes: 100,
+            checkpoint: CheckpointSpec::default(),
+            faults: Faults::default(),
         }
     }
 }
@@ -409,6 +420,9 @@ impl Config {
         )?;
         check("block_size", self.block_size.unwrap_or_default(), self.block_size != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
+        check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep > 0, "at least 1")?;
+        let episodes = self.checkpoint.eval_episodes;
+        check("checkpoint.eval_episodes", episodes, episodes <= MANY, "at most 1048576")?;
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
         if let Some((key, value, range)) = self.estimator.and_then(|estimator| estimator.fault()) {

@@ -28,8 +28,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Makes the new name durable. Windows has no such call, and does it by itself.
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// Makes the name of `path` durable. Windows has no such call, and does it by itself.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
         _ => Ok(()),

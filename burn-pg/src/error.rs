@@ -6,6 +6,7 @@ use burn_pg_envs::EnvError;
 
 use crate::{
     advantage::GroupSizeError,
+    checkpoint::{CheckpointError, Misfit},
     config::ConfigError,
     device::DeviceError,
     distribution::{ActionMisfit, DistributionError},
@@ -103,6 +104,20 @@ pub enum Error {
     /// A file of weights cannot be written, read, or does not fit the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint is one of another run.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// More updates failed than the configuration lets pass. The weights are as they were.
+    #[error("{limit} updates had failed before (`faults.limit`); {source}")]
+    Faults {
+        /// `faults.limit`
+        limit: u64,
+        /// What the last one failed of.
+        source: Box<Error>,
+    },
     /// The actions of the policy are not those of the environment. Nothing was begun.
     #[error(transparent)]
     ActionMisfit(#[from] ActionMisfit),

@@ -4,10 +4,18 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Sees each update of a run, and may end it.
 pub trait Observer {
     /// Called after each update. [`ControlFlow::Break`] ends the run there.
     fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()>;
+
+    /// Called after each update that was given up, because of a [fault](crate::config::Faults) that the configuration lets pass.
+    /// Default: the run goes on.
+    fn on_fault(&mut self, _fault: &Error) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 impl<F: FnMut(&UpdateStats) -> ControlFlow<()>> Observer for F {
@@ -25,6 +33,9 @@ pub struct UpdateStats {
     pub env_steps: u64,
     /// Episodes that have ended so far.
     pub episodes: u64,
+    /// Updates given up so far, because of [faults](crate::config::Faults) that the configuration lets pass.
+    #[serde(default)]
+    pub faults: u64,
     /// Mean return of the last 100 episodes; none before the first has ended.
     pub episode_return_mean: Option<f64>,
     /// Mean length of the last 100 episodes, in steps.

@@ -7,10 +7,12 @@
 //! | `policy.safetensors` | the trained networks |
 //! | `normalizer.json` | what observations are normalised with, if they are |
 //! | `summary.json` | the outcome |
+//! | `checkpoints/` | [checkpoints](crate::checkpoint), to go on from |
+//! | `.lock` | locked by the process that trains |
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +20,7 @@ use burn_pg_envs::wrapper::ObservationNormalizer;
 
 use crate::{
     UpdateStats,
+    checkpoint::Checkpoints,
     config::{Config, ConfigError},
     durable::write_atomically,
 };
@@ -29,6 +32,19 @@ pub enum RunDirError {
     /// There is something in it already. Nothing was touched.
     #[error("{} is already used; choose a folder that is empty or does not exist", .0.display())]
     Used(PathBuf),
+    /// Another process trains in it. Nothing was touched.
+    #[error("another process is training in {}", .0.display())]
+    Locked(PathBuf),
+    /// A line of `metrics.jsonl` is not one.
+    #[error("line {line} of {} is not valid: {reason}", .path.display())]
+    Metrics {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It cannot be made or written to.
     #[error("{} cannot be written", .path.display())]
     Write {
@@ -132,6 +148,31 @@ impl RunDir {
         &self.path
     }
 
+    /// Locks it for this process, for as long as what comes back lives. The operating system unlocks it if the process dies.
+    ///
+    /// # Errors
+    /// [`RunDirError::Locked`] or [`RunDirError::Write`].
+    pub fn lock(&self) -> Result<RunLock, RunDirError> {
+        let path = self.path.join(".lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked(self.path.clone())),
+            // Some file systems have no locks, and then nothing is to be had from them.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(RunLock { _file: file })
+            }
+            Err(TryLockError::Error(source)) => Err(RunDirError::Write { path, source }),
+        }
+    }
+
+    /// Its checkpoints.
+    #[must_use]
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(&self.path.join("checkpoints"))
+    }
+
     /// The file of the trained networks.
     #[must_use]
     pub fn policy_path(&self) -> PathBuf {
@@ -185,16 +226,26 @@ impl RunDir {
         })
     }
 
-    /// Begins `metrics.jsonl`.
+    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: lines of later ones, and one that is cut off, are removed.
     ///
     /// # Errors
-    /// [`RunDirError::Write`].
-    pub fn metrics(&self) -> Result<MetricsFile, RunDirError> {
+    /// [`RunDirError::Metrics`] if a line before those is damaged; [`RunDirError::Read`] or [`RunDirError::Write`].
+    pub fn metrics_after(&self, update: u64) -> Result<MetricsFile, RunDirError> {
         let path = self.path.join("metrics.jsonl");
-        match File::create(&path) {
-            Ok(file) => Ok(MetricsFile { file: BufWriter::new(file), path }),
-            Err(source) => Err(RunDirError::Write { path, source }),
+        let failed = |source| RunDirError::Write { path: path.clone(), source };
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let mut kept = 0;
+        for line in read_lines(&path, &file) {
+            match line? {
+                (stats, end) if stats.update <= update => kept = end,
+                _ => break,
+            }
         }
+        file.set_len(kept).map_err(failed)?;
+        // Positions of clones are one.
+        io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
+        Ok(MetricsFile { file: BufWriter::new(file), path })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
@@ -210,6 +261,44 @@ impl RunDir {
 pub fn read_config(path: &Path) -> Result<toml::Table, RunDirError> {
     let text = fs::read_to_string(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
     text.parse().map_err(|error: toml::de::Error| RunDirError::Toml { path: path.into(), reason: error.to_string() })
+}
+
+/// Keeps a run directory to one process, until it is dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+/// Reads `metrics.jsonl`, or what there is of it: a last line that is cut off is left out.
+///
+/// # Errors
+/// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first line that is not one.
+pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
+    let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    read_lines(path, &file).map(|line| Ok(line?.0)).collect()
+}
+
+/// The whole lines of a metrics file, each with the length of the file up to its end.
+fn read_lines<'a>(
+    path: &'a Path,
+    file: &'a File,
+) -> impl Iterator<Item = Result<(UpdateStats, u64), RunDirError>> + use<'a> {
+    let (mut reader, mut text, mut end, mut number) = (BufReader::new(file), Vec::new(), 0, 0);
+    std::iter::from_fn(move || {
+        text.clear();
+        match reader.read_until(b'\n', &mut text) {
+            Err(source) => return Some(Err(RunDirError::Read { path: path.into(), source })),
+            Ok(_) if text.last() != Some(&b'\n') => return None,
+            Ok(len) => end += len as u64,
+        }
+        number += 1;
+        let stats = serde_json::from_slice(&text).map(|stats| (stats, end));
+        let metrics = |error: serde_json::Error| {
+            let reason = error.to_string();
+            RunDirError::Metrics { path: path.into(), line: number, reason }
+        };
+        Some(stats.map_err(metrics))
+    })
 }
 
 /// `metrics.jsonl`, one line an update.
@@ -228,5 +317,14 @@ impl MetricsFile {
         let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
         self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
+    }
+
+    /// Makes the lines durable.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn sync(&mut self) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
+        self.file.get_ref().sync_data().map_err(failed)
     }
 }

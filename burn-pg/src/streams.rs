@@ -12,6 +12,7 @@ const ACTIONS: u32 = 1;
 const SHUFFLE: u32 = 2;
 const WEIGHTS: u32 = 3;
 const EVALUATION: u32 = 4;
+const RESTARTS: u32 = 5;
 
 /// One stream an environment, to sample its actions from.
 pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
@@ -26,6 +27,12 @@ pub(crate) fn shuffle(seed: u64) -> EnvRng {
 /// The stream that initialises weights.
 pub(crate) fn weights(seed: u64) -> EnvRng {
     EnvRng::stream(seed, &[WEIGHTS])
+}
+
+/// The seed of an environment that is given a new stream after a failure, for the `restart`-th time in a run.
+pub(crate) fn restart_seed(seed: u64, restart: u32) -> u64 {
+    let [first] = SeedSequence::stream(seed, &[RESTARTS, restart]).generate();
+    first
 }
 
 /// The seed of evaluation episodes: far from the seeds of the training environments.

@@ -1,6 +1,11 @@
 //! The loop: sample, estimate, climb.
 
-use std::time::{Duration, Instant};
+mod resume;
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use burn::tensor::Device;
 use burn_pg_envs::{
@@ -13,7 +18,7 @@ use crate::{
     advantage::{AdvantageEstimator, Targets},
     awake::{in_pool, with_threads_awake},
     blame::blame,
-    config::{CheckedConfig, ConfigError},
+    config::{CheckedConfig, ConfigError, Remedy},
     explained_variance,
     kernel::has_kernels,
     learner::Learner,
@@ -52,10 +57,20 @@ pub struct Trainer<P> {
     device: Device,
     shuffle: EnvRng,
     update: u64,
+    /// Updates given up.
+    faults: u64,
+    timed: Timed,
     /// Most steps of a rollout.
     longest_rollout: u64,
     /// That of the environments, as it was when the policy became what it is.
     normalizer: Option<ObservationNormalizer>,
+}
+
+/// Environment steps whose time was taken, and how long they took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Timed {
+    steps: u64,
+    seconds: f64,
 }
 
 impl<P: ActorCritic> Trainer<P> {
@@ -95,6 +110,8 @@ impl<P: ActorCritic> Trainer<P> {
             device: device.clone().autodiff(),
             shuffle: streams::shuffle(config.seed),
             update: 0,
+            faults: 0,
+            timed: Timed::default(),
         })
     }
 
@@ -136,30 +153,91 @@ impl<P: ActorCritic> Trainer<P> {
         self.parts.collector.episodes()
     }
 
+    /// Updates given up so far, because of faults that the configuration lets pass.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// Seconds that the run has taken so far, in all processes.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.timed.seconds
+    }
+
+    /// Is there nothing left to do: is the configured number of steps or the configured return reached?
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        // Never more steps than were asked for.
+        self.env_steps() + self.longest_rollout > self.config.total_steps || self.reaches_target()
+    }
+
     /// Trains until the configured number of steps or the configured return is reached, or `observer` breaks off.
     ///
     /// # Errors
-    /// See [`update`](Self::update).
+    /// See [`update`](Self::update); [`Error::Faults`] if more updates fail than the configuration lets pass.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.run_with(|_, outcome| match outcome {
+            Ok(stats) => observer.on_update(stats),
+            Err(fault) => observer.on_fault(fault),
+        })
+    }
+
+    /// [`run`](Self::run), for those who look at the run itself between two updates, to save it for example: `each` gets it with
+    /// what an update did, or with the fault for which it was given up.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_with(
+        &mut self,
+        each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         match has_kernels(&self.device) {
             // Updates come again and again, and the threads need not fall asleep between them.
-            true => with_threads_awake(Duration::from_millis(5), || self.run_to_end(observer)),
-            false => self.run_to_end(observer),
+            true => with_threads_awake(Duration::from_millis(5), || self.run_to_end(each)),
+            false => self.run_to_end(each),
         }
     }
 
-    fn run_to_end(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        let (start, steps_before) = (Instant::now(), self.env_steps());
-        // Never more steps than were asked for.
-        while self.env_steps() + self.longest_rollout <= self.config.total_steps {
-            let mut stats = self.update()?;
-            stats.elapsed_seconds = start.elapsed().as_secs_f64();
-            stats.steps_per_second = (stats.env_steps - steps_before) as f64 / stats.elapsed_seconds;
-            if observer.on_update(&stats).is_break() || self.reaches_target() {
+    fn run_to_end(
+        &mut self,
+        mut each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (start, steps_before, before) = (Instant::now(), self.env_steps(), self.timed);
+        while !self.is_over() {
+            let outcome = self.update();
+            self.timed.seconds = before.seconds + start.elapsed().as_secs_f64();
+            self.timed.steps = before.steps + (self.env_steps() - steps_before);
+            let flow = match outcome {
+                Ok(mut stats) => {
+                    stats.elapsed_seconds = self.timed.seconds;
+                    stats.steps_per_second = self.timed.steps as f64 / self.timed.seconds;
+                    each(self, Ok(&stats))
+                }
+                Err(error) => {
+                    let fault = self.survive(error)?;
+                    each(self, Err(&fault))
+                }
+            };
+            if flow.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Makes ready to go on after an update that failed, if the configuration lets that pass; or gives the error back.
+    fn survive(&mut self, error: Error) -> Result<Error, Error> {
+        let Some(remedy) = self.config.faults.remedy(&error) else { return Err(error) };
+        let limit = self.config.faults.limit;
+        if self.faults == limit {
+            return Err(if limit == 0 { error } else { Error::Faults { limit, source: Box::new(error) } });
+        }
+        self.faults += 1;
+        if let Remedy::Restart { env } = remedy {
+            self.parts.collector.restart(env);
+        }
+        Ok(error)
     }
 
     /// Have the last episodes brought in the return that was asked for?
@@ -239,6 +317,7 @@ impl<P: ActorCritic> Trainer<P> {
         Ok(UpdateStats {
             update: self.update,
             env_steps: collector.env_steps(),
+            faults: self.faults,
             episodes: collector.episodes().count(),
             episode_return_mean: collector.episodes().return_mean(),
             episode_length_mean: collector.episodes().length_mean(),

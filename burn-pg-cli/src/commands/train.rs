@@ -1,40 +1,54 @@
 //! `burn-pg train`
 
-use std::{fmt, ops::ControlFlow, path::PathBuf, time::Instant};
+mod session;
 
-use anyhow::Result;
+use std::{fmt, path::PathBuf};
+
+use anyhow::{Result, bail};
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, Error, Evaluation, Trainer, UpdateStats,
+    CheckedConfig, Config, DeviceChoice, Evaluation, Trainer,
     algorithm::{configured, evaluation_envs},
     burn::module::Module,
+    checkpoint::{Checkpoint, Checkpoints},
     device::{self, OpenDevice},
     envs::{VectorEnv, make},
     evaluate,
     policy::MlpActorCritic,
-    run_dir::RunDir,
-    weights,
+    run_dir::{MetricsFile, RunDir, RunLock},
 };
 use serde_json::json;
 
 use crate::{
     failure::Failure,
+    interrupt::Interrupt,
     output::print_line,
-    progress::Progress,
     settings::{Resolved, Settings},
 };
+use session::Session;
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
 
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]
-#[command(override_usage = "burn-pg train <ENV> [OPTIONS]")]
+#[command(
+    override_usage = "burn-pg train <ENV> [OPTIONS]\n       burn-pg train --resume <RUN_DIR> [OPTIONS]",
+    after_help = "Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device \
+                  fails, 130 and 143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed."
+)]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
     /// Run directory: empty or not there yet [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
+    /// given with it
+    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
+    resume: Option<PathBuf>,
+    /// With --resume: go on from the checkpoint of this update
+    #[arg(long, value_name = "UPDATE", requires = "resume")]
+    at: Option<u64>,
     /// Print the summary as one JSON object on the last line of stdout, and nothing else there
     #[arg(long)]
     json: bool,
@@ -44,8 +58,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let run = prepare(args).map_err(Failure::Usage)?;
-    let outcome = run.execute(args.quiet).map_err(Failure::Run)?;
+    let run = match &args.resume {
+        Some(path) => resume(args, RunDir::open(path)),
+        None => begin(args),
+    };
+    let outcome = run.map_err(Failure::Usage)?.execute(args.quiet)?;
     match (args.json, args.quiet) {
         (true, _) => print_line(outcome.summary()),
         (false, false) => print_line(outcome),
@@ -62,10 +79,14 @@ struct Run {
     fresh_envs: Box<dyn VectorEnv>,
     pool: rayon::ThreadPool,
     dir: RunDir,
+    metrics: MetricsFile,
+    interrupt: Interrupt,
+    /// Held until the end.
+    _lock: RunLock,
 }
 
-/// Refuses what cannot be before anything is trained or written.
-fn prepare(args: &Args) -> Result<Run> {
+/// A new run. Refuses what cannot be before anything is trained or written.
+fn begin(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
@@ -79,7 +100,10 @@ fn prepare(args: &Args) -> Result<Run> {
             RunDir::create_numbered(RUNS.as_ref(), &name)?
         }
     };
+    let lock = dir.lock()?;
     dir.write_config(&config)?;
+    dir.checkpoints().prepare()?;
+    let metrics = dir.metrics_after(0)?;
     if !args.quiet {
         let Config { env, algo, seed, .. } = &*config;
         eprintln!(
@@ -88,67 +112,78 @@ fn prepare(args: &Args) -> Result<Run> {
             dir.path().display()
         );
     }
-    Ok(Run { config, device, trainer, fresh_envs, pool, dir })
+    let interrupt = Interrupt::install()?;
+    Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
+}
+
+/// An earlier run, from one of its checkpoints; from the start, if it has come to none.
+fn resume(args: &Args, dir: RunDir) -> Result<Run> {
+    if !dir.path().is_dir() {
+        bail!("{} is not a run directory", dir.path().display());
+    }
+    let lock = dir.lock()?;
+    let checkpoints = dir.checkpoints();
+    checkpoints.prepare()?;
+    let checkpoint = wanted(args, &checkpoints)?;
+    let config = match &checkpoint {
+        Some(checkpoint) => checkpoint.config().clone(),
+        None => dir.config()?,
+    };
+    let config = args.settings.over(config)?;
+    let device = device::open(config.device)?;
+    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    let mut trainer = configured(&config, &device.device)?;
+    if let Some(checkpoint) = checkpoint {
+        trainer.restore(checkpoint)?;
+    }
+    let fresh_envs = make(&config.env, config.eval_episodes)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+    dir.write_config(&config)?;
+    let metrics = dir.metrics_after(trainer.updates())?;
+    if !args.quiet {
+        let Config { env, algo, seed, .. } = &*config;
+        eprintln!(
+            "{env}, {algo}, device {}, seed {seed}, going on after update {} ({} steps) in {}",
+            device.backend,
+            trainer.updates(),
+            trainer.env_steps(),
+            dir.path().display()
+        );
+    }
+    let interrupt = Interrupt::install()?;
+    Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
+}
+
+/// The checkpoint to go on from, if there are any. Those that are damaged are named and passed over.
+fn wanted(args: &Args, checkpoints: &Checkpoints) -> Result<Option<Checkpoint>> {
+    if let Some(update) = args.at {
+        return Ok(Some(checkpoints.load(update)?));
+    }
+    let Some((checkpoint, damaged)) = checkpoints.newest()? else { return Ok(None) };
+    for error in damaged {
+        eprintln!("warning: {error}; it is passed over");
+    }
+    Ok(Some(checkpoint))
 }
 
 impl Run {
     /// Trains and evaluates within the pool, so that stepping environments in parallel does not wake it each time.
-    fn execute(self, quiet: bool) -> Result<Outcome> {
-        let Self { config, device, mut trainer, fresh_envs, pool, dir } = self;
+    fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
+        let Self { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock } = self;
         pool.install(|| {
-            let start = Instant::now();
-            let progress = Progress::new(trainer.horizon(), quiet);
-            let trained = train(&mut trainer, &dir, progress);
-            let seconds = start.elapsed().as_secs_f64();
-            trained.map_err(|error| rescue(error, &trainer, &dir))?;
-
-            save(&trainer, &dir)?;
-            let normalizer = trainer.observation_normalizer().cloned();
-            let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
-            let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
-            let outcome = Outcome { config, device, trainer, dir, seconds, evaluation };
-            outcome.dir.write_summary(&outcome.summary())?;
-            Ok(outcome)
+            let session = Session { config: &config, device: &device.device, dir: &dir, metrics, interrupt };
+            let trainer = session.train(trainer, quiet)?;
+            let finish = || {
+                let normalizer = trainer.observation_normalizer().cloned();
+                let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
+                let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
+                let outcome = Outcome { config, device, trainer, dir, evaluation };
+                outcome.dir.write_summary(&outcome.summary())?;
+                Ok(outcome)
+            };
+            finish().map_err(Failure::Run)
         })
     }
-}
-
-/// Trains to the end, and shows and records each update.
-fn train(trainer: &mut Trainer<MlpActorCritic>, dir: &RunDir, mut progress: Progress) -> Result<()> {
-    let mut metrics = dir.metrics()?;
-    let mut written = Ok(());
-    let outcome = trainer.run(&mut |stats: &UpdateStats| {
-        progress.show(stats);
-        written = metrics.write(stats);
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    progress.finish();
-    outcome?;
-    Ok(written?)
-}
-
-/// Keeps the policy, and what it needs to see as it saw in training.
-fn save(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
-    weights::save(&trainer.policy().valid(), &dir.policy_path())?;
-    if let Some(normalizer) = trainer.observation_normalizer() {
-        dir.write_normalizer(normalizer)?;
-    }
-    Ok(())
-}
-
-/// Keeps what was learnt before training failed, and says so.
-fn rescue(error: anyhow::Error, trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> anyhow::Error {
-    let steps = trainer.env_steps();
-    // A device that fails may leave anything behind, and its error does not say where.
-    if let Some(Error::Execution(_)) = error.downcast_ref() {
-        return error.context(format!("training failed in update {}, after {steps} steps", trainer.updates()));
-    }
-    let failed = format!("training failed after {steps} steps");
-    let (saved, path) = (save(trainer, dir), dir.path().display());
-    error.context(match saved {
-        Ok(()) => format!("{failed}; the last good policy is saved in {path}"),
-        Err(unsaved) => format!("{failed}, and the last good policy is lost ({unsaved:#})"),
-    })
 }
 
 /// A run that has come to its end.
@@ -157,22 +192,22 @@ struct Outcome {
     device: OpenDevice,
     trainer: Trainer<MlpActorCritic>,
     dir: RunDir,
-    seconds: f64,
     evaluation: Evaluation,
 }
 
 impl Outcome {
     fn summary(&self) -> serde_json::Value {
-        let env_steps = self.trainer.env_steps();
+        let (env_steps, seconds) = (self.trainer.env_steps(), self.trainer.seconds());
         json!({
             "env": self.config.env,
             "algo": self.config.algo,
             "device": self.device.backend,
             "seed": self.config.seed,
             "env_steps": env_steps,
-            "train_seconds": self.seconds,
-            "steps_per_second": env_steps as f64 / self.seconds,
+            "train_seconds": seconds,
+            "steps_per_second": env_steps as f64 / seconds,
             "episodes": self.trainer.episodes().count(),
+            "faults": self.trainer.faults(),
             "train_return_mean": self.trainer.episodes().return_mean(),
             "eval_episodes": self.evaluation.returns.len(),
             "eval_return_mean": self.evaluation.return_mean(),
@@ -184,7 +219,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (env_steps, Self { seconds, evaluation, .. }) = (self.trainer.env_steps(), self);
+        let (env_steps, seconds, Self { evaluation, .. }) = (self.trainer.env_steps(), self.trainer.seconds(), self);
         write!(
             f,
             "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\

@@ -72,6 +72,16 @@ pub trait VectorEnv: Send {
     /// [`EnvError::MaskLen`] if there are not N flags; [`EnvError::Failed`] as in [`reset`](Self::reset).
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
 
+    /// Starts a new episode in environment `env`, in the stream of `seed`: with the old one, what made it fail might make it fail
+    /// again.
+    ///
+    /// # Errors
+    /// [`EnvError::Failed`] as in [`reset`](Self::reset).
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError>;
+
     /// Takes one action in each environment.
     ///
     /// # Errors
@@ -115,6 +125,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
+            fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError>;
             fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError>;
             fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>>;
             fn save(&self) -> Result<SavedEnvs, EnvError>;

@@ -80,7 +80,7 @@ impl<E: Env> VecEnv<E> {
     }
 
     /// Resets the slots that are `chosen`, and forgets what was before.
-    fn restart(
+    fn begin(
         &mut self,
         chosen: impl Fn(usize) -> bool,
         reset: impl Fn(&mut Slot<E>, usize, &mut [f32]) -> Result<(), Box<Fault>>,
@@ -168,17 +168,22 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
-        self.restart(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
+        self.begin(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
         self.check_len(seeds.len())?;
-        self.restart(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
+        self.begin(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
         self.check_len(mask.len())?;
-        self.restart(|i| mask[i], |slot, _, observation| slot.reset(observation))
+        self.begin(|i| mask[i], |slot, _, observation| slot.reset(observation))
+    }
+
+    fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError> {
+        assert!(env < self.slots.len(), "there is no environment {env}");
+        self.begin(|i| i == env, |slot, _, observation| slot.seed(seed, observation))
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {

@@ -198,6 +198,11 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         self.restarted(outcome, |env| mask[env])
     }
 
+    fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError> {
+        let outcome = self.inner.restart(env, seed).map(|_| ());
+        self.restarted(outcome, |other| other == env)
+    }
+
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
         let outcome = self.inner.step(actions).map(|_| ());
         // If one environment fails, the others have been stepped all the same.

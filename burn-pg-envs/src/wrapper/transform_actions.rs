@@ -170,6 +170,7 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
+            fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError>;
         }
     }
 

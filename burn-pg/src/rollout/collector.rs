@@ -1,6 +1,7 @@
 //! Runs a policy in a batch of environments.
 
 mod on_host;
+mod saved;
 
 use std::mem;
 
@@ -9,6 +10,8 @@ use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
+
+pub(crate) use saved::SavedCollector;
 
 use super::{History, Recall, Rollout, SequenceSpec, block::BlockRecord};
 use crate::{
@@ -33,6 +36,7 @@ pub enum RolloutLength {
 /// Runs a policy in a batch of environments and records rollouts.
 pub struct Collector {
     envs: Box<dyn VectorEnv>,
+    seed: u64,
     episodes: EpisodeStats,
     /// One stream an environment, to sample its actions from.
     streams: Vec<ActionStream>,
@@ -50,6 +54,8 @@ pub struct Collector {
     blocks: Vec<BlockRecord>,
     /// Is the rollout as long as it was to become? One that failed is not, and may have columns of several lengths.
     whole: bool,
+    /// Environments that were given new streams after a failure.
+    restarts: u32,
     env_steps: u64,
 }
 
@@ -74,11 +80,13 @@ impl Collector {
             block_size: on_host::default_block_size(envs.num_envs()),
             blocks: Vec::new(),
             envs,
+            seed,
             episodes: EpisodeStats::default(),
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
             whole: true,
+            restarts: 0,
             device: device.clone().without_autodiff(),
             env_steps: 0,
         })
@@ -202,6 +210,18 @@ impl Collector {
         }
         self.whole = true;
         Ok(&self.rollout)
+    }
+
+    /// Gives an environment that has failed a new stream of random numbers; its episode is lost. If it cannot even be reset, the
+    /// next rollout says so.
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    pub fn restart(&mut self, env: usize) {
+        self.restarts += 1;
+        // An error stays with the environment until it is reset, which the next rollout does.
+        let _ = self.envs.restart(env, streams::restart_seed(self.seed, self.restarts));
+        self.whole = false;
     }
 
     fn play<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {

@@ -19,6 +19,11 @@ impl Recall {
         Self { memory, begins: vec![true; num_envs] }
     }
 
+    /// In the middle of episodes, or at the beginning of some.
+    pub fn from_parts(memory: Option<Tensor<2>>, begins: Vec<bool>) -> Self {
+        Self { memory, begins }
+    }
+
     /// What is remembered, of shape `[N, M]`.
     pub fn memory(&self) -> Option<&Tensor<2>> {
         self.memory.as_ref()

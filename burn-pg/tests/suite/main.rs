@@ -34,6 +34,7 @@ mod precision;
 mod recorded_minibatch;
 mod recorded_update;
 mod recurrent;
+mod resume;
 mod returns;
 mod run;
 mod samples;
