@@ -1,5 +1,8 @@
 //! The command line, as a user or a script meets it.
 
+#[path = "cli/resume.rs"]
+mod resume;
+
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -191,8 +194,20 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
     }
     assert!(summary.get("train_return_mean").is_some());
     let run = folder.path().join("a");
-    let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();
-    assert_eq!(names, ["config.toml", "metrics.jsonl", "policy.safetensors", "summary.json"]);
+    let files = [
+        ".lock",
+        "checkpoints",
+        "checkpoints/update-000000002",
+        "checkpoints/update-000000002/SHA256SUMS",
+        "checkpoints/update-000000002/config.toml",
+        "checkpoints/update-000000002/state.json",
+        "checkpoints/update-000000002/tensors.safetensors",
+        "config.toml",
+        "metrics.jsonl",
+        "policy.safetensors",
+        "summary.json",
+    ];
+    assert!(content(&run).into_keys().eq(files.map(|name| run.join(name))));
     let saved: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
     assert_eq!(saved, summary);
 
@@ -223,13 +238,14 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     let message = text(&output.stderr).lines().last().unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert_eq!(text(&output.stdout), "");
-    let expected = "error: training failed after 32 steps; the last good policy is saved in a: update 1: `";
+    let expected = "error: training failed after 32 steps; the last good policy is saved in a; there is no checkpoint yet: \
+                    update 1: `";
     assert!(message.starts_with(expected), "{message}");
     assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");
-    let names: Vec<_> = content(&run).into_keys().map(|path| path.file_name().unwrap().to_owned()).collect();
-    assert_eq!(names, ["config.toml", "metrics.jsonl", "normalizer.json", "policy.safetensors"]);
+    let files = [".lock", "checkpoints", "config.toml", "metrics.jsonl", "normalizer.json", "policy.safetensors"];
+    assert!(content(&run).into_keys().eq(files.map(|name| run.join(name))));
     assert_eq!(metrics(&run), []);
     // No update has succeeded, so it is the policy that the run began with.
     let dir = RunDir::open(&run);

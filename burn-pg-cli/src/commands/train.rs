@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
     /// With --resume: go on from the checkpoint of this update
-    #[arg(long, value_name = "UPDATE", requires = "resume")]
+    #[arg(long, value_name = "UPDATE")]
     at: Option<u64>,
     /// Print the summary as one JSON object on the last line of stdout, and nothing else there
     #[arg(long)]
@@ -87,6 +87,9 @@ struct Run {
 
 /// A new run. Refuses what cannot be before anything is trained or written.
 fn begin(args: &Args) -> Result<Run> {
+    if args.at.is_some() {
+        bail!("--at needs --resume");
+    }
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;

@@ -36,7 +36,7 @@ const RUNS: [(&str, &str); 19] = [
     (
         "ppo, near its start",
         "[[loss]]\nweight = 1\nterm = { kind = 'ppo_clip', clip_range = 0.2 }\n[[loss]]\nweight = 0.1\n\
-         term = { kind = 'kl_to_reference' }\n[[loss]]\nweight = 0.5\nterm = { kind = 'value' }",
+         term = { kind = 'kl_to_reference', estimator = 'k3' }\n[[loss]]\nweight = 0.5\nterm = { kind = 'value' }",
     ),
     ("ppo, pendulum", "env = 'Pendulum-v1'\nlearning_rate = { kind = 'cosine', start = 1e-2, end = 0 }"),
     ("ppo, squashed", "env = 'MountainCarContinuous-v0'\nexploration = { squash = true, state_dependent = true }"),
@@ -46,8 +46,8 @@ const RUNS: [(&str, &str); 19] = [
     ("a2c, gru, normalised", "algo = 'a2c'\nrecurrence = { cell = 'gru', size = 3 }\nnormalize_observations = true"),
     ("trpo", "algo = 'trpo'\nnum_minibatches = 1"),
     ("trpo, lstm", "algo = 'trpo'\nnum_minibatches = 1\nrecurrence = { cell = 'lstm', size = 3, burn_in = 3 }"),
-    ("reinforce", "algo = 'reinforce'\ntotal_steps = 12000"),
-    ("reinforce, gru", "algo = 'reinforce'\ntotal_steps = 10000\nrecurrence = { cell = 'gru', size = 3 }"),
+    ("reinforce", "algo = 'reinforce'\ntotal_steps = 2600"),
+    ("reinforce, gru", "algo = 'reinforce'\ntotal_steps = 2600\nrecurrence = { cell = 'gru', size = 3 }"),
 ];
 
 fn config(settings: &str) -> CheckedConfig {

@@ -1,0 +1,313 @@
+//! Runs that are interrupted, killed, cut off by a full disk, and gone on with.
+#![cfg(unix)]
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{burn_pg, command, content, json, metrics, success, text};
+
+/// A run of 60 updates that saves a checkpoint after each.
+const RUN: [&str; 13] = [
+    "train",
+    "CartPole-v1",
+    "--preset",
+    "ppo-cleanrl",
+    "--device",
+    "flex",
+    "--quiet",
+    "--set",
+    "num_steps=8",
+    "hidden_sizes=[8]",
+    "eval_episodes=3",
+    "checkpoint={interval=1,keep=3}",
+    "normalize_observations=true",
+];
+
+fn run_into(out: &str) -> impl Iterator<Item = &str> {
+    long_run_into(out, "3840")
+}
+
+fn long_run_into<'a>(out: &'a str, total_steps: &'a str) -> impl Iterator<Item = &'a str> {
+    RUN.into_iter().chain(["--out", out, "--total-steps", total_steps])
+}
+
+fn start<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Child {
+    command(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(signal: &str, to: &Child) {
+    assert!(Command::new("kill").args([signal, &to.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits until something is there.
+fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_mins(1), "{} does not come", path.display());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What a run has come to: metrics but for the time, and weights.
+fn outcome(run: &Path) -> (Vec<impl PartialEq + std::fmt::Debug + use<>>, Vec<u8>) {
+    (metrics(run), fs::read(run.join("policy.safetensors")).unwrap())
+}
+
+#[test]
+fn an_interrupted_run_saves_and_goes_on_as_if_nothing_had_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("whole")));
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let out = format!("interrupted{signal}");
+        // So long that it cannot be over.
+        let child = start(folder.path(), long_run_into(&out, "1e9"));
+        wait_for(&path(&out).join("checkpoints/update-000000003"));
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        let message = text(&output.stderr).lines().last().unwrap();
+        let advice = format!("go on with: burn-pg train --resume {out}");
+        assert!(message.starts_with("interrupted: saved after update ") && message.ends_with(&advice), "{message}");
+        // It can be evaluated as it is.
+        success(&burn_pg(folder.path(), ["eval", &out, "--episodes", "1"]));
+    }
+    let child = start(folder.path(), run_into("halves"));
+    wait_for(&path("halves/checkpoints/update-000000004"));
+    send("-INT", &child);
+    // (Or it was over before.)
+    assert!(matches!(child.wait_with_output().unwrap().status.code(), Some(130 | 0)));
+    let resume = ["train", "--resume", "halves", "--json", "--quiet", "--threads", "1"];
+    let summary = json(&burn_pg(folder.path(), resume));
+    assert_eq!(summary["env_steps"], 3840);
+    assert!(outcome(&path("whole")) == outcome(&path("halves")));
+
+    // Nothing is left to do: the outcome is told again.
+    let before = outcome(&path("halves"));
+    assert_eq!(json(&burn_pg(folder.path(), resume))["eval_return_mean"], summary["eval_return_mean"]);
+    assert!(outcome(&path("halves")) == before);
+
+    // From an earlier checkpoint: what came after it is replaced, by the same.
+    let at = |update: &str| burn_pg(folder.path(), ["train", "--resume", "halves", "--at", update, "--quiet"]);
+    success(&at("58"));
+    assert!(outcome(&path("halves")) == before);
+    let refused = at("7");
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(text(&refused.stderr), "error: halves/checkpoints has no checkpoint of update 7\n");
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    // Updates that take very long.
+    let slow = ["--set", "num_envs=1024", "num_steps=65536", "--total-steps", "1e9", "--out", "slow"];
+    let child = start(folder.path(), ["train", "Acrobot-v1", "--quiet", "--device", "flex"].into_iter().chain(slow));
+    wait_for(&folder.path().join("slow/metrics.jsonl"));
+    // It catches signals as soon as it trains.
+    thread::sleep(Duration::from_millis(300));
+    let start = Instant::now();
+    send("-INT", &child);
+    thread::sleep(Duration::from_millis(100));
+    send("-INT", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(metrics(&folder.path().join("slow")), []);
+}
+
+/// Kills a run that saves continuously, at random moments, and goes on with it each time, until it has been killed `kills` times;
+/// again and again from the start, if it comes to its end.
+fn kill_and_resume(kills: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let began = Instant::now();
+    success(&burn_pg(folder.path(), run_into("whole")));
+    let whole = outcome(&path("whole"));
+    let length = began.elapsed();
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (mut killed, mut ended, mut warnings) = (0, 0, 0);
+    while killed < kills || ended == 0 {
+        let out = format!("killed-{ended}");
+        let mut child = start(folder.path(), run_into(&out));
+        loop {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            thread::sleep(length.mul_f64((random % 1000) as f64 / 1500.0));
+            if child.try_wait().unwrap().is_none() {
+                send("-KILL", &child);
+            }
+            let output: Output = child.wait_with_output().unwrap();
+            warnings += text(&output.stderr).matches("warning: ").count();
+            if output.status.signal() == Some(9) {
+                killed += 1;
+            } else if output.status.success() {
+                break;
+            } else {
+                // Killed before it had written what it was told to do, so nothing has been lost.
+                let config = path(&out).join("config.toml");
+                assert!(fs::read(config).is_ok_and(|bytes| bytes.is_empty()), "{}", text(&output.stderr));
+                fs::remove_dir_all(path(&out)).unwrap();
+                child = start(folder.path(), run_into(&out));
+                continue;
+            }
+            child = match path(&out).exists() {
+                true => start(folder.path(), ["train", "--quiet", "--resume", &out]),
+                false => start(folder.path(), run_into(&out)),
+            };
+        }
+        assert!(outcome(&path(&out)) == whole, "{out}");
+        let unfinished = |path: &Path| path.extension().is_some_and(|end| end == "tmp" || end == "old");
+        assert!(!content(&path(&out)).into_keys().any(|path| unfinished(&path)), "{out}");
+        ended += 1;
+    }
+    println!("killed {killed} times, {ended} runs came to the end of the one that was not, {warnings} warnings");
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
+    kill_and_resume(10);
+}
+
+#[test]
+#[ignore = "takes minutes: the campaign of docs/reliability.md"]
+fn a_run_that_is_killed_two_hundred_times_comes_to_the_same_end() {
+    kill_and_resume(200);
+}
+
+#[test]
+fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("whole")));
+    // No file may be longer than 8 KiB, in which there is room for some 15 updates.
+    let script = format!("trap '' XFSZ; ulimit -f 8; exec {} \"$@\"", env!("CARGO_BIN_EXE_burn-pg"));
+    let arguments = ["-c", &script, "bash"].into_iter().chain(run_into("full"));
+    let output = Command::new("bash").args(arguments).current_dir(folder.path()).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("full/metrics.jsonl cannot be written: File too large"), "{message}");
+    assert!(message.contains("go on from the checkpoint of update "), "{message}");
+    success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "full"]));
+    assert!(outcome(&path("full")) == outcome(&path("whole")));
+    // Of a checkpoint that does not fit nothing is left, and the one before it stays.
+    success(&burn_pg(folder.path(), long_run_into("large", "64").chain(["--set", "hidden_sizes=[64]"])));
+    let script = format!("trap '' XFSZ; ulimit -f 4; exec {} \"$@\"", env!("CARGO_BIN_EXE_burn-pg"));
+    let arguments = ["-c", &script, "bash", "train", "--quiet", "--resume", "large", "--total-steps", "128"];
+    let output = Command::new("bash").args(arguments).current_dir(folder.path()).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("checkpoints/update-000000002 cannot be written: File too large"), "{message}");
+    assert!(message.contains("go on from the checkpoint of update 1 with: burn-pg train --resume large"), "{message}");
+    assert!(!path("large/checkpoints/update-000000002.tmp").exists());
+    success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "large", "--total-steps", "128"]));
+}
+
+#[test]
+fn two_processes_never_train_in_one_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = start(folder.path(), long_run_into("a", "1e9"));
+    wait_for(&folder.path().join("a/checkpoints/update-000000002"));
+    let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "error: another process is training in a\n");
+    // The lock does not outlive who holds it.
+    send("-KILL", &child);
+    child.wait_with_output().unwrap();
+    let child = start(folder.path(), ["train", "--resume", "a", "--quiet"]);
+    thread::sleep(Duration::from_millis(200));
+    send("-INT", &child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+}
+
+#[test]
+fn damaged_checkpoints_are_named_and_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    let before = outcome(&path("a"));
+    let damage = |update: &str| {
+        let file = path("a/checkpoints").join(update).join("tensors.safetensors");
+        let mut bytes = fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    damage("update-000000060");
+    let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
+    success(&output);
+    let expected = "warning: checkpoint a/checkpoints/update-000000060 is damaged: tensors.safetensors is not what SHA256SUMS \
+                    says; it is passed over\n";
+    assert_eq!(text(&output.stderr), expected);
+    assert!(outcome(&path("a")) == before);
+    for update in ["update-000000058", "update-000000059", "update-000000060"] {
+        damage(update);
+    }
+    let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "error: none of the 3 checkpoints in a/checkpoints can be loaded\n");
+    // A line of the metrics that is no line is not passed over: what is true of the rest?
+    success(&burn_pg(folder.path(), run_into("b")));
+    let lines = fs::read_to_string(path("b/metrics.jsonl")).unwrap();
+    fs::write(path("b/metrics.jsonl"), lines.replacen("\"update\":3,", "\"update\":,", 1)).unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("error: line 3 of b/metrics.jsonl is not valid: "));
+}
+
+#[test]
+fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    for (arguments, expected) in [
+        (&["--resume", "none"][..], "error: none is not a run directory"),
+        (&["--resume", "file"], "error: file is not a run directory"),
+        (&["--resume", "empty"], "error: empty/config.toml cannot be read: "),
+        (
+            &["--resume", "empty", "--seed", "2"],
+            "error: the argument '--resume <RUN_DIR>' cannot be used with '--seed <N>'",
+        ),
+        (&["CartPole-v1", "--at", "2"], "error: --at needs --resume"),
+        (&["CartPole-v1", "--out", "file/a"], "error: file/a cannot be written: "),
+        (&["CartPole-v1", "--out", "/proc/a"], "error: /proc/a cannot be written: "),
+        (&["CartPole-v1", "--set", "checkpoint={keep=0}"], "error: `checkpoint.keep` is 0, but must be at least 1"),
+        (&["CartPole-v1", "--set", "faults={numbers='pass'}"], "error: --set: `faults` = "),
+    ] {
+        let output = burn_pg(folder.path(), ["train", "--quiet"].iter().chain(arguments));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(expected), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn paths_need_not_be_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OsStr::from_bytes(b"run-\xff\xfe");
+    let arguments = RUN.into_iter().chain(["--total-steps", "128", "--out"]).map(OsStr::new);
+    success(&burn_pg(folder.path(), arguments.chain([out])));
+    success(&burn_pg(folder.path(), [OsStr::new("train"), OsStr::new("--quiet"), OsStr::new("--resume"), out]));
+    success(&burn_pg(folder.path(), [OsStr::new("eval"), out, OsStr::new("--episodes"), OsStr::new("1")]));
+}
+
+#[test]
+fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--set", "checkpoint={interval=1,keep=1,eval_episodes=2}"];
+    success(&burn_pg(folder.path(), run_into("a").chain(settings)));
+    let checkpoints = burn_pg::run_dir::RunDir::open(&folder.path().join("a")).checkpoints();
+    let best = checkpoints.best().unwrap();
+    assert!(best.return_mean >= 9.0, "{best:?}");
+    let mut kept = vec![best.update, 60];
+    kept.dedup();
+    assert_eq!(checkpoints.updates().unwrap(), kept);
+    success(&burn_pg(folder.path(), run_into("b").chain(["--set", "checkpoint={interval=7}"])));
+    assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
+}
