@@ -116,12 +116,19 @@ impl Checkpoint {
     /// [`CheckpointError`]: it cannot be read, is damaged, or is of another version. Whether it fits a run is found out by
     /// [`Trainer::restore`](crate::Trainer::restore).
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let [tensors, state, config] = folder::read(path, [TENSORS, STATE, CONFIG])?;
+        let [tensors, state, config] = folder::read(path, Self::FILES)?;
         Self::from_files(path, &tensors, &state, &config)
     }
 
-    /// Makes sense of the files of a checkpoint, of which nothing is believed.
-    fn from_files(path: &Path, tensors: &[u8], state: &[u8], config: &[u8]) -> Result<Self, CheckpointError> {
+    /// The names of its files, but for the checksums.
+    pub const FILES: [&str; 3] = [TENSORS, STATE, CONFIG];
+
+    /// Makes sense of the contents of [`FILES`](Self::FILES), which are called `path` in errors. Checksums are not looked at, and
+    /// nothing is believed.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], as [`read`](Self::read).
+    pub fn from_files(path: &Path, tensors: &[u8], state: &[u8], config: &[u8]) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
         let Header { schema, version } =
             serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;

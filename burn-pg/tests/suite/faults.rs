@@ -1,0 +1,234 @@
+//! Faults that a run survives, if its configuration says so.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    CheckedConfig, Config, DeviceChoice, Error, Observer, Trainer, UpdateStats,
+    algorithm::Recipe,
+    checkpoint::Checkpoint,
+    config::{Faults, OnEnvironment, OnNumbers},
+    device::{self, Backend},
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    optim::flatten_parameters,
+    policy::MlpActorCritic,
+};
+
+use crate::precision::values;
+
+/// How an [`Unsound`] environment fails.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Panics,
+    Observes(f32),
+    Rewards(f64),
+}
+
+/// Fails in the 20th step after it was given a stream of random numbers that begins with a number below one half, and so will it
+/// again, each time that it is given one. A new stream may help.
+#[derive(Clone)]
+struct Unsound {
+    way: Option<Way>,
+    steps: u32,
+}
+
+impl Env for Unsound {
+    type Action = u32;
+    type State = u32;
+
+    fn spec() -> EnvSpec {
+        EnvSpec {
+            id: "Unsound".into(),
+            observation_space: Space::symmetric(&[1.0]),
+            action_space: Space::discrete(2),
+            max_episode_steps: Some(5),
+            reward_threshold: None,
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = 0.5 * (rng.next_f64() as f32);
+    }
+
+    fn step(&mut self, action: u32, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.steps += 1;
+        observation[0] = rng.next_f64() as f32;
+        let mut reward = f64::from(action) * rng.next_f64();
+        if self.steps.is_multiple_of(20) {
+            match self.way {
+                Some(Way::Panics) => panic!("the sky has fallen"),
+                Some(Way::Observes(number)) => observation[0] = number,
+                Some(Way::Rewards(number)) => reward = number,
+                None => {}
+            }
+        }
+        Step { reward, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.steps
+    }
+
+    fn set_state(&mut self, steps: u32) {
+        self.steps = steps;
+    }
+}
+
+fn config(faults: Faults, algo: &str) -> CheckedConfig {
+    let once =
+        "num_minibatches = 1\nnum_epochs = 1\nnum_steps = 8\nnum_envs = 3\nhidden_sizes = [4]\ntotal_steps = 240";
+    let table: toml::Table = format!("algo = '{algo}'\n{once}").parse().unwrap();
+    Config { faults, ..Config::from_table(table).unwrap() }.validate().unwrap()
+}
+
+/// Three environments, of which the second is unsound.
+fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<MlpActorCritic> {
+    let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
+    let envs = [None, way, None].map(|way| Unsound { way, steps: 0 });
+    let recipe = Recipe::of(config).unwrap();
+    recipe.build(Box::new(VecEnv::from_envs(envs.into()).unwrap()), config, &device).unwrap()
+}
+
+/// What a run reports.
+#[derive(Default)]
+struct Log {
+    updates: Vec<u64>,
+    /// The update whose end the fault was told after, and what was told.
+    faults: Vec<String>,
+    last: Option<UpdateStats>,
+}
+
+impl Observer for Log {
+    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
+        self.updates.push(stats.update);
+        self.last = Some(stats.clone());
+        ControlFlow::Continue(())
+    }
+
+    fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
+        self.faults.push(fault.to_string());
+        ControlFlow::Continue(())
+    }
+}
+
+const LENIENT: Faults = Faults { numbers: OnNumbers::Skip, environment: OnEnvironment::Restart, limit: 10 };
+
+#[test]
+fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
+    for (way, message) in [
+        (Way::Panics, "it panicked: the sky has fallen"),
+        (Way::Observes(f32::NAN), "component 0 of its observation is NaN"),
+        (Way::Rewards(f64::INFINITY), "its reward is inf"),
+    ] {
+        for (algo, backend) in [("ppo", Backend::Flex), ("a2c", Backend::Flex), ("trpo", Backend::Flex)] {
+            let mut log = Log::default();
+            let mut trainer = trainer(Some(way), &config(LENIENT, algo), backend);
+            trainer.run(&mut log).unwrap();
+            // The 20th, 40th and so on of the steps of the second environment, in rollouts of 8.
+            assert!(log.faults.len() >= 3, "{algo}: {:?}", log.faults);
+            let first = "update 3, after 57 environment steps: environment 1, seeded with 2, failed after 20 steps: ";
+            assert_eq!(log.faults[0], format!("{first}{message}"), "{algo}");
+            assert_eq!(log.updates[..2], [1, 2], "{algo}");
+            assert!(!log.updates.contains(&3), "{algo}: it was given up");
+            assert_eq!(trainer.faults(), log.faults.len() as u64);
+            assert_eq!(trainer.updates(), (log.updates.len() + log.faults.len()) as u64);
+            assert!(log.last.unwrap().faults >= 3);
+            assert!(trainer.is_over());
+            // Panics cost the environment its stream of random numbers, and the others not.
+            let seeded = log.faults[1].contains("seeded with 2,");
+            assert_eq!(seeded, way != Way::Panics, "{}", log.faults[1]);
+        }
+    }
+}
+
+#[test]
+fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
+    let mut trainer = trainer(Some(Way::Rewards(f64::NAN)), &config(LENIENT, "ppo"), Backend::Flex);
+    trainer.update().unwrap();
+    trainer.update().unwrap();
+    let before = values(flatten_parameters(trainer.policy()));
+    let optimiser = |trainer: &Trainer<MlpActorCritic>| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c");
+        trainer.checkpoint().unwrap().write(&path).unwrap();
+        std::fs::read(path.join("tensors.safetensors")).unwrap()
+    };
+    let memory = optimiser(&trainer);
+    trainer.update().unwrap_err();
+    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    assert_eq!(optimiser(&trainer), memory);
+    trainer.update().unwrap();
+    assert_ne!(values(flatten_parameters(trainer.policy())), before);
+}
+
+#[test]
+fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
+    let stop = Faults::default();
+    let numbers = Faults { numbers: OnNumbers::Skip, ..stop };
+    let environment = Faults { environment: OnEnvironment::Restart, ..stop };
+    for (way, faults, survives) in [
+        (Way::Panics, stop, false),
+        (Way::Panics, numbers, false),
+        (Way::Panics, environment, true),
+        (Way::Observes(f32::INFINITY), stop, false),
+        (Way::Observes(f32::INFINITY), environment, false),
+        (Way::Observes(f32::INFINITY), numbers, true),
+        (Way::Rewards(f64::NAN), stop, false),
+        (Way::Rewards(f64::NAN), numbers, true),
+    ] {
+        let mut trainer = trainer(Some(way), &config(faults, "ppo"), Backend::Flex);
+        let outcome = trainer.run(&mut Log::default());
+        assert_eq!(outcome.is_ok(), survives, "{way:?}, {faults:?}");
+        assert_eq!(trainer.faults() > 0, survives, "{way:?}, {faults:?}");
+        if let Err(error) = outcome {
+            assert!(matches!(error, Error::EnvInUpdate { update: 3, .. }), "{error}");
+        }
+    }
+    let mut log = Log::default();
+    let mut trainer = trainer(Some(Way::Panics), &config(Faults { limit: 2, ..LENIENT }, "ppo"), Backend::Flex);
+    let error = trainer.run(&mut log).unwrap_err();
+    assert!(matches!(&error, Error::Faults { limit: 2, .. }), "{error}");
+    assert!(error.to_string().starts_with("2 updates had failed before (`faults.limit`); update "), "{error}");
+    assert_eq!((log.faults.len(), trainer.faults()), (2, 2));
+    let none = Faults { limit: 0, ..LENIENT };
+    let error = self::trainer(Some(Way::Panics), &config(none, "ppo"), Backend::Flex).run(&mut log).unwrap_err();
+    assert!(matches!(error, Error::EnvInUpdate { .. }), "{error}");
+}
+
+#[test]
+fn losses_that_are_not_finite_are_given_up_too() {
+    // A step so large that the second pass overflows; each update, until there have been too many.
+    let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
+                learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
+    let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+    let mut trainer = trainer(None, &config, Backend::Flex);
+    let before = values(flatten_parameters(trainer.policy()));
+    let mut log = Log::default();
+    let error = trainer.run(&mut log).unwrap_err();
+    let Error::Faults { limit: 4, source } = &error else { panic!("{error}") };
+    assert!(matches!(**source, Error::NonFinite { update: 5, .. }), "{error}");
+    assert_eq!((log.updates, log.faults.len()), (vec![], 4));
+    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+}
+
+#[test]
+fn a_run_goes_on_to_the_bit_after_faults() {
+    for way in [Way::Panics, Way::Observes(f32::NAN)] {
+        let config = config(LENIENT, "ppo");
+        let folder = tempfile::tempdir().unwrap();
+        let path = |update: u64| folder.path().join(update.to_string());
+        let mut whole = trainer(Some(way), &config, Backend::Flex);
+        let outcome = whole.run_with(|trainer, _| {
+            trainer.checkpoint().unwrap().write(&path(trainer.updates())).unwrap();
+            ControlFlow::Continue(())
+        });
+        outcome.unwrap();
+        for update in 1..=whole.updates() {
+            let mut resumed = trainer(Some(way), &config, Backend::Flex);
+            resumed.restore(Checkpoint::read(&path(update)).unwrap()).unwrap();
+            resumed.run(&mut Log::default()).unwrap();
+            assert_eq!((resumed.faults(), resumed.updates()), (whole.faults(), whole.updates()));
+            let [theirs, ours] = [&whole, &resumed].map(|trainer| values(flatten_parameters(trainer.policy())));
+            assert_eq!(theirs, ours, "{way:?}, from update {update}");
+        }
+    }
+}

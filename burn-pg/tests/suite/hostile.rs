@@ -1,0 +1,220 @@
+//! Files that are not what they should be: no wrong load, no panic, no memory for what is not there.
+
+use std::{fs, path::PathBuf};
+
+use burn::{
+    module::{Module, Param},
+    tensor::Tensor,
+};
+use burn_pg::{
+    Config, DeviceChoice,
+    checkpoint::Checkpoint,
+    device::{self, Backend},
+    run_dir::read_metrics,
+    weights::{self, TensorsError, WeightsError},
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde::Deserialize;
+
+use crate::{
+    golden::{Array, golden},
+    precision::values,
+};
+
+#[derive(Deserialize)]
+struct Manifest {
+    tensors_of_good: std::collections::BTreeMap<String, Array>,
+    files: Vec<Fixture>,
+}
+
+#[derive(Deserialize)]
+struct Fixture {
+    file: String,
+    bytes: u64,
+    expected_of_us: String,
+}
+
+/// The network that the recorded files are meant for.
+#[derive(Module, Debug)]
+struct Recorded {
+    actor: Vec<Layer>,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+fn recorded() -> Recorded {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let weight = Param::from_tensor(Tensor::zeros([4, 3], &device));
+    Recorded { actor: vec![Layer { weight, bias: Param::from_tensor(Tensor::zeros([4], &device)) }] }
+}
+
+fn path(file: &str) -> PathBuf {
+    let folder = std::env::var_os("BURN_PG_GOLDEN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
+    folder.join("fixtures").join(file)
+}
+
+#[test]
+fn recorded_files_are_handled_as_their_manifest_says() {
+    let manifest: Manifest = golden("fixtures/manifest.json");
+    let mut loaded = 0;
+    for Fixture { file, bytes, expected_of_us } in &manifest.files {
+        assert_eq!(fs::metadata(path(file)).unwrap().len(), *bytes, "{file}");
+        let outcome = weights::load(recorded(), &path(file));
+        let told = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let refused = |because: fn(&TensorsError) -> bool| match &outcome {
+            Err(WeightsError::Content { error, .. }) => assert!(because(error), "{file}: {error}"),
+            other => panic!("{file}: {other:?}"),
+        };
+        match (file.as_str(), expected_of_us.as_str()) {
+            ("good.safetensors", "loads") => {
+                let layer = &outcome.unwrap().actor[0];
+                let expected = |name: &str| manifest.tensors_of_good[name].flat();
+                let single = |numbers: Vec<f64>| numbers.into_iter().map(|n| f64::from(n as f32)).collect::<Vec<_>>();
+                assert_eq!(values(layer.weight.val()), single(expected("actor.0.weight")));
+                assert_eq!(values(layer.bias.val()), single(expected("actor.0.bias")));
+                loaded += 1;
+            }
+            // The file itself is whole, so it loads, with a number that nobody wrote. Where that matters, in checkpoints, there is
+            // a checksum.
+            ("bit_flip_in_body.safetensors", _) => {
+                outcome.unwrap();
+                loaded += 1;
+            }
+            ("nan_weight.safetensors", _) => refused(|error| matches!(error, TensorsError::NonFinite { .. })),
+            ("missing_tensor.safetensors", "error naming actor.0.bias") => {
+                refused(|error| matches!(error, TensorsError::Names { .. }));
+                assert!(told.contains("missing [actor.0.bias], unexpected []"), "{told}");
+            }
+            ("extra_tensor.safetensors", _) => {
+                refused(|error| matches!(error, TensorsError::Names { .. }));
+                assert!(told.contains("unexpected [unknown.param]"), "{told}");
+            }
+            ("float64.safetensors", _) => {
+                refused(|error| matches!(error, TensorsError::Tensor { .. }));
+                assert!(told.contains("is F64["), "{told}");
+            }
+            ("transposed_weight.safetensors", "error naming actor.0.weight with both shapes") => {
+                refused(|error| matches!(error, TensorsError::Tensor { .. }));
+                assert!(told.contains("`actor.0.weight` is F32[3, 4], but the network needs F32[4, 3]"), "{told}");
+            }
+            (_, "error" | "error, without allocating" | "error; nothing executed") => {
+                refused(|error| matches!(error, TensorsError::Format { .. }));
+            }
+            (file, other) => panic!("{file}: {other}"),
+        }
+    }
+    assert_eq!((manifest.files.len(), loaded), (23, 2));
+}
+
+/// The files of a checkpoint of a run with as little as there can be.
+fn files() -> [Vec<u8>; 3] {
+    let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
+    let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let mut trainer = burn_pg::algorithm::configured(&config, &device).unwrap();
+    trainer.update().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    trainer.checkpoint().unwrap().write(&folder.path().join("c")).unwrap();
+    Checkpoint::FILES.map(|name| fs::read(folder.path().join("c").join(name)).unwrap())
+}
+
+/// Reads the files of a checkpoint that passed its checksums, and goes on with it if they make sense. (Nothing may panic.)
+fn read_and_restore([tensors, state, config]: &[Vec<u8>; 3]) -> bool {
+    let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), tensors, state, config) else { return false };
+    let Ok(config) = checkpoint.config().clone().validate() else { return false };
+    // What a user would be asked about, and a test has no memory for.
+    if config.num_envs > 64 || config.hidden_sizes.iter().sum::<usize>() > 256 || config.env != "CartPole-v1" {
+        return false;
+    }
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let Ok(mut trainer) = burn_pg::algorithm::configured(&config, &device) else { return false };
+    trainer.restore(checkpoint).is_ok() && {
+        // Numbers may be absurd now, so it may fail, but not worse.
+        let _ = trainer.update();
+        true
+    }
+}
+
+#[test]
+fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never_panics() {
+    let files = files();
+    assert!(read_and_restore(&files));
+    let (mut refused, mut restored) = (0, 0);
+    for (file, bytes) in files.iter().enumerate() {
+        for i in 0..bytes.len() {
+            let mut changed = files.clone();
+            changed[file][i] ^= 1 << (i % 8);
+            match read_and_restore(&changed) {
+                true => restored += 1,
+                false => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 500 && restored > 100, "{refused} {restored}");
+}
+
+fn any_text(longest: usize) -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..longest).prop_map(|letters| letters.into_iter().collect())
+}
+
+/// Letters that are somewhere in JSON and TOML.
+fn like_json(longest: usize) -> impl Strategy<Value = String> {
+    let letters: Vec<char> = "[]{}\",:-+.0123456789eEtrufalsn \n=".chars().collect();
+    vec(select(letters), 0..longest).prop_map(|letters| letters.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_a_checkpoint_panic(
+        tensors in vec(any::<u8>(), 0..200),
+        state in vec(any::<u8>(), 0..200),
+        config in any_text(100),
+        json in like_json(80),
+    ) {
+        let _ = Checkpoint::from_files("here".as_ref(), &tensors, &state, config.as_bytes());
+        let _ = Checkpoint::from_files("here".as_ref(), &tensors, json.as_bytes(), config.as_bytes());
+        let header = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &tensors].concat();
+        let _ = Checkpoint::from_files("here".as_ref(), &header, &state, config.as_bytes());
+    }
+
+    #[test]
+    fn parts_of_a_checkpoint_that_are_missing_or_doubled_do_not_make_it_panic(
+        file in 0..3_usize, from in 0.0..1.0_f64, len in 0.0..0.3_f64, double in any::<bool>(),
+    ) {
+        let mut files = files();
+        let bytes = &mut files[file];
+        #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)]
+        let at = |share: f64| (share.min(1.0) * bytes.len() as f64) as usize;
+        let (start, end) = (at(from), at(from + len));
+        let part = bytes[start..end].to_vec();
+        bytes.splice(start..end, if double { [&part[..], &part].concat() } else { Vec::new() });
+        read_and_restore(&files);
+    }
+
+    #[test]
+    fn no_text_makes_a_configuration_panic(text in any_text(200), key in 0..40_usize, value in any_text(30)) {
+        let keys = Config::keys();
+        let line = format!("{} = {value}", keys[key % keys.len()]);
+        for text in [text, line] {
+            if let Ok(config) = text.parse().map_err(drop).and_then(|table| Config::from_table(table).map_err(drop)) {
+                let _ = config.validate();
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_of_metrics_panic(bytes in vec(any::<u8>(), 0..300), json in like_json(200)) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for bytes in [bytes, json.into_bytes()] {
+            fs::write(file.path(), bytes).unwrap();
+            let _ = read_metrics(file.path());
+        }
+    }
+}
