@@ -1,11 +1,12 @@
 //! `burn-pg eval`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn_pg::{
     CheckedConfig, DeviceChoice, Error,
     algorithm::evaluation_envs,
+    checkpoint::Checkpoint,
     device::{self, OpenDevice},
     envs::{EnvRng, VectorEnv, make},
     evaluate,
@@ -22,6 +23,9 @@ use crate::{failure::Failure, output::print_line};
 pub struct Args {
     /// Run directory that `burn-pg train` has written
     run_dir: PathBuf,
+    /// Evaluate the policy of a checkpoint: that of an update, or the `best` one [default: the policy at the end of the run]
+    #[arg(long, value_name = "UPDATE|best")]
+    at: Option<At>,
     /// Episodes to play
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     episodes: u32,
@@ -37,6 +41,24 @@ pub struct Args {
     /// Print the outcome as one JSON object on the last line of stdout, and nothing else there
     #[arg(long)]
     json: bool,
+}
+
+/// A checkpoint of a run.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Update(u64),
+    Best,
+}
+
+impl FromStr for At {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "best" => Ok(Self::Best),
+            number => number.parse().map(Self::Update).map_err(|_| "expected the number of an update, or best"),
+        }
+    }
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -81,13 +103,33 @@ struct Agent {
 
 fn load(args: &Args) -> Result<Agent> {
     let dir = RunDir::open(&args.run_dir);
+    let checkpoint = args.at.map(|at| checkpoint(&dir, at)).transpose()?;
     let config = dir.config()?.validate()?;
     let device = device::open(args.device)?;
-    let normalizer = config.normalize_observations.then(|| dir.normalizer()).transpose()?;
+    let normalizer = match &checkpoint {
+        Some(checkpoint) => checkpoint.observation_normalizer().cloned(),
+        None => config.normalize_observations.then(|| dir.normalizer()).transpose()?,
+    };
     let envs = evaluation_envs(make(&config.env, args.episodes as usize)?, &config, normalizer)?;
     // Every weight is replaced by the saved one, so it does not matter which stream draws them.
     let rng = &mut EnvRng::new(0);
     let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), rng, &device.device);
-    let policy = weights::load(policy.map_err(Error::from)?, &dir.policy_path())?;
+    let policy = policy.map_err(Error::from)?;
+    let policy = match checkpoint {
+        Some(checkpoint) => checkpoint.load_policy(policy)?,
+        None => weights::load(policy, &dir.policy_path())?,
+    };
     Ok(Agent { config, device, policy, envs })
+}
+
+fn checkpoint(dir: &RunDir, at: At) -> Result<Checkpoint> {
+    let checkpoints = dir.checkpoints();
+    let update = match at {
+        At::Update(update) => update,
+        At::Best => match checkpoints.best() {
+            Some(best) => best.update,
+            None => bail!("no checkpoint of {} was evaluated (`checkpoint.eval_episodes`)", dir.path().display()),
+        },
+    };
+    Ok(checkpoints.load(update)?)
 }

@@ -122,21 +122,13 @@ fn a_second_signal_ends_a_run_at_once() {
     assert_eq!(metrics(&folder.path().join("slow")), []);
 }
 
-/// What a run has taken in all processes together.
-fn seconds(run: &Path) -> f64 {
-    let summary: serde_json::Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
-    summary["train_seconds"].as_f64().unwrap()
-}
-
 /// Kills a run that saves continuously, at random moments, and goes on with it each time, until it has been killed `kills` times;
 /// again and again from the start, if it comes to its end.
 fn kill_and_resume(kills: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let began = Instant::now();
     success(&burn_pg(folder.path(), run_into("whole")));
     let whole = outcome(&path("whole"));
-    let mut length = began.elapsed();
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
     let (mut killed, mut ended, mut warnings) = (0, 0, 0);
     while killed < kills || ended == 0 {
@@ -146,8 +138,8 @@ fn kill_and_resume(kills: usize) {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            // Half a run at most, so that most are killed several times.
-            thread::sleep(length.mul_f64((random % 1000) as f64 / 2000.0));
+            // A third of a run or so at most, so that most are killed several times.
+            thread::sleep(Duration::from_micros(random % 300_000));
             if child.try_wait().unwrap().is_none() {
                 send("-KILL", &child);
             }
@@ -174,8 +166,6 @@ fn kill_and_resume(kills: usize) {
         let unfinished = |path: &Path| path.extension().is_some_and(|end| end == "tmp" || end == "old");
         assert!(!content(&path(&out)).into_keys().any(|path| unfinished(&path)), "{out}");
         ended += 1;
-        // Other work may make runs longer.
-        length = length.max(Duration::from_secs_f64(seconds(&path(&out))));
     }
     println!("killed {killed} times, {ended} runs came to the end of the one that was not, {warnings} warnings");
 }
@@ -317,6 +307,13 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     let mut kept = vec![best.update, 60];
     kept.dedup();
     assert_eq!(checkpoints.updates().unwrap(), kept);
+    let eval = |at: &str| burn_pg(folder.path(), ["eval", "a", "--at", at, "--episodes", "2", "--json"]);
+    assert_eq!(json(&eval("best"))["eval_return_mean"], best.return_mean);
+    let last = json(&burn_pg(folder.path(), ["eval", "a", "--episodes", "2", "--json"]));
+    assert_eq!(json(&eval("60"))["eval_return_mean"], last["eval_return_mean"]);
     success(&burn_pg(folder.path(), run_into("b").chain(["--set", "checkpoint={interval=7}"])));
+    let none = burn_pg(folder.path(), ["eval", "b", "--at", "best"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert_eq!(text(&none.stderr), "error: no checkpoint of b was evaluated (`checkpoint.eval_episodes`)\n");
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
 }

@@ -1,0 +1,10 @@
+//! Files of a checkpoint, of which the input is cut in three.
+#![no_main]
+
+use burn_pg::checkpoint::Checkpoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|parts: (&[u8], &[u8], &[u8])| {
+    let (tensors, state, config) = parts;
+    let _ = Checkpoint::from_files("input".as_ref(), tensors, state, config);
+});
