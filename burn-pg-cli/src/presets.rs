@@ -71,10 +71,12 @@ mod tests {
         let of_the_run = [
             "algo",
             "block_size",
+            "checkpoint",
             "device",
             "env",
             "estimator",
             "eval_episodes",
+            "faults",
             "loss",
             "micro_batch_size",
             "seed",
