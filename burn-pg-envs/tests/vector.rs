@@ -1,7 +1,7 @@
 //! Batches of environments: ends of episodes, time limits, faults, saved states.
 
 use burn_pg_envs::{
-    Actions, Autoreset, Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, StepBatch, VecEnv, VectorEnv,
+    Actions, Autoreset, Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, StepBatch, VecEnv, VectorEnv, make,
 };
 use serde::{Deserialize, Serialize};
 
@@ -229,6 +229,35 @@ fn an_environment_that_fails_in_its_reset_is_named_and_the_others_go_on() {
     envs.reset_where(&[false, true, false, false]).unwrap();
     assert!(envs.step(Actions::Discrete(&[0; 4])).is_ok());
     assert!(matches!(VecEnv::from_envs(vec![Moody; 9]), Err(EnvError::Failed { env: 7, .. })));
+}
+
+#[test]
+fn one_environment_starts_anew_in_another_stream_and_the_others_stay_as_they_are() {
+    let mut envs = make("CartPole-v1", 3).unwrap();
+    envs.reset(5).unwrap();
+    envs.step(Actions::Discrete(&[0, 1, 0])).unwrap();
+    let before = envs.batch().clone();
+    let batch = envs.restart(1, 77).unwrap().clone();
+    let expected = make("CartPole-v1", 1).unwrap().reset(77).unwrap().observations.clone();
+    assert_eq!(batch.observations[4..8], expected);
+    assert_eq!(
+        (&batch.observations[..4], &batch.observations[8..]),
+        (&before.observations[..4], &before.observations[8..])
+    );
+    assert_eq!((batch.episode_lengths[0], batch.episode_lengths[1]), (1, 0));
+    // Its stream goes on from there.
+    let mut fresh = make("CartPole-v1", 1).unwrap();
+    fresh.reset(77).unwrap();
+    for _ in 0..60 {
+        let ours = envs.step(Actions::Discrete(&[1; 3])).unwrap().observations[4..8].to_vec();
+        assert_eq!(fresh.step(Actions::Discrete(&[1])).unwrap().observations, ours);
+    }
+}
+
+#[test]
+#[should_panic(expected = "there is no environment 3")]
+fn an_environment_that_is_not_there_cannot_be_restarted() {
+    let _ = make("CartPole-v1", 3).unwrap().restart(3, 0);
 }
 
 #[test]
