@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advantage;
+mod agent;
 pub mod algorithm;
 mod awake;
 mod blame;
@@ -44,6 +45,8 @@ pub mod distribution;
 mod durable;
 mod error;
 mod eval;
+pub mod export;
+pub mod import;
 pub mod kernel;
 mod learner;
 pub mod loss;
@@ -64,6 +67,7 @@ pub mod weights;
 pub use burn;
 pub use burn_pg_envs as envs;
 
+pub use agent::{Agent, Decision};
 pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
 pub use error::{Error, StepQuantity};
