@@ -84,7 +84,9 @@ impl Agent {
             }
         }
         let transform = match &policy.head.kind {
-            Kind::Gaussian { exploration, .. } if exploration.squash => Some(ActionTransform::rescale(&spec.action_space)?),
+            Kind::Gaussian { exploration, .. } if exploration.squash => {
+                Some(ActionTransform::rescale(&spec.action_space)?)
+            }
             Kind::Gaussian { .. } => Some(ActionTransform::clip(&spec.action_space)?),
             _ => None,
         };

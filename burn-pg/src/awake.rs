@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn work_is_done_in_any_pool_and_panics_get_through() {
-        let sum = || with_threads_awake(PATIENCE, || (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
+        let sum =
+            || with_threads_awake(PATIENCE, || (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
         assert_eq!(sum(), 201_600);
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -29,11 +29,8 @@ impl Builder {
         integers: &[(&str, i64)],
         outputs: Vec<String>,
     ) -> Vec<String> {
-        let attribute = |&(name, i): &(&str, i64)| AttributeProto {
-            name: name.into(),
-            i: Some(i),
-            r#type: AttributeProto::INT,
-        };
+        let attribute =
+            |&(name, i): &(&str, i64)| AttributeProto { name: name.into(), i: Some(i), r#type: AttributeProto::INT };
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(ToString::to_string).collect(),
             output: outputs.clone(),

@@ -106,9 +106,12 @@ impl Graph {
         let Some(cell) = &policy.memory else { return (observation.clone(), observation) };
         let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
         let memory = self.builder.input("memory", DataType::Float, policy.memory_len(), doc);
-        let cells: Vec<(&PlainCell, &str)> =
-            [(cell, "memory")].into_iter().chain(policy.value_memory.iter().map(|cell| (cell, "value_memory"))).collect();
-        let lengths: Vec<usize> = cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.memory_len() / cell.size]).collect();
+        let cells: Vec<(&PlainCell, &str)> = [(cell, "memory")]
+            .into_iter()
+            .chain(policy.value_memory.iter().map(|cell| (cell, "value_memory")))
+            .collect();
+        let lengths: Vec<usize> =
+            cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.memory_len() / cell.size]).collect();
         let mut vectors = self.builder.columns(&memory, &lengths, "memory.before").into_iter();
         let mut after: Vec<Vec<String>> = Vec::new();
         for (cell, name) in cells {
