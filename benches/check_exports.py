@@ -40,11 +40,17 @@ CASES = [
     ("discrete, linear", "MountainCar-v0", "ppo", [*PPO, NORMAL, "hidden_sizes=[]"]),
     ("discrete, no critic", "CartPole-v1", "reinforce", ["total_steps=4000"]),
     ("clipped", "Pendulum-v1", "ppo", PPO),
+    ("clipped, far beyond the bounds", "MountainCarContinuous-v0", "ppo", [*PPO, "activation=relu"]),
     ("clipped, normalised", "Pendulum-v1", "ppo", [*PPO, NORMAL]),
     ("clipped, relu", "MountainCarContinuous-v0", "ppo", [*PPO, NORMAL, "activation=relu"]),
     ("squashed", "Pendulum-v1", "ppo", [*PPO, "exploration={squash=true}"]),
     ("squashed, normalised", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true}"]),
-    ("deviations of the network", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={state_dependent=true,log_std=-0.5}"]),
+    (
+        "deviations of the network",
+        "Pendulum-v1",
+        "ppo",
+        [*PPO, NORMAL, "exploration={state_dependent=true,log_std=-0.5}"],
+    ),
     ("held noise, squashed", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true,sde={}}"]),
     ("GRU", "Pendulum-v1", "ppo", [*PPO, NORMAL, 'recurrence={cell="gru",size=16}']),
     ("LSTM", "CartPole-v1", "ppo", [*PPO, 'recurrence={cell="lstm",size=16}']),
@@ -105,13 +111,19 @@ def run_torch(path, rows, episode=None):
 
 @torch.no_grad()
 def conditions(path, rows, rng):
-    """How far outputs move, in double precision, if each number of the observation moves by two units in the last place of
-    single precision, up or down. What single precision computes, in whatever order it sums, is no more certain than that: the
-    sum of numbers of a million is known to a tenth. (Of eight draws the largest; shape `[N]` each.)"""
+    """How far outputs move, in double precision, if each number of the observation and each weight moves by two units in the
+    last place of single precision, up or down. What single precision computes, in whatever order it sums, is no more certain
+    than that: the sum of numbers of a million is known to a tenth. (Of eight draws the largest; shape `[N]` each.)"""
     policy = ExportedPolicy.load(path).double()
     rows = torch.from_numpy(rows).double()
     exact = policy(rows)
-    moved = [policy(rows * (1 + 2.0**-22 * torch.from_numpy(rng.choice([-1.0, 1.0], rows.shape)))) for _ in range(8)]
+    stirred = lambda tensor: tensor * (1 + 2.0**-22 * torch.from_numpy(rng.choice([-1.0, 1.0], tuple(tensor.shape))))
+    weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    moved = []
+    for _ in range(8):
+        policy.load_state_dict({name: stirred(of) if name.endswith("weight") else of for name, of in weights.items()})
+        # What is normalised is exact: it is computed in double precision.
+        moved.append(policy(rows if hasattr(policy, "normalizer") else stirred(rows)))
     largest = lambda name: max_of([(other[name] - exact[name]).abs().reshape(len(rows), -1).numpy() for other in moved])
     return {name: largest(name) for name in exact if name != "action" or exact[name].is_floating_point()}
 
@@ -144,15 +156,22 @@ def compare(ours, theirs, uncertain={}):
         if unclear.any():
             ratio = difference[unclear] * np.maximum(1, scale[unclear]) / uncertain[name][unclear]
             found[f"(uncertain {name})"] = int(unclear.sum())
-            found[f"(in units of what is uncertain)"] = max(float(ratio.max()), found.get("(in units of what is uncertain)", 0.0))
+            found[f"(in units of what is uncertain)"] = max(
+                float(ratio.max()), found.get("(in units of what is uncertain)", 0.0)
+            )
     return found
 
 
 def report(what, found):
     bad = found.get("actions that differ", 0) > 0 or any(
-        number > (1 if name.startswith("(") else TOLERANCE) for name, number in found.items() if isinstance(number, float)
+        number > (1 if name.startswith("(") else TOLERANCE)
+        for name, number in found.items()
+        if isinstance(number, float)
     )
-    shown = ", ".join(f"{name} {number:.1e}" if isinstance(number, float) else f"{name} {number}" for name, number in sorted(found.items()))
+    shown = ", ".join(
+        f"{name} {number:.1e}" if isinstance(number, float) else f"{name} {number}"
+        for name, number in sorted(found.items())
+    )
     print(f"{'FAILED ' if bad else ''}{what}: {shown}", flush=True)
     return bad
 
@@ -162,15 +181,36 @@ def exports(folder):
     for i, (name, env, algo, settings) in enumerate(CASES):
         run = f"{folder}/{i}"
         preset = {"ppo": "ppo-cleanrl"}.get(algo, algo)
-        options = ["--algo", algo, "--preset", preset, "--device", "flex", "--quiet", "--out", run, "--set", *SHORT, *settings]
+        options = [
+            "--algo",
+            algo,
+            "--preset",
+            preset,
+            "--device",
+            "flex",
+            "--quiet",
+            "--out",
+            run,
+            "--set",
+            *SHORT,
+            *settings,
+        ]
         subprocess.run([BINARY, "train", env, *options], check=True)
         for kind in ("onnx", "safetensors"):
-            subprocess.run([BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
         rows = observations(env, ROWS, np.random.default_rng(i))
         episode = EPISODE if "recurrence" in str(settings) else None
         ours = act(run, rows, episode)
-        outputs = {"onnxruntime": run_onnx(f"{run}.onnx", rows, episode), "PyTorch": run_torch(f"{run}.safetensors", rows, episode)}
+        outputs = {
+            "onnxruntime": run_onnx(f"{run}.onnx", rows, episode),
+            "PyTorch": run_torch(f"{run}.safetensors", rows, episode),
+        }
         uncertain = {} if episode else conditions(f"{run}.safetensors", rows, np.random.default_rng(i))
+        assert "far beyond" not in name or (ours["mean"] != ours["action"]).mean() > 0.1, "nothing was clipped"
         for program, theirs in outputs.items():
             # Held noise has no deviation of its own in an export.
             assert ours.keys() - theirs.keys() <= {"log_std"}, (ours.keys(), theirs.keys())
@@ -185,14 +225,28 @@ def imports(folder):
     failed = False
     cases = [
         ("PPO", Sb3Ppo, "CartPole-v1", {}, False, []),
-        ("A2C, relu", A2C, "Acrobot-v1", {"activation_fn": torch.nn.ReLU, "net_arch": [32, 16, 8]}, False, ["--activation", "relu"]),
+        (
+            "A2C, relu",
+            A2C,
+            "Acrobot-v1",
+            {"activation_fn": torch.nn.ReLU, "net_arch": [32, 16, 8]},
+            False,
+            ["--activation", "relu"],
+        ),
         ("PPO", Sb3Ppo, "Pendulum-v1", {}, False, []),
         ("PPO, VecNormalize", Sb3Ppo, "Pendulum-v1", {}, True, ["--normalizer", f"{folder}/statistics.json"]),
     ]
     for i, (name, algorithm, env, policy, normalized, options) in enumerate(cases):
         envs = DummyVecEnv([lambda: gymnasium.make(env)])
         envs = VecNormalize(envs, norm_reward=False) if normalized else envs
-        model = algorithm("MlpPolicy", envs, policy_kwargs=policy, seed=i, device="cpu", **({"n_steps": 256} if algorithm is Sb3Ppo else {}))
+        model = algorithm(
+            "MlpPolicy",
+            envs,
+            policy_kwargs=policy,
+            seed=i,
+            device="cpu",
+            **({"n_steps": 256} if algorithm is Sb3Ppo else {}),
+        )
         model.learn(2048)
         save_file(model.policy.state_dict(), f"{folder}/sb3.safetensors")
         if normalized:
@@ -201,7 +255,11 @@ def imports(folder):
             with open(f"{folder}/statistics.json", "w") as file:
                 json.dump({"moments": moments, "clip": envs.clip_obs}, file)
         run = f"{folder}/imported-{i}"
-        subprocess.run([BINARY, "import", f"{folder}/sb3.safetensors", "--env", env, "--out", run, *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [BINARY, "import", f"{folder}/sb3.safetensors", "--env", env, "--out", run, *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         subprocess.run([BINARY, "eval", run, "--episodes", "2"], check=True, stdout=subprocess.DEVNULL)
         rows = observations(env, 2000, np.random.default_rng(i))[:1000]
         ours = act(run, rows)
@@ -209,7 +267,10 @@ def imports(folder):
         tensor = torch.as_tensor(given, dtype=torch.float32)
         with torch.no_grad():
             distribution = model.policy.get_distribution(tensor).distribution
-            theirs = {"action": model.predict(given, deterministic=True)[0], "value": model.policy.predict_values(tensor).squeeze(1).numpy()}
+            theirs = {
+                "action": model.predict(given, deterministic=True)[0],
+                "value": model.policy.predict_values(tensor).squeeze(1).numpy(),
+            }
             name_of = "logits" if "logits" in ours else "mean"
             theirs[name_of] = (distribution.logits if name_of == "logits" else distribution.mean).numpy()
         if name_of == "logits":

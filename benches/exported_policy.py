@@ -1,8 +1,8 @@
 """A policy that `burn-pg export --format safetensors` has written, as a PyTorch module. To be copied.
 
-    policy = ExportedPolicy.load("policy.safetensors")
-    out = policy(torch.tensor([[0.01, -0.02, 0.03, 0.04]]))
-    out["action"], out["logits"], out["value"]
+policy = ExportedPolicy.load("policy.safetensors")
+out = policy(torch.tensor([[0.01, -0.02, 0.03, 0.04]]))
+out["action"], out["logits"], out["value"]
 """
 
 import json
@@ -22,7 +22,9 @@ class ExportedPolicy(nn.Module):
         super().__init__()
         self.about = about
         for part in ("trunk", "policy", "value"):
-            weights = sorted(int(name.split(".")[1]) for name in shapes if name.startswith(f"{part}.") and name.endswith(".weight"))
+            weights = sorted(
+                int(name.split(".")[1]) for name in shapes if name.startswith(f"{part}.") and name.endswith(".weight")
+            )
             layers = []
             for i in weights:
                 outputs, inputs = shapes[f"{part}.{i}.weight"]

@@ -125,9 +125,9 @@ fn assert_rows(ours: &[f32], expected: &[f64], uncertain: Option<&[f64]>, rows: 
     assert!(beyond * 50 <= rows, "{what}: {beyond} of {rows} rows differ");
 }
 
-/// How far the outputs of a graph move if each number of the observation moves by two units in the last place of single
-/// precision. What single precision makes of sums of a million is no more certain than that, and depends on the order of the
-/// sum. (Of eight draws the largest.)
+/// How far the outputs of a graph move if each number of the observation and each weight moves by two units in the last place
+/// of single precision. What single precision makes of differences of large numbers is no more certain than that, and depends
+/// on the order of the sum. (Of eight draws the largest.)
 fn uncertain(
     model: &ModelProto,
     observations: &Value,
@@ -137,11 +137,20 @@ fn uncertain(
     let mut largest: BTreeMap<String, Vec<f64>> =
         outputs.iter().map(|(name, value)| (name.clone(), vec![0.0; value.numbers.len()])).collect();
     for _ in 0..8 {
-        let mut moved = observations.clone();
+        let mut factor = || 1.0 + if rng.below(2) == 0 { 1.0 } else { -1.0 } / f64::from(1 << 22);
+        let (mut moved, mut model) = (observations.clone(), model.clone());
         for number in &mut moved.numbers {
-            *number *= 1.0 + if rng.below(2) == 0 { 1.0 } else { -1.0 } / f64::from(1 << 22);
+            *number *= factor();
         }
-        for (name, value) in interpret(model, BTreeMap::from([("observation", moved)])) {
+        let constants = &mut model.graph.as_mut().unwrap().initializer;
+        for weight in constants.iter_mut().filter(|constant| constant.name.ends_with(".weight")) {
+            for bytes in weight.raw_data.as_chunks_mut().0 {
+                #[allow(clippy::cast_possible_truncation)]
+                let moved = (f64::from(f32::from_le_bytes(*bytes)) * factor()) as f32;
+                *bytes = moved.to_le_bytes();
+            }
+        }
+        for (name, value) in interpret(&model, BTreeMap::from([("observation", moved)])) {
             for ((largest, moved), number) in
                 largest.get_mut(&name).unwrap().iter_mut().zip(&value.numbers).zip(&outputs[&name].numbers)
             {
