@@ -210,7 +210,7 @@ def exports(folder):
             "PyTorch": run_torch(f"{run}.safetensors", rows, episode),
         }
         uncertain = {} if episode else conditions(f"{run}.safetensors", rows, np.random.default_rng(i))
-        assert "far beyond" not in name or (ours["mean"] != ours["action"]).mean() > 0.1, "nothing was clipped"
+        assert "far beyond" not in name or (ours["mean"] != ours["action"]).mean() > 0.05, "nothing was clipped"
         for program, theirs in outputs.items():
             # Held noise has no deviation of its own in an export.
             assert ours.keys() - theirs.keys() <= {"log_std"}, (ours.keys(), theirs.keys())

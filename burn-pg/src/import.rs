@@ -121,8 +121,8 @@ pub fn stable_baselines3(
     let space = &spec.action_space;
     let continuous = matches!(space, Space::Box { .. });
     let (policy_net, value_net) = ("mlp_extractor.policy_net", "mlp_extractor.value_net");
-    let layers =
-        [policy_net, value_net].map(|net| (0..).take_while(|i| file.has(&format!("{net}.{}.weight", 2 * i))).count());
+    let layers = [policy_net, value_net]
+        .map(|net| (0..file.tensors.len()).take_while(|i| file.has(&format!("{net}.{}.weight", 2 * i))).count());
     file.check_names(&expected_names(&[(policy_net, layers[0]), (value_net, layers[1])], continuous))?;
 
     let observed = spec.observation_space.flat_len();

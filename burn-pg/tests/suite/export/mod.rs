@@ -233,8 +233,10 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         // (What is normalised is small and exact, and what is remembered is small.)
         let plain =
             memory.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
-        let uncertain =
-            plain.then(|| uncertain(&model, &Value::floats(observations, len), &outputs)).unwrap_or_default();
+        let uncertain = match plain {
+            true => uncertain(&model, &Value::floats(observations, len), &outputs),
+            false => BTreeMap::new(),
+        };
         let uncertain = |name: &str| uncertain.get(name).map(Vec::as_slice);
         assert_actions(agent, &ours, &outputs["action"].numbers, uncertain("action"), rows, &what);
         if let Space::Box { low, .. } = &agent.spec().action_space {
@@ -433,7 +435,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
     };
     let inputs: Vec<Vec<f64>> = observations.chunks_exact(3).map(normal).collect();
     let (low, high) = (tensors["action.low"].1[0], tensors["action.high"].1[0]);
-    let action = |input: &Vec<f64>| low + (network(input, "policy").tanh() + 1.0) / 2.0 * (high - low);
+    let action = |input: &Vec<f64>| low + (network(input, "policy").tanh() + 1.0) * 0.5 * (high - low);
     let decision = agent.decide(&observations, &[], None).unwrap();
     let actions: Vec<f64> = inputs.iter().map(action).collect();
     let values: Vec<f64> = inputs.iter().map(|input| network(input, "value")).collect();
@@ -449,14 +451,14 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
         let networks = tensors.into_iter().filter(|(name, _)| !name.contains("action.") && !name.ends_with("bias"));
         networks.map(|(name, (shape, _))| (name, shape)).collect()
     };
-    let named = |list: &[(&str, [usize; 2])]| {
+    let listed = |list: &[(&str, [usize; 2])]| {
         list.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
     let shape = MlpShape { hidden_sizes: vec![6], shared: true, critic: true, ..MlpShape::default() };
     let exploration = Exploration { sde: Some(HeldNoise::default()), ..Exploration::default() };
     assert_eq!(
         names(MlpShape { exploration, ..shape.clone() }),
-        named(&[
+        listed(&[
             ("log_std", [6, 1]),
             ("policy.0.weight", [1, 6]),
             ("trunk.0.weight", [6, 3]),
@@ -471,7 +473,7 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
         .collect();
     assert_eq!(
         remembering,
-        named(&[
+        listed(&[
             ("memory.weight_hh", [20, 5]),
             ("memory.weight_ih", [20, 3]),
             ("policy.0.weight", [6, 5]),
