@@ -15,6 +15,7 @@
 //! | trust region | [`trust_region`] | a step that is measured by how far it takes the policy, not the weights |
 //! | loop | [`Trainer`] | all of it, on one screen |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
+//! | use | [`Agent`], [`export`], [`import`] | a trained policy from observations to actions, here and in other programs |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};
