@@ -30,6 +30,9 @@ struct Cli {
 enum Command {
     Train(commands::train::Args),
     Eval(commands::eval::Args),
+    Act(commands::act::Args),
+    Export(commands::export::Args),
+    Import(commands::import::Args),
     Envs(commands::envs::Args),
     EnvTrace(commands::env_trace::Args),
     Devices(commands::devices::Args),
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Act(args) => commands::act::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Import(args) => commands::import::run(&args),
         Command::Envs(args) => commands::envs::run(&args),
         Command::EnvTrace(args) => commands::env_trace::run(&args),
         Command::Devices(args) => commands::devices::run(&args),

@@ -15,6 +15,7 @@
 //! | trust region | [`trust_region`] | a step that is measured by how far it takes the policy, not the weights |
 //! | loop | [`Trainer`] | all of it, on one screen |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
+//! | use | [`Agent`], [`export`], [`import`] | a trained policy from observations to actions, here and in other programs |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};
@@ -35,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advantage;
+mod agent;
 pub mod algorithm;
 mod awake;
 mod blame;
@@ -45,6 +47,8 @@ pub mod distribution;
 mod durable;
 mod error;
 mod eval;
+pub mod export;
+pub mod import;
 pub mod kernel;
 mod learner;
 pub mod loss;
@@ -66,6 +70,7 @@ pub mod weights;
 pub use burn;
 pub use burn_pg_envs as envs;
 
+pub use agent::{Agent, Decision};
 pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
 pub use error::{Error, StepQuantity};

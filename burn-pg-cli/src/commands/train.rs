@@ -128,6 +128,9 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
     let checkpoints = dir.checkpoints();
     checkpoints.prepare()?;
     let checkpoint = wanted(args, &checkpoints)?;
+    if checkpoint.is_none() && dir.policy_path().exists() {
+        bail!("{} has a policy, and no checkpoint to go on from: it would begin again", dir.path().display());
+    }
     let config = match &checkpoint {
         Some(checkpoint) => checkpoint.config().clone(),
         None => dir.config()?,

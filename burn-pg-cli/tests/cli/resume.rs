@@ -287,6 +287,19 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn a_policy_without_a_checkpoint_is_not_trained_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = burn_pg(folder.path(), run_into("a").chain(["--set", "learning_rate=1e30"]));
+    assert_eq!(failed.status.code(), Some(1));
+    let before = content(&folder.path().join("a"));
+    let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = "error: a has a policy, and no checkpoint to go on from: it would begin again\n";
+    assert_eq!(text(&output.stderr), message);
+    assert!(content(&folder.path().join("a")) == before);
+}
+
+#[test]
 fn paths_need_not_be_text() {
     let folder = tempfile::tempdir().unwrap();
     let out = OsStr::from_bytes(b"run-\xff\xfe");

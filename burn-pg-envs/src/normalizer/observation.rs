@@ -21,6 +21,12 @@ impl ObservationNormalizer {
         Self { moments: RunningMoments::new(len), clip: 10.0 }
     }
 
+    /// What observations are divided by: `sqrt(variance + 1e-8)`. Shape `[D]`.
+    #[must_use]
+    pub fn std(&self) -> Vec<f64> {
+        self.moments.variance.iter().map(|variance| (variance + EPSILON).sqrt()).collect()
+    }
+
     /// Normalises observations of shape `[N, D]` in place.
     #[allow(clippy::cast_possible_truncation)] // observations are single precision
     pub fn apply(&self, observations: &mut [f32]) {

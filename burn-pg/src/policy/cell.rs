@@ -34,7 +34,7 @@ pub enum CellKind {
 
 impl CellKind {
     /// Blocks of pre-activations: those of r, z, n; of i, f, g, o.
-    fn gates(self) -> usize {
+    pub(crate) fn gates(self) -> usize {
         match self {
             Self::Gru => 3,
             Self::Lstm => 4,
@@ -54,13 +54,13 @@ impl CellKind {
 #[derive(Module, Debug)]
 pub struct Cell {
     /// From inputs to the gates, `[D, gates * H]`.
-    input: Linear,
+    pub(crate) input: Linear,
     /// From the last output to the gates, `[H, gates * H]`.
-    hidden: Linear,
+    pub(crate) hidden: Linear,
     #[module(skip)]
-    kind: CellKind,
+    pub(crate) kind: CellKind,
     #[module(skip)]
-    size: usize,
+    pub(crate) size: usize,
 }
 
 impl Cell {

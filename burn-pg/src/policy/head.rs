@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Bounds of logarithms of standard deviations that a network puts out: those of soft actor-critic.
-const LOG_STD: (f64, f64) = (-20.0, 2.0);
+pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
 /// How a policy over continuous actions explores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -67,15 +67,16 @@ impl Exploration {
 #[derive(Module, Debug)]
 pub struct Head {
     /// Logarithms of standard deviations that do not depend on the observation. Shape `[K]`.
-    log_std: Option<Param<Tensor<1>>>,
+    pub(crate) log_std: Option<Param<Tensor<1>>>,
     /// Logarithms of the standard deviations of held noise. Shape `[F, K]`.
-    sde_log_std: Option<Param<Tensor<2>>>,
+    pub(crate) sde_log_std: Option<Param<Tensor<2>>>,
     #[module(skip)]
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
+/// The kind of a distribution.
 #[derive(Debug, Clone, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Categorical,
     MultiCategorical(Vec<usize>),
     Bernoulli,

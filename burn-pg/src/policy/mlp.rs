@@ -26,9 +26,9 @@ const VALUE_GAIN: f64 = 1.0;
 /// A multi-layer perceptron: hidden layers with an activation, and a linear last layer.
 #[derive(Module, Debug)]
 pub struct Mlp {
-    layers: Vec<Linear>,
+    pub(crate) layers: Vec<Linear>,
     #[module(skip)]
-    activation: Activation,
+    pub(crate) activation: Activation,
 }
 
 impl Mlp {
@@ -48,7 +48,7 @@ impl Mlp {
     }
 
     /// Where its weights are.
-    pub(super) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.layers[0].weight.val().device()
     }
 
@@ -129,14 +129,14 @@ impl Default for MlpShape {
 #[derive(Module, Debug)]
 pub struct MlpActorCritic {
     /// The recurrent layer of the actor, if there is one; of both, if they share their layers.
-    memory: Option<Cell>,
+    pub(crate) memory: Option<Cell>,
     /// That of the critic, if it has one of its own.
-    critic_memory: Option<Cell>,
+    pub(crate) critic_memory: Option<Cell>,
     /// Hidden layers that both share, if they do.
-    trunk: Option<Mlp>,
-    actor: Mlp,
-    critic: Option<Mlp>,
-    head: Head,
+    pub(crate) trunk: Option<Mlp>,
+    pub(crate) actor: Mlp,
+    pub(crate) critic: Option<Mlp>,
+    pub(crate) head: Head,
 }
 
 impl MlpActorCritic {

@@ -15,6 +15,7 @@ use burn_pg_envs::EnvSpec;
 pub use crate::kernel::Activation;
 pub use cell::{Cell, CellKind};
 pub use head::{Exploration, Head, HeldNoise};
+pub(crate) use head::{Kind, LOG_STD};
 pub use host_policy::{HostPolicy, HostWorkspace};
 pub use init::orthogonal;
 pub use mlp::{Mlp, MlpActorCritic, MlpShape};

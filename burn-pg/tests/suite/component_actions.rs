@@ -114,7 +114,7 @@ impl Env for Panel {
 
 /// Three lamps, each of which pays 1 if it is lit where the observation is positive, and dark where it is negative.
 #[derive(Default)]
-struct Lamps([bool; 3]);
+pub struct Lamps([bool; 3]);
 
 impl Lamps {
     fn draw(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

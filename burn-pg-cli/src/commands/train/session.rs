@@ -51,8 +51,11 @@ impl Session<'_> {
         });
         progress.finish();
         let ended = outcome.map_err(Error::from).and(kept).and_then(|()| {
-            save_policy(&trainer, self.dir)?;
-            if saved == Some(trainer.updates()) { Ok(()) } else { self.save_checkpoint(&trainer) }
+            // In this order: a policy without a checkpoint is that of a run that failed, or was trained elsewhere.
+            if saved != Some(trainer.updates()) {
+                self.save_checkpoint(&trainer)?;
+            }
+            save_policy(&trainer, self.dir)
         });
         ended.map_err(|error| self.rescue(error, &trainer))?;
         match self.interrupt.exit_code().filter(|_| !trainer.is_over()) {

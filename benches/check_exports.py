@@ -1,0 +1,287 @@
+"""Holds exported policies against `burn-pg act`, and imported ones against Stable-Baselines3.
+
+    python benches/check_exports.py target/release/burn-pg
+
+trains small policies of every kind with the binary, exports them to both formats, and compares onnxruntime and PyTorch with
+the binary on 10,000 observations each, extremes among them. Then it saves policies of Stable-Baselines3, imports them, and
+compares `model.predict` and the values on 1,000 observations. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
+and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+
+import gymnasium
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from exported_policy import ExportedPolicy
+from safetensors.torch import save_file
+
+BINARY = sys.argv[1]
+TOLERANCE = 1e-5
+ROWS = 10_000
+EPISODE = 100
+
+SHORT = ["num_envs=4", "num_steps=64", "total_steps=1024", "eval_episodes=1"]
+PPO = ["num_minibatches=4", "num_epochs=4", "learning_rate=3e-3"]
+NORMAL = "normalize_observations=true"
+# Name, environment, algorithm, settings.
+CASES = [
+    ("discrete, tanh", "CartPole-v1", "ppo", PPO),
+    ("discrete, normalised", "CartPole-v1", "ppo", [*PPO, NORMAL]),
+    ("discrete, relu, shared", "CartPole-v1", "ppo", [*PPO, NORMAL, "activation=relu", "shared_layers=true"]),
+    ("discrete, relu, raw", "CartPole-v1", "ppo", [*PPO, "activation=relu"]),
+    ("discrete, silu", "Acrobot-v1", "ppo", [*PPO, NORMAL, "activation=silu", "hidden_sizes=[40,24,8]"]),
+    ("discrete, silu, raw", "Acrobot-v1", "ppo", [*PPO, "activation=silu"]),
+    ("discrete, linear", "MountainCar-v0", "ppo", [*PPO, NORMAL, "hidden_sizes=[]"]),
+    ("discrete, no critic", "CartPole-v1", "reinforce", ["total_steps=4000"]),
+    ("clipped", "Pendulum-v1", "ppo", PPO),
+    ("clipped, far beyond the bounds", "MountainCarContinuous-v0", "ppo", [*PPO, "activation=relu"]),
+    ("clipped, normalised", "Pendulum-v1", "ppo", [*PPO, NORMAL]),
+    ("clipped, relu", "MountainCarContinuous-v0", "ppo", [*PPO, NORMAL, "activation=relu"]),
+    ("squashed", "Pendulum-v1", "ppo", [*PPO, "exploration={squash=true}"]),
+    ("squashed, normalised", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true}"]),
+    (
+        "deviations of the network",
+        "Pendulum-v1",
+        "ppo",
+        [*PPO, NORMAL, "exploration={state_dependent=true,log_std=-0.5}"],
+    ),
+    ("held noise, squashed", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true,sde={}}"]),
+    ("GRU", "Pendulum-v1", "ppo", [*PPO, NORMAL, 'recurrence={cell="gru",size=16}']),
+    ("LSTM", "CartPole-v1", "ppo", [*PPO, 'recurrence={cell="lstm",size=16}']),
+    ("LSTM, shared", "CartPole-v1", "ppo", [*PPO, NORMAL, "shared_layers=true", 'recurrence={cell="lstm",size=16}']),
+]
+
+
+def observations(env, rows, rng):
+    """Of every size from 1e-6 to 1e3, and the extremes: zeros, denormals, a million, and the bounds."""
+    space = gymnasium.make(env).observation_space
+    width = space.shape[0]
+    sizes = 10.0 ** rng.uniform(-6, 3, (rows, 1))
+    some = rng.normal(size=(rows, width)) * np.where(rng.random((rows, 1)) < 0.5, 1.0, sizes)
+    extremes = [0.0, -0.0, 1e-45, -1e-40, 1.17e-38, 1e6, -1e6, 1.0, -1.0]
+    special = [np.full(width, number) for number in extremes]
+    special += [rng.choice(extremes, width) for _ in range(1000)]
+    within = lambda bounds: np.where(np.abs(bounds) < 1e6, bounds, 1e6 * np.sign(bounds))
+    low, high = within(space.low), within(space.high)
+    special += [low, high] + [np.where(rng.random(width) < 0.5, low, high) for _ in range(20)]
+    some[: len(special)] = special
+    return rng.permutation(some.astype(np.float32))
+
+
+def act(run, rows, episode=None):
+    """What the binary answers, as arrays. An empty line begins an episode."""
+    lines = [json.dumps(list(map(float, row))) for row in rows]
+    if episode:
+        lines = [("\n" if i % episode == 0 else "") + line for i, line in enumerate(lines)]
+    answer = subprocess.run([BINARY, "act", run], input="\n".join(lines), capture_output=True, text=True, check=True)
+    answers = [json.loads(line) for line in answer.stdout.splitlines()]
+    return {name: np.array([answer[name] for answer in answers]) for name in answers[0]}
+
+
+def run_onnx(path, rows, episode=None):
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    if not episode:
+        return dict(zip(names, session.run(None, {"observation": rows})))
+    width = next(given.shape[1] for given in session.get_inputs() if given.name == "memory")
+    steps = []
+    for i, row in enumerate(rows):
+        memory = np.zeros((1, width), np.float32) if i % episode == 0 else steps[-1]["memory_out"]
+        steps.append(dict(zip(names, session.run(None, {"observation": row[None], "memory": memory}))))
+    return {name: np.concatenate([step[name] for step in steps]) for name in names}
+
+
+@torch.no_grad()
+def run_torch(path, rows, episode=None):
+    policy = ExportedPolicy.load(path)
+    if not episode:
+        return {name: tensor.detach().numpy() for name, tensor in policy(torch.from_numpy(rows)).items()}
+    steps = []
+    for i, row in enumerate(torch.from_numpy(rows)):
+        steps.append(policy(row[None], None if i % episode == 0 else steps[-1]["memory_out"]))
+    return {name: torch.cat([step[name] for step in steps]).detach().numpy() for name in steps[0]}
+
+
+@torch.no_grad()
+def conditions(path, rows, rng):
+    """How far outputs move, in double precision, if each number of the observation and each weight moves by two units in the
+    last place of single precision, up or down. What single precision computes, in whatever order it sums, is no more certain
+    than that: the sum of numbers of a million is known to a tenth. (Of eight draws the largest; shape `[N]` each.)"""
+    policy = ExportedPolicy.load(path).double()
+    rows = torch.from_numpy(rows).double()
+    exact = policy(rows)
+    stirred = lambda tensor: tensor * (1 + 2.0**-22 * torch.from_numpy(rng.choice([-1.0, 1.0], tuple(tensor.shape))))
+    weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    moved = []
+    for _ in range(8):
+        policy.load_state_dict({name: stirred(of) if name.endswith("weight") else of for name, of in weights.items()})
+        # What is normalised is exact: it is computed in double precision.
+        moved.append(policy(rows if hasattr(policy, "normalizer") else stirred(rows)))
+    largest = lambda name: max_of([(other[name] - exact[name]).abs().reshape(len(rows), -1).numpy() for other in moved])
+    return {name: largest(name) for name in exact if name != "action" or exact[name].is_floating_point()}
+
+
+def max_of(arrays):
+    return np.max([array.max(1) for array in arrays], 0)
+
+
+def compare(ours, theirs, uncertain={}):
+    """The largest difference of each output, relative to the larger of 1 and the largest number of its row: a small number
+    that is the sum of large ones has their rounding errors. Actions of which there are finitely many have to be the same
+    where the logits leave no doubt. Rows whose outputs single precision does not determine to the tolerance are counted
+    apart, and there the difference is measured in units of what is uncertain."""
+    found = {}
+    for name in ours.keys() & theirs.keys():
+        expected, got = ours[name], theirs[name]
+        assert expected.shape == got.shape, (name, expected.shape, got.shape)
+        if name == "action" and "logits" in ours:
+            top = np.sort(ours["logits"], 1)
+            scale = np.maximum(1, np.abs(ours["logits"]).max(1))
+            clear = top[:, -1] - top[:, -2] > 2 * TOLERANCE * scale
+            found["actions that differ"] = int((expected != got)[clear].sum())
+            found["in doubt"] = int((~clear).sum())
+            continue
+        scale = np.abs(expected).reshape(len(expected), -1).max(1)
+        difference = np.abs(expected - got).reshape(len(expected), -1).max(1) / np.maximum(1, scale)
+        assert np.isfinite(difference).all(), name
+        unclear = uncertain.get(name, 0 * scale) > TOLERANCE * np.maximum(1, scale)
+        found[name] = float(difference[~unclear].max())
+        if unclear.any():
+            ratio = difference[unclear] * np.maximum(1, scale[unclear]) / uncertain[name][unclear]
+            found[f"(uncertain {name})"] = int(unclear.sum())
+            found[f"(in units of what is uncertain)"] = max(
+                float(ratio.max()), found.get("(in units of what is uncertain)", 0.0)
+            )
+    return found
+
+
+def report(what, found):
+    bad = found.get("actions that differ", 0) > 0 or any(
+        number > (1 if name.startswith("(") else TOLERANCE)
+        for name, number in found.items()
+        if isinstance(number, float)
+    )
+    shown = ", ".join(
+        f"{name} {number:.1e}" if isinstance(number, float) else f"{name} {number}"
+        for name, number in sorted(found.items())
+    )
+    print(f"{'FAILED ' if bad else ''}{what}: {shown}", flush=True)
+    return bad
+
+
+def exports(folder):
+    failed = False
+    for i, (name, env, algo, settings) in enumerate(CASES):
+        run = f"{folder}/{i}"
+        preset = {"ppo": "ppo-cleanrl"}.get(algo, algo)
+        options = [
+            "--algo",
+            algo,
+            "--preset",
+            preset,
+            "--device",
+            "flex",
+            "--quiet",
+            "--out",
+            run,
+            "--set",
+            *SHORT,
+            *settings,
+        ]
+        subprocess.run([BINARY, "train", env, *options], check=True)
+        for kind in ("onnx", "safetensors"):
+            subprocess.run(
+                [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        rows = observations(env, ROWS, np.random.default_rng(i))
+        episode = EPISODE if "recurrence" in str(settings) else None
+        ours = act(run, rows, episode)
+        outputs = {
+            "onnxruntime": run_onnx(f"{run}.onnx", rows, episode),
+            "PyTorch": run_torch(f"{run}.safetensors", rows, episode),
+        }
+        uncertain = {} if episode else conditions(f"{run}.safetensors", rows, np.random.default_rng(i))
+        assert "far beyond" not in name or (ours["mean"] != ours["action"]).mean() > 0.05, "nothing was clipped"
+        for program, theirs in outputs.items():
+            # Held noise has no deviation of its own in an export.
+            assert ours.keys() - theirs.keys() <= {"log_std"}, (ours.keys(), theirs.keys())
+            failed |= report(f"{name}, {env}, {program}", compare(ours, theirs, uncertain))
+    return failed
+
+
+def imports(folder):
+    from stable_baselines3 import A2C, PPO as Sb3Ppo
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    failed = False
+    cases = [
+        ("PPO", Sb3Ppo, "CartPole-v1", {}, False, []),
+        (
+            "A2C, relu",
+            A2C,
+            "Acrobot-v1",
+            {"activation_fn": torch.nn.ReLU, "net_arch": [32, 16, 8]},
+            False,
+            ["--activation", "relu"],
+        ),
+        ("PPO", Sb3Ppo, "Pendulum-v1", {}, False, []),
+        ("PPO, VecNormalize", Sb3Ppo, "Pendulum-v1", {}, True, ["--normalizer", f"{folder}/statistics.json"]),
+    ]
+    for i, (name, algorithm, env, policy, normalized, options) in enumerate(cases):
+        envs = DummyVecEnv([lambda: gymnasium.make(env)])
+        envs = VecNormalize(envs, norm_reward=False) if normalized else envs
+        model = algorithm(
+            "MlpPolicy",
+            envs,
+            policy_kwargs=policy,
+            seed=i,
+            device="cpu",
+            **({"n_steps": 256} if algorithm is Sb3Ppo else {}),
+        )
+        model.learn(2048)
+        save_file(model.policy.state_dict(), f"{folder}/sb3.safetensors")
+        if normalized:
+            seen = envs.obs_rms
+            moments = {"mean": list(seen.mean), "variance": list(seen.var), "count": float(seen.count)}
+            with open(f"{folder}/statistics.json", "w") as file:
+                json.dump({"moments": moments, "clip": envs.clip_obs}, file)
+        run = f"{folder}/imported-{i}"
+        subprocess.run(
+            [BINARY, "import", f"{folder}/sb3.safetensors", "--env", env, "--out", run, *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        subprocess.run([BINARY, "eval", run, "--episodes", "2"], check=True, stdout=subprocess.DEVNULL)
+        rows = observations(env, 2000, np.random.default_rng(i))[:1000]
+        ours = act(run, rows)
+        given = envs.normalize_obs(rows) if normalized else rows
+        tensor = torch.as_tensor(given, dtype=torch.float32)
+        with torch.no_grad():
+            distribution = model.policy.get_distribution(tensor).distribution
+            theirs = {
+                "action": model.predict(given, deterministic=True)[0],
+                "value": model.policy.predict_values(tensor).squeeze(1).numpy(),
+            }
+            name_of = "logits" if "logits" in ours else "mean"
+            theirs[name_of] = (distribution.logits if name_of == "logits" else distribution.mean).numpy()
+        if name_of == "logits":
+            # Those of a distribution of PyTorch are log-probabilities.
+            shift = lambda logits: torch.log_softmax(torch.as_tensor(logits, dtype=torch.float64), 1).numpy()
+            ours, theirs = ({**numbers, "logits": shift(numbers["logits"])} for numbers in (ours, theirs))
+        failed |= report(f"import of {name}, {env}", compare(ours, theirs))
+    return failed
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        outcomes = [exports(temporary), imports(temporary)]
+    sys.exit(any(outcomes))

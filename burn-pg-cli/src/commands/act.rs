@@ -1,0 +1,91 @@
+//! `burn-pg act`
+
+use std::{
+    io::{BufRead, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail};
+use burn_pg::{
+    Agent, Decision, DeviceChoice, device,
+    envs::{ActionBuffer, Space},
+    run_dir::RunDir,
+};
+use serde_json::{Value, json};
+
+use crate::{failure::Failure, output::print_line};
+
+/// Read observations from stdin, and print what the agent of a run directory does in each
+///
+/// Each line of stdin is an observation as the environment gives it: a JSON array of numbers. Each is answered at once with
+/// a line of JSON: the most probable `action` as the environment takes it, `logits` or `mean` and `log_std`, and the
+/// `value` if there is a critic. To an agent that remembers, lines are the steps of an episode, and an empty line begins the
+/// next one.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run directory that `burn-pg train` or `burn-pg import` has written
+    run_dir: PathBuf,
+    /// Where the networks run [default: auto]
+    #[arg(long, default_value = "auto", hide_default_value = true)]
+    device: DeviceChoice,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let agent = open(args).map_err(Failure::Usage)?;
+    let mut memory = None;
+    for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
+        let line = line.map_err(Failure::run)?;
+        if line.trim().is_empty() {
+            memory = None;
+            continue;
+        }
+        let called = || format!("line {number}");
+        let observation = read(&line, &agent).with_context(called).map_err(Failure::Usage)?;
+        let decision = agent.decide(&observation, &[], memory.as_deref()).with_context(called).map_err(Failure::Run)?;
+        print_line(answer(&decision, &agent))?;
+        // Whoever asks may wait for it.
+        std::io::stdout().flush().map_err(Failure::run)?;
+        memory = decision.memory;
+    }
+    Ok(())
+}
+
+fn open(args: &Args) -> Result<Agent> {
+    let device = device::open(args.device)?;
+    Ok(Agent::open(&RunDir::open(&args.run_dir), &device.device)?)
+}
+
+#[allow(clippy::cast_possible_truncation)] // observations are single precision
+fn read(line: &str, agent: &Agent) -> Result<Vec<f32>> {
+    let numbers: Vec<f64> = serde_json::from_str(line).context("not a JSON array of numbers")?;
+    let len = agent.spec().observation_space.flat_len();
+    if numbers.len() != len {
+        bail!("{} numbers, but an observation of {} has {len}", numbers.len(), agent.spec().id);
+    }
+    let observation: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+    match observation.iter().position(|number| !number.is_finite()) {
+        None => Ok(observation),
+        Some(at) => bail!("{} is too large for single precision", numbers[at]),
+    }
+}
+
+fn answer(decision: &Decision, agent: &Agent) -> Value {
+    let Decision { actions, parameters, values, .. } = decision;
+    let action = match (&agent.spec().action_space, actions) {
+        (Space::Discrete { .. }, ActionBuffer::Discrete(actions)) => json!(actions[0]),
+        (_, ActionBuffer::Discrete(actions) | ActionBuffer::MultiDiscrete(actions)) => json!(actions),
+        (_, ActionBuffer::MultiBinary(actions)) => json!(actions),
+        (_, ActionBuffer::Continuous(actions)) => json!(actions),
+    };
+    let mut answer = match &agent.spec().action_space {
+        Space::Box { low, .. } => {
+            let (mean, rest) = parameters.split_at(low.len());
+            json!({ "action": action, "mean": mean, "log_std": rest[..low.len()] })
+        }
+        _ => json!({ "action": action, "logits": parameters }),
+    };
+    if let Some(values) = values {
+        answer["value"] = json!(values[0]);
+    }
+    answer
+}

@@ -1,0 +1,64 @@
+//! `burn-pg export`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn_pg::{
+    Agent, DeviceChoice, device,
+    export::{self, ExportError, Format},
+    run_dir::RunDir,
+};
+
+use crate::{failure::Failure, output::print_line};
+
+/// Export the agent of a run directory to a file that other programs run or load
+///
+/// It takes observations as the environment gives them to the actions of `burn-pg eval`: the normaliser, and the bounds of
+/// continuous actions, are in it. docs/export.md lists inputs, outputs and names.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run directory that `burn-pg train` or `burn-pg import` has written
+    run_dir: PathBuf,
+    /// `onnx`, a graph that runs; or `safetensors`, weights in PyTorch's layout
+    #[arg(long)]
+    format: Format,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    check_target(&args.run_dir, &args.out).map_err(Failure::Usage)?;
+    let bytes = prepare(args).map_err(Failure::Usage)?;
+    export::write(&bytes, &args.out, args.force).map_err(Failure::usage)?;
+    print_line(format_args!("{} bytes of {} in {}", bytes.len(), args.format, args.out.display()))
+}
+
+fn prepare(args: &Args) -> Result<Vec<u8>> {
+    if args.out.exists() && !args.force {
+        return Err(ExportError::Exists(args.out.clone())).context("without --force no file is replaced");
+    }
+    // Weights come out the same from any device.
+    let device = device::open(DeviceChoice::Auto)?;
+    let agent = Agent::open(&RunDir::open(&args.run_dir), &device.device)?;
+    Ok(export::bytes(&agent, args.format)?)
+}
+
+/// An export must not take the place of what it is made from.
+fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
+    let folder = match out.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => bail!("{} is not a file", out.display()),
+    };
+    let own = ["config.toml", "metrics.jsonl", "policy.safetensors", "normalizer.json", "summary.json"];
+    let name_is_own = out.file_name().is_some_and(|name| own.iter().any(|own| *own == name));
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if name_is_own && same(folder, run_dir) {
+        bail!("{} belongs to the run itself; choose another name", out.display());
+    }
+    Ok(())
+}

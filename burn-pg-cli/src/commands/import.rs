@@ -1,0 +1,103 @@
+//! `burn-pg import`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use burn_pg::{
+    Agent, Config, DeviceChoice,
+    algorithm::evaluation_envs,
+    device,
+    envs::{make, wrapper::ObservationNormalizer},
+    import::{Imported, stable_baselines3},
+    policy::Activation,
+    run_dir::RunDir,
+    weights,
+};
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::{failure::Failure, output::print_line};
+
+/// Make a run directory of a policy that Stable-Baselines3 has trained
+///
+/// It takes the state dict of an MlpPolicy for discrete or continuous actions, as
+/// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `burn-pg eval`, `act` and
+/// `export` then use it like any other run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The state dict
+    file: PathBuf,
+    /// The environment it was trained in; `burn-pg envs` lists them
+    #[arg(long)]
+    env: String,
+    /// Run directory to write: empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What follows each hidden layer: the state dict does not say
+    #[arg(long, default_value = "tanh")]
+    activation: Follows,
+    /// Statistics that observations were normalised with, as `normalizer.json` of a run directory has them
+    #[arg(long, value_name = "FILE.json")]
+    normalizer: Option<PathBuf>,
+}
+
+/// An activation by its name.
+#[derive(Clone, Copy, ValueEnum)]
+enum Follows {
+    Tanh,
+    Relu,
+    Silu,
+}
+
+impl From<Follows> for Activation {
+    fn from(name: Follows) -> Self {
+        match name {
+            Follows::Tanh => Self::Tanh,
+            Follows::Relu => Self::Relu,
+            Follows::Silu => Self::Silu,
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (policy, config, normalizer) = prepare(args).map_err(Failure::Usage)?;
+    let dir = RunDir::create(&args.out).map_err(Failure::usage)?;
+    let write = || -> Result<()> {
+        dir.write_config(&config)?;
+        weights::save(&policy.policy, &dir.policy_path())?;
+        if let Some(normalizer) = &normalizer {
+            dir.write_normalizer(normalizer)?;
+        }
+        let from = args.file.to_string_lossy();
+        dir.write_summary(&json!({ "env": config.env, "imported_from": from, "hidden_sizes": policy.hidden_sizes }))?;
+        Ok(())
+    };
+    write().map_err(Failure::Run)?;
+    print_line(format_args!("{}, hidden layers {:?}, in {}", config.env, policy.hidden_sizes, args.out.display()))
+}
+
+/// Refuses what does not fit before anything is written.
+fn prepare(args: &Args) -> Result<(Imported, Config, Option<ObservationNormalizer>)> {
+    let envs = make(&args.env, 1)?;
+    let spec = envs.spec().clone();
+    let device = device::open(DeviceChoice::Auto)?;
+    let activation = args.activation.into();
+    let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
+    let normalizer = args.normalizer.as_ref().map(|path| -> Result<ObservationNormalizer> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not a normaliser", path.display()))
+    });
+    let normalizer = normalizer.transpose()?;
+    let config = Config {
+        env: args.env.clone(),
+        hidden_sizes: imported.hidden_sizes.clone(),
+        activation,
+        normalize_observations: normalizer.is_some(),
+        ..Config::default()
+    };
+    let checked = config.clone().validate()?;
+    // They refuse statistics of another environment, and numbers that are none.
+    evaluation_envs(envs, &checked, normalizer.clone())?;
+    Agent::new(imported.policy.clone(), spec, normalizer.clone(), false)?;
+    Ok((imported, config, normalizer))
+}

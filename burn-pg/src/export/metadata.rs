@@ -1,0 +1,70 @@
+//! Strings that say how the numbers of a file belong together.
+
+use std::collections::BTreeMap;
+
+use burn_pg_envs::wrapper::ActionTransform;
+
+use super::{Deviations, PlainActions, PlainPolicy};
+use crate::policy::{Activation, CellKind, LOG_STD};
+
+/// Version of names and layouts.
+const VERSION: &str = "1";
+
+pub(super) fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Tanh => "tanh",
+        Activation::Relu => "relu",
+        Activation::Silu => "silu",
+    }
+}
+
+/// Key to value; both are part of the format.
+pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
+    let mut entries: Vec<(&str, String)> = vec![
+        ("format", "burn-pg policy".into()),
+        ("format_version", VERSION.into()),
+        ("burn_pg_version", env!("CARGO_PKG_VERSION").into()),
+        ("environment", policy.env.clone()),
+        ("activation", activation_name(policy.activation).into()),
+        ("action_mask", policy.masked.to_string()),
+    ];
+    if let Some(normalizer) = &policy.normalizer {
+        entries.push(("normalizer_clip", normalizer.clip.to_string()));
+    }
+    if let Some(memory) = &policy.memory {
+        let kind = match memory.kind {
+            CellKind::Gru => "gru",
+            CellKind::Lstm => "lstm",
+        };
+        entries.push(("memory", kind.into()));
+    }
+    match &policy.actions {
+        PlainActions::Discrete => entries.push(("actions", "discrete".into())),
+        PlainActions::MultiDiscrete { sizes } => {
+            let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+            entries.extend([("actions", "multi_discrete".into()), ("action_sizes", sizes.join(","))]);
+        }
+        PlainActions::MultiBinary => entries.push(("actions", "multi_binary".into())),
+        PlainActions::Continuous { squash, transform, deviations, .. } => {
+            let transform = match transform {
+                ActionTransform::Clip { .. } => "clip",
+                ActionTransform::Rescale { .. } => "rescale",
+            };
+            entries.extend([
+                ("actions", "continuous".into()),
+                ("squash", if *squash { "tanh" } else { "none" }.into()),
+                ("transform", transform.into()),
+            ]);
+            match deviations {
+                Deviations::Fixed(_) => entries.push(("deviations", "fixed".into())),
+                Deviations::HeldNoise(_) => entries.push(("deviations", "held_noise".into())),
+                Deviations::Outputs { offset } => entries.extend([
+                    ("deviations", "outputs".into()),
+                    ("log_std_offset", offset.to_string()),
+                    ("log_std_bounds", format!("{},{}", LOG_STD.0, LOG_STD.1)),
+                ]),
+            }
+        }
+    }
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

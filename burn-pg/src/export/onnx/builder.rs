@@ -1,0 +1,102 @@
+//! Putting a graph together.
+
+use super::proto::{
+    AttributeProto, DataType, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, ValueInfoProto,
+};
+
+/// A graph to which nodes and constants are added. Each of them is given a name that no other has, and returns it.
+#[derive(Default)]
+pub(super) struct Builder {
+    graph: GraphProto,
+}
+
+impl Builder {
+    pub fn finish(self, name: &str, doc: &str) -> GraphProto {
+        GraphProto { name: name.into(), doc_string: doc.into(), ..self.graph }
+    }
+
+    /// An operation with one output, called `output`.
+    pub fn node(&mut self, operator: &str, inputs: &[&str], integers: &[(&str, i64)], output: &str) -> String {
+        self.split(operator, inputs, integers, vec![output.into()]).remove(0)
+    }
+
+    /// An operation with these outputs.
+    pub fn split(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        integers: &[(&str, i64)],
+        outputs: Vec<String>,
+    ) -> Vec<String> {
+        let attribute =
+            |&(name, i): &(&str, i64)| AttributeProto { name: name.into(), i: Some(i), r#type: AttributeProto::INT };
+        self.graph.node.push(NodeProto {
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: outputs.clone(),
+            name: format!("{}:{operator}", outputs[0]),
+            op_type: operator.into(),
+            attribute: integers.iter().map(attribute).collect(),
+        });
+        outputs
+    }
+
+    /// The parts of `input` of these lengths, along its second dimension.
+    pub fn columns(&mut self, input: &str, lengths: &[usize], name: &str) -> Vec<String> {
+        if lengths.len() == 1 {
+            return vec![input.into()];
+        }
+        let lengths: Vec<i64> = lengths.iter().map(|&length| dimension(length)).collect();
+        let sizes = self.integers(&format!("{name}.sizes"), &lengths);
+        let outputs = (0..lengths.len()).map(|i| format!("{name}.{i}")).collect();
+        self.split("Split", &[input, &sizes], &[("axis", 1)], outputs)
+    }
+
+    pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, dims, DataType::Float, raw)
+    }
+
+    pub fn doubles(&mut self, name: &str, dims: &[usize], values: &[f64]) -> String {
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, dims, DataType::Double, raw)
+    }
+
+    pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, &[values.len()], DataType::Int64, raw)
+    }
+
+    fn constant(&mut self, name: &str, dims: &[usize], of: DataType, raw_data: Vec<u8>) -> String {
+        let dims = dims.iter().map(|&length| dimension(length)).collect();
+        self.graph.initializer.push(TensorProto { dims, data_type: of.into(), name: name.into(), raw_data });
+        name.into()
+    }
+
+    /// Declares an input of N rows of `width` elements.
+    pub fn input(&mut self, name: &str, of: DataType, width: usize, doc: &str) -> String {
+        self.graph.input.push(value(name, of, Some(width), doc));
+        name.into()
+    }
+
+    /// Declares an output of N rows of `width` elements, or of N elements.
+    pub fn output(&mut self, name: &str, of: DataType, width: Option<usize>, doc: &str) {
+        self.graph.output.push(value(name, of, width, doc));
+    }
+}
+
+fn dimension(length: usize) -> i64 {
+    i64::try_from(length).expect("lengths of layers are small")
+}
+
+fn value(name: &str, of: DataType, width: Option<usize>, doc: &str) -> ValueInfoProto {
+    let rows = DimensionProto { dim_param: Some("N".into()), dim_value: None };
+    let columns = width.map(|width| DimensionProto { dim_value: Some(dimension(width)), dim_param: None });
+    let shape = TensorShapeProto { dim: [rows].into_iter().chain(columns).collect() };
+    let tensor_type = TensorTypeProto { elem_type: of.into(), shape: Some(shape) };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto { tensor_type: Some(tensor_type) }),
+        doc_string: doc.into(),
+    }
+}

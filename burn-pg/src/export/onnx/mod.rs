@@ -1,0 +1,289 @@
+//! Policies as ONNX graphs.
+//!
+//! | input | type and shape | |
+//! | --- | --- | --- |
+//! | `observation` | float `[N, D]` | as the environment gives it |
+//! | `action_mask` | bool `[N, M]` | if the environment masks actions: which are possible |
+//! | `memory` | float `[N, M]` | if the policy remembers: zeros at the beginning of an episode, then `memory_out` |
+//!
+//! | output | type and shape | |
+//! | --- | --- | --- |
+//! | `action` | int64 `[N]` | discrete, counted from 0 |
+//! | | int64 `[N, K]` | multi-discrete, each component counted from 0 |
+//! | | bool `[N, K]` | multi-binary |
+//! | | float `[N, K]` | continuous, clipped to the bounds or squashed and rescaled to them |
+//! | `logits` | float `[N, L]` | unless actions are continuous; minus infinity where they are masked |
+//! | `mean`, `log_std` | float `[N, K]` | if they are: of the Gaussian before clipping or squashing; no `log_std` of held noise |
+//! | `value` | float `[N]` | if there is a critic |
+//! | `memory_out` | float `[N, M]` | if the policy remembers |
+//!
+//! Operator set 13 and IR version 7, of 2020: old runtimes read it too. Observations are normalised in double precision, as
+//! in training: a mean that is large beside the deviation loses nothing.
+
+mod builder;
+pub mod proto;
+
+use burn_pg_envs::wrapper::ActionTransform;
+
+use self::{
+    builder::Builder,
+    proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto},
+};
+use super::{Dense, Deviations, PlainActions, PlainCell, PlainPolicy, metadata::metadata};
+use crate::policy::{Activation, CellKind, LOG_STD};
+
+/// Version of the set of operators.
+pub const OPSET: i64 = 13;
+/// Version of the format.
+pub const IR_VERSION: i64 = 7;
+
+/// A policy as a model that is given observations and gives actions.
+#[must_use]
+pub fn model(policy: &PlainPolicy) -> ModelProto {
+    let mut graph = Graph { builder: Builder::default(), activation: policy.activation };
+    graph.policy(policy);
+    let entries = metadata(policy).into_iter();
+    ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "burn-pg".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph.builder.finish("policy", &format!("A policy for {}", policy.env))),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: entries.map(|(key, value)| StringStringEntryProto { key, value }).collect(),
+    }
+}
+
+/// A graph in the making. Its methods take names of what they begin with, and return those of what they make.
+struct Graph {
+    builder: Builder,
+    activation: Activation,
+}
+
+impl Graph {
+    fn policy(&mut self, policy: &PlainPolicy) {
+        let doc = "as the environment gives it";
+        let observation = self.builder.input("observation", DataType::Float, policy.observation_len, doc);
+        let observation = self.normalize(observation, policy);
+        let (actor, critic) = self.recall(observation, policy);
+        // Without layers to share, the two are as they were.
+        let shared = !policy.trunk.is_empty();
+        let actor = if shared { self.layers(actor, &policy.trunk, "trunk", true) } else { actor };
+        let critic = if shared { actor.clone() } else { critic };
+
+        let outputs = self.layers(actor, &policy.policy, "policy", false);
+        match &policy.actions {
+            PlainActions::Continuous { len, squash, transform, deviations } => {
+                self.continuous(&outputs, *len, *squash, transform, deviations);
+            }
+            actions => self.finite(&outputs, actions, policy),
+        }
+        if let Some(layers) = &policy.value {
+            let column = self.layers(critic, layers, "value", false);
+            let axis = self.builder.integers("value.axis", &[1]);
+            let value = self.builder.node("Squeeze", &[&column, &axis], &[], "value");
+            self.builder.output(&value, DataType::Float, None, "estimated return, of rewards as in training");
+        }
+    }
+
+    /// In double precision, as in training.
+    fn normalize(&mut self, observation: String, policy: &PlainPolicy) -> String {
+        let Some(normalizer) = &policy.normalizer else { return observation };
+        let Self { builder, .. } = self;
+        let len = [policy.observation_len];
+        let mean = builder.doubles("normalizer.mean", &len, &normalizer.mean);
+        let std = builder.doubles("normalizer.std", &len, &normalizer.std);
+        let low = builder.doubles("normalizer.low", &[], &[-normalizer.clip]);
+        let high = builder.doubles("normalizer.high", &[], &[normalizer.clip]);
+        let wide = builder.node("Cast", &[&observation], &[("to", DataType::Double as i64)], "normalizer.wide");
+        let shifted = builder.node("Sub", &[&wide, &mean], &[], "normalizer.shifted");
+        let scaled = builder.node("Div", &[&shifted, &std], &[], "normalizer.scaled");
+        let clipped = builder.node("Clip", &[&scaled, &low, &high], &[], "normalizer.clipped");
+        builder.node("Cast", &[&clipped], &[("to", DataType::Float as i64)], "normalizer.out")
+    }
+
+    /// What actor and critic begin with.
+    fn recall(&mut self, observation: String, policy: &PlainPolicy) -> (String, String) {
+        let Some(cell) = &policy.memory else { return (observation.clone(), observation) };
+        let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
+        let memory = self.builder.input("memory", DataType::Float, policy.memory_len(), doc);
+        let cells: Vec<(&PlainCell, &str)> = [(cell, "memory")]
+            .into_iter()
+            .chain(policy.value_memory.iter().map(|cell| (cell, "value_memory")))
+            .collect();
+        let lengths: Vec<usize> =
+            cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.memory_len() / cell.size]).collect();
+        let mut vectors = self.builder.columns(&memory, &lengths, "memory.before").into_iter();
+        let mut after: Vec<Vec<String>> = Vec::new();
+        for (cell, name) in cells {
+            let before: Vec<String> = vectors.by_ref().take(cell.memory_len() / cell.size).collect();
+            after.push(self.step(&observation, &before, cell, name));
+        }
+        let all = after.concat();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let out = self.builder.node("Concat", &all, &[("axis", 1)], "memory_out");
+        self.builder.output(&out, DataType::Float, Some(policy.memory_len()), "`memory` of the next step");
+        let last = after.last().unwrap_or(&after[0]);
+        (after[0][0].clone(), last[0].clone())
+    }
+
+    /// One step of a recurrent layer: what is remembered after it, of which the first vector is its output.
+    fn step(&mut self, input: &str, before: &[String], cell: &PlainCell, name: &str) -> Vec<String> {
+        let called = |what: &str| format!("{name}.{what}");
+        let x = self.dense(input, &cell.input, &called("input"));
+        let y = self.dense(&before[0], &cell.hidden, &called("hidden"));
+        let builder = &mut self.builder;
+        match cell.kind {
+            CellKind::Gru => {
+                let x = builder.columns(&x, &[cell.size; 3], &called("x"));
+                let y = builder.columns(&y, &[cell.size; 3], &called("y"));
+                let [reset, update] = [(0, "reset"), (1, "update")].map(|(gate, what)| {
+                    let sum = builder.node("Add", &[&x[gate], &y[gate]], &[], &called(&format!("{what}_sum")));
+                    builder.node("Sigmoid", &[&sum], &[], &called(what))
+                });
+                let kept = builder.node("Mul", &[&reset, &y[2]], &[], &called("kept"));
+                let sum = builder.node("Add", &[&x[2], &kept], &[], &called("new_sum"));
+                let new = builder.node("Tanh", &[&sum], &[], &called("new"));
+                let difference = builder.node("Sub", &[&before[0], &new], &[], &called("difference"));
+                let part = builder.node("Mul", &[&update, &difference], &[], &called("part"));
+                vec![builder.node("Add", &[&new, &part], &[], &called("output"))]
+            }
+            CellKind::Lstm => {
+                let sum = builder.node("Add", &[&x, &y], &[], &called("gates"));
+                let gates = builder.columns(&sum, &[cell.size; 4], &called("gate"));
+                let [enter, keep, leave] = [(0, "enter"), (1, "keep"), (3, "leave")]
+                    .map(|(gate, what)| builder.node("Sigmoid", &[&gates[gate]], &[], &called(what)));
+                let new = builder.node("Tanh", &[&gates[2]], &[], &called("new"));
+                let kept = builder.node("Mul", &[&keep, &before[1]], &[], &called("kept"));
+                let entered = builder.node("Mul", &[&enter, &new], &[], &called("entered"));
+                let cell = builder.node("Add", &[&kept, &entered], &[], &called("cell"));
+                let seen = builder.node("Tanh", &[&cell], &[], &called("seen"));
+                vec![builder.node("Mul", &[&leave, &seen], &[], &called("output")), cell]
+            }
+        }
+    }
+
+    fn dense(&mut self, input: &str, layer: &Dense, name: &str) -> String {
+        let weight = self.builder.floats(&format!("{name}.weight"), &[layer.inputs(), layer.outputs()], &layer.weight);
+        let bias = self.builder.floats(&format!("{name}.bias"), &[layer.outputs()], &layer.bias);
+        self.builder.node("Gemm", &[input, &weight, &bias], &[], &format!("{name}.out"))
+    }
+
+    fn layers(&mut self, input: String, layers: &[Dense], name: &str, activated: bool) -> String {
+        layers.iter().enumerate().fold(input, |input, (i, layer)| {
+            let name = format!("{name}.{}", 2 * i);
+            let output = self.dense(&input, layer, &name);
+            if i + 1 < layers.len() || activated { self.activate(&output, &name) } else { output }
+        })
+    }
+
+    fn activate(&mut self, input: &str, name: &str) -> String {
+        let (Self { builder, activation }, output) = (self, format!("{name}.activated"));
+        match activation {
+            Activation::Tanh => builder.node("Tanh", &[input], &[], &output),
+            Activation::Relu => builder.node("Relu", &[input], &[], &output),
+            Activation::Silu => {
+                let sigmoid = builder.node("Sigmoid", &[input], &[], &format!("{name}.sigmoid"));
+                builder.node("Mul", &[input, &sigmoid], &[], &output)
+            }
+        }
+    }
+
+    /// Actions of which there are finitely many.
+    fn finite(&mut self, outputs: &str, actions: &PlainActions, policy: &PlainPolicy) {
+        let builder = &mut self.builder;
+        let width = policy.policy.last().map_or(0, Dense::outputs);
+        let logits = if policy.masked {
+            let mask = builder.input("action_mask", DataType::Bool, width, "which actions are possible");
+            let impossible = builder.floats("impossible", &[], &[f32::NEG_INFINITY]);
+            builder.node("Where", &[&mask, outputs, &impossible], &[], "logits")
+        } else {
+            builder.node("Identity", &[outputs], &[], "logits")
+        };
+        match actions {
+            PlainActions::MultiDiscrete { sizes } => {
+                let parts = builder.columns(&logits, sizes, "component");
+                let largest = |(i, part): (usize, &String)| {
+                    let attributes = [("axis", 1), ("keepdims", 1), ("select_last_index", 0)];
+                    builder.node("ArgMax", &[part], &attributes, &format!("choice.{i}"))
+                };
+                let chosen: Vec<String> = parts.iter().enumerate().map(largest).collect();
+                let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+                let action = builder.node("Concat", &chosen, &[("axis", 1)], "action");
+                let doc = "the most probable ones, each counted from 0";
+                builder.output(&action, DataType::Int64, Some(sizes.len()), doc);
+            }
+            PlainActions::MultiBinary => {
+                let zero = builder.floats("zero", &[], &[0.0]);
+                let action = builder.node("Greater", &[&logits, &zero], &[], "action");
+                builder.output(&action, DataType::Bool, Some(width), "the most probable ones");
+            }
+            _ => {
+                let attributes = [("axis", 1), ("keepdims", 0), ("select_last_index", 0)];
+                let action = builder.node("ArgMax", &[&logits], &attributes, "action");
+                builder.output(&action, DataType::Int64, None, "the most probable one, counted from 0");
+            }
+        }
+        builder.output(&logits, DataType::Float, Some(width), "of the actions");
+    }
+
+    fn continuous(
+        &mut self,
+        outputs: &str,
+        len: usize,
+        squash: bool,
+        transform: &ActionTransform,
+        deviations: &Deviations,
+    ) {
+        let builder = &mut self.builder;
+        let (mean, raw_log_std) = match deviations {
+            Deviations::Outputs { .. } => {
+                let parts = builder.columns(outputs, &[len, len], "moments");
+                (builder.node("Identity", &[&parts[0]], &[], "mean"), Some(parts[1].clone()))
+            }
+            _ => (builder.node("Identity", &[outputs], &[], "mean"), None),
+        };
+        let log_std = match (deviations, raw_log_std) {
+            (Deviations::Outputs { offset }, Some(raw)) => {
+                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                let [offset, low, high] = [*offset, LOG_STD.0, LOG_STD.1].map(|number| number as f32);
+                let offset = builder.floats("log_std.offset", &[], &[offset]);
+                let low = builder.floats("log_std.low", &[], &[low]);
+                let high = builder.floats("log_std.high", &[], &[high]);
+                let moved = builder.node("Add", &[&raw, &offset], &[], "log_std.moved");
+                Some(builder.node("Clip", &[&moved, &low, &high], &[], "log_std"))
+            }
+            (Deviations::Fixed(values), _) => {
+                let values = builder.floats("log_std.values", &[len], values);
+                let shape = builder.node("Shape", &[&mean], &[], "log_std.shape");
+                Some(builder.node("Expand", &[&values, &shape], &[], "log_std"))
+            }
+            _ => None,
+        };
+        let action = if squash { builder.node("Tanh", &[&mean], &[], "squashed") } else { mean.clone() };
+        let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
+        let bottom = builder.floats("action.low", &[len], low);
+        let action = match transform {
+            ActionTransform::Clip { .. } => {
+                let top = builder.floats("action.high", &[len], high);
+                let below = builder.node("Min", &[&action, &top], &[], "action.below");
+                builder.node("Max", &[&below, &bottom], &[], "action")
+            }
+            ActionTransform::Rescale { .. } => {
+                // In the order in which the environment's wrapper does it, which a rounding depends on.
+                let one = builder.floats("one", &[], &[1.0]);
+                let half = builder.floats("half", &[], &[0.5]);
+                let widths: Vec<f32> = low.iter().zip(high).map(|(low, high)| high - low).collect();
+                let widths = builder.floats("action.width", &[len], &widths);
+                let positive = builder.node("Add", &[&action, &one], &[], "action.positive");
+                let part = builder.node("Mul", &[&positive, &half], &[], "action.part");
+                let offset = builder.node("Mul", &[&part, &widths], &[], "action.offset");
+                builder.node("Add", &[&bottom, &offset], &[], "action")
+            }
+        };
+        builder.output(&action, DataType::Float, Some(len), "the mean, within the bounds");
+        builder.output(&mean, DataType::Float, Some(len), "of the Gaussian");
+        if let Some(log_std) = log_std {
+            builder.output(&log_std, DataType::Float, Some(len), "of the Gaussian");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The messages of ONNX that a model is made of, as far as they are used here.
+//!
+//! Source: `onnx.proto` of ONNX, IR version 7; the numbers are its field numbers. Fields that are left out have their
+//! defaults.
+
+/// A model: a graph and the operators it is written with.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ModelProto {
+    /// Version of the format.
+    #[prost(int64, tag = "1")]
+    pub ir_version: i64,
+    /// Name of the program that wrote it.
+    #[prost(string, tag = "2")]
+    pub producer_name: String,
+    /// Its version.
+    #[prost(string, tag = "3")]
+    pub producer_version: String,
+    /// What is computed.
+    #[prost(message, optional, tag = "7")]
+    pub graph: Option<GraphProto>,
+    /// The sets of operators.
+    #[prost(message, repeated, tag = "8")]
+    pub opset_import: Vec<OperatorSetIdProto>,
+    /// Strings.
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<StringStringEntryProto>,
+}
+
+/// A set of operators.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OperatorSetIdProto {
+    /// Empty for that of ONNX itself.
+    #[prost(string, tag = "1")]
+    pub domain: String,
+    /// Its version.
+    #[prost(int64, tag = "2")]
+    pub version: i64,
+}
+
+/// A key and its value.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct StringStringEntryProto {
+    /// The key.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// The value.
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
+/// Nodes in an order in which each can be computed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GraphProto {
+    /// The nodes.
+    #[prost(message, repeated, tag = "1")]
+    pub node: Vec<NodeProto>,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Constants.
+    #[prost(message, repeated, tag = "5")]
+    pub initializer: Vec<TensorProto>,
+    /// What it is for.
+    #[prost(string, tag = "10")]
+    pub doc_string: String,
+    /// What it is given.
+    #[prost(message, repeated, tag = "11")]
+    pub input: Vec<ValueInfoProto>,
+    /// What it gives.
+    #[prost(message, repeated, tag = "12")]
+    pub output: Vec<ValueInfoProto>,
+}
+
+/// One operation.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NodeProto {
+    /// Names of what it takes.
+    #[prost(string, repeated, tag = "1")]
+    pub input: Vec<String>,
+    /// Names of what it gives.
+    #[prost(string, repeated, tag = "2")]
+    pub output: Vec<String>,
+    /// Its own name.
+    #[prost(string, tag = "3")]
+    pub name: String,
+    /// The operator.
+    #[prost(string, tag = "4")]
+    pub op_type: String,
+    /// Its settings.
+    #[prost(message, repeated, tag = "5")]
+    pub attribute: Vec<AttributeProto>,
+}
+
+/// A setting of an operation, which is an integer in all that are used here.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AttributeProto {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The integer.
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
+    /// [`INT`](Self::INT).
+    #[prost(int32, tag = "20")]
+    pub r#type: i32,
+}
+
+impl AttributeProto {
+    /// The type of an integer.
+    pub const INT: i32 = 2;
+}
+
+/// Types of elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub enum DataType {
+    /// None.
+    Undefined = 0,
+    /// Single precision.
+    Float = 1,
+    /// Integers of 64 bits.
+    Int64 = 7,
+    /// True or false.
+    Bool = 9,
+    /// Double precision.
+    Double = 11,
+}
+
+/// A constant.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TensorProto {
+    /// Its shape.
+    #[prost(int64, repeated, tag = "1")]
+    pub dims: Vec<i64>,
+    /// The type of its elements.
+    #[prost(enumeration = "DataType", tag = "2")]
+    pub data_type: i32,
+    /// Its name.
+    #[prost(string, tag = "8")]
+    pub name: String,
+    /// Its elements, row-major and little-endian.
+    #[prost(bytes = "vec", tag = "9")]
+    pub raw_data: Vec<u8>,
+}
+
+/// Name and type of what a graph is given or gives.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ValueInfoProto {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Its type.
+    #[prost(message, optional, tag = "2")]
+    pub r#type: Option<TypeProto>,
+    /// What it is.
+    #[prost(string, tag = "3")]
+    pub doc_string: String,
+}
+
+/// A type, which is a tensor here.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TypeProto {
+    /// The tensor.
+    #[prost(message, optional, tag = "1")]
+    pub tensor_type: Option<TensorTypeProto>,
+}
+
+/// The type of a tensor.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TensorTypeProto {
+    /// The type of its elements.
+    #[prost(enumeration = "DataType", tag = "1")]
+    pub elem_type: i32,
+    /// Its shape.
+    #[prost(message, optional, tag = "2")]
+    pub shape: Option<TensorShapeProto>,
+}
+
+/// The shape of a tensor.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TensorShapeProto {
+    /// Its dimensions.
+    #[prost(message, repeated, tag = "1")]
+    pub dim: Vec<DimensionProto>,
+}
+
+/// A dimension: one of its fields is there.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct DimensionProto {
+    /// Its length.
+    #[prost(int64, optional, tag = "1")]
+    pub dim_value: Option<i64>,
+    /// A name, if the length is any.
+    #[prost(string, optional, tag = "2")]
+    pub dim_param: Option<String>,
+}

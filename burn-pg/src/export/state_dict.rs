@@ -1,0 +1,86 @@
+//! Weights in PyTorch's layout.
+
+use std::collections::HashMap;
+
+use burn_pg_envs::wrapper::ActionTransform;
+use safetensors::{Dtype, tensor::TensorView};
+
+use super::{Dense, Deviations, PlainActions, PlainCell, PlainPolicy, metadata::metadata};
+
+/// Name, type, shape and bytes.
+type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// A policy as a `safetensors` file with the state dict of a PyTorch module: weights are `[outputs, inputs]`, and the layers
+/// of a network are called as in an `nn.Sequential` in which the activations have numbers too.
+///
+/// | name | shape | |
+/// | --- | --- | --- |
+/// | `normalizer.mean`, `normalizer.std` | `[D]`, double precision | if observations are normalised |
+/// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | those of `nn.GRUCell` or `nn.LSTMCell` | if the policy remembers |
+/// | `value_memory.*` | the same | if the critic remembers for itself |
+/// | `trunk.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if actor and critic share layers |
+/// | `policy.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | |
+/// | `value.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if there is a critic |
+/// | `action.low`, `action.high` | `[K]` | for continuous actions |
+/// | `log_std` | `[K]`, or `[F, K]` for held noise | unless deviations are outputs |
+///
+/// The file's metadata has one key, `policy`: a JSON object of strings that say which activation, which kind of actions, and
+/// what is done to them. The same policy gives the same bytes.
+#[must_use]
+pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
+    let mut entries = Vec::new();
+    if let Some(normalizer) = &policy.normalizer {
+        for (name, values) in [("mean", &normalizer.mean), ("std", &normalizer.std)] {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            entries.push((format!("normalizer.{name}"), Dtype::F64, vec![values.len()], bytes));
+        }
+    }
+    cell(&mut entries, "memory", policy.memory.as_ref());
+    cell(&mut entries, "value_memory", policy.value_memory.as_ref());
+    sequential(&mut entries, "trunk", &policy.trunk);
+    sequential(&mut entries, "policy", &policy.policy);
+    sequential(&mut entries, "value", policy.value.as_deref().unwrap_or_default());
+    if let PlainActions::Continuous { len, transform, deviations, .. } = &policy.actions {
+        let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
+        entries.push(floats("action.low".into(), vec![*len], low));
+        entries.push(floats("action.high".into(), vec![*len], high));
+        match deviations {
+            Deviations::Fixed(log_std) => entries.push(floats("log_std".into(), vec![*len], log_std)),
+            Deviations::HeldNoise(log_std) => {
+                entries.push(floats("log_std".into(), vec![log_std.len() / len, *len], log_std));
+            }
+            Deviations::Outputs { .. } => {}
+        }
+    }
+    let views = entries.iter().map(|(name, dtype, shape, bytes)| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes are as long as the shape says");
+        (name, view)
+    });
+    // As one string: several would come in another order each time, and the file would not be the same to the byte.
+    let strings = serde_json::to_string(&metadata(policy)).expect("strings can be written as JSON");
+    let strings = HashMap::from([("policy".to_owned(), strings)]);
+    safetensors::serialize(views, Some(strings)).expect("names are distinct and sizes small")
+}
+
+fn floats(name: String, shape: Vec<usize>, values: &[f32]) -> Entry {
+    (name, Dtype::F32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
+fn dense(entries: &mut Vec<Entry>, weight: String, bias: String, layer: &Dense) {
+    entries.push(floats(weight, vec![layer.outputs(), layer.inputs()], &layer.transposed()));
+    entries.push(floats(bias, vec![layer.outputs()], &layer.bias));
+}
+
+fn sequential(entries: &mut Vec<Entry>, name: &str, layers: &[Dense]) {
+    for (i, layer) in layers.iter().enumerate() {
+        let i = 2 * i;
+        dense(entries, format!("{name}.{i}.weight"), format!("{name}.{i}.bias"), layer);
+    }
+}
+
+fn cell(entries: &mut Vec<Entry>, name: &str, cell: Option<&PlainCell>) {
+    let Some(cell) = cell else { return };
+    for (of, layer) in [("ih", &cell.input), ("hh", &cell.hidden)] {
+        dense(entries, format!("{name}.weight_{of}"), format!("{name}.bias_{of}"), layer);
+    }
+}
