@@ -23,12 +23,16 @@ enum Way {
     Rewards(f64),
 }
 
-/// Fails in the 20th step after it was given a stream of random numbers that begins with a number below one half, and so will it
-/// again, each time that it is given one. A new stream may help.
+/// Fails in every 20th step.
 #[derive(Clone)]
 struct Unsound {
     way: Option<Way>,
     steps: u32,
+}
+
+#[allow(clippy::cast_possible_truncation)] // it may
+fn fraction(rng: &mut EnvRng) -> f32 {
+    rng.next_f64() as f32
 }
 
 impl Env for Unsound {
@@ -46,12 +50,12 @@ impl Env for Unsound {
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
-        observation[0] = 0.5 * (rng.next_f64() as f32);
+        observation[0] = fraction(rng);
     }
 
     fn step(&mut self, action: u32, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         self.steps += 1;
-        observation[0] = rng.next_f64() as f32;
+        observation[0] = fraction(rng);
         let mut reward = f64::from(action) * rng.next_f64();
         if self.steps.is_multiple_of(20) {
             match self.way {

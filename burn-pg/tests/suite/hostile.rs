@@ -59,6 +59,7 @@ fn path(file: &str) -> PathBuf {
 }
 
 #[test]
+#[allow(clippy::cast_possible_truncation)] // they were recorded in single precision
 fn recorded_files_are_handled_as_their_manifest_says() {
     let manifest: Manifest = golden("fixtures/manifest.json");
     let mut loaded = 0;

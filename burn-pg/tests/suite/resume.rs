@@ -11,6 +11,8 @@ use burn_pg::{
     policy::MlpActorCritic,
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::precision::{assert_close, open_devices, values};
 
 /// Six updates of four environments.
@@ -216,9 +218,8 @@ fn rewrite(path: &Path, name: &str, change: impl Fn(&str) -> String) {
     let text = change(&fs::read_to_string(path.join(name)).unwrap());
     fs::write(path.join(name), &text).unwrap();
     let sums = ["tensors.safetensors", "state.json", "config.toml"].map(|name| {
-        use sha2::Digest;
-        let digest = sha2::Sha256::digest(fs::read(path.join(name)).unwrap());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::digest(fs::read(path.join(name)).unwrap());
+        let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         format!("{hex}  {name}\n")
     });
     fs::write(path.join("SHA256SUMS"), sums.concat()).unwrap();
