@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use burn_pg::{Error, weights::TensorsError};
+
+use crate::output::tell;
+
 /// Why a command could not do what it was asked to.
 pub enum Failure {
     /// It was asked for something that cannot be. Nothing was trained or overwritten. Exit code 2.
@@ -28,6 +32,16 @@ impl Failure {
         Self::Run(error.into())
     }
 
+    /// What went wrong on the way, with the exit code for it.
+    pub fn of(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        let of_device = error.chain().any(|cause| {
+            matches!(cause.downcast_ref(), Some(Error::Execution(_)))
+                || matches!(cause.downcast_ref(), Some(TensorsError::Device { .. }))
+        });
+        if of_device { Self::Device(error) } else { Self::Run(error) }
+    }
+
     /// Prints the failure to stderr.
     pub fn report(&self) -> ExitCode {
         let (error, code) = match self {
@@ -35,11 +49,44 @@ impl Failure {
             Self::Run(error) => (error, 1),
             Self::Device(error) => (error, 3),
             Self::Interrupted { advice, code } => {
-                eprintln!("interrupted: {advice}");
+                tell(format_args!("interrupted: {advice}"));
                 return ExitCode::from(*code);
             }
         };
-        eprintln!("error: {error:#}");
+        tell(format_args!("error: {}", message(error)));
         ExitCode::from(code)
+    }
+}
+
+/// An error and its causes. Some tell those themselves.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.ends_with(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no space left").context("a.json cannot be written: no space left");
+        assert_eq!(message(&error), "a.json cannot be written: no space left");
+        let error = anyhow::anyhow!("no space left").context("a.json cannot be written");
+        assert_eq!(message(&error), "a.json cannot be written: no space left");
+    }
+
+    #[test]
+    fn a_device_that_fails_has_its_own_exit_code() {
+        let lost = || Error::Execution("lost".into());
+        assert!(matches!(Failure::of(lost()), Failure::Device(_)));
+        let wrapped = Err::<(), _>(lost()).context("training failed").unwrap_err();
+        assert!(matches!(Failure::of(wrapped), Failure::Device(_)));
+        assert!(matches!(Failure::of(Error::NoCritic), Failure::Run(_)));
     }
 }

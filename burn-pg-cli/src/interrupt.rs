@@ -16,6 +16,8 @@ use signal_hook::{
 /// Signals that were sent. The first one is to be looked at; a second one ends the process at once.
 #[derive(Clone)]
 pub struct Interrupt {
+    /// Does the next signal end the process?
+    again: Arc<AtomicBool>,
     /// 128 and the number of the last one, as shells have it; 0 if there was none.
     code: Arc<AtomicUsize>,
 }
@@ -30,7 +32,12 @@ impl Interrupt {
             flag::register(signal, Arc::clone(&again))?;
             flag::register_usize(signal, Arc::clone(&code), of_signal.into())?;
         }
-        Ok(Self { code })
+        Ok(Self { again, code })
+    }
+
+    /// Lets the next signal end the process: there is nothing to save.
+    pub fn release(&self) {
+        self.again.store(true, Ordering::SeqCst);
     }
 
     /// The exit code for the signal that was sent, 130 or 143, if there was one.

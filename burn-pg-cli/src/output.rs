@@ -1,4 +1,4 @@
-//! What goes to stdout.
+//! What goes to stdout and stderr.
 
 use std::io::{ErrorKind, Write};
 
@@ -10,4 +10,9 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(error)),
         _ => Ok(()),
     }
+}
+
+/// Tells something on stderr. If nobody reads that, there is nobody to tell.
+pub fn tell(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,9 +1,11 @@
 //! Showing how a run is going.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Display, io::IsTerminal, time::Duration};
 
-use burn_pg::{Error, UpdateStats};
+use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::tell;
 
 /// Share of a run after which a plain line is printed.
 const LINES: u64 = 20;
@@ -51,18 +53,18 @@ impl Progress {
                 if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
                     *printed = stats.env_steps * LINES / *total;
                     let left = (total.saturating_sub(stats.env_steps)) as f64 / stats.steps_per_second;
-                    eprintln!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats));
+                    tell(format_args!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats)));
                 }
             }
         }
     }
 
-    /// Shows a fault for which an update was given up, even if nothing else is shown.
-    pub fn warn(&self, fault: &Error) {
-        let warning = format!("warning: an update was given up: {fault}");
+    /// Tells what the user should know of, even if nothing else is shown.
+    pub fn warn(&self, warning: impl Display) {
+        let warning = format!("warning: {warning}");
         match self {
             Self::Bar(bar) => bar.println(warning),
-            Self::Lines { .. } | Self::Silent => eprintln!("{warning}"),
+            Self::Lines { .. } | Self::Silent => tell(warning),
         }
     }
 

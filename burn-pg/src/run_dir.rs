@@ -22,7 +22,7 @@ use crate::{
     UpdateStats,
     checkpoint::Checkpoints,
     config::{Config, ConfigError},
-    durable::write_atomically,
+    durable::{sync_folder, write_atomically},
 };
 
 /// Why a run directory cannot be used.
@@ -87,6 +87,9 @@ pub enum RunDirError {
     },
 }
 
+/// Locked by the process that trains.
+const LOCK: &str = ".lock";
+
 /// The directory of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
@@ -106,8 +109,8 @@ impl RunDir {
         }
         // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
         // training.
-        match File::create_new(path.join("config.toml")) {
-            Ok(_) => {}
+        match File::create_new(path.join(LOCK)) {
+            Ok(_) => sync_folder(path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
             Err(source) => return Err(failed(source)),
         }
@@ -153,7 +156,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Locked`] or [`RunDirError::Write`].
     pub fn lock(&self) -> Result<RunLock, RunDirError> {
-        let path = self.path.join(".lock");
+        let path = self.path.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
         match file.try_lock() {
@@ -220,32 +223,41 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
-        read_config(&self.path.join("config.toml")).and_then(|table| {
-            Config::from_table(table)
-                .map_err(|source| RunDirError::Config { path: self.path.join("config.toml"), source })
-        })
+        let path = self.path.join("config.toml");
+        let table = read_config(&path)?;
+        if !table.contains_key("env") {
+            return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
+        }
+        Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
     }
 
     /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: lines of later ones, and one that is cut off, are removed.
+    /// Beside it the number of lines that are left.
     ///
     /// # Errors
     /// [`RunDirError::Metrics`] if a line before those is damaged; [`RunDirError::Read`] or [`RunDirError::Write`].
-    pub fn metrics_after(&self, update: u64) -> Result<MetricsFile, RunDirError> {
+    pub fn metrics_after(&self, update: u64) -> Result<(MetricsFile, u64), RunDirError> {
         let path = self.path.join("metrics.jsonl");
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let mut kept = 0;
+        let (mut kept, mut lines, mut last) = (0, 0, 0);
         for line in read_lines(&path, &file) {
-            match line? {
-                (stats, end) if stats.update <= update => kept = end,
+            match line {
+                Ok((stats, end)) if stats.update <= update => {
+                    (kept, last) = (end, stats.update);
+                    lines += 1;
+                }
+                // What comes after the last of them goes anyway.
+                Err(error) if last < update => return Err(error),
                 _ => break,
             }
         }
         file.set_len(kept).map_err(failed)?;
         // Positions of clones are one.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
-        Ok(MetricsFile { file: BufWriter::new(file), path })
+        sync_folder(&path).map_err(failed)?;
+        Ok((MetricsFile { file: BufWriter::new(file), path }, lines))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {

@@ -18,6 +18,12 @@ pub(crate) type Tensors = BTreeMap<String, TensorData>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorsError {
+    /// The device failed while they were read.
+    #[error("the device failed: {reason}")]
+    Device {
+        /// What it says.
+        reason: String,
+    },
     /// They are not in the `safetensors` format.
     #[error("not a valid safetensors file: {reason}")]
     Format {
@@ -93,10 +99,21 @@ fn format_error(reason: impl Display) -> TensorsError {
 }
 
 /// The float parameters of a module, by their paths in it: `actor.layers.0.weight`.
-pub(crate) fn of_module<M: Module>(module: &M) -> Tensors {
-    let mut collector = Collector::default();
+///
+/// # Errors
+/// [`TensorsError::Device`]
+pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
+    let mut collector = Collector { path: Vec::new(), tensors: Ok(Tensors::new()) };
     module.visit(&mut collector);
     collector.tensors
+}
+
+/// The numbers of a tensor.
+///
+/// # Errors
+/// [`TensorsError::Device`]
+pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
+    tensor.try_to_data().map_err(|error| TensorsError::Device { reason: format!("{error:?}") })
 }
 
 /// Puts tensors in place of the float parameters of a module, on its device.
@@ -135,10 +152,9 @@ pub(crate) fn check_finite(name: &str, data: &TensorData) -> Result<(), TensorsE
     }
 }
 
-#[derive(Default)]
 struct Collector {
     path: Vec<String>,
-    tensors: Tensors,
+    tensors: Result<Tensors, TensorsError>,
 }
 
 impl ModuleVisitor for Collector {
@@ -151,7 +167,14 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        self.tensors.insert(self.path.join("."), parameter.val().to_data());
+        if let Ok(tensors) = &mut self.tensors {
+            match read(&parameter.val()) {
+                Ok(data) => {
+                    tensors.insert(self.path.join("."), data);
+                }
+                Err(error) => self.tensors = Err(error),
+            }
+        }
     }
 }
 

@@ -230,7 +230,7 @@ impl<P: ActorCritic> Trainer<P> {
     fn survive(&mut self, error: Error) -> Result<Error, Error> {
         let Some(remedy) = self.config.faults.remedy(&error) else { return Err(error) };
         let limit = self.config.faults.limit;
-        if self.faults == limit {
+        if self.faults >= limit {
             return Err(if limit == 0 { error } else { Error::Faults { limit, source: Box::new(error) } });
         }
         self.faults += 1;

@@ -44,7 +44,7 @@ pub enum WeightsError {
 /// # Errors
 /// [`WeightsError::Io`] if the file cannot be written.
 pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
-    let file = tensors::to_bytes(&in_single_precision(module), None);
+    let file = in_single_precision(module).and_then(|tensors| tensors::to_bytes(&tensors, None));
     let file = file.map_err(|error| WeightsError::Content { path: path.into(), error })?;
     write_atomically(path, &file).map_err(|source| WeightsError::Io { path: path.into(), source })
 }
@@ -55,12 +55,13 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
 /// Any [`WeightsError`]: the names, shapes and types must all be those of the module.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
     let file = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
-    let expected = in_single_precision(&module);
-    let module = tensors::from_bytes(&file).and_then(|loaded| tensors::into_module(module, loaded, &expected));
-    module.map_err(|error| WeightsError::Content { path: path.into(), error })
+    let content = |error| WeightsError::Content { path: path.into(), error };
+    let expected = in_single_precision(&module).map_err(content)?;
+    let loaded = tensors::from_bytes(&file).map_err(content)?;
+    tensors::into_module(module, loaded, &expected).map_err(content)
 }
 
-fn in_single_precision<M: Module>(module: &M) -> Tensors {
-    let tensors = tensors::of_module(module).into_iter();
-    tensors.map(|(name, data)| (name, data.convert_dtype(DType::F32))).collect()
+fn in_single_precision<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
+    let tensors = tensors::of_module(module)?.into_iter();
+    Ok(tensors.map(|(name, data)| (name, data.convert_dtype(DType::F32))).collect())
 }

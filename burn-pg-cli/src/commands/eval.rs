@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let agent = load(args).map_err(Failure::Usage)?;
     let seed = args.seed.unwrap_or(agent.config.seed);
     let device = &agent.device.device;
-    let evaluation = evaluate(&agent.policy, agent.envs, seed, args.stochastic, device).map_err(Failure::run)?;
+    let evaluation = evaluate(&agent.policy, agent.envs, seed, args.stochastic, device).map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
             "env": agent.config.env,
@@ -126,7 +126,7 @@ fn checkpoint(dir: &RunDir, at: At) -> Result<Checkpoint> {
     let checkpoints = dir.checkpoints();
     let update = match at {
         At::Update(update) => update,
-        At::Best => match checkpoints.best() {
+        At::Best => match checkpoints.best()? {
             Some(best) => best.update,
             None => bail!("no checkpoint of {} was evaluated (`checkpoint.eval_episodes`)", dir.path().display()),
         },

@@ -9,7 +9,7 @@ use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Evaluation, Trainer,
     algorithm::{configured, evaluation_envs},
     burn::module::Module,
-    checkpoint::{Checkpoint, Checkpoints},
+    checkpoint::{Checkpoint, CheckpointError, Checkpoints},
     device::{self, OpenDevice},
     envs::{VectorEnv, make},
     evaluate,
@@ -21,7 +21,8 @@ use serde_json::json;
 use crate::{
     failure::Failure,
     interrupt::Interrupt,
-    output::print_line,
+    output::{print_line, tell},
+    progress::Progress,
     settings::{Resolved, Settings},
 };
 use session::Session;
@@ -106,14 +107,14 @@ fn begin(args: &Args) -> Result<Run> {
     let lock = dir.lock()?;
     dir.write_config(&config)?;
     dir.checkpoints().prepare()?;
-    let metrics = dir.metrics_after(0)?;
+    let (metrics, _) = dir.metrics_after(0)?;
     if !args.quiet {
         let Config { env, algo, seed, .. } = &*config;
-        eprintln!(
+        tell(format_args!(
             "{env}, {algo} ({preset}), device {}, seed {seed}, run directory {}",
             device.backend,
             dir.path().display()
-        );
+        ));
     }
     let interrupt = Interrupt::install()?;
     Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
@@ -121,11 +122,15 @@ fn begin(args: &Args) -> Result<Run> {
 
 /// An earlier run, from one of its checkpoints; from the start, if it has come to none.
 fn resume(args: &Args, dir: RunDir) -> Result<Run> {
+    let checkpoints = dir.checkpoints();
+    // Nothing is touched in a folder that is none.
     if !dir.path().is_dir() {
         bail!("{} is not a run directory", dir.path().display());
     }
+    if checkpoints.updates()?.is_empty() {
+        dir.config()?;
+    }
     let lock = dir.lock()?;
-    let checkpoints = dir.checkpoints();
     checkpoints.prepare()?;
     let checkpoint = wanted(args, &checkpoints)?;
     if checkpoint.is_none() && dir.policy_path().exists() {
@@ -144,17 +149,24 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
     }
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+    if args.at.is_some() {
+        checkpoints.go_back(trainer.updates())?;
+    }
+    let (metrics, lines) = dir.metrics_after(trainer.updates())?;
+    let expected = trainer.updates() - trainer.faults();
+    if lines != expected {
+        tell(format_args!("warning: metrics.jsonl has {lines} of the {expected} lines up to there"));
+    }
     dir.write_config(&config)?;
-    let metrics = dir.metrics_after(trainer.updates())?;
     if !args.quiet {
         let Config { env, algo, seed, .. } = &*config;
-        eprintln!(
+        tell(format_args!(
             "{env}, {algo}, device {}, seed {seed}, going on after update {} ({} steps) in {}",
             device.backend,
             trainer.updates(),
             trainer.env_steps(),
             dir.path().display()
-        );
+        ));
     }
     let interrupt = Interrupt::install()?;
     Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
@@ -165,11 +177,22 @@ fn wanted(args: &Args, checkpoints: &Checkpoints) -> Result<Option<Checkpoint>> 
     if let Some(update) = args.at {
         return Ok(Some(checkpoints.load(update)?));
     }
-    let Some((checkpoint, damaged)) = checkpoints.newest()? else { return Ok(None) };
-    for error in damaged {
-        eprintln!("warning: {error}; it is passed over");
+    match checkpoints.newest() {
+        Ok(None) => Ok(None),
+        Ok(Some((checkpoint, damaged))) => {
+            for error in damaged {
+                tell(format_args!("warning: {error}; it is passed over"));
+            }
+            Ok(Some(checkpoint))
+        }
+        Err(CheckpointError::NoneUsable { path, errors }) => {
+            for error in &errors {
+                tell(format_args!("warning: {error}"));
+            }
+            Err(CheckpointError::NoneUsable { path, errors }.into())
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(checkpoint))
 }
 
 impl Run {
@@ -177,8 +200,10 @@ impl Run {
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock } = self;
         pool.install(|| {
-            let session = Session { config: &config, device: &device.device, dir: &dir, metrics, interrupt };
-            let trainer = session.train(trainer, quiet)?;
+            let (progress, saved) = (Progress::new(trainer.horizon(), quiet), trainer.updates());
+            let session =
+                Session { config: &config, device: &device.device, dir: &dir, metrics, interrupt, progress, saved };
+            let trainer = session.train(trainer)?;
             let finish = || {
                 let normalizer = trainer.observation_normalizer().cloned();
                 let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
@@ -187,7 +212,7 @@ impl Run {
                 outcome.dir.write_summary(&outcome.summary())?;
                 Ok(outcome)
             };
-            finish().map_err(Failure::Run)
+            finish().map_err(|error: anyhow::Error| Failure::of(error))
         })
     }
 }

@@ -26,7 +26,7 @@ const RUN: [&str; 13] = [
     "num_steps=8",
     "hidden_sizes=[8]",
     "eval_episodes=3",
-    "checkpoint={interval=1,keep=3}",
+    "checkpoint={interval=1,keep=3,eval_episodes=1}",
     "normalize_observations=true",
 ];
 
@@ -98,6 +98,16 @@ fn an_interrupted_run_saves_and_goes_on_as_if_nothing_had_been() {
     let at = |update: &str| burn_pg(folder.path(), ["train", "--resume", "halves", "--at", update, "--quiet"]);
     success(&at("58"));
     assert!(outcome(&path("halves")) == before);
+    // Gone back, and ended before it has come to where it was: it goes on from there, and not from what it went back from.
+    success(&burn_pg(folder.path(), run_into("other")));
+    let child = start(folder.path(), ["train", "--resume", "other", "--at", "58", "--quiet"]);
+    wait_for(&path("other/checkpoints/update-000000059"));
+    send("-KILL", &child);
+    child.wait_with_output().unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "other", "--quiet"]);
+    success(&output);
+    assert_eq!(text(&output.stderr), "");
+    assert!(outcome(&path("other")) == before);
     let refused = at("7");
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(text(&refused.stderr), "error: halves/checkpoints has no checkpoint of update 7\n");
@@ -130,7 +140,7 @@ fn kill_and_resume(kills: usize) {
     success(&burn_pg(folder.path(), run_into("whole")));
     let whole = outcome(&path("whole"));
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (mut killed, mut ended, mut warnings) = (0, 0, 0);
+    let (mut killed, mut ended, mut warnings, mut resumed) = (0, 0, 0, 0);
     while killed < kills || ended == 0 {
         let out = format!("killed-{ended}");
         let mut child = start(folder.path(), run_into(&out));
@@ -144,30 +154,38 @@ fn kill_and_resume(kills: usize) {
                 send("-KILL", &child);
             }
             let output: Output = child.wait_with_output().unwrap();
-            warnings += text(&output.stderr).matches("warning: ").count();
+            let told = text(&output.stderr);
+            warnings += told.matches("warning: ").count();
+            let after = told.split_once("going on after update ").map(|(_, rest)| rest.split_once(' ').unwrap().0);
+            resumed += usize::from(after.is_some_and(|update| update != "0"));
             if output.status.signal() == Some(9) {
                 killed += 1;
             } else if output.status.success() {
                 break;
             } else {
                 // Killed before it had written what it was told to do, so nothing has been lost.
-                let config = path(&out).join("config.toml");
-                assert!(fs::read(config).is_ok_and(|bytes| bytes.is_empty()), "{}", text(&output.stderr));
+                assert!(!path(&out).join("config.toml").exists(), "{}", text(&output.stderr));
                 fs::remove_dir_all(path(&out)).unwrap();
                 child = start(folder.path(), run_into(&out));
                 continue;
             }
             child = match path(&out).exists() {
-                true => start(folder.path(), ["train", "--quiet", "--resume", &out]),
+                true => start(folder.path(), ["train", "--resume", &out]),
                 false => start(folder.path(), run_into(&out)),
             };
         }
         assert!(outcome(&path(&out)) == whole, "{out}");
+        let best = |out: &str| fs::read(path(out).join("checkpoints/best.json")).unwrap();
+        assert_eq!(best(&out), best("whole"), "{out}");
         let unfinished = |path: &Path| path.extension().is_some_and(|end| end == "tmp" || end == "old");
         assert!(!content(&path(&out)).into_keys().any(|path| unfinished(&path)), "{out}");
         ended += 1;
     }
-    println!("killed {killed} times, {ended} runs came to the end of the one that was not, {warnings} warnings");
+    println!(
+        "killed {killed} times, {resumed} resumes from a checkpoint, {ended} runs came to the end of the one left alone"
+    );
+    assert_eq!(warnings, 0);
+    assert!(resumed * 2 > killed, "{resumed} of {killed}");
 }
 
 #[test]
@@ -246,12 +264,20 @@ fn damaged_checkpoints_are_named_and_passed_over() {
                     says; it is passed over\n";
     assert_eq!(text(&output.stderr), expected);
     assert!(outcome(&path("a")) == before);
-    for update in ["update-000000058", "update-000000059", "update-000000060"] {
-        damage(update);
+    // The last three, and the best.
+    let updates = burn_pg::run_dir::RunDir::open(&path("a")).checkpoints().updates().unwrap();
+    for update in &updates {
+        damage(&format!("update-{update:09}"));
     }
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stderr), "error: none of the 3 checkpoints in a/checkpoints can be loaded\n");
+    let told: Vec<&str> = text(&output.stderr).lines().collect();
+    assert!(
+        told[..3].iter().all(|line| line.starts_with("warning: checkpoint a/checkpoints/update-0000000")),
+        "{told:?}"
+    );
+    let count = updates.len();
+    assert_eq!(error, [format!("error: none of the {count} checkpoints in a/checkpoints can be loaded")]);
     // A line of the metrics that is no line is not passed over: what is true of the rest?
     success(&burn_pg(folder.path(), run_into("b")));
     let lines = fs::read_to_string(path("b/metrics.jsonl")).unwrap();
@@ -259,6 +285,19 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).starts_with("error: line 3 of b/metrics.jsonl is not valid: "));
+    // One after the checkpoint goes anyway, as what a crash leaves may be.
+    let damaged = lines.replacen("\"update\":59,", "\0\0\0", 1);
+    fs::write(path("b/metrics.jsonl"), damaged).unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet", "--at", "58"]);
+    success(&output);
+    assert_eq!(text(&output.stderr), "");
+    assert!(outcome(&path("b")) == before);
+    // A line that is missing is told.
+    let (_, rest) = lines.split_once('\n').unwrap();
+    fs::write(path("b/metrics.jsonl"), rest).unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
+    success(&output);
+    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 of the 60 lines up to there\n");
 }
 
 #[test]
@@ -266,10 +305,20 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
+    // Somebody else's.
+    let theirs = folder.path().join("theirs/checkpoints");
+    fs::create_dir_all(theirs.join("model.tmp")).unwrap();
+    fs::write(theirs.join("update-5"), "").unwrap();
+    fs::write(theirs.join("backup.old"), "").unwrap();
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    fs::write(folder.path().join("nothing/config.toml"), "").unwrap();
+    let before = content(folder.path());
     for (arguments, expected) in [
         (&["--resume", "none"][..], "error: none is not a run directory"),
         (&["--resume", "file"], "error: file is not a run directory"),
         (&["--resume", "empty"], "error: empty/config.toml cannot be read: "),
+        (&["--resume", "theirs"], "error: theirs/config.toml cannot be read: "),
+        (&["--resume", "nothing"], "error: nothing/config.toml is not valid TOML: it has no `env`"),
         (
             &["--resume", "empty", "--seed", "2"],
             "error: the argument '--resume <RUN_DIR>' cannot be used with '--seed <N>'",
@@ -283,6 +332,46 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
         let output = burn_pg(folder.path(), ["train", "--quiet"].iter().chain(arguments));
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(text(&output.stderr).starts_with(expected), "{arguments:?}: {}", text(&output.stderr));
+    }
+    assert!(content(folder.path()) == before, "nothing was touched");
+}
+
+#[test]
+fn a_run_goes_on_if_nobody_listens_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("exec {} \"$@\" 2>&1 | head -n 2", env!("CARGO_BIN_EXE_burn-pg"));
+    let talkative = long_run_into("a", "3840").filter(|&argument| argument != "--quiet");
+    let arguments = ["-c", &script, "bash"].into_iter().chain(talkative);
+    let output = Command::new("bash").args(arguments).current_dir(folder.path()).output().unwrap();
+    assert_eq!(text(&output.stdout).lines().count(), 2, "{}", text(&output.stdout));
+    success(&burn_pg(folder.path(), run_into("b")));
+    assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")));
+}
+
+#[test]
+fn a_signal_after_training_ends_the_evaluation_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = start(folder.path(), long_run_into("a", "64").chain(["--set", "eval_episodes=500000"]));
+    wait_for(&folder.path().join("a/policy.safetensors"));
+    thread::sleep(Duration::from_millis(100));
+    send("-TERM", &child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
+    assert!(!folder.path().join("a/summary.json").exists());
+    success(&burn_pg(folder.path(), ["eval", "a", "--episodes", "1"]));
+}
+
+#[test]
+fn what_is_not_ours_among_the_checkpoints_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join("a/checkpoints").join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    fs::create_dir(path("update-5")).unwrap();
+    fs::create_dir(path("update-000000060.mine")).unwrap();
+    fs::write(path("best.json.tmp"), "{").unwrap();
+    fs::write(path("notes.old"), "").unwrap();
+    success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "a", "--total-steps", "4096"]));
+    for name in ["update-5", "update-000000060.mine", "notes.old", "update-000000064"] {
+        assert!(path(name).exists(), "{name}");
     }
 }
 
@@ -315,7 +404,7 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     let settings = ["--set", "checkpoint={interval=1,keep=1,eval_episodes=2}"];
     success(&burn_pg(folder.path(), run_into("a").chain(settings)));
     let checkpoints = burn_pg::run_dir::RunDir::open(&folder.path().join("a")).checkpoints();
-    let best = checkpoints.best().unwrap();
+    let best = checkpoints.best().unwrap().unwrap();
     assert!(best.return_mean >= 9.0, "{best:?}");
     let mut kept = vec![best.update, 60];
     kept.dedup();

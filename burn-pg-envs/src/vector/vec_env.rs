@@ -241,6 +241,12 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         {
             return refuse(format!("it does not fit {} environments", self.slots.len()));
         }
+        // Far beyond what anybody has the time for; they are counted up without looking.
+        let absurd = saved.batch.episode_lengths.iter().any(|&length| length > u32::MAX / 2)
+            || saved.slots.iter().any(|slot| slot.progress.steps > u64::MAX / 2);
+        if absurd {
+            return refuse("it has counted more steps than there can be".into());
+        }
         let read =
             |slot: &SavedSlot| (!slot.progress.has_failed()).then(|| E::State::deserialize(&slot.state)).transpose();
         let states: Result<Vec<Option<E::State>>, _> = saved.slots.iter().map(read).collect();

@@ -29,7 +29,7 @@ impl Default for EpisodeStats {
 impl EpisodeStats {
     /// Adds an episode that has just ended.
     pub fn push(&mut self, episode_return: f64, length: u32) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }

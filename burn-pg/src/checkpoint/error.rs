@@ -18,6 +18,14 @@ pub enum CheckpointError {
         /// What the file system says.
         source: io::Error,
     },
+    /// It would not be read again: a number in it is not finite, say. It was not written.
+    #[error("checkpoint {} could not be read again: {reason}", .path.display())]
+    Unreadable {
+        /// Folder of the checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// It cannot be read.
     #[error("{} cannot be read", .path.display())]
     Read {
@@ -94,13 +102,13 @@ pub enum CheckpointError {
 pub enum Misfit {
     /// Its weights are those of other networks.
     #[error("the checkpoint does not fit the run: {0}")]
-    Tensors(#[from] TensorsError),
+    Tensors(TensorsError),
     /// The state of the optimiser is that of another.
     #[error("the checkpoint does not fit the run: {0}")]
-    Optimiser(#[from] OptimiserStateError),
+    Optimiser(OptimiserStateError),
     /// The state of the objective is that of another.
     #[error("the checkpoint does not fit the run: {0}")]
-    Objective(#[from] ObjectiveError),
+    Objective(ObjectiveError),
     /// Its environments are others; or, when it is made, they cannot be saved.
     #[error(transparent)]
     Envs(#[from] EnvError),
@@ -114,4 +122,31 @@ pub enum Misfit {
         /// How many are needed.
         expected: usize,
     },
+    /// A counter is larger than any run can make it.
+    #[error("the checkpoint does not fit the run: it has {value} {what}")]
+    Counter {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        value: u64,
+    },
+}
+
+// Not as sources: their messages are a part of ours.
+impl From<TensorsError> for Misfit {
+    fn from(error: TensorsError) -> Self {
+        Self::Tensors(error)
+    }
+}
+
+impl From<OptimiserStateError> for Misfit {
+    fn from(error: OptimiserStateError) -> Self {
+        Self::Optimiser(error)
+    }
+}
+
+impl From<ObjectiveError> for Misfit {
+    fn from(error: ObjectiveError) -> Self {
+        Self::Objective(error)
+    }
 }

@@ -48,8 +48,8 @@ fn write_all(path: &Path, unfinished: &Path, files: &[(&str, &[u8])]) -> io::Res
     // The names in it, too.
     sync_folder(&unfinished.join(SUMS))?;
     let replaced = with_suffix(path, REPLACED);
-    remove_if_there(&replaced)?;
     if path.exists() {
+        remove_if_there(&replaced)?;
         fs::rename(path, &replaced)?;
     }
     fs::rename(unfinished, path)?;
@@ -70,8 +70,11 @@ fn write_line(sums: &mut String, digest: &[u8], name: &str) {
     writeln!(sums, "  {name}").expect("a string takes everything");
 }
 
-/// Reads the files `names` of the folder `path`, in that order, if each byte is as it was written, of the checksums too.
+/// Reads the files `names` of the folder `path`, in that order, if each byte is as it was written, of the checksums too. If a crash
+/// came between taking the folder away and putting another in its place, it is the old one.
 pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec<u8>; N], CheckpointError> {
+    let replaced = with_suffix(path, REPLACED);
+    let path = if !path.exists() && replaced.exists() { &replaced } else { path };
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
     let failed = |name: &str, source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => damaged(format!("it has no {name}")),
@@ -103,6 +106,14 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     for (content, name) in contents.iter_mut().zip(names) {
         *content = fs::read(path.join(name)).map_err(|source| failed(name, source))?;
     }
+    // Somebody may have put another one in its place meanwhile.
+    let mut read = String::new();
+    for (content, name) in contents.iter().zip(names) {
+        write_line(&mut read, &Sha256::digest(content), name);
+    }
+    if read != sums {
+        return Err(damaged("it changed while it was read".into()));
+    }
     Ok(contents)
 }
 
@@ -118,17 +129,30 @@ fn digest_of(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Removes what unfinished writes have left in the folder `parent`, and puts back what was about to be replaced.
-pub(super) fn clean(parent: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        if let Some(whole) = without_suffix(&path, REPLACED).filter(|whole| !whole.exists()) {
-            fs::rename(&path, whole)?;
-        } else if without_suffix(&path, UNFINISHED).or(without_suffix(&path, REPLACED)).is_some() {
-            remove_if_there(&path)?;
-        }
+/// Removes what unfinished writes have left of `path`, and puts back what was about to be replaced.
+pub(super) fn clean(path: &Path) -> io::Result<()> {
+    remove_if_there(&with_suffix(path, UNFINISHED))?;
+    let replaced = with_suffix(path, REPLACED);
+    match path.exists() {
+        false if replaced.exists() => fs::rename(replaced, path),
+        _ => remove_if_there(&replaced),
     }
-    Ok(())
+}
+
+/// Removes a folder, so that after a crash no part of it is left under its name.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let unfinished = with_suffix(path, UNFINISHED);
+    remove_if_there(&unfinished)?;
+    match fs::rename(path, &unfinished) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => remove_if_there(&unfinished),
+    }
+}
+
+/// The folder that `name` is, or is what a crash has left of.
+pub(super) fn meant(name: &str) -> &str {
+    name.strip_suffix(UNFINISHED).or(name.strip_suffix(REPLACED)).unwrap_or(name)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -142,8 +166,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
-}
-
-fn without_suffix(path: &Path, suffix: &str) -> Option<PathBuf> {
-    Some(path.with_file_name(path.file_name()?.to_str()?.strip_suffix(suffix)?))
 }

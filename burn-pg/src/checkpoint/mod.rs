@@ -92,7 +92,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Misfit::Tensors`] if the policy is of another shape.
     pub fn load_policy<P: Module>(&self, policy: P) -> Result<P, Misfit> {
-        let expected = tensors::of_module(&policy);
+        let expected = tensors::of_module(&policy)?;
         Ok(tensors::into_module(policy, self.part(POLICY), &expected)?)
     }
 
@@ -100,14 +100,18 @@ impl Checkpoint {
     /// there, or is not there.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`]
+    /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if it could not be read again.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Write { path: path.into(), source };
         let header = Header { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").into() };
         let state = StateFile { header, run: self.state.clone() };
         let state = serde_json::to_vec(&state).map_err(|error| failed(error.into()))?;
         let tensors = tensors::to_bytes(&self.tensors, None).map_err(|error| failed(std::io::Error::other(error)))?;
-        folder::write(path, &[(TENSORS, &tensors), (STATE, &state), (CONFIG, self.config.to_toml().as_bytes())])
+        let config = self.config.to_toml();
+        // JSON has no infinity, and makes nothing of it.
+        Self::from_files(path, &tensors, &state, config.as_bytes())
+            .map_err(|error| CheckpointError::Unreadable { path: path.into(), reason: error.to_string() })?;
+        folder::write(path, &[(TENSORS, &tensors), (STATE, &state), (CONFIG, config.as_bytes())])
     }
 
     /// Reads what [`write`](Self::write) has written. Takes memory for its files and what they hold, and no more.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{loss::ObjectiveState, rollout::SavedCollector};
 
 /// The schema of the checkpoints that this version writes. Whoever changes what a checkpoint holds counts it up, and either teaches
-/// [`migrate`](super::migrate) the way from the one before or lets that be refused.
+/// [`Checkpoint::from_files`](super::Checkpoint::from_files) the way from the one before or lets that be refused.
 pub(super) const SCHEMA: u32 = 1;
 
 /// What says how to read the rest.

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, CheckpointError, folder};
-use crate::durable::write_atomically;
+use crate::durable::{sync_folder, write_atomically};
 
 /// The checkpoints of a run: a folder of folders `update-000001200`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,17 @@ pub struct Best {
     pub return_mean: f64,
 }
 
-const PREFIX: &str = "update-";
 const BEST: &str = "best.json";
+
+fn name_of(update: u64) -> String {
+    format!("update-{update:09}")
+}
+
+/// The update that a folder of this name is the checkpoint of.
+fn update_of(name: &str) -> Option<u64> {
+    let update = name.strip_prefix("update-")?.parse().ok()?;
+    (name == name_of(update)).then_some(update)
+}
 
 impl Checkpoints {
     /// Those in the folder `path`, which need not exist yet.
@@ -40,14 +49,24 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`]
     pub fn prepare(&self) -> Result<(), CheckpointError> {
-        let made = fs::create_dir_all(&self.path).and_then(|()| folder::clean(&self.path));
-        made.map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
+        let prepared = || {
+            fs::create_dir_all(&self.path)?;
+            sync_folder(&self.path)?;
+            for entry in fs::read_dir(&self.path)? {
+                let name = entry?.file_name();
+                if let Some(update) = name.to_str().map(folder::meant).and_then(update_of) {
+                    folder::clean(&self.path_of(update))?;
+                }
+            }
+            Ok(())
+        };
+        prepared().map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
     /// The folder of the checkpoint of an update.
     #[must_use]
     pub fn path_of(&self, update: u64) -> PathBuf {
-        self.path.join(format!("{PREFIX}{update:09}"))
+        self.path.join(name_of(update))
     }
 
     /// The updates that there are checkpoints of, whole or damaged, from the first to the last.
@@ -62,27 +81,52 @@ impl Checkpoints {
         };
         let mut updates = Vec::new();
         for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            updates.extend(name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u64>().ok()));
+            let entry = entry.map_err(failed)?;
+            if entry.path().is_dir() {
+                updates.extend(entry.file_name().to_str().and_then(update_of));
+            }
         }
         updates.sort_unstable();
         Ok(updates)
     }
 
-    /// Writes a checkpoint. Then removes all but the last `keep` (at least this one) and the best.
+    /// Writes a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`] or [`CheckpointError::Read`]. If it cannot be written, nothing is removed.
-    pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<(), CheckpointError> {
-        let update = checkpoint.updates();
-        checkpoint.write(&self.path_of(update))?;
-        let best = self.best().map(|best| best.update);
-        // Later ones are of a run that was gone back from.
-        let earlier: Vec<u64> = self.updates()?.into_iter().filter(|&other| other < update).collect();
-        let kept = earlier.len().saturating_sub(keep.saturating_sub(1));
-        for &update in earlier[..kept].iter().filter(|&&update| Some(update) != best) {
+    /// [`CheckpointError::Write`] or [`CheckpointError::Unreadable`]
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        checkpoint.write(&self.path_of(checkpoint.updates()))
+    }
+
+    /// Removes all but the last `keep` (at least 1) and the best.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Write`] or [`CheckpointError::Read`]. What is left is whole.
+    pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
+        let (best, updates) = (self.best()?.map(|best| best.update), self.updates()?);
+        let earlier = &updates[..updates.len().saturating_sub(keep.max(1))];
+        self.remove(earlier.iter().filter(|&&update| Some(update) != best))
+    }
+
+    /// Goes back to the checkpoint of an update: removes those of later ones, and what is known of the best if that is one of
+    /// them. A run that goes on from there would be mixed up with what it was before.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
+    pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
+        if self.best()?.is_some_and(|best| best.update > update) {
+            let path = self.path.join(BEST);
+            fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        }
+        // The last one first, so that there is no hole at any time.
+        let updates = self.updates()?;
+        self.remove(updates.iter().rev().filter(|&&other| other > update))
+    }
+
+    fn remove<'a>(&self, updates: impl Iterator<Item = &'a u64>) -> Result<(), CheckpointError> {
+        for &update in updates {
             let path = self.path_of(update);
-            fs::remove_dir_all(&path).map_err(|source| CheckpointError::Write { path, source })?;
+            folder::remove(&path).map_err(|source| CheckpointError::Write { path, source })?;
         }
         Ok(())
     }
@@ -98,18 +142,18 @@ impl Checkpoints {
         Checkpoint::read(&self.path_of(update))
     }
 
-    /// The newest checkpoint that can be loaded, and what is wrong with those after it; none if there are no checkpoints.
+    /// The newest checkpoint that is whole, and what is wrong with those after it; none if there are no checkpoints.
     ///
     /// # Errors
-    /// [`CheckpointError::NoneUsable`] if there are some, but none can be loaded; [`CheckpointError::Newer`] if one is of a later
-    /// version, which is no damage to pass over; [`CheckpointError::Read`] if the folder cannot be read.
+    /// [`CheckpointError::NoneUsable`] if there are some, but all are damaged. That one is of another version, or cannot be read at
+    /// all, is no damage to pass over: [`CheckpointError::Newer`], [`CheckpointError::Older`] or [`CheckpointError::Read`].
     pub fn newest(&self) -> Result<Option<(Checkpoint, Vec<CheckpointError>)>, CheckpointError> {
         let mut errors = Vec::new();
         for update in self.updates()?.into_iter().rev() {
             match Checkpoint::read(&self.path_of(update)) {
                 Ok(checkpoint) => return Ok(Some((checkpoint, errors))),
-                Err(error @ (CheckpointError::Newer { .. } | CheckpointError::Older { .. })) => return Err(error),
-                Err(error) => errors.push(error),
+                Err(error @ CheckpointError::Damaged { .. }) => errors.push(error),
+                Err(error) => return Err(error),
             }
         }
         match errors.is_empty() {
@@ -118,19 +162,27 @@ impl Checkpoints {
         }
     }
 
-    /// The checkpoint that did best, if evaluations were asked for and one has been.
-    #[must_use]
-    pub fn best(&self) -> Option<Best> {
-        serde_json::from_slice(&fs::read(self.path.join(BEST)).ok()?).ok()
+    /// The checkpoint that did best, if one has been evaluated.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Read`] or [`CheckpointError::Damaged`]
+    pub fn best(&self) -> Result<Option<Best>, CheckpointError> {
+        let path = self.path.join(BEST);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|source| CheckpointError::Read { path: path.clone(), source })?,
+        };
+        let best = serde_json::from_slice(&text);
+        best.map_err(|error| CheckpointError::Damaged { path, reason: error.to_string() })
     }
 
     /// Notes how the policy of an update did. Is it the best so far (or as good as it, and later)?
     ///
     /// # Errors
-    /// [`CheckpointError::Write`]
+    /// [`CheckpointError`]: what is known of the best cannot be read or written.
     pub fn note(&self, evaluated: Best) -> Result<bool, CheckpointError> {
-        let beaten = self.best().is_some_and(|best| best.return_mean > evaluated.return_mean);
-        if beaten {
+        let beaten = self.best()?.is_some_and(|best| best.return_mean > evaluated.return_mean);
+        if beaten || evaluated.return_mean.is_nan() {
             return Ok(false);
         }
         let path = self.path.join(BEST);

@@ -15,16 +15,17 @@ impl<P: ActorCritic> Trainer<P> {
     /// Everything that the rest of the run depends on. (The estimator is not asked: it has no memory.)
     ///
     /// # Errors
-    /// [`Error::Misfit`] if the state of an environment cannot be written.
+    /// [`Error::Misfit`] if the state of an environment cannot be written; [`Error::Execution`] if the device fails.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let parts = &self.parts;
-        let (collector, remembered) = parts.collector.save()?;
+        let (collector, remembered) = parts.collector.save().map_err(failed)?;
         let optimiser = parts.learner.optimiser.state();
-        let moments = optimiser.tensors.into_iter().map(|(name, tensor)| (name, tensor.to_data())).collect();
+        let moments = optimiser.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensors::read(tensor)?)));
+        let moments: Tensors = moments.collect::<Result<_, TensorsError>>().map_err(failed)?;
         let mut tensors = Tensors::new();
-        tensors.extend(named(POLICY, tensors::of_module(&parts.learner.policy)));
+        tensors.extend(named(POLICY, tensors::of_module(&parts.learner.policy).map_err(failed)?));
         if let Some(reference) = &parts.reference {
-            tensors.extend(named(REFERENCE, tensors::of_module(reference)));
+            tensors.extend(named(REFERENCE, tensors::of_module(reference).map_err(failed)?));
         }
         tensors.extend(named(OPTIMISER, moments));
         tensors.extend(named(COLLECTOR, remembered));
@@ -49,11 +50,24 @@ impl<P: ActorCritic> Trainer<P> {
     /// # Errors
     /// [`Error::Misfit`] if it is one of a run with other parts. This run is then neither what it was nor what it was to become.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Error> {
+        let state = &checkpoint.state;
+        for (what, value) in [
+            ("updates", state.update),
+            ("faults", state.faults),
+            ("environment steps", state.collector.env_steps),
+            ("environment steps", state.timed_steps),
+            ("steps of the optimiser", state.optimiser_steps),
+        ] {
+            if value >> 53 > 0 {
+                return Err(Misfit::Counter { what, value }.into());
+            }
+        }
         let parts = &mut self.parts;
         let policy = parts.learner.policy.clone();
-        let expected = tensors::of_module(&policy);
+        let expected = tensors::of_module(&policy).map_err(failed)?;
         let policy = tensors::into_module(policy, checkpoint.part(POLICY), &expected).map_err(Misfit::from)?;
-        let expected = parts.reference.as_ref().map(tensors::of_module).unwrap_or_default();
+        let expected = parts.reference.as_ref().map(tensors::of_module).transpose().map_err(failed)?;
+        let expected = expected.unwrap_or_default();
         let reference = checkpoint.part(REFERENCE);
         tensors::check_fit(&reference, &expected).map_err(Misfit::from)?;
         if let Some(own) = &mut parts.reference {
@@ -69,11 +83,19 @@ impl<P: ActorCritic> Trainer<P> {
         if let Some(region) = &mut parts.trust_region {
             region.objective.set_state(&state.trust_region).map_err(Misfit::from)?;
         }
-        parts.collector.load(state.collector, remembered, parts.learner.policy.memory_len())?;
+        parts.collector.load(state.collector, remembered, parts.learner.policy.memory_len()).map_err(failed)?;
         (self.update, self.faults, self.shuffle) = (state.update, state.faults, state.shuffle);
         self.normalizer = state.normalizer;
         self.timed = Timed { steps: state.timed_steps, seconds: state.timed_seconds };
         Ok(())
+    }
+}
+
+/// A device that fails is no misfit.
+fn failed(error: impl Into<Misfit>) -> Error {
+    match error.into() {
+        Misfit::Tensors(TensorsError::Device { reason }) => Error::Execution(reason),
+        misfit => misfit.into(),
     }
 }
 

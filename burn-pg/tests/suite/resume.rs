@@ -255,15 +255,22 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
     let mut trainer = trainer(&config(""), Backend::Flex);
     for update in 1..=6 {
         trainer.update().unwrap();
-        checkpoints.save(&trainer.checkpoint().unwrap(), 3).unwrap();
-        let return_mean = [1.0, 7.0, 3.0, 7.0, f64::NEG_INFINITY, 2.0][update - 1];
-        checkpoints.note(Best { update: update as u64, return_mean }).unwrap();
+        checkpoints.save(&trainer.checkpoint().unwrap()).unwrap();
+        let return_mean = [1.0, 7.0, 3.0, 7.0, f64::NEG_INFINITY, f64::NAN][update - 1];
+        let best = checkpoints.note(Best { update: update as u64, return_mean });
+        assert_eq!(best.unwrap_or_default(), [1, 2, 4].contains(&update), "{update}");
+        checkpoints.prune(3).unwrap();
     }
     // The last three; the best of all stays beside them, and of two as good the later one.
     assert_eq!(checkpoints.updates().unwrap(), [4, 5, 6]);
-    assert_eq!(checkpoints.best(), Some(Best { update: 4, return_mean: 7.0 }));
-    checkpoints.save(&trainer.checkpoint().unwrap(), 1).unwrap();
+    assert_eq!(checkpoints.best().unwrap(), Some(Best { update: 4, return_mean: 7.0 }));
+    checkpoints.prune(1).unwrap();
     assert_eq!(checkpoints.updates().unwrap(), [4, 6]);
+    // What is not known to be worse stays.
+    fs::write(folder.path().join("checkpoints/best.json"), "{").unwrap();
+    assert!(matches!(checkpoints.prune(1), Err(CheckpointError::Damaged { .. })));
+    assert_eq!(checkpoints.updates().unwrap(), [4, 6]);
+    fs::remove_file(folder.path().join("checkpoints/best.json")).unwrap();
 
     let damage = |update: u64| fs::write(checkpoints.path_of(update).join("state.json"), "{}").unwrap();
     damage(6);
@@ -273,6 +280,58 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
     damage(4);
     let error = checkpoints.newest().unwrap_err();
     assert!(error.to_string().starts_with("none of the 2 checkpoints in "), "{error}");
+    // One that cannot be read at all may be whole.
+    fs::remove_file(checkpoints.path_of(6).join("state.json")).unwrap();
+    fs::create_dir(checkpoints.path_of(6).join("state.json")).unwrap();
+    assert!(matches!(checkpoints.newest(), Err(CheckpointError::Read { .. })));
+}
+
+#[test]
+fn going_back_removes_what_came_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::at(folder.path());
+    let mut trainer = trainer(&config(""), Backend::Flex);
+    for update in 1..=4 {
+        trainer.update().unwrap();
+        checkpoints.save(&trainer.checkpoint().unwrap()).unwrap();
+        if update == 3 {
+            checkpoints.note(Best { update, return_mean: 5.0 }).unwrap();
+        }
+    }
+    checkpoints.go_back(3).unwrap();
+    assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap().is_some()), (vec![1, 2, 3], true));
+    checkpoints.go_back(2).unwrap();
+    assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap()), (vec![1, 2], None));
+}
+
+#[test]
+fn counters_that_no_run_comes_to_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = smallest(folder.path());
+    let config = Checkpoint::read(&path).unwrap().config().clone().validate().unwrap();
+    let whole = fs::read_to_string(path.join("state.json")).unwrap();
+    let mut refused = 0;
+    for (start, _) in whole.match_indices(|letter: char| letter.is_ascii_digit()) {
+        if whole.as_bytes()[start - 1] != b':' {
+            continue;
+        }
+        let len = whole[start..].find(|letter: char| !letter.is_ascii_digit()).unwrap();
+        for number in [u64::MAX, u64::from(u32::MAX), u64::MAX / 2] {
+            rewrite(&path, "state.json", |_| format!("{}{number}{}", &whole[..start], &whole[start + len..]));
+            let Ok(checkpoint) = Checkpoint::read(&path) else {
+                refused += 1;
+                continue;
+            };
+            let mut trainer = trainer(&config, Backend::Flex);
+            if trainer.restore(checkpoint).is_err() {
+                refused += 1;
+            } else if !trainer.is_over() {
+                // No overflow, with checks for it too.
+                let _ = trainer.update();
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
 }
 
 #[test]
@@ -285,7 +344,7 @@ fn what_a_crash_leaves_of_a_checkpoint_is_cleared_away_or_put_back() {
     fs::create_dir(folder.path().join("update-000000002.tmp")).unwrap();
     fs::write(folder.path().join("update-000000002.tmp/state.json"), "{\"sche").unwrap();
     fs::rename(checkpoints.path_of(1), folder.path().join("update-000000001.old")).unwrap();
-    assert!(checkpoints.newest().unwrap().is_none());
+    assert_eq!(Checkpoint::read(&checkpoints.path_of(1)).unwrap().updates(), 1);
     checkpoints.prepare().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert_eq!(checkpoints.newest().unwrap().unwrap().0.updates(), 1);

@@ -213,7 +213,7 @@ fn a_run_directory_is_never_shared() {
     assert!(matches!(RunDir::create(&below_a_file), Err(RunDirError::Write { .. })));
     std::fs::write(path.join("config.toml"), "gamma = ").unwrap();
     assert!(matches!(dir.config(), Err(RunDirError::Toml { .. })));
-    std::fs::write(path.join("config.toml"), "gama = 1").unwrap();
+    std::fs::write(path.join("config.toml"), "env = 'CartPole-v1'\ngama = 1").unwrap();
     assert!(matches!(dir.config(), Err(RunDirError::Config { .. })));
 }
 

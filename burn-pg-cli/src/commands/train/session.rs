@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Error, Result};
 use burn_pg::{
-    self, CheckedConfig, Trainer, UpdateStats,
+    CheckedConfig, Trainer, UpdateStats,
     algorithm::evaluation_envs,
     burn::{module::Module, tensor::Device},
     checkpoint::Best,
@@ -24,42 +24,44 @@ pub struct Session<'a> {
     pub dir: &'a RunDir,
     pub metrics: MetricsFile,
     pub interrupt: Interrupt,
+    pub progress: Progress,
+    /// The update of the last checkpoint, or 0.
+    pub saved: u64,
 }
 
 impl Session<'_> {
     /// Trains to the end, or until it is interrupted; shows and records each update, and saves checkpoints and the policy.
-    pub fn train(
-        mut self,
-        mut trainer: Trainer<MlpActorCritic>,
-        quiet: bool,
-    ) -> Result<Trainer<MlpActorCritic>, Failure> {
-        let mut progress = Progress::new(trainer.horizon(), quiet);
-        let mut saved = None;
-        let mut kept = Ok(());
-        let outcome = trainer.run_with(|trainer, update| {
-            match update {
-                Ok(stats) => {
-                    progress.show(stats);
-                    kept = self.keep(trainer, stats, &mut saved);
+    pub fn train(mut self, mut trainer: Trainer<MlpActorCritic>) -> Result<Trainer<MlpActorCritic>, Failure> {
+        // The process before may have ended between this checkpoint and its evaluation.
+        let mut kept = self.note_how_good(&trainer);
+        let outcome = match kept {
+            Err(_) => Ok(()),
+            Ok(()) => trainer.run_with(|trainer, update| {
+                match update {
+                    Ok(stats) => kept = self.keep(trainer, stats),
+                    Err(fault) => self.progress.warn(format_args!("an update was given up: {fault}")),
                 }
-                Err(fault) => progress.warn(fault),
-            }
-            match kept.is_err() || self.interrupt.exit_code().is_some() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        });
-        progress.finish();
+                match kept.is_err() || self.interrupt.exit_code().is_some() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            }),
+        };
+        self.progress.finish();
         let ended = outcome.map_err(Error::from).and(kept).and_then(|()| {
             // In this order: a policy without a checkpoint is that of a run that failed, or was trained elsewhere.
-            if saved != Some(trainer.updates()) {
+            if self.saved != trainer.updates() {
                 self.save_checkpoint(&trainer)?;
             }
             save_policy(&trainer, self.dir)
         });
         ended.map_err(|error| self.rescue(error, &trainer))?;
-        match self.interrupt.exit_code().filter(|_| !trainer.is_over()) {
-            None => Ok(trainer),
+        match self.interrupt.exit_code() {
+            None => {
+                // What comes now can be had again.
+                self.interrupt.release();
+                Ok(trainer)
+            }
             Some(code) => {
                 let (update, steps) = (trainer.updates(), trainer.env_steps());
                 let advice =
@@ -69,28 +71,39 @@ impl Session<'_> {
         }
     }
 
-    /// Keeps what an update did, and a checkpoint if one is due.
-    fn keep(&mut self, trainer: &Trainer<MlpActorCritic>, stats: &UpdateStats, saved: &mut Option<u64>) -> Result<()> {
+    /// Shows and keeps what an update did, and saves a checkpoint if one is due.
+    fn keep(&mut self, trainer: &Trainer<MlpActorCritic>, stats: &UpdateStats) -> Result<()> {
+        self.progress.show(stats);
         self.metrics.write(stats)?;
         let interval = self.config.checkpoint.interval;
-        if interval > 0 && stats.update.is_multiple_of(interval) {
-            self.save_checkpoint(trainer)?;
-            *saved = Some(stats.update);
+        match interval > 0 && stats.update - self.saved >= interval {
+            true => self.save_checkpoint(trainer),
+            false => Ok(()),
+        }
+    }
+
+    fn save_checkpoint(&mut self, trainer: &Trainer<MlpActorCritic>) -> Result<()> {
+        // What a checkpoint goes on from is never missing in the metrics.
+        self.metrics.sync()?;
+        let checkpoints = self.dir.checkpoints();
+        checkpoints.save(&trainer.checkpoint()?)?;
+        self.saved = trainer.updates();
+        self.note_how_good(trainer)?;
+        // What should be gone does no harm.
+        if let Err(error) = checkpoints.prune(self.config.checkpoint.keep) {
+            self.progress.warn(format_args!("older checkpoints stay: {error}"));
         }
         Ok(())
     }
 
-    fn save_checkpoint(&mut self, trainer: &Trainer<MlpActorCritic>) -> Result<()> {
-        let spec = self.config.checkpoint;
-        // What a checkpoint goes on from is never missing in the metrics.
-        self.metrics.sync()?;
-        let checkpoints = self.dir.checkpoints();
-        checkpoints.save(&trainer.checkpoint()?, spec.keep)?;
-        if spec.eval_episodes > 0 {
+    /// Evaluates the policy of the last checkpoint, if that is asked for, and notes whether it is the best.
+    fn note_how_good(&self, trainer: &Trainer<MlpActorCritic>) -> Result<()> {
+        let episodes = self.config.checkpoint.eval_episodes;
+        if episodes > 0 && self.saved > 0 {
             let normalizer = trainer.observation_normalizer().cloned();
-            let envs = evaluation_envs(make(&self.config.env, spec.eval_episodes)?, self.config, normalizer)?;
+            let envs = evaluation_envs(make(&self.config.env, episodes)?, self.config, normalizer)?;
             let evaluation = evaluate(&trainer.policy().valid(), envs, self.config.seed, false, self.device)?;
-            checkpoints.note(Best { update: trainer.updates(), return_mean: evaluation.return_mean() })?;
+            self.dir.checkpoints().note(Best { update: self.saved, return_mean: evaluation.return_mean() })?;
         }
         Ok(())
     }
@@ -105,11 +118,15 @@ impl Session<'_> {
             ),
             Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
         };
-        // A device that fails may leave anything behind, and its error does not say where.
-        if let Some(burn_pg::Error::Execution(_)) = error.downcast_ref() {
-            let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
-            return Failure::Device(error.context(failed));
-        }
+        let error = match Failure::of(error) {
+            Failure::Run(error) => error,
+            // It may leave anything behind, and its error does not say where.
+            Failure::Device(error) => {
+                let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
+                return Failure::Device(error.context(failed));
+            }
+            other => return other,
+        };
         let failed = format!("training failed after {steps} steps");
         let (saved, path) = (save_policy(trainer, self.dir), self.dir.path().display());
         Failure::Run(error.context(match saved {
@@ -119,8 +136,14 @@ impl Session<'_> {
     }
 
     fn how_to_go_on(&self) -> String {
-        format!("burn-pg train --resume {}", self.dir.path().display())
+        format!("burn-pg train --resume {}", quoted(&self.dir.path().to_string_lossy()))
     }
+}
+
+/// As a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%\\".contains(letter);
+    if path.chars().all(plain) { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// Keeps the policy, and what it needs to see as it saw in training.
@@ -130,4 +153,21 @@ fn save_policy(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
         dir.write_normalizer(normalizer)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_if_a_shell_would_take_it_apart() {
+        for (path, told) in [
+            ("runs/a-1", "runs/a-1"),
+            ("runs/two words", "'runs/two words'"),
+            ("it's", "'it'\\''s'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(quoted(path), told);
+        }
+    }
 }

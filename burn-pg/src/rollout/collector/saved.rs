@@ -9,7 +9,7 @@ use crate::{
     checkpoint::Misfit,
     distribution::ActionStream,
     rollout::{Recall, Rollout},
-    tensors::{Tensors, check_fit},
+    tensors::{Tensors, check_fit, read},
 };
 
 /// Everything that the next rollouts of a collector depend on, but for tensors.
@@ -47,7 +47,7 @@ impl Collector {
     /// Everything that the next rollouts depend on.
     pub(crate) fn save(&self) -> Result<(SavedCollector, Tensors), Misfit> {
         let mut tensors = Tensors::new();
-        let memory = self.recall.as_ref().map(|recall| {
+        let memory = self.recall.as_ref().map(|recall| -> Result<SavedMemory, Misfit> {
             let mut begins_before = Vec::new();
             if let (Some(memory), Some(history)) = (recall.memory(), &self.rollout.history) {
                 let mut history = history.clone();
@@ -56,12 +56,12 @@ impl Collector {
                     history.turn(&self.rollout);
                 }
                 let flat = |numbers: Vec<f32>| TensorData::new(numbers.clone(), [numbers.len()]);
-                tensors.insert(MEMORY.into(), memory.to_data());
+                tensors.insert(MEMORY.into(), read(memory)?);
                 tensors.insert(JOINTS.into(), flat(history.memories));
                 tensors.insert(BEFORE.into(), flat(history.observations_before));
                 begins_before = history.begins_before;
             }
-            SavedMemory { begins: recall.begins().to_vec(), begins_before }
+            Ok(SavedMemory { begins: recall.begins().to_vec(), begins_before })
         });
         let saved = SavedCollector {
             env_steps: self.env_steps,
@@ -69,7 +69,7 @@ impl Collector {
             streams: self.streams.clone(),
             restarts: self.restarts,
             failed: !self.whole,
-            memory,
+            memory: memory.transpose()?,
             envs: self.envs.save()?,
         };
         Ok((saved, tensors))
@@ -95,6 +95,8 @@ impl Collector {
         self.envs.load(&saved.envs)?;
         let SavedCollector { env_steps, episodes, streams, restarts, failed, .. } = saved;
         (self.env_steps, self.episodes, self.streams, self.restarts) = (env_steps, episodes, streams, restarts);
+        // An environment that has failed has to be reset, whatever else is said.
+        let failed = failed || self.envs.batch().valid.contains(&false);
         (self.whole, self.recall, self.rollout) = (!failed, recall, rollout);
         self.blocks.clear();
         Ok(())
@@ -110,11 +112,8 @@ impl Collector {
             return Ok(Recall::from_parts(None, saved.begins.clone()));
         };
         let flat = |numbers: &[f32]| TensorData::new(numbers.to_vec(), [numbers.len()]);
-        let needed = [
-            (MEMORY, memory.to_data()),
-            (JOINTS, flat(&history.memories)),
-            (BEFORE, flat(&history.observations_before)),
-        ];
+        let needed =
+            [(MEMORY, read(memory)?), (JOINTS, flat(&history.memories)), (BEFORE, flat(&history.observations_before))];
         check_fit(&tensors, &needed.map(|(name, data)| (name.to_owned(), data)).into())?;
         check("memories", saved.begins_before.len(), history.begins_before.len())?;
         let mut take = |name| tensors.remove(name).expect("every name was checked");
