@@ -1,0 +1,86 @@
+//! What a run allocates, beside what its plan says.
+//!
+//! Each run has a process of its own: Burn keeps the graphs of all threads in one place, and what a thread frees of another's
+//! would be counted on the wrong side.
+#![cfg(feature = "flex")]
+
+use std::{env, process::Command};
+
+use burn::tensor::Device;
+use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs};
+use rayon::ThreadPoolBuilder;
+
+/// Names the shape that a process measures.
+const SHAPE: &str = "BURN_PG_MEASURED_SHAPE";
+
+/// Name, settings, and how far the plan may be from what is measured.
+const SHAPES: [(&str, &str); 15] = [
+    ("ppo, 8 x 128", ""),
+    ("ppo, 2048 x 128", "num_envs = 2048\nnum_minibatches = 8"),
+    ("ppo, 2048 x 128, parts of 4096", "num_envs = 2048\nnum_minibatches = 8\nmicro_batch_size = 4096"),
+    ("ppo, 256 x 256", "hidden_sizes = [256, 256]"),
+    ("ppo, 256 x 256, 256 x 128", "hidden_sizes = [256, 256]\nnum_envs = 256"),
+    ("ppo, 1024 x 1024", "hidden_sizes = [1024, 1024]\noptimiser = { kind = 'sgd' }"),
+    ("ppo, shared layers", "shared_layers = true\nnum_envs = 64"),
+    ("ppo, Pendulum", "env = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
+    ("ppo, Acrobot", "env = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
+    ("a2c", "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nnum_envs = 512\nnum_steps = 5"),
+    ("trpo", "algo = 'trpo'\nnum_envs = 64"),
+    ("trpo, Pendulum", "algo = 'trpo'\nenv = 'Pendulum-v1'\nnum_envs = 256"),
+    ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
+    ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
+    ("nine layers", "hidden_sizes = [32, 32, 32, 32, 32, 32, 32, 32]\nnum_envs = 64"),
+];
+
+/// As the memory plan promises.
+const TOLERANCE: f64 = 0.15;
+
+fn config(settings: &str) -> CheckedConfig {
+    let settings = format!("total_steps = 10000000\ndevice = 'flex'\n{settings}");
+    Config::from_table(settings.parse().unwrap()).unwrap().validate().unwrap()
+}
+
+/// Most bytes that are allocated at once while a trainer is made and goes through three updates.
+fn measured(config: &CheckedConfig) -> u64 {
+    // The counter sees this thread, which does everything itself.
+    let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    let counted = one.install(|| {
+        allocation_counter::measure(|| {
+            let mut trainer = configured(config, &Device::flex()).unwrap();
+            for _ in 0..3 {
+                trainer.update().unwrap();
+            }
+        })
+    });
+    counted.bytes_max
+}
+
+#[test]
+fn plans_are_near_what_is_measured() {
+    let program = env::current_exe().unwrap();
+    let mut far = Vec::new();
+    for (name, settings) in SHAPES {
+        let config = config(settings);
+        let planned = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap()).peak().total().0;
+        let mut process = Command::new(&program);
+        process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]).env(SHAPE, settings);
+        let output = process.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let number = text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text);
+        let measured: u64 = number.parse().unwrap();
+        let ratio = planned as f64 / measured as f64;
+        println!("| {name} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
+        if (ratio - 1.0).abs() > TOLERANCE {
+            far.push((name, planned, measured));
+        }
+    }
+    assert!(far.is_empty(), "{far:?}");
+}
+
+/// Nothing, unless a shape is named.
+#[test]
+fn measures_the_shape_that_it_is_told() {
+    if let Ok(settings) = env::var(SHAPE) {
+        println!("\nmeasured: {}", measured(&config(&settings)));
+    }
+}
