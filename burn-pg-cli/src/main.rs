@@ -28,6 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Plan(commands::plan::Args),
     Eval(commands::eval::Args),
     Envs(commands::envs::Args),
     EnvTrace(commands::env_trace::Args),
@@ -38,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Envs(args) => commands::envs::run(&args),
         Command::EnvTrace(args) => commands::env_trace::run(&args),

@@ -247,6 +247,7 @@ impl Counted {
         let outputs = networks.outputs;
         let of_distribution = match (&spec.action_space, kernels) {
             (_, false) | (Space::MultiBinary { .. }, true) => [8 * outputs + 8, 4 * outputs],
+            (Space::Box { .. }, true) if config.exploration.sde.is_some() => [8 * outputs + 8, 4 * outputs],
             (Space::Box { .. }, true) => [3 * outputs + 2, outputs + 1],
             (Space::Discrete { .. } | Space::MultiDiscrete { .. }, true) => [2 * outputs + 2, outputs + 1],
         };
@@ -374,7 +375,7 @@ impl Counted {
     }
 
     fn step(&self) -> PhasePlan {
-        let new = if self.steps > 1 { 1 } else { 0 };
+        let new = u64::from(self.steps > 1);
         let (parameters, moments) = (self.parameters, self.parameters * self.moments);
         let more = [
             (Part::Snapshots, parameters + moments),
@@ -394,12 +395,15 @@ impl Counted {
         let activations = networks.kept(rows, samples.unit) + Bytes::floats(*kept) * rows + divergence;
         let [sums, slopes] = networks.backward(rows);
         let vectors = self.parameters * 8;
-        self.phase("trust region", [
-            (Part::Targets, samples.targets()),
-            (Part::Batch, samples.batch()),
-            (Part::Activations, activations + slopes),
-            (Part::Gradients, sums + vectors),
-        ])
+        self.phase(
+            "trust region",
+            [
+                (Part::Targets, samples.targets()),
+                (Part::Batch, samples.batch()),
+                (Part::Activations, activations + slopes),
+                (Part::Gradients, sums + vectors),
+            ],
+        )
     }
 }
 
@@ -427,5 +431,80 @@ impl fmt::Display for MemoryPlan {
             write!(f, "\n{:<20} {:>12} {:>18}", "of it on the host", self.host_peak(), self.host_peak().0)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_pg_envs::EnvRng;
+
+    use super::*;
+    use crate::{Config, device, optim::flatten_parameters, policy::MlpActorCritic};
+
+    fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
+        let settings = format!("total_steps = 10000000\n{settings}");
+        let config = Config::from_table(settings.parse().unwrap()).unwrap().validate().unwrap();
+        let spec = burn_pg_envs::spec(&config.env).unwrap();
+        let plan = MemoryPlan::of(&config, &spec);
+        (config, spec, plan)
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_networks() {
+        let device = device::open(DeviceChoice::Auto).unwrap().device.autodiff();
+        for settings in [
+            "",
+            "hidden_sizes = []",
+            "hidden_sizes = [32, 16]\nshared_layers = true",
+            "hidden_sizes = []\nshared_layers = true",
+            "algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
+            "env = 'Pendulum-v1'",
+            "env = 'Pendulum-v1'\nexploration = { state_dependent = true }",
+            "env = 'Pendulum-v1'\nexploration = { sde = {} }",
+            "recurrence = { cell = 'gru', size = 8 }",
+            "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
+        ] {
+            let (config, spec, plan) = planned(settings);
+            let policy = MlpActorCritic::new(&spec, &config.mlp_shape(), &mut EnvRng::new(0), &device).unwrap();
+            let [parameters] = flatten_parameters(&policy).dims();
+            assert_eq!(plan.phases[0].parts[&Part::Parameters], Bytes::floats(parameters as u64), "{settings}");
+        }
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_largest_phase() {
+        let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
+        assert!(plan.phases.iter().all(|phase| phase.total() <= plan.peak().total()));
+        let sum: Bytes = plan.parts().into_values().sum();
+        assert!(plan.peak().total() < sum, "not everything is alive at once");
+        assert_eq!(plan.host_peak(), plan.peak().total());
+    }
+
+    #[test]
+    fn a_device_with_memory_of_its_own_takes_what_is_on_it() {
+        let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
+        assert!(plan.has_device_memory && plan.host_peak() < plan.peak().total());
+        let shown = plan.to_string();
+        assert!(shown.contains("of it on the host") && shown.contains("  on the device\n"), "{shown}");
+    }
+
+    #[test]
+    fn parts_of_minibatches_take_less() {
+        let whole = planned("num_envs = 256").2;
+        let parts = planned("num_envs = 256\nmicro_batch_size = 512").2;
+        assert!(parts.parts()[&Part::Activations].0 * 10 < whole.parts()[&Part::Activations].0);
+        assert_eq!(parts.parts()[&Part::Batch], whole.parts()[&Part::Batch]);
+    }
+
+    #[test]
+    fn the_largest_numbers_there_can_be_do_not_overflow() {
+        let rollout = "num_envs = 1048576\nnum_steps = 64\nnum_epochs = 1000000\nnum_minibatches = 67108864";
+        let settings = format!("{rollout}\nhidden_sizes = [4096, 4096]");
+        let config = Config::from_table(settings.parse().unwrap()).unwrap();
+        let config = Config { total_steps: 1 << 40, ..config }.validate().unwrap();
+        let spec = burn_pg_envs::spec(&config.env).unwrap();
+        let plan = MemoryPlan::of(&config, &spec);
+        assert!(plan.peak().total() > Bytes(1 << 40));
+        assert!(plan.with_evaluation(&config, &spec).parts().contains_key(&Part::Evaluation));
     }
 }

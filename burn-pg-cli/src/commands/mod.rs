@@ -5,4 +5,5 @@ pub mod devices;
 pub mod env_trace;
 pub mod envs;
 pub mod eval;
+pub mod plan;
 pub mod train;

@@ -17,6 +17,7 @@ use burn_pg::{
 use serde_json::json;
 
 use crate::{
+    commands::plan::refuse_what_does_not_fit,
     failure::Failure,
     output::print_line,
     progress::Progress,
@@ -69,6 +70,7 @@ fn prepare(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    refuse_what_does_not_fit(&args.settings, &config, true)?;
     let trainer = configured(&config, &device.device)?;
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;

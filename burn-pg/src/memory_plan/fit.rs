@@ -59,7 +59,8 @@ impl MemoryPlan {
         let needed = self.host_peak();
         let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
         let counts = |part: &Part| !(self.has_device_memory && part.is_on_device());
-        let mut largest: Vec<(Part, Bytes)> = self.peak().parts.clone().into_iter().filter(|(part, _)| counts(part)).collect();
+        let mut largest: Vec<(Part, Bytes)> =
+            self.peak().parts.clone().into_iter().filter(|(part, _)| counts(part)).collect();
         largest.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
         largest.truncate(3);
         let is_evaluated = self.parts().contains_key(&Part::Evaluation);
@@ -76,7 +77,11 @@ impl MemoryPlan {
         let steps: fn(&mut Config, usize) = |config, count| config.num_steps = count;
         let minibatch = config.num_envs.saturating_mul(config.num_steps) / config.num_minibatches;
         let first = config.micro_batch_size.unwrap_or(minibatch).min(minibatch);
-        let keys = [(MICRO_BATCH_SIZE, first, micro), ("num_envs", config.num_envs, envs), ("num_steps", config.num_steps, steps)];
+        let keys = [
+            (MICRO_BATCH_SIZE, first, micro),
+            ("num_envs", config.num_envs, envs),
+            ("num_steps", config.num_steps, steps),
+        ];
         let remedies = keys.into_iter().filter_map(|(key, now, change)| {
             let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;
             Some(Remedy { key, value, needed })
@@ -140,7 +145,10 @@ mod tests {
         let available = Bytes(plan.host_peak().0 * 7 / 10);
         let error = plan.check(&config, &spec, Some(available)).unwrap_err();
         assert_eq!(error.largest[0].0, Part::Activations);
-        assert_eq!(error.remedies.iter().map(|remedy| remedy.key).collect::<Vec<_>>(), ["micro_batch_size", "num_envs", "num_steps"]);
+        assert_eq!(
+            error.remedies.iter().map(|remedy| remedy.key).collect::<Vec<_>>(),
+            ["micro_batch_size", "num_envs", "num_steps"]
+        );
         for Remedy { key, value, needed } in error.remedies {
             let with = |value: usize| {
                 let mut config = many.clone();
@@ -160,7 +168,14 @@ mod tests {
     fn the_message_names_what_to_lower() {
         let (config, spec, plan) = planned(Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() });
         let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
-        for part in ["and 70.0 MiB are available", "activations ", "`micro_batch_size = ", "`num_envs = 1024` takes ", "`num_steps` (128)", "`hidden_sizes` ([64, 64])"] {
+        for part in [
+            "and 70.0 MiB are available",
+            "activations ",
+            "`micro_batch_size = ",
+            "`num_envs = 1024` takes ",
+            "`num_steps` (128)",
+            "`hidden_sizes` ([64, 64])",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let text = plan.check(&config, &spec, Some(Bytes(1000))).unwrap_err().to_string();

@@ -33,6 +33,8 @@ pub(super) struct Networks {
     activation: Activation,
     /// Are they kernels of the `flex` backend?
     kernels: bool,
+    /// Outputs of the last hidden layer, if deviations depend on them.
+    features: u64,
 }
 
 /// Layers one after the other.
@@ -56,7 +58,9 @@ impl Networks {
         let observed = spec.observation_space.flat_len() as u64;
         let cells: Vec<Cell> = recurrence
             .into_iter()
-            .flat_map(|(kind, size)| vec![Cell { kind, inputs: observed, size: size as u64 }; 1 + usize::from(critic && !shared)])
+            .flat_map(|(kind, size)| {
+                vec![Cell { kind, inputs: observed, size: size as u64 }; 1 + usize::from(critic && !shared)]
+            })
             .collect();
         let mut hidden = vec![cells.first().map_or(observed, |cell| cell.size)];
         hidden.extend(hidden_sizes.iter().map(|&size| size as u64));
@@ -75,7 +79,8 @@ impl Networks {
         let network = |outputs: u64| Run { sizes: [&hidden[..], &[outputs]].concat(), activate_last: false };
         runs.push(network(outputs));
         runs.extend(critic.then(|| network(1)));
-        Self { runs, cells, head, outputs, activation, kernels }
+        let features = if exploration.sde.is_some() { features } else { 0 };
+        Self { runs, cells, head, outputs, activation, kernels, features }
     }
 
     /// Trainable numbers, P.
@@ -126,7 +131,9 @@ impl Networks {
             }
         });
         let cells = self.cells.iter().map(|cell| Bytes::floats(cell.kept()) * rows + CELL_STEP * steps);
-        runs.chain(cells).sum()
+        // Deviations are computed from the squares of the features.
+        let features = Bytes::floats(self.features) * 2 * rows;
+        runs.chain(cells).chain([features]).sum()
     }
 
     /// What the forward pass needs beyond that for a moment.
@@ -160,7 +167,7 @@ impl Networks {
 
     /// Are all of them kernels?
     pub fn are_kernels(&self) -> bool {
-        self.cells.is_empty() && self.runs.iter().all(|run| self.is_kernel(run))
+        self.features == 0 && self.cells.is_empty() && self.runs.iter().all(|run| self.is_kernel(run))
     }
 
     /// Arrays that threads keep of one pass.

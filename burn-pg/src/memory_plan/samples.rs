@@ -30,16 +30,18 @@ pub(super) struct Samples {
     burn_in: u64,
     /// Numbers of an observation, D.
     observed: u64,
-    /// Numbers of an action, bytes of each in a rollout, and bytes of each while it is uploaded.
+    /// Numbers of an action, and bytes of each in a rollout.
     action: u64,
     action_bytes: u64,
-    is_continuous: bool,
+    /// Those that are brought within their bounds in memory of their own.
+    bounded: u64,
     /// Environments of a block.
     block: u64,
     /// Numbers that are remembered, M.
     memory_len: u64,
     has_values: bool,
-    has_reference: bool,
+    /// Numbers of each sample besides: log-probability, advantage, return, and the value and another log-probability if there are.
+    vectors: u64,
     normalized: bool,
     /// Numbers of held noise.
     held: u64,
@@ -48,7 +50,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// `memory_len` and `features` are those of the policy; it acts on the host, or not.
+    /// `memory_len` and `features` are those of the policy.
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, memory_len: u64, features: u64, has_reference: bool) -> Self {
         let whole_episodes = config.algo == Algo::Reinforce;
         let num_steps = config.num_steps as u64;
@@ -72,11 +74,11 @@ impl Samples {
             observed: spec.observation_space.flat_len() as u64,
             action,
             action_bytes: if matches!(spec.action_space, Space::MultiBinary { .. }) { 1 } else { 4 },
-            is_continuous: matches!(spec.action_space, Space::Box { .. }),
+            bounded: if matches!(spec.action_space, Space::Box { .. }) { action } else { 0 },
             block: if normalized || whole_episodes { envs } else { block.min(envs) },
             memory_len,
             has_values: config.has_critic(),
-            has_reference,
+            vectors: 3 + u64::from(config.has_critic()) + u64::from(has_reference),
             normalized,
             held: if config.exploration.sde.is_some() { features.saturating_mul(action) } else { 0 },
             whole_episodes,
@@ -87,13 +89,13 @@ impl Samples {
     pub fn environments(&self, count: u64) -> Bytes {
         let step = Bytes(8 * self.observed + 31);
         let steps = if self.normalized { step * 2 + Bytes(4 * self.observed + 16) } else { step };
-        let actions = if self.is_continuous { Bytes::floats(self.action) } else { Bytes(0) };
-        (ENV + steps + actions) * count
+        (ENV + steps + Bytes::floats(self.bounded)) * count
     }
 
     /// The streams that actions are drawn from, and what is remembered.
     pub fn streams(&self) -> Bytes {
-        (Bytes(size_of::<ActionStream>() as u64) + Bytes(8) * self.held + Bytes::floats(self.memory_len) + Bytes(1)) * self.envs
+        (Bytes(size_of::<ActionStream>() as u64) + Bytes(8) * self.held + Bytes::floats(self.memory_len) + Bytes(1))
+            * self.envs
     }
 
     /// Columns of rollouts, of which `by` environments are recorded at a time: their memory is doubled until it is enough.
@@ -112,7 +114,9 @@ impl Samples {
         let values = if self.has_values { Bytes::floats(values) + Bytes::floats(next_values) } else { Bytes(0) };
         let valid = Bytes(if self.whole_episodes { doubled } else { self.rows });
         let joints = self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit);
-        let history = if self.memory_len == 0 { Bytes(0) } else {
+        let history = if self.memory_len == 0 {
+            Bytes(0)
+        } else {
             let memories = Bytes::floats(self.memory_len) * joints.next_power_of_two();
             (memories + Bytes(4 * self.observed + 1) * self.burn_in) * self.envs
         };
@@ -152,8 +156,7 @@ impl Samples {
 
     /// All samples on the device.
     pub fn batch(&self) -> Bytes {
-        let vectors = 3 + u64::from(self.has_values) + u64::from(self.has_reference);
-        let row = Bytes::floats(self.observed.saturating_add(self.action).saturating_add(vectors));
+        let row = Bytes::floats(self.observed.saturating_add(self.action).saturating_add(self.vectors));
         row * self.rows + self.sequences()
     }
 

@@ -7,8 +7,8 @@ mod history;
 mod recall;
 
 pub use batch::Batch;
-pub(crate) use collector::{check_observations, default_block_size};
 pub use collector::{Collector, RolloutLength};
+pub(crate) use collector::{check_observations, default_block_size};
 pub use history::{History, SequenceSpec};
 pub(crate) use recall::Recall;
 
