@@ -29,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Plan(commands::plan::Args),
     Eval(commands::eval::Args),
     Act(commands::act::Args),
     Export(commands::export::Args),
@@ -42,6 +43,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Act(args) => commands::act::run(&args),
         Command::Export(args) => commands::export::run(&args),

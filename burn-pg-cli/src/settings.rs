@@ -42,6 +42,9 @@ pub struct Settings {
     /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
+    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    #[arg(long)]
+    pub ignore_memory: bool,
 }
 
 /// A configuration, and where its hyperparameters come from before `--set`.

@@ -13,6 +13,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
+    commands::plan::refuse_what_does_not_fit,
     failure::Failure,
     output::print_line,
     settings::{Resolved, Settings},
@@ -70,6 +71,7 @@ fn prepare(args: &TrainArgs) -> Result<Bench> {
     let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    refuse_what_does_not_fit(&args.settings, &config, false)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     Ok(Bench { config, preset, device, pool })
 }

@@ -8,4 +8,5 @@ pub mod envs;
 pub mod eval;
 pub mod export;
 pub mod import;
+pub mod plan;
 pub mod train;

@@ -19,6 +19,7 @@ use burn_pg::{
 use serde_json::json;
 
 use crate::{
+    commands::plan::refuse_what_does_not_fit,
     failure::Failure,
     interrupt::Interrupt,
     output::{print_line, tell},
@@ -94,6 +95,7 @@ fn begin(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    refuse_what_does_not_fit(&args.settings, &config, true)?;
     let trainer = configured(&config, &device.device)?;
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
@@ -143,6 +145,7 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
     let config = args.settings.over(config)?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    refuse_what_does_not_fit(&args.settings, &config, true)?;
     let mut trainer = configured(&config, &device.device)?;
     if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint)?;

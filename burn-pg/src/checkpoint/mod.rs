@@ -109,7 +109,7 @@ impl Checkpoint {
         let tensors = tensors::to_bytes(&self.tensors, None).map_err(|error| failed(std::io::Error::other(error)))?;
         let config = self.config.to_toml();
         // JSON has no infinity, and makes nothing of it.
-        Self::from_files(path, &tensors, &state, config.as_bytes())
+        parse(path, &state, config.as_bytes())
             .map_err(|error| CheckpointError::Unreadable { path: path.into(), reason: error.to_string() })?;
         folder::write(path, &[(TENSORS, &tensors), (STATE, &state), (CONFIG, config.as_bytes())])
     }
@@ -133,23 +133,10 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`], as [`read`](Self::read).
     pub fn from_files(path: &Path, tensors: &[u8], state: &[u8], config: &[u8]) -> Result<Self, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
-        let Header { schema, version } =
-            serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
-        if schema > SCHEMA {
-            return Err(CheckpointError::Newer { path: path.into(), schema, version, newest: SCHEMA });
-        }
-        if schema < SCHEMA {
-            return Err(CheckpointError::Older { path: path.into(), schema, version });
-        }
-        let StateFile { run, .. } =
-            serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
-        let text = str::from_utf8(config).map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
-        let table: toml::Table = text.parse().map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
-        let config =
-            Config::from_table(table).map_err(|source| CheckpointError::Config { path: path.into(), source })?;
-        let tensors = tensors::from_bytes(tensors).map_err(|error| damaged(format!("{TENSORS}: {error}")))?;
-        Ok(Self { config, state: run, tensors })
+        let (config, state) = parse(path, state, config)?;
+        let damaged = |error| CheckpointError::Damaged { path: path.into(), reason: format!("{TENSORS}: {error}") };
+        let tensors = tensors::from_bytes(tensors).map_err(damaged)?;
+        Ok(Self { config, state, tensors })
     }
 
     /// The tensors whose names begin with `part` and a dot, without these.
@@ -168,4 +155,22 @@ pub(crate) const COLLECTOR: &str = "collector";
 /// Tensors under the name of what they belong to.
 pub(crate) fn named(part: &str, tensors: Tensors) -> impl Iterator<Item = (String, TensorData)> {
     tensors.into_iter().map(move |(name, data)| (format!("{part}.{name}"), data))
+}
+
+/// Settings, and what a run remembers besides tensors.
+fn parse(path: &Path, state: &[u8], config: &[u8]) -> Result<(Config, RunState), CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+    let Header { schema, version } =
+        serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    if schema > SCHEMA {
+        return Err(CheckpointError::Newer { path: path.into(), schema, version, newest: SCHEMA });
+    }
+    if schema < SCHEMA {
+        return Err(CheckpointError::Older { path: path.into(), schema, version });
+    }
+    let StateFile { run, .. } = serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    let text = str::from_utf8(config).map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
+    let table: toml::Table = text.parse().map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
+    let config = Config::from_table(table).map_err(|source| CheckpointError::Config { path: path.into(), source })?;
+    Ok((config, run))
 }

@@ -23,6 +23,8 @@ use crate::{
     streams,
 };
 
+pub(crate) use on_host::default_block_size;
+
 /// Where a rollout ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutLength {
@@ -77,7 +79,7 @@ impl Collector {
             streams: streams::actions(seed, envs.num_envs()),
             taken: actions.clone(),
             rollout: Rollout::new(envs.num_envs(), actions),
-            block_size: on_host::default_block_size(envs.num_envs()),
+            block_size: default_block_size(envs.num_envs()),
             blocks: Vec::new(),
             envs,
             seed,

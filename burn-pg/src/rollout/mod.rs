@@ -8,7 +8,7 @@ mod recall;
 
 pub use batch::Batch;
 pub use collector::{Collector, RolloutLength};
-pub(crate) use collector::{SavedCollector, check_observations};
+pub(crate) use collector::{SavedCollector, check_observations, default_block_size};
 pub use history::{History, SequenceSpec};
 pub(crate) use recall::Recall;
 

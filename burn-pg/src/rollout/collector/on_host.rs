@@ -16,7 +16,7 @@ use crate::{
 
 /// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's
 /// vectors, and no more than stay in its cache.
-pub(super) fn default_block_size(num_envs: usize) -> usize {
+pub(crate) fn default_block_size(num_envs: usize) -> usize {
     num_envs.div_ceil(16).clamp(4, 64)
 }
 

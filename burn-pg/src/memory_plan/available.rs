@@ -1,0 +1,122 @@
+//! How much memory this machine can give.
+
+use std::{fs, path::Path};
+
+use super::bytes::Bytes;
+
+/// Memory that this process can take without others having to give theirs up: what the system says is available, or what is
+/// left below the limit of a control group that the process is in, whichever is less. `None` where that cannot be found out:
+/// on all systems but Linux.
+#[must_use]
+pub fn available_memory() -> Option<Bytes> {
+    let of_system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of_system(&text));
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let of_groups = group_folders(&groups).into_iter().filter_map(|folder| left_in_group(folder.as_ref()));
+    of_system.into_iter().chain(of_groups).min()
+}
+
+/// `MemAvailable` of `/proc/meminfo`, which is in units of 1024 bytes.
+fn available_of_system(text: &str) -> Option<Bytes> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let number = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(Bytes(1024) * number)
+}
+
+/// Where the memory of the control groups that `/proc/self/cgroup` names, and of those around them, is accounted for: in
+/// version 2, `0::/a/b`, and in version 1, `4:memory:/a/b`. In a container the names can be those outside of it; the folder
+/// that it sees as the root is then its own.
+fn group_folders(text: &str) -> Vec<String> {
+    let mut folders = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(id), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let root = match (id, controllers) {
+            ("0", "") => "/sys/fs/cgroup",
+            (_, controllers) if controllers.split(',').any(|name| name == "memory") => "/sys/fs/cgroup/memory",
+            _ => continue,
+        };
+        // From the group itself to the root.
+        let mut path = path.trim_end_matches('/');
+        loop {
+            folders.push(format!("{root}{path}"));
+            let Some((above, _)) = path.rsplit_once('/') else { break };
+            path = above;
+        }
+    }
+    folders
+}
+
+/// What is left below the limit of a control group, if it has one. Caches of files that nobody has used for long are given up
+/// first, so they do not count.
+fn left_in_group(folder: &Path) -> Option<Bytes> {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    let (limit, used) = match number("memory.max") {
+        Some(limit) => (limit, number("memory.current")?),
+        None => (number("memory.limit_in_bytes")?, number("memory.usage_in_bytes")?),
+    };
+    let caches = read("memory.stat").and_then(|text| inactive_files(&text)).unwrap_or_default();
+    Some(Bytes(limit.saturating_sub(used.saturating_sub(caches))))
+}
+
+/// Bytes of caches in `memory.stat` that can be given up.
+fn inactive_files(text: &str) -> Option<u64> {
+    let field = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(key, _)| *key == name)?.1.trim().parse().ok()
+    };
+    // In version 1 the plain name leaves the groups within out.
+    field("total_inactive_file").or_else(|| field("inactive_file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_available_is_read_in_kibibytes() {
+        let text = "MemTotal:       24682416 kB\nMemFree:        20113084 kB\nMemAvailable:   23491892 kB\n";
+        assert_eq!(available_of_system(text), Some(Bytes(23_491_892 * 1024)));
+        assert_eq!(available_of_system("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn groups_are_looked_for_from_the_own_to_the_root() {
+        assert_eq!(group_folders("0::/\n"), ["/sys/fs/cgroup"]);
+        assert_eq!(
+            group_folders("0::/user.slice/run-1.scope\n"),
+            ["/sys/fs/cgroup/user.slice/run-1.scope", "/sys/fs/cgroup/user.slice", "/sys/fs/cgroup"]
+        );
+        let old = "9:name=systemd:/\n4:cpu,memory:/a/b\n2:cpuacct:/\n";
+        let root = "/sys/fs/cgroup/memory";
+        assert_eq!(group_folders(old), [format!("{root}/a/b"), format!("{root}/a"), root.to_owned()]);
+    }
+
+    #[test]
+    fn what_is_left_is_the_limit_less_what_is_used_but_for_old_caches() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        assert_eq!(left_in_group(folder.path()), None);
+        // Version 1.
+        write("memory.limit_in_bytes", "1000\n");
+        write("memory.usage_in_bytes", "700\n");
+        assert_eq!(left_in_group(folder.path()), Some(Bytes(300)));
+        write("memory.stat", "inactive_file 10\ntotal_inactive_file 50\n");
+        assert_eq!(left_in_group(folder.path()), Some(Bytes(350)));
+        // Version 2, in which a group without a limit says so in a word.
+        write("memory.max", "2000\n");
+        write("memory.current", "2500\n");
+        write("memory.stat", "anon 3\ninactive_file 100\n");
+        assert_eq!(left_in_group(folder.path()), Some(Bytes(0)));
+        write("memory.max", "max\n");
+        write("memory.limit_in_bytes", "");
+        assert_eq!(left_in_group(folder.path()), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_machine_has_some_and_not_more_than_a_machine_can_have() {
+        let available = available_memory().unwrap();
+        assert!(available > Bytes(1 << 20) && available < Bytes(1 << 50), "{available}");
+    }
+}

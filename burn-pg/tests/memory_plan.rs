@@ -1,0 +1,145 @@
+//! What a run allocates, beside what its plan says.
+//!
+//! Each run has a process of its own: Burn keeps the graphs of all threads in one place, and what a thread frees of another's
+//! would be counted on the wrong side.
+#![cfg(feature = "flex")]
+
+use std::{env, path::Path, process::Command};
+
+use burn::tensor::Device;
+use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs};
+use rayon::ThreadPoolBuilder;
+
+/// Names the shape that a process measures.
+const SHAPE: &str = "BURN_PG_MEASURED_SHAPE";
+/// Set if activations are to be computed again in the backward pass. Then there is one step only: new weights would not have
+/// the strategy of the old ones.
+const CHECKPOINTING: &str = "BURN_PG_MEASURED_CHECKPOINTING";
+
+/// Where a process writes a checkpoint after its updates, if it is to write one.
+const CHECKPOINT: &str = "BURN_PG_MEASURED_CHECKPOINT";
+
+/// Name and settings.
+const SHAPES: [(&str, &str); 16] = [
+    ("ppo, 8 x 128", ""),
+    ("ppo, 2048 x 128", "num_envs = 2048\nnum_minibatches = 8"),
+    ("ppo, 2048 x 128, parts of 4096", "num_envs = 2048\nnum_minibatches = 8\nmicro_batch_size = 4096"),
+    ("ppo, 256 x 256", "hidden_sizes = [256, 256]"),
+    ("ppo, 256 x 256, 256 x 128", "hidden_sizes = [256, 256]\nnum_envs = 256"),
+    ("ppo, 1024 x 1024", "hidden_sizes = [1024, 1024]\noptimiser = { kind = 'sgd' }"),
+    ("ppo, shared layers", "shared_layers = true\nnum_envs = 64"),
+    ("ppo, Pendulum", "env = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
+    ("ppo, held noise", "env = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
+    ("ppo, Acrobot", "env = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
+    ("a2c", "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nnum_envs = 512\nnum_steps = 5"),
+    ("trpo", "algo = 'trpo'\nnum_envs = 64"),
+    ("trpo, Pendulum", "algo = 'trpo'\nenv = 'Pendulum-v1'\nnum_envs = 256"),
+    ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
+    ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
+    ("nine layers", "hidden_sizes = [32, 32, 32, 32, 32, 32, 32, 32]\nnum_envs = 64"),
+];
+
+/// As the memory plan promises.
+const TOLERANCE: f64 = 0.15;
+
+fn config(settings: &str) -> CheckedConfig {
+    let settings = format!("total_steps = 10000000\ndevice = 'flex'\n{settings}");
+    Config::from_table(settings.parse().unwrap()).unwrap().validate().unwrap()
+}
+
+/// Most bytes that are allocated at once while a trainer is made and goes through so many updates.
+fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
+    // The counter sees this thread, which does everything itself.
+    let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    let counted = one.install(|| {
+        allocation_counter::measure(|| {
+            let mut trainer = configured(config, device).unwrap();
+            for _ in 0..updates {
+                trainer.update().unwrap();
+            }
+            if let Some(folder) = env::var_os(CHECKPOINT) {
+                trainer.checkpoint().unwrap().write(folder.as_ref()).unwrap();
+            }
+        })
+    });
+    counted.bytes_max
+}
+
+/// [`measured`] in a process of its own.
+fn measured_apart(settings: &str, checkpointing: Option<bool>) -> u64 {
+    measured_with(settings, checkpointing, None)
+}
+
+fn measured_with(settings: &str, checkpointing: Option<bool>, checkpoint: Option<&Path>) -> u64 {
+    let mut process = Command::new(env::current_exe().unwrap());
+    process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]).env(SHAPE, settings);
+    if let Some(checkpointing) = checkpointing {
+        process.env(CHECKPOINTING, checkpointing.to_string());
+    }
+    if let Some(path) = checkpoint {
+        process.env(CHECKPOINT, path);
+    }
+    let output = process.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text).parse().unwrap()
+}
+
+#[test]
+fn plans_are_near_what_is_measured() {
+    let mut far = Vec::new();
+    for (name, settings) in SHAPES {
+        let config = config(settings);
+        let planned = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap()).peak().total().0;
+        let measured = measured_apart(settings, None);
+        let ratio = planned as f64 / measured as f64;
+        println!("| {name} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
+        if (ratio - 1.0).abs() > TOLERANCE {
+            far.push((name, planned, measured));
+        }
+    }
+    assert!(far.is_empty(), "{far:?}");
+}
+
+#[test]
+fn checkpoints_are_planned_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for settings in [
+        "hidden_sizes = [1024, 1024]\nnum_envs = 2\nnum_steps = 16",
+        "num_envs = 4096\nnum_steps = 2\nhidden_sizes = []",
+    ] {
+        let config = config(settings);
+        let spec = envs::spec(&config.env).unwrap();
+        let plan = MemoryPlan::of(&config, &spec).with_checkpoints(&config, &spec);
+        println!("the peak is the phase `{}`", plan.peak().name);
+        let (planned, path) = (plan.peak().total().0, folder.path().join("checkpoint"));
+        let measured = measured_with(settings, None, Some(&path));
+        let ratio = planned as f64 / measured as f64;
+        println!("with a checkpoint, {settings:?}: {planned} {measured} {:+.1} %", 100.0 * (ratio - 1.0));
+        assert!((ratio - 1.0).abs() < TOLERANCE, "{settings}: {planned} {measured}");
+    }
+}
+
+/// Why Burn's checkpointing of gradients is not offered: see `docs/memory.md`.
+#[test]
+fn kernels_take_less_than_checkpointing_would() {
+    let once = "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nactivation = 'relu'\nnum_envs = 64";
+    for hidden in ["[64, 64]", "[256, 256]"] {
+        let settings = format!("{once}\nhidden_sizes = {hidden}");
+        let (kernels, again) = (measured_apart(&settings, Some(false)), measured_apart(&settings, Some(true)));
+        println!("{hidden}: kernels {kernels}, checkpointing {again}");
+        assert!(kernels < again, "{hidden}: {kernels}, {again}");
+    }
+}
+
+/// Nothing, unless a shape is named.
+#[test]
+fn measures_the_shape_that_it_is_told() {
+    let Ok(settings) = env::var(SHAPE) else { return };
+    let device = Device::flex();
+    let (device, updates) = match env::var(CHECKPOINTING).as_deref() {
+        Err(_) => (device, 3),
+        Ok("true") => (device.autodiff().gradient_checkpointing(), 1),
+        Ok(_) => (device, 1),
+    };
+    println!("\nmeasured: {}", measured(&config(&settings), &device, updates));
+}
