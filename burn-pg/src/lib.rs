@@ -15,7 +15,6 @@
 //! | trust region | [`trust_region`] | a step that is measured by how far it takes the policy, not the weights |
 //! | loop | [`Trainer`] | all of it, on one screen |
 //! | checkpoints | [`checkpoint`], [`run_dir`] | a run as data, to go on from exactly there |
-//! | deployment | [`Agent`], [`export`], [`mod@import`] | a trained policy in programs, as ONNX or PyTorch weights, and from Stable-Baselines3 |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
 //! | use | [`Agent`], [`export`], [`import`] | a trained policy from observations to actions, here and in other programs |
 //!
