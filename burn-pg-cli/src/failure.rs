@@ -42,6 +42,14 @@ impl Failure {
         if of_device { Self::Device(error) } else { Self::Run(error) }
     }
 
+    /// What was wrong before anything was begun, with the exit code for it.
+    pub fn refused(error: anyhow::Error) -> Self {
+        match Self::of(error) {
+            Self::Run(error) => Self::Usage(error),
+            other => other,
+        }
+    }
+
     /// Prints the failure to stderr.
     pub fn report(&self) -> ExitCode {
         let (error, code) = match self {

@@ -27,7 +27,7 @@ pub struct Settings {
     /// Settings from a TOML file, such as the config.toml of an earlier run
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Settings by name, such as gamma=0.98; the config.toml of any run shows all names
+    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; the config.toml of any run shows all names
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
@@ -42,9 +42,6 @@ pub struct Settings {
     /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
-    /// Begin even if the memory plan says that the run does not fit into the memory that is available
-    #[arg(long)]
-    pub ignore_memory: bool,
 }
 
 /// A configuration, and where its hyperparameters come from before `--set`.
@@ -70,13 +67,19 @@ impl Settings {
         // A mistake in the name comes before all that depends on it.
         envs::spec(env)?;
         let file = self.file(env)?;
+        let (parts, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|setting| is_part(setting));
         let set = parse_set(env, &set)?;
+        let parts: Vec<_> = parts.into_iter().filter_map(|part| part.split_once('=')).collect();
         let given = self.given(env)?;
 
         let (mut table, preset) = self.base(env, &[&file, &set, &given])?;
-        for layer in [file, set, given] {
+        for layer in [file, set] {
             table.extend(layer);
         }
+        for (path, value) in parts {
+            set_part(&mut table, path, value)?;
+        }
+        table.extend(given);
         Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
     }
 
@@ -163,6 +166,26 @@ fn parse_set(env: &str, settings: &[&str]) -> Result<Table> {
         bail!("--set env contradicts `{env}`");
     }
     Ok(table)
+}
+
+/// Is it a part of a setting, such as `checkpoint.interval=10`?
+fn is_part(setting: &str) -> bool {
+    setting.split_once('=').is_some_and(|(key, _)| key.contains('.'))
+}
+
+/// Sets a part of a setting, and leaves the rest of that as it is.
+fn set_part(table: &mut Table, path: &str, value: &str) -> Result<()> {
+    let (outer, key) = path.trim().rsplit_once('.').with_context(|| format!("--set {path}"))?;
+    let mut inner = table;
+    for name in outer.split('.') {
+        let entry = inner.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        inner = match entry {
+            Value::Table(inner) => inner,
+            other => bail!("--set {path}: `{name}` is {other}, which has no parts"),
+        };
+    }
+    inner.insert(key.into(), parse_value(value.trim()));
+    Ok(())
 }
 
 /// Refuses unknown keys, and values of the wrong type, even where a stronger layer overrides them.

@@ -126,7 +126,7 @@ pub struct Config {
     /// Episodes of the evaluation after training, 1 to 1,048,576. Default 100.
     pub eval_episodes: usize,
     /// When checkpoints are saved besides at the end, and which are kept: `interval` (in updates), `keep` and `eval_episodes`.
-    /// Default: every 200 updates, the last 2, without evaluation.
+    /// Default: every ten seconds, the last 2, without evaluation.
     pub checkpoint: CheckpointSpec,
     /// What happens when an update fails: `numbers` that are not finite are `stop` or `skip`, an `environment` that panics `stop` or
     /// `restart`, and `limit` updates may be given up in a run. Default: the run stops.

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Writes `bytes` to `path` through a temporary file in the same folder: after a crash the file holds either what it
@@ -13,10 +13,8 @@ use std::{
 /// # Errors
 /// Whatever the file system answers; the temporary file is removed then.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = OsString::from(path);
-    temporary.push(".tmp");
-    let write = || {
-        let mut file = File::create(&temporary)?;
+    let (mut file, temporary) = create_beside(path)?;
+    let mut write = || {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -26,6 +24,39 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     })
+}
+
+/// A new file in the folder of `path`, with a name that nothing has there.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let process = std::process::id();
+    for number in 0_u32.. {
+        let mut name = OsString::from(path);
+        name.push(format!("{TEMPORARY}{process}-{number}"));
+        match File::create_new(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (file, name.into())),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// What comes between the name of a file and the numbers of a process that writes it.
+const TEMPORARY: &str = ".tmp-";
+
+/// Removes what processes that were killed have left of `path`.
+pub(crate) fn clear_away_leftovers(path: &Path) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    for entry in fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {
+        let entry = entry?;
+        let numbers = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
+        let left = |entry: &str| entry.strip_prefix(name)?.strip_prefix(TEMPORARY).map(numbers);
+        if entry.file_name().to_str().and_then(left) == Some(true) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the name of `path` durable. Windows has no such call, and does it by itself.

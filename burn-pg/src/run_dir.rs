@@ -11,6 +11,7 @@
 //! | `.lock` | locked by the process that trains |
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
@@ -22,7 +23,7 @@ use crate::{
     UpdateStats,
     checkpoint::Checkpoints,
     config::{Config, ConfigError},
-    durable::{sync_folder, write_atomically},
+    durable::{clear_away_leftovers, sync_folder, write_atomically},
 };
 
 /// Why a run directory cannot be used.
@@ -97,15 +98,23 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Takes `path` for a new run. It must not exist, or be an empty folder.
+    /// Takes `path` for a new run. It must not exist, or be an empty folder, or one in which no run has begun: there is nothing but a
+    /// lock that nobody [holds](Self::lock).
     ///
     /// # Errors
     /// [`RunDirError::Used`] or [`RunDirError::Write`].
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         let failed = |source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
-        if fs::read_dir(path).map_err(failed)?.next().is_some() {
-            return Err(RunDirError::Used(path.into()));
+        let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(failed)?.collect();
+        // A process that was killed before it had written anything leaves its lock, which nobody holds.
+        let abandoned =
+            |name: &OsString| name == LOCK && File::open(path.join(LOCK)).is_ok_and(|f| f.try_lock().is_ok());
+        let names: Vec<OsString> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
+        match &names[..] {
+            [] => {}
+            [name] if abandoned(name) => fs::remove_file(path.join(LOCK)).map_err(failed)?,
+            _ => return Err(RunDirError::Used(path.into())),
         }
         // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
         // training.
@@ -160,7 +169,13 @@ impl RunDir {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
         match file.try_lock() {
-            Ok(()) => Ok(RunLock { _file: file }),
+            Ok(()) => {
+                for name in ["config.toml", "policy.safetensors", "normalizer.json", "summary.json"] {
+                    let cleared = clear_away_leftovers(&self.path.join(name));
+                    cleared.map_err(|source| RunDirError::Write { path: self.path.clone(), source })?;
+                }
+                Ok(RunLock { _file: file })
+            }
             Err(TryLockError::WouldBlock) => Err(RunDirError::Locked(self.path.clone())),
             // Some file systems have no locks, and then nothing is to be had from them.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
@@ -231,26 +246,26 @@ impl RunDir {
         Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
     }
 
-    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: lines of later ones, and one that is cut off, are removed.
-    /// Beside it the number of lines that are left.
+    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the last line up to there is
+    /// removed. Beside it how many lines up to there are whole; those that are not stay.
     ///
     /// # Errors
-    /// [`RunDirError::Metrics`] if a line before those is damaged; [`RunDirError::Read`] or [`RunDirError::Write`].
+    /// [`RunDirError::Read`] or [`RunDirError::Write`].
     pub fn metrics_after(&self, update: u64) -> Result<(MetricsFile, u64), RunDirError> {
         let path = self.path.join("metrics.jsonl");
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let (mut kept, mut lines, mut last) = (0, 0, 0);
-        for line in read_lines(&path, &file) {
+        let (mut kept, mut lines) = (0, 0);
+        for (line, end) in read_lines(&path, &file) {
             match line {
-                Ok((stats, end)) if stats.update <= update => {
-                    (kept, last) = (end, stats.update);
+                Ok(stats) if stats.update <= update => {
+                    kept = end;
                     lines += 1;
                 }
-                // What comes after the last of them goes anyway.
-                Err(error) if last < update => return Err(error),
-                _ => break,
+                Ok(_) => break,
+                Err(RunDirError::Metrics { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         file.set_len(kept).map_err(failed)?;
@@ -287,29 +302,28 @@ pub struct RunLock {
 /// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first line that is not one.
 pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
     let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
-    read_lines(path, &file).map(|line| Ok(line?.0)).collect()
+    read_lines(path, &file).map(|(line, _)| line).collect()
 }
 
 /// The whole lines of a metrics file, each with the length of the file up to its end.
 fn read_lines<'a>(
     path: &'a Path,
     file: &'a File,
-) -> impl Iterator<Item = Result<(UpdateStats, u64), RunDirError>> + use<'a> {
+) -> impl Iterator<Item = (Result<UpdateStats, RunDirError>, u64)> + use<'a> {
     let (mut reader, mut text, mut end, mut number) = (BufReader::new(file), Vec::new(), 0, 0);
     std::iter::from_fn(move || {
         text.clear();
         match reader.read_until(b'\n', &mut text) {
-            Err(source) => return Some(Err(RunDirError::Read { path: path.into(), source })),
+            Err(source) => return Some((Err(RunDirError::Read { path: path.into(), source }), end)),
             Ok(_) if text.last() != Some(&b'\n') => return None,
             Ok(len) => end += len as u64,
         }
         number += 1;
-        let stats = serde_json::from_slice(&text).map(|stats| (stats, end));
-        let metrics = |error: serde_json::Error| {
+        let stats = serde_json::from_slice(&text).map_err(|error| {
             let reason = error.to_string();
             RunDirError::Metrics { path: path.into(), line: number, reason }
-        };
-        Some(stats.map_err(metrics))
+        });
+        Some((stats, end))
     })
 }
 

@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let agent = open(args).map_err(Failure::Usage)?;
+    let agent = open(args).map_err(Failure::refused)?;
     let mut memory = None;
     for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
         let line = line.map_err(Failure::run)?;
@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         let called = || format!("line {number}");
         let observation = read(&line, &agent).with_context(called).map_err(Failure::Usage)?;
-        let decision = agent.decide(&observation, &[], memory.as_deref()).with_context(called).map_err(Failure::Run)?;
+        let decision = agent.decide(&observation, &[], memory.as_deref()).with_context(called).map_err(Failure::of)?;
         print_line(answer(&decision, &agent))?;
         // Whoever asks may wait for it.
         std::io::stdout().flush().map_err(Failure::run)?;

@@ -42,6 +42,9 @@ enum What {
 struct TrainArgs {
     #[command(flatten)]
     settings: Settings,
+    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    #[arg(long)]
+    ignore_memory: bool,
     /// How many times; the median counts
     #[arg(long, value_name = "N", default_value = "3")]
     repeat: NonZeroUsize,
@@ -71,7 +74,7 @@ fn prepare(args: &TrainArgs) -> Result<Bench> {
     let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
-    refuse_what_does_not_fit(&args.settings, &config, false)?;
+    refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     Ok(Bench { config, preset, device, pool })
 }

@@ -62,7 +62,7 @@ impl FromStr for At {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let agent = load(args).map_err(Failure::Usage)?;
+    let agent = load(args).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(agent.config.seed);
     let device = &agent.device.device;
     let evaluation = evaluate(&agent.policy, agent.envs, seed, args.stochastic, device).map_err(Failure::of)?;

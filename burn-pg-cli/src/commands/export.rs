@@ -32,7 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     check_target(&args.run_dir, &args.out).map_err(Failure::Usage)?;
-    let bytes = prepare(args).map_err(Failure::Usage)?;
+    let bytes = prepare(args).map_err(Failure::refused)?;
     export::write(&bytes, &args.out, args.force).map_err(Failure::usage)?;
     print_line(format_args!("{} bytes of {} in {}", bytes.len(), args.format, args.out.display()))
 }
@@ -54,10 +54,14 @@ fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
         Some(folder) => folder,
         None => bail!("{} is not a file", out.display()),
     };
-    let own = ["config.toml", "metrics.jsonl", "policy.safetensors", "normalizer.json", "summary.json"];
+    let own = [".lock", "config.toml", "metrics.jsonl", "policy.safetensors", "normalizer.json", "summary.json"];
     let name_is_own = out.file_name().is_some_and(|name| own.iter().any(|own| *own == name));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if name_is_own && same(folder, run_dir) {
+    let within = |inner: &Path, outer: PathBuf| match (inner.canonicalize(), outer.canonicalize()) {
+        (Ok(inner), Ok(outer)) => inner.starts_with(outer),
+        _ => false,
+    };
+    if (name_is_own && same(folder, run_dir)) || within(folder, run_dir.join("checkpoints")) {
         bail!("{} belongs to the run itself; choose another name", out.display());
     }
     Ok(())

@@ -38,8 +38,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Refuses a run that takes more memory than there is, unless the user insists.
-pub fn refuse_what_does_not_fit(settings: &Settings, config: &CheckedConfig, is_evaluated: bool) -> Result<()> {
-    if settings.ignore_memory {
+pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evaluated: bool) -> Result<()> {
+    if insists {
         return Ok(());
     }
     let spec = envs::spec(&config.env)?;

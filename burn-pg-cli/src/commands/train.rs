@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail};
 use burn_pg::{
@@ -51,6 +51,9 @@ pub struct Args {
     /// With --resume: go on from the checkpoint of this update
     #[arg(long, value_name = "UPDATE")]
     at: Option<u64>,
+    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    #[arg(long)]
+    ignore_memory: bool,
     /// Print the summary as one JSON object on the last line of stdout, and nothing else there
     #[arg(long)]
     json: bool,
@@ -64,7 +67,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => resume(args, RunDir::open(path)),
         None => begin(args),
     };
-    let outcome = run.map_err(Failure::Usage)?.execute(args.quiet)?;
+    let outcome = run.map_err(Failure::refused)?.execute(args.quiet)?;
     match (args.json, args.quiet) {
         (true, _) => print_line(outcome.summary()),
         (false, false) => print_line(outcome),
@@ -95,7 +98,7 @@ fn begin(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
-    refuse_what_does_not_fit(&args.settings, &config, true)?;
+    refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
     let trainer = configured(&config, &device.device)?;
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
@@ -139,26 +142,34 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
         bail!("{} has a policy, and no checkpoint to go on from: it would begin again", dir.path().display());
     }
     let config = match &checkpoint {
-        Some(checkpoint) => checkpoint.config().clone(),
+        // What may be given with --resume is written there, and holds from then on.
+        Some(checkpoint) => match (checkpoint.config().clone(), dir.config()) {
+            (saved, Ok(Config { total_steps, device, threads, .. })) => {
+                Config { total_steps, device, threads, ..saved }
+            }
+            (saved, Err(_)) => saved,
+        },
         None => dir.config()?,
     };
     let config = args.settings.over(config)?;
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
-    refuse_what_does_not_fit(&args.settings, &config, true)?;
+    refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
     let mut trainer = configured(&config, &device.device)?;
     if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint)?;
     }
     let fresh_envs = make(&config.env, config.eval_episodes)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
-    if args.at.is_some() {
-        checkpoints.go_back(trainer.updates())?;
+    match args.at {
+        Some(update) => checkpoints.go_back(update)?,
+        None if trainer.updates() > 0 => checkpoints.set_aside_after(trainer.updates())?,
+        None => {}
     }
     let (metrics, lines) = dir.metrics_after(trainer.updates())?;
     let expected = trainer.updates() - trainer.faults();
     if lines != expected {
-        tell(format_args!("warning: metrics.jsonl has {lines} of the {expected} lines up to there"));
+        tell(format_args!("warning: metrics.jsonl has {lines} whole lines of {expected} up to there"));
     }
     dir.write_config(&config)?;
     if !args.quiet {
@@ -204,8 +215,17 @@ impl Run {
         let Self { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock } = self;
         pool.install(|| {
             let (progress, saved) = (Progress::new(trainer.horizon(), quiet), trainer.updates());
-            let session =
-                Session { config: &config, device: &device.device, dir: &dir, metrics, interrupt, progress, saved };
+            let saved_at = Instant::now();
+            let session = Session {
+                config: &config,
+                device: &device.device,
+                dir: &dir,
+                metrics,
+                interrupt,
+                progress,
+                saved,
+                saved_at,
+            };
             let trainer = session.train(trainer)?;
             let finish = || {
                 let normalizer = trainer.observation_normalizer().cloned();

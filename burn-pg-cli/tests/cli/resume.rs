@@ -177,7 +177,9 @@ fn kill_and_resume(kills: usize) {
         assert!(outcome(&path(&out)) == whole, "{out}");
         let best = |out: &str| fs::read(path(out).join("checkpoints/best.json")).unwrap();
         assert_eq!(best(&out), best("whole"), "{out}");
-        let unfinished = |path: &Path| path.extension().is_some_and(|end| end == "tmp" || end == "old");
+        let unfinished = |path: &Path| {
+            path.extension().and_then(OsStr::to_str).is_some_and(|end| end == "old" || end.starts_with("tmp"))
+        };
         assert!(!content(&path(&out)).into_keys().any(|path| unfinished(&path)), "{out}");
         ended += 1;
     }
@@ -264,6 +266,27 @@ fn damaged_checkpoints_are_named_and_passed_over() {
                     says; it is passed over\n";
     assert_eq!(text(&output.stderr), expected);
     assert!(outcome(&path("a")) == before);
+    // It is put aside, and the run has come there again.
+    let updates = || burn_pg::run_dir::RunDir::open(&path("a")).checkpoints().updates().unwrap();
+    assert!(path("a/checkpoints/update-000000060.damaged").is_dir());
+    assert_eq!(updates().last(), Some(&60));
+    // What is damaged does not count as one of the last.
+    damage("update-000000060");
+    damage("update-000000059");
+    let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "1e9"]);
+    wait_for(&path("a/checkpoints/update-000000061"));
+    send("-INT", &child);
+    child.wait_with_output().unwrap();
+    assert!(*updates().last().unwrap() >= 61, "{:?}", updates());
+    success(&burn_pg(folder.path(), ["eval", "a", "--at", &updates().last().unwrap().to_string(), "--episodes", "1"]));
+    // What is known of the best may be damaged: it is found out again.
+    fs::write(path("a/checkpoints/best.json"), "{\"upd").unwrap();
+    let (first, steps) = (updates()[0].to_string(), (64 * updates().last().unwrap()).to_string());
+    let resume = ["train", "--resume", "a", "--at", &first, "--quiet", "--total-steps", &steps];
+    let output = burn_pg(folder.path(), resume);
+    success(&output);
+    assert_eq!(text(&output.stderr), "");
+    assert!(burn_pg::run_dir::RunDir::open(&path("a")).checkpoints().best().unwrap().is_some());
     // The last three, and the best.
     let updates = burn_pg::run_dir::RunDir::open(&path("a")).checkpoints().updates().unwrap();
     for update in &updates {
@@ -279,13 +302,15 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     );
     let count = updates.len();
     assert_eq!(error, [format!("error: none of the {count} checkpoints in a/checkpoints can be loaded")]);
-    // A line of the metrics that is no line is not passed over: what is true of the rest?
+    // A line of the metrics that is no line stays, and is told.
     success(&burn_pg(folder.path(), run_into("b")));
     let lines = fs::read_to_string(path("b/metrics.jsonl")).unwrap();
-    fs::write(path("b/metrics.jsonl"), lines.replacen("\"update\":3,", "\"update\":,", 1)).unwrap();
+    let spoilt = lines.replacen("\"update\":3,", "\"update\":,", 1);
+    fs::write(path("b/metrics.jsonl"), &spoilt).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).starts_with("error: line 3 of b/metrics.jsonl is not valid: "));
+    success(&output);
+    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
+    assert_eq!(fs::read_to_string(path("b/metrics.jsonl")).unwrap(), spoilt);
     // One after the checkpoint goes anyway, as what a crash leaves may be.
     let damaged = lines.replacen("\"update\":59,", "\0\0\0", 1);
     fs::write(path("b/metrics.jsonl"), damaged).unwrap();
@@ -298,7 +323,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     fs::write(path("b/metrics.jsonl"), rest).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     success(&output);
-    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 of the 60 lines up to there\n");
+    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
 }
 
 #[test]
@@ -335,6 +360,55 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
         assert!(text(&output.stderr).starts_with(expected), "{arguments:?}: {}", text(&output.stderr));
     }
     assert!(content(folder.path()) == before, "nothing was touched");
+}
+
+#[test]
+fn what_is_given_with_resume_holds_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), long_run_into("a", "64").chain(["--set", "checkpoint.interval=1000"])));
+    let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "4096"]);
+    thread::sleep(Duration::from_millis(60));
+    send("-KILL", &child);
+    child.wait_with_output().unwrap();
+    // (Or it was killed before it had begun.)
+    let config = fs::read_to_string(folder.path().join("a/config.toml")).unwrap();
+    let expected = if config.contains("total_steps = 4096") { 4096 } else { 64 };
+    let summary = json(&burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--json"]));
+    assert_eq!(summary["env_steps"], expected);
+}
+
+#[test]
+fn a_folder_in_which_nothing_was_begun_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("a");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join(".lock"), "").unwrap();
+    let held = fs::File::open(run.join(".lock")).unwrap();
+    held.lock().unwrap();
+    let output = burn_pg(folder.path(), long_run_into("a", "64"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("error: a is already used"), "{}", text(&output.stderr));
+    drop(held);
+    success(&burn_pg(folder.path(), long_run_into("a", "64")));
+}
+
+#[test]
+fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = ["--set", "checkpoint.interval=7", "faults.limit=2", "optimiser.beta_1=0.5"];
+    success(&burn_pg(folder.path(), long_run_into("a", "64").chain(parts)));
+    let config = fs::read_to_string(folder.path().join("a/config.toml")).unwrap();
+    for line in ["interval = 7", "keep = 3", "eval_episodes = 1", "limit = 2", "beta_1 = 0.5", "epsilon = 0.00001"] {
+        assert!(config.lines().any(|other| other == line), "{line}: {config}");
+    }
+    for (part, message) in [
+        ("gamma.x=1", "error: --set gamma.x: `gamma` is 0.99, which has no parts"),
+        ("checkpoint.intervall=1", "error: `checkpoint` = "),
+    ] {
+        let output = burn_pg(folder.path(), long_run_into("b", "64").chain(["--set", part]));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).starts_with(message), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -150,13 +150,22 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a folder a name that nothing reads.
+pub(super) fn set_aside(path: &Path) -> io::Result<()> {
+    let aside = with_suffix(path, ".damaged");
+    remove_if_there(&aside)?;
+    fs::rename(path, aside)?;
+    sync_folder(path)
+}
+
 /// The folder that `name` is, or is what a crash has left of.
 pub(super) fn meant(name: &str) -> &str {
     name.strip_suffix(UNFINISHED).or(name.strip_suffix(REPLACED)).unwrap_or(name)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

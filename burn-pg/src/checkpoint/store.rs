@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, CheckpointError, folder};
-use crate::durable::{sync_folder, write_atomically};
+use crate::durable::{clear_away_leftovers, sync_folder, write_atomically};
 
 /// The checkpoints of a run: a folder of folders `update-000001200`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl Checkpoints {
         let prepared = || {
             fs::create_dir_all(&self.path)?;
             sync_folder(&self.path)?;
+            clear_away_leftovers(&self.path.join(BEST))?;
             for entry in fs::read_dir(&self.path)? {
                 let name = entry?.file_name();
                 if let Some(update) = name.to_str().map(folder::meant).and_then(update_of) {
@@ -114,13 +115,40 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
-        if self.best()?.is_some_and(|best| best.update > update) {
-            let path = self.path.join(BEST);
-            fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
-        }
+        self.forget_best_after(update)?;
         // The last one first, so that there is no hole at any time.
         let updates = self.updates()?;
         self.remove(updates.iter().rev().filter(|&&other| other > update))
+    }
+
+    /// Puts the checkpoints of later updates aside, as `update-000001200.damaged`: a run that passes over them will come to those
+    /// updates again.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
+    pub fn set_aside_after(&self, update: u64) -> Result<(), CheckpointError> {
+        self.forget_best_after(update)?;
+        for later in self.updates()?.into_iter().filter(|&other| other > update) {
+            let path = self.path_of(later);
+            folder::set_aside(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn forget_best_after(&self, update: u64) -> Result<(), CheckpointError> {
+        if self.best_if_known()?.is_some_and(|best| best.update > update) {
+            let path = self.path.join(BEST);
+            fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// [`best`](Self::best), or none if what is written of it is damaged.
+    fn best_if_known(&self) -> Result<Option<Best>, CheckpointError> {
+        match self.best() {
+            Err(CheckpointError::Damaged { .. }) => Ok(None),
+            best => best,
+        }
     }
 
     fn remove<'a>(&self, updates: impl Iterator<Item = &'a u64>) -> Result<(), CheckpointError> {
@@ -176,12 +204,13 @@ impl Checkpoints {
         best.map_err(|error| CheckpointError::Damaged { path, reason: error.to_string() })
     }
 
-    /// Notes how the policy of an update did. Is it the best so far (or as good as it, and later)?
+    /// Notes how the policy of an update did. Is it the best so far (or as good as it, and later; or nothing legible is known of
+    /// the best)?
     ///
     /// # Errors
     /// [`CheckpointError`]: what is known of the best cannot be read or written.
     pub fn note(&self, evaluated: Best) -> Result<bool, CheckpointError> {
-        let beaten = self.best()?.is_some_and(|best| best.return_mean > evaluated.return_mean);
+        let beaten = self.best_if_known()?.is_some_and(|best| best.return_mean > evaluated.return_mean);
         if beaten || evaluated.return_mean.is_nan() {
             return Ok(false);
         }

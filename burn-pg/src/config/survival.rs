@@ -9,8 +9,9 @@ use crate::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointSpec {
-    /// Updates from one checkpoint to the next; 0 for none in between. Default 200.
-    pub interval: u64,
+    /// Updates from one checkpoint to the next; 0 for none in between. Default: none, a checkpoint every ten seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u64>,
     /// Checkpoints kept, the last ones, at least 1; the best is kept besides. Default 2.
     pub keep: usize,
     /// Episodes that each checkpoint is evaluated over, to tell which is the best, at most 1,048,576; 0 for no evaluation. Default
@@ -20,7 +21,7 @@ pub struct CheckpointSpec {
 
 impl Default for CheckpointSpec {
     fn default() -> Self {
-        Self { interval: 200, keep: 2, eval_episodes: 0 }
+        Self { interval: None, keep: 2, eval_episodes: 0 }
     }
 }
 

@@ -1,6 +1,9 @@
 //! From the first update of a process to its last, with all that is kept on the way.
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Error, Result};
 use burn_pg::{
@@ -27,7 +30,12 @@ pub struct Session<'a> {
     pub progress: Progress,
     /// The update of the last checkpoint, or 0.
     pub saved: u64,
+    /// When it was saved, or the process began.
+    pub saved_at: Instant,
 }
+
+/// From one checkpoint to the next, if the configuration does not say.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// Trains to the end, or until it is interrupted; shows and records each update, and saves checkpoints and the policy.
@@ -75,8 +83,11 @@ impl Session<'_> {
     fn keep(&mut self, trainer: &Trainer<MlpActorCritic>, stats: &UpdateStats) -> Result<()> {
         self.progress.show(stats);
         self.metrics.write(stats)?;
-        let interval = self.config.checkpoint.interval;
-        match interval > 0 && stats.update - self.saved >= interval {
+        let is_due = match self.config.checkpoint.interval {
+            None => self.saved_at.elapsed() >= BETWEEN_CHECKPOINTS,
+            Some(interval) => interval > 0 && stats.update - self.saved >= interval,
+        };
+        match is_due {
             true => self.save_checkpoint(trainer),
             false => Ok(()),
         }
@@ -87,7 +98,7 @@ impl Session<'_> {
         self.metrics.sync()?;
         let checkpoints = self.dir.checkpoints();
         checkpoints.save(&trainer.checkpoint()?)?;
-        self.saved = trainer.updates();
+        (self.saved, self.saved_at) = (trainer.updates(), Instant::now());
         self.note_how_good(trainer)?;
         // What should be gone does no harm.
         if let Err(error) = checkpoints.prune(self.config.checkpoint.keep) {
