@@ -167,7 +167,7 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
         None => {}
     }
     let (metrics, lines) = dir.metrics_after(trainer.updates())?;
-    let expected = trainer.updates() - trainer.faults();
+    let expected = trainer.updates().saturating_sub(trainer.faults());
     if lines != expected {
         tell(format_args!("warning: metrics.jsonl has {lines} whole lines of {expected} up to there"));
     }
