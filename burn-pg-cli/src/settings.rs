@@ -5,7 +5,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use burn_pg::{CheckedConfig, Config, DeviceChoice, config::Algo, envs, run_dir};
+use burn_pg::{
+    CheckedConfig, Config, DeviceChoice,
+    config::Algo,
+    device::{self, OpenDevice},
+    envs, run_dir,
+};
 use clap::Args;
 use toml::{Table, Value};
 
@@ -49,6 +54,13 @@ pub struct Resolved {
     pub config: CheckedConfig,
     /// The preset, with the configuration file that overrides it if there is one.
     pub preset: String,
+}
+
+/// The device that a configuration asks for, and the configuration with that one in place of `auto`.
+pub fn with_open_device(config: &CheckedConfig) -> Result<(CheckedConfig, OpenDevice)> {
+    let device = device::open(config.device)?;
+    let config = Config { device: DeviceChoice::Backend(device.backend), ..(**config).clone() }.validate()?;
+    Ok((config, device))
 }
 
 impl Settings {

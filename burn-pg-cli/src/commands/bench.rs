@@ -4,9 +4,9 @@ use std::{fmt, num::NonZeroUsize, ops::ControlFlow};
 
 use anyhow::Result;
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, UpdateStats,
+    CheckedConfig, UpdateStats,
     algorithm::configured,
-    device::{self, OpenDevice},
+    device::OpenDevice,
     profile::{Phase, Profile, profiled},
 };
 use clap::Subcommand;
@@ -16,7 +16,7 @@ use crate::{
     commands::plan::refuse_what_does_not_fit,
     failure::Failure,
     output::print_line,
-    settings::{Resolved, Settings},
+    settings::{Resolved, Settings, with_open_device},
 };
 
 /// What is measured if nothing else is asked for.
@@ -72,8 +72,7 @@ struct Bench {
 
 fn prepare(args: &TrainArgs) -> Result<Bench> {
     let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
-    let device = device::open(config.device)?;
-    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     Ok(Bench { config, preset, device, pool })

@@ -6,11 +6,11 @@ use std::{fmt, path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail};
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, Evaluation, Trainer,
+    CheckedConfig, Config, Evaluation, Trainer,
     algorithm::{configured, evaluation_envs},
     burn::module::Module,
     checkpoint::{Checkpoint, CheckpointError, Checkpoints},
-    device::{self, OpenDevice},
+    device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
     policy::MlpActorCritic,
@@ -24,7 +24,7 @@ use crate::{
     interrupt::Interrupt,
     output::{print_line, tell},
     progress::Progress,
-    settings::{Resolved, Settings},
+    settings::{Resolved, Settings, with_open_device},
 };
 use session::Session;
 
@@ -96,8 +96,7 @@ fn begin(args: &Args) -> Result<Run> {
         bail!("--at needs --resume");
     }
     let Resolved { config, preset } = args.settings.resolve()?;
-    let device = device::open(config.device)?;
-    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
     let trainer = configured(&config, &device.device)?;
     let fresh_envs = make(&config.env, config.eval_episodes)?;
@@ -152,8 +151,7 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
         None => dir.config()?,
     };
     let config = args.settings.over(config)?;
-    let device = device::open(config.device)?;
-    let config = Config { device: DeviceChoice::Backend(device.backend), ..(*config).clone() }.validate()?;
+    let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
     let mut trainer = configured(&config, &device.device)?;
     if let Some(checkpoint) = checkpoint {
