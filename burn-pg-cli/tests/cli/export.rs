@@ -1,0 +1,163 @@
+//! Policies that leave, come in, and act.
+
+use std::{fs, path::Path, process::Output};
+
+use serde_json::Value;
+
+use super::{burn_pg, command, content, json, refused, small, success, text};
+
+/// Trains a blink in `folder`, into `run`.
+fn trained(folder: &Path, more: &[&str]) {
+    success(&burn_pg(folder, small(&[&["--out", "run", "--quiet"], more].concat())));
+}
+
+#[test]
+fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    trained(run, &["--set", "normalize_observations=true"]);
+    for format in ["onnx", "safetensors"] {
+        let out = format!("policy.{format}");
+        let said = burn_pg(run, ["export", "run", "--format", format, "--out", &out]);
+        let bytes = fs::metadata(run.join(&out)).unwrap().len();
+        assert_eq!(success(&said), format!("{bytes} bytes of {format} in {out}\n"));
+    }
+    let exported = fs::read(run.join("policy.onnx")).unwrap();
+    let again = ["export", "run", "--format", "onnx", "--out", "policy.onnx"];
+    let refused = burn_pg(run, again);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("policy.onnx exists already"), "{}", text(&refused.stderr));
+    fs::write(run.join("policy.onnx"), "something else").unwrap();
+    success(&burn_pg(run, again.into_iter().chain(["--force"])));
+    assert_eq!(fs::read(run.join("policy.onnx")).unwrap(), exported);
+
+    let before = content(run);
+    for own in ["run/policy.safetensors", "./run/../run/config.toml"] {
+        let refused = burn_pg(run, ["export", "run", "--format", "safetensors", "--force", "--out", own]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("belongs to the run itself"), "{}", text(&refused.stderr));
+    }
+    let nowhere = burn_pg(run, ["export", "run", "--format", "onnx", "--out", "nowhere/policy.onnx"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(text(&nowhere.stderr).contains("nowhere/policy.onnx cannot be written"), "{}", text(&nowhere.stderr));
+    assert_eq!(content(run), before);
+
+    let answers = |input: &str| acted(run, input);
+    let output = answers("[0, 0, 0, 0]\n\n[1e6, -1e6, 0.5, 1e-40]\n");
+    let lines: Vec<Value> = success(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let logits: Vec<f64> = line["logits"].as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap()).collect();
+        assert_eq!(line["action"].as_u64().unwrap(), u64::from(logits[1] > logits[0]));
+        assert!(line["value"].is_number());
+    }
+    for (input, message) in [
+        ("[0, 0, 0]", "line 1: 3 numbers, but an observation of CartPole-v1 has 4"),
+        ("[0, 0, 0, 0]\n[0, 0, 1e39, 0]", "line 2: 1000000000000000000000000000000000000000 is too large"),
+        ("{}", "line 1: not a JSON array of numbers"),
+    ] {
+        let output = answers(input);
+        assert_eq!(output.status.code(), Some(2), "{input}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+}
+
+/// What `burn-pg act run` answers to `input`.
+fn acted(folder: &Path, input: &str) -> Output {
+    fs::write(folder.join("input"), input).unwrap();
+    let input = fs::File::open(folder.join("input")).unwrap();
+    command(folder, ["act", "run", "--device", "flex"]).stdin(input).output().unwrap()
+}
+
+#[test]
+fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--set", r#"recurrence={cell="gru",size=4}"#]);
+    let line = "[0.5, -0.5, 0.1, 0.2]\n";
+    let output = acted(folder.path(), &format!("{line}{line}\n{line}{line}"));
+    let lines: Vec<&str> = success(&output).lines().collect();
+    assert_ne!(lines[0], lines[1], "the second step remembers the first");
+    assert_eq!(lines[..2], lines[2..], "an empty line begins an episode");
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused() {
+    refused(&["export", "nowhere", "--format", "onnx", "--out", "policy.onnx"], &["nowhere", "cannot be read"]);
+    refused(
+        &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
+        &["unknown format `onix` (did you mean `onnx`?)"],
+    );
+    refused(&["act", "nowhere"], &["cannot be read"]);
+}
+
+/// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.
+fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
+    let linear = |name: &str, inputs: usize, outputs: usize| {
+        [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
+    };
+    let layers = [
+        linear("mlp_extractor.policy_net.0", observed, 2),
+        linear("mlp_extractor.value_net.0", observed, 2),
+        linear("action_net", 2, outputs),
+        linear("value_net", 2, 1),
+    ];
+    // The format: the length of the header, a JSON header, and the numbers.
+    let (mut header, mut numbers) = (serde_json::Map::new(), Vec::<u8>::new());
+    for (name, shape) in layers.into_iter().flatten() {
+        let begin = numbers.len();
+        let count = shape.iter().product::<usize>();
+        numbers.extend((0..count).flat_map(|i| (0.1 * i as f32 - 0.3).to_le_bytes()));
+        let offsets = [begin, numbers.len()];
+        header.insert(name, serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": offsets }));
+    }
+    let header = serde_json::to_string(&header).unwrap();
+    let length = u64::try_from(header.len()).unwrap().to_le_bytes();
+    fs::write(path, [&length[..], header.as_bytes(), &numbers[..]].concat()).unwrap();
+}
+
+#[test]
+fn an_imported_policy_is_a_run_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    save_state_dict(&path.join("sb3.safetensors"), 4, 2);
+    let statistics = r#"{"moments":{"mean":[0,0,0,0],"variance":[1,1,1,4],"count":10},"clip":10}"#;
+    fs::write(path.join("statistics.json"), statistics).unwrap();
+    let import = ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out"];
+    let with = |more: &[&'static str]| burn_pg(path, import.iter().chain(more));
+    assert_eq!(success(&with(&["run"])), "CartPole-v1, hidden layers [2], in run\n");
+    assert_eq!(json(&burn_pg(path, ["eval", "run", "--episodes", "3", "--json"]))["eval_episodes"], 3);
+    success(&burn_pg(path, ["export", "run", "--format", "onnx", "--out", "policy.onnx"]));
+
+    let value = |of: &Output| serde_json::from_str::<Value>(success(of)).unwrap()["value"].as_f64().unwrap();
+    let plain = value(&acted(path, "[0.1, 0.2, 0.3, 0.8]"));
+    success(&with(&["other", "--activation", "relu"]));
+    fs::rename(path.join("run"), path.join("plain")).unwrap();
+    fs::rename(path.join("other"), path.join("run")).unwrap();
+    let rectified = value(&acted(path, "[0.1, 0.2, 0.3, 0.8]"));
+    assert_ne!(plain, rectified);
+    fs::remove_dir_all(path.join("run")).unwrap();
+    success(&with(&["run", "--normalizer", "statistics.json"]));
+    let normalized = value(&acted(path, "[0.1, 0.2, 0.3, 1.6]"));
+    assert!((normalized - plain).abs() < 1e-6, "{normalized} {plain}");
+
+    // What is refused leaves nothing behind.
+    fs::write(path.join("of_three.json"), statistics.replace("[0,0,0,0]", "[0,0,0]")).unwrap();
+    let before = content(path);
+    for (arguments, message) in [
+        (vec!["import", "sb3.safetensors", "--env", "Acrobot-v1", "--out", "new"], "must be F32[2, 6] for Acrobot-v1"),
+        (vec!["import", "sb3.safetensors", "--env", "Pendulum-v1", "--out", "new"], "missing [log_std]"),
+        (vec!["import", "sb3.safetensors", "--env", "CartPole", "--out", "new"], "did you mean `CartPole-v1`"),
+        (vec!["import", "sb3.zip", "--env", "CartPole-v1", "--out", "new"], "sb3.zip cannot be read"),
+        (vec!["import", "statistics.json", "--env", "CartPole-v1", "--out", "new"], "not a valid safetensors file"),
+        (vec!["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "run"], "run is already used"),
+        (
+            vec!["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "new", "--normalizer", "of_three.json"],
+            "its statistics are of other environments",
+        ),
+    ] {
+        let output = burn_pg(path, &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(message), "`{message}` is missing in: {}", text(&output.stderr));
+        assert_eq!(content(path), before, "{arguments:?}");
+    }
+}

@@ -1,0 +1,62 @@
+//! What a run would take, and what is refused for it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{burn_pg, text};
+
+/// Too much for any machine: activations of a terabyte.
+const HUGE: [&str; 6] = ["--preset", "ppo-cleanrl", "--device", "flex", "--set", "hidden_sizes=[4096, 4096]"];
+
+#[test]
+fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--preset", "ppo-cleanrl", "--device", "flex"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    for part in ["parameters ", "gradients ", "optimiser state ", "rollout buffer ", "activations ", "snapshots "] {
+        assert_eq!(shown.lines().filter(|line| line.starts_with(part)).count(), 1, "{part}: {shown}");
+    }
+    assert!(shown.starts_with("CartPole-v1, ppo (preset ppo-cleanrl), device flex\n"), "{shown}");
+    assert!(shown.contains("   the peak\n"), "{shown}");
+
+    let plan = ["plan", "CartPole-v1", "--set", "num_envs=524288", "--total-steps", "1e9", "--json"];
+    let output = burn_pg(folder.path(), plan.into_iter().chain(HUGE));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let plan: Value = serde_json::from_str(text(&output.stdout)).unwrap();
+    // 2 networks with 2 layers of 4096, one quarter of 2^26 samples, 4 bytes.
+    let activations = 2 * 2 * 4096 * (1_u64 << 24) * 4;
+    assert!(plan["parts"]["activations"].as_u64().unwrap() > activations, "{plan}");
+    let phases = plan["phases"].as_array().unwrap();
+    let largest = phases.iter().map(|phase| phase["bytes"].as_u64().unwrap()).max();
+    assert_eq!(plan["bytes"].as_u64(), largest);
+    for phase in phases {
+        let parts: u64 = phase["parts"].as_object().unwrap().values().map(|bytes| bytes.as_u64().unwrap()).sum();
+        assert_eq!(phase["bytes"].as_u64(), Some(parts));
+    }
+    assert_eq!(plan["fits"].as_bool(), cfg!(target_os = "linux").then_some(false), "{plan}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_does_not_fit_is_refused_with_what_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--set", "num_envs=524288", "--total-steps", "1e9"];
+    for command in [["train", "CartPole-v1"].as_slice(), &["bench", "train", "CartPole-v1"]] {
+        let output = burn_pg(folder.path(), command.iter().copied().chain(settings).chain(HUGE));
+        assert_eq!(output.status.code(), Some(2));
+        let error = text(&output.stderr);
+        for part in [
+            " are available",
+            "activations ",
+            "`num_envs` (524288)",
+            "`hidden_sizes` ([4096, 4096])",
+            "--ignore-memory",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is written");
+}
