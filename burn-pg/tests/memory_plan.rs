@@ -4,7 +4,7 @@
 //! would be counted on the wrong side.
 #![cfg(feature = "flex")]
 
-use std::{env, path::Path, process::Command};
+use std::{env, ffi::OsStr, process::Command};
 
 use burn::tensor::Device;
 use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs};
@@ -12,6 +12,8 @@ use rayon::ThreadPoolBuilder;
 
 /// Names the shape that a process measures.
 const SHAPE: &str = "BURN_PG_MEASURED_SHAPE";
+/// How many updates it goes through.
+const UPDATES: &str = "BURN_PG_MEASURED_UPDATES";
 /// Set if activations are to be computed again in the backward pass. Then there is one step only: new weights would not have
 /// the strategy of the old ones.
 const CHECKPOINTING: &str = "BURN_PG_MEASURED_CHECKPOINTING";
@@ -20,10 +22,11 @@ const CHECKPOINTING: &str = "BURN_PG_MEASURED_CHECKPOINTING";
 const CHECKPOINT: &str = "BURN_PG_MEASURED_CHECKPOINT";
 
 /// Name and settings.
-const SHAPES: [(&str, &str); 16] = [
+const SHAPES: [(&str, &str); 17] = [
     ("ppo, 8 x 128", ""),
     ("ppo, 2048 x 128", "num_envs = 2048\nnum_minibatches = 8"),
     ("ppo, 2048 x 128, parts of 4096", "num_envs = 2048\nnum_minibatches = 8\nmicro_batch_size = 4096"),
+    ("ppo, 64 x 128, parts of 1000", "num_envs = 64\nmicro_batch_size = 1000"),
     ("ppo, 256 x 256", "hidden_sizes = [256, 256]"),
     ("ppo, 256 x 256, 256 x 128", "hidden_sizes = [256, 256]\nnum_envs = 256"),
     ("ppo, 1024 x 1024", "hidden_sizes = [1024, 1024]\noptimiser = { kind = 'sgd' }"),
@@ -37,6 +40,16 @@ const SHAPES: [(&str, &str); 16] = [
     ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
     ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
     ("nine layers", "hidden_sizes = [32, 32, 32, 32, 32, 32, 32, 32]\nnum_envs = 64"),
+];
+
+/// Those of whole episodes: name, updates until the episodes are as long as they can be, and settings besides.
+const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
+    ("reinforce, 64 x 500, after learning", 20, "num_envs = 64\nlearning_rate = 0.01"),
+    ("reinforce, Pendulum, 8 x 200", 3, "env = 'Pendulum-v1'"),
+    ("reinforce, Pendulum, 64 x 200", 3, "env = 'Pendulum-v1'\nnum_envs = 64"),
+    ("reinforce, Pendulum, GRU", 3, "env = 'Pendulum-v1'\nrecurrence = { cell = 'gru', size = 32 }"),
+    ("reinforce, MountainCar, normalised", 3, "env = 'MountainCar-v0'\nnum_envs = 32\nnormalize_observations = true"),
+    ("reinforce, Acrobot, 256 x 256", 3, "env = 'Acrobot-v1'\nhidden_sizes = [256, 256]"),
 ];
 
 /// As the memory plan promises.
@@ -65,20 +78,11 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
     counted.bytes_max
 }
 
-/// [`measured`] in a process of its own.
-fn measured_apart(settings: &str, checkpointing: Option<bool>) -> u64 {
-    measured_with(settings, checkpointing, None)
-}
-
-fn measured_with(settings: &str, checkpointing: Option<bool>, checkpoint: Option<&Path>) -> u64 {
+/// [`measured`] in a process of its own, with these variables besides.
+fn measured_apart<'a>(settings: &str, updates: usize, more: impl IntoIterator<Item = (&'a str, &'a OsStr)>) -> u64 {
     let mut process = Command::new(env::current_exe().unwrap());
-    process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]).env(SHAPE, settings);
-    if let Some(checkpointing) = checkpointing {
-        process.env(CHECKPOINTING, checkpointing.to_string());
-    }
-    if let Some(path) = checkpoint {
-        process.env(CHECKPOINT, path);
-    }
+    process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]);
+    process.env(SHAPE, settings).env(UPDATES, updates.to_string()).envs(more);
     let output = process.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text).parse().unwrap()
@@ -86,11 +90,14 @@ fn measured_with(settings: &str, checkpointing: Option<bool>, checkpoint: Option
 
 #[test]
 fn plans_are_near_what_is_measured() {
+    let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
+    let whole = |settings| format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{settings}");
+    let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
     let mut far = Vec::new();
-    for (name, settings) in SHAPES {
-        let config = config(settings);
+    for (name, updates, settings) in shapes {
+        let config = config(&settings);
         let planned = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap()).peak().total().0;
-        let measured = measured_apart(settings, None);
+        let measured = measured_apart(&settings, updates, []);
         let ratio = planned as f64 / measured as f64;
         println!("| {name} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
         if (ratio - 1.0).abs() > TOLERANCE {
@@ -112,7 +119,7 @@ fn checkpoints_are_planned_for() {
         let plan = MemoryPlan::of(&config, &spec).with_checkpoints(&config, &spec);
         println!("the peak is the phase `{}`", plan.peak().name);
         let (planned, path) = (plan.peak().total().0, folder.path().join("checkpoint"));
-        let measured = measured_with(settings, None, Some(&path));
+        let measured = measured_apart(settings, 3, [(CHECKPOINT, path.as_os_str())]);
         let ratio = planned as f64 / measured as f64;
         println!("with a checkpoint, {settings:?}: {planned} {measured} {:+.1} %", 100.0 * (ratio - 1.0));
         assert!((ratio - 1.0).abs() < TOLERANCE, "{settings}: {planned} {measured}");
@@ -125,7 +132,8 @@ fn kernels_take_less_than_checkpointing_would() {
     let once = "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nactivation = 'relu'\nnum_envs = 64";
     for hidden in ["[64, 64]", "[256, 256]"] {
         let settings = format!("{once}\nhidden_sizes = {hidden}");
-        let (kernels, again) = (measured_apart(&settings, Some(false)), measured_apart(&settings, Some(true)));
+        let [kernels, again] =
+            ["false", "true"].map(|again| measured_apart(&settings, 1, [(CHECKPOINTING, OsStr::new(again))]));
         println!("{hidden}: kernels {kernels}, checkpointing {again}");
         assert!(kernels < again, "{hidden}: {kernels}, {again}");
     }
@@ -136,10 +144,10 @@ fn kernels_take_less_than_checkpointing_would() {
 fn measures_the_shape_that_it_is_told() {
     let Ok(settings) = env::var(SHAPE) else { return };
     let device = Device::flex();
-    let (device, updates) = match env::var(CHECKPOINTING).as_deref() {
-        Err(_) => (device, 3),
-        Ok("true") => (device.autodiff().gradient_checkpointing(), 1),
-        Ok(_) => (device, 1),
+    let device = match env::var(CHECKPOINTING).as_deref() {
+        Ok("true") => device.autodiff().gradient_checkpointing(),
+        _ => device,
     };
+    let updates = env::var(UPDATES).unwrap().parse().unwrap();
     println!("\nmeasured: {}", measured(&config(&settings), &device, updates));
 }

@@ -112,13 +112,6 @@ impl Networks {
         Bytes::floats(runs.map(Run::outputs).fold(0, u64::saturating_add)) * of_each * rows
     }
 
-    /// The part of it that is the actor's, without what it shares with the critic.
-    pub fn pooled_by_actor(&self, rows: u64) -> Bytes {
-        let mut own = self.runs.iter().filter(|run| self.is_kernel(run) && !run.activate_last);
-        let of_each = if self.activation == Activation::Silu { 2 } else { 1 };
-        Bytes::floats(own.next().map_or(0, Run::outputs)) * of_each * rows
-    }
-
     /// What the forward pass keeps for the backward pass besides, `steps` being those of a sequence.
     pub fn kept(&self, rows: u64, steps: u64) -> Bytes {
         let runs = self.runs.iter().map(|run| match self.is_kernel(run) {
@@ -168,12 +161,6 @@ impl Networks {
     /// Are all of them kernels?
     pub fn are_kernels(&self) -> bool {
         self.features == 0 && self.cells.is_empty() && self.runs.iter().all(|run| self.is_kernel(run))
-    }
-
-    /// Arrays that threads keep of one pass.
-    pub fn arrays(&self) -> u64 {
-        let of_each = if self.activation == Activation::Silu { 2 } else { 1 };
-        self.runs.iter().filter(|run| self.is_kernel(run)).map(|run| of_each * (run.sizes.len() as u64 - 1)).sum()
     }
 
     fn is_kernel(&self, run: &Run) -> bool {

@@ -18,8 +18,6 @@ const BASE: Bytes = Bytes(24 << 10);
 const PRODUCTS: Bytes = Bytes(512 << 10);
 /// The metrics of one step: eight numbers on the device, in tensors of their own and then in one.
 const METRICS: Bytes = Bytes(600);
-/// Arrays that a thread keeps for the next kernels: see `kernel/host/pool.rs`.
-const POOLED_ARRAYS: u64 = 64;
 
 /// Everything that the phases are put together from.
 pub(super) struct Counted {
@@ -106,20 +104,15 @@ impl Counted {
         ])
     }
 
-    /// What threads keep of the kernels before.
+    /// What threads keep of the kernels before: as much as was ever in use at once (`kernel/host/pool.rs`).
     fn pooled(&self) -> Bytes {
-        let Self { networks, minibatch, micro_batch, .. } = self;
-        if self.samples.is_whole_episodes() {
-            // Each rollout has another length.
-            return networks.pooled(*minibatch) * POOLED_ARRAYS.div_ceil(networks.arrays().max(1));
-        }
-        let lasting = networks.pooled(*micro_batch) + networks.pooled(minibatch % micro_batch);
-        match self.algo {
+        let of_step = match self.algo {
             // The step of the policy is on all samples. Neither loss depends on both networks, and the graph of what a loss does
             // not depend on is freed in a later backward pass: until then it is there a second time.
-            Algo::Trpo => lasting + networks.pooled_by_actor(*micro_batch) + networks.pooled(self.samples.rows) * 2,
-            _ => lasting,
-        }
+            Algo::Trpo => self.networks.pooled(self.samples.rows) * 2,
+            _ => Bytes(0),
+        };
+        of_step + self.networks.pooled(self.micro_batch)
     }
 
     fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {

@@ -177,11 +177,6 @@ impl Samples {
         Bytes(whole) * self.rows + Bytes(of_units) * self.rows.div_ceil(self.unit)
     }
 
-    /// Are rollouts as long as their episodes?
-    pub fn is_whole_episodes(&self) -> bool {
-        self.whole_episodes
-    }
-
     /// Does the policy remember?
     pub fn remembers(&self) -> bool {
         self.memory_len > 0

@@ -1,27 +1,77 @@
 //! Memory for arrays of sizes that come again and again.
 
-use std::{cell::RefCell, mem, ops::Deref, thread::LocalKey};
+use std::{
+    cell::RefCell,
+    mem,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::LocalKey,
+};
 
 /// Most arrays that a thread keeps.
 const KEPT: usize = 64;
 
-/// Arrays that wait for their next use.
-pub(crate) type Pool<T> = RefCell<Vec<Vec<T>>>;
+/// Arrays of a thread that wait for their next use. Together with those in use they are never more than were in use at once
+/// at some time: sizes that do not come again make room for those that do.
+#[derive(Debug)]
+pub(crate) struct Pool<T> {
+    /// The one that has waited longest is the first.
+    waiting: Vec<Vec<T>>,
+    /// Numbers in arrays of this thread that are in use, on whichever thread.
+    in_use: Arc<AtomicUsize>,
+    /// The most that these ever were.
+    most: usize,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { waiting: Vec::new(), in_use: Arc::default(), most: 0 }
+    }
+}
+
+impl<T> Pool<T> {
+    /// An array of `len` numbers that are left over, if one waits. It is counted as one in use either way.
+    fn take(&mut self, len: usize) -> Option<Vec<T>> {
+        let in_use = self.in_use.fetch_add(len, Ordering::Relaxed) + len;
+        self.most = self.most.max(in_use);
+        if let Some(place) = self.waiting.iter().rposition(|array| array.len() == len) {
+            return Some(self.waiting.remove(place));
+        }
+        let mut too_many = (self.waiting.iter().map(Vec::len).sum::<usize>() + in_use).saturating_sub(self.most);
+        self.waiting.retain(|array| {
+            let stays = too_many == 0;
+            too_many = too_many.saturating_sub(array.len());
+            stays
+        });
+        None
+    }
+
+    /// An array that is not in use any more.
+    fn put(&mut self, array: Vec<T>) {
+        if self.waiting.len() == KEPT {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(array);
+    }
+}
 
 /// Types that there is a pool for.
 pub(crate) trait Pooled: Sized + 'static {
     /// That of this thread.
-    fn pool() -> &'static LocalKey<Pool<Self>>;
+    fn pool() -> &'static LocalKey<RefCell<Pool<Self>>>;
 }
 
 macro_rules! pooled {
     ($type:ty, $pool:ident) => {
         thread_local! {
-            static $pool: Pool<$type> = const { RefCell::new(Vec::new()) };
+            static $pool: RefCell<Pool<$type>> = RefCell::default();
         }
 
         impl Pooled for $type {
-            fn pool() -> &'static LocalKey<Pool<Self>> {
+            fn pool() -> &'static LocalKey<RefCell<Pool<Self>>> {
                 &$pool
             }
         }
@@ -31,23 +81,24 @@ macro_rules! pooled {
 pooled!(f32, SINGLE);
 pooled!(f64, DOUBLE);
 
-/// An array with memory from the pool of the thread that made it, to that of the one that drops it. Neither pays for memory
-/// that is new to the process, or in the cache of another processor.
+/// An array with memory from the pool of the thread that made it, to which it goes back if it is dropped there. That thread
+/// does not pay for memory that is new to the process, or in the cache of another processor.
 #[derive(Debug)]
-pub(crate) struct Array<T: Pooled>(Vec<T>);
+pub(crate) struct Array<T: Pooled> {
+    numbers: Vec<T>,
+    /// What the pool counts.
+    in_use: Arc<AtomicUsize>,
+}
 
 impl<T: Pooled + Copy> Array<T> {
     /// Of `len` numbers that are left over from anything.
     pub fn left_over(len: usize, any: T) -> Self {
-        let kept = T::pool().with_borrow_mut(|pool| {
-            let place = pool.iter().rposition(|array| array.len() == len)?;
-            Some(pool.remove(place))
-        });
-        Self(kept.unwrap_or_else(|| vec![any; len]))
+        let (kept, in_use) = T::pool().with_borrow_mut(|pool| (pool.take(len), Arc::clone(&pool.in_use)));
+        Self { numbers: kept.unwrap_or_else(|| vec![any; len]), in_use }
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.0
+        &mut self.numbers
     }
 }
 
@@ -55,24 +106,22 @@ impl<T: Pooled> Deref for Array<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
+        &self.numbers
     }
 }
 
 impl<T: Pooled> Drop for Array<T> {
     fn drop(&mut self) {
-        let array = mem::take(&mut self.0);
+        self.in_use.fetch_sub(self.numbers.len(), Ordering::Relaxed);
+        if self.numbers.is_empty() {
+            return;
+        }
         // At the end of a thread there is no pool any more, and no need for one.
         let _ = T::pool().try_with(|pool| {
             let mut pool = pool.borrow_mut();
-            if array.is_empty() {
-                return;
+            if Arc::ptr_eq(&pool.in_use, &self.in_use) {
+                pool.put(mem::take(&mut self.numbers));
             }
-            // Sizes that do not come again make room for those that do.
-            if pool.len() == KEPT {
-                pool.remove(0);
-            }
-            pool.push(array);
         });
     }
 }
@@ -91,5 +140,38 @@ mod tests {
         let other = Array::left_over(999, 3.0_f32);
         let again = Array::left_over(1000, 3.0_f32);
         assert_eq!((again.as_ptr(), again[0], other[0]), (place, 2.0, 3.0));
+    }
+
+    /// Numbers that wait on this thread, and those in use.
+    fn counted() -> [usize; 2] {
+        f64::pool()
+            .with_borrow(|pool| [pool.waiting.iter().map(Vec::len).sum::<usize>(), pool.in_use.load(Ordering::Relaxed)])
+    }
+
+    #[test]
+    fn sizes_that_do_not_come_again_are_not_hoarded() {
+        let mut most = 0;
+        for len in (1..200).chain((1..200).rev()) {
+            let both = [Array::left_over(len, 0.0_f64), Array::left_over(3 * len, 0.0)];
+            most = most.max(4 * len);
+            let [waiting, in_use] = counted();
+            assert!(in_use == 4 * len && waiting + in_use <= most, "{waiting} beside {in_use}");
+            drop(both);
+        }
+        let [waiting, in_use] = counted();
+        assert!(in_use == 0 && waiting <= most);
+    }
+
+    #[test]
+    fn arrays_that_another_thread_drops_are_not_kept_by_it() {
+        let array = Array::left_over(500, 0.0_f64);
+        assert_eq!(counted(), [0, 500]);
+        std::thread::spawn(move || {
+            drop(array);
+            assert_eq!(counted(), [0, 0]);
+        })
+        .join()
+        .unwrap();
+        assert_eq!(counted(), [0, 0]);
     }
 }
