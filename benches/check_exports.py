@@ -6,9 +6,15 @@ trains small policies of every kind with the binary, exports them to both format
 the binary on 10,000 observations each, extremes among them. Then it saves policies of Stable-Baselines3, imports them, and
 compares `model.predict` and the values on 1,000 observations. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
 and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
+
+    python benches/check_exports.py target/release/burn-pg --record burn-pg/tests/recorded/exports
+
+writes five such policies, their exports, and what onnxruntime and PyTorch made of 10,000 observations, for the tests to hold
+policies and exports against. To be done again when exports change.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +25,8 @@ import onnx
 import onnxruntime
 import torch
 from exported_policy import ExportedPolicy
+from pathlib import Path
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
 BINARY = sys.argv[1]
@@ -55,6 +63,16 @@ CASES = [
     ("GRU", "Pendulum-v1", "ppo", [*PPO, NORMAL, 'recurrence={cell="gru",size=16}']),
     ("LSTM", "CartPole-v1", "ppo", [*PPO, 'recurrence={cell="lstm",size=16}']),
     ("LSTM, shared", "CartPole-v1", "ppo", [*PPO, NORMAL, "shared_layers=true", 'recurrence={cell="lstm",size=16}']),
+]
+
+SMALL = "hidden_sizes=[24,16]"
+# The same, of those that are recorded. The name is that of a folder.
+RECORDED = [
+    ("discrete", "CartPole-v1", "ppo", [*PPO, SMALL]),
+    ("discrete-normalised", "Acrobot-v1", "ppo", [*PPO, SMALL, NORMAL, "activation=silu", "shared_layers=true"]),
+    ("clipped", "MountainCarContinuous-v0", "ppo", [*PPO, SMALL, "activation=relu"]),
+    ("squashed-normalised", "Pendulum-v1", "ppo", [*PPO, SMALL, NORMAL, "exploration={squash=true}"]),
+    ("lstm", "CartPole-v1", "ppo", [*PPO, SMALL, NORMAL, 'recurrence={cell="lstm",size=8}']),
 ]
 
 
@@ -135,8 +153,9 @@ def max_of(arrays):
 def compare(ours, theirs, uncertain={}):
     """The largest difference of each output, relative to the larger of 1 and the largest number of its row: a small number
     that is the sum of large ones has their rounding errors. Actions of which there are finitely many have to be the same
-    where the logits leave no doubt. Rows whose outputs single precision does not determine to the tolerance are counted
-    apart, and there the difference is measured in units of what is uncertain."""
+    where the logits leave no doubt; how many differ in all is counted too. Rows whose outputs other than actions single
+    precision does not determine to the tolerance are counted apart, and there the difference is measured in units of what is
+    uncertain."""
     found = {}
     for name in ours.keys() & theirs.keys():
         expected, got = ours[name], theirs[name]
@@ -147,11 +166,13 @@ def compare(ours, theirs, uncertain={}):
             clear = top[:, -1] - top[:, -2] > 2 * TOLERANCE * scale
             found["actions that differ"] = int((expected != got)[clear].sum())
             found["in doubt"] = int((~clear).sum())
+            found["of these differ"] = int((expected != got)[~clear].sum())
             continue
         scale = np.abs(expected).reshape(len(expected), -1).max(1)
         difference = np.abs(expected - got).reshape(len(expected), -1).max(1) / np.maximum(1, scale)
         assert np.isfinite(difference).all(), name
         unclear = uncertain.get(name, 0 * scale) > TOLERANCE * np.maximum(1, scale)
+        unclear &= name != "action"
         found[name] = float(difference[~unclear].max())
         if unclear.any():
             ratio = difference[unclear] * np.maximum(1, scale[unclear]) / uncertain[name][unclear]
@@ -176,32 +197,58 @@ def report(what, found):
     return bad
 
 
+def train_and_export(run, env, algo, settings):
+    preset = {"ppo": "ppo-cleanrl"}.get(algo, algo)
+    options = ["--algo", algo, "--preset", preset, "--device", "flex", "--quiet", "--out", run]
+    subprocess.run([BINARY, "train", env, *options, "--set", *SHORT, *settings], check=True)
+    for kind in ("onnx", "safetensors"):
+        export = [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"]
+        subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
+
+
+def record(folder):
+    """Folders of a run, its exports, and outputs; and the observations that all of them share, of which each environment takes
+    as many numbers as it has."""
+    folder = Path(folder)
+    rows = observations("Acrobot-v1", ROWS, np.random.default_rng(0))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_arrays({"observation": rows}, folder / "observations.safetensors")
+    for i, (name, env, algo, settings) in enumerate(RECORDED):
+        target, episode = folder / name, EPISODE if "recurrence" in str(settings) else None
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        with tempfile.TemporaryDirectory() as temporary:
+            run = f"{temporary}/run"
+            train_and_export(run, env, algo, settings)
+            for file in ("config.toml", "policy.safetensors", "normalizer.json"):
+                if Path(run, file).exists():
+                    shutil.copy(Path(run, file), target)
+            for kind in ("onnx", "safetensors"):
+                shutil.copy(f"{run}.{kind}", target / f"exported.{kind}")
+        seen = rows[:, : gymnasium.make(env).observation_space.shape[0]]
+        outputs = {
+            "onnxruntime": run_onnx(str(target / "exported.onnx"), seen, episode),
+            "pytorch": run_torch(target / "exported.safetensors", seen, episode),
+        }
+        if NORMAL not in settings:
+            outputs["uncertain"] = conditions(target / "exported.safetensors", seen, np.random.default_rng(i))
+        arrays = {
+            f"{program}.{output}": array.astype(np.uint8 if array.dtype == np.int64 else np.float32)
+            for program, found in outputs.items()
+            for output, array in found.items()
+            # Deviations are numbers of the policy itself, and the memory shows in what comes of it.
+            if output not in ("log_std", "memory_out") and (program, output) != ("uncertain", "action")
+        }
+        save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target / "outputs.safetensors")
+    versions = {"onnxruntime": onnxruntime.__version__, "pytorch": torch.__version__}
+    (folder / "versions.json").write_text(json.dumps(versions) + "\n")
+
+
 def exports(folder):
     failed = False
     for i, (name, env, algo, settings) in enumerate(CASES):
         run = f"{folder}/{i}"
-        preset = {"ppo": "ppo-cleanrl"}.get(algo, algo)
-        options = [
-            "--algo",
-            algo,
-            "--preset",
-            preset,
-            "--device",
-            "flex",
-            "--quiet",
-            "--out",
-            run,
-            "--set",
-            *SHORT,
-            *settings,
-        ]
-        subprocess.run([BINARY, "train", env, *options], check=True)
-        for kind in ("onnx", "safetensors"):
-            subprocess.run(
-                [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+        train_and_export(run, env, algo, settings)
         rows = observations(env, ROWS, np.random.default_rng(i))
         episode = EPISODE if "recurrence" in str(settings) else None
         ours = act(run, rows, episode)
@@ -282,6 +329,8 @@ def imports(folder):
 
 
 if __name__ == "__main__":
+    if sys.argv[2:3] == ["--record"]:
+        sys.exit(record(sys.argv[3]))
     with tempfile.TemporaryDirectory() as temporary:
         outcomes = [exports(temporary), imports(temporary)]
     sys.exit(any(outcomes))
