@@ -9,6 +9,8 @@ use burn_pg_envs::{
 use crate::{
     Error,
     algorithm::evaluation_envs,
+    checkpoint::Checkpoint,
+    config::CheckedConfig,
     distribution::Distribution,
     policy::{ActorCritic, HostWorkspace, Kind, MlpActorCritic, Observation, Prediction, Sequences},
     readback::read,
@@ -97,7 +99,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// The agent of a run directory, on `device`.
+    /// The agent that the run of a directory has come to, on `device`.
     ///
     /// # Errors
     /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`], if its files cannot be
@@ -105,13 +107,45 @@ impl Agent {
     pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
         let config = dir.config()?.validate()?;
         let normalizer = config.normalize_observations.then(|| dir.normalizer()).transpose()?;
+        let load = |policy| Ok(weights::load(policy, &dir.policy_path())?);
+        Self::assemble(&config, normalizer, device, load)
+    }
+
+    /// The agent of a checkpoint, on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`], if its parts do not belong together.
+    pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
+        let config = checkpoint.config().clone().validate()?;
+        let normalizer = checkpoint.observation_normalizer().cloned();
+        Self::assemble(&config, normalizer, device, |policy| Ok(checkpoint.load_policy(policy)?))
+    }
+
+    fn assemble(
+        config: &CheckedConfig,
+        normalizer: Option<ObservationNormalizer>,
+        device: &Device,
+        load: impl FnOnce(MlpActorCritic) -> Result<MlpActorCritic, Error>,
+    ) -> Result<Self, Error> {
         let raw = make(&config.env, 1)?;
         let (spec, masked) = (raw.spec().clone(), !raw.batch().action_masks.is_empty());
         // These refuse what does not belong together, and know what the policy sees and does.
-        let envs = evaluation_envs(raw, &config, normalizer.clone())?;
+        let envs = evaluation_envs(raw, config, normalizer.clone())?;
         // Every weight is replaced by the saved one, so it does not matter which stream draws them.
         let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), &mut EnvRng::new(0), device)?;
-        Self::new(weights::load(policy, &dir.policy_path())?, spec, normalizer, masked)
+        Self::new(load(policy)?, spec, normalizer, masked)
+    }
+
+    /// The policy itself, from normalised observations to distributions.
+    #[must_use]
+    pub fn policy(&self) -> &MlpActorCritic {
+        &self.policy
+    }
+
+    /// What observations are normalised with, if they are.
+    #[must_use]
+    pub fn normalizer(&self) -> Option<&ObservationNormalizer> {
+        self.normalizer.as_ref()
     }
 
     /// The specification of its environment.

@@ -233,6 +233,21 @@ impl RunDir {
         self.write("summary.json", format!("{summary:#}\n").as_bytes())
     }
 
+    /// Removes what says how the run has ended, the policy and the outcome, for it goes on. Its checkpoints stay.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn forget_the_end(&self) -> Result<(), RunDirError> {
+        for name in ["summary.json", "policy.safetensors", "normalizer.json"] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|source| RunDirError::Write { path, source })?,
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the settings of the run.
     ///
     /// # Errors

@@ -1,19 +1,15 @@
 //! `burn-pg act`
 
-use std::{
-    io::{BufRead, Write},
-    path::PathBuf,
-};
+use std::io::{BufRead, Write};
 
 use anyhow::{Context, Result, bail};
 use burn_pg::{
     Agent, Decision, DeviceChoice, device,
     envs::{ActionBuffer, Space},
-    run_dir::RunDir,
 };
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 
 /// Read observations from stdin, and print what the agent of a run directory does in each
 ///
@@ -23,8 +19,8 @@ use crate::{failure::Failure, output::print_line};
 /// next one.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directory that `burn-pg train` or `burn-pg import` has written
-    run_dir: PathBuf,
+    #[command(flatten)]
+    agent: AgentArgs,
     /// Where the networks run [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
@@ -52,7 +48,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn open(args: &Args) -> Result<Agent> {
     let device = device::open(args.device)?;
-    Ok(Agent::open(&RunDir::open(&args.run_dir), &device.device)?)
+    Ok(args.agent.open(&device.device)?.1)
 }
 
 #[allow(clippy::cast_possible_truncation)] // observations are single precision

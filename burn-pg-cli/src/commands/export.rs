@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn_pg::{
-    Agent, DeviceChoice, device,
+    DeviceChoice, device,
     export::{self, ExportError, Format},
-    run_dir::RunDir,
 };
 
-use crate::{failure::Failure, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 
 /// Export the agent of a run directory to a file that other programs run or load
 ///
@@ -17,8 +16,8 @@ use crate::{failure::Failure, output::print_line};
 /// continuous actions, are in it. docs/export.md lists inputs, outputs and names.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directory that `burn-pg train` or `burn-pg import` has written
-    run_dir: PathBuf,
+    #[command(flatten)]
+    agent: AgentArgs,
     /// `onnx`, a graph that runs; or `safetensors`, weights in PyTorch's layout
     #[arg(long)]
     format: Format,
@@ -31,7 +30,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    check_target(&args.run_dir, &args.out).map_err(Failure::Usage)?;
+    check_target(&args.agent.run_dir, &args.out).map_err(Failure::Usage)?;
     let bytes = prepare(args).map_err(Failure::refused)?;
     export::write(&bytes, &args.out, args.force).map_err(Failure::usage)?;
     print_line(format_args!("{} bytes of {} in {}", bytes.len(), args.format, args.out.display()))
@@ -43,7 +42,7 @@ fn prepare(args: &Args) -> Result<Vec<u8>> {
     }
     // Weights come out the same from any device.
     let device = device::open(DeviceChoice::Auto)?;
-    let agent = Agent::open(&RunDir::open(&args.run_dir), &device.device)?;
+    let (_, agent) = args.agent.open(&device.device)?;
     Ok(export::bytes(&agent, args.format)?)
 }
 

@@ -1,6 +1,7 @@
-//! One file a verb.
+//! One file a verb, and what several of them share.
 
 pub mod act;
+pub mod agent;
 pub mod bench;
 pub mod devices;
 pub mod env_trace;

@@ -64,10 +64,10 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let run = match &args.resume {
-        Some(path) => resume(args, RunDir::open(path)),
-        None => begin(args),
+        Some(path) => resume(args, RunDir::open(path))?,
+        None => begin(args).map_err(Failure::refused)?,
     };
-    let outcome = run.map_err(Failure::refused)?.execute(args.quiet)?;
+    let outcome = run.execute(args.quiet)?;
     match (args.json, args.quiet) {
         (true, _) => print_line(outcome.summary()),
         (false, false) => print_line(outcome),
@@ -75,14 +75,37 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Everything that a run needs, checked and ready.
-struct Run {
+/// What a run is made of, checked and ready.
+struct Parts {
     config: CheckedConfig,
     device: OpenDevice,
     trainer: Trainer<MlpActorCritic>,
     /// To play the evaluation in.
     fresh_envs: Box<dyn VectorEnv>,
     pool: rayon::ThreadPool,
+}
+
+impl Parts {
+    /// Touches nothing.
+    fn of(config: &CheckedConfig, ignore_memory: bool) -> Result<Self> {
+        let (config, device) = with_open_device(config)?;
+        refuse_what_does_not_fit(ignore_memory, &config, true)?;
+        let trainer = configured(&config, &device.device)?;
+        let fresh_envs = make(&config.env, config.eval_episodes)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+        Ok(Self { config, device, trainer, fresh_envs, pool })
+    }
+
+    /// Tells what is trained, and after `how` where.
+    fn announce(&self, preset: &str, how: fmt::Arguments) {
+        let Config { env, algo, seed, .. } = &*self.config;
+        tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", self.device.backend));
+    }
+}
+
+/// The same, with a place of its own.
+struct Run {
+    parts: Parts,
     dir: RunDir,
     metrics: MetricsFile,
     interrupt: Interrupt,
@@ -96,11 +119,8 @@ fn begin(args: &Args) -> Result<Run> {
         bail!("--at needs --resume");
     }
     let Resolved { config, preset } = args.settings.resolve()?;
-    let (config, device) = with_open_device(&config)?;
-    refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
-    let trainer = configured(&config, &device.device)?;
-    let fresh_envs = make(&config.env, config.eval_episodes)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+    let parts = Parts::of(&config, args.ignore_memory)?;
+    let config = &parts.config;
     let dir = match &args.out {
         Some(path) => RunDir::create(path)?,
         None => {
@@ -109,23 +129,24 @@ fn begin(args: &Args) -> Result<Run> {
         }
     };
     let lock = dir.lock()?;
-    dir.write_config(&config)?;
+    dir.write_config(config)?;
     dir.checkpoints().prepare()?;
     let (metrics, _) = dir.metrics_after(0)?;
     if !args.quiet {
-        let Config { env, algo, seed, .. } = &*config;
-        tell(format_args!(
-            "{env}, {algo} ({preset}), device {}, seed {seed}, run directory {}",
-            device.backend,
-            dir.path().display()
-        ));
+        parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
     }
     let interrupt = Interrupt::install()?;
-    Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
+    Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
 }
 
 /// An earlier run, from one of its checkpoints; from the start, if it has come to none.
-fn resume(args: &Args, dir: RunDir) -> Result<Run> {
+fn resume(args: &Args, dir: RunDir) -> Result<Run, Failure> {
+    let (parts, lock) = earlier(args, &dir).map_err(Failure::refused)?;
+    go_on(args, parts, dir, lock).map_err(Failure::of)
+}
+
+/// What an earlier run is made of, as it was at a checkpoint. Nothing of the run is changed.
+fn earlier(args: &Args, dir: &RunDir) -> Result<(Parts, RunLock)> {
     let checkpoints = dir.checkpoints();
     // Nothing is touched in a folder that is none.
     if !dir.path().is_dir() {
@@ -150,15 +171,16 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
         },
         None => dir.config()?,
     };
-    let config = args.settings.over(config)?;
-    let (config, device) = with_open_device(&config)?;
-    refuse_what_does_not_fit(args.ignore_memory, &config, true)?;
-    let mut trainer = configured(&config, &device.device)?;
+    let mut parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
     if let Some(checkpoint) = checkpoint {
-        trainer.restore(checkpoint)?;
+        parts.trainer.restore(checkpoint)?;
     }
-    let fresh_envs = make(&config.env, config.eval_episodes)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+    Ok((parts, lock))
+}
+
+/// Brings the directory of a run to the checkpoint that it goes on from.
+fn go_on(args: &Args, parts: Parts, dir: RunDir, lock: RunLock) -> Result<Run> {
+    let (checkpoints, trainer) = (dir.checkpoints(), &parts.trainer);
     match args.at {
         Some(update) => checkpoints.go_back(update)?,
         None if trainer.updates() > 0 => checkpoints.set_aside_after(trainer.updates())?,
@@ -169,19 +191,16 @@ fn resume(args: &Args, dir: RunDir) -> Result<Run> {
     if lines != expected {
         tell(format_args!("warning: metrics.jsonl has {lines} whole lines of {expected} up to there"));
     }
-    dir.write_config(&config)?;
+    if !trainer.is_over() {
+        dir.forget_the_end()?;
+    }
+    dir.write_config(&parts.config)?;
     if !args.quiet {
-        let Config { env, algo, seed, .. } = &*config;
-        tell(format_args!(
-            "{env}, {algo}, device {}, seed {seed}, going on after update {} ({} steps) in {}",
-            device.backend,
-            trainer.updates(),
-            trainer.env_steps(),
-            dir.path().display()
-        ));
+        let (update, steps, path) = (trainer.updates(), trainer.env_steps(), dir.path().display());
+        parts.announce("", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
     let interrupt = Interrupt::install()?;
-    Ok(Run { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock: lock })
+    Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
 }
 
 /// The checkpoint to go on from, if there are any. Those that are damaged are named and passed over.
@@ -210,7 +229,8 @@ fn wanted(args: &Args, checkpoints: &Checkpoints) -> Result<Option<Checkpoint>> 
 impl Run {
     /// Trains and evaluates within the pool, so that stepping environments in parallel does not wake it each time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
-        let Self { config, device, trainer, fresh_envs, pool, dir, metrics, interrupt, _lock } = self;
+        let Self { parts, dir, metrics, interrupt, _lock } = self;
+        let Parts { config, device, trainer, fresh_envs, pool } = parts;
         pool.install(|| {
             let (progress, saved) = (Progress::new(trainer.horizon(), quiet), trainer.updates());
             let saved_at = Instant::now();

@@ -436,6 +436,46 @@ fn a_signal_after_training_ends_the_evaluation_and_loses_nothing() {
 }
 
 #[test]
+fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join("a").join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    let eval = |more: &[&str]| {
+        burn_pg(folder.path(), ["eval", "a", "--episodes", "2", "--json"].into_iter().chain(more.iter().copied()))
+    };
+    let at_the_end = eval(&[]);
+    assert_eq!(text(&at_the_end.stderr), "");
+    assert_eq!(json(&at_the_end), json(&eval(&["--at", "60"])));
+
+    let mut child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "1e9"]);
+    wait_for(&path("checkpoints/update-000000070"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it had come to is not what it is now.
+    for name in ["summary.json", "policy.safetensors", "normalizer.json"] {
+        assert!(!path(name).exists(), "{name}");
+    }
+    let newest = *burn_pg::run_dir::RunDir::open(&path("")).checkpoints().updates().unwrap().last().unwrap();
+    let newest = newest.to_string();
+    let evaluated = eval(&[]);
+    let note = format!("the run has not come to its end; this is its policy after update {newest}\n");
+    assert_eq!(text(&evaluated.stderr), note);
+    assert_eq!(json(&evaluated), json(&eval(&["--at", &newest])));
+
+    let export = |out: &str, more: &[&str]| {
+        let arguments = ["export", "a", "--format", "onnx", "--out", out].into_iter().chain(more.iter().copied());
+        success(&burn_pg(folder.path(), arguments));
+        fs::read(folder.path().join(out)).unwrap()
+    };
+    assert!(export("newest.onnx", &[]) == export("chosen.onnx", &["--at", &newest]));
+    assert!(export("best.onnx", &["--at", "best"]).len() > 1000);
+    let none = burn_pg(folder.path(), ["export", "a", "--at", "3", "--format", "onnx", "--out", "none.onnx"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none.stderr).contains("no checkpoint of update 3"), "{}", text(&none.stderr));
+    success(&burn_pg(folder.path(), ["act", "a", "--at", "best"]));
+}
+
+#[test]
 fn what_is_not_ours_among_the_checkpoints_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("a/checkpoints").join(name);

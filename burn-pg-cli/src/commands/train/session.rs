@@ -2,6 +2,7 @@
 
 use std::{
     ops::ControlFlow,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -147,14 +148,35 @@ impl Session<'_> {
     }
 
     fn how_to_go_on(&self) -> String {
-        format!("burn-pg train --resume {}", quoted(&self.dir.path().to_string_lossy()))
+        format!("burn-pg train --resume {}", quoted(self.dir.path()))
     }
 }
 
 /// As a shell takes it.
-fn quoted(path: &str) -> String {
+fn quoted(path: &Path) -> String {
+    let Some(text) = path.to_str() else { return escaped(path) };
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%\\".contains(letter);
-    if path.chars().all(plain) { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    match text.chars().all(plain) {
+        true => text.into(),
+        // (There, names have no such marks.)
+        false if cfg!(windows) => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// A path that is not text, as bash and zsh take it.
+#[cfg(unix)]
+fn escaped(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@% ".contains(&byte);
+    let escape = |&byte: &u8| if plain(byte) { char::from(byte).into() } else { format!("\\x{byte:02x}") };
+    format!("$'{}'", path.as_os_str().as_bytes().iter().map(escape).collect::<String>())
+}
+
+#[cfg(not(unix))]
+fn escaped(path: &Path) -> String {
+    format!("\"{}\"", path.display())
 }
 
 /// Keeps the policy, and what it needs to see as it saw in training.
@@ -171,6 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(unix)]
     fn a_path_is_quoted_if_a_shell_would_take_it_apart() {
         for (path, told) in [
             ("runs/a-1", "runs/a-1"),
@@ -178,7 +201,19 @@ mod tests {
             ("it's", "'it'\\''s'"),
             ("$HOME", "'$HOME'"),
         ] {
-            assert_eq!(quoted(path), told);
+            assert_eq!(quoted(path.as_ref()), told);
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_that_is_not_text_can_be_pasted() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+        let path = OsStr::from_bytes(b"it's \xff");
+        assert_eq!(quoted(path.as_ref()), "$'it\\x27s \\xff'");
+        let told =
+            std::process::Command::new("bash").args(["-c", &format!("printf %s {}", quoted(path.as_ref()))]).output();
+        assert_eq!(told.unwrap().stdout, b"it's \xff");
     }
 }

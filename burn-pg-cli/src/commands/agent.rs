@@ -1,0 +1,75 @@
+//! The agent that a command is about.
+
+use std::{path::PathBuf, str::FromStr};
+
+use anyhow::{Result, bail};
+use burn_pg::{Agent, CheckedConfig, burn::tensor::Device, checkpoint::Checkpoint, run_dir::RunDir};
+
+use crate::output::tell;
+
+/// A run, and the policy of it that is meant.
+#[derive(clap::Args)]
+pub struct AgentArgs {
+    /// Run directory that `burn-pg train` or `burn-pg import` has written
+    pub run_dir: PathBuf,
+    /// The policy of a checkpoint: that of an update, or the `best` one [default: the policy that the run has come to]
+    #[arg(long, value_name = "UPDATE|best")]
+    at: Option<At>,
+}
+
+/// A checkpoint of a run.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Update(u64),
+    Best,
+}
+
+impl FromStr for At {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "best" => Ok(Self::Best),
+            number => number.parse().map(Self::Update).map_err(|_| "expected the number of an update, or best"),
+        }
+    }
+}
+
+impl AgentArgs {
+    /// The settings of the run, and the agent on `device`.
+    pub fn open(&self, device: &Device) -> Result<(CheckedConfig, Agent)> {
+        let dir = RunDir::open(&self.run_dir);
+        match self.checkpoint(&dir)? {
+            Some(checkpoint) => {
+                Ok((checkpoint.config().clone().validate()?, Agent::of_checkpoint(&checkpoint, device)?))
+            }
+            None => Ok((dir.config()?.validate()?, Agent::open(&dir, device)?)),
+        }
+    }
+
+    /// The checkpoint that is meant; none for the policy at the end.
+    fn checkpoint(&self, dir: &RunDir) -> Result<Option<Checkpoint>> {
+        let checkpoints = dir.checkpoints();
+        let update = match self.at {
+            Some(At::Update(update)) => update,
+            Some(At::Best) => match checkpoints.best()? {
+                Some(best) => best.update,
+                None => bail!("no checkpoint of {} was evaluated (`checkpoint.eval_episodes`)", dir.path().display()),
+            },
+            None if dir.policy_path().exists() => return Ok(None),
+            // The run goes on, or was killed.
+            None => {
+                let Some((checkpoint, damaged)) = checkpoints.newest()? else { return Ok(None) };
+                for error in damaged {
+                    tell(format_args!("warning: {error}; it is passed over"));
+                }
+                tell(format_args!(
+                    "the run has not come to its end; this is its policy after update {}",
+                    checkpoint.updates()
+                ));
+                return Ok(Some(checkpoint));
+            }
+        };
+        Ok(Some(checkpoints.load(update)?))
+    }
+}
