@@ -1,12 +1,50 @@
-//! The names of the settings.
+//! The names of the settings, and those that other programs give to them.
 
+use burn_pg_envs::UnknownName;
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, Visitor, value::Error},
     forward_to_deserialize_any,
 };
 
-use super::Config;
+use super::{Config, ConfigError};
+
+/// Names that other programs give to our keys.
+const ALIASES: [(&str, &str); 33] = [
+    ("adam_epsilon", "optimiser"),
+    ("anneal_learning_rate", "learning_rate"),
+    ("anneal_lr", "learning_rate"),
+    ("batch_size", "num_minibatches"),
+    ("cg_damping", "trust_region"),
+    ("cg_max_steps", "trust_region"),
+    ("clip", "clip_range"),
+    ("clip_coef", "clip_range"),
+    ("clip_range_vf", "clip_value"),
+    ("clip_vloss", "clip_value"),
+    ("ent_coef", "entropy_weight"),
+    ("entropy_coef", "entropy_weight"),
+    ("env_id", "env"),
+    ("lambda", "gae_lambda"),
+    ("log_std_init", "exploration"),
+    ("lr", "learning_rate"),
+    ("max_kl", "trust_region"),
+    ("minibatch_size", "num_minibatches"),
+    ("n_critic_updates", "num_epochs"),
+    ("n_envs", "num_envs"),
+    ("n_epochs", "num_epochs"),
+    ("n_steps", "num_steps"),
+    ("net_arch", "hidden_sizes"),
+    ("norm_adv", "normalize_advantages"),
+    ("normalize", "normalize_observations"),
+    ("optimizer", "optimiser"),
+    ("sde_sample_freq", "exploration"),
+    ("timesteps", "total_steps"),
+    ("total_timesteps", "total_steps"),
+    ("update_epochs", "num_epochs"),
+    ("use_sde", "exploration"),
+    ("value_coef", "value_weight"),
+    ("vf_coef", "value_weight"),
+];
 
 impl Config {
     /// The names of all settings, in the order of the fields: those that a configuration is read from, so that none is
@@ -17,6 +55,22 @@ impl Config {
         // Nothing is read: what comes back is an error.
         let _ = Self::deserialize(&mut names);
         names.0
+    }
+
+    /// Refuses keys that do not exist.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownKey`], with the nearest key there is.
+    pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
+        let Some(key) = table.keys().find(|key| !Self::keys().contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let unknown = UnknownName::new("key", key, Self::keys().iter().copied());
+        Err(match ALIASES.iter().find(|(alias, _)| alias == key) {
+            Some((_, meant)) => unknown.meaning(meant),
+            None => unknown,
+        }
+        .into())
     }
 }
 
@@ -55,6 +109,7 @@ mod tests {
     use super::*;
     use crate::{
         advantage::EstimatorSpec,
+        config::read,
         loss::{LossSpec, TermSpec},
     };
 
@@ -73,5 +128,16 @@ mod tests {
         keys.sort_unstable();
         assert!(written.keys().eq(keys), "{written}");
         assert_eq!(&Config::keys()[..3], ["env", "algo", "seed"]);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_the_nearest() {
+        let error = read("gama = 0.9").unwrap_err().to_string();
+        assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
+        for (alias, key) in ALIASES {
+            assert!(Config::keys().contains(&key), "{key}");
+            let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use burn_pg_envs::{ActionBuffer, EnvBlock, EnvSpec};
 
-use super::{Rollout, collector::check_row};
+use super::{Rollout, finite::check_row};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},

@@ -1,39 +1,30 @@
 //! Runs a policy in a batch of environments.
 
+mod bootstrap;
+mod on_device;
 mod on_host;
 mod saved;
 
 use std::mem;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use burn_pg_envs::{
     ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
 
-pub(crate) use saved::SavedCollector;
-
-use super::{History, Recall, Rollout, SequenceSpec, block::BlockRecord};
+use super::{History, Recall, Rollout, RolloutLength, SequenceSpec, block::BlockRecord};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
     policy::{ActorCritic, Observation, Prediction},
     profile::{Phase, during},
-    readback::read,
     streams,
 };
+use bootstrap::Truncations;
 
 pub(crate) use on_host::default_block_size;
-
-/// Where a rollout ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RolloutLength {
-    /// After so many steps of each environment. Episodes go on from one rollout to the next.
-    Steps(usize),
-    /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes
-    /// while others are still in their first episode are not [`valid`](Rollout::valid).
-    Episodes,
-}
+pub(crate) use saved::SavedCollector;
 
 /// Runs a policy in a batch of environments and records rollouts.
 pub struct Collector {
@@ -205,7 +196,7 @@ impl Collector {
             });
             self.bootstrap(values, &truncations);
         } else {
-            self.play(policy, &mut truncations)?;
+            self.play_on_device(policy, &mut truncations)?;
             self.rollout.valid.resize(self.rollout.len(), true);
             let values = during(Phase::Inference, || self.values_of_unseen(policy, &truncations))?;
             self.bootstrap(values, &truncations);
@@ -224,16 +215,6 @@ impl Collector {
         // An error stays with the environment until it is reset, which the next rollout does.
         let _ = self.envs.restart(env, streams::restart_seed(self.seed, self.restarts));
         self.whole = false;
-    }
-
-    fn play<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
-        match self.length {
-            RolloutLength::Steps(steps) => (0..steps).try_for_each(|_| {
-                during(Phase::Inference, || self.act(policy))?;
-                during(Phase::Environment, || self.step(truncations))
-            }),
-            RolloutLength::Episodes => self.play_episodes(policy, truncations),
-        }
     }
 
     /// Prepares to remember so many numbers of each environment.
@@ -257,159 +238,4 @@ impl Collector {
     fn recall(&mut self) -> &mut Recall {
         self.recall.as_mut().expect("it was made before the first step")
     }
-
-    /// Steps until every environment has ended an episode.
-    fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
-        let mut playing = vec![true; self.rollout.num_envs];
-        while playing.contains(&true) {
-            during(Phase::Inference, || self.act(policy))?;
-            during(Phase::Environment, || self.step(truncations))?;
-            self.rollout.valid.extend_from_slice(&playing);
-            for env in self.envs.batch().ended() {
-                playing[env] = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// Records the current observations, their values, and an action for each.
-    fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
-        let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
-        let observations = &batch.observations;
-        check_observations(observations, num_envs, self.env_steps)?;
-        let recall = self.recall.as_mut().expect("it was made before the first step");
-        let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
-        let prediction = policy.forward(recall.attach(observation, &[]));
-        let Prediction { distribution, values, memory } = prediction;
-        let step = self.rollout.begins.len() / num_envs;
-        if let (Some(history), Some(memory)) = (&mut self.rollout.history, recall.memory())
-            && history.is_joint(step)
-        {
-            let [memory] = read([memory.clone().flatten(0, 1)])?;
-            history.memories.extend_from_slice(&memory);
-        }
-        self.rollout.begins.extend_from_slice(recall.begins());
-        recall.remember(memory);
-        let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
-        self.rollout.observations.extend_from_slice(observations);
-        self.rollout.action_masks.extend_from_slice(&batch.action_masks);
-        self.rollout.values.extend_from_slice(&values);
-        let Rollout { actions, log_probs, .. } = &mut self.rollout;
-        distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
-            let env_steps = self.env_steps;
-            Error::Policy { update: None, env_steps, source }
-        })?;
-        let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
-        self.taken.set(self.rollout.actions.last(numbers));
-        distribution.to_env(&mut self.taken);
-        Ok(())
-    }
-
-    /// Takes the last recorded actions, and records what came of them.
-    fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
-        let Rollout { num_envs, .. } = self.rollout;
-        let first_row = self.rollout.len();
-        let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
-        // If one environment fails, the episodes of others may have ended all the same.
-        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
-            let batch = self.envs.batch();
-            for env in batch.ended() {
-                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
-            }
-        }
-        outcome?;
-        let batch = self.envs.batch();
-        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
-        let rewards = batch.rewards.iter().map(|&reward| reward as f32);
-        self.rollout.rewards.extend(rewards);
-        self.rollout.terminated.extend_from_slice(&batch.terminated);
-        self.rollout.truncated.extend_from_slice(&batch.truncated);
-        let recall = self.recall.as_mut().expect("it was made before the first step");
-        recall.forget(batch.ended());
-        for env in batch.ended() {
-            let width = batch.observations.len() / num_envs;
-            let last = &batch.final_observations[env * width..(env + 1) * width];
-            if !batch.terminated[env] {
-                check_row(last, env, self.env_steps)?;
-                truncations.rows.push(first_row + env);
-                truncations.observations.extend_from_slice(last);
-                truncations.memories.extend(recall.of(env));
-            }
-        }
-        self.env_steps += num_envs as u64;
-        Ok(())
-    }
-
-    /// The observations after the last step, and the final ones of truncated episodes, whose values are not known yet.
-    fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
-        let mut unseen = self.envs.batch().observations.clone();
-        check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
-        unseen.extend_from_slice(&truncations.observations);
-        Ok(unseen)
-    }
-
-    fn values_of_unseen<P: ActorCritic>(
-        &mut self,
-        policy: &P,
-        truncations: &Truncations,
-    ) -> Result<Option<Vec<f32>>, Error> {
-        let rows = self.rollout.num_envs + truncations.rows.len();
-        // The value of a state does not depend on what is possible in it.
-        let unseen = Observation::upload(self.unseen(truncations)?, &[], rows, &self.device);
-        let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
-            return Ok(None);
-        };
-        let [values] = read([values])?;
-        Ok(Some(values))
-    }
-
-    /// Fills in the values of the observations that followed each step, given those of the [`unseen`](Self::unseen) ones.
-    fn bootstrap(&mut self, values: Option<Vec<f32>>, truncations: &Truncations) {
-        let Some(of_unseen) = values else { return };
-        let (last, finals) = of_unseen.split_at(self.rollout.num_envs);
-
-        let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
-        next_values.extend_from_slice(&values[*num_envs..]);
-        next_values.extend_from_slice(last);
-        for (&row, &value) in truncations.rows.iter().zip(finals) {
-            next_values[row] = value;
-        }
-        for (value, &terminated) in next_values.iter_mut().zip(&*terminated) {
-            if terminated {
-                *value = 0.0;
-            }
-        }
-    }
-}
-
-/// Reads the parameters of distributions, and values if there are any, with one synchronisation.
-fn read_with(parameters: Tensor<1>, values: Option<Tensor<1>>) -> Result<(Vec<f32>, Vec<f32>), Error> {
-    match values {
-        None => read([parameters]).map(|[parameters]| (parameters, Vec::new())),
-        Some(values) => read([parameters, values]).map(|[parameters, values]| (parameters, values)),
-    }
-}
-
-/// Refuses observations that are not finite, of shape `[N, D]`.
-pub(crate) fn check_observations(observations: &[f32], num_envs: usize, env_steps: u64) -> Result<(), Error> {
-    let mut rows = observations.chunks_exact(observations.len() / num_envs).enumerate();
-    rows.try_for_each(|(env, row)| check_row(row, env, env_steps))
-}
-
-pub(super) fn check_row(row: &[f32], env: usize, env_steps: u64) -> Result<(), Error> {
-    match row.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(index) => Err(Error::Observation { update: None, env, index, value: row[index], env_steps }),
-    }
-}
-
-/// Episodes that were cut off within a rollout.
-#[derive(Default)]
-struct Truncations {
-    /// Their last rows in the rollout.
-    rows: Vec<usize>,
-    /// Their final observations. Shape `[rows, D]`.
-    observations: Vec<f32>,
-    /// What was remembered before those, if the policy remembers. Shape `[1, M]` each.
-    memories: Vec<Tensor<2>>,
 }

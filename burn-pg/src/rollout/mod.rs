@@ -3,13 +3,17 @@
 mod batch;
 mod block;
 mod collector;
+mod finite;
 mod history;
+mod length;
 mod recall;
 
 pub use batch::Batch;
-pub use collector::{Collector, RolloutLength};
-pub(crate) use collector::{SavedCollector, check_observations, default_block_size};
+pub use collector::Collector;
+pub(crate) use collector::{SavedCollector, default_block_size};
+pub(crate) use finite::check_observations;
 pub use history::{History, SequenceSpec};
+pub use length::RolloutLength;
 pub(crate) use recall::Recall;
 
 use burn_pg_envs::ActionBuffer;

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 use burn_pg_envs::{EnvBlock, WholeBatch};
 use rayon::prelude::*;
 
-use super::{Collector, RolloutLength, Truncations};
+use super::{Collector, bootstrap::Truncations};
 use crate::{
     Error,
     distribution::Distribution,
     policy::HostPolicy,
     profile::{self, Phase, during},
-    rollout::block::{BlockRecord, Failure, Run, ended_within, join},
+    rollout::{
+        RolloutLength,
+        block::{BlockRecord, Failure, Run, ended_within, join},
+    },
 };
 
 /// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's

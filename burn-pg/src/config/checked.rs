@@ -1,0 +1,60 @@
+//! Configurations that can be run, and what follows from them.
+
+mod algorithm;
+mod networks;
+mod ranges;
+mod rollout;
+
+use std::ops::Deref;
+
+use super::{Algo, Config, ConfigError};
+use crate::policy::MlpShape;
+
+/// A configuration in which every setting is in range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedConfig(Config);
+
+impl Deref for CheckedConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl Config {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] there is. Whether the environment exists is found out when it is made.
+    pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
+        self.check_ranges()?;
+        self.check_algorithm()?;
+        self.check_networks()?;
+        self.check_rollout()?;
+        Ok(CheckedConfig(self))
+    }
+}
+
+impl CheckedConfig {
+    /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
+    #[must_use]
+    pub fn has_critic(&self) -> bool {
+        let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
+        // (An estimator that looks at the values of an untrained critic would be refused for want of one.)
+        self.algo != Algo::Reinforce || fitted
+    }
+
+    /// The networks.
+    #[must_use]
+    pub fn mlp_shape(&self) -> MlpShape {
+        MlpShape {
+            hidden_sizes: self.hidden_sizes.clone(),
+            activation: self.activation,
+            shared: self.shared_layers,
+            critic: self.has_critic(),
+            recurrence: self.recurrence.cell(),
+            exploration: self.exploration,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether there can be such networks.
+
+use super::ranges::check;
+use crate::config::{Config, ConfigError};
+
+impl Config {
+    pub(super) fn check_networks(&self) -> Result<(), ConfigError> {
+        let widths = &self.hidden_sizes;
+        let sound = widths.len() <= 64 && widths.iter().all(|width| (1..=4096).contains(width));
+        check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
+
+        let log_std = self.exploration.log_std;
+        check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;
+        if self.exploration.is_ambiguous() {
+            return Err(ConfigError::AmbiguousExploration);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use crate::{
+        config::{Config, ConfigError, read},
+        policy::{Exploration, HeldNoise},
+    };
+
+    #[test]
+    fn layers_that_are_empty_or_enormous_are_refused() {
+        let error = read("hidden_sizes = [64, 0]").unwrap_err().to_string();
+        assert_eq!(error, "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 4096");
+        let error = read("hidden_sizes = [9223372036854775807]").unwrap_err();
+        assert!(matches!(error, ConfigError::OutOfRange { .. }), "{error}");
+    }
+
+    #[test]
+    fn held_noise_is_read_and_refused_beside_deviations_of_the_network() -> Result<(), ConfigError> {
+        let exploration = |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.exploration);
+        assert_eq!(exploration("squash = true")?.sde, None);
+        let sde = exploration("sde = {}")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: None, learn_features: false }));
+        let sde = exploration("sde = { resample_every = 4, learn_features = true }")?.sde;
+        assert_eq!(sde, Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
+        for sde in [Some(HeldNoise::default()), sde] {
+            let config = Config { exploration: Exploration { sde, ..Exploration::default() }, ..Config::default() };
+            assert_eq!(*read(&config.to_toml())?, config);
+        }
+
+        let error = exploration("state_dependent = true, sde = {}").unwrap_err();
+        assert_eq!(error, ConfigError::AmbiguousExploration);
+        for wrong in ["resample_every = 0", "resample_every = -1", "resample = 4", "learn_features = 1"] {
+            let error = exploration(&format!("sde = {{ {wrong} }}")).unwrap_err();
+            assert!(matches!(error, ConfigError::Value(_)), "{error}");
+            assert!(error.to_string().starts_with("`exploration` = "), "{error}");
+        }
+        Ok(())
+    }
+}

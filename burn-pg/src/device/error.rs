@@ -1,0 +1,53 @@
+//! Why a device cannot be had.
+
+use burn_pg_envs::UnknownName;
+
+use super::Backend;
+
+/// Why a device cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// There is no device of that name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
+    /// The backend is not part of this build.
+    #[error(
+        "device `{asked}` is not compiled in; this build has: {}. Build with `--features {asked}` to add it",
+        list(.compiled)
+    )]
+    NotCompiled {
+        /// The backend asked for.
+        asked: Backend,
+        /// The backends that were compiled in.
+        compiled: Vec<Backend>,
+    },
+    /// The backend is there, but no hardware for it.
+    #[error("device `{asked}` finds no adapter on this machine; this build can use: {}", list(.usable))]
+    NoAdapter {
+        /// The backend asked for.
+        asked: Backend,
+        /// The compiled backends that do find an adapter.
+        usable: Vec<Backend>,
+    },
+    /// The adapter is there, but cannot be opened.
+    #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
+    Open {
+        /// The backend asked for.
+        asked: Backend,
+        /// What the driver says.
+        reason: String,
+        /// The other compiled backends that find an adapter.
+        usable: Vec<Backend>,
+    },
+    /// This build has no backend at all.
+    #[error("no backend is compiled in; build with one of the features: {}", list(&Backend::ALL))]
+    NoBackend,
+}
+
+pub(super) fn list(backends: &[Backend]) -> String {
+    if backends.is_empty() {
+        return "none".into();
+    }
+    backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
+}

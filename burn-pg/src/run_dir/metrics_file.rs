@@ -1,0 +1,93 @@
+//! What a run measured, line by line.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::RunDirError;
+use crate::{UpdateStats, durable::sync_folder};
+
+/// `metrics.jsonl`, one line an update.
+#[derive(Debug)]
+pub struct MetricsFile {
+    file: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl MetricsFile {
+    /// Opens the file at `path` to go on after update `update`, as [`RunDir::metrics_after`](super::RunDir::metrics_after) says.
+    pub(super) fn open_after(path: PathBuf, update: u64) -> Result<(Self, u64), RunDirError> {
+        let failed = |source| RunDirError::Write { path: path.clone(), source };
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let (mut kept, mut lines) = (0, 0);
+        for (line, end) in read_lines(&path, &file) {
+            match line {
+                Ok(stats) if stats.update <= update => {
+                    kept = end;
+                    lines += 1;
+                }
+                Ok(_) => break,
+                Err(RunDirError::Metrics { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        file.set_len(kept).map_err(failed)?;
+        // Positions of clones are one.
+        io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
+        sync_folder(&path).map_err(failed)?;
+        Ok((Self { file: BufWriter::new(file), path }, lines))
+    }
+
+    /// Adds a line, and hands it to the operating system: a reader sees whole lines.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
+        serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
+        self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
+    }
+
+    /// Makes the lines durable.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn sync(&mut self) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
+        self.file.get_ref().sync_data().map_err(failed)
+    }
+}
+
+/// Reads `metrics.jsonl`, or what there is of it: a last line that is cut off is left out.
+///
+/// # Errors
+/// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first line that is not one.
+pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
+    let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    read_lines(path, &file).map(|(line, _)| line).collect()
+}
+
+/// The whole lines of a metrics file, each with the length of the file up to its end.
+fn read_lines<'a>(
+    path: &'a Path,
+    file: &'a File,
+) -> impl Iterator<Item = (Result<UpdateStats, RunDirError>, u64)> + use<'a> {
+    let (mut reader, mut text, mut end, mut number) = (BufReader::new(file), Vec::new(), 0, 0);
+    std::iter::from_fn(move || {
+        text.clear();
+        match reader.read_until(b'\n', &mut text) {
+            Err(source) => return Some((Err(RunDirError::Read { path: path.into(), source }), end)),
+            Ok(_) if text.last() != Some(&b'\n') => return None,
+            Ok(len) => end += len as u64,
+        }
+        number += 1;
+        let stats = serde_json::from_slice(&text).map_err(|error| {
+            let reason = error.to_string();
+            RunDirError::Metrics { path: path.into(), line: number, reason }
+        });
+        Some((stats, end))
+    })
+}
