@@ -2,10 +2,11 @@
 
 mod algo;
 mod checked;
+mod checkpointing;
 mod error;
+mod faults;
 mod keys;
 mod recurrence;
-mod survival;
 mod toml;
 
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,10 @@ use crate::{
 
 pub use algo::Algo;
 pub use checked::CheckedConfig;
+pub use checkpointing::CheckpointSpec;
 pub use error::ConfigError;
+pub use faults::{Faults, OnEnvironment, OnNumbers};
 pub use recurrence::{Memory, Nothing, Recurrence};
-pub(crate) use survival::Remedy;
-pub use survival::{CheckpointSpec, Faults, OnEnvironment, OnNumbers};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///

@@ -15,7 +15,7 @@ mod error;
 mod metrics_file;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +27,14 @@ pub use claim::RunLock;
 pub use error::RunDirError;
 pub use metrics_file::{MetricsFile, read_metrics};
 
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const POLICY: &str = "policy.safetensors";
+const NORMALIZER: &str = "normalizer.json";
+const SUMMARY: &str = "summary.json";
+/// Locked by the process that trains.
+const LOCK: &str = ".lock";
+
 /// The directory of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
@@ -34,6 +42,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// The names of its files, beside the folder of its checkpoints.
+    pub const FILES: [&str; 6] = [CONFIG, METRICS, POLICY, NORMALIZER, SUMMARY, LOCK];
+
     /// An existing run. Its files are looked at when they are asked for.
     #[must_use]
     pub fn open(path: &Path) -> Self {
@@ -55,7 +66,7 @@ impl RunDir {
     /// The file of the trained networks.
     #[must_use]
     pub fn policy_path(&self) -> PathBuf {
-        self.path.join("policy.safetensors")
+        self.path.join(POLICY)
     }
 
     /// Writes the resolved settings.
@@ -63,7 +74,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn write_config(&self, config: &Config) -> Result<(), RunDirError> {
-        self.write("config.toml", config.to_toml().as_bytes())
+        self.write(CONFIG, config.to_toml().as_bytes())
     }
 
     /// Writes what observations are normalised with.
@@ -72,8 +83,8 @@ impl RunDir {
     /// [`RunDirError::Write`].
     pub fn write_normalizer(&self, normalizer: &ObservationNormalizer) -> Result<(), RunDirError> {
         let text = serde_json::to_string(normalizer)
-            .map_err(|error| RunDirError::Write { path: self.path.join("normalizer.json"), source: error.into() })?;
-        self.write("normalizer.json", text.as_bytes())
+            .map_err(|error| RunDirError::Write { path: self.path.join(NORMALIZER), source: error.into() })?;
+        self.write(NORMALIZER, text.as_bytes())
     }
 
     /// Reads what observations are normalised with.
@@ -81,7 +92,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
     pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
-        let path = self.path.join("normalizer.json");
+        let path = self.path.join(NORMALIZER);
         let text = fs::read_to_string(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
         serde_json::from_str(&text).map_err(|error| RunDirError::Normalizer { path, reason: error.to_string() })
     }
@@ -91,7 +102,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn write_summary(&self, summary: &serde_json::Value) -> Result<(), RunDirError> {
-        self.write("summary.json", format!("{summary:#}\n").as_bytes())
+        self.write(SUMMARY, format!("{summary:#}\n").as_bytes())
     }
 
     /// Removes what says how the run has ended, the policy and the outcome, for it goes on. Its checkpoints stay.
@@ -99,7 +110,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn forget_the_end(&self) -> Result<(), RunDirError> {
-        for name in ["summary.json", "policy.safetensors", "normalizer.json"] {
+        for name in [SUMMARY, POLICY, NORMALIZER] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -114,7 +125,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
-        let path = self.path.join("config.toml");
+        let path = self.path.join(CONFIG);
         let table = read_config(&path)?;
         if !table.contains_key("env") {
             return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
@@ -128,7 +139,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Write`].
     pub fn metrics_after(&self, update: u64) -> Result<(MetricsFile, u64), RunDirError> {
-        MetricsFile::open_after(self.path.join("metrics.jsonl"), update)
+        MetricsFile::open_after(self.path.join(METRICS), update)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {

@@ -1,5 +1,6 @@
 //! The loop: sample, estimate, climb.
 
+mod remedy;
 mod resume;
 
 use std::{
@@ -18,7 +19,7 @@ use crate::{
     advantage::{AdvantageEstimator, Targets},
     awake::{in_pool, with_threads_awake},
     blame::blame,
-    config::{CheckedConfig, ConfigError, Remedy},
+    config::{CheckedConfig, ConfigError},
     explained_variance,
     kernel::has_kernels,
     learner::Learner,
@@ -31,6 +32,7 @@ use crate::{
     streams,
     trust_region::TrustRegion,
 };
+use remedy::Remedy;
 
 /// The parts that an algorithm is made of.
 pub struct Parts<P> {
@@ -228,7 +230,7 @@ impl<P: ActorCritic> Trainer<P> {
 
     /// Makes ready to go on after an update that failed, if the configuration lets that pass; or gives the error back.
     fn survive(&mut self, error: Error) -> Result<Error, Error> {
-        let Some(remedy) = self.config.faults.remedy(&error) else { return Err(error) };
+        let Some(remedy) = Remedy::of(&error, &self.config.faults) else { return Err(error) };
         let limit = self.config.faults.limit;
         if self.faults >= limit {
             return Err(if limit == 0 { error } else { Error::Faults { limit, source: Box::new(error) } });

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use burn_pg::{
     DeviceChoice, device,
     export::{self, ExportError, Format},
+    run_dir::RunDir,
 };
 
 use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
@@ -53,8 +54,7 @@ fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
         Some(folder) => folder,
         None => bail!("{} is not a file", out.display()),
     };
-    let own = [".lock", "config.toml", "metrics.jsonl", "policy.safetensors", "normalizer.json", "summary.json"];
-    let name_is_own = out.file_name().is_some_and(|name| own.iter().any(|own| *own == name));
+    let name_is_own = out.file_name().is_some_and(|name| RunDir::FILES.iter().any(|own| *own == name));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     let within = |inner: &Path, outer: PathBuf| match (inner.canonicalize(), outer.canonicalize()) {
         (Ok(inner), Ok(outer)) => inner.starts_with(outer),

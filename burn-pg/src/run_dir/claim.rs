@@ -7,11 +7,8 @@ use std::{
     path::Path,
 };
 
-use super::{RunDir, RunDirError};
+use super::{LOCK, RunDir, RunDirError};
 use crate::durable::{clear_away_leftovers, sync_folder};
-
-/// Locked by the process that trains.
-const LOCK: &str = ".lock";
 
 impl RunDir {
     /// Takes `path` for a new run. It must not exist, or be an empty folder, or one in which no run has begun: there is nothing but a
@@ -27,9 +24,11 @@ impl RunDir {
         let abandoned =
             |name: &OsString| name == LOCK && File::open(path.join(LOCK)).is_ok_and(|f| f.try_lock().is_ok());
         let names: Vec<OsString> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
+        let run = Self { path: path.into() };
         match &names[..] {
             [] => {}
-            [name] if abandoned(name) => fs::remove_file(path.join(LOCK)).map_err(failed)?,
+            // It stays: whoever removed it might remove one that another process holds by then.
+            [name] if abandoned(name) => return Ok(run),
             _ => return Err(RunDirError::Used(path.into())),
         }
         // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
@@ -39,7 +38,7 @@ impl RunDir {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
             Err(source) => return Err(failed(source)),
         }
-        Ok(Self { path: path.into() })
+        Ok(run)
     }
 
     /// Takes a new folder within `parent`, called `name`, or `name-2`, `name-3` and so on if those exist.
@@ -73,20 +72,17 @@ impl RunDir {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
         match file.try_lock() {
-            Ok(()) => {
-                for name in ["config.toml", "policy.safetensors", "normalizer.json", "summary.json"] {
-                    let cleared = clear_away_leftovers(&self.path.join(name));
-                    cleared.map_err(|source| RunDirError::Write { path: self.path.clone(), source })?;
-                }
-                Ok(RunLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked(self.path.clone())),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunDirError::Locked(self.path.clone())),
             // Some file systems have no locks, and then nothing is to be had from them.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(RunLock { _file: file })
-            }
-            Err(TryLockError::Error(source)) => Err(RunDirError::Write { path, source }),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(source)) => return Err(RunDirError::Write { path, source }),
         }
+        for name in Self::FILES {
+            let cleared = clear_away_leftovers(&self.path.join(name));
+            cleared.map_err(|source| RunDirError::Write { path: self.path.clone(), source })?;
+        }
+        Ok(RunLock { _file: file })
     }
 }
 

@@ -35,7 +35,7 @@ impl MetricsFile {
             }
         }
         file.set_len(kept).map_err(failed)?;
-        // Positions of clones are one.
+        // Reading has moved the place where the file is written.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
         sync_folder(&path).map_err(failed)?;
         Ok((Self { file: BufWriter::new(file), path }, lines))

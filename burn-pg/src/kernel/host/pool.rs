@@ -137,8 +137,8 @@ mod tests {
         array.as_mut_slice().fill(2.0);
         let place = array.as_ptr();
         drop(array);
-        let other = Array::left_over(999, 3.0_f32);
         let again = Array::left_over(1000, 3.0_f32);
+        let other = Array::left_over(999, 3.0_f32);
         assert_eq!((again.as_ptr(), again[0], other[0]), (place, 2.0, 3.0));
     }
 
