@@ -469,9 +469,9 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     };
     assert!(export("newest.onnx", &[]) == export("chosen.onnx", &["--at", &newest]));
     assert!(export("best.onnx", &["--at", "best"]).len() > 1000);
-    let none = burn_pg(folder.path(), ["export", "a", "--at", "3", "--format", "onnx", "--out", "none.onnx"]);
-    assert_eq!(none.status.code(), Some(2));
-    assert!(text(&none.stderr).contains("no checkpoint of update 3"), "{}", text(&none.stderr));
+    let refused = burn_pg(folder.path(), ["export", "a", "--at", "3", "--format", "onnx", "--out", "none.onnx"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("no checkpoint of update 3"), "{}", text(&refused.stderr));
     success(&burn_pg(folder.path(), ["act", "a", "--at", "best"]));
 }
 
