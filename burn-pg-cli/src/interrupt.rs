@@ -8,13 +8,11 @@ use std::{
     },
 };
 
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
+/// 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Signals that were sent. The first one is to be looked at; a second one ends the process at once.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Interrupt {
     /// Does the next signal end the process?
     again: Arc<AtomicBool>,
@@ -24,15 +22,34 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Keeps the first signal from ending the process.
+    #[cfg(unix)]
     pub fn install() -> io::Result<Self> {
-        let (again, code) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        for (signal, of_signal) in [(SIGINT, 130_u8), (SIGTERM, 143)] {
+        use signal_hook::{
+            consts::{SIGINT, SIGTERM},
+            flag,
+        };
+
+        let interrupt = Self::default();
+        for (signal, of_signal) in [(SIGINT, INTERRUPTED), (SIGTERM, 143)] {
             // In this order: the first one does not see what it sets itself.
-            flag::register_conditional_shutdown(signal, of_signal.into(), Arc::clone(&again))?;
-            flag::register(signal, Arc::clone(&again))?;
-            flag::register_usize(signal, Arc::clone(&code), of_signal.into())?;
+            flag::register_conditional_shutdown(signal, of_signal.into(), Arc::clone(&interrupt.again))?;
+            flag::register(signal, Arc::clone(&interrupt.again))?;
+            flag::register_usize(signal, Arc::clone(&interrupt.code), of_signal.into())?;
         }
-        Ok(Self { again, code })
+        Ok(interrupt)
+    }
+
+    /// Keeps the first Ctrl-C or Ctrl-Break from ending the process.
+    #[cfg(windows)]
+    pub fn install() -> io::Result<Self> {
+        let interrupt = Self::default();
+        let Self { again, code } = interrupt.clone();
+        let pressed = move || match again.swap(true, Ordering::SeqCst) {
+            false => code.store(INTERRUPTED.into(), Ordering::Relaxed),
+            true => std::process::exit(INTERRUPTED.into()),
+        };
+        ctrlc::set_handler(pressed).map_err(io::Error::other)?;
+        Ok(interrupt)
     }
 
     /// Lets the next signal end the process: there is nothing to save.

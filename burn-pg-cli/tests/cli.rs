@@ -1,5 +1,7 @@
 //! The command line, as a user or a script meets it.
 
+#[path = "cli/device_lost.rs"]
+mod device_lost;
 #[path = "cli/export.rs"]
 mod export;
 #[path = "cli/plan.rs"]

@@ -2,21 +2,23 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_pg_envs::{
-    ActionBuffer, EnvError, EnvRng, EnvSpec, Space, VectorEnv, make,
+    ActionBuffer, EnvError, EnvSpec, Space, VectorEnv, make,
     wrapper::{ActionTransform, ObservationNormalizer},
 };
 
 use crate::{
     Error,
     algorithm::evaluation_envs,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Misfit, POLICY},
     config::CheckedConfig,
     distribution::Distribution,
+    memory_plan::parameters,
     policy::{ActorCritic, HostWorkspace, Kind, MlpActorCritic, Observation, Prediction, Sequences},
     readback::read,
     rollout::check_observations,
     run_dir::RunDir,
-    weights,
+    tensors::{self, Tensors, TensorsError},
+    weights::{self, WeightsError},
 };
 
 /// A trained policy with what observations are normalised with before it, and what is done to its actions behind it: from
@@ -58,6 +60,13 @@ pub struct Decision {
     pub values: Option<Vec<f32>>,
     /// What is remembered next, if the policy remembers. Shape `[B, M]`.
     pub memory: Option<Vec<f32>>,
+}
+
+/// The weights of a policy.
+struct Saved {
+    tensors: Tensors,
+    /// Those of a policy as they would be saved.
+    as_saved: fn(&MlpActorCritic) -> Result<Tensors, TensorsError>,
 }
 
 impl Agent {
@@ -107,8 +116,10 @@ impl Agent {
     pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
         let config = dir.config()?.validate()?;
         let normalizer = config.normalize_observations.then(|| dir.normalizer()).transpose()?;
-        let load = |policy| Ok(weights::load(policy, &dir.policy_path())?);
-        Self::assemble(&config, normalizer, device, load)
+        let path = dir.policy_path();
+        let saved = Saved { tensors: weights::read(&path)?, as_saved: weights::in_single_precision };
+        let failed = |error| WeightsError::Content { path: path.clone(), error }.into();
+        Self::assemble(&config, normalizer, device, saved, failed)
     }
 
     /// The agent of a checkpoint, on `device`.
@@ -118,22 +129,27 @@ impl Agent {
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
         let config = checkpoint.config().clone().validate()?;
         let normalizer = checkpoint.observation_normalizer().cloned();
-        Self::assemble(&config, normalizer, device, |policy| Ok(checkpoint.load_policy(policy)?))
+        let saved = Saved { tensors: checkpoint.part(POLICY), as_saved: tensors::of_module };
+        Self::assemble(&config, normalizer, device, saved, |error| Misfit::from(error).into())
     }
 
     fn assemble(
         config: &CheckedConfig,
         normalizer: Option<ObservationNormalizer>,
         device: &Device,
-        load: impl FnOnce(MlpActorCritic) -> Result<MlpActorCritic, Error>,
+        saved: Saved,
+        failed: impl Fn(TensorsError) -> Error,
     ) -> Result<Self, Error> {
         let raw = make(&config.env, 1)?;
         let (spec, masked) = (raw.spec().clone(), !raw.batch().action_masks.is_empty());
         // These refuse what does not belong together, and know what the policy sees and does.
         let envs = evaluation_envs(raw, config, normalizer.clone())?;
-        // Every weight is replaced by the saved one, so it does not matter which stream draws them.
-        let policy = MlpActorCritic::new(envs.spec(), &config.mlp_shape(), &mut EnvRng::new(0), device)?;
-        Self::new(load(policy)?, spec, normalizer, masked)
+        // A configuration may ask for anything.
+        tensors::check_numbers(&saved.tensors, parameters(config, envs.spec())).map_err(&failed)?;
+        let blank = MlpActorCritic::blank(envs.spec(), &config.mlp_shape(), device)?;
+        let expected = (saved.as_saved)(&blank).map_err(&failed)?;
+        let policy = tensors::into_module(blank, saved.tensors, &expected).map_err(&failed)?;
+        Self::new(policy, spec, normalizer, masked)
     }
 
     /// The policy itself, from normalised observations to distributions.

@@ -26,6 +26,15 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Could `path` be written? Its folder lets files be made and removed.
+///
+/// # Errors
+/// Whatever the file system answers.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    let (_, temporary) = create_beside(path)?;
+    fs::remove_file(temporary)
+}
+
 /// A new file in the folder of `path`, with a name that nothing has there.
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let process = std::process::id();

@@ -20,8 +20,8 @@ use crate::{
     config::CheckedConfig,
     device::{Backend, DeviceChoice},
 };
+use networks::Networks;
 use phases::Counted;
-use samples::Samples;
 
 pub use available::available_memory;
 pub use bytes::Bytes;
@@ -56,7 +56,7 @@ pub enum Part {
     Activations,
     /// Metrics of all steps of an update.
     Metrics,
-    /// The environments that the policy is evaluated in after training.
+    /// The environments that the policy is evaluated in, and what it takes to act in them.
     Evaluation,
     /// Everything else.
     Rest,
@@ -119,6 +119,11 @@ impl PhasePlan {
         self.parts.values().copied().sum()
     }
 
+    fn add(&mut self, part: Part, bytes: Bytes) {
+        let sum: &mut Bytes = self.parts.entry(part).or_default();
+        *sum = *sum + bytes;
+    }
+
     /// That in the memory of the host, if the device has its own.
     fn on_host(&self) -> Bytes {
         self.parts.iter().filter(|(part, _)| !part.is_on_device()).map(|(_, &bytes)| bytes).sum()
@@ -159,22 +164,27 @@ impl MemoryPlan {
         Self { phases, has_device_memory: !backend.is_cpu(), backend }
     }
 
-    /// With the environments of an evaluation after training, which are made before it.
+    /// With an evaluation after training, whose environments are made before it.
     #[must_use]
     pub fn with_evaluation(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
-        let samples = Samples::new(config, spec, 0, 0, false);
-        let evaluation = samples.environments(config.eval_episodes as u64);
+        let counted = Counted::new(config, spec, self.backend);
+        let waiting = counted.waiting(config.eval_episodes as u64);
         for phase in &mut self.phases {
-            phase.parts.insert(Part::Evaluation, evaluation);
+            phase.add(Part::Evaluation, waiting);
         }
+        self.phases.push(counted.evaluation("evaluation", config.eval_episodes as u64));
         self
     }
 
-    /// With the checkpoints that are saved between updates: copies of weights and of what the optimiser remembers, and the file of
-    /// both.
+    /// With the checkpoints that are saved between updates: copies of weights and of what the optimiser remembers, the environments
+    /// as data, and the files of them; and with the evaluations of checkpoints, if there are any.
     #[must_use]
     pub fn with_checkpoints(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
-        self.phases.push(Counted::new(config, spec, self.backend).checkpoint());
+        let counted = Counted::new(config, spec, self.backend);
+        self.phases.push(counted.checkpoint());
+        if config.checkpoint.eval_episodes > 0 {
+            self.phases.push(counted.evaluation("its evaluation", config.checkpoint.eval_episodes as u64));
+        }
         self
     }
 
@@ -204,6 +214,11 @@ impl MemoryPlan {
         }
         parts
     }
+}
+
+/// Trainable numbers of the networks that a configuration asks for.
+pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
+    Networks::new(config, spec, false).parameters()
 }
 
 /// A table of the parts and one of the phases.

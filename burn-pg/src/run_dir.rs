@@ -15,17 +15,18 @@ mod error;
 mod metrics_file;
 
 use std::{
-    fs, io,
+    fs::{self, OpenOptions},
+    io,
     path::{Path, PathBuf},
 };
 
 use burn_pg_envs::wrapper::ObservationNormalizer;
 
-use crate::{checkpoint::Checkpoints, config::Config, durable::write_atomically};
+use crate::{checkpoint::Checkpoints, config::Config, durable::{check_writable, write_atomically}};
 
 pub use claim::RunLock;
 pub use error::RunDirError;
-pub use metrics_file::{MetricsFile, read_metrics};
+pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -67,6 +68,12 @@ impl RunDir {
     #[must_use]
     pub fn policy_path(&self) -> PathBuf {
         self.path.join(POLICY)
+    }
+
+    /// The file of its settings.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
     }
 
     /// Writes the resolved settings.
@@ -134,12 +141,31 @@ impl RunDir {
     }
 
     /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the last line up to there is
-    /// removed. Beside it how many lines up to there are whole; those that are not stay.
+    /// removed. What is no line before that stays. If there are fewer lines than `expected` up to there, it says so, and a copy of
+    /// the file is made before anything is removed.
     ///
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Write`].
-    pub fn metrics_after(&self, update: u64) -> Result<(MetricsFile, u64), RunDirError> {
-        MetricsFile::open_after(self.path.join(METRICS), update)
+    pub fn metrics_after(
+        &self,
+        update: u64,
+        expected: u64,
+    ) -> Result<(MetricsFile, Option<MissingLines>), RunDirError> {
+        MetricsFile::open_after(self.path.join(METRICS), update, expected)
+    }
+
+    /// Finds out whether what a run writes here could be written, but for its checkpoints. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`]
+    pub fn check_writable(&self) -> Result<(), RunDirError> {
+        let metrics = self.path.join(METRICS);
+        match OpenOptions::new().append(true).open(&metrics) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => drop(opened.map_err(|source| RunDirError::Write { path: metrics, source })?),
+        }
+        let config = self.path.join(CONFIG);
+        check_writable(&config).map_err(|source| RunDirError::Write { path: config, source })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {

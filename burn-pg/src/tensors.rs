@@ -38,6 +38,14 @@ pub enum TensorsError {
         /// Tensors that it does not know.
         unexpected: Vec<String>,
     },
+    /// They have fewer numbers than the network.
+    #[error("does not fit the network: it has {found} numbers, and the network {expected}")]
+    Numbers {
+        /// Numbers that are there.
+        found: u64,
+        /// Numbers that the network has.
+        expected: u64,
+    },
     /// A number is NaN or infinite.
     #[error("tensor `{name}` holds {value}")]
     NonFinite {
@@ -114,6 +122,15 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
 /// [`TensorsError::Device`]
 pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
     tensor.try_to_data().map_err(|error| TensorsError::Device { reason: format!("{error:?}") })
+}
+
+/// Refuses tensors that cannot fill a network of `expected` numbers, before anybody makes one.
+///
+/// # Errors
+/// [`TensorsError::Numbers`]
+pub(crate) fn check_numbers(tensors: &Tensors, expected: u64) -> Result<(), TensorsError> {
+    let found = tensors.values().map(|data| data.num_elements() as u64).sum();
+    if found < expected { Err(TensorsError::Numbers { found, expected }) } else { Ok(()) }
 }
 
 /// Puts tensors in place of the float parameters of a module, on its device.

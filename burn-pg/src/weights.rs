@@ -54,14 +54,19 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
 /// # Errors
 /// Any [`WeightsError`]: the names, shapes and types must all be those of the module.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
-    let file = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
-    let content = |error| WeightsError::Content { path: path.into(), error };
-    let expected = in_single_precision(&module).map_err(content)?;
-    let loaded = tensors::from_bytes(&file).map_err(content)?;
-    tensors::into_module(module, loaded, &expected).map_err(content)
+    let loaded = read(path)?;
+    let placed = in_single_precision(&module).and_then(|expected| tensors::into_module(module, loaded, &expected));
+    placed.map_err(|error| WeightsError::Content { path: path.into(), error })
 }
 
-fn in_single_precision<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
+/// The tensors of a file, whatever they are for.
+pub(crate) fn read(path: &Path) -> Result<Tensors, WeightsError> {
+    let file = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+    tensors::from_bytes(&file).map_err(|error| WeightsError::Content { path: path.into(), error })
+}
+
+/// The tensors of a module as they are saved.
+pub(crate) fn in_single_precision<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
     let tensors = tensors::of_module(module)?.into_iter();
     Ok(tensors.map(|(name, data)| (name, data.convert_dtype(DType::F32))).collect())
 }

@@ -1,6 +1,6 @@
 //! `burn-pg act`
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
 use burn_pg::{
@@ -39,8 +39,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let observation = read(&line, &agent).with_context(called).map_err(Failure::Usage)?;
         let decision = agent.decide(&observation, &[], memory.as_deref()).with_context(called).map_err(Failure::of)?;
         print_line(answer(&decision, &agent))?;
-        // Whoever asks may wait for it.
-        std::io::stdout().flush().map_err(Failure::run)?;
         memory = decision.memory;
     }
     Ok(())

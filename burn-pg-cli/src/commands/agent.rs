@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use anyhow::{Result, bail};
 use burn_pg::{Agent, CheckedConfig, burn::tensor::Device, checkpoint::Checkpoint, run_dir::RunDir};
 
-use crate::output::tell;
+use crate::{commands::newest::newest, output::tell};
 
 /// A run, and the policy of it that is meant.
 #[derive(clap::Args)]
@@ -59,10 +59,7 @@ impl AgentArgs {
             None if dir.policy_path().exists() => return Ok(None),
             // The run goes on, or was killed.
             None => {
-                let Some((checkpoint, damaged)) = checkpoints.newest()? else { return Ok(None) };
-                for error in damaged {
-                    tell(format_args!("warning: {error}; it is passed over"));
-                }
+                let Some(checkpoint) = newest(&checkpoints)? else { return Ok(None) };
                 tell(format_args!(
                     "the run has not come to its end; this is its policy after update {}",
                     checkpoint.updates()

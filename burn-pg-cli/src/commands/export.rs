@@ -54,6 +54,10 @@ fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
         Some(folder) => folder,
         None => bail!("{} is not a file", out.display()),
     };
+    // Neither a device nor a pipe, nor a link to something else.
+    if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        bail!("{} is there, and is not a regular file; it is not replaced", out.display());
+    }
     let name_is_own = out.file_name().is_some_and(|name| RunDir::FILES.iter().any(|own| *own == name));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     let within = |inner: &Path, outer: PathBuf| match (inner.canonicalize(), outer.canonicalize()) {

@@ -97,7 +97,11 @@ fn prepare(args: &Args) -> Result<(Imported, Config, Option<ObservationNormalize
     };
     let checked = config.clone().validate()?;
     // They refuse statistics of another environment, and numbers that are none.
-    evaluation_envs(envs, &checked, normalizer.clone())?;
+    let played = evaluation_envs(envs, &checked, normalizer.clone());
+    match &args.normalizer {
+        Some(path) => drop(played.with_context(|| format!("{} is not a normaliser for {}", path.display(), args.env))?),
+        None => drop(played?),
+    }
     Agent::new(imported.policy.clone(), spec, normalizer.clone(), false)?;
     Ok((imported, config, normalizer))
 }

@@ -9,5 +9,6 @@ pub mod envs;
 pub mod eval;
 pub mod export;
 pub mod import;
+pub mod newest;
 pub mod plan;
 pub mod train;

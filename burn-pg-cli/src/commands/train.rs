@@ -4,12 +4,11 @@ mod session;
 
 use std::{fmt, path::PathBuf, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
     algorithm::{configured, evaluation_envs},
     burn::module::Module,
-    checkpoint::{Checkpoint, CheckpointError, Checkpoints},
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
@@ -19,7 +18,7 @@ use burn_pg::{
 use serde_json::json;
 
 use crate::{
-    commands::plan::refuse_what_does_not_fit,
+    commands::{newest::newest, plan::refuse_what_does_not_fit},
     failure::Failure,
     interrupt::Interrupt,
     output::{print_line, tell},
@@ -121,6 +120,8 @@ fn begin(args: &Args) -> Result<Run> {
     let Resolved { config, preset } = args.settings.resolve()?;
     let parts = Parts::of(&config, args.ignore_memory)?;
     let config = &parts.config;
+    // From now on there is something to save.
+    let interrupt = Interrupt::install()?;
     let dir = match &args.out {
         Some(path) => RunDir::create(path)?,
         None => {
@@ -131,11 +132,10 @@ fn begin(args: &Args) -> Result<Run> {
     let lock = dir.lock()?;
     dir.write_config(config)?;
     dir.checkpoints().prepare()?;
-    let (metrics, _) = dir.metrics_after(0)?;
+    let (metrics, _) = dir.metrics_after(0, 0)?;
     if !args.quiet {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
     }
-    let interrupt = Interrupt::install()?;
     Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
 }
 
@@ -157,39 +157,61 @@ fn earlier(args: &Args, dir: &RunDir) -> Result<(Parts, RunLock)> {
     }
     let lock = dir.lock()?;
     checkpoints.prepare()?;
-    let checkpoint = wanted(args, &checkpoints)?;
+    let checkpoint = match args.at {
+        Some(update) => Some(checkpoints.load(update)?),
+        None => newest(&checkpoints)?,
+    };
     if checkpoint.is_none() && dir.policy_path().exists() {
         bail!("{} has a policy, and no checkpoint to go on from: it would begin again", dir.path().display());
     }
     let config = match &checkpoint {
-        // What may be given with --resume is written there, and holds from then on.
-        Some(checkpoint) => match (checkpoint.config().clone(), dir.config()) {
-            (saved, Ok(Config { total_steps, device, threads, .. })) => {
-                Config { total_steps, device, threads, ..saved }
-            }
-            (saved, Err(_)) => saved,
-        },
+        Some(checkpoint) => going_on(checkpoint.config(), dir),
         None => dir.config()?,
     };
     let mut parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
     if let Some(checkpoint) = checkpoint {
         parts.trainer.restore(checkpoint)?;
     }
+    dir.check_writable()?;
+    checkpoints.check_writable()?;
     Ok((parts, lock))
+}
+
+/// The settings that a run goes on with from a checkpoint: those of the checkpoint, but for what may be given with --resume, which
+/// is written in the directory and holds from then on.
+fn going_on(saved: &Config, dir: &RunDir) -> Config {
+    let written = match dir.config() {
+        Ok(written) => written,
+        Err(error) => {
+            let error = Error::from(error);
+            tell(format_args!("warning: {error:#}; the settings of the checkpoint are taken"));
+            return saved.clone();
+        }
+    };
+    let Config { total_steps, ref device, threads, .. } = written;
+    let config = Config { total_steps, device: device.clone(), threads, ..saved.clone() };
+    if config != written {
+        tell(format_args!(
+            "warning: {} has other settings than the checkpoint; those of the checkpoint hold",
+            dir.config_path().display()
+        ));
+    }
+    config
 }
 
 /// Brings the directory of a run to the checkpoint that it goes on from.
 fn go_on(args: &Args, parts: Parts, dir: RunDir, lock: RunLock) -> Result<Run> {
+    let interrupt = Interrupt::install()?;
     let (checkpoints, trainer) = (dir.checkpoints(), &parts.trainer);
     match args.at {
         Some(update) => checkpoints.go_back(update)?,
         None if trainer.updates() > 0 => checkpoints.set_aside_after(trainer.updates())?,
         None => {}
     }
-    let (metrics, lines) = dir.metrics_after(trainer.updates())?;
     let expected = trainer.updates().saturating_sub(trainer.faults());
-    if lines != expected {
-        tell(format_args!("warning: metrics.jsonl has {lines} whole lines of {expected} up to there"));
+    let (metrics, missing) = dir.metrics_after(trainer.updates(), expected)?;
+    if let Some(missing) = missing {
+        tell(format_args!("warning: {missing}"));
     }
     if !trainer.is_over() {
         dir.forget_the_end()?;
@@ -199,31 +221,7 @@ fn go_on(args: &Args, parts: Parts, dir: RunDir, lock: RunLock) -> Result<Run> {
         let (update, steps, path) = (trainer.updates(), trainer.env_steps(), dir.path().display());
         parts.announce("", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
-    let interrupt = Interrupt::install()?;
     Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
-}
-
-/// The checkpoint to go on from, if there are any. Those that are damaged are named and passed over.
-fn wanted(args: &Args, checkpoints: &Checkpoints) -> Result<Option<Checkpoint>> {
-    if let Some(update) = args.at {
-        return Ok(Some(checkpoints.load(update)?));
-    }
-    match checkpoints.newest() {
-        Ok(None) => Ok(None),
-        Ok(Some((checkpoint, damaged))) => {
-            for error in damaged {
-                tell(format_args!("warning: {error}; it is passed over"));
-            }
-            Ok(Some(checkpoint))
-        }
-        Err(CheckpointError::NoneUsable { path, errors }) => {
-            for error in &errors {
-                tell(format_args!("warning: {error}"));
-            }
-            Err(CheckpointError::NoneUsable { path, errors }.into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl Run {

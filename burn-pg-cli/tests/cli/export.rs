@@ -37,6 +37,15 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
         assert_eq!(refused.status.code(), Some(2));
         assert!(text(&refused.stderr).contains("belongs to the run itself"), "{}", text(&refused.stderr));
     }
+    #[cfg(unix)]
+    {
+        assert!(std::process::Command::new("mkfifo").arg(run.join("pipe")).status().unwrap().success());
+        let refused = burn_pg(run, ["export", "run", "--format", "onnx", "--force", "--out", "pipe"]);
+        assert_eq!(refused.status.code(), Some(2));
+        let message = "error: pipe is there, and is not a regular file; it is not replaced\n";
+        assert_eq!(text(&refused.stderr), message);
+        fs::remove_file(run.join("pipe")).unwrap();
+    }
     let nowhere = burn_pg(run, ["export", "run", "--format", "onnx", "--out", "nowhere/policy.onnx"]);
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(text(&nowhere.stderr).contains("nowhere/policy.onnx cannot be written"), "{}", text(&nowhere.stderr));

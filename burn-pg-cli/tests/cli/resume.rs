@@ -47,10 +47,16 @@ fn send(signal: &str, to: &Child) {
 }
 
 /// Waits until something is there.
+#[track_caller]
 fn wait_for(path: &Path) {
+    wait_until(|| path.exists());
+}
+
+#[track_caller]
+fn wait_until(it_is_so: impl Fn() -> bool) {
     let start = Instant::now();
-    while !path.exists() {
-        assert!(start.elapsed() < Duration::from_mins(1), "{} does not come", path.display());
+    while !it_is_so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "it takes too long");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -302,6 +308,11 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     );
     let count = updates.len();
     assert_eq!(error, [format!("error: none of the {count} checkpoints in a/checkpoints can be loaded")]);
+    // The commands that look for a policy name them too.
+    fs::remove_file(path("a/policy.safetensors")).unwrap();
+    let output = burn_pg(folder.path(), ["eval", "a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr).lines().collect::<Vec<_>>(), told);
     // A line of the metrics that is no line stays, and is told.
     success(&burn_pg(folder.path(), run_into("b")));
     let lines = fs::read_to_string(path("b/metrics.jsonl")).unwrap();
@@ -324,6 +335,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     success(&output);
     assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
+    assert!(!path("b/metrics.jsonl.damaged").exists(), "nothing was removed");
 }
 
 #[test]
@@ -367,14 +379,105 @@ fn what_is_given_with_resume_holds_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(["--set", "checkpoint.interval=1000"])));
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "4096"]);
-    thread::sleep(Duration::from_millis(60));
+    let config = folder.path().join("a/config.toml");
+    wait_until(|| fs::read_to_string(&config).unwrap().contains("total_steps = 4096"));
     send("-KILL", &child);
     child.wait_with_output().unwrap();
-    // (Or it was killed before it had begun.)
-    let config = fs::read_to_string(folder.path().join("a/config.toml")).unwrap();
-    let expected = if config.contains("total_steps = 4096") { 4096 } else { 64 };
     let summary = json(&burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--json"]));
-    assert_eq!(summary["env_steps"], expected);
+    assert_eq!(summary["env_steps"], 4096);
+}
+
+#[test]
+fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), run_into("a")));
+    let path = folder.path().join("a/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let resumed = || {
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    fs::write(&path, config.replace("gamma = 0.99", "gamma = 0.5")).unwrap();
+    let told = resumed();
+    let expected = "warning: a/config.toml has other settings than the checkpoint; those of the checkpoint hold\n";
+    assert_eq!(told, expected);
+    assert_eq!(fs::read_to_string(&path).unwrap(), config);
+    assert_eq!(resumed(), "");
+    fs::write(&path, &config[..config.len() / 2]).unwrap();
+    let told = resumed();
+    assert!(told.starts_with("warning: a/config.toml") && told.ends_with("the settings of the checkpoint are taken\n"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), config);
+}
+
+#[test]
+fn a_run_that_cannot_be_written_on_is_refused_before_anything_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("a/metrics.jsonl");
+    success(&burn_pg(folder.path(), run_into("a")));
+    fs::remove_file(&metrics).unwrap();
+    fs::create_dir(&metrics).unwrap();
+    let before = content(folder.path());
+    let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--at", "58"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "error: a/metrics.jsonl cannot be written: Is a directory (os error 21)\n");
+    assert!(content(folder.path()) == before);
+}
+
+#[test]
+fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join("a").join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    let lines = fs::read_to_string(path("metrics.jsonl")).unwrap();
+    let resumed = |metrics: &[u8]| {
+        fs::write(path("metrics.jsonl"), metrics).unwrap();
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    // One bit makes a later update of an early one.
+    let flipped = lines.replacen("\"update\":10,", "\"update\":90,", 1);
+    let warning = "warning: metrics.jsonl has 59 whole lines of 60 up to there";
+    assert_eq!(resumed(flipped.as_bytes()), format!("{warning}\n"));
+    assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
+    // What is removed is copied before: none of it is a line, or the last one is not.
+    let warning = |found: usize, copy: &str| {
+        format!(
+            "warning: metrics.jsonl has {found} whole lines of 60 up to there; as it was, it is kept in \
+             a/metrics.jsonl.{copy}\n"
+        )
+    };
+    let bytes: Vec<u8> = lines.bytes().map(|byte| byte ^ 0x55).chain(*b"\n").collect();
+    assert_eq!(resumed(&bytes), warning(0, "damaged"));
+    assert!(fs::read(path("metrics.jsonl.damaged")).unwrap() == bytes);
+    assert_eq!(fs::read(path("metrics.jsonl")).unwrap(), b"");
+    let flipped = lines.replacen("\"update\":60,", "\"update\":,0,", 1);
+    assert_eq!(resumed(flipped.as_bytes()), warning(59, "damaged-2"));
+    assert_eq!(fs::read_to_string(path("metrics.jsonl.damaged-2")).unwrap(), flipped);
+}
+
+#[test]
+fn an_interrupt_before_the_first_update_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, arguments) in [(1, vec![]), (2, vec!["--resume", "1"])] {
+        let out = number.to_string();
+        let arguments = if arguments.is_empty() {
+            long_run_into(&out, "1e9").collect()
+        } else {
+            [&["train", "--quiet"][..], &arguments].concat()
+        };
+        let run = folder.path().join("1");
+        let before = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count();
+        let child = start(folder.path(), arguments);
+        // The first thing that is touched.
+        wait_until(|| run.join(".lock").exists() && (number == 1 || !run.join("policy.safetensors").exists()));
+        send("-INT", &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).starts_with("interrupted: saved after update "), "{}", text(&output.stderr));
+        assert!(metrics(&run).len() > before && run.join("policy.safetensors").exists());
+    }
 }
 
 #[test]
@@ -390,6 +493,12 @@ fn a_folder_in_which_nothing_was_begun_can_be_used() {
     assert!(text(&output.stderr).starts_with("error: a is already used"), "{}", text(&output.stderr));
     drop(held);
     success(&burn_pg(folder.path(), long_run_into("a", "64")));
+    // Whoever opens a pipe waits for its other end.
+    fs::remove_file(run.join(".lock")).unwrap();
+    assert!(Command::new("mkfifo").arg(run.join(".lock")).status().unwrap().success());
+    let output = burn_pg(folder.path(), ["train", "--quiet", "--resume", "a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "error: a/.lock cannot be written: it is not a regular file\n");
 }
 
 #[test]

@@ -103,9 +103,7 @@ impl Checkpoint {
     /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if it could not be read again.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Write { path: path.into(), source };
-        let header = Header { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").into() };
-        let state = StateFile { header, run: self.state.clone() };
-        let state = serde_json::to_vec(&state).map_err(|error| failed(error.into()))?;
+        let state = state::to_text(&self.state).map_err(|error| failed(error.into()))?;
         let tensors = tensors::to_bytes(&self.tensors, None).map_err(|error| failed(std::io::Error::other(error)))?;
         let config = self.config.to_toml();
         // JSON has no infinity, and makes nothing of it.

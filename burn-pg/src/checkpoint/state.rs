@@ -1,5 +1,7 @@
 //! What a run remembers besides tensors.
 
+use std::io;
+
 use burn_pg_envs::{EnvRng, wrapper::ObservationNormalizer};
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +38,34 @@ pub(crate) struct RunState {
     pub collector: SavedCollector,
 }
 
-/// As it is written.
+/// As it is written, with a run of its own or a borrowed one.
 #[derive(Serialize, Deserialize)]
-pub(super) struct StateFile {
+pub(super) struct StateFile<R = RunState> {
     #[serde(flatten)]
     pub header: Header,
-    pub run: RunState,
+    pub run: R,
+}
+
+/// A run as text, in memory that is just large enough: that of many environments is longer than all of their tensors.
+pub(super) fn to_text(run: &RunState) -> serde_json::Result<Vec<u8>> {
+    let file = StateFile { header: Header { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").into() }, run };
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, &file)?;
+    let mut text = Vec::with_capacity(length.0);
+    serde_json::to_writer(&mut text, &file)?;
+    Ok(text)
+}
+
+/// Counts what is written, and keeps nothing.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

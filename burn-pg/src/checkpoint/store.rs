@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, CheckpointError, folder};
-use crate::durable::{clear_away_leftovers, sync_folder, write_atomically};
+use crate::durable::{check_writable, clear_away_leftovers, sync_folder, write_atomically};
 
 /// The checkpoints of a run: a folder of folders `update-000001200`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,15 @@ impl Checkpoints {
         prepared().map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
+    /// Finds out whether checkpoints could be written and removed here. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Write`]
+    pub fn check_writable(&self) -> Result<(), CheckpointError> {
+        check_writable(&self.path.join(BEST))
+            .map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
+    }
+
     /// The folder of the checkpoint of an update.
     #[must_use]
     pub fn path_of(&self, update: u64) -> PathBuf {
@@ -115,10 +124,11 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
-        self.forget_best_after(update)?;
-        // The last one first, so that there is no hole at any time.
+        // The last one first, so that there is no hole at any time; and what is known of the best after it: as long as one that
+        // is worse is there, so is that.
         let updates = self.updates()?;
-        self.remove(updates.iter().rev().filter(|&&other| other > update))
+        self.remove(updates.iter().rev().filter(|&&other| other > update))?;
+        self.forget_best_after(update)
     }
 
     /// Puts the checkpoints of later updates aside, as `update-000001200.damaged`: a run that passes over them will come to those
@@ -127,27 +137,29 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn set_aside_after(&self, update: u64) -> Result<(), CheckpointError> {
-        self.forget_best_after(update)?;
         for later in self.updates()?.into_iter().filter(|&other| other > update) {
             let path = self.path_of(later);
             folder::set_aside(&path).map_err(|source| CheckpointError::Write { path, source })?;
         }
-        Ok(())
+        self.forget_best_after(update)
     }
 
     fn forget_best_after(&self, update: u64) -> Result<(), CheckpointError> {
-        if self.best_if_known()?.is_some_and(|best| best.update > update) {
-            let path = self.path.join(BEST);
-            fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        match self.best() {
+            Ok(Some(best)) if best.update > update => {
+                let path = self.path.join(BEST);
+                fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })
+            }
+            Ok(_) | Err(CheckpointError::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
-    /// [`best`](Self::best), or none if what is written of it is damaged.
+    /// [`best`](Self::best), or none if what is written of it is damaged, or that checkpoint is gone.
     fn best_if_known(&self) -> Result<Option<Best>, CheckpointError> {
         match self.best() {
             Err(CheckpointError::Damaged { .. }) => Ok(None),
-            best => best,
+            best => Ok(best?.filter(|best| self.path_of(best.update).exists())),
         }
     }
 
@@ -176,17 +188,23 @@ impl Checkpoints {
     /// [`CheckpointError::NoneUsable`] if there are some, but all are damaged. That one is of another version, or cannot be read at
     /// all, is no damage to pass over: [`CheckpointError::Newer`], [`CheckpointError::Older`] or [`CheckpointError::Read`].
     pub fn newest(&self) -> Result<Option<(Checkpoint, Vec<CheckpointError>)>, CheckpointError> {
-        let mut errors = Vec::new();
-        for update in self.updates()?.into_iter().rev() {
-            match Checkpoint::read(&self.path_of(update)) {
-                Ok(checkpoint) => return Ok(Some((checkpoint, errors))),
-                Err(error @ CheckpointError::Damaged { .. }) => errors.push(error),
-                Err(error) => return Err(error),
+        loop {
+            let (mut errors, mut is_stale) = (Vec::new(), false);
+            for update in self.updates()?.into_iter().rev() {
+                let path = self.path_of(update);
+                match Checkpoint::read(&path) {
+                    Ok(checkpoint) => return Ok(Some((checkpoint, errors))),
+                    // The process that trains has removed it meanwhile, and written another one before.
+                    Err(_) if !path.exists() => is_stale = true,
+                    Err(error @ CheckpointError::Damaged { .. }) => errors.push(error),
+                    Err(error) => return Err(error),
+                }
             }
-        }
-        match errors.is_empty() {
-            true => Ok(None),
-            false => Err(CheckpointError::NoneUsable { path: self.path.clone(), errors }),
+            match errors.is_empty() {
+                _ if is_stale => {}
+                true => return Ok(None),
+                false => return Err(CheckpointError::NoneUsable { path: self.path.clone(), errors }),
+            }
         }
     }
 

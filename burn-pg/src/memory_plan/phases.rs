@@ -116,12 +116,11 @@ impl Counted {
     }
 
     fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
-        let mut parts = self.lasting();
+        let mut phase = PhasePlan { name, parts: self.lasting() };
         for (part, bytes) in more {
-            let sum: &mut Bytes = parts.entry(part).or_default();
-            *sum = *sum + bytes;
+            phase.add(part, bytes);
         }
-        PhasePlan { name, parts }
+        phase
     }
 
     fn rollout(&self) -> PhasePlan {
@@ -131,10 +130,23 @@ impl Counted {
 
     pub fn checkpoint(&self) -> PhasePlan {
         let Self { parameters, moments, samples, has_reference, .. } = self;
-        let tensors = *parameters * (1 + moments + u64::from(*has_reference));
-        // As text, and with what is made of it to see that it can be read.
-        let state = samples.environments(samples.envs) * 8;
-        self.phase("checkpoint", [(Part::Snapshots, tensors * 2), (Part::Environments, state)])
+        let tensors = *parameters * (1 + moments + u64::from(*has_reference)) + samples.remembered();
+        // The numbers, and their file.
+        self.phase("checkpoint", [(Part::Snapshots, tensors * 2), (Part::Environments, samples.checkpoint())])
+    }
+
+    /// Environments that so many episodes are to be played in.
+    pub fn waiting(&self, episodes: u64) -> Bytes {
+        self.samples.environments(episodes)
+    }
+
+    /// An evaluation over so many episodes, all of them at once.
+    pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
+        let Self { networks, samples, on_host, .. } = self;
+        let copy = if *on_host { networks.on_host() } else { Bytes(0) };
+        let layers = if *on_host { 0 } else { networks.widest().saturating_mul(2) };
+        let playing = samples.evaluating(episodes, networks.outputs.saturating_add(layers));
+        self.phase(name, [(Part::Evaluation, self.waiting(episodes) + playing), (Part::Snapshots, copy)])
     }
 
     fn advantages(&self) -> PhasePlan {

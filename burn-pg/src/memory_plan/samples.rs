@@ -11,6 +11,11 @@ use crate::{
 
 /// State, random numbers and progress of one environment: 96 to 112 bytes in those of classic control.
 const ENV: Bytes = Bytes(112);
+/// What a checkpoint holds of one environment, but for its state.
+const SAVED_SLOT: Bytes = Bytes(96);
+/// A number in JSON, in single and in double precision, and what follows it.
+const SINGLE: u64 = 11;
+const DOUBLE: u64 = 20;
 /// An episode that has ended.
 const ENDED: u64 = 32;
 /// Steps of an episode, of which there may be more.
@@ -96,6 +101,47 @@ impl Samples {
     pub fn streams(&self) -> Bytes {
         (Bytes(size_of::<ActionStream>() as u64) + Bytes(8) * self.held + Bytes::floats(self.memory_len) + Bytes(1))
             * self.envs
+    }
+
+    /// What a checkpoint holds of environments and streams besides tensors, of `count` environments: in JSON's values where it does
+    /// not know what they are, the states of environments and of wrappers.
+    fn saved(&self, count: u64) -> Bytes {
+        let values = self.observed.max(4) + if self.normalized { 2 * self.observed + 9 } else { 0 };
+        let batch = Bytes(8 * self.observed + 31);
+        let stream = Bytes(size_of::<ActionStream>() as u64) + Bytes(8) * self.held + Bytes(1);
+        (SAVED_SLOT + Bytes(size_of::<serde_json::Value>() as u64) * values + batch + stream) * count
+    }
+
+    /// The same as it is written.
+    fn text(&self) -> Bytes {
+        let numbers = self.held + self.observed + if self.normalized { 2 * (self.observed + 1) } else { 0 };
+        let batch = Bytes(2 * SINGLE) * self.observed;
+        let wrapper = Bytes(if self.normalized { 60 } else { 0 });
+        (Bytes(354) + Bytes(DOUBLE) * numbers + batch + wrapper) * self.envs
+    }
+
+    /// What a checkpoint takes while it is written, but for tensors: what it holds, its text, and what is made of that to see that it
+    /// can be read, in memory that is doubled until it is enough.
+    pub fn checkpoint(&self) -> Bytes {
+        self.saved(self.envs) + self.text() + self.saved(self.envs.next_power_of_two())
+    }
+
+    /// The tensors of a checkpoint that are not those of networks: what is remembered, now and at the joints before the next rollout,
+    /// and the observations since.
+    pub fn remembered(&self) -> Bytes {
+        if self.memory_len == 0 {
+            return Bytes(0);
+        }
+        let memories = Bytes::floats(self.memory_len) * (1 + self.burn_in.div_ceil(self.unit));
+        (memories + Bytes::floats(self.observed) * self.burn_in) * self.envs
+    }
+
+    /// What an evaluation takes for `count` episodes beside their environments: outcomes, streams, what is remembered, the `outputs` of
+    /// networks twice, and actions.
+    pub fn evaluating(&self, count: u64, outputs: u64) -> Bytes {
+        let remembered = Bytes::floats(self.memory_len) * 2 + Bytes(1);
+        let acting = Bytes::floats(outputs.saturating_mul(2).saturating_add(self.action));
+        (Bytes(12 + size_of::<ActionStream>() as u64) + remembered + acting) * count
     }
 
     /// Columns of rollouts, of which `by` environments are recorded at a time: their memory is doubled until it is enough.

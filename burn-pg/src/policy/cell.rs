@@ -8,7 +8,7 @@ use burn::{
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-use super::init::orthogonal_linear;
+use super::init::{Initial, linear};
 
 /// The kind of a recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +68,22 @@ impl Cell {
     /// forget gate is 1, so that at first an LSTM remembers.
     #[must_use]
     pub fn new(kind: CellKind, inputs: usize, size: usize, rng: &mut EnvRng, device: &Device) -> Self {
+        Self::with(kind, inputs, size, &mut Initial::Orthogonal(rng), device)
+    }
+
+    pub(super) fn with(
+        kind: CellKind,
+        inputs: usize,
+        size: usize,
+        initial: &mut Initial<'_>,
+        device: &Device,
+    ) -> Self {
         let forget = |gate: usize| f32::from(u8::from(kind == CellKind::Lstm && gate == 1));
         let bias: Vec<f32> = (0..kind.gates()).flat_map(|gate| vec![forget(gate); size]).collect();
         let none = vec![0.0; bias.len()];
         Self {
-            input: orthogonal_linear(inputs, &vec![size; kind.gates()], 1.0, bias, rng, device),
-            hidden: orthogonal_linear(size, &vec![size; kind.gates()], 1.0, none, rng, device),
+            input: linear(inputs, &vec![size; kind.gates()], 1.0, bias, initial, device),
+            hidden: linear(size, &vec![size; kind.gates()], 1.0, none, initial, device),
             kind,
             size,
         }

@@ -7,20 +7,33 @@ use burn::{
 };
 use burn_pg_envs::EnvRng;
 
-/// A linear layer whose outputs come in `blocks`, each with [`orthogonal`] weights of its own.
-pub(super) fn orthogonal_linear(
+/// What weights are at first.
+pub(super) enum Initial<'a> {
+    /// [`orthogonal`], drawn from this stream.
+    Orthogonal(&'a mut EnvRng),
+    /// 0, for others will take their place.
+    Zero,
+}
+
+/// A linear layer whose outputs come in `blocks`, each with weights of its own.
+pub(super) fn linear(
     inputs: usize,
     blocks: &[usize],
     gain: f64,
     bias: Vec<f32>,
-    rng: &mut EnvRng,
+    initial: &mut Initial<'_>,
     device: &Device,
 ) -> Linear {
-    let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| orthogonal(inputs, size, gain, rng)).collect();
-    let row =
-        |row: usize| drawn.iter().zip(blocks).flat_map(move |(block, &size)| &block[row * size..(row + 1) * size]);
-    let weight: Vec<f32> = (0..inputs).flat_map(row).copied().collect();
     let outputs = bias.len();
+    let weight = match initial {
+        Initial::Zero => vec![0.0; inputs * outputs],
+        Initial::Orthogonal(rng) => {
+            let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| orthogonal(inputs, size, gain, rng)).collect();
+            let of_block = |row: usize, block: &'_ [f32], size: usize| block[row * size..(row + 1) * size].to_vec();
+            let row = |row: usize| drawn.iter().zip(blocks).flat_map(move |(block, &size)| of_block(row, block, size));
+            (0..inputs).flat_map(row).collect()
+        }
+    };
     Linear {
         weight: Param::from_data(TensorData::new(weight, [inputs, outputs]), device),
         bias: Some(Param::from_data(TensorData::new(bias, [outputs]), device)),

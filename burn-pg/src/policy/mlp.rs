@@ -9,7 +9,7 @@ use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
 use super::{
     Activation, ActorCritic, Cell, CellKind, Exploration, Head, HostPolicy, Observation, Prediction, UnsupportedSpace,
-    init::orthogonal_linear,
+    init::{Initial, linear},
 };
 use crate::{
     distribution::AnyDistribution,
@@ -39,10 +39,20 @@ impl Mlp {
     /// If there are fewer than two sizes.
     #[must_use]
     pub fn new(sizes: &[usize], activation: Activation, last_gain: f64, rng: &mut EnvRng, device: &Device) -> Self {
+        Self::with(sizes, activation, last_gain, &mut Initial::Orthogonal(rng), device)
+    }
+
+    fn with(
+        sizes: &[usize],
+        activation: Activation,
+        last_gain: f64,
+        initial: &mut Initial<'_>,
+        device: &Device,
+    ) -> Self {
         let last = sizes.len().checked_sub(2).expect("at least an input and an output size");
         let layers = sizes.windows(2).enumerate().map(|(i, size)| {
             let gain = if i == last { last_gain } else { HIDDEN_GAIN };
-            orthogonal_linear(size[0], &size[1..], gain, vec![0.0; size[1]], rng, device)
+            linear(size[0], &size[1..], gain, vec![0.0; size[1]], initial, device)
         });
         Self { layers: layers.collect(), activation }
     }
@@ -149,13 +159,27 @@ impl MlpActorCritic {
     /// # Panics
     /// If the exploration is state-dependent in two ways: see [`Head::new`].
     pub fn new(spec: &EnvSpec, shape: &MlpShape, rng: &mut EnvRng, device: &Device) -> Result<Self, UnsupportedSpace> {
+        Self::with(spec, shape, &mut Initial::Orthogonal(rng), device)
+    }
+
+    /// Networks of the same shapes, for weights that are loaded into them.
+    pub(crate) fn blank(spec: &EnvSpec, shape: &MlpShape, device: &Device) -> Result<Self, UnsupportedSpace> {
+        Self::with(spec, shape, &mut Initial::Zero, device)
+    }
+
+    fn with(
+        spec: &EnvSpec,
+        shape: &MlpShape,
+        initial: &mut Initial<'_>,
+        device: &Device,
+    ) -> Result<Self, UnsupportedSpace> {
         if !matches!(spec.observation_space, Space::Box { .. }) {
             return Err(UnsupportedSpace::observation(spec));
         }
         let observed = spec.observation_space.flat_len();
         let mut cell = |wanted: bool| {
             let (kind, size) = shape.recurrence.filter(|_| wanted)?;
-            Some(Cell::new(kind, observed, size, rng, device))
+            Some(Cell::with(kind, observed, size, initial, device))
         };
         let (memory, critic_memory) = (cell(true), cell(shape.critic && !shape.shared));
         let mut hidden = vec![shape.recurrence.map_or(observed, |(_, size)| size)];
@@ -163,7 +187,7 @@ impl MlpActorCritic {
         let head = Head::new(&spec.action_space, shape.exploration, hidden[hidden.len() - 1], device);
         let mut network = |before: &[usize], outputs: usize, gain: f64| {
             let sizes = [before, &[outputs]].concat();
-            Mlp::new(&sizes, shape.activation, gain, rng, device)
+            Mlp::with(&sizes, shape.activation, gain, initial, device)
         };
         let (trunk, before) = match (shape.shared, hidden.split_last()) {
             (true, Some((&last, before))) if !before.is_empty() => {

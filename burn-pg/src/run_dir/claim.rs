@@ -21,8 +21,9 @@ impl RunDir {
         fs::create_dir_all(path).map_err(failed)?;
         let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(failed)?.collect();
         // A process that was killed before it had written anything leaves its lock, which nobody holds.
+        let lock = path.join(LOCK);
         let abandoned =
-            |name: &OsString| name == LOCK && File::open(path.join(LOCK)).is_ok_and(|f| f.try_lock().is_ok());
+            |name: &OsString| name == LOCK && lock.is_file() && File::open(&lock).is_ok_and(|f| f.try_lock().is_ok());
         let names: Vec<OsString> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
         let run = Self { path: path.into() };
         match &names[..] {
@@ -69,8 +70,12 @@ impl RunDir {
     /// [`RunDirError::Locked`] or [`RunDirError::Write`].
     pub fn lock(&self) -> Result<RunLock, RunDirError> {
         let path = self.path.join(LOCK);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
+        // To open a pipe would be to wait for its other end.
+        let open = || match path.exists() && !path.is_file() {
+            true => Err(io::Error::other("it is not a regular file")),
+            false => OpenOptions::new().create(true).truncate(false).write(true).open(&path),
+        };
+        let file = open().map_err(|source| RunDirError::Write { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunDirError::Locked(self.path.clone())),

@@ -1,6 +1,8 @@
 //! What a run measured, line by line.
 
 use std::{
+    ffi::OsString,
+    fmt,
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
@@ -18,27 +20,36 @@ pub struct MetricsFile {
 
 impl MetricsFile {
     /// Opens the file at `path` to go on after update `update`, as [`RunDir::metrics_after`](super::RunDir::metrics_after) says.
-    pub(super) fn open_after(path: PathBuf, update: u64) -> Result<(Self, u64), RunDirError> {
+    pub(super) fn open_after(
+        path: PathBuf,
+        update: u64,
+        expected: u64,
+    ) -> Result<(Self, Option<MissingLines>), RunDirError> {
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let (mut kept, mut lines) = (0, 0);
+        let (mut kept, mut found) = (0, 0);
         for (line, end) in read_lines(&path, &file) {
             match line {
                 Ok(stats) if stats.update <= update => {
                     kept = end;
-                    lines += 1;
+                    found += 1;
                 }
-                Ok(_) => break,
-                Err(RunDirError::Metrics { .. }) => {}
+                Ok(_) | Err(RunDirError::Metrics { .. }) => {}
                 Err(error) => return Err(error),
             }
+        }
+        let is_cut = kept < file.metadata().map_err(failed)?.len();
+        let mut missing = None;
+        if found < expected {
+            let copy = is_cut.then(|| copy_beside(&path)).transpose().map_err(failed)?;
+            missing = Some(MissingLines { found, expected, copy });
         }
         file.set_len(kept).map_err(failed)?;
         // Reading has moved the place where the file is written.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
         sync_folder(&path).map_err(failed)?;
-        Ok((Self { file: BufWriter::new(file), path }, lines))
+        Ok((Self { file: BufWriter::new(file), path }, missing))
     }
 
     /// Adds a line, and hands it to the operating system: a reader sees whole lines.
@@ -58,6 +69,45 @@ impl MetricsFile {
     pub fn sync(&mut self) -> Result<(), RunDirError> {
         let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         self.file.get_ref().sync_data().map_err(failed)
+    }
+}
+
+/// Lines that `metrics.jsonl` should have, and has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingLines {
+    /// Whole lines up to the update that the run goes on after.
+    pub found: u64,
+    /// How many there should be.
+    pub expected: u64,
+    /// The file as it was, if anything was removed from it.
+    pub copy: Option<PathBuf>,
+}
+
+impl fmt::Display for MissingLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "metrics.jsonl has {} whole lines of {} up to there", self.found, self.expected)?;
+        match &self.copy {
+            None => Ok(()),
+            Some(copy) => write!(f, "; as it was, it is kept in {}", copy.display()),
+        }
+    }
+}
+
+/// Copies a file to one beside it that was not there, `metrics.jsonl.damaged` or `metrics.jsonl.damaged-2` and so on.
+fn copy_beside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let mut name = OsString::from(path);
+        name.push(if number == 1 { ".damaged".into() } else { format!(".damaged-{number}") });
+        match File::create_new(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+            Ok(mut copy) => {
+                io::copy(&mut File::open(path)?, &mut copy)?;
+                copy.sync_all()?;
+                return Ok(name.into());
+            }
+        }
     }
 }
 

@@ -302,6 +302,13 @@ fn going_back_removes_what_came_later() {
     assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap().is_some()), (vec![1, 2, 3], true));
     checkpoints.go_back(2).unwrap();
     assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap()), (vec![1, 2], None));
+    // A crash on the way back may leave the best without its checkpoint. Then any other is better; with it, it stays.
+    let worse = Best { update: 1, return_mean: 1.0 };
+    checkpoints.note(Best { update: 2, return_mean: 5.0 }).unwrap();
+    assert!(!checkpoints.note(worse).unwrap());
+    fs::remove_dir_all(checkpoints.path_of(2)).unwrap();
+    assert!(checkpoints.note(worse).unwrap());
+    assert_eq!(checkpoints.best().unwrap(), Some(worse));
 }
 
 #[test]

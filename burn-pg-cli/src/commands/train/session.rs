@@ -181,11 +181,11 @@ fn escaped(path: &Path) -> String {
 
 /// Keeps the policy, and what it needs to see as it saw in training.
 fn save_policy(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
-    weights::save(&trainer.policy().valid(), &dir.policy_path())?;
+    // In this order: where there is a policy, there is all that belongs to it.
     if let Some(normalizer) = trainer.observation_normalizer() {
         dir.write_normalizer(normalizer)?;
     }
-    Ok(())
+    Ok(weights::save(&trainer.policy().valid(), &dir.policy_path())?)
 }
 
 #[cfg(test)]

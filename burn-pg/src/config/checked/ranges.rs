@@ -63,7 +63,7 @@ impl Config {
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
         check("learning_rate", self.learning_rate, self.learning_rate.is_positive_before_its_end(), range)?;
         self.optimiser.validate().map_err(|error| ConfigError::Value(format!("`optimiser`: {error}")))?;
-        check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0")?;
+        check("max_grad_norm", self.max_grad_norm, positive(self.max_grad_norm), "more than 0 and finite")?;
         Objective::from_specs(&self.loss).map_err(|error| ConfigError::Value(format!("`loss`: {error}")))?;
         self.trust_region.validate().map_err(|error| ConfigError::Value(format!("`trust_region`: {error}")))
     }
