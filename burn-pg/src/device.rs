@@ -4,6 +4,7 @@ mod adapter;
 mod backend;
 mod choice;
 mod error;
+pub(crate) mod failed;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
 
@@ -11,7 +12,7 @@ use burn::tensor::{Device, DeviceKind};
 
 use adapter::enumerate;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-use probe::quietly;
+use {crate::readback::read, probe::quietly};
 
 pub use adapter::{Adapter, AdapterKind};
 pub use backend::Backend;
@@ -89,10 +90,10 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     if !backend.is_cpu() {
         // A driver without its compiler opens, and fails at the first kernel; better now than in the middle of a run.
-        let kernel = || burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0).try_into_data();
+        let kernel = || read([burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0)]);
         let reason = match quietly(kernel) {
             Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(format!("{error:?}")),
+            Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => Some(panic),
         };
         if let Some(reason) = reason {

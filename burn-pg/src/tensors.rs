@@ -11,6 +11,8 @@ use burn::{
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use crate::{Error, readback::read_data};
+
 /// Tensors by name.
 pub(crate) type Tensors = BTreeMap<String, TensorData>;
 
@@ -121,7 +123,10 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
 /// # Errors
 /// [`TensorsError::Device`]
 pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
-    tensor.try_to_data().map_err(|error| TensorsError::Device { reason: format!("{error:?}") })
+    read_data(tensor).map_err(|error| match error {
+        Error::Execution(reason) => TensorsError::Device { reason },
+        other => TensorsError::Device { reason: other.to_string() },
+    })
 }
 
 /// Refuses tensors that cannot fill a network of `expected` numbers, before anybody makes one.

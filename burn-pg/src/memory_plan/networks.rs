@@ -100,6 +100,13 @@ impl Networks {
         self.runs.iter().flat_map(|run| &run.sizes).copied().max().unwrap_or_default()
     }
 
+    /// Numbers of one sample that are there at once on the way to the outputs, if nothing is kept: inputs and outputs of a layer, or
+    /// what a step of a recurrent one works with.
+    pub fn on_the_way(&self) -> u64 {
+        let of_cells = self.cells.iter().map(|cell| cell.kept() - 2 * cell.size).max().unwrap_or_default();
+        of_cells.max(self.widest().saturating_mul(2))
+    }
+
     /// The copy that acts on the host, if there is one.
     pub fn on_host(&self) -> Bytes {
         self.runs.iter().map(Run::panels).sum()

@@ -14,8 +14,15 @@ use crate::{
 
 /// What a run begins with besides: specifications, names, and room for the statistics of episodes.
 const BASE: Bytes = Bytes(24 << 10);
-/// What matrix products that are no kernels keep of a thread's memory, with the `gemm` crate that the `flex` backend uses.
-const PRODUCTS: Bytes = Bytes(512 << 10);
+/// What matrix products that are no kernels keep of a thread's memory: the `gemm` crate, which the `flex` backend uses, takes as much
+/// as there is cache of the second level.
+fn products() -> Bytes {
+    #[cfg(feature = "flex")]
+    return Bytes(gemm_common::cache::CACHE_INFO[1].cache_bytes as u64);
+    #[cfg(not(feature = "flex"))]
+    return Bytes(512 << 10);
+}
+
 /// The metrics of one step: eight numbers on the device, in tensors of their own and then in one.
 const METRICS: Bytes = Bytes(600);
 
@@ -96,11 +103,11 @@ impl Counted {
             (Part::Parameters, *parameters),
             (Part::OptimiserState, *parameters * self.moments),
             (Part::Snapshots, reference),
-            (Part::Environments, samples.environments(samples.envs) + samples.streams()),
+            (Part::Environments, samples.environments() + samples.streams()),
             (Part::Rollout, samples.rollout(self.on_host)),
             (Part::BlockRecords, samples.blocks(self.on_host, networks.widest(), networks.outputs)),
             (Part::Activations, self.pooled()),
-            (Part::Rest, if networks.are_kernels() { BASE } else { BASE + PRODUCTS }),
+            (Part::Rest, if networks.are_kernels() { BASE } else { BASE + products() }),
         ])
     }
 
@@ -137,15 +144,15 @@ impl Counted {
 
     /// Environments that so many episodes are to be played in.
     pub fn waiting(&self, episodes: u64) -> Bytes {
-        self.samples.environments(episodes)
+        self.samples.waiting(episodes)
     }
 
     /// An evaluation over so many episodes, all of them at once.
     pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
         let Self { networks, samples, on_host, .. } = self;
         let copy = if *on_host { networks.on_host() } else { Bytes(0) };
-        let layers = if *on_host { 0 } else { networks.widest().saturating_mul(2) };
-        let playing = samples.evaluating(episodes, networks.outputs.saturating_add(layers));
+        let on_the_way = if *on_host { 0 } else { networks.on_the_way() };
+        let playing = samples.evaluating(episodes, networks.outputs, on_the_way);
         self.phase(name, [(Part::Evaluation, self.waiting(episodes) + playing), (Part::Snapshots, copy)])
     }
 

@@ -90,11 +90,10 @@ impl Samples {
         }
     }
 
-    /// `count` environments, and what a step of them produces.
-    pub fn environments(&self, count: u64) -> Bytes {
-        let step = Bytes(8 * self.observed + 31);
-        let steps = if self.normalized { step * 2 + Bytes(4 * self.observed + 16) } else { step };
-        (ENV + steps + Bytes::floats(self.bounded)) * count
+    /// All environments, and what a step of them produces.
+    pub fn environments(&self) -> Bytes {
+        let unnormalized = if self.normalized { Bytes(4 * self.observed + 16) * self.envs } else { Bytes(0) };
+        self.waiting(self.envs) + unnormalized
     }
 
     /// The streams that actions are drawn from, and what is remembered.
@@ -103,13 +102,15 @@ impl Samples {
             * self.envs
     }
 
-    /// What a checkpoint holds of environments and streams besides tensors, of `count` environments: in JSON's values where it does
-    /// not know what they are, the states of environments and of wrappers.
-    fn saved(&self, count: u64) -> Bytes {
-        let values = self.observed.max(4) + if self.normalized { 2 * self.observed + 9 } else { 0 };
-        let batch = Bytes(8 * self.observed + 31);
-        let stream = Bytes(size_of::<ActionStream>() as u64) + Bytes(8) * self.held + Bytes(1);
-        (SAVED_SLOT + Bytes(size_of::<serde_json::Value>() as u64) * values + batch + stream) * count
+    /// What a checkpoint holds of environments and streams besides tensors: in JSON's values where it does not know what they are,
+    /// the states of environments and of wrappers. `room` is the length of the memory for so many numbers.
+    fn saved(&self, room: impl Fn(u64) -> u64) -> Bytes {
+        let (each, rows) = (room(self.envs), room(self.envs.saturating_mul(self.observed)));
+        let value = Bytes(size_of::<serde_json::Value>() as u64);
+        let states = value * self.observed.max(4) * self.envs;
+        let wrappers = if self.normalized { value * (2 * rows + 9 * each) } else { Bytes(0) };
+        let streams = Bytes(size_of::<ActionStream>() as u64 + 1) * each + Bytes(8) * self.held * self.envs;
+        SAVED_SLOT * each + states + Bytes(8) * rows + Bytes(31) * each + wrappers + streams
     }
 
     /// The same as it is written.
@@ -123,7 +124,7 @@ impl Samples {
     /// What a checkpoint takes while it is written, but for tensors: what it holds, its text, and what is made of that to see that it
     /// can be read, in memory that is doubled until it is enough.
     pub fn checkpoint(&self) -> Bytes {
-        self.saved(self.envs) + self.text() + self.saved(self.envs.next_power_of_two())
+        self.saved(|numbers| numbers) + self.text() + self.saved(u64::next_power_of_two)
     }
 
     /// The tensors of a checkpoint that are not those of networks: what is remembered, now and at the joints before the next rollout,
@@ -136,11 +137,18 @@ impl Samples {
         (memories + Bytes::floats(self.observed) * self.burn_in) * self.envs
     }
 
-    /// What an evaluation takes for `count` episodes beside their environments: outcomes, streams, what is remembered, the `outputs` of
-    /// networks twice, and actions.
-    pub fn evaluating(&self, count: u64, outputs: u64) -> Bytes {
+    /// Environments of an evaluation over `count` episodes.
+    pub fn waiting(&self, count: u64) -> Bytes {
+        let step = Bytes(8 * self.observed + 31);
+        let steps = if self.normalized { step * 2 } else { step };
+        (ENV + steps + Bytes::floats(self.bounded)) * count
+    }
+
+    /// What it takes besides: outcomes, streams, what is remembered, the `outputs` of networks twice, numbers on the way there, and
+    /// actions.
+    pub fn evaluating(&self, count: u64, outputs: u64, on_the_way: u64) -> Bytes {
         let remembered = Bytes::floats(self.memory_len) * 2 + Bytes(1);
-        let acting = Bytes::floats(outputs.saturating_mul(2).saturating_add(self.action));
+        let acting = Bytes::floats((2 * outputs).saturating_add(on_the_way).saturating_add(self.action));
         (Bytes(12 + size_of::<ActionStream>() as u64) + remembered + acting) * count
     }
 
