@@ -23,16 +23,16 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads vectors back, with one synchronisation.
 pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Error> {
-    let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
-    let data = wait(transaction.execute_async())?;
+    let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register))?;
     let vectors: Result<Vec<Vec<f32>>, _> =
         data.into_iter().map(|data| data.convert::<f32>().try_into_vec().map_err(failed)).collect();
     vectors?.try_into().map_err(failed)
 }
 
-/// Reads the numbers of one tensor back, in its own precision.
-pub(crate) fn read_data<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, Error> {
-    wait(tensor.to_data_async())
+/// Reads tensors back in their own precision, in the order in which they were registered. (One that is read by itself comes back as
+/// data that is only fetched when somebody looks at it, who then waits for ever if the device has failed meanwhile.)
+pub(crate) fn execute(transaction: Transaction) -> Result<Vec<TensorData>, Error> {
+    wait(transaction.execute_async())
 }
 
 /// Waits for a device, unless it fails: if its runtime panics, here or in a thread that would have woken this one.

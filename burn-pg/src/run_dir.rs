@@ -22,7 +22,11 @@ use std::{
 
 use burn_pg_envs::wrapper::ObservationNormalizer;
 
-use crate::{checkpoint::Checkpoints, config::Config, durable::{check_writable, write_atomically}};
+use crate::{
+    checkpoint::Checkpoints,
+    config::Config,
+    durable::{check_writable, write_atomically},
+};
 
 pub use claim::RunLock;
 pub use error::RunDirError;

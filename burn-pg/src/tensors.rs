@@ -7,11 +7,11 @@ use std::{
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::{DType, Tensor, TensorData},
+    tensor::{DType, Tensor, TensorData, Transaction},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Error, readback::read_data};
+use crate::{Error, readback::execute};
 
 /// Tensors by name.
 pub(crate) type Tensors = BTreeMap<String, TensorData>;
@@ -113,9 +113,13 @@ fn format_error(reason: impl Display) -> TensorsError {
 /// # Errors
 /// [`TensorsError::Device`]
 pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
-    let mut collector = Collector { path: Vec::new(), tensors: Ok(Tensors::new()) };
+    let mut collector = Collector::default();
     module.visit(&mut collector);
-    collector.tensors
+    if collector.names.is_empty() {
+        return Ok(Tensors::new());
+    }
+    let data = execute(collector.transaction).map_err(failed)?;
+    Ok(collector.names.into_iter().zip(data).collect())
 }
 
 /// The numbers of a tensor.
@@ -123,10 +127,8 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
 /// # Errors
 /// [`TensorsError::Device`]
 pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
-    read_data(tensor).map_err(|error| match error {
-        Error::Execution(reason) => TensorsError::Device { reason },
-        other => TensorsError::Device { reason: other.to_string() },
-    })
+    let mut data = execute(Transaction::default().register(tensor.clone())).map_err(failed)?;
+    Ok(data.pop().expect("one was registered"))
 }
 
 /// Refuses tensors that cannot fill a network of `expected` numbers, before anybody makes one.
@@ -136,6 +138,13 @@ pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, Ten
 pub(crate) fn check_numbers(tensors: &Tensors, expected: u64) -> Result<(), TensorsError> {
     let found = tensors.values().map(|data| data.num_elements() as u64).sum();
     if found < expected { Err(TensorsError::Numbers { found, expected }) } else { Ok(()) }
+}
+
+fn failed(error: Error) -> TensorsError {
+    match error {
+        Error::Execution(reason) => TensorsError::Device { reason },
+        other => TensorsError::Device { reason: other.to_string() },
+    }
 }
 
 /// Puts tensors in place of the float parameters of a module, on its device.
@@ -174,9 +183,11 @@ pub(crate) fn check_finite(name: &str, data: &TensorData) -> Result<(), TensorsE
     }
 }
 
+#[derive(Default)]
 struct Collector {
     path: Vec<String>,
-    tensors: Result<Tensors, TensorsError>,
+    names: Vec<String>,
+    transaction: Transaction,
 }
 
 impl ModuleVisitor for Collector {
@@ -189,14 +200,8 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        if let Ok(tensors) = &mut self.tensors {
-            match read(&parameter.val()) {
-                Ok(data) => {
-                    tensors.insert(self.path.join("."), data);
-                }
-                Err(error) => self.tensors = Err(error),
-            }
-        }
+        self.names.push(self.path.join("."));
+        self.transaction = std::mem::take(&mut self.transaction).register(parameter.val());
     }
 }
 

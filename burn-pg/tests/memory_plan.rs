@@ -154,7 +154,8 @@ fn checkpoints_are_planned_for() {
 fn evaluations_are_planned_for() {
     let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\neval_episodes = 20000";
     let mut far = Vec::new();
-    for more in ["", "normalize_observations = true", "env = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"] {
+    for more in ["", "normalize_observations = true", "env = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"]
+    {
         let settings = format!("{few}\n{more}");
         let config = config(&settings);
         let spec = envs::spec(&config.env).unwrap();

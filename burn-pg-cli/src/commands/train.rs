@@ -25,7 +25,7 @@ use crate::{
     progress::Progress,
     settings::{Resolved, Settings, with_open_device},
 };
-use session::Session;
+use session::{Session, how_to_go_on};
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
@@ -162,7 +162,10 @@ fn earlier(args: &Args, dir: &RunDir) -> Result<(Parts, RunLock)> {
         None => newest(&checkpoints)?,
     };
     if checkpoint.is_none() && dir.policy_path().exists() {
-        bail!("{} has a policy, and no checkpoint to go on from: it would begin again", dir.path().display());
+        bail!(
+            "{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder",
+            dir.path().display()
+        );
     }
     let config = match &checkpoint {
         Some(checkpoint) => going_on(checkpoint.config(), dir),
@@ -247,11 +250,12 @@ impl Run {
                 let normalizer = trainer.observation_normalizer().cloned();
                 let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
                 let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
-                let outcome = Outcome { config, device, trainer, dir, evaluation };
+                let outcome = Outcome { config, device, trainer, dir: dir.clone(), evaluation };
                 outcome.dir.write_summary(&outcome.summary())?;
                 Ok(outcome)
             };
-            finish().map_err(|error: anyhow::Error| Failure::of(error))
+            let again = format!("the policy is saved, but the outcome is not; again with: {}", how_to_go_on(&dir));
+            finish().map_err(|error: Error| Failure::of(error.context(again)))
         })
     }
 }

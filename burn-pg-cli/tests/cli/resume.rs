@@ -406,7 +406,10 @@ fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
     assert_eq!(resumed(), "");
     fs::write(&path, &config[..config.len() / 2]).unwrap();
     let told = resumed();
-    assert!(told.starts_with("warning: a/config.toml") && told.ends_with("the settings of the checkpoint are taken\n"), "{told}");
+    assert!(
+        told.starts_with("warning: a/config.toml") && told.ends_with("the settings of the checkpoint are taken\n"),
+        "{told}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
 }
 
@@ -607,7 +610,8 @@ fn a_policy_without_a_checkpoint_is_not_trained_over() {
     let before = content(&folder.path().join("a"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
-    let message = "error: a has a policy, and no checkpoint to go on from: it would begin again\n";
+    let message =
+        "error: a has a policy, and no checkpoint to go on from: it would begin again; train into another folder\n";
     assert_eq!(text(&output.stderr), message);
     assert!(content(&folder.path().join("a")) == before);
 }

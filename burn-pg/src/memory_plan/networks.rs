@@ -165,9 +165,10 @@ impl Networks {
         steps.max_by_key(|&[gradients, slopes]| gradients + slopes).unwrap_or_default()
     }
 
-    /// Are all of them kernels?
-    pub fn are_kernels(&self) -> bool {
-        self.features == 0 && self.cells.is_empty() && self.runs.iter().all(|run| self.is_kernel(run))
+    /// Is there any product of two matrices that is no kernel? (Held noise of one action is a product with a vector.)
+    pub fn has_ordinary_products(&self) -> bool {
+        let of_noise = self.features > 0 && self.outputs > 1;
+        of_noise || !self.cells.is_empty() || self.runs.iter().any(|run| !self.is_kernel(run))
     }
 
     fn is_kernel(&self, run: &Run) -> bool {

@@ -107,7 +107,7 @@ impl Counted {
             (Part::Rollout, samples.rollout(self.on_host)),
             (Part::BlockRecords, samples.blocks(self.on_host, networks.widest(), networks.outputs)),
             (Part::Activations, self.pooled()),
-            (Part::Rest, if networks.are_kernels() { BASE } else { BASE + products() }),
+            (Part::Rest, if networks.has_ordinary_products() { BASE + products() } else { BASE }),
         ])
     }
 

@@ -71,13 +71,7 @@ impl Cell {
         Self::with(kind, inputs, size, &mut Initial::Orthogonal(rng), device)
     }
 
-    pub(super) fn with(
-        kind: CellKind,
-        inputs: usize,
-        size: usize,
-        initial: &mut Initial<'_>,
-        device: &Device,
-    ) -> Self {
+    pub(super) fn with(kind: CellKind, inputs: usize, size: usize, initial: &mut Initial<'_>, device: &Device) -> Self {
         let forget = |gate: usize| f32::from(u8::from(kind == CellKind::Lstm && gate == 1));
         let bias: Vec<f32> = (0..kind.gates()).flat_map(|gate| vec![forget(gate); size]).collect();
         let none = vec![0.0; bias.len()];

@@ -7,10 +7,11 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Config, DeviceChoice,
+    Agent, Config, DeviceChoice,
+    algorithm::ppo,
     checkpoint::Checkpoint,
     device::{self, Backend},
-    run_dir::read_metrics,
+    run_dir::{RunDir, read_metrics},
     weights::{self, TensorsError, WeightsError},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -157,6 +158,31 @@ fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never
         }
     }
     assert!(refused > 500 && restored > 100, "{refused} {restored}");
+}
+
+/// More than any machine has the memory, or anybody the time, to make.
+#[test]
+fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let config = Config { total_steps: 1024, hidden_sizes: vec![8], ..Config::default() };
+    let mut trainer = ppo(&config.clone().validate().unwrap(), &device).unwrap();
+    trainer.update().unwrap();
+    let dir = RunDir::create(&folder.path().join("run")).unwrap();
+    weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
+    dir.write_config(&config).unwrap();
+    Agent::open(&dir, &device).unwrap();
+
+    let config = Config { hidden_sizes: vec![1 << 20; 64], ..config };
+    dir.write_config(&config).unwrap();
+    let error = Agent::open(&dir, &device).unwrap_err().to_string();
+    assert!(error.contains("does not fit the network: it has 107 numbers, and the network "), "{error}");
+    let checkpoint = folder.path().join("checkpoint");
+    trainer.checkpoint().unwrap().write(&checkpoint).unwrap();
+    let [tensors, state, _] = Checkpoint::FILES.map(|name| fs::read(checkpoint.join(name)).unwrap());
+    let checkpoint = Checkpoint::from_files(&checkpoint, &tensors, &state, config.to_toml().as_bytes()).unwrap();
+    let error = Agent::of_checkpoint(&checkpoint, &device).unwrap_err().to_string();
+    assert!(error.contains("does not fit the network: it has 107 numbers"), "{error}");
 }
 
 fn any_text(longest: usize) -> impl Strategy<Value = String> {

@@ -74,7 +74,7 @@ impl Session<'_> {
             Some(code) => {
                 let (update, steps) = (trainer.updates(), trainer.env_steps());
                 let advice =
-                    format!("saved after update {update} ({steps} steps); go on with: {}", self.how_to_go_on());
+                    format!("saved after update {update} ({steps} steps); go on with: {}", how_to_go_on(self.dir));
                 Err(Failure::Interrupted { advice, code })
             }
         }
@@ -126,7 +126,7 @@ impl Session<'_> {
         let checkpoint = match self.dir.checkpoints().updates() {
             Ok(updates) => updates.last().map_or_else(
                 || "there is no checkpoint yet".into(),
-                |update| format!("go on from the checkpoint of update {update} with: {}", self.how_to_go_on()),
+                |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(self.dir)),
             ),
             Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
         };
@@ -146,10 +146,11 @@ impl Session<'_> {
             Err(unsaved) => format!("{failed}, and the last good policy is lost ({unsaved:#}); {checkpoint}"),
         }))
     }
+}
 
-    fn how_to_go_on(&self) -> String {
-        format!("burn-pg train --resume {}", quoted(self.dir.path()))
-    }
+/// The command that goes on with a run.
+pub fn how_to_go_on(dir: &RunDir) -> String {
+    format!("burn-pg train --resume {}", quoted(dir.path()))
 }
 
 /// As a shell takes it.

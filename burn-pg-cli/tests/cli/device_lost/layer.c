@@ -1,6 +1,6 @@
-// A Vulkan layer that loses the device: from the call number LOSE_AT_CALL on of the function LOSE_IN (vkQueueSubmit,
-// vkWaitSemaphores, ...), that function and all others that may say so give VK_ERROR_DEVICE_LOST. Without LOSE_IN it does nothing
-// but count: the file CALLS_TO gets the number of calls of each function when the process ends.
+// A Vulkan layer that loses the device: from the first call on of the function LOSE_IN (vkQueueSubmit, vkWaitSemaphores, ...) after
+// LOSE_AFTER calls of vkQueueSubmit, that function and all others that may say so give VK_ERROR_DEVICE_LOST. If there is a
+// variable SUBMITS_TO, the file of that name gets the number of calls of vkQueueSubmit when the process ends.
 //
 // The few types that it needs are declared here, as in the Vulkan specification (1.3, 64 bits) and in the interface between
 // loader and layers, so that no header has to be installed.
@@ -29,6 +29,7 @@ typedef struct {
 
 static GetProc next_of_instance, next_of_device;
 static atomic_int lost;
+static atomic_ulong submits;
 
 // The functions that may lose the device.
 #define FUNCTIONS(X)                                                                                                            \
@@ -41,28 +42,24 @@ static atomic_int lost;
     X(vkWaitSemaphores, (void *device, void *info, uint64_t timeout), (device, info, timeout))                                  \
     X(vkGetSemaphoreCounterValue, (void *device, void *semaphore, uint64_t *value), (device, semaphore, value))
 
-// Is the device lost by now? Counts the call.
-static int is_lost(const char *function, atomic_ulong *calls) {
-    unsigned long call = atomic_fetch_add(calls, 1) + 1;
-    const char *in = getenv("LOSE_IN"), *at = getenv("LOSE_AT_CALL");
-    if (in && at && !strcmp(in, function) && call >= strtoul(at, NULL, 10)) lost = 1;
+// Is the device lost by now, in a call of this function? Counts those of vkQueueSubmit.
+static int is_lost(const char *function) {
+    unsigned long before = strcmp(function, "vkQueueSubmit") ? submits : atomic_fetch_add(&submits, 1);
+    const char *in = getenv("LOSE_IN"), *after = getenv("LOSE_AFTER");
+    if (in && after && !strcmp(in, function) && before >= strtoul(after, NULL, 10)) lost = 1;
     return lost;
 }
 
 #define WRAPPED(name, parameters, arguments)                                                                                    \
     static Result(*next_##name) parameters;                                                                                     \
-    static atomic_ulong calls_of_##name;                                                                                        \
-    static Result name parameters {                                                                                             \
-        return is_lost(#name, &calls_of_##name) ? DEVICE_LOST : next_##name arguments;                                          \
-    }
+    static Result name parameters { return is_lost(#name) ? DEVICE_LOST : next_##name arguments; }
 FUNCTIONS(WRAPPED)
 
 __attribute__((destructor)) static void tell(void) {
-    const char *path = getenv("CALLS_TO");
+    const char *path = getenv("SUBMITS_TO");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (!file) return;
-#define TOLD(name, parameters, arguments) fprintf(file, "%s %lu\n", #name, (unsigned long)calls_of_##name);
-    FUNCTIONS(TOLD)
+    fprintf(file, "%lu", (unsigned long)submits);
     fclose(file);
 }
 
