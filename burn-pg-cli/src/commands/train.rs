@@ -191,8 +191,8 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
             return saved.clone();
         }
     };
-    let Config { total_steps, ref device, threads, .. } = written;
-    let config = Config { total_steps, device: device.clone(), threads, ..saved.clone() };
+    let Config { total_steps, device, threads, .. } = written;
+    let config = Config { total_steps, device, threads, ..saved.clone() };
     if config != written {
         tell(format_args!(
             "warning: {} has other settings than the checkpoint; those of the checkpoint hold",

@@ -29,9 +29,13 @@ pub(super) fn linear(
         Initial::Zero => vec![0.0; inputs * outputs],
         Initial::Orthogonal(rng) => {
             let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| orthogonal(inputs, size, gain, rng)).collect();
-            let of_block = |row: usize, block: &'_ [f32], size: usize| block[row * size..(row + 1) * size].to_vec();
-            let row = |row: usize| drawn.iter().zip(blocks).flat_map(move |(block, &size)| of_block(row, block, size));
-            (0..inputs).flat_map(row).collect()
+            let mut weight = Vec::with_capacity(inputs * outputs);
+            for row in 0..inputs {
+                for (block, &size) in drawn.iter().zip(blocks) {
+                    weight.extend_from_slice(&block[row * size..(row + 1) * size]);
+                }
+            }
+            weight
         }
     };
     Linear {
