@@ -26,6 +26,17 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Refuses what is there and is no file: it could not be replaced, and whoever opens a pipe waits for its other end.
+///
+/// # Errors
+/// That it is no file.
+pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
+    match path.exists() && !path.is_file() {
+        true => Err(io::Error::other("it is not a regular file")),
+        false => Ok(()),
+    }
+}
+
 /// Could `path` be written? Its folder lets files be made and removed.
 ///
 /// # Errors

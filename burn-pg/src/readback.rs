@@ -37,6 +37,10 @@ pub(crate) fn execute(transaction: Transaction) -> Result<Vec<TensorData>, Error
 
 /// Waits for a device, unless it fails: if its runtime panics, here or in a thread that would have woken this one.
 fn wait<T, E: Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+    // Before anything is asked of the device: its runtime may panic at once.
+    if cfg!(any(feature = "wgpu", feature = "cuda", feature = "rocm")) {
+        watch();
+    }
     wait_unless(reading, said, GRACE)
 }
 
@@ -53,7 +57,7 @@ fn wait_unless<T, E: Debug>(
     loop {
         match catch_unwind(AssertUnwindSafe(|| reading.as_mut().poll(&mut context))) {
             Ok(Poll::Ready(read)) => return read.map_err(failed),
-            Ok(Poll::Pending) => watch(),
+            Ok(Poll::Pending) => {}
             Err(panic) => return Err(Error::Execution(message(&*panic))),
         }
         thread::park_timeout(Duration::from_millis(200));

@@ -25,7 +25,7 @@ use burn_pg_envs::wrapper::ObservationNormalizer;
 use crate::{
     checkpoint::Checkpoints,
     config::Config,
-    durable::{check_writable, write_atomically},
+    durable::{check_writable, refuse_other_than_file, write_atomically},
 };
 
 pub use claim::RunLock;
@@ -137,6 +137,7 @@ impl RunDir {
     /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
         let path = self.path.join(CONFIG);
+        refuse_other_than_file(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
         let table = read_config(&path)?;
         if !table.contains_key("env") {
             return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
@@ -163,6 +164,10 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`]
     pub fn check_writable(&self) -> Result<(), RunDirError> {
+        for name in Self::FILES {
+            let path = self.path.join(name);
+            refuse_other_than_file(&path).map_err(|source| RunDirError::Write { path, source })?;
+        }
         let metrics = self.path.join(METRICS);
         match OpenOptions::new().append(true).open(&metrics) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -72,6 +72,8 @@ impl Layer {
     fn run_and_lose(&self, out: &str, function: &str, after: u64) -> Output {
         let mut command = self.run(out);
         command.env("LOSE_IN", function).env("LOSE_AFTER", after.to_string());
+        // Sometimes one that is so fast that nobody has to wait for it, and sometimes a slow one.
+        command.env("WAIT_MS", if after % 2 == 0 { "0" } else { "5" });
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
         while child.try_wait().unwrap().is_none() {

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use burn_pg::run_dir::read_metrics;
+
 use super::{burn_pg, command, content, json, metrics, success, text};
 
 /// A run of 60 updates that saves a checkpoint after each.
@@ -423,8 +425,20 @@ fn a_run_that_cannot_be_written_on_is_refused_before_anything_is_removed() {
     let before = content(folder.path());
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--at", "58"]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stderr), "error: a/metrics.jsonl cannot be written: Is a directory (os error 21)\n");
+    assert_eq!(text(&output.stderr), "error: a/metrics.jsonl cannot be written: it is not a regular file\n");
     assert!(content(folder.path()) == before);
+    fs::remove_dir(&metrics).unwrap();
+    for name in ["policy.safetensors", "summary.json", "checkpoints/best.json", "config.toml", "metrics.jsonl"] {
+        let path = folder.path().join("a").join(name);
+        let _ = fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--at", "58"]);
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", text(&output.stderr));
+        let expected = format!("a/{name} cannot be written: it is not a regular file\n");
+        assert!(text(&output.stderr).ends_with(&expected), "{name}: {}", text(&output.stderr));
+        assert!(folder.path().join("a/checkpoints/update-000000060").exists());
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]
@@ -444,6 +458,13 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
     let warning = "warning: metrics.jsonl has 59 whole lines of 60 up to there";
     assert_eq!(resumed(flipped.as_bytes()), format!("{warning}\n"));
     assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
+    // An earlier one that is there a second time is none of those that should be there.
+    for (from, to, found) in [(52, 27, 59), (10, 50, 20)] {
+        let flipped = lines.replacen(&format!("\"update\":{from},"), &format!("\"update\":{to},"), 1);
+        let warning = format!("warning: metrics.jsonl has {found} whole lines of 60 up to there\n");
+        assert_eq!(resumed(flipped.as_bytes()), warning, "{from} {to}");
+        assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
+    }
     // What is removed is copied before: none of it is a line, or the last one is not.
     let warning = |found: usize, copy: &str| {
         format!(
@@ -458,6 +479,14 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
     let flipped = lines.replacen("\"update\":60,", "\"update\":,0,", 1);
     assert_eq!(resumed(flipped.as_bytes()), warning(59, "damaged-2"));
     assert_eq!(fs::read_to_string(path("metrics.jsonl.damaged-2")).unwrap(), flipped);
+    // One that was later than where the run goes back to is not kept for looking like an earlier one.
+    fs::write(path("metrics.jsonl"), lines.replacen("\"update\":60,", "\"update\":20,", 1)).unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--at", "58"]);
+    success(&output);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(metrics(&path("")).len(), 60);
+    let updates: Vec<u64> = read_metrics(&path("metrics.jsonl")).unwrap().iter().map(|stats| stats.update).collect();
+    assert_eq!(updates, Vec::from_iter(1..=60));
 }
 
 #[test]

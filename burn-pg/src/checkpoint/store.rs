@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, CheckpointError, folder};
-use crate::durable::{check_writable, clear_away_leftovers, sync_folder, write_atomically};
+use crate::durable::{check_writable, clear_away_leftovers, refuse_other_than_file, sync_folder, write_atomically};
 
 /// The checkpoints of a run: a folder of folders `update-000001200`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +69,9 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`]
     pub fn check_writable(&self) -> Result<(), CheckpointError> {
-        check_writable(&self.path.join(BEST))
-            .map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
+        let best = self.path.join(BEST);
+        refuse_other_than_file(&best).map_err(|source| CheckpointError::Write { path: best.clone(), source })?;
+        check_writable(&best).map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
     /// The folder of the checkpoint of an update.
@@ -145,22 +146,15 @@ impl Checkpoints {
     }
 
     fn forget_best_after(&self, update: u64) -> Result<(), CheckpointError> {
-        match self.best() {
-            Ok(Some(best)) if best.update > update => {
-                let path = self.path.join(BEST);
-                fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })
-            }
-            Ok(_) | Err(CheckpointError::Damaged { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// [`best`](Self::best), or none if what is written of it is damaged, or that checkpoint is gone.
-    fn best_if_known(&self) -> Result<Option<Best>, CheckpointError> {
-        match self.best() {
-            Err(CheckpointError::Damaged { .. }) => Ok(None),
-            best => Ok(best?.filter(|best| self.path_of(best.update).exists())),
-        }
+        let path = self.path.join(BEST);
+        let forgotten = match self.read_best() {
+            Ok(Some(best)) if best.update > update => fs::remove_file(&path),
+            // Otherwise nothing would be pruned any more.
+            Err(CheckpointError::Damaged { .. }) => fs::rename(&path, self.path.join(format!("{BEST}.damaged"))),
+            Ok(_) => Ok(()),
+            Err(error) => return Err(error),
+        };
+        forgotten.map_err(|source| CheckpointError::Write { path, source })
     }
 
     fn remove<'a>(&self, updates: impl Iterator<Item = &'a u64>) -> Result<(), CheckpointError> {
@@ -208,11 +202,15 @@ impl Checkpoints {
         }
     }
 
-    /// The checkpoint that did best, if one has been evaluated.
+    /// The checkpoint that did best, if one has been evaluated, and is still there.
     ///
     /// # Errors
     /// [`CheckpointError::Read`] or [`CheckpointError::Damaged`]
     pub fn best(&self) -> Result<Option<Best>, CheckpointError> {
+        Ok(self.read_best()?.filter(|best| self.path_of(best.update).exists()))
+    }
+
+    fn read_best(&self) -> Result<Option<Best>, CheckpointError> {
         let path = self.path.join(BEST);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -228,7 +226,11 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError`]: what is known of the best cannot be read or written.
     pub fn note(&self, evaluated: Best) -> Result<bool, CheckpointError> {
-        let beaten = self.best_if_known()?.is_some_and(|best| best.return_mean > evaluated.return_mean);
+        let best = match self.best() {
+            Err(CheckpointError::Damaged { .. }) => None,
+            best => best?,
+        };
+        let beaten = best.is_some_and(|best| best.return_mean > evaluated.return_mean);
         if beaten || evaluated.return_mean.is_nan() {
             return Ok(false);
         }

@@ -14,6 +14,8 @@ pub(super) fn quietly<T>(probe: impl FnOnce() -> T) -> Result<T, String> {
     static PROBING: Mutex<()> = Mutex::new(());
 
     let _probing = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
+    // If it were installed within the probe, it would be gone after it.
+    failed::watch();
     let (usual, said) = (take_hook(), failed::said());
     // The first panic is the cause; later ones are of threads that waited for it.
     let first: Arc<Mutex<Option<String>>> = Arc::default();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{LOCK, RunDir, RunDirError};
-use crate::durable::{clear_away_leftovers, sync_folder};
+use crate::durable::{clear_away_leftovers, refuse_other_than_file, sync_folder};
 
 impl RunDir {
     /// Takes `path` for a new run. It must not exist, or be an empty folder, or one in which no run has begun: there is nothing but a
@@ -70,12 +70,9 @@ impl RunDir {
     /// [`RunDirError::Locked`] or [`RunDirError::Write`].
     pub fn lock(&self) -> Result<RunLock, RunDirError> {
         let path = self.path.join(LOCK);
-        // To open a pipe would be to wait for its other end.
-        let open = || match path.exists() && !path.is_file() {
-            true => Err(io::Error::other("it is not a regular file")),
-            false => OpenOptions::new().create(true).truncate(false).write(true).open(&path),
-        };
-        let file = open().map_err(|source| RunDirError::Write { path: path.clone(), source })?;
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = refuse_other_than_file(&path).and_then(|()| open());
+        let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunDirError::Locked(self.path.clone())),

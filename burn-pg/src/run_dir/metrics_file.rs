@@ -28,13 +28,14 @@ impl MetricsFile {
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let (mut kept, mut found) = (0, 0);
+        let (mut kept, mut found, mut last) = (0, 0, 0);
         for (line, end) in read_lines(&path, &file) {
             match line {
-                Ok(stats) if stats.update <= update => {
-                    kept = end;
+                Ok(stats) if stats.update > last && stats.update <= update => {
+                    (kept, last) = (end, stats.update);
                     found += 1;
                 }
+                // Later, or out of order, or no line.
                 Ok(_) | Err(RunDirError::Metrics { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -75,7 +76,7 @@ impl MetricsFile {
 /// Lines that `metrics.jsonl` should have, and has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingLines {
-    /// Whole lines up to the update that the run goes on after.
+    /// Whole lines up to the update that the run goes on after, each of a later update than the one before.
     pub found: u64,
     /// How many there should be.
     pub expected: u64,

@@ -1,6 +1,7 @@
 // A Vulkan layer that loses the device: from the first call on of the function LOSE_IN (vkQueueSubmit, vkWaitSemaphores, ...) after
 // LOSE_AFTER calls of vkQueueSubmit, that function and all others that may say so give VK_ERROR_DEVICE_LOST. If there is a
-// variable SUBMITS_TO, the file of that name gets the number of calls of vkQueueSubmit when the process ends.
+// variable SUBMITS_TO, the file of that name gets the number of calls of vkQueueSubmit when the process ends. Each call of
+// vkWaitSemaphores takes WAIT_MS milliseconds longer than it would.
 //
 // The few types that it needs are declared here, as in the Vulkan specification (1.3, 64 bits) and in the interface between
 // loader and layers, so that no header has to be installed.
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int32_t Result;
 typedef void (*Function)(void);
@@ -45,6 +47,8 @@ static atomic_ulong submits;
 // Is the device lost by now, in a call of this function? Counts those of vkQueueSubmit.
 static int is_lost(const char *function) {
     unsigned long before = strcmp(function, "vkQueueSubmit") ? submits : atomic_fetch_add(&submits, 1);
+    const char *wait = getenv("WAIT_MS");
+    if (wait && !strcmp(function, "vkWaitSemaphores")) usleep(1000 * strtoul(wait, NULL, 10));
     const char *in = getenv("LOSE_IN"), *after = getenv("LOSE_AFTER");
     if (in && after && !strcmp(in, function) && before >= strtoul(after, NULL, 10)) lost = 1;
     return lost;
