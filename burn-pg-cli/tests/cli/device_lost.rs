@@ -73,7 +73,7 @@ impl Layer {
         let mut command = self.run(out);
         command.env("LOSE_IN", function).env("LOSE_AFTER", after.to_string());
         // Sometimes one that is so fast that nobody has to wait for it, and sometimes a slow one.
-        command.env("WAIT_MS", if after % 2 == 0 { "0" } else { "5" });
+        command.env("WAIT_MS", if after.is_multiple_of(2) { "0" } else { "5" });
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
         while child.try_wait().unwrap().is_none() {
