@@ -1,8 +1,13 @@
-//! Acting on the host allocates nothing.
+//! Acting on the host allocates nothing, and reading a checkpoint nothing that its files do not account for.
 #![cfg(feature = "flex")]
+
+use std::fs;
 
 use burn::tensor::Device;
 use burn_pg::{
+    Config,
+    algorithm::ppo,
+    checkpoint::Checkpoint,
     envs::{EnvRng, make},
     policy::{ActorCritic, Exploration, HostWorkspace, MlpActorCritic, MlpShape},
 };
@@ -24,4 +29,45 @@ fn no_action_after_the_first_allocates() {
         });
         assert_eq!(counted.count_total, 0, "{id}");
     }
+}
+
+#[test]
+fn reading_a_checkpoint_takes_no_memory_that_its_files_do_not_account_for() {
+    let config = Config { total_steps: 1024, hidden_sizes: vec![8], normalize_observations: true, ..Config::default() };
+    let mut trainer = ppo(&config.validate().unwrap(), &Device::flex()).unwrap();
+    trainer.update().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    trainer.checkpoint().unwrap().write(&path).unwrap();
+    let files = Checkpoint::FILES.map(|name| fs::read(path.join(name)).unwrap());
+    let most = |[tensors, state, config]: &[Vec<u8>; 3]| {
+        let read = || drop(Checkpoint::from_files(&path, tensors, state, config));
+        allocation_counter::measure(read).bytes_max
+    };
+    let length = files.iter().map(Vec::len).sum::<usize>() as u64;
+    let as_written = most(&files);
+    assert!(as_written < 8 * length, "{as_written} for {length}");
+    // Each number in turn is made enormous: lengths, shapes, offsets, counters, settings.
+    let mut numbers = 0;
+    for file in 0..files.len() {
+        let starts =
+            |i: usize| files[file][i].is_ascii_digit() && (i == 0 || !files[file][i - 1].is_ascii_alphanumeric());
+        for at in (0..files[file].len()).filter(|&i| starts(i)) {
+            let mut changed = files.clone();
+            changed[file].splice(at..=at, *b"999999999999999");
+            let taken = most(&changed);
+            assert!(
+                taken < as_written + 8 * length,
+                "{taken} instead of {as_written}: {} at {at}",
+                Checkpoint::FILES[file]
+            );
+            numbers += 1;
+        }
+    }
+    for length in [u64::MAX, 1 << 40, files[0].len() as u64] {
+        let mut changed = files.clone();
+        changed[0][..8].copy_from_slice(&length.to_le_bytes());
+        assert!(most(&changed) <= as_written);
+    }
+    assert!(numbers > 200, "{numbers}");
 }
