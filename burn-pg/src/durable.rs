@@ -31,7 +31,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// That it is no file.
 pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
-    match path.exists() && !path.is_file() {
+    // A link that leads nowhere is there, too.
+    match path.symlink_metadata().is_ok() && !path.is_file() {
         true => Err(io::Error::other("it is not a regular file")),
         false => Ok(()),
     }

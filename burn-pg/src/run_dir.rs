@@ -146,8 +146,8 @@ impl RunDir {
     }
 
     /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the last line up to there is
-    /// removed. What is no line before that stays. If there are fewer lines than `expected` up to there, it says so, and a copy of
-    /// the file is made before anything is removed.
+    /// removed. What is no line before that, or out of order, stays. If there are fewer lines than `expected` up to there, it says so,
+    /// and a copy of the file is made before anything is removed.
     ///
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Write`].
@@ -169,7 +169,7 @@ impl RunDir {
             refuse_other_than_file(&path).map_err(|source| RunDirError::Write { path, source })?;
         }
         let metrics = self.path.join(METRICS);
-        match OpenOptions::new().append(true).open(&metrics) {
+        match OpenOptions::new().read(true).write(true).open(&metrics) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => drop(opened.map_err(|source| RunDirError::Write { path: metrics, source })?),
         }

@@ -11,7 +11,7 @@ use std::{
 use burn::{module::Module, tensor::DType};
 
 use crate::{
-    durable::write_atomically,
+    durable::{refuse_other_than_file, write_atomically},
     tensors::{self, Tensors},
 };
 
@@ -61,7 +61,8 @@ pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
 
 /// The tensors of a file, whatever they are for.
 pub(crate) fn read(path: &Path) -> Result<Tensors, WeightsError> {
-    let file = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+    let file = refuse_other_than_file(path).and_then(|()| fs::read(path));
+    let file = file.map_err(|source| WeightsError::Io { path: path.into(), source })?;
     tensors::from_bytes(&file).map_err(|error| WeightsError::Content { path: path.into(), error })
 }
 

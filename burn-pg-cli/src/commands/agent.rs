@@ -54,7 +54,10 @@ impl AgentArgs {
             Some(At::Update(update)) => update,
             Some(At::Best) => match checkpoints.best()? {
                 Some(best) => best.update,
-                None => bail!("no checkpoint of {} was evaluated (`checkpoint.eval_episodes`)", dir.path().display()),
+                None => bail!(
+                    "no checkpoint of {} was evaluated (`checkpoint.eval_episodes`), or the best one is gone",
+                    dir.path().display()
+                ),
             },
             None if dir.policy_path().exists() => return Ok(None),
             // The run goes on, or was killed.

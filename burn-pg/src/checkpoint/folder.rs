@@ -14,7 +14,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::CheckpointError;
-use crate::durable::sync_folder;
+use crate::durable::{refuse_other_than_file, sync_folder};
 
 /// The file of checksums.
 const SUMS: &str = "SHA256SUMS";
@@ -83,7 +83,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     let mut sums = String::new();
     // What is larger is wrong, and need not be read.
     let longest = 1 << 12;
-    let open = File::open(path.join(SUMS)).map_err(|source| failed(SUMS, source))?;
+    let open = open(&path.join(SUMS)).map_err(|source| failed(SUMS, source))?;
     match open.take(longest).read_to_string(&mut sums) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(format!("{SUMS} is not text"))),
@@ -117,8 +117,13 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     Ok(contents)
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    refuse_other_than_file(path)?;
+    File::open(path)
+}
+
 fn digest_of(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut file, mut hasher, mut block) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    let (mut file, mut hasher, mut block) = (open(path)?, Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut block) {
             Ok(0) => return Ok(hasher.finalize().to_vec()),

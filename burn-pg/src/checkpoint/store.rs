@@ -26,6 +26,7 @@ pub struct Best {
 }
 
 const BEST: &str = "best.json";
+const DAMAGED_BEST: &str = "best.json.damaged";
 
 fn name_of(update: u64) -> String {
     format!("update-{update:09}")
@@ -70,7 +71,9 @@ impl Checkpoints {
     /// [`CheckpointError::Write`]
     pub fn check_writable(&self) -> Result<(), CheckpointError> {
         let best = self.path.join(BEST);
-        refuse_other_than_file(&best).map_err(|source| CheckpointError::Write { path: best.clone(), source })?;
+        for path in [best.clone(), self.path.join(DAMAGED_BEST)] {
+            refuse_other_than_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        }
         check_writable(&best).map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
@@ -150,7 +153,7 @@ impl Checkpoints {
         let forgotten = match self.read_best() {
             Ok(Some(best)) if best.update > update => fs::remove_file(&path),
             // Otherwise nothing would be pruned any more.
-            Err(CheckpointError::Damaged { .. }) => fs::rename(&path, self.path.join(format!("{BEST}.damaged"))),
+            Err(CheckpointError::Damaged { .. }) => fs::rename(&path, self.path.join(DAMAGED_BEST)),
             Ok(_) => Ok(()),
             Err(error) => return Err(error),
         };
@@ -212,7 +215,7 @@ impl Checkpoints {
 
     fn read_best(&self) -> Result<Option<Best>, CheckpointError> {
         let path = self.path.join(BEST);
-        let text = match fs::read(&path) {
+        let text = match refuse_other_than_file(&path).and_then(|()| fs::read(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|source| CheckpointError::Read { path: path.clone(), source })?,
         };

@@ -43,6 +43,7 @@ pub(super) fn forget(said: Option<String>) {
 }
 
 fn is_of_runtime(info: &PanicHookInfo<'_>) -> bool {
-    let is_its_own = |part: &str| part.starts_with("wgpu-") || part.starts_with("cubecl-");
+    // The folder of a crate, with its version or, in a vendored copy, without.
+    let is_its_own = |part: &str| ["wgpu", "cubecl"].into_iter().any(|name| part.split('-').next() == Some(name));
     info.location().is_some_and(|location| location.file().split(['/', '\\']).any(is_its_own))
 }

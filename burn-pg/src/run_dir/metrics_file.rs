@@ -28,18 +28,16 @@ impl MetricsFile {
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let (mut kept, mut found, mut last) = (0, 0, 0);
+        let mut rising = Rising::default();
         for (line, end) in read_lines(&path, &file) {
             match line {
-                Ok(stats) if stats.update > last && stats.update <= update => {
-                    (kept, last) = (end, stats.update);
-                    found += 1;
-                }
-                // Later, or out of order, or no line.
+                Ok(stats) if stats.update <= update => rising.push(stats.update, end),
+                // Later, or no line.
                 Ok(_) | Err(RunDirError::Metrics { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
+        let (found, kept) = (rising.len(), rising.end());
         let is_cut = kept < file.metadata().map_err(failed)?.len();
         let mut missing = None;
         if found < expected {
@@ -70,6 +68,33 @@ impl MetricsFile {
     pub fn sync(&mut self) -> Result<(), RunDirError> {
         let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         self.file.get_ref().sync_data().map_err(failed)
+    }
+}
+
+/// The most lines whose updates rise, so that one that says a wrong update is what is out of order, and not those around it.
+#[derive(Default)]
+struct Rising {
+    /// At k, of all k + 1 lines that rise those that end lowest: the last update, and where its line ends.
+    ends: Vec<(u64, u64)>,
+}
+
+impl Rising {
+    fn push(&mut self, update: u64, end: u64) {
+        let longer = self.ends.partition_point(|&(last, _)| last < update);
+        match self.ends.get_mut(longer) {
+            None => self.ends.push((update, end)),
+            Some(lowest) if lowest.0 > update => *lowest = (update, end),
+            Some(_) => {}
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// Where the last of them ends.
+    fn end(&self) -> u64 {
+        self.ends.last().map_or(0, |&(_, end)| end)
     }
 }
 

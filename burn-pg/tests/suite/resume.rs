@@ -302,6 +302,13 @@ fn going_back_removes_what_came_later() {
     assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap().is_some()), (vec![1, 2, 3], true));
     checkpoints.go_back(2).unwrap();
     assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap()), (vec![1, 2], None));
+    assert!(!folder.path().join("best.json").exists());
+    // What is damaged is put aside, and they can be pruned again.
+    fs::write(folder.path().join("best.json"), "{").unwrap();
+    assert!(checkpoints.prune(2).is_err());
+    checkpoints.set_aside_after(2).unwrap();
+    assert_eq!(fs::read(folder.path().join("best.json.damaged")).unwrap(), b"{");
+    checkpoints.prune(2).unwrap();
     // A crash on the way back may leave the best without its checkpoint. Then any other is better; with it, it stays.
     let worse = Best { update: 1, return_mean: 1.0 };
     checkpoints.note(Best { update: 2, return_mean: 5.0 }).unwrap();
