@@ -8,6 +8,8 @@ mod export;
 mod plan;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/run_folder.rs"]
+mod run_folder;
 
 use std::{
     collections::BTreeMap,

@@ -100,23 +100,40 @@ fn measured_apart<'a>(settings: &str, updates: usize, more: impl IntoIterator<It
     text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text).parse().unwrap()
 }
 
+/// Runs with what was planned and measured for them; those that are too far apart.
+#[derive(Default)]
+struct Comparison {
+    far: Vec<(String, u64, u64)>,
+}
+
+impl Comparison {
+    fn add(&mut self, name: &str, plan: &MemoryPlan, measured: u64) {
+        let (planned, peak) = (plan.peak().total().0, plan.peak().name);
+        let ratio = planned as f64 / measured as f64;
+        println!("| {name} | {peak} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
+        if (ratio - 1.0).abs() > TOLERANCE {
+            self.far.push((name.into(), planned, measured));
+        }
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        assert!(self.far.is_empty(), "{:?}", self.far);
+    }
+}
+
 #[test]
 fn plans_are_near_what_is_measured() {
     let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
     let whole = |settings| format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{settings}");
     let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
-    let mut far = Vec::new();
+    let mut comparison = Comparison::default();
     for (name, updates, settings) in shapes {
         let config = config(&settings);
-        let planned = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap()).peak().total().0;
-        let measured = measured_apart(&settings, updates, []);
-        let ratio = planned as f64 / measured as f64;
-        println!("| {name} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
-        if (ratio - 1.0).abs() > TOLERANCE {
-            far.push((name, planned, measured));
-        }
+        let plan = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap());
+        comparison.add(name, &plan, measured_apart(&settings, updates, []));
     }
-    assert!(far.is_empty(), "{far:?}");
+    comparison.check();
 }
 
 #[test]
@@ -124,7 +141,7 @@ fn checkpoints_are_planned_for() {
     let folder = tempfile::tempdir().unwrap();
     let many = "num_envs = 5000\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []";
     let normalized = "normalize_observations = true\nnormalize_rewards = true";
-    let mut far = Vec::new();
+    let mut comparison = Comparison::default();
     for settings in [
         "hidden_sizes = [1024, 1024]\nnum_envs = 2\nnum_steps = 16".into(),
         "num_envs = 4096\nnum_steps = 2\nhidden_sizes = []".into(),
@@ -138,37 +155,27 @@ fn checkpoints_are_planned_for() {
         let config = config(&settings);
         let spec = envs::spec(&config.env).unwrap();
         let plan = MemoryPlan::of(&config, &spec).with_checkpoints(&config, &spec);
-        let (planned, path) = (plan.peak().total().0, folder.path().join("checkpoint"));
+        let path = folder.path().join("checkpoint");
         let measured = measured_apart(&settings, 3, [(CHECKPOINT, path.as_os_str())]);
-        let ratio = planned as f64 / measured as f64;
-        let peak = plan.peak().name;
-        println!("| {settings:?} | {peak} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
-        if (ratio - 1.0).abs() > TOLERANCE {
-            far.push((settings, planned, measured));
-        }
+        comparison.add(&format!("{settings:?}"), &plan, measured);
     }
-    assert!(far.is_empty(), "{far:?}");
+    comparison.check();
 }
 
 #[test]
 fn evaluations_are_planned_for() {
     let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\neval_episodes = 20000";
-    let mut far = Vec::new();
+    let mut comparison = Comparison::default();
     for more in ["", "normalize_observations = true", "env = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"]
     {
         let settings = format!("{few}\n{more}");
         let config = config(&settings);
         let spec = envs::spec(&config.env).unwrap();
         let plan = MemoryPlan::of(&config, &spec).with_evaluation(&config, &spec);
-        let (planned, peak) = (plan.peak().total().0, plan.peak().name);
         let measured = measured_apart(&settings, 1, [(EVALUATION, OsStr::new("yes"))]);
-        let ratio = planned as f64 / measured as f64;
-        println!("| {more:?} | {peak} | {planned} | {measured} | {:+.1} % |", 100.0 * (ratio - 1.0));
-        if (ratio - 1.0).abs() > TOLERANCE {
-            far.push((settings, planned, measured));
-        }
+        comparison.add(&format!("evaluation, {more:?}"), &plan, measured);
     }
-    assert!(far.is_empty(), "{far:?}");
+    comparison.check();
 }
 
 /// Why Burn's checkpointing of gradients is not offered: see `docs/memory.md`.
