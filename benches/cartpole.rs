@@ -15,7 +15,7 @@ use burn_pg::{
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
     policy::{Activation, ActorCritic, MlpActorCritic, MlpShape, Prediction},
-    rollout::Batch,
+    source::Batch,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 

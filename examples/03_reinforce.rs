@@ -16,7 +16,7 @@ use burn_pg::{
     loss::{LossContext, LossTerm, PolicyGradient, normalize},
     optim::{Adam, AdamSpec, Optimiser, flatten_gradients, flatten_parameters, replace_parameters},
     policy::{ActorCritic, MlpActorCritic, MlpShape, Prediction},
-    rollout::{Batch, Collector, RolloutLength},
+    source::{Batch, Collector, RolloutLength},
 };
 
 const ENV: &str = "CartPole-v1";

@@ -19,7 +19,7 @@ use burn_pg::{
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
     optim::{RmsProp, RmsPropSpec, Schedule},
     policy::{MlpActorCritic, MlpShape},
-    rollout::{Collector, RolloutLength},
+    source::{Collector, RolloutLength},
 };
 
 fn main() -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use burn_pg::{Error, weights::TensorsError};
+use burn_pg::{Error, storage::weights::TensorsError};
 
 use crate::output::tell;
 

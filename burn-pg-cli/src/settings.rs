@@ -9,7 +9,8 @@ use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
     config::Algo,
     device::{self, OpenDevice},
-    envs, run_dir,
+    envs,
+    run::directory,
 };
 use clap::Args;
 use toml::{Table, Value};
@@ -140,7 +141,7 @@ impl Settings {
         let Some(path) = &self.config else {
             return Ok(Table::new());
         };
-        let table = run_dir::read_config(path)?;
+        let table = directory::read_config(path)?;
         check_layer(&table).with_context(|| path.display().to_string())?;
         match table.get("env").and_then(Value::as_str) {
             Some(other) if other != env => bail!("{} is for `{other}`, not for `{env}`", path.display()),

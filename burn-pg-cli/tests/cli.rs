@@ -24,8 +24,8 @@ use burn_pg::{
     algorithm::configured,
     burn::module::Module,
     device::{self, Backend},
-    run_dir::RunDir,
-    weights,
+    run::directory::RunDir,
+    storage::weights,
 };
 use serde_json::Value;
 

@@ -17,7 +17,7 @@ use crate::{
     loss::LossSpec,
     optim::{OptimiserSpec, Schedule},
     policy::{Activation, Exploration},
-    trust_region::TrustRegionSpec,
+    update::trust_region::TrustRegionSpec,
 };
 
 pub use algo::Algo;

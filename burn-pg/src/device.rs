@@ -7,12 +7,13 @@ mod error;
 pub(crate) mod failed;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
+pub(crate) mod readback;
 
 use burn::tensor::{Device, DeviceKind};
 
 use adapter::enumerate;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-use {crate::readback::read, probe::quietly};
+use {crate::device::readback::read, probe::quietly};
 
 pub use adapter::{Adapter, AdapterKind};
 pub use backend::Backend;

@@ -6,15 +6,17 @@ use burn_pg_envs::EnvError;
 
 use crate::{
     advantage::GroupSizeError,
-    checkpoint::{CheckpointError, Misfit},
     config::ConfigError,
     device::DeviceError,
     distribution::{ActionMisfit, DistributionError},
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
-    run_dir::RunDirError,
-    weights::WeightsError,
+    run::{
+        checkpoint::{CheckpointError, Misfit},
+        directory::RunDirError,
+    },
+    storage::weights::WeightsError,
 };
 
 /// A number that belongs to a step of a rollout.

@@ -37,48 +37,30 @@
 #![forbid(unsafe_code)]
 
 pub mod advantage;
-mod agent;
+pub mod agent;
 pub mod algorithm;
-mod awake;
-mod blame;
-pub mod checkpoint;
 pub mod config;
 pub mod device;
 pub mod distribution;
-mod durable;
 mod error;
-mod eval;
-pub mod export;
-pub mod import;
 pub mod kernel;
-mod learner;
 pub mod loss;
-pub mod memory_plan;
-mod metric_log;
-mod metrics;
-mod minibatch;
 pub mod optim;
+pub mod plan;
 pub mod policy;
 pub mod profile;
-mod readback;
-pub mod rollout;
-pub mod run_dir;
-mod streams;
-mod tensors;
-mod train;
-pub mod trust_region;
-pub mod weights;
+pub mod run;
+pub mod source;
+pub mod storage;
+pub mod update;
 
 pub use burn;
 pub use burn_pg_envs as envs;
 
-pub use agent::{Agent, Decision};
+pub use agent::{Agent, Decision, Evaluation, evaluate};
 pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
 pub use error::{Error, StepQuantity};
-pub use eval::{Evaluation, evaluate};
-pub use learner::Learner;
-pub use memory_plan::{MemoryPlan, available_memory};
-pub use metrics::{Observer, UpdateStats, explained_variance};
-pub use train::{Parts, Trainer};
-pub use trust_region::{TrustRegion, TrustRegionSpec};
+pub use plan::{MemoryPlan, available_memory};
+pub use run::{Observer, Parts, Trainer, UpdateStats, explained_variance};
+pub use update::{Learner, TrustRegion, TrustRegionSpec};

@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use burn_pg::{
     Config,
     algorithm::ppo,
-    checkpoint::Checkpoint,
     envs::{EnvRng, make},
     policy::{ActorCritic, Exploration, HostWorkspace, MlpActorCritic, MlpShape},
+    run::checkpoint::Checkpoint,
 };
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files of a checkpoint, of which the input is cut in three.
 #![no_main]
 
-use burn_pg::checkpoint::Checkpoint;
+use burn_pg::run::checkpoint::Checkpoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|parts: (&[u8], &[u8], &[u8])| {

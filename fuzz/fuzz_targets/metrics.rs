@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use burn_pg::run_dir::read_metrics;
+use burn_pg::run::directory::read_metrics;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Result, bail};
-use burn_pg::{Agent, CheckedConfig, burn::tensor::Device, checkpoint::Checkpoint, run_dir::RunDir};
+use burn_pg::{
+    Agent, CheckedConfig,
+    burn::tensor::Device,
+    run::{checkpoint::Checkpoint, directory::RunDir},
+};
 
 use crate::{commands::newest::newest, output::tell};
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn_pg::{
-    DeviceChoice, device,
-    export::{self, ExportError, Format},
-    run_dir::RunDir,
+    DeviceChoice,
+    agent::export::{self, ExportError, Format},
+    device,
+    run::directory::RunDir,
 };
 
 use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};

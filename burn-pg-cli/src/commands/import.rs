@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use burn_pg::{
     Agent, Config, DeviceChoice,
+    agent::import::{Imported, stable_baselines3},
     algorithm::evaluation_envs,
     device,
     envs::{make, wrapper::ObservationNormalizer},
-    import::{Imported, stable_baselines3},
     policy::Activation,
-    run_dir::RunDir,
-    weights,
+    run::directory::RunDir,
+    storage::weights,
 };
 use clap::ValueEnum;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The checkpoint that a run is known by.
 
-use burn_pg::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use burn_pg::run::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 
 use crate::output::tell;
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, MemoryPlan, available_memory, device,
     envs::{self, EnvSpec},
-    memory_plan::{Bytes, Part},
+    plan::{Bytes, Part},
 };
 use serde_json::{Map, Value, json};
 

@@ -13,7 +13,7 @@ use burn_pg::{
     envs::{VectorEnv, make},
     evaluate,
     policy::MlpActorCritic,
-    run_dir::{MetricsFile, RunDir, RunLock},
+    run::directory::{MetricsFile, RunDir, RunLock},
 };
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_pg::run_dir::RunDir;
+use burn_pg::run::directory::RunDir;
 
 use super::{burn_pg, command, metrics, success, text};
 

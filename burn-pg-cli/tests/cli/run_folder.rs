@@ -3,7 +3,7 @@
 
 use std::{fs, process::Command};
 
-use burn_pg::run_dir::{RunDir, read_metrics};
+use burn_pg::run::directory::{RunDir, read_metrics};
 
 use super::{
     burn_pg, content, metrics,

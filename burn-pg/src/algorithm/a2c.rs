@@ -10,7 +10,7 @@ use crate::{
     config::CheckedConfig,
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
     policy::MlpActorCritic,
-    rollout::RolloutLength,
+    source::RolloutLength,
 };
 
 impl Recipe {

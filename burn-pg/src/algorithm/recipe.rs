@@ -8,14 +8,12 @@ use crate::{
     Error,
     advantage::AdvantageEstimator,
     config::{Algo, CheckedConfig, ConfigError},
-    learner::Learner,
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
     policy::{ActorCritic, MlpActorCritic},
-    rollout::{Collector, RolloutLength},
-    streams,
-    train::{Parts, Trainer},
-    trust_region::TrustRegion,
+    run::{Parts, Trainer},
+    source::{Collector, RolloutLength, streams},
+    update::{learner::Learner, trust_region::TrustRegion},
 };
 
 /// The parts in which algorithms differ. All else of a run comes from the configuration.
@@ -23,10 +21,7 @@ use crate::{
 /// A term of one's own joins the objective of an algorithm, and a network of one's own takes the place of perceptrons:
 ///
 /// ```
-/// use burn_pg::{
-///     Config, DeviceChoice, algorithm::Recipe, device, envs::make,
-///     policy::{Activation, MlpActorCritic, MlpShape},
-/// };
+/// use burn_pg::{Config, DeviceChoice, algorithm::Recipe, device, envs::make, policy::{Activation, MlpActorCritic, MlpShape}};
 ///
 /// let config = Config { total_steps: 1_024, ..Config::default() }.validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{policy::CellKind, rollout::SequenceSpec};
+use crate::{policy::CellKind, source::SequenceSpec};
 
 /// What actor and critic remember within an episode.
 ///

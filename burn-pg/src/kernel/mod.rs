@@ -13,6 +13,7 @@ mod flex;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod perceptron;
+pub(crate) mod threads;
 
 use burn::tensor::{Device, Tensor};
 

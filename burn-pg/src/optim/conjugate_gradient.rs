@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Error, readback::read};
+use crate::{Error, device::readback::read};
 
 /// What [`conjugate_gradient`] has come to. Shapes `[P]`.
 #[derive(Debug, Clone)]

@@ -18,10 +18,7 @@ const ROWS: usize = 256;
 /// one call to the next: a step costs no more than its arithmetic.
 ///
 /// ```
-/// use burn_pg::{
-///     burn::tensor::Device,
-///     policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape},
-/// };
+/// use burn_pg::{burn::tensor::Device, policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape}};
 /// use burn_pg_envs::{EnvRng, make};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -18,7 +18,7 @@ use burn_pg::{
     loss::{ContextPart, LossContext, LossTerm, TermOutput},
     optim::flatten_parameters,
     policy::{ActorCritic, Observation, Prediction},
-    rollout::Rollout,
+    source::Rollout,
 };
 use serde::Deserialize;
 

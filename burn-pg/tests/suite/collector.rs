@@ -14,7 +14,7 @@ use burn_pg::{
     evaluate,
     loss::{Objective, PolicyGradient},
     policy::{ActorCritic, MlpActorCritic, MlpShape, Observation, Prediction},
-    rollout::{Batch, Collector, Rollout, RolloutLength},
+    source::{Batch, Collector, Rollout, RolloutLength},
 };
 
 /// Its value is the observation, and its action is always 1.

@@ -16,7 +16,7 @@ use burn_pg::{
     evaluate,
     optim::Schedule,
     policy::{ActorCritic, MlpActorCritic, MlpShape},
-    rollout::{Batch, Collector, RolloutLength},
+    source::{Batch, Collector, RolloutLength},
 };
 
 use crate::{

@@ -18,7 +18,7 @@ use burn_pg::{
     loss::{LossTerm, Objective, PolicyGradient, PpoClip},
     optim::OptimiserSpec,
     policy::{ActorCritic, Observation, Prediction},
-    rollout::{Batch, Collector, RolloutLength},
+    source::{Batch, Collector, RolloutLength},
 };
 use serde::Deserialize;
 

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Error, Observer, Trainer, UpdateStats,
     algorithm::Recipe,
-    checkpoint::Checkpoint,
     config::{Faults, OnEnvironment, OnNumbers},
     device::{self, Backend},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     optim::flatten_parameters,
     policy::MlpActorCritic,
+    run::checkpoint::Checkpoint,
 };
 
 use crate::precision::values;

@@ -4,7 +4,7 @@ use burn_pg::{
     Error,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo, Targets},
     envs::ActionBuffer,
-    rollout::Rollout,
+    source::Rollout,
 };
 use proptest::prelude::*;
 use serde::Deserialize;

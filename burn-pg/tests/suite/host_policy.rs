@@ -7,7 +7,7 @@ use burn_pg::{
     distribution::Distribution,
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
     policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, MlpActorCritic, MlpShape, Prediction},
-    rollout::{Collector, Rollout, RolloutLength},
+    source::{Collector, Rollout, RolloutLength},
 };
 
 use crate::{component_actions::Panel, precision::assert_close};

@@ -9,10 +9,12 @@ use burn::{
 use burn_pg::{
     Agent, Config, DeviceChoice,
     algorithm::ppo,
-    checkpoint::Checkpoint,
     device::{self, Backend},
-    run_dir::{RunDir, read_metrics},
-    weights::{self, TensorsError, WeightsError},
+    run::{
+        checkpoint::Checkpoint,
+        directory::{RunDir, read_metrics},
+    },
+    storage::weights::{self, TensorsError, WeightsError},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;

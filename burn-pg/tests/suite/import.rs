@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use burn::tensor::Device;
 use burn_pg::{
     Agent,
+    agent::import::{ImportError, Imported, stable_baselines3},
     device::{self, Backend, DeviceChoice},
     envs::{ActionBuffer, EnvRng, Space, spec},
-    import::{ImportError, Imported, stable_baselines3},
     policy::Activation,
 };
 use safetensors::{Dtype, tensor::TensorView};

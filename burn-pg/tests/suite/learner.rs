@@ -5,7 +5,7 @@ use burn_pg::{
     loss::normalize,
     optim::{BatchMean, OptimiserState, OptimiserStateError},
     policy::MlpActorCritic,
-    rollout::Batch,
+    source::Batch,
 };
 
 use crate::{

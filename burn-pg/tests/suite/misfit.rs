@@ -21,7 +21,7 @@ use burn_pg::{
     loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
     policy::{ActorCritic, Observation, Prediction},
-    rollout::{Collector, RolloutLength},
+    source::{Collector, RolloutLength},
 };
 
 /// What a policy puts out for each observation.

@@ -17,7 +17,7 @@ use burn_pg::{
     },
     optim::{Adam, AdamSpec, Schedule},
     policy::{MlpActorCritic, MlpShape},
-    rollout::{Collector, RolloutLength},
+    source::{Collector, RolloutLength},
 };
 
 use crate::{

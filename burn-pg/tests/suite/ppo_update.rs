@@ -9,7 +9,7 @@ use burn_pg::{
     explained_variance,
     optim::OptimiserState,
     policy::MlpActorCritic,
-    rollout::Batch,
+    source::Batch,
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use burn_pg::{
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
     policy::MlpActorCritic,
-    rollout::{self, Batch},
+    source::{self, Batch},
 };
 use serde::Deserialize;
 
@@ -145,11 +145,11 @@ impl Iteration {
     }
 
     /// The rollout as we keep it.
-    pub fn rollout(&self) -> rollout::Rollout {
+    pub fn rollout(&self) -> source::Rollout {
         let Rollout { obs, actions, log_probs, dones_before_step, .. } = &self.rollout;
         let Owned { num_envs, rewards, values, next_values, terminated, truncated, .. } = self.trajectory().rounded();
         let steps = rewards.len();
-        rollout::Rollout {
+        source::Rollout {
             observations: rounded(&obs.concat()),
             log_probs: rounded(log_probs),
             values,
@@ -159,7 +159,7 @@ impl Iteration {
             truncated,
             valid: vec![true; steps],
             begins: dones_before_step.iter().flatten().map(|&done| done > 0.5).collect(),
-            ..rollout::Rollout::new(num_envs, RecordedActions::concat(actions).buffer())
+            ..source::Rollout::new(num_envs, RecordedActions::concat(actions).buffer())
         }
     }
 }

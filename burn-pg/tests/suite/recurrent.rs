@@ -20,7 +20,7 @@ use burn_pg::{
     loss::{Objective, PpoClip, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
     policy::{ActorCritic, Cell, CellKind, MlpActorCritic, MlpShape, Observation, Prediction, Sequences},
-    rollout::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
+    source::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
 
 use crate::{

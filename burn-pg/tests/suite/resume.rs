@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice, Error, Trainer, UpdateStats,
     algorithm::configured,
-    checkpoint::{Best, Checkpoint, CheckpointError, Checkpoints, Misfit},
     device::{self, Backend},
     optim::flatten_parameters,
     policy::MlpActorCritic,
+    run::checkpoint::{Best, Checkpoint, CheckpointError, Checkpoints, Misfit},
 };
 
 use sha2::{Digest, Sha256};

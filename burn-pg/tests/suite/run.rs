@@ -12,8 +12,8 @@ use burn_pg::{
     evaluate,
     optim::Schedule,
     policy::MlpActorCritic,
-    run_dir::{RunDir, RunDirError},
-    weights::{self, TensorsError, WeightsError},
+    run::directory::{RunDir, RunDirError},
+    storage::weights::{self, TensorsError, WeightsError},
 };
 
 use crate::precision::{open_devices, values};

@@ -10,7 +10,7 @@ use burn_pg::{
     loss::{Entropy, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::{AdamSpec, OptimiserSpec, OptimiserState, RmsPropSpec},
     policy::MlpActorCritic,
-    rollout::Batch,
+    source::Batch,
 };
 use serde::Deserialize;
 

@@ -17,7 +17,7 @@ use burn_pg::{
     evaluate,
     optim::{flatten_gradients, flatten_parameters},
     policy::{ActorCritic, Exploration, Head, HeldNoise, MlpActorCritic, MlpShape, Observation, Prediction},
-    rollout::{Collector, Rollout, RolloutLength},
+    source::{Collector, Rollout, RolloutLength},
 };
 
 use crate::precision::{Precision, assert_close, open_devices, values};

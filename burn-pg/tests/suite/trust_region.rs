@@ -17,8 +17,8 @@ use burn_pg::{
     },
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
     policy::{ActorCritic, Exploration, HeldNoise, MlpActorCritic, MlpShape, Observation},
-    rollout::Batch,
-    trust_region::Fisher,
+    source::Batch,
+    update::Fisher,
 };
 
 use crate::{

@@ -11,12 +11,14 @@ use burn_pg::{
     CheckedConfig, Trainer, UpdateStats,
     algorithm::evaluation_envs,
     burn::{module::Module, tensor::Device},
-    checkpoint::Best,
     envs::make,
     evaluate,
     policy::MlpActorCritic,
-    run_dir::{MetricsFile, RunDir},
-    weights,
+    run::{
+        checkpoint::Best,
+        directory::{MetricsFile, RunDir},
+    },
+    storage::weights,
 };
 
 use crate::{failure::Failure, interrupt::Interrupt, progress::Progress};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg::export::onnx::proto::{DataType, ModelProto, NodeProto, TensorProto};
+use burn_pg::agent::export::onnx::proto::{DataType, ModelProto, NodeProto, TensorProto};
 
 /// Numbers of any type, row-major.
 #[derive(Debug, Clone)]

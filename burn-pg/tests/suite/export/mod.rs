@@ -11,12 +11,16 @@ use burn::{
 };
 use burn_pg::{
     Agent, Decision, Error,
+    agent::export::{
+        ExportError, Format, bytes,
+        onnx::{self, proto::ModelProto},
+        write,
+    },
     device::{self, Backend, DeviceChoice},
     envs::{
         ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, spec,
         wrapper::{ObservationNormalizer, RunningMoments},
     },
-    export::{ExportError, Format, bytes, onnx, onnx::proto::ModelProto, write},
     policy::{Activation, CellKind, Exploration, HeldNoise, MlpActorCritic, MlpShape},
 };
 use prost::Message;

@@ -10,9 +10,9 @@ use std::{
 
 use burn_pg::{
     Agent,
+    agent::export::{Format, bytes, onnx::proto::ModelProto},
     envs::{ActionBuffer, Space},
-    export::{Format, bytes, onnx::proto::ModelProto},
-    run_dir::RunDir,
+    run::directory::RunDir,
 };
 use prost::Message;
 use safetensors::SafeTensors;

@@ -1,0 +1,92 @@
+//! Trained policies for programs that know nothing of this one.
+//!
+//! A file holds the whole way from an observation, as the environment gives it, to the action that [`Agent::decide`] hands
+//! to the environment: the normaliser, the networks, the most probable action, and what is done to continuous actions
+//! behind it (clipping to their bounds, or a hyperbolic tangent and rescaling).
+//!
+//! | format | function | what it is for |
+//! | --- | --- | --- |
+//! | ONNX | [`onnx()`](onnx::model) | runs as it is, in onnxruntime and its like |
+//! | safetensors | [`state_dict()`] | weights in PyTorch's layout and with its names, and strings that say how they belong together |
+//!
+//! `docs/export.md` lists inputs, outputs and names, with programs that read both.
+
+mod error;
+mod metadata;
+pub mod onnx;
+mod plain;
+mod state_dict;
+
+use std::{fmt, path::Path, str::FromStr};
+
+use burn_pg_envs::UnknownName;
+
+pub use error::ExportError;
+pub use plain::{Dense, Deviations, PlainActions, PlainCell, PlainNormalizer, PlainPolicy};
+pub use state_dict::state_dict;
+
+use crate::{Agent, Error, storage::durable::write_atomically};
+
+/// A format that policies are exported to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Weights in PyTorch's layout.
+    Safetensors,
+    /// A graph that runs.
+    Onnx,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Safetensors, Self::Onnx];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Onnx => "onnx",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let known = || Self::ALL.into_iter();
+        known()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| UnknownName::new("format", name, known().map(Self::name)))
+    }
+}
+
+/// An agent as the bytes of a file.
+///
+/// # Errors
+/// [`Error::Execution`] if the device fails while weights are read.
+pub fn bytes(agent: &Agent, format: Format) -> Result<Vec<u8>, Error> {
+    let policy = PlainPolicy::new(agent)?;
+    Ok(match format {
+        Format::Safetensors => state_dict(&policy),
+        Format::Onnx => prost::Message::encode_to_vec(&onnx::model(&policy)),
+    })
+}
+
+/// Writes an export to `path`, where afterwards there is either all of it or what was there before. `replace` says whether
+/// a file that is there may be replaced.
+///
+/// # Errors
+/// [`ExportError`]; nothing has been written then.
+pub fn write(bytes: &[u8], path: &Path, replace: bool) -> Result<(), ExportError> {
+    if !replace && path.exists() {
+        return Err(ExportError::Exists(path.into()));
+    }
+    write_atomically(path, bytes).map_err(|source| ExportError::Write { path: path.into(), source })
+}

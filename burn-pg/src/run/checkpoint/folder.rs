@@ -1,0 +1,183 @@
+//! A folder of files with a checksum over each of them, written as a whole or not at all.
+//!
+//! Beside the files stands `SHA256SUMS`, in the format of the program `sha256sum`: `sha256sum --check SHA256SUMS` looks at
+//! the same bytes.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::CheckpointError;
+use crate::storage::durable::{refuse_other_than_file, sync_folder};
+
+/// The file of checksums.
+const SUMS: &str = "SHA256SUMS";
+
+/// What folders are called until they are whole.
+const UNFINISHED: &str = ".tmp";
+/// What folders are called that have just been replaced.
+const REPLACED: &str = ".old";
+
+/// Writes `files`, names and contents, into the new folder `path`. One that exists is replaced. After a crash there is the new
+/// folder, the old one, or neither, but no part of one under its name.
+pub(super) fn write(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let unfinished = with_suffix(path, UNFINISHED);
+    let outcome = write_all(path, &unfinished, files);
+    outcome.map_err(|source| {
+        // The first error is the one to report.
+        let _ = fs::remove_dir_all(&unfinished);
+        CheckpointError::Write { path: path.into(), source }
+    })
+}
+
+fn write_all(path: &Path, unfinished: &Path, files: &[(&str, &[u8])]) -> io::Result<()> {
+    remove_if_there(unfinished)?;
+    fs::create_dir_all(unfinished)?;
+    let mut sums = String::new();
+    for (name, bytes) in files {
+        write_durably(&unfinished.join(name), bytes)?;
+        write_line(&mut sums, &Sha256::digest(bytes), name);
+    }
+    write_durably(&unfinished.join(SUMS), sums.as_bytes())?;
+    // The names in it, too.
+    sync_folder(&unfinished.join(SUMS))?;
+    let replaced = with_suffix(path, REPLACED);
+    if path.exists() {
+        remove_if_there(&replaced)?;
+        fs::rename(path, &replaced)?;
+    }
+    fs::rename(unfinished, path)?;
+    sync_folder(path)?;
+    remove_if_there(&replaced)
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn write_line(sums: &mut String, digest: &[u8], name: &str) {
+    for byte in digest {
+        write!(sums, "{byte:02x}").expect("a string takes everything");
+    }
+    writeln!(sums, "  {name}").expect("a string takes everything");
+}
+
+/// Reads the files `names` of the folder `path`, in that order, if each byte is as it was written, of the checksums too. If a crash
+/// came between taking the folder away and putting another in its place, it is the old one.
+pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec<u8>; N], CheckpointError> {
+    let replaced = with_suffix(path, REPLACED);
+    let path = if !path.exists() && replaced.exists() { &replaced } else { path };
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+    let failed = |name: &str, source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => damaged(format!("it has no {name}")),
+        _ => CheckpointError::Read { path: path.join(name), source },
+    };
+    let mut sums = String::new();
+    // What is larger is wrong, and need not be read.
+    let longest = 1 << 12;
+    let open = open(&path.join(SUMS)).map_err(|source| failed(SUMS, source))?;
+    match open.take(longest).read_to_string(&mut sums) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(format!("{SUMS} is not text"))),
+        Err(source) => return Err(failed(SUMS, source)),
+    }
+    let mut expected = String::new();
+    for name in names {
+        // Before anything is kept in memory: what is damaged may be of any size.
+        let digest = digest_of(&path.join(name)).map_err(|source| failed(name, source))?;
+        let start = expected.len();
+        write_line(&mut expected, &digest, name);
+        if !sums.contains(&expected[start..]) {
+            return Err(damaged(format!("{name} is not what {SUMS} says")));
+        }
+    }
+    if sums != expected {
+        return Err(damaged(format!("{SUMS} is not the list of its files")));
+    }
+    let mut contents = [const { Vec::new() }; N];
+    for (content, name) in contents.iter_mut().zip(names) {
+        *content = fs::read(path.join(name)).map_err(|source| failed(name, source))?;
+    }
+    // Somebody may have put another one in its place meanwhile.
+    let mut read = String::new();
+    for (content, name) in contents.iter().zip(names) {
+        write_line(&mut read, &Sha256::digest(content), name);
+    }
+    if read != sums {
+        return Err(damaged("it changed while it was read".into()));
+    }
+    Ok(contents)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    refuse_other_than_file(path)?;
+    File::open(path)
+}
+
+fn digest_of(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut file, mut hasher, mut block) = (open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hasher.finalize().to_vec()),
+            Ok(len) => hasher.update(&block[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Removes what unfinished writes have left of `path`, and puts back what was about to be replaced.
+pub(super) fn clean(path: &Path) -> io::Result<()> {
+    remove_if_there(&with_suffix(path, UNFINISHED))?;
+    let replaced = with_suffix(path, REPLACED);
+    match path.exists() {
+        false if replaced.exists() => fs::rename(replaced, path),
+        _ => remove_if_there(&replaced),
+    }
+}
+
+/// Removes a folder, so that after a crash no part of it is left under its name.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let unfinished = with_suffix(path, UNFINISHED);
+    remove_if_there(&unfinished)?;
+    match fs::rename(path, &unfinished) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => remove_if_there(&unfinished),
+    }
+}
+
+/// Gives a folder a name that nothing reads.
+pub(super) fn set_aside(path: &Path) -> io::Result<()> {
+    let aside = with_suffix(path, ".damaged");
+    remove_if_there(&aside)?;
+    fs::rename(path, aside)?;
+    sync_folder(path)
+}
+
+/// The folder that `name` is, or is what a crash has left of.
+pub(super) fn meant(name: &str) -> &str {
+    name.strip_suffix(UNFINISHED).or(name.strip_suffix(REPLACED)).unwrap_or(name)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,193 @@
+//! The directory of a run: what it was told, what it measured, what it learned.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `config.toml` | every setting, resolved: enough to run again |
+//! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
+//! | `policy.safetensors` | the trained networks |
+//! | `normalizer.json` | what observations are normalised with, if they are |
+//! | `summary.json` | the outcome |
+//! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to go on from |
+//! | `.lock` | locked by the process that trains |
+
+mod claim;
+mod error;
+mod metrics_file;
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use burn_pg_envs::wrapper::ObservationNormalizer;
+
+use crate::{
+    config::Config,
+    run::checkpoint::Checkpoints,
+    storage::durable::{check_writable, refuse_other_than_file, write_atomically},
+};
+
+pub use claim::RunLock;
+pub use error::RunDirError;
+pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const POLICY: &str = "policy.safetensors";
+const NORMALIZER: &str = "normalizer.json";
+const SUMMARY: &str = "summary.json";
+/// Locked by the process that trains.
+const LOCK: &str = ".lock";
+
+/// The directory of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// The names of its files, beside the folder of its checkpoints.
+    pub const FILES: [&str; 6] = [CONFIG, METRICS, POLICY, NORMALIZER, SUMMARY, LOCK];
+
+    /// An existing run. Its files are looked at when they are asked for.
+    #[must_use]
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its checkpoints.
+    #[must_use]
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(&self.path.join("checkpoints"))
+    }
+
+    /// The file of the trained networks.
+    #[must_use]
+    pub fn policy_path(&self) -> PathBuf {
+        self.path.join(POLICY)
+    }
+
+    /// The file of its settings.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// Writes the resolved settings.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_config(&self, config: &Config) -> Result<(), RunDirError> {
+        self.write(CONFIG, config.to_toml().as_bytes())
+    }
+
+    /// Writes what observations are normalised with.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_normalizer(&self, normalizer: &ObservationNormalizer) -> Result<(), RunDirError> {
+        let text = serde_json::to_string(normalizer)
+            .map_err(|error| RunDirError::Write { path: self.path.join(NORMALIZER), source: error.into() })?;
+        self.write(NORMALIZER, text.as_bytes())
+    }
+
+    /// Reads what observations are normalised with.
+    ///
+    /// # Errors
+    /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
+    pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
+        let path = self.path.join(NORMALIZER);
+        let text = fs::read_to_string(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
+        serde_json::from_str(&text).map_err(|error| RunDirError::Normalizer { path, reason: error.to_string() })
+    }
+
+    /// Writes the outcome.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_summary(&self, summary: &serde_json::Value) -> Result<(), RunDirError> {
+        self.write(SUMMARY, format!("{summary:#}\n").as_bytes())
+    }
+
+    /// Removes what says how the run has ended, the policy and the outcome, for it goes on. Its checkpoints stay.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn forget_the_end(&self) -> Result<(), RunDirError> {
+        for name in [SUMMARY, POLICY, NORMALIZER] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|source| RunDirError::Write { path, source })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the settings of the run.
+    ///
+    /// # Errors
+    /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
+    pub fn config(&self) -> Result<Config, RunDirError> {
+        let path = self.path.join(CONFIG);
+        refuse_other_than_file(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
+        let table = read_config(&path)?;
+        if !table.contains_key("env") {
+            return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
+        }
+        Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
+    }
+
+    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the last line up to there is
+    /// removed. What is no line before that, or out of order, stays. If there are fewer lines than `expected` up to there, it says so,
+    /// and a copy of the file is made before anything is removed.
+    ///
+    /// # Errors
+    /// [`RunDirError::Read`] or [`RunDirError::Write`].
+    pub fn metrics_after(
+        &self,
+        update: u64,
+        expected: u64,
+    ) -> Result<(MetricsFile, Option<MissingLines>), RunDirError> {
+        MetricsFile::open_after(self.path.join(METRICS), update, expected)
+    }
+
+    /// Finds out whether what a run writes here could be written, but for its checkpoints. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`]
+    pub fn check_writable(&self) -> Result<(), RunDirError> {
+        for name in Self::FILES {
+            let path = self.path.join(name);
+            refuse_other_than_file(&path).map_err(|source| RunDirError::Write { path, source })?;
+        }
+        let metrics = self.path.join(METRICS);
+        match OpenOptions::new().read(true).write(true).open(&metrics) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => drop(opened.map_err(|source| RunDirError::Write { path: metrics, source })?),
+        }
+        let config = self.path.join(CONFIG);
+        check_writable(&config).map_err(|source| RunDirError::Write { path: config, source })
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        let path = self.path.join(name);
+        write_atomically(&path, bytes).map_err(|source| RunDirError::Write { path, source })
+    }
+}
+
+/// Reads a file of settings without looking at the keys.
+///
+/// # Errors
+/// [`RunDirError::Read`] or [`RunDirError::Toml`].
+pub fn read_config(path: &Path) -> Result<toml::Table, RunDirError> {
+    let text = fs::read_to_string(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    text.parse().map_err(|error: toml::de::Error| RunDirError::Toml { path: path.into(), reason: error.to_string() })
+}

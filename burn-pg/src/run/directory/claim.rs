@@ -1,0 +1,95 @@
+//! A folder is taken for a run, and kept to one process.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::Path,
+};
+
+use super::{LOCK, RunDir, RunDirError};
+use crate::storage::durable::{clear_away_leftovers, refuse_other_than_file, sync_folder};
+
+impl RunDir {
+    /// Takes `path` for a new run. It must not exist, or be an empty folder, or one in which no run has begun: there is nothing but a
+    /// lock that nobody [holds](Self::lock).
+    ///
+    /// # Errors
+    /// [`RunDirError::Used`] or [`RunDirError::Write`].
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        let failed = |source| RunDirError::Write { path: path.into(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(failed)?.collect();
+        // A process that was killed before it had written anything leaves its lock, which nobody holds.
+        let lock = path.join(LOCK);
+        let abandoned =
+            |name: &OsString| name == LOCK && lock.is_file() && File::open(&lock).is_ok_and(|f| f.try_lock().is_ok());
+        let names: Vec<OsString> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
+        let run = Self { path: path.into() };
+        match &names[..] {
+            [] => {}
+            // It stays: whoever removed it might remove one that another process holds by then.
+            [name] if abandoned(name) => return Ok(run),
+            _ => return Err(RunDirError::Used(path.into())),
+        }
+        // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
+        // training.
+        match File::create_new(path.join(LOCK)) {
+            Ok(_) => sync_folder(path).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
+            Err(source) => return Err(failed(source)),
+        }
+        Ok(run)
+    }
+
+    /// Takes a new folder within `parent`, called `name`, or `name-2`, `name-3` and so on if those exist.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`], or [`RunDirError::Used`] if something is put into the folder at the same moment.
+    pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
+        let failed = |path: &Path, source| RunDirError::Write { path: path.into(), source };
+        fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
+        let mut number = 1;
+        loop {
+            let path = match number {
+                1 => parent.join(name),
+                _ => parent.join(format!("{name}-{number}")),
+            };
+            // Only one process can make it, so two runs never share one.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(failed(&path, source)),
+            }
+        }
+    }
+
+    /// Locks it for this process, for as long as what comes back lives. The operating system unlocks it if the process dies.
+    ///
+    /// # Errors
+    /// [`RunDirError::Locked`] or [`RunDirError::Write`].
+    pub fn lock(&self) -> Result<RunLock, RunDirError> {
+        let path = self.path.join(LOCK);
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = refuse_other_than_file(&path).and_then(|()| open());
+        let file = file.map_err(|source| RunDirError::Write { path: path.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunDirError::Locked(self.path.clone())),
+            // Some file systems have no locks, and then nothing is to be had from them.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(source)) => return Err(RunDirError::Write { path, source }),
+        }
+        for name in Self::FILES {
+            let cleared = clear_away_leftovers(&self.path.join(name));
+            cleared.map_err(|source| RunDirError::Write { path: self.path.clone(), source })?;
+        }
+        Ok(RunLock { _file: file })
+    }
+}
+
+/// Keeps a run directory to one process, until it is dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}

@@ -1,0 +1,169 @@
+//! What a run measured, line by line.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::RunDirError;
+use crate::{UpdateStats, storage::durable::sync_folder};
+
+/// `metrics.jsonl`, one line an update.
+#[derive(Debug)]
+pub struct MetricsFile {
+    file: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl MetricsFile {
+    /// Opens the file at `path` to go on after update `update`, as [`RunDir::metrics_after`](super::RunDir::metrics_after) says.
+    pub(super) fn open_after(
+        path: PathBuf,
+        update: u64,
+        expected: u64,
+    ) -> Result<(Self, Option<MissingLines>), RunDirError> {
+        let failed = |source| RunDirError::Write { path: path.clone(), source };
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let mut rising = Rising::default();
+        for (line, end) in read_lines(&path, &file) {
+            match line {
+                Ok(stats) if stats.update <= update => rising.push(stats.update, end),
+                // Later, or no line.
+                Ok(_) | Err(RunDirError::Metrics { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (found, kept) = (rising.len(), rising.end());
+        let is_cut = kept < file.metadata().map_err(failed)?.len();
+        let mut missing = None;
+        if found < expected {
+            let copy = is_cut.then(|| copy_beside(&path)).transpose().map_err(failed)?;
+            missing = Some(MissingLines { found, expected, copy });
+        }
+        file.set_len(kept).map_err(failed)?;
+        // Reading has moved the place where the file is written.
+        io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
+        sync_folder(&path).map_err(failed)?;
+        Ok((Self { file: BufWriter::new(file), path }, missing))
+    }
+
+    /// Adds a line, and hands it to the operating system: a reader sees whole lines.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
+        serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
+        self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
+    }
+
+    /// Makes the lines durable.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn sync(&mut self) -> Result<(), RunDirError> {
+        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
+        self.file.get_ref().sync_data().map_err(failed)
+    }
+}
+
+/// The most lines whose updates rise, so that one that says a wrong update is what is out of order, and not those around it.
+#[derive(Default)]
+struct Rising {
+    /// At k, of all k + 1 lines that rise those that end lowest: the last update, and where its line ends.
+    ends: Vec<(u64, u64)>,
+}
+
+impl Rising {
+    fn push(&mut self, update: u64, end: u64) {
+        let longer = self.ends.partition_point(|&(last, _)| last < update);
+        match self.ends.get_mut(longer) {
+            None => self.ends.push((update, end)),
+            Some(lowest) if lowest.0 > update => *lowest = (update, end),
+            Some(_) => {}
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// Where the last of them ends.
+    fn end(&self) -> u64 {
+        self.ends.last().map_or(0, |&(_, end)| end)
+    }
+}
+
+/// Lines that `metrics.jsonl` should have, and has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingLines {
+    /// Whole lines up to the update that the run goes on after, each of a later update than the one before.
+    pub found: u64,
+    /// How many there should be.
+    pub expected: u64,
+    /// The file as it was, if anything was removed from it.
+    pub copy: Option<PathBuf>,
+}
+
+impl fmt::Display for MissingLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "metrics.jsonl has {} whole lines of {} up to there", self.found, self.expected)?;
+        match &self.copy {
+            None => Ok(()),
+            Some(copy) => write!(f, "; as it was, it is kept in {}", copy.display()),
+        }
+    }
+}
+
+/// Copies a file to one beside it that was not there, `metrics.jsonl.damaged` or `metrics.jsonl.damaged-2` and so on.
+fn copy_beside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let mut name = OsString::from(path);
+        name.push(if number == 1 { ".damaged".into() } else { format!(".damaged-{number}") });
+        match File::create_new(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+            Ok(mut copy) => {
+                io::copy(&mut File::open(path)?, &mut copy)?;
+                copy.sync_all()?;
+                return Ok(name.into());
+            }
+        }
+    }
+}
+
+/// Reads `metrics.jsonl`, or what there is of it: a last line that is cut off is left out.
+///
+/// # Errors
+/// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first line that is not one.
+pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
+    let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    read_lines(path, &file).map(|(line, _)| line).collect()
+}
+
+/// The whole lines of a metrics file, each with the length of the file up to its end.
+fn read_lines<'a>(
+    path: &'a Path,
+    file: &'a File,
+) -> impl Iterator<Item = (Result<UpdateStats, RunDirError>, u64)> + use<'a> {
+    let (mut reader, mut text, mut end, mut number) = (BufReader::new(file), Vec::new(), 0, 0);
+    std::iter::from_fn(move || {
+        text.clear();
+        match reader.read_until(b'\n', &mut text) {
+            Err(source) => return Some((Err(RunDirError::Read { path: path.into(), source }), end)),
+            Ok(_) if text.last() != Some(&b'\n') => return None,
+            Ok(len) => end += len as u64,
+        }
+        number += 1;
+        let stats = serde_json::from_slice(&text).map_err(|error| {
+            let reason = error.to_string();
+            RunDirError::Metrics { path: path.into(), line: number, reason }
+        });
+        Some((stats, end))
+    })
+}

@@ -1,0 +1,9 @@
+//! The loop, and what a run is beyond its mathematics.
+
+pub mod checkpoint;
+pub mod directory;
+mod metrics;
+mod trainer;
+
+pub use metrics::{Observer, UpdateStats, explained_variance};
+pub use trainer::{Parts, Trainer};

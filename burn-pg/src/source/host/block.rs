@@ -1,0 +1,248 @@
+//! Rollouts of some of the environments, with a policy on the host: nothing waits for the others.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use burn_pg_envs::{ActionBuffer, EnvBlock, EnvSpec};
+
+use super::finite::check_row;
+use crate::{
+    Error,
+    distribution::{ActionStream, Distribution},
+    policy::{HostPolicy, HostWorkspace},
+    source::Rollout,
+};
+
+/// What a block of environments has done in a rollout. Its memory is kept from one rollout to the next.
+pub(super) struct BlockRecord {
+    pub rollout: Rollout,
+    /// Episodes that have ended, in order.
+    pub ended: Vec<Ended>,
+    /// Final observations of those that were cut off. Shape `[rows, D]`.
+    pub final_observations: Vec<f32>,
+    /// Time that the environments took, if it is measured, and that the policy took.
+    pub env_time: Duration,
+    pub inference_time: Duration,
+    /// Steps taken.
+    steps: usize,
+    workspace: HostWorkspace,
+}
+
+/// An episode that has ended in a rollout.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    /// Its last row in the rollout.
+    pub row: usize,
+    /// Was it cut off?
+    pub truncated: bool,
+    pub episode_return: f64,
+    pub length: u32,
+}
+
+/// A block cannot go on: why, and after how many steps of it.
+pub(super) struct Failure {
+    pub step: usize,
+    /// Did the environments take the step in which it failed?
+    pub stepped: bool,
+    pub error: Box<Error>,
+}
+
+/// How a block is run.
+pub(super) struct Run<'a, D> {
+    pub policy: &'a HostPolicy<D>,
+    pub env: Box<dyn EnvBlock + 'a>,
+    pub streams: &'a mut [ActionStream],
+    /// Environments in which the next step begins an episode.
+    pub begins: &'a mut [bool],
+    pub record: &'a mut BlockRecord,
+    /// Steps of all environments before the rollout, and how many each step adds.
+    pub env_steps: [u64; 2],
+    /// Is the time measured?
+    pub is_timed: bool,
+}
+
+impl BlockRecord {
+    pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
+        Self {
+            rollout: Rollout::new(num_envs, ActionBuffer::new(&spec.action_space)),
+            ended: Vec::new(),
+            final_observations: Vec::new(),
+            env_time: Duration::ZERO,
+            inference_time: Duration::ZERO,
+            steps: 0,
+            workspace: HostWorkspace::new(&spec.action_space),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.rollout.clear();
+        self.ended.clear();
+        self.final_observations.clear();
+        (self.env_time, self.inference_time) = (Duration::ZERO, Duration::ZERO);
+        self.steps = 0;
+    }
+}
+
+impl<D: Distribution> Run<'_, D> {
+    /// Takes so many steps.
+    pub fn steps(mut self, steps: usize) -> Result<(), Failure> {
+        self.record.clear();
+        (0..steps).try_for_each(|_| self.step())
+    }
+
+    /// Takes steps until each environment has ended an episode; those until then are valid.
+    pub fn episodes(mut self) -> Result<(), Failure> {
+        self.record.clear();
+        let mut playing = vec![true; self.streams.len()];
+        while playing.contains(&true) {
+            self.step()?;
+            self.record.rollout.valid.extend_from_slice(&playing);
+            for env in self.env.view().ended() {
+                playing[env] = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), Failure> {
+        let (step, start) = (self.record.steps, self.is_timed.then(Instant::now));
+        let failed = |stepped| move |error| Failure { step, stepped, error: Box::new(error) };
+        let between = self.act().map_err(failed(false))?;
+        if let Err(error) = self.env.step(self.record.workspace.actions().as_actions()) {
+            self.record_ended();
+            return Err(failed(true)(error.into()));
+        }
+        self.record().map_err(failed(true))?;
+        self.record.steps += 1;
+        if let (Some(start), Some(between)) = (start, between) {
+            self.record.inference_time += between - start;
+            self.record.env_time += between.elapsed();
+        }
+        Ok(())
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.env_steps[0] + self.record.steps as u64 * self.env_steps[1]
+    }
+
+    /// Draws actions for the current observations, and leaves them in the workspace. Returns when that was, if time is
+    /// measured.
+    fn act(&mut self) -> Result<Option<Instant>, Error> {
+        let (first, env_steps) = (self.env.first(), self.env_steps());
+        let Self { policy, env, streams, begins, record, .. } = self;
+        let BlockRecord { rollout, workspace, .. } = &mut **record;
+        let view = env.view();
+        let width = view.observations.len() / streams.len();
+        for (row, observation) in view.observations.chunks_exact(width).enumerate() {
+            check_row(observation, first + row, env_steps)?;
+        }
+        rollout.observations.extend_from_slice(view.observations);
+        rollout.action_masks.extend_from_slice(view.action_masks);
+        rollout.begins.extend_from_slice(begins);
+        let Rollout { actions, log_probs, .. } = rollout;
+        policy.sample(view.observations, view.action_masks, streams, actions, log_probs, workspace).map_err(
+            |source| {
+                let source = source.in_rows_from(first);
+                Error::Policy { update: None, env_steps, source }
+            },
+        )?;
+        Ok(self.is_timed.then(Instant::now))
+    }
+
+    /// Records what came of the actions.
+    fn record(&mut self) -> Result<(), Error> {
+        self.record_ended();
+        let env_steps = self.env_steps();
+        let Self { env, begins, record, .. } = self;
+        let BlockRecord { rollout, final_observations, .. } = &mut **record;
+        let view = env.view();
+        let width = view.observations.len() / begins.len();
+        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
+        rollout.rewards.extend(view.rewards.iter().map(|&reward| reward as f32));
+        rollout.terminated.extend_from_slice(view.terminated);
+        rollout.truncated.extend_from_slice(view.truncated);
+        begins.fill(false);
+        for i in view.ended() {
+            begins[i] = true;
+            if !view.terminated[i] {
+                let last = &view.final_observations[i * width..(i + 1) * width];
+                check_row(last, env.first() + i, env_steps)?;
+                final_observations.extend_from_slice(last);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the episodes that have just ended.
+    fn record_ended(&mut self) {
+        let view = self.env.view();
+        let BlockRecord { rollout, ended, .. } = &mut *self.record;
+        ended.extend(view.ended().map(|i| Ended {
+            row: rollout.len() + i,
+            truncated: !view.terminated[i],
+            episode_return: view.episode_returns[i],
+            length: view.episode_lengths[i],
+        }));
+    }
+}
+
+/// The episodes that ended in the first `steps` steps of blocks, step by step.
+pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Ended> {
+    let of_block = |block: &BlockRecord| {
+        let num_envs = block.rollout.num_envs;
+        block
+            .ended
+            .iter()
+            .map(|&ended| (ended.row / num_envs, ended))
+            .filter(|(step, _)| *step < steps)
+            .collect::<Vec<_>>()
+    };
+    let mut ended: Vec<(usize, Ended)> = blocks.iter().flat_map(of_block).collect();
+    ended.sort_by_key(|(step, _)| *step);
+    ended.into_iter().map(|(_, ended)| ended).collect()
+}
+
+/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of `whole`,
+/// but for values, validity and history. Calls `ended` for each episode that has ended, in the order of their rows in the
+/// whole, with that row and, if it was cut off, its final observation.
+pub(super) fn join(
+    blocks: &[BlockRecord],
+    whole: &mut Rollout,
+    observation_len: usize,
+    mut ended: impl FnMut(Ended, Option<&[f32]>),
+) {
+    /// The part that one step of a block has of a column.
+    fn part(column: usize, len: usize, step: usize) -> Range<usize> {
+        let width = column.checked_div(len).unwrap_or(0);
+        step * width..(step + 1) * width
+    }
+    let num_envs = whole.num_envs;
+    let mut cursors = vec![(0, 0); blocks.len()];
+    for step in 0..blocks.first().map_or(0, |block| block.steps) {
+        let mut first = 0;
+        for (block, (next_ended, next_final)) in blocks.iter().zip(&mut cursors) {
+            let BlockRecord { rollout, steps, .. } = block;
+            macro_rules! append {
+                ($($column:ident),*) => {
+                    $(whole.$column.extend_from_slice(&rollout.$column[part(rollout.$column.len(), *steps, step)]);)*
+                };
+            }
+            append!(observations, action_masks, log_probs, rewards, terminated, truncated, valid, begins);
+            let numbers = rollout.actions.len();
+            whole.actions.extend_from(&rollout.actions, part(numbers, *steps, step));
+            let rows = part(rollout.len(), *steps, step);
+            while let Some(&one) = block.ended.get(*next_ended).filter(|one| one.row < rows.end) {
+                *next_ended += 1;
+                let observation = one.truncated.then(|| {
+                    let observations = &block.final_observations[*next_final * observation_len..];
+                    *next_final += 1;
+                    &observations[..observation_len]
+                });
+                ended(Ended { row: step * num_envs + first + one.row - rows.start, ..one }, observation);
+            }
+            first += rollout.num_envs;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The values of what follows each step of a rollout.
+
+use burn::tensor::Tensor;
+
+use super::Collector;
+use crate::{
+    Error,
+    device::readback::read,
+    policy::{ActorCritic, Observation},
+    source::{Rollout, host::finite::check_observations},
+};
+
+/// Episodes that were cut off within a rollout.
+#[derive(Default)]
+pub(in crate::source) struct Truncations {
+    /// Their last rows in the rollout.
+    pub rows: Vec<usize>,
+    /// Their final observations. Shape `[rows, D]`.
+    pub observations: Vec<f32>,
+    /// What was remembered before those, if the policy remembers. Shape `[1, M]` each.
+    pub memories: Vec<Tensor<2>>,
+}
+
+impl Collector {
+    /// The observations after the last step, and the final ones of truncated episodes, whose values are not known yet.
+    pub(super) fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
+        let mut unseen = self.envs.batch().observations.clone();
+        check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
+        unseen.extend_from_slice(&truncations.observations);
+        Ok(unseen)
+    }
+
+    pub(super) fn values_of_unseen<P: ActorCritic>(
+        &mut self,
+        policy: &P,
+        truncations: &Truncations,
+    ) -> Result<Option<Vec<f32>>, Error> {
+        let rows = self.rollout.num_envs + truncations.rows.len();
+        // The value of a state does not depend on what is possible in it.
+        let unseen = Observation::upload(self.unseen(truncations)?, &[], rows, &self.device);
+        let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
+            return Ok(None);
+        };
+        let [values] = read([values])?;
+        Ok(Some(values))
+    }
+
+    /// Fills in the values of the observations that followed each step, given those of the [`unseen`](Self::unseen) ones.
+    pub(super) fn bootstrap(&mut self, values: Option<Vec<f32>>, truncations: &Truncations) {
+        let Some(of_unseen) = values else { return };
+        let (last, finals) = of_unseen.split_at(self.rollout.num_envs);
+
+        let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
+        next_values.extend_from_slice(&values[*num_envs..]);
+        next_values.extend_from_slice(last);
+        for (&row, &value) in truncations.rows.iter().zip(finals) {
+            next_values[row] = value;
+        }
+        for (value, &terminated) in next_values.iter_mut().zip(&*terminated) {
+            if terminated {
+                *value = 0.0;
+            }
+        }
+    }
+}

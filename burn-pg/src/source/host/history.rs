@@ -1,0 +1,160 @@
+//! What a rollout holds for policies that remember.
+
+use burn::tensor::Device;
+
+use super::RolloutLength;
+use crate::{
+    policy::{Observation, Sequences},
+    source::Rollout,
+};
+
+/// How a rollout is cut into sequences, for a policy that remembers.
+///
+/// A sequence is trained on as a whole, from what the policy remembered when it collected the rollout. That memory goes
+/// stale as the weights change; with a burn-in the policy first walks along the steps before the sequence, without being
+/// trained on them, and begins with what it then remembers.
+///
+/// Source: S. Kapturowski and others, *Recurrent experience replay in distributed reinforcement learning* (2019).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceSpec {
+    /// Steps of a sequence, L: a divisor of the steps of a rollout, or 0 for all of them. Rollouts of whole episodes are
+    /// one sequence for each environment, whatever is said here.
+    pub steps: usize,
+    /// Steps before each sequence to walk along first, K; at most those of a rollout. None within rollouts of whole
+    /// episodes, before which there is nothing to remember.
+    pub burn_in: usize,
+}
+
+impl SequenceSpec {
+    /// What it comes to in rollouts of such a length.
+    pub(super) fn within(self, length: RolloutLength) -> Self {
+        match length {
+            RolloutLength::Episodes => Self { steps: usize::MAX, burn_in: 0 },
+            RolloutLength::Steps(total) => {
+                let steps = if self.steps == 0 { total } else { self.steps };
+                assert!(total.is_multiple_of(steps), "sequences of {steps} steps do not divide rollouts of {total}");
+                assert!(self.burn_in <= total, "a burn-in of {} steps is longer than a rollout", self.burn_in);
+                Self { steps, ..self }
+            }
+        }
+    }
+}
+
+/// What was remembered and observed at the joints of the sequences of a rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// Numbers that the policy remembers, M.
+    pub memory_len: usize,
+    /// Steps of a sequence, L.
+    pub steps: usize,
+    /// Steps before each sequence that are walked along first, K.
+    pub burn_in: usize,
+    /// What was remembered K steps before each of J sequences of each environment. Shape `[J, N, M]`, or more: those
+    /// that the next rollout begins with are at the end.
+    pub memories: Vec<f32>,
+    /// Observations of the K steps before the rollout. Shape `[K, N, D]`.
+    pub observations_before: Vec<f32>,
+    /// Which of those began an episode. Shape `[K, N]`.
+    pub begins_before: Vec<bool>,
+}
+
+impl History {
+    /// Before the first step of all. Nothing is remembered, and nothing was observed.
+    pub(super) fn new(memory_len: usize, spec: SequenceSpec, num_envs: usize, observation_len: usize) -> Self {
+        let SequenceSpec { steps, burn_in } = spec;
+        Self {
+            memory_len,
+            steps,
+            burn_in,
+            memories: vec![0.0; burn_in.div_ceil(steps) * num_envs * memory_len],
+            observations_before: vec![0.0; burn_in * num_envs * observation_len],
+            begins_before: vec![true; burn_in * num_envs],
+        }
+    }
+
+    /// Is the memory before step `step` of the rollout what a sequence begins with?
+    pub(super) fn is_joint(&self, step: usize) -> bool {
+        (step + self.burn_in).is_multiple_of(self.steps)
+    }
+
+    /// Keeps what the rollout after `last` begins with.
+    pub(crate) fn turn(&mut self, last: &Rollout) {
+        let rows = last.begins.len();
+        if rows == 0 {
+            return;
+        }
+        let sequences = (rows / last.num_envs).div_ceil(self.steps);
+        self.memories.drain(..sequences * last.num_envs * self.memory_len);
+        let kept = rows - self.burn_in * last.num_envs;
+        let width = last.observations.len() / rows;
+        self.observations_before = last.observations[kept * width..].to_vec();
+        self.begins_before = last.begins[kept..].to_vec();
+    }
+}
+
+/// The sequences of a rollout, one after the other.
+pub(crate) struct Cut<'a> {
+    rollout: &'a Rollout,
+    history: &'a History,
+    /// Steps of a sequence: all of the rollout if it is shorter.
+    steps: usize,
+}
+
+impl<'a> Cut<'a> {
+    /// The sequences of a rollout that was collected by a policy that remembers.
+    pub fn new(rollout: &'a Rollout) -> Option<Self> {
+        let history = rollout.history.as_ref()?;
+        let steps = history.steps.min(rollout.begins.len() / rollout.num_envs);
+        Some(Self { rollout, history, steps })
+    }
+
+    /// First step and environment of each sequence.
+    pub fn starts(&self) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+        let (num_envs, total) = (self.rollout.num_envs, self.rollout.begins.len() / self.rollout.num_envs);
+        (0..total).step_by(self.steps).flat_map(move |first| (0..num_envs).map(move |env| (first, env)))
+    }
+
+    fn count(&self) -> usize {
+        self.rollout.begins.len() / self.steps
+    }
+
+    /// The rows of the rollout, sequence by sequence.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (num_envs, steps) = (self.rollout.num_envs, self.steps);
+        self.starts().flat_map(move |(first, env)| (first..first + steps).map(move |step| step * num_envs + env))
+    }
+
+    /// What the sequences begin with. (If there is a burn-in, this is what the burn-in begins with.)
+    pub fn sequences(&self, device: &Device) -> Sequences {
+        let begins = self.rows().map(|row| self.rollout.begins[row]).collect();
+        Sequences::upload(self.memories(), begins, self.count(), device)
+    }
+
+    /// The steps before each sequence, if there is a burn-in.
+    pub fn burn_in(&self, device: &Device) -> Option<Observation> {
+        let (Rollout { num_envs, .. }, before) = (self.rollout, self.history.burn_in);
+        if before == 0 {
+            return None;
+        }
+        let (mut observations, mut begins) = (Vec::new(), Vec::new());
+        for (first, env) in self.starts() {
+            // Steps are counted from the first of those before the rollout.
+            for step in first..first + before {
+                let row = step * num_envs + env;
+                let (of, flags, row) = match row.checked_sub(before * num_envs) {
+                    None => (&self.history.observations_before, &self.history.begins_before, row),
+                    Some(row) => (&self.rollout.observations, &self.rollout.begins, row),
+                };
+                let width = of.len() / flags.len();
+                observations.extend_from_slice(&of[row * width..(row + 1) * width]);
+                begins.push(flags[row]);
+            }
+        }
+        let sequences = Sequences::upload(self.memories(), begins, self.count(), device);
+        Some(Observation::upload(observations, &[], self.count() * before, device).with_sequences(sequences))
+    }
+
+    fn memories(&self) -> Vec<f32> {
+        self.history.memories[..self.count() * self.history.memory_len].to_vec()
+    }
+}

@@ -1,0 +1,21 @@
+//! Environments on the host.
+
+mod block;
+mod bootstrap;
+mod collector;
+mod finite;
+mod history;
+mod length;
+mod on_device;
+mod on_host;
+mod recall;
+mod saved;
+
+pub use collector::Collector;
+pub(crate) use finite::check_observations;
+pub(crate) use history::Cut;
+pub use history::{History, SequenceSpec};
+pub use length::RolloutLength;
+pub(crate) use on_host::default_block_size;
+pub(crate) use recall::Recall;
+pub(crate) use saved::SavedCollector;

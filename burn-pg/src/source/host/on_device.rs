@@ -1,0 +1,124 @@
+//! Collecting a rollout with a policy on the device: all environments take each step together.
+
+use burn::tensor::Tensor;
+use burn_pg_envs::EnvError;
+
+use super::{Collector, bootstrap::Truncations};
+use crate::{
+    Error,
+    device::readback::read,
+    distribution::Distribution,
+    policy::{ActorCritic, Observation, Prediction},
+    profile::{Phase, during},
+    source::{
+        Rollout, RolloutLength,
+        host::finite::{check_observations, check_row},
+    },
+};
+
+impl Collector {
+    /// Lets all environments go through the rollout in step.
+    pub(super) fn play_on_device<P: ActorCritic>(
+        &mut self,
+        policy: &P,
+        truncations: &mut Truncations,
+    ) -> Result<(), Error> {
+        match self.length {
+            RolloutLength::Steps(steps) => (0..steps).try_for_each(|_| {
+                during(Phase::Inference, || self.act(policy))?;
+                during(Phase::Environment, || self.step(truncations))
+            }),
+            RolloutLength::Episodes => self.play_episodes(policy, truncations),
+        }
+    }
+
+    /// Steps until every environment has ended an episode.
+    fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
+        let mut playing = vec![true; self.rollout.num_envs];
+        while playing.contains(&true) {
+            during(Phase::Inference, || self.act(policy))?;
+            during(Phase::Environment, || self.step(truncations))?;
+            self.rollout.valid.extend_from_slice(&playing);
+            for env in self.envs.batch().ended() {
+                playing[env] = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the current observations, their values, and an action for each.
+    fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
+        let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
+        let observations = &batch.observations;
+        check_observations(observations, num_envs, self.env_steps)?;
+        let recall = self.recall.as_mut().expect("it was made before the first step");
+        let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let prediction = policy.forward(recall.attach(observation, &[]));
+        let Prediction { distribution, values, memory } = prediction;
+        let step = self.rollout.begins.len() / num_envs;
+        if let (Some(history), Some(memory)) = (&mut self.rollout.history, recall.memory())
+            && history.is_joint(step)
+        {
+            let [memory] = read([memory.clone().flatten(0, 1)])?;
+            history.memories.extend_from_slice(&memory);
+        }
+        self.rollout.begins.extend_from_slice(recall.begins());
+        recall.remember(memory);
+        let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
+        self.rollout.observations.extend_from_slice(observations);
+        self.rollout.action_masks.extend_from_slice(&batch.action_masks);
+        self.rollout.values.extend_from_slice(&values);
+        let Rollout { actions, log_probs, .. } = &mut self.rollout;
+        distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
+            let env_steps = self.env_steps;
+            Error::Policy { update: None, env_steps, source }
+        })?;
+        let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
+        self.taken.set(self.rollout.actions.last(numbers));
+        distribution.to_env(&mut self.taken);
+        Ok(())
+    }
+
+    /// Takes the last recorded actions, and records what came of them.
+    fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
+        let Rollout { num_envs, .. } = self.rollout;
+        let first_row = self.rollout.len();
+        let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
+        // If one environment fails, the episodes of others may have ended all the same.
+        if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            let batch = self.envs.batch();
+            for env in batch.ended() {
+                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
+            }
+        }
+        outcome?;
+        let batch = self.envs.batch();
+        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
+        let rewards = batch.rewards.iter().map(|&reward| reward as f32);
+        self.rollout.rewards.extend(rewards);
+        self.rollout.terminated.extend_from_slice(&batch.terminated);
+        self.rollout.truncated.extend_from_slice(&batch.truncated);
+        let recall = self.recall.as_mut().expect("it was made before the first step");
+        recall.forget(batch.ended());
+        for env in batch.ended() {
+            let width = batch.observations.len() / num_envs;
+            let last = &batch.final_observations[env * width..(env + 1) * width];
+            if !batch.terminated[env] {
+                check_row(last, env, self.env_steps)?;
+                truncations.rows.push(first_row + env);
+                truncations.observations.extend_from_slice(last);
+                truncations.memories.extend(recall.of(env));
+            }
+        }
+        self.env_steps += num_envs as u64;
+        Ok(())
+    }
+}
+
+/// Reads the parameters of distributions, and values if there are any, with one synchronisation.
+fn read_with(parameters: Tensor<1>, values: Option<Tensor<1>>) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    match values {
+        None => read([parameters]).map(|[parameters]| (parameters, Vec::new())),
+        Some(values) => read([parameters, values]).map(|[parameters, values]| (parameters, values)),
+    }
+}

@@ -1,0 +1,95 @@
+//! Collecting a rollout with a policy on the host: blocks of environments, each on a thread of its own.
+
+use std::time::{Duration, Instant};
+
+use burn_pg_envs::{EnvBlock, WholeBatch};
+use rayon::prelude::*;
+
+use super::{Collector, bootstrap::Truncations};
+use crate::{
+    Error,
+    distribution::Distribution,
+    policy::HostPolicy,
+    profile::{self, Phase, during},
+    source::{
+        RolloutLength,
+        host::block::{BlockRecord, Failure, Run, ended_within, join},
+    },
+};
+
+/// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's
+/// vectors, and no more than stay in its cache.
+pub(crate) fn default_block_size(num_envs: usize) -> usize {
+    num_envs.div_ceil(16).clamp(4, 64)
+}
+
+impl Collector {
+    /// Lets blocks of environments go through the rollout on several threads, and puts together what they did.
+    pub(super) fn play_on_host<D: Distribution>(
+        &mut self,
+        policy: &HostPolicy<D>,
+        truncations: &mut Truncations,
+    ) -> Result<(), Error> {
+        let (num_envs, spec) = (self.rollout.num_envs, self.envs.spec().clone());
+        // Where all have to be stepped together, or to wait for each other's ends, they are one block.
+        let size = match self.length {
+            RolloutLength::Steps(_) if self.envs.blocks(self.block_size).is_some() => self.block_size.min(num_envs),
+            _ => num_envs,
+        };
+        if self.blocks.first().is_none_or(|block| block.rollout.num_envs != size) {
+            let sizes = (0..num_envs).step_by(size).map(|first| size.min(num_envs - first));
+            self.blocks = sizes.map(|size| BlockRecord::new(&spec, size)).collect();
+        }
+        let envs: Vec<Box<dyn EnvBlock>> = match size < num_envs {
+            true => self.envs.blocks(size).expect("there were blocks before"),
+            false => vec![Box::new(WholeBatch(&mut *self.envs))],
+        };
+        let recall = self.recall.as_mut().expect("it was made before the first step");
+        let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
+        let env_steps = [self.env_steps, num_envs as u64];
+        let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
+        let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
+        let run = |(policy, (env, ((streams, begins), record)))| {
+            let run = Run { policy: &policy, env, streams, begins, record, env_steps, is_timed: start.is_some() };
+            match length {
+                RolloutLength::Steps(steps) => run.steps(steps),
+                RolloutLength::Episodes => run.episodes(),
+            }
+        };
+        let outcomes: Vec<Result<(), Failure>> = match runs.len() > 1 && rayon::current_num_threads() > 1 {
+            true => runs.into_par_iter().map(run).collect(),
+            false => runs.into_iter().map(run).collect(),
+        };
+        if let Some(start) = start {
+            // What the threads spent their time with, in shares of the time that they took together.
+            let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
+            let (env, inference) = (of_threads(|block| block.env_time), of_threads(|block| block.inference_time));
+            // (None at all if the first step fails.)
+            let share = env.as_secs_f64() / (env + inference).as_secs_f64().max(f64::MIN_POSITIVE);
+            profile::add(Phase::Environment, start.elapsed().mul_f64(share));
+            profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
+        }
+        let observation_len = spec.observation_space.flat_len();
+        // Of several failures, the one that comes first if all are stepped together. (The first of a step is the first block's.)
+        let failures = outcomes.into_iter().filter_map(Result::err);
+        if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
+            self.env_steps += (step * num_envs) as u64;
+            for ended in ended_within(&self.blocks, step + usize::from(stepped)) {
+                self.episodes.push(ended.episode_return, ended.length);
+            }
+            return Err(*error);
+        }
+        let Self { rollout, blocks, episodes, .. } = self;
+        during(Phase::Environment, || {
+            join(blocks, rollout, observation_len, |ended, observation| {
+                episodes.push(ended.episode_return, ended.length);
+                if let Some(observation) = observation {
+                    truncations.rows.push(ended.row);
+                    truncations.observations.extend_from_slice(observation);
+                }
+            });
+        });
+        self.env_steps += self.rollout.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! Tensors by name, on the host, and their file format.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::{DType, Tensor, TensorData, Transaction},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::{Error, device::readback::execute};
+
+/// Tensors by name.
+pub(crate) type Tensors = BTreeMap<String, TensorData>;
+
+/// Why tensors are refused. What they were meant for is as it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TensorsError {
+    /// The device failed while they were read.
+    #[error("the device failed: {reason}")]
+    Device {
+        /// What it says.
+        reason: String,
+    },
+    /// They are not in the `safetensors` format.
+    #[error("not a valid safetensors file: {reason}")]
+    Format {
+        /// What is wrong.
+        reason: String,
+    },
+    /// They are others than those of the network.
+    #[error("does not fit the network: missing [{}], unexpected [{}]", .missing.join(", "), .unexpected.join(", "))]
+    Names {
+        /// Tensors that the network needs.
+        missing: Vec<String>,
+        /// Tensors that it does not know.
+        unexpected: Vec<String>,
+    },
+    /// They have fewer numbers than the network.
+    #[error("does not fit the network: it has {found} numbers, and the network {expected}")]
+    Numbers {
+        /// Numbers that are there.
+        found: u64,
+        /// Numbers that the network has.
+        expected: u64,
+    },
+    /// A number is NaN or infinite.
+    #[error("tensor `{name}` holds {value}")]
+    NonFinite {
+        /// Name of the tensor.
+        name: String,
+        /// The number.
+        value: f64,
+    },
+    /// A tensor has another shape or type than the network's.
+    #[error("tensor `{name}` is {found}, but the network needs {expected}")]
+    Tensor {
+        /// Name of the tensor.
+        name: String,
+        /// Type and shape that were found.
+        found: String,
+        /// Type and shape that are needed.
+        expected: String,
+    },
+}
+
+/// The types that are stored, here and there.
+const TYPES: [(DType, Dtype); 4] =
+    [(DType::F32, Dtype::F32), (DType::F64, Dtype::F64), (DType::F16, Dtype::F16), (DType::BF16, Dtype::BF16)];
+
+/// The bytes of a `safetensors` file.
+///
+/// # Errors
+/// [`TensorsError::Format`] if a tensor is of a type that is not stored.
+pub(crate) fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, TensorsError> {
+    let views: Result<Vec<(&String, TensorView<'_>)>, TensorsError> = tensors
+        .iter()
+        .map(|(name, data)| {
+            let known = TYPES.iter().find(|(ours, _)| *ours == data.dtype());
+            let &(_, dtype) = known.ok_or_else(|| format_error(format!("`{name}` is {:?}", data.dtype())))?;
+            let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes()).map_err(format_error)?;
+            Ok((name, view))
+        })
+        .collect();
+    safetensors::serialize(views?, metadata).map_err(format_error)
+}
+
+/// The tensors of a `safetensors` file. Takes no more memory than the file.
+///
+/// # Errors
+/// [`TensorsError::Format`] if it is none, or has tensors of a type that is not stored.
+pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
+    let loaded = SafeTensors::deserialize(file).map_err(format_error)?;
+    let tensors = loaded.iter().map(|(name, view)| {
+        let known = TYPES.iter().find(|(_, theirs)| *theirs == view.dtype());
+        let &(dtype, _) = known.ok_or_else(|| format_error(format!("tensor `{name}` is {:?}", view.dtype())))?;
+        let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
+        Ok((name.to_owned(), data))
+    });
+    tensors.collect()
+}
+
+fn format_error(reason: impl Display) -> TensorsError {
+    TensorsError::Format { reason: format!("{reason}") }
+}
+
+/// The float parameters of a module, by their paths in it: `actor.layers.0.weight`.
+///
+/// # Errors
+/// [`TensorsError::Device`]
+pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    if collector.names.is_empty() {
+        return Ok(Tensors::new());
+    }
+    let data = execute(collector.transaction).map_err(failed)?;
+    Ok(collector.names.into_iter().zip(data).collect())
+}
+
+/// The numbers of a tensor.
+///
+/// # Errors
+/// [`TensorsError::Device`]
+pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
+    let mut data = execute(Transaction::default().register(tensor.clone())).map_err(failed)?;
+    Ok(data.pop().expect("one was registered"))
+}
+
+/// Refuses tensors that cannot fill a network of `expected` numbers, before anybody makes one.
+///
+/// # Errors
+/// [`TensorsError::Numbers`]
+pub(crate) fn check_numbers(tensors: &Tensors, expected: u64) -> Result<(), TensorsError> {
+    let found = tensors.values().map(|data| data.num_elements() as u64).sum();
+    if found < expected { Err(TensorsError::Numbers { found, expected }) } else { Ok(()) }
+}
+
+fn failed(error: Error) -> TensorsError {
+    match error {
+        Error::Execution(reason) => TensorsError::Device { reason },
+        other => TensorsError::Device { reason: other.to_string() },
+    }
+}
+
+/// Puts tensors in place of the float parameters of a module, on its device.
+///
+/// # Errors
+/// [`TensorsError`] if names, shapes or types are not those of `expected`, which is what [`of_module`] gave for such a module (in
+/// another type if need be), or a number is not finite.
+pub(crate) fn into_module<M: Module>(module: M, tensors: Tensors, expected: &Tensors) -> Result<M, TensorsError> {
+    check_fit(&tensors, expected)?;
+    Ok(module.map(&mut Loader { path: Vec::new(), tensors }))
+}
+
+/// Checks that `tensors` have the names, shapes and types of `expected`, and are finite.
+pub(crate) fn check_fit(tensors: &Tensors, expected: &Tensors) -> Result<(), TensorsError> {
+    let missing: Vec<String> = expected.keys().filter(|&name| !tensors.contains_key(name)).cloned().collect();
+    let unexpected: Vec<String> = tensors.keys().filter(|&name| !expected.contains_key(name)).cloned().collect();
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(TensorsError::Names { missing, unexpected });
+    }
+    for (name, data) in tensors {
+        let kind = |data: &TensorData| format!("{:?}{:?}", data.dtype(), data.shape().to_vec());
+        let needed = &expected[name];
+        if data.dtype() != needed.dtype() || data.shape() != needed.shape() {
+            return Err(TensorsError::Tensor { name: name.clone(), found: kind(data), expected: kind(needed) });
+        }
+        check_finite(name, data)?;
+    }
+    Ok(())
+}
+
+/// Refuses numbers that are not finite.
+pub(crate) fn check_finite(name: &str, data: &TensorData) -> Result<(), TensorsError> {
+    match data.iter::<f64>().find(|value| !value.is_finite()) {
+        Some(value) => Err(TensorsError::NonFinite { name: name.into(), value }),
+        None => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    names: Vec<String>,
+    transaction: Transaction,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        self.names.push(self.path.join("."));
+        self.transaction = std::mem::take(&mut self.transaction).register(parameter.val());
+    }
+}
+
+struct Loader {
+    path: Vec<String>,
+    tensors: Tensors,
+}
+
+impl ModuleMapper for Loader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let data = self.tensors.remove(&self.path.join(".")).expect("every name was checked");
+        parameter.map(|old| {
+            let new = Tensor::from_data(data, (&old.device(), old.dtype()));
+            new.set_require_grad(old.is_require_grad())
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! The metrics of an update, on the device until it is over.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use crate::{Error, device::readback::read, loss::Metric};
+
+/// Collects the metrics of the steps of one update on the device, to be read back once.
+#[derive(Default)]
+pub(crate) struct MetricLog {
+    /// The names of each row, one after the other.
+    names: Vec<&'static str>,
+    rows: Vec<Tensor<1>>,
+}
+
+impl MetricLog {
+    /// Adds the metrics of a step.
+    pub(crate) fn push(&mut self, metrics: Vec<Metric>) {
+        let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
+        self.names.extend(names);
+        self.rows.push(Tensor::cat(values, 0));
+    }
+
+    /// A metric of the last step, if there is one of that name. Waits for the device.
+    pub(crate) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
+        let Some(row) = self.rows.last() else { return Ok(None) };
+        let names = &self.names[self.names.len() - row.dims()[0]..];
+        let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
+        let [numbers] = read([row.clone()])?;
+        Ok(Some(f64::from(numbers[column])))
+    }
+
+    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
+    /// are finite. Waits for the device.
+    pub(crate) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
+        // 0 unless one of them is not finite: then NaN.
+        let spoilt = weights.mul_scalar(0.0).sum();
+        let [numbers, spoilt] = read([Tensor::cat(self.rows, 0), spoilt])?;
+        // Row by row, for in the steps after it one number that is not finite has spoilt the others.
+        if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
+            let (metric, value) = (self.names[i], f64::from(numbers[i]));
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
+        }
+        if !spoilt[0].is_finite() {
+            let (metric, value) = ("weights", f64::from(spoilt[0]));
+            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
+        }
+        let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+        for (name, &number) in self.names.iter().zip(&numbers) {
+            let (sum, count) = sums.entry(name).or_default();
+            *sum += f64::from(number);
+            *count += 1.0;
+        }
+        Ok(sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect())
+    }
+}

@@ -1,0 +1,117 @@
+//! Steps that are measured by how far they take the policy.
+
+mod fisher;
+mod spec;
+
+use std::iter;
+
+use burn::tensor::Tensor;
+
+use crate::{
+    Error,
+    device::readback::read,
+    loss::{Metric, Objective},
+    optim::{Solution, conjugate_gradient, flatten_gradients, flatten_parameters, replace_parameters},
+    policy::{ActorCritic, Prediction},
+    source::Batch,
+    update::minibatch::{context, normalize_advantages},
+};
+
+pub use fisher::Fisher;
+pub use spec::TrustRegionSpec;
+
+/// The step of trust-region policy optimisation: as far down an objective L as a divergence of `max_kl` allows,
+///
+/// ```text
+/// minimise  g^T d   where   d^T (F + damping) d / 2 <= max_kl
+/// d = -sqrt(2 max_kl / x^T (F + damping) x) x,   (F + damping) x = g
+/// ```
+///
+/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of the divergence KL(old || new). So x is
+/// the natural gradient: unlike g it does not depend on how the policy is parametrised. It is solved for with
+/// [conjugate gradients](conjugate_gradient). All this looks at first and second derivatives only, so the step is then
+/// shortened until the policy has measurably moved no further than `max_kl`, and L is measurably lower than before; if that
+/// does not come about within `max_backtracks`, there is no step.
+///
+/// Only parameters that the distribution over actions depends on move. A critic that shares none of them stays as it is, to be
+/// fitted by a [`Learner`](crate::Learner); where it does share some, its fitting would move the policy out of the region.
+///
+/// Source: J. Schulman, S. Levine, P. Moritz, M. Jordan, P. Abbeel, *Trust region policy optimization* (2015), appendix C.
+pub struct TrustRegion {
+    /// What is minimised: terms that do without values.
+    pub objective: Objective,
+    /// How far a step goes, and how it is found.
+    pub spec: TrustRegionSpec,
+    /// Shift and scale the advantages of the batch to mean 0 and deviation 1?
+    pub normalize_advantages: bool,
+}
+
+impl TrustRegion {
+    /// The policy after one step on the whole of a batch, all of it differentiated at once; or as it was, if no step helps or a
+    /// number is not finite. What a policy remembers before the sequences of the batch counts as given.
+    ///
+    /// Beside it the metrics of the loss terms after the step, without the sum; `kl`, the mean of KL(old || new) in nats;
+    /// `step_fraction`, what is left of the step that the derivatives alone would take, 0 if there was none; and
+    /// `policy_grad_norm`, the norm of g.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails.
+    ///
+    /// # Panics
+    /// If the objective has no terms, or one that needs values.
+    pub fn step<P: ActorCritic>(&self, policy: P, batch: Batch) -> Result<(P, Vec<Metric>), Error> {
+        let batch = if self.normalize_advantages { normalize_advantages(batch) } else { batch };
+        let observation = batch.shown_to(&policy);
+        let fisher = Fisher::new(policy.clone(), observation.clone(), batch.valid_rows());
+        let judge = |policy: &P| {
+            let prediction = Prediction { values: None, ..policy.forward(observation.clone()) };
+            let kl = fisher.divergence(&prediction.distribution).inner();
+            (self.objective.compute(&context(prediction, batch.clone())), kl)
+        };
+
+        let (before, _) = judge(&policy);
+        let loss_before = before.loss.clone().inner();
+        let gradient = flatten_gradients(&policy, &before.loss.backward());
+        let norm = gradient.clone().square().sum().sqrt();
+        if let Some(step) = self.natural_step(&fisher, gradient)? {
+            let parameters = flatten_parameters(&policy);
+            let shorter = |fraction: &f64| Some(fraction * self.spec.backtrack_factor);
+            for fraction in iter::successors(Some(1.0), shorter).take(self.spec.max_backtracks + 1) {
+                let moved = parameters.clone() + step.clone().mul_scalar(fraction);
+                let candidate = replace_parameters(policy.clone(), moved);
+                let (after, kl) = judge(&candidate);
+                let gain = loss_before.clone() - after.loss.inner();
+                let [gained, distance] = read([gain, kl.clone()])?;
+                if gained[0] > 0.0 && f64::from(distance[0]) <= self.spec.max_kl {
+                    return Ok((candidate, report(after.metrics, kl, fraction, norm)));
+                }
+            }
+        }
+        let nowhere = norm.zeros_like();
+        Ok((policy, report(before.metrics, nowhere, 0.0, norm)))
+    }
+
+    /// The step d, if there is one of finite length. Shape `[P]`.
+    fn natural_step<P: ActorCritic>(
+        &self,
+        fisher: &Fisher<P>,
+        gradient: Tensor<1>,
+    ) -> Result<Option<Tensor<1>>, Error> {
+        let TrustRegionSpec { max_kl, cg_iterations, cg_tolerance, damping, .. } = self.spec;
+        let damped = |v: Tensor<1>| fisher.product(v.clone()) + v.mul_scalar(damping);
+        let Solution { x, residual } = conjugate_gradient(damped, gradient.clone(), cg_iterations, cg_tolerance)?;
+        let curvature = (x.clone() * (gradient - residual)).sum();
+        let length = curvature.recip().mul_scalar(2.0 * max_kl).sqrt();
+        let [finite] = read([length.clone()])?.map(|length| length[0].is_finite());
+        Ok(finite.then(|| (x * length).neg()))
+    }
+}
+
+/// All that is said of a step. The sum of the terms is left out: under its name the loss of the critic is reported.
+fn report(terms: Vec<Metric>, kl: Tensor<1>, fraction: f64, norm: Tensor<1>) -> Vec<Metric> {
+    let mut metrics: Vec<Metric> = terms.into_iter().filter(|&(name, _)| name != "loss").collect();
+    metrics.push(("kl", kl));
+    metrics.push(("step_fraction", norm.full_like(fraction)));
+    metrics.push(("policy_grad_norm", norm));
+    metrics
+}
