@@ -14,16 +14,16 @@ use burn_pg::{
     envs::{EnvRng, make},
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
-    policy::{Activation, ActorCritic, MlpActorCritic, MlpShape, Prediction},
+    policy::{Activation, ActorCritic, NetworkSpec, Policy, Prediction},
     source::Batch,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-fn networks(activation: Activation, device: &Device) -> MlpActorCritic {
+fn networks(activation: Activation, device: &Device) -> ActorCritic {
     let envs = make("CartPole-v1", 1).expect("a registered environment");
     let rng = &mut EnvRng::new(0);
-    let shape = MlpShape { activation, ..MlpShape::default() };
-    MlpActorCritic::new(envs.spec(), &shape, rng, device).expect("observations in a box")
+    let shape = NetworkSpec { activation, ..NetworkSpec::default() };
+    ActorCritic::new(envs.spec(), &shape, rng, device).expect("observations in a box")
 }
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {

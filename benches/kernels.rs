@@ -17,7 +17,7 @@ use burn_pg::{
     kernel::{Activation, perceptron, perceptron_of_ordinary_ops, vector},
     loss::{LossContext, LossTerm, PpoClip, Value, ValueClip, normalize},
     optim::{Adam, AdamSpec, Optimiser, clip_global_norm},
-    policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape},
+    policy::{ActorCritic, HostWorkspace, NetworkSpec, Policy},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -177,7 +177,7 @@ fn acting(criterion: &mut Criterion, device: &Device) {
     let mut group = criterion.benchmark_group("act");
     for rows in [1, 4, 64].map(|rows| NonZeroUsize::new(rows).expect("not 0")) {
         let mut envs = make("CartPole-v1", rows.get()).expect("a registered environment");
-        let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), &mut EnvRng::new(0), device);
+        let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), &mut EnvRng::new(0), device);
         let policy = policy.expect("observations in a box");
         let on_host = policy.on_host().expect("a copy on the host");
         let mut workspace = HostWorkspace::new(&envs.spec().action_space);

@@ -15,7 +15,7 @@ use burn_pg::{
     evaluate,
     loss::{LossContext, LossTerm, PolicyGradient, normalize},
     optim::{Adam, AdamSpec, Optimiser, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, MlpActorCritic, MlpShape, Prediction},
+    policy::{ActorCritic, NetworkSpec, Policy, Prediction},
     source::{Batch, Collector, RolloutLength},
 };
 
@@ -35,8 +35,8 @@ pub fn train() -> Result<f64, Error> {
     let device = device::open(DeviceChoice::Auto)?.device;
     let autodiff = device.clone().autodiff();
     let envs = make(ENV, 8)?;
-    let shape = MlpShape { critic: false, ..MlpShape::default() };
-    let mut policy = MlpActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(SEED), &autodiff)?;
+    let shape = NetworkSpec { critic: false, ..NetworkSpec::default() };
+    let mut policy = ActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(SEED), &autodiff)?;
     let mut collector = Collector::new(envs, RolloutLength::Episodes, SEED, &device)?;
     let estimator = RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero };
     let mut optimiser = Adam::new(AdamSpec::default());

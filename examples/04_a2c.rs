@@ -18,7 +18,7 @@ use burn_pg::{
     evaluate,
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
     optim::{RmsProp, RmsPropSpec, Schedule},
-    policy::{MlpActorCritic, MlpShape},
+    policy::{ActorCritic, NetworkSpec},
     source::{Collector, RolloutLength},
 };
 
@@ -47,7 +47,7 @@ pub fn train() -> Result<f64, Error> {
     let device = device::open(DeviceChoice::Auto)?.device;
     let envs = make(&config.env, config.num_envs)?;
     let rng = &mut EnvRng::new(config.seed);
-    let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), rng, &device.clone().autodiff())?;
+    let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), rng, &device.clone().autodiff())?;
 
     let parts = Parts {
         // Sample: a few steps of each environment.

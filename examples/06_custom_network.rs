@@ -1,7 +1,7 @@
 //! Lesson 6: a network of your own, trained with the loop of the library.
 //!
 //! Actor and critic share a trunk with a residual block. The loop, the collector and the evaluation take anything that is
-//! an [`ActorCritic`]; its parameters are found and trained because it is a [`Module`].
+//! an [`Policy`]; its parameters are found and trained because it is a [`Module`].
 //!
 //! `cargo run --release -p burn-pg-examples --example 06_custom_network`
 #![forbid(unsafe_code)]
@@ -16,7 +16,7 @@ use burn_pg::{
     distribution::Categorical,
     envs::{EnvRng, make},
     evaluate,
-    policy::{Activation, ActorCritic, Mlp, Observation, Prediction},
+    policy::{Activation, Mlp, Observation, Policy, Prediction},
 };
 
 const WIDTH: usize = 64;
@@ -43,11 +43,12 @@ impl Residual {
     }
 }
 
-impl ActorCritic for Residual {
+impl Policy for Residual {
+    type Observation = Observation;
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let stem = Activation::Tanh.apply(self.stem.forward(observation.values));
+        let stem = Activation::Tanh.apply(self.stem.forward(observation.vector()));
         let features = stem.clone() + self.block.forward(stem);
         let distribution = Categorical::new(self.actor.forward(features.clone()));
         Prediction::new(distribution).with_values(self.critic.forward(features).squeeze_dim(1))

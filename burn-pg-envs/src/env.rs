@@ -76,8 +76,12 @@ impl EnvSpec {
     /// # Errors
     /// [`EnvError::Spec`]
     pub fn check(&self) -> Result<(), EnvError> {
-        let spaces = [("observation", &self.observation_space), ("action", &self.action_space)];
-        match spaces.into_iter().find_map(|(what, space)| Some((what, space.contradiction()?))) {
+        let of_action = match self.action_space {
+            Space::Image { .. } | Space::Dict { .. } => Some("is one for observations only"),
+            _ => self.action_space.contradiction(),
+        };
+        let reasons = [("observation", self.observation_space.contradiction()), ("action", of_action)];
+        match reasons.into_iter().find_map(|(what, reason)| Some((what, reason?))) {
             None => Ok(()),
             Some((what, reason)) => {
                 Err(EnvError::Spec { id: self.id.clone(), reason: format!("the {what} space {reason}") })

@@ -33,6 +33,6 @@ pub use env::{Env, EnvSpec, Step};
 pub use error::{EnvError, Fault};
 pub use registry::{make, register, spec, specs};
 pub use seeding::{EnvRng, SeedSequence};
-pub use space::Space;
+pub use space::{Part, Space};
 pub use unknown::UnknownName;
 pub use vector::{Autoreset, EnvBlock, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch};

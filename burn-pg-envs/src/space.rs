@@ -36,6 +36,28 @@ pub enum Space {
         /// Shape before flattening.
         shape: Vec<usize>,
     },
+    /// Integers `0..=high` in the shape `[channels, height, width]`, flattened in that order; for observations only.
+    /// Environments write them as `f32`, and rollouts keep one byte each.
+    Image {
+        /// Channels, height and width.
+        shape: [usize; 3],
+        /// The largest value, 1 or more: 255 for pixels, 1 for planes of flags.
+        high: u8,
+    },
+    /// Several boxes or images, one after the other; for observations only.
+    Dict {
+        /// The parts, in the order in which they are flattened.
+        parts: Vec<Part>,
+    },
+}
+
+/// A named part of a [`Space::Dict`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name, unique in the dictionary.
+    pub name: String,
+    /// Its space: a box or an image.
+    pub space: Space,
 }
 
 impl Space {
@@ -43,6 +65,32 @@ impl Space {
     #[must_use]
     pub fn symmetric(high: &[f32]) -> Self {
         Self::Box { low: high.iter().map(|h| -h).collect(), high: high.to_vec(), shape: vec![high.len()] }
+    }
+
+    /// A dictionary of these parts, in this order.
+    #[must_use]
+    pub fn dict<'a>(parts: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        Self::Dict { parts: parts.into_iter().map(|(name, space)| Part { name: name.into(), space }).collect() }
+    }
+
+    /// The parts of a dictionary; any other space is its own only part.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Dict { parts } => parts.iter().map(|part| &part.space).collect(),
+            space => vec![space],
+        }
+    }
+
+    /// The shape of one element: empty for a discrete space, and that of the flattened element for a dictionary.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Discrete { .. } => Vec::new(),
+            Self::Box { shape, .. } => shape.clone(),
+            Self::Image { shape, .. } => shape.to_vec(),
+            Self::MultiDiscrete { .. } | Self::MultiBinary { .. } | Self::Dict { .. } => vec![self.flat_len()],
+        }
     }
 
     /// The integers `0..n`.
@@ -65,8 +113,43 @@ impl Space {
             Self::Box { low, shape, .. } if shape.iter().product::<usize>() != low.len() => {
                 Some("has not as many bounds as its shape has elements")
             }
+            Self::Image { shape, high } if shape.contains(&0) || *high == 0 => Some("has no elements"),
+            Self::Dict { parts } if parts.is_empty() => Some("has no parts"),
+            Self::Dict { parts } => parts.iter().enumerate().find_map(|(i, Part { name, space })| match space {
+                Self::Box { .. } | Self::Image { .. } if parts[..i].iter().any(|other| other.name == *name) => {
+                    Some("has two parts of one name")
+                }
+                Self::Box { .. } | Self::Image { .. } => space.contradiction(),
+                _ => Some("has a part that is neither a box nor an image"),
+            }),
             _ => None,
         }
+    }
+
+    /// Is `element`, flattened, in the space?
+    #[must_use]
+    pub fn contains(&self, element: &[f32]) -> bool {
+        let below =
+            |number: f32, size: u32| number >= 0.0 && number.fract() == 0.0 && f64::from(number) < f64::from(size);
+        element.len() == self.flat_len()
+            && match self {
+                Self::Discrete { n, .. } => below(element[0], *n),
+                Self::MultiDiscrete { sizes } => element.iter().zip(sizes).all(|(&number, &size)| below(number, size)),
+                Self::MultiBinary { .. } => element.iter().all(|&number| below(number, 2)),
+                Self::Box { low, high, .. } => {
+                    let bounds = low.iter().zip(high);
+                    element.iter().zip(bounds).all(|(number, (low, high))| (low..=high).contains(&number))
+                }
+                Self::Image { high, .. } => element.iter().all(|&number| below(number, u32::from(*high) + 1)),
+                Self::Dict { parts } => {
+                    let mut rest = element;
+                    parts.iter().all(|part| {
+                        let (of_part, after) = rest.split_at(part.space.flat_len());
+                        rest = after;
+                        part.space.contains(of_part)
+                    })
+                }
+            }
     }
 
     /// Number of flags that say which elements are possible: one for each element of a discrete space, or of each component of
@@ -76,7 +159,7 @@ impl Space {
         match self {
             Self::Discrete { n, .. } => *n as usize,
             Self::MultiDiscrete { sizes } => sizes.iter().map(|&n| n as usize).sum(),
-            Self::MultiBinary { .. } | Self::Box { .. } => 0,
+            Self::MultiBinary { .. } | Self::Box { .. } | Self::Image { .. } | Self::Dict { .. } => 0,
         }
     }
 
@@ -88,6 +171,8 @@ impl Space {
             Self::MultiDiscrete { sizes } => sizes.len(),
             Self::MultiBinary { n } => *n as usize,
             Self::Box { low, .. } => low.len(),
+            Self::Image { shape, .. } => shape.iter().product(),
+            Self::Dict { parts } => parts.iter().map(|part| part.space.flat_len()).sum(),
         }
     }
 }
@@ -100,6 +185,11 @@ impl fmt::Display for Space {
             Self::MultiDiscrete { sizes } => write!(f, "MultiDiscrete{sizes:?}"),
             Self::MultiBinary { n } => write!(f, "MultiBinary({n})"),
             Self::Box { shape, .. } => write!(f, "Box{shape:?}"),
+            Self::Image { shape, high } => write!(f, "Image{shape:?} of 0..={high}"),
+            Self::Dict { parts } => {
+                let parts: Vec<String> = parts.iter().map(|part| format!("{}: {}", part.name, part.space)).collect();
+                write!(f, "Dict({})", parts.join(", "))
+            }
         }
     }
 }

@@ -153,21 +153,6 @@ fn registered() -> Vec<EnvSpec> {
     specs()
 }
 
-/// Is a flat observation in the space?
-fn contains(space: &Space, observation: &[f32]) -> bool {
-    let below = |number: f32, size: u32| number >= 0.0 && number.fract() == 0.0 && f64::from(number) < f64::from(size);
-    observation.len() == space.flat_len()
-        && match space {
-            Space::Discrete { n, .. } => below(observation[0], *n),
-            Space::MultiDiscrete { sizes } => observation.iter().zip(sizes).all(|(&number, &size)| below(number, size)),
-            Space::MultiBinary { .. } => observation.iter().all(|&number| below(number, 2)),
-            Space::Box { low, high, .. } => {
-                let bounds = low.iter().zip(high);
-                observation.iter().zip(bounds).all(|(number, (low, high))| (low..=high).contains(&number))
-            }
-        }
-}
-
 /// Runs `check` after each of `steps` random steps.
 fn play(envs: &mut dyn VectorEnv, steps: usize, rng: &mut EnvRng, mut check: impl FnMut(&dyn VectorEnv)) {
     let space = envs.spec().action_space.clone();
@@ -188,7 +173,7 @@ fn observations_lie_in_their_space_and_episodes_end_in_time() {
         play(&mut *envs, limit as usize + 10, &mut EnvRng::new(0), |envs| {
             let batch = envs.batch();
             let mut rows = batch.observations.chunks_exact(space.flat_len());
-            assert!(rows.all(|row| contains(space, row)), "{}", spec.id);
+            assert!(rows.all(|row| space.contains(row)), "{}", spec.id);
             for env in batch.ended() {
                 assert!(batch.episode_lengths[env] <= limit, "{}", spec.id);
                 ended += 1;

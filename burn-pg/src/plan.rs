@@ -152,7 +152,7 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// That of training [`MlpActorCritic`](crate::policy::MlpActorCritic) in environments of this specification. The device
+    /// That of training [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The device
     /// `auto` is taken for `flex`. For `reinforce`, whose rollouts are of whole episodes, these are as long as they can be.
     #[must_use]
     pub fn of(config: &CheckedConfig, spec: &EnvSpec) -> Self {
@@ -249,7 +249,7 @@ mod tests {
     use burn_pg_envs::EnvRng;
 
     use super::*;
-    use crate::{Config, device, optim::flatten_parameters, policy::MlpActorCritic};
+    use crate::{Config, device, optim::flatten_parameters, policy::ActorCritic};
 
     fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
         let settings = format!("total_steps = 10000000\n{settings}");
@@ -275,7 +275,7 @@ mod tests {
             "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
         ] {
             let (config, spec, plan) = planned(settings);
-            let policy = MlpActorCritic::new(&spec, &config.mlp_shape(), &mut EnvRng::new(0), &device).unwrap();
+            let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(0), &device).unwrap();
             let [parameters] = flatten_parameters(&policy).dims();
             assert_eq!(plan.phases[0].parts[&Part::Parameters], Bytes::floats(parameters as u64), "{settings}");
         }

@@ -8,7 +8,7 @@ use burn_pg::{
     Config,
     algorithm::ppo,
     envs::{EnvRng, make},
-    policy::{ActorCritic, Exploration, HostWorkspace, MlpActorCritic, MlpShape},
+    policy::{ActorCritic, Exploration, HostWorkspace, NetworkSpec, Policy},
     run::checkpoint::Checkpoint,
 };
 
@@ -16,8 +16,9 @@ use burn_pg::{
 fn no_action_after_the_first_allocates() {
     for (id, squash, rows) in [("CartPole-v1", false, 1), ("Pendulum-v1", true, 1), ("Acrobot-v1", false, 64)] {
         let mut envs = make(id, rows).unwrap();
-        let shape = MlpShape { exploration: Exploration { squash, ..Exploration::default() }, ..MlpShape::default() };
-        let policy = MlpActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(0), &Device::flex()).unwrap();
+        let shape =
+            NetworkSpec { exploration: Exploration { squash, ..Exploration::default() }, ..NetworkSpec::default() };
+        let policy = ActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(0), &Device::flex()).unwrap();
         let policy = policy.on_host().unwrap();
         let mut workspace = HostWorkspace::new(&envs.spec().action_space);
         let observations = envs.reset(1).unwrap().observations.clone();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn_pg::envs::{ActionBuffer, EnvError, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -146,5 +146,6 @@ fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
             let numbers: Option<_> = elements.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
             ActionBuffer::Continuous(numbers.with_context(outside)?)
         }
+        Space::Image { .. } | Space::Dict { .. } => bail!("{space} is no space of actions"),
     })
 }

@@ -12,7 +12,7 @@ use burn_pg::{
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     run::directory::{MetricsFile, RunDir, RunLock},
 };
 use serde_json::json;
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 struct Parts {
     config: CheckedConfig,
     device: OpenDevice,
-    trainer: Trainer<MlpActorCritic>,
+    trainer: Trainer<ActorCritic>,
     /// To play the evaluation in.
     fresh_envs: Box<dyn VectorEnv>,
     pool: rayon::ThreadPool,
@@ -264,7 +264,7 @@ impl Run {
 struct Outcome {
     config: CheckedConfig,
     device: OpenDevice,
-    trainer: Trainer<MlpActorCritic>,
+    trainer: Trainer<ActorCritic>,
     dir: RunDir,
     evaluation: Evaluation,
 }

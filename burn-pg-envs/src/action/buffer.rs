@@ -19,6 +19,9 @@ pub enum ActionBuffer {
 
 impl ActionBuffer {
     /// An empty buffer for actions of `space`.
+    ///
+    /// # Panics
+    /// If `space` is an image or a dictionary: these are for observations, as [`EnvSpec::check`](crate::EnvSpec::check) says.
     #[must_use]
     pub fn new(space: &Space) -> Self {
         match space {
@@ -26,6 +29,7 @@ impl ActionBuffer {
             Space::MultiDiscrete { .. } => Self::MultiDiscrete(Vec::new()),
             Space::MultiBinary { .. } => Self::MultiBinary(Vec::new()),
             Space::Box { .. } => Self::Continuous(Vec::new()),
+            Space::Image { .. } | Space::Dict { .. } => panic!("{space} is no space of actions"),
         }
     }
 
@@ -51,6 +55,7 @@ impl ActionBuffer {
                 };
                 Self::Continuous(bounds.map(|(&low, &high)| draw(low.into(), high.into()) as f32).collect())
             }
+            Space::Image { .. } | Space::Dict { .. } => Self::new(space),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     Error,
     device::readback::read,
     distribution::Distribution,
-    policy::{ActorCritic, HostWorkspace, Observation, Prediction},
+    policy::{HostWorkspace, Observation, Policy, Prediction},
     source::{Recall, check_observations, streams},
 };
 
@@ -53,7 +53,7 @@ impl Evaluation {
 /// # Errors
 /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
 /// distribution, [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
-pub fn evaluate<P: ActorCritic>(
+pub fn evaluate<P: Policy<Observation = Observation>>(
     policy: &P,
     mut envs: Box<dyn VectorEnv>,
     seed: u64,

@@ -14,7 +14,7 @@ use burn::{
 use burn_pg_envs::{EnvSpec, Space};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::policy::{Activation, Exploration, Head, Mlp, MlpActorCritic, UnsupportedSpace};
+use crate::policy::{Activation, ActorCritic, Exploration, Head, Mlp, UnsupportedSpace};
 
 /// Why a policy cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ pub enum ImportError {
 #[derive(Debug)]
 pub struct Imported {
     /// The networks.
-    pub policy: MlpActorCritic,
+    pub policy: ActorCritic,
     /// Widths of the hidden layers of actor and critic.
     pub hidden_sizes: Vec<usize>,
 }
@@ -144,7 +144,7 @@ pub fn stable_baselines3(
         let log_std = file.values("log_std", &[space.flat_len()])?;
         head.log_std = Some(Param::from_data(TensorData::new(log_std, [space.flat_len()]), device));
     }
-    let policy = MlpActorCritic {
+    let policy = ActorCritic {
         memory: None,
         critic_memory: None,
         trunk: None,

@@ -17,7 +17,7 @@ use crate::{
     device::readback::read,
     distribution::Distribution,
     plan::parameters,
-    policy::{ActorCritic, HostWorkspace, Kind, MlpActorCritic, Observation, Prediction, Sequences},
+    policy::{ActorCritic, HostWorkspace, Kind, Observation, Policy, Prediction, Sequences},
     run::{
         checkpoint::{Checkpoint, Misfit, POLICY},
         directory::RunDir,
@@ -35,12 +35,12 @@ pub use evaluate::{Evaluation, evaluate};
 /// observations as the environment gives them to actions as it takes them.
 ///
 /// ```
-/// use burn_pg::{Agent, burn::tensor::Device, policy::{MlpActorCritic, MlpShape}};
+/// use burn_pg::{Agent, burn::tensor::Device, policy::{ActorCritic, NetworkSpec}};
 /// use burn_pg_envs::{EnvRng, spec};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let spec = spec("CartPole-v1")?;
-/// let policy = MlpActorCritic::new(&spec, &MlpShape::default(), &mut EnvRng::new(0), &Device::flex())?;
+/// let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &Device::flex())?;
 /// let agent = Agent::new(policy, spec, None, false)?;
 /// let decision = agent.decide(&[0.01, -0.02, 0.03, 0.04], &[], None)?;
 /// assert_eq!(decision.actions.len(), 1);
@@ -49,7 +49,7 @@ pub use evaluate::{Evaluation, evaluate};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Agent {
-    pub(crate) policy: MlpActorCritic,
+    pub(crate) policy: ActorCritic,
     pub(crate) spec: EnvSpec,
     pub(crate) normalizer: Option<ObservationNormalizer>,
     pub(crate) transform: Option<ActionTransform>,
@@ -76,7 +76,7 @@ pub struct Decision {
 struct Saved {
     tensors: Tensors,
     /// Those of a policy as they would be saved.
-    as_saved: fn(&MlpActorCritic) -> Result<Tensors, TensorsError>,
+    as_saved: fn(&ActorCritic) -> Result<Tensors, TensorsError>,
 }
 
 impl Agent {
@@ -91,7 +91,7 @@ impl Agent {
     /// # Panics
     /// If the policy is one for observations of another length.
     pub fn new(
-        policy: MlpActorCritic,
+        policy: ActorCritic,
         spec: EnvSpec,
         normalizer: Option<ObservationNormalizer>,
         masked: bool,
@@ -156,7 +156,7 @@ impl Agent {
         let envs = evaluation_envs(raw, config, normalizer.clone())?;
         // A configuration may ask for anything.
         tensors::check_numbers(&saved.tensors, parameters(config, envs.spec())).map_err(&failed)?;
-        let blank = MlpActorCritic::blank(envs.spec(), &config.mlp_shape(), device)?;
+        let blank = ActorCritic::blank(envs.spec(), &config.network(), device)?;
         let expected = (saved.as_saved)(&blank).map_err(&failed)?;
         let policy = tensors::into_module(blank, saved.tensors, &expected).map_err(&failed)?;
         Self::new(policy, spec, normalizer, masked)
@@ -164,7 +164,7 @@ impl Agent {
 
     /// The policy itself, from normalised observations to distributions.
     #[must_use]
-    pub fn policy(&self) -> &MlpActorCritic {
+    pub fn policy(&self) -> &ActorCritic {
         &self.policy
     }
 

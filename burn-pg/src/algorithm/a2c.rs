@@ -9,7 +9,7 @@ use crate::{
     advantage::Gae,
     config::CheckedConfig,
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -38,6 +38,6 @@ impl Recipe {
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn a2c(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+pub fn a2c(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
     Recipe::a2c(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

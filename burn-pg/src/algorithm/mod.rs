@@ -17,7 +17,7 @@ mod trpo;
 use burn::tensor::Device;
 use burn_pg_envs::make;
 
-use crate::{Error, Trainer, config::CheckedConfig, policy::MlpActorCritic};
+use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
 pub use a2c::a2c;
 pub use envs::{evaluation_envs, training_envs};
@@ -30,6 +30,6 @@ pub use trpo::trpo;
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn configured(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+pub fn configured(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
     Recipe::of(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

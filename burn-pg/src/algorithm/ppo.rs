@@ -9,7 +9,7 @@ use crate::{
     advantage::Gae,
     config::CheckedConfig,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -40,6 +40,6 @@ impl Recipe {
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
     Recipe::ppo(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

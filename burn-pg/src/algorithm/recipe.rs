@@ -10,7 +10,7 @@ use crate::{
     config::{Algo, CheckedConfig, ConfigError},
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
-    policy::{ActorCritic, MlpActorCritic},
+    policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
     source::{Collector, RolloutLength, streams},
     update::{learner::Learner, trust_region::TrustRegion},
@@ -21,14 +21,14 @@ use crate::{
 /// A term of one's own joins the objective of an algorithm, and a network of one's own takes the place of perceptrons:
 ///
 /// ```
-/// use burn_pg::{Config, DeviceChoice, algorithm::Recipe, device, envs::make, policy::{Activation, MlpActorCritic, MlpShape}};
+/// use burn_pg::{Config, DeviceChoice, algorithm::Recipe, device, envs::make, policy::{Activation, ActorCritic, NetworkSpec}};
 ///
 /// let config = Config { total_steps: 1_024, ..Config::default() }.validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;
 /// let recipe = Recipe::of(&config)?;
-/// let shape = MlpShape { activation: Activation::Silu, ..MlpShape::default() };
+/// let shape = NetworkSpec { activation: Activation::Silu, ..NetworkSpec::default() };
 /// let mut trainer = recipe.build_with(make(&config.env, config.num_envs)?, &config, &device, |spec, rng, device| {
-///     MlpActorCritic::new(spec, &shape, rng, device).expect("CartPole's observations are a box")
+///     ActorCritic::new(spec, &shape, rng, device).expect("CartPole's observations are a box")
 /// })?;
 /// trainer.update()?;
 /// # Ok::<(), burn_pg::Error>(())
@@ -102,9 +102,9 @@ impl Recipe {
         envs: Box<dyn VectorEnv>,
         config: &CheckedConfig,
         device: &Device,
-    ) -> Result<Trainer<MlpActorCritic>, Error> {
+    ) -> Result<Trainer<ActorCritic>, Error> {
         let policy = |spec: &EnvSpec, rng: &mut EnvRng, device: &Device| {
-            MlpActorCritic::new(spec, &config.mlp_shape(), rng, device).map_err(Error::from)
+            ActorCritic::new(spec, &config.network(), rng, device).map_err(Error::from)
         };
         self.assemble(envs, config, device, policy)
     }
@@ -115,7 +115,7 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::Config`] if the environments are not `num_envs`; see also [`Trainer::new`].
-    pub fn build_with<P: ActorCritic>(
+    pub fn build_with<P: Policy<Observation = Observation>>(
         self,
         envs: Box<dyn VectorEnv>,
         config: &CheckedConfig,
@@ -125,7 +125,7 @@ impl Recipe {
         self.assemble(envs, config, device, |spec, rng, device| Ok(policy(spec, rng, device)))
     }
 
-    fn assemble<P: ActorCritic>(
+    fn assemble<P: Policy<Observation = Observation>>(
         self,
         envs: Box<dyn VectorEnv>,
         config: &CheckedConfig,

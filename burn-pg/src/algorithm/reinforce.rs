@@ -9,7 +9,7 @@ use crate::{
     advantage::{Bootstrap, RewardToGo},
     config::CheckedConfig,
     loss::{Entropy, Objective, PolicyGradient},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -36,6 +36,6 @@ impl Recipe {
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn reinforce(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+pub fn reinforce(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
     Recipe::reinforce(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

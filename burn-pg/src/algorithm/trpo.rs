@@ -9,7 +9,7 @@ use crate::{
     advantage::Gae,
     config::CheckedConfig,
     loss::{Entropy, Objective, Surrogate, Value, ValueClip},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -40,6 +40,6 @@ impl Recipe {
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn trpo(config: &CheckedConfig, device: &Device) -> Result<Trainer<MlpActorCritic>, Error> {
+pub fn trpo(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
     Recipe::trpo(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

@@ -8,7 +8,7 @@ mod rollout;
 use std::ops::Deref;
 
 use super::{Algo, Config, ConfigError};
-use crate::policy::MlpShape;
+use crate::policy::NetworkSpec;
 
 /// A configuration in which every setting is in range.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +47,8 @@ impl CheckedConfig {
 
     /// The networks.
     #[must_use]
-    pub fn mlp_shape(&self) -> MlpShape {
-        MlpShape {
+    pub fn network(&self) -> NetworkSpec {
+        NetworkSpec {
             hidden_sizes: self.hidden_sizes.clone(),
             activation: self.activation,
             shared: self.shared_layers,

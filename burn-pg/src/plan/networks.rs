@@ -6,7 +6,7 @@ use super::bytes::Bytes;
 use crate::{
     config::CheckedConfig,
     kernel::Activation,
-    policy::{CellKind, MlpShape},
+    policy::{CellKind, NetworkSpec},
 };
 
 /// More layers than this are no single operation of a kernel.
@@ -20,7 +20,7 @@ pub(super) const NODE: Bytes = Bytes(350);
 /// The same for one step of a recurrent layer, some thirty operations on small parts of tensors: measured as 21 to 24 KiB.
 const CELL_STEP: Bytes = Bytes(22 << 10);
 
-/// Actor and critic of [`MlpActorCritic`](crate::policy::MlpActorCritic).
+/// Actor and critic of [`ActorCritic`](crate::policy::ActorCritic).
 pub(super) struct Networks {
     /// Runs of layers that are one call each: the trunk, the actor, the critic.
     runs: Vec<Run>,
@@ -54,7 +54,7 @@ struct Cell {
 
 impl Networks {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, kernels: bool) -> Self {
-        let MlpShape { hidden_sizes, activation, shared, critic, recurrence, exploration } = config.mlp_shape();
+        let NetworkSpec { hidden_sizes, activation, shared, critic, recurrence, exploration } = config.network();
         let observed = spec.observation_space.flat_len() as u64;
         let cells: Vec<Cell> = recurrence
             .into_iter()
@@ -67,7 +67,7 @@ impl Networks {
         let (numbers, features) = (spec.action_space.flat_len() as u64, hidden[hidden.len() - 1]);
         let (outputs, head) = match &spec.action_space {
             Space::Discrete { .. } | Space::MultiDiscrete { .. } => (spec.action_space.mask_len() as u64, 0),
-            Space::MultiBinary { .. } => (numbers, 0),
+            Space::MultiBinary { .. } | Space::Image { .. } | Space::Dict { .. } => (numbers, 0),
             Space::Box { .. } if exploration.sde.is_some() => (numbers, features.saturating_mul(numbers)),
             Space::Box { .. } if exploration.state_dependent => (numbers.saturating_mul(2), 0),
             Space::Box { .. } => (numbers, numbers),

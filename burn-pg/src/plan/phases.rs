@@ -69,7 +69,7 @@ impl Counted {
             (_, false) | (Space::MultiBinary { .. }, true) => [8 * outputs + 8, 4 * outputs],
             (Space::Box { .. }, true) if config.exploration.sde.is_some() => [8 * outputs + 8, 4 * outputs],
             (Space::Box { .. }, true) => [3 * outputs + 2, outputs + 1],
-            (Space::Discrete { .. } | Space::MultiDiscrete { .. }, true) => [2 * outputs + 2, outputs + 1],
+            (_, true) => [2 * outputs + 2, outputs + 1],
         };
         Self {
             on_host: kernels && samples_without_memory(&samples, config),

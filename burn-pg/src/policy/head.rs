@@ -141,7 +141,7 @@ impl Head {
     /// For actions of `space`, after `features` outputs of the last hidden layer.
     ///
     /// # Panics
-    /// If the exploration has both `state_dependent` and `sde`.
+    /// If the exploration has both `state_dependent` and `sde`, or `space` is one for observations only.
     #[must_use]
     pub fn new(space: &Space, exploration: Exploration, features: usize, device: &Device) -> Self {
         assert!(!exploration.is_ambiguous(), "deviations from the network, or from its features: not both");
@@ -150,6 +150,7 @@ impl Head {
             Space::MultiDiscrete { sizes } => Kind::MultiCategorical(sizes.iter().map(|&n| n as usize).collect()),
             Space::MultiBinary { .. } => Kind::Bernoulli,
             Space::Box { low, .. } => Kind::Gaussian { len: low.len(), exploration },
+            Space::Image { .. } | Space::Dict { .. } => panic!("{space} is no space of actions"),
         };
         let (mut log_std, mut sde_log_std) = (None, None);
         if let Kind::Gaussian { len, exploration } = &kind {

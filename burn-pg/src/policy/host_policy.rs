@@ -18,12 +18,12 @@ const ROWS: usize = 256;
 /// one call to the next: a step costs no more than its arithmetic.
 ///
 /// ```
-/// use burn_pg::{burn::tensor::Device, policy::{ActorCritic, HostWorkspace, MlpActorCritic, MlpShape}};
+/// use burn_pg::{burn::tensor::Device, policy::{Policy, HostWorkspace, ActorCritic, NetworkSpec}};
 /// use burn_pg_envs::{EnvRng, make};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let envs = make("CartPole-v1", 1)?;
-/// let policy = MlpActorCritic::new(envs.spec(), &MlpShape::default(), &mut EnvRng::new(0), &Device::flex())?;
+/// let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), &mut EnvRng::new(0), &Device::flex())?;
 /// let policy = policy.on_host().expect("there is one on the flex backend");
 /// let mut workspace = HostWorkspace::new(&envs.spec().action_space);
 /// let actions = policy.act(&[0.01, -0.02, 0.03, 0.04], &[], &mut workspace)?;

@@ -8,7 +8,7 @@ use burn::{
 use burn_pg_envs::{EnvRng, EnvSpec, Space};
 
 use super::{
-    Activation, ActorCritic, Cell, CellKind, Exploration, Head, HostPolicy, Observation, Prediction, UnsupportedSpace,
+    Activation, Cell, CellKind, Exploration, Head, HostPolicy, Observation, Policy, Prediction, UnsupportedSpace,
     init::{Initial, linear},
 };
 use crate::{
@@ -106,7 +106,7 @@ pub(super) fn chain_on_host(networks: &[&Mlp]) -> Option<Network<f32>> {
 
 /// The networks of an actor and a critic.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MlpShape {
+pub struct NetworkSpec {
     /// Widths of the hidden layers of actor and critic.
     pub hidden_sizes: Vec<usize>,
     /// What follows each hidden layer.
@@ -121,7 +121,7 @@ pub struct MlpShape {
     pub exploration: Exploration,
 }
 
-impl Default for MlpShape {
+impl Default for NetworkSpec {
     /// Two hidden layers of 64 each, with tanh, for actor and critic apart. Nothing is remembered.
     fn default() -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Default for MlpShape {
 
 /// A policy over actions of any kind and a value, as perceptrons; if wanted, behind recurrent layers.
 #[derive(Module, Debug)]
-pub struct MlpActorCritic {
+pub struct ActorCritic {
     /// The recurrent layer of the actor, if there is one; of both, if they share their layers.
     pub(crate) memory: Option<Cell>,
     /// That of the critic, if it has one of its own.
@@ -149,7 +149,7 @@ pub struct MlpActorCritic {
     pub(crate) head: Head,
 }
 
-impl MlpActorCritic {
+impl ActorCritic {
     /// Networks for the spaces of an environment, drawn from `rng` and placed on `device` (with
     /// [`autodiff`](Device::autodiff) to train them).
     ///
@@ -158,18 +158,23 @@ impl MlpActorCritic {
     ///
     /// # Panics
     /// If the exploration is state-dependent in two ways: see [`Head::new`].
-    pub fn new(spec: &EnvSpec, shape: &MlpShape, rng: &mut EnvRng, device: &Device) -> Result<Self, UnsupportedSpace> {
+    pub fn new(
+        spec: &EnvSpec,
+        shape: &NetworkSpec,
+        rng: &mut EnvRng,
+        device: &Device,
+    ) -> Result<Self, UnsupportedSpace> {
         Self::with(spec, shape, &mut Initial::Orthogonal(rng), device)
     }
 
     /// Networks of the same shapes, for weights that are loaded into them.
-    pub(crate) fn blank(spec: &EnvSpec, shape: &MlpShape, device: &Device) -> Result<Self, UnsupportedSpace> {
+    pub(crate) fn blank(spec: &EnvSpec, shape: &NetworkSpec, device: &Device) -> Result<Self, UnsupportedSpace> {
         Self::with(spec, shape, &mut Initial::Zero, device)
     }
 
     fn with(
         spec: &EnvSpec,
-        shape: &MlpShape,
+        shape: &NetworkSpec,
         initial: &mut Initial<'_>,
         device: &Device,
     ) -> Result<Self, UnsupportedSpace> {
@@ -214,7 +219,7 @@ impl MlpActorCritic {
 
     /// What has been observed: now, and if the policy remembers, before.
     fn recall(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let values = observation.values.clone();
+        let values = observation.vector();
         let Some(cell) = &self.memory else {
             return (values.clone(), values, None);
         };
@@ -230,7 +235,8 @@ impl MlpActorCritic {
     }
 }
 
-impl ActorCritic for MlpActorCritic {
+impl Policy for ActorCritic {
+    type Observation = Observation;
     type Dist = AnyDistribution;
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {

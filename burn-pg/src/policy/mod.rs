@@ -7,6 +7,7 @@ mod init;
 mod mlp;
 mod observation;
 mod prediction;
+mod rows;
 mod sequences;
 
 use burn::module::Module;
@@ -18,9 +19,10 @@ pub use head::{Exploration, Head, HeldNoise};
 pub(crate) use head::{Kind, LOG_STD};
 pub use host_policy::{HostPolicy, HostWorkspace};
 pub use init::orthogonal;
-pub use mlp::{Mlp, MlpActorCritic, MlpShape};
-pub use observation::Observation;
+pub use mlp::{ActorCritic, Mlp, NetworkSpec};
+pub use observation::{Input, Observation};
 pub use prediction::Prediction;
+pub use rows::Rows;
 pub use sequences::Sequences;
 
 use crate::distribution::Distribution;
@@ -43,15 +45,18 @@ impl UnsupportedSpace {
     }
 }
 
-/// An actor and, if it has one, a critic in one module. A network of your own plugs in by implementing this.
-pub trait ActorCritic: Module {
+/// A policy: an actor and, if it has one, a critic, in one module. A network of your own plugs in by implementing this.
+pub trait Policy: Module {
+    /// What it observes: [`Observation`] for a policy that acts in environments.
+    type Observation: Rows;
+
     /// The distribution over actions.
     type Dist: Distribution;
 
     /// The distribution over actions for B observations, and their values if there is a critic.
     ///
     /// A policy that remembers is given [`Observation::sequences`], and puts out what it remembers after them.
-    fn forward(&self, observation: Observation) -> Prediction<Self::Dist>;
+    fn forward(&self, observation: Self::Observation) -> Prediction<Self::Dist>;
 
     /// A copy of the policy as it is now, to act with on the host without tensors; none if there is no such copy. Default:
     /// none. Rollouts are faster with one: threads take a block of environments each through a whole rollout.

@@ -1,40 +1,99 @@
-//! What a policy sees.
+//! What a policy sees of an environment.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::Sequences;
+use super::{Rows, Sequences};
+
+/// One part of a batch of observations, flattened: a space that is no dictionary has a single one.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Numbers of a [`Space::Box`](burn_pg_envs::Space::Box). Shape `[B, D]`.
+    Floats(Tensor<2>),
+    /// Bytes of a [`Space::Image`](burn_pg_envs::Space::Image). Shape `[B, C * H * W]`.
+    Bytes(Tensor<2, Int>),
+}
+
+impl Input {
+    /// The numbers as floats. Shape `[B, D]`.
+    #[must_use]
+    pub fn floats(&self) -> Tensor<2> {
+        match self {
+            Self::Floats(values) => values.clone(),
+            Self::Bytes(values) => values.clone().float(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.dims()[0],
+            Self::Bytes(values) => values.dims()[0],
+        }
+    }
+}
+
+impl Rows for Input {
+    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
+        match self {
+            Self::Floats(values) => Self::Floats(values.select_rows(indices)),
+            Self::Bytes(values) => Self::Bytes(values.select_rows(indices)),
+        }
+    }
+
+    fn narrow_rows(&self, start: usize, length: usize) -> Self {
+        match self {
+            Self::Floats(values) => Self::Floats(values.narrow_rows(start, length)),
+            Self::Bytes(values) => Self::Bytes(values.narrow_rows(start, length)),
+        }
+    }
+}
 
 /// B observations on a device, each with the actions that are possible in it, if the environment says so.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The observations, flattened. Shape `[B, D]`.
-    pub values: Tensor<2>,
+    /// The parts of the observation space, in their order: one, unless the space is a [`Space::Dict`](burn_pg_envs::Space::Dict).
+    pub inputs: Vec<Input>,
     /// Which actions are possible: one flag for each element of a discrete space, or of each of the components of a
     /// multi-discrete one in turn. Shape `[B, M]`.
     pub action_mask: Option<Tensor<2, Bool>>,
-    /// How they follow one another, for a policy that remembers.
+    /// How they follow one another, for a recurrent policy.
     pub sequences: Option<Sequences>,
 }
 
 impl From<Tensor<2>> for Observation {
+    /// Observations of a box, of shape `[B, D]`.
     fn from(values: Tensor<2>) -> Self {
-        Self { values, action_mask: None, sequences: None }
+        Self { inputs: vec![Input::Floats(values)], action_mask: None, sequences: None }
     }
 }
 
 impl Observation {
-    /// Uploads `batch` observations, flat, and the masks that belong to them, or none.
+    /// Uploads `batch` observations of a box, flat, and the masks that belong to them, or none.
     ///
     /// # Panics
     /// If `batch` is 0, or does not divide the numbers.
     #[must_use]
     pub fn upload(values: Vec<f32>, action_masks: &[bool], batch: usize, device: &Device) -> Self {
         let shape = [batch, values.len() / batch];
-        let mask = (!action_masks.is_empty()).then(|| {
+        Self::from(Tensor::from_data(TensorData::new(values, shape), device)).with_masks(action_masks, batch, device)
+    }
+
+    /// All parts side by side as floats: what a perceptron sees. Shape `[B, D]`.
+    #[must_use]
+    pub fn vector(&self) -> Tensor<2> {
+        match &self.inputs[..] {
+            [input] => input.floats(),
+            inputs => Tensor::cat(inputs.iter().map(Input::floats).collect(), 1),
+        }
+    }
+
+    /// The same observations with flags of possible actions, of shape `[batch, M]`, or without if there are none.
+    #[must_use]
+    pub fn with_masks(self, action_masks: &[bool], batch: usize, device: &Device) -> Self {
+        let action_mask = (!action_masks.is_empty()).then(|| {
             let shape = [batch, action_masks.len() / batch];
             Tensor::from_data(TensorData::new(action_masks.to_vec(), shape), device)
         });
-        Self { action_mask: mask, ..Self::from(Tensor::from_data(TensorData::new(values, shape), device)) }
+        Self { action_mask, ..self }
     }
 
     /// The same observations as steps of sequences.
@@ -46,7 +105,7 @@ impl Observation {
     /// Number of observations, B.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.dims()[0]
+        self.inputs.first().map_or(0, Input::len)
     }
 
     /// Are there none?
@@ -54,23 +113,23 @@ impl Observation {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    /// The rows that `indices` name, in that order, out of their sequences.
-    #[must_use]
-    pub fn select(&self, indices: Tensor<1, Int>) -> Self {
+impl Rows for Observation {
+    /// The rows that `indices` name, out of their sequences.
+    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
         Self {
-            values: self.values.clone().select(0, indices.clone()),
-            action_mask: self.action_mask.clone().map(|mask| mask.select(0, indices)),
+            inputs: self.inputs.select_rows(indices),
+            action_mask: self.action_mask.select_rows(indices),
             sequences: None,
         }
     }
 
     /// The rows `start..start + length`, out of their sequences.
-    #[must_use]
-    pub fn narrow(&self, start: usize, length: usize) -> Self {
+    fn narrow_rows(&self, start: usize, length: usize) -> Self {
         Self {
-            values: self.values.clone().narrow(0, start, length),
-            action_mask: self.action_mask.clone().map(|mask| mask.narrow(0, start, length)),
+            inputs: self.inputs.narrow_rows(start, length),
+            action_mask: self.action_mask.narrow_rows(start, length),
             sequences: None,
         }
     }

@@ -25,7 +25,7 @@ use crate::{
     },
     loss::ContextPart,
     optim::{Schedule, flatten_parameters},
-    policy::ActorCritic,
+    policy::{Observation, Policy},
     profile::{Phase, during},
     source::{Batch, Collector, Rollout, streams},
     update::{blame::blame, learner::Learner, metric_log::MetricLog, trust_region::TrustRegion},
@@ -73,7 +73,7 @@ struct Timed {
     seconds: f64,
 }
 
-impl<P: ActorCritic> Trainer<P> {
+impl<P: Policy<Observation = Observation>> Trainer<P> {
     /// A run that has not begun. The parts are checked against each other.
     ///
     /// # Errors

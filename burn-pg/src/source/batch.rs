@@ -7,7 +7,7 @@ use super::{Rollout, host::Cut};
 use crate::{
     advantage::Targets,
     distribution::{ActionTensor, Distribution},
-    policy::{ActorCritic, Observation, Sequences},
+    policy::{Observation, Policy, Rows, Sequences},
 };
 
 /// B samples on a device; for a policy that remembers, B steps of whole sequences, which are never taken apart.
@@ -131,7 +131,7 @@ impl Batch {
             let before = burn_in.sequences.as_ref().expect("a burn-in walks along sequences");
             let (steps, device) = (before.steps(), before.memory.device());
             let rows = order.clone().flat_map(|index| index * steps..(index + 1) * steps);
-            burn_in.select(indices(rows, &device)).with_sequences(before.select(indices(order.clone(), &device)))
+            burn_in.select_rows(&indices(rows, &device)).with_sequences(before.select(indices(order.clone(), &device)))
         });
         let valid = self.valid.as_ref().map(|valid| rows.iter().map(|&row| valid[row]).collect());
         let batch = self.rows(rows.into_iter());
@@ -143,7 +143,7 @@ impl Batch {
         let order = indices(order, &self.log_probs.device());
         let select = |column: &Tensor<1>| column.clone().select(0, order.clone());
         Self {
-            observations: self.observations.select(order.clone()),
+            observations: self.observations.select_rows(&order),
             actions: self.actions.select(order.clone()),
             log_probs: select(&self.log_probs),
             values: self.values.as_ref().map(select),
@@ -170,7 +170,7 @@ impl Batch {
     fn run(&self, start: usize, length: usize) -> Self {
         let unit = self.unit();
         let narrow = |column: &Tensor<1>| column.clone().narrow(0, start, length);
-        let observations = self.observations.narrow(start, length);
+        let observations = self.observations.narrow_rows(start, length);
         Self {
             observations: match &self.observations.sequences {
                 None => observations,
@@ -186,7 +186,7 @@ impl Batch {
             burn_in: self.burn_in.as_ref().map(|burn_in| {
                 let before = burn_in.sequences.as_ref().expect("a burn-in walks along sequences");
                 let (first, count, steps) = (start / unit, length / unit, before.steps());
-                burn_in.narrow(first * steps, count * steps).with_sequences(before.narrow(first, count))
+                burn_in.narrow_rows(first * steps, count * steps).with_sequences(before.narrow(first, count))
             }),
             valid: self.valid.as_ref().map(|valid| valid[start..start + length].to_vec()),
         }
@@ -198,7 +198,7 @@ impl Batch {
     /// # Panics
     /// If the batch has a burn-in, and the policy does not remember.
     #[must_use]
-    pub fn shown_to<P: ActorCritic>(&self, policy: &P) -> Observation {
+    pub fn shown_to<P: Policy<Observation = Observation>>(&self, policy: &P) -> Observation {
         let observations = self.observations.clone();
         let (Some(burn_in), Some(sequences)) = (&self.burn_in, &self.observations.sequences) else {
             return observations;
@@ -209,7 +209,7 @@ impl Batch {
 
     /// The same samples, with what `reference`, on a device with autodiff, says of their actions. What a policy remembers
     /// before the sequences of the batch is remembered by the reference too.
-    pub(crate) fn with_reference<P: ActorCritic>(self, reference: &P) -> Self {
+    pub(crate) fn with_reference<P: Policy<Observation = Observation>>(self, reference: &P) -> Self {
         let distribution = reference.forward(self.shown_to(reference)).distribution;
         let log_probs = distribution.log_prob(&self.actions).detach();
         Self { reference_log_probs: Some(log_probs), ..self }

@@ -9,7 +9,7 @@ use crate::{
     device::readback::read,
     loss::{LossContext, Metric, Objective, TermOutput},
     optim::flatten_gradients,
-    policy::{ActorCritic, Prediction},
+    policy::{Observation, Policy, Prediction},
     source::Batch,
     update::{
         learner::Learner,
@@ -23,7 +23,7 @@ use crate::{
 /// the update, and the first term that does so alone. `envs` are those of the samples or sequences of `batch`, and no
 /// more than `size` samples are looked at together, but for the step of a trust region, which takes all of them at
 /// once.
-pub(crate) fn blame<P: ActorCritic>(
+pub(crate) fn blame<P: Policy<Observation = Observation>>(
     error: Error,
     learner: &Learner<P>,
     region: Option<&TrustRegion>,
@@ -70,7 +70,7 @@ struct Search<'a, P> {
     batch: &'a Batch,
 }
 
-impl<P: ActorCritic> Search<'_, P> {
+impl<P: Policy<Observation = Observation>> Search<'_, P> {
     fn first(&self, count: usize, size: usize) -> Result<Option<usize>, Error> {
         let size = size.div_ceil(self.batch.unit());
         for start in (0..count).step_by(size) {

@@ -8,7 +8,7 @@ use crate::{
         BatchMean, Optimiser, OptimiserState, OptimiserStateError, clip_global_norm, flatten_gradients,
         flatten_parameters, replace_parameters,
     },
-    policy::ActorCritic,
+    policy::{Observation, Policy},
     profile::{Phase, during},
     source::Batch,
     update::minibatch::{context, normalize_advantages},
@@ -32,7 +32,7 @@ pub struct Learner<P> {
     pub micro_batch_size: Option<usize>,
 }
 
-impl<P: ActorCritic> Learner<P> {
+impl<P: Policy<Observation = Observation>> Learner<P> {
     /// Improves the policy on one minibatch, and returns the metrics of the loss terms and the `grad_norm` before
     /// clipping, all from before the step. Nothing is read back from the device.
     ///

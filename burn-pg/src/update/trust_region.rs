@@ -12,7 +12,7 @@ use crate::{
     device::readback::read,
     loss::{Metric, Objective},
     optim::{Solution, conjugate_gradient, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Prediction},
+    policy::{Observation, Policy, Prediction},
     source::Batch,
     update::minibatch::{context, normalize_advantages},
 };
@@ -59,7 +59,11 @@ impl TrustRegion {
     ///
     /// # Panics
     /// If the objective has no terms, or one that needs values.
-    pub fn step<P: ActorCritic>(&self, policy: P, batch: Batch) -> Result<(P, Vec<Metric>), Error> {
+    pub fn step<P: Policy<Observation = Observation>>(
+        &self,
+        policy: P,
+        batch: Batch,
+    ) -> Result<(P, Vec<Metric>), Error> {
         let batch = if self.normalize_advantages { normalize_advantages(batch) } else { batch };
         let observation = batch.shown_to(&policy);
         let fisher = Fisher::new(policy.clone(), observation.clone(), batch.valid_rows());
@@ -92,7 +96,7 @@ impl TrustRegion {
     }
 
     /// The step d, if there is one of finite length. Shape `[P]`.
-    fn natural_step<P: ActorCritic>(
+    fn natural_step<P: Policy<Observation = Observation>>(
         &self,
         fisher: &Fisher<P>,
         gradient: Tensor<1>,

@@ -17,7 +17,7 @@ use burn_pg::{
     evaluate,
     loss::{ContextPart, LossContext, LossTerm, TermOutput},
     optim::flatten_parameters,
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{Observation, Policy, Prediction},
     source::Rollout,
 };
 use serde::Deserialize;
@@ -97,11 +97,12 @@ struct Probe {
     divides: Divides,
 }
 
-impl ActorCritic for Probe {
+impl Policy for Probe {
+    type Observation = Observation;
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let (weight, observed) = (self.weight.val().unsqueeze::<2>(), observation.values);
+        let (weight, observed) = (self.weight.val().unsqueeze::<2>(), observation.vector());
         let (multiple, quotient) = (observed.clone() * weight.clone(), observed.recip() * weight);
         let pick = |divided| if self.divides == divided { quotient.clone() } else { multiple.clone() };
         let logits = pick(Divides::Logits);
@@ -124,7 +125,7 @@ fn config() -> CheckedConfig {
 }
 
 /// The error of the second update. The second of two environments follows a script.
-fn second_update<P: ActorCritic>(
+fn second_update<P: Policy>(
     script: Script,
     build: impl FnOnce(Box<VecEnv<Script>>, &burn::tensor::Device) -> Result<Trainer<P>, Error>,
 ) -> Error {

@@ -8,7 +8,7 @@ use burn_pg::{
     device::{self, Backend, DeviceChoice},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::Schedule,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
 };
 
 use crate::{
@@ -74,7 +74,7 @@ fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
     trainer.update().unwrap();
 }
 
-fn short_run(text: &str) -> Trainer<MlpActorCritic> {
+fn short_run(text: &str) -> Trainer<ActorCritic> {
     let table = format!("total_steps = 2048\nnum_envs = 4\nnum_steps = 64\nhidden_sizes = [16]\n{text}");
     let config = Config::from_table(table.parse().unwrap()).unwrap().validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;

@@ -13,7 +13,7 @@ use burn_pg::{
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
     loss::{Objective, PolicyGradient},
-    policy::{ActorCritic, MlpActorCritic, MlpShape, Observation, Prediction},
+    policy::{ActorCritic, NetworkSpec, Observation, Policy, Prediction},
     source::{Batch, Collector, Rollout, RolloutLength},
 };
 
@@ -23,12 +23,13 @@ struct Probe {
     logits: Param<Tensor<1>>,
 }
 
-impl ActorCritic for Probe {
+impl Policy for Probe {
+    type Observation = Observation;
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
         let logits = self.logits.val().unsqueeze::<2>().repeat_dim(0, observation.len());
-        Prediction::new(Categorical::new(logits)).with_values(observation.values.squeeze_dim(1))
+        Prediction::new(Categorical::new(logits)).with_values(observation.vector().squeeze_dim(1))
     }
 }
 
@@ -215,7 +216,7 @@ impl Env for Turns {
 fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     let envs = VecEnv::<Turns>::new(4).unwrap();
     let rng = &mut EnvRng::new(0);
-    let policy = MlpActorCritic::new(&Turns::spec(), &MlpShape::default(), rng, &device()).unwrap();
+    let policy = ActorCritic::new(&Turns::spec(), &NetworkSpec::default(), rng, &device()).unwrap();
     let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &device()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.action_masks.len(), 4 * 50 * 3);

@@ -15,7 +15,7 @@ use burn_pg::{
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
     optim::Schedule,
-    policy::{ActorCritic, MlpActorCritic, MlpShape},
+    policy::{ActorCritic, NetworkSpec, Policy},
     source::{Batch, Collector, RolloutLength},
 };
 
@@ -171,9 +171,9 @@ fn components_that_are_true_or_false_are_learnt() {
     assert!(return_mean > 27.0, "{return_mean}");
 }
 
-fn policy(spec: &EnvSpec) -> MlpActorCritic {
-    let shape = MlpShape { hidden_sizes: vec![8], ..MlpShape::default() };
-    MlpActorCritic::new(spec, &shape, &mut EnvRng::new(0), &device()).unwrap()
+fn policy(spec: &EnvSpec) -> ActorCritic {
+    let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
+    ActorCritic::new(spec, &shape, &mut EnvRng::new(0), &device()).unwrap()
 }
 
 #[test]

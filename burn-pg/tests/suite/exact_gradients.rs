@@ -17,7 +17,7 @@ use burn_pg::{
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip},
     optim::OptimiserSpec,
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{Observation, Policy, Prediction},
     source::{Batch, Collector, RolloutLength},
 };
 use serde::Deserialize;
@@ -143,7 +143,8 @@ impl Tables {
     }
 }
 
-impl ActorCritic for Tables {
+impl Policy for Tables {
+    type Observation = Observation;
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
@@ -155,7 +156,7 @@ impl ActorCritic for Tables {
 }
 
 fn column(observation: &Observation, index: usize) -> Tensor<1, Int> {
-    observation.values.clone().narrow(1, index, 1).squeeze_dim::<1>(1).int()
+    observation.vector().clone().narrow(1, index, 1).squeeze_dim::<1>(1).int()
 }
 
 /// A way to the policy gradient.

@@ -9,7 +9,7 @@ use burn_pg::{
     device::{self, Backend},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     optim::flatten_parameters,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     run::checkpoint::Checkpoint,
 };
 
@@ -85,7 +85,7 @@ fn config(faults: Faults, algo: &str) -> CheckedConfig {
 }
 
 /// Three environments, of which the second is unsound.
-fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<MlpActorCritic> {
+fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
     let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
     let envs = [None, way, None].map(|way| Unsound { way, steps: 0 });
     let recipe = Recipe::of(config).unwrap();
@@ -150,7 +150,7 @@ fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
     trainer.update().unwrap();
     trainer.update().unwrap();
     let before = values(flatten_parameters(trainer.policy()));
-    let optimiser = |trainer: &Trainer<MlpActorCritic>| {
+    let optimiser = |trainer: &Trainer<ActorCritic>| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
         trainer.checkpoint().unwrap().write(&path).unwrap();

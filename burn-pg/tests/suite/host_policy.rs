@@ -6,7 +6,7 @@ use burn_pg::{
     device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
-    policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, MlpActorCritic, MlpShape, Prediction},
+    policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, NetworkSpec, Policy, Prediction},
     source::{Collector, Rollout, RolloutLength},
 };
 
@@ -16,24 +16,24 @@ fn device() -> Device {
     device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
 }
 
-fn policy(spec: &EnvSpec, shape: &MlpShape) -> MlpActorCritic {
-    MlpActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap()
+fn policy(spec: &EnvSpec, shape: &NetworkSpec) -> ActorCritic {
+    ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap()
 }
 
-fn shapes() -> Vec<MlpShape> {
+fn shapes() -> Vec<NetworkSpec> {
     let exploration =
         |squash, state_dependent| Exploration { squash, state_dependent, log_std: -0.3, ..Exploration::default() };
     vec![
-        MlpShape::default(),
-        MlpShape { activation: Activation::Relu, shared: true, ..MlpShape::default() },
-        MlpShape { activation: Activation::Silu, hidden_sizes: vec![17, 5, 40], ..MlpShape::default() },
-        MlpShape { exploration: exploration(false, true), hidden_sizes: vec![], ..MlpShape::default() },
-        MlpShape { exploration: exploration(true, false), critic: false, ..MlpShape::default() },
+        NetworkSpec::default(),
+        NetworkSpec { activation: Activation::Relu, shared: true, ..NetworkSpec::default() },
+        NetworkSpec { activation: Activation::Silu, hidden_sizes: vec![17, 5, 40], ..NetworkSpec::default() },
+        NetworkSpec { exploration: exploration(false, true), hidden_sizes: vec![], ..NetworkSpec::default() },
+        NetworkSpec { exploration: exploration(true, false), critic: false, ..NetworkSpec::default() },
     ]
 }
 
 /// The networks with tensors, and their copy on the host, see the same observations.
-fn check_alike(spec: &EnvSpec, shape: &MlpShape, observations: &[f32], masks: &[bool]) {
+fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks: &[bool]) {
     let policy = policy(spec, shape);
     let on_host = policy.on_host().unwrap();
     let mut workspace = HostWorkspace::new(&spec.action_space);
@@ -93,15 +93,15 @@ fn on_the_host_a_policy_does_what_it_does_with_tensors() {
     let mut envs = VecEnv::<Panel>::new(6).unwrap();
     let batch = envs.reset(5).unwrap().clone();
     assert!(batch.action_masks.contains(&false));
-    check_alike(envs.spec(), &MlpShape::default(), &batch.observations, &batch.action_masks);
+    check_alike(envs.spec(), &NetworkSpec::default(), &batch.observations, &batch.action_masks);
 }
 
 #[test]
 fn policies_that_need_tensors_have_no_copy_on_the_host() {
     let spec = make("Pendulum-v1", 1).unwrap().spec().clone();
-    let remembers = MlpShape { recurrence: Some((CellKind::Gru, 8)), ..MlpShape::default() };
+    let remembers = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
     let exploration = Exploration { sde: Some(burn_pg::policy::HeldNoise::default()), ..Exploration::default() };
-    let holds_noise = MlpShape { exploration, ..MlpShape::default() };
+    let holds_noise = NetworkSpec { exploration, ..NetworkSpec::default() };
     for shape in [remembers, holds_noise] {
         assert!(policy(&spec, &shape).on_host().is_none(), "{shape:?}");
     }
@@ -109,7 +109,7 @@ fn policies_that_need_tensors_have_no_copy_on_the_host() {
 
 fn rollouts(id: &str, length: RolloutLength, size: Option<usize>, threads: usize) -> [Rollout; 2] {
     let envs = make(id, 21).unwrap();
-    let policy = policy(envs.spec(), &MlpShape::default());
+    let policy = policy(envs.spec(), &NetworkSpec::default());
     let mut collector = Collector::new(envs, length, 7, &device()).unwrap();
     if let Some(size) = size {
         collector = collector.with_block_size(size);
@@ -183,7 +183,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
     let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
     let envs = panics_in.map(|panics_in| Fuse { steps: 0, panics_in });
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    let policy = policy(&Fuse::spec(), &MlpShape::default());
+    let policy = policy(&Fuse::spec(), &NetworkSpec::default());
     let mut collector =
         Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &device()).unwrap().with_block_size(4);
     match collector.collect(&policy) {
@@ -208,7 +208,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
 #[test]
 fn what_does_not_fit_a_policy_on_the_host_is_a_mistake() {
     let spec = make("CartPole-v1", 1).unwrap().spec().clone();
-    let policy = policy(&spec, &MlpShape::default()).on_host().unwrap();
+    let policy = policy(&spec, &NetworkSpec::default()).on_host().unwrap();
     let cases: [(&[f32], &[bool]); 3] = [(&[0.0; 5], &[]), (&[0.0; 3], &[]), (&[0.0; 8], &[true; 2])];
     for (observations, masks) in cases {
         let act = || policy.act(observations, masks, &mut HostWorkspace::new(&spec.action_space)).is_ok();

@@ -4,7 +4,7 @@ use burn_pg::{
     Learner,
     loss::normalize,
     optim::{BatchMean, OptimiserState, OptimiserStateError},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::Batch,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A learner that has moved away from the policy of the batch, so that some ratios are clipped and others are not.
-fn moved(recording: &str, precision: &Precision) -> (Learner<MlpActorCritic>, Batch) {
+fn moved(recording: &str, precision: &Precision) -> (Learner<ActorCritic>, Batch) {
     let case = recorded_update(recording);
     let iteration = &case.iterations[0];
     let batch = iteration.batch(precision);

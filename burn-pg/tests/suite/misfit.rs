@@ -20,7 +20,7 @@ use burn_pg::{
     },
     loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{Observation, Policy, Prediction},
     source::{Collector, RolloutLength},
 };
 
@@ -46,7 +46,8 @@ struct Fixed {
     values: Option<usize>,
 }
 
-impl ActorCritic for Fixed {
+impl Policy for Fixed {
+    type Observation = Observation;
     type Dist = AnyDistribution;
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {

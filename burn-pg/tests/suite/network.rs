@@ -9,7 +9,7 @@ use burn::{
 use burn_pg::{
     distribution::ActionTensor,
     envs::{ActionBuffer, EnvRng, EnvSpec, Space},
-    policy::{MlpActorCritic, MlpShape},
+    policy::{ActorCritic, NetworkSpec},
 };
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ impl RecordedActions {
 }
 
 /// An actor and a critic with tanh, of recorded weights; for continuous actions if there is a log-std among them.
-pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic {
+pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
     let continuous = weights.contains_key("actor_logstd");
     let actor = if continuous { "actor_mean" } else { "actor" };
     let len = |name: &str| weights[&format!("{actor}.{name}.bias")].shape()[0];
@@ -76,8 +76,8 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> MlpActorCritic 
         reward_threshold: None,
     };
     let rng = &mut EnvRng::new(0);
-    let shape = MlpShape { hidden_sizes: vec![len("0"), len("2")], ..MlpShape::default() };
-    let model = MlpActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
+    let shape = NetworkSpec { hidden_sizes: vec![len("0"), len("2")], ..NetworkSpec::default() };
+    let model = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
     model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }
 

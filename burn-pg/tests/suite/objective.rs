@@ -16,7 +16,7 @@ use burn_pg::{
         ObjectiveState, PolicyGradient, PpoClip, TermOutput, TermState, Value, ValueClip,
     },
     optim::{Adam, AdamSpec, Schedule},
-    policy::{MlpActorCritic, MlpShape},
+    policy::{ActorCritic, NetworkSpec},
     source::{Collector, RolloutLength},
 };
 
@@ -223,15 +223,15 @@ fn the_penalty_weighs_the_divergence() {
     }
 }
 
-fn trainer(objective: Objective) -> Result<Trainer<MlpActorCritic>, Error> {
+fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
     let config =
         Config { total_steps: 64, num_envs: 2, num_steps: 16, num_epochs: 2, num_minibatches: 2, ..Config::default() };
     let config = config.validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = make(&config.env, config.num_envs).unwrap();
     let rng = &mut EnvRng::new(4);
-    let shape = MlpShape { hidden_sizes: vec![8], ..MlpShape::default() };
-    let policy = MlpActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
+    let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
+    let policy = ActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
     let learner = Learner {
         policy,
         objective,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn_pg::{
     explained_variance,
     loss::{Entropy, LossContext, Objective, PolicyGradient, PpoClip, Value},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
 };
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ enum Kind {
     #[serde(rename = "vpg")]
     VanillaPolicyGradient { expected: VanillaLosses },
     #[serde(rename = "a2c")]
-    ActorCritic { hyper: ActorCriticHyper, expected: ActorCriticLosses },
+    Policy { hyper: ActorCriticHyper, expected: ActorCriticLosses },
     #[serde(rename = "ppo_policy_only")]
     PpoPolicyOnly { hyper: PpoHyper, expected: PpoLosses },
 }
@@ -131,7 +131,7 @@ impl Check<'_> {
                 self.objective(&value, &[("loss", expected.value_loss)], &expected.value_grads);
                 self.mean_log_ratio(expected.approx_kl_k1);
             }
-            Kind::ActorCritic { hyper, expected } => {
+            Kind::Policy { hyper, expected } => {
                 let factor = if hyper.value_loss_has_half { 1.0 } else { 2.0 };
                 let objective = Objective::new()
                     .with(1.0, PolicyGradient)
@@ -175,7 +175,7 @@ impl Check<'_> {
         assert_close(&ours, &[expected], self.tolerance(), &self.what("mean log-ratio"));
     }
 
-    fn look(&self) -> (MlpActorCritic, LossContext) {
+    fn look(&self) -> (ActorCritic, LossContext) {
         let policy = actor_critic(self.weights, self.precision);
         let context = self.case.batch.look(&policy, self.precision);
         (policy, context)

@@ -8,7 +8,7 @@ use burn_pg::{
     advantage::{AdvantageEstimator, Gae},
     explained_variance,
     optim::OptimiserState,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::Batch,
 };
 
@@ -43,13 +43,7 @@ fn whole_updates_are_cleanrls() {
     }
 }
 
-fn check(
-    hyper: &Hyper,
-    iteration: &Iteration,
-    learner: &mut Learner<MlpActorCritic>,
-    precision: &Precision,
-    what: &str,
-) {
+fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Learner<ActorCritic>, precision: &Precision, what: &str) {
     let expected = &iteration.expected;
     check_weights(learner, &iteration.weights_before, precision, &format!("{what} before"));
     if let Some(before) = &iteration.adam_before {
@@ -107,7 +101,7 @@ fn check(
     }
 }
 
-fn check_weights(learner: &Learner<MlpActorCritic>, expected: &Weights, precision: &Precision, what: &str) {
+fn check_weights(learner: &Learner<ActorCritic>, expected: &Weights, precision: &Precision, what: &str) {
     for (name, weights) in recorded(&learner.policy, None) {
         let theirs = expected[&name].transposed().flat();
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
@@ -115,7 +109,7 @@ fn check_weights(learner: &Learner<MlpActorCritic>, expected: &Weights, precisio
 }
 
 fn check_moments(
-    learner: &Learner<MlpActorCritic>,
+    learner: &Learner<ActorCritic>,
     expected: &BTreeMap<String, Moments>,
     precision: &Precision,
     what: &str,

@@ -4,7 +4,7 @@ use burn::tensor::{Gradients, Tensor};
 use burn_pg::{
     distribution::Distribution,
     loss::LossContext,
-    policy::{ActorCritic, MlpActorCritic, Prediction},
+    policy::{ActorCritic, Policy, Prediction},
 };
 use serde::Deserialize;
 
@@ -32,7 +32,7 @@ pub struct RecordedMinibatch {
 
 impl RecordedMinibatch {
     /// What `policy` says of it, with the advantages as they were recorded.
-    pub fn look(&self, policy: &MlpActorCritic, precision: &Precision) -> LossContext {
+    pub fn look(&self, policy: &ActorCritic, precision: &Precision) -> LossContext {
         let Prediction { distribution, values, .. } = policy.forward(precision.matrix(&self.obs).into());
         LossContext {
             log_probs: distribution.log_prob(&self.actions.tensor(precision)),
@@ -51,7 +51,7 @@ impl RecordedMinibatch {
 /// Asserts that a loss has the recorded gradient with respect to every weight of `policy`, and returns it.
 #[track_caller]
 pub fn assert_gradients(
-    policy: &MlpActorCritic,
+    policy: &ActorCritic,
     loss: &Tensor<1>,
     expected: &Weights,
     tolerance: f64,

@@ -7,7 +7,7 @@ use burn_pg::{
     advantage::Targets,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::{self, Batch},
 };
 use serde::Deserialize;
@@ -97,7 +97,7 @@ pub struct Expected {
 
 impl Hyper {
     /// What CleanRL trained with, on recorded weights.
-    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<MlpActorCritic> {
+    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<ActorCritic> {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         Learner {

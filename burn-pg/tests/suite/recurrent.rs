@@ -19,7 +19,7 @@ use burn_pg::{
     evaluate,
     loss::{Objective, PpoClip, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Cell, CellKind, MlpActorCritic, MlpShape, Observation, Prediction, Sequences},
+    policy::{ActorCritic, Cell, CellKind, NetworkSpec, Observation, Policy, Prediction, Sequences},
     source::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
 
@@ -178,13 +178,14 @@ struct Tally {
     scale: Param<Tensor<1>>,
 }
 
-impl ActorCritic for Tally {
+impl Policy for Tally {
+    type Observation = Observation;
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
         let Sequences { mut memory, begins } = observation.sequences.expect("it remembers");
         let [sequences, steps] = begins.dims();
-        let observed = observation.values.reshape([sequences, steps]);
+        let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
         for step in 0..steps {
             let before = memory.mask_fill(begins.clone().narrow(1, step, 1), 0) * self.scale.val().unsqueeze();
@@ -336,7 +337,7 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
 }
 
 /// The values that `policy` gives to a minibatch in training.
-fn look<P: ActorCritic>(policy: &P, minibatch: &Batch) -> Vec<f64> {
+fn look<P: Policy>(policy: &P, minibatch: &Batch) -> Vec<f64> {
     values(policy.forward(minibatch.shown_to(policy)).values.unwrap())
 }
 
@@ -348,7 +349,7 @@ fn a_burn_in_remembers_what_the_weights_of_now_would() {
     let batch = batch(&rollout);
     // Sequence by sequence: that of environment 0 which begins at step 4, in the second step of an episode.
     let row = 6 * 2;
-    let observed = values(batch.observations.values.clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
+    let observed = values(batch.observations.vector().clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
     let [first, second] = [3, 4].map(|step| f64::from(rollout.observations[step * 3]));
     assert_eq!((observed, second - first), (second, 1.0));
     assert_eq!(look(&tally(0.5), &batch)[row], second + 0.5 * first);
@@ -449,14 +450,14 @@ fn a_policy_that_remembers_solves_what_no_other_can() {
 
 #[test]
 fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
-    let shape = MlpShape { recurrence: Some((CellKind::Gru, 8)), hidden_sizes: vec![8], ..MlpShape::default() };
+    let shape = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), hidden_sizes: vec![8], ..NetworkSpec::default() };
     for (length, sequences) in [
         (RolloutLength::Episodes, SequenceSpec { steps: 0, burn_in: 0 }),
         (RolloutLength::Steps(16), SequenceSpec { steps: 4, burn_in: 6 }),
     ] {
         let envs = cues_of(&[9, 2, 3]);
         let mut collector = Collector::new(envs, length, 0, &device()).unwrap().with_sequences(sequences);
-        let policy = MlpActorCritic::new(&Cue::spec(), &shape, &mut EnvRng::new(5), &device().autodiff()).unwrap();
+        let policy = ActorCritic::new(&Cue::spec(), &shape, &mut EnvRng::new(5), &device().autodiff()).unwrap();
         for _ in 0..2 {
             let rollout = collector.collect(&policy.valid()).unwrap().clone();
             let batch = batch(&rollout);

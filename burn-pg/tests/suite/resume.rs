@@ -7,7 +7,7 @@ use burn_pg::{
     algorithm::configured,
     device::{self, Backend},
     optim::flatten_parameters,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     run::checkpoint::{Best, Checkpoint, CheckpointError, Checkpoints, Misfit},
 };
 
@@ -62,14 +62,14 @@ fn config(settings: &str) -> CheckedConfig {
     Config::from_table(table).unwrap().validate().unwrap()
 }
 
-fn trainer(config: &CheckedConfig, backend: Backend) -> Trainer<MlpActorCritic> {
+fn trainer(config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
     configured(config, &device::open(DeviceChoice::Backend(backend)).unwrap().device).unwrap()
 }
 
 /// The lines of the metrics from here to the end, without time fields, and the weights at the end.
 fn run_to_end(
-    trainer: &mut Trainer<MlpActorCritic>,
-    mut each: impl FnMut(&Trainer<MlpActorCritic>),
+    trainer: &mut Trainer<ActorCritic>,
+    mut each: impl FnMut(&Trainer<ActorCritic>),
 ) -> (Vec<BTreeMap<String, serde_json::Value>>, Vec<f64>) {
     let mut lines = Vec::new();
     let outcome = trainer.run_with(|trainer, stats| {

@@ -11,7 +11,7 @@ use burn_pg::{
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
     optim::Schedule,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     run::directory::{RunDir, RunDirError},
     storage::weights::{self, TensorsError, WeightsError},
 };
@@ -30,13 +30,13 @@ fn small() -> Config {
     }
 }
 
-fn trainer(config: Config, backend: Backend) -> Trainer<MlpActorCritic> {
+fn trainer(config: Config, backend: Backend) -> Trainer<ActorCritic> {
     let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
     ppo(&config.validate().unwrap(), &device).unwrap()
 }
 
 /// Everything a run reports, but the time.
-fn metrics(trainer: &mut Trainer<MlpActorCritic>) -> Vec<String> {
+fn metrics(trainer: &mut Trainer<ActorCritic>) -> Vec<String> {
     let mut lines = Vec::new();
     trainer
         .run(&mut |stats: &UpdateStats| {
@@ -80,7 +80,7 @@ fn add_time(line: &str) -> String {
 struct MlpWeights(Vec<f64>);
 
 impl MlpWeights {
-    fn of(policy: &MlpActorCritic) -> Self {
+    fn of(policy: &ActorCritic) -> Self {
         Self(values(burn_pg::optim::flatten_parameters(policy)))
     }
 }

@@ -9,7 +9,7 @@ use burn_pg::{
     explained_variance,
     loss::{Entropy, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::{AdamSpec, OptimiserSpec, OptimiserState, RmsPropSpec},
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     source::Batch,
 };
 use serde::Deserialize;
@@ -156,7 +156,7 @@ impl Case {
         Gae { gamma: self.hyper.gamma, lambda: self.hyper.gae_lambda }.estimate(&trajectory.view())
     }
 
-    fn learner(&self, precision: &Precision) -> Learner<MlpActorCritic> {
+    fn learner(&self, precision: &Precision) -> Learner<ActorCritic> {
         let Hyper { clip_range, clip_range_vf, vf_coef, ent_coef, .. } = self.hyper;
         let objective = match self.algorithm {
             Algorithm::Ppo => Objective::new().with(1.0, PpoClip { clip_range: clip_range.unwrap().into() }),
@@ -197,7 +197,7 @@ impl Case {
 
     /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
     /// each step, and beyond one and a half times the target they do not take it, nor any after it.
-    fn train(&self, learner: &mut Learner<MlpActorCritic>, batch: &Batch) -> Training {
+    fn train(&self, learner: &mut Learner<ActorCritic>, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {
             assert!(!training.stopped, "{}: they went on", self.name);
@@ -228,7 +228,7 @@ impl Case {
     }
 
     /// What we have to say under the name of a number that they log.
-    fn logged(&self, key: &str, training: &Training, policy: &MlpActorCritic) -> f64 {
+    fn logged(&self, key: &str, training: &Training, policy: &ActorCritic) -> f64 {
         match key {
             "train/policy_gradient_loss" | "train/policy_loss" => training.mean("policy_loss"),
             "train/value_loss" => 2.0 * training.mean("value_loss"),
@@ -254,7 +254,7 @@ impl Case {
         }
     }
 
-    fn check_optimiser(&self, learner: &Learner<MlpActorCritic>, taken: u64, what: &str) {
+    fn check_optimiser(&self, learner: &Learner<ActorCritic>, taken: u64, what: &str) {
         let OptimiserState { steps, tensors } = learner.optimiser.state();
         assert_eq!(steps, taken, "{what}");
         let theirs = &self.expected.optimizer_state_in_parameter_order;

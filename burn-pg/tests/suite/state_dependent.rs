@@ -16,7 +16,7 @@ use burn_pg::{
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv, make},
     evaluate,
     optim::{flatten_gradients, flatten_parameters},
-    policy::{ActorCritic, Exploration, Head, HeldNoise, MlpActorCritic, MlpShape, Observation, Prediction},
+    policy::{ActorCritic, Exploration, Head, HeldNoise, NetworkSpec, Observation, Policy, Prediction},
     source::{Collector, Rollout, RolloutLength},
 };
 
@@ -391,11 +391,12 @@ struct Probe {
     resample_every: Option<NonZeroU32>,
 }
 
-impl ActorCritic for Probe {
+impl Policy for Probe {
+    type Observation = Observation;
     type Dist = StateDependentGaussian;
 
     fn forward(&self, observation: Observation) -> Prediction<StateDependentGaussian> {
-        let features = observation.values;
+        let features = observation.vector();
         let mean = features.clone().narrow(1, 0, 1).zeros_like();
         Prediction::new(StateDependentGaussian::new(mean, features, self.log_std.val(), self.resample_every))
     }
@@ -466,8 +467,8 @@ fn the_first_ratio_is_one_for_perceptrons() {
     for (squash, shared) in [(false, false), (true, true)] {
         let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true });
         let exploration = Exploration { squash, sde, ..Exploration::default() };
-        let shape = MlpShape { exploration, shared, hidden_sizes: vec![16, 8], ..MlpShape::default() };
-        let policy = MlpActorCritic::new(&Basis::spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
+        let shape = NetworkSpec { exploration, shared, hidden_sizes: vec![16, 8], ..NetworkSpec::default() };
+        let policy = ActorCritic::new(&Basis::spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
         let mut collector = basis(4);
         let rollout = collector.collect(&policy).unwrap();
         let observations = Observation::upload(rollout.observations.clone(), &[], rollout.len(), &flex());

@@ -16,7 +16,7 @@ use burn_pg::{
         ContextPart, Entropy, LossContext, LossTerm, Metric, Objective, ObjectiveError, Surrogate, TermOutput, Value,
     },
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Exploration, HeldNoise, MlpActorCritic, MlpShape, Observation},
+    policy::{ActorCritic, Exploration, HeldNoise, NetworkSpec, Observation, Policy},
     source::Batch,
     update::Fisher,
 };
@@ -30,7 +30,7 @@ use crate::{
 const OBSERVED: usize = 2;
 
 /// A tiny actor and critic with weights that are far from special.
-fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision: &Precision) -> MlpActorCritic {
+fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision: &Precision) -> ActorCritic {
     let spec = EnvSpec {
         id: "tiny".into(),
         observation_space: Space::symmetric(&[1.0; OBSERVED]),
@@ -38,8 +38,8 @@ fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision
         max_episode_steps: None,
         reward_threshold: None,
     };
-    let shape = MlpShape { hidden_sizes: vec![3], exploration, ..MlpShape::default() };
-    let policy = MlpActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
+    let shape = NetworkSpec { hidden_sizes: vec![3], exploration, ..NetworkSpec::default() };
+    let policy = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
     let [len] = flatten_parameters(&policy).dims();
     replace_parameters(policy, precision.vector(&random(len, rng)).inner())
 }
@@ -53,7 +53,7 @@ fn rows(count: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
 }
 
 /// The gradient of a number of shape `[1]`.
-fn slope(policy: &MlpActorCritic, number: &Tensor<1>) -> Vec<f64> {
+fn slope(policy: &ActorCritic, number: &Tensor<1>) -> Vec<f64> {
     values(flatten_gradients(policy, &number.backward()))
 }
 
@@ -83,7 +83,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Asserts that products agree with those of the matrix.
 #[track_caller]
-fn check_products(precision: &Precision, fisher: &Fisher<MlpActorCritic>, expected: &Matrix, rng: &mut EnvRng) {
+fn check_products(precision: &Precision, fisher: &Fisher<ActorCritic>, expected: &Matrix, rng: &mut EnvRng) {
     let size = expected.0.len();
     let largest = expected.0.iter().flatten().fold(0.0_f64, |most, entry| most.max(entry.abs()));
     assert!(largest > 1e-2, "there is something to compare");
@@ -132,7 +132,7 @@ fn observation(rows: &[Vec<f64>], masks: Option<&[[bool; 3]]>, precision: &Preci
 
 /// `mean_s sum_a pi(a|s) grad log pi(a|s) grad log pi(a|s)^T`, over the possible actions.
 fn enumerated(
-    policy: &MlpActorCritic,
+    policy: &ActorCritic,
     space: &Space,
     states: &[Vec<f64>],
     masks: Option<&[[bool; 3]]>,
@@ -183,7 +183,7 @@ fn actions_that_are_masked_add_nothing_to_products() {
 }
 
 /// That of a Gaussian: `1 / sigma^2` for each mean, and 2 for each logarithm of a deviation.
-fn analytic(policy: &MlpActorCritic, components: usize, states: &[Vec<f64>], precision: &Precision) -> Matrix {
+fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precision: &Precision) -> Matrix {
     let [size] = flatten_parameters(policy).dims();
     let mut matrix = Matrix::zeros(size);
     for state in states {
@@ -217,8 +217,8 @@ fn products_are_those_of_the_analytic_matrix_of_a_gaussian() {
 
 /// Samples of a policy, and what a step makes of them.
 struct Stepped {
-    before: MlpActorCritic,
-    after: MlpActorCritic,
+    before: ActorCritic,
+    after: ActorCritic,
     states: Vec<Vec<f64>>,
     batch: Batch,
     metrics: Vec<Metric>,
@@ -257,15 +257,15 @@ impl Stepped {
     }
 
     /// `-mean(r A)` of a policy.
-    fn loss(&self, policy: &MlpActorCritic) -> f64 {
+    fn loss(&self, policy: &ActorCritic) -> f64 {
         let log_probs = policy.forward(self.batch.observations.clone()).distribution.log_prob(&self.batch.actions);
         let ratios = values(log_probs - self.batch.log_probs.clone()).into_iter().map(f64::exp).collect::<Vec<_>>();
         -dot(&ratios, &values(self.batch.advantages.clone())) / Self::SAMPLES as f64
     }
 
     /// The mean of KL(before || policy).
-    fn kl(&self, policy: &MlpActorCritic) -> f64 {
-        let log_probs = |policy: &MlpActorCritic| -> Vec<Vec<f64>> {
+    fn kl(&self, policy: &ActorCritic) -> f64 {
+        let log_probs = |policy: &ActorCritic| -> Vec<Vec<f64>> {
             let of = |a: i64| {
                 let action = ActionTensor::Discrete(precision_indices(&[a; Self::SAMPLES], &self.batch));
                 values(policy.forward(self.batch.observations.clone()).distribution.log_prob(&action))
@@ -322,7 +322,7 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             assert_close(&values(flatten_parameters(after)), &at(fraction), tolerance, &what);
 
             // Both conditions hold, and not for the step before it was last shortened.
-            let fulfilled = |policy: &MlpActorCritic| {
+            let fulfilled = |policy: &ActorCritic| {
                 stepped.kl(policy) <= max_kl * (1.0 + 1e-5) && stepped.loss(policy) < stepped.loss(before)
             };
             assert!(fraction > 0.0 && fulfilled(after), "{what} {fraction}");
@@ -395,7 +395,7 @@ fn other_terms_pull_too() {
         let objective = Objective::new().with(1.0, Surrogate).with(10.0, Entropy);
         let region = TrustRegion { objective, ..region(TrustRegionSpec::default()) };
         let stepped = Stepped::new(&region, &[0.0; Stepped::SAMPLES], 3, &precision);
-        let entropy = |policy: &MlpActorCritic| {
+        let entropy = |policy: &ActorCritic| {
             values(policy.forward(stepped.batch.observations.clone()).distribution.entropy().mean())[0]
         };
         assert!(entropy(&stepped.after) > entropy(&stepped.before) + 1e-3, "{precision:?}");
@@ -410,7 +410,7 @@ fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
     Config::from_table(format!("{small}\n{text}").parse().unwrap())?.validate()
 }
 
-fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<MlpActorCritic>, Error> {
+fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>, Error> {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     recipe.build(make(&config.env, config.num_envs).unwrap(), config, &device)
 }
@@ -424,13 +424,13 @@ impl AdvantageEstimator for Fixed {
     }
 }
 
-fn with_advantages(advantage: f64) -> Trainer<MlpActorCritic> {
+fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
     let config = config("").unwrap();
     build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::trpo(&config).unwrap() }, &config).unwrap()
 }
 
 /// What actor and critic say of a few observations.
-fn said(trainer: &Trainer<MlpActorCritic>) -> (Vec<f64>, Vec<f64>) {
+fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
     let policy = trainer.policy().valid();
     let device = flatten_parameters(trainer.policy()).device();
     let states = Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &device);

@@ -13,7 +13,7 @@ use burn_pg::{
     burn::{module::Module, tensor::Device},
     envs::make,
     evaluate,
-    policy::MlpActorCritic,
+    policy::ActorCritic,
     run::{
         checkpoint::Best,
         directory::{MetricsFile, RunDir},
@@ -42,7 +42,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// Trains to the end, or until it is interrupted; shows and records each update, and saves checkpoints and the policy.
-    pub fn train(mut self, mut trainer: Trainer<MlpActorCritic>) -> Result<Trainer<MlpActorCritic>, Failure> {
+    pub fn train(mut self, mut trainer: Trainer<ActorCritic>) -> Result<Trainer<ActorCritic>, Failure> {
         // The process before may have ended between this checkpoint and its evaluation.
         let mut kept = self.note_how_good(&trainer);
         let outcome = match kept {
@@ -83,7 +83,7 @@ impl Session<'_> {
     }
 
     /// Shows and keeps what an update did, and saves a checkpoint if one is due.
-    fn keep(&mut self, trainer: &Trainer<MlpActorCritic>, stats: &UpdateStats) -> Result<()> {
+    fn keep(&mut self, trainer: &Trainer<ActorCritic>, stats: &UpdateStats) -> Result<()> {
         self.progress.show(stats);
         self.metrics.write(stats)?;
         let is_due = match self.config.checkpoint.interval {
@@ -96,7 +96,7 @@ impl Session<'_> {
         }
     }
 
-    fn save_checkpoint(&mut self, trainer: &Trainer<MlpActorCritic>) -> Result<()> {
+    fn save_checkpoint(&mut self, trainer: &Trainer<ActorCritic>) -> Result<()> {
         // What a checkpoint goes on from is never missing in the metrics.
         self.metrics.sync()?;
         let checkpoints = self.dir.checkpoints();
@@ -111,7 +111,7 @@ impl Session<'_> {
     }
 
     /// Evaluates the policy of the last checkpoint, if that is asked for, and notes whether it is the best.
-    fn note_how_good(&self, trainer: &Trainer<MlpActorCritic>) -> Result<()> {
+    fn note_how_good(&self, trainer: &Trainer<ActorCritic>) -> Result<()> {
         let episodes = self.config.checkpoint.eval_episodes;
         if episodes > 0 && self.saved > 0 {
             let normalizer = trainer.observation_normalizer().cloned();
@@ -123,7 +123,7 @@ impl Session<'_> {
     }
 
     /// Keeps what was learnt before training failed, and says so.
-    fn rescue(&self, error: Error, trainer: &Trainer<MlpActorCritic>) -> Failure {
+    fn rescue(&self, error: Error, trainer: &Trainer<ActorCritic>) -> Failure {
         let (update, steps) = (trainer.updates(), trainer.env_steps());
         let checkpoint = match self.dir.checkpoints().updates() {
             Ok(updates) => updates.last().map_or_else(
@@ -183,7 +183,7 @@ fn escaped(path: &Path) -> String {
 }
 
 /// Keeps the policy, and what it needs to see as it saw in training.
-fn save_policy(trainer: &Trainer<MlpActorCritic>, dir: &RunDir) -> Result<()> {
+fn save_policy(trainer: &Trainer<ActorCritic>, dir: &RunDir) -> Result<()> {
     // In this order: where there is a policy, there is all that belongs to it.
     if let Some(normalizer) = trainer.observation_normalizer() {
         dir.write_normalizer(normalizer)?;

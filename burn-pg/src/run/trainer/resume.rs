@@ -6,12 +6,12 @@ use super::{Timed, Trainer};
 use crate::{
     Error,
     optim::{OptimiserState, flatten_parameters},
-    policy::ActorCritic,
+    policy::{Observation, Policy},
     run::checkpoint::{COLLECTOR, Checkpoint, Misfit, OPTIMISER, POLICY, REFERENCE, RunState, named},
     storage::tensors::{self, Tensors, TensorsError},
 };
 
-impl<P: ActorCritic> Trainer<P> {
+impl<P: Policy<Observation = Observation>> Trainer<P> {
     /// Everything that the rest of the run depends on. (The estimator is not asked: it has no memory.)
     ///
     /// # Errors
@@ -100,7 +100,11 @@ fn failed(error: impl Into<Misfit>) -> Error {
 }
 
 /// The state of an optimiser of this policy, on its device.
-fn optimiser_state<P: ActorCritic>(policy: &P, steps: u64, moments: Tensors) -> Result<OptimiserState, Misfit> {
+fn optimiser_state<P: Policy<Observation = Observation>>(
+    policy: &P,
+    steps: u64,
+    moments: Tensors,
+) -> Result<OptimiserState, Misfit> {
     let parameters = flatten_parameters(policy);
     let dtype = parameters.dtype();
     let tensors = moments.into_iter().map(|(name, data)| {

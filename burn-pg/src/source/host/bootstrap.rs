@@ -6,7 +6,7 @@ use super::Collector;
 use crate::{
     Error,
     device::readback::read,
-    policy::{ActorCritic, Observation},
+    policy::{Observation, Policy},
     source::{Rollout, host::finite::check_observations},
 };
 
@@ -30,7 +30,7 @@ impl Collector {
         Ok(unseen)
     }
 
-    pub(super) fn values_of_unseen<P: ActorCritic>(
+    pub(super) fn values_of_unseen<P: Policy<Observation = Observation>>(
         &mut self,
         policy: &P,
         truncations: &Truncations,

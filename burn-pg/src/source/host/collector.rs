@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
     source::{Rollout, streams},
 };
@@ -91,7 +91,7 @@ impl Collector {
     }
 
     /// Lets one thread take so many environments, at least 1, through a whole rollout, if the policy has a copy to act with
-    /// [on the host](ActorCritic::on_host). The numbers do not depend on it, but those after a rollout
+    /// [on the host](Policy::on_host). The numbers do not depend on it, but those after a rollout
     /// that failed: other blocks have gone on to its end. Default: a sixteenth of the environments, but no
     /// fewer than 4 and no more than 64.
     ///
@@ -144,7 +144,7 @@ impl Collector {
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
-    pub fn check<P: ActorCritic>(&self, policy: &P) -> Result<bool, Error> {
+    pub fn check<P: Policy<Observation = Observation>>(&self, policy: &P) -> Result<bool, Error> {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, &self.device);
         let nothing = Recall::new(num_envs, policy.memory_len(), &self.device);
@@ -164,7 +164,7 @@ impl Collector {
     /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite,
     /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
     /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
-    pub fn collect<P: ActorCritic>(&mut self, policy: &P) -> Result<&Rollout, Error> {
+    pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&Rollout, Error> {
         if self.recall.is_none() {
             self.begin(policy.memory_len());
         }

@@ -8,7 +8,7 @@ use crate::{
     Error,
     device::readback::read,
     distribution::Distribution,
-    policy::{ActorCritic, Observation, Prediction},
+    policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
     source::{
         Rollout, RolloutLength,
@@ -18,7 +18,7 @@ use crate::{
 
 impl Collector {
     /// Lets all environments go through the rollout in step.
-    pub(super) fn play_on_device<P: ActorCritic>(
+    pub(super) fn play_on_device<P: Policy<Observation = Observation>>(
         &mut self,
         policy: &P,
         truncations: &mut Truncations,
@@ -33,7 +33,11 @@ impl Collector {
     }
 
     /// Steps until every environment has ended an episode.
-    fn play_episodes<P: ActorCritic>(&mut self, policy: &P, truncations: &mut Truncations) -> Result<(), Error> {
+    fn play_episodes<P: Policy<Observation = Observation>>(
+        &mut self,
+        policy: &P,
+        truncations: &mut Truncations,
+    ) -> Result<(), Error> {
         let mut playing = vec![true; self.rollout.num_envs];
         while playing.contains(&true) {
             during(Phase::Inference, || self.act(policy))?;
@@ -47,7 +51,7 @@ impl Collector {
     }
 
     /// Records the current observations, their values, and an action for each.
-    fn act<P: ActorCritic>(&mut self, policy: &P) -> Result<(), Error> {
+    fn act<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<(), Error> {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let observations = &batch.observations;
         check_observations(observations, num_envs, self.env_steps)?;

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 use crate::{
     distribution::Distribution,
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Observation},
+    policy::{Observation, Policy},
 };
 
 /// The divergence of other policies from one with the parameters theta, as a mean over B states, and its curvature there, which
@@ -31,7 +31,7 @@ use crate::{
 ///
 /// Source: S. Kakade, *A natural policy gradient* (2001); the difference is that of rllab's `FiniteDifferenceHvp` (Y. Duan,
 /// X. Chen, R. Houthooft, J. Schulman, P. Abbeel, 2016).
-pub struct Fisher<P: ActorCritic> {
+pub struct Fisher<P: Policy<Observation = Observation>> {
     policy: P,
     parameters: Tensor<1>,
     observation: Observation,
@@ -39,7 +39,7 @@ pub struct Fisher<P: ActorCritic> {
     distribution: P::Dist,
 }
 
-impl<P: ActorCritic> Fisher<P> {
+impl<P: Policy<Observation = Observation>> Fisher<P> {
     /// That of `policy` in the states that are observed, or in the `rows` of them.
     #[must_use]
     pub fn new(policy: P, observation: Observation, rows: Option<Tensor<1, Int>>) -> Self {

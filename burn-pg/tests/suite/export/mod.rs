@@ -21,7 +21,7 @@ use burn_pg::{
         ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, spec,
         wrapper::{ObservationNormalizer, RunningMoments},
     },
-    policy::{Activation, CellKind, Exploration, HeldNoise, MlpActorCritic, MlpShape},
+    policy::{Activation, ActorCritic, CellKind, Exploration, HeldNoise, NetworkSpec},
 };
 use prost::Message;
 use safetensors::{Dtype, SafeTensors};
@@ -48,8 +48,8 @@ impl ModuleMapper for Stir {
     }
 }
 
-fn agent(spec: &EnvSpec, shape: &MlpShape, normalizer: Option<ObservationNormalizer>, masked: bool) -> Agent {
-    let policy = MlpActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap();
+fn agent(spec: &EnvSpec, shape: &NetworkSpec, normalizer: Option<ObservationNormalizer>, masked: bool) -> Agent {
+    let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap();
     Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec.clone(), normalizer, masked).unwrap()
 }
 
@@ -77,13 +77,13 @@ fn half_open() -> EnvSpec {
     EnvSpec { action_space: Space::Box { low, high, shape: vec![3] }, ..spec("Pendulum-v1").unwrap() }
 }
 
-fn shapes() -> Vec<MlpShape> {
-    let with = |activation, hidden_sizes, shared, critic| MlpShape {
+fn shapes() -> Vec<NetworkSpec> {
+    let with = |activation, hidden_sizes, shared, critic| NetworkSpec {
         activation,
         hidden_sizes,
         shared,
         critic,
-        ..MlpShape::default()
+        ..NetworkSpec::default()
     };
     vec![
         with(Activation::Tanh, vec![16, 8], false, true),
@@ -286,7 +286,7 @@ fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
         for exploration in explorations().into_iter().filter(|exploration| bounded || !exploration.squash) {
             for shape in shapes() {
                 // Held noise needs features, and these are there without hidden layers too.
-                let shape = MlpShape { exploration, ..shape };
+                let shape = NetworkSpec { exploration, ..shape };
                 for statistics in [None, Some(normalizer(3))] {
                     let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
                     let decision = check_onnx(&agent(&spec, &shape, statistics, false), &observations(3), &[], &what);
@@ -316,7 +316,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
         for spec in [spec("CartPole-v1").unwrap(), spec("Pendulum-v1").unwrap()] {
             let len = spec.observation_space.flat_len();
             let recurrence = Some((kind, 5));
-            let shape = MlpShape { recurrence, shared, critic, hidden_sizes: vec![6], ..MlpShape::default() };
+            let shape = NetworkSpec { recurrence, shared, critic, hidden_sizes: vec![6], ..NetworkSpec::default() };
             for statistics in [None, Some(normalizer(len))] {
                 let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
                 check_onnx(&agent(&spec, &shape, statistics, false), &observations(len), &[], &what);
@@ -328,7 +328,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
 #[test]
 fn what_is_masked_is_never_chosen() {
     let spec = Panel::spec();
-    let agent = agent(&spec, &MlpShape::default(), None, true);
+    let agent = agent(&spec, &NetworkSpec::default(), None, true);
     let observations = observations(4);
     let rng = &mut EnvRng::new(1);
     // Of each component at least one is possible.
@@ -347,7 +347,7 @@ fn what_is_masked_is_never_chosen() {
 #[test]
 fn a_tie_goes_to_the_first_action() {
     let spec = EnvSpec { action_space: Space::discrete(4), ..spec("CartPole-v1").unwrap() };
-    let policy = MlpActorCritic::new(&spec, &MlpShape::default(), &mut EnvRng::new(3), &device()).unwrap();
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &device()).unwrap();
     // All observations are 0, and so are the biases: each logit is 0.
     let agent = Agent::new(policy, spec, None, false).unwrap();
     let outputs = interpret(&decoded(&agent), BTreeMap::from([("observation", Value::floats(&[0.0; 8], 4))]));
@@ -357,7 +357,7 @@ fn a_tie_goes_to_the_first_action() {
 #[test]
 fn a_graph_says_what_it_is() {
     let spec = spec("Pendulum-v1").unwrap();
-    let model = decoded(&agent(&spec, &MlpShape::default(), Some(normalizer(3)), false));
+    let model = decoded(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3)), false));
     assert_eq!((model.ir_version, model.opset_import[0].version), (onnx::IR_VERSION, onnx::OPSET));
     let about: BTreeMap<&str, &str> =
         model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
@@ -368,7 +368,7 @@ fn a_graph_says_what_it_is() {
     assert_eq!(names(&graph.output), ["action", "mean", "log_std", "value"]);
     // The same policy gives the same bytes.
     for format in Format::ALL {
-        let written = || bytes(&agent(&spec, &MlpShape::default(), Some(normalizer(3)), false), format).unwrap();
+        let written = || bytes(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3)), false), format).unwrap();
         assert_eq!(written(), written(), "{format}");
     }
 }
@@ -388,7 +388,8 @@ fn state_dict(file: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
 fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
     let spec = spec("Pendulum-v1").unwrap();
     let exploration = Exploration { squash: true, log_std: -0.5, ..Exploration::default() };
-    let shape = MlpShape { exploration, hidden_sizes: vec![6, 5], activation: Activation::Relu, ..MlpShape::default() };
+    let shape =
+        NetworkSpec { exploration, hidden_sizes: vec![6, 5], activation: Activation::Relu, ..NetworkSpec::default() };
     let agent = agent(&spec, &shape, Some(normalizer(3)), false);
     let file = bytes(&agent, Format::Safetensors).unwrap();
     let tensors = state_dict(&file);
@@ -450,7 +451,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
 
 #[test]
 fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
-    let names = |shape: MlpShape| -> Vec<(String, Vec<usize>)> {
+    let names = |shape: NetworkSpec| -> Vec<(String, Vec<usize>)> {
         let agent = agent(&spec("Pendulum-v1").unwrap(), &shape, None, false);
         let tensors = state_dict(&bytes(&agent, Format::Safetensors).unwrap());
         let networks = tensors.into_iter().filter(|(name, _)| !name.contains("action.") && !name.ends_with("bias"));
@@ -459,10 +460,10 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
     let listed = |list: &[(&str, [usize; 2])]| {
         list.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
-    let shape = MlpShape { hidden_sizes: vec![6], shared: true, critic: true, ..MlpShape::default() };
+    let shape = NetworkSpec { hidden_sizes: vec![6], shared: true, critic: true, ..NetworkSpec::default() };
     let exploration = Exploration { sde: Some(HeldNoise::default()), ..Exploration::default() };
     assert_eq!(
-        names(MlpShape { exploration, ..shape.clone() }),
+        names(NetworkSpec { exploration, ..shape.clone() }),
         listed(&[
             ("log_std", [6, 1]),
             ("policy.0.weight", [1, 6]),
@@ -472,7 +473,7 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
     );
     let exploration = Exploration { state_dependent: true, ..Exploration::default() };
     let recurrence = Some((CellKind::Lstm, 5));
-    let remembering: Vec<_> = names(MlpShape { exploration, recurrence, shared: false, ..shape })
+    let remembering: Vec<_> = names(NetworkSpec { exploration, recurrence, shared: false, ..shape })
         .into_iter()
         .filter(|(name, _)| !name.contains("bias_"))
         .collect();
@@ -495,12 +496,12 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
 fn what_does_not_belong_together_makes_no_agent() {
     let pendulum = spec("Pendulum-v1").unwrap();
     let squash =
-        MlpShape { exploration: Exploration { squash: true, ..Exploration::default() }, ..MlpShape::default() };
-    let made = |of: &EnvSpec, shape: &MlpShape, spec: EnvSpec, statistics| {
-        let policy = MlpActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
+        NetworkSpec { exploration: Exploration { squash: true, ..Exploration::default() }, ..NetworkSpec::default() };
+    let made = |of: &EnvSpec, shape: &NetworkSpec, spec: EnvSpec, statistics| {
+        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
         Agent::new(policy, spec, statistics, false).map(|_| ())
     };
-    let plain = MlpShape::default();
+    let plain = NetworkSpec::default();
     assert!(made(&pendulum, &plain, pendulum.clone(), Some(normalizer(3))).is_ok());
     assert!(matches!(
         made(&pendulum, &plain, pendulum.clone(), Some(normalizer(2))),
@@ -514,7 +515,7 @@ fn what_does_not_belong_together_makes_no_agent() {
 
 #[test]
 fn an_observation_that_is_none_is_refused() {
-    let agent = agent(&spec("Pendulum-v1").unwrap(), &MlpShape::default(), None, false);
+    let agent = agent(&spec("Pendulum-v1").unwrap(), &NetworkSpec::default(), None, false);
     let error = agent.decide(&[0.0, 0.0, 0.0, 1.0, f32::NAN, 0.0], &[], None).unwrap_err();
     assert!(matches!(error, Error::Observation { env: 1, index: 1, .. }), "{error}");
 }
