@@ -125,7 +125,7 @@ fn config() -> CheckedConfig {
 }
 
 /// The error of the second update. The second of two environments follows a script.
-fn second_update<P: Policy>(
+fn second_update<P: Policy<Observation = Observation>>(
     script: Script,
     build: impl FnOnce(Box<VecEnv<Script>>, &burn::tensor::Device) -> Result<Trainer<P>, Error>,
 ) -> Error {

@@ -183,7 +183,7 @@ impl Policy for Tally {
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let Sequences { mut memory, begins } = observation.sequences.expect("it remembers");
+        let Sequences { mut memory, begins } = observation.sequences.clone().expect("it remembers");
         let [sequences, steps] = begins.dims();
         let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
@@ -337,7 +337,7 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
 }
 
 /// The values that `policy` gives to a minibatch in training.
-fn look<P: Policy>(policy: &P, minibatch: &Batch) -> Vec<f64> {
+fn look<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
     values(policy.forward(minibatch.shown_to(policy)).values.unwrap())
 }
 

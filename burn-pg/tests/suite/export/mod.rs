@@ -187,7 +187,7 @@ fn assert_actions(
         Space::Discrete { n, .. } => vec![*n as usize],
         Space::MultiDiscrete { sizes } => sizes.iter().map(|&size| size as usize).collect(),
         Space::MultiBinary { n } => vec![1; *n as usize],
-        Space::Box { .. } => unreachable!(),
+        Space::Box { .. } | Space::Image { .. } | Space::Dict { .. } => unreachable!(),
     };
     let width: usize = sizes.iter().sum();
     let mut clear = 0;
