@@ -17,7 +17,7 @@ use crate::{
     loss::LossSpec,
     optim::{OptimiserSpec, Schedule},
     policy::{Activation, Exploration},
-    update::trust_region::TrustRegionSpec,
+    update::TrustRegionSpec,
 };
 
 pub use algo::Algo;
@@ -100,6 +100,9 @@ pub struct Config {
     /// `entropy` and `value`. (`trpo` takes `value` for its critic, and the rest for the step of its policy.) Default:
     /// none, that of the algorithm.
     pub loss: Vec<LossSpec>,
+    /// Price of a nat of divergence from the policy at the start of the run, taken out of the reward of each step; 0 or
+    /// more. Default 0.
+    pub kl_in_reward: f64,
     /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`,
     /// `damping`, `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
@@ -164,6 +167,7 @@ impl Default for Config {
             entropy_weight: 0.01.into(),
             value_weight: 0.5,
             loss: Vec::new(),
+            kl_in_reward: 0.0,
             trust_region: TrustRegionSpec::default(),
             learning_rate: Schedule::Linear { start: 2.5e-4, end: 0.0 },
             optimiser: OptimiserSpec::default(),

@@ -12,11 +12,8 @@ use crate::{
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
-    run::{
-        checkpoint::{CheckpointError, Misfit},
-        directory::RunDirError,
-    },
-    storage::weights::WeightsError,
+    run::{checkpoint::CheckpointError, directory::RunDirError},
+    storage::{Misfit, weights::WeightsError},
 };
 
 /// A number that belongs to a step of a rollout.

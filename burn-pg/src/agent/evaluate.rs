@@ -9,7 +9,7 @@ use crate::{
     device::readback::read,
     distribution::Distribution,
     policy::{HostWorkspace, Observation, Policy, Prediction},
-    source::{Recall, check_observations, streams},
+    source::{Recall, check_observations, observe, streams},
 };
 
 /// Steps after which an episode of an environment without a time limit is cut off.
@@ -85,7 +85,8 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
                 false => policy.act(observations, masks, &mut workspace),
             }
         } else {
-            let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, device);
+            let space = &envs.spec().observation_space;
+            let observation = observe(space, batch.observations.clone(), &batch.action_masks, device);
             let Prediction { distribution, memory, .. } = policy.forward(recall.attach(observation, &[]));
             recall.remember(memory);
             let [parameters] = read([distribution.parameters().flatten(0, 1)])?;

@@ -19,11 +19,12 @@ use crate::{
     plan::parameters,
     policy::{ActorCritic, HostWorkspace, Kind, Observation, Policy, Prediction, Sequences},
     run::{
-        checkpoint::{Checkpoint, Misfit, POLICY},
+        checkpoint::{Checkpoint, POLICY},
         directory::RunDir,
     },
     source::check_observations,
     storage::{
+        Misfit,
         tensors::{self, Tensors, TensorsError},
         weights::{self, WeightsError},
     },
@@ -243,7 +244,7 @@ impl Agent {
             let begins = Tensor::from_data(TensorData::new(vec![memory.is_none(); batch], [batch, 1]), &device);
             let memory = memory.map_or_else(|| vec![0.0; batch * len], <[f32]>::to_vec);
             let memory = Tensor::from_data(TensorData::new(memory, [batch, len]), &device);
-            observation = observation.with_sequences(Sequences { memory, begins });
+            observation = observation.with_sequences(Sequences { memory, begins, burn_in: None });
         }
         self.policy.forward(observation)
     }

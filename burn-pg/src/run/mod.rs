@@ -2,8 +2,11 @@
 
 pub mod checkpoint;
 pub mod directory;
+mod faults;
 mod metrics;
+mod resume;
 mod trainer;
+mod training;
 
 pub use metrics::{Observer, UpdateStats, explained_variance};
 pub use trainer::{Parts, Trainer};

@@ -1,11 +1,8 @@
 //! Rollouts of some of the environments, with a policy on the host: nothing waits for the others.
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use burn_pg_envs::{ActionBuffer, EnvBlock, EnvSpec};
+use burn_pg_envs::{EnvBlock, EnvSpec};
 
 use super::finite::check_row;
 use crate::{
@@ -66,7 +63,7 @@ pub(super) struct Run<'a, D> {
 impl BlockRecord {
     pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         Self {
-            rollout: Rollout::new(num_envs, ActionBuffer::new(&spec.action_space)),
+            rollout: Rollout::of_spec(num_envs, spec),
             ended: Vec::new(),
             final_observations: Vec::new(),
             env_time: Duration::ZERO,
@@ -138,7 +135,7 @@ impl<D: Distribution> Run<'_, D> {
         for (row, observation) in view.observations.chunks_exact(width).enumerate() {
             check_row(observation, first + row, env_steps)?;
         }
-        rollout.observations.extend_from_slice(view.observations);
+        rollout.observations.extend(view.observations);
         rollout.action_masks.extend_from_slice(view.action_masks);
         rollout.begins.extend_from_slice(begins);
         let Rollout { actions, log_probs, .. } = rollout;
@@ -204,35 +201,24 @@ pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Ended> {
     ended.into_iter().map(|(_, ended)| ended).collect()
 }
 
-/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of `whole`,
-/// but for values, validity and history. Calls `ended` for each episode that has ended, in the order of their rows in the
-/// whole, with that row and, if it was cut off, its final observation.
+/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of
+/// `whole`. Calls `ended` for each episode that has ended, in the order of their rows in the whole, with that row and, if it
+/// was cut off, its final observation.
 pub(super) fn join(
     blocks: &[BlockRecord],
     whole: &mut Rollout,
     observation_len: usize,
     mut ended: impl FnMut(Ended, Option<&[f32]>),
 ) {
-    /// The part that one step of a block has of a column.
-    fn part(column: usize, len: usize, step: usize) -> Range<usize> {
-        let width = column.checked_div(len).unwrap_or(0);
-        step * width..(step + 1) * width
-    }
     let num_envs = whole.num_envs;
+    let Some(first_block) = blocks.first() else { return };
+    whole.reserve_as(&first_block.rollout, first_block.steps * num_envs);
     let mut cursors = vec![(0, 0); blocks.len()];
-    for step in 0..blocks.first().map_or(0, |block| block.steps) {
+    for step in 0..first_block.steps {
         let mut first = 0;
         for (block, (next_ended, next_final)) in blocks.iter().zip(&mut cursors) {
-            let BlockRecord { rollout, steps, .. } = block;
-            macro_rules! append {
-                ($($column:ident),*) => {
-                    $(whole.$column.extend_from_slice(&rollout.$column[part(rollout.$column.len(), *steps, step)]);)*
-                };
-            }
-            append!(observations, action_masks, log_probs, rewards, terminated, truncated, valid, begins);
-            let numbers = rollout.actions.len();
-            whole.actions.extend_from(&rollout.actions, part(numbers, *steps, step));
-            let rows = part(rollout.len(), *steps, step);
+            let rows = step * block.rollout.num_envs..(step + 1) * block.rollout.num_envs;
+            whole.append_rows(&block.rollout, rows.clone());
             while let Some(&one) = block.ended.get(*next_ended).filter(|one| one.row < rows.end) {
                 *next_ended += 1;
                 let observation = one.truncated.then(|| {
@@ -242,7 +228,7 @@ pub(super) fn join(
                 });
                 ended(Ended { row: step * num_envs + first + one.row - rows.start, ..one }, observation);
             }
-            first += rollout.num_envs;
+            first += block.rollout.num_envs;
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     source::{
         Rollout, RolloutLength,
         host::finite::{check_observations, check_row},
+        observe,
     },
 };
 
@@ -56,7 +57,8 @@ impl Collector {
         let observations = &batch.observations;
         check_observations(observations, num_envs, self.env_steps)?;
         let recall = self.recall.as_mut().expect("it was made before the first step");
-        let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let space = &self.envs.spec().observation_space;
+        let observation = observe(space, observations.clone(), &batch.action_masks, &self.device);
         let prediction = policy.forward(recall.attach(observation, &[]));
         let Prediction { distribution, values, memory } = prediction;
         let step = self.rollout.begins.len() / num_envs;
@@ -69,7 +71,7 @@ impl Collector {
         self.rollout.begins.extend_from_slice(recall.begins());
         recall.remember(memory);
         let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
-        self.rollout.observations.extend_from_slice(observations);
+        self.rollout.observations.extend(observations);
         self.rollout.action_masks.extend_from_slice(&batch.action_masks);
         self.rollout.values.extend_from_slice(&values);
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
