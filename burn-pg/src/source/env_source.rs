@@ -2,7 +2,7 @@
 
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{Batch, CollectContext, Collector, Experience, Reference, Rollout, Source, batch::Order};
+use super::{Batch, CollectContext, Collector, Episode, Experience, Reference, Rollout, Source, batch::Order};
 use crate::{
     Error,
     advantage::{AdvantageEstimator, Targets},
@@ -97,6 +97,10 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
 
     fn episodes(&self) -> &EpisodeStats {
         self.collector.episodes()
+    }
+
+    fn ended_episodes(&self) -> &[Episode] {
+        self.collector.ended_episodes()
     }
 
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
