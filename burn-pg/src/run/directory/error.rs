@@ -56,6 +56,14 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Its `environment.json` is not the specification of an environment.
+    #[error("{} is not the specification of an environment: {reason}", .path.display())]
+    Environment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Its `config.toml` holds a setting that is refused.
     #[error("{} cannot be used", .path.display())]
     Config {
