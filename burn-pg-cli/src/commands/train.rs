@@ -7,8 +7,7 @@ use std::{fmt, path::PathBuf, time::Instant};
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
-    algorithm::{configured, evaluation_envs},
-    burn::module::Module,
+    algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
@@ -237,7 +236,6 @@ impl Run {
             let saved_at = Instant::now();
             let session = Session {
                 config: &config,
-                device: &device.device,
                 dir: &dir,
                 metrics,
                 interrupt,
@@ -247,9 +245,7 @@ impl Run {
             };
             let trainer = session.train(trainer)?;
             let finish = || {
-                let normalizer = trainer.observation_normalizer().cloned();
-                let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
-                let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
+                let evaluation = evaluate(&trainer.agent()?, fresh_envs, config.seed, false)?;
                 let outcome = Outcome { config, device, trainer, dir: dir.clone(), evaluation };
                 outcome.dir.write_summary(&outcome.summary())?;
                 Ok(outcome)

@@ -9,16 +9,12 @@ use std::{
 use anyhow::{Error, Result};
 use burn_pg::{
     CheckedConfig, Trainer, UpdateStats,
-    algorithm::evaluation_envs,
-    burn::{module::Module, tensor::Device},
-    envs::make,
     evaluate,
     policy::ActorCritic,
     run::{
         checkpoint::Best,
         directory::{MetricsFile, RunDir},
     },
-    storage::weights,
 };
 
 use crate::{failure::Failure, interrupt::Interrupt, progress::Progress};
@@ -26,7 +22,6 @@ use crate::{failure::Failure, interrupt::Interrupt, progress::Progress};
 /// What a run is trained with.
 pub struct Session<'a> {
     pub config: &'a CheckedConfig,
-    pub device: &'a Device,
     pub dir: &'a RunDir,
     pub metrics: MetricsFile,
     pub interrupt: Interrupt,
@@ -114,9 +109,8 @@ impl Session<'_> {
     fn note_how_good(&self, trainer: &Trainer<ActorCritic>) -> Result<()> {
         let episodes = self.config.checkpoint.eval_episodes;
         if episodes > 0 && self.saved > 0 {
-            let normalizer = trainer.observation_normalizer().cloned();
-            let envs = evaluation_envs(make(&self.config.env, episodes)?, self.config, normalizer)?;
-            let evaluation = evaluate(&trainer.policy().valid(), envs, self.config.seed, false, self.device)?;
+            let agent = trainer.agent()?;
+            let evaluation = evaluate(&agent, agent.make_envs(episodes)?, self.config.seed, false)?;
             self.dir.checkpoints().note(Best { update: self.saved, return_mean: evaluation.return_mean() })?;
         }
         Ok(())
@@ -182,13 +176,9 @@ fn escaped(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }
 
-/// Keeps the policy, and what it needs to see as it saw in training.
+/// Saves the policy with all that belongs to it.
 fn save_policy(trainer: &Trainer<ActorCritic>, dir: &RunDir) -> Result<()> {
-    // In this order: where there is a policy, there is all that belongs to it.
-    if let Some(normalizer) = trainer.observation_normalizer() {
-        dir.write_normalizer(normalizer)?;
-    }
-    Ok(weights::save(&trainer.policy().valid(), &dir.policy_path())?)
+    Ok(trainer.agent()?.save(dir)?)
 }
 
 #[cfg(test)]
