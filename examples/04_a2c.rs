@@ -19,7 +19,8 @@ use burn_pg::{
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
     optim::{RmsProp, RmsPropSpec, Schedule},
     policy::{ActorCritic, NetworkSpec},
-    source::{Collector, RolloutLength},
+    source::{Collector, EnvSource, RolloutLength},
+    update::Epochs,
 };
 
 fn main() -> Result<(), Error> {
@@ -32,8 +33,7 @@ fn main() -> Result<(), Error> {
 /// # Errors
 /// If the device cannot be had, or training fails.
 pub fn train() -> Result<f64, Error> {
-    // Of the configuration, the loop reads the seed, the sizes of run and rollout, and the number of passes: a single one,
-    // since the plain policy gradient is that of the policy which acted.
+    // Of the configuration, the loop reads how long to train; the parts below say the rest themselves.
     let config = Config {
         algo: Algo::A2c,
         total_steps: 100_000,
@@ -49,15 +49,14 @@ pub fn train() -> Result<f64, Error> {
     let rng = &mut EnvRng::new(config.seed);
     let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), rng, &device.clone().autodiff())?;
 
-    let parts = Parts {
-        // Sample: a few steps of each environment.
-        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?,
-        // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic
-        // had expected.
-        estimator: Box::new(RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues }),
-        // Climb.
+    // Sample: a few steps of each environment.
+    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
+    // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic had
+    // expected.
+    let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
+    // Climb: one step on all samples.
+    let update = Epochs {
         learner: Learner {
-            policy,
             objective: Objective::new()
                 .with(1.0, PolicyGradient)
                 .with(0.5, Value { clip: ValueClip::Off })
@@ -67,11 +66,14 @@ pub fn train() -> Result<f64, Error> {
             normalize_advantages: false,
             micro_batch_size: None,
         },
-        reference: None,
-        trust_region: None,
         learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
+        num_epochs: 1,
+        num_minibatches: 1,
+        target_kl: f64::INFINITY,
+        shuffle: rng.clone(),
     };
 
+    let parts = Parts { policy, source: EnvSource::new(collector, Box::new(estimator)), update: Box::new(update) };
     let mut trainer = Trainer::new(parts, &config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         if stats.update.is_multiple_of(20) {

@@ -121,6 +121,12 @@ impl<'a> LossContext<'a> {
         Self { mass, ..self }
     }
 
+    /// The same samples, collected when this share of training was over, 0 to 1.
+    #[must_use]
+    pub fn with_progress(self, progress: f64) -> Self {
+        Self { progress, ..self }
+    }
+
     /// A part, if it is there. Shape `[M]`.
     #[must_use]
     pub fn get(&self, part: ContextPart) -> Option<Tensor<1>> {

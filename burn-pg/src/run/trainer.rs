@@ -126,9 +126,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         self.normalizer.as_ref()
     }
 
-    /// Statistics of the episodes that have ended so far; none if the source has no episodes.
+    /// Statistics of the episodes that have ended so far.
     #[must_use]
-    pub fn episodes(&self) -> Option<&EpisodeStats> {
+    pub fn episodes(&self) -> &EpisodeStats {
         self.parts.source.episodes()
     }
 
@@ -141,10 +141,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
 
     /// Have the last 100 episodes brought the return that was asked for?
     fn reaches_target(&self) -> bool {
-        let Some(episodes) = self.episodes() else { return false };
-        let reached =
-            self.config.target_return.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target);
-        episodes.count() >= 100 && reached
+        let (episodes, target) = (self.episodes(), self.config.target_return);
+        episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }
 
     /// One update: the policy acts, and is improved with what it did. (The time fields of the result are 0.)
@@ -180,9 +178,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             update,
             env_steps: source.env_steps(),
             faults: self.faults,
-            episodes: episodes.map_or(0, EpisodeStats::count),
-            episode_return_mean: episodes.and_then(EpisodeStats::return_mean),
-            episode_length_mean: episodes.and_then(EpisodeStats::length_mean),
+            episodes: episodes.count(),
+            episode_return_mean: episodes.return_mean(),
+            episode_length_mean: episodes.length_mean(),
             learning_rate,
             epochs,
             explained_variance,

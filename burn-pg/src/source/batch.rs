@@ -70,7 +70,7 @@ impl Order {
     /// A copy of the actions on a device.
     pub fn actions(&self, rollout: &Rollout, device: &Device) -> ActionTensor {
         let total = rollout.len();
-        rollout.actions.clone().upload(self.rows.as_deref(), total, device).expect("a rollout has actions")
+        rollout.actions.clone().upload(self.rows.as_deref(), total, device)
     }
 
     /// Puts numbers of the batch back where their rows are in the rollout.
@@ -92,7 +92,7 @@ impl<O: Rows> Batch<O> {
     /// Number of samples, B.
     #[must_use]
     pub fn num_rows(&self) -> usize {
-        self.log_probs.as_ref().map_or(0, |log_probs| log_probs.dims()[0])
+        self.log_probs.dims()[0]
     }
 
     /// Number of samples to learn from.
@@ -154,14 +154,14 @@ impl<O: Rows> Batch<O> {
         let Prediction { distribution, values, .. } = prediction;
         let distribution = Rc::new(distribution);
         let (of_actions, entropies) = (distribution.clone(), distribution);
-        let log_probs = move || of_actions.log_prob(self.actions.as_ref().expect("samples have actions"));
+        let log_probs = move || of_actions.log_prob(&self.actions);
         let context = LossContext::new(self.len() as f64, self.progress)
             .with(ContextPart::LogProbs, log_probs)
             .with(ContextPart::Entropies, move || entropies.entropy())
             .of_rows(self.valid_rows());
         let parts = [
             (ContextPart::Values, values.as_ref()),
-            (ContextPart::OldLogProbs, self.log_probs.as_ref()),
+            (ContextPart::OldLogProbs, Some(&self.log_probs)),
             (ContextPart::OldValues, self.values.as_ref()),
             (ContextPart::Advantages, self.advantages.as_ref()),
             (ContextPart::Returns, self.returns.as_ref()),
@@ -175,7 +175,7 @@ impl<O: Rows> Batch<O> {
     }
 
     fn device(&self) -> Device {
-        self.log_probs.as_ref().expect("samples have log-probabilities").device()
+        self.log_probs.device()
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
 /// Writes the structs and what is done to all of their columns.
 macro_rules! columns {
     (
-        uploaded { $($(#[$uploaded_doc:meta])* $uploaded:ident: $on_host:ty => $on_device:ty,)* }
+        required { $($(#[$required_doc:meta])* $required:ident: $from:ty => $to:ty,)* }
+        optional { $($(#[$optional_doc:meta])* $optional:ident: $on_host:ty => $on_device:ty,)* }
         host { $($(#[$host_doc:meta])* $host:ident: $kind:ty,)* }
     ) => {
         /// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
@@ -27,7 +28,8 @@ macro_rules! columns {
             pub num_envs: usize,
             /// What belongs to it if the policy is recurrent.
             pub history: Option<History>,
-            $($(#[$uploaded_doc])* pub $uploaded: $on_host,)*
+            $($(#[$required_doc])* pub $required: $from,)*
+            $($(#[$optional_doc])* pub $optional: $on_host,)*
             $($(#[$host_doc])* pub $host: $kind,)*
         }
 
@@ -38,7 +40,8 @@ macro_rules! columns {
                 Self {
                     num_envs,
                     history: None,
-                    $($uploaded: Default::default(),)*
+                    $($required: Default::default(),)*
+                    $($optional: Default::default(),)*
                     $($host: Default::default(),)*
                 }
                 .with_kinds(observations, actions)
@@ -46,25 +49,30 @@ macro_rules! columns {
 
             /// Empties every column. Their memory is kept.
             pub(super) fn clear_columns(&mut self) {
-                $(self.$uploaded.clear();)*
+                $(self.$required.clear();)*
+                $(self.$optional.clear();)*
                 $(self.$host.clear();)*
             }
 
             /// Makes room for so many rows in the columns that `like` has.
             pub(super) fn reserve_as(&mut self, like: &Self, rows: usize) {
-                $(self.$uploaded.reserve_as(&like.$uploaded, rows, like.len());)*
+                $(self.$required.reserve_as(&like.$required, rows, like.len());)*
+                $(self.$optional.reserve_as(&like.$optional, rows, like.len());)*
                 $(self.$host.reserve_as(&like.$host, rows, like.len());)*
             }
 
             /// Appends the rows `rows` of every column of another rollout.
             pub(super) fn append_rows(&mut self, from: &Self, rows: Range<usize>) {
-                $(Column::append(&mut self.$uploaded, &from.$uploaded, rows.clone(), from.len());)*
+                $(Column::append(&mut self.$required, &from.$required, rows.clone(), from.len());)*
+                $(Column::append(&mut self.$optional, &from.$optional, rows.clone(), from.len());)*
                 $(Column::append(&mut self.$host, &from.$host, rows.clone(), from.len());)*
             }
 
             /// Bytes that a row takes in all columns that there are.
             pub(crate) fn row_bytes(&self) -> usize {
-                0 $(+ Column::row_bytes(&self.$uploaded, self.len()))* $(+ Column::row_bytes(&self.$host, self.len()))*
+                0 $(+ Column::row_bytes(&self.$required, self.len()))*
+                    $(+ Column::row_bytes(&self.$optional, self.len()))*
+                    $(+ Column::row_bytes(&self.$host, self.len()))*
             }
 
             /// Moves the columns to be learnt from to a device: all rows, or those that `rows` names, in that order.
@@ -78,7 +86,8 @@ macro_rules! columns {
                 let total = self.len();
                 Batch {
                     observations,
-                    $($uploaded: self.$uploaded.upload(rows, total, device),)*
+                    $($required: self.$required.upload(rows, total, device),)*
+                    $($optional: (!self.$optional.is_empty()).then(|| self.$optional.upload(rows, total, device)),)*
                     progress: 0.0,
                     valid: None,
                     origins: Origins::Unknown,
@@ -101,7 +110,8 @@ macro_rules! columns {
         pub struct Batch<O = Observation> {
             /// Observations.
             pub observations: O,
-            $($(#[$uploaded_doc])* pub $uploaded: $on_device,)*
+            $($(#[$required_doc])* pub $required: $to,)*
+            $($(#[$optional_doc])* pub $optional: Option<$on_device>,)*
             /// Share of training that was over when they were collected, 0 to 1.
             pub progress: f64,
             /// Samples to learn from, if not all of them are. Length B.
@@ -111,24 +121,25 @@ macro_rules! columns {
         }
 
         impl<O: Rows> Batch<O> {
-            /// A batch with these columns, and no others.
+            /// A batch with the columns that every batch has.
             #[must_use]
-            pub fn new(observations: O, actions: ActionTensor, log_probs: Tensor<1>) -> Self {
-                let absent = Batch {
+            pub fn new(observations: O, $($required: $to),*) -> Self {
+                Self {
                     observations,
-                    $($uploaded: None,)*
+                    $($required,)*
+                    $($optional: None,)*
                     progress: 0.0,
                     valid: None,
                     origins: Origins::Unknown,
-                };
-                Batch { actions: Some(actions), log_probs: Some(log_probs), ..absent }
+                }
             }
 
             /// The rows that `indices` names, in that order, of every column.
             pub(super) fn select_columns(&self, indices: &Tensor<1, Int>) -> Self {
                 Self {
                     observations: self.observations.select_rows(indices),
-                    $($uploaded: self.$uploaded.select_rows(indices),)*
+                    $($required: self.$required.select_rows(indices),)*
+                    $($optional: self.$optional.select_rows(indices),)*
                     progress: self.progress,
                     valid: None,
                     origins: Origins::Unknown,
@@ -139,7 +150,8 @@ macro_rules! columns {
             pub(super) fn narrow_columns(&self, start: usize, length: usize) -> Self {
                 Self {
                     observations: self.observations.narrow_rows(start, length),
-                    $($uploaded: self.$uploaded.narrow_rows(start, length),)*
+                    $($required: self.$required.narrow_rows(start, length),)*
+                    $($optional: self.$optional.narrow_rows(start, length),)*
                     progress: self.progress,
                     valid: None,
                     origins: Origins::Unknown,
@@ -150,21 +162,23 @@ macro_rules! columns {
 }
 
 columns! {
-    uploaded {
+    required {
         /// Actions taken. One a row.
-        actions: ActionBuffer => Option<ActionTensor>,
+        actions: ActionBuffer => ActionTensor,
         /// Log-probabilities of the actions under the policy that took them. One a row.
-        log_probs: Vec<f32> => Option<Tensor<1>>,
+        log_probs: Vec<f32> => Tensor<1>,
+    }
+    optional {
         /// Values of the observations when the actions were taken. One a row; none without a critic.
-        values: Vec<f32> => Option<Tensor<1>>,
+        values: Vec<f32> => Tensor<1>,
         /// Log-probabilities of the actions under a policy that is not trained. One a row; none without a reference.
-        reference_log_probs: Vec<f32> => Option<Tensor<1>>,
+        reference_log_probs: Vec<f32> => Tensor<1>,
         /// Advantages. One a row; none before they are estimated.
-        advantages: Vec<f32> => Option<Tensor<1>>,
+        advantages: Vec<f32> => Tensor<1>,
         /// Returns. One a row; none before they are estimated.
-        returns: Vec<f32> => Option<Tensor<1>>,
+        returns: Vec<f32> => Tensor<1>,
         /// What each row counts with in the loss: an importance weight, say. One a row; none if all count alike.
-        weights: Vec<f32> => Option<Tensor<1>>,
+        weights: Vec<f32> => Tensor<1>,
     }
     host {
         /// Observations acted on. One a row.
@@ -201,7 +215,7 @@ trait Column {
 
 /// A column that can be moved to a device.
 pub(super) trait Upload<T> {
-    /// All rows, of which there are `of`, or those that `rows` names; nothing if the column is empty.
+    /// All rows, of which there are `of`, or those that `rows` names.
     fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> T;
 }
 
@@ -260,34 +274,22 @@ impl Column for Observations {
     }
 }
 
-impl Upload<Option<Tensor<1>>> for Vec<f32> {
-    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> Option<Tensor<1>> {
-        if self.is_empty() {
-            return None;
-        }
+impl Upload<Tensor<1>> for Vec<f32> {
+    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> Tensor<1> {
         let values = picked(self, of, rows);
         let len = values.len();
-        Some(Tensor::from_data(TensorData::new(values, [len]), device))
+        Tensor::from_data(TensorData::new(values, [len]), device)
     }
 }
 
-impl Upload<Option<ActionTensor>> for ActionBuffer {
-    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> Option<ActionTensor> {
-        if self.is_empty() {
-            return None;
-        }
+impl Upload<ActionTensor> for ActionBuffer {
+    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> ActionTensor {
+        let Some(rows) = rows else { return ActionTensor::upload(self, of, device) };
         let width = self.len() / of;
-        Some(match rows {
-            None => ActionTensor::upload(self, of, device),
-            Some(rows) => {
-                let mut picked = self.clone();
-                picked.clear();
-                for row in rows {
-                    picked.extend_from(self, row * width..(row + 1) * width);
-                }
-                ActionTensor::upload(&picked, rows.len(), device)
-            }
-        })
+        let mut picked = self.clone();
+        picked.clear();
+        rows.iter().for_each(|row| picked.extend_from(self, row * width..(row + 1) * width));
+        ActionTensor::upload(&picked, rows.len(), device)
     }
 }
 

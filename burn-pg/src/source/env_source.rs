@@ -103,8 +103,8 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         self.collector.spec().id.clone()
     }
 
-    fn episodes(&self) -> Option<&EpisodeStats> {
-        Some(self.collector.episodes())
+    fn episodes(&self) -> &EpisodeStats {
+        self.collector.episodes()
     }
 
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {

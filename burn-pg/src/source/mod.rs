@@ -14,6 +14,8 @@ mod rollout;
 mod samples;
 pub(crate) mod streams;
 
+use std::sync::LazyLock;
+
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
@@ -64,8 +66,9 @@ pub trait Source<P: Policy>: Send {
     fn name(&self) -> String;
 
     /// Statistics of the episodes that have ended so far. Default: none.
-    fn episodes(&self) -> Option<&EpisodeStats> {
-        None
+    fn episodes(&self) -> &EpisodeStats {
+        static NONE: LazyLock<EpisodeStats> = LazyLock::new(EpisodeStats::default);
+        &NONE
     }
 
     /// What observations are normalised with, if they are.

@@ -15,10 +15,10 @@ use burn_pg::{
     distribution::{Categorical, DistributionError},
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
-    loss::{ContextPart, LossContext, LossTerm, TermOutput},
+    loss::{ContextPart, LossContext, LossTerm, PerSample},
     optim::flatten_parameters,
     policy::{Observation, Policy, Prediction},
-    source::Rollout,
+    source::{Observations, Rollout},
 };
 use serde::Deserialize;
 
@@ -221,9 +221,8 @@ impl LossTerm for Root {
         "root"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let loss = context.values.clone().unwrap().abs().sqrt().mean();
-        TermOutput { loss, metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.values().abs().sqrt())
     }
 
     fn needs(&self) -> &'static [ContextPart] {
@@ -250,9 +249,8 @@ impl LossTerm for LogRoot {
         "log_root"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let loss = context.entropies.clone().sub_scalar(std::f32::consts::LN_2).abs().sqrt().mean();
-        TermOutput { loss, metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.entropies().sub_scalar(std::f32::consts::LN_2).abs().sqrt())
     }
 }
 
@@ -296,7 +294,7 @@ fn rollout() -> Rollout {
         rewards: numbers,
         terminated: flags.clone(),
         truncated: flags,
-        ..Rollout::new(3, ActionBuffer::Discrete(vec![0; 6]))
+        ..Rollout::new(3, Observations::default(), ActionBuffer::Discrete(vec![0; 6]))
     }
 }
 
@@ -404,7 +402,7 @@ fn recorded_minibatches_that_spoil_the_weights_are_refused() {
             let advantages: Vec<f64> = batch.advantages.iter().map(|number| number.0).collect();
             let row = advantages.iter().position(|advantage| !advantage.is_finite()).unwrap();
             // A step of so many environments.
-            let rollout = Rollout::new(advantages.len(), ActionBuffer::Discrete(Vec::new()));
+            let rollout = Rollout::new(advantages.len(), Observations::default(), ActionBuffer::Discrete(Vec::new()));
             let error = rollout.check_targets(&Targets { advantages, returns: Vec::new() }, 1).unwrap_err();
             let told =
                 matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);

@@ -23,6 +23,7 @@ use crate::{
     categorical::{ABOUT_ONE, assert_near_within},
     golden::Number,
     precision::{Precision, values},
+    pupil::shuffled,
 };
 
 fn device() -> Device {
@@ -188,7 +189,8 @@ fn masks_of_components_reach_the_minibatches() {
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 4.0_f32.ln()).abs() < 0.1));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
-    for minibatch in Batch::new(rollout, &targets, &device()).shuffled(rng).minibatches(64) {
+    rollout.set_targets(&targets);
+    for minibatch in shuffled(&Batch::upload(rollout, &device()), rng).minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");

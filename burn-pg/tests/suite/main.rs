@@ -35,6 +35,7 @@ mod pg_a2c_loss;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod pupil;
 mod recorded_minibatch;
 mod recorded_update;
 mod recurrent;

@@ -419,7 +419,7 @@ fn matrices(rollout: &Rollout, env: usize, interval: usize) -> Vec<[f32; 3]> {
     let one = |rows: &[usize]| {
         let mut matrix = [None; 3];
         for &row in rows {
-            let feature = rollout.observations[3 * row..3 * row + 3].iter().position(|&o| o == 1.0).unwrap();
+            let feature = rollout.observations.flat()[3 * row..3 * row + 3].iter().position(|&o| o == 1.0).unwrap();
             assert_eq!(*matrix[feature].get_or_insert(actions[row]), actions[row], "row {row}");
         }
         matrix.map(Option::unwrap)
@@ -471,7 +471,7 @@ fn the_first_ratio_is_one_for_perceptrons() {
         let policy = ActorCritic::new(&Basis::spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
         let mut collector = basis(4);
         let rollout = collector.collect(&policy).unwrap();
-        let observations = Observation::upload(rollout.observations.clone(), &[], rollout.len(), &flex());
+        let observations = Observation::upload(rollout.observations.flat().into_owned(), &[], rollout.len(), &flex());
         let actions = ActionTensor::upload(&rollout.actions, rollout.len(), &flex());
         let distribution = policy.forward(observations).distribution;
         match (&distribution, squash) {

@@ -28,6 +28,7 @@ use crate::{
     source::Environment,
     storage::{
         Misfit,
+        durable::refuse_other_than_file,
         tensors::{self, Tensors},
     },
 };
@@ -145,7 +146,9 @@ impl Checkpoint {
     /// [`CheckpointError`]: it cannot be read, is damaged, or is of another version. Whether it fits a run is found out by
     /// [`Trainer::restore`](crate::Trainer::restore).
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let [tensors, state, source, update, config] = folder::read(path, Self::FILES)?;
+        let files = folder::read(path, Self::FILES);
+        let [tensors, state, source, update, config] =
+            files.map_err(|error| of_earlier_schema(path).unwrap_or(error))?;
         Self::from_files(path, [&tensors, &state, &source, &update, &config])
     }
 
@@ -179,6 +182,16 @@ impl Checkpoint {
 pub(crate) const POLICY: &str = "policy";
 pub(crate) const UPDATE: &str = "update";
 pub(crate) const SOURCE: &str = "source";
+
+/// The error for a folder of a schema that had fewer files, if it is one.
+fn of_earlier_schema(path: &Path) -> Option<CheckpointError> {
+    if path.join(OF_SOURCE).exists() {
+        return None;
+    }
+    refuse_other_than_file(&path.join(STATE)).ok()?;
+    let Header { schema, version } = serde_json::from_slice(&std::fs::read(path.join(STATE)).ok()?).ok()?;
+    (schema < SCHEMA).then(|| CheckpointError::Older { path: path.into(), schema, version })
+}
 
 /// Settings, and what a run remembers besides tensors.
 fn parse(path: &Path, state: &[u8], config: &[u8]) -> Result<(Config, RunState), CheckpointError> {
