@@ -6,10 +6,10 @@
 
 use std::{env, ffi::OsStr, process::Command};
 
-use burn::{module::Module, tensor::Device};
+use burn::tensor::Device;
 use burn_pg::{
     CheckedConfig, Config, MemoryPlan,
-    algorithm::{configured, evaluation_envs},
+    algorithm::configured,
     envs, evaluate,
 };
 use rayon::ThreadPoolBuilder;
@@ -81,9 +81,7 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
                 trainer.checkpoint().unwrap().write(folder.as_ref()).unwrap();
             }
             if let Some(fresh) = fresh {
-                let normalizer = trainer.observation_normalizer().cloned();
-                let fresh = evaluation_envs(fresh, config, normalizer).unwrap();
-                evaluate(&trainer.policy().valid(), fresh, 0, false, device).unwrap();
+                evaluate(&trainer.agent().unwrap(), fresh, 0, false).unwrap();
             }
         })
     });

@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let evaluation = evaluate(&agent, envs, seed, args.stochastic).map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
-            "env": config.env,
+            "env": agent.spec().id,
             "algo": config.algo,
             "device": device.backend,
             "seed": seed,
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         print_line(format_args!(
             "{}: mean return {:.1}, standard deviation {:.1}, mean length {:.1}, {} episodes",
-            config.env,
+            agent.spec().id,
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.length_mean(),
