@@ -10,6 +10,8 @@ mod plan;
 mod resume;
 #[path = "cli/run_folder.rs"]
 mod run_folder;
+#[path = "cli/unregistered.rs"]
+mod unregistered;
 
 use std::{
     collections::BTreeMap,

@@ -124,8 +124,12 @@ impl RunDir {
     /// Reads the specification of the environment.
     ///
     /// # Errors
-    /// [`RunDirError::Read`] or [`RunDirError::Environment`].
+    /// [`RunDirError::NoEnvironment`], [`RunDirError::Read`] or [`RunDirError::Environment`].
     pub fn environment(&self) -> Result<Environment, RunDirError> {
+        let path = self.path.join(ENVIRONMENT);
+        if !path.exists() {
+            return Err(RunDirError::NoEnvironment { path });
+        }
         self.read_json(ENVIRONMENT, |path, reason| RunDirError::Environment { path, reason })
     }
 

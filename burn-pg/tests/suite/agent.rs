@@ -295,13 +295,13 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
     assert!(matches!(error, Error::Weights(_)), "{error}");
     fs::remove_file(&path).unwrap();
     let error = Agent::open(&dir, &flex()).unwrap_err();
-    assert!(matches!(error, Error::RunDir(RunDirError::Read { path: named, .. }) if named == path));
+    assert!(matches!(error, Error::RunDir(RunDirError::NoEnvironment { path: named }) if named == path));
 }
 
 #[test]
 fn a_player_carries_the_recurrent_state_as_decisions_do() {
     let recurrence = Recurrence::Gru(Memory { size: 4, ..Memory::default() });
-    let config = Config { recurrence, num_envs: 2, total_steps: 1024, ..Config::default() }.validate().unwrap();
+    let config = Config { recurrence, num_envs: 2, num_minibatches: 1, total_steps: 1024, ..Config::default() }.validate().unwrap();
     let agent = ppo(&config, &flex()).unwrap().agent().unwrap();
     let rows = [0.5, -0.5, 0.1, 0.2, -1.0, 2.0, 0.3, 0.0];
     let first = agent.decide(&rows, &[], None).unwrap();
