@@ -39,11 +39,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Weights`] if a file cannot be written.
     pub fn save(&self, dir: &RunDir) -> Result<(), Error> {
-        dir.write_environment(&self.environment())?;
-        if let Some(normalizer) = self.normalizer() {
-            dir.write_normalizer(normalizer)?;
-        }
-        Ok(weights::save(self.policy(), &dir.policy_path())?)
+        save(dir, Some(&self.environment()), self.normalizer(), self.policy())
     }
 
     /// The agent in a run directory, for a network of your own: `blank` makes one of the same shape, whose weights are
@@ -97,6 +93,22 @@ impl Agent {
             Ok(ActorCritic::blank(&environment.spec, &config.network(), device)?)
         })
     }
+}
+
+/// Writes a policy into a run directory, after all that belongs to it.
+pub(super) fn save<P: Policy>(
+    dir: &RunDir,
+    environment: Option<&Environment>,
+    normalizer: Option<&ObservationNormalizer>,
+    policy: &P,
+) -> Result<(), Error> {
+    if let Some(environment) = environment {
+        dir.write_environment(environment)?;
+    }
+    if let Some(normalizer) = normalizer {
+        dir.write_normalizer(normalizer)?;
+    }
+    Ok(weights::save(policy, &dir.policy_path())?)
 }
 
 /// Refuses a configuration that asks for other networks than those saved, before they are made: it may ask for any size.

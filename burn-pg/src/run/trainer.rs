@@ -14,7 +14,7 @@ use crate::{
         threads::{in_pool, with_threads_awake},
     },
     policy::Policy,
-    source::{CollectContext, EnvSource, Experience, Source},
+    source::{CollectContext, EnvSource, Episode, Experience, Source},
     update::{Improved, Update, UpdateContext},
 };
 
@@ -130,6 +130,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
         self.parts.source.episodes()
+    }
+
+    /// The episodes that ended in the last update.
+    #[must_use]
+    pub fn ended_episodes(&self) -> &[Episode] {
+        self.parts.source.ended_episodes()
     }
 
     /// Is there nothing left to do: is the configured number of steps or the configured return reached?

@@ -39,9 +39,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// # Errors
     /// See [`update`](Self::update); [`Error::Faults`] if more updates fail than the configuration lets pass.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        self.run_with(|_, outcome| match outcome {
-            Ok(stats) => observer.on_update(stats),
-            Err(fault) => observer.on_fault(fault),
+        self.run_with(|trainer, outcome| {
+            trainer.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
+            match outcome {
+                Ok(stats) => observer.on_update(stats),
+                Err(fault) => observer.on_fault(fault),
+            }
         })
     }
 

@@ -2,7 +2,9 @@
 
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{Batch, CollectContext, Collector, Environment, Experience, Reference, Rollout, Source, batch::Order};
+use super::{
+    Batch, CollectContext, Collector, Environment, Episode, Experience, Reference, Rollout, Source, batch::Order,
+};
 use crate::{
     Error,
     advantage::{AdvantageEstimator, Targets},
@@ -105,6 +107,10 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
 
     fn episodes(&self) -> &EpisodeStats {
         self.collector.episodes()
+    }
+
+    fn ended_episodes(&self) -> &[Episode] {
+        self.collector.ended_episodes()
     }
 
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {

@@ -71,6 +71,11 @@ pub trait Source<P: Policy>: Send {
         &NONE
     }
 
+    /// The episodes that ended in the last call of [`collect`](Self::collect). Default: none.
+    fn ended_episodes(&self) -> &[Episode] {
+        &[]
+    }
+
     /// What observations are normalised with, if they are.
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         None
@@ -99,6 +104,17 @@ pub trait Source<P: Policy>: Send {
     fn load(&mut self, _saved: Saved, _policy: &P) -> Result<(), Misfit> {
         Err(Misfit::Unsaved { what: self.name() })
     }
+}
+
+/// An episode that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// The environment.
+    pub env: usize,
+    /// Sum of the rewards, without discount.
+    pub episode_return: f64,
+    /// Steps.
+    pub length: u32,
 }
 
 /// What a source is told for one update.

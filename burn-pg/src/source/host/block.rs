@@ -9,7 +9,7 @@ use crate::{
     Error,
     distribution::{ActionStream, Distribution},
     policy::{HostPolicy, HostWorkspace},
-    source::Rollout,
+    source::{Episode, Rollout},
 };
 
 /// What a block of environments has done in a rollout. Its memory is kept from one rollout to the next.
@@ -36,6 +36,14 @@ pub(super) struct Ended {
     pub truncated: bool,
     pub episode_return: f64,
     pub length: u32,
+}
+
+impl Ended {
+    /// What it was, in one of `num_envs` environments of which the first is `first`.
+    pub fn episode(&self, first: usize, num_envs: usize) -> Episode {
+        let Self { row, episode_return, length, .. } = *self;
+        Episode { env: first + row % num_envs, episode_return, length }
+    }
 }
 
 /// A block cannot go on: why, and after how many steps of it.
@@ -186,19 +194,16 @@ impl<D: Distribution> Run<'_, D> {
 }
 
 /// The episodes that ended in the first `steps` steps of blocks, step by step.
-pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Ended> {
-    let of_block = |block: &BlockRecord| {
+pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode> {
+    let (mut first, mut ended) = (0, Vec::new());
+    for block in blocks {
         let num_envs = block.rollout.num_envs;
-        block
-            .ended
-            .iter()
-            .map(|&ended| (ended.row / num_envs, ended))
-            .filter(|(step, _)| *step < steps)
-            .collect::<Vec<_>>()
-    };
-    let mut ended: Vec<(usize, Ended)> = blocks.iter().flat_map(of_block).collect();
+        let of_block = block.ended.iter().map(|one| (one.row / num_envs, one.episode(first, num_envs)));
+        ended.extend(of_block.filter(|(step, _)| *step < steps));
+        first += num_envs;
+    }
     ended.sort_by_key(|(step, _)| *step);
-    ended.into_iter().map(|(_, ended)| ended).collect()
+    ended.into_iter().map(|(_, episode)| episode).collect()
 }
 
 /// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of

@@ -16,7 +16,7 @@ use crate::{
     distribution::{ActionStream, Distribution},
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
-    source::{Environment, Rollout, observe, streams},
+    source::{Environment, Episode, Rollout, observe, streams},
 };
 
 /// Runs a policy in a batch of environments and records rollouts.
@@ -24,6 +24,8 @@ pub struct Collector {
     pub(super) envs: Box<dyn VectorEnv>,
     pub(super) seed: u64,
     pub(super) episodes: EpisodeStats,
+    /// Those that ended in the last rollout.
+    pub(super) ended: Vec<Episode>,
     /// One stream an environment, to sample its actions from.
     pub(super) streams: Vec<ActionStream>,
     pub(super) length: RolloutLength,
@@ -68,6 +70,7 @@ impl Collector {
             envs,
             seed,
             episodes: EpisodeStats::default(),
+            ended: Vec::new(),
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
@@ -145,6 +148,12 @@ impl Collector {
         &self.episodes
     }
 
+    /// The episodes that ended in the last rollout, in the order of its steps.
+    #[must_use]
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
+    }
+
     /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
     /// is what the environments take. Tells whether it has a critic.
     ///
@@ -179,6 +188,7 @@ impl Collector {
             self.begin_anew(policy.memory_len())?;
         }
         self.rollout.clear();
+        self.ended.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         if self.length == RolloutLength::Episodes {
@@ -238,6 +248,12 @@ impl Collector {
         self.rollout = Rollout::of_spec(num_envs, self.envs.spec());
         self.begin(memory_len);
         Ok(())
+    }
+
+    /// Counts an episode that has ended.
+    pub(super) fn push_episode(&mut self, episode: Episode) {
+        self.episodes.push(episode.episode_return, episode.length);
+        self.ended.push(episode);
     }
 
     pub(super) fn recall(&mut self) -> &mut Recall {

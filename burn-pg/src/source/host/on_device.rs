@@ -11,7 +11,7 @@ use crate::{
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
     source::{
-        Rollout, RolloutLength,
+        Episode, Rollout, RolloutLength,
         host::finite::{check_observations, check_row},
         observe,
     },
@@ -93,9 +93,13 @@ impl Collector {
         // If one environment fails, the episodes of others may have ended all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             let batch = self.envs.batch();
-            for env in batch.ended() {
-                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
-            }
+            let episode = |env: usize| Episode {
+                env,
+                episode_return: batch.episode_returns[env],
+                length: batch.episode_lengths[env],
+            };
+            let ended: Vec<Episode> = batch.ended().map(episode).collect();
+            ended.into_iter().for_each(|episode| self.push_episode(episode));
         }
         outcome?;
         let batch = self.envs.batch();
