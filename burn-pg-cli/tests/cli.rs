@@ -257,7 +257,15 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");
-    let files = [".lock", "checkpoints", "config.toml", "environment.json", "metrics.jsonl", "normalizer.json", "policy.safetensors"];
+    let files = [
+        ".lock",
+        "checkpoints",
+        "config.toml",
+        "environment.json",
+        "metrics.jsonl",
+        "normalizer.json",
+        "policy.safetensors",
+    ];
     assert!(content(&run).into_keys().eq(files.map(|name| run.join(name))));
     assert_eq!(metrics(&run), []);
     // No update has succeeded, so it is the policy that the run began with.

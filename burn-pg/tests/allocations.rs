@@ -63,8 +63,7 @@ fn a_decision_copies_no_weights() {
 /// An agent with hidden layers of 64, and an observation normaliser.
 fn agent(id: &str, squash: bool) -> Agent {
     let spec = envs::spec(id).unwrap();
-    let shape =
-        NetworkSpec { exploration: Exploration { squash, ..Exploration::default() }, ..NetworkSpec::default() };
+    let shape = NetworkSpec { exploration: Exploration { squash, ..Exploration::default() }, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &Device::flex()).unwrap();
     let normalizer = ObservationNormalizer::new(spec.observation_space.flat_len());
     Agent::new(policy, spec, Some(normalizer), false).unwrap()

@@ -7,11 +7,7 @@
 use std::{env, ffi::OsStr, process::Command};
 
 use burn::tensor::Device;
-use burn_pg::{
-    CheckedConfig, Config, MemoryPlan,
-    algorithm::configured,
-    envs, evaluate,
-};
+use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs, evaluate};
 use rayon::ThreadPoolBuilder;
 
 /// Names the shape that a process measures.

@@ -83,6 +83,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     ///
     /// # Panics
     /// If the policy is one for observations of another length.
+    #[allow(clippy::needless_pass_by_value)] // the agent owns the policy
     pub fn new(
         policy: P,
         spec: EnvSpec,
@@ -95,7 +96,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
             normalizer.check(observed)?;
         }
         let policy = policy.valid();
-        let device = policy.devices().to_vec().pop().unwrap_or_default().without_autodiff();
+        let device = policy.devices().first().cloned().unwrap_or_default().without_autodiff();
         let on_host = policy.on_host();
         let agent = Self { policy, spec, normalizer, transform: None, masked, device, on_host };
         let masks = vec![true; if masked { agent.spec.action_space.mask_len() } else { 0 }];
@@ -202,12 +203,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     }
 
     /// Runs the policy on observations that are normalised.
-    fn predict(
-        &self,
-        observations: Vec<f32>,
-        action_masks: &[bool],
-        memory: Option<&[f32]>,
-    ) -> Prediction<P::Dist> {
+    fn predict(&self, observations: Vec<f32>, action_masks: &[bool], memory: Option<&[f32]>) -> Prediction<P::Dist> {
         let batch = observations.len() / self.spec.observation_space.flat_len();
         let mut observation = observe(&self.spec.observation_space, observations, action_masks, &self.device);
         let len = self.memory_len();

@@ -40,8 +40,7 @@ impl ModuleMapper for Stir {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         parameter.map(|old| {
             #[allow(clippy::cast_possible_truncation)]
-            let moved: Vec<f32> =
-                (0..old.shape().num_elements()).map(|_| self.0.uniform(-0.4, 0.4) as f32).collect();
+            let moved: Vec<f32> = (0..old.shape().num_elements()).map(|_| self.0.uniform(-0.4, 0.4) as f32).collect();
             let moved: Tensor<1> = Tensor::from_floats(&moved[..], &old.device());
             old.clone() + moved.reshape(old.shape())
         })
@@ -301,7 +300,9 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_player_carries_the_recurrent_state_as_decisions_do() {
     let recurrence = Recurrence::Gru(Memory { size: 4, ..Memory::default() });
-    let config = Config { recurrence, num_envs: 2, num_minibatches: 1, total_steps: 1024, ..Config::default() }.validate().unwrap();
+    let config = Config { recurrence, num_envs: 2, num_minibatches: 1, total_steps: 1024, ..Config::default() }
+        .validate()
+        .unwrap();
     let agent = ppo(&config, &flex()).unwrap().agent().unwrap();
     let rows = [0.5, -0.5, 0.1, 0.2, -1.0, 2.0, 0.3, 0.0];
     let first = agent.decide(&rows, &[], None).unwrap();

@@ -522,9 +522,8 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
             assert!(before.iter().zip(&after).filter(|(before, after)| before != after).count() > before.len() / 2);
 
             let agent = trainer.agent().unwrap();
-            let returns = |stochastic: bool| {
-                evaluate(&agent, make("Pendulum-v1", 2).unwrap(), 0, stochastic).unwrap().returns
-            };
+            let returns =
+                |stochastic: bool| evaluate(&agent, make("Pendulum-v1", 2).unwrap(), 0, stochastic).unwrap().returns;
             assert_eq!(returns(false), returns(false));
             assert_eq!(returns(true), returns(true));
             assert_ne!(returns(false), returns(true));
