@@ -125,9 +125,8 @@ fn environments_that_are_wrapped_or_others_are_refused() {
         Err(Error::EnvMisfit(misfit)) => misfit,
         other => panic!("{other:?}"),
     };
-    let normalized =
-        Normalize::with_normalizers(make("Pendulum-v1", 1).unwrap(), Some(normalizer.clone()), None).unwrap();
-    assert!(matches!(refused(Box::new(normalized)), EnvMisfit::Normalized { .. }));
+    let envs = Normalize::with_normalizers(make("Pendulum-v1", 1).unwrap(), Some(normalizer.clone()), None).unwrap();
+    assert!(matches!(refused(Box::new(envs)), EnvMisfit::Normalized { .. }));
     assert!(matches!(refused(Box::new(wrapped(1, normalizer))), EnvMisfit::Space { what: "action", .. }));
     let other = refused(make("CartPole-v1", 1).unwrap());
     assert!(matches!(other, EnvMisfit::Space { what: "observation", .. }));
