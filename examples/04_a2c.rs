@@ -11,7 +11,6 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::{Bootstrap, RewardToGo},
-    burn::module::Module,
     config::Algo,
     device,
     envs::{EnvRng, make},
@@ -70,6 +69,5 @@ pub fn train() -> Result<f64, Error> {
         }
         ControlFlow::Continue(())
     })?;
-    let policy = trainer.policy().valid();
-    Ok(evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?.return_mean())
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod columns;
 mod env_source;
+mod environment;
 mod host;
 mod observations;
 mod reference;
@@ -20,6 +21,7 @@ use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
 pub use columns::{Batch, Rollout};
 pub use env_source::EnvSource;
+pub use environment::Environment;
 pub use host::{Collector, History, RolloutLength, SequenceSpec};
 pub(crate) use host::{Recall, check_observations, default_block_size};
 pub use observations::{Observations, observe};
@@ -80,6 +82,11 @@ pub trait Source<P: Policy>: Send {
 
     /// What observations are normalised with, if they are.
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        None
+    }
+
+    /// The environment that the policy acts in, as it is without wrappers. Default: there is none.
+    fn environment(&self) -> Option<&Environment> {
         None
     }
 
