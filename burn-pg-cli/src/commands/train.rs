@@ -12,6 +12,7 @@ use burn_pg::{
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
+    kernel::with_threads,
     policy::ActorCritic,
     run::directory::{MetricsFile, RunDir, RunLock},
 };
@@ -81,7 +82,6 @@ struct Parts {
     trainer: Trainer<ActorCritic>,
     /// To play the evaluation in.
     fresh_envs: Box<dyn VectorEnv>,
-    pool: rayon::ThreadPool,
 }
 
 impl Parts {
@@ -91,8 +91,7 @@ impl Parts {
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
         let trainer = configured(&config, &device.device)?;
         let fresh_envs = make(&config.env, config.eval_episodes)?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
-        Ok(Self { config, device, trainer, fresh_envs, pool })
+        Ok(Self { config, device, trainer, fresh_envs })
     }
 
     /// Tells what is trained, and after `how` where.
@@ -228,11 +227,11 @@ fn go_on(args: &Args, parts: Parts, dir: RunDir, lock: RunLock) -> Result<Run> {
 }
 
 impl Run {
-    /// Trains and evaluates within the pool, so that stepping environments in parallel does not wake it each time.
+    /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { parts, dir, metrics, interrupt, _lock } = self;
-        let Parts { config, device, trainer, fresh_envs, pool } = parts;
-        pool.install(|| {
+        let Parts { config, device, trainer, fresh_envs } = parts;
+        with_threads(config.threads, || {
             let (progress, saved) = (Progress::new(trainer.horizon(), quiet), trainer.updates());
             let saved_at = Instant::now();
             let session = Session {

@@ -3,10 +3,7 @@
 mod remedy;
 mod resume;
 
-use std::{
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, time::Instant};
 
 use burn::tensor::Device;
 use burn_pg_envs::{
@@ -19,10 +16,7 @@ use crate::{
     advantage::{AdvantageEstimator, Targets},
     config::{CheckedConfig, ConfigError},
     explained_variance,
-    kernel::{
-        has_kernels,
-        threads::{in_pool, with_threads_awake},
-    },
+    kernel::{has_kernels, threads::in_pool},
     loss::ContextPart,
     optim::{Schedule, flatten_parameters},
     policy::{Observation, Policy},
@@ -190,17 +184,6 @@ impl<P: Policy<Observation = Observation>> Trainer<P> {
     /// As [`run`](Self::run).
     pub fn run_with(
         &mut self,
-        each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        match has_kernels(&self.device) {
-            // Updates come again and again, and the threads need not fall asleep between them.
-            true => with_threads_awake(Duration::from_millis(5), || self.run_to_end(each)),
-            false => self.run_to_end(each),
-        }
-    }
-
-    fn run_to_end(
-        &mut self,
         mut each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let (start, steps_before, before) = (Instant::now(), self.env_steps(), self.timed);
@@ -256,8 +239,7 @@ impl<P: Policy<Observation = Observation>> Trainer<P> {
     /// not after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         match has_kernels(&self.device) {
-            // Kernels come again and again, and many are short.
-            true => in_pool(|| with_threads_awake(Duration::from_micros(200), || self.update_once())),
+            true => in_pool(|| self.update_once()),
             false => self.update_once(),
         }
     }

@@ -398,3 +398,27 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
     );
     assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
 }
+
+/// Loggers that wait for what a run sends them, one for each thread of rayon's global pool.
+#[test]
+fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let loggers: Vec<_> = (0..rayon::current_num_threads())
+            .map(|_| {
+                let (sender, receiver) = std::sync::mpsc::channel::<u64>();
+                rayon::spawn(move || while receiver.recv().is_ok() {});
+                sender
+            })
+            .collect();
+        let mut trainer = self::trainer(small(), Backend::Flex);
+        let log = |stats: &UpdateStats| {
+            loggers.iter().for_each(|logger| logger.send(stats.update).unwrap());
+            ControlFlow::Continue(())
+        };
+        trainer.run(&mut { log }).unwrap();
+        drop(loggers);
+        done.send(trainer.updates()).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(2));
+}
