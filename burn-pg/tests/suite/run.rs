@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use burn::module::Module;
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    nn::Initializer,
+    tensor::Tensor,
+};
 use burn_pg::{
     Config, DeviceChoice, Error, Trainer, UpdateStats,
     algorithm::{Recipe, ppo},
@@ -421,4 +425,42 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
         done.send(trainer.updates()).unwrap();
     });
     assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(2));
+}
+
+/// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.
+#[test]
+fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
+    let weights = |seed: u64| {
+        let config = Config { seed, ..small() }.validate().unwrap();
+        let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+        let envs = burn_pg::envs::make(&config.env, config.num_envs).unwrap();
+        let recipe = Recipe::ppo(&config).unwrap();
+        let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
+            ActorCritic::new(spec, &config.network(), rng, device).unwrap().map(&mut DrawnByBurn)
+        });
+        MlpWeights::of(trainer.unwrap().policy())
+    };
+    let expected = [1, 2].map(weights);
+    assert_ne!(expected[0], expected[1]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let expected = &expected;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let i = (thread + round) % 2;
+                    assert_eq!(weights([1, 2][i]), expected[i]);
+                }
+            });
+        }
+    });
+}
+
+/// Puts weights that Burn draws in place of those of a policy.
+struct DrawnByBurn;
+
+impl ModuleMapper for DrawnByBurn {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (shape, device) = (param.shape(), param.device());
+        Initializer::Normal { mean: 0.0, std: 1.0 }.init(shape, &device)
+    }
 }
