@@ -91,7 +91,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
             let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
             let chosen = match stochastic {
                 true => distribution.sample(&parameters, &mut streams, &mut actions, &mut Vec::new()),
-                false => distribution.mode(&parameters, num_envs, &mut actions),
+                false => distribution.mode(&parameters, &mut actions),
             };
             if chosen.is_ok() {
                 distribution.to_env(&mut actions);

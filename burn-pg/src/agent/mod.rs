@@ -217,7 +217,7 @@ impl Agent {
                 let mut workspace = HostWorkspace::new(&self.spec.action_space);
                 policy.act(&observations, action_masks, &mut workspace).map(|chosen| actions.set(chosen.as_actions()))
             }
-            None => distribution.mode(&parameters, batch, &mut actions).map(|()| distribution.to_env(&mut actions)),
+            None => distribution.mode(&parameters, &mut actions).map(|()| distribution.to_env(&mut actions)),
         };
         chosen.map_err(|source| Error::Policy { update: None, env_steps: 0, source })?;
         if let (Some(transform), ActionBuffer::Continuous(actions)) = (&self.transform, &mut actions) {
