@@ -57,8 +57,8 @@ fn learning(criterion: &mut Criterion, device: &Device) {
     for size in [256_usize, 2048] {
         group.throughput(Throughput::Elements(size as u64));
         for activation in [Activation::Tanh, Activation::Relu] {
+            let policy = networks(activation, &device);
             let mut learner = Learner {
-                policy: networks(activation, &device),
                 objective: Objective::new()
                     .with(1.0, PpoClip { clip_range: 0.2.into() })
                     .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })
@@ -68,20 +68,16 @@ fn learning(criterion: &mut Criterion, device: &Device) {
                 normalize_advantages: true,
                 micro_batch_size: None,
             };
+            let actions = ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int());
+            let log_probs = random([size], &device).mul_scalar(0.1).sub_scalar(0.7);
             let batch = Batch {
-                observations: random([size, 4], &device).into(),
-                actions: ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int()),
-                log_probs: random([size], &device).mul_scalar(0.1).sub_scalar(0.7),
                 values: Some(random([size], &device)),
-                advantages: random([size], &device),
-                returns: random([size], &device),
-                reference_log_probs: None,
-                progress: 0.0,
-                burn_in: None,
-                valid: None,
+                advantages: Some(random([size], &device)),
+                returns: Some(random([size], &device)),
+                ..Batch::new(random([size, 4], &device).into(), actions, log_probs)
             };
             group.bench_function(BenchmarkId::new(format!("{activation:?}"), size), |bencher| {
-                bencher.iter(|| black_box(learner.step(batch.clone(), 2.5e-4)));
+                bencher.iter(|| black_box(learner.step(&policy, batch.clone(), 2.5e-4)));
             });
         }
     }

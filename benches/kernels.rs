@@ -15,7 +15,7 @@ use burn_pg::{
     distribution::{ActionTensor, Categorical, Distribution, Gaussian},
     envs::{EnvRng, make},
     kernel::{Activation, perceptron, perceptron_of_ordinary_ops, vector},
-    loss::{LossContext, LossTerm, PpoClip, Value, ValueClip, normalize},
+    loss::{ContextPart, LossContext, LossTerm, PpoClip, Value, ValueClip, normalize},
     optim::{Adam, AdamSpec, Optimiser, clip_global_norm},
     policy::{ActorCritic, HostWorkspace, NetworkSpec, Policy},
 };
@@ -134,25 +134,20 @@ fn losses(criterion: &mut Criterion, device: &Device) {
         });
     });
     let vector = || random([ROWS], &device);
-    let context = LossContext {
-        log_probs: vector().require_grad(),
-        entropies: vector().require_grad(),
-        values: Some(vector().require_grad()),
-        old_log_probs: vector(),
-        old_values: Some(vector()),
-        advantages: vector(),
-        returns: vector(),
-        reference_log_probs: None,
-        progress: 0.0,
-    };
+    let known = [ContextPart::OldLogProbs, ContextPart::OldValues, ContextPart::Advantages, ContextPart::Returns];
+    let context = known
+        .into_iter()
+        .fold(LossContext::new(ROWS as f64, 0.0), |context, part| context.with_tensor(part, vector()))
+        .with_tensor(ContextPart::LogProbs, vector().require_grad())
+        .with_tensor(ContextPart::Values, vector().require_grad());
     let clip = PpoClip { clip_range: 0.2.into() };
     group.bench_function("surrogate of PPO", |bencher| {
-        bencher.iter(|| black_box(clip.compute(&context).loss.backward()));
+        bencher.iter(|| black_box(clip.compute(&context).loss.sum().backward()));
     });
     let value = Value { clip: ValueClip::Pessimistic { range: 0.2.into() } };
-    group.bench_function("value", |bencher| bencher.iter(|| black_box(value.compute(&context).loss.backward())));
+    group.bench_function("value", |bencher| bencher.iter(|| black_box(value.compute(&context).loss.sum().backward())));
     group.bench_function("normalised advantages, forward alone", |bencher| {
-        bencher.iter(|| black_box(normalize(context.advantages.clone())));
+        bencher.iter(|| black_box(normalize(context.advantages())));
     });
     group.finish();
 }

@@ -6,17 +6,16 @@
 #![forbid(unsafe_code)]
 
 use burn_pg::{
-    DeviceChoice, Error,
+    Agent, DeviceChoice, Error,
     advantage::{AdvantageEstimator, Bootstrap, RewardToGo},
     burn::module::Module,
     device,
-    distribution::Distribution,
     envs::{EnvRng, make},
     evaluate,
-    loss::{LossContext, LossTerm, PolicyGradient, normalize},
+    loss::{LossTerm, PolicyGradient},
     optim::{Adam, AdamSpec, Optimiser, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, NetworkSpec, Policy, Prediction},
-    source::{Batch, Collector, RolloutLength},
+    policy::{ActorCritic, NetworkSpec},
+    source::{Batch, Collector, RolloutLength, Samples},
 };
 
 const ENV: &str = "CartPole-v1";
@@ -46,24 +45,14 @@ pub fn train() -> Result<f64, Error> {
         let rollout = collector.collect(&policy.valid())?;
 
         // Estimate: the discounted rewards that followed each action.
-        let targets = estimator.estimate(&rollout.trajectory());
-        let batch = Batch::new(rollout, &targets, &autodiff);
+        rollout.set_targets(&estimator.estimate(&rollout.trajectory()));
+        let batch = Batch::upload(rollout, &autodiff);
 
         // Climb: the same actions once more, this time with a graph. Every reward of CartPole is 1 and so every return is
         // positive; shifted to mean 0, they make an action of less than the average less likely.
-        let Prediction { distribution, values, .. } = policy.forward(batch.observations);
-        let loss = PolicyGradient.compute(&LossContext {
-            log_probs: distribution.log_prob(&batch.actions),
-            entropies: distribution.entropy(),
-            values,
-            old_log_probs: batch.log_probs,
-            old_values: batch.values,
-            advantages: normalize(batch.advantages),
-            returns: batch.returns,
-            reference_log_probs: None,
-            progress: 0.0,
-        });
-        let gradient = flatten_gradients(&policy, &loss.loss.backward());
+        let batch = Samples::<ActorCritic>::with_normalized_advantages(batch);
+        let losses = PolicyGradient.compute(&batch.context(&policy)).loss;
+        let gradient = flatten_gradients(&policy, &losses.mean().backward());
         let parameters = optimiser.step(1e-2, flatten_parameters(&policy), gradient);
         policy = replace_parameters(policy, parameters);
 
@@ -71,6 +60,7 @@ pub fn train() -> Result<f64, Error> {
         println!("update {update:2}, {:6} steps: mean return {return_mean:.1}", collector.env_steps());
     }
 
-    let evaluation = evaluate(&policy.valid(), make(ENV, 20)?, SEED, false, &device)?;
+    let agent = Agent::new(policy, collector.spec().clone(), None, false)?;
+    let evaluation = evaluate(&agent, make(ENV, 20)?, SEED, false)?;
     Ok(evaluation.return_mean())
 }

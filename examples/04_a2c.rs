@@ -11,7 +11,6 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::{Bootstrap, RewardToGo},
-    burn::module::Module,
     config::Algo,
     device,
     envs::{EnvRng, make},
@@ -19,7 +18,8 @@ use burn_pg::{
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
     optim::{RmsProp, RmsPropSpec, Schedule},
     policy::{ActorCritic, NetworkSpec},
-    source::{Collector, RolloutLength},
+    source::{Collector, EnvSource, RolloutLength},
+    update::Epochs,
 };
 
 fn main() -> Result<(), Error> {
@@ -32,8 +32,7 @@ fn main() -> Result<(), Error> {
 /// # Errors
 /// If the device cannot be had, or training fails.
 pub fn train() -> Result<f64, Error> {
-    // Of the configuration, the loop reads the seed, the sizes of run and rollout, and the number of passes: a single one,
-    // since the plain policy gradient is that of the policy which acted.
+    // Of the configuration, the loop reads how long to train; the parts below say the rest themselves.
     let config = Config {
         algo: Algo::A2c,
         total_steps: 100_000,
@@ -49,29 +48,19 @@ pub fn train() -> Result<f64, Error> {
     let rng = &mut EnvRng::new(config.seed);
     let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), rng, &device.clone().autodiff())?;
 
-    let parts = Parts {
-        // Sample: a few steps of each environment.
-        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?,
-        // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic
-        // had expected.
-        estimator: Box::new(RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues }),
-        // Climb.
-        learner: Learner {
-            policy,
-            objective: Objective::new()
-                .with(1.0, PolicyGradient)
-                .with(0.5, Value { clip: ValueClip::Off })
-                .with(0.01, Entropy),
-            optimiser: Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() })),
-            max_grad_norm: 0.5,
-            normalize_advantages: false,
-            micro_batch_size: None,
-        },
-        reference: None,
-        trust_region: None,
-        learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
-    };
+    // Sample: a few steps of each environment.
+    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
+    // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic had
+    // expected.
+    let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
+    // Climb: one step on all samples.
+    let objective =
+        Objective::new().with(1.0, PolicyGradient).with(0.5, Value { clip: ValueClip::Off }).with(0.01, Entropy);
+    let optimiser = Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));
+    let learner = Learner { max_grad_norm: 0.5, ..Learner::new(objective, optimiser) };
+    let update = Epochs::once(learner, Schedule::Linear { start: 2e-3, end: 0.0 });
 
+    let parts = Parts { policy, source: EnvSource::new(collector, Box::new(estimator)), update: Box::new(update) };
     let mut trainer = Trainer::new(parts, &config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         if stats.update.is_multiple_of(20) {
@@ -80,6 +69,5 @@ pub fn train() -> Result<f64, Error> {
         }
         ControlFlow::Continue(())
     })?;
-    let policy = trainer.policy().valid();
-    Ok(evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?.return_mean())
 }

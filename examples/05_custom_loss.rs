@@ -1,7 +1,7 @@
 //! Lesson 5: a loss term of your own, added to the objective of PPO.
 //!
-//! A term is a name and a formula. What the formula may use is in [`LossContext`]; gradients, weights, and reports under
-//! its name come by themselves. Nothing but this file knows of it.
+//! A term is a name and a formula for each sample. What the formula may use is in [`LossContext`]; means, gradients,
+//! weights, and reports under its name come by themselves. Nothing but this file knows of it.
 //!
 //! `cargo run --release -p burn-pg-examples --example 05_custom_loss`
 #![forbid(unsafe_code)]
@@ -11,11 +11,10 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::Recipe,
-    burn::module::Module,
     device,
     envs::make,
     evaluate,
-    loss::{LossContext, LossTerm, TermOutput},
+    loss::{LossContext, LossTerm, PerSample},
 };
 
 /// Half the mean square of what an update has changed about the log-probabilities of the actions,
@@ -33,9 +32,9 @@ impl LossTerm for StayNear {
         "stay_near_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let moved = context.log_probs.clone() - context.old_log_probs.clone();
-        TermOutput { loss: moved.square().mean().mul_scalar(0.5), metrics: Vec::new() }
+    fn compute(&self, context: &LossContext) -> PerSample {
+        let moved = context.log_probs() - context.old_log_probs();
+        PerSample::new(moved.square().mul_scalar(0.5))
     }
 }
 
@@ -61,6 +60,6 @@ pub fn train(weight: f64) -> Result<(f64, f64), Error> {
         history.push(moved);
         ControlFlow::Continue(())
     })?;
-    let evaluation = evaluate(&trainer.policy().valid(), make(&config.env, 20)?, config.seed, false, &device)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
     Ok((evaluation.return_mean(), history.iter().sum::<f64>() / history.len() as f64))
 }

@@ -21,13 +21,12 @@ RUNS = [
 ]
 
 
-def cut_in_three(checkpoint):
+def in_one(checkpoint):
     """As the target takes it apart again: the last part has what is left, and lengths of the others are at the end."""
-    tensors, state, config = (
-        (checkpoint / name).read_bytes() for name in ("tensors.safetensors", "state.json", "config.toml")
-    )
-    assert len(tensors) + len(state) + len(config) < 65_000, "a length has two bytes"
-    return tensors + state + config + struct.pack(">HH", len(state), len(tensors))
+    names = ("tensors.safetensors", "state.json", "source.json", "update.json", "config.toml")
+    parts = [(checkpoint / name).read_bytes() for name in names]
+    assert sum(map(len, parts)) < 65_000, "a length has two bytes"
+    return b"".join(parts) + struct.pack(">HHHH", *(len(part) for part in reversed(parts[:-1])))
 
 
 def main(binary):
@@ -44,7 +43,7 @@ def main(binary):
                 [binary, "train", env, *options, "--total-steps", steps, "--out", run, "--set", *settings], check=True
             )
             for checkpoint in (run / "checkpoints").glob("update-*"):
-                seed("checkpoint", str(i), cut_in_three(checkpoint))
+                seed("checkpoint", str(i), in_one(checkpoint))
             seed("config", f"run-{i}", (run / "config.toml").read_bytes())
             seed("metrics", str(i), b"".join((run / "metrics.jsonl").read_bytes().splitlines(True)[:3]))
     for preset in (ROOT / "burn-pg-cli/presets").glob("*.toml"):

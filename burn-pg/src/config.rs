@@ -16,8 +16,8 @@ use crate::{
     device::DeviceChoice,
     loss::LossSpec,
     optim::{OptimiserSpec, Schedule},
-    policy::{Activation, Exploration},
-    update::trust_region::TrustRegionSpec,
+    policy::{Activation, EncoderSpec, Exploration},
+    update::TrustRegionSpec,
 };
 
 pub use algo::Algo;
@@ -100,6 +100,9 @@ pub struct Config {
     /// `entropy` and `value`. (`trpo` takes `value` for its critic, and the rest for the step of its policy.) Default:
     /// none, that of the algorithm.
     pub loss: Vec<LossSpec>,
+    /// Price of a nat of divergence from the policy at the start of the run, taken out of the reward of each step; 0 or
+    /// more. Default 0.
+    pub kl_in_reward: f64,
     /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`,
     /// `damping`, `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
@@ -124,6 +127,9 @@ pub struct Config {
     /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
     /// `burn_in`. Default none.
     pub recurrence: Recurrence,
+    /// What observations go through before the hidden layers: `kind` is `none`, or `cnn` with `layers` of `channels`,
+    /// `kernel` and `stride` for images. Default none.
+    pub encoder: EncoderSpec,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
     /// Divide rewards by the running deviation of the discounted return? Default false.
@@ -164,6 +170,7 @@ impl Default for Config {
             entropy_weight: 0.01.into(),
             value_weight: 0.5,
             loss: Vec::new(),
+            kl_in_reward: 0.0,
             trust_region: TrustRegionSpec::default(),
             learning_rate: Schedule::Linear { start: 2.5e-4, end: 0.0 },
             optimiser: OptimiserSpec::default(),
@@ -173,6 +180,7 @@ impl Default for Config {
             shared_layers: false,
             exploration: Exploration::default(),
             recurrence: Recurrence::default(),
+            encoder: EncoderSpec::default(),
             normalize_observations: false,
             normalize_rewards: false,
             eval_episodes: 100,

@@ -1,25 +1,33 @@
 //! The checkpoint that a run is known by.
 
-use burn_pg::run::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use burn_pg::{
+    Error,
+    run::checkpoint::{Checkpoint, CheckpointError, Checkpoints},
+};
 
 use crate::output::tell;
 
 /// The newest checkpoint that is whole, if there are any. Those that are damaged are named and passed over.
-pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, CheckpointError> {
-    match checkpoints.newest() {
-        Ok(None) => Ok(None),
-        Ok(Some((checkpoint, damaged))) => {
-            for error in damaged {
-                tell(format_args!("warning: {error}; it is passed over"));
-            }
-            Ok(Some(checkpoint))
+pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, Error> {
+    let found = checkpoints.newest().map_err(Error::from).inspect_err(tell_what_is_damaged)?;
+    Ok(found.map(|(checkpoint, damaged)| {
+        pass_over(&damaged);
+        checkpoint
+    }))
+}
+
+/// Names checkpoints that are damaged.
+pub fn pass_over(damaged: &[CheckpointError]) {
+    for error in damaged {
+        tell(format_args!("warning: {error}; it is passed over"));
+    }
+}
+
+/// Names the checkpoints of which none can be used.
+pub fn tell_what_is_damaged(error: &Error) {
+    if let Error::Checkpoint(CheckpointError::NoneUsable { errors, .. }) = error {
+        for error in errors {
+            tell(format_args!("warning: {error}"));
         }
-        Err(CheckpointError::NoneUsable { path, errors }) => {
-            for error in &errors {
-                tell(format_args!("warning: {error}"));
-            }
-            Err(CheckpointError::NoneUsable { path, errors })
-        }
-        Err(error) => Err(error),
     }
 }

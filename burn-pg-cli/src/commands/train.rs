@@ -1,32 +1,40 @@
 //! `burn-pg train`
 
-mod session;
+mod how_to_go_on;
+mod watch;
 
-use std::{fmt, path::PathBuf, time::Instant};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
-    algorithm::{configured, evaluation_envs},
-    burn::module::Module,
+    algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
     kernel::with_threads,
     policy::ActorCritic,
-    run::directory::{MetricsFile, RunDir, RunLock},
+    run::{EarlierRun, Restored, RunDir, Session, Stopped},
+    source::EnvSource,
 };
 use serde_json::json;
 
 use crate::{
-    commands::{newest::newest, plan::refuse_what_does_not_fit},
+    commands::{
+        newest::{pass_over, tell_what_is_damaged},
+        plan::refuse_what_does_not_fit,
+    },
     failure::Failure,
     interrupt::Interrupt,
     output::{print_line, tell},
     progress::Progress,
     settings::{Resolved, Settings, with_open_device},
 };
-use session::{Session, how_to_go_on};
+use how_to_go_on::how_to_go_on;
+use watch::Watch;
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
@@ -64,7 +72,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let run = match &args.resume {
-        Some(path) => resume(args, RunDir::open(path))?,
+        Some(path) => resume(args, path)?,
         None => begin(args).map_err(Failure::refused)?,
     };
     let outcome = run.execute(args.quiet)?;
@@ -94,21 +102,40 @@ impl Parts {
         Ok(Self { config, device, trainer, fresh_envs })
     }
 
-    /// Tells what is trained, and after `how` where.
     fn announce(&self, preset: &str, how: fmt::Arguments) {
-        let Config { env, algo, seed, .. } = &*self.config;
-        tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", self.device.backend));
+        announce(&self.config, &self.device, preset, how);
     }
 }
 
-/// The same, with a place of its own.
+/// Tells what is trained, and after `how` where.
+fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Arguments) {
+    let Config { env, algo, seed, .. } = config;
+    tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", device.backend));
+}
+
+impl Parts {
+    /// Lets each checkpoint be evaluated, if that is asked for.
+    fn evaluated(config: &CheckedConfig, session: Session<ActorCritic>) -> Session<ActorCritic> {
+        let episodes = config.checkpoint.eval_episodes;
+        if episodes == 0 {
+            return session;
+        }
+        let seed = config.seed;
+        session.with_evaluation(move |trainer| {
+            let agent = trainer.agent()?;
+            Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
+        })
+    }
+}
+
+/// A run with a place of its own.
 struct Run {
-    parts: Parts,
-    dir: RunDir,
-    metrics: MetricsFile,
+    session: Session<ActorCritic>,
+    config: CheckedConfig,
+    device: OpenDevice,
+    /// To play the evaluation in.
+    fresh_envs: Box<dyn VectorEnv>,
     interrupt: Interrupt,
-    /// Held until the end.
-    _lock: RunLock,
 }
 
 /// A new run. Refuses what cannot be before anything is trained or written.
@@ -118,9 +145,9 @@ fn begin(args: &Args) -> Result<Run> {
     }
     let Resolved { config, preset } = args.settings.resolve()?;
     let parts = Parts::of(&config, args.ignore_memory)?;
-    let config = &parts.config;
     // From now on there is something to save.
     let interrupt = Interrupt::install()?;
+    let config = &parts.config;
     let dir = match &args.out {
         Some(path) => RunDir::create(path)?,
         None => {
@@ -128,55 +155,38 @@ fn begin(args: &Args) -> Result<Run> {
             RunDir::create_numbered(RUNS.as_ref(), &name)?
         }
     };
-    let lock = dir.lock()?;
-    dir.write_config(config)?;
-    dir.checkpoints().prepare()?;
-    let (metrics, _) = dir.metrics_after(0, 0)?;
     if !args.quiet {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
     }
-    Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
+    let Parts { config, device, trainer, fresh_envs } = parts;
+    let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
+    Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
 /// An earlier run, from one of its checkpoints; from the start, if it has come to none.
-fn resume(args: &Args, dir: RunDir) -> Result<Run, Failure> {
-    let (parts, lock) = earlier(args, &dir).map_err(Failure::refused)?;
-    go_on(args, parts, dir, lock).map_err(Failure::of)
+fn resume(args: &Args, path: &Path) -> Result<Run, Failure> {
+    let (parts, restored) = earlier(args, path).map_err(Failure::refused)?;
+    go_on(args, parts, restored).map_err(Failure::of)
 }
 
-/// What an earlier run is made of, as it was at a checkpoint. Nothing of the run is changed.
-fn earlier(args: &Args, dir: &RunDir) -> Result<(Parts, RunLock)> {
-    let checkpoints = dir.checkpoints();
-    // Nothing is touched in a folder that is none.
-    if !dir.path().is_dir() {
-        bail!("{} is not a run directory", dir.path().display());
-    }
-    if checkpoints.updates()?.is_empty() {
-        dir.config()?;
-    }
-    let lock = dir.lock()?;
-    checkpoints.prepare()?;
-    let checkpoint = match args.at {
-        Some(update) => Some(checkpoints.load(update)?),
-        None => newest(&checkpoints)?,
+/// What is there of a run besides its trainer.
+struct Around {
+    config: CheckedConfig,
+    device: OpenDevice,
+    fresh_envs: Box<dyn VectorEnv>,
+}
+
+/// An earlier run as it was at a checkpoint. Nothing of it is changed.
+fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, EnvSource<ActorCritic>>)> {
+    let earlier = EarlierRun::open(path, args.at).inspect_err(tell_what_is_damaged)?;
+    pass_over(earlier.damaged());
+    let config = match earlier.checkpoint() {
+        Some(checkpoint) => going_on(checkpoint.config(), earlier.dir()),
+        None => earlier.config()?,
     };
-    if checkpoint.is_none() && dir.policy_path().exists() {
-        bail!(
-            "{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder",
-            dir.path().display()
-        );
-    }
-    let config = match &checkpoint {
-        Some(checkpoint) => going_on(checkpoint.config(), dir),
-        None => dir.config()?,
-    };
-    let mut parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
-    if let Some(checkpoint) = checkpoint {
-        parts.trainer.restore(checkpoint)?;
-    }
-    dir.check_writable()?;
-    checkpoints.check_writable()?;
-    Ok((parts, lock))
+    let parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
+    let Parts { config, device, trainer, fresh_envs } = parts;
+    Ok((Around { config, device, fresh_envs }, earlier.restore(trainer)?))
 }
 
 /// The settings that a run goes on with from a checkpoint: those of the checkpoint, but for what may be given with --resume, which
@@ -202,60 +212,80 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 }
 
 /// Brings the directory of a run to the checkpoint that it goes on from.
-fn go_on(args: &Args, parts: Parts, dir: RunDir, lock: RunLock) -> Result<Run> {
+fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
     let interrupt = Interrupt::install()?;
-    let (checkpoints, trainer) = (dir.checkpoints(), &parts.trainer);
-    match args.at {
-        Some(update) => checkpoints.go_back(update)?,
-        None if trainer.updates() > 0 => checkpoints.set_aside_after(trainer.updates())?,
-        None => {}
-    }
-    let expected = trainer.updates().saturating_sub(trainer.faults());
-    let (metrics, missing) = dir.metrics_after(trainer.updates(), expected)?;
+    let (session, missing) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
     }
-    if !trainer.is_over() {
-        dir.forget_the_end()?;
-    }
-    dir.write_config(&parts.config)?;
+    let Around { config, device, fresh_envs } = around;
     if !args.quiet {
-        let (update, steps, path) = (trainer.updates(), trainer.env_steps(), dir.path().display());
-        parts.announce("", format_args!("going on after update {update} ({steps} steps) in {path}"));
+        let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
+        let path = session.dir().path().display();
+        announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
-    Ok(Run { parts, dir, metrics, interrupt, _lock: lock })
+    let session = Parts::evaluated(&config, session);
+    Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
 impl Run {
     /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
-        let Self { parts, dir, metrics, interrupt, _lock } = self;
-        let Parts { config, device, trainer, fresh_envs } = parts;
+        let Self { mut session, config, device, fresh_envs, interrupt } = self;
         with_threads(config.threads, || {
-            let (progress, saved) = (Progress::new(trainer.horizon(), quiet), trainer.updates());
-            let saved_at = Instant::now();
-            let session = Session {
-                config: &config,
-                device: &device.device,
-                dir: &dir,
-                metrics,
-                interrupt,
-                progress,
-                saved,
-                saved_at,
-            };
-            let trainer = session.train(trainer)?;
+            let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
+            let trained = session.train(&mut watch);
+            watch.progress.finish();
+            trained.map_err(|stopped| failed(*stopped, &session))?;
+            let again = how_to_go_on(session.dir());
+            if let Some(code) = watch.interrupt.exit_code() {
+                let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
+                let advice = format!("saved after update {update} ({steps} steps); go on with: {again}");
+                return Err(Failure::Interrupted { advice, code });
+            }
+            // What comes now can be done again.
+            watch.interrupt.release();
             let finish = || {
-                let normalizer = trainer.observation_normalizer().cloned();
-                let fresh_envs = evaluation_envs(fresh_envs, &config, normalizer)?;
-                let evaluation = evaluate(&trainer.policy().valid(), fresh_envs, config.seed, false, &device.device)?;
-                let outcome = Outcome { config, device, trainer, dir: dir.clone(), evaluation };
-                outcome.dir.write_summary(&outcome.summary())?;
+                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
+                let outcome = Outcome { config, device, session, evaluation };
+                outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)
             };
-            let again = format!("the policy is saved, but the outcome is not; again with: {}", how_to_go_on(&dir));
+            let again = format!("the policy is saved, but the outcome is not; again with: {again}");
             finish().map_err(|error: Error| Failure::of(error.context(again)))
         })
+    }
+}
+
+/// Why training has failed, what is left of it, and how to go on.
+fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
+    let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
+    let dir = session.dir();
+    let checkpoint = match dir.checkpoints().updates() {
+        Ok(updates) => updates.last().map_or_else(
+            || "there is no checkpoint yet".into(),
+            |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
+        ),
+        Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
+    };
+    let Stopped { error, policy } = stopped;
+    match Failure::of(error) {
+        Failure::Run(error) => {
+            let (failed, path) = (format!("training failed after {steps} steps"), dir.path().display());
+            Failure::Run(error.context(match policy {
+                Ok(()) => format!("{failed}; the last good policy is saved in {path}; {checkpoint}"),
+                Err(unsaved) => {
+                    let unsaved = Error::from(unsaved);
+                    format!("{failed}, and the last good policy is lost ({unsaved:#}); {checkpoint}")
+                }
+            }))
+        }
+        // It may leave anything behind, and its error does not say where.
+        Failure::Device(error) => {
+            let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
+            Failure::Device(error.context(failed))
+        }
+        other => other,
     }
 }
 
@@ -263,14 +293,13 @@ impl Run {
 struct Outcome {
     config: CheckedConfig,
     device: OpenDevice,
-    trainer: Trainer<ActorCritic>,
-    dir: RunDir,
+    session: Session<ActorCritic>,
     evaluation: Evaluation,
 }
 
 impl Outcome {
     fn summary(&self) -> serde_json::Value {
-        let (env_steps, seconds) = (self.trainer.env_steps(), self.trainer.seconds());
+        let (env_steps, seconds) = (self.session.trainer().env_steps(), self.session.trainer().seconds());
         json!({
             "env": self.config.env,
             "algo": self.config.algo,
@@ -279,20 +308,21 @@ impl Outcome {
             "env_steps": env_steps,
             "train_seconds": seconds,
             "steps_per_second": env_steps as f64 / seconds,
-            "episodes": self.trainer.episodes().count(),
-            "faults": self.trainer.faults(),
-            "train_return_mean": self.trainer.episodes().return_mean(),
+            "episodes": self.session.trainer().episodes().count(),
+            "faults": self.session.trainer().faults(),
+            "train_return_mean": self.session.trainer().episodes().return_mean(),
             "eval_episodes": self.evaluation.returns.len(),
             "eval_return_mean": self.evaluation.return_mean(),
             "eval_return_std": self.evaluation.return_std(),
-            "run_dir": self.dir.path().to_string_lossy(),
+            "run_dir": self.session.dir().path().to_string_lossy(),
         })
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (env_steps, seconds, Self { evaluation, .. }) = (self.trainer.env_steps(), self.trainer.seconds(), self);
+        let (env_steps, seconds, Self { evaluation, .. }) =
+            (self.session.trainer().env_steps(), self.session.trainer().seconds(), self);
         write!(
             f,
             "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
@@ -302,7 +332,7 @@ impl fmt::Display for Outcome {
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.returns.len(),
-            self.dir.path().display(),
+            self.session.dir().path().display(),
         )
     }
 }

@@ -17,6 +17,13 @@ pub enum ActionBuffer {
     Continuous(Vec<f32>),
 }
 
+impl Default for ActionBuffer {
+    /// No actions of a discrete space.
+    fn default() -> Self {
+        Self::Discrete(Vec::new())
+    }
+}
+
 impl ActionBuffer {
     /// An empty buffer for actions of `space`.
     ///

@@ -17,8 +17,8 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Collector, RolloutLength, streams},
-    update::{learner::Learner, trust_region::TrustRegion},
+    source::{Batch, Collector, EnvSource, Environment, Reference, RolloutLength, streams},
+    update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
 /// The parts in which algorithms differ. All else of a run comes from the configuration.
@@ -140,33 +140,44 @@ impl Recipe {
         if envs.num_envs() != config.num_envs {
             return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
         }
+        let environment = Environment::of(&*envs);
         let envs = training_envs(envs, config)?;
         let policy = seeded(config.seed, device, || {
             policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())
         })?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
-        let referred = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
-        let reference = referred.then(|| policy.clone().no_grad());
-        let learner = Learner {
-            policy,
-            objective: self.objective,
-            optimiser: config.optimiser.build(),
-            max_grad_norm: config.max_grad_norm,
-            normalize_advantages: config.normalize_advantages,
-            micro_batch_size: config.micro_batch_size,
-        };
+        let needed = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
+        let reference = (needed || config.kl_in_reward > 0.0).then(|| {
+            let reference = Reference::new(&policy).with_kl_in_reward(config.kl_in_reward);
+            config.micro_batch_size.map_or(reference.clone(), |rows| reference.with_micro_batch(rows))
+        });
         let collector = Collector::new(envs, self.length, config.seed, device)?;
         let collector = match config.block_size {
             None => collector,
             Some(size) => collector.with_block_size(size),
         };
-        let parts = Parts {
-            collector: collector.with_sequences(config.recurrence.sequences()),
-            estimator: self.estimator,
-            learner,
-            reference,
-            trust_region: self.trust_region,
+        let collector = collector.with_sequences(config.recurrence.sequences());
+        let epochs = Epochs {
+            learner: Learner {
+                objective: self.objective,
+                optimiser: config.optimiser.build(),
+                max_grad_norm: config.max_grad_norm,
+                normalize_advantages: config.normalize_advantages,
+                micro_batch_size: config.micro_batch_size,
+            },
             learning_rate: config.learning_rate,
+            num_epochs: config.num_epochs,
+            num_minibatches: config.num_minibatches,
+            target_kl: config.target_kl,
+            shuffle: streams::shuffle(config.seed),
+        };
+        let parts = Parts {
+            policy,
+            source: EnvSource::new(collector, self.estimator).with_reference(reference).with_environment(environment),
+            update: match self.trust_region {
+                None => Box::new(epochs) as Box<dyn Update<P, Batch>>,
+                Some(region) => Box::new(TrustRegionUpdate { region, critic: epochs }),
+            },
         };
         Trainer::new(parts, config, device)
     }

@@ -17,6 +17,22 @@ pub enum ActionTensor {
 }
 
 impl ActionTensor {
+    /// Number of actions, B.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Discrete(actions) => actions.dims()[0],
+            Self::MultiDiscrete(actions) => actions.dims()[0],
+            Self::MultiBinary(actions) | Self::Continuous(actions) => actions.dims()[0],
+        }
+    }
+
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Uploads `batch` actions.
     #[must_use]
     pub fn upload(actions: &ActionBuffer, batch: usize, device: &Device) -> Self {
@@ -38,28 +54,6 @@ impl ActionTensor {
                 let data = TensorData::new(actions.clone(), shape(actions.len()));
                 Self::Continuous(Tensor::from_data(data, device))
             }
-        }
-    }
-
-    /// The rows that `indices` name, in that order.
-    #[must_use]
-    pub fn select(&self, indices: Tensor<1, Int>) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.clone().select(0, indices)),
-            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.clone().select(0, indices)),
-            Self::MultiBinary(actions) => Self::MultiBinary(actions.clone().select(0, indices)),
-            Self::Continuous(actions) => Self::Continuous(actions.clone().select(0, indices)),
-        }
-    }
-
-    /// The rows `start..start + length`.
-    #[must_use]
-    pub fn narrow(&self, start: usize, length: usize) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.clone().narrow(0, start, length)),
-            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.clone().narrow(0, start, length)),
-            Self::MultiBinary(actions) => Self::MultiBinary(actions.clone().narrow(0, start, length)),
-            Self::Continuous(actions) => Self::Continuous(actions.clone().narrow(0, start, length)),
         }
     }
 }

@@ -37,7 +37,7 @@ pub use squashed_gaussian::SquashedGaussian;
 pub use state_dependent::StateDependentGaussian;
 
 /// A batch of B distributions over actions.
-pub trait Distribution: Clone + Send {
+pub trait Distribution: Clone + Send + 'static {
     /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
     fn parameters(&self) -> Tensor<2>;
 

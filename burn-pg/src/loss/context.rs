@@ -1,100 +1,194 @@
 //! What a loss term looks at.
 
-use std::fmt;
+use std::{cell::OnceCell, fmt};
 
 use burn::tensor::{Int, Tensor};
 
-/// A minibatch of M samples, and what the policy now says of them. Every shape is `[M]`:
+/// A minibatch of M samples, and what the policy says of them now.
 ///
-/// ```
-/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
-/// fn with_values(context: LossContext, values: Tensor<1>) -> LossContext {
-///     LossContext { values: Some(values), ..context }
-/// }
-/// ```
-///
-/// A column `[M, 1]`, as a network puts out, would turn `values - returns` into a square of `[M, M]` differences. It
-/// does not compile:
+/// A part is computed when a term asks for it for the first time: an objective without an entropy term computes no
+/// entropies. Every part is a vector of shape `[M]`. A column `[M, 1]`, as a network puts out, would turn
+/// `values - returns` into a square of `[M, M]` differences; it does not compile:
 ///
 /// ```compile_fail,E0308
-/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
-/// fn with_values(context: LossContext, values: Tensor<2>) -> LossContext {
-///     LossContext { values: Some(values), ..context }
+/// # use burn_pg::{burn::tensor::Tensor, loss::{ContextPart, LossContext}};
+/// fn with_values<'a>(context: LossContext<'a>, values: Tensor<2>) -> LossContext<'a> {
+///     context.with_tensor(ContextPart::Values, values)
 /// }
 /// ```
 ///
-/// Nor do columns of the others:
-///
-/// ```compile_fail,E0308
-/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
-/// fn with_advantages(context: LossContext, advantages: Tensor<2>) -> LossContext {
-///     LossContext { advantages, ..context }
+/// ```
+/// # use burn_pg::{burn::tensor::Tensor, loss::{ContextPart, LossContext}};
+/// fn with_values<'a>(context: LossContext<'a>, values: Tensor<1>) -> LossContext<'a> {
+///     context.with_tensor(ContextPart::Values, values)
 /// }
 /// ```
-///
-/// ```compile_fail,E0308
-/// # use burn_pg::{burn::tensor::Tensor, loss::LossContext};
-/// fn with_log_probs(context: LossContext, log_probs: Tensor<2>) -> LossContext {
-///     LossContext { log_probs, ..context }
-/// }
-/// ```
-#[derive(Debug, Clone)]
-pub struct LossContext {
-    /// Log-probabilities of the actions under the current policy. Carries gradients.
-    pub log_probs: Tensor<1>,
-    /// Entropies of the current policy. Carries gradients.
-    pub entropies: Tensor<1>,
-    /// Current values, if there is a critic. Carries gradients.
-    pub values: Option<Tensor<1>>,
-    /// Log-probabilities of the actions under the policy that took them.
-    pub old_log_probs: Tensor<1>,
-    /// Values at the time the actions were taken, if there is a critic.
-    pub old_values: Option<Tensor<1>>,
-    /// Advantages, normalised if the algorithm says so.
-    pub advantages: Tensor<1>,
-    /// Returns to fit the values to.
-    pub returns: Tensor<1>,
-    /// Log-probabilities of the actions under a reference policy that is not trained; `None` if there is no reference.
-    pub reference_log_probs: Option<Tensor<1>>,
-    /// How much of training was over when the samples were collected, 0 to 1: where [schedules](crate::optim::Schedule)
-    /// are.
-    pub progress: f64,
+pub struct LossContext<'a> {
+    parts: [Option<Part<'a>>; ContextPart::COUNT],
+    rows: Option<Tensor<1, Int>>,
+    mass: f64,
+    progress: f64,
 }
 
-impl LossContext {
-    /// The samples that `rows` name, in that order.
-    #[must_use]
-    pub fn select(self, rows: &Tensor<1, Int>) -> Self {
-        let select = |column: Tensor<1>| column.select(0, rows.clone());
-        Self {
-            log_probs: select(self.log_probs),
-            entropies: select(self.entropies),
-            values: self.values.map(select),
-            old_log_probs: select(self.old_log_probs),
-            old_values: self.old_values.map(select),
-            advantages: select(self.advantages),
-            returns: select(self.returns),
-            reference_log_probs: self.reference_log_probs.map(select),
-            progress: self.progress,
-        }
-    }
+/// A vector that is computed when it is first asked for.
+struct Part<'a> {
+    compute: Box<dyn Fn() -> Tensor<1> + 'a>,
+    computed: OnceCell<Tensor<1>>,
 }
 
-/// A part of a [`LossContext`] that may be absent.
+/// A part of a [`LossContext`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextPart {
-    /// [`LossContext::values`] and [`LossContext::old_values`]
+    /// Log-probabilities of the actions under the current policy. Carries gradients.
+    LogProbs,
+    /// Entropies of the current policy, in nats. Carries gradients.
+    Entropies,
+    /// Current values of a critic. Carries gradients.
     Values,
-    /// [`LossContext::reference_log_probs`]
+    /// Log-probabilities of the actions under the policy that took them.
+    OldLogProbs,
+    /// Values of a critic when the actions were taken.
+    OldValues,
+    /// Advantages, normalised if the algorithm says so.
+    Advantages,
+    /// Returns to fit the values to.
+    Returns,
+    /// Log-probabilities of the actions under a reference policy that is not trained.
     ReferenceLogProbs,
+    /// What each sample counts with: a mask, an importance weight, or 1 / length.
+    Weights,
+}
+
+impl ContextPart {
+    const COUNT: usize = 9;
 }
 
 impl fmt::Display for ContextPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::LogProbs => "log-probabilities of the actions",
+            Self::Entropies => "entropies of the policy",
             Self::Values => "the values of a critic",
+            Self::OldLogProbs => "log-probabilities under the policy that acted",
+            Self::OldValues => "the values of a critic at the time of acting",
+            Self::Advantages => "advantages",
+            Self::Returns => "returns",
             Self::ReferenceLogProbs => "log-probabilities under a reference policy",
+            Self::Weights => "weights of the samples",
         })
     }
+}
+
+impl<'a> LossContext<'a> {
+    /// A context without parts. `mass` is what sums over samples are divided by, usually the number of samples (see
+    /// [`Samples::mass`](crate::source::Samples::mass)); `progress` is the share of training that was over when the
+    /// samples were collected, 0 to 1, at which [schedules](crate::optim::Schedule) are evaluated.
+    #[must_use]
+    pub fn new(mass: f64, progress: f64) -> Self {
+        Self { parts: [const { None }; ContextPart::COUNT], rows: None, mass, progress }
+    }
+
+    /// Adds a part that is computed on demand, of shape `[M]`.
+    #[must_use]
+    pub fn with(mut self, part: ContextPart, compute: impl Fn() -> Tensor<1> + 'a) -> Self {
+        self.parts[part as usize] = Some(Part { compute: Box::new(compute), computed: OnceCell::new() });
+        self
+    }
+
+    /// Adds a part that is known, of shape `[M]`.
+    #[must_use]
+    pub fn with_tensor(self, part: ContextPart, values: Tensor<1>) -> Self {
+        self.with(part, move || values.clone())
+    }
+
+    /// The same context without a part.
+    #[must_use]
+    pub fn without(mut self, part: ContextPart) -> Self {
+        self.parts[part as usize] = None;
+        self
+    }
+
+    /// The samples that `rows` name, in that order, of all parts.
+    #[must_use]
+    pub fn of_rows(self, rows: Option<Tensor<1, Int>>) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// The same samples, with sums divided by `mass`: that of the whole minibatch, of which these are a part.
+    #[must_use]
+    pub fn with_mass(self, mass: f64) -> Self {
+        Self { mass, ..self }
+    }
+
+    /// The same samples, collected when this share of training was over, 0 to 1.
+    #[must_use]
+    pub fn with_progress(self, progress: f64) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// A part, if it is there. Shape `[M]`.
+    #[must_use]
+    pub fn get(&self, part: ContextPart) -> Option<Tensor<1>> {
+        let Part { compute, computed } = self.parts[part as usize].as_ref()?;
+        let select = || match &self.rows {
+            None => compute(),
+            Some(rows) => compute().select(0, rows.clone()),
+        };
+        Some(computed.get_or_init(select).clone())
+    }
+
+    /// What sums over samples are divided by.
+    #[must_use]
+    pub fn mass(&self) -> f64 {
+        self.mass
+    }
+
+    /// The share of training that was over when the samples were collected, 0 to 1.
+    #[must_use]
+    pub fn progress(&self) -> f64 {
+        self.progress
+    }
+
+    /// What each sample counts with, if not all count alike. Shape `[M]`.
+    #[must_use]
+    pub fn weights(&self) -> Option<Tensor<1>> {
+        self.get(ContextPart::Weights)
+    }
+}
+
+/// Parts by name.
+macro_rules! accessors {
+    ($($(#[$doc:meta])* $name:ident: $part:ident;)*) => {
+        /// Each panics if the part is not there, which [`Objective::check_needs`](super::Objective::check_needs) tells
+        /// before training.
+        impl LossContext<'_> {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(&self) -> Tensor<1> {
+                    self.get(ContextPart::$part).unwrap_or_else(|| panic!("a loss term needs {}", ContextPart::$part))
+                }
+            )*
+        }
+    };
+}
+
+accessors! {
+    /// Log-probabilities of the actions under the current policy. Carries gradients. Shape `[M]`.
+    log_probs: LogProbs;
+    /// Entropies of the current policy, in nats. Carries gradients. Shape `[M]`.
+    entropies: Entropies;
+    /// Current values of a critic. Carries gradients. Shape `[M]`.
+    values: Values;
+    /// Log-probabilities of the actions under the policy that took them. Shape `[M]`.
+    old_log_probs: OldLogProbs;
+    /// Values of a critic when the actions were taken. Shape `[M]`.
+    old_values: OldValues;
+    /// Advantages, normalised if the algorithm says so. Shape `[M]`.
+    advantages: Advantages;
+    /// Returns to fit the values to. Shape `[M]`.
+    returns: Returns;
+    /// Log-probabilities of the actions under a reference policy that is not trained. Shape `[M]`.
+    reference_log_probs: ReferenceLogProbs;
 }

@@ -1,6 +1,6 @@
 //! The entropy bonus.
 
-use super::{LossContext, LossTerm, TermOutput};
+use super::{LossContext, LossTerm, PerSample};
 
 /// Minus the mean entropy of the policy, in nats: minimising it keeps the policy exploring.
 ///
@@ -15,8 +15,8 @@ impl LossTerm for Entropy {
         "entropy_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let entropy = context.entropies.clone().mean();
-        TermOutput { metrics: vec![("entropy", entropy.clone().inner())], loss: entropy.neg() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        let entropies = context.entropies();
+        PerSample::new(entropies.clone().neg()).with_metric("entropy", entropies.inner())
     }
 }

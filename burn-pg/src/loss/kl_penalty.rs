@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    LossContext, LossTerm, ObjectiveError, TermOutput, TermState,
+    LossContext, LossTerm, ObjectiveError, PerSample, TermState,
     error::{check_names, check_positive},
     ratio,
 };
@@ -59,16 +59,15 @@ impl LossTerm for KlPenalty {
         "policy_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
-        let surrogate = (ratio.clone() * context.advantages.clone()).mean();
+        let surrogate = ratio.clone() * context.advantages();
         let kl = ratio::k3(ratio, log_ratio);
         let approx_kl = kl.clone().inner();
         let kl_weight = approx_kl.full_like(self.weight);
-        TermOutput {
-            loss: kl.mul_scalar(self.weight) - surrogate,
-            metrics: vec![("approx_kl", approx_kl), ("kl_weight", kl_weight)],
-        }
+        PerSample::new(kl.mul_scalar(self.weight) - surrogate)
+            .with_metric("approx_kl", approx_kl)
+            .with_metric("kl_weight", kl_weight)
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

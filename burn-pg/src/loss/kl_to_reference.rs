@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{ContextPart, LossContext, LossTerm, TermOutput, ratio};
+use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 
 /// The divergence KL(pi || reference) of the policy from one that is not trained, estimated from one action each:
 ///
@@ -24,7 +24,7 @@ use super::{ContextPart, LossContext, LossTerm, TermOutput, ratio};
 /// those of the current policy. Beyond `exp(-d)` = e^40 (e^350 in double precision) that exponential grows along its
 /// tangent, so that it does not overflow.
 ///
-/// Needs [`LossContext::reference_log_probs`]; computing it without them is a panic.
+/// Needs [`ContextPart::ReferenceLogProbs`]; computing it without them is a panic.
 ///
 /// Reports `reference_kl_loss`, which is L; and `reference_kl` (`mean(exp(-d) - 1 + d)`, the unbiased k3, whichever
 /// estimator is trained on).
@@ -55,16 +55,14 @@ impl LossTerm for KlToReference {
         "reference_kl_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let reference = context.reference_log_probs.clone();
-        let reference = reference.expect("`reference_kl_loss` needs log-probabilities under a reference policy");
-        let difference = context.log_probs.clone() - reference;
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        let difference = context.log_probs() - context.reference_log_probs();
         let loss = match self.estimator {
-            KlEstimator::K1 => difference.clone().mean(),
-            KlEstimator::K2 => difference.clone().square().mean().mul_scalar(0.5),
+            KlEstimator::K1 => difference.clone(),
+            KlEstimator::K2 => difference.clone().square().mul_scalar(0.5),
             KlEstimator::K3 => k3(&difference),
         };
-        TermOutput { loss, metrics: vec![("reference_kl", k3(&difference.inner()))] }
+        PerSample::new(loss).with_metric("reference_kl", k3(&difference.inner()))
     }
 
     fn needs(&self) -> &'static [ContextPart] {
@@ -72,7 +70,7 @@ impl LossTerm for KlToReference {
     }
 }
 
-/// `mean(exp(-d) - 1 + d)`
+/// `exp(-d) - 1 + d`
 fn k3(difference: &Tensor<1>) -> Tensor<1> {
     // The actions are those of pi, so the ratio is that of the reference to pi.
     let log_ratio = difference.clone().neg();

@@ -10,6 +10,7 @@
 //! | [`Entropy`] | keeps the policy exploring | any |
 //! | [`KlToReference`] | keeps the policy near a fixed one | the current policy |
 
+mod averaging;
 mod context;
 mod entropy;
 mod error;
@@ -29,40 +30,57 @@ use burn::tensor::Tensor;
 
 use crate::kernel;
 
+pub use averaging::Averaging;
 pub use context::{ContextPart, LossContext};
 pub use entropy::Entropy;
 pub use error::ObjectiveError;
 pub use kl_penalty::KlPenalty;
 pub use kl_to_reference::{KlEstimator, KlToReference};
-pub use objective::{Objective, ObjectiveState};
+pub use objective::{Objective, ObjectiveOutput, ObjectiveState};
 pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
 pub use spec::{LossSpec, TermSpec};
 pub use surrogate::Surrogate;
 pub use value::{Value, ValueClip};
 
-/// A named number to report; without gradient, of shape `[1]`.
+/// A named tensor to report, without gradient: of shape `[M]` in a term, of shape `[1]` in an objective.
 pub type Metric = (&'static str, Tensor<1>);
 
 /// The numbers that a term carries from one update to the next, by name.
 pub type TermState = BTreeMap<String, f64>;
 
-/// What a term, or an objective, contributes.
+/// What a term comes to, sample by sample.
 ///
-/// A loss is one number. One for each sample and feature, as of a difference that was broadcast, does not compile:
+/// A term does not average: the [`Objective`] weighs the samples, sums them up and divides by the mass of the
+/// minibatch. A number for each sample and feature, as of a difference that was broadcast, does not compile:
 ///
 /// ```compile_fail,E0308
-/// # use burn_pg::{burn::tensor::Tensor, loss::TermOutput};
-/// fn output(differences: Tensor<2>) -> TermOutput {
-///     TermOutput { loss: differences.square(), metrics: Vec::new() }
+/// # use burn_pg::{burn::tensor::Tensor, loss::PerSample};
+/// fn output(differences: Tensor<2>) -> PerSample {
+///     PerSample::new(differences.square())
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct TermOutput {
-    /// The loss to minimise. Shape `[1]`.
+pub struct PerSample {
+    /// The loss of each sample. Shape `[M]`.
     pub loss: Tensor<1>,
-    /// Numbers to report.
+    /// Numbers to report, which are averaged as the loss is. Shape `[M]` each, without gradient.
     pub metrics: Vec<Metric>,
+}
+
+impl PerSample {
+    /// A loss without metrics.
+    #[must_use]
+    pub fn new(loss: Tensor<1>) -> Self {
+        Self { loss, metrics: Vec::new() }
+    }
+
+    /// The same, with a metric of shape `[M]`.
+    #[must_use]
+    pub fn with_metric(mut self, name: &'static str, values: Tensor<1>) -> Self {
+        self.metrics.push((name, values));
+        self
+    }
 }
 
 /// One summand of an [`Objective`]. Every term is minimised.
@@ -70,7 +88,7 @@ pub struct TermOutput {
 /// A term of one's own needs a name and a formula:
 ///
 /// ```
-/// use burn_pg::loss::{LossContext, LossTerm, Objective, PolicyGradient, TermOutput};
+/// use burn_pg::loss::{LossContext, LossTerm, Objective, PerSample, PolicyGradient};
 ///
 /// /// Mean square of the log-probabilities: keeps actions from becoming certain, or very unlikely.
 /// struct Moderate;
@@ -80,8 +98,8 @@ pub struct TermOutput {
 ///         "moderate_loss"
 ///     }
 ///
-///     fn compute(&self, context: &LossContext) -> TermOutput {
-///         TermOutput { loss: context.log_probs.clone().square().mean(), metrics: Vec::new() }
+///     fn compute(&self, context: &LossContext) -> PerSample {
+///         PerSample::new(context.log_probs().square())
 ///     }
 /// }
 ///
@@ -93,8 +111,8 @@ pub trait LossTerm: Send {
     /// policy share the name `policy_loss`, and an objective takes one of them.
     fn name(&self) -> &'static str;
 
-    /// Computes the term for one minibatch. Its metrics are those beside the loss itself; each is a mean over samples.
-    fn compute(&self, context: &LossContext) -> TermOutput;
+    /// Computes the loss of each sample of a minibatch. Its metrics are those beside the loss itself.
+    fn compute(&self, context: &LossContext<'_>) -> PerSample;
 
     /// Checks the hyperparameters of the term.
     ///
@@ -104,7 +122,7 @@ pub trait LossTerm: Send {
         Ok(())
     }
 
-    /// The parts of a [`LossContext`] that may be absent, and that this term cannot do without.
+    /// The parts that not every [`LossContext`] has, and that this term cannot do without.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
     }

@@ -4,15 +4,35 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
-use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, TermState, error::check_names};
-use crate::optim::Schedule;
+use super::{ContextPart, LossContext, LossTerm, Metric, ObjectiveError, PerSample, TermState, error::check_names};
+use crate::{
+    kernel::{weighted_means, weighted_total},
+    optim::Schedule,
+};
 
 /// What the terms of an objective remember, by [`LossTerm::name`]; a term that remembers nothing is left out.
 pub type ObjectiveState = BTreeMap<String, TermState>;
 
 type WeightedTerm = (Schedule, Box<dyn LossTerm>);
 
-/// A weighted sum of loss terms.
+/// What an objective comes to for a minibatch.
+#[derive(Debug, Clone)]
+pub struct ObjectiveOutput {
+    /// The loss to minimise. Shape `[1]`.
+    pub loss: Tensor<1>,
+    /// Numbers to report. Shape `[1]` each, without gradient.
+    pub metrics: Vec<Metric>,
+}
+
+/// A weighted sum of loss terms,
+///
+/// ```text
+/// L = sum_k c_k sum_i w_i l_ki / mass
+/// ```
+///
+/// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the
+/// [weight](LossContext::weights) `w_i` of the sample (1 if there are none) and the [mass](LossContext::mass) of the
+/// minibatch. Every metric is averaged as the losses are.
 #[derive(Default)]
 pub struct Objective {
     terms: Vec<WeightedTerm>,
@@ -67,7 +87,7 @@ impl Objective {
         self.terms.iter().any(|(_, term)| term.needs().contains(&part))
     }
 
-    /// Checks that the terms can do with contexts in which, of all that may be absent, only `given` is there.
+    /// Checks that the terms can do with contexts in which, of the parts that may be absent, only `given` are there.
     ///
     /// # Errors
     /// [`ObjectiveError::Missing`] for the first term that cannot.
@@ -80,18 +100,18 @@ impl Objective {
         Ok(())
     }
 
-    /// The sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the weight)
-    /// under its name and its own metrics, then the sum itself as `loss`.
+    /// The weighted sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the
+    /// weight of the term) under its name and its own metrics, then the sum itself as `loss`.
     ///
     /// # Panics
     /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
     #[must_use]
-    pub fn compute(&self, context: &LossContext) -> TermOutput {
+    pub fn compute(&self, context: &LossContext<'_>) -> ObjectiveOutput {
         sum(&self.terms, context)
     }
 
     /// [`compute`](Self::compute) with this term alone.
-    pub(crate) fn compute_only(&self, name: &str, context: &LossContext) -> TermOutput {
+    pub(crate) fn compute_only(&self, name: &str, context: &LossContext<'_>) -> ObjectiveOutput {
         sum(self.terms.iter().filter(|(_, term)| term.name() == name), context)
     }
 
@@ -132,21 +152,32 @@ impl Objective {
     }
 }
 
-fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext) -> TermOutput {
-    let (mut metrics, mut summands) = (Vec::new(), Vec::new());
+/// Computes terms, and sums them up with the weights of terms and of samples.
+fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext<'_>) -> ObjectiveOutput {
+    let (mut names, mut vectors, mut summands) = (Vec::new(), Vec::new(), Vec::new());
     for (weight, term) in terms {
-        let output = term.compute(context);
-        metrics.push((term.name(), output.loss.clone().inner()));
-        metrics.extend(output.metrics);
-        let weight = weight.at(context.progress);
-        // Selected, not multiplied: 0 times a loss or a slope that is not finite would be NaN.
+        let PerSample { loss, metrics } = term.compute(context);
+        names.push(term.name());
+        vectors.push(loss.clone().inner());
+        for (name, values) in metrics {
+            names.push(name);
+            vectors.push(values);
+        }
+        let weight = weight.at(context.progress());
+        // Selected, not multiplied: 0 times a loss or a gradient that is not finite would be NaN.
         if weight > 0.0 {
-            summands.push(output.loss.mul_scalar(weight));
+            summands.push((weight, loss));
         }
     }
-    assert!(!metrics.is_empty(), "an objective needs at least one term");
-    let nothing = || context.log_probs.clone().sum().mul_scalar(0);
-    let loss = summands.into_iter().reduce(Tensor::add).unwrap_or_else(nothing);
+    assert!(!names.is_empty(), "an objective needs at least one term");
+    if summands.is_empty() {
+        summands.push((0.0, context.log_probs()));
+    }
+    let (weights, mass) = (context.weights(), context.mass());
+    let loss = weighted_total(&summands, weights.as_ref(), mass);
+    let weights = weights.map(Tensor::inner);
+    let means = weighted_means(&vectors, weights.as_ref(), mass);
+    let mut metrics: Vec<Metric> = names.into_iter().zip(means).collect();
     metrics.push(("loss", loss.clone().inner()));
-    TermOutput { loss, metrics }
+    ObjectiveOutput { loss, metrics }
 }

@@ -1,6 +1,6 @@
 //! The plain policy gradient.
 
-use super::{LossContext, LossTerm, TermOutput};
+use super::{LossContext, LossTerm, PerSample};
 
 /// The loss whose gradient is the policy gradient, up to sign,
 ///
@@ -28,8 +28,7 @@ impl LossTerm for PolicyGradient {
         "policy_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let loss = (context.log_probs.clone() * context.advantages.clone()).mean().neg();
-        TermOutput { loss, metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new((context.log_probs() * context.advantages()).neg())
     }
 }

@@ -1,8 +1,6 @@
 //! PPO's clipped surrogate.
 
-use burn::tensor::Tensor;
-
-use super::{LossContext, LossTerm, ObjectiveError, TermOutput, error::check_range, ratio};
+use super::{LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
 use crate::{
     kernel::{ClippedSurrogate, clipped_surrogate},
     optim::Schedule,
@@ -35,42 +33,14 @@ impl LossTerm for PpoClip {
         "policy_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let clip_range = self.clip_range.at(context.progress);
-        let (low, high) = (1.0 - clip_range, 1.0 + clip_range);
-        let limit = ratio::tangent_point(context.log_probs.dtype());
-        let LossContext { log_probs, old_log_probs, advantages, .. } = context;
-        let ClippedSurrogate { loss, approx_kl, clip_fraction } =
-            clipped_surrogate(log_probs, old_log_probs, advantages, [low, high], limit)
-                .unwrap_or_else(|| of_ordinary_ops(context, [low, high]));
-        TermOutput { loss, metrics: vec![("approx_kl", approx_kl), ("clip_fraction", clip_fraction)] }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        let clip_range = self.clip_range.at(context.progress());
+        let samples = [&context.log_probs(), &context.old_log_probs(), &context.advantages()];
+        let ClippedSurrogate { loss, approx_kl, clipped } = clipped_surrogate(samples, clip_range);
+        PerSample::new(loss).with_metric("approx_kl", approx_kl).with_metric("clip_fraction", clipped)
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {
         check_range(self.name(), "clip_range", self.clip_range)
     }
-}
-
-fn of_ordinary_ops(context: &LossContext, [low, high]: [f64; 2]) -> ClippedSurrogate {
-    let advantages = context.advantages.clone();
-    let log_ratio = context.log_probs.clone() - context.old_log_probs.clone();
-
-    // Without gradient: which samples are clipped.
-    let plain_log_ratio = log_ratio.clone().inner();
-    let plain_ratio = ratio::exp(plain_log_ratio.clone());
-    let plain_advantages = advantages.clone().inner();
-    let above = plain_ratio.clone().greater_elem(high);
-    let below = plain_ratio.clone().lower_elem(low);
-    let clipped_above = above.clone().bool_and(plain_advantages.clone().greater_equal_elem(0.0));
-    let clipped_below = below.clone().bool_and(plain_advantages.lower_equal_elem(0.0));
-    let clipped = clipped_above.clone().bool_or(clipped_below.clone());
-
-    let ratio = ratio::exp(log_ratio.mask_fill(Tensor::from_inner(clipped), 0.0));
-    let ratio =
-        ratio.mask_fill(Tensor::from_inner(clipped_above), high).mask_fill(Tensor::from_inner(clipped_below), low);
-    let loss = (ratio * advantages).mean().neg();
-
-    let approx_kl = ratio::k3(plain_ratio, plain_log_ratio);
-    let clip_fraction = above.bool_or(below).float().mean();
-    ClippedSurrogate { loss, approx_kl, clip_fraction }
 }

@@ -1,6 +1,6 @@
 //! The surrogate by itself.
 
-use super::{LossContext, LossTerm, TermOutput, ratio};
+use super::{LossContext, LossTerm, PerSample, ratio};
 
 /// The surrogate objective of trust-region policy optimisation,
 ///
@@ -24,9 +24,9 @@ impl LossTerm for Surrogate {
         "policy_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
-        let loss = (ratio.clone() * context.advantages.clone()).mean().neg();
-        TermOutput { loss, metrics: vec![("approx_kl", ratio::k3(ratio.inner(), log_ratio.inner()))] }
+        PerSample::new((ratio.clone() * context.advantages()).neg())
+            .with_metric("approx_kl", ratio::k3(ratio.inner(), log_ratio.inner()))
     }
 }

@@ -1,11 +1,10 @@
 //! The squared error of the values.
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{ContextPart, LossContext, LossTerm, ObjectiveError, TermOutput, error::check_range};
+use super::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
 use crate::{
-    kernel::{ValueLimit, value_loss},
+    kernel::{ValueLimit, value_error},
     optim::Schedule,
 };
 
@@ -53,16 +52,14 @@ impl LossTerm for Value {
         "value_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let part = |values: &Option<Tensor<1>>| values.clone().expect("`value_loss` needs the values of a critic");
-        let (values, old, returns) = (part(&context.values), part(&context.old_values), &context.returns);
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        let old = || context.old_values();
         let limit = match self.clip {
             ValueClip::Off => ValueLimit::None,
-            ValueClip::Pessimistic { range } => ValueLimit::Larger(&old, range.at(context.progress)),
-            ValueClip::Hard { range } => ValueLimit::Moved(&old, range.at(context.progress)),
+            ValueClip::Pessimistic { range } => ValueLimit::Larger(old(), range.at(context.progress())),
+            ValueClip::Hard { range } => ValueLimit::Moved(old(), range.at(context.progress())),
         };
-        let loss = value_loss(&values, returns, limit).unwrap_or_else(|| of_ordinary_ops(&values, returns, limit));
-        TermOutput { loss, metrics: Vec::new() }
+        PerSample::new(value_error(&context.values(), &context.returns(), limit))
     }
 
     fn needs(&self) -> &'static [ContextPart] {
@@ -77,15 +74,4 @@ impl LossTerm for Value {
             }
         }
     }
-}
-
-fn of_ordinary_ops(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit<'_>) -> Tensor<1> {
-    let squared_error = |values: Tensor<1>| (values - returns.clone()).square();
-    let moved = |old: &Tensor<1>, range: f64| old.clone() + (values.clone() - old.clone()).clamp(-range, range);
-    let error = match limit {
-        ValueLimit::None => squared_error(values.clone()),
-        ValueLimit::Larger(old, range) => squared_error(values.clone()).max_pair(squared_error(moved(old, range))),
-        ValueLimit::Moved(old, range) => squared_error(moved(old, range)),
-    };
-    error.mean().mul_scalar(0.5)
 }

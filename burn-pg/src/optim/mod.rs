@@ -6,7 +6,6 @@
 
 mod adam;
 mod adamw;
-mod batch_mean;
 mod clip;
 mod conjugate_gradient;
 mod decay;
@@ -22,7 +21,6 @@ use burn::tensor::Tensor;
 
 pub use adam::{Adam, AdamSpec};
 pub use adamw::{AdamW, AdamWSpec};
-pub use batch_mean::BatchMean;
 pub use clip::clip_global_norm;
 pub use conjugate_gradient::{Solution, conjugate_gradient};
 pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};

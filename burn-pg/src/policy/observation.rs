@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::{Rows, Sequences};
+use super::{Policy, Rows, Sequences};
 
 /// One part of a batch of observations, flattened: a space that is no dictionary has a single one.
 #[derive(Debug, Clone)]
@@ -23,7 +23,10 @@ impl Input {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Number of observations, B.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
         match self {
             Self::Floats(values) => values.dims()[0],
             Self::Bytes(values) => values.dims()[0],
@@ -102,6 +105,15 @@ impl Observation {
         Self { sequences: Some(sequences), ..self }
     }
 
+    /// The device that they are on.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        match &self.inputs[0] {
+            Input::Floats(values) => values.device(),
+            Input::Bytes(values) => values.device(),
+        }
+    }
+
     /// Number of observations, B.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -116,21 +128,39 @@ impl Observation {
 }
 
 impl Rows for Observation {
-    /// The rows that `indices` name, out of their sequences.
     fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
         Self {
             inputs: self.inputs.select_rows(indices),
             action_mask: self.action_mask.select_rows(indices),
-            sequences: None,
+            sequences: self.sequences.as_ref().map(|sequences| sequences.of_rows(indices)),
         }
     }
 
-    /// The rows `start..start + length`, out of their sequences.
     fn narrow_rows(&self, start: usize, length: usize) -> Self {
         Self {
             inputs: self.inputs.narrow_rows(start, length),
             action_mask: self.action_mask.narrow_rows(start, length),
-            sequences: None,
+            sequences: self.sequences.as_ref().map(|sequences| sequences.of_run(start, length)),
         }
+    }
+
+    /// Steps of a sequence.
+    fn unit(&self) -> usize {
+        self.sequences.as_ref().map_or(1, Sequences::steps)
+    }
+
+    /// After a burn-in, with the recurrent state that `policy` comes to with its weights of now; without one, with the
+    /// recurrent state of when the steps were taken.
+    ///
+    /// # Panics
+    /// If there is a burn-in, and the policy is not recurrent.
+    fn shown_to<P: Policy<Observation = Self>>(&self, policy: &P) -> Self {
+        let Some((sequences, before)) = self.sequences.as_ref().and_then(|all| Some((all, all.burn_in.as_ref()?)))
+        else {
+            return self.clone();
+        };
+        let memory = policy.valid().forward(*before.clone()).memory.expect("a burn-in is for recurrent policies");
+        let sequences = Sequences { memory: Tensor::from_inner(memory), burn_in: None, ..sequences.clone() };
+        self.clone().with_sequences(sequences)
     }
 }

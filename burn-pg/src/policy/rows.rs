@@ -2,9 +2,12 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
+use super::Policy;
+use crate::distribution::ActionTensor;
+
 /// A batch of rows on a device: observations, actions, or a number for each sample.
 ///
-/// Minibatches are made with these two operations, so what a policy observes needs no more than them.
+/// Minibatches are made with these operations. What a policy of your own observes needs the first two.
 pub trait Rows: Clone + Send {
     /// The rows that `indices` name, in that order.
     #[must_use]
@@ -13,6 +16,18 @@ pub trait Rows: Clone + Send {
     /// The rows `start..start + length`.
     #[must_use]
     fn narrow_rows(&self, start: usize, length: usize) -> Self;
+
+    /// Rows that stay together, as the steps of a sequence do. Rows are selected and cut in multiples of it. Default 1.
+    #[must_use]
+    fn unit(&self) -> usize {
+        1
+    }
+
+    /// The observations as `policy` is to be shown them in training. Default: as they are.
+    #[must_use]
+    fn shown_to<P: Policy<Observation = Self>>(&self, _policy: &P) -> Self {
+        self.clone()
+    }
 }
 
 /// Tensors whose first dimension counts the rows.
@@ -33,6 +48,26 @@ macro_rules! rows {
 }
 
 rows!(burn::tensor::Float, Int, Bool);
+
+impl Rows for ActionTensor {
+    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
+        match self {
+            Self::Discrete(actions) => Self::Discrete(actions.select_rows(indices)),
+            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.select_rows(indices)),
+            Self::MultiBinary(actions) => Self::MultiBinary(actions.select_rows(indices)),
+            Self::Continuous(actions) => Self::Continuous(actions.select_rows(indices)),
+        }
+    }
+
+    fn narrow_rows(&self, start: usize, length: usize) -> Self {
+        match self {
+            Self::Discrete(actions) => Self::Discrete(actions.narrow_rows(start, length)),
+            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.narrow_rows(start, length)),
+            Self::MultiBinary(actions) => Self::MultiBinary(actions.narrow_rows(start, length)),
+            Self::Continuous(actions) => Self::Continuous(actions.narrow_rows(start, length)),
+        }
+    }
+}
 
 impl<R: Rows> Rows for Option<R> {
     fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {

@@ -2,17 +2,22 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-/// S sequences of L steps each, for a policy that remembers: row `s * L + l` of a batch is step l of sequence s.
+use super::{Observation, Rows};
+
+/// S sequences of L steps each, for a recurrent policy: row `s * L + l` of a batch is step l of sequence s.
 #[derive(Debug, Clone)]
 pub struct Sequences {
-    /// What is remembered before the first step of each sequence. Shape `[S, M]`.
+    /// The recurrent state before the first step of each sequence. Shape `[S, M]`.
     pub memory: Tensor<2>,
-    /// Steps with which an episode begins: nothing that came before is remembered there. Shape `[S, L]`.
+    /// Steps with which an episode begins: the recurrent state is 0 there. Shape `[S, L]`.
     pub begins: Tensor<2, Bool>,
+    /// The K steps before each sequence, without autodiff, if the recurrent state is to be computed afresh from them:
+    /// `S * K` rows with sequences of their own.
+    pub burn_in: Option<Box<Observation>>,
 }
 
 impl Sequences {
-    /// Uploads `sequences` flat memories and flags.
+    /// Uploads `sequences` flat recurrent states and flags.
     ///
     /// # Panics
     /// If `sequences` is 0, or does not divide the numbers.
@@ -23,7 +28,14 @@ impl Sequences {
         Self {
             memory: Tensor::from_data(TensorData::new(memory, memory_shape), device),
             begins: Tensor::from_data(TensorData::new(begins, begins_shape), device),
+            burn_in: None,
         }
+    }
+
+    /// With the steps before each sequence.
+    #[must_use]
+    pub fn with_burn_in(self, steps: Option<Observation>) -> Self {
+        Self { burn_in: steps.map(Box::new), ..self }
     }
 
     /// Steps of each sequence, L.
@@ -32,18 +44,40 @@ impl Sequences {
         self.begins.dims()[1]
     }
 
-    /// The sequences that `indices` name, in that order.
-    #[must_use]
-    pub fn select(&self, indices: Tensor<1, Int>) -> Self {
-        Self { memory: self.memory.clone().select(0, indices.clone()), begins: self.begins.clone().select(0, indices) }
-    }
-
-    /// The sequences `start..start + length`.
-    #[must_use]
-    pub fn narrow(&self, start: usize, length: usize) -> Self {
+    /// The sequences to which whole runs of L `rows` belong.
+    pub(super) fn of_rows(&self, rows: &Tensor<1, Int>) -> Self {
+        let ([rows_len], steps) = (rows.dims(), self.steps());
+        let first = rows.clone().reshape([rows_len / steps, steps]).narrow(1, 0, 1);
+        let indices: Tensor<1, Int> = first.squeeze_dim::<1>(1).div_scalar(count(steps));
         Self {
-            memory: self.memory.clone().narrow(0, start, length),
-            begins: self.begins.clone().narrow(0, start, length),
+            memory: self.memory.clone().select(0, indices.clone()),
+            begins: self.begins.clone().select(0, indices.clone()),
+            burn_in: self.burn_in.as_ref().map(|before| {
+                let steps = before.unit();
+                let of_each = Tensor::arange(0..count(steps), &before.device()).unsqueeze_dim::<2>(0);
+                // The burn-in is on a device without autodiff.
+                let indices = Tensor::<1, Int>::from_data(indices.into_data(), &before.device());
+                let rows = indices.unsqueeze_dim::<2>(1).mul_scalar(count(steps)) + of_each;
+                Box::new(before.select_rows(&rows.flatten(0, 1)))
+            }),
         }
     }
+
+    /// The sequences of the rows `start..start + length`.
+    pub(super) fn of_run(&self, start: usize, length: usize) -> Self {
+        let (first, count) = (start / self.steps(), length / self.steps());
+        Self {
+            memory: self.memory.clone().narrow(0, first, count),
+            begins: self.begins.clone().narrow(0, first, count),
+            burn_in: self.burn_in.as_ref().map(|before| {
+                let steps = before.unit();
+                Box::new(before.narrow_rows(first * steps, count * steps))
+            }),
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_wrap)] // steps of a rollout
+fn count(steps: usize) -> i64 {
+    steps as i64
 }

@@ -1,28 +1,8 @@
-//! What is reported of a training run, and to whom.
+//! What is reported of an update.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use crate::Error;
-
-/// Sees each update of a run, and may end it.
-pub trait Observer {
-    /// Called after each update. [`ControlFlow::Break`] ends the run there.
-    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()>;
-
-    /// Called after each update that was given up, because of a [fault](crate::config::Faults) that the configuration lets pass.
-    /// Default: the run goes on.
-    fn on_fault(&mut self, _fault: &Error) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-impl<F: FnMut(&UpdateStats) -> ControlFlow<()>> Observer for F {
-    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
-        self(stats)
-    }
-}
 
 /// What one update did. Serialised, it is one line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,20 @@
 //! The loop, and what a run is beyond its mathematics.
 
+mod agent;
 pub mod checkpoint;
 pub mod directory;
+mod earlier;
+mod faults;
 mod metrics;
+mod observer;
+mod resume;
+mod session;
 mod trainer;
+mod training;
 
-pub use metrics::{Observer, UpdateStats, explained_variance};
+pub use directory::RunDir;
+pub use earlier::{EarlierRun, Restored};
+pub use metrics::{UpdateStats, explained_variance};
+pub use observer::{Evaluated, Observer};
+pub use session::{Session, Stopped};
 pub use trainer::{Parts, Trainer};

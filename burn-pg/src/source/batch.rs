@@ -1,87 +1,98 @@
 //! A rollout on the device, cut into minibatches.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_pg_envs::EnvRng;
+use std::rc::Rc;
 
-use super::{Rollout, host::Cut};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{
+    Batch, Origins, Rollout, Samples,
+    columns::{Upload, picked},
+    host::Cut,
+};
 use crate::{
-    advantage::Targets,
     distribution::{ActionTensor, Distribution},
-    policy::{Observation, Policy, Rows, Sequences},
+    loss::{ContextPart, LossContext, normalize, normalize_by},
+    policy::{Observation, Policy, Prediction, Rows},
 };
 
-/// B samples on a device; for a policy that remembers, B steps of whole sequences, which are never taken apart.
-///
-/// What belongs to a sample is a vector. A column `[B, 1]` in its place would broadcast to a square; it does not compile:
-///
-/// ```compile_fail,E0308
-/// # use burn_pg::{burn::tensor::Tensor, source::Batch};
-/// fn with_returns(batch: Batch, returns: Tensor<2>) -> Batch {
-///     Batch { returns, ..batch }
-/// }
-/// ```
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// Observations.
-    pub observations: Observation,
-    /// Actions. Shape `[B]`.
-    pub actions: ActionTensor,
-    /// Log-probabilities of the actions when they were taken. Shape `[B]`.
-    pub log_probs: Tensor<1>,
-    /// Values when the actions were taken, if there is a critic. Shape `[B]`.
-    pub values: Option<Tensor<1>>,
-    /// Advantages. Shape `[B]`.
-    pub advantages: Tensor<1>,
-    /// Returns. Shape `[B]`.
-    pub returns: Tensor<1>,
-    /// Log-probabilities of the actions under a policy that is not trained, if there is one. Shape `[B]`.
-    pub reference_log_probs: Option<Tensor<1>>,
-    /// How much of training was over when they were collected, 0 to 1.
-    pub progress: f64,
-    /// The steps before each sequence, without autodiff, if what is remembered is to be computed afresh.
-    pub burn_in: Option<Observation>,
-    /// Samples to learn from, if not all of them are. Length B.
-    pub valid: Option<Vec<bool>>,
+impl Batch {
+    /// Moves a rollout to a device: its valid steps, or all of its sequences. The rollout keeps none of its columns,
+    /// unless they had to be put into another order.
+    #[must_use]
+    pub fn upload(rollout: &mut Rollout, device: &Device) -> Self {
+        let order = Order::of(rollout);
+        let observations = order.observations(rollout, device);
+        order.batch(rollout, observations, device)
+    }
 }
 
-impl Batch {
-    /// Uploads a rollout, with its targets: the valid steps of it, or all of its sequences.
+/// The order of a rollout's rows in a batch.
+pub(super) struct Order {
+    /// Rows of the rollout; none if all are taken as they stand.
+    rows: Option<Vec<usize>>,
+    /// Samples to learn from, if not all are.
+    valid: Option<Vec<bool>>,
+    origins: Origins,
+}
+
+impl Order {
+    /// The valid rows of a rollout; or, for a recurrent policy, all of them, sequence by sequence.
+    pub fn of(rollout: &Rollout) -> Self {
+        let (num_envs, complete) = (rollout.num_envs, !rollout.valid.contains(&false));
+        let in_turn = Origins::InTurn(num_envs);
+        if let Some(cut) = Cut::new(rollout) {
+            let rows: Vec<usize> = cut.rows().collect();
+            let valid = (!complete).then(|| rows.iter().map(|&row| rollout.valid[row]).collect());
+            return Self { rows: Some(rows), valid, origins: in_turn };
+        }
+        if complete {
+            return Self { rows: None, valid: None, origins: in_turn };
+        }
+        let rows: Vec<usize> = (0..rollout.len()).filter(|&row| rollout.valid[row]).collect();
+        let envs = rows.iter().map(|row| u32::try_from(row % num_envs).expect("fewer than 2^32 environments"));
+        let origins = Origins::Listed(envs.collect());
+        Self { rows: Some(rows), valid: None, origins }
+    }
+
+    /// Moves the observations to a device.
+    pub fn observations(&self, rollout: &mut Rollout, device: &Device) -> Observation {
+        let sequences = Cut::new(rollout).map(|cut| {
+            let burn_in = cut.burn_in(&device.clone().without_autodiff());
+            cut.sequences(device).with_burn_in(burn_in)
+        });
+        let (total, rows) = (rollout.len(), self.rows.as_deref());
+        let masks = picked(&mut rollout.action_masks, total, rows);
+        let inputs = rollout.observations.upload(rows, device);
+        let batch = rows.map_or(total, <[usize]>::len);
+        Observation { inputs, action_mask: None, sequences }.with_masks(&masks, batch, device)
+    }
+
+    /// A copy of the actions on a device.
+    pub fn actions(&self, rollout: &Rollout, device: &Device) -> ActionTensor {
+        let total = rollout.len();
+        rollout.actions.clone().upload(self.rows.as_deref(), total, device)
+    }
+
+    /// Puts numbers of the batch back where their rows are in the rollout.
+    pub fn put_back(&self, numbers: Vec<f32>, column: &mut [f32]) {
+        match &self.rows {
+            None => column.copy_from_slice(&numbers),
+            Some(rows) => rows.iter().zip(numbers).for_each(|(&row, number)| column[row] = number),
+        }
+    }
+
+    /// Moves the other columns to a device.
+    pub fn batch(self, rollout: &mut Rollout, observations: Observation, device: &Device) -> Batch {
+        let batch = rollout.upload(observations, self.rows.as_deref(), device);
+        Batch { valid: self.valid, origins: self.origins, ..batch }
+    }
+}
+
+impl<O: Rows> Batch<O> {
+    /// Number of samples, B.
     #[must_use]
-    pub fn new(rollout: &Rollout, targets: &Targets, device: &Device) -> Self {
-        let batch = Self::upload(rollout, targets, device);
-        let complete = !rollout.valid.contains(&false);
-        let Some(cut) = Cut::new(rollout) else {
-            let valid = (0..rollout.len()).filter(|&row| rollout.valid[row]);
-            return if complete { batch } else { batch.rows(valid) };
-        };
-        let valid = (!complete).then(|| cut.rows().map(|row| rollout.valid[row]).collect());
-        let burn_in = cut.burn_in(&device.clone().without_autodiff());
-        let batch = batch.rows(cut.rows());
-        Self { observations: batch.observations.with_sequences(cut.sequences(device)), burn_in, valid, ..batch }
-    }
-
-    /// The environments that the samples of [`new`](Self::new), or its sequences of samples, come from.
-    pub(crate) fn envs(rollout: &Rollout) -> Vec<usize> {
-        match Cut::new(rollout) {
-            None => (0..rollout.len()).filter(|&row| rollout.valid[row]).map(|row| row % rollout.num_envs).collect(),
-            Some(cut) => cut.starts().map(|(_, env)| env).collect(),
-        }
-    }
-
-    fn upload(rollout: &Rollout, targets: &Targets, device: &Device) -> Self {
-        let len = rollout.len();
-        Self {
-            observations: Observation::upload(rollout.observations.clone(), &rollout.action_masks, len, device),
-            actions: ActionTensor::upload(&rollout.actions, len, device),
-            log_probs: vector(rollout.log_probs.clone(), device),
-            values: (!rollout.values.is_empty()).then(|| vector(rollout.values.clone(), device)),
-            advantages: vector(to_f32(&targets.advantages), device),
-            returns: vector(to_f32(&targets.returns), device),
-            reference_log_probs: None,
-            progress: 0.0,
-            burn_in: None,
-            valid: None,
-        }
+    pub fn num_rows(&self) -> usize {
+        self.log_probs.dims()[0]
     }
 
     /// Number of samples to learn from.
@@ -99,61 +110,22 @@ impl Batch {
         self.len() == 0
     }
 
-    /// Number of samples, B.
-    #[must_use]
-    pub fn num_rows(&self) -> usize {
-        self.log_probs.dims()[0]
-    }
-
     /// Samples that stay together: the steps of a sequence, or 1.
     #[must_use]
     pub fn unit(&self) -> usize {
-        self.observations.sequences.as_ref().map_or(1, Sequences::steps)
-    }
-
-    /// The same samples, or sequences of samples, in a random order.
-    #[must_use]
-    pub fn shuffled(&self, rng: &mut EnvRng) -> Self {
-        let mut order: Vec<u32> = (0..).take(self.num_rows() / self.unit()).collect();
-        rng.shuffle(&mut order);
-        self.select(&order)
+        self.observations.unit()
     }
 
     /// The samples, or sequences of samples, that `order` names, in that order.
+    ///
+    /// # Panics
+    /// If there are not as many.
     #[must_use]
     pub fn select(&self, order: &[u32]) -> Self {
         let (unit, order) = (self.unit(), order.iter().map(|&index| index as usize));
-        let Some(sequences) = &self.observations.sequences else { return self.rows(order) };
-        let rows: Vec<usize> = order.clone().flat_map(|index| index * unit..(index + 1) * unit).collect();
-        let device = self.log_probs.device();
-        let sequences = sequences.select(indices(order.clone(), &device));
-        let burn_in = self.burn_in.as_ref().map(|burn_in| {
-            let before = burn_in.sequences.as_ref().expect("a burn-in walks along sequences");
-            let (steps, device) = (before.steps(), before.memory.device());
-            let rows = order.clone().flat_map(|index| index * steps..(index + 1) * steps);
-            burn_in.select_rows(&indices(rows, &device)).with_sequences(before.select(indices(order.clone(), &device)))
-        });
+        let rows: Vec<usize> = order.flat_map(|index| index * unit..(index + 1) * unit).collect();
         let valid = self.valid.as_ref().map(|valid| rows.iter().map(|&row| valid[row]).collect());
-        let batch = self.rows(rows.into_iter());
-        Self { observations: batch.observations.with_sequences(sequences), burn_in, valid, ..batch }
-    }
-
-    /// The rows that `order` names, in that order, out of their sequences.
-    fn rows(&self, order: impl Iterator<Item = usize>) -> Self {
-        let order = indices(order, &self.log_probs.device());
-        let select = |column: &Tensor<1>| column.clone().select(0, order.clone());
-        Self {
-            observations: self.observations.select_rows(&order),
-            actions: self.actions.select(order.clone()),
-            log_probs: select(&self.log_probs),
-            values: self.values.as_ref().map(select),
-            advantages: select(&self.advantages),
-            returns: select(&self.returns),
-            reference_log_probs: self.reference_log_probs.as_ref().map(select),
-            progress: self.progress,
-            burn_in: None,
-            valid: None,
-        }
+        Self { valid, ..self.select_columns(&indices(&rows, &self.device())) }
     }
 
     /// Cuts the batch into runs of `size` samples, or of the next whole number of sequences; the last is shorter if they do
@@ -162,79 +134,93 @@ impl Batch {
     /// # Panics
     /// If `size` is 0.
     pub fn minibatches(&self, size: usize) -> impl Iterator<Item = Self> + '_ {
-        let size = size.next_multiple_of(self.unit());
-        (0..self.num_rows()).step_by(size).map(move |start| self.run(start, size.min(self.num_rows() - start)))
-    }
-
-    /// The samples `start..start + length`: whole sequences.
-    fn run(&self, start: usize, length: usize) -> Self {
-        let unit = self.unit();
-        let narrow = |column: &Tensor<1>| column.clone().narrow(0, start, length);
-        let observations = self.observations.narrow_rows(start, length);
-        Self {
-            observations: match &self.observations.sequences {
-                None => observations,
-                Some(sequences) => observations.with_sequences(sequences.narrow(start / unit, length / unit)),
-            },
-            actions: self.actions.narrow(start, length),
-            log_probs: narrow(&self.log_probs),
-            values: self.values.as_ref().map(narrow),
-            advantages: narrow(&self.advantages),
-            returns: narrow(&self.returns),
-            reference_log_probs: self.reference_log_probs.as_ref().map(narrow),
-            progress: self.progress,
-            burn_in: self.burn_in.as_ref().map(|burn_in| {
-                let before = burn_in.sequences.as_ref().expect("a burn-in walks along sequences");
-                let (first, count, steps) = (start / unit, length / unit, before.steps());
-                burn_in.narrow_rows(first * steps, count * steps).with_sequences(before.narrow(first, count))
-            }),
-            valid: self.valid.as_ref().map(|valid| valid[start..start + length].to_vec()),
-        }
-    }
-
-    /// What `policy` is to be shown: the observations, and what it remembers before them. After a burn-in that is what it
-    /// would remember with its weights of now, and without one what it did remember.
-    ///
-    /// # Panics
-    /// If the batch has a burn-in, and the policy does not remember.
-    #[must_use]
-    pub fn shown_to<P: Policy<Observation = Observation>>(&self, policy: &P) -> Observation {
-        let observations = self.observations.clone();
-        let (Some(burn_in), Some(sequences)) = (&self.burn_in, &self.observations.sequences) else {
-            return observations;
-        };
-        let memory = policy.valid().forward(burn_in.clone()).memory.expect("a burn-in is for policies that remember");
-        observations.with_sequences(Sequences { memory: Tensor::from_inner(memory), ..sequences.clone() })
-    }
-
-    /// The same samples, with what `reference`, on a device with autodiff, says of their actions. What a policy remembers
-    /// before the sequences of the batch is remembered by the reference too.
-    pub(crate) fn with_reference<P: Policy<Observation = Observation>>(self, reference: &P) -> Self {
-        let distribution = reference.forward(self.shown_to(reference)).distribution;
-        let log_probs = distribution.log_prob(&self.actions).detach();
-        Self { reference_log_probs: Some(log_probs), ..self }
+        let (size, rows) = (size.next_multiple_of(self.unit()), self.num_rows());
+        (0..rows).step_by(size).map(move |start| {
+            let length = size.min(rows - start);
+            let valid = self.valid.as_ref().map(|valid| valid[start..start + length].to_vec());
+            Self { valid, ..self.narrow_columns(start, length) }
+        })
     }
 
     /// The rows to learn from, if not all of them are.
     pub(crate) fn valid_rows(&self) -> Option<Tensor<1, Int>> {
         let valid = self.valid.as_ref()?;
-        Some(indices((0..valid.len()).filter(|&row| valid[row]), &self.log_probs.device()))
+        let rows: Vec<usize> = (0..valid.len()).filter(|&row| valid[row]).collect();
+        Some(indices(&rows, &self.device()))
+    }
+
+    /// What loss terms look at, given what a policy says of the samples.
+    pub(crate) fn context_of<'a, D: Distribution + 'a>(&'a self, prediction: Prediction<D>) -> LossContext<'a> {
+        let Prediction { distribution, values, .. } = prediction;
+        let distribution = Rc::new(distribution);
+        let (of_actions, entropies) = (distribution.clone(), distribution);
+        let log_probs = move || of_actions.log_prob(&self.actions);
+        let context = LossContext::new(self.len() as f64, self.progress)
+            .with(ContextPart::LogProbs, log_probs)
+            .with(ContextPart::Entropies, move || entropies.entropy())
+            .of_rows(self.valid_rows());
+        let parts = [
+            (ContextPart::Values, values.as_ref()),
+            (ContextPart::OldLogProbs, Some(&self.log_probs)),
+            (ContextPart::OldValues, self.values.as_ref()),
+            (ContextPart::Advantages, self.advantages.as_ref()),
+            (ContextPart::Returns, self.returns.as_ref()),
+            (ContextPart::ReferenceLogProbs, self.reference_log_probs.as_ref()),
+            (ContextPart::Weights, self.weights.as_ref()),
+        ];
+        parts.into_iter().fold(context, |context, (part, column)| match column {
+            None => context,
+            Some(column) => context.with_tensor(part, column.clone()),
+        })
+    }
+
+    fn device(&self) -> Device {
+        self.log_probs.device()
     }
 }
 
-fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
-    let len = values.len();
-    Tensor::from_data(TensorData::new(values, [len]), device)
+impl<P: Policy> Samples<P> for Batch<P::Observation> {
+    fn num_rows(&self) -> usize {
+        self.num_rows()
+    }
+
+    fn unit(&self) -> usize {
+        self.unit()
+    }
+
+    fn select(&self, order: &[u32]) -> Self {
+        self.select(order)
+    }
+
+    fn minibatches(&self, size: usize) -> impl Iterator<Item = Self> {
+        self.minibatches(size)
+    }
+
+    /// The number of samples to learn from.
+    fn mass(&self) -> f64 {
+        self.len() as f64
+    }
+
+    fn with_normalized_advantages(mut self) -> Self {
+        self.advantages = self.advantages.take().map(|advantages| match self.valid_rows() {
+            None => normalize(advantages),
+            Some(rows) => normalize_by(advantages.clone(), advantages.select(0, rows)),
+        });
+        self
+    }
+
+    fn context<'a>(&'a self, policy: &P) -> LossContext<'a> {
+        self.context_of(policy.forward(self.observations.shown_to(policy)))
+    }
+
+    fn origin(&self, unit: usize) -> Option<usize> {
+        self.origins.of(unit)
+    }
 }
 
 #[allow(clippy::cast_possible_wrap)] // rows of a batch
-fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i64> = values.map(|index| index as i64).collect();
-    let len = values.len();
-    Tensor::from_data(TensorData::new(values, [len]), device)
-}
-
-#[allow(clippy::cast_possible_truncation)] // targets are trained on in single precision
-fn to_f32(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&value| value as f32).collect()
+fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i64> = rows.iter().map(|&index| index as i64).collect();
+    let len = rows.len();
+    Tensor::from_data(TensorData::new(rows, [len]), device)
 }

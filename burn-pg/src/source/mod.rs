@@ -1,166 +1,152 @@
-//! Acting, and recording what happened.
+//! Where experience comes from: acting, scoring, shaping rewards, bootstrapping and estimating advantages.
+//!
+//! A [`Source`] is one call: from a policy to [`Samples`] that are ready to learn from. Nothing behind it knows whether
+//! they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
 
 mod batch;
+mod columns;
+mod env_source;
+mod environment;
 mod host;
+mod observations;
+mod reference;
+mod rollout;
+mod samples;
 pub(crate) mod streams;
 
-pub use batch::Batch;
-pub use host::{Collector, History, RolloutLength, SequenceSpec};
-pub(crate) use host::{Recall, SavedCollector, check_observations, default_block_size};
+use std::sync::LazyLock;
 
-use burn_pg_envs::ActionBuffer;
+use burn::tensor::Device;
+use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
+
+pub use columns::{Batch, Rollout};
+pub use env_source::EnvSource;
+pub use environment::Environment;
+pub use host::{Collector, History, RolloutLength, SequenceSpec};
+pub(crate) use host::{Recall, check_observations, default_block_size};
+pub use observations::{Observations, observe};
+pub use reference::Reference;
+pub use samples::{Origins, Samples};
 
 use crate::{
-    Error, StepQuantity,
-    advantage::{Targets, Trajectory},
+    Error,
+    loss::ContextPart,
+    policy::Policy,
+    storage::{Misfit, Saved},
 };
 
-/// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rollout {
-    /// Number of environments, N.
-    pub num_envs: usize,
-    /// Observations acted on. Shape `[T, N, D]`.
-    pub observations: Vec<f32>,
-    /// Actions that were possible; empty if the environment has no masks. Shape `[T, N, M]`.
-    pub action_masks: Vec<bool>,
-    /// Actions taken. Shape `[T, N]`.
-    pub actions: ActionBuffer,
-    /// Log-probabilities of the actions under the policy that took them. Shape `[T, N]`.
-    pub log_probs: Vec<f32>,
-    /// Values of the observations. Shape `[T, N]`; empty without a critic.
-    pub values: Vec<f32>,
-    /// Values of the observations that followed; of the final observation at a truncation, 0 at a termination. Shape
-    /// `[T, N]`; empty without a critic.
-    pub next_values: Vec<f32>,
-    /// Rewards. Shape `[T, N]`.
-    pub rewards: Vec<f32>,
-    /// Episodes that ended in a terminal state with this step. Shape `[T, N]`.
-    pub terminated: Vec<bool>,
-    /// Episodes that were cut off after this step. Shape `[T, N]`.
-    pub truncated: Vec<bool>,
-    /// Steps to learn from: all of them, unless rollouts are of whole [`Episodes`](RolloutLength::Episodes). Shape
-    /// `[T, N]`.
-    pub valid: Vec<bool>,
-    /// Steps with which an episode began. Shape `[T, N]`.
-    pub begins: Vec<bool>,
-    /// What belongs to it if the policy remembers.
-    pub history: Option<History>,
+/// Where experience comes from.
+///
+/// One of your own needs the first three methods. The others have defaults that fit a source without a critic, episodes,
+/// normalisation or state of its own; [`save`](Self::save) refuses, so that nobody resumes from half a state.
+pub trait Source<P: Policy>: Send {
+    /// What is learnt from.
+    type Samples: Samples<P>;
+
+    /// Lets `policy`, which is without autodiff, act, and prepares what it did for an update.
+    ///
+    /// # Errors
+    /// Any [`Error`]; what was collected is lost then.
+    fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Self::Samples>, Error>;
+
+    /// Steps taken so far: what `total_steps` counts.
+    fn env_steps(&self) -> u64;
+
+    /// Steps that one call of [`collect`](Self::collect) takes at most; `None` if there is no bound.
+    fn longest_rollout(&self) -> Option<u64>;
+
+    /// The name of what it samples from, for messages. Default: that of its type.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+    }
+
+    /// Checks that `policy`, which is without autodiff, fits the source. Returns the parts that the
+    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has. Default: none.
+    ///
+    /// # Errors
+    /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.
+    fn check(&self, _policy: &P) -> Result<Vec<ContextPart>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Statistics of the episodes that have ended so far. Default: none.
+    fn episodes(&self) -> &EpisodeStats {
+        static NONE: LazyLock<EpisodeStats> = LazyLock::new(EpisodeStats::default);
+        &NONE
+    }
+
+    /// The episodes that ended in the last call of [`collect`](Self::collect). Default: none.
+    fn ended_episodes(&self) -> &[Episode] {
+        &[]
+    }
+
+    /// What observations are normalised with, if they are.
+    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        None
+    }
+
+    /// The environment that the policy acts in, as it is without wrappers. Default: there is none.
+    fn environment(&self) -> Option<&Environment> {
+        None
+    }
+
+    /// Begins anew in an environment that has failed. Default: nothing is done.
+    fn restart(&mut self, _env: usize) {}
+
+    /// Everything that later samples depend on.
+    ///
+    /// # Errors
+    /// [`Misfit`] if the state cannot be written. Default: [`Misfit::Unsaved`].
+    fn save(&self) -> Result<Saved, Misfit> {
+        Err(Misfit::Unsaved { what: self.name() })
+    }
+
+    /// Goes on where [`save`](Self::save) was called, with `policy`.
+    ///
+    /// # Errors
+    /// [`Misfit`] if it is the state of another source. Default: [`Misfit::Unsaved`].
+    fn load(&mut self, _saved: Saved, _policy: &P) -> Result<(), Misfit> {
+        Err(Misfit::Unsaved { what: self.name() })
+    }
 }
 
-impl Rollout {
-    /// An empty rollout of `num_envs` environments.
+/// An episode that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// The environment.
+    pub env: usize,
+    /// Sum of the rewards, without discount.
+    pub episode_return: f64,
+    /// Steps.
+    pub length: u32,
+}
+
+/// What a source is told for one update.
+#[derive(Debug, Clone, Copy)]
+pub struct CollectContext<'a> {
+    /// The update that the samples are for, counted from 1.
+    pub update: u64,
+    /// Share of training that is over, 0 to 1.
+    pub progress: f64,
+    /// Where samples go, with autodiff.
+    pub device: &'a Device,
+}
+
+/// What a source has collected.
+#[derive(Debug, Clone)]
+pub struct Experience<S> {
+    /// What is learnt from.
+    pub samples: S,
+    /// Share of the variance of the returns that the values explain, if there is a critic and the returns vary.
+    pub explained_variance: Option<f64>,
+    /// Further numbers to report of it.
+    pub metrics: Vec<(&'static str, f64)>,
+}
+
+impl<S> Experience<S> {
+    /// Samples, and nothing to report.
     #[must_use]
-    pub fn new(num_envs: usize, actions: ActionBuffer) -> Self {
-        Self {
-            num_envs,
-            observations: Vec::new(),
-            action_masks: Vec::new(),
-            actions,
-            log_probs: Vec::new(),
-            values: Vec::new(),
-            next_values: Vec::new(),
-            rewards: Vec::new(),
-            terminated: Vec::new(),
-            truncated: Vec::new(),
-            valid: Vec::new(),
-            begins: Vec::new(),
-            history: None,
-        }
-    }
-
-    /// Number of recorded steps of all environments together, T * N.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rewards.len()
-    }
-
-    /// Is nothing recorded?
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rewards.is_empty()
-    }
-
-    /// Forgets the steps, but for what the sequences of the next rollout begin with.
-    pub fn clear(&mut self) {
-        if let Some(mut history) = self.history.take() {
-            history.turn(self);
-            self.history = Some(history);
-        }
-        self.observations.clear();
-        self.action_masks.clear();
-        self.actions.clear();
-        self.log_probs.clear();
-        self.values.clear();
-        self.next_values.clear();
-        self.rewards.clear();
-        self.terminated.clear();
-        self.truncated.clear();
-        self.valid.clear();
-        self.begins.clear();
-    }
-
-    /// Refuses rewards that would turn every weight into NaN, in the rollout of update `update`. `env_steps` are those
-    /// before the rollout.
-    ///
-    /// # Errors
-    /// [`Error::Reward`] for the first reward that is not finite.
-    pub fn check_rewards(&self, update: u64, env_steps: u64) -> Result<(), Error> {
-        match self.rewards.iter().position(|reward| !reward.is_finite()) {
-            None => Ok(()),
-            Some(row) => Err(Error::Reward {
-                update,
-                env: row % self.num_envs,
-                step: row / self.num_envs,
-                env_steps,
-                reward: self.rewards[row],
-            }),
-        }
-    }
-
-    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of
-    /// update `update`.
-    ///
-    /// # Errors
-    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that,
-    /// the first next value.
-    pub fn check_predictions(&self, update: u64) -> Result<(), Error> {
-        self.check(update, StepQuantity::LogProb, self.log_probs.iter().copied().map(f64::from))?;
-        self.check(update, StepQuantity::Value, self.values.iter().copied().map(f64::from))?;
-        self.check(update, StepQuantity::NextValue, self.next_values.iter().copied().map(f64::from))
-    }
-
-    /// Refuses targets that would turn every weight into NaN, in the rollout of update `update`.
-    ///
-    /// # Errors
-    /// [`Error::Step`] for the first advantage that is not finite in single precision; without one, the first return.
-    pub fn check_targets(&self, targets: &Targets, update: u64) -> Result<(), Error> {
-        self.check(update, StepQuantity::Advantage, targets.advantages.iter().copied())?;
-        self.check(update, StepQuantity::Return, targets.returns.iter().copied())
-    }
-
-    fn check(&self, update: u64, quantity: StepQuantity, numbers: impl Iterator<Item = f64>) -> Result<(), Error> {
-        #[allow(clippy::cast_possible_truncation)] // what is trained on is
-        let usable = |number: f64| (number as f32).is_finite();
-        match numbers.enumerate().find(|&(_, number)| !usable(number)) {
-            None => Ok(()),
-            Some((row, value)) => {
-                Err(Error::Step { update, quantity, env: row % self.num_envs, step: row / self.num_envs, value })
-            }
-        }
-    }
-
-    /// What an advantage estimator looks at. The policy that acted is the one to improve.
-    #[must_use]
-    pub fn trajectory(&self) -> Trajectory<'_> {
-        Trajectory {
-            num_envs: self.num_envs,
-            rewards: &self.rewards,
-            values: &self.values,
-            next_values: &self.next_values,
-            terminated: &self.terminated,
-            truncated: &self.truncated,
-            log_ratios: &[],
-        }
+    pub fn new(samples: S) -> Self {
+        Self { samples, explained_variance: None, metrics: Vec::new() }
     }
 }

@@ -1,7 +1,11 @@
-//! Tensors by name, and files that survive a crash.
+//! Tensors by name, state as data, and files that survive a crash.
 
 pub(crate) mod durable;
+mod misfit;
+pub(crate) mod saved;
 pub(crate) mod tensors;
 pub mod weights;
 
-pub use tensors::TensorsError;
+pub use misfit::Misfit;
+pub use saved::Saved;
+pub use tensors::{Tensors, TensorsError};

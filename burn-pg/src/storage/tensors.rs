@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::{Error, device::readback::execute};
 
 /// Tensors by name.
-pub(crate) type Tensors = BTreeMap<String, TensorData>;
+pub type Tensors = BTreeMap<String, TensorData>;
 
 /// Why tensors are refused. What they were meant for is as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -143,6 +143,17 @@ fn failed(error: Error) -> TensorsError {
         Error::Execution(reason) => TensorsError::Device { reason },
         other => TensorsError::Device { reason: other.to_string() },
     }
+}
+
+/// Tensors under the name of what they belong to, with a dot between.
+pub(crate) fn named(part: &str, tensors: Tensors) -> impl Iterator<Item = (String, TensorData)> {
+    tensors.into_iter().map(move |(name, data)| (format!("{part}.{name}"), data))
+}
+
+/// The tensors whose names begin with `part` and a dot, without these.
+pub(crate) fn part(tensors: &Tensors, part: &str) -> Tensors {
+    let of_part = |name: &str| Some(name.strip_prefix(part)?.strip_prefix('.')?.to_owned());
+    tensors.iter().filter_map(|(name, data)| Some((of_part(name)?, data.clone()))).collect()
 }
 
 /// Puts tensors in place of the float parameters of a module, on its device.

@@ -8,7 +8,7 @@ use crate::{Error, device::readback::read, loss::Metric};
 
 /// Collects the metrics of the steps of one update on the device, to be read back once.
 #[derive(Default)]
-pub(crate) struct MetricLog {
+pub(super) struct MetricLog {
     /// The names of each row, one after the other.
     names: Vec<&'static str>,
     rows: Vec<Tensor<1>>,
@@ -16,14 +16,14 @@ pub(crate) struct MetricLog {
 
 impl MetricLog {
     /// Adds the metrics of a step.
-    pub(crate) fn push(&mut self, metrics: Vec<Metric>) {
+    pub(super) fn push(&mut self, metrics: Vec<Metric>) {
         let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
         self.names.extend(names);
         self.rows.push(Tensor::cat(values, 0));
     }
 
     /// A metric of the last step, if there is one of that name. Waits for the device.
-    pub(crate) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
+    pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
         let Some(row) = self.rows.last() else { return Ok(None) };
         let names = &self.names[self.names.len() - row.dims()[0]..];
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
@@ -33,7 +33,7 @@ impl MetricLog {
 
     /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
     /// are finite. Waits for the device.
-    pub(crate) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
+    pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
         // How many are not finite. Each backend tests that by their bits: arithmetic and comparisons may be compiled as if there were
         // no NaN and no infinity (shading languages allow that).
         let spoilt = weights.is_finite().bool_not().float().sum();

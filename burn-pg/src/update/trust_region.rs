@@ -12,9 +12,8 @@ use crate::{
     device::readback::read,
     loss::{Metric, Objective},
     optim::{Solution, conjugate_gradient, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{Observation, Policy, Prediction},
-    source::Batch,
-    update::minibatch::{context, normalize_advantages},
+    policy::{Policy, Prediction, Rows},
+    source::{Batch, Samples},
 };
 
 pub use fisher::Fisher;
@@ -59,18 +58,14 @@ impl TrustRegion {
     ///
     /// # Panics
     /// If the objective has no terms, or one that needs values.
-    pub fn step<P: Policy<Observation = Observation>>(
-        &self,
-        policy: P,
-        batch: Batch,
-    ) -> Result<(P, Vec<Metric>), Error> {
-        let batch = if self.normalize_advantages { normalize_advantages(batch) } else { batch };
-        let observation = batch.shown_to(&policy);
+    pub fn step<P: Policy>(&self, policy: P, batch: Batch<P::Observation>) -> Result<(P, Vec<Metric>), Error> {
+        let batch = if self.normalize_advantages { Samples::<P>::with_normalized_advantages(batch) } else { batch };
+        let observation = batch.observations.shown_to(&policy);
         let fisher = Fisher::new(policy.clone(), observation.clone(), batch.valid_rows());
         let judge = |policy: &P| {
             let prediction = Prediction { values: None, ..policy.forward(observation.clone()) };
             let kl = fisher.divergence(&prediction.distribution).inner();
-            (self.objective.compute(&context(prediction, batch.clone())), kl)
+            (self.objective.compute(&batch.context_of(prediction)), kl)
         };
 
         let (before, _) = judge(&policy);
@@ -96,11 +91,7 @@ impl TrustRegion {
     }
 
     /// The step d, if there is one of finite length. Shape `[P]`.
-    fn natural_step<P: Policy<Observation = Observation>>(
-        &self,
-        fisher: &Fisher<P>,
-        gradient: Tensor<1>,
-    ) -> Result<Option<Tensor<1>>, Error> {
+    fn natural_step<P: Policy>(&self, fisher: &Fisher<P>, gradient: Tensor<1>) -> Result<Option<Tensor<1>>, Error> {
         let TrustRegionSpec { max_kl, cg_iterations, cg_tolerance, damping, .. } = self.spec;
         let damped = |v: Tensor<1>| fisher.product(v.clone()) + v.mul_scalar(damping);
         let Solution { x, residual } = conjugate_gradient(damped, gradient.clone(), cg_iterations, cg_tolerance)?;

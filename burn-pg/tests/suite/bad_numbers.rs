@@ -7,18 +7,18 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Config, DeviceChoice, Error, StepQuantity, Trainer,
+    Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
     advantage::Targets,
     algorithm::Recipe,
     config::{Algo, CheckedConfig, Memory, Recurrence},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
-    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
+    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
     evaluate,
-    loss::{ContextPart, LossContext, LossTerm, TermOutput},
+    loss::{ContextPart, LossContext, LossTerm, PerSample},
     optim::flatten_parameters,
     policy::{Observation, Policy, Prediction},
-    source::Rollout,
+    source::{Observations, Rollout},
 };
 use serde::Deserialize;
 
@@ -182,7 +182,8 @@ fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update()
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
-    let error = evaluate(&policy, Box::new(envs), 0, false, &device).unwrap_err();
+    let agent = Agent::new(policy, envs.spec().clone(), None, false).unwrap();
+    let error = evaluate(&agent, Box::new(envs), 0, false).unwrap_err();
     assert_eq!(error.to_string(), "the policy gave environment 1 an impossible distribution after 0 environment steps");
 }
 
@@ -221,9 +222,8 @@ impl LossTerm for Root {
         "root"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let loss = context.values.clone().unwrap().abs().sqrt().mean();
-        TermOutput { loss, metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.values().abs().sqrt())
     }
 
     fn needs(&self) -> &'static [ContextPart] {
@@ -250,9 +250,8 @@ impl LossTerm for LogRoot {
         "log_root"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        let loss = context.entropies.clone().sub_scalar(std::f32::consts::LN_2).abs().sqrt().mean();
-        TermOutput { loss, metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.entropies().sub_scalar(std::f32::consts::LN_2).abs().sqrt())
     }
 }
 
@@ -296,7 +295,7 @@ fn rollout() -> Rollout {
         rewards: numbers,
         terminated: flags.clone(),
         truncated: flags,
-        ..Rollout::new(3, ActionBuffer::Discrete(vec![0; 6]))
+        ..Rollout::new(3, Observations::default(), ActionBuffer::Discrete(vec![0; 6]))
     }
 }
 
@@ -404,7 +403,7 @@ fn recorded_minibatches_that_spoil_the_weights_are_refused() {
             let advantages: Vec<f64> = batch.advantages.iter().map(|number| number.0).collect();
             let row = advantages.iter().position(|advantage| !advantage.is_finite()).unwrap();
             // A step of so many environments.
-            let rollout = Rollout::new(advantages.len(), ActionBuffer::Discrete(Vec::new()));
+            let rollout = Rollout::new(advantages.len(), Observations::default(), ActionBuffer::Discrete(Vec::new()));
             let error = rollout.check_targets(&Targets { advantages, returns: Vec::new() }, 1).unwrap_err();
             let told =
                 matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);

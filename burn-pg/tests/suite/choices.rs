@@ -13,7 +13,7 @@ use burn_pg::{
 
 use crate::{
     precision::{Precision, assert_close, values},
-    samples::{Samples, Slopes},
+    samples::{Samples, Slopes, mean},
 };
 
 #[test]
@@ -24,12 +24,8 @@ fn weights_and_ranges_follow_their_schedules() {
     samples.returns = vec![1.0, 2.5, 1.0, 0.0];
     for precision in Precision::all() {
         for (progress, clip_range) in [(0.0, 0.4), (0.25, 0.3125), (1.0, 0.05)] {
-            let at = |progress| {
-                let mut context = samples.context(&precision);
-                context.progress = progress;
-                context
-            };
-            let loss = |term: &dyn LossTerm, progress| values(term.compute(&at(progress)).loss)[0];
+            let at = |progress| samples.context(&precision).with_progress(progress);
+            let loss = |term: &dyn LossTerm, progress| mean(term.compute(&at(progress)).loss);
             let falling = PpoClip { clip_range: linear(0.4, 0.05) };
             assert_eq!(loss(&falling, progress), loss(&PpoClip { clip_range: clip_range.into() }, 0.0));
             let falling = Value { clip: ValueClip::Hard { range: linear(0.4, 0.05) } };

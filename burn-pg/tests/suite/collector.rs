@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use burn_pg::{
-    Config,
+    Agent, Config,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     device::{self, Backend, DeviceChoice},
@@ -16,6 +16,8 @@ use burn_pg::{
     policy::{ActorCritic, NetworkSpec, Observation, Policy, Prediction},
     source::{Batch, Collector, Rollout, RolloutLength},
 };
+
+use crate::pupil::shuffled;
 
 /// Its value is the observation, and its action is always 1.
 #[derive(Module, Debug)]
@@ -121,7 +123,7 @@ fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_fro
     assert_eq!(rollout.len(), 12);
     assert_eq!(rollout.actions, ActionBuffer::Discrete(vec![1; 12]));
     assert!(rollout.log_probs.iter().all(|&log_prob| log_prob.abs() < 1e-6));
-    assert_eq!(rollout.observations, rollout.values, "the probe values what it sees");
+    assert_eq!(rollout.observations.flat(), rollout.values, "the probe values what it sees");
 
     // Cut off after 3 steps: the next value is that of 203, not of 300, where the next episode begins.
     assert_eq!(column(&rollout.values, 0), [200.0, 201.0, 202.0, 300.0]);
@@ -164,7 +166,7 @@ fn a_rollout_of_episodes_holds_one_of_each_environment() {
     let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &device()).unwrap();
     for _ in 0..2 {
         let rollout = collector.collect(&probe()).unwrap();
-        let whole: Vec<f32> = rollout.observations.iter().map(|o| o % 100.0).collect();
+        let whole: Vec<f32> = rollout.observations.flat().iter().map(|o| o % 100.0).collect();
         // The second environment has ended after two steps, and its third is that of another episode.
         assert_eq!(whole, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 0.0, 2.0]);
         assert_eq!(rollout.valid, [true, true, true, true, true, true, true, false, true]);
@@ -225,14 +227,16 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 2.0_f32.ln()).abs() < 0.05));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
-    let batch = Batch::new(rollout, &targets, &device()).shuffled(rng);
+    rollout.set_targets(&targets);
+    let batch = shuffled(&Batch::upload(rollout, &device()), rng);
     for minibatch in batch.minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
     }
     let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
-    assert_eq!(evaluate(&policy, envs, 0, false, &device()).unwrap().lengths, [5; 4]);
+    let agent = Agent::new(policy, Turns::spec(), None, true).unwrap();
+    assert_eq!(evaluate(&agent, envs, 0, false).unwrap().lengths, [5; 4]);
 }
 
 #[test]

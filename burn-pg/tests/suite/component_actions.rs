@@ -2,10 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::{
-    module::Module,
-    tensor::{Bool, Device, Tensor, TensorData},
-};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use burn_pg::{
     Config, Error, UpdateStats,
     advantage::{AdvantageEstimator, Gae},
@@ -23,6 +20,7 @@ use crate::{
     categorical::{ABOUT_ONE, assert_near_within},
     golden::Number,
     precision::{Precision, values},
+    pupil::shuffled,
 };
 
 fn device() -> Device {
@@ -43,7 +41,7 @@ fn trained<E: Env + Default + 'static>() -> f64 {
     let envs = || Box::new(VecEnv::<E>::new(8).unwrap());
     let mut trainer = Recipe::ppo(&config).unwrap().build(envs(), &config, &device()).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
-    evaluate(&trainer.policy().valid(), envs(), 1, false, &device()).unwrap().return_mean()
+    evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }
 
 /// A dial of three positions and a switch of two. It pays 1 to turn the dial to what is observed, and 1 to set the switch as
@@ -188,7 +186,8 @@ fn masks_of_components_reach_the_minibatches() {
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 4.0_f32.ln()).abs() < 0.1));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
-    for minibatch in Batch::new(rollout, &targets, &device()).shuffled(rng).minibatches(64) {
+    rollout.set_targets(&targets);
+    for minibatch in shuffled(&Batch::upload(rollout, &device()), rng).minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");

@@ -25,6 +25,7 @@ use serde::Deserialize;
 use crate::{
     golden::golden,
     precision::{open_devices, values},
+    pupil::Pupil,
 };
 
 /// Trajectories that are averaged within the library, and how often that is repeated to see how much the means scatter.
@@ -163,7 +164,7 @@ fn column(observation: &Observation, index: usize) -> Tensor<1, Int> {
 struct Route {
     name: &'static str,
     estimator: Box<dyn AdvantageEstimator>,
-    learner: Learner<Tables>,
+    learner: Pupil<Tables>,
     /// The gradients of all repetitions.
     gradients: Vec<Vec<f64>>,
     /// The same, without the discount of late steps.
@@ -178,13 +179,13 @@ impl Route {
         policy: &Tables,
     ) -> Self {
         let learner = Learner {
-            policy: policy.clone(),
             objective: Objective::new().with(1.0, term),
             optimiser: OptimiserSpec::default().build(),
             max_grad_norm: f64::INFINITY,
             normalize_advantages: false,
             micro_batch_size: None,
         };
+        let learner = Pupil { policy: policy.clone(), learner };
         Self { name, estimator: Box::new(estimator), learner, gradients: Vec::new(), undiscounted: Vec::new() }
     }
 
@@ -244,7 +245,11 @@ fn check(process: Process, device: &Device) {
             let discounts = (0..).map(|row| process.gamma.powi(row / i32::try_from(TRAJECTORIES).unwrap()));
             let advantages = targets.advantages.iter().zip(discounts).map(|(advantage, discount)| advantage * discount);
             let discounted = Targets { advantages: advantages.collect(), returns: targets.returns.clone() };
-            let batch = |targets: &Targets| Batch::new(rollout, targets, &device.clone().autodiff());
+            let batch = |targets: &Targets| {
+                let mut rollout = rollout.clone();
+                rollout.set_targets(targets);
+                Batch::upload(&mut rollout, &device.clone().autodiff())
+            };
             route.gradients.push(route.ascent(batch(&discounted), &process));
             if process.gamma < 1.0 {
                 route.undiscounted.push(route.ascent(batch(&targets), &process));

@@ -4,7 +4,7 @@ use burn_pg::{
     Error,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo, Targets},
     envs::ActionBuffer,
-    source::Rollout,
+    source::{Observations, Rollout},
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -93,7 +93,8 @@ fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
     for case in cases {
         let (num_envs, rewards) = (case.rewards[0].len(), single(&case.rewards));
         let bad = rewards.iter().position(|reward| !reward.is_finite()).unwrap();
-        let rollout = Rollout { rewards, ..Rollout::new(num_envs, ActionBuffer::Discrete(Vec::new())) };
+        let rollout =
+            Rollout { rewards, ..Rollout::new(num_envs, Observations::default(), ActionBuffer::Discrete(Vec::new())) };
         let Err(Error::Reward { update: 3, env, step, env_steps: 64, reward }) = rollout.check_rewards(3, 64) else {
             panic!("{}", case.name);
         };

@@ -116,7 +116,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
 }
 
 /// The files of a checkpoint of a run with as little as there can be.
-fn files() -> [Vec<u8>; 3] {
+fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
     let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
@@ -128,8 +128,9 @@ fn files() -> [Vec<u8>; 3] {
 }
 
 /// Reads the files of a checkpoint that passed its checksums, and goes on with it if they make sense. (Nothing may panic.)
-fn read_and_restore([tensors, state, config]: &[Vec<u8>; 3]) -> bool {
-    let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), tensors, state, config) else { return false };
+fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
+    let files = files.each_ref().map(Vec::as_slice);
+    let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), files) else { return false };
     let Ok(config) = checkpoint.config().clone().validate() else { return false };
     // What a user would be asked about, and a test has no memory for.
     if config.num_envs > 64 || config.hidden_sizes.iter().sum::<usize>() > 256 || config.env != "CartPole-v1" {
@@ -171,7 +172,7 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let mut trainer = ppo(&config.clone().validate().unwrap(), &device).unwrap();
     trainer.update().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
-    weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
+    trainer.agent().unwrap().save(&dir).unwrap();
     dir.write_config(&config).unwrap();
     Agent::open(&dir, &device).unwrap();
 
@@ -181,8 +182,9 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     assert!(error.contains("does not fit the network: it has 107 numbers, and the network "), "{error}");
     let checkpoint = folder.path().join("checkpoint");
     trainer.checkpoint().unwrap().write(&checkpoint).unwrap();
-    let [tensors, state, _] = Checkpoint::FILES.map(|name| fs::read(checkpoint.join(name)).unwrap());
-    let checkpoint = Checkpoint::from_files(&checkpoint, &tensors, &state, config.to_toml().as_bytes()).unwrap();
+    let mut files = Checkpoint::FILES.map(|name| fs::read(checkpoint.join(name)).unwrap());
+    files[4] = config.to_toml().into_bytes();
+    let checkpoint = Checkpoint::from_files(&checkpoint, files.each_ref().map(Vec::as_slice)).unwrap();
     let error = Agent::of_checkpoint(&checkpoint, &device).unwrap_err().to_string();
     assert!(error.contains("does not fit the network: it has 107 numbers"), "{error}");
 }
@@ -207,15 +209,16 @@ proptest! {
         config in any_text(100),
         json in like_json(80),
     ) {
-        let _ = Checkpoint::from_files("here".as_ref(), &tensors, &state, config.as_bytes());
-        let _ = Checkpoint::from_files("here".as_ref(), &tensors, json.as_bytes(), config.as_bytes());
-        let header = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &tensors].concat();
-        let _ = Checkpoint::from_files("here".as_ref(), &header, &state, config.as_bytes());
+        let (json, config) = (json.as_bytes(), config.as_bytes());
+        let _ = Checkpoint::from_files("here".as_ref(), [&tensors, &state, &state, &state, config]);
+        let _ = Checkpoint::from_files("here".as_ref(), [&tensors, json, json, json, config]);
+        let header = [&(json.len() as u64).to_le_bytes()[..], json, &tensors].concat();
+        let _ = Checkpoint::from_files("here".as_ref(), [&header, &state, json, &state, config]);
     }
 
     #[test]
     fn parts_of_a_checkpoint_that_are_missing_or_doubled_do_not_make_it_panic(
-        file in 0..3_usize, from in 0.0..1.0_f64, len in 0.0..0.3_f64, double in any::<bool>(),
+        file in 0..5_usize, from in 0.0..1.0_f64, len in 0.0..0.3_f64, double in any::<bool>(),
     ) {
         let mut files = files();
         let bytes = &mut files[file];

@@ -1,20 +1,20 @@
 //! A minibatch that is cut into micro-batches trains as if it were whole.
 
+use burn::tensor::Tensor;
 use burn_pg::{
-    Learner,
     loss::normalize,
-    optim::{BatchMean, OptimiserState, OptimiserStateError},
-    policy::ActorCritic,
+    optim::{OptimiserState, OptimiserStateError, flatten_parameters},
     source::Batch,
 };
 
 use crate::{
     precision::{Precision, assert_close, values},
+    pupil::Pupil,
     recorded_update::recorded_update,
 };
 
 /// A learner that has moved away from the policy of the batch, so that some ratios are clipped and others are not.
-fn moved(recording: &str, precision: &Precision) -> (Learner<ActorCritic>, Batch) {
+fn moved(recording: &str, precision: &Precision) -> (Pupil, Batch) {
     let case = recorded_update(recording);
     let iteration = &case.iterations[0];
     let batch = iteration.batch(precision);
@@ -77,26 +77,28 @@ fn parts_of_any_sizes_count_by_their_samples() {
     for precision in Precision::all() {
         let (mut learner, mut batch) = moved("discrete_small", &precision);
         let (whole, _) = learner.gradient(batch.clone());
-        batch.advantages = normalize(batch.advantages);
+        batch.advantages = batch.advantages.map(normalize);
         learner.normalize_advantages = false;
-        let mut gradient = BatchMean::new(batch.len());
         let samples: Vec<u32> = (0..).take(batch.len()).collect();
         let (one, others) = samples.split_at(1);
         let (ten, rest) = others.split_at(10);
-        for part in [ten, one, rest] {
-            gradient.add(learner.gradient(batch.select(part)).0, part.len());
-        }
-        assert_close(&values(gradient.finish()), &values(whole), rounding(&precision), &format!("{precision:?}"));
+        let shares = [ten, one, rest].map(|part| {
+            let share = part.len() as f64 / samples.len() as f64;
+            learner.gradient(batch.select(part)).0.mul_scalar(share)
+        });
+        let sum = shares.into_iter().reduce(Tensor::add).unwrap();
+        assert_close(&values(sum), &values(whole), rounding(&precision), &format!("{precision:?}"));
     }
 }
 
 #[test]
 fn the_state_of_an_optimiser_of_other_networks_is_refused() {
     let precision = &Precision::all()[0];
-    let (mut learner, _) = moved("discrete_small", precision);
+    let (learner, _) = moved("discrete_small", precision);
     let three = precision.vector(&[1.0, 2.0, 3.0]).inner();
     let state = OptimiserState::new(1, [("first_moment", Some(&three)), ("second_moment", Some(&three))]);
-    let error = learner.set_optimiser_state(state).unwrap_err();
+    let [parameters] = flatten_parameters(&learner.policy).dims();
+    let error = state.check_length(parameters).unwrap_err();
     assert!(matches!(error, OptimiserStateError::Length { length: 3, .. }), "{error}");
     assert_eq!(learner.optimiser.state().steps, 3, "as it was");
 }

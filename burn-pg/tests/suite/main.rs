@@ -4,6 +4,7 @@
 //! those that have it in double precision too.
 
 mod activation;
+mod agent;
 mod autoreset;
 mod bad_numbers;
 mod categorical;
@@ -35,6 +36,7 @@ mod pg_a2c_loss;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod pupil;
 mod recorded_minibatch;
 mod recorded_update;
 mod recurrent;

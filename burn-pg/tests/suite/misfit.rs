@@ -15,13 +15,14 @@ use burn_pg::{
         SquashedGaussian, StateDependentGaussian,
     },
     envs::{
-        Space, VectorEnv, make,
+        EnvRng, Space, VectorEnv, make,
         wrapper::{ActionTransform, TransformActions},
     },
     loss::{ContextPart, Objective, ObjectiveError, PolicyGradient, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_parameters},
     policy::{Observation, Policy, Prediction},
-    source::{Collector, RolloutLength},
+    source::{Collector, EnvSource, RolloutLength},
+    update::Epochs,
 };
 
 /// What a policy puts out for each observation.
@@ -97,21 +98,25 @@ fn refusal_in(
 ) -> Option<Error> {
     let config = Config { env: envs.spec().id.clone(), ..Config::default() }.validate().unwrap();
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
-    let learner = Learner {
-        policy: Fixed { weight, kind, values },
-        objective,
-        optimiser: Box::new(Sgd::new(SgdSpec::default())),
-        max_grad_norm: 0.5,
-        normalize_advantages: true,
-        micro_batch_size: None,
-    };
-    let parts = Parts {
-        collector: Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap(),
-        estimator,
-        learner,
-        reference: None,
-        trust_region: None,
+    let epochs = Epochs {
+        learner: Learner {
+            objective,
+            optimiser: Box::new(Sgd::new(SgdSpec::default())),
+            max_grad_norm: 0.5,
+            normalize_advantages: true,
+            micro_batch_size: None,
+        },
         learning_rate: Schedule::Constant { value: 1e-3 },
+        num_epochs: 1,
+        num_minibatches: 1,
+        target_kl: f64::INFINITY,
+        shuffle: EnvRng::new(0),
+    };
+    let collector = Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap();
+    let parts = Parts {
+        policy: Fixed { weight, kind, values },
+        source: EnvSource::new(collector, estimator),
+        update: Box::new(epochs),
     };
     Trainer::new(parts, &config, &device()).err()
 }

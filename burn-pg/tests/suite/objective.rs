@@ -13,16 +13,17 @@ use burn_pg::{
     envs::{EnvRng, make},
     loss::{
         ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, Objective, ObjectiveError,
-        ObjectiveState, PolicyGradient, PpoClip, TermOutput, TermState, Value, ValueClip,
+        ObjectiveOutput, ObjectiveState, PerSample, PolicyGradient, PpoClip, TermState, Value, ValueClip,
     },
     optim::{Adam, AdamSpec, Schedule},
     policy::{ActorCritic, NetworkSpec},
-    source::{Collector, RolloutLength},
+    source::{Collector, EnvSource, RolloutLength},
+    update::Epochs,
 };
 
 use crate::{
     precision::{Precision, assert_close, values},
-    samples::Samples,
+    samples::{Samples, mean, means},
 };
 
 fn refusal(weight: f64, term: impl LossTerm + 'static) -> String {
@@ -106,8 +107,8 @@ impl LossTerm for Steep {
         "steep"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        TermOutput { loss: context.log_probs.clone().abs().sqrt().mean(), metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().abs().sqrt())
     }
 }
 
@@ -117,9 +118,9 @@ fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_slope_is_infin
     samples.log_probs[1] = 0.0;
     let slopes = |objective: &Objective| {
         let context = samples.context(precision);
-        let TermOutput { loss, metrics } = objective.compute(&context);
+        let ObjectiveOutput { loss, metrics } = objective.compute(&context);
         let names: Vec<_> = metrics.into_iter().map(|(name, _)| name).collect();
-        (values(context.log_probs.grad(&loss.clone().backward()).unwrap()), values(loss), names)
+        (values(context.log_probs().grad(&loss.clone().backward()).unwrap()), values(loss), names)
     };
     let without = slopes(&Objective::new().with(1.0, PolicyGradient));
     let with = slopes(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
@@ -210,10 +211,10 @@ fn the_penalty_weighs_the_divergence() {
     for precision in Precision::all() {
         let [none, some] = [1e-6, 3.0].map(|weight| {
             let term = KlPenalty { weight, ..KlPenalty::default() };
-            let TermOutput { loss, metrics } = term.compute(&samples.context(&precision));
-            let metrics = metrics.into_iter().map(|(name, value)| (name, values(value)[0])).collect::<BTreeMap<_, _>>();
+            let output = term.compute(&samples.context(&precision));
+            let (loss, metrics) = (mean(output.loss.clone()), means(output));
             assert_close(&[metrics["kl_weight"]], &[weight], 1e-7, "weight");
-            (values(loss)[0], metrics["approx_kl"])
+            (loss, metrics["approx_kl"])
         });
         assert_eq!(none.1, some.1);
         assert_close(&[some.0 - none.0], &[(3.0 - 1e-6) * some.1], 1e-5, "loss");
@@ -233,21 +234,23 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
     let policy = ActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
     let learner = Learner {
-        policy,
         objective,
         optimiser: Box::new(Adam::new(AdamSpec::default())),
         max_grad_norm: 0.5,
         normalize_advantages: true,
         micro_batch_size: None,
     };
-    let parts = Parts {
-        collector: Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap(),
-        estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
+    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap();
+    let estimator = Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda });
+    let epochs = Epochs {
         learner,
-        reference: None,
-        trust_region: None,
         learning_rate: Schedule::Constant { value: 1e-3 },
+        num_epochs: config.num_epochs,
+        num_minibatches: config.num_minibatches,
+        target_kl: f64::INFINITY,
+        shuffle: EnvRng::new(5),
     };
+    let parts = Parts { policy, source: EnvSource::new(collector, estimator), update: Box::new(epochs) };
     Trainer::new(parts, &config, &device)
 }
 
@@ -297,11 +300,11 @@ impl LossTerm for Breaks {
         "breaks"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let mut calls = self.0.lock().unwrap();
         *calls += 1;
         let factor = if *calls == 2 { f64::INFINITY } else { 1.0 };
-        TermOutput { loss: context.log_probs.clone().mean().mul_scalar(factor), metrics: Vec::new() }
+        PerSample::new(context.log_probs().mul_scalar(factor))
     }
 }
 

@@ -171,11 +171,11 @@ impl Check<'_> {
     /// Spinning Up's `approx_kl`, which is of no use to us, but tells that the log-probabilities are the same.
     fn mean_log_ratio(&self, expected: f64) {
         let (_, context) = self.look();
-        let ours = values((context.old_log_probs - context.log_probs).mean());
+        let ours = values((context.old_log_probs() - context.log_probs()).mean());
         assert_close(&ours, &[expected], self.tolerance(), &self.what("mean log-ratio"));
     }
 
-    fn look(&self) -> (ActorCritic, LossContext) {
+    fn look(&self) -> (ActorCritic, LossContext<'static>) {
         let policy = actor_critic(self.weights, self.precision);
         let context = self.case.batch.look(&policy, self.precision);
         (policy, context)

@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    Learner,
     advantage::{AdvantageEstimator, Gae},
     explained_variance,
     optim::OptimiserState,
-    policy::ActorCritic,
     source::Batch,
 };
 
@@ -16,6 +14,7 @@ use crate::{
     golden::Array,
     network::{Weights, flat, recorded},
     precision::{Precision, assert_close, assert_relative, values},
+    pupil::Pupil,
     recorded_update::{Hyper, Iteration, Moments, recorded_update},
     trajectory::rounded,
 };
@@ -43,7 +42,7 @@ fn whole_updates_are_cleanrls() {
     }
 }
 
-fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Learner<ActorCritic>, precision: &Precision, what: &str) {
+fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &Precision, what: &str) {
     let expected = &iteration.expected;
     check_weights(learner, &iteration.weights_before, precision, &format!("{what} before"));
     if let Some(before) = &iteration.adam_before {
@@ -57,10 +56,10 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Learner<ActorCritic
         let batch = iteration.batch_with(&targets, precision);
         (targets, batch)
     } else {
-        let rollout = iteration.rollout();
+        let mut rollout = iteration.rollout();
         let targets = gae.estimate(&rollout.trajectory());
-        let batch = Batch::new(&rollout, &targets, &precision.device);
-        (targets, batch)
+        rollout.set_targets(&targets);
+        (targets, Batch::upload(&mut rollout, &precision.device))
     };
     let tolerance = tolerance(precision);
     assert_close(&targets.advantages, &expected.advantages.concat(), tolerance, &format!("{what} advantages"));
@@ -101,19 +100,14 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Learner<ActorCritic
     }
 }
 
-fn check_weights(learner: &Learner<ActorCritic>, expected: &Weights, precision: &Precision, what: &str) {
+fn check_weights(learner: &Pupil, expected: &Weights, precision: &Precision, what: &str) {
     for (name, weights) in recorded(&learner.policy, None) {
         let theirs = expected[&name].transposed().flat();
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
     }
 }
 
-fn check_moments(
-    learner: &Learner<ActorCritic>,
-    expected: &BTreeMap<String, Moments>,
-    precision: &Precision,
-    what: &str,
-) {
+fn check_moments(learner: &Pupil, expected: &BTreeMap<String, Moments>, precision: &Precision, what: &str) {
     let flat = |moment: fn(&Moments) -> &Array| {
         let arrays = expected.iter().map(|(name, moments)| (name.clone(), moment(moments).clone())).collect();
         flat(&learner.policy, &arrays)

@@ -3,7 +3,7 @@
 use burn::tensor::{Gradients, Tensor};
 use burn_pg::{
     distribution::Distribution,
-    loss::LossContext,
+    loss::{ContextPart, LossContext},
     policy::{ActorCritic, Policy, Prediction},
 };
 use serde::Deserialize;
@@ -32,23 +32,23 @@ pub struct RecordedMinibatch {
 
 impl RecordedMinibatch {
     /// What `policy` says of it, with the advantages as they were recorded.
-    pub fn look(&self, policy: &ActorCritic, precision: &Precision) -> LossContext {
+    pub fn look(&self, policy: &ActorCritic, precision: &Precision) -> LossContext<'static> {
         let Prediction { distribution, values, .. } = policy.forward(precision.matrix(&self.obs).into());
-        LossContext {
-            log_probs: distribution.log_prob(&self.actions.tensor(precision)),
-            entropies: distribution.entropy(),
-            values,
-            old_log_probs: precision.vector(&self.old_log_probs),
-            old_values: Some(precision.vector(&self.old_values)),
-            advantages: precision.vector(&self.advantages),
-            returns: precision.vector(&self.returns),
-            reference_log_probs: None,
-            progress: 0.0,
+        let log_probs = distribution.log_prob(&self.actions.tensor(precision));
+        let context = LossContext::new(self.obs.len() as f64, 0.0)
+            .with_tensor(ContextPart::LogProbs, log_probs)
+            .with_tensor(ContextPart::Entropies, distribution.entropy())
+            .with_tensor(ContextPart::OldLogProbs, precision.vector(&self.old_log_probs))
+            .with_tensor(ContextPart::OldValues, precision.vector(&self.old_values))
+            .with_tensor(ContextPart::Advantages, precision.vector(&self.advantages))
+            .with_tensor(ContextPart::Returns, precision.vector(&self.returns));
+        match values {
+            None => context,
+            Some(values) => context.with_tensor(ContextPart::Values, values),
         }
     }
 }
 
-/// Asserts that a loss has the recorded gradient with respect to every weight of `policy`, and returns it.
 #[track_caller]
 pub fn assert_gradients(
     policy: &ActorCritic,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use burn_pg::{
     Learner,
     advantage::Targets,
+    envs::Space,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
     optim::{Adam, AdamSpec},
-    policy::ActorCritic,
-    source::{self, Batch},
+    source::{self, Batch, Observations},
 };
 use serde::Deserialize;
 
@@ -16,6 +16,7 @@ use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic},
     precision::Precision,
+    pupil::Pupil,
     trajectory::{Exact, Owned, rounded},
 };
 
@@ -97,11 +98,10 @@ pub struct Expected {
 
 impl Hyper {
     /// What CleanRL trained with, on recorded weights.
-    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Learner<ActorCritic> {
+    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Pupil {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
-        Learner {
-            policy: actor_critic(weights, precision),
+        let learner = Learner {
             objective: Objective::new()
                 .with(1.0, PpoClip { clip_range: clip_range.into() })
                 .with(self.vf_coef, Value { clip })
@@ -110,7 +110,8 @@ impl Hyper {
             max_grad_norm: self.max_grad_norm,
             normalize_advantages: self.norm_adv,
             micro_batch_size: None,
-        }
+        };
+        Pupil { policy: actor_critic(weights, precision), learner }
     }
 }
 
@@ -124,17 +125,13 @@ impl Iteration {
     /// The samples of the rollout as they were recorded, in double precision where the device has it.
     pub fn batch_with(&self, targets: &Targets, precision: &Precision) -> Batch {
         let Rollout { obs, actions, log_probs, values, .. } = &self.rollout;
+        let observations = precision.matrix(&obs.concat()).into();
+        let actions = RecordedActions::concat(actions).tensor(precision);
         Batch {
-            observations: precision.matrix(&obs.concat()).into(),
-            actions: RecordedActions::concat(actions).tensor(precision),
-            log_probs: precision.vector(&log_probs.concat()),
             values: Some(precision.vector(&values.concat())),
-            advantages: precision.vector(&targets.advantages),
-            returns: precision.vector(&targets.returns),
-            reference_log_probs: None,
-            progress: 0.0,
-            burn_in: None,
-            valid: None,
+            advantages: Some(precision.vector(&targets.advantages)),
+            returns: Some(precision.vector(&targets.returns)),
+            ..Batch::new(observations, actions, precision.vector(&log_probs.concat()))
         }
     }
 
@@ -149,8 +146,9 @@ impl Iteration {
         let Rollout { obs, actions, log_probs, dones_before_step, .. } = &self.rollout;
         let Owned { num_envs, rewards, values, next_values, terminated, truncated, .. } = self.trajectory().rounded();
         let steps = rewards.len();
+        let mut observations = Observations::new(&Space::symmetric(&vec![1.0; obs[0][0].len()]));
+        observations.extend(&rounded(&obs.concat()));
         source::Rollout {
-            observations: rounded(&obs.concat()),
             log_probs: rounded(log_probs),
             values,
             next_values,
@@ -159,7 +157,7 @@ impl Iteration {
             truncated,
             valid: vec![true; steps],
             begins: dones_before_step.iter().flatten().map(|&done| done > 0.5).collect(),
-            ..source::Rollout::new(num_envs, RecordedActions::concat(actions).buffer())
+            ..source::Rollout::new(num_envs, observations, RecordedActions::concat(actions).buffer())
         }
     }
 }

@@ -19,13 +19,14 @@ use burn_pg::{
     evaluate,
     loss::{Objective, PpoClip, Value},
     optim::{Schedule, Sgd, SgdSpec, flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Cell, CellKind, NetworkSpec, Observation, Policy, Prediction, Sequences},
+    policy::{ActorCritic, Cell, CellKind, NetworkSpec, Observation, Policy, Prediction, Rows, Sequences},
     source::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
 
 use crate::{
     collector::Clock,
     precision::{Precision, assert_close, open_devices, values},
+    pupil::shuffled,
 };
 
 const KINDS: [CellKind; 2] = [CellKind::Gru, CellKind::Lstm];
@@ -183,7 +184,7 @@ impl Policy for Tally {
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let Sequences { mut memory, begins } = observation.sequences.clone().expect("it remembers");
+        let Sequences { mut memory, begins, .. } = observation.sequences.clone().expect("it remembers");
         let [sequences, steps] = begins.dims();
         let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
@@ -219,7 +220,8 @@ fn clocks(steps: usize, sequences: SequenceSpec) -> Collector {
 
 /// The value of each observation of three environments, in turn, for a memory that is carried over from call to call.
 fn sums(rollout: &Rollout, memory: &mut [f32; 3]) -> Vec<f32> {
-    let rows = rollout.observations.iter().zip(&rollout.begins).enumerate();
+    let observations = rollout.observations.flat();
+    let rows = observations.iter().zip(&rollout.begins).enumerate();
     rows.map(|(row, (&observed, &begins))| {
         let before = if begins { 0.0 } else { 0.5 * memory[row % 3] };
         memory[row % 3] = before + observed;
@@ -238,7 +240,7 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
         assert!(rollout.begins.iter().filter(|&&begins| begins).count() >= 4);
         for row in 0..rollout.len() {
             // The final observation, and the one after the rollout, follow the last one by 1.
-            let followed = 0.5 * rollout.values[row] + rollout.observations[row] + 1.0;
+            let followed = 0.5 * rollout.values[row] + rollout.observations.flat()[row] + 1.0;
             let next = rollout.values.get(row + 3).copied();
             let expected = match (rollout.terminated[row], rollout.truncated[row]) {
                 (true, _) => 0.0,
@@ -305,8 +307,9 @@ fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_rem
 }
 
 fn batch(rollout: &Rollout) -> Batch {
-    let targets = Gae { gamma: 0.9, lambda: 0.8 }.estimate(&rollout.trajectory());
-    Batch::new(rollout, &targets, &device().autodiff())
+    let mut rollout = rollout.clone();
+    rollout.set_targets(&Gae { gamma: 0.9, lambda: 0.8 }.estimate(&rollout.trajectory()));
+    Batch::upload(&mut rollout, &device().autodiff())
 }
 
 #[test]
@@ -319,9 +322,9 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
             let whole = batch(&rollout);
             let unit = if steps == 0 { 8 } else { steps };
             assert_eq!((whole.len(), whole.unit()), (24, unit));
-            assert_eq!(whole.burn_in.is_some(), burn_in > 0);
+            assert_eq!(whole.observations.sequences.as_ref().unwrap().burn_in.is_some(), burn_in > 0);
             let mut found = Vec::new();
-            for minibatch in whole.shuffled(&mut EnvRng::new(3)).minibatches(5) {
+            for minibatch in shuffled(&whole, &mut EnvRng::new(3)).minibatches(5) {
                 assert_eq!(minibatch.len() % unit, 0, "sequences stay whole");
                 let looked = look(&policy, &minibatch);
                 let recorded = values(minibatch.values.clone().unwrap());
@@ -338,7 +341,7 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
 
 /// The values that `policy` gives to a minibatch in training.
 fn look<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
-    values(policy.forward(minibatch.shown_to(policy)).values.unwrap())
+    values(policy.forward(minibatch.observations.shown_to(policy)).values.unwrap())
 }
 
 #[test]
@@ -350,7 +353,7 @@ fn a_burn_in_remembers_what_the_weights_of_now_would() {
     // Sequence by sequence: that of environment 0 which begins at step 4, in the second step of an episode.
     let row = 6 * 2;
     let observed = values(batch.observations.vector().clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
-    let [first, second] = [3, 4].map(|step| f64::from(rollout.observations[step * 3]));
+    let [first, second] = [3, 4].map(|step| f64::from(rollout.observations.flat()[step * 3]));
     assert_eq!((observed, second - first), (second, 1.0));
     assert_eq!(look(&tally(0.5), &batch)[row], second + 0.5 * first);
     assert_eq!(look(&tally(0.25), &batch)[row], second + 0.25 * first, "not with what the old weights remembered");
@@ -436,7 +439,7 @@ fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
     let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
-    evaluate(&trainer.policy().valid(), cues(100), 7, false, &device()).unwrap().return_mean()
+    evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
 }
 
 #[test]
@@ -463,20 +466,19 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
             let batch = batch(&rollout);
             assert_eq!(batch.len(), rollout.valid.iter().filter(|&&valid| valid).count());
             assert_eq!(batch.len() < batch.num_rows(), length == RolloutLength::Episodes);
-            let ours = policy.forward(batch.shown_to(&policy)).distribution.log_prob(&batch.actions);
+            let ours = policy.forward(batch.observations.shown_to(&policy)).distribution.log_prob(&batch.actions);
             assert_close(&values(ours), &values(batch.log_probs.clone()), 1e-6, "log-probabilities");
 
             // The metrics are those of the valid samples: at ratio 1 the surrogate is the mean of the normalised
             // advantages, which is 0.
             let mut learner = Learner {
-                policy: policy.clone(),
                 objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default()),
                 optimiser: Box::new(Sgd::new(SgdSpec::default())),
                 max_grad_norm: 0.5,
                 normalize_advantages: true,
                 micro_batch_size: None,
             };
-            let metrics = learner.step(batch, 0.0);
+            let (_, metrics) = learner.step(&policy, batch, 0.0);
             for name in ["policy_loss", "approx_kl", "clip_fraction"] {
                 let metric = metrics.iter().find(|metric| metric.0 == name).unwrap().1.clone();
                 assert_close(&values(metric), &[0.0], 1e-6, name);

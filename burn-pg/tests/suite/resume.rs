@@ -8,7 +8,8 @@ use burn_pg::{
     device::{self, Backend},
     optim::flatten_parameters,
     policy::ActorCritic,
-    run::checkpoint::{Best, Checkpoint, CheckpointError, Checkpoints, Misfit},
+    run::checkpoint::{Best, Checkpoint, CheckpointError, Checkpoints},
+    storage::Misfit,
 };
 
 use sha2::{Digest, Sha256};
@@ -186,7 +187,7 @@ fn a_checkpoint_with_any_byte_changed_or_any_file_cut_off_is_refused() {
     let path = smallest(folder.path());
     Checkpoint::read(&path).unwrap();
     let mut flipped = 0;
-    for file in ["tensors.safetensors", "state.json", "config.toml", "SHA256SUMS"] {
+    for file in Checkpoint::FILES.into_iter().chain(["SHA256SUMS"]) {
         let file = path.join(file);
         let whole = fs::read(&file).unwrap();
         let refused = |bytes: &[u8], what: &str| {
@@ -217,7 +218,7 @@ fn a_checkpoint_with_any_byte_changed_or_any_file_cut_off_is_refused() {
 fn rewrite(path: &Path, name: &str, change: impl Fn(&str) -> String) {
     let text = change(&fs::read_to_string(path.join(name)).unwrap());
     fs::write(path.join(name), &text).unwrap();
-    let sums = ["tensors.safetensors", "state.json", "config.toml"].map(|name| {
+    let sums = Checkpoint::FILES.map(|name| {
         let digest = Sha256::digest(fs::read(path.join(name)).unwrap());
         let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         format!("{hex}  {name}\n")
@@ -233,14 +234,27 @@ fn checkpoints_of_other_versions_are_refused_by_name() {
         rewrite(&path, "state.json", change);
         Checkpoint::read(&path).unwrap_err()
     };
-    let newer = told(&|text| text.replacen("\"schema\":1", "\"schema\":2", 1).replacen("\"0.1.0\"", "\"9.8.7\"", 1));
-    assert!(matches!(newer, CheckpointError::Newer { schema: 2, newest: 1, .. }), "{newer}");
-    assert!(newer.to_string().contains("has schema 2 (of version 9.8.7), and this version knows schemas up to 1"));
+    let newer = told(&|text| text.replacen("\"schema\":2", "\"schema\":3", 1).replacen("\"0.1.0\"", "\"9.8.7\"", 1));
+    assert!(matches!(newer, CheckpointError::Newer { schema: 3, newest: 2, .. }), "{newer}");
+    assert!(newer.to_string().contains("has schema 3 (of version 9.8.7), and this version knows schemas up to 2"));
     // Whatever else it holds.
     let newer = told(&|_| "{\"schema\":3,\"version\":\"9.9\",\"of\":[\"the future\"]}".into());
     assert!(matches!(newer, CheckpointError::Newer { schema: 3, .. }), "{newer}");
     let older = told(&|_| "{\"schema\":0,\"version\":\"0.0.1\"}".into());
     assert!(matches!(older, CheckpointError::Older { schema: 0, .. }), "{older}");
+    // The schema before this one had fewer files.
+    fs::remove_file(path.join("source.json")).unwrap();
+    fs::write(path.join("state.json"), "{\"schema\":1,\"version\":\"0.1.0\",\"run\":{}}").unwrap();
+    let older = Checkpoint::read(&path).unwrap_err();
+    assert!(
+        older.to_string().contains("has schema 1 (of version 0.1.0), which this version no longer reads"),
+        "{older}"
+    );
+    let path = smallest(folder.path());
+    let told = |change: &dyn Fn(&str) -> String| {
+        rewrite(&path, "state.json", change);
+        Checkpoint::read(&path).unwrap_err()
+    };
     let damaged = told(&|_| "[".repeat(100_000));
     assert!(matches!(damaged, CheckpointError::Damaged { .. }), "{damaged}");
 }
@@ -323,27 +337,31 @@ fn counters_that_no_run_comes_to_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = smallest(folder.path());
     let config = Checkpoint::read(&path).unwrap().config().clone().validate().unwrap();
-    let whole = fs::read_to_string(path.join("state.json")).unwrap();
+    let files = ["state.json", "source.json", "update.json"];
+    let texts = files.map(|file| fs::read_to_string(path.join(file)).unwrap());
     let mut refused = 0;
-    for (start, _) in whole.match_indices(|letter: char| letter.is_ascii_digit()) {
-        if whole.as_bytes()[start - 1] != b':' {
-            continue;
-        }
-        let len = whole[start..].find(|letter: char| !letter.is_ascii_digit()).unwrap();
-        for number in [u64::MAX, u64::from(u32::MAX), u64::MAX / 2] {
-            rewrite(&path, "state.json", |_| format!("{}{number}{}", &whole[..start], &whole[start + len..]));
-            let Ok(checkpoint) = Checkpoint::read(&path) else {
-                refused += 1;
+    for (file, whole) in files.iter().zip(&texts) {
+        for (start, _) in whole.match_indices(|letter: char| letter.is_ascii_digit()) {
+            if whole.as_bytes()[start - 1] != b':' {
                 continue;
-            };
-            let mut trainer = trainer(&config, Backend::Flex);
-            if trainer.restore(checkpoint).is_err() {
-                refused += 1;
-            } else if !trainer.is_over() {
-                // No overflow, with checks for it too.
-                let _ = trainer.update();
+            }
+            let len = whole[start..].find(|letter: char| !letter.is_ascii_digit()).unwrap();
+            for number in [u64::MAX, u64::from(u32::MAX), u64::MAX / 2] {
+                rewrite(&path, file, |_| format!("{}{number}{}", &whole[..start], &whole[start + len..]));
+                let Ok(checkpoint) = Checkpoint::read(&path) else {
+                    refused += 1;
+                    continue;
+                };
+                let mut trainer = trainer(&config, Backend::Flex);
+                if trainer.restore(checkpoint).is_err() {
+                    refused += 1;
+                } else if !trainer.is_over() {
+                    // No overflow, with checks for it too.
+                    let _ = trainer.update();
+                }
             }
         }
+        rewrite(&path, file, |_| whole.clone());
     }
     assert!(refused > 10, "{refused}");
 }

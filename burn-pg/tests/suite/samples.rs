@@ -1,9 +1,11 @@
 //! Small minibatches of made-up numbers.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
 use burn_pg::{
     envs::EnvRng,
-    loss::{LossContext, LossTerm},
+    loss::{ContextPart, LossContext, LossTerm, PerSample},
 };
 
 use crate::precision::{Precision, values};
@@ -60,36 +62,42 @@ impl Samples {
         }
     }
 
-    pub fn context(&self, precision: &Precision) -> LossContext {
+    pub fn context(&self, precision: &Precision) -> LossContext<'static> {
         let leaf = |numbers: &[f64]| precision.vector(numbers).require_grad();
-        LossContext {
-            log_probs: leaf(&self.log_probs),
-            entropies: leaf(&self.entropies),
-            values: Some(leaf(&self.values)),
-            old_log_probs: precision.vector(&self.old_log_probs),
-            old_values: Some(precision.vector(&self.old_values)),
-            advantages: precision.vector(&self.advantages),
-            returns: precision.vector(&self.returns),
-            reference_log_probs: Some(precision.vector(&self.reference_log_probs)),
-            progress: 0.0,
-        }
+        LossContext::new(self.log_probs.len() as f64, 0.0)
+            .with_tensor(ContextPart::LogProbs, leaf(&self.log_probs))
+            .with_tensor(ContextPart::Entropies, leaf(&self.entropies))
+            .with_tensor(ContextPart::Values, leaf(&self.values))
+            .with_tensor(ContextPart::OldLogProbs, precision.vector(&self.old_log_probs))
+            .with_tensor(ContextPart::OldValues, precision.vector(&self.old_values))
+            .with_tensor(ContextPart::Advantages, precision.vector(&self.advantages))
+            .with_tensor(ContextPart::Returns, precision.vector(&self.returns))
+            .with_tensor(ContextPart::ReferenceLogProbs, precision.vector(&self.reference_log_probs))
     }
 
+    /// The mean loss.
     pub fn loss(&self, term: &dyn LossTerm, precision: &Precision) -> f64 {
-        values(term.compute(&self.context(precision)).loss)[0]
+        mean(term.compute(&self.context(precision)).loss)
     }
 
+    /// The derivatives of the mean loss.
     pub fn slopes(&self, term: &dyn LossTerm, precision: &Precision) -> Slopes {
         let context = self.context(precision);
-        let gradients = term.compute(&context).loss.backward();
-        let of = |leaf: &Tensor<1>| match leaf.grad(&gradients) {
+        let gradients = term.compute(&context).loss.mean().backward();
+        let of = |leaf: Tensor<1>| match leaf.grad(&gradients) {
             Some(gradient) => values(gradient),
             None => vec![0.0; self.log_probs.len()],
         };
-        Slopes {
-            log_probs: of(&context.log_probs),
-            entropies: of(&context.entropies),
-            values: of(context.values.as_ref().unwrap()),
-        }
+        Slopes { log_probs: of(context.log_probs()), entropies: of(context.entropies()), values: of(context.values()) }
     }
+}
+
+/// The mean of what a term gives for each sample.
+pub fn mean(vector: Tensor<1>) -> f64 {
+    values(vector.mean())[0]
+}
+
+/// The means of the metrics of a term.
+pub fn means(output: PerSample) -> BTreeMap<&'static str, f64> {
+    output.metrics.into_iter().map(|(name, vector)| (name, mean(vector))).collect()
 }

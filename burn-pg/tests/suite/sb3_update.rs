@@ -18,6 +18,7 @@ use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic, flat, recorded},
     precision::{Precision, assert_close, assert_relative, values},
+    pupil::Pupil,
     trajectory::{Exact, rounded},
 };
 
@@ -156,22 +157,22 @@ impl Case {
         Gae { gamma: self.hyper.gamma, lambda: self.hyper.gae_lambda }.estimate(&trajectory.view())
     }
 
-    fn learner(&self, precision: &Precision) -> Learner<ActorCritic> {
+    fn learner(&self, precision: &Precision) -> Pupil {
         let Hyper { clip_range, clip_range_vf, vf_coef, ent_coef, .. } = self.hyper;
         let objective = match self.algorithm {
             Algorithm::Ppo => Objective::new().with(1.0, PpoClip { clip_range: clip_range.unwrap().into() }),
             Algorithm::A2C => Objective::new().with(1.0, PolicyGradient),
         };
         let clip = clip_range_vf.map_or(ValueClip::Off, |range| ValueClip::Hard { range: range.into() });
-        Learner {
-            policy: actor_critic(&cleanrls(&self.weights_before), precision),
+        let learner = Learner {
             // Their squared error is without our half.
             objective: objective.with(2.0 * vf_coef, Value { clip }).with(ent_coef, Entropy),
             optimiser: self.hyper.optimizer.spec().build(),
             max_grad_norm: self.hyper.max_grad_norm,
             normalize_advantages: self.hyper.normalize_advantage,
             micro_batch_size: None,
-        }
+        };
+        Pupil { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
     }
 
     fn batch(&self, precision: &Precision) -> Batch {
@@ -181,23 +182,19 @@ impl Case {
             #[allow(clippy::cast_possible_truncation)] // whole numbers
             false => RecordedActions::Discrete(actions.concat().into_iter().map(|action| action as i64).collect()),
         };
+        let observations = precision.matrix(&self.obs.concat()).into();
+        let log_probs = precision.vector(&self.old_log_probs.concat());
         Batch {
-            observations: precision.matrix(&self.obs.concat()).into(),
-            actions: actions.tensor(precision),
-            log_probs: precision.vector(&self.old_log_probs.concat()),
             values: Some(precision.vector(&self.values.concat())),
-            advantages: precision.vector(&self.expected.advantages.concat()),
-            returns: precision.vector(&self.expected.returns.concat()),
-            reference_log_probs: None,
-            progress: 0.0,
-            burn_in: None,
-            valid: None,
+            advantages: Some(precision.vector(&self.expected.advantages.concat())),
+            returns: Some(precision.vector(&self.expected.returns.concat())),
+            ..Batch::new(observations, actions.tensor(precision), log_probs)
         }
     }
 
     /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
     /// each step, and beyond one and a half times the target they do not take it, nor any after it.
-    fn train(&self, learner: &mut Learner<ActorCritic>, batch: &Batch) -> Training {
+    fn train(&self, learner: &mut Pupil, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {
             assert!(!training.stopped, "{}: they went on", self.name);
@@ -254,7 +251,7 @@ impl Case {
         }
     }
 
-    fn check_optimiser(&self, learner: &Learner<ActorCritic>, taken: u64, what: &str) {
+    fn check_optimiser(&self, learner: &Pupil, taken: u64, what: &str) {
         let OptimiserState { steps, tensors } = learner.optimiser.state();
         assert_eq!(steps, taken, "{what}");
         let theirs = &self.expected.optimizer_state_in_parameter_order;

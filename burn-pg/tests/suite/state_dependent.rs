@@ -8,7 +8,7 @@ use burn::{
 };
 use burn_pg::{
     Config, DeviceChoice, UpdateStats,
-    algorithm::{evaluation_envs, ppo},
+    algorithm::ppo,
     device::{self, Backend},
     distribution::{
         ActionStream, ActionTensor, AnyDistribution, Distribution, Normal, SquashedGaussian, StateDependentGaussian,
@@ -419,7 +419,7 @@ fn matrices(rollout: &Rollout, env: usize, interval: usize) -> Vec<[f32; 3]> {
     let one = |rows: &[usize]| {
         let mut matrix = [None; 3];
         for &row in rows {
-            let feature = rollout.observations[3 * row..3 * row + 3].iter().position(|&o| o == 1.0).unwrap();
+            let feature = rollout.observations.flat()[3 * row..3 * row + 3].iter().position(|&o| o == 1.0).unwrap();
             assert_eq!(*matrix[feature].get_or_insert(actions[row]), actions[row], "row {row}");
         }
         matrix.map(Option::unwrap)
@@ -471,7 +471,7 @@ fn the_first_ratio_is_one_for_perceptrons() {
         let policy = ActorCritic::new(&Basis::spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
         let mut collector = basis(4);
         let rollout = collector.collect(&policy).unwrap();
-        let observations = Observation::upload(rollout.observations.clone(), &[], rollout.len(), &flex());
+        let observations = Observation::upload(rollout.observations.flat().into_owned(), &[], rollout.len(), &flex());
         let actions = ActionTensor::upload(&rollout.actions, rollout.len(), &flex());
         let distribution = policy.forward(observations).distribution;
         match (&distribution, squash) {
@@ -521,11 +521,9 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
             let after = values(flatten_parameters(trainer.policy()));
             assert!(before.iter().zip(&after).filter(|(before, after)| before != after).count() > before.len() / 2);
 
-            let policy = trainer.policy().valid();
-            let returns = |stochastic: bool| {
-                let envs = evaluation_envs(make("Pendulum-v1", 2).unwrap(), &config, None).unwrap();
-                evaluate(&policy, envs, 0, stochastic, &open.device).unwrap().returns
-            };
+            let agent = trainer.agent().unwrap();
+            let returns =
+                |stochastic: bool| evaluate(&agent, make("Pendulum-v1", 2).unwrap(), 0, stochastic).unwrap().returns;
             assert_eq!(returns(false), returns(false));
             assert_eq!(returns(true), returns(true));
             assert_ne!(returns(false), returns(true));

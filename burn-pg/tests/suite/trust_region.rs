@@ -13,7 +13,7 @@ use burn_pg::{
     distribution::{ActionTensor, Distribution},
     envs::{EnvRng, EnvSpec, Space, make},
     loss::{
-        ContextPart, Entropy, LossContext, LossTerm, Metric, Objective, ObjectiveError, Surrogate, TermOutput, Value,
+        ContextPart, Entropy, LossContext, LossTerm, Metric, Objective, ObjectiveError, PerSample, Surrogate, Value,
     },
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
     policy::{ActorCritic, Exploration, HeldNoise, NetworkSpec, Observation, Policy},
@@ -235,17 +235,12 @@ impl Stepped {
         let actions = ActionTensor::Discrete(precision.indices(&actions));
         let observations = observation(&states, None, precision);
         let prediction = before.clone().no_grad().forward(observations.clone());
+        let log_probs = prediction.distribution.log_prob(&actions);
         let batch = Batch {
-            log_probs: prediction.distribution.log_prob(&actions),
-            observations,
-            actions,
             values: prediction.values,
-            advantages: precision.vector(advantages),
-            returns: precision.vector(&random(Self::SAMPLES, rng)),
-            reference_log_probs: None,
-            progress: 0.0,
-            burn_in: None,
-            valid: None,
+            advantages: Some(precision.vector(advantages)),
+            returns: Some(precision.vector(&random(Self::SAMPLES, rng))),
+            ..Batch::new(observations, actions, log_probs)
         };
         let (after, metrics) = region.step(before.clone(), batch.clone()).unwrap();
         Self { before, after, states, batch, metrics }
@@ -260,7 +255,7 @@ impl Stepped {
     fn loss(&self, policy: &ActorCritic) -> f64 {
         let log_probs = policy.forward(self.batch.observations.clone()).distribution.log_prob(&self.batch.actions);
         let ratios = values(log_probs - self.batch.log_probs.clone()).into_iter().map(f64::exp).collect::<Vec<_>>();
-        -dot(&ratios, &values(self.batch.advantages.clone())) / Self::SAMPLES as f64
+        -dot(&ratios, &values(self.batch.advantages.clone().unwrap())) / Self::SAMPLES as f64
     }
 
     /// The mean of KL(before || policy).
@@ -309,7 +304,7 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             let mut matrix = enumerated(before, &Space::discrete(3), states, None, &precision);
             matrix.0.iter_mut().enumerate().for_each(|(i, row)| row[i] += DAMPING);
             let log_probs = before.forward(batch.observations.clone()).distribution.log_prob(&batch.actions);
-            let gradient = slope(before, &(log_probs * batch.advantages.clone()).mean().neg());
+            let gradient = slope(before, &(log_probs * batch.advantages.clone().unwrap()).mean().neg());
             let natural = solve(&matrix.0, &gradient);
             let length = (2.0 * max_kl / dot(&natural, &gradient)).sqrt();
 
@@ -525,8 +520,8 @@ impl LossTerm for Flat {
         "flat_loss"
     }
 
-    fn compute(&self, context: &LossContext) -> TermOutput {
-        TermOutput { loss: context.log_probs.clone().mean().mul_scalar(0), metrics: Vec::new() }
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().mul_scalar(0))
     }
 
     fn needs(&self) -> &'static [ContextPart] {

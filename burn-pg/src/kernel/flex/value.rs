@@ -8,11 +8,12 @@ use super::{
 };
 use crate::kernel::{
     ValueLimit,
-    host::{Real, mean, vectorised},
+    formula::{self, Dual, Number},
+    host::{Real, vectorised},
 };
 
-/// `0.5 mean((V - R)^2)` for values and returns of shape `[M]`.
-pub fn value_loss(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit<'_>) -> Option<Tensor<1>> {
+/// `(V - R)^2 / 2` for values and returns of shape `[M]`.
+pub fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Option<Tensor<1>> {
     let values = Primitive::of(values.clone())?;
     let (new, returns) = (values.values(), Primitive::of(returns.clone())?.values());
     let old = match limit {
@@ -20,70 +21,46 @@ pub fn value_loss(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit<'_>
         ValueLimit::Larger(old, _) | ValueLimit::Moved(old, _) => Primitive::of(old.clone())?.values(),
     };
     by_float_type!(new.dtype(), T => {
-        let (new, old, returns) = (T::numbers(&new), T::numbers(&old), T::numbers(&returns));
-        let (mut errors, mut slopes) = (vec![0.0; new.len()], vec![0.0; new.len()]);
-        let share = T::of(1.0 / new.len() as f64);
+        let inputs = [T::numbers(&new), T::numbers(&returns), T::numbers(&old)];
+        let (mut errors, mut derivatives) = (vec![0.0; inputs[0].len()], vec![0.0; inputs[0].len()]);
         match limit {
-            // Nothing has moved from where it is.
-            ValueLimit::None => errors_of_moved(&mut errors, &mut slopes, new, old, returns, 0.0, share),
-            ValueLimit::Moved(_, range) => {
-                errors_of_moved(&mut errors, &mut slopes, new, old, returns, T::of(range), share);
-            }
-            ValueLimit::Larger(_, range) => {
-                larger_errors(&mut errors, &mut slopes, new, old, returns, T::of(range), share);
-            }
+            ValueLimit::None => free(&mut errors, &mut derivatives, inputs),
+            ValueLimit::Moved(_, range) => moved(&mut errors, &mut derivatives, inputs, T::of(*range)),
+            ValueLimit::Larger(_, range) => larger(&mut errors, &mut derivatives, inputs, T::of(*range)),
         }
-        Rows { values: vec![T::of(0.5) * mean(&errors)], slopes: vec![slopes] }.record(vec![values])
+        Rows { values: errors, slopes: vec![derivatives] }.record(vec![values])
     })
 }
 
-vectorised! {
-    /// Errors, and slopes of half their mean, of which each is the `share`.
-    fn errors_of_moved<'a, T>(
-        errors: &'a mut [T],
-        slopes: &'a mut [T],
-        new: &'a [T],
-        old: &'a [T],
-        returns: &'a [T],
-        range: T,
-        share: T,
-    ) -> () {
-        let samples = new.iter().zip(old).zip(returns);
-        for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
-            let (moved, follows) = move_within(new, old, range);
-            let difference = moved - target;
-            *error = difference * difference;
-            *slope = if follows { difference * share } else { T::zero() };
+/// A loop over samples, in which the error of one is a formula of its value, target and old value.
+macro_rules! each_sample {
+    ($errors:ident, $derivatives:ident, $inputs:ident, |$value:ident, $target:ident, $old:ident| $error:expr) => {
+        let [new, targets, old] = $inputs;
+        let samples = new.iter().zip(targets).zip(old);
+        for ((error, derivative), ((&value, &target), &old)) in $errors.iter_mut().zip($derivatives).zip(samples) {
+            let $value = Dual::variable(value);
+            let ($target, $old) = (Dual::constant(target), Dual::constant(old));
+            let result = $error;
+            (*error, *derivative) = (result.value, result.derivative);
         }
-    }
-
-    fn larger_errors<'a, T>(
-        errors: &'a mut [T],
-        slopes: &'a mut [T],
-        new: &'a [T],
-        old: &'a [T],
-        returns: &'a [T],
-        range: T,
-        share: T,
-    ) -> () {
-        let samples = new.iter().zip(old).zip(returns);
-        for ((error, slope), ((&new, &old), &target)) in errors.iter_mut().zip(slopes).zip(samples) {
-            let (moved, follows) = move_within(new, old, range);
-            let (free, limited) = (new - target, moved - target);
-            let (of_free, of_limited) = (free * free, limited * limited);
-            let is_limited = of_limited > of_free;
-            *error = if is_limited { of_limited } else { of_free };
-            let limited = if follows { limited } else { T::zero() };
-            *slope = if is_limited { limited } else { free } * share;
-        }
-    }
+    };
 }
 
-/// The value, or the end of the range around the old one that it has moved beyond; and whether it is the value.
-#[inline(always)]
-fn move_within<T: Real>(new: T, old: T, range: T) -> (T, bool) {
-    let distance = new - old;
-    let (above, below) = (distance > range, distance < -range);
-    let ahead = if above { range } else { distance };
-    (old + if below { -range } else { ahead }, !(above || below))
+vectorised! {
+    fn free<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3]) -> () {
+        each_sample!(errors, derivatives, inputs, |value, target, _old| formula::value_error(&value, &target));
+    }
+
+    fn moved<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3], range: T) -> () {
+        each_sample!(errors, derivatives, inputs, |value, target, old| {
+            formula::value_error(&formula::moved(&value, &old, range), &target)
+        });
+    }
+
+    fn larger<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3], range: T) -> () {
+        each_sample!(errors, derivatives, inputs, |value, target, old| {
+            let limited = formula::value_error(&formula::moved(&value, &old, range), &target);
+            formula::value_error(&value, &target).larger(limited)
+        });
+    }
 }

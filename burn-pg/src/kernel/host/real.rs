@@ -14,6 +14,9 @@ pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync 
     /// The exponential of each number.
     fn exp_all(values: &mut [Self]);
 
+    /// The exponential of one number, as [`exp_all`](Self::exp_all) has it, inlined into the caller.
+    fn exp_inline(self) -> Self;
+
     /// A number of the program text.
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -29,6 +32,11 @@ impl Real for f32 {
     fn exp_all(values: &mut [Self]) {
         vector::exp(values);
     }
+
+    #[inline(always)]
+    fn exp_inline(self) -> Self {
+        vector::exp_of(self)
+    }
 }
 
 impl Real for f64 {
@@ -42,5 +50,10 @@ impl Real for f64 {
         for x in values {
             *x = x.exp();
         }
+    }
+
+    #[inline(always)]
+    fn exp_inline(self) -> Self {
+        self.exp()
     }
 }

@@ -11,8 +11,13 @@ vectorised! {
         dot(numbers, numbers)
     }
 
-    /// The mean of one number or more.
-    pub(crate) fn mean<'a, T>(numbers: &'a [T]) -> T {
+    /// The scalar product of two arrays of the same length.
+    pub(crate) fn dot_product<'a, T>(a: &'a [T], b: &'a [T]) -> T {
+        dot(a, b)
+    }
+
+    /// The sum of all numbers.
+    pub(crate) fn sum<'a, T>(numbers: &'a [T]) -> T {
         let (lanes, rest) = numbers.as_chunks::<LANES>();
         let mut sums = [T::zero(); LANES];
         for numbers in lanes {
@@ -20,8 +25,13 @@ vectorised! {
                 sums[lane] += numbers[lane];
             }
         }
-        total(sums, rest) / T::of(numbers.len() as f64)
+        total(sums, rest)
     }
+}
+
+/// The mean of one number or more.
+pub(crate) fn mean<T: Real>(numbers: &[T]) -> T {
+    sum(numbers) / T::of(numbers.len() as f64)
 }
 
 /// The scalar product of two arrays of the same length.

@@ -71,7 +71,7 @@ fn tanh_of(x: f32) -> f32 {
 
 /// `2^n e^r` with `r` between `-ln(2) / 2` and `ln(2) / 2`, and the polynomial of the library Cephes for `e^r`.
 #[inline(always)]
-fn exp_of(x: f32) -> f32 {
+pub(super) fn exp_of(x: f32) -> f32 {
     /// Added to a number of moderate size, it leaves the nearest integer in the last bits.
     const ROUND: f32 = 12_582_912.0;
     // ln(2) in two parts, of which the first has so few digits that its multiples are exact.

@@ -2,9 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use burn_pg_envs::EnvError;
-
-use crate::{config::ConfigError, loss::ObjectiveError, optim::OptimiserStateError, storage::tensors::TensorsError};
+use crate::config::ConfigError;
 
 /// Why a checkpoint cannot be written, or is refused.
 #[derive(Debug, thiserror::Error)]
@@ -94,59 +92,4 @@ pub enum CheckpointError {
         /// Why, from the newest to the oldest.
         errors: Vec<CheckpointError>,
     },
-}
-
-/// Why a run cannot go on from a checkpoint: it is one of another run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Misfit {
-    /// Its weights are those of other networks.
-    #[error("the checkpoint does not fit the run: {0}")]
-    Tensors(TensorsError),
-    /// The state of the optimiser is that of another.
-    #[error("the checkpoint does not fit the run: {0}")]
-    Optimiser(OptimiserStateError),
-    /// The state of the objective is that of another.
-    #[error("the checkpoint does not fit the run: {0}")]
-    Objective(ObjectiveError),
-    /// Its environments are others; or, when it is made, they cannot be saved.
-    #[error(transparent)]
-    Envs(#[from] EnvError),
-    /// It has too few or too many of something.
-    #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
-    Count {
-        /// Of what.
-        what: &'static str,
-        /// How many it has.
-        found: usize,
-        /// How many are needed.
-        expected: usize,
-    },
-    /// A counter is larger than any run can make it.
-    #[error("the checkpoint does not fit the run: it has {value} {what}")]
-    Counter {
-        /// Of what.
-        what: &'static str,
-        /// How many.
-        value: u64,
-    },
-}
-
-// Not as sources: their messages are a part of ours.
-impl From<TensorsError> for Misfit {
-    fn from(error: TensorsError) -> Self {
-        Self::Tensors(error)
-    }
-}
-
-impl From<OptimiserStateError> for Misfit {
-    fn from(error: OptimiserStateError) -> Self {
-        Self::Optimiser(error)
-    }
-}
-
-impl From<ObjectiveError> for Misfit {
-    fn from(error: ObjectiveError) -> Self {
-        Self::Objective(error)
-    }
 }

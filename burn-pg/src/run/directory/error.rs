@@ -14,6 +14,12 @@ pub enum RunDirError {
     /// Another process trains in it. Nothing was touched.
     #[error("another process is training in {}", .0.display())]
     Locked(PathBuf),
+    /// There is no such directory.
+    #[error("{} is not a run directory", .0.display())]
+    NotARun(PathBuf),
+    /// It has a policy, and no checkpoint: the run failed before its first one, or the policy was imported.
+    #[error("{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder", .0.display())]
+    NoCheckpoint(PathBuf),
     /// A line of `metrics.jsonl` is not one.
     #[error("line {line} of {} is not valid: {reason}", .path.display())]
     Metrics {
@@ -51,6 +57,23 @@ pub enum RunDirError {
     /// Its `normalizer.json` is not one.
     #[error("{} is not a normaliser: {reason}", .path.display())]
     Normalizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It has a policy, and no `environment.json`.
+    #[error(
+        "{} is missing; an earlier version of burn-pg saved the policy without it: train again with this version",
+        .path.display()
+    )]
+    NoEnvironment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its `environment.json` is not the specification of an environment.
+    #[error("{} is not the specification of an environment: {reason}", .path.display())]
+    Environment {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

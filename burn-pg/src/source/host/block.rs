@@ -1,18 +1,15 @@
 //! Rollouts of some of the environments, with a policy on the host: nothing waits for the others.
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use burn_pg_envs::{ActionBuffer, EnvBlock, EnvSpec};
+use burn_pg_envs::{EnvBlock, EnvSpec};
 
 use super::finite::check_row;
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
     policy::{HostPolicy, HostWorkspace},
-    source::Rollout,
+    source::{Episode, Rollout},
 };
 
 /// What a block of environments has done in a rollout. Its memory is kept from one rollout to the next.
@@ -41,6 +38,14 @@ pub(super) struct Ended {
     pub length: u32,
 }
 
+impl Ended {
+    /// What it was, in one of `num_envs` environments of which the first is `first`.
+    pub fn episode(&self, first: usize, num_envs: usize) -> Episode {
+        let Self { row, episode_return, length, .. } = *self;
+        Episode { env: first + row % num_envs, episode_return, length }
+    }
+}
+
 /// A block cannot go on: why, and after how many steps of it.
 pub(super) struct Failure {
     pub step: usize,
@@ -66,7 +71,7 @@ pub(super) struct Run<'a, D> {
 impl BlockRecord {
     pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         Self {
-            rollout: Rollout::new(num_envs, ActionBuffer::new(&spec.action_space)),
+            rollout: Rollout::of_spec(num_envs, spec),
             ended: Vec::new(),
             final_observations: Vec::new(),
             env_time: Duration::ZERO,
@@ -138,7 +143,7 @@ impl<D: Distribution> Run<'_, D> {
         for (row, observation) in view.observations.chunks_exact(width).enumerate() {
             check_row(observation, first + row, env_steps)?;
         }
-        rollout.observations.extend_from_slice(view.observations);
+        rollout.observations.extend(view.observations);
         rollout.action_masks.extend_from_slice(view.action_masks);
         rollout.begins.extend_from_slice(begins);
         let Rollout { actions, log_probs, .. } = rollout;
@@ -189,50 +194,36 @@ impl<D: Distribution> Run<'_, D> {
 }
 
 /// The episodes that ended in the first `steps` steps of blocks, step by step.
-pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Ended> {
-    let of_block = |block: &BlockRecord| {
+pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode> {
+    let (mut first, mut ended) = (0, Vec::new());
+    for block in blocks {
         let num_envs = block.rollout.num_envs;
-        block
-            .ended
-            .iter()
-            .map(|&ended| (ended.row / num_envs, ended))
-            .filter(|(step, _)| *step < steps)
-            .collect::<Vec<_>>()
-    };
-    let mut ended: Vec<(usize, Ended)> = blocks.iter().flat_map(of_block).collect();
+        let of_block = block.ended.iter().map(|one| (one.row / num_envs, one.episode(first, num_envs)));
+        ended.extend(of_block.filter(|(step, _)| *step < steps));
+        first += num_envs;
+    }
     ended.sort_by_key(|(step, _)| *step);
-    ended.into_iter().map(|(_, ended)| ended).collect()
+    ended.into_iter().map(|(_, episode)| episode).collect()
 }
 
-/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of `whole`,
-/// but for values, validity and history. Calls `ended` for each episode that has ended, in the order of their rows in the
-/// whole, with that row and, if it was cut off, its final observation.
+/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of
+/// `whole`. Calls `ended` for each episode that has ended, in the order of their rows in the whole, with that row and, if it
+/// was cut off, its final observation.
 pub(super) fn join(
     blocks: &[BlockRecord],
     whole: &mut Rollout,
     observation_len: usize,
     mut ended: impl FnMut(Ended, Option<&[f32]>),
 ) {
-    /// The part that one step of a block has of a column.
-    fn part(column: usize, len: usize, step: usize) -> Range<usize> {
-        let width = column.checked_div(len).unwrap_or(0);
-        step * width..(step + 1) * width
-    }
     let num_envs = whole.num_envs;
+    let Some(first_block) = blocks.first() else { return };
+    whole.reserve_as(&first_block.rollout, first_block.steps * num_envs);
     let mut cursors = vec![(0, 0); blocks.len()];
-    for step in 0..blocks.first().map_or(0, |block| block.steps) {
+    for step in 0..first_block.steps {
         let mut first = 0;
         for (block, (next_ended, next_final)) in blocks.iter().zip(&mut cursors) {
-            let BlockRecord { rollout, steps, .. } = block;
-            macro_rules! append {
-                ($($column:ident),*) => {
-                    $(whole.$column.extend_from_slice(&rollout.$column[part(rollout.$column.len(), *steps, step)]);)*
-                };
-            }
-            append!(observations, action_masks, log_probs, rewards, terminated, truncated, valid, begins);
-            let numbers = rollout.actions.len();
-            whole.actions.extend_from(&rollout.actions, part(numbers, *steps, step));
-            let rows = part(rollout.len(), *steps, step);
+            let rows = step * block.rollout.num_envs..(step + 1) * block.rollout.num_envs;
+            whole.append_rows(&block.rollout, rows.clone());
             while let Some(&one) = block.ended.get(*next_ended).filter(|one| one.row < rows.end) {
                 *next_ended += 1;
                 let observation = one.truncated.then(|| {
@@ -242,7 +233,7 @@ pub(super) fn join(
                 });
                 ended(Ended { row: step * num_envs + first + one.row - rows.start, ..one }, observation);
             }
-            first += rollout.num_envs;
+            first += block.rollout.num_envs;
         }
     }
 }

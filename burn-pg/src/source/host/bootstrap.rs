@@ -7,7 +7,7 @@ use crate::{
     Error,
     device::readback::read,
     policy::{Observation, Policy},
-    source::{Rollout, host::finite::check_observations},
+    source::{Rollout, host::finite::check_observations, observe},
 };
 
 /// Episodes that were cut off within a rollout.
@@ -35,9 +35,8 @@ impl Collector {
         policy: &P,
         truncations: &Truncations,
     ) -> Result<Option<Vec<f32>>, Error> {
-        let rows = self.rollout.num_envs + truncations.rows.len();
         // The value of a state does not depend on what is possible in it.
-        let unseen = Observation::upload(self.unseen(truncations)?, &[], rows, &self.device);
+        let unseen = observe(&self.envs.spec().observation_space, self.unseen(truncations)?, &[], &self.device);
         let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
             return Ok(None);
         };

@@ -16,7 +16,7 @@ use crate::{
     distribution::{ActionStream, Distribution},
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
-    source::{Rollout, streams},
+    source::{Environment, Episode, Rollout, observe, streams},
 };
 
 /// Runs a policy in a batch of environments and records rollouts.
@@ -24,6 +24,8 @@ pub struct Collector {
     pub(super) envs: Box<dyn VectorEnv>,
     pub(super) seed: u64,
     pub(super) episodes: EpisodeStats,
+    /// Those that ended in the last rollout.
+    pub(super) ended: Vec<Episode>,
     /// One stream an environment, to sample its actions from.
     pub(super) streams: Vec<ActionStream>,
     pub(super) length: RolloutLength,
@@ -61,13 +63,14 @@ impl Collector {
         let actions = ActionBuffer::new(&envs.spec().action_space);
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
-            taken: actions.clone(),
-            rollout: Rollout::new(envs.num_envs(), actions),
+            taken: actions,
+            rollout: Rollout::of_spec(envs.num_envs(), envs.spec()),
             block_size: default_block_size(envs.num_envs()),
             blocks: Vec::new(),
             envs,
             seed,
             episodes: EpisodeStats::default(),
+            ended: Vec::new(),
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recall: None,
@@ -110,6 +113,12 @@ impl Collector {
         self.envs.spec()
     }
 
+    /// What a policy has to know of the environments, as they were given.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        Environment::of(&*self.envs)
+    }
+
     /// Environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
@@ -139,6 +148,12 @@ impl Collector {
         &self.episodes
     }
 
+    /// The episodes that ended in the last rollout, in the order of its steps.
+    #[must_use]
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
+    }
+
     /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
     /// is what the environments take. Tells whether it has a critic.
     ///
@@ -146,7 +161,8 @@ impl Collector {
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
     pub fn check<P: Policy<Observation = Observation>>(&self, policy: &P) -> Result<bool, Error> {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
-        let observation = Observation::upload(batch.observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let space = &self.envs.spec().observation_space;
+        let observation = observe(space, batch.observations.clone(), &batch.action_masks, &self.device);
         let nothing = Recall::new(num_envs, policy.memory_len(), &self.device);
         let Prediction { distribution, values, .. } = policy.forward(nothing.attach(observation, &[]));
         distribution.check_space(&self.envs.spec().action_space)?;
@@ -164,7 +180,7 @@ impl Collector {
     /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite,
     /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
     /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
-    pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&Rollout, Error> {
+    pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
         if self.recall.is_none() {
             self.begin(policy.memory_len());
         }
@@ -172,6 +188,7 @@ impl Collector {
             self.begin_anew(policy.memory_len())?;
         }
         self.rollout.clear();
+        self.ended.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         if self.length == RolloutLength::Episodes {
@@ -184,7 +201,7 @@ impl Collector {
             self.rollout.valid.resize(self.rollout.len(), true);
             let unseen = self.unseen(&truncations)?;
             let values = during(Phase::Inference, || {
-                self.rollout.values = policy.values(&self.rollout.observations).unwrap_or_default();
+                self.rollout.values = policy.values(&self.rollout.observations.flat()).unwrap_or_default();
                 policy.values(&unseen)
             });
             self.bootstrap(values, &truncations);
@@ -195,7 +212,12 @@ impl Collector {
             self.bootstrap(values, &truncations);
         }
         self.whole = true;
-        Ok(&self.rollout)
+        Ok(&mut self.rollout)
+    }
+
+    /// What the last call of [`collect`](Self::collect) has recorded, to be scored and moved to a device.
+    pub fn rollout_mut(&mut self) -> &mut Rollout {
+        &mut self.rollout
     }
 
     /// Gives an environment that has failed a new stream of random numbers; its episode is lost. If it cannot even be reset, the
@@ -214,8 +236,8 @@ impl Collector {
     pub(super) fn begin(&mut self, memory_len: usize) {
         let num_envs = self.envs.num_envs();
         self.recall = Some(Recall::new(num_envs, memory_len, &self.device));
-        let width = self.envs.spec().observation_space.flat_len();
-        self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, width));
+        let space = &self.envs.spec().observation_space;
+        self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, space));
     }
 
     /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and what the policy
@@ -223,9 +245,15 @@ impl Collector {
     fn begin_anew(&mut self, memory_len: usize) -> Result<(), Error> {
         let num_envs = self.envs.num_envs();
         self.envs.reset_where(&vec![true; num_envs])?;
-        self.rollout = Rollout::new(num_envs, ActionBuffer::new(&self.envs.spec().action_space));
+        self.rollout = Rollout::of_spec(num_envs, self.envs.spec());
         self.begin(memory_len);
         Ok(())
+    }
+
+    /// Counts an episode that has ended.
+    pub(super) fn push_episode(&mut self, episode: Episode) {
+        self.episodes.push(episode.episode_return, episode.length);
+        self.ended.push(episode);
     }
 
     pub(super) fn recall(&mut self) -> &mut Recall {

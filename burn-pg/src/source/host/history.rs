@@ -1,11 +1,12 @@
 //! What a rollout holds for policies that remember.
 
 use burn::tensor::Device;
+use burn_pg_envs::Space;
 
 use super::RolloutLength;
 use crate::{
     policy::{Observation, Sequences},
-    source::Rollout,
+    source::{Observations, Rollout},
 };
 
 /// How a rollout is cut into sequences, for a policy that remembers.
@@ -52,22 +53,24 @@ pub struct History {
     /// What was remembered K steps before each of J sequences of each environment. Shape `[J, N, M]`, or more: those
     /// that the next rollout begins with are at the end.
     pub memories: Vec<f32>,
-    /// Observations of the K steps before the rollout. Shape `[K, N, D]`.
-    pub observations_before: Vec<f32>,
+    /// Observations of the K steps before the rollout. `K * N` rows.
+    pub observations_before: Observations,
     /// Which of those began an episode. Shape `[K, N]`.
     pub begins_before: Vec<bool>,
 }
 
 impl History {
     /// Before the first step of all. Nothing is remembered, and nothing was observed.
-    pub(super) fn new(memory_len: usize, spec: SequenceSpec, num_envs: usize, observation_len: usize) -> Self {
+    pub(super) fn new(memory_len: usize, spec: SequenceSpec, num_envs: usize, space: &Space) -> Self {
         let SequenceSpec { steps, burn_in } = spec;
+        let mut observations_before = Observations::new(space);
+        observations_before.extend(&vec![0.0; burn_in * num_envs * space.flat_len()]);
         Self {
             memory_len,
             steps,
             burn_in,
             memories: vec![0.0; burn_in.div_ceil(steps) * num_envs * memory_len],
-            observations_before: vec![0.0; burn_in * num_envs * observation_len],
+            observations_before,
             begins_before: vec![true; burn_in * num_envs],
         }
     }
@@ -86,8 +89,8 @@ impl History {
         let sequences = (rows / last.num_envs).div_ceil(self.steps);
         self.memories.drain(..sequences * last.num_envs * self.memory_len);
         let kept = rows - self.burn_in * last.num_envs;
-        let width = last.observations.len() / rows;
-        self.observations_before = last.observations[kept * width..].to_vec();
+        self.observations_before.clear();
+        self.observations_before.append(&last.observations, kept..rows);
         self.begins_before = last.begins[kept..].to_vec();
     }
 }
@@ -136,7 +139,7 @@ impl<'a> Cut<'a> {
         if before == 0 {
             return None;
         }
-        let (mut observations, mut begins) = (Vec::new(), Vec::new());
+        let (mut observations, mut begins) = (self.rollout.observations.emptied(), Vec::new());
         for (first, env) in self.starts() {
             // Steps are counted from the first of those before the rollout.
             for step in first..first + before {
@@ -145,13 +148,13 @@ impl<'a> Cut<'a> {
                     None => (&self.history.observations_before, &self.history.begins_before, row),
                     Some(row) => (&self.rollout.observations, &self.rollout.begins, row),
                 };
-                let width = of.len() / flags.len();
-                observations.extend_from_slice(&of[row * width..(row + 1) * width]);
+                observations.append(of, row..row + 1);
                 begins.push(flags[row]);
             }
         }
         let sequences = Sequences::upload(self.memories(), begins, self.count(), device);
-        Some(Observation::upload(observations, &[], self.count() * before, device).with_sequences(sequences))
+        let inputs = observations.upload(None, device);
+        Some(Observation { inputs, action_mask: None, sequences: Some(sequences) })
     }
 
     fn memories(&self) -> Vec<f32> {

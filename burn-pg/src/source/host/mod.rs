@@ -18,4 +18,3 @@ pub use history::{History, SequenceSpec};
 pub use length::RolloutLength;
 pub(crate) use on_host::default_block_size;
 pub(crate) use recall::Recall;
-pub(crate) use saved::SavedCollector;

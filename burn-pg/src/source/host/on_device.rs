@@ -11,8 +11,9 @@ use crate::{
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
     source::{
-        Rollout, RolloutLength,
+        Episode, Rollout, RolloutLength,
         host::finite::{check_observations, check_row},
+        observe,
     },
 };
 
@@ -56,7 +57,8 @@ impl Collector {
         let observations = &batch.observations;
         check_observations(observations, num_envs, self.env_steps)?;
         let recall = self.recall.as_mut().expect("it was made before the first step");
-        let observation = Observation::upload(observations.clone(), &batch.action_masks, num_envs, &self.device);
+        let space = &self.envs.spec().observation_space;
+        let observation = observe(space, observations.clone(), &batch.action_masks, &self.device);
         let prediction = policy.forward(recall.attach(observation, &[]));
         let Prediction { distribution, values, memory } = prediction;
         let step = self.rollout.begins.len() / num_envs;
@@ -69,7 +71,7 @@ impl Collector {
         self.rollout.begins.extend_from_slice(recall.begins());
         recall.remember(memory);
         let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
-        self.rollout.observations.extend_from_slice(observations);
+        self.rollout.observations.extend(observations);
         self.rollout.action_masks.extend_from_slice(&batch.action_masks);
         self.rollout.values.extend_from_slice(&values);
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
@@ -91,9 +93,13 @@ impl Collector {
         // If one environment fails, the episodes of others may have ended all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             let batch = self.envs.batch();
-            for env in batch.ended() {
-                self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
-            }
+            let episode = |env: usize| Episode {
+                env,
+                episode_return: batch.episode_returns[env],
+                length: batch.episode_lengths[env],
+            };
+            let ended: Vec<Episode> = batch.ended().map(episode).collect();
+            ended.into_iter().for_each(|episode| self.push_episode(episode));
         }
         outcome?;
         let batch = self.envs.batch();

@@ -72,14 +72,15 @@ impl Collector {
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;
             for ended in ended_within(&self.blocks, step + usize::from(stepped)) {
-                self.episodes.push(ended.episode_return, ended.length);
+                self.push_episode(ended);
             }
             return Err(*error);
         }
-        let Self { rollout, blocks, episodes, .. } = self;
+        let Self { rollout, blocks, episodes, ended: list, .. } = self;
         during(Phase::Environment, || {
             join(blocks, rollout, observation_len, |ended, observation| {
                 episodes.push(ended.episode_return, ended.length);
+                list.push(ended.episode(0, num_envs));
                 if let Some(observation) = observation {
                     truncations.rows.push(ended.row);
                     truncations.observations.extend_from_slice(observation);

@@ -48,7 +48,7 @@ impl Recall {
         let mut begins = self.begins.clone();
         begins.resize(memory.dims()[0], false);
         let begins = Tensor::from_data(TensorData::new(begins, [memory.dims()[0], 1]), &memory.device());
-        observations.with_sequences(Sequences { memory, begins })
+        observations.with_sequences(Sequences { memory, begins, burn_in: None })
     }
 
     /// Goes on with what is remembered after a step.

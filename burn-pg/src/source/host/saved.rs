@@ -1,15 +1,17 @@
 //! A collector as plain data.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use burn_pg_envs::{ActionBuffer, SavedEnvs, wrapper::EpisodeStats};
+use burn_pg_envs::{SavedEnvs, wrapper::EpisodeStats};
 use serde::{Deserialize, Serialize};
 
 use super::Collector;
 use crate::{
     distribution::ActionStream,
-    run::checkpoint::Misfit,
     source::{Recall, Rollout},
-    storage::tensors::{Tensors, check_fit, read},
+    storage::{
+        Misfit,
+        tensors::{Tensors, check_fit, read},
+    },
 };
 
 /// Everything that the next rollouts of a collector depend on, but for tensors.
@@ -58,7 +60,7 @@ impl Collector {
                 let flat = |numbers: Vec<f32>| TensorData::new(numbers.clone(), [numbers.len()]);
                 tensors.insert(MEMORY.into(), read(memory)?);
                 tensors.insert(JOINTS.into(), flat(history.memories));
-                tensors.insert(BEFORE.into(), flat(history.observations_before));
+                tensors.insert(BEFORE.into(), flat(history.observations_before.flat().into_owned()));
                 begins_before = history.begins_before;
             }
             Ok(SavedMemory { begins: recall.begins().to_vec(), begins_before })
@@ -80,7 +82,7 @@ impl Collector {
     pub(crate) fn load(&mut self, saved: SavedCollector, tensors: Tensors, memory_len: usize) -> Result<(), Misfit> {
         let num_envs = self.envs.num_envs();
         check("action streams", saved.streams.len(), num_envs)?;
-        let mut rollout = Rollout::new(num_envs, ActionBuffer::new(&self.envs.spec().action_space));
+        let mut rollout = Rollout::of_spec(num_envs, self.envs.spec());
         let recall = match &saved.memory {
             None => {
                 check_fit(&tensors, &Tensors::new())?;
@@ -112,15 +114,19 @@ impl Collector {
             return Ok(Recall::from_parts(None, saved.begins.clone()));
         };
         let flat = |numbers: &[f32]| TensorData::new(numbers.to_vec(), [numbers.len()]);
-        let needed =
-            [(MEMORY, read(memory)?), (JOINTS, flat(&history.memories)), (BEFORE, flat(&history.observations_before))];
+        let needed = [
+            (MEMORY, read(memory)?),
+            (JOINTS, flat(&history.memories)),
+            (BEFORE, flat(&history.observations_before.flat())),
+        ];
         check_fit(&tensors, &needed.map(|(name, data)| (name.to_owned(), data)).into())?;
         check("memories", saved.begins_before.len(), history.begins_before.len())?;
         let mut take = |name| tensors.remove(name).expect("every name was checked");
         let numbers = |data: TensorData| data.convert_dtype(DType::F32).try_into_vec().expect("they are in f32");
         let memory = Tensor::from_data(take(MEMORY), (&memory.device(), memory.dtype()));
         history.memories = numbers(take(JOINTS));
-        history.observations_before = numbers(take(BEFORE));
+        history.observations_before.clear();
+        history.observations_before.extend(&numbers(take(BEFORE)));
         history.begins_before.clone_from(&saved.begins_before);
         Ok(Recall::from_parts(Some(memory), saved.begins.clone()))
     }

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 use crate::{
     distribution::Distribution,
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
-    policy::{Observation, Policy},
+    policy::Policy,
 };
 
 /// The divergence of other policies from one with the parameters theta, as a mean over B states, and its curvature there, which
@@ -31,18 +31,18 @@ use crate::{
 ///
 /// Source: S. Kakade, *A natural policy gradient* (2001); the difference is that of rllab's `FiniteDifferenceHvp` (Y. Duan,
 /// X. Chen, R. Houthooft, J. Schulman, P. Abbeel, 2016).
-pub struct Fisher<P: Policy<Observation = Observation>> {
+pub struct Fisher<P: Policy> {
     policy: P,
     parameters: Tensor<1>,
-    observation: Observation,
+    observation: P::Observation,
     rows: Option<Tensor<1, Int>>,
     distribution: P::Dist,
 }
 
-impl<P: Policy<Observation = Observation>> Fisher<P> {
+impl<P: Policy> Fisher<P> {
     /// That of `policy` in the states that are observed, or in the `rows` of them.
     #[must_use]
-    pub fn new(policy: P, observation: Observation, rows: Option<Tensor<1, Int>>) -> Self {
+    pub fn new(policy: P, observation: P::Observation, rows: Option<Tensor<1, Int>>) -> Self {
         let parameters = flatten_parameters(&policy);
         let distribution = policy.clone().no_grad().forward(observation.clone()).distribution;
         Self { policy, parameters, observation, rows, distribution }

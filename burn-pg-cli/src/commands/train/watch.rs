@@ -1,0 +1,38 @@
+//! What is shown of a run while it goes on, and what ends it.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{Error, Observer, UpdateStats};
+
+use crate::{interrupt::Interrupt, progress::Progress};
+
+/// Shows each update, and ends the run after a signal.
+pub struct Watch {
+    pub progress: Progress,
+    pub interrupt: Interrupt,
+}
+
+impl Watch {
+    fn go_on(&self) -> ControlFlow<()> {
+        match self.interrupt.exit_code() {
+            None => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(()),
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
+        self.progress.show(stats);
+        self.go_on()
+    }
+
+    fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
+        self.progress.warn(format_args!("an update was given up: {fault}"));
+        self.go_on()
+    }
+
+    fn on_warning(&mut self, warning: &str) {
+        self.progress.warn(warning);
+    }
+}

@@ -1,0 +1,77 @@
+//! Operations on the samples of a minibatch: their losses, and means over them.
+
+use burn::tensor::Tensor;
+
+use super::{
+    flex,
+    formula::{self, Number, tangent_point},
+};
+
+/// What [`PpoClip`](crate::loss::PpoClip) comes to, sample by sample. Shapes `[M]`.
+pub(crate) struct ClippedSurrogate {
+    /// Carries gradients.
+    pub loss: Tensor<1>,
+    pub approx_kl: Tensor<1>,
+    /// 1 where the ratio is outside the interval, 0 elsewhere.
+    pub clipped: Tensor<1>,
+}
+
+/// PPO's clipped surrogate from log-probabilities now and then, and advantages, of shape `[M]` each.
+pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> ClippedSurrogate {
+    let bounds = [1.0 - clip_range, 1.0 + clip_range];
+    let limit = tangent_point(samples[0].dtype());
+    flex::clipped_surrogate(samples, bounds, limit).unwrap_or_else(|| {
+        let [new, old, advantages] = samples;
+        let log_ratio = new.clone() - old.clone();
+        let ratio = formula::ratio(&log_ratio, limit);
+        let loss = formula::clipped_surrogate(&ratio, advantages, bounds);
+        let (ratio, log_ratio) = (ratio.inner(), log_ratio.inner());
+        ClippedSurrogate { loss, approx_kl: formula::k3(&ratio, &log_ratio), clipped: formula::outside(&ratio, bounds) }
+    })
+}
+
+/// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
+#[derive(Clone)]
+pub(crate) enum ValueLimit {
+    /// As far as they like.
+    None,
+    /// `max((V - R)^2, (V_c - R)^2)`
+    Larger(Tensor<1>, f64),
+    /// `(V_c - R)^2`
+    Moved(Tensor<1>, f64),
+}
+
+/// Half the squared error of values, of shape `[M]`.
+pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit) -> Tensor<1> {
+    flex::value_error(values, returns, &limit).unwrap_or_else(|| match &limit {
+        ValueLimit::None => formula::value_error(values, returns),
+        ValueLimit::Moved(old, range) => formula::value_error(&formula::moved(values, old, *range), returns),
+        ValueLimit::Larger(old, range) => {
+            let limited = formula::value_error(&formula::moved(values, old, *range), returns);
+            formula::value_error(values, returns).larger(limited)
+        }
+    })
+}
+
+/// `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of shape `[M]`
+/// (all 1 if there are none). Shape `[1]`.
+pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
+    flex::weighted_total(summands, weights, mass).unwrap_or_else(|| {
+        let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
+        mean(weighted.reduce(Tensor::add).expect("an objective has a term"), weights, mass)
+    })
+}
+
+/// The means of vectors of shape `[M]`, without gradient: `sum_i w_i x_i / mass`. Shape `[1]` each.
+pub(crate) fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
+    flex::weighted_means(vectors, weights, mass)
+        .unwrap_or_else(|| vectors.iter().map(|values| mean(values.clone(), weights, mass)).collect())
+}
+
+fn mean(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
+    let weighted = match weights {
+        None => values,
+        Some(weights) => values * weights.clone(),
+    };
+    weighted.sum().div_scalar(mass)
+}

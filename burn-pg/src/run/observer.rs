@@ -1,0 +1,50 @@
+//! Who sees what happens in a run.
+
+use std::ops::ControlFlow;
+
+use super::UpdateStats;
+use crate::{Error, source::Episode};
+
+/// Sees what happens in a run, and may end it. A closure over [`UpdateStats`] is an observer of updates.
+///
+/// Of one update, the events come in this order: its episodes, the update (or the fault for which it was given up), the
+/// checkpoint if one is due, and the evaluation of that if there is one.
+pub trait Observer {
+    /// Called after each update. [`ControlFlow::Break`] ends the run there; a run in a directory saves a checkpoint first.
+    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()>;
+
+    /// Called for each episode that ended in an update. Default: nothing is done.
+    fn on_episode(&mut self, _episode: &Episode) {}
+
+    /// Called after each update that was given up, because of a [fault](crate::config::Faults) that the configuration lets
+    /// pass. Default: the run goes on.
+    fn on_fault(&mut self, _fault: &Error) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// Called after a checkpoint was saved, with its update. Default: nothing is done.
+    fn on_checkpoint(&mut self, _update: u64) {}
+
+    /// Called after the policy of a checkpoint was evaluated. Default: nothing is done.
+    fn on_evaluation(&mut self, _evaluated: &Evaluated) {}
+
+    /// Called with what went wrong without harm: older checkpoints that cannot be removed, say. Default: nothing is done.
+    fn on_warning(&mut self, _warning: &str) {}
+}
+
+/// The outcome of the evaluation of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluated {
+    /// The update of the checkpoint.
+    pub update: u64,
+    /// Mean return of the episodes.
+    pub return_mean: f64,
+    /// Is it the best so far?
+    pub is_best: bool,
+}
+
+impl<F: FnMut(&UpdateStats) -> ControlFlow<()>> Observer for F {
+    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
+        self(stats)
+    }
+}

@@ -1,0 +1,85 @@
+//! A run as data, and back.
+
+use super::{
+    Trainer,
+    checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
+    training::Timed,
+};
+use crate::{
+    Error,
+    policy::Policy,
+    source::Source,
+    storage::{
+        Misfit, Saved,
+        tensors::{self, TensorsError, named},
+    },
+};
+
+impl<P: Policy, S: Source<P>> Trainer<P, S> {
+    /// Everything that the rest of the run depends on.
+    ///
+    /// # Errors
+    /// [`Error::Misfit`] if the state of the source or the update cannot be saved; [`Error::Execution`] if the device fails.
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let parts = &self.parts;
+        let source = parts.source.save().map_err(failed)?;
+        let update = parts.update.save().map_err(failed)?;
+        let policy = tensors::of_module(&parts.policy).map_err(failed)?;
+        let named = named(POLICY, policy).chain(named(SOURCE, source.tensors)).chain(named(UPDATE, update.tensors));
+        let state = RunState {
+            update: self.update,
+            env_steps: self.env_steps(),
+            faults: self.faults,
+            timed_steps: self.timed.steps,
+            timed_seconds: self.timed.seconds,
+            normalizer: self.normalizer.clone(),
+            environment: parts.source.environment().cloned(),
+        };
+        Ok(Checkpoint {
+            config: (*self.config).clone(),
+            state,
+            source: source.text,
+            update: update.text,
+            tensors: named.collect(),
+        })
+    }
+
+    /// Goes on from a checkpoint of a run with the same parts and settings: what follows is what would have followed there, to the
+    /// bit on a CPU, whatever the number of threads.
+    ///
+    /// # Errors
+    /// [`Error::Misfit`] if it is one of a run with other parts. This run is then neither what it was nor what it was to become.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Error> {
+        let state = &checkpoint.state;
+        for (what, value) in [
+            ("updates", state.update),
+            ("faults", state.faults),
+            ("environment steps", state.env_steps),
+            ("environment steps", state.timed_steps),
+        ] {
+            if value >> 53 > 0 {
+                return Err(Misfit::Counter { what, value }.into());
+            }
+        }
+        let parts = &mut self.parts;
+        let policy = parts.policy.clone();
+        let expected = tensors::of_module(&policy).map_err(failed)?;
+        let policy = tensors::into_module(policy, checkpoint.part(POLICY), &expected).map_err(Misfit::from)?;
+        let [of_update, of_source] = [UPDATE, SOURCE].map(|part| checkpoint.part(part));
+        let Checkpoint { state, source, update, .. } = checkpoint;
+        parts.update.load(Saved { text: update, tensors: of_update }, &policy).map_err(failed)?;
+        parts.source.load(Saved { text: source, tensors: of_source }, &policy).map_err(failed)?;
+        parts.policy = policy;
+        (self.update, self.faults, self.normalizer) = (state.update, state.faults, state.normalizer);
+        self.timed = Timed { steps: state.timed_steps, seconds: state.timed_seconds };
+        Ok(())
+    }
+}
+
+/// A device that fails is no misfit.
+fn failed(error: impl Into<Misfit>) -> Error {
+    match error.into() {
+        Misfit::Tensors(TensorsError::Device { reason }) => Error::Execution(reason),
+        misfit => misfit.into(),
+    }
+}

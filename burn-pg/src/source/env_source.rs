@@ -1,0 +1,175 @@
+//! Environments as a source of samples.
+
+use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
+
+use super::{
+    Batch, CollectContext, Collector, Environment, Episode, Experience, Reference, Rollout, Source, batch::Order,
+};
+use crate::{
+    Error,
+    advantage::{AdvantageEstimator, Targets},
+    loss::ContextPart,
+    policy::{Observation, Policy},
+    profile::{Phase, during},
+    run::explained_variance,
+    storage::{Misfit, Saved, tensors},
+};
+
+/// Environments on the host as a source: a [`Collector`] that acts in them, an estimator of advantages, and a
+/// [`Reference`] if the policy is to be kept near one.
+pub struct EnvSource<P> {
+    collector: Collector,
+    estimator: Box<dyn AdvantageEstimator>,
+    reference: Option<Reference<P>>,
+    environment: Environment,
+}
+
+impl<P: Policy<Observation = Observation>> EnvSource<P> {
+    /// A source without a reference.
+    #[must_use]
+    pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
+        Self { environment: collector.environment(), collector, estimator, reference: None }
+    }
+
+    /// The same in environments that stand behind wrappers which normalise observations or transform actions:
+    /// `environment` is what they are without.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// The same with a reference policy.
+    #[must_use]
+    pub fn with_reference(self, reference: Option<Reference<P>>) -> Self {
+        Self { reference, ..self }
+    }
+
+    /// What acts in the environments.
+    #[must_use]
+    pub fn collector(&self) -> &Collector {
+        &self.collector
+    }
+}
+
+/// The tensors of a saved source that belong to the reference, and those of the collector.
+const PARTS: [&str; 2] = ["reference", "collector"];
+
+impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
+    type Samples = Batch;
+
+    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error> {
+        let has_critic = self.collector.check(policy)?;
+        if self.estimator.needs_values() && !has_critic {
+            return Err(Error::NoCritic);
+        }
+        let parts = [(ContextPart::Values, has_critic), (ContextPart::ReferenceLogProbs, self.reference.is_some())];
+        Ok(parts.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect())
+    }
+
+    fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+        let Self { collector, estimator, reference, .. } = self;
+        let (update, env_steps) = (context.update, collector.env_steps());
+        if let Err(error) = collector.collect(policy) {
+            return Err(error.in_update(update, collector.env_steps()));
+        }
+        let rollout = collector.rollout_mut();
+        rollout.check_rewards(update, env_steps)?;
+        rollout.check_predictions(update)?;
+        let order = Order::of(rollout);
+        let observations = during(Phase::Gather, || order.observations(rollout, context.device));
+        let mut metrics = Vec::new();
+        if let Some(reference) = reference {
+            let log_probs = reference.log_probs(&observations, &order.actions(rollout, context.device))?;
+            rollout.reference_log_probs.clone_from(&rollout.log_probs);
+            order.put_back(log_probs, &mut rollout.reference_log_probs);
+            metrics.extend(shape_rewards(rollout, reference.kl_in_reward()));
+        }
+        let targets = during(Phase::Advantage, || estimator.estimate(&rollout.trajectory()));
+        rollout.check_targets(&targets, update)?;
+        let explained_variance = explained_by_values(rollout, &targets);
+        rollout.set_targets(&targets);
+        let batch = during(Phase::Gather, || order.batch(rollout, observations, context.device));
+        let samples = Batch { progress: context.progress, ..batch };
+        Ok(Experience { samples, explained_variance, metrics })
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.collector.env_steps()
+    }
+
+    fn longest_rollout(&self) -> Option<u64> {
+        self.collector.longest_rollout()
+    }
+
+    fn name(&self) -> String {
+        self.collector.spec().id.clone()
+    }
+
+    fn episodes(&self) -> &EpisodeStats {
+        self.collector.episodes()
+    }
+
+    fn ended_episodes(&self) -> &[Episode] {
+        self.collector.ended_episodes()
+    }
+
+    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        self.collector.observation_normalizer()
+    }
+
+    fn environment(&self) -> Option<&Environment> {
+        Some(&self.environment)
+    }
+
+    fn restart(&mut self, env: usize) {
+        self.collector.restart(env);
+    }
+
+    fn save(&self) -> Result<Saved, Misfit> {
+        let (collector, remembered) = self.collector.save()?;
+        let reference = match &self.reference {
+            None => tensors::Tensors::new(),
+            Some(reference) => tensors::of_module(reference.policy())?,
+        };
+        let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], remembered));
+        Saved::new(&collector, tensors.collect())
+    }
+
+    fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
+        let collector = saved.state()?;
+        let [of_reference, remembered] = PARTS.map(|part| tensors::part(&saved.tensors, part));
+        let expected = match &self.reference {
+            None => tensors::Tensors::new(),
+            Some(reference) => tensors::of_module(reference.policy())?,
+        };
+        tensors::check_fit(&of_reference, &expected)?;
+        if let Some(reference) = &mut self.reference {
+            reference.set_policy(tensors::into_module(reference.policy().clone(), of_reference, &expected)?);
+        }
+        self.collector.load(collector, remembered, policy.memory_len())
+    }
+}
+
+/// Takes `beta` times the divergence from the reference out of the rewards, and reports its mean, in nats for each step.
+fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)> {
+    if beta <= 0.0 {
+        return None;
+    }
+    let mut total = 0.0;
+    let log_probs = rollout.log_probs.iter().zip(&rollout.reference_log_probs);
+    for (reward, (&log_prob, &reference)) in rollout.rewards.iter_mut().zip(log_probs) {
+        let divergence = f64::from(log_prob) - f64::from(reference);
+        total += divergence;
+        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
+        let shaped = (f64::from(*reward) - beta * divergence) as f32;
+        *reward = shaped;
+    }
+    Some(("kl_in_reward", total / rollout.len() as f64))
+}
+
+/// How well the values explain the returns, of the steps to learn from; `None` without a critic too.
+fn explained_by_values(rollout: &Rollout, targets: &Targets) -> Option<f64> {
+    let steps = rollout.values.iter().zip(&targets.returns).zip(&rollout.valid).filter(|(_, valid)| **valid);
+    let (values, returns): (Vec<f32>, Vec<f64>) = steps.map(|((value, target), _)| (value, target)).unzip();
+    explained_variance(&values, &returns)
+}

@@ -1,0 +1,97 @@
+//! What is checked of a rollout, and how it looks to an estimator.
+
+use burn_pg_envs::{ActionBuffer, EnvSpec};
+
+use super::{Observations, Rollout};
+use crate::{
+    Error, StepQuantity,
+    advantage::{Targets, Trajectory},
+};
+
+impl Rollout {
+    /// An empty rollout in environments of a specification.
+    #[must_use]
+    pub fn of_spec(num_envs: usize, spec: &EnvSpec) -> Self {
+        Self::new(num_envs, Observations::new(&spec.observation_space), ActionBuffer::new(&spec.action_space))
+    }
+
+    /// Forgets the steps, but for what the sequences of the next rollout begin with.
+    pub fn clear(&mut self) {
+        if let Some(mut history) = self.history.take() {
+            history.turn(self);
+            self.history = Some(history);
+        }
+        self.clear_columns();
+    }
+
+    /// Takes over advantages and returns, in single precision.
+    #[allow(clippy::cast_possible_truncation)] // targets are trained on in single precision
+    pub fn set_targets(&mut self, targets: &Targets) {
+        let single = |numbers: &[f64]| numbers.iter().map(|&number| number as f32).collect();
+        (self.advantages, self.returns) = (single(&targets.advantages), single(&targets.returns));
+    }
+
+    /// Refuses rewards that would turn every weight into NaN, in the rollout of update `update`. `env_steps` are those
+    /// before the rollout.
+    ///
+    /// # Errors
+    /// [`Error::Reward`] for the first reward that is not finite.
+    pub fn check_rewards(&self, update: u64, env_steps: u64) -> Result<(), Error> {
+        match self.rewards.iter().position(|reward| !reward.is_finite()) {
+            None => Ok(()),
+            Some(row) => Err(Error::Reward {
+                update,
+                env: row % self.num_envs,
+                step: row / self.num_envs,
+                env_steps,
+                reward: self.rewards[row],
+            }),
+        }
+    }
+
+    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of
+    /// update `update`.
+    ///
+    /// # Errors
+    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that,
+    /// the first next value.
+    pub fn check_predictions(&self, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::LogProb, self.log_probs.iter().copied().map(f64::from))?;
+        self.check(update, StepQuantity::Value, self.values.iter().copied().map(f64::from))?;
+        self.check(update, StepQuantity::NextValue, self.next_values.iter().copied().map(f64::from))
+    }
+
+    /// Refuses targets that would turn every weight into NaN, in the rollout of update `update`.
+    ///
+    /// # Errors
+    /// [`Error::Step`] for the first advantage that is not finite in single precision; without one, the first return.
+    pub fn check_targets(&self, targets: &Targets, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::Advantage, targets.advantages.iter().copied())?;
+        self.check(update, StepQuantity::Return, targets.returns.iter().copied())
+    }
+
+    fn check(&self, update: u64, quantity: StepQuantity, numbers: impl Iterator<Item = f64>) -> Result<(), Error> {
+        #[allow(clippy::cast_possible_truncation)] // what is trained on is
+        let usable = |number: f64| (number as f32).is_finite();
+        match numbers.enumerate().find(|&(_, number)| !usable(number)) {
+            None => Ok(()),
+            Some((row, value)) => {
+                Err(Error::Step { update, quantity, env: row % self.num_envs, step: row / self.num_envs, value })
+            }
+        }
+    }
+
+    /// What an advantage estimator looks at. The policy that acted is the one to improve.
+    #[must_use]
+    pub fn trajectory(&self) -> Trajectory<'_> {
+        Trajectory {
+            num_envs: self.num_envs,
+            rewards: &self.rewards,
+            values: &self.values,
+            next_values: &self.next_values,
+            terminated: &self.terminated,
+            truncated: &self.truncated,
+            log_ratios: &[],
+        }
+    }
+}

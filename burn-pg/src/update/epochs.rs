@@ -1,0 +1,198 @@
+//! Epochs of minibatches.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_pg_envs::EnvRng;
+use serde::{Deserialize, Serialize};
+
+use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, metric_log::MetricLog};
+use crate::{
+    Error,
+    loss::{ContextPart, ObjectiveState},
+    optim::{OptimiserState, Schedule, flatten_parameters},
+    policy::Policy,
+    profile::{Phase, during},
+    source::Samples,
+    storage::{
+        Misfit, Saved,
+        tensors::{self, Tensors, TensorsError},
+    },
+};
+
+/// Several passes over the samples, each in minibatches in a new random order, each of which is a step of a [`Learner`].
+pub struct Epochs {
+    /// What a minibatch leads to.
+    pub learner: Learner,
+    /// Size of the steps.
+    pub learning_rate: Schedule,
+    /// Passes over the samples, at least 1.
+    pub num_epochs: usize,
+    /// Minibatches of a pass, at least 1.
+    pub num_minibatches: usize,
+    /// Divergence from the policy that took the actions, as the `approx_kl` of the last minibatch of a pass, at which no
+    /// further pass is begun. Infinite for none.
+    pub target_kl: f64,
+    /// Puts samples in order.
+    pub shuffle: EnvRng,
+}
+
+impl Epochs {
+    /// A single step on all samples.
+    #[must_use]
+    pub fn once(learner: Learner, learning_rate: Schedule) -> Self {
+        let shuffle = EnvRng::new(0);
+        Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
+    }
+
+    /// All passes: the policy after them, and how many there were.
+    pub(super) fn passes<P: Policy, S: Samples<P>>(
+        &mut self,
+        mut policy: P,
+        samples: &S,
+        progress: f64,
+        log: &mut MetricLog,
+    ) -> Result<(P, usize), Error> {
+        let learning_rate = self.learning_rate.at(progress);
+        let mut epochs = 0;
+        while epochs < self.num_epochs && !moved_too_far(log, self.target_kl)? {
+            let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
+            let shuffled = during(Phase::Gather, || {
+                self.shuffle.shuffle(&mut order);
+                samples.select(&order)
+            });
+            for minibatch in shuffled.minibatches(self.minibatch_size(samples.num_rows())) {
+                let (after, metrics) = self.learner.step(&policy, minibatch, learning_rate);
+                policy = after;
+                log.push(metrics);
+            }
+            epochs += 1;
+        }
+        Ok((policy, epochs))
+    }
+
+    fn minibatch_size(&self, rows: usize) -> usize {
+        rows.div_ceil(self.num_minibatches)
+    }
+
+    /// Most rows that are differentiated at once.
+    pub(super) fn rows_at_once(&self, rows: usize) -> usize {
+        let size = self.minibatch_size(rows);
+        self.learner.micro_batch_size.map_or(size, |micro| micro.min(size))
+    }
+
+    /// What the passes have come to, or why they have failed. The optimiser is then what it was `before`.
+    pub(super) fn conclude<P: Policy>(
+        &mut self,
+        context: UpdateContext,
+        (policy, epochs): (P, usize),
+        log: MetricLog,
+        before: OptimiserState,
+    ) -> Result<Improved<P>, Error> {
+        match log.read_means(context.update, flatten_parameters(&policy)) {
+            Err(error) => {
+                self.learner.optimiser.set_state(before)?;
+                Err(error)
+            }
+            Ok(metrics) => {
+                self.learner.objective.after_update(&metrics);
+                let learning_rate = self.learning_rate.at(context.progress);
+                Ok(Improved { policy, metrics, epochs, learning_rate })
+            }
+        }
+    }
+}
+
+impl<P: Policy, S: Samples<P>> Update<P, S> for Epochs {
+    fn check(&self, given: &[ContextPart]) -> Result<(), Error> {
+        Ok(self.learner.objective.check_needs(given)?)
+    }
+
+    fn improve(&mut self, policy: &P, samples: S, context: UpdateContext) -> Result<Improved<P>, Error> {
+        let (before, mut log) = (self.learner.optimiser.state(), MetricLog::default());
+        let passed = self.passes(policy.clone(), &samples, context.progress, &mut log)?;
+        self.conclude(context, passed, log, before).map_err(|error| {
+            let Learner { objective, normalize_advantages, .. } = &self.learner;
+            let size = self.rows_at_once(samples.num_rows());
+            attribute(error, policy, &samples, &[(objective, *normalize_advantages, size)])
+        })
+    }
+
+    fn save(&self) -> Result<Saved, Misfit> {
+        self.save_with(BTreeMap::new())
+    }
+
+    fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
+        self.load_from(saved, policy).map(drop)
+    }
+}
+
+/// What epochs remember besides tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct State {
+    shuffle: EnvRng,
+    optimiser_steps: u64,
+    objective: ObjectiveState,
+    /// That of a trust region before them; empty if there is none.
+    #[serde(default)]
+    trust_region: ObjectiveState,
+}
+
+impl Epochs {
+    /// The state, with that of a trust region.
+    pub(super) fn save_with(&self, trust_region: ObjectiveState) -> Result<Saved, Misfit> {
+        let optimiser = self.learner.optimiser.state();
+        let moments: Result<Tensors, TensorsError> =
+            optimiser.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensors::read(tensor)?))).collect();
+        let state = State {
+            shuffle: self.shuffle.clone(),
+            optimiser_steps: optimiser.steps,
+            objective: self.learner.objective.state(),
+            trust_region,
+        };
+        Saved::new(&state, moments?)
+    }
+
+    /// Goes on from a state. Returns that of a trust region.
+    pub(super) fn load_from<P: Policy>(&mut self, saved: Saved, policy: &P) -> Result<ObjectiveState, Misfit> {
+        let State { shuffle, optimiser_steps, objective, trust_region } = saved.state()?;
+        if optimiser_steps >> 53 > 0 {
+            return Err(Misfit::Counter { what: "steps of the optimiser", value: optimiser_steps });
+        }
+        let optimiser = optimiser_state(policy, optimiser_steps, saved.tensors)?;
+        optimiser.check_length(flatten_parameters(policy).dims()[0])?;
+        self.learner.optimiser.set_state(optimiser)?;
+        self.learner.objective.set_state(&objective)?;
+        self.shuffle = shuffle;
+        Ok(trust_region)
+    }
+}
+
+/// The state of an optimiser of this policy, on its device.
+fn optimiser_state<P: Policy>(policy: &P, steps: u64, moments: Tensors) -> Result<OptimiserState, Misfit> {
+    let parameters = flatten_parameters(policy);
+    let dtype = parameters.dtype();
+    let tensors = moments.into_iter().map(|(name, data)| {
+        tensors::check_finite(&name, &data)?;
+        let found = kind(&data);
+        match (&data.shape().to_vec()[..], data.dtype() == dtype) {
+            ([_], true) => Ok((name, Tensor::from_data(data, (&parameters.device(), dtype)))),
+            _ => Err(TensorsError::Tensor { name, found, expected: format!("{dtype:?}[{}]", parameters.dims()[0]) }),
+        }
+    });
+    Ok(OptimiserState { steps, tensors: tensors.collect::<Result<_, _>>()? })
+}
+
+fn kind(data: &TensorData) -> String {
+    let dtype: DType = data.dtype();
+    format!("{dtype:?}{:?}", data.shape().to_vec())
+}
+
+/// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Reads from the
+/// device only if there is a target.
+fn moved_too_far(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
+    if target_kl.is_infinite() {
+        return Ok(false);
+    }
+    Ok(log.last("approx_kl")?.is_some_and(|kl| kl > target_kl))
+}

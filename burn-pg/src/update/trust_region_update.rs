@@ -1,0 +1,60 @@
+//! A step within a trust region, then the critic.
+
+use super::{
+    Epochs, Improved, Learner, TrustRegion, Update, UpdateContext, attribute::attribute, metric_log::MetricLog,
+};
+use crate::{
+    Error,
+    loss::ContextPart,
+    policy::Policy,
+    source::Batch,
+    storage::{Misfit, Saved},
+};
+
+/// The update of trust-region policy optimisation: one step of the policy on all samples, then epochs that fit the critic.
+pub struct TrustRegionUpdate {
+    /// The step of the policy.
+    pub region: TrustRegion,
+    /// What fits the critic.
+    pub critic: Epochs,
+}
+
+impl<P: Policy> Update<P, Batch<P::Observation>> for TrustRegionUpdate {
+    fn check(&self, given: &[ContextPart]) -> Result<(), Error> {
+        self.critic.learner.objective.check_needs(given)?;
+        // A critic that shares layers with the policy would take it out of the region.
+        let given: Vec<ContextPart> = given.iter().copied().filter(|&part| part != ContextPart::Values).collect();
+        Ok(self.region.objective.check_needs(&given)?)
+    }
+
+    fn improve(
+        &mut self,
+        policy: &P,
+        samples: Batch<P::Observation>,
+        context: UpdateContext,
+    ) -> Result<Improved<P>, Error> {
+        let Self { region, critic } = self;
+        let (before, mut log) = (critic.learner.optimiser.state(), MetricLog::default());
+        let (stepped, metrics) = region.step(policy.clone(), samples.clone())?;
+        log.push(metrics);
+        let passed = critic.passes(stepped, &samples, context.progress, &mut log)?;
+        let improved = critic.conclude(context, passed, log, before).map_err(|error| {
+            let Learner { objective, normalize_advantages, .. } = &critic.learner;
+            let of_critic = (objective, *normalize_advantages, critic.rows_at_once(samples.num_rows()));
+            // The step of the policy looks at all samples at once.
+            let of_region = (&region.objective, region.normalize_advantages, samples.num_rows());
+            attribute(error, policy, &samples, &[of_region, of_critic])
+        })?;
+        region.objective.after_update(&improved.metrics);
+        Ok(improved)
+    }
+
+    fn save(&self) -> Result<Saved, Misfit> {
+        self.critic.save_with(self.region.objective.state())
+    }
+
+    fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
+        let state = self.critic.load_from(saved, policy)?;
+        Ok(self.region.objective.set_state(&state)?)
+    }
+}

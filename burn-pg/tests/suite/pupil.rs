@@ -1,0 +1,51 @@
+//! A policy with what improves it.
+
+use std::ops::{Deref, DerefMut};
+
+use burn::tensor::Tensor;
+use burn_pg::{
+    Learner,
+    envs::EnvRng,
+    loss::Metric,
+    policy::{ActorCritic, Policy},
+    source::Batch,
+};
+
+/// A policy that a learner improves, minibatch by minibatch.
+pub struct Pupil<P = ActorCritic> {
+    pub policy: P,
+    pub learner: Learner,
+}
+
+impl<P: Policy> Pupil<P> {
+    pub fn step(&mut self, minibatch: Batch<P::Observation>, learning_rate: f64) -> Vec<Metric> {
+        let (policy, metrics) = self.learner.step(&self.policy, minibatch, learning_rate);
+        self.policy = policy;
+        metrics
+    }
+
+    pub fn gradient(&self, minibatch: Batch<P::Observation>) -> (Tensor<1>, Vec<Metric>) {
+        self.learner.gradient(&self.policy, minibatch)
+    }
+}
+
+impl<P> Deref for Pupil<P> {
+    type Target = Learner;
+
+    fn deref(&self) -> &Learner {
+        &self.learner
+    }
+}
+
+impl<P> DerefMut for Pupil<P> {
+    fn deref_mut(&mut self) -> &mut Learner {
+        &mut self.learner
+    }
+}
+
+/// A batch in a random order of its units.
+pub fn shuffled(batch: &Batch, rng: &mut EnvRng) -> Batch {
+    let mut order: Vec<u32> = (0..).take(batch.num_rows() / batch.unit()).collect();
+    rng.shuffle(&mut order);
+    batch.select(&order)
+}
