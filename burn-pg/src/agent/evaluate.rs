@@ -62,7 +62,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
 ) -> Result<Evaluation, Error> {
     let num_envs = envs.num_envs();
     let seed = streams::evaluation_seed(seed);
-    envs.set_autoreset(Autoreset::SameStep);
+    envs.set_autoreset(Autoreset::SameStep)?;
     envs.reset(seed)?;
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
     let mut actions = ActionBuffer::new(&envs.spec().action_space);
