@@ -220,7 +220,7 @@ def record(folder):
         with tempfile.TemporaryDirectory() as temporary:
             run = f"{temporary}/run"
             train_and_export(run, env, algo, settings)
-            for file in ("config.toml", "policy.safetensors", "normalizer.json"):
+            for file in ("config.toml", "environment.json", "policy.safetensors", "normalizer.json"):
                 if Path(run, file).exists():
                     shutil.copy(Path(run, file), target)
             for kind in ("onnx", "safetensors"):

@@ -6,8 +6,7 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, burn::module::Module, device, envs::make, evaluate,
-    optim::Schedule,
+    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate, optim::Schedule,
 };
 
 /// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
@@ -49,7 +48,6 @@ pub fn train() -> Result<f64, Error> {
         if return_mean >= 195.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 
-    let policy = trainer.policy().valid();
-    let evaluation = evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
     Ok(evaluation.return_mean())
 }

@@ -10,7 +10,6 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::ppo,
-    burn::module::Module,
     device,
     envs::{Env, EnvRng, EnvSpec, Space, Step, make, register_env},
     evaluate,
@@ -94,6 +93,5 @@ pub fn train() -> Result<f64, Error> {
         println!("{:6} steps: mean return {:.2}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())
     })?;
-    let policy = trainer.policy().valid();
-    Ok(evaluate(&policy, make(&config.env, 100)?, config.seed, false, &device)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env, 100)?, config.seed, false)?.return_mean())
 }

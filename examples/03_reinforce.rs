@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use burn_pg::{
-    DeviceChoice, Error,
+    Agent, DeviceChoice, Error,
     advantage::{AdvantageEstimator, Bootstrap, RewardToGo},
     burn::module::Module,
     device,
@@ -60,6 +60,7 @@ pub fn train() -> Result<f64, Error> {
         println!("update {update:2}, {:6} steps: mean return {return_mean:.1}", collector.env_steps());
     }
 
-    let evaluation = evaluate(&policy.valid(), make(ENV, 20)?, SEED, false, &device)?;
+    let agent = Agent::new(policy, collector.spec().clone(), None, false)?;
+    let evaluation = evaluate(&agent, make(ENV, 20)?, SEED, false)?;
     Ok(evaluation.return_mean())
 }

@@ -11,7 +11,6 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::{Bootstrap, RewardToGo},
-    burn::module::Module,
     config::Algo,
     device,
     envs::{EnvRng, make},
@@ -55,23 +54,11 @@ pub fn train() -> Result<f64, Error> {
     // expected.
     let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
     // Climb: one step on all samples.
-    let update = Epochs {
-        learner: Learner {
-            objective: Objective::new()
-                .with(1.0, PolicyGradient)
-                .with(0.5, Value { clip: ValueClip::Off })
-                .with(0.01, Entropy),
-            optimiser: Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() })),
-            max_grad_norm: 0.5,
-            normalize_advantages: false,
-            micro_batch_size: None,
-        },
-        learning_rate: Schedule::Linear { start: 2e-3, end: 0.0 },
-        num_epochs: 1,
-        num_minibatches: 1,
-        target_kl: f64::INFINITY,
-        shuffle: rng.clone(),
-    };
+    let objective =
+        Objective::new().with(1.0, PolicyGradient).with(0.5, Value { clip: ValueClip::Off }).with(0.01, Entropy);
+    let optimiser = Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));
+    let learner = Learner { max_grad_norm: 0.5, ..Learner::new(objective, optimiser) };
+    let update = Epochs::once(learner, Schedule::Linear { start: 2e-3, end: 0.0 });
 
     let parts = Parts { policy, source: EnvSource::new(collector, Box::new(estimator)), update: Box::new(update) };
     let mut trainer = Trainer::new(parts, &config, &device)?;
@@ -82,6 +69,5 @@ pub fn train() -> Result<f64, Error> {
         }
         ControlFlow::Continue(())
     })?;
-    let policy = trainer.policy().valid();
-    Ok(evaluate(&policy, make(&config.env, 20)?, config.seed, false, &device)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?.return_mean())
 }

@@ -11,7 +11,6 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::Recipe,
-    burn::module::Module,
     device,
     envs::make,
     evaluate,
@@ -61,6 +60,6 @@ pub fn train(weight: f64) -> Result<(f64, f64), Error> {
         history.push(moved);
         ControlFlow::Continue(())
     })?;
-    let evaluation = evaluate(&trainer.policy().valid(), make(&config.env, 20)?, config.seed, false, &device)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
     Ok((evaluation.return_mean(), history.iter().sum::<f64>() / history.len() as f64))
 }

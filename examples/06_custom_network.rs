@@ -75,6 +75,6 @@ pub fn train() -> Result<f64, Error> {
         println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())
     })?;
-    let evaluation = evaluate(&trainer.policy().valid(), make(&config.env, 20)?, config.seed, false, &device)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
     Ok(evaluation.return_mean())
 }

@@ -10,6 +10,8 @@ mod plan;
 mod resume;
 #[path = "cli/run_folder.rs"]
 mod run_folder;
+#[path = "cli/unregistered.rs"]
+mod unregistered;
 
 use std::{
     collections::BTreeMap,
@@ -213,6 +215,7 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
         "checkpoints/update-000000002/tensors.safetensors",
         "checkpoints/update-000000002/update.json",
         "config.toml",
+        "environment.json",
         "metrics.jsonl",
         "policy.safetensors",
         "summary.json",
@@ -254,7 +257,15 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");
-    let files = [".lock", "checkpoints", "config.toml", "metrics.jsonl", "normalizer.json", "policy.safetensors"];
+    let files = [
+        ".lock",
+        "checkpoints",
+        "config.toml",
+        "environment.json",
+        "metrics.jsonl",
+        "normalizer.json",
+        "policy.safetensors",
+    ];
     assert!(content(&run).into_keys().eq(files.map(|name| run.join(name))));
     assert_eq!(metrics(&run), []);
     // No update has succeeded, so it is the policy that the run began with.

@@ -6,6 +6,7 @@ use burn_pg_envs::EnvError;
 
 use crate::{
     advantage::GroupSizeError,
+    agent::EnvMisfit,
     config::ConfigError,
     device::DeviceError,
     distribution::{ActionMisfit, DistributionError},
@@ -120,6 +121,23 @@ pub enum Error {
     /// The actions of the policy are not those of the environment. Nothing was begun.
     #[error(transparent)]
     ActionMisfit(#[from] ActionMisfit),
+    /// The environments given to an agent are not those it is for.
+    #[error(transparent)]
+    EnvMisfit(#[from] EnvMisfit),
+    /// The environment of an agent is not registered in this program.
+    #[error(
+        "environment `{env}` is not registered in this program; its policy can act and be exported, but to evaluate it, \
+         register the environment first (`burn_pg::envs::register`)"
+    )]
+    Unregistered {
+        /// Its name.
+        env: String,
+        /// What the registry says.
+        source: EnvError,
+    },
+    /// A run has no environment, and its policy is no agent.
+    #[error("the run does not act in an environment; load the weights of its policy with `Checkpoint::load_policy`")]
+    NoEnvironment,
     /// The policy does not give one row of parameters and one value for each observation. Nothing was begun.
     #[error("for {observations} observations the policy gave {rows} distributions and {values:?} values")]
     Prediction {

@@ -5,9 +5,9 @@ use std::fs;
 
 use burn::tensor::Device;
 use burn_pg::{
-    Config,
+    Agent, Config,
     algorithm::ppo,
-    envs::{EnvRng, make},
+    envs::{self, EnvRng, make, wrapper::ObservationNormalizer},
     policy::{ActorCritic, Exploration, HostWorkspace, NetworkSpec, Policy},
     run::checkpoint::Checkpoint,
 };
@@ -30,6 +30,43 @@ fn no_action_after_the_first_allocates() {
         });
         assert_eq!(counted.count_total, 0, "{id}");
     }
+}
+
+#[test]
+fn no_step_of_a_player_after_the_first_allocates() {
+    for (id, squash, rows) in [("CartPole-v1", false, 1), ("Pendulum-v1", true, 1), ("Pendulum-v1", false, 64)] {
+        let agent = agent(id, squash);
+        let observations = make(id, rows).unwrap().reset(1).unwrap().observations.clone();
+        for mut player in [agent.player(rows), agent.player(rows).stochastic(3)] {
+            player.act(&observations, &[]).unwrap();
+            let counted = allocation_counter::measure(|| {
+                for _ in 0..100 {
+                    player.act(&observations, &[]).unwrap();
+                    player.begin_episodes(0..rows);
+                }
+            });
+            assert_eq!(counted.count_total, 0, "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_copies_no_weights() {
+    let agent = agent("Pendulum-v1", true);
+    let decide = || drop(agent.decide(&[0.6, 0.8, 1.0], &[], None).unwrap());
+    decide();
+    let counted = allocation_counter::measure(decide);
+    // The hidden layer alone has 64 x 64 weights of four bytes.
+    assert!(counted.bytes_total < 64 * 64, "{} bytes", counted.bytes_total);
+}
+
+/// An agent with hidden layers of 64, and an observation normaliser.
+fn agent(id: &str, squash: bool) -> Agent {
+    let spec = envs::spec(id).unwrap();
+    let shape = NetworkSpec { exploration: Exploration { squash, ..Exploration::default() }, ..NetworkSpec::default() };
+    let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &Device::flex()).unwrap();
+    let normalizer = ObservationNormalizer::new(spec.observation_space.flat_len());
+    Agent::new(policy, spec, Some(normalizer), false).unwrap()
 }
 
 #[test]

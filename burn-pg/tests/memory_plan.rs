@@ -6,12 +6,8 @@
 
 use std::{env, ffi::OsStr, process::Command};
 
-use burn::{module::Module, tensor::Device};
-use burn_pg::{
-    CheckedConfig, Config, MemoryPlan,
-    algorithm::{configured, evaluation_envs},
-    envs, evaluate,
-};
+use burn::tensor::Device;
+use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs, evaluate};
 use rayon::ThreadPoolBuilder;
 
 /// Names the shape that a process measures.
@@ -81,9 +77,7 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
                 trainer.checkpoint().unwrap().write(folder.as_ref()).unwrap();
             }
             if let Some(fresh) = fresh {
-                let normalizer = trainer.observation_normalizer().cloned();
-                let fresh = evaluation_envs(fresh, config, normalizer).unwrap();
-                evaluate(&trainer.policy().valid(), fresh, 0, false, device).unwrap();
+                evaluate(&trainer.agent().unwrap(), fresh, 0, false).unwrap();
             }
         })
     });

@@ -64,3 +64,36 @@ fn lesson_6_trains_a_network_of_its_own() {
     let return_mean = custom_network::train().unwrap();
     assert!(return_mean > 100.0, "{return_mean}");
 }
+
+#[allow(dead_code)] // its `main`
+#[path = "../09_text_source.rs"]
+mod text_source;
+
+/// The expected reward of a writer, less what it pays for its divergence from the first one, and the best there is: by
+/// listing every text.
+fn listed([first, writer]: [text_source::Writer; 2]) -> [f64; 2] {
+    use burn_pg::distribution::Categorical;
+    use text_source::{BETA, score};
+
+    let [theirs, ours] = [first, writer]
+        .map(|of| -> Vec<f32> { Categorical::new(of.logits.val()).log_probs().into_data().try_into_vec().unwrap() });
+    let (mut expected, mut partition) = (0.0, 0.0);
+    for text in (0..125_u32).map(|n| [n / 25, n / 5 % 5, n % 5]) {
+        let rows = [0, 1 + text[0], 6 + 5 * text[0] + text[1]];
+        let log_prob =
+            |of: &[f32]| rows.iter().zip(text).map(|(row, k)| f64::from(of[(row * 5 + k) as usize])).sum::<f64>();
+        let (log_p, log_q) = (log_prob(&ours), log_prob(&theirs));
+        expected += log_p.exp() * (score(&text) - BETA * (log_p - log_q));
+        partition += (log_q + score(&text) / BETA).exp();
+    }
+    [expected, BETA * partition.ln()]
+}
+
+#[test]
+fn lesson_9_comes_within_a_hundredth_of_the_best_there_is() {
+    let [first, writer] = text_source::train().unwrap();
+    let [untrained, _] = listed([first.clone(), first.clone()]);
+    let [expected, best] = listed([first, writer]);
+    assert!(untrained < 0.9 * best, "{untrained} of {best} without training");
+    assert!(expected <= best + 1e-5 && expected > 0.99 * best, "{expected} of {best}");
+}

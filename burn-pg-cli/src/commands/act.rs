@@ -15,7 +15,7 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 ///
 /// Each line of stdin is an observation as the environment gives it: a JSON array of numbers. Each is answered at once with
 /// a line of JSON: the most probable `action` as the environment takes it, `logits` or `mean` and `log_std`, and the
-/// `value` if there is a critic. To an agent that remembers, lines are the steps of an episode, and an empty line begins the
+/// `value` if there is a critic. To a recurrent agent, lines are the steps of an episode, and an empty line begins the
 /// next one.
 #[derive(clap::Args)]
 pub struct Args {

@@ -3,9 +3,8 @@
 use anyhow::Result;
 use burn_pg::{
     Agent, CheckedConfig, DeviceChoice,
-    algorithm::evaluation_envs,
     device::{self, OpenDevice},
-    envs::{VectorEnv, make},
+    envs::VectorEnv,
     evaluate,
 };
 use serde_json::json;
@@ -37,10 +36,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Evaluated { config, device, agent, envs } = load(args).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(config.seed);
-    let evaluation = evaluate(agent.policy(), envs, seed, args.stochastic, &device.device).map_err(Failure::of)?;
+    let evaluation = evaluate(&agent, envs, seed, args.stochastic).map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
-            "env": config.env,
+            "env": agent.spec().id,
             "algo": config.algo,
             "device": device.backend,
             "seed": seed,
@@ -55,7 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         print_line(format_args!(
             "{}: mean return {:.1}, standard deviation {:.1}, mean length {:.1}, {} episodes",
-            config.env,
+            agent.spec().id,
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.length_mean(),
@@ -76,6 +75,6 @@ struct Evaluated {
 fn load(args: &Args) -> Result<Evaluated> {
     let device = device::open(args.device)?;
     let (config, agent) = args.agent.open(&device.device)?;
-    let envs = evaluation_envs(make(&config.env, args.episodes as usize)?, &config, agent.normalizer().cloned())?;
+    let envs = agent.make_envs(args.episodes as usize)?;
     Ok(Evaluated { config, device, agent, envs })
 }

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use burn_pg::{
     Agent, Config, DeviceChoice,
-    agent::import::{Imported, stable_baselines3},
-    algorithm::evaluation_envs,
+    agent::import::stable_baselines3,
     device,
     envs::{make, wrapper::ObservationNormalizer},
     policy::Activation,
     run::directory::RunDir,
-    storage::weights,
+    source::Environment,
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -60,26 +59,23 @@ impl From<Follows> for Activation {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let (policy, config, normalizer) = prepare(args).map_err(Failure::Usage)?;
+    let (agent, config) = prepare(args).map_err(Failure::Usage)?;
     let dir = RunDir::create(&args.out).map_err(Failure::usage)?;
     let write = || -> Result<()> {
         dir.write_config(&config)?;
-        weights::save(&policy.policy, &dir.policy_path())?;
-        if let Some(normalizer) = &normalizer {
-            dir.write_normalizer(normalizer)?;
-        }
+        agent.save(&dir)?;
         let from = args.file.to_string_lossy();
-        dir.write_summary(&json!({ "env": config.env, "imported_from": from, "hidden_sizes": policy.hidden_sizes }))?;
+        dir.write_summary(&json!({ "env": config.env, "imported_from": from, "hidden_sizes": config.hidden_sizes }))?;
         Ok(())
     };
     write().map_err(Failure::Run)?;
-    print_line(format_args!("{}, hidden layers {:?}, in {}", config.env, policy.hidden_sizes, args.out.display()))
+    print_line(format_args!("{}, hidden layers {:?}, in {}", config.env, config.hidden_sizes, args.out.display()))
 }
 
 /// Refuses what does not fit before anything is written.
-fn prepare(args: &Args) -> Result<(Imported, Config, Option<ObservationNormalizer>)> {
+fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let envs = make(&args.env, 1)?;
-    let spec = envs.spec().clone();
+    let Environment { spec, masks_actions } = Environment::of(&*envs);
     let device = device::open(DeviceChoice::Auto)?;
     let activation = args.activation.into();
     let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
@@ -95,13 +91,12 @@ fn prepare(args: &Args) -> Result<(Imported, Config, Option<ObservationNormalize
         normalize_observations: normalizer.is_some(),
         ..Config::default()
     };
-    let checked = config.clone().validate()?;
-    // They refuse statistics of another environment, and numbers that are none.
-    let played = evaluation_envs(envs, &checked, normalizer.clone());
-    match &args.normalizer {
-        Some(path) => drop(played.with_context(|| format!("{} is not a normaliser for {}", path.display(), args.env))?),
-        None => drop(played?),
-    }
-    Agent::new(imported.policy.clone(), spec, normalizer.clone(), false)?;
-    Ok((imported, config, normalizer))
+    config.clone().validate()?;
+    // Refuses statistics of another environment, and numbers that are none.
+    let agent = Agent::new(imported.policy, spec, normalizer, masks_actions);
+    let agent = match &args.normalizer {
+        Some(path) => agent.with_context(|| format!("{} is not a normaliser for {}", path.display(), args.env))?,
+        None => agent?,
+    };
+    Ok((agent, config))
 }

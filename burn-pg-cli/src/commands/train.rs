@@ -11,8 +11,7 @@ use std::{
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
-    algorithm::{configured, evaluation_envs},
-    burn::{module::Module, tensor::Device},
+    algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
@@ -117,28 +116,17 @@ fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Argume
 
 impl Parts {
     /// Lets each checkpoint be evaluated, if that is asked for.
-    fn evaluated(config: &CheckedConfig, device: &Device, session: Session<ActorCritic>) -> Session<ActorCritic> {
+    fn evaluated(config: &CheckedConfig, session: Session<ActorCritic>) -> Session<ActorCritic> {
         let episodes = config.checkpoint.eval_episodes;
         if episodes == 0 {
             return session;
         }
-        let (config, device) = (config.clone(), device.clone());
+        let seed = config.seed;
         session.with_evaluation(move |trainer| {
-            let envs = make(&config.env, episodes)?;
-            Ok(evaluation(trainer, envs, &config, &device)?.return_mean())
+            let agent = trainer.agent()?;
+            Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
         })
     }
-}
-
-/// Plays fresh episodes with the policy of a run.
-fn evaluation(
-    trainer: &Trainer<ActorCritic>,
-    envs: Box<dyn VectorEnv>,
-    config: &CheckedConfig,
-    device: &Device,
-) -> Result<Evaluation, burn_pg::Error> {
-    let envs = evaluation_envs(envs, config, trainer.observation_normalizer().cloned())?;
-    evaluate(&trainer.policy().valid(), envs, config.seed, false, device)
 }
 
 /// A run with a place of its own.
@@ -173,7 +161,7 @@ fn begin(args: &Args) -> Result<Run> {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
     }
     let Parts { config, device, trainer, fresh_envs, pool } = parts;
-    let session = Parts::evaluated(&config, &device.device, Session::begin(trainer, dir)?);
+    let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, pool, interrupt })
 }
 
@@ -239,7 +227,7 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
         let path = session.dir().path().display();
         announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
-    let session = Parts::evaluated(&config, &device.device, session);
+    let session = Parts::evaluated(&config, session);
     Ok(Run { session, config, device, fresh_envs, pool, interrupt })
 }
 
@@ -261,7 +249,7 @@ impl Run {
             // What comes now can be done again.
             watch.interrupt.release();
             let finish = || {
-                let evaluation = evaluation(session.trainer(), fresh_envs, &config, &device.device)?;
+                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)

@@ -161,7 +161,7 @@ fn an_imported_policy_is_a_run_like_any_other() {
         (vec!["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "run"], "run is already used"),
         (
             vec!["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "new", "--normalizer", "of_three.json"],
-            "its statistics are of other environments",
+            "must have finite statistics of 4 numbers; it has 3",
         ),
     ] {
         let output = burn_pg(path, &arguments);

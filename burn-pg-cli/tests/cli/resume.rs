@@ -350,7 +350,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What it had come to is not what it is now.
-    for name in ["summary.json", "policy.safetensors", "normalizer.json"] {
+    for name in ["summary.json", "policy.safetensors", "environment.json", "normalizer.json"] {
         assert!(!path(name).exists(), "{name}");
     }
     let newest = *RunDir::open(&path("")).checkpoints().updates().unwrap().last().unwrap();

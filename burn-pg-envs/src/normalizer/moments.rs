@@ -23,6 +23,17 @@ impl RunningMoments {
         Self { mean: vec![0.0; len], variance: vec![1.0; len], count: 1e-4 }
     }
 
+    /// True if these are moments of vectors of `len` numbers: finite, with variances and a count that are not negative.
+    #[must_use]
+    pub fn is_sound(&self, len: usize) -> bool {
+        let numbers = self.mean.iter().chain(&self.variance).chain([&self.count]);
+        self.mean.len() == len
+            && self.variance.len() == len
+            && self.variance.iter().all(|&variance| variance >= 0.0)
+            && numbers.into_iter().all(|number| number.is_finite())
+            && self.count >= 0.0
+    }
+
     /// Takes in a batch of shape `[N, D]`, row-major. An empty batch changes nothing.
     ///
     /// # Panics

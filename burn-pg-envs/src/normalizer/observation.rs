@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EPSILON, RunningMoments};
+use crate::EnvError;
 
 /// Shifts and scales observations by their running mean and deviation, and clips them:
 /// `clip((o - mean) / sqrt(variance + 1e-8), -clip, clip)`. Plain data.
@@ -19,6 +20,20 @@ impl ObservationNormalizer {
     #[must_use]
     pub fn new(len: usize) -> Self {
         Self { moments: RunningMoments::new(len), clip: 10.0 }
+    }
+
+    /// Checks that it normalises observations of `len` numbers.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if its statistics are of another length, are not finite, or have a negative variance.
+    pub fn check(&self, len: usize) -> Result<(), EnvError> {
+        if self.moments.is_sound(len) && self.clip > 0.0 && self.clip.is_finite() {
+            return Ok(());
+        }
+        let found = self.moments.mean.len();
+        Err(EnvError::State {
+            reason: format!("the observation normaliser must have finite statistics of {len} numbers; it has {found}"),
+        })
     }
 
     /// What observations are divided by: `sqrt(variance + 1e-8)`. Shape `[D]`.

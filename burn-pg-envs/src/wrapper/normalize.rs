@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv,
-    normalizer::{ObservationNormalizer, RewardNormalizer, RunningMoments},
+    normalizer::{ObservationNormalizer, RewardNormalizer},
 };
 
 /// A batch of environments with normalised observations and rewards, as Stable-Baselines3's `VecNormalize` has them.
@@ -141,16 +141,6 @@ fn check<V: VectorEnv>(
     observations: Option<&ObservationNormalizer>,
     rewards: Option<&RewardNormalizer>,
 ) -> Result<(), EnvError> {
-    let sound = |moments: &RunningMoments, len: usize, clip: f64| {
-        let numbers = moments.mean.iter().chain(&moments.variance).chain([&moments.count]);
-        moments.mean.len() == len
-            && moments.variance.len() == len
-            && moments.variance.iter().all(|&variance| variance >= 0.0)
-            && numbers.into_iter().all(|number| number.is_finite())
-            && moments.count >= 0.0
-            && clip > 0.0
-            && clip.is_finite()
-    };
     let space = &inner.spec().observation_space;
     if observations.is_some() && matches!(space, Space::Image { .. } | Space::Dict { .. }) {
         let need = "a box or a discrete space (the bytes of an image are scaled by the network, not normalised)";
@@ -158,9 +148,11 @@ fn check<V: VectorEnv>(
         return Err(EnvError::Unsuited { what, need, of, space: space.to_string() });
     }
     let len = space.flat_len();
-    let fits = observations.is_none_or(|observations| sound(&observations.moments, len, observations.clip))
+    let fits = observations.is_none_or(|observations| observations.check(len).is_ok())
         && rewards.is_none_or(|rewards| {
-            sound(&rewards.moments, 1, rewards.clip)
+            rewards.moments.is_sound(1)
+                && rewards.clip > 0.0
+                && rewards.clip.is_finite()
                 && rewards.returns.len() == inner.num_envs()
                 && rewards.returns.iter().all(|total| total.is_finite())
                 && (0.0..=1.0).contains(&rewards.gamma)

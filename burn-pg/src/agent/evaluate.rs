@@ -1,15 +1,13 @@
-//! How good a policy is.
+//! How good an agent is.
 
-use burn::tensor::Device;
-use burn_pg_envs::{ActionBuffer, Autoreset, VectorEnv};
+use burn_pg_envs::{Autoreset, VectorEnv};
 use serde::{Deserialize, Serialize};
 
+use super::{Agent, misfit::check_envs};
 use crate::{
     Error,
-    device::readback::read,
-    distribution::Distribution,
-    policy::{HostWorkspace, Observation, Policy, Prediction},
-    source::{Recall, check_observations, observe, streams},
+    policy::{Observation, Policy},
+    source::streams,
 };
 
 /// Steps after which an episode of an environment without a time limit is cut off.
@@ -47,61 +45,36 @@ impl Evaluation {
 }
 
 /// Plays one fresh episode in each environment of `envs`, with the most probable actions, or with sampled ones if
-/// `stochastic`. The policy must be without autodiff, on `device`. The episodes depend on `seed` only, and share no
-/// seeds with training.
+/// `stochastic`. The environments are given as [`make`](burn_pg_envs::make) makes them, without wrappers: the agent normalises
+/// observations and transforms actions itself. The episodes depend on `seed` only, and share no seeds with training.
 ///
 /// # Errors
-/// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the policy's output is not a
-/// distribution, [`Error::Env`] if an environment fails, [`Error::Execution`] if the device does.
+/// [`Error::EnvMisfit`] if the environments are not those of the agent, or are wrapped; [`Error::Observation`] if an
+/// observation is not finite, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Env`] if an
+/// environment fails, [`Error::Execution`] if the device does.
 pub fn evaluate<P: Policy<Observation = Observation>>(
-    policy: &P,
+    agent: &Agent<P>,
     mut envs: Box<dyn VectorEnv>,
     seed: u64,
     stochastic: bool,
-    device: &Device,
 ) -> Result<Evaluation, Error> {
+    check_envs(agent.spec(), &*envs)?;
     let num_envs = envs.num_envs();
     let seed = streams::evaluation_seed(seed);
     envs.set_autoreset(Autoreset::SameStep)?;
     envs.reset(seed)?;
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
-    let mut actions = ActionBuffer::new(&envs.spec().action_space);
-    let mut streams = streams::actions(seed, num_envs);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
-
-    let mut recall = Recall::new(num_envs, policy.memory_len(), device);
-    let on_host = policy.on_host();
-    let mut workspace = HostWorkspace::new(&envs.spec().action_space);
+    let mut player = agent.player(num_envs);
+    if stochastic {
+        player = player.stochastic(seed);
+    }
     let mut playing = num_envs;
     for step in 1..=limit {
-        let env_steps = u64::from(step - 1) * num_envs as u64;
-        check_observations(&envs.batch().observations, num_envs, env_steps)?;
         let batch = envs.batch();
-        actions.clear();
-        let chosen = if let Some(policy) = &on_host {
-            let (observations, masks) = (&batch.observations, &batch.action_masks);
-            match stochastic {
-                true => policy.sample(observations, masks, &mut streams, &mut actions, &mut Vec::new(), &mut workspace),
-                false => policy.act(observations, masks, &mut workspace),
-            }
-        } else {
-            let space = &envs.spec().observation_space;
-            let observation = observe(space, batch.observations.clone(), &batch.action_masks, device);
-            let Prediction { distribution, memory, .. } = policy.forward(recall.attach(observation, &[]));
-            recall.remember(memory);
-            let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
-            let chosen = match stochastic {
-                true => distribution.sample(&parameters, &mut streams, &mut actions, &mut Vec::new()),
-                false => distribution.mode(&parameters, num_envs, &mut actions),
-            };
-            if chosen.is_ok() {
-                distribution.to_env(&mut actions);
-            }
-            chosen.map(|()| &actions)
-        };
-        let chosen = chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
-        let batch = envs.step(chosen.as_actions())?;
-        recall.forget(batch.ended());
+        let actions = player.act(&batch.observations, &batch.action_masks)?;
+        let batch = envs.step(actions.as_actions())?;
+        player.begin_episodes(batch.ended());
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {
             let ended = batch.terminated[env] || batch.truncated[env] || step == limit;

@@ -3,37 +3,30 @@
 mod evaluate;
 pub mod export;
 pub mod import;
+mod misfit;
+mod player;
+mod transform;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_pg_envs::{
-    ActionBuffer, EnvError, EnvSpec, Space, VectorEnv, make,
+    ActionBuffer, EnvSpec, VectorEnv, make,
     wrapper::{ActionTransform, ObservationNormalizer},
 };
 
 use crate::{
     Error,
-    algorithm::evaluation_envs,
-    config::CheckedConfig,
     device::readback::read,
     distribution::Distribution,
-    plan::parameters,
-    policy::{ActorCritic, HostWorkspace, Kind, Observation, Policy, Prediction, Sequences},
-    run::{
-        checkpoint::{Checkpoint, POLICY},
-        directory::RunDir,
-    },
-    source::check_observations,
-    storage::{
-        Misfit,
-        tensors::{self, Tensors, TensorsError},
-        weights::{self, WeightsError},
-    },
+    policy::{ActorCritic, HostPolicy, HostWorkspace, Observation, Policy, Prediction, Sequences},
+    source::{Environment, check_observations, observe},
 };
 
 pub use evaluate::{Evaluation, evaluate};
+pub use misfit::EnvMisfit;
+pub use player::Player;
 
-/// A trained policy with what observations are normalised with before it, and what is done to its actions behind it: from
-/// observations as the environment gives them to actions as it takes them.
+/// A trained policy together with its observation normaliser and its action transform: from observations as the
+/// environment gives them to actions as the environment takes them.
 ///
 /// ```
 /// use burn_pg::{Agent, burn::tensor::Device, policy::{ActorCritic, NetworkSpec}};
@@ -49,12 +42,15 @@ pub use evaluate::{Evaluation, evaluate};
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Agent {
-    pub(crate) policy: ActorCritic,
+pub struct Agent<P: Policy<Observation = Observation> = ActorCritic> {
+    pub(crate) policy: P,
     pub(crate) spec: EnvSpec,
     pub(crate) normalizer: Option<ObservationNormalizer>,
     pub(crate) transform: Option<ActionTransform>,
     pub(crate) masked: bool,
+    device: Device,
+    /// The copy of the policy that acts without tensors, if there is one.
+    on_host: Option<HostPolicy<P::Dist>>,
 }
 
 /// What an agent makes of B observations.
@@ -67,129 +63,100 @@ pub struct Decision {
     /// [`Distribution::parameters`](crate::distribution::Distribution::parameters) has it: logits; or means and then logarithms of
     /// standard deviations, before any clipping or squashing. Shape `[B, P]`.
     pub parameters: Vec<f32>,
-    /// What the observations are worth, if there is a critic. Shape `[B]`.
+    /// Estimated values of the observations, if there is a critic. Shape `[B]`.
     pub values: Option<Vec<f32>>,
-    /// What is remembered next, if the policy remembers. Shape `[B, M]`.
+    /// The recurrent state after the observations, if the policy is recurrent. Shape `[B, M]`.
     pub memory: Option<Vec<f32>>,
 }
 
-/// The weights of a policy.
-struct Saved {
-    tensors: Tensors,
-    /// Those of a policy as they would be saved.
-    as_saved: fn(&ActorCritic) -> Result<Tensors, TensorsError>,
-}
-
-impl Agent {
-    /// A policy (without autodiff) for an environment with the specification `spec`. Continuous actions are clipped to the
-    /// bounds of their space, or rescaled to them if the policy squashes its own, as in
-    /// [`training_envs`](crate::algorithm::training_envs). `masked` says whether the environment masks actions.
+impl<P: Policy<Observation = Observation>> Agent<P> {
+    /// An agent for an environment with the specification `spec`, without wrappers. `masked` says whether the
+    /// environment masks actions. Autodiff is removed from `policy`.
+    ///
+    /// Continuous actions are clipped to the bounds of their space. A policy whose distribution fits the bounds ±1 only,
+    /// such as a squashed one, has its actions rescaled to those of the space instead.
     ///
     /// # Errors
-    /// [`Error::Env`] if actions are squashed, and those of the environment have no bounds, or if the normaliser is one of
-    /// other observations; [`Error::ActionMisfit`] if the policy is one for another action space.
+    /// [`Error::Env`] if the specification contradicts itself, if the policy needs bounded actions and those of the
+    /// environment are not, or if the normaliser is one of other observations; [`Error::ActionMisfit`] if the policy is
+    /// one for another action space.
     ///
     /// # Panics
     /// If the policy is one for observations of another length.
+    #[allow(clippy::needless_pass_by_value)] // the agent owns the policy
     pub fn new(
-        policy: ActorCritic,
+        policy: P,
         spec: EnvSpec,
         normalizer: Option<ObservationNormalizer>,
         masked: bool,
     ) -> Result<Self, Error> {
+        spec.check()?;
         let observed = spec.observation_space.flat_len();
         if let Some(normalizer) = &normalizer {
-            let (means, variances) = (normalizer.moments.mean.len(), normalizer.moments.variance.len());
-            if means != observed || variances != observed {
-                let reason = format!("statistics of {means} numbers, where {observed} are observed");
-                return Err(EnvError::State { reason }.into());
-            }
+            normalizer.check(observed)?;
         }
-        let transform = match &policy.head.kind {
-            Kind::Gaussian { exploration, .. } if exploration.squash => {
-                Some(ActionTransform::rescale(&spec.action_space)?)
-            }
-            Kind::Gaussian { .. } => Some(ActionTransform::clip(&spec.action_space)?),
-            _ => None,
-        };
-        let agent = Self { policy, spec, normalizer, transform, masked };
-        let distribution = agent.predict(&vec![0.0; observed], &[], None).distribution;
-        let space = agent.policy_space();
-        distribution.check_space(&space)?;
-        Ok(agent)
-    }
-
-    /// The agent that the run of a directory has come to, on `device`.
-    ///
-    /// # Errors
-    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`], if its files cannot be
-    /// read or do not belong together.
-    pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
-        let config = dir.config()?.validate()?;
-        let normalizer = config.normalize_observations.then(|| dir.normalizer()).transpose()?;
-        let path = dir.policy_path();
-        let saved = Saved { tensors: weights::read(&path)?, as_saved: weights::in_single_precision };
-        let failed = |error| WeightsError::Content { path: path.clone(), error }.into();
-        Self::assemble(&config, normalizer, device, saved, failed)
-    }
-
-    /// The agent of a checkpoint, on `device`.
-    ///
-    /// # Errors
-    /// [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`], if its parts do not belong together.
-    pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
-        let config = checkpoint.config().clone().validate()?;
-        let normalizer = checkpoint.observation_normalizer().cloned();
-        let saved = Saved { tensors: checkpoint.part(POLICY), as_saved: tensors::of_module };
-        Self::assemble(&config, normalizer, device, saved, |error| Misfit::from(error).into())
-    }
-
-    fn assemble(
-        config: &CheckedConfig,
-        normalizer: Option<ObservationNormalizer>,
-        device: &Device,
-        saved: Saved,
-        failed: impl Fn(TensorsError) -> Error,
-    ) -> Result<Self, Error> {
-        let raw = make(&config.env, 1)?;
-        let (spec, masked) = (raw.spec().clone(), !raw.batch().action_masks.is_empty());
-        // These refuse what does not belong together, and know what the policy sees and does.
-        let envs = evaluation_envs(raw, config, normalizer.clone())?;
-        // A configuration may ask for anything.
-        tensors::check_numbers(&saved.tensors, parameters(config, envs.spec())).map_err(&failed)?;
-        let blank = ActorCritic::blank(envs.spec(), &config.network(), device)?;
-        let expected = (saved.as_saved)(&blank).map_err(&failed)?;
-        let policy = tensors::into_module(blank, saved.tensors, &expected).map_err(&failed)?;
-        Self::new(policy, spec, normalizer, masked)
+        let policy = policy.valid();
+        let device = policy.devices().first().cloned().unwrap_or_default().without_autodiff();
+        let on_host = policy.on_host();
+        let agent = Self { policy, spec, normalizer, transform: None, masked, device, on_host };
+        let masks = vec![true; if masked { agent.spec.action_space.mask_len() } else { 0 }];
+        let distribution = agent.predict(vec![0.0; observed], &masks, None).distribution;
+        let transform = transform::between(&distribution, &agent.spec.action_space)?;
+        Ok(Self { transform, ..agent })
     }
 
     /// The policy itself, from normalised observations to distributions.
     #[must_use]
-    pub fn policy(&self) -> &ActorCritic {
+    pub fn policy(&self) -> &P {
         &self.policy
     }
 
-    /// What observations are normalised with, if they are.
+    /// The observation normaliser, if observations are normalised.
     #[must_use]
     pub fn normalizer(&self) -> Option<&ObservationNormalizer> {
         self.normalizer.as_ref()
     }
 
-    /// The specification of its environment.
+    /// The specification of its environment, without wrappers.
     #[must_use]
     pub fn spec(&self) -> &EnvSpec {
         &self.spec
     }
 
-    /// Numbers that are remembered from one step of an episode to the next, M; 0 if nothing is.
+    /// What the policy has to know of its environment.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        Environment { spec: self.spec.clone(), masks_actions: self.masked }
+    }
+
+    /// Length of the recurrent state, M; 0 if the policy is not recurrent.
     #[must_use]
     pub fn memory_len(&self) -> usize {
         self.policy.memory_len()
     }
 
-    /// The most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape `[B, M]`, or
-    /// empty) says are possible. A policy that remembers goes on from `memory` (shape `[B, M]`), or begins episodes if there
-    /// is none.
+    /// Acts in `num_envs` environments at once, with the most probable actions.
+    #[must_use]
+    pub fn player(&self, num_envs: usize) -> Player<P> {
+        Player::new(self.clone(), num_envs)
+    }
+
+    /// Makes `num_envs` copies of its environment, to [evaluate] it in.
+    ///
+    /// # Errors
+    /// [`Error::Unregistered`] if this program has no environment of that name; [`Error::Env`] if `num_envs` is 0.
+    pub fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, Error> {
+        match burn_pg_envs::spec(&self.spec.id) {
+            Err(source) => Err(Error::Unregistered { env: self.spec.id.clone(), source }),
+            Ok(_) => Ok(make(&self.spec.id, num_envs)?),
+        }
+    }
+
+    /// Chooses the most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape
+    /// `[B, M]`, or empty) says are possible, and tells what they were chosen from. A recurrent policy goes on from the
+    /// recurrent state `memory` (shape `[B, M]`), or begins episodes if there is none. The network runs once.
+    ///
+    /// A [`player`](Self::player) keeps its memory from one step to the next and allocates none.
     ///
     /// # Errors
     /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the output is no distribution,
@@ -209,53 +176,43 @@ impl Agent {
         if let Some(normalizer) = &self.normalizer {
             normalizer.apply(&mut observations);
         }
-        let Prediction { distribution, values, memory, .. } = self.predict(&observations, action_masks, memory);
-        let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+        let refused = |source| Error::Policy { update: None, env_steps: 0, source };
         let mut actions = ActionBuffer::new(&self.spec.action_space);
-        let chosen = match self.policy.on_host() {
-            // As in an evaluation.
-            Some(policy) => {
-                let mut workspace = HostWorkspace::new(&self.spec.action_space);
-                policy.act(&observations, action_masks, &mut workspace).map(|chosen| actions.set(chosen.as_actions()))
-            }
-            None => distribution.mode(&parameters, batch, &mut actions).map(|()| distribution.to_env(&mut actions)),
+        let (parameters, values, memory) = if let Some(policy) = &self.on_host {
+            let mut workspace = HostWorkspace::new(&self.spec.action_space);
+            actions.set(policy.act(&observations, action_masks, &mut workspace).map_err(refused)?.as_actions());
+            (workspace.parameters().to_vec(), policy.values(&observations), None)
+        } else {
+            let Prediction { distribution, values, memory, .. } = self.predict(observations, action_masks, memory);
+            let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+            distribution.mode(&parameters, batch, &mut actions).map_err(refused)?;
+            distribution.to_env(&mut actions);
+            let values = values.map(|values| read([values])).transpose()?.map(|[values]| values);
+            let memory = memory.map(|memory| read([memory.flatten(0, 1)])).transpose()?.map(|[memory]| memory);
+            (parameters, values, memory)
         };
-        chosen.map_err(|source| Error::Policy { update: None, env_steps: 0, source })?;
-        if let (Some(transform), ActionBuffer::Continuous(actions)) = (&self.transform, &mut actions) {
-            transform.apply(actions);
-        }
-        let values = values.map(|values| read([values])).transpose()?.map(|[values]| values);
-        let memory = memory.map(|memory| read([memory.flatten(0, 1)])).transpose()?.map(|[memory]| memory);
+        self.transform(&mut actions);
         Ok(Decision { actions, parameters, values, memory })
     }
 
-    /// What the policy puts out for observations that are normalised.
-    fn predict(
-        &self,
-        observations: &[f32],
-        action_masks: &[bool],
-        memory: Option<&[f32]>,
-    ) -> Prediction<crate::distribution::AnyDistribution> {
-        let device = self.policy.actor.device();
+    /// Clips or rescales continuous actions in place.
+    fn transform(&self, actions: &mut ActionBuffer) {
+        if let (Some(transform), ActionBuffer::Continuous(actions)) = (&self.transform, actions) {
+            transform.apply(actions);
+        }
+    }
+
+    /// Runs the policy on observations that are normalised.
+    fn predict(&self, observations: Vec<f32>, action_masks: &[bool], memory: Option<&[f32]>) -> Prediction<P::Dist> {
         let batch = observations.len() / self.spec.observation_space.flat_len();
-        let mut observation = Observation::upload(observations.to_vec(), action_masks, batch, &device);
+        let mut observation = observe(&self.spec.observation_space, observations, action_masks, &self.device);
         let len = self.memory_len();
         if len > 0 {
-            let begins = Tensor::from_data(TensorData::new(vec![memory.is_none(); batch], [batch, 1]), &device);
+            let begins = Tensor::from_data(TensorData::new(vec![memory.is_none(); batch], [batch, 1]), &self.device);
             let memory = memory.map_or_else(|| vec![0.0; batch * len], <[f32]>::to_vec);
-            let memory = Tensor::from_data(TensorData::new(memory, [batch, len]), &device);
+            let memory = Tensor::from_data(TensorData::new(memory, [batch, len]), &self.device);
             observation = observation.with_sequences(Sequences { memory, begins, burn_in: None });
         }
         self.policy.forward(observation)
-    }
-
-    /// The actions that the policy itself gives.
-    fn policy_space(&self) -> Space {
-        match (&self.transform, &self.spec.action_space) {
-            (Some(ActionTransform::Rescale { low, .. }), Space::Box { shape, .. }) => {
-                Space::Box { low: vec![-1.0; low.len()], high: vec![1.0; low.len()], shape: shape.clone() }
-            }
-            (_, space) => space.clone(),
-        }
     }
 }

@@ -26,23 +26,6 @@ pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result
     Ok(Box::new(envs))
 }
 
-/// Environments to evaluate a policy in: as in training, but observations are normalised with what was learnt there, which
-/// stays as it is, and rewards are left alone.
-///
-/// # Errors
-/// As [`training_envs`]; [`EnvError::State`] if the normaliser is that of other environments.
-pub fn evaluation_envs(
-    envs: Box<dyn VectorEnv>,
-    config: &CheckedConfig,
-    normalizer: Option<ObservationNormalizer>,
-) -> Result<Box<dyn VectorEnv>, EnvError> {
-    let envs = bounded(envs, config)?;
-    match normalizer {
-        None => Ok(envs),
-        Some(normalizer) => Ok(Box::new(Normalize::with_normalizers(envs, Some(normalizer), None)?)),
-    }
-}
-
 fn bounded(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
     let space = &envs.spec().action_space;
     if !matches!(space, Space::Box { .. }) {

@@ -20,7 +20,7 @@ use burn_pg_envs::make;
 use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
 pub use a2c::a2c;
-pub use envs::{evaluation_envs, training_envs};
+pub use envs::training_envs;
 pub use ppo::ppo;
 pub use recipe::Recipe;
 pub use reinforce::reinforce;

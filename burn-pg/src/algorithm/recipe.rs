@@ -12,7 +12,7 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Batch, Collector, EnvSource, Reference, RolloutLength, streams},
+    source::{Batch, Collector, EnvSource, Environment, Reference, RolloutLength, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
@@ -135,6 +135,7 @@ impl Recipe {
         if envs.num_envs() != config.num_envs {
             return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
         }
+        let environment = Environment::of(&*envs);
         let envs = training_envs(envs, config)?;
         let policy = policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
@@ -165,7 +166,7 @@ impl Recipe {
         };
         let parts = Parts {
             policy,
-            source: EnvSource::new(collector, self.estimator).with_reference(reference),
+            source: EnvSource::new(collector, self.estimator).with_reference(reference).with_environment(environment),
             update: match self.trust_region {
                 None => Box::new(epochs) as Box<dyn Update<P, Batch>>,
                 Some(region) => Box::new(TrustRegionUpdate { region, critic: epochs }),

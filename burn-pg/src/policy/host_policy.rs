@@ -62,6 +62,11 @@ impl HostWorkspace {
     pub fn actions(&self) -> &ActionBuffer {
         &self.actions
     }
+
+    /// The parameters of the distributions that the last actions are from.
+    pub(crate) fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
 }
 
 impl HostPolicy<AnyDistribution> {

@@ -5,6 +5,7 @@
 //! | `config.toml` | every setting, resolved: enough to run again |
 //! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
 //! | `policy.safetensors` | the trained networks |
+//! | `environment.json` | the specification of the environment |
 //! | `normalizer.json` | what observations are normalised with, if they are |
 //! | `summary.json` | the outcome |
 //! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to go on from |
@@ -21,10 +22,12 @@ use std::{
 };
 
 use burn_pg_envs::wrapper::ObservationNormalizer;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     config::Config,
     run::checkpoint::Checkpoints,
+    source::Environment,
     storage::durable::{check_writable, refuse_other_than_file, write_atomically},
 };
 
@@ -35,6 +38,7 @@ pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const POLICY: &str = "policy.safetensors";
+const ENVIRONMENT: &str = "environment.json";
 const NORMALIZER: &str = "normalizer.json";
 const SUMMARY: &str = "summary.json";
 /// Locked by the process that trains.
@@ -48,7 +52,7 @@ pub struct RunDir {
 
 impl RunDir {
     /// The names of its files, beside the folder of its checkpoints.
-    pub const FILES: [&str; 6] = [CONFIG, METRICS, POLICY, NORMALIZER, SUMMARY, LOCK];
+    pub const FILES: [&str; 7] = [CONFIG, METRICS, POLICY, ENVIRONMENT, NORMALIZER, SUMMARY, LOCK];
 
     /// An existing run. Its files are looked at when they are asked for.
     #[must_use]
@@ -88,24 +92,45 @@ impl RunDir {
         self.write(CONFIG, config.to_toml().as_bytes())
     }
 
-    /// Writes what observations are normalised with.
+    /// Writes the observation normaliser.
     ///
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn write_normalizer(&self, normalizer: &ObservationNormalizer) -> Result<(), RunDirError> {
-        let text = serde_json::to_string(normalizer)
-            .map_err(|error| RunDirError::Write { path: self.path.join(NORMALIZER), source: error.into() })?;
-        self.write(NORMALIZER, text.as_bytes())
+        self.write_json(NORMALIZER, normalizer)
     }
 
-    /// Reads what observations are normalised with.
+    /// Reads the observation normaliser.
     ///
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
     pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
-        let path = self.path.join(NORMALIZER);
-        let text = fs::read_to_string(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
-        serde_json::from_str(&text).map_err(|error| RunDirError::Normalizer { path, reason: error.to_string() })
+        self.read_json(NORMALIZER, |path, reason| RunDirError::Normalizer { path, reason })
+    }
+
+    /// True if there is a file of the observation normaliser.
+    pub(crate) fn has_normalizer(&self) -> bool {
+        self.path.join(NORMALIZER).exists()
+    }
+
+    /// Writes the specification of the environment, which the policy is loaded with.
+    ///
+    /// # Errors
+    /// [`RunDirError::Write`].
+    pub fn write_environment(&self, environment: &Environment) -> Result<(), RunDirError> {
+        self.write_json(ENVIRONMENT, environment)
+    }
+
+    /// Reads the specification of the environment.
+    ///
+    /// # Errors
+    /// [`RunDirError::NoEnvironment`], [`RunDirError::Read`] or [`RunDirError::Environment`].
+    pub fn environment(&self) -> Result<Environment, RunDirError> {
+        let path = self.path.join(ENVIRONMENT);
+        if !path.exists() {
+            return Err(RunDirError::NoEnvironment { path });
+        }
+        self.read_json(ENVIRONMENT, |path, reason| RunDirError::Environment { path, reason })
     }
 
     /// Writes the outcome.
@@ -121,7 +146,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn forget_the_end(&self) -> Result<(), RunDirError> {
-        for name in [SUMMARY, POLICY, NORMALIZER] {
+        for name in [SUMMARY, POLICY, ENVIRONMENT, NORMALIZER] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -175,6 +200,23 @@ impl RunDir {
         }
         let config = self.path.join(CONFIG);
         check_writable(&config).map_err(|source| RunDirError::Write { path: config, source })
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        let text = serde_json::to_string(value)
+            .map_err(|error| RunDirError::Write { path: self.path.join(name), source: error.into() })?;
+        self.write(name, text.as_bytes())
+    }
+
+    fn read_json<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        invalid: impl FnOnce(PathBuf, String) -> RunDirError,
+    ) -> Result<T, RunDirError> {
+        let path = self.path.join(name);
+        let text = refuse_other_than_file(&path).and_then(|()| fs::read_to_string(&path));
+        let text = text.map_err(|source| RunDirError::Read { path: path.clone(), source })?;
+        serde_json::from_str(&text).map_err(|error| invalid(path, error.to_string()))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {

@@ -1,5 +1,6 @@
 //! The loop, and what a run is beyond its mathematics.
 
+mod agent;
 pub mod checkpoint;
 pub mod directory;
 mod earlier;

@@ -33,6 +33,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             timed_steps: self.timed.steps,
             timed_seconds: self.timed.seconds,
             normalizer: self.normalizer.clone(),
+            environment: parts.source.environment().cloned(),
         };
         Ok(Checkpoint {
             config: (*self.config).clone(),

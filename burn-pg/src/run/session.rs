@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Evaluated, Observer, Trainer, UpdateStats,
+    agent::save,
     checkpoint::Best,
     directory::{MetricsFile, RunDir, RunLock},
 };
@@ -14,7 +15,6 @@ use crate::{
     Error,
     policy::Policy,
     source::{EnvSource, Source},
-    storage::weights,
 };
 
 /// From one checkpoint to the next, if the configuration does not say.
@@ -203,12 +203,9 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         Ok(())
     }
 
-    /// Saves the policy, and the normaliser that belongs to it.
+    /// Saves the policy, and the environment and the normaliser that belong to it.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
-        // In this order: where there is a policy, there is all that belongs to it.
-        if let Some(normalizer) = trainer.observation_normalizer() {
-            self.dir.write_normalizer(normalizer)?;
-        }
-        Ok(weights::save(&trainer.policy().valid(), &self.dir.policy_path())?)
+        let environment = trainer.source().environment();
+        save(&self.dir, environment, trainer.observation_normalizer(), &trainer.policy().valid())
     }
 }

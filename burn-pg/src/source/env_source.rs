@@ -2,7 +2,9 @@
 
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{Batch, CollectContext, Collector, Episode, Experience, Reference, Rollout, Source, batch::Order};
+use super::{
+    Batch, CollectContext, Collector, Environment, Episode, Experience, Reference, Rollout, Source, batch::Order,
+};
 use crate::{
     Error,
     advantage::{AdvantageEstimator, Targets},
@@ -19,13 +21,21 @@ pub struct EnvSource<P> {
     collector: Collector,
     estimator: Box<dyn AdvantageEstimator>,
     reference: Option<Reference<P>>,
+    environment: Environment,
 }
 
 impl<P: Policy<Observation = Observation>> EnvSource<P> {
     /// A source without a reference.
     #[must_use]
     pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
-        Self { collector, estimator, reference: None }
+        Self { environment: collector.environment(), collector, estimator, reference: None }
+    }
+
+    /// The same in environments that stand behind wrappers which normalise observations or transform actions:
+    /// `environment` is what they are without.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
     }
 
     /// The same with a reference policy.
@@ -57,7 +67,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     }
 
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
-        let Self { collector, estimator, reference } = self;
+        let Self { collector, estimator, reference, .. } = self;
         let (update, env_steps) = (context.update, collector.env_steps());
         if let Err(error) = collector.collect(policy) {
             return Err(error.in_update(update, collector.env_steps()));
@@ -105,6 +115,10 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
 
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.collector.observation_normalizer()
+    }
+
+    fn environment(&self) -> Option<&Environment> {
+        Some(&self.environment)
     }
 
     fn restart(&mut self, env: usize) {

@@ -6,6 +6,7 @@
 mod batch;
 mod columns;
 mod env_source;
+mod environment;
 mod host;
 mod observations;
 mod reference;
@@ -20,6 +21,7 @@ use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
 pub use columns::{Batch, Rollout};
 pub use env_source::EnvSource;
+pub use environment::Environment;
 pub use host::{Collector, History, RolloutLength, SequenceSpec};
 pub(crate) use host::{Recall, check_observations, default_block_size};
 pub use observations::{Observations, observe};
@@ -35,18 +37,11 @@ use crate::{
 
 /// Where experience comes from.
 ///
-/// One of your own needs the first five methods. The others have defaults that fit a source without episodes,
+/// One of your own needs the first three methods. The others have defaults that fit a source without a critic, episodes,
 /// normalisation or state of its own; [`save`](Self::save) refuses, so that nobody resumes from half a state.
 pub trait Source<P: Policy>: Send {
     /// What is learnt from.
     type Samples: Samples<P>;
-
-    /// Checks that `policy`, which is without autodiff, fits the source. Returns the parts that the
-    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has.
-    ///
-    /// # Errors
-    /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.
-    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error>;
 
     /// Lets `policy`, which is without autodiff, act, and prepares what it did for an update.
     ///
@@ -60,8 +55,19 @@ pub trait Source<P: Policy>: Send {
     /// Steps that one call of [`collect`](Self::collect) takes at most; `None` if there is no bound.
     fn longest_rollout(&self) -> Option<u64>;
 
-    /// The name of what it samples from, for messages.
-    fn name(&self) -> String;
+    /// The name of what it samples from, for messages. Default: that of its type.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+    }
+
+    /// Checks that `policy`, which is without autodiff, fits the source. Returns the parts that the
+    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has. Default: none.
+    ///
+    /// # Errors
+    /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.
+    fn check(&self, _policy: &P) -> Result<Vec<ContextPart>, Error> {
+        Ok(Vec::new())
+    }
 
     /// Statistics of the episodes that have ended so far. Default: none.
     fn episodes(&self) -> &EpisodeStats {
@@ -76,6 +82,11 @@ pub trait Source<P: Policy>: Send {
 
     /// What observations are normalised with, if they are.
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        None
+    }
+
+    /// The environment that the policy acts in, as it is without wrappers. Default: there is none.
+    fn environment(&self) -> Option<&Environment> {
         None
     }
 

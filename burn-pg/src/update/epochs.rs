@@ -38,6 +38,13 @@ pub struct Epochs {
 }
 
 impl Epochs {
+    /// A single step on all samples.
+    #[must_use]
+    pub fn once(learner: Learner, learning_rate: Schedule) -> Self {
+        let shuffle = EnvRng::new(0);
+        Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
+    }
+
     /// All passes: the policy after them, and how many there were.
     pub(super) fn passes<P: Policy, S: Samples<P>>(
         &mut self,

@@ -26,6 +26,12 @@ pub struct Learner {
 }
 
 impl Learner {
+    /// A learner that clips no gradient, takes advantages as they are, and every minibatch whole.
+    #[must_use]
+    pub fn new(objective: Objective, optimiser: Box<dyn Optimiser>) -> Self {
+        Self { objective, optimiser, max_grad_norm: f64::INFINITY, normalize_advantages: false, micro_batch_size: None }
+    }
+
     /// The policy after one minibatch, and the metrics of the loss terms and the `grad_norm` before clipping, all from
     /// before the step. Nothing is read back from the device.
     ///

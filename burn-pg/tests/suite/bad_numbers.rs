@@ -7,13 +7,13 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Config, DeviceChoice, Error, StepQuantity, Trainer,
+    Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
     advantage::Targets,
     algorithm::Recipe,
     config::{Algo, CheckedConfig, Memory, Recurrence},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
-    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv},
+    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
     evaluate,
     loss::{ContextPart, LossContext, LossTerm, PerSample},
     optim::flatten_parameters,
@@ -183,7 +183,8 @@ fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update()
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
-    let error = evaluate(&policy, Box::new(envs), 0, false, &device).unwrap_err();
+    let agent = Agent::new(policy, envs.spec().clone(), None, false).unwrap();
+    let error = evaluate(&agent, Box::new(envs), 0, false).unwrap_err();
     assert_eq!(error.to_string(), "the policy gave environment 1 an impossible distribution after 0 environment steps");
 }
 

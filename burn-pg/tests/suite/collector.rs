@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use burn_pg::{
-    Config,
+    Agent, Config,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     device::{self, Backend, DeviceChoice},
@@ -240,7 +240,8 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
         assert!(difference < 1e-5, "{difference}");
     }
     let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
-    assert_eq!(evaluate(&policy, envs, 0, false, &device()).unwrap().lengths, [5; 4]);
+    let agent = Agent::new(policy, Turns::default().spec(), None, true).unwrap();
+    assert_eq!(evaluate(&agent, envs, 0, false).unwrap().lengths, [5; 4]);
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::{
-    module::Module,
-    tensor::{Bool, Device, Tensor, TensorData},
-};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use burn_pg::{
     Config, Error, UpdateStats,
     advantage::{AdvantageEstimator, Gae},
@@ -44,7 +41,7 @@ fn trained<E: Env + Default + 'static>() -> f64 {
     let envs = || Box::new(VecEnv::<E>::new(8).unwrap());
     let mut trainer = Recipe::ppo(&config).unwrap().build(envs(), &config, &device()).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
-    evaluate(&trainer.policy().valid(), envs(), 1, false, &device()).unwrap().return_mean()
+    evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }
 
 /// A dial of three positions and a switch of two. It pays 1 to turn the dial to what is observed, and 1 to set the switch as

@@ -172,7 +172,7 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let mut trainer = ppo(&config.clone().validate().unwrap(), &device).unwrap();
     trainer.update().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
-    weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
+    trainer.agent().unwrap().save(&dir).unwrap();
     dir.write_config(&config).unwrap();
     Agent::open(&dir, &device).unwrap();
 

@@ -4,6 +4,7 @@
 //! those that have it in double precision too.
 
 mod activation;
+mod agent;
 mod autoreset;
 mod bad_numbers;
 mod categorical;

@@ -438,7 +438,7 @@ fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
     let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
-    evaluate(&trainer.policy().valid(), cues(100), 7, false, &device()).unwrap().return_mean()
+    evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
 }
 
 #[test]

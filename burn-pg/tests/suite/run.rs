@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use burn::module::Module;
 use burn_pg::{
     Config, DeviceChoice, Error, Trainer, UpdateStats,
     algorithm::{Recipe, ppo},
@@ -280,11 +279,11 @@ fn learns_the_bandit(algo: Algo) {
     let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
-    let policy = trainer.policy().valid();
-    let greedy = evaluate(&policy, envs, 1, false, &device).unwrap();
+    let agent = trainer.agent().unwrap();
+    let greedy = evaluate(&agent, envs, 1, false).unwrap();
     assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0), "{algo}");
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
-    let sampled = evaluate(&policy, envs, 1, true, &device).unwrap();
+    let sampled = evaluate(&agent, envs, 1, true).unwrap();
     assert!(sampled.return_mean() > 0.9, "{algo}: {}", sampled.return_mean());
 }
 

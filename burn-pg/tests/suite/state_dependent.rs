@@ -8,7 +8,7 @@ use burn::{
 };
 use burn_pg::{
     Config, DeviceChoice, UpdateStats,
-    algorithm::{evaluation_envs, ppo},
+    algorithm::ppo,
     device::{self, Backend},
     distribution::{
         ActionStream, ActionTensor, AnyDistribution, Distribution, Normal, SquashedGaussian, StateDependentGaussian,
@@ -522,11 +522,9 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
             let after = values(flatten_parameters(trainer.policy()));
             assert!(before.iter().zip(&after).filter(|(before, after)| before != after).count() > before.len() / 2);
 
-            let policy = trainer.policy().valid();
-            let returns = |stochastic: bool| {
-                let envs = evaluation_envs(make("Pendulum-v1", 2).unwrap(), &config, None).unwrap();
-                evaluate(&policy, envs, 0, stochastic, &open.device).unwrap().returns
-            };
+            let agent = trainer.agent().unwrap();
+            let returns =
+                |stochastic: bool| evaluate(&agent, make("Pendulum-v1", 2).unwrap(), 0, stochastic).unwrap().returns;
             assert_eq!(returns(false), returns(false));
             assert_eq!(returns(true), returns(true));
             assert_ne!(returns(false), returns(true));

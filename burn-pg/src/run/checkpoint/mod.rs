@@ -5,7 +5,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `tensors.safetensors` | weights (`policy.*`), tensors of the update, such as moments of the optimiser (`update.*`), and of the source, such as recurrent states and a reference policy (`source.*`) |
-//! | `state.json` | schema and version, counters, the observation normaliser |
+//! | `state.json` | schema and version, counters, the observation normaliser, the specification of the environment |
 //! | `source.json` | the state of the source: environments in the middle of their episodes, streams of random numbers |
 //! | `update.json` | the state of the update: counters of the optimiser, terms that adapt, the order of samples |
 //! | `config.toml` | every setting |
@@ -25,6 +25,7 @@ use burn_pg_envs::wrapper::ObservationNormalizer;
 
 use crate::{
     Config,
+    source::Environment,
     storage::{
         Misfit,
         durable::refuse_other_than_file,
@@ -96,6 +97,12 @@ impl Checkpoint {
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.state.normalizer.as_ref()
+    }
+
+    /// The environment that its policy acts in, if it acts in one.
+    #[must_use]
+    pub fn environment(&self) -> Option<&Environment> {
+        self.state.environment.as_ref()
     }
 
     /// Puts its weights in place of those of a policy of the same shape, on the device of that.

@@ -3,6 +3,8 @@
 use burn_pg_envs::wrapper::ObservationNormalizer;
 use serde::{Deserialize, Serialize};
 
+use crate::source::Environment;
+
 /// The schema of the checkpoints that this version writes. Whoever changes what a checkpoint holds counts it up, and either teaches
 /// [`Checkpoint::from_files`](super::Checkpoint::from_files) the way from the one before or lets that be refused.
 pub(super) const SCHEMA: u32 = 2;
@@ -36,6 +38,8 @@ pub(crate) struct RunState {
     pub timed_seconds: f64,
     /// The one to use with the policy.
     pub normalizer: Option<ObservationNormalizer>,
+    /// The one that the policy acts in, if it acts in one.
+    pub environment: Option<Environment>,
 }
 
 /// As it is written, with a run of its own or a borrowed one.

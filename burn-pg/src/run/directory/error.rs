@@ -62,6 +62,23 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It has a policy, and no `environment.json`.
+    #[error(
+        "{} is missing; an earlier version of burn-pg saved the policy without it: train again with this version",
+        .path.display()
+    )]
+    NoEnvironment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its `environment.json` is not the specification of an environment.
+    #[error("{} is not the specification of an environment: {reason}", .path.display())]
+    Environment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Its `config.toml` holds a setting that is refused.
     #[error("{} cannot be used", .path.display())]
     Config {

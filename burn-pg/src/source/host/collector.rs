@@ -16,7 +16,7 @@ use crate::{
     distribution::{ActionStream, Distribution},
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
-    source::{Episode, Rollout, observe, streams},
+    source::{Environment, Episode, Rollout, observe, streams},
 };
 
 /// Runs a policy in a batch of environments and records rollouts.
@@ -114,6 +114,12 @@ impl Collector {
     #[must_use]
     pub fn spec(&self) -> &EnvSpec {
         self.envs.spec()
+    }
+
+    /// What a policy has to know of the environments, as they were given.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        Environment::of(&*self.envs)
     }
 
     /// Environment steps taken so far.

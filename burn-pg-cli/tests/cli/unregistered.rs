@@ -1,0 +1,42 @@
+//! Runs in environments that the command line does not know.
+
+use std::fs;
+
+use burn_pg::{
+    Agent, Config,
+    device::{self, Backend, DeviceChoice},
+    envs::{EnvRng, EnvSpec, Space},
+    policy::{ActorCritic, NetworkSpec},
+    run::directory::RunDir,
+};
+
+use super::{burn_pg, command, success, text};
+
+#[test]
+fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = EnvSpec {
+        id: "Elsewhere-v0".into(),
+        observation_space: Space::symmetric(&[1.0, 1.0]),
+        action_space: Space::symmetric(&[0.5]),
+        max_episode_steps: None,
+        reward_threshold: None,
+        masks_actions: false,
+    };
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device).unwrap();
+    let dir = RunDir::create(&folder.path().join("run")).unwrap();
+    dir.write_config(&Config { env: spec.id.clone(), ..Config::default() }).unwrap();
+    Agent::new(policy, spec, None, false).unwrap().save(&dir).unwrap();
+
+    fs::write(folder.path().join("input"), "[0.5, -0.5]\n").unwrap();
+    let input = fs::File::open(folder.path().join("input")).unwrap();
+    let acted = command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).output().unwrap();
+    assert!(success(&acted).starts_with(r#"{"action":["#));
+    success(&burn_pg(folder.path(), ["export", "run", "--format", "onnx", "--out", "policy.onnx"]));
+
+    let evaluated = burn_pg(folder.path(), ["eval", "run", "--device", "flex"]);
+    assert_eq!(evaluated.status.code(), Some(2));
+    let message = text(&evaluated.stderr);
+    assert!(message.contains("environment `Elsewhere-v0` is not registered in this program"), "{message}");
+}

@@ -1,0 +1,139 @@
+//! An agent at work.
+
+use burn_pg_envs::ActionBuffer;
+
+use super::Agent;
+use crate::{
+    Error,
+    device::readback::read,
+    distribution::{ActionStream, Distribution},
+    policy::{ActorCritic, HostWorkspace, Observation, Policy, Prediction},
+    source::{Recall, check_observations, observe, streams},
+};
+
+/// An agent that acts in N environments step by step. It keeps the recurrent state of their episodes, and memory to work
+/// in: on the host, no step after the first allocates.
+///
+/// ```
+/// use burn_pg::{Agent, burn::tensor::Device, policy::{ActorCritic, NetworkSpec}};
+/// use burn_pg_envs::{EnvRng, spec};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let spec = spec("CartPole-v1")?;
+/// let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &Device::flex())?;
+/// let mut player = Agent::new(policy, spec, None, false)?.player(1);
+/// let actions = player.act(&[0.01, -0.02, 0.03, 0.04], &[])?;
+/// assert_eq!(actions.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Player<P: Policy<Observation = Observation> = ActorCritic> {
+    agent: Agent<P>,
+    num_envs: usize,
+    /// The recurrent states, if the policy is recurrent.
+    recall: Recall,
+    /// What actions are drawn from; `None` if the most probable ones are taken.
+    streams: Option<Vec<ActionStream>>,
+    /// Environment steps taken so far.
+    env_steps: u64,
+    /// Observations, normalised.
+    observations: Vec<f32>,
+    workspace: HostWorkspace,
+    /// Actions as they are drawn, and their log-probabilities.
+    drawn: ActionBuffer,
+    log_probs: Vec<f32>,
+    /// Actions as the environments take them.
+    actions: ActionBuffer,
+}
+
+impl<P: Policy<Observation = Observation>> Player<P> {
+    pub(super) fn new(agent: Agent<P>, num_envs: usize) -> Self {
+        let space = &agent.spec.action_space;
+        Self {
+            num_envs,
+            recall: Recall::new(num_envs, agent.memory_len(), &agent.device),
+            streams: None,
+            env_steps: 0,
+            observations: Vec::new(),
+            workspace: HostWorkspace::new(space),
+            drawn: ActionBuffer::new(space),
+            log_probs: Vec::new(),
+            actions: ActionBuffer::new(space),
+            agent,
+        }
+    }
+
+    /// Draws actions from the policy's distributions instead of taking the most probable ones.
+    #[must_use]
+    pub fn stochastic(self, seed: u64) -> Self {
+        Self { streams: Some(streams::actions(seed, self.num_envs)), ..self }
+    }
+
+    /// Chooses an action for each observation (shape `[N, D]`, as the environments give them), of those that `action_masks`
+    /// (shape `[N, M]`, or empty) says are possible. Returns the actions as the environments take them.
+    ///
+    /// # Errors
+    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the output is no distribution,
+    /// [`Error::Execution`] if the device fails.
+    ///
+    /// # Panics
+    /// If there is not one observation for each environment.
+    pub fn act(&mut self, observations: &[f32], action_masks: &[bool]) -> Result<&ActionBuffer, Error> {
+        let space = &self.agent.spec.observation_space;
+        assert_eq!(observations.len(), self.num_envs * space.flat_len(), "one observation for each environment");
+        check_observations(observations, self.num_envs, self.env_steps)?;
+        self.observations.clear();
+        self.observations.extend_from_slice(observations);
+        if let Some(normalizer) = &self.agent.normalizer {
+            normalizer.apply(&mut self.observations);
+        }
+        match self.agent.on_host.is_some() {
+            true => self.act_on_host(action_masks)?,
+            false => self.act_on_device(action_masks)?,
+        }
+        self.agent.transform(&mut self.actions);
+        self.env_steps += self.num_envs as u64;
+        Ok(&self.actions)
+    }
+
+    /// Begins new episodes in these environments: their recurrent states are 0 in the next step.
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    pub fn begin_episodes(&mut self, envs: impl IntoIterator<Item = usize>) {
+        self.recall.forget(envs.into_iter());
+    }
+
+    fn act_on_host(&mut self, action_masks: &[bool]) -> Result<(), Error> {
+        let Self { agent, streams, observations, workspace, drawn, log_probs, .. } = self;
+        let policy = agent.on_host.as_ref().expect("there is a copy on the host");
+        drawn.clear();
+        log_probs.clear();
+        let chosen = match streams {
+            Some(streams) => policy.sample(observations, action_masks, streams, drawn, log_probs, workspace),
+            None => policy.act(observations, action_masks, workspace),
+        };
+        let env_steps = self.env_steps;
+        let chosen = chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
+        self.actions.set(chosen.as_actions());
+        Ok(())
+    }
+
+    fn act_on_device(&mut self, action_masks: &[bool]) -> Result<(), Error> {
+        let Self { agent, num_envs, recall, streams, observations, log_probs, actions, .. } = self;
+        let observation = observe(&agent.spec.observation_space, observations.clone(), action_masks, &agent.device);
+        let Prediction { distribution, memory, .. } = agent.policy.forward(recall.attach(observation, &[]));
+        recall.remember(memory);
+        let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+        actions.clear();
+        log_probs.clear();
+        let chosen = match streams {
+            Some(streams) => distribution.sample(&parameters, streams, actions, log_probs),
+            None => distribution.mode(&parameters, *num_envs, actions),
+        };
+        let env_steps = self.env_steps;
+        chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
+        distribution.to_env(actions);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The agents of runs: from a trainer, to and from a run directory, and from a checkpoint.
+
+use burn::tensor::Device;
+use burn_pg_envs::wrapper::ObservationNormalizer;
+
+use super::{
+    Trainer,
+    checkpoint::{Checkpoint, POLICY},
+    directory::RunDir,
+};
+use crate::{
+    Agent, Error,
+    config::CheckedConfig,
+    plan::parameters,
+    policy::{ActorCritic, Observation, Policy},
+    source::{Environment, Source},
+    storage::{
+        Misfit,
+        tensors::{self, Tensors, TensorsError},
+        weights::{self, WeightsError},
+    },
+};
+
+impl<P: Policy<Observation = Observation>, S: Source<P>> Trainer<P, S> {
+    /// The agent that the run has come to: the policy as it is now, and the observation normaliser that belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::NoEnvironment`] if the source does not act in one; see also [`Agent::new`].
+    pub fn agent(&self) -> Result<Agent<P>, Error> {
+        let Environment { spec, masks_actions } = self.source().environment().cloned().ok_or(Error::NoEnvironment)?;
+        Agent::new(self.policy().clone(), spec, self.observation_normalizer().cloned(), masks_actions)
+    }
+}
+
+impl<P: Policy<Observation = Observation>> Agent<P> {
+    /// Writes the agent into a run directory: `environment.json`, `normalizer.json` if observations are normalised, and
+    /// last `policy.safetensors`. Where there is a policy, there is all that belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::RunDir`] or [`Error::Weights`] if a file cannot be written.
+    pub fn save(&self, dir: &RunDir) -> Result<(), Error> {
+        save(dir, Some(&self.environment()), self.normalizer(), self.policy())
+    }
+
+    /// The agent in a run directory, for a network of your own: `blank` makes one of the same shape, whose weights are
+    /// replaced. The environment need not be registered.
+    ///
+    /// # Errors
+    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`] or [`Error::Weights`], if the files cannot be read or do not
+    /// belong together; and those of `blank`.
+    pub fn open_with(
+        dir: &RunDir,
+        blank: impl FnOnce(&Environment, &CheckedConfig) -> Result<P, Error>,
+    ) -> Result<Self, Error> {
+        open(dir, |environment, config, _| blank(environment, config))
+    }
+
+    /// The agent of a checkpoint, for a network of your own, as with [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`] or [`Error::Misfit`], if its parts do not belong
+    /// together; and those of `blank`.
+    pub fn of_checkpoint_with(
+        checkpoint: &Checkpoint,
+        blank: impl FnOnce(&Environment, &CheckedConfig) -> Result<P, Error>,
+    ) -> Result<Self, Error> {
+        of_checkpoint(checkpoint, |environment, config, _| blank(environment, config))
+    }
+}
+
+impl Agent {
+    /// The agent in a run directory, on `device`. The environment need not be registered.
+    ///
+    /// # Errors
+    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`], if its files cannot be
+    /// read or do not belong together.
+    pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
+        let failed = |error| WeightsError::Content { path: dir.policy_path(), error };
+        open(dir, |environment, config, saved| {
+            check_numbers(environment, config, saved).map_err(failed)?;
+            Ok(ActorCritic::blank(&environment.spec, &config.network(), device)?)
+        })
+    }
+
+    /// The agent of a checkpoint, on `device`. The environment need not be registered.
+    ///
+    /// # Errors
+    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`], if its parts do
+    /// not belong together.
+    pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
+        of_checkpoint(checkpoint, |environment, config, saved| {
+            check_numbers(environment, config, saved).map_err(Misfit::from)?;
+            Ok(ActorCritic::blank(&environment.spec, &config.network(), device)?)
+        })
+    }
+}
+
+/// Writes a policy into a run directory, after all that belongs to it.
+pub(super) fn save<P: Policy>(
+    dir: &RunDir,
+    environment: Option<&Environment>,
+    normalizer: Option<&ObservationNormalizer>,
+    policy: &P,
+) -> Result<(), Error> {
+    if let Some(environment) = environment {
+        dir.write_environment(environment)?;
+    }
+    if let Some(normalizer) = normalizer {
+        dir.write_normalizer(normalizer)?;
+    }
+    Ok(weights::save(policy, &dir.policy_path())?)
+}
+
+/// Refuses a configuration that asks for other networks than those saved, before they are made: it may ask for any size.
+fn check_numbers(environment: &Environment, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
+    tensors::check_numbers(saved, parameters(config, &environment.spec))
+}
+
+fn open<P: Policy<Observation = Observation>>(
+    dir: &RunDir,
+    blank: impl FnOnce(&Environment, &CheckedConfig, &Tensors) -> Result<P, Error>,
+) -> Result<Agent<P>, Error> {
+    let config = dir.config()?.validate()?;
+    let path = dir.policy_path();
+    let saved = weights::read(&path)?;
+    let environment = dir.environment()?;
+    let is_normalized = config.normalize_observations || dir.has_normalizer();
+    let normalizer = is_normalized.then(|| dir.normalizer()).transpose()?;
+    let failed = |error| WeightsError::Content { path: path.clone(), error };
+    environment.spec.check()?;
+    let blank = blank(&environment, &config, &saved)?;
+    let expected = weights::in_single_precision(&blank).map_err(failed)?;
+    let policy = tensors::into_module(blank, saved, &expected).map_err(failed)?;
+    assemble(policy, environment, normalizer)
+}
+
+fn of_checkpoint<P: Policy<Observation = Observation>>(
+    checkpoint: &Checkpoint,
+    blank: impl FnOnce(&Environment, &CheckedConfig, &Tensors) -> Result<P, Error>,
+) -> Result<Agent<P>, Error> {
+    let config = checkpoint.config().clone().validate()?;
+    let environment = checkpoint.environment().cloned().ok_or(Error::NoEnvironment)?;
+    environment.spec.check()?;
+    let saved = checkpoint.part(POLICY);
+    let blank = blank(&environment, &config, &saved)?;
+    let policy = checkpoint.load_policy(blank)?;
+    assemble(policy, environment, checkpoint.observation_normalizer().cloned())
+}
+
+fn assemble<P: Policy<Observation = Observation>>(
+    policy: P,
+    Environment { spec, masks_actions }: Environment,
+    normalizer: Option<ObservationNormalizer>,
+) -> Result<Agent<P>, Error> {
+    Agent::new(policy, spec, normalizer, masks_actions)
+}
