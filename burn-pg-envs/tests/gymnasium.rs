@@ -306,7 +306,7 @@ fn flags_agree<E: Classic + Clone>() {
         for (k, action) in t.actions.iter().enumerate() {
             let at = format!("{} {} step {k}", recording.env_id, t.name);
             let mut saved = serde_json::to_value(envs.save().unwrap()).unwrap();
-            saved["slots"][0]["state"] = serde_json::to_value(&state).unwrap();
+            saved["state"]["slots"][0]["state"] = serde_json::to_value(&state).unwrap();
             envs.load(&serde_json::from_value(saved).unwrap()).unwrap();
             let outcome = match action.as_u64() {
                 Some(_) => envs.step(Actions::Discrete(&[index(action)])),
