@@ -16,7 +16,7 @@ use crate::{
     device::DeviceChoice,
     loss::LossSpec,
     optim::{OptimiserSpec, Schedule},
-    policy::{Activation, Exploration},
+    policy::{Activation, EncoderSpec, Exploration},
     update::TrustRegionSpec,
 };
 
@@ -127,6 +127,9 @@ pub struct Config {
     /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
     /// `burn_in`. Default none.
     pub recurrence: Recurrence,
+    /// What observations go through before the hidden layers: `kind` is `none`, or `cnn` with `layers` of `channels`,
+    /// `kernel` and `stride` for images. Default none.
+    pub encoder: EncoderSpec,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,
     /// Divide rewards by the running deviation of the discounted return? Default false.
@@ -177,6 +180,7 @@ impl Default for Config {
             shared_layers: false,
             exploration: Exploration::default(),
             recurrence: Recurrence::default(),
+            encoder: EncoderSpec::default(),
             normalize_observations: false,
             normalize_rewards: false,
             eval_episodes: 100,

@@ -114,7 +114,9 @@ pub fn stable_baselines3(
     device: &Device,
 ) -> Result<Imported, ImportError> {
     if !matches!(spec.observation_space, Space::Box { .. }) {
-        return Err(UnsupportedSpace::observation(spec).into());
+        return Err(
+            UnsupportedSpace::Observation { env: spec.id.clone(), space: spec.observation_space.to_string() }.into()
+        );
     }
     let bytes = fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
     let file = StateDict::parse(&bytes, path, &spec.id)?;
@@ -145,6 +147,8 @@ pub fn stable_baselines3(
         head.log_std = Some(Param::from_data(TensorData::new(log_std, [space.flat_len()]), device));
     }
     let policy = ActorCritic {
+        encoder: None,
+        critic_encoder: None,
         memory: None,
         critic_memory: None,
         trunk: None,

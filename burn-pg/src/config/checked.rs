@@ -55,6 +55,7 @@ impl CheckedConfig {
             critic: self.has_critic(),
             recurrence: self.recurrence.cell(),
             exploration: self.exploration,
+            encoder: self.encoder.clone(),
         }
     }
 }

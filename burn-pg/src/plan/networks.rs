@@ -6,7 +6,7 @@ use super::bytes::Bytes;
 use crate::{
     config::CheckedConfig,
     kernel::Activation,
-    policy::{CellKind, NetworkSpec},
+    policy::{CellKind, NetworkSpec, encoder::PartLayers},
 };
 
 /// More layers than this are no single operation of a kernel.
@@ -35,6 +35,35 @@ pub(super) struct Networks {
     kernels: bool,
     /// Outputs of the last hidden layer, if deviations depend on them.
     features: u64,
+    convolutions: Convolved,
+}
+
+/// The convolutions of all encoders.
+struct Convolved {
+    parameters: u64,
+    /// Numbers that all layers of one sample put out, and those that the first is given.
+    outputs: u64,
+    inputs: u64,
+    /// The largest patches of one sample as the rows of a matrix.
+    unfolded: u64,
+}
+
+impl Convolved {
+    fn new(parts: &[PartLayers], encoders: u64) -> Self {
+        let mut all = Self { parameters: 0, outputs: 0, inputs: 0, unfolded: 0 };
+        for part in parts {
+            let PartLayers::Image { shapes, layers, .. } = part else { continue };
+            let numbers = |shape: &[usize; 3]| shape.iter().product::<usize>() as u64;
+            all.parameters += encoders * part.parameters();
+            all.inputs += numbers(&shapes[0]);
+            all.outputs += encoders * shapes[1..].iter().map(numbers).sum::<u64>();
+            for (i, layer) in layers.iter().enumerate() {
+                let patch = shapes[i][0] * layer.kernel * layer.kernel;
+                all.unfolded = all.unfolded.max((patch * shapes[i + 1][1] * shapes[i + 1][2]) as u64);
+            }
+        }
+        all
+    }
 }
 
 /// Layers one after the other.
@@ -54,8 +83,16 @@ struct Cell {
 
 impl Networks {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, kernels: bool) -> Self {
-        let NetworkSpec { hidden_sizes, activation, shared, critic, recurrence, exploration } = config.network();
-        let observed = spec.observation_space.flat_len() as u64;
+        let NetworkSpec { hidden_sizes, activation, shared, critic, recurrence, exploration, encoder } =
+            config.network();
+        // What does not fit is refused when the networks are made.
+        let parts = encoder.parts(spec).unwrap_or_default();
+        let encoders = if critic && !shared { 2 } else { 1 };
+        let convolutions = Convolved::new(&parts, encoders);
+        let observed = match parts.is_empty() {
+            true => spec.observation_space.flat_len() as u64,
+            false => parts.iter().map(PartLayers::features).sum::<usize>() as u64,
+        };
         let cells: Vec<Cell> = recurrence
             .into_iter()
             .flat_map(|(kind, size)| {
@@ -80,14 +117,14 @@ impl Networks {
         runs.push(network(outputs));
         runs.extend(critic.then(|| network(1)));
         let features = if exploration.sde.is_some() { features } else { 0 };
-        Self { runs, cells, head, outputs, activation, kernels, features }
+        Self { runs, cells, head, outputs, activation, kernels, features, convolutions }
     }
 
     /// Trainable numbers, P.
     pub fn parameters(&self) -> u64 {
         let runs = self.runs.iter().map(Run::parameters);
         let cells = self.cells.iter().map(|cell| cell.parameters());
-        runs.chain(cells).chain([self.head]).fold(0, u64::saturating_add)
+        runs.chain(cells).chain([self.head, self.convolutions.parameters]).fold(0, u64::saturating_add)
     }
 
     /// Numbers that are remembered, M.
@@ -133,14 +170,17 @@ impl Networks {
         let cells = self.cells.iter().map(|cell| Bytes::floats(cell.kept()) * rows + CELL_STEP * steps);
         // Deviations are computed from the squares of the features.
         let features = Bytes::floats(self.features) * 2 * rows;
-        runs.chain(cells).chain([features]).sum()
+        // Of each convolution what comes out, and what the activation makes of it; and the images as floats.
+        let Convolved { outputs, inputs, .. } = self.convolutions;
+        let convolved = Bytes::floats(2 * outputs + inputs) * rows;
+        runs.chain(cells).chain([features, convolved]).sum()
     }
 
     /// What the forward pass needs beyond that for a moment.
     pub fn passing(&self, rows: u64) -> Bytes {
         let cell = self.cells.iter().map(|cell| cell.passing()).max().unwrap_or_default();
         let layer = self.runs.iter().filter(|run| !self.is_kernel(run)).map(|run| 2 * run.widest()).max();
-        Bytes::floats(cell.max(layer.unwrap_or_default())) * rows
+        Bytes::floats(cell.max(layer.unwrap_or_default()).max(self.convolutions.unfolded)) * rows
     }
 
     /// What the backward pass needs beyond what is kept, one network after the other: gradients of the weights, which a kernel
@@ -168,7 +208,7 @@ impl Networks {
     /// Is there any product of two matrices that is no kernel? (Held noise of one action is a product with a vector.)
     pub fn has_ordinary_products(&self) -> bool {
         let of_noise = self.features > 0 && self.outputs > 1;
-        of_noise || !self.cells.is_empty() || self.runs.iter().any(|run| !self.is_kernel(run))
+        of_noise || self.convolutions.parameters > 0 || !self.cells.is_empty() || self.runs.iter().any(|run| !self.is_kernel(run))
     }
 
     fn is_kernel(&self, run: &Run) -> bool {

@@ -44,6 +44,14 @@ pub(super) fn linear(
     }
 }
 
+/// The weights of a convolution with so many `inputs` (channels times pixels) and `outputs`, of shape `[outputs, inputs]`.
+pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mut Initial<'_>) -> Vec<f32> {
+    match initial {
+        Initial::Zero => vec![0.0; inputs * outputs],
+        Initial::Orthogonal(rng) => orthogonal(outputs, inputs, gain, rng),
+    }
+}
+
 /// A random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: the shorter of its rows and
 /// columns are orthogonal and of length `gain`.
 ///

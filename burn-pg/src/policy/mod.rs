@@ -1,6 +1,8 @@
 //! Policies: networks that map observations to a distribution over actions and to a value.
 
+mod actor_critic;
 mod cell;
+pub(crate) mod encoder;
 mod head;
 mod host_policy;
 mod init;
@@ -9,41 +11,26 @@ mod observation;
 mod prediction;
 mod rows;
 mod sequences;
+mod unsupported;
 
 use burn::module::Module;
-use burn_pg_envs::EnvSpec;
 
 pub use crate::kernel::Activation;
+pub use actor_critic::{ActorCritic, NetworkSpec};
 pub use cell::{Cell, CellKind};
+pub use encoder::{ConvSpec, Convolutions, Encoder, EncoderSpec};
 pub use head::{Exploration, Head, HeldNoise};
 pub(crate) use head::{Kind, LOG_STD};
 pub use host_policy::{HostPolicy, HostWorkspace};
 pub use init::orthogonal;
-pub use mlp::{ActorCritic, Mlp, NetworkSpec};
+pub use mlp::Mlp;
 pub use observation::{Input, Observation};
 pub use prediction::Prediction;
 pub use rows::Rows;
 pub use sequences::Sequences;
+pub use unsupported::UnsupportedSpace;
 
 use crate::distribution::Distribution;
-
-/// There is no policy for a space of an environment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("environment `{env}` has the {what} space {space}, for which there is no policy yet")]
-pub struct UnsupportedSpace {
-    /// The environment.
-    pub env: String,
-    /// "observation" or "action".
-    pub what: &'static str,
-    /// The space.
-    pub space: String,
-}
-
-impl UnsupportedSpace {
-    pub(crate) fn observation(spec: &EnvSpec) -> Self {
-        Self { env: spec.id.clone(), what: "observation", space: spec.observation_space.to_string() }
-    }
-}
 
 /// A policy: an actor and, if it has one, a critic, in one module. A network of your own plugs in by implementing this.
 pub trait Policy: Module {

@@ -23,7 +23,10 @@ impl Input {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Number of observations, B.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
         match self {
             Self::Floats(values) => values.dims()[0],
             Self::Bytes(values) => values.dims()[0],

@@ -25,30 +25,36 @@ pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
         ("format_version", VERSION.into()),
         ("burn_pg_version", env!("CARGO_PKG_VERSION").into()),
         ("environment", policy.env.clone()),
-        ("activation", activation_name(policy.activation).into()),
+        ("activation", activation_name(policy.network.activation).into()),
         ("action_mask", policy.masked.to_string()),
     ];
+    let mut names: Vec<(String, String)> = Vec::new();
     if let Some(normalizer) = &policy.normalizer {
         entries.push(("normalizer_clip", normalizer.clip.to_string()));
     }
-    if let Some(memory) = &policy.memory {
+    if let Some(memory) = &policy.network.memory {
         let kind = match memory.kind {
             CellKind::Gru => "gru",
             CellKind::Lstm => "lstm",
         };
         entries.push(("memory", kind.into()));
     }
-    match &policy.actions {
+    for (input, encoder) in policy.inputs.iter().zip(&policy.network.encoder) {
+        let strides: Vec<String> = encoder.layers.iter().map(|layer| layer.stride.to_string()).collect();
+        names.push((format!("encoder.{}.scale", input.name), encoder.scale.to_string()));
+        names.push((format!("encoder.{}.strides", input.name), strides.join(",")));
+    }
+    match &policy.network.actions {
         PlainActions::Discrete => entries.push(("actions", "discrete".into())),
         PlainActions::MultiDiscrete { sizes } => {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
             entries.extend([("actions", "multi_discrete".into()), ("action_sizes", sizes.join(","))]);
         }
         PlainActions::MultiBinary => entries.push(("actions", "multi_binary".into())),
-        PlainActions::Continuous { squash, transform, deviations, .. } => {
-            let transform = match transform {
-                ActionTransform::Clip { .. } => "clip",
-                ActionTransform::Rescale { .. } => "rescale",
+        PlainActions::Continuous { squash, deviations, .. } => {
+            let transform = match policy.transform {
+                Some(ActionTransform::Rescale { .. }) => "rescale",
+                _ => "clip",
             };
             entries.extend([
                 ("actions", "continuous".into()),
@@ -66,5 +72,5 @@ pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
             }
         }
     }
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(names).collect()
 }

@@ -22,7 +22,10 @@ use std::{fmt, path::Path, str::FromStr};
 use burn_pg_envs::UnknownName;
 
 pub use error::ExportError;
-pub use plain::{Dense, Deviations, PlainActions, PlainCell, PlainNormalizer, PlainPolicy};
+pub use plain::{
+    Dense, Deviations, Layers, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork,
+    PlainNormalizer, PlainPolicy,
+};
 pub use state_dict::state_dict;
 
 use crate::{Agent, Error, storage::durable::write_atomically};
@@ -71,7 +74,7 @@ impl FromStr for Format {
 ///
 /// # Errors
 /// [`Error::Execution`] if the device fails while weights are read.
-pub fn bytes(agent: &Agent, format: Format) -> Result<Vec<u8>, Error> {
+pub fn bytes<P: Layers>(agent: &Agent<P>, format: Format) -> Result<Vec<u8>, Error> {
     let policy = PlainPolicy::new(agent)?;
     Ok(match format {
         Format::Safetensors => state_dict(&policy),

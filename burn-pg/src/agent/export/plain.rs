@@ -1,33 +1,65 @@
 //! An agent as plain numbers on the host.
 
-use burn::{nn::Linear, tensor::Tensor};
-use burn_pg_envs::wrapper::{ActionTransform, ObservationNormalizer};
+use burn::{
+    nn::{Linear, conv::Conv2d},
+    tensor::Tensor,
+};
+use burn_pg_envs::{
+    Space,
+    wrapper::{ActionTransform, ObservationNormalizer},
+};
 
 use crate::{
     Agent, Error,
     device::readback::read,
-    policy::{Activation, Cell, CellKind, Kind, Mlp},
+    policy::{
+        Activation, ActorCritic, Cell, CellKind, Encoder, Head, Kind, Mlp, Observation, Policy, encoder::PartLayers,
+    },
 };
 
 /// An agent as plain numbers: what it does to observations, its layers, and what it does to their outputs.
 ///
 /// ```text
-/// observation -> normalizer -> memory -> trunk -> policy -> actions
-///                           -> value_memory -> trunk -> value
+/// inputs -> normalizer -> encoder -> memory -> trunk -> policy -> actions
+///                      -> value_encoder -> value_memory -> trunk -> value
 /// ```
-///
-/// Parts that are not there are left out; without a `value_memory` the critic looks at the `memory`. The activation stands
-/// between any two layers, and behind the last one of the trunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainPolicy {
     /// Name of the environment.
     pub env: String,
-    /// Numbers of an observation, D.
-    pub observation_len: usize,
-    /// What observations are normalised with.
+    /// The parts of an observation: one, unless the space is a dictionary.
+    pub inputs: Vec<PlainInput>,
+    /// What observations are normalised with; only for a single part.
     pub normalizer: Option<PlainNormalizer>,
+    /// The layers.
+    pub network: PlainNetwork,
+    /// What is done to continuous actions.
+    pub transform: Option<ActionTransform>,
+    /// Does the environment say which actions are possible?
+    pub masked: bool,
+}
+
+/// A part of an observation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainInput {
+    /// Its name: `observation` if there is one part, otherwise that in the dictionary.
+    pub name: String,
+    /// Its shape: `[D]`, or `[C, H, W]` of an image.
+    pub shape: Vec<usize>,
+}
+
+/// The layers of a policy.
+///
+/// Parts that are not there are left out; without a `value_encoder` or a `value_memory` the critic looks at what the actor
+/// does. The activation stands between any two layers, behind each convolution, and behind the last layer of the trunk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainNetwork {
     /// What stands between any two layers.
     pub activation: Activation,
+    /// What each part of an observation goes through, of the actor or of both; empty if they are taken as they are.
+    pub encoder: Vec<PlainEncoder>,
+    /// The same of the critic alone.
+    pub value_encoder: Vec<PlainEncoder>,
     /// The recurrent layer of the actor, or of both.
     pub memory: Option<PlainCell>,
     /// The recurrent layer of the critic alone.
@@ -40,8 +72,37 @@ pub struct PlainPolicy {
     pub value: Option<Vec<Dense>>,
     /// What becomes of the outputs of the actor.
     pub actions: PlainActions,
-    /// Does the environment say which actions are possible?
-    pub masked: bool,
+}
+
+/// What one part of an observation goes through: it is scaled, taken through convolutions, and flattened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainEncoder {
+    /// What it is multiplied with.
+    pub scale: f32,
+    /// The convolutions; none for a vector.
+    pub layers: Vec<PlainConv>,
+}
+
+/// A convolution without padding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainConv {
+    /// Row-major, shape `[out, in, kernel, kernel]`.
+    pub weight: Vec<f32>,
+    /// The shape of the weight.
+    pub shape: [usize; 4],
+    /// Shape `[out]`.
+    pub bias: Vec<f32>,
+    /// Pixels from one place of the kernel to the next.
+    pub stride: usize,
+}
+
+/// A network that can be exported, because it says of which layers it is made. A network of your own needs this method.
+pub trait Layers: Policy<Observation = Observation> {
+    /// The layers.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails while weights are read.
+    fn layers(&self) -> Result<PlainNetwork, Error>;
 }
 
 /// `clip((o - mean) / std, -clip, clip)`, in double precision.
@@ -93,10 +154,8 @@ pub enum PlainActions {
     Continuous {
         /// Means, K.
         len: usize,
-        /// Are they taken through a hyperbolic tangent first?
+        /// Are they taken through a hyperbolic tangent?
         squash: bool,
-        /// What is done to them then.
-        transform: ActionTransform,
         /// How actions deviate from the means while they are explored.
         deviations: Deviations,
     },
@@ -118,7 +177,11 @@ pub enum Deviations {
 }
 
 impl Dense {
-    fn new(layer: &Linear) -> Result<Self, Error> {
+    /// The numbers of a layer with a bias.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails while they are read.
+    pub fn new(layer: &Linear) -> Result<Self, Error> {
         let bias = layer.bias.as_ref().expect("every layer has a bias");
         let [weight, bias] = read([layer.weight.val().flatten(0, 1), bias.val()])?;
         Ok(Self { weight, bias })
@@ -172,48 +235,91 @@ impl PlainPolicy {
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while they are read.
-    pub fn new(agent: &Agent) -> Result<Self, Error> {
-        let policy = &agent.policy;
-        let layers = |network: &Mlp| network.layers.iter().map(Dense::new).collect::<Result<Vec<_>, _>>();
-        let cell = |cell: &Option<Cell>| cell.as_ref().map(PlainCell::new).transpose();
+    pub fn new<P: Layers>(agent: &Agent<P>) -> Result<Self, Error> {
+        let inputs = match &agent.spec.observation_space {
+            Space::Dict { parts } => parts.iter().map(|part| (part.name.clone(), part.space.shape())).collect(),
+            space => vec![("observation".to_owned(), space.shape())],
+        };
+        let network = agent.policy.layers()?;
+        // Without convolutions, boxes are taken as one vector each.
+        let flat = |shape: Vec<usize>| if network.encoder.is_empty() { vec![shape.iter().product()] } else { shape };
         Ok(Self {
             env: agent.spec.id.clone(),
-            observation_len: agent.spec.observation_space.flat_len(),
+            inputs: inputs.into_iter().map(|(name, shape)| PlainInput { name, shape: flat(shape) }).collect(),
             normalizer: agent.normalizer.as_ref().map(PlainNormalizer::new),
-            activation: policy.actor.activation,
-            memory: cell(&policy.memory)?,
-            value_memory: cell(&policy.critic_memory)?,
-            trunk: policy.trunk.as_ref().map(layers).transpose()?.unwrap_or_default(),
-            policy: layers(&policy.actor)?,
-            value: policy.critic.as_ref().map(layers).transpose()?,
-            actions: PlainActions::new(agent)?,
+            network,
+            transform: agent.transform.clone(),
             masked: agent.masked,
         })
     }
+}
 
-    /// Numbers that are remembered from one step to the next, M: those of the actor, then those of the critic.
+impl PlainNetwork {
+    /// Length of the recurrent state, M: that of the actor, then that of the critic.
     #[must_use]
     pub fn memory_len(&self) -> usize {
         [&self.memory, &self.value_memory].into_iter().flatten().map(PlainCell::memory_len).sum()
     }
 }
 
+impl Layers for ActorCritic {
+    fn layers(&self) -> Result<PlainNetwork, Error> {
+        let layers = |network: &Mlp| network.layers.iter().map(Dense::new).collect::<Result<Vec<_>, _>>();
+        let cell = |cell: &Option<Cell>| cell.as_ref().map(PlainCell::new).transpose();
+        let encoder = |encoder: &Option<Encoder>| encoder.as_ref().map_or(Ok(Vec::new()), PlainEncoder::all);
+        Ok(PlainNetwork {
+            activation: self.actor.activation,
+            encoder: encoder(&self.encoder)?,
+            value_encoder: encoder(&self.critic_encoder)?,
+            memory: cell(&self.memory)?,
+            value_memory: cell(&self.critic_memory)?,
+            trunk: self.trunk.as_ref().map(layers).transpose()?.unwrap_or_default(),
+            policy: layers(&self.actor)?,
+            value: self.critic.as_ref().map(layers).transpose()?,
+            actions: PlainActions::new(&self.head)?,
+        })
+    }
+}
+
+impl PlainEncoder {
+    fn all(encoder: &Encoder) -> Result<Vec<Self>, Error> {
+        let mut images = encoder.images.iter();
+        let part = |part: &PartLayers| match part {
+            PartLayers::Vector { .. } => Ok(Self { scale: 1.0, layers: Vec::new() }),
+            PartLayers::Image { scale, .. } => {
+                let image = images.next().expect("convolutions for each image");
+                let layers = image.layers.iter().map(PlainConv::new).collect::<Result<_, Error>>()?;
+                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                Ok(Self { scale: *scale as f32, layers })
+            }
+        };
+        encoder.parts.iter().map(part).collect()
+    }
+}
+
+impl PlainConv {
+    fn new(layer: &Conv2d) -> Result<Self, Error> {
+        let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().expect("every layer has a bias").val());
+        let shape = weight.dims();
+        let [weight, bias] = read([weight.flatten(0, 3), bias])?;
+        Ok(Self { weight, shape, bias, stride: layer.stride[0] })
+    }
+}
+
 impl PlainActions {
-    fn new(agent: &Agent) -> Result<Self, Error> {
-        let head = &agent.policy.head;
-        Ok(match (&head.kind, &agent.transform) {
-            (Kind::Categorical, _) => Self::Discrete,
-            (Kind::MultiCategorical(sizes), _) => Self::MultiDiscrete { sizes: sizes.clone() },
-            (Kind::Bernoulli, _) => Self::MultiBinary,
-            (Kind::Gaussian { len, exploration }, transform) => {
+    fn new(head: &Head) -> Result<Self, Error> {
+        Ok(match &head.kind {
+            Kind::Categorical => Self::Discrete,
+            Kind::MultiCategorical(sizes) => Self::MultiDiscrete { sizes: sizes.clone() },
+            Kind::Bernoulli => Self::MultiBinary,
+            Kind::Gaussian { len, exploration } => {
                 let values = |tensor: Tensor<1>| read([tensor]).map(|[values]| values);
                 let deviations = match (&head.sde_log_std, &head.log_std) {
                     (Some(log_std), _) => Deviations::HeldNoise(values(log_std.val().flatten(0, 1))?),
                     (None, Some(log_std)) => Deviations::Fixed(values(log_std.val())?),
                     (None, None) => Deviations::Outputs { offset: exploration.log_std },
                 };
-                let transform = transform.clone().expect("continuous actions are transformed");
-                Self::Continuous { len: *len, squash: exploration.squash, transform, deviations }
+                Self::Continuous { len: *len, squash: exploration.squash, deviations }
             }
         })
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn_pg_envs::wrapper::ActionTransform;
 use safetensors::{Dtype, tensor::TensorView};
 
-use super::{Dense, Deviations, PlainActions, PlainCell, PlainPolicy, metadata::metadata};
+use super::{Dense, Deviations, PlainActions, PlainCell, PlainEncoder, PlainPolicy, metadata::metadata};
 
 /// Name, type, shape and bytes.
 type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
@@ -16,6 +16,8 @@ type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
 /// | name | shape | |
 /// | --- | --- | --- |
 /// | `normalizer.mean`, `normalizer.std` | `[D]`, double precision | if observations are normalised |
+/// | `encoder.{part}.{0,2,..}.weight`, `.bias` | `[out, in, kernel, kernel]`, `[out]` | the convolutions of a part of the observation, which is called `observation` if there is one |
+/// | `value_encoder.*` | the same | if the critic has its own |
 /// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | those of `nn.GRUCell` or `nn.LSTMCell` | if the policy remembers |
 /// | `value_memory.*` | the same | if the critic remembers for itself |
 /// | `trunk.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if actor and critic share layers |
@@ -35,12 +37,15 @@ pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
             entries.push((format!("normalizer.{name}"), Dtype::F64, vec![values.len()], bytes));
         }
     }
-    cell(&mut entries, "memory", policy.memory.as_ref());
-    cell(&mut entries, "value_memory", policy.value_memory.as_ref());
-    sequential(&mut entries, "trunk", &policy.trunk);
-    sequential(&mut entries, "policy", &policy.policy);
-    sequential(&mut entries, "value", policy.value.as_deref().unwrap_or_default());
-    if let PlainActions::Continuous { len, transform, deviations, .. } = &policy.actions {
+    let network = &policy.network;
+    convolutions(&mut entries, "encoder", policy, &network.encoder);
+    convolutions(&mut entries, "value_encoder", policy, &network.value_encoder);
+    cell(&mut entries, "memory", network.memory.as_ref());
+    cell(&mut entries, "value_memory", network.value_memory.as_ref());
+    sequential(&mut entries, "trunk", &network.trunk);
+    sequential(&mut entries, "policy", &network.policy);
+    sequential(&mut entries, "value", network.value.as_deref().unwrap_or_default());
+    if let (PlainActions::Continuous { len, deviations, .. }, Some(transform)) = (&network.actions, &policy.transform) {
         let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
         entries.push(floats("action.low".into(), vec![*len], low));
         entries.push(floats("action.high".into(), vec![*len], high));
@@ -75,6 +80,16 @@ fn sequential(entries: &mut Vec<Entry>, name: &str, layers: &[Dense]) {
     for (i, layer) in layers.iter().enumerate() {
         let i = 2 * i;
         dense(entries, format!("{name}.{i}.weight"), format!("{name}.{i}.bias"), layer);
+    }
+}
+
+fn convolutions(entries: &mut Vec<Entry>, name: &str, policy: &PlainPolicy, encoders: &[PlainEncoder]) {
+    for (input, encoder) in policy.inputs.iter().zip(encoders) {
+        for (i, layer) in encoder.layers.iter().enumerate() {
+            let name = format!("{name}.{}.{}", input.name, 2 * i);
+            entries.push(floats(format!("{name}.weight"), layer.shape.to_vec(), &layer.weight));
+            entries.push(floats(format!("{name}.bias"), vec![layer.bias.len()], &layer.bias));
+        }
     }
 }
 

@@ -1,13 +1,26 @@
 //! Whether there can be such networks.
 
 use super::ranges::check;
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError},
+    policy::{ConvSpec, EncoderSpec},
+};
 
 impl Config {
     pub(super) fn check_networks(&self) -> Result<(), ConfigError> {
         let widths = &self.hidden_sizes;
         let sound = widths.len() <= 64 && widths.iter().all(|width| (1..=4096).contains(width));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
+
+        if let EncoderSpec::Cnn { layers } = &self.encoder {
+            let sound = |layer: &ConvSpec| {
+                let sizes = [layer.kernel, layer.stride].into_iter().all(|size| (1..=64).contains(&size));
+                sizes && (1..=4096).contains(&layer.channels)
+            };
+            let range = "1 to 16 layers of 1 to 4096 channels, with kernels and strides of 1 to 64";
+            let all = (1..=16).contains(&layers.len()) && layers.iter().all(sound);
+            check("encoder.layers", format!("{layers:?}"), all, range)?;
+        }
 
         let log_std = self.exploration.log_std;
         check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;

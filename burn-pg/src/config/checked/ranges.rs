@@ -58,6 +58,8 @@ impl Config {
         let range = "more than 0, and at the end 0 or more";
         check("clip_range", self.clip_range, self.clip_range.is_positive_before_its_end(), range)?;
         check("target_kl", self.target_kl, self.target_kl > 0.0, "more than 0")?;
+        let price = self.kl_in_reward;
+        check("kl_in_reward", price, price.is_finite() && price >= 0.0, "0 or more")?;
         let weights = self.entropy_weight.ends();
         check("entropy_weight", self.entropy_weight, weights.into_iter().all(not_negative), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;

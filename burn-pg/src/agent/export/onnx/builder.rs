@@ -21,6 +21,19 @@ impl Builder {
         self.split(operator, inputs, integers, vec![output.into()]).remove(0)
     }
 
+    /// A convolution of `input`, called `output`, with the same stride in both directions.
+    pub fn convolution(&mut self, inputs: &[&str], stride: usize, output: &str) -> String {
+        let output = self.node("Conv", inputs, &[], output);
+        let strides = AttributeProto {
+            name: "strides".into(),
+            i: None,
+            ints: vec![dimension(stride); 2],
+            r#type: AttributeProto::INTS,
+        };
+        self.graph.node.last_mut().expect("it was just added").attribute.push(strides);
+        output
+    }
+
     /// An operation with these outputs.
     pub fn split(
         &mut self,
@@ -29,8 +42,12 @@ impl Builder {
         integers: &[(&str, i64)],
         outputs: Vec<String>,
     ) -> Vec<String> {
-        let attribute =
-            |&(name, i): &(&str, i64)| AttributeProto { name: name.into(), i: Some(i), r#type: AttributeProto::INT };
+        let attribute = |&(name, i): &(&str, i64)| AttributeProto {
+            name: name.into(),
+            i: Some(i),
+            ints: Vec::new(),
+            r#type: AttributeProto::INT,
+        };
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(ToString::to_string).collect(),
             output: outputs.clone(),
@@ -73,15 +90,15 @@ impl Builder {
         name.into()
     }
 
-    /// Declares an input of N rows of `width` elements.
-    pub fn input(&mut self, name: &str, of: DataType, width: usize, doc: &str) -> String {
-        self.graph.input.push(value(name, of, Some(width), doc));
+    /// Declares an input of N rows of elements of this shape.
+    pub fn input(&mut self, name: &str, of: DataType, shape: &[usize], doc: &str) -> String {
+        self.graph.input.push(value(name, of, shape, doc));
         name.into()
     }
 
     /// Declares an output of N rows of `width` elements, or of N elements.
     pub fn output(&mut self, name: &str, of: DataType, width: Option<usize>, doc: &str) {
-        self.graph.output.push(value(name, of, width, doc));
+        self.graph.output.push(value(name, of, width.as_slice(), doc));
     }
 }
 
@@ -89,9 +106,9 @@ fn dimension(length: usize) -> i64 {
     i64::try_from(length).expect("lengths of layers are small")
 }
 
-fn value(name: &str, of: DataType, width: Option<usize>, doc: &str) -> ValueInfoProto {
+fn value(name: &str, of: DataType, shape: &[usize], doc: &str) -> ValueInfoProto {
     let rows = DimensionProto { dim_param: Some("N".into()), dim_value: None };
-    let columns = width.map(|width| DimensionProto { dim_value: Some(dimension(width)), dim_param: None });
+    let columns = shape.iter().map(|&length| DimensionProto { dim_value: Some(dimension(length)), dim_param: None });
     let shape = TensorShapeProto { dim: [rows].into_iter().chain(columns).collect() };
     let tensor_type = TensorTypeProto { elem_type: of.into(), shape: Some(shape) };
     ValueInfoProto {

@@ -2,7 +2,7 @@
 //!
 //! | input | type and shape | |
 //! | --- | --- | --- |
-//! | `observation` | float `[N, D]` | as the environment gives it |
+//! | `observation` | float `[N, D]`, or `[N, C, H, W]` of an image | as the environment gives it; of a dictionary, one input for each part under its name |
 //! | `action_mask` | bool `[N, M]` | if the environment masks actions: which are possible |
 //! | `memory` | float `[N, M]` | if the policy remembers: zeros at the beginning of an episode, then `memory_out` |
 //!
@@ -29,7 +29,9 @@ use self::{
     builder::Builder,
     proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto},
 };
-use super::{Dense, Deviations, PlainActions, PlainCell, PlainPolicy, metadata::metadata};
+use super::{
+    Dense, Deviations, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainNetwork, PlainPolicy, metadata::metadata,
+};
 use crate::policy::{Activation, CellKind, LOG_STD};
 
 /// Version of the set of operators.
@@ -40,7 +42,7 @@ pub const IR_VERSION: i64 = 7;
 /// A policy as a model that is given observations and gives actions.
 #[must_use]
 pub fn model(policy: &PlainPolicy) -> ModelProto {
-    let mut graph = Graph { builder: Builder::default(), activation: policy.activation };
+    let mut graph = Graph { builder: Builder::default(), activation: policy.network.activation };
     graph.policy(policy);
     let entries = metadata(policy).into_iter();
     ModelProto {
@@ -61,23 +63,33 @@ struct Graph {
 
 impl Graph {
     fn policy(&mut self, policy: &PlainPolicy) {
+        let network = &policy.network;
         let doc = "as the environment gives it";
-        let observation = self.builder.input("observation", DataType::Float, policy.observation_len, doc);
-        let observation = self.normalize(observation, policy);
-        let (actor, critic) = self.recall(observation, policy);
+        let inputs: Vec<String> = policy
+            .inputs
+            .iter()
+            .map(|input| self.builder.input(&input.name, DataType::Float, &input.shape, doc))
+            .collect();
+        let inputs = self.normalize(inputs, policy);
+        let actor = self.encode(&inputs, &network.encoder, "encoder");
+        let critic = match network.value_encoder.is_empty() {
+            true => actor.clone(),
+            false => self.encode(&inputs, &network.value_encoder, "value_encoder"),
+        };
+        let (actor, critic) = self.recall(actor, critic, network);
         // Without layers to share, the two are as they were.
-        let shared = !policy.trunk.is_empty();
-        let actor = if shared { self.layers(actor, &policy.trunk, "trunk", true) } else { actor };
+        let shared = !network.trunk.is_empty();
+        let actor = if shared { self.layers(actor, &network.trunk, "trunk", true) } else { actor };
         let critic = if shared { actor.clone() } else { critic };
 
-        let outputs = self.layers(actor, &policy.policy, "policy", false);
-        match &policy.actions {
-            PlainActions::Continuous { len, squash, transform, deviations } => {
+        let outputs = self.layers(actor, &network.policy, "policy", false);
+        match (&network.actions, &policy.transform) {
+            (PlainActions::Continuous { len, squash, deviations }, Some(transform)) => {
                 self.continuous(&outputs, *len, *squash, transform, deviations);
             }
-            actions => self.finite(&outputs, actions, policy),
+            (actions, _) => self.finite(&outputs, actions, policy),
         }
-        if let Some(layers) = &policy.value {
+        if let Some(layers) = &network.value {
             let column = self.layers(critic, layers, "value", false);
             let axis = self.builder.integers("value.axis", &[1]);
             let value = self.builder.node("Squeeze", &[&column, &axis], &[], "value");
@@ -85,27 +97,56 @@ impl Graph {
         }
     }
 
+    /// All parts of an observation as one vector, through convolutions if there are any.
+    fn encode(&mut self, inputs: &[String], encoders: &[PlainEncoder], name: &str) -> String {
+        let mut parts = Vec::new();
+        for (i, input) in inputs.iter().enumerate() {
+            let Some(encoder) = encoders.get(i).filter(|encoder| !encoder.layers.is_empty()) else {
+                parts.push(input.clone());
+                continue;
+            };
+            let name = format!("{name}.{i}");
+            let scale = self.builder.floats(&format!("{name}.scale"), &[], &[encoder.scale]);
+            let mut image = self.builder.node("Mul", &[input, &scale], &[], &format!("{name}.scaled"));
+            for (layer, PlainConv { weight, shape, bias, stride }) in encoder.layers.iter().enumerate() {
+                let name = format!("{name}.{}", 2 * layer);
+                let weight = self.builder.floats(&format!("{name}.weight"), shape, weight);
+                let bias = self.builder.floats(&format!("{name}.bias"), &[shape[0]], bias);
+                let output = self.builder.convolution(&[&image, &weight, &bias], *stride, &format!("{name}.out"));
+                image = self.activate(&output, &name);
+            }
+            parts.push(self.builder.node("Flatten", &[&image], &[("axis", 1)], &format!("{name}.flat")));
+        }
+        match &parts[..] {
+            [part] => part.clone(),
+            parts => {
+                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+                self.builder.node("Concat", &parts, &[("axis", 1)], &format!("{name}.all"))
+            }
+        }
+    }
+
     /// In double precision, as in training.
-    fn normalize(&mut self, observation: String, policy: &PlainPolicy) -> String {
-        let Some(normalizer) = &policy.normalizer else { return observation };
+    fn normalize(&mut self, inputs: Vec<String>, policy: &PlainPolicy) -> Vec<String> {
+        let (Some(normalizer), [observation]) = (&policy.normalizer, &inputs[..]) else { return inputs };
         let Self { builder, .. } = self;
-        let len = [policy.observation_len];
+        let len = [normalizer.mean.len()];
         let mean = builder.doubles("normalizer.mean", &len, &normalizer.mean);
         let std = builder.doubles("normalizer.std", &len, &normalizer.std);
         let low = builder.doubles("normalizer.low", &[], &[-normalizer.clip]);
         let high = builder.doubles("normalizer.high", &[], &[normalizer.clip]);
-        let wide = builder.node("Cast", &[&observation], &[("to", DataType::Double as i64)], "normalizer.wide");
+        let wide = builder.node("Cast", &[observation], &[("to", DataType::Double as i64)], "normalizer.wide");
         let shifted = builder.node("Sub", &[&wide, &mean], &[], "normalizer.shifted");
         let scaled = builder.node("Div", &[&shifted, &std], &[], "normalizer.scaled");
         let clipped = builder.node("Clip", &[&scaled, &low, &high], &[], "normalizer.clipped");
-        builder.node("Cast", &[&clipped], &[("to", DataType::Float as i64)], "normalizer.out")
+        vec![builder.node("Cast", &[&clipped], &[("to", DataType::Float as i64)], "normalizer.out")]
     }
 
-    /// What actor and critic begin with.
-    fn recall(&mut self, observation: String, policy: &PlainPolicy) -> (String, String) {
-        let Some(cell) = &policy.memory else { return (observation.clone(), observation) };
+    /// What comes of the inputs of actor and critic in recurrent layers.
+    fn recall(&mut self, actor: String, critic: String, policy: &PlainNetwork) -> (String, String) {
+        let Some(cell) = &policy.memory else { return (actor, critic) };
         let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
-        let memory = self.builder.input("memory", DataType::Float, policy.memory_len(), doc);
+        let memory = self.builder.input("memory", DataType::Float, &[policy.memory_len()], doc);
         let cells: Vec<(&PlainCell, &str)> = [(cell, "memory")]
             .into_iter()
             .chain(policy.value_memory.iter().map(|cell| (cell, "value_memory")))
@@ -116,7 +157,8 @@ impl Graph {
         let mut after: Vec<Vec<String>> = Vec::new();
         for (cell, name) in cells {
             let before: Vec<String> = vectors.by_ref().take(cell.memory_len() / cell.size).collect();
-            after.push(self.step(&observation, &before, cell, name));
+            let input = if after.is_empty() { &actor } else { &critic };
+            after.push(self.step(input, &before, cell, name));
         }
         let all = after.concat();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -191,9 +233,9 @@ impl Graph {
     /// Actions of which there are finitely many.
     fn finite(&mut self, outputs: &str, actions: &PlainActions, policy: &PlainPolicy) {
         let builder = &mut self.builder;
-        let width = policy.policy.last().map_or(0, Dense::outputs);
+        let width = policy.network.policy.last().map_or(0, Dense::outputs);
         let logits = if policy.masked {
-            let mask = builder.input("action_mask", DataType::Bool, width, "which actions are possible");
+            let mask = builder.input("action_mask", DataType::Bool, &[width], "which actions are possible");
             let impossible = builder.floats("impossible", &[], &[f32::NEG_INFINITY]);
             builder.node("Where", &[&mask, outputs, &impossible], &[], "logits")
         } else {

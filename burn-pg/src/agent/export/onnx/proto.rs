@@ -91,7 +91,7 @@ pub struct NodeProto {
     pub attribute: Vec<AttributeProto>,
 }
 
-/// A setting of an operation, which is an integer in all that are used here.
+/// A setting of an operation: an integer, or several.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct AttributeProto {
     /// Its name.
@@ -100,7 +100,10 @@ pub struct AttributeProto {
     /// The integer.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// [`INT`](Self::INT).
+    /// The integers.
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
+    /// [`INT`](Self::INT) or [`INTS`](Self::INTS).
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -108,6 +111,8 @@ pub struct AttributeProto {
 impl AttributeProto {
     /// The type of an integer.
     pub const INT: i32 = 2;
+    /// The type of several integers.
+    pub const INTS: i32 = 7;
 }
 
 /// Types of elements.

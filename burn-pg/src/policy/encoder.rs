@@ -1,0 +1,243 @@
+//! What observations go through before the layers of a policy: images through convolutions.
+
+use burn::{
+    module::{Module, Param},
+    nn::{PaddingConfig2d, conv::Conv2d},
+    tensor::{Device, Tensor, TensorData},
+};
+use burn_pg_envs::{EnvSpec, Space};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Activation, Observation, UnsupportedSpace,
+    init::{Initial, conv_weight},
+    mlp::HIDDEN_GAIN,
+};
+
+/// What observations go through first.
+///
+/// ```
+/// use burn_pg::policy::{ConvSpec, EncoderSpec};
+///
+/// let spec: EncoderSpec = toml::from_str("kind = 'cnn'\nlayers = [{ channels = 16, kernel = 3 }]")?;
+/// assert_eq!(spec, EncoderSpec::minatar());
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum EncoderSpec {
+    /// Vectors are taken as they are, and images are refused.
+    None {},
+    /// Each image goes through convolutions, with the activation of the network behind each, and is flattened; vectors are
+    /// taken as they are. An image is a [`Space::Image`], which is scaled to 0 to 1, or a box of three dimensions.
+    Cnn {
+        /// The convolutions, 1 to 16 of them.
+        layers: Vec<ConvSpec>,
+    },
+}
+
+/// A convolution without padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvSpec {
+    /// Channels that come out, 1 to 4,096.
+    pub channels: usize,
+    /// Height and width of the kernel, 1 to 64.
+    pub kernel: usize,
+    /// Pixels from one place of the kernel to the next, 1 to 64. Default 1.
+    #[serde(default = "one")]
+    pub stride: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Default for EncoderSpec {
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
+impl EncoderSpec {
+    /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64 of
+    /// 3x3. A hidden layer of 512 with ReLU follows.
+    ///
+    /// Source: V. Mnih and others, *Human-level control through deep reinforcement learning* (2015).
+    #[must_use]
+    pub fn nature() -> Self {
+        let conv = |(channels, kernel, stride)| ConvSpec { channels, kernel, stride };
+        Self::Cnn { layers: [(32, 8, 4), (64, 4, 2), (64, 3, 1)].map(conv).to_vec() }
+    }
+
+    /// The convolution of MinAtar agents, for images of 10x10: 16 channels of 3x3. A hidden layer of 128 with ReLU follows.
+    ///
+    /// Source: K. Young, T. Tian, *MinAtar* (2019).
+    #[must_use]
+    pub fn minatar() -> Self {
+        Self::Cnn { layers: vec![ConvSpec { channels: 16, kernel: 3, stride: 1 }] }
+    }
+
+    /// The layers for each part of the observations of an environment.
+    ///
+    /// # Errors
+    /// [`UnsupportedSpace`] if there is no image for convolutions, an image without convolutions, or one that is too small
+    /// for them.
+    pub(crate) fn parts(&self, spec: &EnvSpec) -> Result<Vec<PartLayers>, UnsupportedSpace> {
+        let (env, space) = (spec.id.clone(), spec.observation_space.to_string());
+        let parts = spec.observation_space.parts();
+        let is_box_or_image = |part: &&Space| matches!(part, Space::Box { .. } | Space::Image { .. });
+        if !parts.iter().all(is_box_or_image) {
+            return Err(UnsupportedSpace::Observation { env, space });
+        }
+        let Self::Cnn { layers } = self else {
+            if parts.iter().any(|part| matches!(part, Space::Image { .. })) {
+                return Err(UnsupportedSpace::Image { env, space });
+            }
+            return Ok(parts.into_iter().map(|part| PartLayers::Vector { len: part.flat_len() }).collect());
+        };
+        let parts: Result<Vec<PartLayers>, _> =
+            parts.into_iter().map(|part| PartLayers::new(part, layers, &env)).collect();
+        let parts = parts?;
+        match parts.iter().any(|part| matches!(part, PartLayers::Image { .. })) {
+            true => Ok(parts),
+            false => Err(UnsupportedSpace::NoImage { env, space }),
+        }
+    }
+}
+
+/// What one part of an observation goes through.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PartLayers {
+    /// A vector is taken as it is.
+    Vector { len: usize },
+    /// An image goes through convolutions.
+    Image {
+        /// What it is multiplied with first.
+        scale: f64,
+        /// Channels, height and width before each layer and behind the last.
+        shapes: Vec<[usize; 3]>,
+        layers: Vec<ConvSpec>,
+    },
+}
+
+impl PartLayers {
+    fn new(space: &Space, layers: &[ConvSpec], env: &str) -> Result<Self, UnsupportedSpace> {
+        let (shape, scale) = match space {
+            Space::Image { shape, high } => (*shape, 1.0 / f64::from(*high)),
+            Space::Box { shape, .. } => match shape[..] {
+                [channels, height, width] => ([channels, height, width], 1.0),
+                _ => return Ok(Self::Vector { len: space.flat_len() }),
+            },
+            _ => return Ok(Self::Vector { len: space.flat_len() }),
+        };
+        let mut shapes = vec![shape];
+        for (layer, &ConvSpec { channels, kernel, stride }) in layers.iter().enumerate() {
+            let [_, height, width] = shapes[layer];
+            if height < kernel || width < kernel {
+                let env = env.to_owned();
+                return Err(UnsupportedSpace::TooSmall { env, layer: layer + 1, height, width, kernel });
+            }
+            shapes.push([channels, (height - kernel) / stride + 1, (width - kernel) / stride + 1]);
+        }
+        Ok(Self::Image { scale, shapes, layers: layers.to_vec() })
+    }
+
+    /// Numbers that come out.
+    pub fn features(&self) -> usize {
+        match self {
+            Self::Vector { len } => *len,
+            Self::Image { shapes, .. } => shapes.last().map_or(0, |shape| shape.iter().product()),
+        }
+    }
+
+    /// Weights and biases.
+    pub fn parameters(&self) -> u64 {
+        let Self::Image { shapes, layers, .. } = self else { return 0 };
+        let of = |([inputs, ..], layer): (&[usize; 3], &ConvSpec)| {
+            let ConvSpec { channels, kernel, .. } = *layer;
+            (inputs * kernel * kernel + 1) as u64 * channels as u64
+        };
+        shapes.iter().zip(layers).map(of).sum()
+    }
+}
+
+/// Images through convolutions, vectors as they are, side by side.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// Those of each image, in the order of the parts.
+    pub(crate) images: Vec<Convolutions>,
+    #[module(skip)]
+    pub(crate) parts: Vec<PartLayers>,
+}
+
+/// Convolutions one after the other.
+#[derive(Module, Debug)]
+pub struct Convolutions {
+    pub(crate) layers: Vec<Conv2d>,
+    #[module(skip)]
+    pub(crate) activation: Activation,
+}
+
+impl Encoder {
+    pub(super) fn with(
+        parts: &[PartLayers],
+        activation: Activation,
+        initial: &mut Initial<'_>,
+        device: &Device,
+    ) -> Self {
+        let mut images = Vec::new();
+        for part in parts {
+            if let PartLayers::Image { shapes, layers, .. } = part {
+                let layers =
+                    shapes.iter().zip(layers).map(|([inputs, ..], layer)| conv(*inputs, *layer, initial, device));
+                images.push(Convolutions { layers: layers.collect(), activation });
+            }
+        }
+        Self { images, parts: parts.to_vec() }
+    }
+
+    /// From B observations to their features, of shape `[B, F]`.
+    ///
+    /// # Panics
+    /// If the observations have other parts.
+    #[must_use]
+    pub fn forward(&self, observation: &Observation) -> Tensor<2> {
+        assert_eq!(observation.inputs.len(), self.parts.len(), "one input for each part of the observation space");
+        let mut images = self.images.iter();
+        let mut features: Vec<Tensor<2>> = Vec::new();
+        for (input, part) in observation.inputs.iter().zip(&self.parts) {
+            features.push(match part {
+                PartLayers::Vector { .. } => input.floats(),
+                PartLayers::Image { scale, shapes, .. } => {
+                    let [channels, height, width] = shapes[0];
+                    let pixels = input.floats().mul_scalar(*scale).reshape([input.len(), channels, height, width]);
+                    images.next().expect("convolutions for each image").forward(pixels).flatten(1, 3)
+                }
+            });
+        }
+        if features.len() == 1 { features.remove(0) } else { Tensor::cat(features, 1) }
+    }
+}
+
+impl Convolutions {
+    /// From images of shape `[B, C, H, W]` to what the last layer makes of them.
+    #[must_use]
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        self.layers.iter().fold(images, |images, layer| self.activation.apply(layer.forward(images)))
+    }
+}
+
+fn conv(inputs: usize, spec: ConvSpec, initial: &mut Initial<'_>, device: &Device) -> Conv2d {
+    let ConvSpec { channels, kernel, stride } = spec;
+    let weight = conv_weight(inputs * kernel * kernel, channels, HIDDEN_GAIN, initial);
+    Conv2d {
+        weight: Param::from_data(TensorData::new(weight, [channels, inputs, kernel, kernel]), device),
+        bias: Some(Param::from_data(TensorData::new(vec![0.0_f32; channels], [channels]), device)),
+        stride: [stride; 2],
+        kernel_size: [kernel; 2],
+        dilation: [1; 2],
+        groups: 1,
+        padding: PaddingConfig2d::Valid,
+    }
+}
