@@ -204,15 +204,14 @@ struct Row(u32);
 impl Env for Row {
     type Action = u32;
     type State = u32;
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Row-v0".into(),
             observation_space: Space::Box { low: vec![0.0], high: vec![f32::INFINITY], shape: vec![1] },
             action_space: Space::discrete(2),
             max_episode_steps: Some(8),
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 
@@ -271,7 +270,7 @@ fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
     let checkpoint = Checkpoint::read(&path).unwrap();
     let opened = [Agent::open(&dir, &flex()).unwrap(), Agent::of_checkpoint(&checkpoint, &flex()).unwrap()];
     for opened in opened {
-        assert_eq!((opened.spec(), opened.environment().masks_actions), (&Row::spec(), true));
+        assert_eq!((opened.spec(), opened.environment().masks_actions), (&Row::default().spec(), true));
         assert_eq!(opened.normalizer(), agent.normalizer());
         let decided = |agent: &Agent| agent.decide(&[0.0, 2.0], &[false, true, true, true], None).unwrap();
         assert_eq!(decided(&opened), decided(&agent));

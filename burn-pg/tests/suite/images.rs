@@ -51,7 +51,7 @@ impl<const DICT: bool> Env for Dot<DICT> {
     type Action = u32;
     type State = (u32, bool);
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         let image = Space::Image { shape: SHAPE, high: 1 };
         let parts = [("image", image.clone()), ("turned", Space::symmetric(&[1.0]))];
         EnvSpec {
@@ -60,6 +60,7 @@ impl<const DICT: bool> Env for Dot<DICT> {
             action_space: Space::discrete(2),
             max_episode_steps: Some(8),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -163,7 +164,7 @@ fn images_are_kept_as_bytes_through_selection_and_cuts_on_every_device() {
     let envs = Box::new(VecEnv::<Dot<false>>::new(2).unwrap());
     let mut collector = Collector::new(envs, RolloutLength::Steps(4), 0, &device()).unwrap();
     let network = NetworkSpec { encoder: cnn(), ..NetworkSpec::default() };
-    let policy = ActorCritic::new(&Dot::<false>::spec(), &network, &mut EnvRng::new(0), &device()).unwrap();
+    let policy = ActorCritic::new(&Dot::<false>::default().spec(), &network, &mut EnvRng::new(0), &device()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     let flat = rollout.observations.flat().into_owned();
     assert_eq!((rollout.observations.len(), flat.iter().sum::<f32>()), (8, 8.0), "a dot in each");
@@ -281,7 +282,7 @@ fn convolutions_are_exported_with_every_kind_of_actions() {
         Space::MultiBinary { n: 2 },
         Space::symmetric(&[2.0, 1.0]),
     ] {
-        let spec = EnvSpec { action_space, ..Dot::<true>::spec() };
+        let spec = EnvSpec { action_space, ..Dot::<true>::default().spec() };
         for (shared, recurrence) in [(true, None), (false, Some((burn_pg::policy::CellKind::Lstm, 5)))] {
             let exploration = Exploration::default();
             let network = NetworkSpec {

@@ -229,13 +229,14 @@ impl Env for Bandit {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Bandit".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(2),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -304,8 +305,8 @@ impl Env for Broken {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Broken".into(), ..Bandit::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Broken".into(), ..Bandit::default().spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -375,8 +376,8 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         type Action = u32;
         type State = ();
 
-        fn spec() -> EnvSpec {
-            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::spec() }
+        fn spec(&self) -> EnvSpec {
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::default().spec() }
         }
 
         fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use burn_pg_envs::{EnvBlock, WholeBatch};
+use burn_pg_envs::{EnvBlock, WholeBatch, check_blocks};
 
 use super::{Collector, bootstrap::Truncations};
 use crate::{
@@ -44,13 +44,23 @@ impl Collector {
             true => self.envs.blocks(size).expect("there were blocks before"),
             false => vec![Box::new(WholeBatch(&mut *self.envs))],
         };
+        check_blocks(&envs, &spec, num_envs, size)?;
         let recall = self.recall.as_mut().expect("it was made before the first step");
         let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
         let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
         let run = |(policy, (env, ((streams, begins), record)))| {
-            let run = Run { policy: &policy, env, streams, begins, record, env_steps, is_timed: start.is_some() };
+            let run = Run {
+                policy: &policy,
+                spec: &spec,
+                env,
+                streams,
+                begins,
+                record,
+                env_steps,
+                is_timed: start.is_some(),
+            };
             match length {
                 RolloutLength::Steps(steps) => run.steps(steps),
                 RolloutLength::Episodes => run.episodes(),

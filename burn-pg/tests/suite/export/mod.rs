@@ -272,7 +272,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
 
 #[test]
 fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
-    for spec in [spec("CartPole-v1").unwrap(), Lamps::spec(), Panel::spec()] {
+    for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), Panel::default().spec()] {
         let len = spec.observation_space.flat_len();
         for (shape, statistics) in shapes().iter().flat_map(|shape| [(shape, None), (shape, Some(normalizer(len)))]) {
             let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
@@ -328,7 +328,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
 
 #[test]
 fn what_is_masked_is_never_chosen() {
-    let spec = Panel::spec();
+    let spec = Panel::default().spec();
     let agent = agent(&spec, &NetworkSpec::default(), None, true);
     let observations = observations(4);
     let rng = &mut EnvRng::new(1);
