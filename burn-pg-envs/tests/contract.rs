@@ -149,7 +149,8 @@ impl VectorEnv for Lines {
         if mask.len() != self.num_envs() {
             return Err(EnvError::MaskLen { given: mask.len(), envs: self.num_envs() });
         }
-        for env in (0..mask.len()).filter(|&env| mask[env] || self.breaks == Break::ResetOfAll) {
+        let all = self.breaks == Break::ResetOfAll;
+        for env in (0..mask.len()).filter(|&env| mask[env] || all) {
             self.batch.begin(env);
             self.begin(env);
         }
