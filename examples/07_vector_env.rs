@@ -1,7 +1,6 @@
-//! Lesson 7: a vector environment of your own, as large as the command line says, with impossible actions, saved and resumed.
+//! Lesson 7: a vector environment of your own, of a size that the command line gives, with action masks, saved and resumed.
 //!
-//! Walkers look for the last room of a corridor. Each step costs 0.1, and arriving pays 1; nobody can leave the first room
-//! to the left. A simulator that steps many worlds at once goes behind [`VectorEnv`] in the same way.
+//! Walkers look for the last room of a corridor. A step costs 0.1, arriving pays 1, and the first room has no door on the left.
 //!
 //! `cargo run --release -p burn-pg-examples --example 07_vector_env -- 12`
 #![forbid(unsafe_code)]
@@ -12,14 +11,12 @@ use burn_pg::{Config, DeviceChoice, Error, UpdateStats, algorithm::Recipe, devic
 pub struct Corridor {
     spec: EnvSpec,
     batch: StepBatch,
-    /// Room and random numbers of each walker.
-    walkers: Vec<(u32, EnvRng)>,
+    walkers: Vec<(u32, EnvRng)>, // the room of each, and its random numbers
 }
 
 impl Corridor {
     pub fn new(rooms: u32, num_envs: usize) -> Self {
-        let size = rooms as usize;
-        let one_hot = Space::Box { low: vec![0.0; size], high: vec![1.0; size], shape: vec![size] };
+        let one_hot = Space::symmetric(&vec![1.0; rooms as usize]);
         let spec = EnvSpec::new("Corridor-v0", one_hot, Space::discrete(2));
         let spec = EnvSpec { max_episode_steps: Some(10 * rooms), masks_actions: true, ..spec };
         Self { batch: StepBatch::new(&spec, num_envs), spec, walkers: vec![(0, EnvRng::new(0)); num_envs] }
@@ -40,11 +37,9 @@ impl VectorEnv for Corridor {
     fn spec(&self) -> &EnvSpec {
         &self.spec
     }
-
     fn num_envs(&self) -> usize {
         self.walkers.len()
     }
-
     fn batch(&self) -> &StepBatch {
         &self.batch
     }
@@ -63,8 +58,7 @@ impl VectorEnv for Corridor {
         actions.check(&self.spec.action_space, self.num_envs())?;
         let Actions::Discrete(actions) = actions else { unreachable!("they were checked") };
         for (env, &action) in actions.iter().enumerate() {
-            let room = self.walkers[env].0;
-            self.enter(env, Some(if action == 1 { room + 1 } else { room.saturating_sub(1) }));
+            self.enter(env, Some((self.walkers[env].0 + 2 * action).saturating_sub(1)));
             let arrived = self.batch.observation_mut(env).last() == Some(&1.0);
             let step = Step { reward: if arrived { 1.0 } else { -0.1 }, terminated: arrived, truncated: false };
             if self.batch.record(env, step, self.spec.max_episode_steps) {
@@ -86,10 +80,7 @@ impl VectorEnv for Corridor {
 
 fn main() -> Result<(), Error> {
     let rooms = std::env::args().nth(1).and_then(|rooms| rooms.parse().ok()).unwrap_or(8);
-    for stats in train(rooms, Some(5))? {
-        println!("{:6} steps: mean return {:.2}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
-    }
-    Ok(())
+    train(rooms, Some(5)).map(|history| println!("{:#?}", history.last()))
 }
 
 /// Trains in a corridor of 2 rooms or more. After `stop` updates, all is made anew and goes on from a checkpoint.
@@ -101,9 +92,8 @@ pub fn train(rooms: u32, stop: Option<u64>) -> Result<Vec<UpdateStats>, Error> {
     while !trainer.is_over() {
         history.push(trainer.update()?);
         if stop == Some(trainer.updates()) {
-            let checkpoint = trainer.checkpoint()?;
-            trainer = begin()?;
-            trainer.restore(checkpoint)?;
+            let stopped = std::mem::replace(&mut trainer, begin()?);
+            trainer.restore(stopped.checkpoint()?)?;
         }
     }
     Ok(history)
