@@ -13,7 +13,8 @@ const SHUFFLE: u32 = 2;
 const WEIGHTS: u32 = 3;
 const EVALUATION: u32 = 4;
 const RESTARTS: u32 = 5;
-const EPISODES: u32 = 6;
+const INITIALISERS: u32 = 6;
+const EPISODES: u32 = 7;
 
 /// One stream an environment, to sample its actions from.
 pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
@@ -28,6 +29,12 @@ pub(crate) fn shuffle(seed: u64) -> EnvRng {
 /// The stream that initialises weights.
 pub(crate) fn weights(seed: u64) -> EnvRng {
     EnvRng::stream(seed, &[WEIGHTS])
+}
+
+/// The seed of the device's own generator, from which Burn's initialisers draw.
+pub(crate) fn initialisers(seed: u64) -> u64 {
+    let [first] = SeedSequence::stream(seed, &[INITIALISERS]).generate();
+    first
 }
 
 /// The seed of an environment that is given a new stream after a failure, for the `restart`-th time in a run.

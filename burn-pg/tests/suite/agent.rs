@@ -27,6 +27,7 @@ use burn_pg::{
         checkpoint::Checkpoint,
         directory::{RunDir, RunDirError},
     },
+    source::Environment,
 };
 
 fn flex() -> Device {
@@ -178,6 +179,22 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
     let opened = Agent::open_with(&dir, |environment, _| Ok(OneLayer::new(&environment.spec, &flex()))).unwrap();
     assert_eq!(opened.decide(&rows, &[], None).unwrap(), decision);
     assert_eq!(agent.player(2).act(&rows, &[]).unwrap(), &decision.actions);
+}
+
+#[test]
+fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
+    let exploration = Exploration { squash: true, ..Exploration::default() };
+    let config = Config { env: "Pendulum-v1".into(), num_envs: 1, total_steps: 400, exploration, ..Config::default() };
+    let config = config.validate().unwrap();
+    let recipe = Recipe::reinforce(&config).unwrap();
+    let envs = make("Pendulum-v1", 1).unwrap();
+    let mut trainer = recipe.build_with(envs, &config, &flex(), |spec, _, device| OneLayer::new(spec, device)).unwrap();
+    trainer.update().unwrap();
+    let checkpoint = trainer.checkpoint().unwrap();
+    let blank = |environment: &Environment, _: &CheckedConfig| Ok(OneLayer::new(&environment.spec, &flex()));
+    let loaded = Agent::of_checkpoint_with(&checkpoint, blank).unwrap();
+    let decided = |agent: &Agent<OneLayer>| agent.decide(&[0.6, 0.8, 1.0], &[], None).unwrap();
+    assert_eq!(decided(&loaded), decided(&trainer.agent().unwrap()));
 }
 
 /// Three places in a row, of which one cannot be left to the left. Nobody registers it.

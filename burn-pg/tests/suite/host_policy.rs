@@ -51,7 +51,7 @@ fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks:
     let parameters: Vec<f32> = distribution.parameters().into_data().try_into_vec().unwrap();
 
     let mut expected = ActionBuffer::new(&spec.action_space);
-    distribution.mode(&parameters, rows, &mut expected).unwrap();
+    distribution.mode(&parameters, &mut expected).unwrap();
     distribution.to_env(&mut expected);
     assert_alike(on_host.act(observations, masks, &mut workspace).unwrap(), &expected, &what);
 

@@ -273,7 +273,7 @@ fn one_matrix_serves_a_hold_and_another_the_next() {
                         NonZeroU32::new(4),
                     );
                     let mut modes = ActionBuffer::Continuous(Vec::new());
-                    distribution.mode(&read(&distribution), 1, &mut modes).unwrap();
+                    distribution.mode(&read(&distribution), &mut modes).unwrap();
                     #[allow(clippy::cast_possible_truncation)] // exact
                     let exact = vec![mean as f32];
                     assert_eq!(modes, ActionBuffer::Continuous(exact));

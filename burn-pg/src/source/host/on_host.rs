@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use burn_pg_envs::{EnvBlock, WholeBatch, check_blocks};
-use rayon::prelude::*;
 
 use super::{Collector, bootstrap::Truncations};
 use crate::{
     Error,
     distribution::Distribution,
+    kernel::threads::map,
     policy::HostPolicy,
     profile::{self, Phase, during},
     source::{
@@ -66,10 +66,7 @@ impl Collector {
                 RolloutLength::Episodes => run.episodes(),
             }
         };
-        let outcomes: Vec<Result<(), Failure>> = match runs.len() > 1 && rayon::current_num_threads() > 1 {
-            true => runs.into_par_iter().map(run).collect(),
-            false => runs.into_iter().map(run).collect(),
-        };
+        let outcomes: Vec<Result<(), Failure>> = map(runs, run);
         if let Some(start) = start {
             // What the threads spent their time with, in shares of the time that they took together.
             let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
