@@ -208,7 +208,10 @@ impl Networks {
     /// Is there any product of two matrices that is no kernel? (Held noise of one action is a product with a vector.)
     pub fn has_ordinary_products(&self) -> bool {
         let of_noise = self.features > 0 && self.outputs > 1;
-        of_noise || self.convolutions.parameters > 0 || !self.cells.is_empty() || self.runs.iter().any(|run| !self.is_kernel(run))
+        of_noise
+            || self.convolutions.parameters > 0
+            || !self.cells.is_empty()
+            || self.runs.iter().any(|run| !self.is_kernel(run))
     }
 
     fn is_kernel(&self, run: &Run) -> bool {
