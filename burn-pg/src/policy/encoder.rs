@@ -1,5 +1,7 @@
 //! What observations go through before the layers of a policy: images through convolutions.
 
+use std::fmt;
+
 use burn::{
     module::{Module, Param},
     nn::{PaddingConfig2d, conv::Conv2d},
@@ -52,6 +54,14 @@ pub struct ConvSpec {
 
 fn one() -> usize {
     1
+}
+
+/// As in a configuration.
+impl fmt::Display for ConvSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channels, kernel, stride } = self;
+        write!(f, "{{ channels = {channels}, kernel = {kernel}, stride = {stride} }}")
+    }
 }
 
 fn minatar_layers() -> Vec<ConvSpec> {
