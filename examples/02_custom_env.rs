@@ -11,7 +11,7 @@ use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::ppo,
     device,
-    envs::{Env, EnvRng, EnvSpec, Space, Step, make, register},
+    envs::{Env, EnvRng, EnvSpec, Space, Step, make, register_env},
     evaluate,
     optim::Schedule,
 };
@@ -36,7 +36,7 @@ impl Env for Hike {
     type Action = u32;
     type State = u32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Hike-v0".into(),
             observation_space: Space::Box { low: vec![0.0], high: vec![1.0], shape: vec![1] },
@@ -44,6 +44,7 @@ impl Env for Hike {
             // Who has not arrived by then is cut off; that is not the end of the world, so the value goes on.
             max_episode_steps: Some(50),
             reward_threshold: Some(0.0),
+            masks_actions: false,
         }
     }
 
@@ -78,7 +79,7 @@ fn main() -> Result<(), Error> {
 /// # Errors
 /// If the device cannot be had, or training fails.
 pub fn train() -> Result<f64, Error> {
-    register::<Hike>()?;
+    register_env::<Hike>()?;
     let config = Config {
         env: "Hike-v0".into(),
         total_steps: 40_000,

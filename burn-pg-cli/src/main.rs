@@ -41,6 +41,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A device that is lost ends a run; it does not make it wait for ever.
+    burn_pg::device::report_panics();
     let outcome = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
         Command::Plan(args) => commands::plan::run(&args),

@@ -9,31 +9,35 @@ use crate::{EnvAction, EnvError, EnvRng, Space};
 /// Time limits, resets at the end of an episode and statistics are the work of [`VecEnv`](crate::VecEnv), and every
 /// random draw comes from the generator that is handed in.
 pub trait Env: Send {
-    /// What [`step`](Self::step) takes.
-    type Action: EnvAction;
+    /// The kind of action that [`step`](Self::step) takes: `u32`, an array such as `[f32; 3]`, or a slice such as `[f32]`
+    /// if the number of components is known at run time only. See [`EnvAction`].
+    type Action: EnvAction + ?Sized;
 
     /// Everything that changes and that later steps depend on, besides the generator that is handed in. Plain data: it is
     /// part of a checkpoint, and of a trace. What is chosen when the environment is made is not part of it: a state is loaded
     /// into an environment that was made the same way.
     type State: Serialize + DeserializeOwned;
 
-    /// Name, spaces, time limit and reward threshold.
-    fn spec() -> EnvSpec
-    where
-        Self: Sized;
+    /// Returns the name, the spaces, the time limit and whether actions are masked. It must not change; environments of one
+    /// type may have different specifications, but not in one [`VecEnv`](crate::VecEnv).
+    fn spec(&self) -> EnvSpec;
 
     /// Starts an episode and writes its first observation into `observation` (of the flat length of the observation
     /// space).
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]);
 
     /// Takes one action and writes the observation that follows into `observation`.
-    fn step(&mut self, action: Self::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step;
-
-    /// Are some actions impossible in some states? Then [`action_mask`](Self::action_mask) says which.
-    const MASKS_ACTIONS: bool = false;
+    ///
+    /// The type of `action` is `Self::Action` itself, or `&[f32]` for `[f32]`.
+    fn step(
+        &mut self,
+        action: <Self::Action as EnvAction>::View<'_>,
+        rng: &mut EnvRng,
+        observation: &mut [f32],
+    ) -> Step;
 
     /// Writes which actions are possible now: one flag for each element of a discrete space, or of each component of a
-    /// multi-discrete one in turn. Not called unless [`MASKS_ACTIONS`](Self::MASKS_ACTIONS).
+    /// multi-discrete one in turn. All flags are true before. Called only if [`EnvSpec::masks_actions`].
     fn action_mask(&self, _mask: &mut [bool]) {}
 
     /// The state as it is now.
@@ -55,7 +59,7 @@ pub struct Step {
     pub truncated: bool,
 }
 
-/// What is known of an environment before it is made.
+/// What is known of an environment without stepping it. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
     /// Registered name, with its version: `CartPole-v1`.
@@ -68,17 +72,61 @@ pub struct EnvSpec {
     pub max_episode_steps: Option<u32>,
     /// Mean return over 100 episodes from which the task counts as solved, if one is defined.
     pub reward_threshold: Option<f64>,
+    /// Whether some actions are impossible in some states, so that each observation comes with a mask.
+    #[serde(default)]
+    pub masks_actions: bool,
 }
 
 impl EnvSpec {
-    /// Refuses spaces without elements, and bounds or a shape that do not belong together.
+    /// A specification without a time limit, a reward threshold and masks.
+    pub fn new(id: impl Into<String>, observation_space: Space, action_space: Space) -> Self {
+        Self {
+            id: id.into(),
+            observation_space,
+            action_space,
+            max_episode_steps: None,
+            reward_threshold: None,
+            masks_actions: false,
+        }
+    }
+
+    /// Returns the number of flags in the mask of one environment: 0 if actions are not masked.
+    #[must_use]
+    pub fn mask_len(&self) -> usize {
+        if self.masks_actions { self.action_space.mask_len() } else { 0 }
+    }
+
+    /// The first part in which another specification differs, as a name and both values.
+    pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        let parts = |spec: &Self| {
+            let limit = spec.max_episode_steps.map_or_else(|| "none".into(), |steps| steps.to_string());
+            [
+                ("name", spec.id.clone()),
+                ("observation space", spec.observation_space.to_string()),
+                ("action space", spec.action_space.to_string()),
+                ("time limit", limit),
+                ("`masks_actions`", spec.masks_actions.to_string()),
+            ]
+        };
+        if self == other {
+            return None;
+        }
+        let mut pairs = parts(self).into_iter().zip(parts(other));
+        let differs =
+            |((what, ours), (_, theirs)): ((_, String), (_, String))| (ours != theirs).then_some((what, ours, theirs));
+        // Bounds and thresholds are too long to show.
+        Some(pairs.find_map(differs).unwrap_or(("specification", "one".into(), "another".into())))
+    }
+
+    /// Refuses spaces without elements, bounds or a shape that do not belong together, and masks of actions that have none.
     ///
     /// # Errors
     /// [`EnvError::Spec`]
     pub fn check(&self) -> Result<(), EnvError> {
-        let of_action = match self.action_space {
+        let of_action = match &self.action_space {
             Space::Image { .. } | Space::Dict { .. } => Some("is one for observations only"),
-            _ => self.action_space.contradiction(),
+            space if self.masks_actions && space.mask_len() == 0 => Some("has no masks"),
+            space => space.contradiction(),
         };
         let reasons = [("observation", self.observation_space.contradiction()), ("action", of_action)];
         match reasons.into_iter().find_map(|(what, reason)| Some((what, reason?))) {

@@ -57,15 +57,49 @@ pub enum EnvError {
         /// Why.
         reason: String,
     },
-    /// A wrapper does not suit an action space.
-    #[error("{what} need {need}, but the action space is {space}")]
+    /// A wrapper does not suit a space.
+    #[error("{what} need {need}, but the {of} space is {space}")]
     Unsuited {
         /// What the wrapper makes.
         what: &'static str,
         /// What it needs.
         need: &'static str,
-        /// The action space.
+        /// Which of the spaces: "action" or "observation".
+        of: &'static str,
+        /// The space.
         space: String,
+    },
+    /// A vector of a [`StepBatch`](crate::StepBatch) has another length than the environments need.
+    #[error("the vector `{vector}` of `{id}` has {given} elements; {envs} environments need {expected}")]
+    BatchLen {
+        /// Name of the environments.
+        id: String,
+        /// Name of the vector: a field of [`StepBatch`](crate::StepBatch).
+        vector: &'static str,
+        /// Its length.
+        given: usize,
+        /// The length that it must have.
+        expected: usize,
+        /// Number of environments.
+        envs: usize,
+    },
+    /// An optional part of [`VectorEnv`](crate::VectorEnv) is needed and not implemented.
+    #[error("`{id}` does not implement `VectorEnv::{method}`: {needed_for} needs it")]
+    Unsupported {
+        /// Name of the environments.
+        id: String,
+        /// The method.
+        method: &'static str,
+        /// What needs it.
+        needed_for: &'static str,
+    },
+    /// [`check_env`](crate::check_env) has found that environments break the contract of [`VectorEnv`](crate::VectorEnv).
+    #[error("`{id}` breaks the contract of `VectorEnv`: {reason}")]
+    Contract {
+        /// Name of the environments.
+        id: String,
+        /// What it breaks, and where.
+        reason: String,
     },
     /// There is not one flag or seed for each environment.
     #[error("{given} flags or seeds were given for {envs} environments")]
@@ -118,6 +152,12 @@ pub enum Fault {
         index: usize,
         /// The number observed.
         value: f32,
+    },
+    /// It reported an error: for environments outside this crate.
+    #[error("{message}")]
+    Reported {
+        /// Its message.
+        message: String,
     },
     /// It gave a reward that is NaN or infinite.
     #[error("its reward is {value}")]

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod check;
 pub mod classic;
 mod env;
 mod error;
@@ -29,10 +30,11 @@ mod vector;
 pub mod wrapper;
 
 pub use action::{ActionBuffer, Actions, EnvAction};
+pub use check::{CheckReport, check_env};
 pub use env::{Env, EnvSpec, Step};
 pub use error::{EnvError, Fault};
-pub use registry::{make, register, spec, specs};
+pub use registry::{make, register, register_env, spec, specs};
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::{Part, Space};
 pub use unknown::UnknownName;
-pub use vector::{Autoreset, EnvBlock, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch};
+pub use vector::{Autoreset, EnvBlock, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch, check_blocks};

@@ -1,10 +1,10 @@
 //! Environments by name.
 
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use crate::{Env, EnvError, EnvSpec, UnknownName, VecEnv, VectorEnv, classic};
 
-type Make = fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>;
+type Make = Arc<dyn Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError> + Send + Sync>;
 
 /// Specification and maker of every environment, in the order in which they were registered.
 static REGISTRY: LazyLock<RwLock<Vec<(EnvSpec, Make)>>> = LazyLock::new(|| {
@@ -18,16 +18,40 @@ static REGISTRY: LazyLock<RwLock<Vec<(EnvSpec, Make)>>> = LazyLock::new(|| {
 });
 
 fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
-    (E::spec(), |num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?)))
+    (E::default().spec(), Arc::new(|num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?))))
 }
 
-/// Makes an environment of your own known by the name in its specification.
+/// Registers environments of your own by the name in `spec`. The closure makes as many of them as [`make`] is asked for.
+///
+/// ```
+/// use burn_pg_envs::{Env, EnvSpec, VecEnv, classic::CartPole, make, register};
+///
+/// let book = CartPole { sutton_barto_reward: true, ..CartPole::default() };
+/// let spec = EnvSpec { id: "BookCartPole-v0".into(), ..book.spec() };
+/// register(spec, move |num_envs| Ok(VecEnv::from_fn(num_envs, |_| book)?.named("BookCartPole-v0")))?;
+/// assert_eq!(make("BookCartPole-v0", 8)?.num_envs(), 8);
+/// # Ok::<(), burn_pg_envs::EnvError>(())
+/// ```
 ///
 /// # Errors
 /// [`EnvError::Registered`] if the name is taken; [`EnvError::Spec`] if the specification contradicts itself.
-pub fn register<E: Env + Default + 'static>() -> Result<(), EnvError> {
-    // Before the lock is taken: a specification may be made from a registered one.
+pub fn register<V: VectorEnv + 'static>(
+    spec: EnvSpec,
+    make: impl Fn(usize) -> Result<V, EnvError> + Send + Sync + 'static,
+) -> Result<(), EnvError> {
+    add(spec, Arc::new(move |num_envs| Ok(Box::new(make(num_envs)?))))
+}
+
+/// Registers an environment of your own by the name in its specification. [`make`] puts default ones into a [`VecEnv`].
+///
+/// # Errors
+/// As [`register`].
+pub fn register_env<E: Env + Default + 'static>() -> Result<(), EnvError> {
     let (spec, make) = entry::<E>();
+    add(spec, make)
+}
+
+fn add(spec: EnvSpec, make: Make) -> Result<(), EnvError> {
     spec.check()?;
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
     if registry.iter().any(|(known, _)| known.id == spec.id) {
@@ -52,12 +76,24 @@ pub fn spec(id: &str) -> Result<EnvSpec, EnvError> {
     entry_of(id).map(|(spec, _)| spec)
 }
 
-/// Makes a batch of `num_envs` copies of the environment called `id`.
+/// Makes a batch of `num_envs` of the environments called `id`.
 ///
 /// # Errors
-/// [`EnvError::Unknown`] (with the nearest name there is) and [`EnvError::NoEnvs`].
+/// [`EnvError::Unknown`] (with the nearest name there is) and [`EnvError::NoEnvs`]; for registered closures also what they
+/// return, and [`EnvError::Spec`] or [`EnvError::BatchLen`] if they make other environments than were registered.
 pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
-    entry_of(id).and_then(|(_, make)| make(num_envs))
+    // The lock is not held here: a closure may make other registered environments.
+    let (spec, make) = entry_of(id)?;
+    if num_envs == 0 {
+        return Err(EnvError::NoEnvs);
+    }
+    let envs = make(num_envs)?;
+    if let Some((what, registered, made)) = spec.difference(envs.spec()) {
+        let reason = format!("its {what} was registered as {registered}, but its maker makes {made}");
+        return Err(EnvError::Spec { id: spec.id, reason });
+    }
+    envs.batch().check(&spec, num_envs)?;
+    Ok(envs)
 }
 
 fn entry_of(id: &str) -> Result<(EnvSpec, Make), EnvError> {
@@ -84,8 +120,24 @@ mod tests {
     }
 
     #[test]
+    fn a_maker_that_makes_something_else_is_refused() {
+        let spec = EnvSpec::new("Other-v0", crate::Space::symmetric(&[1.0]), crate::Space::discrete(2));
+        register(spec, VecEnv::<classic::CartPole>::new).unwrap();
+        let named = "its name was registered as Other-v0, but its maker makes CartPole-v1";
+        assert!(make("Other-v0", 2).err().unwrap().to_string().contains(named));
+        let spec = EnvSpec { id: "Fewer-v0".into(), ..spec_of_cartpole() };
+        register(spec, |_| Ok(VecEnv::<classic::CartPole>::new(3)?.named("Fewer-v0"))).unwrap();
+        assert!(matches!(make("Fewer-v0", 2).err(), Some(EnvError::BatchLen { given: 3, expected: 2, .. })));
+        assert!(make("Fewer-v0", 3).is_ok());
+    }
+
+    fn spec_of_cartpole() -> EnvSpec {
+        classic::CartPole::default().spec()
+    }
+
+    #[test]
     fn a_name_is_given_once() {
-        let error = register::<classic::CartPole>().unwrap_err();
+        let error = register_env::<classic::CartPole>().unwrap_err();
         assert_eq!(error, EnvError::Registered { id: "CartPole-v1".into() });
     }
 }

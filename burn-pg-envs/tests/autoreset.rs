@@ -49,8 +49,8 @@ fn the_modes_are_gymnasiums() {
     {
         let mode = &case.modes[name];
         let mut envs = make("CartPole-v1", case.reset_seeds.len()).unwrap();
-        envs.set_autoreset(autoreset);
-        envs.set_time_limit(Some(case.max_episode_steps));
+        envs.set_autoreset(autoreset).unwrap();
+        envs.set_time_limit(Some(case.max_episode_steps)).unwrap();
         envs.reset_each(&case.reset_seeds).unwrap();
         let (mut ended_rows, mut dummy_rows) = (0, 0);
         for t in 0..mode.obs.len() {

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use burn_pg_envs::{
     ActionBuffer, Actions, Autoreset, Env, EnvError, EnvRng, EnvSpec, Space, Step, StepBatch, VecEnv, VectorEnv, make,
-    register, specs, wrapper::TimeLimit,
+    register_env, specs, wrapper::TimeLimit,
 };
 use serde_json::Value;
 
@@ -18,13 +18,14 @@ macro_rules! toy {
             type Action = $action;
             type State = ();
 
-            fn spec() -> EnvSpec {
+            fn spec(&self) -> EnvSpec {
                 EnvSpec {
                     id: concat!(stringify!($name), "-v0").into(),
                     observation_space: $observation_space,
                     action_space: $action_space,
                     max_episode_steps: None,
                     reward_threshold: None,
+                    masks_actions: false,
                 }
             }
 
@@ -67,15 +68,14 @@ impl Env for Masked {
     type Action = u32;
     type State = u32;
 
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Masked-v0".into(),
             observation_space: Space::discrete(3),
             action_space: Space::discrete(3),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 
@@ -109,7 +109,7 @@ fn masks_follow_the_state_in_every_mode_and_through_a_file() {
         [(Autoreset::SameStep, 5), (Autoreset::NextStep, 5), (Autoreset::SameStep, 5000), (Autoreset::Disabled, 5)]
     {
         let mut envs = VecEnv::<Masked>::new(num_envs).unwrap();
-        envs.set_autoreset(mode);
+        envs.set_autoreset(mode).unwrap();
         let check = |batch: &StepBatch| {
             for (env, mask) in batch.action_masks.chunks_exact(3).enumerate() {
                 let ended = batch.terminated[env] && mode != Autoreset::SameStep;
@@ -144,11 +144,11 @@ fn square() -> Space {
 fn registered() -> Vec<EnvSpec> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        register::<Shifted>().unwrap();
-        register::<Pair>().unwrap();
-        register::<Switches>().unwrap();
-        register::<Image>().unwrap();
-        register::<Masked>().unwrap();
+        register_env::<Shifted>().unwrap();
+        register_env::<Pair>().unwrap();
+        register_env::<Switches>().unwrap();
+        register_env::<Image>().unwrap();
+        register_env::<Masked>().unwrap();
     });
     specs()
 }
@@ -243,8 +243,8 @@ fn an_ended_episode_is_followed_as_the_mode_says() {
     for spec in registered() {
         for mode in [Autoreset::SameStep, Autoreset::NextStep, Autoreset::Disabled] {
             let mut envs = make(&spec.id, 1).unwrap();
-            envs.set_autoreset(mode);
-            envs.set_time_limit(Some(7));
+            envs.set_autoreset(mode).unwrap();
+            envs.set_time_limit(Some(7)).unwrap();
             let mut rng = EnvRng::new(3);
             while envs.batch().ended().next().is_none() {
                 play(&mut *envs, 1, &mut rng, |_| {});

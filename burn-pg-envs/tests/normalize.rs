@@ -105,13 +105,14 @@ impl Env for Replay {
     type Action = u32;
     type State = usize;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Replay".into(),
             observation_space: Space::symmetric(&[f32::INFINITY; 3]),
             action_space: Space::discrete(1),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -295,13 +296,14 @@ impl Env for Fragile {
     type Action = u32;
     type State = f32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Fragile".into(),
             observation_space: Space::symmetric(&[f32::INFINITY]),
             action_space: Space::discrete(3),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 

@@ -14,13 +14,14 @@ impl Env for Counter {
     type Action = u32;
     type State = f32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Counter".into(),
             observation_space: Space::symmetric(&[100.0]),
             action_space: Space::discrete(5),
             max_episode_steps: Some(3),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -94,7 +95,7 @@ fn both_flags_are_kept_when_the_last_step_in_time_is_terminal() {
 #[test]
 fn a_reset_in_place_of_the_next_step_is_marked() {
     let mut envs = counters(2);
-    envs.set_autoreset(Autoreset::NextStep);
+    envs.set_autoreset(Autoreset::NextStep).unwrap();
     let batch = step(&mut envs, &[1, 0]);
     assert_eq!(batch.terminated, [true, false]);
     assert_eq!(whole(&batch.observations), [1.0, 1.0], "the final observation stays");
@@ -112,7 +113,7 @@ fn a_reset_in_place_of_the_next_step_is_marked() {
 #[test]
 fn without_autoreset_an_ended_episode_waits_for_a_reset() {
     let mut envs = counters(2);
-    envs.set_autoreset(Autoreset::Disabled);
+    envs.set_autoreset(Autoreset::Disabled).unwrap();
     step(&mut envs, &[1, 0]);
     let before = envs.save().unwrap();
     let error = envs.step(Actions::Discrete(&[0, 0])).unwrap_err();
@@ -196,8 +197,8 @@ impl Env for Moody {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Moody".into(), ..Counter::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Moody".into(), ..Counter::default().spec() }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
@@ -263,7 +264,7 @@ fn an_environment_that_is_not_there_cannot_be_restarted() {
 #[test]
 fn a_saved_state_has_its_time_limit() {
     let mut envs = counters(1);
-    envs.set_time_limit(Some(2));
+    envs.set_time_limit(Some(2)).unwrap();
     step(&mut envs, &[0]);
     let mut other = counters(1);
     other.load(&envs.save().unwrap()).unwrap();
@@ -274,26 +275,26 @@ fn a_saved_state_has_its_time_limit() {
 fn the_mode_can_change_right_after_an_end() {
     let ended = |mode| {
         let mut envs = counters(1);
-        envs.set_autoreset(mode);
+        envs.set_autoreset(mode).unwrap();
         assert!(step(&mut envs, &[1]).terminated[0]);
         envs
     };
     // It was reset already.
     for mode in [Autoreset::NextStep, Autoreset::Disabled] {
         let mut envs = ended(Autoreset::SameStep);
-        envs.set_autoreset(mode);
+        envs.set_autoreset(mode).unwrap();
         let batch = step(&mut envs, &[0]);
         assert_eq!((batch.valid[0], batch.episode_lengths[0]), (true, 1));
     }
     // It awaits a reset.
     for (from, to) in [(Autoreset::NextStep, Autoreset::SameStep), (Autoreset::Disabled, Autoreset::NextStep)] {
         let mut envs = ended(from);
-        envs.set_autoreset(to);
+        envs.set_autoreset(to).unwrap();
         assert!(!step(&mut envs, &[0]).valid[0]);
         assert_eq!(step(&mut envs, &[0]).episode_lengths, [1]);
     }
     let mut envs = ended(Autoreset::NextStep);
-    envs.set_autoreset(Autoreset::Disabled);
+    envs.set_autoreset(Autoreset::Disabled).unwrap();
     assert_eq!(envs.step(Actions::Discrete(&[0])).unwrap_err(), EnvError::NeedsReset { env: 0 });
 }
 
@@ -305,8 +306,8 @@ impl Env for Misfit {
     type Action = [f32; 2];
     type State = ();
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Misfit".into(), action_space: Space::symmetric(&[1.0; 3]), ..Counter::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Misfit".into(), action_space: Space::symmetric(&[1.0; 3]), ..Counter::default().spec() }
     }
 
     fn reset(&mut self, _rng: &mut EnvRng, _observation: &mut [f32]) {}
@@ -338,7 +339,7 @@ fn a_specification_that_contradicts_the_type_or_itself_is_refused() {
         Space::Box { low: vec![0.0; 6], high: vec![1.0; 6], shape: vec![2, 2] },
     ];
     for space in spaces {
-        let spec = EnvSpec { action_space: space, ..Counter::spec() };
+        let spec = EnvSpec { action_space: space, ..Counter::default().spec() };
         assert!(matches!(spec.check(), Err(EnvError::Spec { .. })), "{spec:?}");
     }
 }

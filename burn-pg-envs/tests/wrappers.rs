@@ -91,7 +91,7 @@ fn each_environment_has_its_own_time_limit() {
 fn episodes_are_counted_over_resets_and_reloads() {
     let recorded = || RecordEpisodes::new(VecEnv::<CartPole>::new(2).unwrap());
     let mut envs = recorded();
-    envs.set_time_limit(Some(5));
+    envs.set_time_limit(Some(5)).unwrap();
     for _ in 0..12 {
         envs.step(Actions::Discrete(&[0, 1])).unwrap();
     }
@@ -115,7 +115,7 @@ fn wrappers_nest_and_are_saved_from_the_inside_out() {
         TransformActions::new(inner, transform).unwrap()
     };
     let mut envs = nested();
-    envs.set_time_limit(Some(2));
+    envs.set_time_limit(Some(2)).unwrap();
     let actions = Actions::Continuous(&[0.3, -0.3]);
     envs.step(actions).unwrap();
     let mut other = reloaded(&envs, nested());

@@ -4,7 +4,7 @@ mod adapter;
 mod backend;
 mod choice;
 mod error;
-pub(crate) mod failed;
+mod failed;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
 pub(crate) mod readback;
@@ -13,12 +13,13 @@ use burn::tensor::{Device, DeviceKind};
 
 use adapter::enumerate;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-use {crate::device::readback::read, probe::quietly};
+use {probe::quietly, readback::read_within};
 
 pub use adapter::{Adapter, AdapterKind};
 pub use backend::Backend;
 pub use choice::DeviceChoice;
 pub use error::DeviceError;
+pub use failed::report_panics;
 
 /// An opened device, with the backend it belongs to.
 #[derive(Debug, Clone)]
@@ -91,7 +92,8 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     if !backend.is_cpu() {
         // A driver without its compiler opens, and fails at the first kernel; better now than in the middle of a run.
-        let kernel = || read([burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0)]);
+        let limit = std::time::Duration::from_mins(1);
+        let kernel = || read_within(limit, burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0));
         let reason = match quietly(kernel) {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(error.to_string()),

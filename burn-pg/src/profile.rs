@@ -1,4 +1,6 @@
 //! Where the time of training goes.
+//!
+//! By hand: spans of the crate `tracing` would need a subscriber that adds up the same numbers.
 
 use std::{
     cell::RefCell,
@@ -97,6 +99,16 @@ pub fn profiled<R>(work: impl FnOnce() -> R) -> (R, Profile) {
 /// Does somebody measure what this thread is doing?
 pub(crate) fn is_wanted() -> bool {
     PROFILE.with_borrow(Option::is_some)
+}
+
+/// The profile of what this thread is doing, to be [`set`] on the thread that goes on with it.
+pub(crate) fn take() -> Option<Profile> {
+    PROFILE.take()
+}
+
+/// Goes on with a profile that was [taken](take) from another thread.
+pub(crate) fn set(profile: Option<Profile>) {
+    PROFILE.set(profile);
 }
 
 /// Counts time for a phase.

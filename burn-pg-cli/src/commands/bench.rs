@@ -7,6 +7,7 @@ use burn_pg::{
     CheckedConfig, UpdateStats,
     algorithm::configured,
     device::OpenDevice,
+    kernel::with_threads,
     profile::{Phase, Profile, profiled},
 };
 use clap::Subcommand;
@@ -67,20 +68,21 @@ struct Bench {
     config: CheckedConfig,
     preset: String,
     device: OpenDevice,
-    pool: rayon::ThreadPool,
+    threads: usize,
 }
 
 fn prepare(args: &TrainArgs) -> Result<Bench> {
     let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
     let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
-    Ok(Bench { config, preset, device, pool })
+    let threads = with_threads(config.threads, rayon::current_num_threads);
+    Ok(Bench { config, preset, device, threads })
 }
 
 impl Bench {
     fn run(self, repeat: NonZeroUsize) -> Result<Report> {
-        let mut rounds = (0..repeat.get()).map(|_| self.pool.install(|| self.round())).collect::<Result<Vec<_>>>()?;
+        let mut rounds =
+            (0..repeat.get()).map(|_| with_threads(self.threads, || self.round())).collect::<Result<Vec<_>>>()?;
         rounds.sort_by(|a, b| a.steps_per_second().total_cmp(&b.steps_per_second()));
         Ok(Report { bench: self, rounds })
     }
@@ -128,7 +130,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let (median, Bench { config, preset, device, pool }) = (self.median(), &self.bench);
+        let (median, Bench { config, preset, device, threads }) = (self.median(), &self.bench);
         let shares: serde_json::Map<String, Value> =
             median.shares().map(|(name, share)| (name.to_owned(), share.into())).collect();
         json!({
@@ -137,7 +139,7 @@ impl Report {
             "algo": config.algo,
             "hyperparameters": preset,
             "device": device.backend,
-            "threads": pool.current_num_threads(),
+            "threads": threads,
             "num_envs": config.num_envs,
             "env_steps": median.env_steps,
             "seconds": median.profile.total.as_secs_f64(),
@@ -151,7 +153,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (median, Bench { config, preset, device, pool }) = (self.median(), &self.bench);
+        let (median, Bench { config, preset, device, threads }) = (self.median(), &self.bench);
         let (slowest, fastest) = (&self.rounds[0], &self.rounds[self.rounds.len() - 1]);
         writeln!(
             f,
@@ -160,7 +162,7 @@ impl fmt::Display for Report {
             config.env,
             config.algo,
             device.backend,
-            pool.current_num_threads(),
+            threads,
             median.steps_per_second(),
             self.rounds.len(),
             slowest.steps_per_second(),

@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
     let mut envs = make(&args.env, 1)?;
     // What follows an episode is of no interest, but its last observation is.
-    envs.set_autoreset(burn_pg::envs::Autoreset::Disabled);
+    envs.set_autoreset(burn_pg::envs::Autoreset::Disabled)?;
     let Some(path) = &args.actions else {
         let Policy::Random = args.policy;
         return Ok((envs, Script::Random(EnvRng::stream(args.seed, &[0]))));

@@ -15,6 +15,7 @@ use burn_pg::{
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
+    kernel::with_threads,
     policy::ActorCritic,
     run::{EarlierRun, Restored, RunDir, Session, Stopped},
     source::EnvSource,
@@ -89,7 +90,6 @@ struct Parts {
     trainer: Trainer<ActorCritic>,
     /// To play the evaluation in.
     fresh_envs: Box<dyn VectorEnv>,
-    pool: rayon::ThreadPool,
 }
 
 impl Parts {
@@ -99,8 +99,7 @@ impl Parts {
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
         let trainer = configured(&config, &device.device)?;
         let fresh_envs = make(&config.env, config.eval_episodes)?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
-        Ok(Self { config, device, trainer, fresh_envs, pool })
+        Ok(Self { config, device, trainer, fresh_envs })
     }
 
     fn announce(&self, preset: &str, how: fmt::Arguments) {
@@ -136,7 +135,6 @@ struct Run {
     device: OpenDevice,
     /// To play the evaluation in.
     fresh_envs: Box<dyn VectorEnv>,
-    pool: rayon::ThreadPool,
     interrupt: Interrupt,
 }
 
@@ -160,9 +158,9 @@ fn begin(args: &Args) -> Result<Run> {
     if !args.quiet {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
     }
-    let Parts { config, device, trainer, fresh_envs, pool } = parts;
+    let Parts { config, device, trainer, fresh_envs } = parts;
     let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
-    Ok(Run { session, config, device, fresh_envs, pool, interrupt })
+    Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
 /// An earlier run, from one of its checkpoints; from the start, if it has come to none.
@@ -176,7 +174,6 @@ struct Around {
     config: CheckedConfig,
     device: OpenDevice,
     fresh_envs: Box<dyn VectorEnv>,
-    pool: rayon::ThreadPool,
 }
 
 /// An earlier run as it was at a checkpoint. Nothing of it is changed.
@@ -188,8 +185,8 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
         None => earlier.config()?,
     };
     let parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
-    let Parts { config, device, trainer, fresh_envs, pool } = parts;
-    Ok((Around { config, device, fresh_envs, pool }, earlier.restore(trainer)?))
+    let Parts { config, device, trainer, fresh_envs } = parts;
+    Ok((Around { config, device, fresh_envs }, earlier.restore(trainer)?))
 }
 
 /// The settings that a run goes on with from a checkpoint: those of the checkpoint, but for what may be given with --resume, which
@@ -221,21 +218,21 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
     }
-    let Around { config, device, fresh_envs, pool } = around;
+    let Around { config, device, fresh_envs } = around;
     if !args.quiet {
         let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
         let path = session.dir().path().display();
         announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
     let session = Parts::evaluated(&config, session);
-    Ok(Run { session, config, device, fresh_envs, pool, interrupt })
+    Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
 impl Run {
-    /// Trains and evaluates within the pool, so that stepping environments in parallel does not wake it each time.
+    /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
-        let Self { mut session, config, device, fresh_envs, pool, interrupt } = self;
-        pool.install(|| {
+        let Self { mut session, config, device, fresh_envs, interrupt } = self;
+        with_threads(config.threads, || {
             let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
             let trained = session.train(&mut watch);
             watch.progress.finish();

@@ -21,6 +21,7 @@ fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
         action_space: Space::symmetric(&[0.5]),
         max_episode_steps: None,
         reward_threshold: None,
+        masks_actions: false,
     };
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device).unwrap();

@@ -90,32 +90,39 @@ impl Actions<'_> {
     }
 }
 
-/// The action type of one environment.
+/// The kind of action of one environment.
 ///
-/// | type | space |
-/// | --- | --- |
-/// | `u32` | [`Space::Discrete`] |
-/// | `[u32; K]` | [`Space::MultiDiscrete`] |
-/// | `[bool; K]` | [`Space::MultiBinary`] |
-/// | `[f32; K]` | [`Space::Box`] |
-pub trait EnvAction: Sized {
-    /// Are the actions of `space` of this type, and as many numbers wide?
+/// | kind | [`Env::step`](crate::Env::step) takes | space |
+/// | --- | --- | --- |
+/// | `u32` | `u32` | [`Space::Discrete`] |
+/// | `[u32; K]` | `[u32; K]` | [`Space::MultiDiscrete`] of K components |
+/// | `[bool; K]` | `[bool; K]` | [`Space::MultiBinary`] of K components |
+/// | `[f32; K]` | `[f32; K]` | [`Space::Box`] of K elements |
+/// | `[u32]`, `[bool]`, `[f32]` | `&[u32]`, `&[bool]`, `&[f32]` | the same, of any number of components |
+pub trait EnvAction {
+    /// One action as it is handed to the environment.
+    type View<'a>;
+
+    /// Whether the actions of `space` are of this kind, and have as many components.
     fn fits(space: &Space) -> bool;
 
-    /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted.
+    /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted, with `len` components an
+    /// action.
     ///
     /// # Panics
     /// If the batch is of another kind.
-    fn read(actions: &Actions<'_>, index: usize) -> Self;
+    fn read<'a>(actions: &Actions<'a>, index: usize, len: usize) -> Self::View<'a>;
 }
 
 impl EnvAction for u32 {
+    type View<'a> = Self;
+
     fn fits(space: &Space) -> bool {
         matches!(space, Space::Discrete { .. })
     }
 
     #[inline]
-    fn read(actions: &Actions<'_>, index: usize) -> Self {
+    fn read(actions: &Actions<'_>, index: usize, _len: usize) -> Self {
         match actions {
             Actions::Discrete(actions) => actions[index],
             other => misfit(other),
@@ -123,52 +130,47 @@ impl EnvAction for u32 {
     }
 }
 
-impl<const K: usize> EnvAction for [u32; K] {
-    fn fits(space: &Space) -> bool {
-        matches!(space, Space::MultiDiscrete { sizes } if sizes.len() == K)
-    }
+/// Arrays and slices of one type of component.
+macro_rules! components {
+    ($component:ty, $batch:ident, $space:pat => $len:expr) => {
+        impl<const K: usize> EnvAction for [$component; K] {
+            type View<'a> = Self;
 
-    #[inline]
-    fn read(actions: &Actions<'_>, index: usize) -> Self {
-        match actions {
-            Actions::MultiDiscrete(actions) => row(actions, index),
-            other => misfit(other),
+            fn fits(space: &Space) -> bool {
+                matches!(space, $space if $len == K)
+            }
+
+            #[inline]
+            fn read(actions: &Actions<'_>, index: usize, _len: usize) -> Self {
+                match actions {
+                    Actions::$batch(actions) => std::array::from_fn(|k| actions[index * K + k]),
+                    other => misfit(other),
+                }
+            }
         }
-    }
-}
 
-impl<const K: usize> EnvAction for [bool; K] {
-    fn fits(space: &Space) -> bool {
-        matches!(space, Space::MultiBinary { n } if *n as usize == K)
-    }
+        impl EnvAction for [$component] {
+            type View<'a> = &'a Self;
 
-    #[inline]
-    fn read(actions: &Actions<'_>, index: usize) -> Self {
-        match actions {
-            Actions::MultiBinary(actions) => row(actions, index),
-            other => misfit(other),
+            #[allow(unused_variables)] // the length of the space
+            fn fits(space: &Space) -> bool {
+                matches!(space, $space)
+            }
+
+            #[inline]
+            fn read<'a>(actions: &Actions<'a>, index: usize, len: usize) -> &'a Self {
+                match *actions {
+                    Actions::$batch(actions) => &actions[index * len..(index + 1) * len],
+                    ref other => misfit(other),
+                }
+            }
         }
-    }
+    };
 }
 
-impl<const K: usize> EnvAction for [f32; K] {
-    fn fits(space: &Space) -> bool {
-        matches!(space, Space::Box { low, .. } if low.len() == K)
-    }
-
-    #[inline]
-    fn read(actions: &Actions<'_>, index: usize) -> Self {
-        match actions {
-            Actions::Continuous(actions) => row(actions, index),
-            other => misfit(other),
-        }
-    }
-}
-
-#[inline]
-fn row<T: Copy, const K: usize>(actions: &[T], index: usize) -> [T; K] {
-    std::array::from_fn(|k| actions[index * K + k])
-}
+components!(u32, MultiDiscrete, Space::MultiDiscrete { sizes } => sizes.len());
+components!(bool, MultiBinary, Space::MultiBinary { n } => *n as usize);
+components!(f32, Continuous, Space::Box { low, .. } => low.len());
 
 fn misfit(actions: &Actions<'_>) -> ! {
     panic!("the environment's action type does not fit its action space, which takes {} actions", actions.kind())
@@ -187,7 +189,8 @@ mod tests {
         let multi = Space::MultiDiscrete { sizes: vec![2, 5] };
         let actions = Actions::MultiDiscrete(&[1, 4, 0, 3]);
         assert_eq!(actions.check(&multi, 2), Ok(()));
-        assert_eq!(<[u32; 2]>::read(&actions, 1), [0, 3]);
+        assert_eq!(<[u32; 2]>::read(&actions, 1, 2), [0, 3]);
+        assert_eq!(<[u32]>::read(&actions, 1, 2), [0, 3]);
         assert_eq!(
             message(Actions::MultiDiscrete(&[1, 4, 2, 3]), &multi, 2),
             "environment 1: component 0 of the action is 2, which is outside MultiDiscrete[2, 5]"
@@ -196,12 +199,15 @@ mod tests {
         let binary = Space::MultiBinary { n: 3 };
         let actions = Actions::MultiBinary(&[true, false, true]);
         assert_eq!(actions.check(&binary, 1), Ok(()));
-        assert_eq!(<[bool; 3]>::read(&actions, 0), [true, false, true]);
+        assert_eq!(<[bool; 3]>::read(&actions, 0, 3), [true, false, true]);
+        assert_eq!(<[bool]>::read(&actions, 0, 3), [true, false, true]);
 
         let square = Space::symmetric(&[1.0, 1.0]);
         let actions = Actions::Continuous(&[0.5, -7.0]);
         assert_eq!(actions.check(&square, 1), Ok(()), "clipping is the environment's");
-        assert_eq!(<[f32; 2]>::read(&actions, 0), [0.5, -7.0]);
+        assert_eq!(<[f32; 2]>::read(&actions, 0, 2), [0.5, -7.0]);
+        assert_eq!(<[f32]>::read(&actions, 0, 2), [0.5, -7.0]);
+        assert!(<[f32]>::fits(&square) && !<[f32]>::fits(&binary) && !<[f32; 3]>::fits(&square));
         for bad in [f32::NAN, f32::INFINITY] {
             assert_eq!(
                 message(Actions::Continuous(&[0.0, 0.0, 0.0, bad]), &square, 2),

@@ -72,7 +72,7 @@ impl Env for Acrobot {
     type Action = u32;
     type State = [f64; 4];
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
         let [first, second] = MAX_VELOCITY.map(|velocity| velocity as f32);
         EnvSpec {
@@ -81,6 +81,7 @@ impl Env for Acrobot {
             action_space: Space::discrete(3),
             max_episode_steps: Some(500),
             reward_threshold: Some(-100.0),
+            masks_actions: false,
         }
     }
 

@@ -80,7 +80,7 @@ impl Env for CartPole {
     type Action = u32;
     type State = [f64; 4];
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
         let high = [(2.0 * POSITION_LIMIT) as f32, f32::INFINITY, (2.0 * ANGLE_LIMIT) as f32, f32::INFINITY];
         EnvSpec {
@@ -89,6 +89,7 @@ impl Env for CartPole {
             action_space: Space::discrete(2),
             max_episode_steps: Some(500),
             reward_threshold: Some(475.0),
+            masks_actions: false,
         }
     }
 

@@ -105,13 +105,14 @@ impl Env for MountainCarContinuous {
     type Action = [f32; 1];
     type State = [f64; 2];
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "MountainCarContinuous-v0".into(),
             observation_space: Space::Box { low: vec![-1.2, -0.07], high: vec![0.6, 0.07], shape: vec![2] },
             action_space: Space::symmetric(&[1.0]),
             max_episode_steps: Some(999),
             reward_threshold: Some(90.0),
+            masks_actions: false,
         }
     }
 

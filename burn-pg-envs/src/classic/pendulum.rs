@@ -73,13 +73,14 @@ impl Env for Pendulum {
     type Action = [f32; 1];
     type State = [f64; 2];
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Pendulum-v1".into(),
             observation_space: Space::symmetric(&[1.0, 1.0, 8.0]),
             action_space: Space::symmetric(&[MAX_TORQUE]),
             max_episode_steps: Some(200),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::EnvSpec;
+
 /// What one step of a batch of N environments produced. Its memory is reused by the next step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepBatch {
@@ -29,15 +31,18 @@ pub struct StepBatch {
 }
 
 impl StepBatch {
-    pub(super) fn new(num_envs: usize, observation_len: usize, mask_len: usize) -> Self {
+    /// The batch of `num_envs` environments before their first reset: all numbers 0, all actions possible.
+    #[must_use]
+    pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
+        let RowLens { observation, mask, .. } = RowLens::of(spec);
         Self {
-            observations: vec![0.0; num_envs * observation_len],
-            action_masks: vec![true; num_envs * mask_len],
+            observations: vec![0.0; num_envs * observation],
+            action_masks: vec![true; num_envs * mask],
             rewards: vec![0.0; num_envs],
             terminated: vec![false; num_envs],
             truncated: vec![false; num_envs],
             valid: vec![true; num_envs],
-            final_observations: vec![0.0; num_envs * observation_len],
+            final_observations: vec![0.0; num_envs * observation],
             episode_returns: vec![0.0; num_envs],
             episode_lengths: vec![0; num_envs],
         }
@@ -77,24 +82,6 @@ impl StepBatch {
         self.episode_returns[env] = other.episode_returns[env];
         self.episode_lengths[env] = other.episode_lengths[env];
     }
-
-    /// The observation of environment `env`.
-    pub(crate) fn observation_mut(&mut self, env: usize) -> &mut [f32] {
-        let len = self.observations.len() / self.rewards.len();
-        &mut self.observations[env * len..(env + 1) * len]
-    }
-
-    /// Are all vectors as long as N environments with D numbers an observation need?
-    pub(crate) fn fits(&self, num_envs: usize, observation_len: usize, mask_len: usize) -> bool {
-        let floats = [&self.observations, &self.final_observations];
-        let flags = [&self.terminated, &self.truncated, &self.valid];
-        let numbers = [&self.rewards, &self.episode_returns];
-        floats.iter().all(|v| v.len() == num_envs * observation_len)
-            && self.action_masks.len() == num_envs * mask_len
-            && flags.iter().all(|v| v.len() == num_envs)
-            && numbers.iter().all(|v| v.len() == num_envs)
-            && self.episode_lengths.len() == num_envs
-    }
 }
 
 /// One row of a [`StepBatch`].
@@ -122,11 +109,22 @@ impl Row<'_> {
     }
 }
 
-/// Numbers an observation, and flags an action mask.
+/// Elements of an observation, flags of an action mask, and components of an action.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowLens {
     pub observation: usize,
     pub mask: usize,
+    pub action: usize,
+}
+
+impl RowLens {
+    pub fn of(spec: &EnvSpec) -> Self {
+        Self {
+            observation: spec.observation_space.flat_len(),
+            mask: spec.mask_len(),
+            action: spec.action_space.flat_len(),
+        }
+    }
 }
 
 /// Consecutive rows, in a batch or in a part of one.

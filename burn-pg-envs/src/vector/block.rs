@@ -93,6 +93,29 @@ impl EnvBlock for WholeBatch<'_> {
     }
 }
 
+/// Checks that `blocks` of `size` are all of `num_envs` environments in order, with vectors of the right lengths.
+///
+/// # Errors
+/// [`EnvError::Contract`] if blocks are missing or misplaced; [`EnvError::BatchLen`] if one has vectors of another length.
+pub fn check_blocks(
+    blocks: &[Box<dyn EnvBlock + '_>],
+    spec: &EnvSpec,
+    num_envs: usize,
+    size: usize,
+) -> Result<(), EnvError> {
+    let broken = |reason| Err(EnvError::Contract { id: spec.id.clone(), reason });
+    if blocks.len() != num_envs.div_ceil(size) {
+        return broken(format!("{num_envs} environments are in {} blocks of {size}", blocks.len()));
+    }
+    for (block, first) in blocks.iter().zip((0..num_envs).step_by(size)) {
+        if block.first() != first {
+            return broken(format!("a block begins at environment {}, not at {first}", block.first()));
+        }
+        block.view().check(spec, size.min(num_envs - first))?;
+    }
+    Ok(())
+}
+
 /// A block of a [`VecEnv`](super::VecEnv).
 pub(super) struct SlotBlock<'a, E> {
     spec: &'a EnvSpec,

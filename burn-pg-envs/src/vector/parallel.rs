@@ -46,7 +46,7 @@ pub(super) fn step_one_by_one<E: Env>(
         // A panic leaves only the environment that panicked in an unknown state, and that one is marked as failed.
         let run = caught(|| {
             while i < slots.len() {
-                let action = E::Action::read(actions, rows.first + i);
+                let action = E::Action::read(actions, rows.first + i, rules.lens.action);
                 slots[i].step(action, rows, i, rules)?;
                 i += 1;
             }
@@ -63,7 +63,7 @@ pub(super) fn step_one_by_one<E: Env>(
 
 /// Steps a batch of a single environment, without what it takes to step several. Has it failed?
 pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, actions: &Actions<'_>, rules: Rules) -> bool {
-    match caught(|| slot.step(E::Action::read(actions, 0), batch, 0, rules)) {
+    match caught(|| slot.step(E::Action::read(actions, 0, rules.lens.action), batch, 0, rules)) {
         Ok(()) => false,
         Err(fault) => {
             slot.fail(fault);
@@ -97,14 +97,8 @@ mod tests {
         type Action = u32;
         type State = f32;
 
-        fn spec() -> EnvSpec {
-            EnvSpec {
-                id: "Sum".into(),
-                observation_space: Space::symmetric(&[100.0]),
-                action_space: Space::discrete(10),
-                max_episode_steps: None,
-                reward_threshold: None,
-            }
+        fn spec(&self) -> EnvSpec {
+            EnvSpec::new("Sum", Space::symmetric(&[100.0]), Space::discrete(10))
         }
 
         fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -131,12 +125,15 @@ mod tests {
     fn tasks_of_any_size_give_each_row_its_own_action_and_fault() {
         let actions: Vec<u32> = (0..331).map(|i| i * 7 % 10).collect();
         let n = actions.len();
-        let rules =
-            Rules { lens: RowLens { observation: 1, mask: 0 }, autoreset: Autoreset::NextStep, time_limit: 100 };
+        let rules = Rules {
+            lens: RowLens { observation: 1, mask: 0, action: 1 },
+            autoreset: Autoreset::NextStep,
+            time_limit: 100,
+        };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
         for envs_per_task in [1, 7, 64, 330, 331, 1000] {
             let mut slots: Vec<_> = (0..n).map(|_| Slot::new(Sum(0.0))).collect();
-            let mut batch = StepBatch::new(n, 1, 0);
+            let mut batch = StepBatch::new(&Sum(0.0).spec(), n);
             let failed = pool.install(|| {
                 let rows = Rows::new(&mut batch);
                 step_in_parallel(&mut slots, rows, &Actions::Discrete(&actions), rules, envs_per_task)

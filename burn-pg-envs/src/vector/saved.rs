@@ -1,36 +1,59 @@
 //! Saved batches.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::{Autoreset, StepBatch, slot::Progress};
-use crate::EnvError;
+use super::StepBatch;
+use crate::{EnvError, EnvSpec};
 
 /// The state of a batch of environments, as plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedEnvs {
-    pub(super) id: String,
-    pub(super) autoreset: Autoreset,
-    pub(super) time_limit: Option<u32>,
-    pub(super) slots: Vec<SavedSlot>,
-    pub(super) batch: StepBatch,
+    pub(crate) id: String,
+    /// What the environments themselves have written.
+    state: Value,
+    batch: StepBatch,
     /// The state of the wrappers around the environments, the innermost first.
     #[serde(default)]
-    pub(super) wrappers: Vec<serde_json::Value>,
-}
-
-/// The state of one environment of a batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct SavedSlot {
-    pub state: serde_json::Value,
-    #[serde(flatten)]
-    pub progress: Progress,
+    wrappers: Vec<Value>,
 }
 
 impl SavedEnvs {
-    /// The state of environment `index` itself, as its [`Env::State`](crate::Env::State) is written.
+    /// Saves environments of `spec`: the batch that they have just produced, and `state`, which holds everything else that
+    /// later steps depend on, random generators included.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if the state cannot be written as JSON.
+    pub fn new(spec: &EnvSpec, batch: &StepBatch, state: &impl Serialize) -> Result<Self, EnvError> {
+        let state = serde_json::to_value(state).map_err(unusable)?;
+        Ok(Self { id: spec.id.clone(), state, batch: batch.clone(), wrappers: Vec::new() })
+    }
+
+    /// Returns the state and the batch that [`new`](Self::new) was given.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] if it was saved by environments of another name or number, or the state is not a `T`.
+    pub fn open<T: DeserializeOwned>(&self, spec: &EnvSpec, num_envs: usize) -> Result<(T, StepBatch), EnvError> {
+        if self.id != spec.id {
+            return Err(unusable(format!("it is that of `{}`, not of `{}`", self.id, spec.id)));
+        }
+        if !self.wrappers.is_empty() {
+            return Err(unusable("it holds the state of a wrapper that is not there"));
+        }
+        let fits = self.batch.check(spec, num_envs);
+        fits.map_err(|error| unusable(format!("it does not fit {num_envs} environments: {error}")))?;
+        // Far beyond what anybody has the time for; they are counted up without looking.
+        if self.batch.episode_lengths.iter().any(|&length| length > u32::MAX / 2) {
+            return Err(unusable("it has counted more steps than there can be"));
+        }
+        Ok((T::deserialize(&self.state).map_err(unusable)?, self.batch.clone()))
+    }
+
+    /// The state of environment `index` of a [`VecEnv`](crate::VecEnv), as its [`Env::State`](crate::Env::State) is
+    /// written.
     #[must_use]
-    pub fn state(&self, index: usize) -> Option<&serde_json::Value> {
-        self.slots.get(index).map(|slot| &slot.state)
+    pub fn state(&self, index: usize) -> Option<&Value> {
+        self.state.get("slots")?.get(index)?.get("state")
     }
 
     /// With the state of one more wrapper around it.
@@ -38,7 +61,7 @@ impl SavedEnvs {
     /// # Errors
     /// [`EnvError::State`] if the state cannot be written as JSON.
     pub fn wrapped(mut self, state: &impl Serialize) -> Result<Self, EnvError> {
-        let state = serde_json::to_value(state).map_err(|error| EnvError::State { reason: error.to_string() })?;
+        let state = serde_json::to_value(state).map_err(unusable)?;
         self.wrappers.push(state);
         Ok(self)
     }
@@ -50,9 +73,13 @@ impl SavedEnvs {
     pub fn unwrapped<T: DeserializeOwned>(&self) -> Result<(Self, T), EnvError> {
         let mut inner = self.clone();
         let Some(state) = inner.wrappers.pop() else {
-            return Err(EnvError::State { reason: "it lacks the state of a wrapper".into() });
+            return Err(unusable("it lacks the state of a wrapper"));
         };
-        let state = T::deserialize(state).map_err(|error| EnvError::State { reason: error.to_string() })?;
+        let state = T::deserialize(state).map_err(unusable)?;
         Ok((inner, state))
     }
+}
+
+pub(super) fn unusable(reason: impl ToString) -> EnvError {
+    EnvError::State { reason: reason.to_string() }
 }

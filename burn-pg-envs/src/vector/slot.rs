@@ -6,7 +6,7 @@ use super::{
     Autoreset,
     batch::{Columns, RowLens},
 };
-use crate::{Env, EnvRng, Fault};
+use crate::{Env, EnvAction, EnvRng, Fault};
 
 /// One environment of a batch, with its stream of random numbers and where it is in its episode.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl<E: Env> Slot<E> {
 
     /// Writes the action mask of row `i`, if the environment has one.
     fn mask(&self, columns: &mut impl Columns, i: usize, rules: Rules) {
-        if E::MASKS_ACTIONS {
+        if rules.lens.mask > 0 {
             let mask = columns.mask(i, rules.lens);
             mask.fill(true);
             // What is possible where an episode has ended is of no interest.
@@ -106,7 +106,7 @@ impl<E: Env> Slot<E> {
     #[inline(always)]
     pub fn step(
         &mut self,
-        action: E::Action,
+        action: <E::Action as EnvAction>::View<'_>,
         columns: &mut impl Columns,
         i: usize,
         rules: Rules,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -10,8 +10,8 @@ use super::{
     batch::{Columns, RowLens, Rows},
     block::{SlotBlock, first_fault},
     parallel::{caught, step_in_parallel, step_one, step_one_by_one},
-    saved::SavedSlot,
-    slot::{Rules, Slot},
+    saved::unusable,
+    slot::{Progress, Rules, Slot},
     workload::Workload,
 };
 use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
@@ -37,46 +37,56 @@ impl<E: Env + Default> VecEnv<E> {
     /// `num_envs` copies of the default `E`, reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::NoEnvs`] if `num_envs` is 0, [`EnvError::Spec`] if the specification contradicts itself or the action type,
-    /// [`EnvError::Failed`] if one of them cannot be reset.
+    /// As [`from_envs`](Self::from_envs).
     pub fn new(num_envs: usize) -> Result<Self, EnvError> {
-        Self::from_envs(std::iter::repeat_with(E::default).take(num_envs).collect())
+        Self::from_fn(num_envs, |_| E::default())
     }
 }
 
 impl<E: Env> VecEnv<E> {
-    /// The given environments as one batch, reset with seed 0.
+    /// `num_envs` environments that `make` gives for the indices `0..num_envs`, reset with seed 0.
+    ///
+    /// # Errors
+    /// As [`from_envs`](Self::from_envs).
+    pub fn from_fn(num_envs: usize, make: impl FnMut(usize) -> E) -> Result<Self, EnvError> {
+        Self::from_envs((0..num_envs).map(make).collect())
+    }
+
+    /// The given environments as one batch, reset with seed 0. They may differ in all but their specification.
     ///
     /// # Errors
     /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Spec`] if the specification contradicts itself or the action type,
-    /// [`EnvError::Failed`] if one of them cannot be reset.
+    /// or environments have different ones, [`EnvError::Failed`] if one of them cannot be reset.
     pub fn from_envs(envs: Vec<E>) -> Result<Self, EnvError> {
-        if envs.is_empty() {
-            return Err(EnvError::NoEnvs);
-        }
-        let spec = E::spec();
+        let Some(spec) = envs.first().map(Env::spec) else { return Err(EnvError::NoEnvs) };
         spec.check()?;
+        let refuse = |reason: String| Err(EnvError::Spec { id: spec.id.clone(), reason });
         if !E::Action::fits(&spec.action_space) {
-            let reason = format!("its action type does not fit its action space {}", spec.action_space);
-            return Err(EnvError::Spec { id: spec.id, reason });
+            return refuse(format!("its action type does not fit its action space {}", spec.action_space));
         }
-        if E::MASKS_ACTIONS && spec.action_space.mask_len() == 0 {
-            let reason = format!("actions of {} have no masks", spec.action_space);
-            return Err(EnvError::Spec { id: spec.id, reason });
+        for (env, other) in envs.iter().map(Env::spec).enumerate().skip(1) {
+            if let Some((what, first, other)) = spec.difference(&other) {
+                return refuse(format!("its {what} is {first} in environment 0, but {other} in environment {env}"));
+            }
         }
-        let mask = if E::MASKS_ACTIONS { spec.action_space.mask_len() } else { 0 };
-        let lens = RowLens { observation: spec.observation_space.flat_len(), mask };
         let mut vec_env = Self {
-            batch: StepBatch::new(envs.len(), lens.observation, lens.mask),
+            batch: StepBatch::new(&spec, envs.len()),
             workload: Workload::new(envs.len()),
             slots: envs.into_iter().map(Slot::new).collect(),
-            lens,
+            lens: RowLens::of(&spec),
             spec,
             autoreset: Autoreset::default(),
             failed: false,
         };
         vec_env.reset(0)?;
         Ok(vec_env)
+    }
+
+    /// The same environments under another name, as a variant of registered ones has.
+    #[must_use]
+    pub fn named(mut self, id: &str) -> Self {
+        self.spec.id = id.into();
+        self
     }
 
     /// Resets the slots that are `chosen`, and forgets what was before.
@@ -89,7 +99,7 @@ impl<E: Env> VecEnv<E> {
             self.batch.clear(i, self.lens);
             let started = caught(|| {
                 reset(slot, i, self.batch.row(i, self.lens).observation)?;
-                if E::MASKS_ACTIONS {
+                if self.lens.mask > 0 {
                     slot.env.action_mask(self.batch.mask(i, self.lens));
                 }
                 Ok(())
@@ -159,16 +169,14 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         &self.batch
     }
 
-    fn set_autoreset(&mut self, autoreset: Autoreset) {
+    fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError> {
         self.autoreset = autoreset;
+        Ok(())
     }
 
-    fn set_time_limit(&mut self, steps: Option<u32>) {
+    fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError> {
         self.spec.max_episode_steps = steps;
-    }
-
-    fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
-        self.begin(|_| true, |slot, i, observation| slot.seed(seed.wrapping_add(i as u64), observation))
+        Ok(())
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
@@ -218,52 +226,49 @@ impl<E: Env> VectorEnv for VecEnv<E> {
             Ok(SavedSlot { state, progress: slot.progress.clone() })
         };
         let slots: Result<_, serde_json::Error> = self.slots.iter().map(save).collect();
-        Ok(SavedEnvs {
-            id: self.spec.id.clone(),
-            autoreset: self.autoreset,
-            time_limit: self.spec.max_episode_steps,
-            slots: slots.map_err(|error| EnvError::State { reason: error.to_string() })?,
-            batch: self.batch.clone(),
-            wrappers: Vec::new(),
-        })
+        let (autoreset, time_limit) = (self.autoreset, self.spec.max_episode_steps);
+        let state = SavedCopies { autoreset, time_limit, slots: slots.map_err(unusable)? };
+        SavedEnvs::new(&self.spec, &self.batch, &state)
     }
 
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
-        let refuse = |reason: String| Err(EnvError::State { reason });
-        if saved.id != self.spec.id {
-            return refuse(format!("it is that of `{}`, not of `{}`", saved.id, self.spec.id));
-        }
-        if !saved.wrappers.is_empty() {
-            return refuse("it holds the state of a wrapper that is not there".into());
-        }
-        if saved.slots.len() != self.slots.len()
-            || !saved.batch.fits(self.slots.len(), self.lens.observation, self.lens.mask)
-        {
-            return refuse(format!("it does not fit {} environments", self.slots.len()));
+        let (SavedCopies { autoreset, time_limit, slots }, batch) = saved.open(&self.spec, self.slots.len())?;
+        if slots.len() != self.slots.len() {
+            return Err(unusable(format!("it does not fit {} environments: it has {}", self.slots.len(), slots.len())));
         }
         // Far beyond what anybody has the time for; they are counted up without looking.
-        let absurd = saved.batch.episode_lengths.iter().any(|&length| length > u32::MAX / 2)
-            || saved.slots.iter().any(|slot| slot.progress.steps > u64::MAX / 2);
-        if absurd {
-            return refuse("it has counted more steps than there can be".into());
+        if slots.iter().any(|slot| slot.progress.steps > u64::MAX / 2) {
+            return Err(unusable("it has counted more steps than there can be"));
         }
         let read =
             |slot: &SavedSlot| (!slot.progress.has_failed()).then(|| E::State::deserialize(&slot.state)).transpose();
-        let states: Result<Vec<Option<E::State>>, _> = saved.slots.iter().map(read).collect();
-        let states = match states {
-            Ok(states) => states,
-            Err(error) => return refuse(error.to_string()),
-        };
-        for ((slot, saved), state) in self.slots.iter_mut().zip(&saved.slots).zip(states) {
+        let states: Result<Vec<Option<E::State>>, _> = slots.iter().map(read).collect();
+        for ((slot, saved), state) in self.slots.iter_mut().zip(slots).zip(states.map_err(unusable)?) {
             if let Some(state) = state {
                 slot.env.set_state(state);
             }
-            slot.progress = saved.progress.clone();
+            slot.progress = saved.progress;
         }
-        self.batch.clone_from(&saved.batch);
-        self.autoreset = saved.autoreset;
-        self.spec.max_episode_steps = saved.time_limit;
+        self.batch = batch;
+        self.autoreset = autoreset;
+        self.spec.max_episode_steps = time_limit;
         self.failed = self.slots.iter().any(|slot| slot.needs_reset(Autoreset::SameStep));
         Ok(())
     }
+}
+
+/// What there is to save of all copies besides their batch.
+#[derive(Serialize, Deserialize)]
+struct SavedCopies {
+    autoreset: Autoreset,
+    time_limit: Option<u32>,
+    slots: Vec<SavedSlot>,
+}
+
+/// What there is to save of one copy.
+#[derive(Serialize, Deserialize)]
+struct SavedSlot {
+    state: Value,
+    #[serde(flatten)]
+    progress: Progress,
 }

@@ -87,8 +87,8 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
-            fn set_autoreset(&mut self, autoreset: Autoreset);
-            fn set_time_limit(&mut self, steps: Option<u32>);
+            fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
+            fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
@@ -100,7 +100,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
         let outcome = self.inner.step(actions).map(|_| ());
         // If one environment fails, the episodes of others may have ended all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
-            let batch = self.inner.batch();
+            let batch = self.inner.checked_batch()?;
             for env in batch.ended() {
                 self.episodes.push(batch.episode_returns[env], batch.episode_lengths[env]);
             }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv,
+    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv,
     normalizer::{ObservationNormalizer, RewardNormalizer},
 };
 
@@ -34,7 +34,8 @@ impl<V: VectorEnv> Normalize<V> {
     /// environments are reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::Failed`] if one of them cannot be reset.
+    /// [`EnvError::Unsuited`] if observations are images or dictionaries; [`EnvError::Failed`] if one of them cannot be
+    /// reset.
     pub fn new(inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
         let observations = ObservationNormalizer::new(inner.spec().observation_space.flat_len());
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
@@ -49,18 +50,20 @@ impl<V: VectorEnv> Normalize<V> {
     /// otherwise. The environments are reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::State`] if the statistics do not fit; [`EnvError::Failed`] if an environment cannot be reset.
+    /// [`EnvError::Unsuited`] if images or dictionaries are to be normalised, [`EnvError::State`] if the statistics do not
+    /// fit, [`EnvError::Failed`] if an environment cannot be reset.
     pub fn with_normalizers(
         mut inner: V,
         observations: Option<ObservationNormalizer>,
         mut rewards: Option<RewardNormalizer>,
     ) -> Result<Self, EnvError> {
-        inner.set_autoreset(Autoreset::SameStep);
+        // Statistics over rows without a transition would be wrong, so this is the only mode.
+        inner.set_autoreset(Autoreset::SameStep)?;
         if let Some(rewards) = &mut rewards {
             rewards.returns = vec![0.0; inner.num_envs()];
         }
         check(&inner, observations.as_ref(), rewards.as_ref())?;
-        let batch = inner.batch().clone();
+        let batch = inner.checked_batch()?.clone();
         let (observed, returns) = (Vec::new(), Vec::new());
         let mut wrapped = Self { inner, observations, rewards, training: false, batch, observed, returns };
         wrapped.reset(0)?;
@@ -85,6 +88,7 @@ impl<V: VectorEnv> Normalize<V> {
         chosen: impl Fn(usize) -> bool,
     ) -> Result<&StepBatch, EnvError> {
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            self.inner.checked_batch()?;
             self.learn_observations(&chosen);
             let raw = self.inner.batch();
             for env in (0..raw.rewards.len()).filter(|&env| chosen(env)) {
@@ -137,7 +141,13 @@ fn check<V: VectorEnv>(
     observations: Option<&ObservationNormalizer>,
     rewards: Option<&RewardNormalizer>,
 ) -> Result<(), EnvError> {
-    let len = inner.spec().observation_space.flat_len();
+    let space = &inner.spec().observation_space;
+    if observations.is_some() && matches!(space, Space::Image { .. } | Space::Dict { .. }) {
+        let need = "a box or a discrete space (the bytes of an image are scaled by the network, not normalised)";
+        let (what, of) = ("normalised observations", "observation");
+        return Err(EnvError::Unsuited { what, need, of, space: space.to_string() });
+    }
+    let len = space.flat_len();
     let fits = observations.is_none_or(|observations| observations.check(len).is_ok())
         && rewards.is_none_or(|rewards| {
             rewards.moments.is_sound(1)
@@ -159,7 +169,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         to self.inner {
             fn spec(&self) -> &EnvSpec;
             fn num_envs(&self) -> usize;
-            fn set_time_limit(&mut self, steps: Option<u32>);
+            fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
         }
     }
 
@@ -170,10 +180,6 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.observations.as_ref()
     }
-
-    /// Statistics over rows without a transition would be wrong, so this wrapper resets in the same step whatever it is
-    /// told.
-    fn set_autoreset(&mut self, _autoreset: Autoreset) {}
 
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
         let outcome = self.inner.reset(seed).map(|_| ());
@@ -199,6 +205,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         let outcome = self.inner.step(actions).map(|_| ());
         // If one environment fails, the others have been stepped all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
+            self.inner.checked_batch()?;
             self.learn_observations(|_| true);
             self.batch.copy_from(self.inner.batch());
             if let Some(observations) = &self.observations {
@@ -222,10 +229,8 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
     fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
         let (inner, (statistics, batch)): (_, (Statistics, StepBatch)) = saved.unwrapped()?;
         check(&self.inner, statistics.observations.as_ref(), statistics.rewards.as_ref())?;
-        let mask_len = self.batch.action_masks.len() / self.num_envs();
-        if !batch.fits(self.num_envs(), self.spec().observation_space.flat_len(), mask_len) {
-            return Err(EnvError::State { reason: "its batch is of other environments".into() });
-        }
+        let fits = batch.check(self.spec(), self.num_envs());
+        fits.map_err(|error| EnvError::State { reason: error.to_string() })?;
         self.inner.load(&inner)?;
         self.observations = statistics.observations;
         self.rewards = statistics.rewards;

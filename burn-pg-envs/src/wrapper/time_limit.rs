@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Env, EnvRng, EnvSpec, Step};
+use crate::{Env, EnvAction, EnvRng, EnvSpec, Step};
 
 /// An environment whose episodes are truncated after a number of steps, each with its own limit.
 ///
@@ -38,10 +38,8 @@ impl<E: Env> Env for TimeLimit<E> {
     type Action = E::Action;
     type State = TimeLimitState<E::State>;
 
-    const MASKS_ACTIONS: bool = E::MASKS_ACTIONS;
-
-    fn spec() -> EnvSpec {
-        E::spec()
+    fn spec(&self) -> EnvSpec {
+        self.env.spec()
     }
 
     fn action_mask(&self, mask: &mut [bool]) {
@@ -53,7 +51,7 @@ impl<E: Env> Env for TimeLimit<E> {
         self.env.reset(rng, observation);
     }
 
-    fn step(&mut self, action: E::Action, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+    fn step(&mut self, action: <E::Action as EnvAction>::View<'_>, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let step = self.env.step(action, rng, observation);
         self.elapsed += 1;
         Step { truncated: step.truncated || self.elapsed >= self.steps, ..step }

@@ -37,7 +37,12 @@ impl ActionTransform {
     pub fn clip(space: &Space) -> Result<Self, EnvError> {
         match space {
             Space::Box { low, high, .. } => Ok(Self::Clip { low: low.clone(), high: high.clone() }),
-            _ => Err(EnvError::Unsuited { what: "clipped actions", need: "a box", space: space.to_string() }),
+            _ => Err(EnvError::Unsuited {
+                what: "clipped actions",
+                need: "a box",
+                of: "action",
+                space: space.to_string(),
+            }),
         }
     }
 
@@ -52,7 +57,7 @@ impl ActionTransform {
             }
             _ => {
                 let need = "a box with finite bounds";
-                Err(EnvError::Unsuited { what: "rescaled actions", need, space: space.to_string() })
+                Err(EnvError::Unsuited { what: "rescaled actions", need, of: "action", space: space.to_string() })
             }
         }
     }
@@ -132,7 +137,7 @@ fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvE
         }
         _ => {
             let need = "a box of as many numbers, and bounds in order (finite ones, to rescale)";
-            Err(EnvError::Unsuited { what: "transformed actions", need, space: space.to_string() })
+            Err(EnvError::Unsuited { what: "transformed actions", need, of: "action", space: space.to_string() })
         }
     }
 }
@@ -166,7 +171,7 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
-            fn set_autoreset(&mut self, autoreset: Autoreset);
+            fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
@@ -178,9 +183,10 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
         &self.spec
     }
 
-    fn set_time_limit(&mut self, steps: Option<u32>) {
-        self.inner.set_time_limit(steps);
+    fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError> {
+        self.inner.set_time_limit(steps)?;
         self.spec.max_episode_steps = steps;
+        Ok(())
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {

@@ -61,7 +61,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
     check_envs(agent.spec(), &*envs)?;
     let num_envs = envs.num_envs();
     let seed = streams::evaluation_seed(seed);
-    envs.set_autoreset(Autoreset::SameStep);
+    envs.set_autoreset(Autoreset::SameStep)?;
     envs.reset(seed)?;
     let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
     let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };

@@ -185,7 +185,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         } else {
             let Prediction { distribution, values, memory, .. } = self.predict(observations, action_masks, memory);
             let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
-            distribution.mode(&parameters, batch, &mut actions).map_err(refused)?;
+            distribution.mode(&parameters, &mut actions).map_err(refused)?;
             distribution.to_env(&mut actions);
             let values = values.map(|values| read([values])).transpose()?.map(|[values]| values);
             let memory = memory.map(|memory| read([memory.flatten(0, 1)])).transpose()?.map(|[memory]| memory);

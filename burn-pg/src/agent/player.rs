@@ -120,7 +120,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     }
 
     fn act_on_device(&mut self, action_masks: &[bool]) -> Result<(), Error> {
-        let Self { agent, num_envs, recall, streams, observations, log_probs, actions, .. } = self;
+        let Self { agent, recall, streams, observations, log_probs, actions, .. } = self;
         let observation = observe(&agent.spec.observation_space, observations.clone(), action_masks, &agent.device);
         let Prediction { distribution, memory, .. } = agent.policy.forward(recall.attach(observation, &[]));
         recall.remember(memory);
@@ -129,7 +129,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
         log_probs.clear();
         let chosen = match streams {
             Some(streams) => distribution.sample(&parameters, streams, actions, log_probs),
-            None => distribution.mode(&parameters, *num_envs, actions),
+            None => distribution.mode(&parameters, actions),
         };
         let env_steps = self.env_steps;
         chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;

@@ -1,6 +1,11 @@
 //! What makes an algorithm.
 
-use burn::tensor::Device;
+use std::{cell::Cell, sync::Mutex};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
 use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv};
 
 use super::training_envs;
@@ -137,7 +142,9 @@ impl Recipe {
         }
         let environment = Environment::of(&*envs);
         let envs = training_envs(envs, config)?;
-        let policy = policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())?;
+        let policy = seeded(config.seed, device, || {
+            policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())
+        })?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
         let needed = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
         let reference = (needed || config.kl_in_reward > 0.0).then(|| {
@@ -173,5 +180,41 @@ impl Recipe {
             },
         };
         Trainer::new(parts, config, device)
+    }
+}
+
+/// Makes a policy whose weights follow from the seed of a run where Burn's initialisers draw them, too.
+fn seeded<P: Module>(seed: u64, device: &Device, policy: impl FnOnce() -> Result<P, Error>) -> Result<P, Error> {
+    /// One thread at a time: on some backends all threads share one generator.
+    static DRAWING: Mutex<()> = Mutex::new(());
+    thread_local! {
+        /// True while this thread makes one. Another may be made in the middle of it, for a teacher, say.
+        static IS_DRAWING: Cell<bool> = const { Cell::new(false) };
+    }
+
+    let is_outer = !IS_DRAWING.replace(true);
+    let _drawing = is_outer.then(|| (DRAWING.lock(), OnDrop(|| IS_DRAWING.set(false))));
+    device.seed(streams::initialisers(seed));
+    let policy = policy()?;
+    // Burn's initialisers draw when a parameter is first used.
+    policy.visit(&mut Use);
+    Ok(policy)
+}
+
+/// Calls a function when it is dropped: after a panic, too.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Uses each parameter.
+struct Use;
+
+impl ModuleVisitor for Use {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let _ = param.base();
     }
 }

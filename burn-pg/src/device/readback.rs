@@ -1,7 +1,6 @@
 //! Reading results back from a device.
 
 use std::{
-    any::Any,
     fmt::Debug,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -11,54 +10,70 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn::tensor::{Tensor, TensorData, Transaction};
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use crate::{
-    Error,
-    device::failed::{said, watch},
-};
+use super::failed::{PANICS, message_of};
+use crate::Error;
 
-/// How long to wait for a device whose runtime has panicked. (It may have been that of another one.)
+/// How long to wait for a device after a panic of a runtime, which may have been that of another device.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads vectors back, with one synchronisation.
 pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Error> {
-    let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register))?;
+    let Some(device) = tensors.first().map(Tensor::device) else { return Err(failed("nothing to read")) };
+    let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register), device)?;
+    vectors(data)
+}
+
+/// Reads one vector back from a device that is being opened, and may never answer. Panics from before do not concern it.
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+pub(super) fn read_within(limit: Duration, tensor: Tensor<1>) -> Result<[Vec<f32>; 1], Error> {
+    let device = tensor.device();
+    PANICS.outlived(device.clone(), PANICS.count());
+    let reading = Transaction::default().register(tensor).execute_async();
+    vectors(wait(reading, Some(limit), || PANICS.that_may_concern(&device), GRACE)?)
+}
+
+fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Error> {
     let vectors: Result<Vec<Vec<f32>>, _> =
         data.into_iter().map(|data| data.convert::<f32>().try_into_vec().map_err(failed)).collect();
     vectors?.try_into().map_err(failed)
 }
 
-/// Reads tensors back in their own precision, in the order in which they were registered. (One that is read by itself comes back as
-/// data that is only fetched when somebody looks at it, who then waits for ever if the device has failed meanwhile.)
-pub(crate) fn execute(transaction: Transaction) -> Result<Vec<TensorData>, Error> {
-    wait(transaction.execute_async())
-}
-
-/// Waits for a device, unless it fails: if its runtime panics, here or in a thread that would have woken this one.
-fn wait<T, E: Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
-    // Before anything is asked of the device: its runtime may panic at once.
-    if cfg!(any(feature = "wgpu", feature = "cuda", feature = "rocm")) {
-        watch();
+/// Reads tensors back from their device in their own precision, in the order in which they were registered. (One that is read by
+/// itself comes back as data that is only fetched when somebody looks at it, who then waits for ever if the device has failed
+/// meanwhile.)
+pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<TensorData>, Error> {
+    // Before anything is asked of the device: it has not outlived what comes after.
+    let before = PANICS.count();
+    let data = wait(transaction.execute_async(), None, || PANICS.that_may_concern(&device), GRACE)?;
+    if before > 0 {
+        PANICS.outlived(device, before);
     }
-    wait_unless(reading, said, GRACE)
+    Ok(data)
 }
 
-/// Waits until the runtime of the device has `said` something in a panic, and a little longer.
-fn wait_unless<T, E: Debug>(
+/// Waits for a device, unless it fails: if its runtime panics here, if a thread that would have woken this one has `said` something in
+/// a panic and `grace` is over, or if there is a limit to the time that it may take.
+fn wait<T, E: Debug>(
     reading: impl Future<Output = Result<T, E>>,
+    limit: Option<Duration>,
     said: impl Fn() -> Option<String>,
     grace: Duration,
 ) -> Result<T, Error> {
     let mut reading = pin!(reading);
     let waker = Waker::from(Arc::new(Waiting(thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut failed_since = None;
+    let (mut began, mut failed_since) = (None, None);
     loop {
         match catch_unwind(AssertUnwindSafe(|| reading.as_mut().poll(&mut context))) {
             Ok(Poll::Ready(read)) => return read.map_err(failed),
             Ok(Poll::Pending) => {}
-            Err(panic) => return Err(Error::Execution(message(&*panic))),
+            Err(panic) => return Err(Error::Execution(message_of(&*panic))),
+        }
+        let waited = began.get_or_insert_with(Instant::now).elapsed();
+        if limit.is_some_and(|limit| waited > limit) {
+            return Err(Error::Execution(format!("it has not answered for {:.0} s", waited.as_secs_f64())));
         }
         thread::park_timeout(Duration::from_millis(200));
         if let Some(said) = said()
@@ -82,11 +97,6 @@ fn failed(error: impl Debug) -> Error {
     Error::Execution(format!("{error:?}"))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("its runtime panicked").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::{pending, poll_fn, ready};
@@ -107,21 +117,29 @@ mod tests {
             });
             Poll::Pending
         });
-        assert_eq!(wait(later).unwrap(), 3);
+        assert_eq!(wait(later, None, || None, GRACE).unwrap(), 3);
     }
 
     #[test]
     fn a_runtime_that_fails_or_panics_is_an_error() {
-        let error = wait(ready(Err::<(), _>("lost"))).unwrap_err();
+        let error = wait(ready(Err::<(), _>("lost")), None, || None, GRACE).unwrap_err();
         assert!(matches!(&error, Error::Execution(reason) if reason == "\"lost\""), "{error}");
-        let error = wait(poll_fn(|_| -> Poll<Result<(), ()>> { panic!("poisoned") })).unwrap_err();
+        let error =
+            wait(poll_fn(|_| -> Poll<Result<(), ()>> { panic!("poisoned") }), None, || None, GRACE).unwrap_err();
         assert!(matches!(&error, Error::Execution(reason) if reason == "poisoned"), "{error}");
     }
 
     #[test]
     fn nobody_waits_for_ever_for_a_thread_that_has_panicked() {
         let said = || Some("the poll thread is gone".into());
-        let error = wait_unless(pending::<Result<(), ()>>(), said, Duration::ZERO).unwrap_err();
+        let error = wait(pending::<Result<(), ()>>(), None, said, Duration::ZERO).unwrap_err();
         assert!(matches!(&error, Error::Execution(reason) if reason == "the poll thread is gone"), "{error}");
+    }
+
+    #[test]
+    fn a_device_that_never_answers_is_waited_for_no_longer_than_the_limit() {
+        let limit = Some(Duration::from_millis(1));
+        let error = wait(pending::<Result<(), ()>>(), limit, || None, GRACE).unwrap_err();
+        assert!(matches!(&error, Error::Execution(reason) if reason == "it has not answered for 0 s"), "{error}");
     }
 }

@@ -85,8 +85,8 @@ impl Distribution for AnyDistribution {
         each!(self, inner => inner.sample(parameters, streams, actions, log_probs))
     }
 
-    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
-        each!(self, inner => inner.mode(parameters, batch, actions))
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        each!(self, inner => inner.mode(parameters, actions))
     }
 
     fn to_env(&self, actions: &mut ActionBuffer) {

@@ -88,7 +88,7 @@ impl Distribution for Bernoulli {
         Ok(())
     }
 
-    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::MultiBinary(actions) = actions else { misfit("Bernoulli") };
         let [_, width] = self.logits.dims();
         check_finite(parameters, width)?;

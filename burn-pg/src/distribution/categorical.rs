@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use burn::tensor::{Bool, Tensor, activation::log_softmax};
+use burn::tensor::{Bool, DType, Tensor, activation::log_softmax};
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
@@ -14,7 +14,7 @@ const LEAST_LOG_PROB: f64 = -1e4;
 /// One of K actions, with probabilities `softmax(logits)`.
 ///
 /// Works with log-probabilities that are shifted by the largest logit, so logits of 1e4 lose nothing. A logit of minus
-/// infinity makes an action impossible.
+/// infinity, or of at most -1e38 (-3e4 in half precision), makes an action impossible.
 #[derive(Debug, Clone)]
 pub struct Categorical {
     logits: Tensor<2>,
@@ -32,11 +32,11 @@ impl Categorical {
     /// From unnormalised log-probabilities of shape `[B, K]`, with probability exactly 0 where `mask` (of that shape) is
     /// false. A row in which it is false everywhere is an error once an action is drawn.
     ///
-    /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022), but
-    /// with minus infinity in place of a large number, so that no logit is too small to be told from a masked one.
+    /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022), with
+    /// a number that is next to the least of the float type: nothing that an action may do has so small a logit.
     #[must_use]
     pub fn masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Self {
-        Self::new(logits.mask_fill(mask.bool_not(), f32::NEG_INFINITY))
+        Self::new(without_masked(logits, mask))
     }
 
     /// Log-probabilities of all actions. Shape `[B, K]`.
@@ -71,7 +71,8 @@ impl Distribution for Categorical {
         })
     }
 
-    /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0; infinite if `other` rules out a possible one.
+    /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0; if `other` rules out a possible one, infinite or,
+    /// by a mask, so large that nothing else comes near it.
     fn kl(&self, other: &Self) -> Tensor<1> {
         let probs = self.log_probs().exp();
         let impossible = probs.clone().equal_elem(0);
@@ -92,7 +93,7 @@ impl Distribution for Categorical {
     ) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
         let [_, width] = self.logits.dims();
-        check_logits(parameters, width, &[width])?;
+        check_logits(parameters, width, &[width], impossible_logit(self.logits.dtype()))?;
         for (logits, stream) in parameters.chunks_exact(width).zip(streams) {
             let (action, log_prob) = draw(logits, stream.rng.next_f64());
             actions.push(action);
@@ -101,18 +102,39 @@ impl Distribution for Categorical {
         Ok(())
     }
 
-    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::Discrete(actions) = actions else { misfit("categorical") };
         let [_, width] = self.logits.dims();
-        check_logits(parameters, width, &[width])?;
+        check_logits(parameters, width, &[width], impossible_logit(self.logits.dtype()))?;
         actions.extend(parameters.chunks_exact(width).map(most_probable));
         Ok(())
     }
 }
 
-/// Refuses NaN, plus infinity, and components in which every action is impossible, in rows of `width` that are made of
-/// components of `sizes`.
-pub(super) fn check_logits(logits: &[f32], width: usize, sizes: &[usize]) -> Result<(), DistributionError> {
+/// The logit of a masked action: its probability is exactly 0, in any float type, beside any action with a logit of more than
+/// that. Finite, since shading languages may assume that no number is infinite, and far enough from the least number that the
+/// largest of a row can be taken from it.
+pub(crate) fn impossible_logit(dtype: DType) -> f32 {
+    match dtype {
+        DType::F16 => -3e4,
+        _ => -1e38,
+    }
+}
+
+/// Logits in which those that `mask` rules out are [`impossible_logit`].
+pub(super) fn without_masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Tensor<2> {
+    let impossible = impossible_logit(logits.dtype());
+    logits.mask_fill(mask.bool_not(), impossible)
+}
+
+/// Refuses NaN, plus infinity, and components in which every action is impossible, having no logit above `impossible`, in rows of
+/// `width` that are made of components of `sizes`.
+pub(super) fn check_logits(
+    logits: &[f32],
+    width: usize,
+    sizes: &[usize],
+    impossible: f32,
+) -> Result<(), DistributionError> {
     for (row, logits) in logits.chunks_exact(width).enumerate() {
         let bad = |&logit: &f32| logit.is_nan() || logit == f32::INFINITY;
         if let Some(index) = logits.iter().position(bad) {
@@ -123,7 +145,7 @@ pub(super) fn check_logits(logits: &[f32], width: usize, sizes: &[usize]) -> Res
         for &size in sizes {
             let component;
             (component, rest) = rest.split_at(size);
-            if component.iter().all(|&logit| logit == f32::NEG_INFINITY) {
+            if component.iter().all(|&logit| logit <= impossible) {
                 return Err(DistributionError::NothingPossible { row });
             }
         }
@@ -208,11 +230,11 @@ mod tests {
             ([-infinity, -infinity], "every action is impossible"),
         ] {
             let parameters = [0.0, 1.0, row[0], row[1]];
-            let error = check_logits(&parameters, 2, &[2]).unwrap_err();
+            let error = check_logits(&parameters, 2, &[2], -1e38).unwrap_err();
             assert_eq!((error.row(), error.to_string().as_str()), (1, message));
         }
         // A component without a possible action makes the row impossible.
-        assert!(check_logits(&[0.0, -infinity, -infinity], 3, &[1, 2]).is_err());
-        assert!(check_logits(&[0.0, -infinity, 1.0], 3, &[1, 2]).is_ok());
+        assert!(check_logits(&[0.0, -infinity, -1e38], 3, &[1, 2], -1e38).is_err());
+        assert!(check_logits(&[0.0, -infinity, 1.0], 3, &[1, 2], -1e38).is_ok());
     }
 }

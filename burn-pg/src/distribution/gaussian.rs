@@ -121,7 +121,7 @@ impl Distribution for Gaussian {
         Ok(())
     }
 
-    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let [_, len] = self.mean.dims();
         append_means(parameters, len, 2 * len, actions)
     }

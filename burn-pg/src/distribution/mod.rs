@@ -30,6 +30,7 @@ pub use action_tensor::ActionTensor;
 pub use any::AnyDistribution;
 pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
+pub(crate) use categorical::impossible_logit;
 pub use gaussian::{Gaussian, Normal};
 pub use multi_categorical::MultiCategorical;
 pub use squashed_gaussian::SquashedGaussian;
@@ -72,11 +73,11 @@ pub trait Distribution: Clone + Send + 'static {
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError>;
 
-    /// Appends the most probable action for each of the `batch` rows of `parameters`.
+    /// Appends the most probable action for each row of `parameters`.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
-    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError>;
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError>;
 
     /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same
     /// unless the distribution says otherwise.

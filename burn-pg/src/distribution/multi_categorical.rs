@@ -6,7 +6,7 @@ use burn_pg_envs::{ActionBuffer, Space};
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
     action_tensor::misfit,
-    categorical::{check_logits, draw, most_probable, rounded},
+    categorical::{check_logits, draw, impossible_logit, most_probable, rounded, without_masked},
 };
 
 /// One action of each of several independent [`Categorical`] components.
@@ -31,7 +31,7 @@ impl MultiCategorical {
     /// As [`new`](Self::new), with probability 0 where `mask` (of the shape of the logits) is false.
     #[must_use]
     pub fn masked(logits: Tensor<2>, sizes: &[usize], mask: Tensor<2, Bool>) -> Self {
-        Self::new(logits.mask_fill(mask.bool_not(), f32::NEG_INFINITY), sizes)
+        Self::new(without_masked(logits, mask), sizes)
     }
 
     fn width(&self) -> usize {
@@ -81,7 +81,7 @@ impl Distribution for MultiCategorical {
         log_probs: &mut Vec<f32>,
     ) -> Result<(), DistributionError> {
         let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
-        check_logits(parameters, self.width(), &self.sizes)?;
+        check_logits(parameters, self.width(), &self.sizes, impossible_logit(self.logits.dtype()))?;
         for (row, stream) in parameters.chunks_exact(self.width()).zip(streams) {
             let (mut rest, mut total) = (row, 0.0);
             for &size in &self.sizes {
@@ -96,9 +96,9 @@ impl Distribution for MultiCategorical {
         Ok(())
     }
 
-    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
-        check_logits(parameters, self.width(), &self.sizes)?;
+        check_logits(parameters, self.width(), &self.sizes, impossible_logit(self.logits.dtype()))?;
         for row in parameters.chunks_exact(self.width()) {
             let mut rest = row;
             for &size in &self.sizes {

@@ -109,8 +109,8 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     }
 
     /// The mean of the Gaussian: the action is the tangent of it, the median.
-    fn mode(&self, parameters: &[f32], batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
-        self.gaussian.mode(parameters, batch, actions)
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+        self.gaussian.mode(parameters, actions)
     }
 
     fn to_env(&self, actions: &mut ActionBuffer) {

@@ -147,7 +147,7 @@ impl Distribution for StateDependentGaussian {
         Ok(())
     }
 
-    fn mode(&self, parameters: &[f32], _batch: usize, actions: &mut ActionBuffer) -> Result<(), DistributionError> {
+    fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let [len, _] = self.sizes();
         append_means(parameters, len, self.width(), actions)
     }

@@ -27,6 +27,7 @@ pub(crate) use flex::{
 pub use host::vector;
 pub(crate) use loss::{ClippedSurrogate, ValueLimit, clipped_surrogate, value_error, weighted_means, weighted_total};
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+pub use threads::with_threads;
 
 /// `log(2 pi) / 2`.
 pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;

@@ -1,107 +1,204 @@
-//! Threads that wait for work without falling asleep.
+//! Threads that kernels share their work between.
+//!
+//! Work that has kernels in it runs in a thread pool of this crate, which one caller has for itself at a time. A task of somebody
+//! else's that blocks in rayon's global pool, or in a pool of the caller's, cannot hold it up: no thread of it is waited for.
 
 use std::{
-    cell::Cell,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    cell::{Cell, RefCell},
+    panic::resume_unwind,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use rayon::Yield;
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield, prelude::*};
 
 use crate::profile;
 
-/// Does `work` on a thread of a pool: this one, or if it is not of a pool, one of the global pool. Kernels hand over parts of
-/// theirs to the others then, without a thread that waits outside. (Unless somebody measures what this thread does.)
-pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    match rayon::current_thread_index() {
-        None if !profile::is_wanted() => rayon::scope(|_| work()),
-        _ => work(),
-    }
-}
-
-/// How long a thread that finds no task looks for the next one without a pause. That work has other things to do then.
+/// How long a thread looks for tasks before it falls asleep, and the longest time before it looks whether the task that it is a
+/// part of can go on.
 const ALERT: Duration = Duration::from_millis(2);
 
-/// How long the pauses are after that.
-const PAUSE: Duration = Duration::from_micros(100);
+/// Most pools that are kept for the next caller.
+const KEPT: usize = 16;
 
-/// Is somebody's work kept company? The loops below must not meet those of another: each would wait for the end of what the
-/// other keeps from ending.
-static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Pools that nobody uses.
+static IDLE: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// Does this thread do such work, below whatever it looks for while it waits?
-    static WORKING: Cell<bool> = const { Cell::new(false) };
+    /// How many threads of this thread's pool look for tasks without sleeping, if the pool is one of this crate.
+    static AWAKE: RefCell<Option<Arc<AtomicUsize>>> = const { RefCell::new(None) };
+    /// True while this thread does the work of a caller, or looks for tasks of it.
+    static IS_OCCUPIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, in which tasks of some ten microseconds come again and again, with pauses of the same length, for which the
-/// other threads of the pool would be woken each time: meanwhile they look for tasks without sleeping. They give way to
-/// any other thread that wants to run, and take short pauses once tasks have long stayed away. For the other threads to come,
-/// the work waits no longer than `patience`. Outside a pool, in a pool of one thread, and while others do so (a part of the
-/// work, too), it is just the work.
-pub(crate) fn with_threads_awake<R>(patience: Duration, work: impl FnOnce() -> R) -> R {
-    let _working = During::begin();
-    if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+/// Does `work` on `threads` threads that nothing else runs on; if `threads` is 0, as many as rayon's global pool has. What [`profiled`](crate::profile::profiled) measures on this thread
+/// is measured in the work.
+pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
+    let kept = {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().position(|pool| pool.current_num_threads() == threads).map(|i| idle.swap_remove(i))
+    };
+    let Some(pool) = kept.or_else(|| new_pool(threads)) else {
+        // The system gives no more threads. This one can do all of the work.
         return work();
+    };
+    let lease = Lease(Some(pool));
+    let profile = profile::take();
+    let installed = || {
+        lease.pool().install(|| {
+            let _occupied = Occupied::begin();
+            profile::set(profile);
+            let result = work();
+            (result, profile::take())
+        })
+    };
+    // A thread of another pool that waits for this one would do tasks of that pool meanwhile, and one of these may block.
+    let (result, profile) = match rayon::current_thread_index() {
+        None => installed(),
+        Some(_) => thread::scope(|scope| scope.spawn(installed).join()).unwrap_or_else(|panic| resume_unwind(panic)),
+    };
+    profile::set(profile);
+    result
+}
+
+/// Does `work` on as many threads as the pool of the caller has, or else rayon's global one; see [`with_threads`].
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let threads = rayon::current_num_threads();
+    match threads == 1 || is_in_own_pool() {
+        true => work(),
+        false => with_threads(threads, work),
     }
-    if ACTIVE.swap(true, Ordering::Acquire) {
-        return work();
+}
+
+/// Runs tasks, on several threads if there are several of both. Tasks that run one after the other share a workspace.
+pub(crate) fn for_each<I: Send, W>(
+    tasks: Vec<I>,
+    workspace: impl Fn() -> W + Sync + Send,
+    run: impl Fn(&mut W, I) + Sync + Send,
+) {
+    if is_serial(tasks.len()) {
+        let mut workspace = workspace();
+        return tasks.into_iter().for_each(|task| run(&mut workspace, task));
     }
-    let _active = OnDrop(&ACTIVE, false);
-    let (started, others) = (AtomicUsize::new(0), rayon::current_num_threads() - 1);
-    let [closed, done] = [AtomicBool::new(false), AtomicBool::new(false)];
-    rayon::in_place_scope(|scope| {
-        // By broadcast, since nobody steals that: this thread would look for tasks in its own work for ever.
-        scope.spawn_broadcast(|_, _| {
-            if WORKING.get() || closed.load(Ordering::SeqCst) {
-                return;
-            }
-            started.fetch_add(1, Ordering::SeqCst);
-            let mut busy = Instant::now();
-            while !done.load(Ordering::Relaxed) {
-                match rayon::yield_now() {
-                    Some(Yield::Executed) => busy = Instant::now(),
-                    _ if busy.elapsed() < ALERT => thread::yield_now(),
-                    _ => thread::sleep(PAUSE),
-                }
-            }
-        });
-        let _end = OnDrop(&done, true);
-        // Who has not come by the time that the work begins stays away. A thread that does a part of it, and waits for a part of
-        // that part, would otherwise come then, and wait for the end of what waits for it.
-        let start = Instant::now();
-        while started.load(Ordering::SeqCst) < others && start.elapsed() < patience {
-            thread::yield_now();
+    shared(|| tasks.into_par_iter().for_each_init(workspace, run));
+}
+
+/// Returns what tasks give, which run on several threads if there are several of both.
+pub(crate) fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
+    match is_serial(tasks.len()) {
+        true => tasks.into_iter().map(run).collect(),
+        false => shared(|| tasks.into_par_iter().map(run).collect()),
+    }
+}
+
+fn is_serial(tasks: usize) -> bool {
+    tasks < 2 || rayon::current_num_threads() == 1
+}
+
+/// Does work that is cut into tasks in the pool of this thread, and if it is not of one, in one of this crate.
+fn shared<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_thread_index().is_none() {
+        return in_pool(work);
+    }
+    keep_awake();
+    work()
+}
+
+fn is_in_own_pool() -> bool {
+    AWAKE.with_borrow(Option::is_some)
+}
+
+fn new_pool(threads: usize) -> Option<ThreadPool> {
+    let awake: Arc<AtomicUsize> = Arc::default();
+    let start = move |_| AWAKE.set(Some(Arc::clone(&awake)));
+    ThreadPoolBuilder::new().num_threads(threads).start_handler(start).build().ok()
+}
+
+/// Lets the other threads of this pool look for tasks without sleeping, until they have found none for [`ALERT`]: tasks of some ten
+/// microseconds come again and again, and a thread that sleeps needs longer than that to wake up.
+///
+/// Nobody waits for these threads. A thread that has stolen the look-out in the middle of a task comes back to the task after
+/// [`ALERT`], and takes the look-out up again where it has to wait.
+fn keep_awake() {
+    AWAKE.with_borrow(|awake| {
+        let Some(awake) = awake else { return };
+        for _ in awake.load(Ordering::Relaxed)..rayon::current_num_threads() - 1 {
+            awake.fetch_add(1, Ordering::Relaxed);
+            let awake = Arc::clone(awake);
+            rayon::spawn(move || look_out(awake));
         }
-        closed.store(true, Ordering::SeqCst);
-        work()
-    })
+    });
 }
 
-/// Marks this thread as one that does such work, until it is dropped.
-struct During {
+fn look_out(awake: Arc<AtomicUsize>) {
+    if IS_OCCUPIED.replace(true) {
+        awake.fetch_sub(1, Ordering::Relaxed);
+        return;
+    }
+    let start = Instant::now();
+    let mut busy = start;
+    let goes_on = loop {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => busy = Instant::now(),
+            _ if busy.elapsed() < ALERT => thread::yield_now(),
+            _ => break false,
+        }
+        if start.elapsed() > ALERT {
+            break true;
+        }
+    };
+    IS_OCCUPIED.set(false);
+    match goes_on {
+        true => rayon::spawn(move || look_out(awake)),
+        false => drop(awake.fetch_sub(1, Ordering::Relaxed)),
+    }
+}
+
+/// Marks this thread as one that does the work of a caller. If it did so while it looked for tasks, it does not look for them until
+/// the end of that work.
+struct Occupied {
     before: bool,
 }
 
-impl During {
+impl Occupied {
     fn begin() -> Self {
-        Self { before: WORKING.replace(true) }
+        let before = IS_OCCUPIED.replace(true);
+        if before {
+            AWAKE.with_borrow(|awake| awake.as_ref().map(|awake| awake.fetch_sub(1, Ordering::Relaxed)));
+        }
+        Self { before }
     }
 }
 
-impl Drop for During {
+impl Drop for Occupied {
     fn drop(&mut self) {
-        WORKING.set(self.before);
+        IS_OCCUPIED.set(self.before);
+        if self.before {
+            AWAKE.with_borrow(|awake| awake.as_ref().map(|awake| awake.fetch_add(1, Ordering::Relaxed)));
+        }
     }
 }
 
-/// Sets a flag to a value when it is dropped: after a panic, too.
-struct OnDrop<'a>(&'a AtomicBool, bool);
+/// A pool that one caller has, until this is dropped: after a panic, too.
+struct Lease(Option<ThreadPool>);
 
-impl Drop for OnDrop<'_> {
+impl Lease {
+    fn pool(&self) -> &ThreadPool {
+        self.0.as_ref().expect("it is given back at the end")
+    }
+}
+
+impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.store(self.1, Ordering::Release);
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.extend(self.0.take());
+        }
     }
 }
 
@@ -112,67 +209,78 @@ mod tests {
         sync::mpsc,
     };
 
-    use rayon::prelude::*;
-
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_micros(200);
+    fn pool(threads: usize) -> ThreadPool {
+        ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
 
-    #[test]
-    fn work_is_done_in_the_pool_that_there_is() {
-        assert!(rayon::current_thread_index().is_none());
-        assert!(in_pool(rayon::current_thread_index).is_some());
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        assert_eq!(pool.install(|| in_pool(rayon::current_num_threads)), 3);
+    /// Many small tasks, in a pool as large as the caller's.
+    fn sum() -> u64 {
+        in_pool(|| (0..100).map(|_| map((0..64).collect(), |i: u64| i).into_iter().sum::<u64>()).sum())
+    }
+
+    /// Fails if `work` has not ended after a while.
+    fn ends(work: impl FnOnce() + Send + 'static) {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            work();
+            sender.send(()).unwrap();
+        });
+        receiver.recv_timeout(Duration::from_mins(1)).expect("it ends");
     }
 
     #[test]
-    fn work_is_done_in_any_pool_and_panics_get_through() {
-        let sum =
-            || with_threads_awake(PATIENCE, || (0..100).map(|_| (0..64).into_par_iter().sum::<u64>()).sum::<u64>());
-        assert_eq!(sum(), 201_600);
+    fn work_runs_on_as_many_threads_as_the_callers_pool_has() {
+        for threads in 1..4 {
+            assert_eq!(pool(threads).install(|| in_pool(rayon::current_num_threads)), threads);
+            assert_eq!(with_threads(threads, || in_pool(rayon::current_num_threads)), threads);
+        }
+        assert_eq!(in_pool(rayon::current_num_threads), rayon::current_num_threads());
+    }
+
+    #[test]
+    fn panics_get_through_and_leave_the_threads_usable() {
         for threads in [1, 2, 5] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = pool(threads);
             assert_eq!(pool.install(sum), 201_600);
-            let panics = AssertUnwindSafe(|| pool.install(|| with_threads_awake(PATIENCE, || panic!("as it should"))));
+            let panics = AssertUnwindSafe(|| pool.install(|| in_pool(|| panic!("as it should"))));
             assert!(catch_unwind(panics).is_err());
+            assert!(catch_unwind(|| with_threads(threads, || panic!("as it should"))).is_err());
             assert_eq!(pool.install(sum), 201_600);
+            assert_eq!(with_threads(threads, sum), 201_600);
         }
     }
 
-    /// As a run and its updates do, with a pause between them.
+    /// As a logger does that waits for what a run sends it.
     #[test]
-    fn work_within_work_is_done_by_the_threads_that_are_there() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let sums = pool.install(|| {
-            with_threads_awake(Duration::from_millis(5), || {
-                let sum = || with_threads_awake(PATIENCE, || (0..64).into_par_iter().sum::<u64>());
-                let first = sum();
-                thread::sleep(ALERT * 3);
-                [first, sum()]
-            })
+    fn tasks_that_block_every_thread_of_the_callers_pool_do_not_hold_work_up() {
+        ends(|| {
+            let pool = pool(3);
+            let (sender, receiver) = mpsc::channel::<()>();
+            let receiver = Arc::new(Mutex::new(receiver));
+            let block = |pool: &ThreadPool| {
+                let receiver = Arc::clone(&receiver);
+                pool.spawn(move || receiver.lock().unwrap().recv().unwrap_or(()));
+            };
+            let done = pool.install(|| {
+                (0..5).for_each(|_| block(&pool));
+                let many: u64 = (0..50).map(|_| sum()).sum();
+                (0..5).for_each(|_| block(&pool));
+                many + sum()
+            });
+            assert_eq!(done, 51 * 201_600);
+            drop(sender);
         });
-        assert_eq!(sums, [2016, 2016]);
     }
 
     /// As several trainers do, in one pool and from outside of it.
     #[test]
-    fn several_at_once_do_not_wait_for_each_other_for_ever() {
-        let updates = || {
-            for _ in 0..300 {
-                in_pool(|| {
-                    with_threads_awake(PATIENCE, || {
-                        for _ in 0..10 {
-                            assert_eq!((0..64).into_par_iter().sum::<u64>(), 2016);
-                        }
-                    });
-                });
-            }
-        };
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
-            for trainers in [2, 4, 8] {
+    fn several_callers_at_once_do_not_wait_for_each_other() {
+        let updates = || (0..30).for_each(|_| assert_eq!(sum(), 201_600));
+        ends(move || {
+            let pool = pool(4);
+            for trainers in [2, 8] {
                 pool.install(|| (0..trainers).into_par_iter().for_each(|_| updates()));
                 thread::scope(|scope| {
                     for _ in 0..trainers {
@@ -181,8 +289,37 @@ mod tests {
                     }
                 });
             }
-            sender.send(()).unwrap();
         });
-        receiver.recv_timeout(Duration::from_mins(2)).expect("it ends");
+    }
+
+    #[test]
+    fn tasks_that_wait_for_their_own_parts_are_not_held_up_by_the_look_out() {
+        ends(|| {
+            let parts = || map((0..8).collect(), |i: u64| map((0..8).collect(), |j: u64| i * j).iter().sum::<u64>());
+            with_threads(4, || (0..2000).for_each(|_| assert_eq!(parts().iter().sum::<u64>(), 784)));
+        });
+    }
+
+    #[test]
+    fn threads_that_find_no_tasks_fall_asleep() {
+        let awake = with_threads(3, || {
+            map((0..64).collect(), |i: u64| i);
+            let awake = AWAKE.with_borrow(Option::clone).unwrap();
+            let start = Instant::now();
+            while awake.load(Ordering::Relaxed) > 0 && start.elapsed() < Duration::from_secs(30) {
+                thread::sleep(ALERT);
+            }
+            awake
+        });
+        // One that had only begun may end after that.
+        thread::sleep(ALERT * 10);
+        assert_eq!(awake.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_measured_is_measured_in_the_work() {
+        let nap = || profile::during(profile::Phase::Forward, || thread::sleep(ALERT));
+        let ((), profile) = profile::profiled(|| with_threads(2, nap));
+        assert!(profile.of(profile::Phase::Forward) >= ALERT);
     }
 }

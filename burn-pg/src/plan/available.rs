@@ -1,4 +1,6 @@
 //! How much memory this machine can give.
+//!
+//! By hand: the crate `sysinfo` knows the limit of one control group, not of those around it, and takes caches for memory in use.
 
 use std::{fs, path::Path};
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor, TensorData},
+    tensor::{DType, Device, Tensor, TensorData},
 };
 use burn_pg_envs::Space;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::Observation;
 use crate::{
     distribution::{
         AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
+        impossible_logit,
     },
     kernel::on_host,
 };
@@ -88,7 +89,7 @@ pub(crate) enum Kind {
 pub(super) enum HostHead {
     /// They are the parameters.
     Numbers,
-    /// They are logits, of which those of masked actions are minus infinity.
+    /// They are logits, of which those of masked actions are -1e38.
     Logits,
     /// They are means, followed by logarithms of deviations that are always the same.
     Means { log_std: Vec<f32> },
@@ -122,7 +123,7 @@ impl HostHead {
         match self {
             Self::Logits => {
                 for (logit, &possible) in parameters.iter_mut().zip(action_masks) {
-                    *logit = if possible { *logit } else { f32::NEG_INFINITY };
+                    *logit = if possible { *logit } else { impossible_logit(DType::F32) };
                 }
             }
             Self::Moments { offset } => {

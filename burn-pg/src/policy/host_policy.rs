@@ -109,7 +109,7 @@ impl<D: Distribution> HostPolicy<D> {
         self.parameters(observations, action_masks, workspace);
         let HostWorkspace { parameters, actions, .. } = workspace;
         actions.clear();
-        self.distribution.mode(parameters, observations.len() / self.actor.inputs(), actions)?;
+        self.distribution.mode(parameters, actions)?;
         self.distribution.to_env(actions);
         Ok(actions)
     }

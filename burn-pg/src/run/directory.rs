@@ -170,8 +170,8 @@ impl RunDir {
         Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
     }
 
-    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the last line up to there is
-    /// removed. What is no line before that, or out of order, stays. If there are fewer lines than `expected` up to there, it says so,
+    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the line of the
+    /// largest update up to there is removed. What is no line before that, or out of order, stays. If there are fewer lines than `expected` up to there, it says so,
     /// and a copy of the file is made before anything is removed.
     ///
     /// # Errors

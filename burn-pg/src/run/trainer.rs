@@ -1,7 +1,5 @@
 //! The loop: sample, improve, report.
 
-use std::time::Duration;
-
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
@@ -9,10 +7,7 @@ use super::{UpdateStats, training::Timed};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
-    kernel::{
-        has_kernels,
-        threads::{in_pool, with_threads_awake},
-    },
+    kernel::{has_kernels, threads::in_pool},
     policy::Policy,
     source::{CollectContext, EnvSource, Episode, Experience, Source},
     update::{Improved, Update, UpdateContext},
@@ -82,10 +77,6 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     #[must_use]
     pub fn policy(&self) -> &P {
         &self.parts.policy
-    }
-
-    pub(super) fn device(&self) -> &Device {
-        &self.device
     }
 
     /// Where experience comes from.
@@ -160,8 +151,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// after an [`Error::Execution`], if the device fails.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         match has_kernels(&self.device) {
-            // Kernels come again and again, and many are short.
-            true => in_pool(|| with_threads_awake(Duration::from_micros(200), || self.update_once())),
+            true => in_pool(|| self.update_once()),
             false => self.update_once(),
         }
     }

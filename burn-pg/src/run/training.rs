@@ -1,17 +1,9 @@
 //! Updates one after the other, until a run is over.
 
-use std::{
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, time::Instant};
 
 use super::{Observer, Trainer, UpdateStats, faults::Remedy};
-use crate::{
-    Error,
-    kernel::{has_kernels, threads::with_threads_awake},
-    policy::Policy,
-    source::Source,
-};
+use crate::{Error, policy::Policy, source::Source};
 
 /// Environment steps whose time was taken, and how long they took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,17 +46,6 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_with(
-        &mut self,
-        each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        match has_kernels(self.device()) {
-            // Updates come again and again, and the threads need not fall asleep between them.
-            true => with_threads_awake(Duration::from_millis(5), || self.run_to_end(each)),
-            false => self.run_to_end(each),
-        }
-    }
-
-    fn run_to_end(
         &mut self,
         mut each: impl FnMut(&Self, Result<&UpdateStats, &Error>) -> ControlFlow<()>,
     ) -> Result<(), Error> {

@@ -1,4 +1,7 @@
 //! Writing files that are either whole or not there.
+//!
+//! By hand: the files of the crate `tempfile` are readable by their owner alone, and what a killed process leaves of them has names
+//! that cannot be told from those of somebody else's.
 
 use std::{
     ffi::OsString,

@@ -7,7 +7,7 @@ use std::{
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::{DType, Tensor, TensorData, Transaction},
+    tensor::{DType, Device, Tensor, TensorData, Transaction},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -115,10 +115,8 @@ fn format_error(reason: impl Display) -> TensorsError {
 pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
-    if collector.names.is_empty() {
-        return Ok(Tensors::new());
-    }
-    let data = execute(collector.transaction).map_err(failed)?;
+    let Some(device) = collector.device else { return Ok(Tensors::new()) };
+    let data = execute(collector.transaction, device).map_err(failed)?;
     Ok(collector.names.into_iter().zip(data).collect())
 }
 
@@ -127,7 +125,7 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
 /// # Errors
 /// [`TensorsError::Device`]
 pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
-    let mut data = execute(Transaction::default().register(tensor.clone())).map_err(failed)?;
+    let mut data = execute(Transaction::default().register(tensor.clone()), tensor.device()).map_err(failed)?;
     Ok(data.pop().expect("one was registered"))
 }
 
@@ -198,6 +196,7 @@ pub(crate) fn check_finite(name: &str, data: &TensorData) -> Result<(), TensorsE
 struct Collector {
     path: Vec<String>,
     names: Vec<String>,
+    device: Option<Device>,
     transaction: Transaction,
 }
 
@@ -211,8 +210,10 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let value = parameter.val();
         self.names.push(self.path.join("."));
-        self.transaction = std::mem::take(&mut self.transaction).register(parameter.val());
+        self.device = Some(value.device());
+        self.transaction = std::mem::take(&mut self.transaction).register(value);
     }
 }
 

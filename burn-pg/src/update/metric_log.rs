@@ -34,16 +34,17 @@ impl MetricLog {
     /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
     /// are finite. Waits for the device.
     pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
-        // 0 unless one of them is not finite: then NaN.
-        let spoilt = weights.mul_scalar(0.0).sum();
+        // How many are not finite. Each backend tests that by their bits: arithmetic and comparisons may be compiled as if there were
+        // no NaN and no infinity (shading languages allow that).
+        let spoilt = weights.is_finite().bool_not().float().sum();
         let [numbers, spoilt] = read([Tensor::cat(self.rows, 0), spoilt])?;
         // Row by row, for in the steps after it one number that is not finite has spoilt the others.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
             let (metric, value) = (self.names[i], f64::from(numbers[i]));
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
-        if !spoilt[0].is_finite() {
-            let (metric, value) = ("weights", f64::from(spoilt[0]));
+        if spoilt[0] != 0.0 {
+            let (metric, value) = ("weights", f64::NAN);
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();

@@ -27,6 +27,7 @@ use burn_pg::{
         checkpoint::Checkpoint,
         directory::{RunDir, RunDirError},
     },
+    source::Environment,
 };
 
 fn flex() -> Device {
@@ -180,6 +181,22 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
     assert_eq!(agent.player(2).act(&rows, &[]).unwrap(), &decision.actions);
 }
 
+#[test]
+fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
+    let exploration = Exploration { squash: true, ..Exploration::default() };
+    let config = Config { env: "Pendulum-v1".into(), num_envs: 1, total_steps: 400, exploration, ..Config::default() };
+    let config = config.validate().unwrap();
+    let recipe = Recipe::reinforce(&config).unwrap();
+    let envs = make("Pendulum-v1", 1).unwrap();
+    let mut trainer = recipe.build_with(envs, &config, &flex(), |spec, _, device| OneLayer::new(spec, device)).unwrap();
+    trainer.update().unwrap();
+    let checkpoint = trainer.checkpoint().unwrap();
+    let blank = |environment: &Environment, _: &CheckedConfig| Ok(OneLayer::new(&environment.spec, &flex()));
+    let loaded = Agent::of_checkpoint_with(&checkpoint, blank).unwrap();
+    let decided = |agent: &Agent<OneLayer>| agent.decide(&[0.6, 0.8, 1.0], &[], None).unwrap();
+    assert_eq!(decided(&loaded), decided(&trainer.agent().unwrap()));
+}
+
 /// Three places in a row, of which one cannot be left to the left. Nobody registers it.
 #[derive(Default)]
 struct Row(u32);
@@ -187,15 +204,14 @@ struct Row(u32);
 impl Env for Row {
     type Action = u32;
     type State = u32;
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Row-v0".into(),
             observation_space: Space::Box { low: vec![0.0], high: vec![f32::INFINITY], shape: vec![1] },
             action_space: Space::discrete(2),
             max_episode_steps: Some(8),
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 
@@ -254,7 +270,7 @@ fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
     let checkpoint = Checkpoint::read(&path).unwrap();
     let opened = [Agent::open(&dir, &flex()).unwrap(), Agent::of_checkpoint(&checkpoint, &flex()).unwrap()];
     for opened in opened {
-        assert_eq!((opened.spec(), opened.environment().masks_actions), (&Row::spec(), true));
+        assert_eq!((opened.spec(), opened.environment().masks_actions), (&Row::default().spec(), true));
         assert_eq!(opened.normalizer(), agent.normalizer());
         let decided = |agent: &Agent| agent.decide(&[0.0, 2.0], &[false, true, true, true], None).unwrap();
         assert_eq!(decided(&opened), decided(&agent));

@@ -49,13 +49,14 @@ impl Env for Script {
     type Action = u32;
     type State = (u32, usize);
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Script".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(2),
             max_episode_steps: Some(4),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -355,8 +356,12 @@ impl<const D: usize> Env for Still<D> {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Still".into(), observation_space: Space::symmetric(&[1.0; D]), ..Script::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec {
+            id: "Still".into(),
+            observation_space: Space::symmetric(&[1.0; D]),
+            ..Script::new([0.0; 5], [0.0; 4]).spec()
+        }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -166,7 +166,7 @@ fn logits_that_are_no_distribution_are_refused() {
         let mut actions = ActionBuffer::Discrete(Vec::new());
         let sampled = distribution.sample(&logits, &mut [EnvRng::new(0).into()], &mut actions, &mut Vec::new());
         assert!(sampled.is_err(), "{}", case.name);
-        assert!(distribution.mode(&logits, 1, &mut actions).is_err());
+        assert!(distribution.mode(&logits, &mut actions).is_err());
         assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
         refused += 1;
     }
@@ -181,8 +181,14 @@ fn spaces_without_actions_and_actions_out_of_range_are_refused() {
         let space = Space::discrete(case.logits.len().try_into().unwrap());
         if case.logits.is_empty() {
             let (id, observation_space) = ("Nothing".into(), Space::symmetric(&[1.0]));
-            let spec =
-                EnvSpec { id, observation_space, action_space: space, max_episode_steps: None, reward_threshold: None };
+            let spec = EnvSpec {
+                id,
+                observation_space,
+                action_space: space,
+                max_episode_steps: None,
+                reward_threshold: None,
+                masks_actions: false,
+            };
             assert!(spec.check().is_err());
             refused += 1;
         } else if let Some(action) = case.action {
@@ -263,7 +269,8 @@ fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
             match case.action {
                 Some(action) => {
                     let log_prob = masked.log_prob(&ActionTensor::Discrete(precision.indices(&[action])));
-                    assert_eq!(values(log_prob), [f64::NEG_INFINITY], "{}", case.name);
+                    let log_prob = values(log_prob)[0];
+                    assert!(log_prob < -1e37 && log_prob.exp() == 0.0, "{}: {log_prob}", case.name);
                 }
                 None => {
                     #[allow(clippy::cast_possible_truncation)]
@@ -275,4 +282,44 @@ fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
             }
         }
     }
+}
+
+/// Shading languages may assume that no number is infinite or NaN.
+#[test]
+fn masks_need_no_infinite_numbers_on_the_device() {
+    for precision in Precision::all() {
+        let logits = precision.tensor(vec![1e4, -3.0, 2.0, -1e4, 0.0, 5.0], [2, 3]).require_grad();
+        let flags = TensorData::new(vec![true, false, true, true, false, false], [2, 3]);
+        let masked = || Categorical::masked(logits.clone(), Tensor::from_data(flags.clone(), &precision.device));
+        let other = Categorical::masked(logits.clone().neg(), Tensor::from_data(flags.clone(), &precision.device));
+        let action = ActionTensor::Discrete(precision.indices(&[2, 0]));
+        assert!(values(masked().parameters()).iter().chain(&values(masked().log_probs())).all(|x| x.is_finite()));
+        assert_eq!(values(masked().log_probs().exp()), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        for output in [masked().log_prob(&action), masked().entropy(), masked().kl(&other)] {
+            let gradients = values(logits.grad(&output.clone().sum().backward()).unwrap());
+            assert!(values(output).iter().chain(&gradients).all(|x| x.is_finite()));
+            assert_eq!([gradients[1], gradients[4], gradients[5]], [0.0; 3]);
+        }
+    }
+}
+
+#[test]
+#[allow(clippy::cast_possible_truncation)]
+fn masked_actions_are_never_drawn_and_rows_without_a_possible_one_are_refused() {
+    let precision = &Precision::all()[0];
+    let masked = |flags: [bool; 3]| {
+        Categorical::masked(precision.tensor(vec![-1e30, 1e30, 0.0], [1, 3]), mask(precision, &flags))
+    };
+    let sample = |flags| {
+        let distribution = masked(flags);
+        let read: Vec<f32> = values(distribution.parameters()).into_iter().map(|v| v as f32).collect();
+        let mut actions = ActionBuffer::Discrete(Vec::new());
+        let sampled = distribution.sample(&read, &mut [EnvRng::new(0).into()], &mut actions, &mut Vec::new());
+        let mode = distribution.mode(&read, &mut actions);
+        (sampled.and(mode), actions)
+    };
+    assert_eq!(sample([true, false, false]), (Ok(()), ActionBuffer::Discrete(vec![0, 0])));
+    assert_eq!(sample([true, false, true]), (Ok(()), ActionBuffer::Discrete(vec![2, 2])));
+    let refused = Err(DistributionError::NothingPossible { row: 0 });
+    assert_eq!(sample([false; 3]), (refused, ActionBuffer::Discrete(Vec::new())));
 }

@@ -57,13 +57,14 @@ impl Env for Clock {
     type Action = u32;
     type State = (u8, u8);
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Clock".into(),
             observation_space: Space::symmetric(&[1000.0]),
             action_space: Space::discrete(2),
             max_episode_steps: Some(3),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -182,10 +183,14 @@ impl Env for Turns {
     type Action = u32;
     type State = u32;
 
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Turns".into(), action_space: Space::discrete(3), max_episode_steps: Some(5), ..Clock::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec {
+            id: "Turns".into(),
+            action_space: Space::discrete(3),
+            max_episode_steps: Some(5),
+            masks_actions: true,
+            ..Clock::new(0).spec()
+        }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
@@ -218,7 +223,7 @@ impl Env for Turns {
 fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     let envs = VecEnv::<Turns>::new(4).unwrap();
     let rng = &mut EnvRng::new(0);
-    let policy = ActorCritic::new(&Turns::spec(), &NetworkSpec::default(), rng, &device()).unwrap();
+    let policy = ActorCritic::new(&Turns::default().spec(), &NetworkSpec::default(), rng, &device()).unwrap();
     let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &device()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.action_masks.len(), 4 * 50 * 3);
@@ -235,7 +240,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
         assert!(difference < 1e-5, "{difference}");
     }
     let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
-    let agent = Agent::new(policy, Turns::spec(), None, true).unwrap();
+    let agent = Agent::new(policy, Turns::default().spec(), None, true).unwrap();
     assert_eq!(evaluate(&agent, envs, 0, false).unwrap().lengths, [5; 4]);
 }
 

@@ -69,15 +69,14 @@ impl Env for Panel {
     type Action = [u32; 2];
     type State = (u32, bool, u32);
 
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Panel".into(),
             observation_space: Space::symmetric(&[1.0; 4]),
             action_space: Space::MultiDiscrete { sizes: vec![3, 2] },
             max_episode_steps: Some(10),
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 
@@ -127,12 +126,13 @@ impl Env for Lamps {
     type Action = [bool; 3];
     type State = [bool; 3];
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Lamps".into(),
             observation_space: Space::symmetric(&[1.0; 3]),
             action_space: Space::MultiBinary { n: 3 },
-            ..Panel::spec()
+            masks_actions: false,
+            ..Panel::default().spec()
         }
     }
 
@@ -177,7 +177,7 @@ fn policy(spec: &EnvSpec) -> ActorCritic {
 #[test]
 fn masks_of_components_reach_the_minibatches() {
     let envs = Box::new(VecEnv::<Panel>::new(4).unwrap());
-    let (policy, rng) = (policy(&Panel::spec()), &mut EnvRng::new(1));
+    let (policy, rng) = (policy(&Panel::default().spec()), &mut EnvRng::new(1));
     let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &device()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     let ActionBuffer::MultiDiscrete(actions) = &rollout.actions else { panic!() };
@@ -199,7 +199,7 @@ fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
     let envs = vec![Panel::default(), Panel { stuck: true, ..Panel::default() }];
     let envs = Box::new(VecEnv::from_envs(envs).unwrap());
     let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &device()).unwrap();
-    let error = collector.collect(&policy(&Panel::spec())).unwrap_err();
+    let error = collector.collect(&policy(&Panel::default().spec())).unwrap_err();
     let Error::Policy { source: DistributionError::NothingPossible { row: 1 }, env_steps: 0, .. } = error else {
         panic!("{error}");
     };

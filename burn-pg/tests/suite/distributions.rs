@@ -442,7 +442,7 @@ fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: im
     assert!((mean + entropy).abs() < 5.0 * (variance / count as f64).sqrt() + 1e-5, "{space}: {mean} {entropy}");
 
     let mut modes = ActionBuffer::new(space);
-    distribution.mode(&parameters[..parameters.len() / count], 1, &mut modes).unwrap();
+    distribution.mode(&parameters[..parameters.len() / count], &mut modes).unwrap();
     let one = make(precision.tensor(row.to_vec(), [1, row.len()]));
     let density = values(one.log_prob(&ActionTensor::upload(&modes, 1, &precision.device)))[0];
     assert!(density.is_finite());
@@ -451,7 +451,7 @@ fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: im
     broken[1] = f32::NAN;
     let before = actions.clone();
     assert!(distribution.sample(&broken, &mut streams, &mut actions, &mut log_probs).is_err());
-    assert!(distribution.mode(&broken, count, &mut actions).is_err());
+    assert!(distribution.mode(&broken, &mut actions).is_err());
     assert_eq!(actions, before, "nothing was appended");
 }
 

@@ -80,13 +80,14 @@ impl<const ACTIONS: u32> Env for Tabular<ACTIONS> {
     type Action = u32;
     type State = (usize, usize);
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Tabular".into(),
             observation_space: Space::symmetric(&[100.0, 100.0]),
             action_space: Space::discrete(ACTIONS),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 

@@ -39,13 +39,14 @@ impl Env for Unsound {
     type Action = u32;
     type State = u32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Unsound".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(2),
             max_episode_steps: Some(5),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 

@@ -51,7 +51,7 @@ fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks:
     let parameters: Vec<f32> = distribution.parameters().into_data().try_into_vec().unwrap();
 
     let mut expected = ActionBuffer::new(&spec.action_space);
-    distribution.mode(&parameters, rows, &mut expected).unwrap();
+    distribution.mode(&parameters, &mut expected).unwrap();
     distribution.to_env(&mut expected);
     assert_alike(on_host.act(observations, masks, &mut workspace).unwrap(), &expected, &what);
 
@@ -146,13 +146,14 @@ impl Env for Fuse {
     type Action = u32;
     type State = u32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Fuse".into(),
             observation_space: Space::symmetric(&[1e6]),
             action_space: Space::discrete(2),
             max_episode_steps: Some(3),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -183,7 +184,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
     let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
     let envs = panics_in.map(|panics_in| Fuse { steps: 0, panics_in });
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    let policy = policy(&Fuse::spec(), &NetworkSpec::default());
+    let policy = policy(&Fuse { steps: 0, panics_in: 0 }.spec(), &NetworkSpec::default());
     let mut collector =
         Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &device()).unwrap().with_block_size(4);
     match collector.collect(&policy) {

@@ -23,6 +23,7 @@ mod golden;
 mod group_baselines;
 mod host_policy;
 mod hostile;
+mod images;
 mod import;
 mod kernels;
 mod kl_to_reference;

@@ -228,7 +228,7 @@ fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_th
         let text = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
         let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
         let mut envs = make("CartPole-v1", config.num_envs).unwrap();
-        envs.set_time_limit(limit);
+        envs.set_time_limit(limit).unwrap();
         Recipe::reinforce(&config).unwrap().build(envs, &config, &device()).map(|_| ())
     };
     let error = refusal(None, 100_000).unwrap_err();

@@ -74,6 +74,7 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
         },
         max_episode_steps: None,
         reward_threshold: None,
+        masks_actions: false,
     };
     let rng = &mut EnvRng::new(0);
     let shape = NetworkSpec { hidden_sizes: vec![len("0"), len("2")], ..NetworkSpec::default() };

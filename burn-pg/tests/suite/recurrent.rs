@@ -260,8 +260,8 @@ impl Env for Stumbles {
     type Action = u32;
     type State = u8;
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Stumbles".into(), max_episode_steps: None, ..Clock::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Stumbles".into(), max_episode_steps: None, ..Clock::new(0).spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -371,15 +371,14 @@ impl Env for Cue {
     type Action = u32;
     type State = (u32, u32);
 
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Cue".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(3),
             max_episode_steps: Some(20),
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 
@@ -460,7 +459,13 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
     ] {
         let envs = cues_of(&[9, 2, 3]);
         let mut collector = Collector::new(envs, length, 0, &device()).unwrap().with_sequences(sequences);
-        let policy = ActorCritic::new(&Cue::spec(), &shape, &mut EnvRng::new(5), &device().autodiff()).unwrap();
+        let policy = ActorCritic::new(
+            &Cue { length: 2, shown: 0, step: 0 }.spec(),
+            &shape,
+            &mut EnvRng::new(5),
+            &device().autodiff(),
+        )
+        .unwrap();
         for _ in 0..2 {
             let rollout = collector.collect(&policy.valid()).unwrap().clone();
             let batch = batch(&rollout);

@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    nn::Initializer,
+    tensor::Tensor,
+};
 use burn_pg::{
     Config, DeviceChoice, Error, Trainer, UpdateStats,
     algorithm::{Recipe, ppo},
@@ -224,13 +229,14 @@ impl Env for Bandit {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Bandit".into(),
             observation_space: Space::symmetric(&[1.0]),
             action_space: Space::discrete(2),
             max_episode_steps: None,
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -299,8 +305,8 @@ impl Env for Broken {
     type Action = u32;
     type State = ();
 
-    fn spec() -> EnvSpec {
-        EnvSpec { id: "Broken".into(), ..Bandit::spec() }
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Broken".into(), ..Bandit::default().spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -370,8 +376,8 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         type Action = u32;
         type State = ();
 
-        fn spec() -> EnvSpec {
-            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::spec() }
+        fn spec(&self) -> EnvSpec {
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::default().spec() }
         }
 
         fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -396,4 +402,66 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         "environment `Switch` has the observation space MultiBinary(1), for which there is no policy yet"
     );
     assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
+}
+
+/// Loggers that wait for what a run sends them, one for each thread of rayon's global pool.
+#[test]
+fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let loggers: Vec<_> = (0..rayon::current_num_threads())
+            .map(|_| {
+                let (sender, receiver) = std::sync::mpsc::channel::<u64>();
+                rayon::spawn(move || while receiver.recv().is_ok() {});
+                sender
+            })
+            .collect();
+        let mut trainer = self::trainer(small(), Backend::Flex);
+        let log = |stats: &UpdateStats| {
+            loggers.iter().for_each(|logger| logger.send(stats.update).unwrap());
+            ControlFlow::Continue(())
+        };
+        trainer.run(&mut { log }).unwrap();
+        drop(loggers);
+        done.send(trainer.updates()).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(2));
+}
+
+/// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.
+#[test]
+fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
+    let weights = |seed: u64| {
+        let config = Config { seed, ..small() }.validate().unwrap();
+        let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+        let envs = burn_pg::envs::make(&config.env, config.num_envs).unwrap();
+        let recipe = Recipe::ppo(&config).unwrap();
+        let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
+            ActorCritic::new(spec, &config.network(), rng, device).unwrap().map(&mut DrawnByBurn)
+        });
+        MlpWeights::of(trainer.unwrap().policy())
+    };
+    let expected = [1, 2].map(weights);
+    assert_ne!(expected[0], expected[1]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let expected = &expected;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let i = (thread + round) % 2;
+                    assert_eq!(weights([1, 2][i]), expected[i]);
+                }
+            });
+        }
+    });
+}
+
+/// Puts weights that Burn draws in place of those of a policy.
+struct DrawnByBurn;
+
+impl ModuleMapper for DrawnByBurn {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (shape, device) = (param.shape(), param.device());
+        Initializer::Normal { mean: 0.0, std: 1.0 }.init(shape, &device)
+    }
 }

@@ -273,7 +273,7 @@ fn one_matrix_serves_a_hold_and_another_the_next() {
                         NonZeroU32::new(4),
                     );
                     let mut modes = ActionBuffer::Continuous(Vec::new());
-                    distribution.mode(&read(&distribution), 1, &mut modes).unwrap();
+                    distribution.mode(&read(&distribution), &mut modes).unwrap();
                     #[allow(clippy::cast_possible_truncation)] // exact
                     let exact = vec![mean as f32];
                     assert_eq!(modes, ActionBuffer::Continuous(exact));
@@ -355,13 +355,14 @@ impl Env for Basis {
     type Action = [f32; 1];
     type State = u32;
 
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Basis".into(),
             observation_space: Space::symmetric(&[1.0; 3]),
             action_space: Space::symmetric(&[1e6]),
             max_episode_steps: Some(5),
             reward_threshold: None,
+            masks_actions: false,
         }
     }
 
@@ -468,7 +469,7 @@ fn the_first_ratio_is_one_for_perceptrons() {
         let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true });
         let exploration = Exploration { squash, sde, ..Exploration::default() };
         let shape = NetworkSpec { exploration, shared, hidden_sizes: vec![16, 8], ..NetworkSpec::default() };
-        let policy = ActorCritic::new(&Basis::spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
+        let policy = ActorCritic::new(&Basis::default().spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
         let mut collector = basis(4);
         let rollout = collector.collect(&policy).unwrap();
         let observations = Observation::upload(rollout.observations.flat().into_owned(), &[], rollout.len(), &flex());

@@ -37,6 +37,7 @@ fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision
         action_space: actions.clone(),
         max_episode_steps: None,
         reward_threshold: None,
+        masks_actions: false,
     };
     let shape = NetworkSpec { hidden_sizes: vec![3], exploration, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();

@@ -1,14 +1,12 @@
 //! Perceptrons on the host: forward and backward, in blocks of rows that stay in the cache and are spread over threads.
 
-use rayon::prelude::*;
-
 use super::{
     pool::{Array, Pooled},
     product::{Affine, add_outer_products, add_rows},
     real::Real,
     vector::vectorised,
 };
-use crate::kernel::Activation;
+use crate::kernel::{Activation, threads::for_each};
 
 /// Rows that are taken through all layers together.
 const BLOCK: usize = 64;
@@ -297,19 +295,6 @@ vectorised! {
     fn multiply<'a, T>(factors: &'a [T], slopes: &'a mut [T]) -> () {
         for (slope, &factor) in slopes.iter_mut().zip(factors) {
             *slope = *slope * factor;
-        }
-    }
-}
-
-/// Runs tasks, on several threads if there are several of both. Tasks that run one after the other share a workspace.
-fn for_each<I: Send, W>(tasks: Vec<I>, workspace: impl Fn() -> W + Sync + Send, run: impl Fn(&mut W, I) + Sync + Send) {
-    match tasks.len() > 1 && rayon::current_num_threads() > 1 {
-        true => tasks.into_par_iter().for_each_init(workspace, run),
-        false => {
-            let mut workspace = workspace();
-            for task in tasks {
-                run(&mut workspace, task);
-            }
         }
     }
 }

@@ -4,7 +4,6 @@
 //! | --- | --- | --- |
 //! | [`tanh`] | 5 units in the last place, less than 6e-7 relative | -1 and 1 from 9.02 on |
 //! | [`exp`] | 2 units in the last place | 0 below -103.98, infinity from 88.73 on |
-//! | [`ln`] | 2 units in the last place | minus infinity at 0, NaN below it, infinity at infinity |
 //!
 //! NaN stays NaN. Each number is computed by itself, so no result depends on how an array is cut.
 
@@ -50,13 +49,6 @@ vectorised! {
             *x = exp_of(*x);
         }
     }
-
-    /// The natural logarithm of each number.
-    pub fn ln<'a>(values: &'a mut [f32]) -> () {
-        for x in values {
-            *x = ln_of(*x);
-        }
-    }
 }
 
 /// A rational function of degrees 13 and 6, the minimax approximation that the library Eigen uses.
@@ -94,40 +86,6 @@ pub(super) fn exp_of(x: f32) -> f32 {
     let n = shifted.to_bits().cast_signed() - ROUND.to_bits().cast_signed();
     let half = n >> 1;
     power * power_of_two(half) * power_of_two(n - half)
-}
-
-/// `e ln(2) + ln(m)` with `m` between `sqrt(1/2)` and `sqrt(2)`, and the polynomial of the library Cephes for `ln(m)`.
-#[inline(always)]
-fn ln_of(x: f32) -> f32 {
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    // Numbers with fewer digits than usual are scaled up first.
-    let small = x < f32::MIN_POSITIVE;
-    let scaled = if small { x * 8_388_608.0 } else { x };
-    let bits = scaled.to_bits().cast_signed();
-    let exponent = (bits - std::f32::consts::FRAC_1_SQRT_2.to_bits().cast_signed()) >> 23;
-    let m = f32::from_bits((bits - (exponent << 23)).cast_unsigned()) - 1.0;
-    #[allow(clippy::cast_precision_loss)] // an exponent
-    let e = if small { exponent - 23 } else { exponent } as f32;
-    let square = m * m;
-    let tail = polynomial(
-        m,
-        [
-            7.037_683_6e-2,
-            -0.115_146_1,
-            0.116_769_99,
-            -0.124_201_41,
-            0.142_493_23,
-            -0.166_680_58,
-            0.200_007_15,
-            -0.249_999_94,
-            0.333_333_3,
-        ],
-    );
-    let correction = (tail * m).mul_add(square, e * LN_2[1]);
-    let finite = e.mul_add(LN_2[0], square.mul_add(-0.5, correction) + m);
-    let positive = if x == f32::INFINITY { x } else { finite };
-    let defined = if x == 0.0 { f32::NEG_INFINITY } else { positive };
-    if x < 0.0 || x.is_nan() { f32::NAN } else { defined }
 }
 
 /// `2^n` for n from -126 to 127.

@@ -1,6 +1,7 @@
 //! What a run measured, line by line.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fmt,
     fs::{File, OpenOptions},
@@ -28,16 +29,21 @@ impl MetricsFile {
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        let mut rising = Rising::default();
+        // Up to the largest update that is not after `update`: what comes then is later, or no line.
+        let (mut updates, mut kept) = (BTreeSet::new(), 0);
         for (line, end) in read_lines(&path, &file) {
             match line {
-                Ok(stats) if stats.update <= update => rising.push(stats.update, end),
-                // Later, or no line.
+                Ok(stats) if stats.update <= update => {
+                    if updates.last().is_none_or(|&largest| stats.update >= largest) {
+                        kept = end;
+                    }
+                    updates.insert(stats.update);
+                }
                 Ok(_) | Err(RunDirError::Metrics { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        let (found, kept) = (rising.len(), rising.end());
+        let found = updates.len() as u64;
         let is_cut = kept < file.metadata().map_err(failed)?.len();
         let mut missing = None;
         if found < expected {
@@ -71,37 +77,10 @@ impl MetricsFile {
     }
 }
 
-/// The most lines whose updates rise, so that one that says a wrong update is what is out of order, and not those around it.
-#[derive(Default)]
-struct Rising {
-    /// At k, of all k + 1 lines that rise those that end lowest: the last update, and where its line ends.
-    ends: Vec<(u64, u64)>,
-}
-
-impl Rising {
-    fn push(&mut self, update: u64, end: u64) {
-        let longer = self.ends.partition_point(|&(last, _)| last < update);
-        match self.ends.get_mut(longer) {
-            None => self.ends.push((update, end)),
-            Some(lowest) if lowest.0 > update => *lowest = (update, end),
-            Some(_) => {}
-        }
-    }
-
-    fn len(&self) -> u64 {
-        self.ends.len() as u64
-    }
-
-    /// Where the last of them ends.
-    fn end(&self) -> u64 {
-        self.ends.last().map_or(0, |&(_, end)| end)
-    }
-}
-
 /// Lines that `metrics.jsonl` should have, and has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingLines {
-    /// Whole lines up to the update that the run goes on after, each of a later update than the one before.
+    /// Updates that have a whole line, up to the one that the run goes on after.
     pub found: u64,
     /// How many there should be.
     pub expected: u64,

@@ -57,6 +57,7 @@ pub(super) struct Failure {
 /// How a block is run.
 pub(super) struct Run<'a, D> {
     pub policy: &'a HostPolicy<D>,
+    pub spec: &'a EnvSpec,
     pub env: Box<dyn EnvBlock + 'a>,
     pub streams: &'a mut [ActionStream],
     /// Environments in which the next step begins an episode.
@@ -115,7 +116,9 @@ impl<D: Distribution> Run<'_, D> {
         let (step, start) = (self.record.steps, self.is_timed.then(Instant::now));
         let failed = |stepped| move |error| Failure { step, stepped, error: Box::new(error) };
         let between = self.act().map_err(failed(false))?;
-        if let Err(error) = self.env.step(self.record.workspace.actions().as_actions()) {
+        let outcome = self.env.step(self.record.workspace.actions().as_actions());
+        self.env.view().check(self.spec, self.streams.len()).map_err(|error| failed(true)(error.into()))?;
+        if let Err(error) = outcome {
             self.record_ended();
             return Err(failed(true)(error.into()));
         }

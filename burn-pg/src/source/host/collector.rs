@@ -51,15 +51,18 @@ impl Collector {
     /// Resets `envs` with `seed` and prepares rollouts of the given length. The policy runs on `device`.
     ///
     /// # Errors
-    /// [`EnvError::Failed`] if an environment cannot be reset.
+    /// [`EnvError::Failed`] if an environment cannot be reset, [`EnvError::BatchLen`] or [`EnvError::Spec`] if environments of
+    /// one's own break their contract.
     pub fn new(
         mut envs: Box<dyn VectorEnv>,
         length: RolloutLength,
         seed: u64,
         device: &Device,
     ) -> Result<Self, EnvError> {
-        envs.set_autoreset(Autoreset::SameStep);
+        envs.spec().check()?;
+        envs.set_autoreset(Autoreset::SameStep)?;
         envs.reset(seed)?;
+        envs.checked_batch()?;
         let actions = ActionBuffer::new(&envs.spec().action_space);
         Ok(Self {
             streams: streams::actions(seed, envs.num_envs()),
@@ -192,7 +195,7 @@ impl Collector {
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         if self.length == RolloutLength::Episodes {
-            self.envs.reset_where(&vec![true; self.rollout.num_envs])?;
+            self.begin_episodes()?;
             let num_envs = self.rollout.num_envs;
             self.recall().forget(0..num_envs);
         }
@@ -244,10 +247,19 @@ impl Collector {
     /// remembers of them belongs to no sequence of another rollout.
     fn begin_anew(&mut self, memory_len: usize) -> Result<(), Error> {
         let num_envs = self.envs.num_envs();
-        self.envs.reset_where(&vec![true; num_envs])?;
+        self.begin_episodes()?;
         self.rollout = Rollout::of_spec(num_envs, self.envs.spec());
         self.begin(memory_len);
         Ok(())
+    }
+
+    /// Starts new episodes in all environments, in their streams as they are if they can do that.
+    fn begin_episodes(&mut self) -> Result<(), EnvError> {
+        let all = vec![true; self.envs.num_envs()];
+        if let Err(EnvError::Unsupported { .. }) = self.envs.reset_where(&all).map(|_| ()) {
+            self.envs.reset(streams::episodes_seed(self.seed, self.env_steps, self.restarts))?;
+        }
+        self.envs.checked_batch().map(|_| ())
     }
 
     /// Counts an episode that has ended.

@@ -90,6 +90,7 @@ impl Collector {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
         let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
+        self.envs.checked_batch()?;
         // If one environment fails, the episodes of others may have ended all the same.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             let batch = self.envs.batch();

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use burn_pg_envs::{EnvBlock, WholeBatch};
-use rayon::prelude::*;
+use burn_pg_envs::{EnvBlock, WholeBatch, check_blocks};
 
 use super::{Collector, bootstrap::Truncations};
 use crate::{
     Error,
     distribution::Distribution,
+    kernel::threads::map,
     policy::HostPolicy,
     profile::{self, Phase, during},
     source::{
@@ -44,22 +44,29 @@ impl Collector {
             true => self.envs.blocks(size).expect("there were blocks before"),
             false => vec![Box::new(WholeBatch(&mut *self.envs))],
         };
+        check_blocks(&envs, &spec, num_envs, size)?;
         let recall = self.recall.as_mut().expect("it was made before the first step");
         let parts = self.streams.chunks_mut(size).zip(recall.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
         let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
         let run = |(policy, (env, ((streams, begins), record)))| {
-            let run = Run { policy: &policy, env, streams, begins, record, env_steps, is_timed: start.is_some() };
+            let run = Run {
+                policy: &policy,
+                spec: &spec,
+                env,
+                streams,
+                begins,
+                record,
+                env_steps,
+                is_timed: start.is_some(),
+            };
             match length {
                 RolloutLength::Steps(steps) => run.steps(steps),
                 RolloutLength::Episodes => run.episodes(),
             }
         };
-        let outcomes: Vec<Result<(), Failure>> = match runs.len() > 1 && rayon::current_num_threads() > 1 {
-            true => runs.into_par_iter().map(run).collect(),
-            false => runs.into_iter().map(run).collect(),
-        };
+        let outcomes: Vec<Result<(), Failure>> = map(runs, run);
         if let Some(start) = start {
             // What the threads spent their time with, in shares of the time that they took together.
             let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();

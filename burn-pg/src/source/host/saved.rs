@@ -95,6 +95,7 @@ impl Collector {
             }
         };
         self.envs.load(&saved.envs)?;
+        self.envs.checked_batch()?;
         let SavedCollector { env_steps, episodes, streams, restarts, failed, .. } = saved;
         (self.env_steps, self.episodes, self.streams, self.restarts) = (env_steps, episodes, streams, restarts);
         // An environment that has failed has to be reset, whatever else is said.

@@ -151,6 +151,36 @@ fn apply(node: &NodeProto, values: &[&Value]) -> Vec<Value> {
                 values[0].rows().flat_map(|row| (0..outputs).map(move |output| element(row, output))).collect();
             Value { shape: vec![values[0].shape[0], outputs], numbers }
         }
+        "Conv" => {
+            let [rows, inputs, height, width] = values[0].shape[..] else { panic!("{:?}", values[0].shape) };
+            let [outputs, _, kernel, _] = values[1].shape[..] else { panic!("{:?}", values[1].shape) };
+            let (Value { shape: _, numbers: x }, weight, bias) = (values[0], &values[1].numbers, &values[2].numbers);
+            let strides = node.attribute.iter().find(|attribute| attribute.name == "strides").unwrap();
+            let stride = strides.ints[0] as usize;
+            assert_eq!((strides.ints[0], values[1].shape[1], kernel), (strides.ints[1], inputs, values[1].shape[3]));
+            let [down, across] = [height, width].map(|length| (length - kernel) / stride + 1);
+            let mut numbers = Vec::new();
+            for (row, output) in (0..rows).flat_map(|row| (0..outputs).map(move |output| (row, output))) {
+                for (y, x0) in (0..down).flat_map(|y| (0..across).map(move |x| (y * stride, x * stride))) {
+                    let mut sum = bias[output];
+                    for input in 0..inputs {
+                        for i in 0..kernel {
+                            for j in 0..kernel {
+                                let pixel = x[((row * inputs + input) * height + y + i) * width + x0 + j];
+                                sum += weight[((output * inputs + input) * kernel + i) * kernel + j] * pixel;
+                            }
+                        }
+                    }
+                    numbers.push(sum);
+                }
+            }
+            Value { shape: vec![rows, outputs, down, across], numbers }
+        }
+        "Flatten" => {
+            assert_eq!(attribute(node, "axis"), Some(1));
+            let rows = values[0].shape[0];
+            Value { shape: vec![rows, values[0].numbers.len() / rows], numbers: values[0].numbers.clone() }
+        }
         "Split" => {
             assert_eq!(attribute(node, "axis"), Some(1));
             let lengths: Vec<usize> = values[1].numbers.iter().map(|&length| length as usize).collect();

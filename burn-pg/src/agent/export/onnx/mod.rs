@@ -14,7 +14,7 @@
 //! | | int64 `[N, K]` | multi-discrete, each component counted from 0 |
 //! | | bool `[N, K]` | multi-binary |
 //! | | float `[N, K]` | continuous, clipped to the bounds or squashed and rescaled to them |
-//! | `logits` | float `[N, L]` | unless actions are continuous; minus infinity where they are masked |
+//! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 where they are masked |
 //! | `mean`, `log_std` | float `[N, K]` | if they are: of the Gaussian before clipping or squashing; no `log_std` of held noise |
 //! | `value` | float `[N]` | if there is a critic |
 //! | `memory_out` | float `[N, M]` | if the policy remembers |
@@ -25,6 +25,7 @@
 mod builder;
 pub mod proto;
 
+use burn::tensor::DType;
 use burn_pg_envs::wrapper::ActionTransform;
 
 use self::{
@@ -35,7 +36,10 @@ use super::{
     Dense, Deviations, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork, PlainPolicy,
     metadata::metadata,
 };
-use crate::policy::{Activation, CellKind, LOG_STD};
+use crate::{
+    distribution::impossible_logit,
+    policy::{Activation, CellKind, LOG_STD},
+};
 
 /// Version of the set of operators.
 pub const OPSET: i64 = 13;
@@ -264,7 +268,7 @@ impl Graph {
         let width = policy.network.policy.last().map_or(0, Dense::outputs);
         let logits = if policy.masked {
             let mask = builder.input("action_mask", DataType::Bool, &[width], "which actions are possible");
-            let impossible = builder.floats("impossible", &[], &[f32::NEG_INFINITY]);
+            let impossible = builder.floats("impossible", &[], &[impossible_logit(DType::F32)]);
             builder.node("Where", &[&mask, outputs, &impossible], &[], "logits")
         } else {
             builder.node("Identity", &[outputs], &[], "logits")
