@@ -42,6 +42,7 @@ fn tiny(observation_space: Space) -> EnvSpec {
         action_space: Space::discrete(3),
         max_episode_steps: None,
         reward_threshold: None,
+        masks_actions: false,
     }
 }
 
@@ -182,9 +183,7 @@ impl Env for Beacon {
     type Action = u32;
     type State = u32;
 
-    const MASKS_ACTIONS: bool = true;
-
-    fn spec() -> EnvSpec {
+    fn spec(&self) -> EnvSpec {
         let image = Space::Image { shape: [1, 4, 3], high: 255 };
         EnvSpec {
             id: "Beacon".into(),
@@ -192,6 +191,7 @@ impl Env for Beacon {
             action_space: Space::discrete(3),
             max_episode_steps: Some(4),
             reward_threshold: None,
+            masks_actions: true,
         }
     }
 

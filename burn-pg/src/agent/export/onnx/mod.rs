@@ -162,9 +162,9 @@ impl Graph {
     fn normalize(&mut self, inputs: Vec<String>, policy: &PlainPolicy) -> Vec<String> {
         let (Some(normalizer), [observation]) = (&policy.normalizer, &inputs[..]) else { return inputs };
         let Self { builder, .. } = self;
-        let len = [normalizer.mean.len()];
-        let mean = builder.doubles("normalizer.mean", &len, &normalizer.mean);
-        let std = builder.doubles("normalizer.std", &len, &normalizer.std);
+        let shape = &policy.inputs[0].shape;
+        let mean = builder.doubles("normalizer.mean", shape, &normalizer.mean);
+        let std = builder.doubles("normalizer.std", shape, &normalizer.std);
         let low = builder.doubles("normalizer.low", &[], &[-normalizer.clip]);
         let high = builder.doubles("normalizer.high", &[], &[normalizer.clip]);
         let wide = builder.node("Cast", &[observation], &[("to", DataType::Double as i64)], "normalizer.wide");
