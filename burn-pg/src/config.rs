@@ -74,8 +74,8 @@ pub struct Config {
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
     pub gae_lambda: f64,
-    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step`, `reward_to_go` or
-    /// `vtrace`, and the rest are its numbers. Default: none, that of the algorithm.
+    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step` or
+    /// `reward_to_go`, and the rest are its numbers. Default: none, that of the algorithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
