@@ -127,8 +127,9 @@ pub struct Config {
     /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
     /// `burn_in`. Default none.
     pub recurrence: Recurrence,
-    /// What observations go through before the hidden layers: `kind` is `none`, or `cnn` with `layers` of `channels`,
-    /// `kernel` and `stride` for images. Default none.
+    /// What images go through before the recurrent and hidden layers: `kind` is `none`, or `cnn` with 1 to 16 `layers` such
+    /// as `{ channels = 16, kernel = 3, stride = 1 }`, which is the default of `layers`. Channels are 1 to 4,096, kernels
+    /// and strides 1 to 64. Default none, for observations without images.
     pub encoder: EncoderSpec,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,

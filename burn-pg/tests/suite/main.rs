@@ -13,6 +13,7 @@ mod collector;
 mod component_actions;
 mod conjugate_gradient;
 mod distributions;
+mod encoders;
 mod estimators;
 mod exact_gradients;
 mod export;
