@@ -1,5 +1,7 @@
 //! Vector environments that are implemented outside `burn-pg-envs`.
 
+use std::ops::ControlFlow;
+
 use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
@@ -7,10 +9,10 @@ use burn::{
 use burn_pg::{
     Config, Error, Trainer, UpdateStats,
     algorithm::Recipe,
-    config::{Algo, CheckedConfig},
+    config::{Algo, CheckedConfig, Faults, OnEnvironment},
     device::{self, Backend, DeviceChoice},
     distribution::Categorical,
-    envs::{Actions, EnvError, EnvSpec, StepBatch, VecEnv, VectorEnv, classic::CartPole},
+    envs::{Actions, EnvError, EnvSpec, Fault, StepBatch, VecEnv, VectorEnv, classic::CartPole},
     policy::{Observation, Policy, Prediction},
     source::Source,
     storage::Misfit,
@@ -21,13 +23,15 @@ struct Bare {
     inner: VecEnv<CartPole>,
     batch: StepBatch,
     steps: usize,
+    /// Steps in which an environment fails.
+    fails: &'static [usize],
     shorten: Option<(usize, fn(&mut StepBatch))>,
 }
 
 impl Bare {
     fn new(num_envs: usize, shorten: Option<(usize, fn(&mut StepBatch))>) -> Box<Self> {
         let inner = VecEnv::<CartPole>::new(num_envs).unwrap();
-        Box::new(Self { batch: inner.batch().clone(), inner, steps: 0, shorten })
+        Box::new(Self { batch: inner.batch().clone(), inner, steps: 0, fails: &[], shorten })
     }
 }
 
@@ -52,6 +56,10 @@ impl VectorEnv for Bare {
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
         self.batch.clone_from(self.inner.step(actions)?);
         self.steps += 1;
+        if self.fails.contains(&self.steps) {
+            let fault = Fault::Reported { message: "the simulator has stopped".into() };
+            return Err(EnvError::Failed { env: 2, seed: 0, steps: self.steps as u64, fault });
+        }
         if let Some((_, shorten)) = self.shorten.filter(|(from, _)| self.steps >= *from) {
             shorten(&mut self.batch);
         }
@@ -64,9 +72,9 @@ fn device() -> Device {
 }
 
 fn config(algo: Algo) -> CheckedConfig {
-    let config =
-        Config { algo, num_envs: 8, num_steps: 32, num_minibatches: 2, total_steps: 2_000, ..Config::default() };
-    config.validate().unwrap()
+    let (num_epochs, num_minibatches) = if algo == Algo::Ppo { (4, 2) } else { (1, 1) };
+    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps: 2_000, ..Config::default() };
+    Config { num_epochs, num_minibatches, ..config }.validate().unwrap()
 }
 
 fn updates<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>) -> Vec<UpdateStats> {
@@ -100,6 +108,24 @@ fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
     assert_eq!(error.to_string(), "`CartPole-v1` does not implement `VectorEnv::save`: a checkpoint needs it");
     assert!(matches!(error, Error::Misfit(Misfit::Envs(EnvError::Unsupported { method: "save", .. }))), "{error:?}");
     trainer.update().unwrap();
+}
+
+#[test]
+fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own() {
+    let faults = Faults { environment: OnEnvironment::Restart, limit: 2, ..Faults::default() };
+    let config = Config { faults, ..(*config(Algo::Ppo)).clone() }.validate().unwrap();
+    let recipe = || Recipe::of(&config).unwrap();
+    let failing = |fails| Box::new(Bare { fails, ..*Bare::new(8, None) });
+    // The third step, and one after the reset of all that follows.
+    let mut trainer = recipe().build(failing(&[3, 40]), &config, &device()).unwrap();
+    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    assert_eq!(trainer.faults(), 2);
+
+    let mut trainer = recipe().build(failing(&[3]), &config, &device()).unwrap();
+    let error = trainer.update().unwrap_err();
+    let is_reported = matches!(&error, Error::EnvInUpdate { source: EnvError::Failed { env: 2, fault, .. }, .. }
+        if fault.to_string() == "the simulator has stopped");
+    assert!(is_reported, "{error:?}");
 }
 
 /// A policy that acts on the device, as one without kernels does.
