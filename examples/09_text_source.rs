@@ -1,5 +1,4 @@
 //! Lesson 9: a source of your own. It writes texts, and takes the divergence from a reference out of their rewards.
-//!
 //! The best that any policy can do is known, `beta log sum_y reference(y) exp(score(y) / beta)`; this one comes within 1 %.
 //!
 //! `cargo run --release -p burn-pg-examples --example 09_text_source`
@@ -7,14 +6,12 @@
 
 use burn_pg::burn::{self, module::Module, module::Param, tensor::Int, tensor::Tensor, tensor::TensorData};
 use burn_pg::distribution::{ActionStream, ActionTensor, Categorical, Distribution};
-use burn_pg::envs::{ActionBuffer, EnvRng};
-use burn_pg::policy::{Policy, Prediction};
 use burn_pg::source::{Batch, CollectContext, Experience, Reference, Source};
 use burn_pg::{Config, DeviceChoice, Error, Parts, Trainer, UpdateStats, advantage, device, loss, optim, update};
+use burn_pg::{envs::ActionBuffer, envs::EnvRng, policy::Policy, policy::Prediction};
 
-/// Price of a nat of divergence, and texts of an update.
-pub const BETA: f64 = 0.5;
-const TEXTS: usize = 64;
+pub(crate) const BETA: f64 = 0.5; // price of a nat of divergence
+const TEXTS: usize = 64; // of an update
 
 /// Logits of the next letter after each text: the empty one is row 0, and letter k after row r leads to row `5 r + 1 + k`.
 #[derive(Module, Debug)]
@@ -32,7 +29,7 @@ impl Policy for Writer {
 }
 
 /// What readers like: many of letter 0, and texts that read the same backwards.
-pub fn score(text: &[u32]) -> f64 {
+pub(crate) fn score(text: &[u32]) -> f64 {
     text.iter().filter(|&&letter| letter == 0).count() as f64 + f64::from(u8::from(text[0] == text[2]))
 }
 
