@@ -11,6 +11,7 @@ pub(crate) mod formula;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod loss;
+mod operations;
 mod perceptron;
 mod table;
 pub(crate) mod threads;

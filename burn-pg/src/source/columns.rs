@@ -3,12 +3,15 @@
 //! A column is one line below. From it follow its place in a [`Rollout`] on the host and, if it is learnt from, in a
 //! [`Batch`] on the device, and how it is cleared, put together from blocks, uploaded, selected, cut and planned for.
 
-use std::{mem, ops::Range};
+use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_pg_envs::ActionBuffer;
 
-use super::{History, Origins, observations::Observations};
+use super::{
+    History, Origins,
+    observations::{Observations, picked},
+};
 use crate::{
     distribution::ActionTensor,
     policy::{Observation, Rows},
@@ -291,13 +294,6 @@ impl Upload<ActionTensor> for ActionBuffer {
         rows.iter().for_each(|row| picked.extend_from(self, row * width..(row + 1) * width));
         ActionTensor::upload(&picked, rows.len(), device)
     }
-}
-
-/// The rows that `rows` names of a column of `total` rows; all of them, moved, if it names none.
-pub(super) fn picked<T: Copy>(column: &mut Vec<T>, total: usize, rows: Option<&[usize]>) -> Vec<T> {
-    let Some(rows) = rows else { return mem::take(column) };
-    let width = column.len() / total;
-    rows.iter().flat_map(|row| &column[row * width..(row + 1) * width]).copied().collect()
 }
 
 impl Rollout {
