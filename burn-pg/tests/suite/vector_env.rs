@@ -72,8 +72,8 @@ fn device() -> Device {
 }
 
 fn config(algo: Algo) -> CheckedConfig {
-    let (num_epochs, num_minibatches) = if algo == Algo::Ppo { (4, 2) } else { (1, 1) };
-    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps: 2_000, ..Config::default() };
+    let (num_epochs, num_minibatches, total_steps) = if algo == Algo::Ppo { (4, 2, 2_000) } else { (1, 1, 50_000) };
+    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps, ..Config::default() };
     Config { num_epochs, num_minibatches, ..config }.validate().unwrap()
 }
 
