@@ -1,7 +1,7 @@
 //! Lesson 8: a convolutional policy for images of your own, in a run directory, where a killed run goes on.
 //!
 //! Apples and bombs fall in an image of 10 x 10 pixels and 4 planes: the basket, the apple, the bomb, and where it was one step
-//! before. Catching an apple pays 1 and a bomb -1.
+//! before. Catching an apple pays 1 and a bomb -1; the basket is three pixels wide, of which the middle one is drawn.
 //!
 //! `cargo run --release -p burn-pg-examples --example 08_images -- runs/catch` begins a run, or goes on with it. Then
 //! `burn-pg export runs/catch --format onnx --out catch.onnx` writes the policy for onnxruntime.
@@ -63,7 +63,7 @@ impl Env for Catch {
         self.before = self.at;
         self.at = [self.at[0] + 1, (self.at[1] + self.drift) % SIDE];
         self.draw(image);
-        let (down, caught) = (self.at[0] == SIDE - 1, self.at[1] == self.basket);
+        let (down, caught) = (self.at[0] == SIDE - 1, self.at[1].abs_diff(self.basket) <= 1);
         let reward = if self.bomb { -1.0 } else { 1.0 } * f64::from(u8::from(down && caught));
         Step { reward, terminated: down, truncated: false }
     }
@@ -84,10 +84,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Trains in a run directory, or goes on there, until `total_steps` or the end of update `stop`. Returns the mean return.
 pub fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
-    let learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
+    let learning_rate = Schedule::Linear { start: 2e-3, end: 0.0 };
     let (encoder, activation, env) = (EncoderSpec::minatar(), Activation::Relu, "Catch-v0".into());
     let config = Config { env, encoder, hidden_sizes: vec![128], activation, shared_layers: true, ..Config::default() };
-    let config = Config { total_steps, learning_rate, num_envs: 16, ..config }.validate()?;
+    let config = Config { total_steps, learning_rate, num_envs: 16, num_steps: 32, ..config }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
     let trainer = Recipe::ppo(&config)?.build(Box::new(VecEnv::<Catch>::new(16)?), &config, &device)?;
     let mut session = match path.exists() {

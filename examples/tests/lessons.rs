@@ -75,11 +75,11 @@ fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
     let run = |name: &str| folder.path().join(name);
     let policy = |name: &str| std::fs::read(run(name).join("policy.safetensors")).unwrap();
     // At best 0.5: every other thing is a bomb. At random some 0.
-    let whole = images::train(&run("whole"), 60_000, u64::MAX).unwrap();
-    assert!(whole > 0.3, "{whole}");
-    images::train(&run("stopped"), 60_000, 5).unwrap();
+    let whole = images::train(&run("whole"), 40_000, u64::MAX).unwrap();
+    assert!(whole > 0.2, "{whole}");
+    images::train(&run("stopped"), 40_000, 5).unwrap();
     assert_ne!(policy("stopped"), policy("whole"));
-    let resumed = images::train(&run("stopped"), 60_000, u64::MAX).unwrap();
+    let resumed = images::train(&run("stopped"), 40_000, u64::MAX).unwrap();
     assert_eq!((resumed, policy("stopped")), (whole, policy("whole")));
 }
 
