@@ -51,4 +51,5 @@ mod schedule;
 mod state_dependent;
 mod trajectory;
 mod trust_region;
+mod vector_env;
 mod vtrace;
