@@ -91,6 +91,24 @@ fn lesson_7_goes_on_from_a_checkpoint_to_the_bit() {
 }
 
 #[allow(dead_code)] // its `main`
+#[path = "../08_images.rs"]
+mod images;
+
+#[test]
+fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str| folder.path().join(name);
+    let policy = |name: &str| std::fs::read(run(name).join("policy.safetensors")).unwrap();
+    // At best 0.5: every other thing is a bomb. At random some 0.
+    let whole = images::train(&run("whole"), 40_000, u64::MAX).unwrap();
+    assert!(whole > 0.2, "{whole}");
+    images::train(&run("stopped"), 40_000, 5).unwrap();
+    assert_ne!(policy("stopped"), policy("whole"));
+    let resumed = images::train(&run("stopped"), 40_000, u64::MAX).unwrap();
+    assert_eq!((resumed, policy("stopped")), (whole, policy("whole")));
+}
+
+#[allow(dead_code)] // its `main`
 #[path = "../09_text_source.rs"]
 mod text_source;
 
