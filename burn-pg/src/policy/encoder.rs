@@ -151,6 +151,23 @@ impl PartLayers {
         }
     }
 
+    /// Elements of one sample that the forward pass keeps: the image as floats; of each layer what comes out, and what the
+    /// activation makes of it.
+    pub fn kept(&self) -> u64 {
+        let Self::Image { shapes, .. } = self else { return 0 };
+        let elements = |shape: &[usize; 3]| shape.iter().product::<usize>() as u64;
+        elements(&shapes[0]) + 2 * shapes[1..].iter().map(elements).sum::<u64>()
+    }
+
+    /// Most elements of one sample that a layer needs for a moment: its patches as the rows of a matrix.
+    pub fn passing(&self) -> u64 {
+        let Self::Image { shapes, layers, .. } = self else { return 0 };
+        let of = |([before, after], layer): (&[[usize; 3]; 2], &ConvSpec)| {
+            (before[0] * layer.kernel * layer.kernel * after[1] * after[2]) as u64
+        };
+        shapes.array_windows().zip(layers).map(of).max().unwrap_or_default()
+    }
+
     /// Weights and biases.
     pub fn parameters(&self) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };
