@@ -73,19 +73,16 @@ impl MemoryPlan {
                 if is_evaluated { plan.with_checkpoints(&changed, spec).with_evaluation(&changed, spec) } else { plan };
             Some(plan.host_peak()).filter(|&needed| needed <= available)
         };
-        let micro: fn(&mut Config, usize) = |config, size| config.micro_batch_size = Some(size);
-        let envs: fn(&mut Config, usize) = |config, count| config.num_envs = count;
-        let steps: fn(&mut Config, usize) = |config, count| config.num_steps = count;
-        let evaluated: fn(&mut Config, usize) = |config, count| config.eval_episodes = count;
-        let each_evaluated: fn(&mut Config, usize) = |config, count| config.checkpoint.eval_episodes = count;
         let minibatch = config.num_envs.saturating_mul(config.num_steps) / config.num_minibatches;
         let first = config.micro_batch_size.unwrap_or(minibatch).min(minibatch);
-        let keys = [
-            (MICRO_BATCH_SIZE, first, micro),
-            ("num_envs", config.num_envs, envs),
-            ("num_steps", config.num_steps, steps),
-            ("eval_episodes", config.eval_episodes, evaluated),
-            ("checkpoint.eval_episodes", config.checkpoint.eval_episodes, each_evaluated),
+        let keys: [(_, _, fn(&mut Config, usize)); 5] = [
+            (MICRO_BATCH_SIZE, first, |config, size| config.micro_batch_size = Some(size)),
+            ("num_envs", config.num_envs, |config, count| config.num_envs = count),
+            ("num_steps", config.num_steps, |config, count| config.num_steps = count),
+            ("eval_episodes", config.eval_episodes, |config, count| config.eval_episodes = count),
+            ("checkpoint.eval_episodes", config.checkpoint.eval_episodes, |config, count| {
+                config.checkpoint.eval_episodes = count;
+            }),
         ];
         let remedies = keys.into_iter().filter_map(|(key, now, change)| {
             let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;

@@ -7,7 +7,6 @@
 //! run is that of its largest phase, not the sum of all that is ever there. What is counted, and how well it agrees with what
 //! is measured, is in `docs/memory.md`.
 
-mod bytes;
 mod fit;
 mod phases;
 
@@ -22,7 +21,7 @@ use crate::{
 };
 use phases::Parts;
 
-pub use bytes::Bytes;
+pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Remedy};
 
 /// What memory is taken by.
@@ -85,19 +84,17 @@ impl Part {
     /// Is it in the memory of the device, where that has its own?
     #[must_use]
     pub fn is_on_device(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Parameters
-            | Self::Gradients
-            | Self::OptimiserState
-            | Self::Snapshots
-            | Self::Batch
-            | Self::ShuffledBatch
-            | Self::Activations
-            | Self::Metrics => true,
-            Self::Environments | Self::Rollout | Self::BlockRecords | Self::Targets | Self::Evaluation | Self::Rest => {
-                false
-            }
-        }
+                | Self::Gradients
+                | Self::OptimiserState
+                | Self::Snapshots
+                | Self::Batch
+                | Self::ShuffledBatch
+                | Self::Activations
+                | Self::Metrics
+        )
     }
 }
 
@@ -219,8 +216,7 @@ pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
     config.network().layers(spec, false).parameters()
 }
 
-/// Memory that this process can take without others having to give theirs up: what the system says is available, or what is
-/// left below the limit of a control group that the process is in, whichever is less. `None` where that cannot be found out:
+/// Memory that this process can take without others having to give theirs up, within the limits of its control groups. `None`
 /// on all systems but Linux.
 #[must_use]
 pub fn available_memory() -> Option<Bytes> {

@@ -1,6 +1,6 @@
 //! The phases of an update, and what is alive in each.
 
-use burn_pg_envs::{EnvSpec, Space};
+use burn_pg_envs::EnvSpec;
 
 use super::{Bytes, Part, PhasePlan};
 use crate::{
@@ -43,14 +43,9 @@ impl Parts {
         let minibatches = config.num_minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
         let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
-        let outputs = layers.outputs;
-        let of_distribution = match &spec.action_space {
-            Space::Box { .. } if kernels && config.exploration.sde.is_none() => [3 * outputs + 2, outputs + 1],
-            Space::Discrete { .. } | Space::MultiDiscrete { .. } if kernels => [2 * outputs + 2, outputs + 1],
-            _ => [8 * outputs + 8, 4 * outputs],
-        };
         Self {
             parameters: Bytes(4) * layers.parameters(),
+            of_distribution: layers.of_distribution(&spec.action_space),
             layers,
             source,
             vectors: config.optimiser.vectors() as u64,
@@ -59,7 +54,6 @@ impl Parts {
             micro_batch: micro.min(minibatch),
             steps: (config.num_epochs as u64).saturating_mul(minibatches),
             algo: config.algo,
-            of_distribution,
         }
     }
 
@@ -202,8 +196,8 @@ impl Parts {
 
     /// A checkpoint: its state as values and as text, which is read once more; then its tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
-        let two = burn_pg_envs::make(&config.env, 2).and_then(|envs| training_envs(envs, config));
-        let each = two.and_then(SavedSize::measure).unwrap_or_else(|_| SavedSize::estimate(spec));
+        let envs = |count| burn_pg_envs::make(&config.env, count).and_then(|envs| training_envs(envs, config));
+        let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
         let [values, text] = self.source.saved(each).map(Bytes);
         let tensors = self.parameters * (1 + self.vectors + u64::from(self.has_reference));
         let tensors = (tensors + Bytes(self.source.saved_tensors())) * 2;

@@ -178,6 +178,16 @@ impl Layers {
         perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
     }
 
+    /// Elements of each sample that a distribution over actions keeps, and that it needs for a moment.
+    pub fn of_distribution(&self, actions: &Space) -> [u64; 2] {
+        let outputs = self.outputs;
+        match actions {
+            Space::Box { .. } if self.kernels && self.noise_features == 0 => [3 * outputs + 2, outputs + 1],
+            Space::Discrete { .. } | Space::MultiDiscrete { .. } if self.kernels => [2 * outputs + 2, outputs + 1],
+            _ => [8 * outputs + 8, 4 * outputs],
+        }
+    }
+
     /// True if any product of two matrices is no kernel. (gSDE noise of one action is a product with a vector.)
     pub fn has_ordinary_products(&self) -> bool {
         !self.cells.is_empty()

@@ -2,7 +2,7 @@
 //!
 //! The columns say for themselves what a row of them takes; see `columns.rs`.
 
-use burn_pg_envs::{ActionBuffer, EnvError, EnvRng, EnvSpec, Space, VectorEnv};
+use burn_pg_envs::{ActionBuffer, Autoreset, EnvError, EnvRng, EnvSpec, Space, VectorEnv};
 use serde_json::Value;
 
 use super::{Rollout, default_block_size, host::Ended, streams};
@@ -264,20 +264,12 @@ pub(crate) struct SavedSize {
 }
 
 impl SavedSize {
-    /// Saves two environments after a few steps, and says what one takes.
-    pub fn measure(mut envs: Box<dyn VectorEnv>) -> Result<Self, EnvError> {
-        let (count, rng) = (envs.num_envs(), &mut EnvRng::new(0));
-        envs.reset(0)?;
-        for _ in 0..3 {
-            let actions = ActionBuffer::random(&envs.spec().action_space, count, rng);
-            envs.step(actions.as_actions())?;
-        }
-        let saved =
-            serde_json::to_value(envs.save()?).map_err(|error| EnvError::State { reason: error.to_string() })?;
-        let streams = serde_json::to_string(&streams::actions(0, 1)).map_or(0, |text| text.len());
-        let values = ["state", "wrappers"].into_iter().map(|key| heap(&saved[key])).sum::<u64>();
-        let count = count as u64;
-        Ok(Self { values: values / count, text: saved.to_string().len() as u64 / count + streams as u64 })
+    /// Saves environments after a few steps, and says what one more of them takes. `make` makes as many as it is told.
+    pub fn measure(make: impl Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>) -> Result<Self, EnvError> {
+        let ([one, three], streams) = ([of_saved(make(1)?)?, of_saved(make(3)?)?], streams::actions(0, 1));
+        let stream = serde_json::to_string(&streams[0]).map_or(0, |text| text.len()) as u64;
+        let [values, text] = [0, 1].map(|i| three[i].saturating_sub(one[i]) / 2);
+        Ok(Self { values, text: text + stream + 1 })
     }
 
     /// An estimate for environments that cannot be made here: numbers for the observation and twice as many for the state.
@@ -285,6 +277,20 @@ impl SavedSize {
         let numbers = spec.observation_space.flat_len() as u64;
         Self { values: 2 * NODE + 2 * 32 * numbers, text: 350 + 3 * DOUBLE * numbers }
     }
+}
+
+/// Bytes of the state of environments as JSON's values in memory, and of all that is saved of them as text.
+fn of_saved(mut envs: Box<dyn VectorEnv>) -> Result<[u64; 2], EnvError> {
+    let (count, rng) = (envs.num_envs(), &mut EnvRng::new(0));
+    envs.set_autoreset(Autoreset::SameStep)?;
+    envs.reset(0)?;
+    for _ in 0..3 {
+        let actions = ActionBuffer::random(&envs.spec().action_space, count, rng);
+        envs.step(actions.as_actions())?;
+    }
+    let saved = serde_json::to_value(envs.save()?).map_err(|error| EnvError::State { reason: error.to_string() })?;
+    let values = ["state", "wrappers"].into_iter().map(|key| heap(&saved[key])).sum();
+    Ok([values, saved.to_string().len() as u64])
 }
 
 /// A node of a map of JSON's values: eleven names, values and some links.
