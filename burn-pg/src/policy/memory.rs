@@ -174,7 +174,7 @@ impl Layers {
         });
         let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
         let images = self.parts.iter().filter(|part| part.parameters() > 0);
-        let images = images.map(|part| [all, FLOAT * part.passing() * rows]);
+        let images = images.map(|part| [all / 2, FLOAT * part.backward() * rows]);
         perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
     }
 

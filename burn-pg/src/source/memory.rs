@@ -70,8 +70,10 @@ impl SourceMemory {
         let (has_values, has_reference) = (config.has_critic(), config.has_reference());
 
         let mut row = Rollout::one_row(spec);
-        // No environment of this source weighs its steps, and the specification does not say if there are masks.
-        (row.weights, row.action_masks) = (Vec::new(), Vec::new());
+        // No environment weighs its steps.
+        row.weights = Vec::new();
+        row.action_masks = vec![true; if spec.masks_actions { spec.action_space.mask_len() } else { 0 }];
+        let masks = row.action_masks.len() as u64;
         if !has_values {
             (row.values, row.next_values) = (Vec::new(), Vec::new());
         }
@@ -79,7 +81,8 @@ impl SourceMemory {
             row.reference_log_probs = Vec::new();
         }
         let [uploaded, stays] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
-        let (all, observations) = (row.row_bytes() as u64, row.observations.row_bytes() as u64);
+        let all = row.row_bytes() as u64;
+        let observations = row.observations.row_bytes() as u64 + masks;
         // Rows are put into another order, and copied, where sequences or steps to learn from are picked.
         let is_moved = memory_len == 0 && !whole_episodes;
         let moved: u64 = if is_moved { uploaded + observations } else { 0 };
