@@ -151,7 +151,7 @@ impl Observations {
     }
 
     /// Bytes that a row takes.
-    pub(super) fn row_bytes(&self) -> usize {
+    pub(crate) fn row_bytes(&self) -> usize {
         let of_part = |Part { columns, values }: &Part| match values {
             Values::Floats(_) => columns.len() * size_of::<f32>(),
             Values::Bytes(_) => columns.len(),
