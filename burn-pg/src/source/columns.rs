@@ -322,7 +322,9 @@ impl Upload<ActionTensor> for ActionBuffer {
         let width = self.len() / of;
         let mut picked = self.clone();
         picked.clear();
-        rows.iter().for_each(|row| picked.extend_from(self, row * width..(row + 1) * width));
+        for row in rows {
+            picked.extend_from(self, row * width..(row + 1) * width);
+        }
         ActionTensor::upload(&picked, rows.len(), device)
     }
 
@@ -333,7 +335,7 @@ impl Upload<ActionTensor> for ActionBuffer {
 
 impl Rollout {
     fn with_kinds(self, observations: Observations, actions: ActionBuffer) -> Self {
-        Self { observations, actions, ..self }
+        Self { actions, observations, ..self }
     }
 
     /// Number of recorded steps of all environments together, T * N.
