@@ -60,7 +60,7 @@ pub struct Decision {
     /// The most probable actions, as the environment takes them; discrete ones are counted from 0.
     pub actions: ActionBuffer,
     /// What defines the distributions over actions, as
-    /// [`Distribution::parameters`](crate::distribution::Distribution::parameters) has it: logits; or means and then logarithms of
+    /// [`Distribution::parameters`] has it: logits; or means and then logarithms of
     /// standard deviations, before any clipping or squashing. Shape `[B, P]`.
     pub parameters: Vec<f32>,
     /// Estimated values of the observations, if there is a critic. Shape `[B]`.

@@ -6,6 +6,6 @@ pub enum RolloutLength {
     /// After so many steps of each environment. Episodes go on from one rollout to the next.
     Steps(usize),
     /// After one whole episode of each environment. Each rollout begins with a reset; steps that an environment takes
-    /// while others are still in their first episode are not [`valid`](super::Rollout::valid).
+    /// while others are still in their first episode are not [`valid`](crate::source::Rollout::valid).
     Episodes,
 }
