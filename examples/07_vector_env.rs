@@ -8,14 +8,14 @@
 use burn_pg::envs::{Actions, EnvError, EnvRng, EnvSpec, SavedEnvs, Space, Step, StepBatch, VectorEnv};
 use burn_pg::{Config, DeviceChoice, Error, UpdateStats, algorithm::Recipe, device};
 
-pub struct Corridor {
+pub(crate) struct Corridor {
     spec: EnvSpec,
     batch: StepBatch,
     walkers: Vec<(u32, EnvRng)>, // the room of each, and its random numbers
 }
 
 impl Corridor {
-    pub fn new(rooms: u32, num_envs: usize) -> Self {
+    pub(crate) fn new(rooms: u32, num_envs: usize) -> Self {
         let one_hot = Space::symmetric(&vec![1.0; rooms as usize]);
         let spec = EnvSpec::new("Corridor-v0", one_hot, Space::discrete(2));
         let spec = EnvSpec { max_episode_steps: Some(10 * rooms), masks_actions: true, ..spec };
@@ -26,7 +26,7 @@ impl Corridor {
     fn enter(&mut self, env: usize, room: Option<u32>) {
         let (place, rng) = &mut self.walkers[env];
         let seen = self.batch.observation_mut(env);
-        *place = room.unwrap_or_else(|| rng.below(seen.len() as u32 - 1));
+        *place = room.unwrap_or_else(|| rng.below(u32::try_from(seen.len() - 1).expect("a short corridor")));
         seen.fill(0.0);
         seen[*place as usize] = 1.0;
         self.batch.action_mask_mut(env)[0] = *place > 0;
@@ -84,7 +84,7 @@ fn main() -> Result<(), Error> {
 }
 
 /// Trains in a corridor of 2 rooms or more. After `stop` updates, all is made anew and goes on from a checkpoint.
-pub fn train(rooms: u32, stop: Option<u64>) -> Result<Vec<UpdateStats>, Error> {
+pub(crate) fn train(rooms: u32, stop: Option<u64>) -> Result<Vec<UpdateStats>, Error> {
     let config = Config { env: "Corridor-v0".into(), total_steps: 20_000, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
     let begin = || Recipe::ppo(&config)?.build(Box::new(Corridor::new(rooms, config.num_envs)), &config, &device);

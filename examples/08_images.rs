@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 const SIDE: usize = 10;
 /// A basket and what falls.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Catch {
+pub(crate) struct Catch {
     basket: usize,
     bomb: bool,
     at: [usize; 2], // row and column of the apple or the bomb
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Trains in a run directory, or goes on there, until `total_steps` or the end of update `stop`. Returns the mean return.
-pub fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
+pub(crate) fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
     let learning_rate = Schedule::Linear { start: 2e-3, end: 0.0 };
     let (encoder, activation, env) = (EncoderSpec::minatar(), Activation::Relu, "Catch-v0".into());
     let config = Config { env, encoder, hidden_sizes: vec![128], activation, shared_layers: true, ..Config::default() };

@@ -15,8 +15,8 @@ const TEXTS: usize = 64; // of an update
 
 /// Logits of the next letter after each text: the empty one is row 0, and letter k after row r leads to row `5 r + 1 + k`.
 #[derive(Module, Debug)]
-pub struct Writer {
-    pub logits: Param<Tensor<2>>,
+pub(crate) struct Writer {
+    pub(crate) logits: Param<Tensor<2>>,
 }
 
 impl Policy for Writer {

@@ -217,11 +217,11 @@ fn each_break_of_the_contract_is_named() {
         (Break::Save, "differs with the same actions, in a batch that was saved and one that was loaded"),
         (Break::SaveOfAnyName, "`load` takes the state of environments of another name"),
         (Break::ResetOfAll, "`reset_where` of environment 0 changes another one"),
-        (Break::RestartIgnoresSeed, "`restart` begins another episode than `reset_each`"),
+        (Break::RestartIgnoresSeed, "the same seed, in `restart` and in `reset_each`"),
         (Break::Blocks, "the vector `observations` of `Lines-v0` has 5 elements; 1 environments need 1"),
         (Break::MisplacedBlocks, "5 environments are in 4 blocks of 1"),
     ] {
-        let error = check_env(|| Ok(Lines::new(8, 5, breaks))).unwrap_err().to_string();
+        let error = check_env(|| Ok(Lines::new(8, 5, breaks))).expect_err(&format!("{breaks:?}")).to_string();
         assert!(error.contains(named), "{breaks:?}: {error}");
     }
 }

@@ -5,6 +5,7 @@ mod backend;
 mod choice;
 mod error;
 mod failed;
+pub(crate) mod memory;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
 pub(crate) mod readback;

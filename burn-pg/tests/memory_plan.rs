@@ -7,7 +7,12 @@
 use std::{env, ffi::OsStr, process::Command};
 
 use burn::tensor::Device;
-use burn_pg::{CheckedConfig, Config, MemoryPlan, algorithm::configured, envs, evaluate};
+use burn_pg::{
+    CheckedConfig, Config, MemoryPlan,
+    algorithm::configured,
+    envs::{self, Env, EnvRng, EnvSpec, Space, Step},
+    evaluate,
+};
 use rayon::ThreadPoolBuilder;
 
 /// Names the shape that a process measures.
@@ -53,6 +58,83 @@ const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
     ("reinforce, MountainCar, normalised", 3, "env = 'MountainCar-v0'\nnum_envs = 32\nnormalize_observations = true"),
     ("reinforce, Acrobot, 256 x 256", 3, "env = 'Acrobot-v1'\nhidden_sizes = [256, 256]"),
 ];
+
+/// Those of images: name and settings.
+const IMAGES: [(&str, &str); 4] = [
+    (
+        "cnn, 10x10x4, 64 x 128",
+        "env = 'Dot10-v0'\nnum_envs = 64\nhidden_sizes = [128]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+    ),
+    (
+        "cnn, 10x10x4, shared",
+        "env = 'Dot10-v0'\nnum_envs = 16\nshared_layers = true\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+    ),
+    (
+        "cnn, 84x84x4, 8 x 128",
+        "env = 'Dot84-v0'\nshared_layers = true\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+    ),
+    (
+        "cnn, 84x84x4, parts of 32",
+        "env = 'Dot84-v0'\nmicro_batch_size = 32\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+    ),
+];
+
+/// A dot somewhere in an image of four channels, of so many pixels a side.
+#[derive(Default)]
+struct Dot<const SIDE: usize> {
+    at: u32,
+}
+
+impl<const SIDE: usize> Dot<SIDE> {
+    fn draw(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        observation.fill(0.0);
+        self.at = rng.below(u32::try_from(observation.len()).unwrap());
+        observation[self.at as usize] = 1.0;
+    }
+}
+
+impl<const SIDE: usize> Env for Dot<SIDE> {
+    type Action = u32;
+    type State = u32;
+
+    fn spec(&self) -> EnvSpec {
+        EnvSpec {
+            id: format!("Dot{SIDE}-v0"),
+            observation_space: Space::Image { shape: [4, SIDE, SIDE], high: 1 },
+            action_space: Space::discrete(4),
+            max_episode_steps: Some(100),
+            reward_threshold: None,
+            masks_actions: false,
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        self.draw(rng, observation);
+    }
+
+    fn step(&mut self, action: u32, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
+        let reward = f64::from(u8::from(action == self.at % 4));
+        self.draw(rng, observation);
+        Step { reward, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.at
+    }
+
+    fn set_state(&mut self, at: u32) {
+        self.at = at;
+    }
+}
+
+/// Makes the environments of images known, before a test or a process looks for them.
+fn register_images() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        envs::register_env::<Dot<10>>().unwrap();
+        envs::register_env::<Dot<84>>().unwrap();
+    });
+}
 
 /// As the memory plan promises.
 const TOLERANCE: f64 = 0.15;
@@ -131,6 +213,18 @@ fn plans_are_near_what_is_measured() {
 }
 
 #[test]
+fn images_are_planned_for() {
+    register_images();
+    let mut comparison = Comparison::default();
+    for (name, settings) in IMAGES {
+        let config = config(settings);
+        let plan = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap());
+        comparison.add(name, &plan, measured_apart(settings, 2, []));
+    }
+    comparison.check();
+}
+
+#[test]
 fn checkpoints_are_planned_for() {
     let folder = tempfile::tempdir().unwrap();
     let many = "num_envs = 5000\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []";
@@ -189,6 +283,7 @@ fn kernels_take_less_than_checkpointing_would() {
 #[test]
 fn measures_the_shape_that_it_is_told() {
     let Ok(settings) = env::var(SHAPE) else { return };
+    register_images();
     let device = Device::flex();
     let device = match env::var(CHECKPOINTING).as_deref() {
         Ok("true") => device.autodiff().gradient_checkpointing(),

@@ -55,6 +55,8 @@ mod tests {
     use super::*;
     use crate::Space;
 
+    type Shorten = fn(&mut StepBatch);
+
     #[test]
     fn a_vector_of_a_wrong_length_is_named() {
         let spec = EnvSpec::new("Grid-v0", Space::symmetric(&[1.0; 3]), Space::discrete(2));
@@ -63,7 +65,6 @@ mod tests {
         assert_eq!(batch.check(&spec, 4), Ok(()));
         let error = batch.check(&spec, 5).unwrap_err();
         assert!(matches!(error, EnvError::BatchLen { vector: "valid", given: 4, expected: 5, .. }), "{error}");
-        type Shorten = fn(&mut StepBatch);
         let shorten: [(&str, Shorten); 9] = [
             ("observations", |batch| batch.observations.truncate(11)),
             ("rewards", |batch| batch.rewards.truncate(3)),

@@ -8,7 +8,7 @@ mod rollout;
 use std::ops::Deref;
 
 use super::{Algo, Config, ConfigError};
-use crate::policy::NetworkSpec;
+use crate::{loss::TermSpec, policy::NetworkSpec};
 
 /// A configuration in which every setting is in range.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,12 @@ impl CheckedConfig {
         let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
         // (An estimator that looks at the values of an untrained critic would be refused for want of one.)
         self.algo != Algo::Reinforce || fitted
+    }
+
+    /// True if there is a policy that the trained one is compared with.
+    pub(crate) fn has_reference(&self) -> bool {
+        let compared = self.loss.iter().any(|summand| matches!(summand.term, TermSpec::KlToReference { .. }));
+        compared || self.kl_in_reward > 0.0
     }
 
     /// The networks.

@@ -42,8 +42,8 @@ pub(crate) enum ValueLimit {
 }
 
 /// Half the squared error of values, of shape `[M]`.
-pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit) -> Tensor<1> {
-    table::value_error_kernel(values, returns, &limit).unwrap_or_else(|| match &limit {
+pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1> {
+    table::value_error_kernel(values, returns, limit).unwrap_or_else(|| match limit {
         ValueLimit::None => formula::value_error(values, returns),
         ValueLimit::Moved(old, range) => formula::value_error(&formula::moved(values, old, *range), returns),
         ValueLimit::Larger(old, range) => {

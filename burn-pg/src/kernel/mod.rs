@@ -11,6 +11,7 @@ pub(crate) mod formula;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod loss;
+mod operations;
 mod perceptron;
 mod table;
 pub(crate) mod threads;
@@ -26,6 +27,18 @@ pub(crate) use table::{
     normalize, on_host, whole,
 };
 pub use threads::with_threads;
+
+/// Most layers of a perceptron that are one operation.
+pub(crate) const MOST_LAYERS: usize = 8;
+
+/// Bytes that products of matrices that are no kernels keep on each thread: the `gemm` crate, which the `flex` backend uses, takes
+/// as much as there is cache of the second level.
+pub(crate) fn product_bytes() -> u64 {
+    #[cfg(feature = "flex")]
+    return gemm_common::cache::CACHE_INFO[1].cache_bytes as u64;
+    #[cfg(not(feature = "flex"))]
+    return 512 << 10;
+}
 
 /// `log(2 pi) / 2`.
 pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;

@@ -60,6 +60,16 @@ impl OptimiserSpec {
         }
     }
 
+    /// Vectors of the length of the parameters that it keeps from step to step.
+    #[must_use]
+    pub fn vectors(&self) -> usize {
+        match self {
+            Self::Adam(_) | Self::AdamW(_) => 2,
+            Self::RmsProp(spec) => 1 + usize::from(spec.momentum > 0.0) + usize::from(spec.centered),
+            Self::Sgd(spec) => usize::from(spec.momentum > 0.0),
+        }
+    }
+
     /// The optimiser, before its first step. Hyperparameters are taken as they are: [`validate`](Self::validate) first.
     #[must_use]
     pub fn build(self) -> Box<dyn Optimiser> {

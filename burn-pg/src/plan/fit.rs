@@ -26,6 +26,9 @@ pub struct DoesNotFit {
     pub settings: Vec<(&'static str, String)>,
 }
 
+/// What gives a setting another value.
+type Change = fn(&mut Config, usize);
+
 /// A setting with which a run would fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remedy {
@@ -64,7 +67,7 @@ impl MemoryPlan {
         largest.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
         largest.truncate(3);
         let is_evaluated = self.parts().contains_key(&Part::Evaluation);
-        let with = |change: fn(&mut Config, usize), value: usize| {
+        let with = |change: Change, value: usize| {
             let mut changed = (**config).clone();
             change(&mut changed, value);
             let changed = changed.validate().ok()?;
@@ -73,19 +76,16 @@ impl MemoryPlan {
                 if is_evaluated { plan.with_checkpoints(&changed, spec).with_evaluation(&changed, spec) } else { plan };
             Some(plan.host_peak()).filter(|&needed| needed <= available)
         };
-        let micro: fn(&mut Config, usize) = |config, size| config.micro_batch_size = Some(size);
-        let envs: fn(&mut Config, usize) = |config, count| config.num_envs = count;
-        let steps: fn(&mut Config, usize) = |config, count| config.num_steps = count;
-        let evaluated: fn(&mut Config, usize) = |config, count| config.eval_episodes = count;
-        let each_evaluated: fn(&mut Config, usize) = |config, count| config.checkpoint.eval_episodes = count;
         let minibatch = config.num_envs.saturating_mul(config.num_steps) / config.num_minibatches;
         let first = config.micro_batch_size.unwrap_or(minibatch).min(minibatch);
-        let keys = [
-            (MICRO_BATCH_SIZE, first, micro),
-            ("num_envs", config.num_envs, envs),
-            ("num_steps", config.num_steps, steps),
-            ("eval_episodes", config.eval_episodes, evaluated),
-            ("checkpoint.eval_episodes", config.checkpoint.eval_episodes, each_evaluated),
+        let keys: [(_, _, Change); 5] = [
+            (MICRO_BATCH_SIZE, first, |config, size| config.micro_batch_size = Some(size)),
+            ("num_envs", config.num_envs, |config, count| config.num_envs = count),
+            ("num_steps", config.num_steps, |config, count| config.num_steps = count),
+            ("eval_episodes", config.eval_episodes, |config, count| config.eval_episodes = count),
+            ("checkpoint.eval_episodes", config.checkpoint.eval_episodes, |config, count| {
+                config.checkpoint.eval_episodes = count;
+            }),
         ];
         let remedies = keys.into_iter().filter_map(|(key, now, change)| {
             let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;
@@ -120,70 +120,4 @@ fn advice(remedies: &[Remedy], settings: &[(&'static str, String)]) -> String {
     }
     let remedies: Vec<String> = remedies.iter().map(ToString::to_string).collect();
     format!("It would fit with one of: {}; {lower}", remedies.join("; "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn planned(config: Config) -> (CheckedConfig, EnvSpec, MemoryPlan) {
-        let config = config.validate().unwrap();
-        let spec = burn_pg_envs::spec(&config.env).unwrap();
-        let plan = MemoryPlan::of(&config, &spec);
-        (config, spec, plan)
-    }
-
-    #[test]
-    fn a_run_that_fits_is_not_refused_nor_one_that_nobody_knows_of() {
-        let (config, spec, plan) = planned(Config::default());
-        let peak = plan.host_peak();
-        assert_eq!(plan.check(&config, &spec, Some(peak)), Ok(()));
-        assert_eq!(plan.check(&config, &spec, None), Ok(()));
-        let error = plan.check(&config, &spec, Some(Bytes(peak.0 - 1))).unwrap_err();
-        assert_eq!((error.needed, error.available), (peak, Bytes(peak.0 - 1)));
-    }
-
-    #[test]
-    fn what_would_fit_is_the_largest_power_of_two_that_does() {
-        let many = Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() };
-        let (config, spec, plan) = planned(many.clone());
-        let available = Bytes(plan.host_peak().0 * 7 / 10);
-        let error = plan.check(&config, &spec, Some(available)).unwrap_err();
-        assert_eq!(error.largest[0].0, Part::Activations);
-        assert_eq!(
-            error.remedies.iter().map(|remedy| remedy.key).collect::<Vec<_>>(),
-            ["micro_batch_size", "num_envs", "num_steps"]
-        );
-        for Remedy { key, value, needed } in error.remedies {
-            let with = |value: usize| {
-                let mut config = many.clone();
-                match key {
-                    "micro_batch_size" => config.micro_batch_size = Some(value),
-                    "num_envs" => config.num_envs = value,
-                    _ => config.num_steps = value,
-                }
-                planned(config).2.host_peak()
-            };
-            assert_eq!(with(value), needed);
-            assert!(needed <= available && with(2 * value) > available, "{key} = {value}: {needed}");
-        }
-    }
-
-    #[test]
-    fn the_message_names_what_to_lower() {
-        let (config, spec, plan) = planned(Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() });
-        let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
-        for part in [
-            "and 70.0 MiB are available",
-            "activations ",
-            "`micro_batch_size = ",
-            "`num_envs = 1024` takes ",
-            "`num_steps` (128)",
-            "`hidden_sizes` ([64, 64])",
-        ] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-        let text = plan.check(&config, &spec, Some(Bytes(1000))).unwrap_err().to_string();
-        assert!(text.contains("No power of two for one setting alone would do"), "{text}");
-    }
 }

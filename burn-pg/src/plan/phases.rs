@@ -2,246 +2,226 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg_envs::{EnvSpec, Space};
+use burn_pg_envs::EnvSpec;
 
-use super::{Bytes, Part, PhasePlan, networks::Networks, samples::Samples};
+use super::{Bytes, Part, PhasePlan};
 use crate::{
+    algorithm::training_envs,
     config::{Algo, CheckedConfig},
     device::Backend,
-    loss::TermSpec,
-    optim::{OptimiserSpec, RmsPropSpec, SgdSpec},
+    kernel::product_bytes,
+    policy::Layers,
+    source::{SavedSize, SourceMemory},
 };
 
 /// What a run begins with besides: specifications, names, and room for the statistics of episodes.
-const BASE: Bytes = Bytes(24 << 10);
-/// What matrix products that are no kernels keep of a thread's memory: the `gemm` crate, which the `flex` backend uses, takes as much
-/// as there is cache of the second level.
-fn products() -> Bytes {
-    #[cfg(feature = "flex")]
-    return Bytes(gemm_common::cache::CACHE_INFO[1].cache_bytes as u64);
-    #[cfg(not(feature = "flex"))]
-    return Bytes(512 << 10);
-}
-
+const BASE: u64 = 24 << 10;
 /// The metrics of one step: eight numbers on the device, in tensors of their own and then in one.
-const METRICS: Bytes = Bytes(600);
+const METRICS: u64 = 600;
 
-/// Everything that the phases are put together from.
-pub(super) struct Counted {
-    networks: Networks,
-    samples: Samples,
-    /// Trainable numbers.
+/// What the parts of a run say of themselves.
+pub(super) struct Parts {
+    layers: Layers,
+    source: SourceMemory,
     parameters: Bytes,
-    /// Vectors of that length that the optimiser remembers.
-    moments: u64,
+    /// Vectors of that length that the optimiser keeps.
+    vectors: u64,
     has_reference: bool,
-    /// Does the policy act on the host without tensors?
-    on_host: bool,
     /// Samples of a minibatch, and those that are differentiated at once.
     minibatch: u64,
     micro_batch: u64,
     /// Steps of the optimiser in an update.
     steps: u64,
     algo: Algo,
-    /// Numbers of each sample that a distribution keeps, and that it needs for a moment.
+    /// Elements of each sample that a distribution keeps, and that it needs for a moment.
     of_distribution: [u64; 2],
 }
 
-impl Counted {
+impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
         let kernels = backend == Backend::Flex;
-        let networks = Networks::new(config, spec, kernels);
-        let has_reference = config.loss.iter().any(|summand| matches!(summand.term, TermSpec::KlToReference { .. }));
-        let features = networks.widest();
-        let samples = Samples::new(config, spec, networks.memory_len(), features, has_reference);
+        let layers = config.network().layers(spec, kernels);
+        let source = SourceMemory::new(config, spec, layers.memory_len(), layers.held_noise(), layers.act_on_host());
         let minibatches = config.num_minibatches as u64;
-        let minibatch = samples.rows.div_ceil(minibatches).next_multiple_of(samples.unit);
-        let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(samples.unit));
-        let moments = match config.optimiser {
-            OptimiserSpec::Adam(_) | OptimiserSpec::AdamW(_) => 2,
-            OptimiserSpec::RmsProp(RmsPropSpec { momentum, centered, .. }) => {
-                1 + u64::from(momentum > 0.0) + u64::from(centered)
-            }
-            OptimiserSpec::Sgd(SgdSpec { momentum, .. }) => u64::from(momentum > 0.0),
-        };
-        let outputs = networks.outputs;
-        let of_distribution = match (&spec.action_space, kernels) {
-            (_, false) | (Space::MultiBinary { .. }, true) => [8 * outputs + 8, 4 * outputs],
-            (Space::Box { .. }, true) if config.exploration.sde.is_some() => [8 * outputs + 8, 4 * outputs],
-            (Space::Box { .. }, true) => [3 * outputs + 2, outputs + 1],
-            (_, true) => [2 * outputs + 2, outputs + 1],
-        };
+        let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
+        let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
         Self {
-            on_host: kernels && samples_without_memory(&samples, config),
-            parameters: Bytes::floats(networks.parameters()),
-            networks,
-            samples,
-            moments,
-            has_reference,
+            parameters: Bytes(4) * layers.parameters(),
+            of_distribution: layers.of_distribution(&spec.action_space),
+            layers,
+            source,
+            vectors: config.optimiser.vectors() as u64,
+            has_reference: config.has_reference(),
             minibatch,
             micro_batch: micro.min(minibatch),
             steps: (config.num_epochs as u64).saturating_mul(minibatches),
             algo: config.algo,
-            of_distribution,
         }
     }
 
     pub fn phases(&self) -> Vec<PhasePlan> {
-        let mut phases = vec![self.rollout(), self.advantages(), self.gather()];
-        if self.algo == Algo::Trpo {
-            phases.push(self.trust_region());
-        }
+        let mut phases = vec![self.rollout(), self.advantages(), self.upload(), self.shuffle()];
+        phases.extend((self.algo == Algo::Trpo).then(|| self.trust_region()));
         phases.extend([self.forward(), self.backward(), self.step()]);
         phases
     }
 
-    /// What is there from the first update to the last.
-    fn lasting(&self) -> BTreeMap<Part, Bytes> {
-        let Self { networks, samples, parameters, .. } = self;
+    /// A phase with what is there from the first update to the last, and `more`.
+    fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
+        let Self { layers, source, parameters, .. } = self;
         let reference = if self.has_reference { *parameters } else { Bytes(0) };
-        BTreeMap::from([
+        let products = if layers.has_ordinary_products() { product_bytes() } else { 0 };
+        let mut phase = PhasePlan { name, parts: BTreeMap::default() };
+        let lasting = [
             (Part::Parameters, *parameters),
-            (Part::OptimiserState, *parameters * self.moments),
+            (Part::OptimiserState, *parameters * self.vectors),
             (Part::Snapshots, reference),
-            (Part::Environments, samples.environments() + samples.streams()),
-            (Part::Rollout, samples.rollout(self.on_host)),
-            (Part::BlockRecords, samples.blocks(self.on_host, networks.widest(), networks.outputs)),
+            (Part::Environments, Bytes(source.environments())),
+            (Part::BlockRecords, Bytes(source.blocks(layers.widest(), layers.outputs))),
             (Part::Activations, self.pooled()),
-            (Part::Rest, if networks.has_ordinary_products() { BASE + products() } else { BASE }),
-        ])
+            (Part::Rest, Bytes(BASE + products)),
+        ];
+        lasting.into_iter().chain(more).for_each(|(part, bytes)| phase.add(part, bytes));
+        phase
     }
 
-    /// What threads keep of the kernels before: as much as was ever in use at once (`kernel/host/pool.rs`).
+    /// What threads keep of the kernels before: as much as was ever in use at once.
     fn pooled(&self) -> Bytes {
         let of_step = match self.algo {
             // The step of the policy is on all samples. Neither loss depends on both networks, and the graph of what a loss does
             // not depend on is freed in a later backward pass: until then it is there a second time.
-            Algo::Trpo => self.networks.pooled(self.samples.rows) * 2,
-            _ => Bytes(0),
+            Algo::Trpo => self.layers.pooled(self.source.rows) * 2,
+            _ => 0,
         };
-        of_step + self.networks.pooled(self.micro_batch)
-    }
-
-    fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
-        let mut phase = PhasePlan { name, parts: self.lasting() };
-        for (part, bytes) in more {
-            phase.add(part, bytes);
-        }
-        phase
+        Bytes(of_step + self.layers.pooled(self.micro_batch))
     }
 
     fn rollout(&self) -> PhasePlan {
-        let copy = if self.on_host { self.networks.on_host() } else { Bytes(0) };
-        self.phase("rollout", [(Part::Snapshots, copy), (Part::Rollout, self.samples.values(self.on_host))])
-    }
-
-    pub fn checkpoint(&self) -> PhasePlan {
-        let Self { parameters, moments, samples, has_reference, .. } = self;
-        let tensors = *parameters * (1 + moments + u64::from(*has_reference)) + samples.remembered();
-        // The numbers, and their file.
-        self.phase("checkpoint", [(Part::Snapshots, tensors * 2), (Part::Environments, samples.checkpoint())])
-    }
-
-    /// Environments that so many episodes are to be played in.
-    pub fn waiting(&self, episodes: u64) -> Bytes {
-        self.samples.waiting(episodes)
-    }
-
-    /// An evaluation over so many episodes, all of them at once.
-    pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
-        let Self { networks, samples, on_host, .. } = self;
-        let copy = if *on_host { networks.on_host() } else { Bytes(0) };
-        let on_the_way = if *on_host { 0 } else { networks.on_the_way() };
-        let playing = samples.evaluating(episodes, networks.outputs, on_the_way);
-        self.phase(name, [(Part::Evaluation, self.waiting(episodes) + playing), (Part::Snapshots, copy)])
+        let rollout = Bytes(self.source.rollout()) + Bytes(self.source.unseen());
+        self.phase("rollout", [(Part::Snapshots, Bytes(self.layers.on_host())), (Part::Rollout, rollout)])
     }
 
     fn advantages(&self) -> PhasePlan {
-        self.phase("advantages", [(Part::Targets, self.samples.targets() + self.samples.explained())])
+        let source = &self.source;
+        let targets = Bytes(source.targets()[0]) + Bytes(source.explained());
+        // A reference looks at parts of the batch before that.
+        let inferring = if self.has_reference { Bytes(self.layers.inferring()) * self.micro_batch } else { Bytes(0) };
+        self.phase(
+            "advantages",
+            [
+                (Part::Rollout, Bytes(source.rollout())),
+                (Part::Batch, Bytes(source.observed())),
+                (Part::Targets, targets),
+                (Part::Activations, inferring),
+            ],
+        )
     }
 
-    /// Uploads the rollout, and shuffles it.
-    fn gather(&self) -> PhasePlan {
-        let samples = &self.samples;
-        let mut more = self.gathered().to_vec();
-        more.push((Part::ShuffledBatch, samples.order()));
-        more.push((Part::Snapshots, self.snapshot()));
-        self.phase("gather", more)
+    fn upload(&self) -> PhasePlan {
+        let source = &self.source;
+        let [double, single] = source.targets();
+        let batch = Bytes(source.observed()) + Bytes(source.uploading());
+        let rollout = Bytes(source.rollout()) + Bytes(single);
+        self.phase("upload", [(Part::Rollout, rollout), (Part::Targets, Bytes(double)), (Part::Batch, batch)])
     }
 
-    fn gathered(&self) -> [(Part, Bytes); 4] {
-        let samples = &self.samples;
-        [
-            (Part::Targets, samples.targets()),
-            (Part::Batch, samples.batch()),
-            (Part::ShuffledBatch, samples.batch()),
-            (Part::Metrics, METRICS * self.steps),
-        ]
+    /// What there is while a policy is improved.
+    fn improving(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
+        let source = &self.source;
+        let batch = [(Part::Batch, Bytes(source.batch())), (Part::Rollout, Bytes(source.kept_rollout()))];
+        self.phase(name, batch.into_iter().chain(more))
+    }
+
+    fn shuffle(&self) -> PhasePlan {
+        let order = (Part::ShuffledBatch, Bytes(self.source.order()[0]));
+        let snapshot = (Part::Snapshots, self.snapshot());
+        self.improving("shuffle", self.shuffled().into_iter().chain([order, snapshot]))
+    }
+
+    fn shuffled(&self) -> [(Part, Bytes); 2] {
+        let shuffled = Bytes(self.source.batch()) + Bytes(self.source.order()[1]);
+        [(Part::ShuffledBatch, shuffled), (Part::Metrics, Bytes(METRICS) * self.steps)]
     }
 
     /// Weights and optimiser before the update: the same as now before its first step.
     fn snapshot(&self) -> Bytes {
-        if self.steps > 1 { self.parameters * (1 + self.moments) } else { Bytes(0) }
+        if self.steps > 1 { self.parameters * (1 + self.vectors) } else { Bytes(0) }
     }
 
     /// While a minibatch is differentiated: what there is before either pass.
     fn differentiating(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
-        let advantages = Bytes::floats(self.minibatch);
         let sum = if self.micro_batch < self.minibatch { self.parameters } else { Bytes(0) };
+        let advantages = Bytes(4) * self.minibatch;
         let before = [(Part::Snapshots, self.snapshot()), (Part::Activations, advantages), (Part::Gradients, sum)];
-        self.phase(name, self.gathered().into_iter().chain(before).chain(more))
+        self.improving(name, self.shuffled().into_iter().chain(before).chain(more))
     }
 
     fn forward(&self) -> PhasePlan {
-        let Self { networks, samples, micro_batch: rows, of_distribution: [kept, passing], .. } = self;
+        let Self { layers, source, micro_batch: rows, of_distribution: [kept, passing], .. } = self;
         // Of the terms of the objective; the outputs of the networks are not needed any more by then.
-        let of_terms = 6_u64.saturating_sub(networks.outputs);
-        let of_networks = networks.passing(*rows);
-        let heads = Bytes::floats(*kept + of_terms.max(*passing)) * *rows;
-        let activations = networks.kept(*rows, samples.unit) + heads.max(of_networks);
+        let of_terms = 6_u64.saturating_sub(layers.outputs);
+        let heads = Bytes(4 * (*kept + of_terms.max(*passing))) * *rows;
+        let activations = Bytes(layers.kept(*rows, source.unit)) + heads.max(Bytes(layers.passing(*rows)));
         self.differentiating("forward", [(Part::Activations, activations)])
     }
 
     fn backward(&self) -> PhasePlan {
-        let Self { networks, samples, micro_batch: rows, of_distribution: [kept, _], .. } = self;
-        let activations = networks.kept(*rows, samples.unit) + Bytes::floats(*kept) * *rows;
-        let [sums, slopes] = networks.backward(*rows);
-        self.differentiating("backward", [(Part::Activations, activations + slopes), (Part::Gradients, sums)])
+        let Self { layers, source, micro_batch: rows, of_distribution: [kept, _], .. } = self;
+        let [sums, slopes] = layers.backward(*rows).map(Bytes);
+        let activations = Bytes(layers.kept(*rows, source.unit)) + Bytes(4 * kept) * *rows + slopes;
+        self.differentiating("backward", [(Part::Activations, activations), (Part::Gradients, sums)])
     }
 
     fn step(&self) -> PhasePlan {
         let new = u64::from(self.steps > 1);
-        let (parameters, moments) = (self.parameters, self.parameters * self.moments);
+        let (parameters, vectors) = (self.parameters, self.parameters * self.vectors);
         let more = [
-            (Part::Snapshots, parameters + moments),
+            (Part::Snapshots, parameters + vectors),
             // Clipped, if it was too long: the one before is gone by then.
             (Part::Gradients, parameters),
             (Part::Parameters, parameters * new),
-            (Part::OptimiserState, moments * new),
+            (Part::OptimiserState, vectors * new),
         ];
-        self.phase("step", self.gathered().into_iter().chain(more))
+        self.improving("step", self.shuffled().into_iter().chain(more))
     }
 
     /// The step of the policy of `trpo`: on all samples at once.
     fn trust_region(&self) -> PhasePlan {
-        let Self { networks, samples, of_distribution: [kept, _], .. } = self;
-        let rows = samples.rows;
-        let divergence = Bytes::floats(12 * networks.outputs + 6) * rows;
-        let activations = networks.kept(rows, samples.unit) + Bytes::floats(*kept) * rows + divergence;
-        let [sums, slopes] = networks.backward(rows);
-        let vectors = self.parameters * 8;
-        self.phase(
-            "trust region",
-            [
-                (Part::Targets, samples.targets()),
-                (Part::Batch, samples.batch()),
-                (Part::Activations, activations + slopes),
-                (Part::Gradients, sums + vectors),
-            ],
-        )
+        let Self { layers, source, of_distribution: [kept, _], .. } = self;
+        let rows = source.rows;
+        let divergence = Bytes(4 * (12 * layers.outputs + 6)) * rows;
+        let [sums, slopes] = layers.backward(rows).map(Bytes);
+        let activations = Bytes(layers.kept(rows, source.unit)) + Bytes(4 * kept) * rows + divergence + slopes;
+        let vectors = sums + self.parameters * 8;
+        self.improving("trust region", [(Part::Activations, activations), (Part::Gradients, vectors)])
     }
-}
 
-fn samples_without_memory(samples: &Samples, config: &CheckedConfig) -> bool {
-    !samples.remembers() && config.exploration.sde.is_none()
+    /// A checkpoint: its state as values and as text, which is read once more; then its tensors and their file.
+    pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
+        let envs = |count| burn_pg_envs::make(&config.env, count).and_then(|envs| training_envs(envs, config));
+        let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
+        let [values, text] = self.source.saved(each).map(Bytes);
+        let tensors = self.parameters * (1 + self.vectors + u64::from(self.has_reference));
+        let tensors = (tensors + Bytes(self.source.saved_tensors())) * 2;
+        let rollout = (Part::Rollout, Bytes(self.source.kept_rollout()));
+        [
+            self.phase("checkpoint", [rollout, (Part::Environments, values * 2 + text)]),
+            self.phase("its files", [rollout, (Part::Environments, text), (Part::Snapshots, tensors)]),
+        ]
+    }
+
+    /// Environments that so many episodes are to be played in.
+    pub fn waiting(&self, episodes: u64) -> Bytes {
+        Bytes(self.source.fresh_env()) * episodes
+    }
+
+    /// An evaluation over so many episodes, all of them at once.
+    pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
+        let Self { layers, source, .. } = self;
+        let inferring = if layers.act_on_host() { 0 } else { layers.inferring() };
+        let each = source.fresh_env() + source.evaluated_env(layers.outputs) + inferring;
+        let rollout = (Part::Rollout, Bytes(source.kept_rollout()));
+        let copy = (Part::Snapshots, Bytes(layers.on_host()));
+        self.phase(name, [rollout, (Part::Evaluation, Bytes(each) * episodes), copy])
+    }
 }

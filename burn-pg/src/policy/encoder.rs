@@ -168,6 +168,41 @@ impl PartLayers {
         }
     }
 
+    /// Elements of one sample that the forward pass keeps: the image as floats; of each layer what comes out, and what the
+    /// activation makes of it.
+    pub fn kept(&self) -> u64 {
+        let Self::Image { shapes, .. } = self else { return 0 };
+        let elements = |shape: &[usize; 3]| shape.iter().product::<usize>() as u64;
+        elements(&shapes[0]) + 2 * shapes[1..].iter().map(elements).sum::<u64>()
+    }
+
+    /// Most elements of one sample that a layer needs for a moment: its patches as the rows of a matrix.
+    pub fn passing(&self) -> u64 {
+        self.patches().into_iter().max().unwrap_or_default()
+    }
+
+    /// Most elements of one sample that the backward pass of a layer needs beyond those that are [`kept`](Self::kept): its
+    /// patches, and the gradients of what comes out and of what goes in. What later layers have kept is free by then.
+    pub fn backward(&self) -> u64 {
+        let Self::Image { shapes, .. } = self else { return 0 };
+        let elements: Vec<u64> = shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).collect();
+        let of = |(layer, patches): (usize, u64)| {
+            let free = 2 * elements[layer + 1..].iter().sum::<u64>();
+            let into = if layer > 0 { elements[layer] } else { 0 };
+            (patches + elements[layer + 1] + into).saturating_sub(free)
+        };
+        self.patches().into_iter().enumerate().map(of).max().unwrap_or_default()
+    }
+
+    /// Elements of the patches of one sample, layer by layer.
+    fn patches(&self) -> Vec<u64> {
+        let Self::Image { shapes, layers, .. } = self else { return Vec::new() };
+        let of = |([before, after], layer): (&[[usize; 3]; 2], &ConvSpec)| {
+            (before[0] * layer.kernel * layer.kernel * after[1] * after[2]) as u64
+        };
+        shapes.array_windows().zip(layers).map(of).collect()
+    }
+
     /// Weights and biases.
     pub fn parameters(&self) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };

@@ -3,12 +3,15 @@
 //! A column is one line below. From it follow its place in a [`Rollout`] on the host and, if it is learnt from, in a
 //! [`Batch`] on the device, and how it is cleared, put together from blocks, uploaded, selected, cut and planned for.
 
-use std::{mem, ops::Range};
+use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_pg_envs::ActionBuffer;
+use burn_pg_envs::{ActionBuffer, EnvSpec};
 
-use super::{History, Origins, observations::Observations};
+use super::{
+    History, Origins,
+    observations::{Observations, picked},
+};
 use crate::{
     distribution::ActionTensor,
     policy::{Observation, Rows},
@@ -66,6 +69,25 @@ macro_rules! columns {
                 $(Column::append(&mut self.$required, &from.$required, rows.clone(), from.len());)*
                 $(Column::append(&mut self.$optional, &from.$optional, rows.clone(), from.len());)*
                 $(Column::append(&mut self.$host, &from.$host, rows.clone(), from.len());)*
+            }
+
+            /// One row of zeros in every column, for environments of a specification.
+            pub(crate) fn one_row(spec: &EnvSpec) -> Self {
+                let mut row = Self::of_spec(1, spec);
+                $(row.$required.push_zeros(spec);)*
+                $(row.$optional.push_zeros(spec);)*
+                $(row.$host.push_zeros(spec);)*
+                row
+            }
+
+            /// Bytes that a row takes in all columns that are moved to a device, but for the observations; and those of
+            /// them that are still here afterwards, because their elements are of another type there.
+            pub(crate) fn uploaded_row_bytes(&self) -> [usize; 2] {
+                let columns = [
+                    $(Upload::row_bytes(&self.$required, self.len()),)*
+                    $(Upload::row_bytes(&self.$optional, self.len()),)*
+                ];
+                columns.into_iter().fold([0, 0], |sum, of| [sum[0] + of[0], sum[1] + of[1]])
             }
 
             /// Bytes that a row takes in all columns that there are.
@@ -204,7 +226,8 @@ columns! {
 
 /// What every column on the host can do. A column is empty, or has the same number of elements for each row.
 trait Column {
-    fn clear(&mut self);
+    /// Appends a row of zeros.
+    fn push_zeros(&mut self, spec: &EnvSpec);
     /// Makes room for `rows` rows like those of another column, which has `of` of them.
     fn reserve_as(&mut self, like: &Self, rows: usize, of: usize);
     /// Appends rows of another column, which has `of` of them.
@@ -217,11 +240,13 @@ trait Column {
 pub(super) trait Upload<T> {
     /// All rows, of which there are `of`, or those that `rows` names.
     fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> T;
+    /// Bytes of one of its `of` rows on the device, and of those that stay here if all are uploaded.
+    fn row_bytes(&self, of: usize) -> [usize; 2];
 }
 
-impl<T: Copy> Column for Vec<T> {
-    fn clear(&mut self) {
-        self.clear();
+impl<T: Copy + Default> Column for Vec<T> {
+    fn push_zeros(&mut self, _: &EnvSpec) {
+        self.push(T::default());
     }
 
     fn reserve_as(&mut self, like: &Self, rows: usize, of: usize) {
@@ -239,8 +264,13 @@ impl<T: Copy> Column for Vec<T> {
 }
 
 impl Column for ActionBuffer {
-    fn clear(&mut self) {
-        self.clear();
+    fn push_zeros(&mut self, spec: &EnvSpec) {
+        let numbers = spec.action_space.flat_len();
+        match self {
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.extend(vec![0; numbers]),
+            Self::MultiBinary(actions) => actions.extend(vec![false; numbers]),
+            Self::Continuous(actions) => actions.extend(vec![0.0; numbers]),
+        }
     }
 
     fn reserve_as(&mut self, _: &Self, _: usize, _: usize) {}
@@ -257,8 +287,8 @@ impl Column for ActionBuffer {
 }
 
 impl Column for Observations {
-    fn clear(&mut self) {
-        self.clear();
+    fn push_zeros(&mut self, spec: &EnvSpec) {
+        self.extend(&vec![0.0; spec.observation_space.flat_len()]);
     }
 
     fn reserve_as(&mut self, _: &Self, rows: usize, _: usize) {
@@ -270,7 +300,7 @@ impl Column for Observations {
     }
 
     fn row_bytes(&self, _: usize) -> usize {
-        self.row_bytes()
+        Self::row_bytes(self)
     }
 }
 
@@ -280,6 +310,10 @@ impl Upload<Tensor<1>> for Vec<f32> {
         let len = values.len();
         Tensor::from_data(TensorData::new(values, [len]), device)
     }
+
+    fn row_bytes(&self, of: usize) -> [usize; 2] {
+        [Column::row_bytes(self, of), 0]
+    }
 }
 
 impl Upload<ActionTensor> for ActionBuffer {
@@ -288,21 +322,20 @@ impl Upload<ActionTensor> for ActionBuffer {
         let width = self.len() / of;
         let mut picked = self.clone();
         picked.clear();
-        rows.iter().for_each(|row| picked.extend_from(self, row * width..(row + 1) * width));
+        for row in rows {
+            picked.extend_from(self, row * width..(row + 1) * width);
+        }
         ActionTensor::upload(&picked, rows.len(), device)
     }
-}
 
-/// The rows that `rows` names of a column of `total` rows; all of them, moved, if it names none.
-pub(super) fn picked<T: Copy>(column: &mut Vec<T>, total: usize, rows: Option<&[usize]>) -> Vec<T> {
-    let Some(rows) = rows else { return mem::take(column) };
-    let width = column.len() / total;
-    rows.iter().flat_map(|row| &column[row * width..(row + 1) * width]).copied().collect()
+    fn row_bytes(&self, of: usize) -> [usize; 2] {
+        [4 * self.len().checked_div(of).unwrap_or(0), Column::row_bytes(self, of)]
+    }
 }
 
 impl Rollout {
     fn with_kinds(self, observations: Observations, actions: ActionBuffer) -> Self {
-        Self { observations, actions, ..self }
+        Self { actions, observations, ..self }
     }
 
     /// Number of recorded steps of all environments together, T * N.

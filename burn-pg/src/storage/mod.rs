@@ -1,5 +1,6 @@
 //! Tensors by name, state as data, and files that survive a crash.
 
+mod bytes;
 pub(crate) mod durable;
 mod misfit;
 pub(crate) mod saved;
@@ -9,3 +10,5 @@ pub mod weights;
 pub use misfit::Misfit;
 pub use saved::Saved;
 pub use tensors::{Tensors, TensorsError};
+
+pub use bytes::Bytes;

@@ -35,6 +35,7 @@ mod normalisation;
 mod objective;
 mod optimisers;
 mod pg_a2c_loss;
+mod plan;
 mod ppo_loss;
 mod ppo_update;
 mod precision;

@@ -306,7 +306,7 @@ impl Env for Broken {
     type State = ();
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec { id: "Broken".into(), ..Bandit::default().spec() }
+        EnvSpec { id: "Broken".into(), ..Bandit.spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -377,7 +377,7 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         type State = ();
 
         fn spec(&self) -> EnvSpec {
-            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::default().spec() }
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit.spec() }
         }
 
         fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -18,6 +18,8 @@ use burn_pg::{
     storage::Misfit,
 };
 
+type Shorten = fn(&mut StepBatch);
+
 /// `CartPole` with the five required methods alone. From some step on, a vector is too short.
 struct Bare {
     inner: VecEnv<CartPole>,
@@ -25,11 +27,11 @@ struct Bare {
     steps: usize,
     /// Steps in which an environment fails.
     fails: &'static [usize],
-    shorten: Option<(usize, fn(&mut StepBatch))>,
+    shorten: Option<(usize, Shorten)>,
 }
 
 impl Bare {
-    fn new(num_envs: usize, shorten: Option<(usize, fn(&mut StepBatch))>) -> Box<Self> {
+    fn new(num_envs: usize, shorten: Option<(usize, Shorten)>) -> Box<Self> {
         let inner = VecEnv::<CartPole>::new(num_envs).unwrap();
         Box::new(Self { batch: inner.batch().clone(), inner, steps: 0, fails: &[], shorten })
     }
@@ -72,8 +74,8 @@ fn device() -> Device {
 }
 
 fn config(algo: Algo) -> CheckedConfig {
-    let (num_epochs, num_minibatches) = if algo == Algo::Ppo { (4, 2) } else { (1, 1) };
-    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps: 2_000, ..Config::default() };
+    let (num_epochs, num_minibatches, total_steps) = if algo == Algo::Ppo { (4, 2, 2_000) } else { (1, 1, 50_000) };
+    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps, ..Config::default() };
     Config { num_epochs, num_minibatches, ..config }.validate().unwrap()
 }
 
@@ -148,7 +150,6 @@ impl Policy for OnDevice {
 #[test]
 fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
     let (config, device) = (config(Algo::Ppo), device());
-    type Shorten = fn(&mut StepBatch);
     let shorten: [(&str, Shorten); 6] = [
         ("observations` of `CartPole-v1` has 31 elements; 8 environments need 32", |batch| {
             batch.observations.truncate(31);

@@ -67,7 +67,7 @@ mod tests {
             format!("{{ channels = {channels}, kernel = {kernel}, stride = {stride} }}")
         };
         let many = vec![layer(1, 1, 1); 17].join(", ");
-        for wrong in ["".into(), layer(0, 3, 1), layer(4, 0, 1), layer(4, 3, 0), layer(i64::MAX, 3, 1), many] {
+        for wrong in [String::new(), layer(0, 3, 1), layer(4, 0, 1), layer(4, 3, 0), layer(i64::MAX, 3, 1), many] {
             let error = encoder(&format!("kind = 'cnn', layers = [{wrong}]")).unwrap_err().to_string();
             assert_eq!(error, format!("`encoder.layers` is [{wrong}], but must be {range}"));
         }

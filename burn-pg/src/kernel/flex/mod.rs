@@ -12,7 +12,7 @@ mod rows;
 mod value;
 mod weighted;
 
-use super::table::Table;
+use super::operations::Table;
 
 /// The kernels of this backend.
 pub(super) const TABLE: Table = Table {

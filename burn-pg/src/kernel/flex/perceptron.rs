@@ -18,19 +18,19 @@ use burn::{
 
 use super::primitive::{Primitive, Stored, part, record};
 use crate::kernel::{
-    Activation,
+    Activation, MOST_LAYERS,
     host::{Network, Slopes, Trace},
 };
 
 /// [`perceptron`](crate::kernel::perceptron) on the `flex` backend; none if a tensor is one of another, a layer has no
-/// biases, or there are more than 8 layers.
+/// biases, or there are more than [`MOST_LAYERS`].
 pub fn perceptron(
     input: &Tensor<2>,
     layers: &[Linear],
     activation: Activation,
     activate_last: bool,
 ) -> Option<Tensor<2>> {
-    if layers.len() > 8 {
+    if layers.len() > MOST_LAYERS {
         return None;
     }
     let mut primitives = vec![Primitive::of(input.clone())?];

@@ -134,7 +134,7 @@ impl<T: Real> Network<T> {
         with_input: bool,
     ) -> Slopes<T> {
         let rows = input.len() / self.inputs();
-        let per_task = rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK);
+        let per_task = rows_of_task(rows);
         let mut input_slope = vec![T::zero(); if with_input { input.len() } else { 0 }];
         let mut input_slopes = input_slope.chunks_mut(per_task * self.inputs());
         let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();
@@ -185,6 +185,28 @@ impl<T: Real> Network<T> {
             }
         }
     }
+}
+
+/// Rows of each task of a backward pass over `rows` rows.
+fn rows_of_task(rows: usize) -> usize {
+    rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
+}
+
+/// Tasks of a backward pass over `rows` rows; each adds up a gradient of its own.
+pub(crate) fn tasks(rows: usize) -> usize {
+    rows.div_ceil(rows_of_task(rows)).max(1)
+}
+
+/// Elements of the weights and biases of layers of `sizes`, as a network holds them.
+pub(crate) fn held_elements<T: Real>(sizes: &[u64]) -> u64 {
+    sizes.windows(2).map(|size| Affine::<T>::elements(size[0], size[1])).sum()
+}
+
+/// Bytes that a thread keeps for the next minibatch: the outputs of layers of `sizes` for `rows` rows, and for `silu` the
+/// derivatives.
+pub(crate) fn kept_bytes<T: Pooled>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
+    let arrays = if activation == Activation::Silu { 2 } else { 1 };
+    super::pool::kept_bytes::<T>(arrays * sizes[1..].iter().sum::<u64>() * rows)
 }
 
 /// A share of the rows on their way back, and the sum of their gradients.

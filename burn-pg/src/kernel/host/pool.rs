@@ -126,6 +126,11 @@ impl<T: Pooled> Drop for Array<T> {
     }
 }
 
+/// Bytes of arrays of `elements` elements that stay with a thread after their use.
+pub(crate) fn kept_bytes<T>(elements: u64) -> u64 {
+    elements * size_of::<T>() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

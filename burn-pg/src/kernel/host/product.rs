@@ -58,6 +58,15 @@ impl<T: Real> Affine<T> {
         Self { depth, columns: rows, values }
     }
 
+    /// Elements that it holds for a matrix of shape `[depth, columns]`.
+    pub fn elements(depth: u64, columns: u64) -> u64 {
+        let filled = match columns <= NARROW as u64 {
+            true => columns,
+            false => columns.next_multiple_of(T::panel_width() as u64),
+        };
+        (depth + 1) * filled
+    }
+
     /// Numbers that go in, for each row.
     pub fn inputs(&self) -> usize {
         self.depth

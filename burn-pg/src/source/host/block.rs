@@ -29,7 +29,7 @@ pub(super) struct BlockRecord {
 
 /// An episode that has ended in a rollout.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its last row in the rollout.
     pub row: usize,
     /// Was it cut off?

@@ -11,6 +11,7 @@ mod on_host;
 mod recall;
 mod saved;
 
+pub(crate) use block::Ended;
 pub use collector::Collector;
 pub(crate) use finite::check_observations;
 pub(crate) use history::Cut;

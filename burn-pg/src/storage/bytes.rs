@@ -14,13 +14,6 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
-impl Bytes {
-    /// `count` numbers in single precision.
-    pub(super) fn floats(count: u64) -> Self {
-        Self(4) * count
-    }
-}
-
 impl Add for Bytes {
     type Output = Self;
 
@@ -57,31 +50,5 @@ impl fmt::Display for Bytes {
         }
         let decimals = usize::from(unit != "B");
         f.pad(&format!("{number:.decimals$} {unit}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_in_the_largest_unit_of_which_there_is_one() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1024 * 1024 - 1, "1.0 MiB"),
-            (3 << 29, "1.5 GiB"),
-            (u64::MAX, "16.0 EiB"),
-        ] {
-            assert_eq!(Bytes(bytes).to_string(), text);
-        }
-        assert_eq!(format!("{:>8}|{:<8}|", Bytes(1024), Bytes(5)), " 1.0 KiB|5 B     |");
-    }
-
-    #[test]
-    fn what_is_too_large_stays_at_the_largest_number() {
-        assert_eq!(Bytes(u64::MAX) + Bytes(1), Bytes(u64::MAX));
-        assert_eq!(Bytes(1 << 40) * (1 << 40), Bytes(u64::MAX));
     }
 }

@@ -1,15 +1,14 @@
 //! How much memory a run will take, before any of it is allocated.
 //!
+//! Each part of a run says beside its own code what it takes: the columns and the environments in `source`, the layers in
+//! `policy`, the kernels in `kernel`, the optimisers in `optim`. Here that is added up for each phase.
+//!
 //! The plan follows the loop of the [`Trainer`](crate::Trainer) and counts what is alive in each of its phases: the peak of a
 //! run is that of its largest phase, not the sum of all that is ever there. What is counted, and how well it agrees with what
 //! is measured, is in `docs/memory.md`.
 
-mod available;
-mod bytes;
 mod fit;
-mod networks;
 mod phases;
-mod samples;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,13 +17,11 @@ use serde::Serialize;
 
 use crate::{
     config::CheckedConfig,
-    device::{Backend, DeviceChoice},
+    device::{self, Backend, DeviceChoice},
 };
-use networks::Networks;
-use phases::Counted;
+use phases::Parts;
 
-pub use available::available_memory;
-pub use bytes::Bytes;
+pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Remedy};
 
 /// What memory is taken by.
@@ -87,19 +84,17 @@ impl Part {
     /// Is it in the memory of the device, where that has its own?
     #[must_use]
     pub fn is_on_device(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Parameters
-            | Self::Gradients
-            | Self::OptimiserState
-            | Self::Snapshots
-            | Self::Batch
-            | Self::ShuffledBatch
-            | Self::Activations
-            | Self::Metrics => true,
-            Self::Environments | Self::Rollout | Self::BlockRecords | Self::Targets | Self::Evaluation | Self::Rest => {
-                false
-            }
-        }
+                | Self::Gradients
+                | Self::OptimiserState
+                | Self::Snapshots
+                | Self::Batch
+                | Self::ShuffledBatch
+                | Self::Activations
+                | Self::Metrics
+        )
     }
 }
 
@@ -160,19 +155,19 @@ impl MemoryPlan {
             DeviceChoice::Auto => Backend::Flex,
             DeviceChoice::Backend(backend) => backend,
         };
-        let phases = Counted::new(config, spec, backend).phases();
+        let phases = Parts::new(config, spec, backend).phases();
         Self { phases, has_device_memory: !backend.is_cpu(), backend }
     }
 
     /// With an evaluation after training, whose environments are made before it.
     #[must_use]
     pub fn with_evaluation(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
-        let counted = Counted::new(config, spec, self.backend);
-        let waiting = counted.waiting(config.eval_episodes as u64);
+        let parts = Parts::new(config, spec, self.backend);
+        let waiting = parts.waiting(config.eval_episodes as u64);
         for phase in &mut self.phases {
             phase.add(Part::Evaluation, waiting);
         }
-        self.phases.push(counted.evaluation("evaluation", config.eval_episodes as u64));
+        self.phases.push(parts.evaluation("evaluation", config.eval_episodes as u64));
         self
     }
 
@@ -180,10 +175,10 @@ impl MemoryPlan {
     /// as data, and the files of them; and with the evaluations of checkpoints, if there are any.
     #[must_use]
     pub fn with_checkpoints(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
-        let counted = Counted::new(config, spec, self.backend);
-        self.phases.push(counted.checkpoint());
+        let parts = Parts::new(config, spec, self.backend);
+        self.phases.extend(parts.checkpoint(config, spec));
         if config.checkpoint.eval_episodes > 0 {
-            self.phases.push(counted.evaluation("its evaluation", config.checkpoint.eval_episodes as u64));
+            self.phases.push(parts.evaluation("its evaluation", config.checkpoint.eval_episodes as u64));
         }
         self
     }
@@ -216,9 +211,16 @@ impl MemoryPlan {
     }
 }
 
-/// Trainable numbers of the networks that a configuration asks for.
+/// Trainable parameters of the networks that a configuration asks for.
 pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
-    Networks::new(config, spec, false).parameters()
+    config.network().layers(spec, false).parameters()
+}
+
+/// Memory that this process can take without others having to give theirs up, within the limits of its control groups. `None`
+/// on all systems but Linux.
+#[must_use]
+pub fn available_memory() -> Option<Bytes> {
+    device::memory::available().map(Bytes)
 }
 
 /// A table of the parts and one of the phases.
@@ -241,80 +243,5 @@ impl fmt::Display for MemoryPlan {
             write!(f, "\n{:<20} {:>12} {:>18}", "of it on the host", self.host_peak(), self.host_peak().0)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn_pg_envs::EnvRng;
-
-    use super::*;
-    use crate::{Config, device, optim::flatten_parameters, policy::ActorCritic};
-
-    fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
-        let settings = format!("total_steps = 10000000\n{settings}");
-        let config = Config::from_table(settings.parse().unwrap()).unwrap().validate().unwrap();
-        let spec = burn_pg_envs::spec(&config.env).unwrap();
-        let plan = MemoryPlan::of(&config, &spec);
-        (config, spec, plan)
-    }
-
-    #[test]
-    fn parameters_are_those_of_the_networks() {
-        let device = device::open(DeviceChoice::Auto).unwrap().device.autodiff();
-        for settings in [
-            "",
-            "hidden_sizes = []",
-            "hidden_sizes = [32, 16]\nshared_layers = true",
-            "hidden_sizes = []\nshared_layers = true",
-            "algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
-            "env = 'Pendulum-v1'",
-            "env = 'Pendulum-v1'\nexploration = { state_dependent = true }",
-            "env = 'Pendulum-v1'\nexploration = { sde = {} }",
-            "recurrence = { cell = 'gru', size = 8 }",
-            "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
-        ] {
-            let (config, spec, plan) = planned(settings);
-            let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(0), &device).unwrap();
-            let [parameters] = flatten_parameters(&policy).dims();
-            assert_eq!(plan.phases[0].parts[&Part::Parameters], Bytes::floats(parameters as u64), "{settings}");
-        }
-    }
-
-    #[test]
-    fn the_peak_is_that_of_the_largest_phase() {
-        let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
-        assert!(plan.phases.iter().all(|phase| phase.total() <= plan.peak().total()));
-        let sum: Bytes = plan.parts().into_values().sum();
-        assert!(plan.peak().total() < sum, "not everything is alive at once");
-        assert_eq!(plan.host_peak(), plan.peak().total());
-    }
-
-    #[test]
-    fn a_device_with_memory_of_its_own_takes_what_is_on_it() {
-        let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
-        assert!(plan.has_device_memory && plan.host_peak() < plan.peak().total());
-        let shown = plan.to_string();
-        assert!(shown.contains("of it on the host") && shown.contains("  on the device\n"), "{shown}");
-    }
-
-    #[test]
-    fn parts_of_minibatches_take_less() {
-        let whole = planned("num_envs = 256").2;
-        let parts = planned("num_envs = 256\nmicro_batch_size = 512").2;
-        assert!(parts.parts()[&Part::Activations].0 * 10 < whole.parts()[&Part::Activations].0);
-        assert_eq!(parts.parts()[&Part::Batch], whole.parts()[&Part::Batch]);
-    }
-
-    #[test]
-    fn the_largest_numbers_there_can_be_do_not_overflow() {
-        let rollout = "num_envs = 1048576\nnum_steps = 64\nnum_epochs = 1000000\nnum_minibatches = 67108864";
-        let settings = format!("{rollout}\nhidden_sizes = [4096, 4096]");
-        let config = Config::from_table(settings.parse().unwrap()).unwrap();
-        let config = Config { total_steps: 1 << 40, ..config }.validate().unwrap();
-        let spec = burn_pg_envs::spec(&config.env).unwrap();
-        let plan = MemoryPlan::of(&config, &spec);
-        assert!(plan.peak().total() > Bytes(1 << 40));
-        assert!(plan.with_evaluation(&config, &spec).parts().contains_key(&Part::Evaluation));
     }
 }

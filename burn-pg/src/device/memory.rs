@@ -4,13 +4,10 @@
 
 use std::{fs, path::Path};
 
-use super::bytes::Bytes;
-
 /// Memory that this process can take without others having to give theirs up: what the system says is available, or what is
 /// left below the limit of a control group that the process is in, whichever is less. `None` where that cannot be found out:
 /// on all systems but Linux.
-#[must_use]
-pub fn available_memory() -> Option<Bytes> {
+pub(crate) fn available() -> Option<u64> {
     let of_system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of_system(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let of_groups = group_folders(&groups).into_iter().filter_map(|folder| left_in_group(folder.as_ref()));
@@ -18,10 +15,10 @@ pub fn available_memory() -> Option<Bytes> {
 }
 
 /// `MemAvailable` of `/proc/meminfo`, which is in units of 1024 bytes.
-fn available_of_system(text: &str) -> Option<Bytes> {
+fn available_of_system(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let number = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Bytes(1024) * number)
+    let number: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(number * 1024)
 }
 
 /// Where the memory of the control groups that `/proc/self/cgroup` names, and of those around them, is accounted for: in
@@ -50,7 +47,7 @@ fn group_folders(text: &str) -> Vec<String> {
 
 /// What is left below the limit of a control group, if it has one. Caches of files that nobody has used for long are given up
 /// first, so they do not count.
-fn left_in_group(folder: &Path) -> Option<Bytes> {
+fn left_in_group(folder: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let (limit, used) = match number("memory.max") {
@@ -58,7 +55,7 @@ fn left_in_group(folder: &Path) -> Option<Bytes> {
         None => (number("memory.limit_in_bytes")?, number("memory.usage_in_bytes")?),
     };
     let caches = read("memory.stat").and_then(|text| inactive_files(&text)).unwrap_or_default();
-    Some(Bytes(limit.saturating_sub(used.saturating_sub(caches))))
+    Some(limit.saturating_sub(used.saturating_sub(caches)))
 }
 
 /// Bytes of caches in `memory.stat` that can be given up.
@@ -78,7 +75,7 @@ mod tests {
     #[test]
     fn what_is_available_is_read_in_kibibytes() {
         let text = "MemTotal:       24682416 kB\nMemFree:        20113084 kB\nMemAvailable:   23491892 kB\n";
-        assert_eq!(available_of_system(text), Some(Bytes(23_491_892 * 1024)));
+        assert_eq!(available_of_system(text), Some(23_491_892 * 1024));
         assert_eq!(available_of_system("MemTotal: 1 kB\n"), None);
     }
 
@@ -102,14 +99,14 @@ mod tests {
         // Version 1.
         write("memory.limit_in_bytes", "1000\n");
         write("memory.usage_in_bytes", "700\n");
-        assert_eq!(left_in_group(folder.path()), Some(Bytes(300)));
+        assert_eq!(left_in_group(folder.path()), Some(300));
         write("memory.stat", "inactive_file 10\ntotal_inactive_file 50\n");
-        assert_eq!(left_in_group(folder.path()), Some(Bytes(350)));
+        assert_eq!(left_in_group(folder.path()), Some(350));
         // Version 2, in which a group without a limit says so in a word.
         write("memory.max", "2000\n");
         write("memory.current", "2500\n");
         write("memory.stat", "anon 3\ninactive_file 100\n");
-        assert_eq!(left_in_group(folder.path()), Some(Bytes(0)));
+        assert_eq!(left_in_group(folder.path()), Some(0));
         write("memory.max", "max\n");
         write("memory.limit_in_bytes", "");
         assert_eq!(left_in_group(folder.path()), None);
@@ -118,7 +115,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_machine_has_some_and_not_more_than_a_machine_can_have() {
-        let available = available_memory().unwrap();
-        assert!(available > Bytes(1 << 20) && available < Bytes(1 << 50), "{available}");
+        let available = available().unwrap();
+        assert!(available > 1 << 20 && available < 1 << 50, "{available}");
     }
 }

@@ -1,0 +1,234 @@
+//! What networks take of memory, from the sizes of their layers.
+//!
+//! A kind of layer says what it takes beside its own code; here it is added up. Whoever adds an encoder says it in
+//! [`PartLayers`], and whoever adds a recurrent layer in [`CellKind`].
+
+use burn_pg_envs::{EnvSpec, Space};
+
+use super::{CellKind, NetworkSpec, cell::STEP_BYTES, encoder::PartLayers};
+use crate::kernel::{
+    Activation, MOST_LAYERS,
+    host::{held_elements, kept_bytes, tasks},
+};
+
+/// Bytes of a `f32`.
+const FLOAT: u64 = 4;
+/// Bytes that an operation takes in the graph beside its elements: measured with Burn 0.22 as 300 to 400.
+const NODE: u64 = 350;
+/// Operations of a layer that is no kernel.
+const OPERATIONS: u64 = 8;
+
+/// The layers of an actor and a critic.
+pub(crate) struct Layers {
+    /// Perceptrons that are one call each: the trunk, the actor, the critic.
+    perceptrons: Vec<Perceptron>,
+    /// Recurrent layers with their inputs and widths: one for the actor, or both; and one for the critic.
+    cells: Vec<(CellKind, u64, u64)>,
+    /// What the parts of an observation go through, in each of so many encoders.
+    parts: Vec<PartLayers>,
+    encoders: u64,
+    /// Parameters of the head.
+    head: u64,
+    /// Outputs of the actor.
+    pub outputs: u64,
+    /// Outputs of the last hidden layer, if gSDE noise depends on them; 0 if not.
+    noise_features: u64,
+    activation: Activation,
+    kernels: bool,
+}
+
+/// Linear layers one after the other.
+struct Perceptron {
+    /// Inputs of the first layer, then outputs of each.
+    sizes: Vec<u64>,
+    activate_last: bool,
+    is_kernel: bool,
+}
+
+impl NetworkSpec {
+    /// The layers for the spaces of an environment. What does not fit the observations is refused when the networks are made;
+    /// here it counts as no layer. `kernels` says if perceptrons are operations of the `flex` backend.
+    pub(crate) fn layers(&self, spec: &EnvSpec, kernels: bool) -> Layers {
+        let parts = self.encoder.parts(spec).unwrap_or_default();
+        let observed = parts.iter().map(PartLayers::features).sum::<usize>() as u64;
+        let both = if self.critic && !self.shared { 2 } else { 1 };
+        let cell = self.recurrence.map(|(kind, size)| (kind, observed, size as u64));
+        let mut hidden = vec![cell.map_or(observed, |(_, _, size)| size)];
+        hidden.extend(self.hidden_sizes.iter().map(|&size| size as u64));
+        let (numbers, features) = (spec.action_space.flat_len() as u64, hidden[hidden.len() - 1]);
+        let (outputs, head) = match &spec.action_space {
+            Space::Discrete { .. } | Space::MultiDiscrete { .. } => (spec.action_space.mask_len() as u64, 0),
+            Space::MultiBinary { .. } | Space::Image { .. } | Space::Dict { .. } => (numbers, 0),
+            Space::Box { .. } if self.exploration.sde.is_some() => (numbers, features * numbers),
+            Space::Box { .. } if self.exploration.state_dependent => (2 * numbers, 0),
+            Space::Box { .. } => (numbers, numbers),
+        };
+        let perceptron = |sizes: Vec<u64>, activate_last| {
+            let is_kernel = kernels && sizes.len() <= MOST_LAYERS + 1;
+            Perceptron { sizes, activate_last, is_kernel }
+        };
+        let mut perceptrons = Vec::new();
+        if self.shared && hidden.len() > 1 {
+            perceptrons.push(perceptron(std::mem::replace(&mut hidden, vec![features]), true));
+        }
+        perceptrons.push(perceptron([&hidden[..], &[outputs]].concat(), false));
+        perceptrons.extend(self.critic.then(|| perceptron([&hidden[..], &[1]].concat(), false)));
+        Layers {
+            perceptrons,
+            cells: cell.map_or(Vec::new(), |cell| vec![cell; both]),
+            parts,
+            encoders: both as u64,
+            head,
+            outputs,
+            noise_features: if self.exploration.sde.is_some() { features } else { 0 },
+            activation: self.activation,
+            kernels,
+        }
+    }
+}
+
+impl Layers {
+    /// Trainable parameters, P.
+    pub fn parameters(&self) -> u64 {
+        let perceptrons = self.perceptrons.iter().map(Perceptron::parameters);
+        let cells = self.cells.iter().map(|&(kind, inputs, size)| kind.parameters(inputs, size));
+        let encoders = self.parts.iter().map(|part| self.encoders * part.parameters());
+        perceptrons.chain(cells).chain(encoders).chain([self.head]).fold(0, u64::saturating_add)
+    }
+
+    /// Elements of the recurrent state, M.
+    pub fn memory_len(&self) -> u64 {
+        self.cells.iter().map(|&(kind, _, size)| kind.vectors() as u64 * size).sum()
+    }
+
+    /// True if the policy acts on the host without tensors.
+    pub fn act_on_host(&self) -> bool {
+        self.kernels && self.cells.is_empty() && !self.has_convolutions() && self.noise_features == 0
+    }
+
+    /// Elements of gSDE noise that each environment holds.
+    pub fn held_noise(&self) -> u64 {
+        self.noise_features * self.outputs
+    }
+
+    /// The widest of all layers of perceptrons.
+    pub fn widest(&self) -> u64 {
+        self.perceptrons.iter().map(Perceptron::widest).max().unwrap_or_default()
+    }
+
+    /// Bytes of one sample on the way to the outputs, if nothing is kept.
+    pub fn inferring(&self) -> u64 {
+        let cells = self.cells.iter().map(|&(kind, _, size)| kind.kept(size) - 2 * size);
+        let images = self.parts.iter().map(|part| part.passing() + part.kept());
+        FLOAT * cells.chain(images).chain([2 * self.widest()]).max().unwrap_or_default()
+    }
+
+    /// Bytes of the copy that acts on the host.
+    pub fn on_host(&self) -> u64 {
+        if self.act_on_host() { self.perceptrons.iter().map(Perceptron::held).sum() } else { 0 }
+    }
+
+    /// Bytes that a thread that differentiates `rows` samples keeps for the next time.
+    pub fn pooled(&self, rows: u64) -> u64 {
+        let kernels = self.perceptrons.iter().filter(|perceptron| perceptron.is_kernel);
+        kernels.map(|perceptron| kept_bytes::<f32>(&perceptron.sizes, self.activation, rows)).sum()
+    }
+
+    /// Bytes that the forward pass keeps for the backward pass beside those that are [`pooled`](Self::pooled), `steps` being
+    /// those of a sequence.
+    pub fn kept(&self, rows: u64, steps: u64) -> u64 {
+        let perceptrons = self.perceptrons.iter().map(|perceptron| perceptron.kept(self.activation, rows));
+        let cells = self.cells.iter().map(|&(kind, _, size)| FLOAT * kind.kept(size) * rows + STEP_BYTES * steps);
+        let encoders = self.parts.iter().map(|part| FLOAT * self.encoders * part.kept() * rows);
+        // Standard deviations are computed from the squares of the features.
+        perceptrons.chain(cells).chain(encoders).sum::<u64>() + FLOAT * 2 * self.noise_features * rows
+    }
+
+    /// Bytes that the forward pass needs beyond that for a moment.
+    pub fn passing(&self, rows: u64) -> u64 {
+        let cells = self.cells.iter().map(|&(kind, _, size)| kind.passing(size));
+        let ordinary = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
+        let images = self.parts.iter().map(PartLayers::passing);
+        FLOAT * rows * cells.chain(ordinary.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
+    }
+
+    /// Bytes that the backward pass needs beyond what is kept, in the network where it needs most: gradients of parameters, and
+    /// gradients of outputs on their way.
+    pub fn backward(&self, rows: u64) -> [u64; 2] {
+        let is_shared = self.perceptrons.iter().any(|perceptron| perceptron.activate_last);
+        let all = 2 * FLOAT * self.parameters();
+        let perceptrons = self.perceptrons.iter().map(|perceptron| {
+            // Gradients of what several networks are given are added up.
+            let shared = match (is_shared, perceptron.activate_last) {
+                (false, _) => 0,
+                (true, true) => perceptron.last(),
+                (true, false) => 2 * perceptron.sizes[0],
+            };
+            match perceptron.is_kernel {
+                true => {
+                    let tasks = tasks(usize::try_from(rows).unwrap_or(usize::MAX / 2)) as u64;
+                    [FLOAT * perceptron.parameters() * tasks, perceptron.held() + FLOAT * shared * rows]
+                }
+                false => [all, FLOAT * 2 * perceptron.widest() * rows],
+            }
+        });
+        let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
+        let images = self.parts.iter().filter(|part| part.parameters() > 0);
+        let images = images.map(|part| [all / 2, FLOAT * part.backward() * rows]);
+        perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
+    }
+
+    /// Elements of each sample that a distribution over actions keeps, and that it needs for a moment.
+    pub fn of_distribution(&self, actions: &Space) -> [u64; 2] {
+        let outputs = self.outputs;
+        match actions {
+            Space::Box { .. } if self.kernels && self.noise_features == 0 => [3 * outputs + 2, outputs + 1],
+            Space::Discrete { .. } | Space::MultiDiscrete { .. } if self.kernels => [2 * outputs + 2, outputs + 1],
+            _ => [8 * outputs + 8, 4 * outputs],
+        }
+    }
+
+    /// True if any product of two matrices is no kernel. (gSDE noise of one action is a product with a vector.)
+    pub fn has_ordinary_products(&self) -> bool {
+        !self.cells.is_empty()
+            || self.has_convolutions()
+            || (self.noise_features > 0 && self.outputs > 1)
+            || self.perceptrons.iter().any(|perceptron| !perceptron.is_kernel)
+    }
+
+    fn has_convolutions(&self) -> bool {
+        self.parts.iter().any(|part| part.parameters() > 0)
+    }
+}
+
+impl Perceptron {
+    fn parameters(&self) -> u64 {
+        self.sizes.windows(2).map(|size| (size[0] + 1) * size[1]).sum()
+    }
+
+    /// Bytes of the parameters in the order in which a kernel reads them.
+    fn held(&self) -> u64 {
+        FLOAT * held_elements::<f32>(&self.sizes)
+    }
+
+    fn last(&self) -> u64 {
+        self.sizes[self.sizes.len() - 1]
+    }
+
+    fn widest(&self) -> u64 {
+        self.sizes.iter().copied().max().unwrap_or_default()
+    }
+
+    fn kept(&self, activation: Activation, rows: u64) -> u64 {
+        if self.is_kernel {
+            // The result is a copy of what is kept.
+            return FLOAT * self.last() * rows + self.held();
+        }
+        // Of each output of a hidden layer: what the activation is given, or its derivative; what it makes of it; and for
+        // `silu` the sigmoid.
+        let each = if activation == Activation::Silu { 3 } else { 2 };
+        let outputs: u64 = self.sizes[1..].iter().sum();
+        let activated = if self.activate_last { outputs } else { outputs - self.last() };
+        FLOAT * (each * activated + self.last()) * rows + NODE * OPERATIONS * self.sizes.len() as u64
+    }
+}

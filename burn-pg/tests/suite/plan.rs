@@ -1,0 +1,175 @@
+//! Memory plans: what they are made of, what they refuse, and how they are shown.
+
+use burn_pg::{
+    CheckedConfig, Config, MemoryPlan,
+    device::{self, DeviceChoice},
+    envs::{EnvRng, EnvSpec, spec},
+    optim::{OptimiserSpec, flatten_parameters},
+    plan::{Bytes, Part, Remedy},
+    policy::ActorCritic,
+};
+
+fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
+    let settings = format!("total_steps = 10000000\n{settings}");
+    planned_for(Config::from_table(settings.parse().unwrap()).unwrap())
+}
+
+fn planned_for(config: Config) -> (CheckedConfig, EnvSpec, MemoryPlan) {
+    let config = config.validate().unwrap();
+    let spec = spec(&config.env).unwrap();
+    let plan = MemoryPlan::of(&config, &spec);
+    (config, spec, plan)
+}
+
+#[test]
+fn parameters_are_those_of_the_networks() {
+    let device = device::open(DeviceChoice::Auto).unwrap().device.autodiff();
+    for settings in [
+        "",
+        "hidden_sizes = []",
+        "hidden_sizes = [32, 16]\nshared_layers = true",
+        "hidden_sizes = []\nshared_layers = true",
+        "algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
+        "env = 'Pendulum-v1'",
+        "env = 'Pendulum-v1'\nexploration = { state_dependent = true }",
+        "env = 'Pendulum-v1'\nexploration = { sde = {} }",
+        "recurrence = { cell = 'gru', size = 8 }",
+        "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
+    ] {
+        let (config, spec, plan) = planned(settings);
+        let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(0), &device).unwrap();
+        let [parameters] = flatten_parameters(&policy).dims();
+        assert_eq!(plan.phases[0].parts[&Part::Parameters], Bytes(4 * parameters as u64), "{settings}");
+    }
+}
+
+#[test]
+fn the_peak_is_that_of_the_largest_phase() {
+    let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
+    assert!(plan.phases.iter().all(|phase| phase.total() <= plan.peak().total()));
+    let sum: Bytes = plan.parts().into_values().sum();
+    assert!(plan.peak().total() < sum, "not everything is alive at once");
+    assert_eq!(plan.host_peak(), plan.peak().total());
+}
+
+#[test]
+fn a_device_with_memory_of_its_own_takes_what_is_on_it() {
+    let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
+    assert!(plan.has_device_memory && plan.host_peak() < plan.peak().total());
+    let shown = plan.to_string();
+    assert!(shown.contains("of it on the host") && shown.contains("  on the device\n"), "{shown}");
+}
+
+#[test]
+fn parts_of_minibatches_take_less() {
+    let whole = planned("num_envs = 256").2;
+    let parts = planned("num_envs = 256\nmicro_batch_size = 512").2;
+    assert!(parts.parts()[&Part::Activations].0 * 10 < whole.parts()[&Part::Activations].0);
+    assert_eq!(parts.parts()[&Part::Batch], whole.parts()[&Part::Batch]);
+}
+
+#[test]
+fn the_largest_numbers_there_can_be_do_not_overflow() {
+    let rollout = "num_envs = 1048576\nnum_steps = 64\nnum_epochs = 1000000\nnum_minibatches = 67108864";
+    let settings = format!("{rollout}\nhidden_sizes = [4096, 4096]");
+    let config = Config::from_table(settings.parse().unwrap()).unwrap();
+    let config = Config { total_steps: 1 << 40, ..config }.validate().unwrap();
+    let spec = spec(&config.env).unwrap();
+    let plan = MemoryPlan::of(&config, &spec);
+    assert!(plan.peak().total() > Bytes(1 << 40));
+    assert!(plan.with_evaluation(&config, &spec).parts().contains_key(&Part::Evaluation));
+}
+
+#[test]
+fn a_run_that_fits_is_not_refused_nor_one_that_nobody_knows_of() {
+    let (config, spec, plan) = planned_for(Config::default());
+    let peak = plan.host_peak();
+    assert_eq!(plan.check(&config, &spec, Some(peak)), Ok(()));
+    assert_eq!(plan.check(&config, &spec, None), Ok(()));
+    let error = plan.check(&config, &spec, Some(Bytes(peak.0 - 1))).unwrap_err();
+    assert_eq!((error.needed, error.available), (peak, Bytes(peak.0 - 1)));
+}
+
+#[test]
+fn what_would_fit_is_the_largest_power_of_two_that_does() {
+    let many = Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() };
+    let (config, spec, plan) = planned_for(many.clone());
+    let available = Bytes(plan.host_peak().0 * 7 / 10);
+    let error = plan.check(&config, &spec, Some(available)).unwrap_err();
+    assert_eq!(error.largest[0].0, Part::Activations);
+    assert_eq!(
+        error.remedies.iter().map(|remedy| remedy.key).collect::<Vec<_>>(),
+        ["micro_batch_size", "num_envs", "num_steps"]
+    );
+    for Remedy { key, value, needed } in error.remedies {
+        let with = |value: usize| {
+            let mut config = many.clone();
+            match key {
+                "micro_batch_size" => config.micro_batch_size = Some(value),
+                "num_envs" => config.num_envs = value,
+                _ => config.num_steps = value,
+            }
+            planned_for(config).2.host_peak()
+        };
+        assert_eq!(with(value), needed);
+        assert!(needed <= available && with(2 * value) > available, "{key} = {value}: {needed}");
+    }
+}
+
+#[test]
+fn the_message_names_what_to_lower() {
+    let (config, spec, plan) = planned_for(Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() });
+    let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
+    for part in [
+        "and 70.0 MiB are available",
+        "activations ",
+        "`micro_batch_size = ",
+        "`num_envs = 1024` takes ",
+        "`num_steps` (128)",
+        "`hidden_sizes` ([64, 64])",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = plan.check(&config, &spec, Some(Bytes(1000))).unwrap_err().to_string();
+    assert!(text.contains("No power of two for one setting alone would do"), "{text}");
+}
+
+#[test]
+fn numbers_are_shown_in_the_largest_unit_of_which_there_is_one() {
+    for (bytes, text) in [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (3 << 29, "1.5 GiB"),
+        (u64::MAX, "16.0 EiB"),
+    ] {
+        assert_eq!(Bytes(bytes).to_string(), text);
+    }
+    assert_eq!(format!("{:>8}|{:<8}|", Bytes(1024), Bytes(5)), " 1.0 KiB|5 B     |");
+}
+
+#[test]
+fn what_is_too_large_stays_at_the_largest_number() {
+    assert_eq!(Bytes(u64::MAX) + Bytes(1), Bytes(u64::MAX));
+    assert_eq!(Bytes(1 << 40) * (1 << 40), Bytes(u64::MAX));
+}
+
+#[test]
+fn optimisers_keep_as_many_vectors_as_they_say() {
+    use burn_pg::burn::tensor::Tensor;
+    let device = device::open(DeviceChoice::Auto).unwrap().device;
+    for text in [
+        "kind = 'adam'",
+        "kind = 'adamw'",
+        "kind = 'sgd'",
+        "kind = 'sgd'\nmomentum = 0.9",
+        "kind = 'rmsprop'",
+        "kind = 'rmsprop'\nmomentum = 0.9\ncentered = true",
+    ] {
+        let spec: OptimiserSpec = text.parse::<toml::Table>().unwrap().try_into().unwrap();
+        let mut optimiser = spec.build();
+        let _ = optimiser.step(0.1, Tensor::ones([3], &device), Tensor::ones([3], &device));
+        assert_eq!(optimiser.state().tensors.len(), spec.vectors(), "{text}");
+    }
+}
