@@ -22,7 +22,7 @@ use burn_pg::{
 use serde::{Deserialize, Serialize};
 
 const SIDE: usize = 10;
-
+/// A basket and what falls.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Catch {
     basket: usize,
