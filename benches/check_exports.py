@@ -4,7 +4,8 @@
 
 trains small policies of every kind with the binary, exports them to both formats, and compares onnxruntime and PyTorch with
 the binary on 10,000 observations each, extremes among them. Then it saves policies of Stable-Baselines3, imports them, and
-compares `model.predict` and the values on 1,000 observations. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
+compares `model.predict` and the values on 1,000 observations. The policy of lesson 8, which sees images, is compared too: build it
+before with `cargo build --release --example 08_images`. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
 and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
 
     python benches/check_exports.py target/release/burn-pg --record burn-pg/tests/recorded/exports
@@ -265,6 +266,22 @@ def exports(folder):
     return failed
 
 
+def images(folder):
+    """The policy of lesson 8, on images of 4 planes of 10 x 10 flags: a few of them, many, none and all."""
+    run, rng = f"{folder}/catch", np.random.default_rng(0)
+    subprocess.run([Path(BINARY).parent / "examples/08_images", run], check=True, stdout=subprocess.DEVNULL)
+    for kind in ("onnx", "safetensors"):
+        export = [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"]
+        subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
+    rows = (rng.random((2000, 400)) < rng.choice([0, 0.01, 0.5, 1], (2000, 1))).astype(np.uint8)
+    seen, ours = rows.reshape(-1, 4, 10, 10), act(run, rows)
+    outputs = {
+        "onnxruntime": run_onnx(f"{run}.onnx", seen),
+        "PyTorch": run_torch(f"{run}.safetensors", seen),
+    }
+    return any([report(f"images, lesson 8, {program}", compare(ours, theirs)) for program, theirs in outputs.items()])
+
+
 def imports(folder):
     from stable_baselines3 import A2C, PPO as Sb3Ppo
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
@@ -332,5 +349,5 @@ if __name__ == "__main__":
     if sys.argv[2:3] == ["--record"]:
         sys.exit(record(sys.argv[3]))
     with tempfile.TemporaryDirectory() as temporary:
-        outcomes = [exports(temporary), imports(temporary)]
+        outcomes = [exports(temporary), images(temporary), imports(temporary)]
     sys.exit(any(outcomes))

@@ -3,6 +3,8 @@
 policy = ExportedPolicy.load("policy.safetensors")
 out = policy(torch.tensor([[0.01, -0.02, 0.03, 0.04]]))
 out["action"], out["logits"], out["value"]
+
+An image is a tensor [N, C, H, W], of bytes or floats; an observation of several parts is a dictionary of tensors by name.
 """
 
 import json
@@ -21,6 +23,11 @@ class ExportedPolicy(nn.Module):
     def __init__(self, shapes, about):
         super().__init__()
         self.about = about
+        self.parts = json.loads(about.get("observation_parts", '["observation"]'))
+        for encoder in ("encoder", "value_encoder"):
+            layers = {name: self.convolutions(shapes, encoder, name) for name in self.parts}
+            layers = {name: found for name, found in layers.items() if found}
+            setattr(self, encoder, nn.ModuleDict(layers) if layers else None)
         for part in ("trunk", "policy", "value"):
             weights = sorted(
                 int(name.split(".")[1]) for name in shapes if name.startswith(f"{part}.") and name.endswith(".weight")
@@ -55,6 +62,24 @@ class ExportedPolicy(nn.Module):
         policy.load_state_dict(tensors)
         return policy
 
+    def convolutions(self, shapes, encoder, part):
+        """What an image goes through; nothing for a vector."""
+        strides = self.about.get(f"encoder.{part}.strides")
+        if not strides or f"{encoder}.{part}.0.weight" not in shapes:
+            return None
+        layers = []
+        for i, stride in enumerate(strides.split(",")):
+            outputs, inputs, kernel, _ = shapes[f"{encoder}.{part}.{2 * i}.weight"]
+            layers += [nn.Conv2d(inputs, outputs, kernel, int(stride)), ACTIVATIONS[self.about["activation"]]()]
+        return nn.Sequential(*layers, nn.Flatten())
+
+    def encode(self, observation, encoder):
+        """All parts side by side, images through convolutions."""
+        kind = self.policy[0].weight.dtype
+        scaled = lambda name: observation[name].to(kind) * float(self.about.get(f"encoder.{name}.scale", 1))
+        passed = lambda name: encoder[name](scaled(name)) if encoder and name in encoder else observation[name].to(kind)
+        return torch.cat([passed(name) for name in self.parts], 1)
+
     def memory_len(self):
         cells = [cell for cell in (self.memory, self.value_memory) if cell]
         return sum(cell.hidden_size * (1 + isinstance(cell, nn.LSTMCell)) for cell in cells)
@@ -64,19 +89,24 @@ class ExportedPolicy(nn.Module):
         if "normalizer_clip" in about:
             # In double precision, as in training.
             clip = float(about["normalizer_clip"])
-            normal = (observation.double() - self.normalizer.mean) / self.normalizer.std
+            mean, std = (of.reshape(observation.shape[1:]) for of in (self.normalizer.mean, self.normalizer.std))
+            normal = (observation.double() - mean) / std
             observation = normal.clamp(-clip, clip).to(self.policy[0].weight.dtype)
-        actor = critic = observation
+        if not isinstance(observation, dict):
+            observation = {"observation": observation}
+        actor = self.encode(observation, self.encoder)
+        critic = self.encode(observation, self.value_encoder) if self.value_encoder else actor
         if self.memory:
             if memory is None:
-                memory = observation.new_zeros(len(observation), self.memory_len())
+                memory = actor.new_zeros(len(actor), self.memory_len())
             after, outputs = [], []
-            for cell in (cell for cell in (self.memory, self.value_memory) if cell):
+            cells = [(self.memory, actor), (self.value_memory, critic)]
+            for cell, given in ((cell, given) for cell, given in cells if cell):
                 size = cell.hidden_size
                 if isinstance(cell, nn.LSTMCell):
-                    parts = cell(observation, (memory[:, :size], memory[:, size : 2 * size]))
+                    parts = cell(given, (memory[:, :size], memory[:, size : 2 * size]))
                 else:
-                    parts = (cell(observation, memory[:, :size]),)
+                    parts = (cell(given, memory[:, :size]),)
                 memory = memory[:, size * len(parts) :]
                 outputs.append(parts[0])
                 after += parts

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use burn_pg::{Error, storage::weights::TensorsError};
 
-use crate::output::tell;
+use crate::tell::tell;
 
 /// Why a command could not do what it was asked to.
 pub enum Failure {

@@ -8,6 +8,7 @@ mod output;
 mod presets;
 mod progress;
 mod settings;
+mod tell;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What goes to stdout and stderr.
+//! What goes to stdout.
 
 use std::io::{ErrorKind, Write};
 
@@ -11,9 +11,4 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(error)),
         _ => Ok(()),
     }
-}
-
-/// Tells something on stderr. If nobody reads that, there is nobody to tell.
-pub fn tell(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -3,7 +3,7 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 20] = [
+const PRESETS: [(&str, &str); 22] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
@@ -22,6 +22,8 @@ const PRESETS: [(&str, &str); 20] = [
     ("pendulum-v1-ppo-sde", include_str!("../presets/pendulum-v1-ppo-sde.toml")),
     ("pendulum-v1-trpo", include_str!("../presets/pendulum-v1-trpo.toml")),
     ("ppo-cleanrl", include_str!("../presets/ppo-cleanrl.toml")),
+    ("ppo-minatar", include_str!("../presets/ppo-minatar.toml")),
+    ("ppo-nature", include_str!("../presets/ppo-nature.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
     ("trpo", include_str!("../presets/trpo.toml")),
 ];
@@ -47,7 +49,10 @@ fn parse(text: &str) -> toml::Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_pg::Config;
+    use burn_pg::{
+        Config,
+        policy::{Activation, EncoderSpec, NetworkSpec},
+    };
 
     #[test]
     fn every_preset_is_a_valid_configuration() {
@@ -90,6 +95,23 @@ mod tests {
             for key in Config::keys().iter().filter(|key| !of_the_run.contains(key)) {
                 assert!(preset.contains_key(*key), "{name} leaves `{key}` to the defaults");
             }
+        }
+    }
+
+    #[test]
+    fn presets_for_images_have_the_networks_that_they_are_called_after() {
+        for (name, encoder, hidden) in
+            [("ppo-nature", EncoderSpec::nature(), 512), ("ppo-minatar", EncoderSpec::minatar(), 128)]
+        {
+            let network = Config::from_table(named(name).unwrap()).unwrap().validate().unwrap().network();
+            let expected = NetworkSpec {
+                encoder,
+                hidden_sizes: vec![hidden],
+                activation: Activation::Relu,
+                shared: true,
+                ..NetworkSpec::default()
+            };
+            assert_eq!(network, expected, "{name}");
         }
     }
 

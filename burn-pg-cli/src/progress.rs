@@ -5,7 +5,7 @@ use std::{fmt::Display, io::IsTerminal, time::Duration};
 use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::tell;
+use crate::tell::tell;
 
 /// Share of a run after which a plain line is printed.
 const LINES: u64 = 20;

@@ -488,6 +488,18 @@ fn a_value_out_of_range_is_refused() {
 }
 
 #[test]
+fn a_network_that_does_not_fit_the_environment_is_refused() {
+    let fix = "leave `encoder` out";
+    train_refused(&["--set", "encoder={kind=\"cnn\"}"], &["observes Box[4], in which there is no image", fix]);
+    train_refused(&["--preset", "ppo-nature"], &["environment `CartPole-v1` observes Box[4]", fix]);
+    train_refused(
+        &["--set", "encoder={kind=\"cnn\",layers=[]}"],
+        &["`encoder.layers` is [], but must be 1 to 16 layers"],
+    );
+    train_refused(&["--set", "encoder={kind=\"rnn\"}"], &["`encoder` = ", "unknown variant `rnn`"]);
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_is_refused() {
     train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
     train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);

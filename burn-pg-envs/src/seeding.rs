@@ -1,4 +1,4 @@
-//! Random numbers: NumPy's `SeedSequence` and `PCG64`, so that a seed means here what it means in Gymnasium.
+//! Random numbers: NumPy's `SeedSequence` and `PCG64`, so that uniform numbers of a seed are here what they are in Gymnasium.
 //!
 //! Sources: M. O'Neill, *PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number
 //! Generation* (2014), variant XSL-RR 128/64, and the hash of NumPy's `SeedSequence` after M. O'Neill, *Developing a
@@ -82,9 +82,17 @@ fn mix_entropy(entropy: &[u32]) -> [u32; POOL_WORDS] {
     pool
 }
 
-/// A generator of random numbers: PCG64 (XSL-RR 128/64), equal to `numpy.random.Generator(PCG64(seed))`.
+/// A generator of random numbers: PCG64 (XSL-RR 128/64), seeded as NumPy seeds it.
+///
+/// | equal to NumPy, for the same seed | not equal: algorithms of our own |
+/// | --- | --- |
+/// | [`next_u64`](Self::next_u64): `PCG64(seed).random_raw()` | [`normal`](Self::normal): NumPy has a ziggurat |
+/// | [`next_f64`](Self::next_f64): `Generator(PCG64(seed)).random()` | [`below`](Self::below): NumPy uses both halves of a word |
+/// | [`uniform`](Self::uniform): `Generator(PCG64(seed)).uniform(low, high)` | [`shuffle`](Self::shuffle): it draws from `below` |
 ///
 /// It is plain data: saved and loaded, it goes on exactly where it was.
+// Not `rand_pcg::Pcg64`, though its numbers are the same: its state can be saved only as 128-bit integers, which few formats
+// hold, and the core is the two lines of `advance` and `next_u64`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "SavedRng", try_from = "SavedRng")]
 pub struct EnvRng {
@@ -95,7 +103,7 @@ pub struct EnvRng {
 impl EnvRng {
     const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
-    /// The generator that NumPy and Gymnasium make of `seed`.
+    /// The generator in the state that NumPy and Gymnasium make of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::from(&SeedSequence::new(seed))
@@ -125,13 +133,15 @@ impl EnvRng {
         low + (high - low) * self.next_f64()
     }
 
-    /// A standard normal number (Box-Muller; two uniform draws a number, so that no state is kept between calls).
+    /// A standard normal number (Box-Muller; two uniform draws a number, so that no state is kept between calls). Not the
+    /// number that NumPy draws.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.next_f64()).ln()).sqrt();
         radius * (TAU * self.next_f64()).cos()
     }
 
-    /// An integer uniform in `0..n` (Lemire's multiplication, without bias).
+    /// An integer uniform in `0..n` (Lemire's multiplication, without bias). Not the integer that NumPy draws: this takes a
+    /// whole word each time.
     ///
     /// # Panics
     /// If `n` is 0.
@@ -224,6 +234,18 @@ mod tests {
         assert_ne!(draw(&[1, 0]), draw(&[]));
         // numpy: PCG64(SeedSequence(3, spawn_key=(1, 0))).random_raw()
         assert_eq!(draw(&[1, 0]), 12_537_559_986_565_477_272);
+    }
+
+    #[test]
+    fn uniform_numbers_are_those_of_numpy_and_others_are_not() {
+        let mut rng = EnvRng::new(42);
+        // numpy.random.default_rng(42).random(2)
+        assert_eq!([rng.next_f64(), rng.next_f64()], [0.773_956_048_555_963_3, 0.438_878_439_752_052_3]);
+        // numpy.random.default_rng(42).normal()
+        assert!((EnvRng::new(42).normal() - 0.304_717_079_754_431_35).abs() > 0.01);
+        // numpy.random.default_rng(42).integers(0, 10, 5)
+        let mut rng = EnvRng::new(42);
+        assert_ne!([(); 5].map(|()| rng.below(10)), [0, 7, 6, 4, 4]);
     }
 
     #[test]

@@ -84,8 +84,8 @@ impl VectorEnv for Lines {
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
-        if seeds.len() != self.num_envs() && self.breaks != Break::AnySeeds {
-            return Err(EnvError::MaskLen { given: seeds.len(), envs: self.num_envs() });
+        if self.breaks != Break::AnySeeds {
+            self.batch.check_count(seeds.len())?;
         }
         for (env, &seed) in (0..self.num_envs()).zip(seeds) {
             match self.breaks {
@@ -124,9 +124,11 @@ impl VectorEnv for Lines {
                 Break::Return => self.batch.episode_returns[env] = 0.5,
                 Break::Length => self.batch.episode_lengths[env] += 1,
                 Break::Invalid => self.batch.valid[env] = false,
-                Break::Lengths => self.batch.truncated = vec![false; 1],
                 _ => {}
             }
+        }
+        if self.breaks == Break::Lengths {
+            self.batch.truncated = vec![false; 1];
         }
         Ok(&self.batch)
     }
@@ -146,9 +148,7 @@ impl VectorEnv for Lines {
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
-        if mask.len() != self.num_envs() {
-            return Err(EnvError::MaskLen { given: mask.len(), envs: self.num_envs() });
-        }
+        self.batch.check_count(mask.len())?;
         let all = self.breaks == Break::ResetOfAll;
         for env in (0..mask.len()).filter(|&env| mask[env] || all) {
             self.batch.begin(env);
@@ -204,7 +204,7 @@ fn each_break_of_the_contract_is_named() {
     for (breaks, named) in [
         (Break::Lengths, "the vector `truncated` of `Lines-v0` has 1 elements; 5 environments need 5"),
         (Break::Space, "the first observation [100.0] of environment 0 is outside Box[1]"),
-        (Break::SeedsAreIgnored, "`observations` differs with the same seeds, in two batches that were just made"),
+        (Break::SeedsAreIgnored, "`observations` differs with the same seeds, in a batch that was stepped and one"),
         (Break::AnySeeds, "`reset_each` takes 4 seeds for 5 environments"),
         (Break::AnyActions, "`step` takes more actions than environments; check them with `Actions::check`"),
         (Break::Return, "`episode_returns` of environment 0 is 0.5, but its rewards add up to"),
@@ -217,11 +217,11 @@ fn each_break_of_the_contract_is_named() {
         (Break::Save, "differs with the same actions, in a batch that was saved and one that was loaded"),
         (Break::SaveOfAnyName, "`load` takes the state of environments of another name"),
         (Break::ResetOfAll, "`reset_where` of environment 0 changes another one"),
-        (Break::RestartIgnoresSeed, "`restart` begins another episode than `reset_each`"),
+        (Break::RestartIgnoresSeed, "the same seed, in `restart` and in `reset_each`"),
         (Break::Blocks, "the vector `observations` of `Lines-v0` has 5 elements; 1 environments need 1"),
         (Break::MisplacedBlocks, "5 environments are in 4 blocks of 1"),
     ] {
-        let error = check_env(|| Ok(Lines::new(8, 5, breaks))).unwrap_err().to_string();
+        let error = check_env(|| Ok(Lines::new(8, 5, breaks))).expect_err(&format!("{breaks:?}")).to_string();
         assert!(error.contains(named), "{breaks:?}: {error}");
     }
 }

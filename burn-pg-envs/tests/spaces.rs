@@ -36,6 +36,7 @@ impl Env for Dot {
         EnvSpec { max_episode_steps: Some(20), ..EnvSpec::new("Dot-v0", image, Space::discrete(2)) }
     }
 
+    #[allow(clippy::cast_possible_truncation)] // images are small
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
         self.place = rng.below(self.size as u32) as usize;
         self.draw(observation);

@@ -74,8 +74,8 @@ pub struct Config {
     pub gamma: f64,
     /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
     pub gae_lambda: f64,
-    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step`, `reward_to_go` or
-    /// `vtrace`, and the rest are its numbers. Default: none, that of the algorithm.
+    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step` or
+    /// `reward_to_go`, and the rest are its numbers. Default: none, that of the algorithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
@@ -127,8 +127,9 @@ pub struct Config {
     /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
     /// `burn_in`. Default none.
     pub recurrence: Recurrence,
-    /// What observations go through before the hidden layers: `kind` is `none`, or `cnn` with `layers` of `channels`,
-    /// `kernel` and `stride` for images. Default none.
+    /// What images go through before the recurrent and hidden layers: `kind` is `none`, or `cnn` with 1 to 16 `layers` such
+    /// as `{ channels = 16, kernel = 3, stride = 1 }`, which is the default of `layers`. Channels are 1 to 4,096, kernels
+    /// and strides 1 to 64. Default none, for observations without images.
     pub encoder: EncoderSpec,
     /// Shift and scale observations by their running mean and deviation? Default false.
     pub normalize_observations: bool,

@@ -8,15 +8,14 @@
 //! | --- | --- | --- |
 //! | environment | [`burn_pg_envs`] | steps many environments as one batch |
 //! | policy | [`policy`], [`distribution`] | maps observations to a distribution over actions and to a value |
-//! | rollout | [`rollout`] | acts and records |
+//! | source | [`source`] | acts, scores and estimates: from a policy to samples that are ready to learn from |
 //! | advantage | [`advantage`] | says how good each action was |
-//! | objective | [`loss`] | a weighted sum of loss terms |
-//! | optimiser | [`optim`] | one global gradient norm, optimisers, gradient accumulation, schedules |
-//! | trust region | [`trust_region`] | a step that is measured by how far it takes the policy, not the weights |
-//! | loop | [`Trainer`] | all of it, on one screen |
-//! | checkpoints | [`checkpoint`], [`run_dir`] | a run as data, to go on from exactly there |
+//! | objective | [`loss`] | a weighted sum of loss terms, each of which gives one loss for each sample |
+//! | optimiser | [`optim`] | one global gradient norm, optimisers, schedules |
+//! | update | [`update`] | from samples to a better policy: epochs of minibatches, or a trust region |
+//! | run | [`run`] | the loop ([`Trainer`]), and a run in a directory: checkpoints, exact resume, metrics, observers |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
-//! | use | [`Agent`], [`export`], [`import`] | a trained policy from observations to actions, here and in other programs |
+//! | use | [`agent`] | a trained policy from observations to actions: evaluation, export, import |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};

@@ -66,6 +66,49 @@ fn lesson_6_trains_a_network_of_its_own() {
 }
 
 #[allow(dead_code)] // its `main`
+#[path = "../07_vector_env.rs"]
+mod vector_env;
+
+#[test]
+fn lesson_7_keeps_the_contract_of_vector_environments_at_any_size() {
+    use burn_pg::envs::check_env;
+    for (rooms, num_envs) in [(2, 1), (5, 3), (12, 4)] {
+        let report = check_env(|| Ok(vector_env::Corridor::new(rooms, num_envs))).unwrap();
+        assert!(report.saves && report.episodes > 0, "{report:?}");
+    }
+}
+
+#[test]
+fn lesson_7_goes_on_from_a_checkpoint_to_the_bit() {
+    for rooms in [5, 8] {
+        let uninterrupted = vector_env::train(rooms, None).unwrap();
+        assert_eq!(vector_env::train(rooms, Some(5)).unwrap(), uninterrupted);
+        // From room `r`, `rooms - 2 - r` steps cost 0.1 and one pays 1.
+        let best = 1.0 - 0.05 * f64::from(rooms - 2);
+        let return_mean = uninterrupted.last().unwrap().episode_return_mean.unwrap();
+        assert!(return_mean > best - 0.2, "{return_mean} of {best}");
+    }
+}
+
+#[allow(dead_code)] // its `main`
+#[path = "../08_images.rs"]
+mod images;
+
+#[test]
+fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str| folder.path().join(name);
+    let policy = |name: &str| std::fs::read(run(name).join("policy.safetensors")).unwrap();
+    // At best 0.5: every other thing is a bomb. At random some 0.
+    let whole = images::train(&run("whole"), 40_000, u64::MAX).unwrap();
+    assert!(whole > 0.2, "{whole}");
+    images::train(&run("stopped"), 40_000, 5).unwrap();
+    assert_ne!(policy("stopped"), policy("whole"));
+    let resumed = images::train(&run("stopped"), 40_000, u64::MAX).unwrap();
+    assert_eq!((resumed, policy("stopped")), (whole, policy("whole")));
+}
+
+#[allow(dead_code)] // its `main`
 #[path = "../09_text_source.rs"]
 mod text_source;
 

@@ -9,7 +9,7 @@ use burn_pg::{
     run::{checkpoint::Checkpoint, directory::RunDir},
 };
 
-use crate::{commands::newest::newest, output::tell};
+use crate::{commands::newest::newest, tell::tell};
 
 /// A run, and the policy of it that is meant.
 #[derive(clap::Args)]

@@ -80,8 +80,16 @@ fn line(envs: &dyn VectorEnv, step: usize, action: Option<&ActionBuffer>) -> Res
         "reward": action.map(|_| batch.rewards[0]),
         "terminated": batch.terminated[0],
         "truncated": batch.truncated[0],
-        "state": envs.save()?.state(0),
+        "state": state(envs)?,
     }))
+}
+
+/// The state of the environment; none if it cannot be saved or is not one of many copies.
+fn state(envs: &dyn VectorEnv) -> Result<Option<Value>, EnvError> {
+    match envs.save() {
+        Err(EnvError::Unsupported { .. }) => Ok(None),
+        saved => Ok(saved?.state(0).cloned()),
+    }
 }
 
 /// Where actions come from.

@@ -5,7 +5,7 @@ use burn_pg::{
     run::checkpoint::{Checkpoint, CheckpointError, Checkpoints},
 };
 
-use crate::output::tell;
+use crate::tell::tell;
 
 /// The newest checkpoint that is whole, if there are any. Those that are damaged are named and passed over.
 pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, Error> {

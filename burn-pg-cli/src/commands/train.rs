@@ -29,9 +29,10 @@ use crate::{
     },
     failure::Failure,
     interrupt::Interrupt,
-    output::{print_line, tell},
+    output::print_line,
     progress::Progress,
     settings::{Resolved, Settings, with_open_device},
+    tell::tell,
 };
 use how_to_go_on::how_to_go_on;
 use watch::Watch;

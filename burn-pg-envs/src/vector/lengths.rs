@@ -10,7 +10,7 @@ impl StepBatch {
     /// # Errors
     /// [`EnvError::BatchLen`] names the first vector that is not.
     pub fn check(&self, spec: &EnvSpec, num_envs: usize) -> Result<(), EnvError> {
-        check(spec, num_envs, RowLens::of(spec), |_, one| [("valid", self.valid.len(), one)])?;
+        check(spec, num_envs, [("valid", self.valid.len(), 1)])?;
         self.view().check(spec, num_envs)
     }
 }
@@ -21,33 +21,31 @@ impl StepView<'_> {
     /// # Errors
     /// [`EnvError::BatchLen`] names the first vector that is not.
     pub fn check(&self, spec: &EnvSpec, num_envs: usize) -> Result<(), EnvError> {
-        check(spec, num_envs, RowLens::of(spec), |lens, one| {
-            [
-                ("observations", self.observations.len(), lens.observation),
-                ("rewards", self.rewards.len(), one),
-                ("terminated", self.terminated.len(), one),
-                ("truncated", self.truncated.len(), one),
-                ("action_masks", self.action_masks.len(), lens.mask),
-                ("final_observations", self.final_observations.len(), lens.observation),
-                ("episode_returns", self.episode_returns.len(), one),
-                ("episode_lengths", self.episode_lengths.len(), one),
-            ]
-        })
+        let RowLens { observation, mask, .. } = RowLens::of(spec);
+        let vectors = [
+            ("observations", self.observations.len(), observation),
+            ("rewards", self.rewards.len(), 1),
+            ("terminated", self.terminated.len(), 1),
+            ("truncated", self.truncated.len(), 1),
+            ("action_masks", self.action_masks.len(), mask),
+            ("final_observations", self.final_observations.len(), observation),
+            ("episode_returns", self.episode_returns.len(), 1),
+            ("episode_lengths", self.episode_lengths.len(), 1),
+        ];
+        check(spec, num_envs, vectors)
     }
 }
 
-/// Checks vectors, each with its name, its length and the elements that one environment needs.
-#[inline]
+/// Checks vectors, each given as its name, its length and the elements that one environment needs.
 fn check<const N: usize>(
     spec: &EnvSpec,
-    num_envs: usize,
-    lens: RowLens,
-    vectors: impl Fn(RowLens, usize) -> [(&'static str, usize, usize); N],
+    envs: usize,
+    vectors: [(&'static str, usize, usize); N],
 ) -> Result<(), EnvError> {
-    match vectors(lens, 1).into_iter().find(|&(_, given, each)| given != num_envs * each) {
+    match vectors.into_iter().find(|&(_, given, each)| given != envs * each) {
         None => Ok(()),
         Some((vector, given, each)) => {
-            Err(EnvError::BatchLen { id: spec.id.clone(), vector, given, expected: num_envs * each, envs: num_envs })
+            Err(EnvError::BatchLen { id: spec.id.clone(), vector, given, expected: envs * each, envs })
         }
     }
 }
@@ -57,6 +55,8 @@ mod tests {
     use super::*;
     use crate::Space;
 
+    type Shorten = fn(&mut StepBatch);
+
     #[test]
     fn a_vector_of_a_wrong_length_is_named() {
         let spec = EnvSpec::new("Grid-v0", Space::symmetric(&[1.0; 3]), Space::discrete(2));
@@ -65,7 +65,6 @@ mod tests {
         assert_eq!(batch.check(&spec, 4), Ok(()));
         let error = batch.check(&spec, 5).unwrap_err();
         assert!(matches!(error, EnvError::BatchLen { vector: "valid", given: 4, expected: 5, .. }), "{error}");
-        type Shorten = fn(&mut StepBatch);
         let shorten: [(&str, Shorten); 9] = [
             ("observations", |batch| batch.observations.truncate(11)),
             ("rewards", |batch| batch.rewards.truncate(3)),

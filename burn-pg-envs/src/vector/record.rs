@@ -1,7 +1,7 @@
 //! Filling a batch row by row, for environments that are stepped outside this crate.
 
 use super::StepBatch;
-use crate::Step;
+use crate::{EnvError, Step};
 
 impl StepBatch {
     /// The observation of environment `env`, to be written.
@@ -18,6 +18,15 @@ impl StepBatch {
     /// If there is no such environment.
     pub fn action_mask_mut(&mut self, env: usize) -> &mut [bool] {
         row_mut(&mut self.action_masks, env, self.rewards.len())
+    }
+
+    /// Checks that there is one seed, or one flag, for each environment.
+    ///
+    /// # Errors
+    /// [`EnvError::MaskLen`]
+    pub fn check_count(&self, given: usize) -> Result<(), EnvError> {
+        let envs = self.rewards.len();
+        if given == envs { Ok(()) } else { Err(EnvError::MaskLen { given, envs }) }
     }
 
     /// Clears everything about environment `env`, which is being reset; its observation and mask are written afterwards.

@@ -80,6 +80,7 @@ impl SavedEnvs {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // so that it can be given to `map_err`
 pub(super) fn unusable(reason: impl ToString) -> EnvError {
     EnvError::State { reason: reason.to_string() }
 }

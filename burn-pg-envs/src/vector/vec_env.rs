@@ -149,11 +149,6 @@ impl<E: Env> VecEnv<E> {
         self.workload.measured(sample, start.elapsed());
         failed | step_in_parallel(others, other_rows, actions, rules, self.workload.envs_per_task())
     }
-
-    fn check_len(&self, given: usize) -> Result<(), EnvError> {
-        let envs = self.slots.len();
-        if given == envs { Ok(()) } else { Err(EnvError::MaskLen { given, envs }) }
-    }
 }
 
 impl<E: Env> VectorEnv for VecEnv<E> {
@@ -180,12 +175,12 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
-        self.check_len(seeds.len())?;
+        self.batch.check_count(seeds.len())?;
         self.begin(|_| true, |slot, i, observation| slot.seed(seeds[i], observation))
     }
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
-        self.check_len(mask.len())?;
+        self.batch.check_count(mask.len())?;
         self.begin(|i| mask[i], |slot, _, observation| slot.reset(observation))
     }
 

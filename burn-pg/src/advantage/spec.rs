@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo, VTrace};
+use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 
 /// An estimator of this library, but for the discount, which a configuration says once for all.
 ///
@@ -18,7 +18,8 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo, VTrace};
 /// ```
 ///
 /// The group baselines are not among them: they compare episodes that begin alike, which those of the classic tasks do
-/// not.
+/// not. Nor is [`VTrace`](super::VTrace): it is for actions that another policy took, and here the policy that acts is the one
+/// to improve. A source of your own can use both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -41,16 +42,6 @@ pub enum EstimatorSpec {
         /// What stands for the rewards that were cut off: `zero` or `next_values`.
         bootstrap: Bootstrap,
     },
-    /// [`VTrace`], `kind = "vtrace"`. It is there for actions that another policy took. In the loop of this library the
-    /// policy that took them is the one to improve, so every ratio is 1, and with both bounds at least 1 this is
-    /// [`Gae`] with lambda 1; smaller bounds shrink every error alike.
-    #[serde(rename = "vtrace")]
-    VTrace {
-        /// Bound of the weight of an error, more than 0.
-        rho_clip: f64,
-        /// Bound of the weight with which later errors are traced back, more than 0 and at most `rho_clip`.
-        c_clip: f64,
-    },
 }
 
 impl EstimatorSpec {
@@ -60,12 +51,6 @@ impl EstimatorSpec {
         match *self {
             Self::Gae { lambda } if !(0.0..=1.0).contains(&lambda) => {
                 Some(("estimator.lambda", lambda, "between 0 and 1"))
-            }
-            Self::VTrace { rho_clip, .. } if rho_clip.is_nan() || rho_clip <= 0.0 => {
-                Some(("estimator.rho_clip", rho_clip, "more than 0"))
-            }
-            Self::VTrace { rho_clip, c_clip } if !(0.0 < c_clip && c_clip <= rho_clip) => {
-                Some(("estimator.c_clip", c_clip, "more than 0, and at most `rho_clip`"))
             }
             _ => None,
         }
@@ -78,7 +63,6 @@ impl EstimatorSpec {
             Self::Gae { lambda } => Box::new(Gae { gamma, lambda }),
             Self::NStep { n } => Box::new(NStep { gamma, n }),
             Self::RewardToGo { baseline, bootstrap } => Box::new(RewardToGo { gamma, baseline, bootstrap }),
-            Self::VTrace { rho_clip, c_clip } => Box::new(VTrace { gamma, rho_clip, c_clip }),
         }
     }
 }

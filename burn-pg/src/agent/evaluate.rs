@@ -71,9 +71,10 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
     }
     let mut playing = num_envs;
     for step in 1..=limit {
-        let batch = envs.batch();
+        let batch = envs.checked_batch()?;
         let actions = player.act(&batch.observations, &batch.action_masks)?;
-        let batch = envs.step(actions.as_actions())?;
+        envs.step(actions.as_actions())?;
+        let batch = envs.checked_batch()?;
         player.begin_episodes(batch.ended());
         // Only the first episode of each environment counts, or short episodes would count more often.
         for env in 0..num_envs {

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    flex,
     formula::{self, Number, tangent_point},
+    table,
 };
 
 /// What [`PpoClip`](crate::loss::PpoClip) comes to, sample by sample. Shapes `[M]`.
@@ -20,7 +20,7 @@ pub(crate) struct ClippedSurrogate {
 pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> ClippedSurrogate {
     let bounds = [1.0 - clip_range, 1.0 + clip_range];
     let limit = tangent_point(samples[0].dtype());
-    flex::clipped_surrogate(samples, bounds, limit).unwrap_or_else(|| {
+    table::clipped_surrogate_kernel(samples, bounds, limit).unwrap_or_else(|| {
         let [new, old, advantages] = samples;
         let log_ratio = new.clone() - old.clone();
         let ratio = formula::ratio(&log_ratio, limit);
@@ -42,8 +42,8 @@ pub(crate) enum ValueLimit {
 }
 
 /// Half the squared error of values, of shape `[M]`.
-pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueLimit) -> Tensor<1> {
-    flex::value_error(values, returns, &limit).unwrap_or_else(|| match &limit {
+pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1> {
+    table::value_error_kernel(values, returns, limit).unwrap_or_else(|| match limit {
         ValueLimit::None => formula::value_error(values, returns),
         ValueLimit::Moved(old, range) => formula::value_error(&formula::moved(values, old, *range), returns),
         ValueLimit::Larger(old, range) => {
@@ -56,7 +56,7 @@ pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: ValueL
 /// `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of shape `[M]`
 /// (all 1 if there are none). Shape `[1]`.
 pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
-    flex::weighted_total(summands, weights, mass).unwrap_or_else(|| {
+    table::weighted_total_kernel(summands, weights, mass).unwrap_or_else(|| {
         let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
         mean(weighted.reduce(Tensor::add).expect("an objective has a term"), weights, mass)
     })
@@ -64,7 +64,7 @@ pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Ten
 
 /// The means of vectors of shape `[M]`, without gradient: `sum_i w_i x_i / mass`. Shape `[1]` each.
 pub(crate) fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
-    flex::weighted_means(vectors, weights, mass)
+    table::weighted_means_kernel(vectors, weights, mass)
         .unwrap_or_else(|| vectors.iter().map(|values| mean(values.clone(), weights, mass)).collect())
 }
 

@@ -4,9 +4,6 @@
 #![allow(clippy::inline_always)]
 
 mod activation;
-#[cfg(not(feature = "flex"))]
-#[path = "absent.rs"]
-mod flex;
 #[cfg(feature = "flex")]
 mod flex;
 pub(crate) mod formula;
@@ -14,19 +11,21 @@ pub(crate) mod formula;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod loss;
+mod operations;
 mod perceptron;
+mod table;
 pub(crate) mod threads;
 
 use burn::tensor::{Device, Tensor};
 
 pub use activation::Activation;
-pub(crate) use flex::{
-    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, gaussian_entropy, gaussian_log_prob,
-    normalize, on_host, whole,
-};
 pub use host::vector;
 pub(crate) use loss::{ClippedSurrogate, ValueLimit, clipped_surrogate, value_error, weighted_means, weighted_total};
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+pub(crate) use table::{
+    adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, gaussian_entropy, gaussian_log_prob,
+    normalize, on_host, whole,
+};
 pub use threads::with_threads;
 
 /// Most layers of a perceptron that are one operation.

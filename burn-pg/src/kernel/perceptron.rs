@@ -13,7 +13,7 @@ use super::Activation;
 /// [`perceptron_of_ordinary_ops`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
-    if let Some(output) = super::flex::perceptron(&input, layers, activation, activate_last) {
+    if let Some(output) = super::table::perceptron_kernel(&input, layers, activation, activate_last) {
         return output;
     }
     perceptron_of_ordinary_ops(input, layers, activation, activate_last)

@@ -304,16 +304,13 @@ mod tests {
     fn threads_that_find_no_tasks_fall_asleep() {
         let awake = with_threads(3, || {
             map((0..64).collect(), |i: u64| i);
-            let awake = AWAKE.with_borrow(Option::clone).unwrap();
-            let start = Instant::now();
-            while awake.load(Ordering::Relaxed) > 0 && start.elapsed() < Duration::from_secs(30) {
-                thread::sleep(ALERT);
-            }
-            awake
+            AWAKE.with_borrow(Option::clone).unwrap()
         });
-        // One that had only begun may end after that.
-        thread::sleep(ALERT * 10);
-        assert_eq!(awake.load(Ordering::Relaxed), 0);
+        let start = Instant::now();
+        while awake.load(Ordering::Relaxed) > 0 {
+            assert!(start.elapsed() < Duration::from_mins(1), "{awake:?}");
+            thread::sleep(ALERT);
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl LossTerm for KlPenalty {
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
         let surrogate = ratio.clone() * context.advantages();
-        let kl = ratio::k3(ratio, log_ratio);
+        let kl = ratio::k3(&ratio, &log_ratio);
         let approx_kl = kl.clone().inner();
         let kl_weight = approx_kl.full_like(self.weight);
         PerSample::new(kl.mul_scalar(self.weight) - surrogate)

@@ -74,5 +74,5 @@ impl LossTerm for KlToReference {
 fn k3(difference: &Tensor<1>) -> Tensor<1> {
     // The actions are those of pi, so the ratio is that of the reference to pi.
     let log_ratio = difference.clone().neg();
-    ratio::k3(ratio::exp(log_ratio.clone()), log_ratio)
+    ratio::k3(&ratio::exp(&log_ratio), &log_ratio)
 }

@@ -8,17 +8,17 @@ use crate::kernel::formula::{self, tangent_point};
 /// The ratios of the current policy to the one that acted, and their logarithms. Shape `[M]` each.
 pub(super) fn of(context: &LossContext<'_>) -> (Tensor<1>, Tensor<1>) {
     let log_ratio = context.log_probs() - context.old_log_probs();
-    (exp(log_ratio.clone()), log_ratio)
+    (exp(&log_ratio), log_ratio)
 }
 
 /// `exp(x)`; beyond [`tangent_point`] its tangent there, so that no ratio overflows.
-pub(super) fn exp(x: Tensor<1>) -> Tensor<1> {
+pub(super) fn exp(x: &Tensor<1>) -> Tensor<1> {
     let limit = tangent_point(x.dtype());
-    formula::ratio(&x, limit)
+    formula::ratio(x, limit)
 }
 
 /// J. Schulman's k3, `r - 1 - log r`, for each sample: an estimate of KL(p || q) from actions of p with the ratios
 /// `r = q / p`, unbiased and never negative. Shape `[M]`.
-pub(super) fn k3(ratio: Tensor<1>, log_ratio: Tensor<1>) -> Tensor<1> {
-    formula::k3(&ratio, &log_ratio)
+pub(super) fn k3(ratio: &Tensor<1>, log_ratio: &Tensor<1>) -> Tensor<1> {
+    formula::k3(ratio, log_ratio)
 }

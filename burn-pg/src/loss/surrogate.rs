@@ -27,6 +27,6 @@ impl LossTerm for Surrogate {
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
         PerSample::new((ratio.clone() * context.advantages()).neg())
-            .with_metric("approx_kl", ratio::k3(ratio.inner(), log_ratio.inner()))
+            .with_metric("approx_kl", ratio::k3(&ratio.inner(), &log_ratio.inner()))
     }
 }

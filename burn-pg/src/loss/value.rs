@@ -59,7 +59,7 @@ impl LossTerm for Value {
             ValueClip::Pessimistic { range } => ValueLimit::Larger(old(), range.at(context.progress())),
             ValueClip::Hard { range } => ValueLimit::Moved(old(), range.at(context.progress())),
         };
-        PerSample::new(value_error(&context.values(), &context.returns(), limit))
+        PerSample::new(value_error(&context.values(), &context.returns(), &limit))
     }
 
     fn needs(&self) -> &'static [ContextPart] {

@@ -26,6 +26,9 @@ pub struct DoesNotFit {
     pub settings: Vec<(&'static str, String)>,
 }
 
+/// What gives a setting another value.
+type Change = fn(&mut Config, usize);
+
 /// A setting with which a run would fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remedy {
@@ -64,7 +67,7 @@ impl MemoryPlan {
         largest.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
         largest.truncate(3);
         let is_evaluated = self.parts().contains_key(&Part::Evaluation);
-        let with = |change: fn(&mut Config, usize), value: usize| {
+        let with = |change: Change, value: usize| {
             let mut changed = (**config).clone();
             change(&mut changed, value);
             let changed = changed.validate().ok()?;
@@ -75,7 +78,7 @@ impl MemoryPlan {
         };
         let minibatch = config.num_envs.saturating_mul(config.num_steps) / config.num_minibatches;
         let first = config.micro_batch_size.unwrap_or(minibatch).min(minibatch);
-        let keys: [(_, _, fn(&mut Config, usize)); 5] = [
+        let keys: [(_, _, Change); 5] = [
             (MICRO_BATCH_SIZE, first, |config, size| config.micro_batch_size = Some(size)),
             ("num_envs", config.num_envs, |config, count| config.num_envs = count),
             ("num_steps", config.num_steps, |config, count| config.num_steps = count),

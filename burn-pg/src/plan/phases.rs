@@ -1,5 +1,7 @@
 //! The phases of an update, and what is alive in each.
 
+use std::collections::BTreeMap;
+
 use burn_pg_envs::EnvSpec;
 
 use super::{Bytes, Part, PhasePlan};
@@ -69,7 +71,7 @@ impl Parts {
         let Self { layers, source, parameters, .. } = self;
         let reference = if self.has_reference { *parameters } else { Bytes(0) };
         let products = if layers.has_ordinary_products() { product_bytes() } else { 0 };
-        let mut phase = PhasePlan { name, parts: Default::default() };
+        let mut phase = PhasePlan { name, parts: BTreeMap::default() };
         let lasting = [
             (Part::Parameters, *parameters),
             (Part::OptimiserState, *parameters * self.vectors),

@@ -1,5 +1,7 @@
 //! What observations go through before the layers of a policy: images through convolutions.
 
+use std::fmt;
+
 use burn::{
     module::{Module, Param},
     nn::{PaddingConfig2d, conv::Conv2d},
@@ -31,7 +33,8 @@ pub enum EncoderSpec {
     /// Each image goes through convolutions, with the activation of the network behind each, and is flattened; vectors are
     /// taken as they are. An image is a [`Space::Image`], which is scaled to 0 to 1, or a box of three dimensions.
     Cnn {
-        /// The convolutions, 1 to 16 of them.
+        /// The convolutions, 1 to 16 of them. Default: those of [`minatar`](Self::minatar).
+        #[serde(default = "minatar_layers")]
         layers: Vec<ConvSpec>,
     },
 }
@@ -51,6 +54,18 @@ pub struct ConvSpec {
 
 fn one() -> usize {
     1
+}
+
+/// As in a configuration.
+impl fmt::Display for ConvSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channels, kernel, stride } = self;
+        write!(f, "{{ channels = {channels}, kernel = {kernel}, stride = {stride} }}")
+    }
+}
+
+fn minatar_layers() -> Vec<ConvSpec> {
+    vec![ConvSpec { channels: 16, kernel: 3, stride: 1 }]
 }
 
 impl Default for EncoderSpec {
@@ -75,7 +90,7 @@ impl EncoderSpec {
     /// Source: K. Young, T. Tian, *MinAtar* (2019).
     #[must_use]
     pub fn minatar() -> Self {
-        Self::Cnn { layers: vec![ConvSpec { channels: 16, kernel: 3, stride: 1 }] }
+        Self::Cnn { layers: minatar_layers() }
     }
 
     /// The layers for each part of the observations of an environment.
@@ -91,7 +106,7 @@ impl EncoderSpec {
             return Err(UnsupportedSpace::Observation { env, space });
         }
         let Self::Cnn { layers } = self else {
-            if parts.iter().any(|part| matches!(part, Space::Image { .. })) {
+            if parts.iter().any(|part| image(part).is_some()) {
                 return Err(UnsupportedSpace::Image { env, space });
             }
             return Ok(parts.into_iter().map(|part| PartLayers::Vector { len: part.flat_len() }).collect());
@@ -121,16 +136,18 @@ pub(crate) enum PartLayers {
     },
 }
 
+/// Channels, height and width of an image, and what its pixels are multiplied with; none for any other space.
+fn image(space: &Space) -> Option<([usize; 3], f64)> {
+    match space {
+        Space::Image { shape, high } => Some((*shape, 1.0 / f64::from(*high))),
+        Space::Box { shape, .. } => Some((shape.as_slice().try_into().ok()?, 1.0)),
+        _ => None,
+    }
+}
+
 impl PartLayers {
     fn new(space: &Space, layers: &[ConvSpec], env: &str) -> Result<Self, UnsupportedSpace> {
-        let (shape, scale) = match space {
-            Space::Image { shape, high } => (*shape, 1.0 / f64::from(*high)),
-            Space::Box { shape, .. } => match shape[..] {
-                [channels, height, width] => ([channels, height, width], 1.0),
-                _ => return Ok(Self::Vector { len: space.flat_len() }),
-            },
-            _ => return Ok(Self::Vector { len: space.flat_len() }),
-        };
+        let Some((shape, scale)) = image(space) else { return Ok(Self::Vector { len: space.flat_len() }) };
         let mut shapes = vec![shape];
         for (layer, &ConvSpec { channels, kernel, stride }) in layers.iter().enumerate() {
             let [_, height, width] = shapes[layer];

@@ -49,6 +49,12 @@ impl Mlp {
         Self { layers: layers.collect(), activation }
     }
 
+    /// Its layers, the last one too.
+    #[must_use]
+    pub fn layers(&self) -> &[Linear] {
+        &self.layers
+    }
+
     /// Where its weights are.
     pub(crate) fn device(&self) -> Device {
         self.layers[0].weight.val().device()

@@ -20,9 +20,10 @@ impl Remedy {
     /// That for `error`, if the run may go on.
     pub fn of(error: &Error, faults: &Faults) -> Option<Self> {
         match error {
-            Error::EnvInUpdate { source: EnvError::Failed { env, fault: Fault::Panic { .. }, .. }, .. } => {
-                (faults.environment == OnEnvironment::Restart).then_some(Self::Restart { env: *env })
-            }
+            Error::EnvInUpdate {
+                source: EnvError::Failed { env, fault: Fault::Panic { .. } | Fault::Reported { .. }, .. },
+                ..
+            } => (faults.environment == OnEnvironment::Restart).then_some(Self::Restart { env: *env }),
             Error::EnvInUpdate { source: EnvError::Failed { .. }, .. }
             | Error::Observation { .. }
             | Error::Reward { .. }

@@ -163,8 +163,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
 
         let context = CollectContext { update, progress, device: &self.device };
         let Experience { samples, explained_variance, metrics } = source.collect(&policy.valid(), &context)?;
-        let improved = improver.improve(policy, samples, UpdateContext { update, progress })?;
-        let Improved { policy: better, metrics: mut losses, epochs, learning_rate } = improved;
+        let Improved { policy: better, metrics: mut losses, epochs, learning_rate } =
+            improver.improve(policy, samples, UpdateContext { update, progress })?;
         *policy = better;
         self.normalizer = source.observation_normalizer().cloned();
 

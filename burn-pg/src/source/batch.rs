@@ -4,11 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{
-    Batch, Origins, Rollout, Samples,
-    columns::{Upload, picked},
-    host::Cut,
-};
+use super::{Batch, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
 use crate::{
     distribution::{ActionTensor, Distribution},
     loss::{ContextPart, LossContext, normalize, normalize_by},

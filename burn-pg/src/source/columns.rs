@@ -3,12 +3,15 @@
 //! A column is one line below. From it follow its place in a [`Rollout`] on the host and, if it is learnt from, in a
 //! [`Batch`] on the device, and how it is cleared, put together from blocks, uploaded, selected, cut and planned for.
 
-use std::{mem, ops::Range};
+use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_pg_envs::{ActionBuffer, EnvSpec};
 
-use super::{History, Origins, observations::Observations};
+use super::{
+    History, Origins,
+    observations::{Observations, picked},
+};
 use crate::{
     distribution::ActionTensor,
     policy::{Observation, Rows},
@@ -319,7 +322,9 @@ impl Upload<ActionTensor> for ActionBuffer {
         let width = self.len() / of;
         let mut picked = self.clone();
         picked.clear();
-        rows.iter().for_each(|row| picked.extend_from(self, row * width..(row + 1) * width));
+        for row in rows {
+            picked.extend_from(self, row * width..(row + 1) * width);
+        }
         ActionTensor::upload(&picked, rows.len(), device)
     }
 
@@ -328,16 +333,9 @@ impl Upload<ActionTensor> for ActionBuffer {
     }
 }
 
-/// The rows that `rows` names of a column of `total` rows; all of them, moved, if it names none.
-pub(super) fn picked<T: Copy>(column: &mut Vec<T>, total: usize, rows: Option<&[usize]>) -> Vec<T> {
-    let Some(rows) = rows else { return mem::take(column) };
-    let width = column.len() / total;
-    rows.iter().flat_map(|row| &column[row * width..(row + 1) * width]).copied().collect()
-}
-
 impl Rollout {
     fn with_kinds(self, observations: Observations, actions: ActionBuffer) -> Self {
-        Self { observations, actions, ..self }
+        Self { actions, observations, ..self }
     }
 
     /// Number of recorded steps of all environments together, T * N.

@@ -16,6 +16,6 @@ impl Environment {
     /// Describes `envs`.
     #[must_use]
     pub fn of(envs: &dyn VectorEnv) -> Self {
-        Self { spec: envs.spec().clone(), masks_actions: !envs.batch().action_masks.is_empty() }
+        Self { spec: envs.spec().clone(), masks_actions: envs.spec().masks_actions }
     }
 }

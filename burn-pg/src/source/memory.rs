@@ -17,6 +17,7 @@ const ENV: u64 = 112;
 const SHORT_EPISODE: u64 = 16;
 
 /// What a source in environments takes, in bytes.
+#[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
 pub(crate) struct SourceMemory {
     /// Environments, N; steps of each, T; and all of them, T * N.
     envs: u64,

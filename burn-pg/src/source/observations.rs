@@ -1,11 +1,10 @@
 //! Observations on the host.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, mem, ops::Range};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_pg_envs::Space;
 
-use super::columns::picked;
 use crate::policy::{Input, Observation};
 
 /// Observations of an environment on the host, row by row. Each part of the space is a column of its own: images as
@@ -192,6 +191,13 @@ impl Values {
             }
         }
     }
+}
+
+/// The rows that `rows` names of a column of `total` rows; all of them, moved, if it names none.
+pub(super) fn picked<T: Copy>(column: &mut Vec<T>, total: usize, rows: Option<&[usize]>) -> Vec<T> {
+    let Some(rows) = rows else { return mem::take(column) };
+    let width = column.len() / total;
+    rows.iter().flat_map(|row| &column[row * width..(row + 1) * width]).copied().collect()
 }
 
 /// Flat rows of a space as a policy sees them, with the actions that are possible in each, or none.

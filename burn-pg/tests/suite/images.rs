@@ -27,8 +27,8 @@ fn device() -> Device {
     device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
 }
 
-/// A dot in an image of 10x10x4 is in the left or in the right half: the action says in which. In a dictionary, a vector
-/// says whether the answer is to be the other way round.
+/// A dot in an image of 10x10x4 is in the left or in the right half: action 1 is right for the right half. In a dictionary, a
+/// vector of one positive number makes it right for the left half, too.
 #[derive(Default)]
 pub struct Dot<const DICT: bool> {
     at: u32,
@@ -70,7 +70,7 @@ impl<const DICT: bool> Env for Dot<DICT> {
 
     fn step(&mut self, action: u32, rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let right = self.at % 10 >= 5;
-        let reward = f64::from(u8::from((action == 1) == (right != self.turned)));
+        let reward = f64::from(u8::from((action == 1) == (right || self.turned)));
         self.draw(rng, observation);
         Step { reward, terminated: false, truncated: false }
     }

@@ -306,7 +306,7 @@ impl Env for Broken {
     type State = ();
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec { id: "Broken".into(), ..Bandit::default().spec() }
+        EnvSpec { id: "Broken".into(), ..Bandit.spec() }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -377,7 +377,7 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         type State = ();
 
         fn spec(&self) -> EnvSpec {
-            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit::default().spec() }
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit.spec() }
         }
 
         fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
@@ -417,15 +417,17 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
             })
             .collect();
         let mut trainer = self::trainer(small(), Backend::Flex);
-        let log = |stats: &UpdateStats| {
-            loggers.iter().for_each(|logger| logger.send(stats.update).unwrap());
+        let mut log = |stats: &UpdateStats| {
+            for logger in &loggers {
+                logger.send(stats.update).unwrap();
+            }
             ControlFlow::Continue(())
         };
-        trainer.run(&mut { log }).unwrap();
+        trainer.run(&mut log).unwrap();
         drop(loggers);
         done.send(trainer.updates()).unwrap();
     });
-    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(2));
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_mins(1)), Ok(2));
 }
 
 /// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.

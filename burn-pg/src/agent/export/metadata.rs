@@ -39,6 +39,10 @@ pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
         };
         entries.push(("memory", kind.into()));
     }
+    if !policy.network.encoder.is_empty() || policy.inputs.len() > 1 {
+        let parts: Vec<&str> = policy.inputs.iter().map(|input| input.name.as_str()).collect();
+        entries.push(("observation_parts", serde_json::to_string(&parts).expect("names can be written as JSON")));
+    }
     for (input, encoder) in policy.inputs.iter().zip(&policy.network.encoder) {
         let strides: Vec<String> = encoder.layers.iter().map(|layer| layer.stride.to_string()).collect();
         names.push((format!("encoder.{}.scale", input.name), encoder.scale.to_string()));

@@ -1,7 +1,7 @@
 //! An agent as plain numbers on the host.
 
 use burn::{
-    nn::{Linear, conv::Conv2d},
+    nn::{Linear, PaddingConfig2d, conv::Conv2d},
     tensor::Tensor,
 };
 use burn_pg_envs::{
@@ -46,6 +46,8 @@ pub struct PlainInput {
     pub name: String,
     /// Its shape: `[D]`, or `[C, H, W]` of an image.
     pub shape: Vec<usize>,
+    /// True for an image of integers, which are given as bytes.
+    pub bytes: bool,
 }
 
 /// The layers of a policy.
@@ -96,7 +98,8 @@ pub struct PlainConv {
     pub stride: usize,
 }
 
-/// A network that can be exported, because it says of which layers it is made. A network of your own needs this method.
+/// A network that can be exported, because it says of which layers it is made. A network of your own implements it with
+/// [`Dense::new`], [`PlainConv::new`], [`PlainCell::new`] and [`PlainActions::new`], which read its weights.
 pub trait Layers: Policy<Observation = Observation> {
     /// The layers.
     ///
@@ -208,7 +211,11 @@ impl Dense {
 }
 
 impl PlainCell {
-    fn new(cell: &Cell) -> Result<Self, Error> {
+    /// Reads the weights of a recurrent layer.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails while they are read.
+    pub fn new(cell: &Cell) -> Result<Self, Error> {
         let (input, hidden) = (Dense::new(&cell.input)?, Dense::new(&cell.hidden)?);
         Ok(Self { kind: cell.kind, size: cell.size, input, hidden })
     }
@@ -236,16 +243,20 @@ impl PlainPolicy {
     /// # Errors
     /// [`Error::Execution`] if the device fails while they are read.
     pub fn new<P: Layers>(agent: &Agent<P>) -> Result<Self, Error> {
-        let inputs = match &agent.spec.observation_space {
-            Space::Dict { parts } => parts.iter().map(|part| (part.name.clone(), part.space.shape())).collect(),
-            space => vec![("observation".to_owned(), space.shape())],
-        };
         let network = agent.policy.layers()?;
-        // Without convolutions, boxes are taken as one vector each.
-        let flat = |shape: Vec<usize>| if network.encoder.is_empty() { vec![shape.iter().product()] } else { shape };
+        let input = |name: &str, space: &Space| PlainInput {
+            name: name.to_owned(),
+            // Without an encoder, boxes are taken as one vector each.
+            shape: if network.encoder.is_empty() { vec![space.flat_len()] } else { space.shape() },
+            bytes: matches!(space, Space::Image { .. }),
+        };
+        let inputs = match &agent.spec.observation_space {
+            Space::Dict { parts } => parts.iter().map(|part| input(&part.name, &part.space)).collect(),
+            space => vec![input("observation", space)],
+        };
         Ok(Self {
             env: agent.spec.id.clone(),
-            inputs: inputs.into_iter().map(|(name, shape)| PlainInput { name, shape: flat(shape) }).collect(),
+            inputs,
             normalizer: agent.normalizer.as_ref().map(PlainNormalizer::new),
             network,
             transform: agent.transform.clone(),
@@ -298,7 +309,18 @@ impl PlainEncoder {
 }
 
 impl PlainConv {
-    fn new(layer: &Conv2d) -> Result<Self, Error> {
+    /// Reads the weights of a convolution with a bias and without padding, dilation and groups, whose strides in both
+    /// directions are the same.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails while they are read.
+    ///
+    /// # Panics
+    /// If it is another convolution.
+    pub fn new(layer: &Conv2d) -> Result<Self, Error> {
+        let Conv2d { stride, dilation, groups, padding, .. } = layer;
+        let plain = stride[0] == stride[1] && *dilation == [1, 1] && *groups == 1 && *padding == PaddingConfig2d::Valid;
+        assert!(plain, "a convolution without padding, dilation and groups, and with one stride");
         let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().expect("every layer has a bias").val());
         let shape = weight.dims();
         let [weight, bias] = read([weight.flatten(0, 3), bias])?;
@@ -307,7 +329,11 @@ impl PlainConv {
 }
 
 impl PlainActions {
-    fn new(head: &Head) -> Result<Self, Error> {
+    /// Reads what a head makes of the outputs of the actor.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails while its parameters are read.
+    pub fn new(head: &Head) -> Result<Self, Error> {
         Ok(match &head.kind {
             Kind::Categorical => Self::Discrete,
             Kind::MultiCategorical(sizes) => Self::MultiDiscrete { sizes: sizes.clone() },

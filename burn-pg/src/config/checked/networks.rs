@@ -19,7 +19,8 @@ impl Config {
             };
             let range = "1 to 16 layers of 1 to 4096 channels, with kernels and strides of 1 to 64";
             let all = (1..=16).contains(&layers.len()) && layers.iter().all(sound);
-            check("encoder.layers", format!("{layers:?}"), all, range)?;
+            let listed: Vec<String> = layers.iter().map(ToString::to_string).collect();
+            check("encoder.layers", format!("[{}]", listed.join(", ")), all, range)?;
         }
 
         let log_std = self.exploration.log_std;
@@ -37,7 +38,7 @@ mod tests {
 
     use crate::{
         config::{Config, ConfigError, read},
-        policy::{Exploration, HeldNoise},
+        policy::{ConvSpec, EncoderSpec, Exploration, HeldNoise},
     };
 
     #[test]
@@ -46,6 +47,35 @@ mod tests {
         assert_eq!(error, "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 4096");
         let error = read("hidden_sizes = [9223372036854775807]").unwrap_err();
         assert!(matches!(error, ConfigError::OutOfRange { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_encoder_is_read_and_written_and_refused_by_name() {
+        let encoder = |text: &str| read(&format!("encoder = {{ {text} }}"));
+        let small = EncoderSpec::Cnn { layers: vec![ConvSpec { channels: 8, kernel: 5, stride: 2 }] };
+        for (text, expected) in [
+            ("kind = 'none'", EncoderSpec::default()),
+            ("kind = 'cnn'", EncoderSpec::minatar()),
+            ("kind = 'cnn', layers = [{ channels = 8, kernel = 5, stride = 2 }]", small),
+        ] {
+            let config = encoder(text).unwrap();
+            assert_eq!(config.network().encoder, expected, "{text}");
+            assert_eq!(*read(&config.to_toml()).unwrap(), *config, "{text}");
+        }
+        let range = "1 to 16 layers of 1 to 4096 channels, with kernels and strides of 1 to 64";
+        let layer = |channels: i64, kernel: i64, stride: i64| {
+            format!("{{ channels = {channels}, kernel = {kernel}, stride = {stride} }}")
+        };
+        let many = vec![layer(1, 1, 1); 17].join(", ");
+        for wrong in [String::new(), layer(0, 3, 1), layer(4, 0, 1), layer(4, 3, 0), layer(i64::MAX, 3, 1), many] {
+            let error = encoder(&format!("kind = 'cnn', layers = [{wrong}]")).unwrap_err().to_string();
+            assert_eq!(error, format!("`encoder.layers` is [{wrong}], but must be {range}"));
+        }
+        for wrong in ["kind = 'vit'", "kind = 'none', layers = []", "kind = 'cnn', layer = []", "layers = []"] {
+            let error = encoder(wrong).unwrap_err();
+            assert!(matches!(error, ConfigError::Value(_)), "{wrong}: {error}");
+            assert!(error.to_string().starts_with("`encoder` = "), "{error}");
+        }
     }
 
     #[test]

@@ -12,12 +12,22 @@ mod rows;
 mod value;
 mod weighted;
 
-pub use categorical::{entropy as categorical_entropy, log_prob as categorical_log_prob};
-pub use gaussian::{entropy as gaussian_entropy, log_prob as gaussian_log_prob};
-pub use normalize::normalize;
-pub use optim::{adam_step, clip_global_norm};
-pub use perceptron::perceptron;
-pub use ppo_clip::clipped_surrogate;
-pub use primitive::{on_host, whole};
-pub use value::value_error;
-pub use weighted::{weighted_means, weighted_total};
+use super::operations::Table;
+
+/// The kernels of this backend.
+pub(super) const TABLE: Table = Table {
+    perceptron_kernel: Some(perceptron::perceptron),
+    categorical_log_prob: Some(categorical::log_prob),
+    categorical_entropy: Some(categorical::entropy),
+    gaussian_log_prob: Some(gaussian::log_prob),
+    gaussian_entropy: Some(gaussian::entropy),
+    clipped_surrogate_kernel: Some(ppo_clip::clipped_surrogate),
+    value_error_kernel: Some(value::value_error),
+    weighted_total_kernel: Some(weighted::weighted_total),
+    weighted_means_kernel: Some(weighted::weighted_means),
+    normalize: Some(normalize::normalize),
+    clip_global_norm: Some(optim::clip_global_norm),
+    adam_step: Some(optim::adam_step),
+    whole: Some(primitive::whole),
+    numbers_on_host: Some(primitive::numbers),
+};

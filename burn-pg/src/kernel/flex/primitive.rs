@@ -121,8 +121,8 @@ stored!(f32);
 stored!(f64);
 
 /// A copy of the numbers of a tensor of the `flex` backend; none if it is one of another, or not in single precision.
-pub fn on_host<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
-    let values = Primitive::of(tensor)?.values();
+pub fn numbers(tensor: &Tensor<1>) -> Option<Vec<f32>> {
+    let values = Primitive::of(tensor.clone())?.values();
     (values.dtype() == DType::F32).then(|| f32::numbers(&values).to_vec())
 }
 

@@ -20,7 +20,7 @@ use crate::kernel::host::{dot_product, sum};
 
 /// `sum_i w_i x_i / mass` of each vector, without gradient. Shape `[1]` each.
 pub fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Option<Vec<Tensor<1>>> {
-    let weights = values(weights)?;
+    let weights = values(weights).ok()?;
     vectors
         .iter()
         .map(|vector| {
@@ -32,7 +32,7 @@ pub fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: 
 
 /// `sum_k c_k sum_i w_i l_ki / mass` as one operation, which carries gradients to up to six losses. Shape `[1]`.
 pub fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Option<Tensor<1>> {
-    let weights = values(weights)?;
+    let weights = values(weights).ok()?;
     let losses: Vec<Primitive> =
         summands.iter().map(|(_, losses)| Primitive::of(losses.clone())).collect::<Option<_>>()?;
     by_float_type!(losses.first()?.values().dtype(), T => total::<T>(summands, losses, weights, mass)).flatten()
@@ -68,12 +68,12 @@ fn total<T: Stored>(
     Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }
 
-/// The numbers of weights, if there are any; none at all if they are on another backend.
-fn values(weights: Option<&Tensor<1>>) -> Option<Option<FlexTensor>> {
-    match weights {
-        None => Some(None),
-        Some(weights) => Some(Some(Primitive::of(weights.clone())?.values())),
-    }
+/// Weights that another backend holds.
+struct Elsewhere;
+
+/// The numbers of weights, if there are any.
+fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, Elsewhere> {
+    weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(Elsewhere)?.values())).transpose()
 }
 
 fn mean<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {

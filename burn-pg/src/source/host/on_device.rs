@@ -100,7 +100,9 @@ impl Collector {
                 length: batch.episode_lengths[env],
             };
             let ended: Vec<Episode> = batch.ended().map(episode).collect();
-            ended.into_iter().for_each(|episode| self.push_episode(episode));
+            for episode in ended {
+                self.push_episode(episode);
+            }
         }
         outcome?;
         let batch = self.envs.batch();

@@ -114,6 +114,7 @@ pub fn interpret(model: &ModelProto, inputs: BTreeMap<&str, Value>) -> BTreeMap<
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+#[allow(clippy::too_many_lines)] // an arm for each operation
 fn apply(node: &NodeProto, values: &[&Value]) -> Vec<Value> {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let one = match node.op_type.as_str() {

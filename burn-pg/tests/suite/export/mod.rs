@@ -1,5 +1,6 @@
 //! Exported policies, read back and computed in double precision by other code than that which acts.
 
+mod inputs;
 mod interpreter;
 mod recorded;
 

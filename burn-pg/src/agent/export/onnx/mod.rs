@@ -2,7 +2,9 @@
 //!
 //! | input | type and shape | |
 //! | --- | --- | --- |
-//! | `observation` | float `[N, D]`, or `[N, C, H, W]` of an image | as the environment gives it; of a dictionary, one input for each part under its name |
+//! | `observation` | float `[N, D]` | as the environment gives it |
+//! | | uint8 `[N, C, H, W]` | for a policy with an encoder, an image of integers; float if the image is a box of three dimensions |
+//! | the name of a part | the same | of a dictionary, one input for each part in place of `observation` |
 //! | `action_mask` | bool `[N, M]` | if the environment masks actions: which are possible |
 //! | `memory` | float `[N, M]` | if the policy remembers: zeros at the beginning of an episode, then `memory_out` |
 //!
@@ -31,7 +33,8 @@ use self::{
     proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto},
 };
 use super::{
-    Dense, Deviations, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainNetwork, PlainPolicy, metadata::metadata,
+    Dense, Deviations, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork, PlainPolicy,
+    metadata::metadata,
 };
 use crate::{
     distribution::impossible_logit,
@@ -42,6 +45,23 @@ use crate::{
 pub const OPSET: i64 = 13;
 /// Version of the format.
 pub const IR_VERSION: i64 = 7;
+
+/// Names without a dot that a graph uses itself.
+const RESERVED: [&str; 13] = [
+    "action",
+    "action_mask",
+    "half",
+    "impossible",
+    "log_std",
+    "logits",
+    "mean",
+    "memory",
+    "memory_out",
+    "one",
+    "squashed",
+    "value",
+    "zero",
+];
 
 /// A policy as a model that is given observations and gives actions.
 #[must_use]
@@ -68,12 +88,7 @@ struct Graph {
 impl Graph {
     fn policy(&mut self, policy: &PlainPolicy) {
         let network = &policy.network;
-        let doc = "as the environment gives it";
-        let inputs: Vec<String> = policy
-            .inputs
-            .iter()
-            .map(|input| self.builder.input(&input.name, DataType::Float, &input.shape, doc))
-            .collect();
+        let inputs = policy.inputs.iter().map(|input| self.input(input)).collect();
         let inputs = self.normalize(inputs, policy);
         let actor = self.encode(&inputs, &network.encoder, "encoder");
         let critic = match network.value_encoder.is_empty() {
@@ -98,6 +113,19 @@ impl Graph {
             let axis = self.builder.integers("value.axis", &[1]);
             let value = self.builder.node("Squeeze", &[&column, &axis], &[], "value");
             self.builder.output(&value, DataType::Float, None, "estimated return, of rewards as in training");
+        }
+    }
+
+    /// Declares a part of an observation, and makes floats of its bytes. A part with a name that the graph may use itself is
+    /// called `observation.` and its name.
+    fn input(&mut self, PlainInput { name, shape, bytes }: &PlainInput) -> String {
+        let taken = name.contains('.') || RESERVED.contains(&name.as_str());
+        let name = if taken { format!("observation.{name}") } else { name.clone() };
+        let of = if *bytes { DataType::Uint8 } else { DataType::Float };
+        let input = self.builder.input(&name, of, shape, "as the environment gives it");
+        match bytes {
+            true => self.builder.node("Cast", &[&input], &[("to", DataType::Float as i64)], &format!("{name}.floats")),
+            false => input,
         }
     }
 
@@ -134,9 +162,9 @@ impl Graph {
     fn normalize(&mut self, inputs: Vec<String>, policy: &PlainPolicy) -> Vec<String> {
         let (Some(normalizer), [observation]) = (&policy.normalizer, &inputs[..]) else { return inputs };
         let Self { builder, .. } = self;
-        let len = [normalizer.mean.len()];
-        let mean = builder.doubles("normalizer.mean", &len, &normalizer.mean);
-        let std = builder.doubles("normalizer.std", &len, &normalizer.std);
+        let shape = &policy.inputs[0].shape;
+        let mean = builder.doubles("normalizer.mean", shape, &normalizer.mean);
+        let std = builder.doubles("normalizer.std", shape, &normalizer.std);
         let low = builder.doubles("normalizer.low", &[], &[-normalizer.clip]);
         let high = builder.doubles("normalizer.high", &[], &[normalizer.clip]);
         let wide = builder.node("Cast", &[observation], &[("to", DataType::Double as i64)], "normalizer.wide");

@@ -123,6 +123,8 @@ pub enum DataType {
     Undefined = 0,
     /// Single precision.
     Float = 1,
+    /// Bytes.
+    Uint8 = 2,
     /// Integers of 64 bits.
     Int64 = 7,
     /// True or false.

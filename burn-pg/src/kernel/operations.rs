@@ -1,0 +1,65 @@
+//! The operations that a backend can have kernels for.
+
+use burn::{
+    nn::Linear,
+    tensor::{Int, Tensor},
+};
+
+use super::{Activation, ClippedSurrogate, ValueLimit, host::AdamStep};
+
+/// Hands the list of operations to another macro. It is the only one there is.
+macro_rules! for_each_operation {
+    ($then:ident) => {
+        $then! {
+            /// See [`perceptron`](super::perceptron()).
+            perceptron_kernel(input: &Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2>;
+            /// `log p(a)` from logits of shape `[B, K]` and actions of shape `[B]`.
+            categorical_log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Tensor<1>;
+            /// Entropies from logits of shape `[B, K]`.
+            categorical_entropy(logits: &Tensor<2>) -> Tensor<1>;
+            /// Log-densities from means, logarithms of standard deviations and actions of shape `[B, K]`, and the largest logarithm.
+            gaussian_log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, largest_log: f64) -> Tensor<1>;
+            /// Entropies from logarithms of standard deviations of shape `[B, K]`.
+            gaussian_entropy(log_std: &Tensor<2>) -> Tensor<1>;
+            /// See [`clipped_surrogate`](super::clipped_surrogate); with the bounds of ratios, and where the exponential ends.
+            clipped_surrogate_kernel(samples: [&Tensor<1>; 3], bounds: [f64; 2], limit: f64) -> ClippedSurrogate;
+            /// See [`value_error`](super::value_error).
+            value_error_kernel(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1>;
+            /// See [`weighted_total`](super::weighted_total).
+            weighted_total_kernel(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1>;
+            /// See [`weighted_means`](super::weighted_means).
+            weighted_means_kernel(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>>;
+            /// See [`normalize`](crate::loss::normalize).
+            normalize(numbers: &Tensor<1>) -> Tensor<1>;
+            /// See [`clip_global_norm`](crate::optim::clip_global_norm).
+            clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>);
+            /// A step of Adam: parameters and both moments after it.
+            adam_step(
+                step: AdamStep<f64>, parameters: &Tensor<1>, gradient: &Tensor<1>, moments: [Option<&Tensor<1>>; 2]
+            ) -> [Tensor<1>; 3];
+            /// Tensors that are parts of one, in order, as that one. Nothing is copied.
+            whole(parts: &[Tensor<1>]) -> Tensor<1>;
+            /// A copy of the numbers of a tensor whose memory is that of the host.
+            numbers_on_host(tensor: &Tensor<1>) -> Vec<f32>;
+        }
+    };
+}
+pub(super) use for_each_operation;
+
+macro_rules! table {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
+        /// The kernels of one backend. Each gives nothing for tensors that it does not serve: of another backend, or of a float
+        /// type that it was not written for.
+        pub(super) struct Table {
+            $($(#[$doc])* pub $name: Option<fn($($kind),*) -> Option<$output>>,)*
+        }
+
+        impl Table {
+            /// A backend without kernels.
+            #[allow(dead_code)] // where every backend that is compiled in is without
+            pub const NONE: Self = Self { $($name: None),* };
+        }
+    };
+}
+
+for_each_operation!(table);
