@@ -176,31 +176,18 @@ impl PartLayers {
         elements(&shapes[0]) + 2 * shapes[1..].iter().map(elements).sum::<u64>()
     }
 
-    /// Most elements of one sample that a layer needs for a moment: its patches as the rows of a matrix.
-    pub fn passing(&self) -> u64 {
-        self.patches().into_iter().max().unwrap_or_default()
-    }
-
-    /// Most elements of one sample that the backward pass of a layer needs beyond those that are [`kept`](Self::kept): its
-    /// patches, and the gradients of what comes out and of what goes in. What later layers have kept is free by then.
-    pub fn backward(&self) -> u64 {
-        let Self::Image { shapes, .. } = self else { return 0 };
+    /// Most elements of one sample that a layer needs for a moment beyond those that are [`kept`](Self::kept): its patches as
+    /// the rows of a matrix, and its outputs; in the backward pass the gradients of what comes out and of what goes in. What it
+    /// and later layers keep is not there yet, or is free by then.
+    pub fn passing(&self, backward: bool) -> u64 {
+        let Self::Image { shapes, layers, .. } = self else { return 0 };
         let elements: Vec<u64> = shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).collect();
-        let of = |(layer, patches): (usize, u64)| {
-            let free = 2 * elements[layer + 1..].iter().sum::<u64>();
-            let into = if layer > 0 { elements[layer] } else { 0 };
-            (patches + elements[layer + 1] + into).saturating_sub(free)
+        let of = |(i, layer): (usize, &ConvSpec)| {
+            let patches = (shapes[i][0] * layer.kernel * layer.kernel) as u64 * elements[i + 1] / layer.channels as u64;
+            let into = if backward && i > 0 { elements[i] } else { 0 };
+            (patches + elements[i + 1] + into).saturating_sub(2 * elements[i + 1..].iter().sum::<u64>())
         };
-        self.patches().into_iter().enumerate().map(of).max().unwrap_or_default()
-    }
-
-    /// Elements of the patches of one sample, layer by layer.
-    fn patches(&self) -> Vec<u64> {
-        let Self::Image { shapes, layers, .. } = self else { return Vec::new() };
-        let of = |([before, after], layer): (&[[usize; 3]; 2], &ConvSpec)| {
-            (before[0] * layer.kernel * layer.kernel * after[1] * after[2]) as u64
-        };
-        shapes.array_windows().zip(layers).map(of).collect()
+        layers.iter().enumerate().map(of).max().unwrap_or_default()
     }
 
     /// Weights and biases.

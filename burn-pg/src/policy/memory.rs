@@ -119,7 +119,7 @@ impl Layers {
     /// Bytes of one sample on the way to the outputs, if nothing is kept.
     pub fn inferring(&self) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.kept(size) - 2 * size);
-        let images = self.parts.iter().map(|part| part.passing() + part.kept());
+        let images = self.parts.iter().map(|part| part.passing(false) + part.kept());
         FLOAT * cells.chain(images).chain([2 * self.widest()]).max().unwrap_or_default()
     }
 
@@ -148,7 +148,7 @@ impl Layers {
     pub fn passing(&self, rows: u64) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.passing(size));
         let ordinary = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
-        let images = self.parts.iter().map(PartLayers::passing);
+        let images = self.parts.iter().map(|part| part.passing(false));
         FLOAT * rows * cells.chain(ordinary.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
     }
 
@@ -174,7 +174,7 @@ impl Layers {
         });
         let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
         let images = self.parts.iter().filter(|part| part.parameters() > 0);
-        let images = images.map(|part| [all / 2, FLOAT * part.backward() * rows]);
+        let images = images.map(|part| [all / 2, FLOAT * part.passing(true) * rows]);
         perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
     }
 
