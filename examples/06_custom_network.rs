@@ -1,7 +1,7 @@
 //! Lesson 6: a network of your own, trained with the loop of the library.
 //!
 //! Actor and critic share a trunk with a residual block. The loop, the collector and the evaluation take anything that is
-//! an [`Policy`]; its parameters are found and trained because it is a [`Module`].
+//! a [`Policy`]; its parameters are found and trained because it is a [`Module`].
 //!
 //! `cargo run --release -p burn-pg-examples --example 06_custom_network`
 #![forbid(unsafe_code)]

@@ -61,5 +61,5 @@ pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
 pub use error::{Error, StepQuantity};
 pub use plan::{MemoryPlan, available_memory};
-pub use run::{Observer, Parts, Trainer, UpdateStats, explained_variance};
+pub use run::{Observer, Parts, Trainer, UpdateStats};
 pub use update::{Learner, TrustRegion, TrustRegionSpec};

@@ -8,6 +8,7 @@
 //! | [`VTrace`] | the same for another policy's actions | values, and how much likelier the actions are now |
 //! | [`Rloo`], [`Grpo`] | the score of its episode, beside the other episodes of a group | groups of episodes |
 
+mod explained_variance;
 mod gae;
 mod group;
 mod n_step;
@@ -16,6 +17,7 @@ mod spec;
 mod trajectory;
 mod vtrace;
 
+pub use explained_variance::explained_variance;
 pub use gae::Gae;
 pub use group::{GroupSize, GroupSizeError, Grpo, GrpoScale, Rloo, grpo, rloo, rloo_normalized};
 pub use n_step::NStep;

@@ -7,7 +7,9 @@ use burn::{
 
 use super::{Activation, ClippedSurrogate, ValueLimit, host::AdamStep};
 
-/// Hands the list of operations to another macro. It is the only one there is.
+/// Hands the list of operations to another macro. An operation is called `.._kernel` where a function of the bare name falls
+/// back on the reference implementation. A backend whose memory is not the host's has no `numbers_on_host`: by it threads and
+/// collectors tell where they are.
 macro_rules! for_each_operation {
     ($then:ident) => {
         $then! {

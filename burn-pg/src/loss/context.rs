@@ -174,6 +174,7 @@ macro_rules! accessors {
     };
 }
 
+// `Weights` may always be absent: see `LossContext::weights`.
 accessors! {
     /// Log-probabilities of the actions under the current policy. Carries gradients. Shape `[M]`.
     log_probs: LogProbs;

@@ -85,7 +85,8 @@ impl PerSample {
 
 /// One summand of an [`Objective`]. Every term is minimised.
 ///
-/// A term of one's own needs a name and a formula:
+/// A term of one's own needs a name and a formula, and [`needs`](Self::needs) if it reads a part of the context that may be
+/// absent:
 ///
 /// ```
 /// use burn_pg::loss::{LossContext, LossTerm, Objective, PerSample, PolicyGradient};
@@ -107,8 +108,8 @@ impl PerSample {
 /// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
 pub trait LossTerm: Send {
-    /// The name under which the objective reports the term's loss, and which errors give. The terms that improve the
-    /// policy share the name `policy_loss`, and an objective takes one of them.
+    /// The name under which the objective reports the term's loss, and which errors give. A term that takes the
+    /// place of the policy gradient is called `policy_loss`: an objective has one of that name.
     fn name(&self) -> &'static str;
 
     /// Computes the loss of each sample of a minibatch. Its metrics are those beside the loss itself.
@@ -128,7 +129,7 @@ pub trait LossTerm: Send {
     }
 
     /// Adapts the term, after an update whose metrics came to `measured`: all that the objective reported, each the
-    /// mean over the minibatches of the update, which were measured one by one before the step they led to.
+    /// mean over the minibatches of the update. Each minibatch is measured before the step that it leads to.
     fn after_update(&mut self, _measured: &BTreeMap<String, f64>) {}
 
     /// What the term has to remember to go on after a break; nothing for a term that does not adapt.

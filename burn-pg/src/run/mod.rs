@@ -14,7 +14,7 @@ mod training;
 
 pub use directory::RunDir;
 pub use earlier::{EarlierRun, Restored};
-pub use metrics::{UpdateStats, explained_variance};
+pub use metrics::UpdateStats;
 pub use observer::{Evaluated, Observer};
 pub use session::{Session, Stopped};
 pub use trainer::{Parts, Trainer};

@@ -7,11 +7,10 @@ use super::{
 };
 use crate::{
     Error,
-    advantage::{AdvantageEstimator, Targets},
+    advantage::{AdvantageEstimator, Targets, explained_variance},
     loss::ContextPart,
     policy::{Observation, Policy},
     profile::{Phase, during},
-    run::explained_variance,
     storage::{Misfit, Saved, tensors},
 };
 

@@ -39,7 +39,7 @@ use crate::{
 
 /// Where experience comes from.
 ///
-/// One of your own needs the first three methods. The others have defaults that fit a source without a critic, episodes,
+/// One of your own needs the first three methods, and says in [`check`](Self::check) which optional parts its samples have. The others have defaults that fit a source without a critic, episodes,
 /// normalisation or state of its own; [`save`](Self::save) refuses, so that nobody resumes from half a state.
 pub trait Source<P: Policy>: Send {
     /// What is learnt from.
@@ -63,7 +63,9 @@ pub trait Source<P: Policy>: Send {
     }
 
     /// Checks that `policy`, which is without autodiff, fits the source. Returns the parts that the
-    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has. Default: none.
+    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has: log-probabilities now and
+    /// then, entropies and advantages. One with [`Values`](ContextPart::Values) has old values and returns as well. Default:
+    /// none.
     ///
     /// # Errors
     /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.

@@ -13,7 +13,7 @@ pub trait Samples<P: Policy>: Clone {
         1
     }
 
-    /// The units that `order` names, in that order.
+    /// The units (see [`unit`](Self::unit)) that `order` names, in that order.
     #[must_use]
     fn select(&self, order: &[u32]) -> Self;
 
@@ -24,7 +24,7 @@ pub trait Samples<P: Policy>: Clone {
     /// If `size` is 0.
     fn minibatches(&self, size: usize) -> impl Iterator<Item = Self>;
 
-    /// What sums over them are divided by: the number of samples, tokens or sequences.
+    /// What sums of losses over them are divided by: the number of samples, tokens or sequences.
     fn mass(&self) -> f64;
 
     /// The same with advantages that are shifted and scaled to mean 0 and standard deviation 1 over all of them.

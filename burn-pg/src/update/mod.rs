@@ -28,7 +28,7 @@ use crate::{
 
 /// A way to improve a policy of type `P` from samples of type `S`.
 pub trait Update<P: Policy, S>: Send {
-    /// Checks that the update can do with contexts in which, of the parts that may be absent, only `given` are there.
+    /// Checks that the update needs no part of a context that may be absent but those in `given`.
     ///
     /// # Errors
     /// [`Error::Objective`] if a loss term needs another one.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    explained_variance,
+    advantage::explained_variance,
     loss::{Entropy, LossContext, Objective, PolicyGradient, PpoClip, Value},
     policy::ActorCritic,
 };

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn_pg::{
-    advantage::{AdvantageEstimator, Gae},
-    explained_variance,
+    advantage::{AdvantageEstimator, Gae, explained_variance},
     optim::OptimiserState,
     source::Batch,
 };

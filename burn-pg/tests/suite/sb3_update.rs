@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use burn_pg::{
     Learner,
-    advantage::{AdvantageEstimator, Gae, Targets},
-    explained_variance,
+    advantage::{AdvantageEstimator, Gae, Targets, explained_variance},
     loss::{Entropy, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::{AdamSpec, OptimiserSpec, OptimiserState, RmsPropSpec},
     policy::ActorCritic,
