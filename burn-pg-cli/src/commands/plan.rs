@@ -80,6 +80,7 @@ impl Planned {
             }
         };
         let spec = envs::spec(&config.env)?;
+        config.encoder.check(&spec)?;
         let plan = planned(&config, &spec, true);
         Ok(Self { config, preset, spec, plan, available: available() })
     }

@@ -40,6 +40,14 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
 }
 
 #[test]
+fn networks_that_do_not_fit_are_not_planned_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--set", "encoder={kind='cnn'}"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_run_that_does_not_fit_is_refused_with_what_would() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// When the command line saves [checkpoints](crate::run::checkpoint), besides at the end and when a run is interrupted.
+/// When a [`Session`](crate::run::Session) saves [checkpoints](crate::run::checkpoint), besides at the end and when a run is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointSpec {

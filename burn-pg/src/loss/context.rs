@@ -102,13 +102,6 @@ impl<'a> LossContext<'a> {
         self.with(part, move || values.clone())
     }
 
-    /// The same context without a part.
-    #[must_use]
-    pub fn without(mut self, part: ContextPart) -> Self {
-        self.parts[part as usize] = None;
-        self
-    }
-
     /// The samples that `rows` name, in that order, of all parts.
     #[must_use]
     pub fn of_rows(self, rows: Option<Tensor<1, Int>>) -> Self {

@@ -93,11 +93,19 @@ impl EncoderSpec {
         Self::Cnn { layers: minatar_layers() }
     }
 
-    /// The layers for each part of the observations of an environment.
+    /// Checks that the layers fit the observations of an environment.
     ///
     /// # Errors
     /// [`UnsupportedSpace`] if there is no image for convolutions, an image without convolutions, or one that is too small
     /// for them.
+    pub fn check(&self, spec: &EnvSpec) -> Result<(), UnsupportedSpace> {
+        self.parts(spec).map(|_| ())
+    }
+
+    /// The layers for each part of the observations of an environment.
+    ///
+    /// # Errors
+    /// See [`check`](Self::check).
     pub(crate) fn parts(&self, spec: &EnvSpec) -> Result<Vec<PartLayers>, UnsupportedSpace> {
         let (env, space) = (spec.id.clone(), spec.observation_space.to_string());
         let parts = spec.observation_space.parts();

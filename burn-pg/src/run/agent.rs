@@ -95,13 +95,14 @@ impl Agent {
     }
 }
 
-/// Writes a policy into a run directory, after all that belongs to it.
+/// Writes a policy into a run directory, after all that belongs to it. What belonged to another policy goes first.
 pub(super) fn save<P: Policy>(
     dir: &RunDir,
     environment: Option<&Environment>,
     normalizer: Option<&ObservationNormalizer>,
     policy: &P,
 ) -> Result<(), Error> {
+    dir.forget_the_end()?;
     if let Some(environment) = environment {
         dir.write_environment(environment)?;
     }

@@ -69,6 +69,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         let Checkpoint { state, source, update, .. } = checkpoint;
         parts.update.load(Saved { text: update, tensors: of_update }, &policy).map_err(failed)?;
         parts.source.load(Saved { text: source, tensors: of_source }, &policy).map_err(failed)?;
+        if parts.source.env_steps() != state.env_steps {
+            return Err(Misfit::Counter { what: "environment steps", value: parts.source.env_steps() }.into());
+        }
         parts.policy = policy;
         (self.update, self.faults, self.normalizer) = (state.update, state.faults, state.normalizer);
         self.timed = Timed { steps: state.timed_steps, seconds: state.timed_seconds };

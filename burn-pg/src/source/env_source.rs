@@ -154,16 +154,19 @@ fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)
     if beta <= 0.0 {
         return None;
     }
-    let mut total = 0.0;
-    let log_probs = rollout.log_probs.iter().zip(&rollout.reference_log_probs);
-    for (reward, (&log_prob, &reference)) in rollout.rewards.iter_mut().zip(log_probs) {
+    let (mut total, mut steps) = (0.0, 0.0);
+    let log_probs = rollout.log_probs.iter().zip(&rollout.reference_log_probs).zip(&rollout.valid);
+    for (reward, ((&log_prob, &reference), &valid)) in rollout.rewards.iter_mut().zip(log_probs) {
         let divergence = f64::from(log_prob) - f64::from(reference);
-        total += divergence;
+        if valid {
+            total += divergence;
+            steps += 1.0;
+        }
         #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
         let shaped = (f64::from(*reward) - beta * divergence) as f32;
         *reward = shaped;
     }
-    Some(("kl_in_reward", total / rollout.len() as f64))
+    Some(("kl_in_reward", total / steps))
 }
 
 /// How well the values explain the returns, of the steps to learn from; `None` without a critic too.

@@ -40,8 +40,12 @@ impl<P: Policy> Reference<P> {
     }
 
     /// The same, looking at no more than `rows` rows at once, at least 1: it takes less memory. Default: at all of them.
+    ///
+    /// # Panics
+    /// If `rows` is 0.
     #[must_use]
     pub fn with_micro_batch(self, rows: usize) -> Self {
+        assert!(rows > 0, "a micro-batch has a row");
         Self { micro_batch: rows, ..self }
     }
 
@@ -61,7 +65,8 @@ impl<P: Policy> Reference<P> {
         self.kl_in_reward
     }
 
-    /// Log-probabilities of actions under the reference, for observations on a device with autodiff, in their order.
+    /// Log-probabilities of actions under the reference, for observations on a device with autodiff, in their order. A
+    /// reference that remembers begins each sequence with what the policy that acted remembered there.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails.

@@ -37,7 +37,8 @@ pub trait Update<P: Policy, S>: Send {
     /// The policy after `samples`. `policy` is on a device with autodiff.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if a metric or a weight is not finite; the update itself is then as it was.
+    /// [`Error::NonFinite`] if a metric or a weight is not finite; what later updates learn from (moments, terms
+    /// that adapt) is then as it was, and the order of samples has gone on.
     /// [`Error::Execution`] if the device fails; it may then be anything.
     fn improve(&mut self, policy: &P, samples: S, context: UpdateContext) -> Result<Improved<P>, Error>;
 

@@ -364,6 +364,11 @@ fn counters_that_no_run_comes_to_are_refused() {
         rewrite(&path, file, |_| whole.clone());
     }
     assert!(refused > 10, "{refused}");
+
+    // Those that the source has taken are those of the run.
+    rewrite(&path, "source.json", |whole| whole.replacen("\"env_steps\":", "\"env_steps\":1", 1));
+    let refusal = trainer(&config, Backend::Flex).restore(Checkpoint::read(&path).unwrap()).unwrap_err();
+    assert!(refusal.to_string().contains("environment steps"), "{refusal}");
 }
 
 #[test]

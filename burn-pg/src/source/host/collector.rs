@@ -184,6 +184,7 @@ impl Collector {
     /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
     /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
+        self.ended.clear();
         if self.recall.is_none() {
             self.begin(policy.memory_len());
         }
@@ -191,7 +192,6 @@ impl Collector {
             self.begin_anew(policy.memory_len())?;
         }
         self.rollout.clear();
-        self.ended.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
         let mut truncations = Truncations::default();
         if self.length == RolloutLength::Episodes {

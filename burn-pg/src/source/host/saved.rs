@@ -82,6 +82,13 @@ impl Collector {
     pub(crate) fn load(&mut self, saved: SavedCollector, tensors: Tensors, memory_len: usize) -> Result<(), Misfit> {
         let num_envs = self.envs.num_envs();
         check("action streams", saved.streams.len(), num_envs)?;
+        for (what, value, end) in
+            [("environment steps", saved.env_steps, 1 << 53), ("restarts", saved.restarts.into(), 1 << 31)]
+        {
+            if value >= end {
+                return Err(Misfit::Counter { what, value });
+            }
+        }
         let mut rollout = Rollout::of_spec(num_envs, self.envs.spec());
         let recall = match &saved.memory {
             None => {
@@ -102,6 +109,7 @@ impl Collector {
         let failed = failed || self.envs.batch().valid.contains(&false);
         (self.whole, self.recall, self.rollout) = (!failed, recall, rollout);
         self.blocks.clear();
+        self.ended.clear();
         Ok(())
     }
 
