@@ -119,9 +119,9 @@ fn what_would_fit_is_the_largest_power_of_two_that_does() {
 #[test]
 fn the_message_names_what_to_lower() {
     let (config, spec, plan) = planned_for(Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() });
-    let text = plan.check(&config, &spec, Some(Bytes(50 << 20))).unwrap_err().to_string();
+    let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
     for part in [
-        "and 50.0 MiB are available",
+        "and 70.0 MiB are available",
         "activations ",
         "`micro_batch_size = ",
         "`num_envs = 1024` takes ",
