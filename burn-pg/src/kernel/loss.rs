@@ -73,5 +73,6 @@ fn mean(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> 
         None => values,
         Some(weights) => values * weights.clone(),
     };
-    weighted.sum().div_scalar(mass)
+    // (Burn divides gradients by a scalar in single precision.)
+    weighted.sum().mul_scalar(1.0 / mass)
 }

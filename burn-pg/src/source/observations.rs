@@ -187,7 +187,9 @@ impl Values {
             Self::Bytes(values) => {
                 let values = picked(values, total, rows);
                 let shape = [values.len() / width, width];
-                Input::Bytes(Tensor::from_data(TensorData::new(values, shape), (device, DType::U8)))
+                // WGSL has no bytes.
+                let dtype = if device.supports_dtype(DType::U8) { DType::U8 } else { DType::I32 };
+                Input::Bytes(Tensor::from_data(TensorData::new(values, shape), (device, dtype)))
             }
         }
     }

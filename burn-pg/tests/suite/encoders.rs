@@ -80,10 +80,14 @@ impl Weighed {
 #[test]
 fn gradients_of_encoders_are_finite_differences() {
     let space = Space::dict([("image", unbounded(&[2, 7, 6])), ("vector", unbounded(&[2]))]);
-    let activations = [Activation::Tanh, Activation::Silu];
     for precision in Precision::all().into_iter().filter(|precision| precision.dtype == DType::F64) {
+        // Burn computes a sigmoid in single precision unless a backend has its own: differences of 1e-5 say nothing there.
+        let activations = match precision.backend {
+            Backend::NdArray => &[Activation::Tanh][..],
+            _ => &[Activation::Tanh, Activation::Silu],
+        };
         for (shared, recurrence) in [(true, None), (false, None), (false, Some((CellKind::Gru, 2)))] {
-            for activation in activations {
+            for &activation in activations {
                 let network = NetworkSpec {
                     encoder: cnn([[3, 3, 2], [2, 2, 1]]),
                     hidden_sizes: vec![3],
