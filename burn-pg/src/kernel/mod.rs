@@ -6,8 +6,9 @@
 mod activation;
 #[cfg(feature = "flex")]
 mod flex;
+// The kernels of that backend are all that much of these is for.
+#[cfg_attr(not(feature = "flex"), allow(dead_code))]
 pub(crate) mod formula;
-// The kernels of that backend are all that much of it is for.
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod loss;
