@@ -23,7 +23,7 @@ pub fn pass_over(damaged: &[CheckpointError]) {
     }
 }
 
-/// Names the checkpoints of which none can be used.
+/// Lists the checkpoints, none of which can be used.
 pub fn tell_what_is_damaged(error: &Error) {
     if let Error::Checkpoint(CheckpointError::NoneUsable { errors, .. }) = error {
         for error in errors {

@@ -170,7 +170,7 @@ fn resume(args: &Args, path: &Path) -> Result<Run, Failure> {
     go_on(args, parts, restored).map_err(Failure::of)
 }
 
-/// What is there of a run besides its trainer.
+/// The parts of a run besides its trainer.
 struct Around {
     config: CheckedConfig,
     device: OpenDevice,

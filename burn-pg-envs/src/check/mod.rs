@@ -168,7 +168,7 @@ impl Check {
         }
     }
 
-    /// Compares all that is to be read of two batches.
+    /// Compares everything that two batches let one read.
     fn alike(&self, one: &StepBatch, other: &StepBatch, what: &str) -> Result<(), EnvError> {
         match books::difference(one, other) {
             None => Ok(()),

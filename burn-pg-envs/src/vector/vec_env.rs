@@ -252,7 +252,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 }
 
-/// What there is to save of all copies besides their batch.
+/// What is saved of all copies besides their batch.
 #[derive(Serialize, Deserialize)]
 struct SavedCopies {
     autoreset: Autoreset,
@@ -260,7 +260,7 @@ struct SavedCopies {
     slots: Vec<SavedSlot>,
 }
 
-/// What there is to save of one copy.
+/// What is saved of one copy.
 #[derive(Serialize, Deserialize)]
 struct SavedSlot {
     state: Value,

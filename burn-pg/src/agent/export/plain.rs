@@ -144,7 +144,7 @@ pub struct PlainCell {
 /// How outputs of the actor become actions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlainActions {
-    /// They are logits, of which the largest is taken; the first of several.
+    /// They are logits. The largest is taken, the first of equal ones.
     Discrete,
     /// They are logits of several components one after the other.
     MultiDiscrete {
