@@ -27,6 +27,10 @@ pub enum StepQuantity {
     Value,
     /// The value of the observation that followed.
     NextValue,
+    /// The log-probability of the action under the reference policy.
+    ReferenceLogProb,
+    /// The reward less the KL penalty (`kl_in_reward`).
+    ShapedReward,
     /// The advantage of the action.
     Advantage,
     /// The return.
@@ -39,6 +43,8 @@ impl fmt::Display for StepQuantity {
             Self::LogProb => "log-probability",
             Self::Value => "value",
             Self::NextValue => "next value",
+            Self::ReferenceLogProb => "log-probability under the reference policy",
+            Self::ShapedReward => "reward less the KL penalty (`kl_in_reward`)",
             Self::Advantage => "advantage",
             Self::Return => "return",
         })
@@ -158,6 +164,21 @@ pub enum Error {
         /// Its name.
         env: String,
     },
+    /// The longest rollout of a source has no steps, so that training would never end. Nothing was begun.
+    #[error("the source `{name}` says that its rollouts have no steps (`longest_rollout`)")]
+    EmptyRollouts {
+        /// Its name.
+        name: String,
+    },
+    /// Two metrics of an update have one name, or one has the name of a field of [`UpdateStats`](crate::UpdateStats).
+    /// The weights are as they were.
+    #[error(
+        "two numbers of an update are reported as `{name}`; give the metric of the source or of the loss term another name"
+    )]
+    MetricName {
+        /// The name.
+        name: String,
+    },
     /// The policy's output is not a distribution. The weights are as they were.
     #[error(
         "{}the policy gave environment {} an impossible distribution after {env_steps} environment steps",
@@ -185,6 +206,26 @@ pub enum Error {
         index: usize,
         /// The number observed.
         value: f32,
+        /// Environment steps taken before.
+        env_steps: u64,
+    },
+    /// An environment wrote a value into an image that is out of the range of its space. The weights are as they were.
+    #[error(
+        "{}environment {env} gave the value {value} at index {index}, a part of an image, after {env_steps} environment \
+         steps; its space has whole numbers from 0 to {high}",
+        within(*.update)
+    )]
+    ImageValue {
+        /// The update, counted from 1; `None` in an evaluation.
+        update: Option<u64>,
+        /// Index of the environment.
+        env: usize,
+        /// Index within the flat observation.
+        index: usize,
+        /// The value.
+        value: f32,
+        /// The largest value of the space.
+        high: u8,
         /// Environment steps taken before.
         env_steps: u64,
     },
@@ -252,6 +293,9 @@ impl Error {
             Self::Policy { env_steps, source, .. } => Self::Policy { update: Some(update), env_steps, source },
             Self::Observation { env, index, value, env_steps, .. } => {
                 Self::Observation { update: Some(update), env, index, value, env_steps }
+            }
+            Self::ImageValue { env, index, value, high, env_steps, .. } => {
+                Self::ImageValue { update: Some(update), env, index, value, high, env_steps }
             }
             other => other,
         }

@@ -159,7 +159,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// A [`player`](Self::player) keeps its memory from one step to the next and allocates none.
     ///
     /// # Errors
-    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the output is no distribution,
+    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible, [`Error::Policy`] if the output is no distribution,
     /// [`Error::Execution`] if the device fails.
     ///
     /// # Panics
@@ -170,8 +170,9 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         action_masks: &[bool],
         memory: Option<&[f32]>,
     ) -> Result<Decision, Error> {
-        let batch = observations.len() / self.spec.observation_space.flat_len();
-        check_observations(observations, batch, 0)?;
+        let width = self.spec.observation_space.flat_len();
+        assert!(!observations.is_empty() && observations.len().is_multiple_of(width), "whole rows of {width} numbers");
+        check_observations(observations, &self.spec.observation_space, 0)?;
         let mut observations = observations.to_vec();
         if let Some(normalizer) = &self.normalizer {
             normalizer.apply(&mut observations);

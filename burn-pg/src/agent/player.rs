@@ -73,7 +73,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     /// (shape `[N, M]`, or empty) says are possible. Returns the actions as the environments take them.
     ///
     /// # Errors
-    /// [`Error::Observation`] if an observation is not finite, [`Error::Policy`] if the output is no distribution,
+    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible, [`Error::Policy`] if the output is no distribution,
     /// [`Error::Execution`] if the device fails.
     ///
     /// # Panics
@@ -81,7 +81,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     pub fn act(&mut self, observations: &[f32], action_masks: &[bool]) -> Result<&ActionBuffer, Error> {
         let space = &self.agent.spec.observation_space;
         assert_eq!(observations.len(), self.num_envs * space.flat_len(), "one observation for each environment");
-        check_observations(observations, self.num_envs, self.env_steps)?;
+        check_observations(observations, space, self.env_steps)?;
         self.observations.clear();
         self.observations.extend_from_slice(observations);
         if let Some(normalizer) = &self.agent.normalizer {

@@ -54,24 +54,24 @@ pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &Value
 }
 
 /// `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of shape `[M]`
-/// (all 1 if there are none). Shape `[1]`.
+/// (all 1 if there are none). A weight of 0 hides a loss that is not finite. Shape `[1]`.
 pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     table::weighted_total_kernel(summands, weights, mass).unwrap_or_else(|| {
         let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
-        mean(weighted.reduce(Tensor::add).expect("an objective has a term"), weights, mass)
+        divided_sum(weighted.reduce(Tensor::add).expect("an objective has a term"), weights, mass)
     })
 }
 
-/// The means of vectors of shape `[M]`, without gradient: `sum_i w_i x_i / mass`. Shape `[1]` each.
-pub(crate) fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
-    table::weighted_means_kernel(vectors, weights, mass)
-        .unwrap_or_else(|| vectors.iter().map(|values| mean(values.clone(), weights, mass)).collect())
+/// `sum_i w_i x_i / mass` of each vector of shape `[M]`, without gradient. Shape `[1]` each.
+pub(crate) fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
+    table::weighted_sums_kernel(vectors, weights, mass)
+        .unwrap_or_else(|| vectors.iter().map(|values| divided_sum(values.clone(), weights, mass)).collect())
 }
 
-fn mean(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
+fn divided_sum(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     let weighted = match weights {
         None => values,
-        Some(weights) => values * weights.clone(),
+        Some(weights) => (values * weights.clone()).mask_fill(weights.clone().equal_elem(0.0), 0.0),
     };
     // (Burn divides gradients by a scalar in single precision.)
     weighted.sum().mul_scalar(1.0 / mass)

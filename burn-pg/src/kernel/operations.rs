@@ -29,8 +29,8 @@ macro_rules! for_each_operation {
             value_error_kernel(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1>;
             /// See [`weighted_total`](super::weighted_total).
             weighted_total_kernel(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1>;
-            /// See [`weighted_means`](super::weighted_means).
-            weighted_means_kernel(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>>;
+            /// See [`weighted_sums`](super::weighted_sums).
+            weighted_sums_kernel(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>>;
             /// See [`normalize`](crate::loss::normalize).
             normalize(numbers: &Tensor<1>) -> Tensor<1>;
             /// See [`clip_global_norm`](crate::optim::clip_global_norm).

@@ -36,48 +36,62 @@ struct Part<'a> {
     computed: OnceCell<Tensor<1>>,
 }
 
-/// A part of a [`LossContext`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ContextPart {
+/// Lists the parts: of each its documentation, the method that returns it, its variant, and its name in messages.
+macro_rules! parts {
+    ($($(#[$doc:meta])* $method:ident: $part:ident = $words:literal,)*) => {
+        /// A part of a [`LossContext`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum ContextPart {
+            $($(#[$doc])* $part,)*
+        }
+
+        impl ContextPart {
+            const COUNT: usize = [$(Self::$part),*].len();
+        }
+
+        impl fmt::Display for ContextPart {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$part => $words,)*
+                })
+            }
+        }
+
+        /// The parts by name. Each method panics if its part is absent, which
+        /// [`Objective::check_needs`](super::Objective::check_needs) reports before training.
+        impl LossContext<'_> {
+            $(
+                $(#[$doc])*
+                #[doc = "Shape `[M]`."]
+                #[must_use]
+                pub fn $method(&self) -> Tensor<1> {
+                    self.get(ContextPart::$part).unwrap_or_else(|| panic!("a loss term needs {}", ContextPart::$part))
+                }
+            )*
+        }
+    };
+}
+
+parts! {
     /// Log-probabilities of the actions under the current policy. Carries gradients.
-    LogProbs,
+    log_probs: LogProbs = "log-probabilities of the actions",
     /// Entropies of the current policy, in nats. Carries gradients.
-    Entropies,
+    entropies: Entropies = "entropies of the policy",
     /// Current values of a critic. Carries gradients.
-    Values,
+    values: Values = "the values of a critic",
     /// Log-probabilities of the actions under the policy that took them.
-    OldLogProbs,
+    old_log_probs: OldLogProbs = "log-probabilities under the policy that acted",
     /// Values of a critic when the actions were taken.
-    OldValues,
+    old_values: OldValues = "the values of a critic at the time of acting",
     /// Advantages, normalised if the algorithm says so.
-    Advantages,
+    advantages: Advantages = "advantages",
     /// Returns to fit the values to.
-    Returns,
+    returns: Returns = "returns",
     /// Log-probabilities of the actions under a reference policy that is not trained.
-    ReferenceLogProbs,
-    /// What each sample counts with: a mask, an importance weight, or 1 / length.
-    Weights,
-}
-
-impl ContextPart {
-    const COUNT: usize = 9;
-}
-
-impl fmt::Display for ContextPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LogProbs => "log-probabilities of the actions",
-            Self::Entropies => "entropies of the policy",
-            Self::Values => "the values of a critic",
-            Self::OldLogProbs => "log-probabilities under the policy that acted",
-            Self::OldValues => "the values of a critic at the time of acting",
-            Self::Advantages => "advantages",
-            Self::Returns => "returns",
-            Self::ReferenceLogProbs => "log-probabilities under a reference policy",
-            Self::Weights => "weights of the samples",
-        })
-    }
+    reference_log_probs: ReferenceLogProbs = "log-probabilities under a reference policy",
+    /// Weights of the samples in every mean: a mask, importance weights, or 1 / length. Absent if all samples count alike.
+    weights: Weights = "weights of the samples",
 }
 
 impl<'a> LossContext<'a> {
@@ -142,47 +156,4 @@ impl<'a> LossContext<'a> {
     pub fn progress(&self) -> f64 {
         self.progress
     }
-
-    /// What each sample counts with, if not all count alike. Shape `[M]`.
-    #[must_use]
-    pub fn weights(&self) -> Option<Tensor<1>> {
-        self.get(ContextPart::Weights)
-    }
-}
-
-/// Parts by name.
-macro_rules! accessors {
-    ($($(#[$doc:meta])* $name:ident: $part:ident;)*) => {
-        /// Each panics if the part is not there, which [`Objective::check_needs`](super::Objective::check_needs) tells
-        /// before training.
-        impl LossContext<'_> {
-            $(
-                $(#[$doc])*
-                #[must_use]
-                pub fn $name(&self) -> Tensor<1> {
-                    self.get(ContextPart::$part).unwrap_or_else(|| panic!("a loss term needs {}", ContextPart::$part))
-                }
-            )*
-        }
-    };
-}
-
-// `Weights` may always be absent: see `LossContext::weights`.
-accessors! {
-    /// Log-probabilities of the actions under the current policy. Carries gradients. Shape `[M]`.
-    log_probs: LogProbs;
-    /// Entropies of the current policy, in nats. Carries gradients. Shape `[M]`.
-    entropies: Entropies;
-    /// Current values of a critic. Carries gradients. Shape `[M]`.
-    values: Values;
-    /// Log-probabilities of the actions under the policy that took them. Shape `[M]`.
-    old_log_probs: OldLogProbs;
-    /// Values of a critic when the actions were taken. Shape `[M]`.
-    old_values: OldValues;
-    /// Advantages, normalised if the algorithm says so. Shape `[M]`.
-    advantages: Advantages;
-    /// Returns to fit the values to. Shape `[M]`.
-    returns: Returns;
-    /// Log-probabilities of the actions under a reference policy that is not trained. Shape `[M]`.
-    reference_log_probs: ReferenceLogProbs;
 }

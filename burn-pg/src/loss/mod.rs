@@ -17,6 +17,7 @@ mod error;
 mod kl_penalty;
 mod kl_to_reference;
 mod objective;
+mod output;
 mod policy_gradient;
 mod ppo_clip;
 mod ratio;
@@ -36,7 +37,9 @@ pub use entropy::Entropy;
 pub use error::ObjectiveError;
 pub use kl_penalty::KlPenalty;
 pub use kl_to_reference::{KlEstimator, KlToReference};
-pub use objective::{Objective, ObjectiveOutput, ObjectiveState};
+pub use objective::{Objective, ObjectiveState};
+pub use output::ObjectiveOutput;
+pub(crate) use output::{PartialOutput, Reported};
 pub use policy_gradient::PolicyGradient;
 pub use ppo_clip::PpoClip;
 pub use spec::{LossSpec, TermSpec};
@@ -64,7 +67,7 @@ pub type TermState = BTreeMap<String, f64>;
 pub struct PerSample {
     /// The loss of each sample. Shape `[M]`.
     pub loss: Tensor<1>,
-    /// Numbers to report, which are averaged as the loss is. Shape `[M]` each, without gradient.
+    /// Values to report, of which the objective takes the weighted mean. Shape `[M]` each, without gradient.
     pub metrics: Vec<Metric>,
 }
 
@@ -150,19 +153,27 @@ pub trait LossTerm: Send {
 /// The names of what a term without a state remembers.
 const NOTHING: [String; 0] = [];
 
-/// Advantages shifted to mean 0 and scaled to standard deviation 1 (with Bessel's correction, plus 1e-8). A single
-/// advantage has no deviation and stays as it is.
+/// Shifts and scales advantages of shape `[M]` to mean 0 and standard deviation 1 (with Bessel's correction, plus 1e-8). A
+/// single advantage has no standard deviation and stays as it is.
 #[must_use]
 pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
-    let kernel = if advantages.dims() == [1] { None } else { kernel::normalize(&advantages) };
-    kernel.unwrap_or_else(|| normalize_by(advantages.clone(), advantages))
-}
-
-/// Shifts and scales `advantages` as [`normalize`] would `samples`.
-pub(crate) fn normalize_by(advantages: Tensor<1>, samples: Tensor<1>) -> Tensor<1> {
-    if samples.dims() == [1] {
+    if advantages.dims() == [1] {
         return advantages;
     }
-    let (variance, mean) = samples.var_mean(0);
-    (advantages - mean) / variance.sqrt().add_scalar(1e-8)
+    kernel::normalize(&advantages).unwrap_or_else(|| {
+        let (variance, mean) = advantages.clone().var_mean(0);
+        (advantages - mean) / variance.sqrt().add_scalar(1e-8)
+    })
+}
+
+/// Shifts and scales `advantages` to a weighted mean of 0 and a weighted standard deviation of 1. Weights of 0 and 1 give
+/// what [`normalize`] gives for the samples of weight 1. All shapes `[M]`.
+pub(crate) fn normalize_weighted(advantages: Tensor<1>, weights: &Tensor<1>) -> Tensor<1> {
+    let tiny = f64::from(f32::MIN_POSITIVE);
+    let total = weights.clone().sum().clamp_min(tiny);
+    let centred = advantages.clone() - (advantages * weights.clone()).sum() / total.clone();
+    // Bessel's correction for weights: the n - 1 of n samples that weigh 1.
+    let freedom = total.clone() - weights.clone().square().sum() / total;
+    let variance = (centred.clone().square() * weights.clone()).sum() / freedom.clamp_min(tiny);
+    centred / variance.sqrt().add_scalar(1e-8)
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
-use super::{ContextPart, LossContext, LossTerm, Metric, ObjectiveError, PerSample, TermState, error::check_names};
+use super::{
+    ContextPart, LossContext, LossTerm, Metric, ObjectiveError, ObjectiveOutput, PartialOutput, Reported, TermState,
+    error::check_names,
+};
 use crate::{
-    kernel::{weighted_means, weighted_total},
+    kernel::{weighted_sums, weighted_total},
     optim::Schedule,
 };
 
@@ -14,15 +17,6 @@ use crate::{
 pub type ObjectiveState = BTreeMap<String, TermState>;
 
 type WeightedTerm = (Schedule, Box<dyn LossTerm>);
-
-/// What an objective comes to for a minibatch.
-#[derive(Debug, Clone)]
-pub struct ObjectiveOutput {
-    /// The loss to minimise. Shape `[1]`.
-    pub loss: Tensor<1>,
-    /// Numbers to report. Shape `[1]` each, without gradient.
-    pub metrics: Vec<Metric>,
-}
 
 /// A weighted sum of loss terms,
 ///
@@ -32,7 +26,8 @@ pub struct ObjectiveOutput {
 ///
 /// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the
 /// [weight](LossContext::weights) `w_i` of the sample (1 if there are none) and the [mass](LossContext::mass) of the
-/// minibatch. Every metric is averaged as the losses are.
+/// minibatch. The losses that are reported add up to L in the same way; other metrics `m` of terms are means whatever the
+/// mass is, `sum_i w_i m_i / sum_i w_i`. A weight of 0 hides a sample, even one whose loss is not finite.
 #[derive(Default)]
 pub struct Objective {
     terms: Vec<WeightedTerm>,
@@ -100,19 +95,24 @@ impl Objective {
         Ok(())
     }
 
-    /// The weighted sum of all terms but those whose weight is 0; and for metrics, term by term, its loss (before the
-    /// weight of the term) under its name and its own metrics, then the sum itself as `loss`.
+    /// The weighted sum of all terms but those whose weight is 0. The metrics are those of the terms, the loss of each term
+    /// (before the weight of the term) under its name, and the sum itself as `loss`.
     ///
     /// # Panics
     /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
     #[must_use]
     pub fn compute(&self, context: &LossContext<'_>) -> ObjectiveOutput {
+        self.compute_part(context).into()
+    }
+
+    /// [`compute`](Self::compute) for a part of a minibatch; the mass of the context is that of the minibatch.
+    pub(crate) fn compute_part(&self, context: &LossContext<'_>) -> PartialOutput {
         sum(&self.terms, context)
     }
 
     /// [`compute`](Self::compute) with this term alone.
     pub(crate) fn compute_only(&self, name: &str, context: &LossContext<'_>) -> ObjectiveOutput {
-        sum(self.terms.iter().filter(|(_, term)| term.name() == name), context)
+        sum(self.terms.iter().filter(|(_, term)| term.name() == name), context).into()
     }
 
     /// Lets each term adapt; see [`LossTerm::after_update`].
@@ -153,31 +153,34 @@ impl Objective {
 }
 
 /// Computes terms, and sums them up with the weights of terms and of samples.
-fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext<'_>) -> ObjectiveOutput {
-    let (mut names, mut vectors, mut summands) = (Vec::new(), Vec::new(), Vec::new());
+fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext<'_>) -> PartialOutput {
+    let (mut losses, mut metrics, mut summands) = (Vec::new(), Vec::new(), Vec::new());
     for (weight, term) in terms {
-        let PerSample { loss, metrics } = term.compute(context);
-        names.push(term.name());
-        vectors.push(loss.clone().inner());
-        for (name, values) in metrics {
-            names.push(name);
-            vectors.push(values);
-        }
+        let output = term.compute(context);
+        losses.push((term.name(), output.loss.clone().inner()));
+        metrics.extend(output.metrics);
         let weight = weight.at(context.progress());
         // Selected, not multiplied: 0 times a loss or a gradient that is not finite would be NaN.
         if weight > 0.0 {
-            summands.push((weight, loss));
+            summands.push((weight, output.loss));
         }
     }
-    assert!(!names.is_empty(), "an objective needs at least one term");
+    assert!(!losses.is_empty(), "an objective needs at least one term");
     if summands.is_empty() {
         summands.push((0.0, context.log_probs()));
     }
-    let (weights, mass) = (context.weights(), context.mass());
+    let (weights, mass) = (context.get(ContextPart::Weights), context.mass());
     let loss = weighted_total(&summands, weights.as_ref(), mass);
     let weights = weights.map(Tensor::inner);
-    let means = weighted_means(&vectors, weights.as_ref(), mass);
-    let mut metrics: Vec<Metric> = names.into_iter().zip(means).collect();
-    metrics.push(("loss", loss.clone().inner()));
-    ObjectiveOutput { loss, metrics }
+    let samples = losses[0].1.dims()[0];
+    let mut losses = summed(losses, weights.as_ref(), mass);
+    losses.push(("loss", loss.clone().inner()));
+    let sums = summed(metrics, weights.as_ref(), 1.0);
+    let reported = Reported { losses, sums, samples, weight: weights.map(Tensor::sum) };
+    PartialOutput { loss, reported }
+}
+
+fn summed(vectors: Vec<Metric>, weights: Option<&Tensor<1>>, mass: f64) -> Vec<Metric> {
+    let (names, vectors): (Vec<_>, Vec<_>) = vectors.into_iter().unzip();
+    names.into_iter().zip(weighted_sums(&vectors, weights, mass)).collect()
 }

@@ -26,6 +26,7 @@ impl Remedy {
             } => (faults.environment == OnEnvironment::Restart).then_some(Self::Restart { env: *env }),
             Error::EnvInUpdate { source: EnvError::Failed { .. }, .. }
             | Error::Observation { .. }
+            | Error::ImageValue { .. }
             | Error::Reward { .. }
             | Error::Step { .. }
             | Error::Policy { .. }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// What one update did. Serialised, it is one line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdateStats {
@@ -40,4 +42,82 @@ pub struct UpdateStats {
 impl UpdateStats {
     /// The names of the time fields, in which two runs of the same seed differ.
     pub const TIME_FIELDS: [&'static str; 2] = ["elapsed_seconds", "steps_per_second"];
+
+    /// The names of all fields, which no metric can have.
+    const FIELDS: [&'static str; 11] = [
+        "update",
+        "env_steps",
+        "episodes",
+        "faults",
+        "episode_return_mean",
+        "episode_length_mean",
+        "learning_rate",
+        "epochs",
+        "explained_variance",
+        Self::TIME_FIELDS[0],
+        Self::TIME_FIELDS[1],
+    ];
+}
+
+/// Checks the metrics of a source before an update learns from its samples.
+pub(super) fn check_metrics(metrics: &[(&'static str, f64)], update: u64) -> Result<(), Error> {
+    match metrics.iter().find(|(_, value)| !value.is_finite()) {
+        Some(&(metric, value)) => Err(Error::NonFinite { update, metric, value, term: None, env: None }),
+        None => Ok(()),
+    }
+}
+
+/// Adds the metrics of a source to those of an update. Each needs a name of its own.
+pub(super) fn all_metrics(
+    mut of_update: BTreeMap<String, f64>,
+    of_source: Vec<(&'static str, f64)>,
+) -> Result<BTreeMap<String, f64>, Error> {
+    for (name, value) in of_source {
+        if of_update.insert(name.to_owned(), value).is_some() {
+            return Err(Error::MetricName { name: name.to_owned() });
+        }
+    }
+    match UpdateStats::FIELDS.into_iter().find(|&field| of_update.contains_key(field)) {
+        Some(field) => Err(Error::MetricName { name: field.to_owned() }),
+        None => Ok(of_update),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_of_the_metrics_file_is_missing_in_the_list() {
+        let stats = UpdateStats {
+            update: 1,
+            env_steps: 2,
+            episodes: 3,
+            faults: 0,
+            episode_return_mean: None,
+            episode_length_mean: None,
+            learning_rate: 1e-3,
+            epochs: 4,
+            explained_variance: None,
+            losses: BTreeMap::new(),
+            elapsed_seconds: 1.0,
+            steps_per_second: 2.0,
+        };
+        let fields: std::collections::BTreeSet<String> =
+            serde_json::to_value(stats).unwrap().as_object().unwrap().keys().cloned().collect();
+        assert_eq!(fields, UpdateStats::FIELDS.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        let of_update = || BTreeMap::from([("loss".to_owned(), 1.0)]);
+        let all = all_metrics(of_update(), vec![("length", 2.0)]).unwrap();
+        assert_eq!(all, BTreeMap::from([("length".to_owned(), 2.0), ("loss".to_owned(), 1.0)]));
+        for name in ["loss", "update", "elapsed_seconds"] {
+            let error = all_metrics(of_update(), vec![(name, 2.0)]).unwrap_err();
+            assert!(matches!(&error, Error::MetricName { name: taken } if taken == name), "{error}");
+        }
+        let twice = all_metrics(of_update(), vec![("length", 2.0), ("length", 2.0)]).unwrap_err();
+        assert!(matches!(twice, Error::MetricName { .. }), "{twice}");
+    }
 }

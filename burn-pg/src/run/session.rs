@@ -11,10 +11,13 @@ use super::{
     checkpoint::Best,
     directory::{MetricsFile, RunDir, RunLock},
 };
+use burn_pg_envs::EnvError;
+
 use crate::{
     Error,
     policy::Policy,
     source::{EnvSource, Source},
+    storage::Misfit,
 };
 
 /// From one checkpoint to the next, if the configuration does not say.
@@ -62,6 +65,8 @@ struct Keeper<P: Policy, S: Source<P>> {
     saved: u64,
     /// When it was saved, or the session began.
     saved_at: Instant,
+    /// False if the state of the source cannot be saved; there are no checkpoints then.
+    is_resumable: bool,
     /// Held until the end.
     _lock: RunLock,
 }
@@ -92,7 +97,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 
     pub(super) fn new(trainer: Trainer<P, S>, dir: RunDir, metrics: MetricsFile, lock: RunLock) -> Self {
         let (saved, saved_at) = (trainer.updates(), Instant::now());
-        let keeper = Keeper { dir, metrics, evaluate: None, saved, saved_at, _lock: lock };
+        let keeper = Keeper { dir, metrics, evaluate: None, saved, saved_at, is_resumable: true, _lock: lock };
         Self { trainer, keeper }
     }
 
@@ -120,7 +125,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     }
 
     /// Trains until the run is over or `observer` ends it, keeps each update, and saves a checkpoint and the policy at the
-    /// end.
+    /// end. A source without [`save`](Source::save) has no checkpoints, which `observer` is warned of before the first update.
     ///
     /// # Errors
     /// [`Stopped`]; unless the device failed, the last good policy is saved all the same.
@@ -136,6 +141,12 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 
     fn train_to_end(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let Self { trainer, keeper } = self;
+        if let Err(reason @ (Misfit::Unsaved { .. } | Misfit::Envs(EnvError::Unsupported { .. }))) =
+            trainer.source().save()
+        {
+            keeper.is_resumable = false;
+            observer.on_warning(&format!("this run has no checkpoints and cannot be resumed: {reason}"));
+        }
         // The process before may have ended between this checkpoint and its evaluation.
         keeper.evaluate(trainer, observer)?;
         let mut kept = Ok(());
@@ -159,7 +170,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         })?;
         kept?;
         // In this order: a policy without a checkpoint is that of a run that failed, or was trained elsewhere.
-        if keeper.saved != trainer.updates() {
+        if keeper.is_resumable && keeper.saved != trainer.updates() {
             keeper.save(trainer, observer)?;
         }
         keeper.save_policy(trainer)
@@ -172,10 +183,11 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     }
 
     fn save_if_due(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
-        let is_due = match trainer.config().checkpoint.interval {
-            None => self.saved_at.elapsed() >= BETWEEN_CHECKPOINTS,
-            Some(interval) => interval > 0 && trainer.updates() - self.saved >= interval,
-        };
+        let is_due = self.is_resumable
+            && match trainer.config().checkpoint.interval {
+                None => self.saved_at.elapsed() >= BETWEEN_CHECKPOINTS,
+                Some(interval) => interval > 0 && trainer.updates() - self.saved >= interval,
+            };
         if is_due { self.save(trainer, observer) } else { Ok(()) }
     }
 

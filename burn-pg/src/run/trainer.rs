@@ -3,7 +3,11 @@
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{UpdateStats, training::Timed};
+use super::{
+    UpdateStats,
+    metrics::{all_metrics, check_metrics},
+    training::Timed,
+};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
@@ -57,6 +61,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         let Some(longest_rollout) = parts.source.longest_rollout() else {
             return Err(Error::NoTimeLimit { env: parts.source.name() });
         };
+        if longest_rollout == 0 {
+            return Err(Error::EmptyRollouts { name: parts.source.name() });
+        }
         let total_steps = config.total_steps;
         if total_steps < longest_rollout {
             return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());
@@ -162,13 +169,15 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         let Parts { policy, source, update: improver } = &mut self.parts;
 
         let context = CollectContext { update, progress, device: &self.device };
-        let Experience { samples, explained_variance, metrics } = source.collect(&policy.valid(), &context)?;
-        let Improved { policy: better, metrics: mut losses, epochs, learning_rate } =
+        let Experience { samples, explained_variance, metrics: of_source } =
+            source.collect(&policy.valid(), &context)?;
+        check_metrics(&of_source, update)?;
+        let Improved { policy: better, metrics, epochs, learning_rate } =
             improver.improve(policy, samples, UpdateContext { update, progress })?;
+        let losses = all_metrics(metrics, of_source)?;
         *policy = better;
         self.normalizer = source.observation_normalizer().cloned();
 
-        losses.extend(metrics.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let episodes = source.episodes();
         Ok(UpdateStats {
             update,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::{Batch, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
 use crate::{
     distribution::{ActionTensor, Distribution},
-    loss::{ContextPart, LossContext, normalize, normalize_by},
+    loss::{ContextPart, LossContext, normalize, normalize_weighted},
     policy::{Observation, Policy, Prediction, Rows},
 };
 
@@ -139,10 +139,23 @@ impl<O: Rows> Batch<O> {
     }
 
     /// The rows to learn from, if not all of them are.
-    pub(crate) fn valid_rows(&self) -> Option<Tensor<1, Int>> {
+    fn valid_rows(&self) -> Option<Tensor<1, Int>> {
         let valid = self.valid.as_ref()?;
         let rows: Vec<usize> = (0..valid.len()).filter(|&row| valid[row]).collect();
         Some(indices(&rows, &self.device()))
+    }
+
+    /// What each row counts with in a mean over the samples: its weight, and 0 if it is not to be learnt from. None if all
+    /// rows count alike.
+    pub(crate) fn weights_in_means(&self) -> Option<Tensor<1>> {
+        let Some(valid) = &self.valid else { return self.weights.clone() };
+        let valid: Vec<f32> = valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();
+        let len = valid.len();
+        let valid = Tensor::from_data(TensorData::new(valid, [len]), (&self.device(), self.log_probs.dtype()));
+        Some(match &self.weights {
+            None => valid,
+            Some(weights) => valid * weights.clone(),
+        })
     }
 
     /// What loss terms look at, given what a policy says of the samples.
@@ -155,19 +168,11 @@ impl<O: Rows> Batch<O> {
             .with(ContextPart::LogProbs, log_probs)
             .with(ContextPart::Entropies, move || entropies.entropy())
             .of_rows(self.valid_rows());
-        let parts = [
-            (ContextPart::Values, values.as_ref()),
-            (ContextPart::OldLogProbs, Some(&self.log_probs)),
-            (ContextPart::OldValues, self.values.as_ref()),
-            (ContextPart::Advantages, self.advantages.as_ref()),
-            (ContextPart::Returns, self.returns.as_ref()),
-            (ContextPart::ReferenceLogProbs, self.reference_log_probs.as_ref()),
-            (ContextPart::Weights, self.weights.as_ref()),
-        ];
-        parts.into_iter().fold(context, |context, (part, column)| match column {
+        let context = match values {
             None => context,
-            Some(column) => context.with_tensor(part, column.clone()),
-        })
+            Some(values) => context.with_tensor(ContextPart::Values, values),
+        };
+        self.add_columns_to(context)
     }
 
     fn device(&self) -> Device {
@@ -198,9 +203,10 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
     }
 
     fn with_normalized_advantages(mut self) -> Self {
-        self.advantages = self.advantages.take().map(|advantages| match self.valid_rows() {
+        let weights = self.weights_in_means();
+        self.advantages = self.advantages.take().map(|advantages| match &weights {
             None => normalize(advantages),
-            Some(rows) => normalize_by(advantages.clone(), advantages.select(0, rows)),
+            Some(weights) => normalize_weighted(advantages, weights),
         });
         self
     }

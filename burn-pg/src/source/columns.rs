@@ -2,6 +2,7 @@
 //!
 //! A column is one line below. From it follow its place in a [`Rollout`] on the host and, if it is learnt from, in a
 //! [`Batch`] on the device, and how it is cleared, put together from blocks, uploaded, selected, cut and planned for.
+//! `as` names the part of a [`LossContext`] under which loss terms see it.
 
 use std::ops::Range;
 
@@ -14,15 +15,16 @@ use super::{
 };
 use crate::{
     distribution::ActionTensor,
+    loss::{ContextPart, LossContext},
     policy::{Observation, Rows},
 };
 
 /// Writes the structs and what is done to all of their columns.
 macro_rules! columns {
     (
-        required { $($(#[$required_doc:meta])* $required:ident: $from:ty => $to:ty,)* }
-        optional { $($(#[$optional_doc:meta])* $optional:ident: $on_host:ty => $on_device:ty,)* }
-        host { $($(#[$host_doc:meta])* $host:ident: $kind:ty,)* }
+        required { $($(#[$required_doc:meta])* $required:ident: $from:ty => $to:ty $(, as $old:ident)?;)* }
+        optional { $($(#[$optional_doc:meta])* $optional:ident: $on_host:ty => $on_device:ty, as $part:ident;)* }
+        host { $($(#[$host_doc:meta])* $host:ident: $kind:ty;)* }
     ) => {
         /// T steps of N environments on the host, time-major: row `t * N + n` is step `t` of environment `n`.
         #[derive(Debug, Clone, PartialEq)]
@@ -71,11 +73,10 @@ macro_rules! columns {
                 $(Column::append(&mut self.$host, &from.$host, rows.clone(), from.len());)*
             }
 
-            /// One row of zeros in every column, for environments of a specification.
+            /// One row of zeros, for environments of a specification, in the columns that every rollout has.
             pub(crate) fn one_row(spec: &EnvSpec) -> Self {
                 let mut row = Self::of_spec(1, spec);
                 $(row.$required.push_zeros(spec);)*
-                $(row.$optional.push_zeros(spec);)*
                 $(row.$host.push_zeros(spec);)*
                 row
             }
@@ -168,6 +169,16 @@ macro_rules! columns {
                 }
             }
 
+            /// Adds the columns that loss terms may look at.
+            pub(super) fn add_columns_to<'a>(&self, context: LossContext<'a>) -> LossContext<'a> {
+                $($(let context = context.with_tensor(ContextPart::$old, self.$required.clone());)?)*
+                $(let context = match &self.$optional {
+                    None => context,
+                    Some(column) => context.with_tensor(ContextPart::$part, column.clone()),
+                };)*
+                context
+            }
+
             /// The rows `start..start + length` of every column.
             pub(super) fn narrow_columns(&self, start: usize, length: usize) -> Self {
                 Self {
@@ -186,41 +197,41 @@ macro_rules! columns {
 columns! {
     required {
         /// Actions taken. One a row.
-        actions: ActionBuffer => ActionTensor,
+        actions: ActionBuffer => ActionTensor;
         /// Log-probabilities of the actions under the policy that took them. One a row.
-        log_probs: Vec<f32> => Tensor<1>,
+        log_probs: Vec<f32> => Tensor<1>, as OldLogProbs;
     }
     optional {
         /// Values of the observations when the actions were taken. One a row; none without a critic.
-        values: Vec<f32> => Tensor<1>,
+        values: Vec<f32> => Tensor<1>, as OldValues;
         /// Log-probabilities of the actions under a policy that is not trained. One a row; none without a reference.
-        reference_log_probs: Vec<f32> => Tensor<1>,
+        reference_log_probs: Vec<f32> => Tensor<1>, as ReferenceLogProbs;
         /// Advantages. One a row; none before they are estimated.
-        advantages: Vec<f32> => Tensor<1>,
+        advantages: Vec<f32> => Tensor<1>, as Advantages;
         /// Returns. One a row; none before they are estimated.
-        returns: Vec<f32> => Tensor<1>,
+        returns: Vec<f32> => Tensor<1>, as Returns;
         /// What each row counts with in the loss: an importance weight, say. One a row; none if all count alike.
-        weights: Vec<f32> => Tensor<1>,
+        weights: Vec<f32> => Tensor<1>, as Weights;
     }
     host {
         /// Observations acted on. One a row.
-        observations: Observations,
+        observations: Observations;
         /// Actions that were possible, M flags a row; none if the environment has no masks.
-        action_masks: Vec<bool>,
+        action_masks: Vec<bool>;
         /// Rewards. One a row.
-        rewards: Vec<f32>,
+        rewards: Vec<f32>;
         /// Episodes that ended in a terminal state with this step. One a row.
-        terminated: Vec<bool>,
+        terminated: Vec<bool>;
         /// Episodes that were cut off after this step. One a row.
-        truncated: Vec<bool>,
+        truncated: Vec<bool>;
         /// Steps with which an episode began. One a row.
-        begins: Vec<bool>,
+        begins: Vec<bool>;
         /// Steps to learn from: all of them, unless rollouts are of whole
         /// [`Episodes`](super::RolloutLength::Episodes). One a row.
-        valid: Vec<bool>,
+        valid: Vec<bool>;
         /// Values of the observations that followed; of the final observation at a truncation, 0 at a termination. One
         /// a row; none without a critic.
-        next_values: Vec<f32>,
+        next_values: Vec<f32>;
     }
 }
 

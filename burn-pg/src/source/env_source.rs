@@ -78,10 +78,13 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         let observations = during(Phase::Gather, || order.observations(rollout, context.device));
         let mut metrics = Vec::new();
         if let Some(reference) = reference {
-            let log_probs = reference.log_probs(&observations, &order.actions(rollout, context.device))?;
+            let actions = order.actions(rollout, context.device);
+            let log_probs = reference.log_probs_of_rollout(&observations, &actions, rollout.num_envs)?;
             rollout.reference_log_probs.clone_from(&rollout.log_probs);
             order.put_back(log_probs, &mut rollout.reference_log_probs);
+            rollout.check_reference(update)?;
             metrics.extend(shape_rewards(rollout, reference.kl_in_reward()));
+            rollout.check_shaped_rewards(update)?;
         }
         let targets = during(Phase::Advantage, || estimator.estimate(&rollout.trajectory()));
         rollout.check_targets(&targets, update)?;
@@ -128,7 +131,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         let (collector, remembered) = self.collector.save()?;
         let reference = match &self.reference {
             None => tensors::Tensors::new(),
-            Some(reference) => tensors::of_module(reference.policy())?,
+            Some(reference) => reference.save()?,
         };
         let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], remembered));
         Saved::new(&collector, tensors.collect())
@@ -137,13 +140,9 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
         let collector = saved.state()?;
         let [of_reference, remembered] = PARTS.map(|part| tensors::part(&saved.tensors, part));
-        let expected = match &self.reference {
-            None => tensors::Tensors::new(),
-            Some(reference) => tensors::of_module(reference.policy())?,
-        };
-        tensors::check_fit(&of_reference, &expected)?;
-        if let Some(reference) = &mut self.reference {
-            reference.set_policy(tensors::into_module(reference.policy().clone(), of_reference, &expected)?);
+        match &mut self.reference {
+            None => tensors::check_fit(&of_reference, &tensors::Tensors::new())?,
+            Some(reference) => reference.load(of_reference, self.collector.num_envs())?,
         }
         self.collector.load(collector, remembered, policy.memory_len())
     }

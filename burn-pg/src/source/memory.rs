@@ -71,15 +71,16 @@ impl SourceMemory {
         let (has_values, has_reference) = (config.has_critic(), config.has_reference());
 
         let mut row = Rollout::one_row(spec);
-        // No environment weighs its steps.
-        row.weights = Vec::new();
         row.action_masks = vec![true; if spec.masks_actions { spec.action_space.mask_len() } else { 0 }];
         let masks = row.action_masks.len() as u64;
-        if !has_values {
-            (row.values, row.next_values) = (Vec::new(), Vec::new());
+        // The optional columns that the collector fills.
+        (row.advantages, row.returns) = (vec![0.0], vec![0.0]);
+        match has_values {
+            true => row.values = vec![0.0],
+            false => row.next_values = Vec::new(),
         }
-        if !has_reference {
-            row.reference_log_probs = Vec::new();
+        if has_reference {
+            row.reference_log_probs = vec![0.0];
         }
         let [uploaded, stays] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
         let all = row.row_bytes() as u64;

@@ -1,10 +1,16 @@
 //! A policy that is not trained, beside the one that is.
 
+use burn::tensor::{Tensor, TensorData};
+
 use crate::{
     Error,
     device::readback::read,
     distribution::{ActionTensor, Distribution},
-    policy::{Policy, Rows},
+    policy::{Observation, Policy, Rows, Sequences},
+    storage::{
+        Misfit,
+        tensors::{self, Tensors},
+    },
 };
 
 /// A reference policy: what the trained policy is kept near to.
@@ -24,13 +30,18 @@ pub struct Reference<P> {
     policy: P,
     kl_in_reward: f64,
     micro_batch: usize,
+    /// The recurrent state of the reference in each environment after the last rollout, if it is recurrent. Shape `[N, M]`.
+    state: Option<TensorData>,
 }
+
+/// The name of that state among the tensors that are saved.
+const STATE: &str = "recurrent_state";
 
 impl<P: Policy> Reference<P> {
     /// `policy`, which is on a device with autodiff, as it is now.
     #[must_use]
     pub fn new(policy: &P) -> Self {
-        Self { policy: policy.clone().no_grad(), kl_in_reward: 0.0, micro_batch: usize::MAX }
+        Self { policy: policy.clone().no_grad(), kl_in_reward: 0.0, micro_batch: usize::MAX, state: None }
     }
 
     /// The same, with the price beta of a nat of divergence in the reward, 0 or more. Default 0.
@@ -55,18 +66,14 @@ impl<P: Policy> Reference<P> {
         &self.policy
     }
 
-    pub(crate) fn set_policy(&mut self, policy: P) {
-        self.policy = policy;
-    }
-
     /// The price beta of a nat of divergence in the reward.
     #[must_use]
     pub fn kl_in_reward(&self) -> f64 {
         self.kl_in_reward
     }
 
-    /// Log-probabilities of actions under the reference, for observations on a device with autodiff, in their order. A
-    /// reference that remembers begins each sequence with what the policy that acted remembered there.
+    /// Returns the log-probabilities of actions under the reference, for observations on a device with autodiff, in their
+    /// order. A recurrent reference begins each sequence with the recurrent state that the observations hold.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails.
@@ -82,5 +89,72 @@ impl<P: Policy> Reference<P> {
             log_probs.extend_from_slice(&of_part);
         }
         Ok(log_probs)
+    }
+}
+
+impl<P: Policy<Observation = Observation>> Reference<P> {
+    /// As [`log_probs`](Self::log_probs), for the whole of a rollout of `num_envs` environments. A recurrent reference goes
+    /// on with its own recurrent state from one sequence of an environment to the next, and from one rollout to the next.
+    pub(super) fn log_probs_of_rollout(
+        &mut self,
+        observations: &Observation,
+        actions: &ActionTensor,
+        num_envs: usize,
+    ) -> Result<Vec<f32>, Error> {
+        let Some(Sequences { memory, begins, .. }) = &observations.sequences else {
+            return self.log_probs(observations, actions);
+        };
+        let ([sequences, len], steps) = (memory.dims(), begins.dims()[1]);
+        let device = memory.device();
+        let mut state = match self.state.take() {
+            None => Tensor::zeros([num_envs, len], &device),
+            Some(data) => Tensor::from_data(data, &device),
+        };
+        let size = (self.micro_batch / steps).clamp(1, num_envs);
+        let mut log_probs = Vec::with_capacity(actions.len());
+        // The first sequences of all environments come first, then the second ones.
+        for round in (0..sequences).step_by(num_envs) {
+            let mut after = Vec::new();
+            for env in (0..num_envs).step_by(size) {
+                let envs = size.min(num_envs - env);
+                let (start, rows) = ((round + env) * steps, envs * steps);
+                let part = observations.narrow_rows(start, rows);
+                let begins = begins.clone().narrow(0, round + env, envs);
+                let memory = state.clone().narrow(0, env, envs);
+                let shown = part.with_sequences(Sequences { memory, begins, burn_in: None });
+                let prediction = self.policy.forward(shown);
+                let [of_part] = read([prediction.distribution.log_prob(&actions.narrow_rows(start, rows))])?;
+                log_probs.extend_from_slice(&of_part);
+                after.push(prediction.memory.expect("a recurrent policy has a recurrent state"));
+            }
+            state = Tensor::cat(after, 0);
+        }
+        let [elements] = read([state.flatten::<1>(0, 1)])?;
+        self.state = Some(TensorData::new(elements, [num_envs, len]));
+        Ok(log_probs)
+    }
+
+    /// Its weights and its recurrent state.
+    pub(super) fn save(&self) -> Result<Tensors, Misfit> {
+        let mut tensors = tensors::of_module(&self.policy)?;
+        if let Some(state) = &self.state {
+            tensors.insert(STATE.into(), state.clone());
+        }
+        Ok(tensors)
+    }
+
+    /// Goes on where [`save`](Self::save) was called, in `num_envs` environments.
+    pub(super) fn load(&mut self, mut tensors: Tensors, num_envs: usize) -> Result<(), Misfit> {
+        let state = tensors.remove(STATE);
+        if let Some(found) = &state {
+            let shape = [num_envs, self.policy.memory_len()];
+            let needed = TensorData::new(vec![0_f32; shape[0] * shape[1]], shape);
+            let named = |data: &TensorData| Tensors::from([(STATE.to_owned(), data.clone())]);
+            tensors::check_fit(&named(found), &named(&needed))?;
+        }
+        let expected = tensors::of_module(&self.policy)?;
+        self.policy = tensors::into_module(self.policy.clone(), tensors, &expected)?;
+        self.state = state;
+        Ok(())
     }
 }

@@ -61,6 +61,16 @@ impl Rollout {
         self.check(update, StepQuantity::NextValue, self.next_values.iter().copied().map(f64::from))
     }
 
+    /// Refuses log-probabilities under the reference that are not finite.
+    pub(super) fn check_reference(&self, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::ReferenceLogProb, self.reference_log_probs.iter().copied().map(f64::from))
+    }
+
+    /// Refuses rewards that are not finite once the KL penalty is taken out of them.
+    pub(super) fn check_shaped_rewards(&self, update: u64) -> Result<(), Error> {
+        self.check(update, StepQuantity::ShapedReward, self.rewards.iter().copied().map(f64::from))
+    }
+
     /// Refuses targets that would turn every weight into NaN, in the rollout of update `update`.
     ///
     /// # Errors

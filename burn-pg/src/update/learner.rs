@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    loss::{Metric, Objective},
+    loss::{Metric, Objective, PartialOutput, Reported},
     optim::{Optimiser, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
     policy::Policy,
     profile::{Phase, during},
@@ -60,26 +60,22 @@ impl Learner {
             minibatch = during(Phase::Advantage, || minibatch.with_normalized_advantages());
         }
         let mass = minibatch.mass();
-        match self.micro_batch_size {
+        let (gradient, reported) = match self.micro_batch_size {
             Some(size) if size < minibatch.num_rows() => minibatch
                 .minibatches(size)
                 .map(|part| self.differentiate(policy, &part, mass))
-                .reduce(add)
+                .reduce(|(sum, reported), (gradient, more)| (sum + gradient, reported.and(more)))
                 .expect("a minibatch has rows"),
             _ => self.differentiate(policy, &minibatch, mass),
-        }
+        };
+        (gradient, reported.into_metrics())
     }
 
-    /// Gradient and metrics of a part of a minibatch whose mass is `mass`: its share of the whole.
-    fn differentiate<P: Policy, S: Samples<P>>(&self, policy: &P, part: &S, mass: f64) -> (Tensor<1>, Vec<Metric>) {
-        let output = during(Phase::Forward, || self.objective.compute(&part.context(policy).with_mass(mass)));
-        let gradient = during(Phase::Backward, || flatten_gradients(policy, &output.loss.backward()));
-        (gradient, output.metrics)
+    /// The share of a part in the gradient and the metrics of a minibatch of this mass.
+    fn differentiate<P: Policy, S: Samples<P>>(&self, policy: &P, part: &S, mass: f64) -> (Tensor<1>, Reported) {
+        let context = || part.context(policy).with_mass(mass);
+        let PartialOutput { loss, reported } = during(Phase::Forward, || self.objective.compute_part(&context()));
+        let gradient = during(Phase::Backward, || flatten_gradients(policy, &loss.backward()));
+        (gradient, reported)
     }
-}
-
-/// Adds up gradients, and metrics one by one.
-fn add(one: (Tensor<1>, Vec<Metric>), other: (Tensor<1>, Vec<Metric>)) -> (Tensor<1>, Vec<Metric>) {
-    let metrics = one.1.into_iter().zip(other.1).map(|((name, one), (_, other))| (name, one + other));
-    (one.0 + other.0, metrics.collect())
 }

@@ -32,8 +32,16 @@ impl MetricLog {
     }
 
     /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
-    /// are finite. Waits for the device.
+    /// are finite and no step has two metrics of one name. Waits for the device.
     pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
+        let mut start = 0;
+        for row in &self.rows {
+            let names = &self.names[start..start + row.dims()[0]];
+            if let Some((_, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+                return Err(Error::MetricName { name: (*name).to_owned() });
+            }
+            start += names.len();
+        }
         // How many are not finite. Each backend tests that by their bits: arithmetic and comparisons may be compiled as if there were
         // no NaN and no infinity (shading languages allow that).
         let spoilt = weights.is_finite().bool_not().float().sum();

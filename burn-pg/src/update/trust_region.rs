@@ -61,7 +61,7 @@ impl TrustRegion {
     pub fn step<P: Policy>(&self, policy: P, batch: Batch<P::Observation>) -> Result<(P, Vec<Metric>), Error> {
         let batch = if self.normalize_advantages { Samples::<P>::with_normalized_advantages(batch) } else { batch };
         let observation = batch.observations.shown_to(&policy);
-        let fisher = Fisher::new(policy.clone(), observation.clone(), batch.valid_rows());
+        let fisher = Fisher::new(policy.clone(), observation.clone(), batch.weights_in_means());
         let judge = |policy: &P| {
             let prediction = Prediction { values: None, ..policy.forward(observation.clone()) };
             let kl = fisher.divergence(&prediction.distribution).inner();

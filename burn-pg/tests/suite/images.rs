@@ -303,3 +303,58 @@ fn convolutions_are_exported_with_every_kind_of_actions() {
         }
     }
 }
+
+/// Writes `value` into an image whose values are 0 and 1, in the second step.
+struct Painter<const VALUE: u32> {
+    steps: u32,
+}
+
+impl<const VALUE: u32> Default for Painter<VALUE> {
+    fn default() -> Self {
+        Self { steps: 0 }
+    }
+}
+
+impl<const VALUE: u32> Env for Painter<VALUE> {
+    type Action = u32;
+    type State = u32;
+
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Painter-v0".into(), ..Dot::<false>::default().spec() }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation.fill(0.0);
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.steps += 1;
+        // In quarters, for constants are integers.
+        observation[7] = if self.steps == 2 { VALUE as f32 / 4.0 } else { 1.0 };
+        Step { reward: 0.0, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.steps
+    }
+
+    fn set_state(&mut self, steps: u32) {
+        self.steps = steps;
+    }
+}
+
+#[test]
+fn values_out_of_the_range_of_an_image_are_refused() {
+    fn error<const VALUE: u32>() -> Option<String> {
+        let config = config(|config| config.num_envs = 1);
+        let envs = Box::new(VecEnv::<Painter<VALUE>>::new(1).unwrap());
+        let error = Recipe::ppo(&config).unwrap().build(envs, &config, &device()).unwrap().update().err()?;
+        assert!(matches!(error, Error::ImageValue { env: 0, index: 7, high: 1, .. }), "{error}");
+        Some(error.to_string())
+    }
+    assert_eq!(error::<0>(), None);
+    assert_eq!(error::<4>(), None);
+    let told = error::<2>().unwrap();
+    assert!(told.contains("0.5") && told.contains("from 0 to 1"), "{told}");
+    assert!(error::<1020>().unwrap().contains("255"));
+}

@@ -80,14 +80,14 @@ fn each_loss_is_reported_under_the_name_of_its_term() {
     let names: Vec<_> = output.metrics.iter().map(|&(name, _)| name).collect();
     let expected = [
         "policy_loss",
-        "approx_kl",
-        "kl_weight",
         "value_loss",
         "entropy_loss",
-        "entropy",
         "reference_kl_loss",
-        "reference_kl",
         "loss",
+        "approx_kl",
+        "kl_weight",
+        "entropy",
+        "reference_kl",
     ];
     assert_eq!(names, expected);
     let metrics: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, value)| (name, values(value)[0])).collect();

@@ -164,7 +164,7 @@ fn products_are_those_of_the_matrix_of_scores() {
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), None);
         check_products(precision, &fisher, &enumerated(&policy, space, &states, None, precision), rng);
         // Or of some of the states.
-        let some = Some(precision.indices(&[3, 1]));
+        let some = Some(precision.vector(&[0.0, 2.0, 0.0, 2.0]));
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), some);
         let states = [states[3].clone(), states[1].clone()];
         check_products(precision, &fisher, &enumerated(&policy, space, &states, None, precision), rng);

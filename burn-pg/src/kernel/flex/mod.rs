@@ -24,7 +24,7 @@ pub(super) const TABLE: Table = Table {
     clipped_surrogate_kernel: Some(ppo_clip::clipped_surrogate),
     value_error_kernel: Some(value::value_error),
     weighted_total_kernel: Some(weighted::weighted_total),
-    weighted_means_kernel: Some(weighted::weighted_means),
+    weighted_sums_kernel: Some(weighted::weighted_sums),
     normalize: Some(normalize::normalize),
     clip_global_norm: Some(optim::clip_global_norm),
     adam_step: Some(optim::adam_step),

@@ -1,4 +1,4 @@
-//! Weighted sums of vectors, one number for each sample.
+//! Weighted sums over samples.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -16,16 +16,16 @@ use burn::{
 };
 
 use super::primitive::{Primitive, Stored, by_float_type, metric, plain, record};
-use crate::kernel::host::{dot_product, sum};
+use crate::kernel::host::sum;
 
 /// `sum_i w_i x_i / mass` of each vector, without gradient. Shape `[1]` each.
-pub fn weighted_means(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Option<Vec<Tensor<1>>> {
+pub fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Option<Vec<Tensor<1>>> {
     let weights = values(weights).ok()?;
     vectors
         .iter()
         .map(|vector| {
             let vector = Primitive::of(vector.clone())?.values();
-            by_float_type!(vector.dtype(), T => metric(mean::<T>(&vector, weights.as_ref(), mass)))
+            by_float_type!(vector.dtype(), T => metric(divided_sum::<T>(&vector, weights.as_ref(), mass)))
         })
         .collect()
 }
@@ -45,8 +45,8 @@ fn total<T: Stored>(
     mass: f64,
 ) -> Option<Tensor<1>> {
     let factors: Vec<T> = summands.iter().map(|(factor, _)| T::of(*factor)).collect();
-    let means = losses.iter().map(|losses| mean::<T>(&losses.values(), weights.as_ref(), mass));
-    let total = factors.iter().zip(means).fold(T::zero(), |total, (&factor, mean)| total + factor * mean);
+    let sums = losses.iter().map(|losses| divided_sum::<T>(&losses.values(), weights.as_ref(), mass));
+    let total = factors.iter().zip(sums).fold(T::zero(), |total, (&factor, sum)| total + factor * sum);
     let total = T::tensor(vec![total], &[1]);
     if losses.iter().all(|losses| matches!(losses, Primitive::Plain(_))) {
         return Some(plain(total));
@@ -76,10 +76,15 @@ fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, Elsewhere> 
     weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(Elsewhere)?.values())).transpose()
 }
 
-fn mean<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {
+fn divided_sum<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {
     let sum = match weights {
         None => sum(T::numbers(vector)),
-        Some(weights) => dot_product(T::numbers(vector), T::numbers(weights)),
+        Some(weights) => {
+            // A weight of 0 hides whatever the number is.
+            let weigh = |(&x, &weight): (&T, &T)| if weight == T::zero() { weight } else { weight * x };
+            let weighted: Vec<T> = T::numbers(vector).iter().zip(T::numbers(weights)).map(weigh).collect();
+            sum(&weighted)
+        }
     };
     sum / T::of(mass)
 }

@@ -1,4 +1,7 @@
 //! Memory for arrays of sizes that come again and again.
+//!
+//! Measured beside mimalloc: without the pool, training reaches 0.96 of its speed in 8 environments and 0.89 in 2,048 (0.98 and
+//! 0.93 on one thread; medians of 7 alternating rounds of `burn-pg bench train`).
 
 use std::{
     cell::RefCell,

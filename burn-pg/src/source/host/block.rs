@@ -139,12 +139,12 @@ impl<D: Distribution> Run<'_, D> {
     /// measured.
     fn act(&mut self) -> Result<Option<Instant>, Error> {
         let (first, env_steps) = (self.env.first(), self.env_steps());
-        let Self { policy, env, streams, begins, record, .. } = self;
+        let Self { policy, env, spec, streams, begins, record, .. } = self;
         let BlockRecord { rollout, workspace, .. } = &mut **record;
         let view = env.view();
         let width = view.observations.len() / streams.len();
         for (row, observation) in view.observations.chunks_exact(width).enumerate() {
-            check_row(observation, first + row, env_steps)?;
+            check_row(observation, &spec.observation_space, first + row, env_steps)?;
         }
         rollout.observations.extend(view.observations);
         rollout.action_masks.extend_from_slice(view.action_masks);
@@ -163,7 +163,7 @@ impl<D: Distribution> Run<'_, D> {
     fn record(&mut self) -> Result<(), Error> {
         self.record_ended();
         let env_steps = self.env_steps();
-        let Self { env, begins, record, .. } = self;
+        let Self { env, spec, begins, record, .. } = self;
         let BlockRecord { rollout, final_observations, .. } = &mut **record;
         let view = env.view();
         let width = view.observations.len() / begins.len();
@@ -176,7 +176,7 @@ impl<D: Distribution> Run<'_, D> {
             begins[i] = true;
             if !view.terminated[i] {
                 let last = &view.final_observations[i * width..(i + 1) * width];
-                check_row(last, env.first() + i, env_steps)?;
+                check_row(last, &spec.observation_space, env.first() + i, env_steps)?;
                 final_observations.extend_from_slice(last);
             }
         }

@@ -25,7 +25,7 @@ impl Collector {
     /// The observations after the last step, and the final ones of truncated episodes, whose values are not known yet.
     pub(super) fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
         let mut unseen = self.envs.checked_batch()?.observations.clone();
-        check_observations(&unseen, self.envs.num_envs(), self.env_steps)?;
+        check_observations(&unseen, &self.envs.spec().observation_space, self.env_steps)?;
         unseen.extend_from_slice(&truncations.observations);
         Ok(unseen)
     }

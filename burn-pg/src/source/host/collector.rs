@@ -116,6 +116,12 @@ impl Collector {
         self.envs.spec()
     }
 
+    /// Number of environments, N.
+    #[must_use]
+    pub fn num_envs(&self) -> usize {
+        self.envs.num_envs()
+    }
+
     /// What a policy has to know of the environments, as they were given.
     #[must_use]
     pub fn environment(&self) -> Environment {
@@ -180,7 +186,7 @@ impl Collector {
     /// what was recorded is lost, and the next rollout begins with new episodes.
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails, [`Error::Observation`] if an observation is not finite,
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible,
     /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
     /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {

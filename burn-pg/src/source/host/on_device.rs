@@ -55,9 +55,9 @@ impl Collector {
     fn act<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<(), Error> {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let observations = &batch.observations;
-        check_observations(observations, num_envs, self.env_steps)?;
-        let recall = self.recall.as_mut().expect("it was made before the first step");
         let space = &self.envs.spec().observation_space;
+        check_observations(observations, space, self.env_steps)?;
+        let recall = self.recall.as_mut().expect("it was made before the first step");
         let observation = observe(space, observations.clone(), &batch.action_masks, &self.device);
         let prediction = policy.forward(recall.attach(observation, &[]));
         let Prediction { distribution, values, memory } = prediction;
@@ -117,7 +117,7 @@ impl Collector {
             let width = batch.observations.len() / num_envs;
             let last = &batch.final_observations[env * width..(env + 1) * width];
             if !batch.terminated[env] {
-                check_row(last, env, self.env_steps)?;
+                check_row(last, &self.envs.spec().observation_space, env, self.env_steps)?;
                 truncations.rows.push(first_row + env);
                 truncations.observations.extend_from_slice(last);
                 truncations.memories.extend(recall.of(env));

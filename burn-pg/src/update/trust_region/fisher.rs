@@ -1,6 +1,6 @@
 //! How far other weights take a policy.
 
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Tensor};
 
 use crate::{
     distribution::Distribution,
@@ -35,26 +35,27 @@ pub struct Fisher<P: Policy> {
     policy: P,
     parameters: Tensor<1>,
     observation: P::Observation,
-    rows: Option<Tensor<1, Int>>,
+    weights: Option<Tensor<1>>,
     distribution: P::Dist,
 }
 
 impl<P: Policy> Fisher<P> {
-    /// That of `policy` in the states that are observed, or in the `rows` of them.
+    /// Returns that of `policy` in the states that are observed, which count with `weights` of shape `[B]`; all count alike
+    /// without weights.
     #[must_use]
-    pub fn new(policy: P, observation: P::Observation, rows: Option<Tensor<1, Int>>) -> Self {
+    pub fn new(policy: P, observation: P::Observation, weights: Option<Tensor<1>>) -> Self {
         let parameters = flatten_parameters(&policy);
         let distribution = policy.clone().no_grad().forward(observation.clone()).distribution;
-        Self { policy, parameters, observation, rows, distribution }
+        Self { policy, parameters, observation, weights, distribution }
     }
 
     /// The mean divergence `KL(old || new)` of what another policy says of the same observations, in nats. Shape `[1]`.
     #[must_use]
     pub fn divergence(&self, new: &P::Dist) -> Tensor<1> {
         let divergences = self.distribution.kl(new);
-        match &self.rows {
+        match &self.weights {
             None => divergences.mean(),
-            Some(rows) => divergences.select(0, rows.clone()).mean(),
+            Some(weights) => (divergences * weights.clone()).sum() / weights.clone().sum(),
         }
     }
 

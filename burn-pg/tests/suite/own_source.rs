@@ -1,0 +1,121 @@
+//! Sources of a user's own: what is refused, and how far a run gets with one that cannot be saved.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, Parts, Trainer, UpdateStats, device,
+    distribution::ActionTensor,
+    envs::{ActionBuffer, EnvRng, EnvSpec, Space},
+    loss::{Objective, PolicyGradient},
+    optim::OptimiserSpec,
+    policy::{ActorCritic, NetworkSpec, Observation},
+    run::{EarlierRun, Observer, RunDir, Session},
+    source::{Batch, CollectContext, Experience, Source},
+    update::{Epochs, Learner},
+};
+
+const ROWS: usize = 4;
+
+/// The same four samples again and again.
+struct Constant {
+    steps: u64,
+    longest: u64,
+    metrics: Vec<(&'static str, f64)>,
+}
+
+impl Source<ActorCritic> for Constant {
+    type Samples = Batch;
+
+    fn collect(&mut self, _: &ActorCritic, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+        self.steps += ROWS as u64;
+        let device = context.device;
+        let observations = Observation::upload(vec![0.5; ROWS], &[], ROWS, device);
+        let actions = ActionTensor::upload(&ActionBuffer::Discrete(vec![1; ROWS]), ROWS, device);
+        let vector = |value: f32| burn::tensor::Tensor::from_floats([value; ROWS], device);
+        let batch = Batch { advantages: Some(vector(1.0)), ..Batch::new(observations, actions, vector(-0.7)) };
+        Ok(Experience { metrics: self.metrics.clone(), ..Experience::new(batch) })
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn longest_rollout(&self) -> Option<u64> {
+        Some(self.longest)
+    }
+}
+
+fn trainer(longest: u64, metrics: &[(&'static str, f64)]) -> Result<Trainer<ActorCritic, Constant>, Error> {
+    let device = device::open(DeviceChoice::Auto).unwrap().device;
+    let mut config = Config { total_steps: 40, num_envs: 1, num_steps: 4, num_minibatches: 1, ..Config::default() };
+    config.checkpoint.interval = Some(2);
+    let config = config.validate().unwrap();
+    let spec = EnvSpec {
+        id: "Constant-v0".into(),
+        observation_space: Space::symmetric(&[1.0]),
+        action_space: Space::discrete(2),
+        max_episode_steps: None,
+        reward_threshold: None,
+        masks_actions: false,
+    };
+    let shape = NetworkSpec { critic: false, ..NetworkSpec::default() };
+    let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &device.clone().autodiff()).unwrap();
+    let learner = Learner::new(Objective::new().with(1.0, PolicyGradient), OptimiserSpec::default().build());
+    let update = Box::new(Epochs::once(learner, 1e-3.into()));
+    let source = Constant { steps: 0, longest, metrics: metrics.to_vec() };
+    Trainer::new(Parts { policy, source, update }, &config, &device)
+}
+
+#[test]
+fn metrics_with_taken_names_or_impossible_values_are_refused() {
+    let stats = trainer(4, &[("length", 3.0)]).unwrap().update().unwrap();
+    assert_eq!(stats.losses["length"], 3.0);
+    for name in ["loss", "policy_loss", "grad_norm", "update", "steps_per_second"] {
+        let error = trainer(4, &[(name, 3.0)]).unwrap().update().unwrap_err();
+        assert!(matches!(&error, Error::MetricName { name: taken } if taken == name), "{error}");
+    }
+    let error = trainer(4, &[("length", f64::NAN)]).unwrap().update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { metric: "length", .. }), "{error}");
+}
+
+#[test]
+fn rollouts_without_steps_are_refused() {
+    let error = trainer(0, &[]).map(drop).unwrap_err();
+    assert!(matches!(&error, Error::EmptyRollouts { name } if name == "Constant"), "{error}");
+}
+
+/// Keeps what it is warned of.
+#[derive(Default)]
+struct Warnings {
+    warnings: Vec<String>,
+    checkpoints: usize,
+}
+
+impl Observer for Warnings {
+    fn on_update(&mut self, _: &UpdateStats) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn on_checkpoint(&mut self, _: u64) {
+        self.checkpoints += 1;
+    }
+
+    fn on_warning(&mut self, warning: &str) {
+        self.warnings.push(warning.to_owned());
+    }
+}
+
+#[test]
+fn a_source_that_cannot_be_saved_trains_to_its_end_without_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let mut session = Session::begin(trainer(4, &[]).unwrap(), RunDir::create(&path).unwrap()).unwrap();
+    let mut observer = Warnings::default();
+    session.train(&mut observer).unwrap();
+    assert_eq!((session.trainer().updates(), observer.checkpoints), (10, 0));
+    let [warning] = &observer.warnings[..] else { panic!("{:?}", observer.warnings) };
+    assert!(warning.contains("cannot be resumed") && warning.contains("`Constant`"), "{warning}");
+    drop(session);
+    assert!(RunDir::open(&path).policy_path().exists());
+    assert!(EarlierRun::open(&path, None).is_err());
+}

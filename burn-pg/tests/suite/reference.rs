@@ -1,0 +1,99 @@
+//! What a reference policy says of a rollout.
+
+use std::ops::ControlFlow;
+
+use burn::module::Module as _;
+use burn_pg::{
+    Config, Error, StepQuantity, UpdateStats,
+    advantage::Gae,
+    algorithm::Recipe,
+    config::{Memory, Recurrence},
+    envs::{EnvRng, make},
+    policy::{ActorCritic, CellKind, NetworkSpec},
+    source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
+};
+
+use crate::precision::{assert_close, open_devices, values};
+
+const ENVS: usize = 3;
+
+/// Rollouts of `steps` steps in sequences of `length`, as long as there are steps in `total`: the log-probabilities under
+/// the reference of each, time-major. The policy that acts is another one.
+fn reference_log_probs(device: &burn::tensor::Device, steps: usize, length: usize, micro_batch: usize) -> Vec<f64> {
+    let (spec, total) = (burn_pg::envs::spec("CartPole-v1").unwrap(), 32);
+    let shape = NetworkSpec { recurrence: Some((CellKind::Gru, 4)), ..NetworkSpec::default() };
+    let autodiff = device.clone().autodiff();
+    let policy = |seed| ActorCritic::new(&spec, &shape, &mut EnvRng::new(seed), &autodiff).unwrap();
+    let (acting, reference) = (policy(1).valid(), policy(2));
+    let collector = Collector::new(make("CartPole-v1", ENVS).unwrap(), RolloutLength::Steps(steps), 0, device)
+        .unwrap()
+        .with_sequences(SequenceSpec { steps: length, burn_in: 0 });
+    let reference = Reference::new(&reference).with_micro_batch(micro_batch);
+    let mut source =
+        EnvSource::new(collector, Box::new(Gae { gamma: 0.99, lambda: 0.95 })).with_reference(Some(reference));
+    let mut all = Vec::new();
+    for update in 0..(total / steps) as u64 {
+        let context = CollectContext { update, progress: 0.0, device: &autodiff };
+        let samples: Batch = source.collect(&acting, &context).unwrap().samples;
+        // From sequence by sequence to step by step.
+        let of_batch = values(samples.reference_log_probs.unwrap());
+        for step in 0..steps {
+            let row = |env| ((step / length) * ENVS + env) * length + step % length;
+            all.extend((0..ENVS).map(|env| of_batch[row(env)]));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_recurrent_reference_keeps_its_own_recurrent_state() {
+    for open in open_devices() {
+        let whole = reference_log_probs(&open.device, 32, 32, usize::MAX);
+        for (steps, length, micro_batch) in [(32, 8, usize::MAX), (16, 16, usize::MAX), (8, 4, 5), (16, 8, 1)] {
+            let what = format!("rollouts of {steps} in sequences of {length}");
+            assert_close(&reference_log_probs(&open.device, steps, length, micro_batch), &whole, 1e-5, &what);
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
+    for open in open_devices() {
+        let config = Config {
+            total_steps: 2_048,
+            num_envs: 4,
+            num_steps: 64,
+            recurrence: Recurrence::Gru(Memory { size: 4, sequence_steps: 16, burn_in: 0 }),
+            kl_in_reward: 0.1,
+            ..Config::default()
+        };
+        let config = config.validate().unwrap();
+        let trainer = || {
+            let envs = make(&config.env, config.num_envs).unwrap();
+            Recipe::ppo(&config).unwrap().build(envs, &config, &open.device).unwrap()
+        };
+        let mut run = trainer();
+        (0..3).for_each(|_| drop(run.update().unwrap()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("three");
+        run.checkpoint().unwrap().write(&path).unwrap();
+        let mut resumed = trainer();
+        resumed.restore(burn_pg::run::checkpoint::Checkpoint::read(&path).unwrap()).unwrap();
+        for _ in 0..2 {
+            let (expected, found) = (run.update().unwrap(), resumed.update().unwrap());
+            assert_eq!(found, expected);
+            assert!(expected.losses.contains_key("kl_in_reward"));
+        }
+    }
+}
+
+#[test]
+fn a_penalty_that_overflows_is_named() {
+    let config = Config { total_steps: 4_096, kl_in_reward: 1e300, ..Config::default() }.validate().unwrap();
+    let device = &open_devices()[0].device;
+    let envs = make(&config.env, config.num_envs).unwrap();
+    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, device).unwrap();
+    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, Error::Step { quantity: StepQuantity::ShapedReward, .. }), "{error}");
+    assert!(error.to_string().contains("`kl_in_reward`"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! Weights of samples: in losses, in metrics, in normalised advantages and in the divergence of a trust region.
+
+use burn_pg::{
+    distribution::ActionTensor,
+    envs::{EnvRng, EnvSpec, Space},
+    loss::{ContextPart, LossContext, LossTerm, Metric, Objective, PerSample, PpoClip, Value},
+    optim::OptimiserSpec,
+    policy::{ActorCritic, NetworkSpec, Observation},
+    source::{self, Batch},
+    update::Learner,
+};
+
+use crate::{
+    precision::{Precision, assert_close, values},
+    samples::Samples,
+};
+
+/// An objective of two terms, one of which has metrics.
+fn objective() -> Objective {
+    Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default())
+}
+
+fn named(metrics: &[Metric], name: &str) -> f64 {
+    let (_, value) = metrics.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}"));
+    values(value.clone())[0]
+}
+
+#[test]
+fn metrics_are_weighted_means_whatever_the_mass_is() {
+    let samples = Samples::random(6, &mut EnvRng::new(3));
+    let weights = [0.5, 2.0, 0.0, 1.0, 0.25, 3.0];
+    for precision in &Precision::all() {
+        let context = || samples.context(precision).with_tensor(ContextPart::Weights, precision.vector(&weights));
+        let kl: Vec<f64> = values(PpoClip { clip_range: 0.2.into() }.compute(&context()).metrics[0].1.clone());
+        let weighted: f64 = kl.iter().zip(weights).map(|(kl, weight)| kl * weight).sum();
+        let expected = weighted / weights.iter().sum::<f64>();
+        for mass in [6.0, 1.0, 1000.0] {
+            let output = objective().compute(&context().with_mass(mass));
+            assert_close(&[named(&output.metrics, "approx_kl")], &[expected], 1e-5, "approx_kl");
+            // The losses add up to the loss.
+            let [policy, value, loss] = ["policy_loss", "value_loss", "loss"].map(|name| named(&output.metrics, name));
+            assert_close(&[policy + 0.5 * value], &[loss], 1e-5, "sum of losses");
+            assert_close(&[values(output.loss)[0]], &[loss], 1e-6, "loss");
+        }
+    }
+}
+
+/// A loss that is not finite where log-probabilities are above -0.2.
+struct Spoilt;
+
+impl LossTerm for Spoilt {
+    fn name(&self) -> &'static str {
+        "spoilt_loss"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        let log_probs = context.log_probs();
+        let spoilt = log_probs.clone().greater_elem(-0.2);
+        let factors = log_probs.full_like(2.0).mask_fill(spoilt, f64::NAN);
+        PerSample::new(log_probs * factors)
+    }
+}
+
+#[test]
+fn a_weight_of_zero_hides_a_loss_that_is_not_finite() {
+    let mut samples = Samples::random(4, &mut EnvRng::new(5));
+    (samples.log_probs[1], samples.log_probs[2]) = (-0.1, -0.1);
+    for precision in &Precision::all() {
+        let output = |weights: &[f64]| {
+            let context = samples.context(precision).with_tensor(ContextPart::Weights, precision.vector(weights));
+            let output = Objective::new().with(1.0, Spoilt).compute(&context);
+            values(output.loss)[0]
+        };
+        let expected = 2.0 * (samples.log_probs[0] + 3.0 * samples.log_probs[3]) / 4.0;
+        assert_close(&[output(&[1.0, 0.0, 0.0, 3.0])], &[expected], 1e-6, "loss");
+        assert!(output(&[1.0, 0.0, 1.0, 3.0]).is_nan());
+    }
+}
+
+fn batch(advantages: &[f64], weights: Option<&[f64]>, valid: Option<Vec<bool>>, precision: &Precision) -> Batch {
+    let rows = advantages.len();
+    let observations = Observation::from(precision.tensor(vec![0.25; 2 * rows], [rows, 2]));
+    let actions = ActionTensor::Discrete(precision.indices(&vec![1; rows]));
+    Batch {
+        advantages: Some(precision.vector(advantages)),
+        weights: weights.map(|weights| precision.vector(weights)),
+        valid,
+        ..Batch::new(observations, actions, precision.vector(&vec![-0.7; rows]))
+    }
+}
+
+fn normalised(batch: Batch) -> Vec<f64> {
+    values(source::Samples::<ActorCritic>::with_normalized_advantages(batch).advantages.unwrap())
+}
+
+#[test]
+fn advantages_of_masked_samples_do_not_count_in_the_normalisation() {
+    for precision in &Precision::all() {
+        let all = [1.0, -2.0, 100.0, 0.5, 3.0];
+        let expected = normalised(batch(&[1.0, -2.0, 0.5, 3.0], None, None, precision));
+        let masked = [1.0, 1.0, 0.0, 1.0, 1.0];
+        let valid = masked.map(|weight| weight > 0.0).to_vec();
+        for (weights, valid) in
+            [(Some(&masked[..]), None), (None, Some(valid.clone())), (Some(&[1.0; 5][..]), Some(valid))]
+        {
+            let mut found = normalised(batch(&all, weights, valid, precision));
+            found.remove(2);
+            assert_close(&found, &expected, 1e-5, "advantages");
+        }
+    }
+}
+
+#[test]
+fn weighted_advantages_have_a_weighted_mean_of_0_and_a_variance_of_1() {
+    let (advantages, weights) = ([1.0, -2.0, 4.0, 0.5], [0.5, 2.0, 1.5, 0.25]);
+    for precision in &Precision::all() {
+        let found = normalised(batch(&advantages, Some(&weights), None, precision));
+        let sum = |of: &dyn Fn(usize) -> f64| (0..4).map(of).sum::<f64>();
+        let (total, squares) = (sum(&|i| weights[i]), sum(&|i| weights[i] * weights[i]));
+        assert_close(&[sum(&|i| weights[i] * found[i])], &[0.0], 1e-5, "mean");
+        let variance = sum(&|i| weights[i] * found[i] * found[i]) / (total - squares / total);
+        assert_close(&[variance], &[1.0], 1e-5, "variance");
+    }
+}
+
+#[test]
+fn parts_of_a_minibatch_add_up_to_its_gradient_and_its_metrics() {
+    let spec = EnvSpec {
+        id: "Weights-v0".into(),
+        observation_space: Space::symmetric(&[1.0, 1.0]),
+        action_space: Space::discrete(3),
+        max_episode_steps: None,
+        reward_threshold: None,
+        masks_actions: false,
+    };
+    let weights = [1.0, 0.5, 0.0, 2.0, 1.0, 0.0, 0.25];
+    let advantages = [1.0, -1.0, 2.0, 0.5, 0.0, -3.0, 1.5];
+    for precision in Precision::all().iter().filter(|precision| !precision.is_double()) {
+        let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(1), &precision.device).unwrap();
+        for weights in [None, Some(&weights[..])] {
+            let of = |micro_batch_size| {
+                let objective = Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() });
+                let learner = Learner { micro_batch_size, ..Learner::new(objective, OptimiserSpec::default().build()) };
+                let batch = batch(&advantages, weights, None, precision);
+                assert_eq!(source::Samples::<ActorCritic>::num_rows(&batch), 7);
+                let (gradient, metrics) = learner.gradient(&policy, batch);
+                (values(gradient), metrics)
+            };
+            let (whole, metrics) = of(None);
+            for size in [1, 3, 5] {
+                let (parts, of_parts) = of(Some(size));
+                assert_close(&parts, &whole, 1e-5, "gradient");
+                for (name, value) in &metrics {
+                    assert_close(&[named(&of_parts, name)], &values(value.clone()), 1e-5, name);
+                }
+            }
+        }
+    }
+}
