@@ -8,7 +8,7 @@ mod rollout;
 use std::ops::Deref;
 
 use super::{Algo, Config, ConfigError};
-use crate::{loss::TermSpec, policy::NetworkSpec};
+use crate::policy::NetworkSpec;
 
 /// A configuration in which every setting is in range.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl CheckedConfig {
 
     /// True if there is a policy that the trained one is compared with.
     pub(crate) fn has_reference(&self) -> bool {
-        let compared = self.loss.iter().any(|summand| matches!(summand.term, TermSpec::KlToReference { .. }));
+        let compared = self.loss.iter().any(|summand| summand.term.compares_with_reference());
         compared || self.kl_in_reward > 0.0
     }
 

@@ -65,13 +65,30 @@ impl TermSpec {
     /// Is it the critic that the term trains?
     #[must_use]
     pub fn trains_critic(&self) -> bool {
-        matches!(self, Self::Value { .. })
+        match self {
+            Self::Value { .. } => true,
+            Self::PolicyGradient {} | Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => false,
+            Self::KlToReference { .. } | Self::Entropy {} => false,
+        }
+    }
+
+    /// Does the term compare the policy with a reference?
+    #[must_use]
+    pub fn compares_with_reference(&self) -> bool {
+        match self {
+            Self::KlToReference { .. } => true,
+            Self::PolicyGradient {} | Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => false,
+            Self::Value { .. } | Self::Entropy {} => false,
+        }
     }
 
     /// Does the term report `approx_kl`, how far the policy is from the one that took the actions?
     #[must_use]
     pub fn reports_divergence(&self) -> bool {
-        matches!(self, Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. })
+        match self {
+            Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => true,
+            Self::PolicyGradient {} | Self::KlToReference { .. } | Self::Entropy {} | Self::Value { .. } => false,
+        }
     }
 }
 

@@ -213,7 +213,7 @@ impl MemoryPlan {
 
 /// Trainable parameters of the networks that a configuration asks for.
 pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
-    config.network().layers(spec, false).parameters()
+    config.network().footprint(spec, false).parameters()
 }
 
 /// Memory that this process can take without others having to give theirs up, within the limits of its control groups. `None`

@@ -10,8 +10,8 @@ use crate::{
     config::{Algo, CheckedConfig},
     device::Backend,
     kernel::product_bytes,
-    policy::Layers,
-    source::{SavedSize, SourceMemory},
+    policy::NetworkFootprint,
+    source::{EnvSourceShape, RolloutLength, SavedSize, SourceFootprint, default_block_size},
 };
 
 /// What a run begins with besides: specifications, names, and room for the statistics of episodes.
@@ -21,8 +21,8 @@ const METRICS: u64 = 600;
 
 /// What the parts of a run say of themselves.
 pub(super) struct Parts {
-    layers: Layers,
-    source: SourceMemory,
+    layers: NetworkFootprint,
+    source: SourceFootprint,
     parameters: Bytes,
     /// Vectors of that length that the optimiser keeps.
     vectors: u64,
@@ -40,8 +40,22 @@ pub(super) struct Parts {
 impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
         let kernels = backend == Backend::Flex;
-        let layers = config.network().layers(spec, kernels);
-        let source = SourceMemory::new(config, spec, layers.memory_len(), layers.held_noise(), layers.act_on_host());
+        let layers = config.network().footprint(spec, kernels);
+        let shape = EnvSourceShape {
+            num_envs: config.num_envs,
+            length: match config.algo {
+                Algo::Reinforce => RolloutLength::Episodes,
+                _ => RolloutLength::Steps(config.num_steps),
+            },
+            longest_episode: config.num_steps,
+            sequences: config.recurrence.sequences(),
+            block_size: config.block_size.unwrap_or_else(|| default_block_size(config.num_envs)),
+            has_values: config.has_critic(),
+            has_reference: config.has_reference(),
+            is_normalized: config.normalize_observations || config.normalize_rewards,
+            acts_on_host: layers.act_on_host(),
+        };
+        let source = SourceFootprint::new(&shape, spec, layers.memory_len(), layers.held_noise());
         let minibatches = config.num_minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
         let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));

@@ -5,20 +5,32 @@
 use burn_pg_envs::{ActionBuffer, Autoreset, EnvError, EnvRng, EnvSpec, Space, VectorEnv};
 use serde_json::Value;
 
-use super::{Rollout, default_block_size, host::Ended, streams};
-use crate::{
-    config::{Algo, CheckedConfig},
-    distribution::ActionStream,
-};
+use super::{Rollout, RolloutLength, SequenceSpec, host::Ended, streams};
+use crate::distribution::ActionStream;
 
 /// State, stream and progress of one environment: 96 to 112 bytes in those of classic control.
 const ENV: u64 = 112;
 /// Steps of an episode, of which there may be more.
 const SHORT_EPISODE: u64 = 16;
 
+/// What the memory of a source in environments depends on, beside the environments.
+#[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
+pub(crate) struct EnvSourceShape {
+    pub num_envs: usize,
+    pub length: RolloutLength,
+    /// Steps of the longest episode, for environments without a time limit.
+    pub longest_episode: usize,
+    pub sequences: SequenceSpec,
+    pub block_size: usize,
+    pub has_values: bool,
+    pub has_reference: bool,
+    pub is_normalized: bool,
+    pub acts_on_host: bool,
+}
+
 /// What a source in environments takes, in bytes.
 #[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
-pub(crate) struct SourceMemory {
+pub(crate) struct SourceFootprint {
     /// Environments, N; steps of each, T; and all of them, T * N.
     envs: u64,
     steps: u64,
@@ -48,27 +60,24 @@ pub(crate) struct SourceMemory {
     noise: u64,
     has_values: bool,
     has_reference: bool,
-    normalized: bool,
-    on_host: bool,
+    is_normalized: bool,
+    acts_on_host: bool,
 }
 
-impl SourceMemory {
-    /// For a policy with a recurrent state of `memory_len` elements, that holds `noise` elements of noise, and acts on the host
-    /// or not.
-    pub fn new(config: &CheckedConfig, spec: &EnvSpec, memory_len: u64, noise: u64, on_host: bool) -> Self {
-        let whole_episodes = config.algo == Algo::Reinforce;
-        let num_steps = config.num_steps as u64;
-        let steps = if whole_episodes { spec.max_episode_steps.map_or(num_steps, u64::from) } else { num_steps };
-        let envs = config.num_envs as u64;
-        let sequences = config.recurrence.sequences();
+impl SourceFootprint {
+    /// For a policy with a recurrent state of `memory_len` elements, which holds `noise` elements of noise.
+    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, memory_len: u64, noise: u64) -> Self {
+        let EnvSourceShape { sequences, has_values, has_reference, is_normalized, acts_on_host, .. } = *shape;
+        let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
+        let (whole_episodes, steps) = match shape.length {
+            RolloutLength::Episodes => (true, spec.max_episode_steps.map_or(shape.longest_episode as u64, u64::from)),
+            RolloutLength::Steps(steps) => (false, steps as u64),
+        };
         let unit = match (memory_len > 0, whole_episodes || sequences.steps == 0) {
             (false, _) => 1,
             (true, true) => steps,
             (true, false) => sequences.steps as u64,
         };
-        let normalized = config.normalize_observations || config.normalize_rewards;
-        let block = config.block_size.unwrap_or_else(|| default_block_size(config.num_envs)) as u64;
-        let (has_values, has_reference) = (config.has_critic(), config.has_reference());
 
         let mut row = Rollout::one_row(spec);
         row.action_masks = vec![true; if spec.masks_actions { spec.action_space.mask_len() } else { 0 }];
@@ -92,7 +101,7 @@ impl SourceMemory {
         let left = if is_moved { all + 4 * row.actions.len() as u64 - moved } else { all };
         let mut recorded = row;
         (recorded.advantages, recorded.returns, recorded.reference_log_probs) = Default::default();
-        if on_host {
+        if acts_on_host {
             (recorded.values, recorded.next_values, recorded.valid) = Default::default();
         }
         let action_len = spec.action_space.flat_len() as u64;
@@ -102,7 +111,7 @@ impl SourceMemory {
             rows: envs.saturating_mul(steps),
             unit,
             burn_in: if whole_episodes { 0 } else { sequences.burn_in as u64 },
-            block: if normalized || whole_episodes { envs } else { block.min(envs) },
+            block: if is_normalized || whole_episodes { envs } else { block.min(envs) },
             recorded: recorded.row_bytes() as u64,
             row: all,
             actions,
@@ -116,16 +125,18 @@ impl SourceMemory {
             noise,
             has_values,
             has_reference,
-            normalized,
-            on_host,
+            is_normalized,
+            acts_on_host,
         }
     }
 
-    /// Environments, what a step of them produces, and the streams that actions are drawn from.
+    /// Environments, what a step of them produces, the recurrent state of a reference, and the streams that actions are drawn
+    /// from.
     pub fn environments(&self) -> u64 {
-        let unnormalized = if self.normalized { 2 * self.flat + 47 } else { 0 };
+        let unnormalized = if self.is_normalized { 2 * self.flat + 47 } else { 0 };
         let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.memory_len + 1;
-        self.envs * (self.fresh_env() + unnormalized + 4 * self.bounded + stream)
+        let of_reference = if self.has_reference { 4 * self.memory_len } else { 0 };
+        self.envs * (of_reference + self.fresh_env() + unnormalized + 4 * self.bounded + stream)
     }
 
     /// An environment as it is made.
@@ -136,7 +147,7 @@ impl SourceMemory {
     /// What an environment of an evaluation takes besides: its outcome, the observation, parameters of distributions, actions and
     /// recurrent states.
     pub fn evaluated_env(&self, outputs: u64) -> u64 {
-        let parameters = outputs * if self.on_host { 1 } else { 2 } + self.bounded;
+        let parameters = outputs * if self.acts_on_host { 1 } else { 2 } + self.bounded;
         13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.memory_len)
     }
 
@@ -151,7 +162,7 @@ impl SourceMemory {
         let history = self.envs * (self.observations + 1) * self.burn_in;
         let joints = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
         let history = if self.memory_len > 0 { history + 4 * self.memory_len * joints * self.envs } else { 0 };
-        let grown = match self.on_host {
+        let grown = match self.acts_on_host {
             true => self.actions * (self.doubled(self.block) - self.rows) + (self.row - self.later()) * self.rows,
             false => self.recorded * self.doubled(self.envs),
         };
@@ -163,8 +174,8 @@ impl SourceMemory {
         if self.left == self.row {
             return self.rollout() + self.later() * self.rows;
         }
-        let grown = if self.on_host { self.rows } else { self.doubled(self.envs) };
-        let actions = self.actions * (self.doubled(if self.on_host { self.block } else { self.envs }) - grown);
+        let grown = if self.acts_on_host { self.rows } else { self.doubled(self.envs) };
+        let actions = self.actions * (self.doubled(if self.acts_on_host { self.block } else { self.envs }) - grown);
         let next_values = if self.has_values { 4 } else { 0 };
         (self.left - next_values) * grown + actions + self.next_values()
     }
@@ -181,7 +192,7 @@ impl SourceMemory {
     /// What each block of environments has recorded before it is put together, and the memory that it acts in: for layers of which
     /// the widest has `widest` outputs, and the last `outputs`.
     pub fn blocks(&self, widest: u64, outputs: u64) -> u64 {
-        if !self.on_host {
+        if !self.acts_on_host {
             return 0;
         }
         let per_block = self.block * self.steps;

@@ -19,7 +19,7 @@ const NODE: u64 = 350;
 const OPERATIONS: u64 = 8;
 
 /// The layers of an actor and a critic.
-pub(crate) struct Layers {
+pub(crate) struct NetworkFootprint {
     /// Perceptrons that are one call each: the trunk, the actor, the critic.
     perceptrons: Vec<Perceptron>,
     /// Recurrent layers with their inputs and widths: one for the actor, or both; and one for the critic.
@@ -48,7 +48,7 @@ struct Perceptron {
 impl NetworkSpec {
     /// The layers for the spaces of an environment. What does not fit the observations is refused when the networks are made;
     /// here it counts as no layer. `kernels` says if perceptrons are operations of the `flex` backend.
-    pub(crate) fn layers(&self, spec: &EnvSpec, kernels: bool) -> Layers {
+    pub(crate) fn footprint(&self, spec: &EnvSpec, kernels: bool) -> NetworkFootprint {
         let parts = self.encoder.parts(spec).unwrap_or_default();
         let observed = parts.iter().map(PartLayers::features).sum::<usize>() as u64;
         let both = if self.critic && !self.shared { 2 } else { 1 };
@@ -73,7 +73,7 @@ impl NetworkSpec {
         }
         perceptrons.push(perceptron([&hidden[..], &[outputs]].concat(), false));
         perceptrons.extend(self.critic.then(|| perceptron([&hidden[..], &[1]].concat(), false)));
-        Layers {
+        NetworkFootprint {
             perceptrons,
             cells: cell.map_or(Vec::new(), |cell| vec![cell; both]),
             parts,
@@ -87,7 +87,7 @@ impl NetworkSpec {
     }
 }
 
-impl Layers {
+impl NetworkFootprint {
     /// Trainable parameters, P.
     pub fn parameters(&self) -> u64 {
         let perceptrons = self.perceptrons.iter().map(Perceptron::parameters);
