@@ -120,7 +120,8 @@ fn new_pool(threads: usize) -> Option<ThreadPool> {
 }
 
 /// Lets the other threads of this pool look for tasks without sleeping, until they have found none for [`ALERT`]: tasks of some ten
-/// microseconds come again and again, and a thread that sleeps needs longer than that to wake up.
+/// microseconds come again and again, and a thread that sleeps needs longer than that to wake up. Without this, training in 8
+/// environments on two threads reaches 0.58 of its speed.
 ///
 /// Nobody waits for these threads. A thread that has stolen the look-out in the middle of a task comes back to the task after
 /// [`ALERT`], and takes the look-out up again where it has to wait.
