@@ -32,7 +32,7 @@ struct Mode {
     valid: Vec<Vec<bool>>,
 }
 
-/// Observations agree to rounding; an open loop of 22 steps amplifies the last bit only a little.
+/// Observations agree to rounding; the open loop of a short episode amplifies the last bit only a little.
 #[track_caller]
 fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
     assert_eq!(ours.len(), theirs.as_flattened().len(), "{at}");
@@ -68,7 +68,7 @@ fn the_modes_are_gymnasiums() {
                 ended_rows += 1;
             }
             if autoreset == Autoreset::Disabled {
-                let ended: Vec<bool> = (0..4).map(|i| batch.terminated[i] || batch.truncated[i]).collect();
+                let ended: Vec<bool> = batch.terminated.iter().zip(&batch.truncated).map(|(a, b)| *a || *b).collect();
                 envs.reset_where(&ended).unwrap();
             }
         }

@@ -277,21 +277,26 @@ fn assert_same_space(ours: &Space, theirs: &Value) {
 
 #[test]
 fn both_flags_are_gymnasiums_on_every_recorded_step() {
-    flags_agree::<CartPole>();
-    flags_agree::<Acrobot>();
-    flags_agree::<MountainCar>();
-    flags_agree::<MountainCarContinuous>();
-    flags_agree::<Pendulum>();
+    let found = [
+        flags_agree::<CartPole>(),
+        flags_agree::<Acrobot>(),
+        flags_agree::<MountainCar>(),
+        flags_agree::<MountainCarContinuous>(),
+        flags_agree::<Pendulum>(),
+    ]
+    .concat();
+    for flags in [(true, false), (false, true), (true, true)] {
+        assert!(found.contains(&flags), "no episode ends with {flags:?}");
+    }
 }
 
 /// The recorded episodes through a batch, with their time limits, up to their first end. Before each step the recorded state
-/// is put in place of ours, so that no rounding is amplified.
+/// is put in place of ours, so that no rounding is amplified. Returns the flags that ended the episodes.
 #[allow(clippy::cast_possible_truncation)] // actions of a batch are single precision
-fn flags_agree<E: Classic + Clone>() {
+fn flags_agree<E: Classic + Clone>() -> Vec<(bool, bool)> {
     let recording: Recording = golden(&format!("envs/{}.json", E::default().spec().id));
-    let (mut truncations, mut both, mut limits) = (0, 0, 0);
+    let mut found = Vec::new();
     for t in &recording.trajectories {
-        let mut refused = false;
         let mut envs = VecEnv::from_envs(vec![E::configured(t)]).unwrap();
         envs.set_autoreset(Autoreset::Disabled).unwrap();
         envs.set_time_limit(Some(t.max_episode_steps)).unwrap();
@@ -308,34 +313,29 @@ fn flags_agree<E: Classic + Clone>() {
             let mut saved = serde_json::to_value(envs.save().unwrap()).unwrap();
             saved["state"]["slots"][0]["state"] = serde_json::to_value(&state).unwrap();
             envs.load(&serde_json::from_value(saved).unwrap()).unwrap();
+            let numbers: Vec<f32> = match action.as_array() {
+                Some(row) => row.iter().map(|component| number(component) as f32).collect(),
+                None => vec![number(action) as f32],
+            };
             let outcome = match action.as_u64() {
                 Some(_) => envs.step(Actions::Discrete(&[index(action)])),
-                None => {
-                    let numbers =
-                        action.as_array().map_or_else(|| vec![number(action)], |row| row.iter().map(number).collect());
-                    envs.step(Actions::Continuous(&numbers.iter().map(|&n| n as f32).collect::<Vec<_>>()))
-                }
+                None => envs.step(Actions::Continuous(&numbers)),
             };
             let Ok(batch) = outcome else {
                 assert!(matches!(outcome, Err(EnvError::InvalidAction { .. })), "{at}");
-                assert!(t.name == "nan_action" || t.name == "inf_action", "{at}");
-                refused = true;
+                assert!(numbers.iter().any(|number| !number.is_finite()), "{at}");
                 break;
             };
             let flags = (batch.terminated[0], batch.truncated[0]);
             assert_eq!(flags, (t.terminated[k], t.truncated[k]), "{at}");
-            truncations += usize::from(flags.1);
-            both += usize::from(flags == (true, true));
             if flags != (false, false) {
+                found.push(flags);
                 break;
             }
             state = t.states[k].iter().map(number).collect();
         }
-        limits += usize::from(!refused && t.truncated.iter().any(|&truncated| truncated));
     }
-    assert_eq!(truncations, limits, "{}: every recorded truncation was met", recording.env_id);
-    // A pendulum never terminates.
-    assert!(both > 0 || recording.env_id == "Pendulum-v1", "{}", recording.env_id);
+    found
 }
 
 #[derive(Deserialize)]

@@ -108,7 +108,7 @@ impl Env for Replay {
     fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Replay".into(),
-            observation_space: Space::symmetric(&[f32::INFINITY; 3]),
+            observation_space: Space::symmetric(&vec![f32::INFINITY; width(&self.events)]),
             action_space: Space::discrete(1),
             max_episode_steps: None,
             reward_threshold: None,
@@ -144,6 +144,11 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
 }
 
+/// How many numbers an observation has.
+fn width(events: &[Value]) -> usize {
+    flat(&events[0]["raw_obs"][0]).len()
+}
+
 /// Plays the events, and shows each of them.
 fn replay(
     events: &Arc<Vec<Value>>,
@@ -151,7 +156,7 @@ fn replay(
     mut show: impl FnMut(usize, &Normalize<VecEnv<Replay>>),
 ) -> Normalize<VecEnv<Replay>> {
     let finals = Arc::new(finals.clone());
-    let columns = 0..flat(&events[0]["raw_obs"]).len() / 3;
+    let columns = 0..events[0]["raw_obs"].as_array().unwrap().len();
     let replay = |column| Replay { column, event: 0, events: Arc::clone(events), finals: Arc::clone(&finals) };
     let mut envs = Normalize::new(VecEnv::from_envs(columns.map(replay).collect()).unwrap(), Some(0.99)).unwrap();
     show(0, &envs);
@@ -169,14 +174,15 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
     let events = Arc::new(recorded["events"].as_array().unwrap().clone());
     // The last observation of an episode is recorded as it was normalised. It does not enter the statistics, so a first run
     // without it gives those of each event, and with them the observation before.
-    let (mut finals, num_envs) = (BTreeMap::new(), flat(&events[0]["raw_obs"]).len() / 3);
+    let (num_envs, width) = (events[0]["raw_obs"].as_array().unwrap().len(), width(&events));
+    let mut finals = BTreeMap::new();
     replay(&events, &BTreeMap::new(), |k, envs| {
         let RunningMoments { mean, variance, .. } = &envs.observation_normalizer().unwrap().moments;
         let recorded = events[k]["normalized_terminal_obs"].as_object().into_iter().flatten();
         for (env, last) in recorded {
             let before = |d: usize| f64::from(flat(last)[d]) * (variance[d] + 1e-8).sqrt() + mean[d];
             #[allow(clippy::cast_possible_truncation)] // observations are single precision
-            let before = (0..3).map(|d| before(d) as f32).collect();
+            let before = (0..width).map(|d| before(d) as f32).collect();
             finals.insert(k * num_envs + env.parse::<usize>().unwrap(), before);
         }
     });
@@ -191,7 +197,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
         assert_close(&double(&batch.observations), &theirs, 1e-6, &format!("event {k} observations"));
         for env in batch.ended() {
             let theirs = double(&flat(&event["normalized_terminal_obs"][env.to_string()]));
-            let ours = double(&batch.final_observations[3 * env..3 * env + 3]);
+            let ours = double(&batch.final_observations[width * env..width * (env + 1)]);
             assert_close(&ours, &theirs, 1e-6, &format!("event {k} final observation"));
             compared += 1;
         }
@@ -217,9 +223,17 @@ fn the_normalisers_have_the_formulas_of_gymnasium() {
     let recorded = &file["gymnasium"];
     let raw = recorded["raw"].as_array().unwrap();
     let events = |name: &str| recorded[name]["events"].as_array().unwrap().clone();
-    let mut observations = ObservationNormalizer { clip: f64::INFINITY, ..ObservationNormalizer::new(3) };
-    let mut rewards = RewardNormalizer { clip: f64::INFINITY, ..RewardNormalizer::new(1, 0.99) };
-    let theirs = events("NormalizeObservation").into_iter().zip(events("NormalizeReward_gamma_0.99"));
+    let (normalize_reward, gamma) = recorded
+        .as_object()
+        .unwrap()
+        .keys()
+        .find_map(|key| Some((key.as_str(), key.strip_prefix("NormalizeReward_gamma_")?.parse().unwrap())))
+        .unwrap();
+    let width = flat(&raw[0]["obs"]).len();
+    let mut observations = ObservationNormalizer { clip: f64::INFINITY, ..ObservationNormalizer::new(width) };
+    let mut rewards = RewardNormalizer { clip: f64::INFINITY, ..RewardNormalizer::new(1, gamma) };
+    assert!(raw.iter().any(|event| event["terminated"] == true));
+    let theirs = events("NormalizeObservation").into_iter().zip(events(normalize_reward));
     for (k, (event, (observed, rewarded))) in raw.iter().zip(theirs).enumerate() {
         let raw = flat(&event["obs"]);
         let mut row = raw.clone();
@@ -245,7 +259,7 @@ fn the_normalisers_have_the_formulas_of_gymnasium() {
     let theirs = &recorded["NormalizeObservation"];
     assert_close(&observations.moments.mean, &numbers(&theirs["mean"]), 1e-6, "mean");
     assert_close(&observations.moments.variance, &numbers(&theirs["var"]), 1e-6, "variance");
-    let theirs = &recorded["NormalizeReward_gamma_0.99"];
+    let theirs = &recorded[normalize_reward];
     assert_close(&rewards.moments.variance, &[theirs["var"].as_f64().unwrap()], 1e-12, "returns");
     assert_close(&[rewards.moments.count], &[theirs["count"].as_f64().unwrap()], 1e-12, "returns");
 }

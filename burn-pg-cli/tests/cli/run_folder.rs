@@ -6,9 +6,9 @@ use std::{fs, process::Command};
 use burn_pg::run::directory::{RunDir, read_metrics};
 
 use super::{
-    burn_pg, content, metrics,
-    resume::{long_run_into, outcome, run_into, send, start, wait_for},
-    success, text,
+    burn_pg, content,
+    long_run::{long_run_into, outcome, run_into, send, start, wait_for},
+    metrics, success, text,
 };
 
 #[test]

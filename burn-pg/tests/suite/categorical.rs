@@ -160,7 +160,7 @@ fn logits_that_are_no_distribution_are_refused() {
     let precision = &Precision::all()[0];
     let mut refused = 0;
     // What a network puts out; the others are refused by the action space, see below.
-    for case in file.invalid.iter().filter(|c| !c.name.starts_with("action") && !c.logits.is_empty()) {
+    for case in file.invalid.iter().filter(|case| case.action.is_none() && !case.logits.is_empty()) {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
         let distribution = Categorical::new(precision.tensor(numbers(&case.logits), [1, logits.len()]));
         let mut actions = ActionBuffer::Discrete(Vec::new());
@@ -170,13 +170,13 @@ fn logits_that_are_no_distribution_are_refused() {
         assert_eq!(actions, ActionBuffer::Discrete(Vec::new()));
         refused += 1;
     }
-    assert_eq!(refused, 3);
+    assert!(refused > 0);
 }
 
 #[test]
 fn spaces_without_actions_and_actions_out_of_range_are_refused() {
     let file: File = golden("dist/categorical.json");
-    let mut refused = 0;
+    let (mut spaces_refused, mut actions_refused) = (0, 0);
     for case in &file.invalid {
         let space = Space::discrete(case.logits.len().try_into().unwrap());
         if case.logits.is_empty() {
@@ -190,15 +190,15 @@ fn spaces_without_actions_and_actions_out_of_range_are_refused() {
                 masks_actions: false,
             };
             assert!(spec.check().is_err());
-            refused += 1;
+            spaces_refused += 1;
         } else if let Some(action) = case.action {
             // Below 0 there are no actions at all.
             let checked = u32::try_from(action).map(|action| Actions::Discrete(&[action]).check(&space, 1));
             assert!(!matches!(checked, Ok(Ok(()))), "{action}");
-            refused += 1;
+            actions_refused += 1;
         }
     }
-    assert_eq!(refused, 3);
+    assert!(spaces_refused > 0 && actions_refused > 0);
 }
 
 #[derive(Deserialize)]
@@ -239,6 +239,8 @@ fn mask(precision: &Precision, flags: &[bool]) -> Tensor<2, Bool> {
 fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
     let file: MaskedFile = golden("dist/masked_categorical.json");
     assert!(!file.cases.is_empty());
+    let of_actions = file.invalid.iter().filter(|case| case.action.is_some()).count();
+    assert!(of_actions > 0 && of_actions < file.invalid.len(), "masked actions, and masks without a possible one");
     for precision in Precision::all() {
         for case in &file.cases {
             let logits = precision.tensor(numbers(&case.logits), [1, case.logits.len()]).require_grad();

@@ -14,7 +14,7 @@ use burn_pg::{
     Learner,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo, Targets},
     distribution::Categorical,
-    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip},
     optim::OptimiserSpec,
     policy::{Observation, Policy, Prediction},
@@ -64,27 +64,27 @@ struct Expected {
 }
 
 /// The process as an environment. Observes the state and the steps to go.
-struct Tabular<const ACTIONS: u32> {
+struct Tabular {
     process: Arc<Process>,
     state: usize,
     steps_to_go: usize,
 }
 
-impl<const ACTIONS: u32> Tabular<ACTIONS> {
+impl Tabular {
     fn observe(&self, observation: &mut [f32]) {
         observation.copy_from_slice(&[self.state as f32, self.steps_to_go as f32]);
     }
 }
 
-impl<const ACTIONS: u32> Env for Tabular<ACTIONS> {
+impl Env for Tabular {
     type Action = u32;
     type State = (usize, usize);
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
             id: "Tabular".into(),
-            observation_space: Space::symmetric(&[100.0, 100.0]),
-            action_space: Space::discrete(ACTIONS),
+            observation_space: Space::symmetric(&[self.process.states as f32, self.process.horizon as f32]),
+            action_space: Space::discrete(self.process.actions.try_into().unwrap()),
             max_episode_steps: None,
             reward_threshold: None,
             masks_actions: false,
@@ -228,15 +228,14 @@ fn farthest(rows: &[Vec<f64>], expected: &[f64]) -> f64 {
     distances.fold(0.0, f64::max)
 }
 
-fn check(process: Process, device: &Device) {
+/// Compares each route, and returns how far one without the discount of late steps is from the exact gradient, in standard
+/// errors: the largest distance of all routes.
+fn check(process: Process, device: &Device) -> f64 {
     let process = Arc::new(process);
-    let envs: Box<dyn VectorEnv> = match process.actions {
-        2 => Box::new(copies::<2>(&process)),
-        3 => Box::new(copies::<3>(&process)),
-        actions => panic!("{actions} actions"),
-    };
+    let copy = || Tabular { process: Arc::clone(&process), state: 0, steps_to_go: 0 };
+    let envs = VecEnv::from_envs(iter::repeat_with(copy).take(TRAJECTORIES).collect()).unwrap();
     let policy = Tables::new(&process, &device.clone().autodiff());
-    let mut collector = Collector::new(envs, RolloutLength::Steps(process.horizon), 0, device).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(process.horizon), 0, device).unwrap();
     let (mut routes, mut returns) = (Route::all(&process, &policy), Vec::new());
     for _ in 0..REPETITIONS {
         let rollout = collector.collect(&policy.valid()).unwrap();
@@ -264,19 +263,15 @@ fn check(process: Process, device: &Device) {
     let distance = farthest(&returns, &[process.expected.J]);
     assert!(distance < 5.0, "{}, expected return: {distance} standard errors", process.name);
     let exact = process.expected.grad_theta.concat();
+    let mut without_discount = 0.0_f64;
     for route in &routes {
         let distance = farthest(&route.gradients, &exact);
         assert!(distance < 5.0, "{}, {}: {distance} standard errors", process.name, route.name);
         if process.gamma < 1.0 {
-            let distance = farthest(&route.undiscounted, &exact);
-            assert!(distance > 10.0, "{}, {}: this is so exact that it must show", process.name, route.name);
+            without_discount = without_discount.max(farthest(&route.undiscounted, &exact));
         }
     }
-}
-
-fn copies<const ACTIONS: u32>(process: &Arc<Process>) -> VecEnv<Tabular<ACTIONS>> {
-    let copy = || Tabular { process: Arc::clone(process), state: 0, steps_to_go: 0 };
-    VecEnv::from_envs(iter::repeat_with(copy).take(TRAJECTORIES).collect()).unwrap()
+    without_discount
 }
 
 #[test]
@@ -285,8 +280,8 @@ fn sampled_gradients_average_to_the_exact_ones() {
         let file: File = golden("loss/exact_policy_gradient.json");
         let discounted = |process: &Process| process.gamma < 1.0;
         assert!(file.cases.iter().any(discounted) && !file.cases.iter().all(discounted));
-        for process in file.cases {
-            check(process, &open.device);
-        }
+        let distances = file.cases.into_iter().map(|process| check(process, &open.device));
+        let farthest = distances.fold(0.0, f64::max);
+        assert!(farthest > 10.0, "the missing discount must show, but is {farthest} standard errors away");
     }
 }

@@ -89,7 +89,7 @@ fn what_lies_behind_a_terminal_step_is_never_touched() {
 fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
     let file: File = golden("adv/gae_nonfinite.json");
     let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_none()).collect();
-    assert_eq!(cases.len(), 3);
+    assert!(!cases.is_empty());
     for case in cases {
         let (num_envs, rewards) = (case.rewards[0].len(), single(&case.rewards));
         let bad = rewards.iter().position(|reward| !reward.is_finite()).unwrap();
@@ -106,6 +106,7 @@ fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
 #[test]
 fn discounted_rewards_up_to_a_bootstrap_are_torchrls() {
     let file: File = golden("adv/gae.json");
+    assert!(!file.cases.is_empty());
     for case in &file.cases {
         let whole = RewardToGo { gamma: case.gamma, baseline: false, bootstrap: Bootstrap::NextValues };
         let expected = case.expected.as_ref().unwrap().rewards_to_go_bootstrapped.as_ref().unwrap();

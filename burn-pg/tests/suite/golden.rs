@@ -4,11 +4,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-/// Reads a file from the copy in this crate, or from the folder that `BURN_PG_GOLDEN` names.
-pub fn golden<T: DeserializeOwned>(file: &str) -> T {
+/// The path of a file or folder of the copy in this crate, or of the folder that `BURN_PG_GOLDEN` names.
+pub fn golden_path(file: &str) -> PathBuf {
     let folder = std::env::var_os("BURN_PG_GOLDEN")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    let path = folder.join(file);
+    folder.join(file)
+}
+
+/// Reads a recorded file. Tests of what it holds take the number of cases and their sizes from it, and assert that there is
+/// a case of each kind that they are about.
+pub fn golden<T: DeserializeOwned>(file: &str) -> T {
+    let path = golden_path(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -20,7 +20,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 
 use crate::{
-    golden::{Array, golden},
+    golden::{Array, golden, golden_path},
     precision::values,
 };
 
@@ -49,26 +49,25 @@ struct Layer {
     bias: Param<Tensor<1>>,
 }
 
-fn recorded() -> Recorded {
+fn recorded([outputs, inputs]: [usize; 2]) -> Recorded {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let weight = Param::from_tensor(Tensor::zeros([4, 3], &device));
-    Recorded { actor: vec![Layer { weight, bias: Param::from_tensor(Tensor::zeros([4], &device)) }] }
+    let weight = Param::from_tensor(Tensor::zeros([outputs, inputs], &device));
+    Recorded { actor: vec![Layer { weight, bias: Param::from_tensor(Tensor::zeros([outputs], &device)) }] }
 }
 
 fn path(file: &str) -> PathBuf {
-    let folder = std::env::var_os("BURN_PG_GOLDEN")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    folder.join("fixtures").join(file)
+    golden_path("fixtures").join(file)
 }
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // they were recorded in single precision
 fn recorded_files_are_handled_as_their_manifest_says() {
     let manifest: Manifest = golden("fixtures/manifest.json");
-    let mut loaded = 0;
+    let [rows, columns] = manifest.tensors_of_good["actor.0.weight"].shape()[..] else { panic!("not a matrix") };
+    let (mut loaded, mut malformed) = (0, 0);
     for Fixture { file, bytes, expected_of_us } in &manifest.files {
         assert_eq!(fs::metadata(path(file)).unwrap().len(), *bytes, "{file}");
-        let outcome = weights::load(recorded(), &path(file));
+        let outcome = weights::load(recorded([rows, columns]), &path(file));
         let told = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let refused = |because: fn(&TensorsError) -> bool| match &outcome {
             Err(WeightsError::Content { error, .. }) => assert!(because(error), "{file}: {error}"),
@@ -87,7 +86,6 @@ fn recorded_files_are_handled_as_their_manifest_says() {
             // a checksum.
             ("bit_flip_in_body.safetensors", _) => {
                 outcome.unwrap();
-                loaded += 1;
             }
             ("nan_weight.safetensors", _) => refused(|error| matches!(error, TensorsError::NonFinite { .. })),
             ("missing_tensor.safetensors", "error naming actor.0.bias") => {
@@ -104,15 +102,17 @@ fn recorded_files_are_handled_as_their_manifest_says() {
             }
             ("transposed_weight.safetensors", "error naming actor.0.weight with both shapes") => {
                 refused(|error| matches!(error, TensorsError::Tensor { .. }));
-                assert!(told.contains("`actor.0.weight` is F32[3, 4], but the network needs F32[4, 3]"), "{told}");
+                let shapes = format!("is F32[{columns}, {rows}], but the network needs F32[{rows}, {columns}]");
+                assert!(told.contains(&format!("`actor.0.weight` {shapes}")), "{told}");
             }
             (_, "error" | "error, without allocating" | "error; nothing executed") => {
                 refused(|error| matches!(error, TensorsError::Format { .. }));
+                malformed += 1;
             }
             (file, other) => panic!("{file}: {other}"),
         }
     }
-    assert_eq!((manifest.files.len(), loaded), (23, 2));
+    assert!(loaded > 0 && malformed > 0, "one good file, and others that are none");
 }
 
 /// The files of a checkpoint of a run with as little as there can be.

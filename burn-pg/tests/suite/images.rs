@@ -295,7 +295,7 @@ fn convolutions_are_exported_with_every_kind_of_actions() {
             };
             let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(1), &device()).unwrap();
             let agent = burn_pg::Agent::new(policy.no_grad(), spec.clone(), None, false).unwrap();
-            crate::export::check_parts(&agent);
+            crate::export::graph::check_parts(&agent);
             let state = bytes(&agent, Format::Safetensors).unwrap();
             let tensors = safetensors::SafeTensors::deserialize(&state).unwrap();
             assert_eq!(tensors.tensor("encoder.image.0.weight").unwrap().shape(), [8, 4, 3, 3]);

@@ -113,6 +113,9 @@ fn gradient_by_second(p: &[f64], q: &[f64]) -> Vec<f64> {
 fn only_k2_trains_on_the_divergence_and_only_its_value_is_biased() {
     let file: File = golden("rlhf/kl_estimators.json");
     assert!(!file.exact_expectations.is_empty());
+    // Two policies that agree have no bias to show.
+    let is_biased = |exact: &Exact| (exact.expected.E_k2 - exact.expected.kl).abs() > 1e-3;
+    assert!(file.exact_expectations.iter().any(is_biased));
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for Exact { logits_p, logits_ref, expected } in &file.exact_expectations {
             let (log_probs, reference) = (log_softmax(logits_p), log_softmax(logits_ref));
@@ -137,7 +140,6 @@ fn only_k2_trains_on_the_divergence_and_only_its_value_is_biased() {
 
             let (k2, gradient) = expectation(KlEstimator::K2);
             assert_close(&[k2], &[expected.E_k2], 1e-9, "k2");
-            assert!((k2 - expected.kl).abs() > 1e-3, "k2 is biased");
             assert_close(&gradient, &expected.expected_gradient_of_k2_sample_loss, 1e-9, "gradient of k2");
             assert_close(&gradient, &expected.grad_kl_wrt_logits, 1e-9, "k2 trains on the divergence");
 

@@ -63,8 +63,10 @@ impl RecordedActions {
 pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
     let continuous = weights.contains_key("actor_logstd");
     let actor = if continuous { "actor_mean" } else { "actor" };
-    let len = |name: &str| weights[&format!("{actor}.{name}.bias")].shape()[0];
-    let outputs = len("4");
+    // Every other layer is an activation.
+    let layers = (0..).step_by(2).map_while(|layer: usize| weights.get(&format!("{actor}.{layer}.bias")));
+    let mut hidden_sizes: Vec<usize> = layers.map(|bias| bias.shape()[0]).collect();
+    let outputs = hidden_sizes.pop().expect("there is an output layer");
     let spec = EnvSpec {
         id: "recorded".into(),
         observation_space: Space::symmetric(&vec![1.0; weights[&format!("{actor}.0.weight")].shape()[1]]),
@@ -77,7 +79,7 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
         masks_actions: false,
     };
     let rng = &mut EnvRng::new(0);
-    let shape = NetworkSpec { hidden_sizes: vec![len("0"), len("2")], ..NetworkSpec::default() };
+    let shape = NetworkSpec { hidden_sizes, ..NetworkSpec::default() };
     let model = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
     model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }

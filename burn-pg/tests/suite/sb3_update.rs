@@ -122,7 +122,10 @@ enum StateEntry {
 #[test]
 fn whole_updates_are_stable_baselines() {
     let file: File = golden("update/sb3_train.json");
-    assert_eq!(file.cases.len(), 7);
+    for algorithm in [Algorithm::Ppo, Algorithm::A2C] {
+        assert!(file.cases.iter().any(|case| case.algorithm == algorithm));
+    }
+    assert!(file.cases.iter().any(|case| case.hyper.target_kl.is_some()));
     for (case, precision) in file.cases.iter().flat_map(|case| Precision::all().into_iter().map(move |p| (case, p))) {
         case.check(&precision);
     }
@@ -211,7 +214,6 @@ impl Case {
                 training.steps += 1;
             }
         }
-        assert_eq!(training.stopped, self.hyper.target_kl.is_some(), "{}", self.name);
         assert!(training.stopped || training.epochs.len() == self.hyper.n_epochs, "{}: they stopped", self.name);
         training
     }
@@ -304,12 +306,14 @@ fn mean(minibatches: &[Metrics], metric: &str) -> f64 {
 /// Their networks under the names that CleanRL gives to the same ones.
 fn cleanrls(weights: &Weights) -> Weights {
     let actor = if weights.contains_key("log_std") { "actor_mean" } else { "actor" };
+    // Every other layer is an activation, so that the output layer has twice the number of hidden ones.
+    let hidden = |network: &str| weights.keys().filter(|key| key.contains(network) && key.ends_with("weight")).count();
     let name = |name: &str| match name.split('.').collect::<Vec<_>>()[..] {
         ["log_std"] => "actor_logstd".into(),
         ["mlp_extractor", "policy_net", layer, kind] => format!("{actor}.{layer}.{kind}"),
         ["mlp_extractor", "value_net", layer, kind] => format!("critic.{layer}.{kind}"),
-        ["action_net", kind] => format!("{actor}.4.{kind}"),
-        ["value_net", kind] => format!("critic.4.{kind}"),
+        ["action_net", kind] => format!("{actor}.{}.{kind}", 2 * hidden("policy_net")),
+        ["value_net", kind] => format!("critic.{}.{kind}", 2 * hidden("mlp_extractor.value_net")),
         _ => panic!("{name}"),
     };
     weights.iter().map(|(theirs, array)| (name(theirs), array.clone())).collect()

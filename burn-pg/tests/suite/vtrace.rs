@@ -41,10 +41,8 @@ struct Expected {
 #[test]
 fn targets_are_those_of_the_field() {
     let file: File = golden("adv/vtrace.json");
-    assert!(!file.cases.is_empty());
+    let mut advantages_compared = 0;
     for case in &file.cases {
-        // As in the paper, and unlike in RLax, one bound serves both.
-        assert_eq!(case.pg_rho_clip, case.rho_clip, "{}", case.name);
         let (target, behaviour) = (double(&case.log_pi_target), double(&case.log_mu_behaviour));
         let trajectory = Owned {
             num_envs: case.rewards[0].len(),
@@ -58,10 +56,15 @@ fn targets_are_those_of_the_field() {
         let vtrace = VTrace { gamma: case.gamma, rho_clip: case.rho_clip, c_clip: case.c_clip };
         let targets = vtrace.estimate(&trajectory.view());
         assert_relative(&targets.returns, &double(&case.expected.vs), 1e-9, &case.name);
-        assert_relative(&targets.advantages, &double(&case.expected.pg_advantages), 1e-9, &case.name);
         assert_trained_on(&targets.returns, &double(&case.expected.vs), &case.name);
-        assert_trained_on(&targets.advantages, &double(&case.expected.pg_advantages), &case.name);
+        // RLax can clip the advantages at a bound of their own. Ours has one bound for both, as in the paper.
+        if case.pg_rho_clip == case.rho_clip {
+            assert_relative(&targets.advantages, &double(&case.expected.pg_advantages), 1e-9, &case.name);
+            assert_trained_on(&targets.advantages, &double(&case.expected.pg_advantages), &case.name);
+            advantages_compared += 1;
+        }
     }
+    assert!(advantages_compared > 0);
 }
 
 proptest! {

@@ -25,7 +25,11 @@ use burn_pg::{
 };
 use prost::Message;
 
-use super::{Stir, Value, assert_rows, device, interpret, state_dict};
+use super::{
+    Stir, assert_rows, device,
+    interpreter::{Value, interpret},
+    state_dict,
+};
 
 const ROWS: usize = 7;
 

@@ -1,6 +1,4 @@
-//! Numbers that are not finite end a run before the weights change, with an error that says where they come from.
-
-use std::collections::BTreeMap;
+//! The error of a run names the environment, the step and the term of the loss.
 
 use burn::{
     module::{Module, Param},
@@ -8,79 +6,19 @@ use burn::{
 };
 use burn_pg::{
     Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
-    advantage::Targets,
     algorithm::Recipe,
     config::{Algo, CheckedConfig, Memory, Recurrence},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
-    envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv},
+    envs::{VecEnv, VectorEnv},
     evaluate,
     loss::{ContextPart, LossContext, LossTerm, PerSample},
     optim::flatten_parameters,
     policy::{Observation, Policy, Prediction},
-    source::{Observations, Rollout},
-};
-use serde::Deserialize;
-
-use crate::{
-    golden::{Number, golden},
-    precision::values,
 };
 
-/// An environment of episodes of four steps. One of them is as written here, from beginning to end; in the others every
-/// observation is 1 and every reward 0.
-struct Script {
-    observations: [f32; 5],
-    rewards: [f64; 4],
-    episode: u32,
-    step: usize,
-}
-
-/// The episode in which a [`Script`] is followed: one passes while environments are made, and one with each update.
-const FOLLOWED: u32 = 3;
-
-impl Script {
-    fn new(observations: [f32; 5], rewards: [f64; 4]) -> Self {
-        Self { observations, rewards, episode: 0, step: 0 }
-    }
-}
-
-impl Env for Script {
-    type Action = u32;
-    type State = (u32, usize);
-
-    fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Script".into(),
-            observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(4),
-            reward_threshold: None,
-            masks_actions: false,
-        }
-    }
-
-    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
-        (self.episode, self.step) = (self.episode + 1, 0);
-        observation[0] = if self.episode == FOLLOWED { self.observations[0] } else { 1.0 };
-    }
-
-    fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
-        self.step += 1;
-        let followed = self.episode == FOLLOWED;
-        observation[0] = if followed { self.observations[self.step] } else { 1.0 };
-        let reward = if followed { self.rewards[self.step - 1] } else { 0.0 };
-        Step { reward, terminated: false, truncated: false }
-    }
-
-    fn state(&self) -> (u32, usize) {
-        (self.episode, self.step)
-    }
-
-    fn set_state(&mut self, (episode, step): (u32, usize)) {
-        (self.episode, self.step) = (episode, step);
-    }
-}
+use super::{Script, Still};
+use crate::precision::values;
 
 /// What a [`Probe`] divides by the observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,7 +119,7 @@ fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
 #[test]
 fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let envs = VecEnv::from_envs(vec![Still::<1>(vec![1.0]), Still(vec![0.0])]).unwrap();
+    let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
     let agent = Agent::new(policy, envs.spec().clone(), None, false).unwrap();
     let error = evaluate(&agent, Box::new(envs), 0, false).unwrap_err();
@@ -215,7 +153,7 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     );
 }
 
-/// The root of the size of the values, whose slope is infinite at 0.
+/// The square root of the absolute values, whose gradient is infinite at 0.
 struct Root;
 
 impl LossTerm for Root {
@@ -243,7 +181,7 @@ fn a_gradient_that_is_not_finite_is_blamed_on_term_and_environment_though_the_lo
     assert_eq!(error.to_string(), message);
 }
 
-/// The root of what entropies lack to that of two equally likely actions, whose slope is infinite there.
+/// The square root of the distance of an entropy from that of two equally likely actions, where its gradient is infinite.
 struct LogRoot;
 
 impl LossTerm for LogRoot {
@@ -284,140 +222,4 @@ fn a_step_to_weights_that_are_not_finite_is_not_taken_and_no_environment_is_blam
     assert_eq!(error.to_string(), "update 1: `weights` is NaN");
     assert!(matches!(error, Error::NonFinite { env: None, .. }));
     assert_eq!(values(flatten_parameters(trainer.policy())), before);
-}
-
-/// Two steps of three environments.
-fn rollout() -> Rollout {
-    let (numbers, flags) = (vec![0.5; 6], vec![false; 6]);
-    Rollout {
-        log_probs: numbers.clone(),
-        values: numbers.clone(),
-        next_values: numbers.clone(),
-        rewards: numbers,
-        terminated: flags.clone(),
-        truncated: flags,
-        ..Rollout::new(3, Observations::default(), ActionBuffer::Discrete(vec![0; 6]))
-    }
-}
-
-type Column = fn(&mut Rollout) -> &mut Vec<f32>;
-
-#[test]
-fn every_number_of_a_step_is_looked_at() {
-    rollout().check_rewards(1, 0).unwrap();
-    rollout().check_predictions(1).unwrap();
-    let of: [(StepQuantity, Column); 3] = [
-        (StepQuantity::LogProb, |rollout| &mut rollout.log_probs),
-        (StepQuantity::Value, |rollout| &mut rollout.values),
-        (StepQuantity::NextValue, |rollout| &mut rollout.next_values),
-    ];
-    let refused = |result: Result<(), Error>, expected: StepQuantity, row: usize, bad: f64| {
-        let error = result.unwrap_err();
-        let Error::Step { update: 7, quantity, env, step, value } = error else { panic!("{error}") };
-        assert_eq!((quantity, env, step), (expected, row % 3, row / 3), "{error}");
-        assert!(value == bad || value.is_nan() && bad.is_nan(), "{error}");
-    };
-    for row in 0..6 {
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            for (quantity, column) in of {
-                let mut rollout = rollout();
-                column(&mut rollout)[row] = bad;
-                refused(rollout.check_predictions(7), quantity, row, f64::from(bad));
-            }
-        }
-        // Of the last, which is finite, single precision makes infinity.
-        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e39] {
-            let good = Targets { advantages: vec![0.5; 6], returns: vec![0.5; 6] };
-            rollout().check_targets(&good, 7).unwrap();
-            let (mut advantages, mut returns) = (good.clone(), good);
-            advantages.advantages[row] = bad;
-            returns.returns[row] = bad;
-            refused(rollout().check_targets(&advantages, 7), StepQuantity::Advantage, row, bad);
-            refused(rollout().check_targets(&returns, 7), StepQuantity::Return, row, bad);
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Minibatches {
-    cases: Vec<BTreeMap<String, serde_json::Value>>,
-}
-
-#[derive(Deserialize)]
-struct Minibatch {
-    obs: Vec<Vec<Number>>,
-    advantages: Vec<Number>,
-}
-
-/// Goes nowhere.
-struct Still<const D: usize>(Vec<f32>);
-
-impl<const D: usize> Env for Still<D> {
-    type Action = u32;
-    type State = ();
-
-    fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Still".into(),
-            observation_space: Space::symmetric(&[1.0; D]),
-            ..Script::new([0.0; 5], [0.0; 4]).spec()
-        }
-    }
-
-    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
-        observation.copy_from_slice(&self.0);
-    }
-
-    fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
-        Step { reward: 0.0, terminated: false, truncated: false }
-    }
-
-    fn state(&self) {}
-
-    fn set_state(&mut self, (): ()) {}
-}
-
-/// The environment, of one for each row, whose observation is refused.
-#[allow(clippy::cast_possible_truncation)] // recorded in single precision
-fn refused_observation<const D: usize>(rows: &[Vec<Number>]) -> usize {
-    let envs = rows.iter().map(|row| Still::<D>(row.iter().map(|number| number.0 as f32).collect())).collect();
-    match VecEnv::from_envs(envs) {
-        Err(EnvError::Failed { env, .. }) => env,
-        Err(error) => panic!("{error}"),
-        Ok(_) => panic!("accepted"),
-    }
-}
-
-/// CleanRL trains on these minibatches, and has NaN for weights then.
-#[test]
-fn recorded_minibatches_that_spoil_the_weights_are_refused() {
-    let file: Minibatches = golden("loss/ppo.json");
-    let mut refused = Vec::new();
-    for mut case in file.cases.into_iter().filter(|case| case["expected"].is_null()) {
-        let name = case["name"].as_str().unwrap().to_owned();
-        let batch: Minibatch = serde_json::from_value(case.remove("batch").unwrap()).unwrap();
-        let bad_row = |rows: &[Vec<Number>]| rows.iter().position(|row| row.iter().any(|n| !n.0.is_finite()));
-        if let Some(row) = bad_row(&batch.obs) {
-            let env = if batch.obs[0].len() == 4 {
-                refused_observation::<4>(&batch.obs)
-            } else {
-                refused_observation::<3>(&batch.obs)
-            };
-            assert_eq!(env, row, "{name}");
-        } else {
-            let advantages: Vec<f64> = batch.advantages.iter().map(|number| number.0).collect();
-            let row = advantages.iter().position(|advantage| !advantage.is_finite()).unwrap();
-            // A step of so many environments.
-            let rollout = Rollout::new(advantages.len(), Observations::default(), ActionBuffer::Discrete(Vec::new()));
-            let error = rollout.check_targets(&Targets { advantages, returns: Vec::new() }, 1).unwrap_err();
-            let told =
-                matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);
-            assert!(told, "{name}: {error}");
-        }
-        refused.push(name);
-    }
-    refused.sort();
-    let expected =
-        ["continuous/edge_inf_observation", "continuous/edge_nan_advantage", "discrete/edge_inf_observation"];
-    assert_eq!(refused, [&expected[..], &["discrete/edge_nan_advantage"]].concat());
 }

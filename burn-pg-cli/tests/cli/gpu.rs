@@ -1,0 +1,42 @@
+//! Runs on a GPU, or without one.
+#![cfg(feature = "wgpu")]
+
+use super::{burn_pg, command, json, metrics, small, text};
+
+/// [`small`] on another device.
+fn small_on(device: &str, more: &[&str]) -> Vec<String> {
+    let mut arguments = small(more);
+    *arguments.iter_mut().find(|argument| *argument == "flex").unwrap() = device.into();
+    arguments
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), small_on("wgpu", &[]))
+        // Hides every driver, those of Vulkan and those of OpenGL.
+        .envs([("VK_DRIVER_FILES", "/nowhere"), ("VK_ICD_FILENAMES", "/nowhere")])
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere")
+        .output()
+        .unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    let expected = "device `wgpu` finds no adapter on this machine; this build can use: flex";
+    assert!(message.contains(expected), "{message}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_short_run_trains_on_the_gpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = json(&burn_pg(folder.path(), ["devices", "--json"]));
+    let backends = devices["backends"].as_array().unwrap();
+    let wgpu = backends.iter().find(|b| b["backend"] == "wgpu").unwrap();
+    let adapters = wgpu["adapters"].as_array().unwrap();
+    assert!(!adapters.is_empty(), "this test needs an adapter; a software one is enough");
+    let arguments = small_on("wgpu", &["--out", "run", "--json"]);
+    assert_eq!(json(&burn_pg(folder.path(), arguments))["device"], "wgpu");
+    assert_eq!(metrics(&folder.path().join("run")).len(), 2);
+    // What was trained there plays anywhere.
+    assert_eq!(json(&burn_pg(folder.path(), ["eval", "run", "--device", "flex", "--json"]))["device"], "flex");
+}

@@ -1,0 +1,120 @@
+//! Runs that are interrupted by a signal.
+#![cfg(unix)]
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    burn_pg, json,
+    long_run::{long_run_into, outcome, run_into, send, start, wait_for, wait_until},
+    metrics, success, text,
+};
+
+#[test]
+fn an_interrupted_run_saves_and_goes_on_as_if_nothing_had_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("whole")));
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let out = format!("interrupted{signal}");
+        // So long that it cannot be over.
+        let child = start(folder.path(), long_run_into(&out, "1e9"));
+        wait_for(&path(&out).join("checkpoints/update-000000003"));
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        let message = text(&output.stderr).lines().last().unwrap();
+        let advice = format!("go on with: burn-pg train --resume {out}");
+        assert!(message.starts_with("interrupted: saved after update ") && message.ends_with(&advice), "{message}");
+        // It can be evaluated as it is.
+        success(&burn_pg(folder.path(), ["eval", &out, "--episodes", "1"]));
+    }
+    let child = start(folder.path(), run_into("halves"));
+    wait_for(&path("halves/checkpoints/update-000000004"));
+    send("-INT", &child);
+    // (Or it was over before.)
+    assert!(matches!(child.wait_with_output().unwrap().status.code(), Some(130 | 0)));
+    let resume = ["train", "--resume", "halves", "--json", "--quiet", "--threads", "1"];
+    let summary = json(&burn_pg(folder.path(), resume));
+    assert_eq!(summary["env_steps"], 3840);
+    assert!(outcome(&path("whole")) == outcome(&path("halves")));
+
+    // Nothing is left to do: the outcome is told again.
+    let before = outcome(&path("halves"));
+    assert_eq!(json(&burn_pg(folder.path(), resume))["eval_return_mean"], summary["eval_return_mean"]);
+    assert!(outcome(&path("halves")) == before);
+
+    // From an earlier checkpoint: what came after it is replaced, by the same.
+    let at = |update: &str| burn_pg(folder.path(), ["train", "--resume", "halves", "--at", update, "--quiet"]);
+    success(&at("58"));
+    assert!(outcome(&path("halves")) == before);
+    // Gone back, and ended before it has come to where it was: it goes on from there, and not from what it went back from.
+    success(&burn_pg(folder.path(), run_into("other")));
+    let child = start(folder.path(), ["train", "--resume", "other", "--at", "58", "--quiet"]);
+    wait_for(&path("other/checkpoints/update-000000059"));
+    send("-KILL", &child);
+    child.wait_with_output().unwrap();
+    let output = burn_pg(folder.path(), ["train", "--resume", "other", "--quiet"]);
+    success(&output);
+    assert_eq!(text(&output.stderr), "");
+    assert!(outcome(&path("other")) == before);
+    let refused = at("7");
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(text(&refused.stderr), "error: halves/checkpoints has no checkpoint of update 7\n");
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    // Updates that take very long.
+    let slow = ["--set", "num_envs=1024", "num_steps=65536", "--total-steps", "1e9", "--out", "slow"];
+    let child = start(folder.path(), ["train", "Acrobot-v1", "--quiet", "--device", "flex"].into_iter().chain(slow));
+    wait_for(&folder.path().join("slow/metrics.jsonl"));
+    // It catches signals as soon as it trains.
+    thread::sleep(Duration::from_millis(300));
+    let start = Instant::now();
+    send("-INT", &child);
+    thread::sleep(Duration::from_millis(100));
+    send("-INT", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(metrics(&folder.path().join("slow")), []);
+}
+
+#[test]
+fn an_interrupt_before_the_first_update_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, arguments) in [(1, vec![]), (2, vec!["--resume", "1"])] {
+        let out = number.to_string();
+        let arguments = if arguments.is_empty() {
+            long_run_into(&out, "1e9").collect()
+        } else {
+            [&["train", "--quiet"][..], &arguments].concat()
+        };
+        let run = folder.path().join("1");
+        let before = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count();
+        let child = start(folder.path(), arguments);
+        // The first thing that is touched.
+        wait_until(|| run.join(".lock").exists() && (number == 1 || !run.join("policy.safetensors").exists()));
+        send("-INT", &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).starts_with("interrupted: saved after update "), "{}", text(&output.stderr));
+        assert!(metrics(&run).len() > before && run.join("policy.safetensors").exists());
+    }
+}
+
+#[test]
+fn a_signal_after_training_ends_the_evaluation_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = start(folder.path(), long_run_into("a", "64").chain(["--set", "eval_episodes=500000"]));
+    wait_for(&folder.path().join("a/policy.safetensors"));
+    thread::sleep(Duration::from_millis(100));
+    send("-TERM", &child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
+    assert!(!folder.path().join("a/summary.json").exists());
+    success(&burn_pg(folder.path(), ["eval", "a", "--episodes", "1"]));
+}

@@ -1,0 +1,133 @@
+//! The command line, as a user or a script meets it.
+
+mod bench;
+mod device_lost;
+mod export;
+mod gpu;
+mod interrupt;
+mod killed;
+mod listing;
+mod long_run;
+mod plan;
+mod refusals;
+mod resume;
+mod run_folder;
+mod trace;
+mod train;
+mod unregistered;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// Runs `burn-pg` in a folder.
+fn burn_pg<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn command<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_burn-pg"));
+    // Without that variable the graphics libraries of a system without a screen write to stderr.
+    command.args(arguments).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A training run that takes a blink: 64 steps, 2 updates.
+const SMALL: [&str; 16] = [
+    "train",
+    "CartPole-v1",
+    "--preset",
+    "ppo-cleanrl",
+    "--total-steps",
+    "64",
+    "--device",
+    "flex",
+    "--set",
+    "num_steps=4",
+    "--set",
+    "num_epochs=2",
+    "--set",
+    "hidden_sizes=[8]",
+    "--set",
+    "eval_episodes=3",
+];
+
+fn small(more: &[&str]) -> Vec<String> {
+    SMALL.iter().chain(more).map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn success(output: &Output) -> &str {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The JSON object on the last line of stdout, which has no other line.
+#[track_caller]
+fn json(output: &Output) -> Value {
+    let stdout = success(output);
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    serde_json::from_str(stdout).unwrap()
+}
+
+/// The metrics of a run without their time fields.
+fn metrics(run: &Path) -> Vec<BTreeMap<String, Value>> {
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let parse = |line: &str| {
+        let mut line: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
+        for field in burn_pg::UpdateStats::TIME_FIELDS {
+            assert!(line.remove(field).is_some(), "{field}");
+        }
+        line
+    };
+    lines.lines().map(parse).collect()
+}
+
+/// Everything below a folder, with the content of its files.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(content(&path));
+            found.insert(path, Vec::new());
+        } else {
+            found.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// Exit code 2, nothing on stdout, nothing written, and one message that holds all `parts`.
+#[track_caller]
+fn refused(arguments: &[&str], parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a-file"), "").unwrap();
+    fs::write(folder.path().join("typo.toml"), "gama = 0.9\n").unwrap();
+    fs::write(folder.path().join("broken.toml"), "gamma = \n").unwrap();
+    fs::write(folder.path().join("pendulum.toml"), "env = \"Pendulum-v1\"\n").unwrap();
+    fs::create_dir(folder.path().join("used")).unwrap();
+    fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
+    let before = content(folder.path());
+
+    let output = burn_pg(folder.path(), arguments);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(message.matches("error: ").count(), 1, "{message}");
+    assert!(message.matches("(os error").count() <= 1, "said twice: {message}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is missing in: {message}");
+    }
+    assert_eq!(content(folder.path()), before, "nothing is written");
+}

@@ -1,0 +1,103 @@
+//! Arguments and configurations that are refused, with what is wrong and a fix.
+
+use super::refused;
+
+/// [`refused`], for options of `train CartPole-v1`.
+#[track_caller]
+fn train_refused(options: &[&str], parts: &[&str]) {
+    let mut arguments = vec!["train", "CartPole-v1"];
+    arguments.extend(options);
+    refused(&arguments, parts);
+}
+
+#[test]
+fn an_unknown_environment_is_refused() {
+    refused(
+        &["train", "Acrobat", "--total-steps", "1"],
+        &["unknown environment `Acrobat` (did you mean `Acrobot-v1`?)"],
+    );
+    refused(&["train"], &["no environment was given"]);
+    refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
+}
+
+#[test]
+fn an_unknown_algorithm_is_refused() {
+    train_refused(&["--algo", "pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
+    train_refused(&["--set", "algo=pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
+}
+
+#[test]
+fn an_unknown_preset_is_refused() {
+    train_refused(
+        &["--preset", "ppo-clean"],
+        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, acrobot-v1-a2c, "],
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    train_refused(&["--set", "gama=0.9"], &["--set: unknown key `gama` (did you mean `gamma`?)"]);
+    train_refused(&["--set", "lr=0.9"], &["unknown key `lr` (did you mean `learning_rate`?)"]);
+    train_refused(&["--config", "typo.toml"], &["typo.toml: unknown key `gama` (did you mean `gamma`?)"]);
+}
+
+#[test]
+fn a_value_out_of_range_is_refused() {
+    for (setting, message) in [
+        ("gamma=1.5", "`gamma` is 1.5, but must be between 0 and 1"),
+        ("clip_range=-0.2", "`clip_range` is -0.2, but must be more than 0"),
+        ("num_envs=0", "`num_envs` is 0, but must be between 1 and 1048576"),
+        ("num_minibatches=3", "`num_minibatches` is 3, which does not divide the"),
+        ("num_envs=many", "`num_envs` = \"many\": invalid type"),
+        ("activation=tahn", "`tahn`"),
+    ] {
+        train_refused(&["--set", setting], &[message]);
+    }
+    train_refused(&["--total-steps", "10"], &["`total_steps` is 10, which is less than"]);
+    train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
+    train_refused(&["--threads", "60000"], &["`threads` is 60000, but must be at most 1024"]);
+    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000], but must be"]);
+    train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
+    train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
+    refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
+    // Wrong even where a stronger layer overrides it.
+    train_refused(&["--seed", "3", "--set", "seed=-1"], &["--set: `seed` = -1: "]);
+}
+
+#[test]
+fn a_network_that_does_not_fit_the_environment_is_refused() {
+    let fix = "leave `encoder` out";
+    train_refused(&["--set", "encoder={kind=\"cnn\"}"], &["observes Box[4], in which there is no image", fix]);
+    train_refused(&["--preset", "ppo-nature"], &["environment `CartPole-v1` observes Box[4]", fix]);
+    train_refused(
+        &["--set", "encoder={kind=\"cnn\",layers=[]}"],
+        &["`encoder.layers` is [], but must be 1 to 16 layers"],
+    );
+    train_refused(&["--set", "encoder={kind=\"rnn\"}"], &["`encoder` = ", "unknown variant `rnn`"]);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_refused() {
+    train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
+    train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);
+    train_refused(&["--config", "pendulum.toml"], &["is for `Pendulum-v1`, not for `CartPole-v1`"]);
+    train_refused(&["--set", "env=Pendulum-v1"], &["--set env contradicts `CartPole-v1`"]);
+}
+
+#[test]
+fn an_output_folder_that_is_used_or_unwritable_is_refused() {
+    train_refused(&["--out", "used"], &["used is already used"]);
+    train_refused(&["--out", "a-file/run"], &["a-file/run cannot be written"]);
+    train_refused(&["--out", "a-file"], &["a-file cannot be written"]);
+    refused(&["eval", "none"], &["none/config.toml cannot be read"]);
+    refused(&["eval", "used", "--episodes", "0"], &["--episodes"]);
+    refused(&["eval", "used", "--episodes", "4000000000"], &["--episodes"]);
+}
+
+#[test]
+fn a_device_that_is_unknown_or_not_compiled_in_is_refused() {
+    train_refused(&["--device", "gpu"], &["unknown device `gpu`", "auto, cuda"]);
+    if !cfg!(feature = "cuda") {
+        train_refused(&["--device", "cuda"], &["device `cuda` is not compiled in; this build has: ", "flex"]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Agents that do not fit together, observations that are none, and files that are there already are refused.
+
+use burn_pg::{
+    Agent, Error,
+    agent::export::{ExportError, write},
+    envs::{EnvError, EnvRng, EnvSpec, Space, spec},
+    policy::{ActorCritic, Exploration, NetworkSpec},
+};
+
+use super::{agent, device, half_open, normalizer};
+
+#[test]
+fn what_does_not_belong_together_makes_no_agent() {
+    let pendulum = spec("Pendulum-v1").unwrap();
+    let squash =
+        NetworkSpec { exploration: Exploration { squash: true, ..Exploration::default() }, ..NetworkSpec::default() };
+    let made = |of: &EnvSpec, shape: &NetworkSpec, spec: EnvSpec, statistics| {
+        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
+        Agent::new(policy, spec, statistics, false).map(|_| ())
+    };
+    let plain = NetworkSpec::default();
+    assert!(made(&pendulum, &plain, pendulum.clone(), Some(normalizer(3))).is_ok());
+    assert!(matches!(
+        made(&pendulum, &plain, pendulum.clone(), Some(normalizer(2))),
+        Err(Error::Env(EnvError::State { .. }))
+    ));
+    assert!(matches!(made(&half_open(), &squash, half_open(), None), Err(Error::Env(EnvError::Unsuited { .. }))));
+    assert!(matches!(made(&half_open(), &plain, pendulum.clone(), None), Err(Error::ActionMisfit(_))));
+    let discrete = EnvSpec { action_space: Space::discrete(3), ..pendulum.clone() };
+    assert!(matches!(made(&discrete, &plain, pendulum, None), Err(Error::ActionMisfit(_))));
+}
+
+#[test]
+fn an_observation_that_is_none_is_refused() {
+    let agent = agent(&spec("Pendulum-v1").unwrap(), &NetworkSpec::default(), None, false);
+    let error = agent.decide(&[0.0, 0.0, 0.0, 1.0, f32::NAN, 0.0], &[], None).unwrap_err();
+    assert!(matches!(error, Error::Observation { env: 1, index: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_file_is_replaced_only_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.onnx");
+    write(b"one", &path, false).unwrap();
+    assert!(matches!(write(b"two", &path, false), Err(ExportError::Exists(of)) if of == path));
+    assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    write(b"two", &path, true).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    assert!(matches!(write(b"", &path.join("below"), false), Err(ExportError::Write { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+}

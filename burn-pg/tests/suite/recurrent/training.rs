@@ -1,0 +1,181 @@
+//! Training of recurrent policies, and configurations that are refused for them.
+
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use burn_pg::{
+    Config, Learner, UpdateStats,
+    algorithm::Recipe,
+    config::{Algo, Memory, Recurrence},
+    distribution::Distribution,
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    evaluate,
+    loss::{Objective, PpoClip, Value},
+    optim::{Schedule, Sgd, SgdSpec},
+    policy::{ActorCritic, CellKind, NetworkSpec, Policy, Rows},
+    source::{Collector, RolloutLength, SequenceSpec},
+};
+
+use super::{batch, device};
+use crate::precision::{assert_close, values};
+
+/// Shows -1 or 1 at first, then zeros; in the last step the action must be the one that was shown. A third one is never
+/// possible.
+struct Cue {
+    length: u32,
+    shown: u32,
+    step: u32,
+}
+
+impl Env for Cue {
+    type Action = u32;
+    type State = (u32, u32);
+
+    fn spec(&self) -> EnvSpec {
+        EnvSpec {
+            id: "Cue".into(),
+            observation_space: Space::symmetric(&[1.0]),
+            action_space: Space::discrete(3),
+            max_episode_steps: Some(20),
+            reward_threshold: None,
+            masks_actions: true,
+        }
+    }
+
+    fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
+        (self.shown, self.step) = (u32::from(rng.next_f64() < 0.5), 0);
+        observation[0] = if self.shown == 1 { 1.0 } else { -1.0 };
+    }
+
+    fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        assert!(action < 2, "a masked action");
+        self.step += 1;
+        observation[0] = 0.0;
+        let last = self.step == self.length;
+        Step { reward: f64::from(u8::from(last && action == self.shown)), terminated: last, truncated: false }
+    }
+
+    fn action_mask(&self, mask: &mut [bool]) {
+        mask.copy_from_slice(&[true, true, false]);
+    }
+
+    fn state(&self) -> (u32, u32) {
+        (self.shown, self.step)
+    }
+
+    fn set_state(&mut self, (shown, step): (u32, u32)) {
+        (self.shown, self.step) = (shown, step);
+    }
+}
+
+fn cues_of(lengths: &[u32]) -> Box<VecEnv<Cue>> {
+    Box::new(VecEnv::from_envs(lengths.iter().map(|&length| Cue { length, shown: 0, step: 0 }).collect()).unwrap())
+}
+
+fn cues(count: usize) -> Box<VecEnv<Cue>> {
+    cues_of(&vec![6; count])
+}
+
+fn recurrent(cell: fn(Memory) -> Recurrence, sequence_steps: usize, burn_in: usize) -> Config {
+    Config {
+        total_steps: 20_480,
+        num_envs: 16,
+        num_steps: 32,
+        learning_rate: Schedule::Linear { start: 5e-3, end: 0.0 },
+        hidden_sizes: vec![16],
+        recurrence: cell(Memory { size: 16, sequence_steps, burn_in }),
+        ..Config::default()
+    }
+}
+
+fn quiet(_: &UpdateStats) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does
+/// not remember.
+fn trained(config: Config) -> f64 {
+    let config = config.validate().unwrap();
+    let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
+    trainer.run(&mut quiet).unwrap();
+    evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
+}
+
+#[test]
+fn a_policy_that_remembers_solves_what_no_other_can() {
+    assert!(trained(recurrent(Recurrence::Gru, 0, 0)) > 0.95);
+    assert!(trained(recurrent(Recurrence::Lstm, 16, 8)) > 0.95);
+    assert!(trained(Config { shared_layers: true, ..recurrent(Recurrence::Gru, 8, 6) }) > 0.95);
+    let forgetful = trained(Config { recurrence: Recurrence::default(), ..recurrent(Recurrence::Gru, 0, 0) });
+    assert!((0.3..0.7).contains(&forgetful), "{forgetful}");
+}
+
+#[test]
+fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
+    let shape = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), hidden_sizes: vec![8], ..NetworkSpec::default() };
+    for (length, sequences) in [
+        (RolloutLength::Episodes, SequenceSpec { steps: 0, burn_in: 0 }),
+        (RolloutLength::Steps(16), SequenceSpec { steps: 4, burn_in: 6 }),
+    ] {
+        let envs = cues_of(&[9, 2, 3]);
+        let mut collector = Collector::new(envs, length, 0, &device()).unwrap().with_sequences(sequences);
+        let policy = ActorCritic::new(
+            &Cue { length: 2, shown: 0, step: 0 }.spec(),
+            &shape,
+            &mut EnvRng::new(5),
+            &device().autodiff(),
+        )
+        .unwrap();
+        for _ in 0..2 {
+            let rollout = collector.collect(&policy.valid()).unwrap().clone();
+            let batch = batch(&rollout);
+            assert_eq!(batch.len(), rollout.valid.iter().filter(|&&valid| valid).count());
+            assert_eq!(batch.len() < batch.num_rows(), length == RolloutLength::Episodes);
+            let ours = policy.forward(batch.observations.shown_to(&policy)).distribution.log_prob(&batch.actions);
+            assert_close(&values(ours), &values(batch.log_probs.clone()), 1e-6, "log-probabilities");
+
+            // The metrics are those of the valid samples: at ratio 1 the surrogate is the mean of the normalised
+            // advantages, which is 0.
+            let mut learner = Learner {
+                objective: Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default()),
+                optimiser: Box::new(Sgd::new(SgdSpec::default())),
+                max_grad_norm: 0.5,
+                normalize_advantages: true,
+                micro_batch_size: None,
+            };
+            let (_, metrics) = learner.step(&policy, batch, 0.0);
+            for name in ["policy_loss", "approx_kl", "clip_fraction"] {
+                let metric = metrics.iter().find(|metric| metric.0 == name).unwrap().1.clone();
+                assert_close(&values(metric), &[0.0], 1e-6, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn reinforce_remembers_too() {
+    let config = Config {
+        algo: Algo::Reinforce,
+        num_epochs: 1,
+        num_minibatches: 1,
+        total_steps: 2_000,
+        // Neither fits `num_steps`, and neither is looked at.
+        ..recurrent(Recurrence::Gru, 5, 40)
+    };
+    let config = config.validate().unwrap();
+    let mut trainer = Recipe::reinforce(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
+    trainer.run(&mut quiet).unwrap();
+    assert!(trainer.episodes().count() > 0);
+}
+
+#[test]
+fn sequences_that_do_not_fit_a_rollout_are_refused() {
+    for (sequence_steps, burn_in, num_minibatches, message) in [
+        (5, 0, 4, "`recurrence.sequence_steps` is 5, but must be a divisor of `num_steps`, or 0"),
+        (8, 33, 4, "`recurrence.burn_in` is 33, but must be at most `num_steps`"),
+        (0, 0, 32, "`num_minibatches` is 32, but must be a divisor of the sequences of a rollout, which stay whole"),
+    ] {
+        let config = Config { num_minibatches, ..recurrent(Recurrence::Lstm, sequence_steps, burn_in) };
+        assert_eq!(config.validate().unwrap_err().to_string(), message);
+    }
+}

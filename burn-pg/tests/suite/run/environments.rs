@@ -1,0 +1,198 @@
+//! Environments of one's own: learnt, refused, or failing in the middle of a run.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats,
+    algorithm::{Recipe, ppo},
+    config::{Algo, ConfigError},
+    device::{self, Backend},
+    envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
+    evaluate,
+    optim::Schedule,
+};
+
+use super::{MlpWeights, small};
+
+/// Two actions: 0 pays 1 and 1 pays nothing. Every episode is one step.
+#[derive(Clone, Default)]
+struct Bandit;
+
+impl Env for Bandit {
+    type Action = u32;
+    type State = ();
+
+    fn spec(&self) -> EnvSpec {
+        EnvSpec {
+            id: "Bandit".into(),
+            observation_space: Space::symmetric(&[1.0]),
+            action_space: Space::discrete(2),
+            max_episode_steps: None,
+            reward_threshold: None,
+            masks_actions: false,
+        }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = 0.5;
+    }
+
+    fn step(&mut self, action: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        observation[0] = 1.0;
+        Step { reward: f64::from(1 - action), terminated: true, truncated: false }
+    }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
+}
+
+#[test]
+fn environments_that_are_not_as_many_as_configured_are_refused() {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let envs = Box::new(VecEnv::<Bandit>::new(3).unwrap());
+    let config = small().validate().unwrap();
+    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
+    assert!(matches!(error, Error::Config(ConfigError::EnvCount { num_envs: 2, given: 3 })), "{error}");
+}
+
+#[test]
+fn an_environment_of_ones_own_is_learnt() {
+    [Algo::Trpo, Algo::Ppo].into_iter().for_each(learns_the_bandit);
+}
+
+fn learns_the_bandit(algo: Algo) {
+    let config = Config {
+        algo,
+        total_steps: 8_000,
+        num_envs: 4,
+        num_steps: 25,
+        learning_rate: Schedule::Linear { start: 0.01, end: 0.0 },
+        hidden_sizes: vec![8],
+        ..Config::default()
+    };
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
+    let config = config.validate().unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
+    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
+    let agent = trainer.agent().unwrap();
+    let greedy = evaluate(&agent, envs, 1, false).unwrap();
+    assert_eq!((greedy.return_mean(), greedy.return_std(), greedy.length_mean()), (1.0, 0.0, 1.0), "{algo}");
+    let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
+    let sampled = evaluate(&agent, envs, 1, true).unwrap();
+    assert!(sampled.return_mean() > 0.9, "{algo}: {}", sampled.return_mean());
+}
+
+/// An observation that makes [`Broken`] panic in its first step.
+const PANIC: f32 = 77.0;
+
+/// Says what it is told to for an observation and a reward.
+struct Broken {
+    observation: f32,
+    reward: f64,
+}
+
+impl Env for Broken {
+    type Action = u32;
+    type State = ();
+
+    fn spec(&self) -> EnvSpec {
+        EnvSpec { id: "Broken".into(), ..Bandit.spec() }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        observation[0] = self.observation;
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+        assert!(self.observation.to_bits() != PANIC.to_bits(), "told to");
+        Step { reward: self.reward, terminated: false, truncated: false }
+    }
+
+    fn state(&self) {}
+
+    fn set_state(&mut self, (): ()) {}
+}
+
+fn run_broken(observation: f32, reward: f64) -> Error {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let good = Broken { observation: 0.0, reward: 0.0 };
+    let envs = match VecEnv::from_envs(vec![good, Broken { observation, reward }]) {
+        Ok(envs) => envs,
+        Err(error) => return error.into(),
+    };
+    let config = small().validate().unwrap();
+    let mut trainer = Recipe::ppo(&config).unwrap().build(Box::new(envs), &config, &device).unwrap();
+    let before = MlpWeights::of(trainer.policy());
+    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(before, MlpWeights::of(trainer.policy()), "the weights are as they were");
+    error
+}
+
+#[test]
+fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
+    for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = run_broken(0.0, reward);
+        let expected =
+            "update 1, after 0 environment steps: environment 1, seeded with 2, failed after 1 steps: its reward is";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+    // Finite, but not in single precision.
+    let error = run_broken(0.0, 1e300);
+    let expected =
+        "update 1: environment 1 gave the reward inf in step 0 of the rollout that began at 0 environment steps";
+    assert_eq!(error.to_string(), expected);
+
+    let error = run_broken(f32::NAN, 0.0);
+    let expected = "environment 1, seeded with 1, failed after 0 steps: component 0 of its observation is NaN";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn an_environment_that_panics_ends_a_run_and_not_the_process() {
+    let error = run_broken(PANIC, 0.0);
+    let Error::EnvInUpdate { update: 1, env_steps: 0, source } = error else { panic!("{error}") };
+    let EnvError::Failed { env: 1, steps: 1, fault: Fault::Panic { message }, .. } = source else {
+        panic!("{source}");
+    };
+    assert_eq!(message, "told to");
+}
+
+#[test]
+fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
+    #[derive(Default)]
+    struct Switch;
+
+    impl Env for Switch {
+        type Action = u32;
+        type State = ();
+
+        fn spec(&self) -> EnvSpec {
+            EnvSpec { id: "Switch".into(), observation_space: Space::MultiBinary { n: 1 }, ..Bandit.spec() }
+        }
+
+        fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+            observation[0] = 0.0;
+        }
+
+        fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
+            Step { reward: 0.0, terminated: false, truncated: false }
+        }
+
+        fn state(&self) {}
+
+        fn set_state(&mut self, (): ()) {}
+    }
+
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let config = small().validate().unwrap();
+    let envs = Box::new(VecEnv::<Switch>::new(config.num_envs).unwrap());
+    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
+    assert_eq!(
+        error.to_string(),
+        "environment `Switch` has the observation space MultiBinary(1), for which there is no policy yet"
+    );
+    assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
+}

@@ -1,0 +1,75 @@
+//! A seed repeats a run.
+
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    nn::Initializer,
+    tensor::Tensor,
+};
+use burn_pg::{
+    Config, DeviceChoice,
+    algorithm::Recipe,
+    device::{self, Backend},
+    policy::ActorCritic,
+};
+
+use super::{MlpWeights, metrics, small, trainer};
+use crate::precision::open_devices;
+
+#[test]
+fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
+    // Enough environments that they are stepped in parallel.
+    let config = Config { num_envs: 512, num_steps: 4, total_steps: 8_192, num_minibatches: 4, ..small() };
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = trainer(Config { seed, ..config.clone() }, Backend::Flex);
+            (metrics(&mut trainer), MlpWeights::of(trainer.policy()))
+        })
+    };
+    let once = run(1, 5);
+    assert_eq!(once, run(1, 5));
+    assert_eq!(once, run(4, 5));
+    assert_ne!(once, run(1, 6));
+    for backend in open_devices().into_iter().map(|open| open.backend) {
+        let run = || metrics(&mut trainer(small(), backend));
+        assert_eq!(run(), run(), "{backend}");
+    }
+}
+
+/// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.
+#[test]
+fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
+    let weights = |seed: u64| {
+        let config = Config { seed, ..small() }.validate().unwrap();
+        let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+        let envs = burn_pg::envs::make(&config.env, config.num_envs).unwrap();
+        let recipe = Recipe::ppo(&config).unwrap();
+        let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
+            ActorCritic::new(spec, &config.network(), rng, device).unwrap().map(&mut DrawnByBurn)
+        });
+        MlpWeights::of(trainer.unwrap().policy())
+    };
+    let expected = [1, 2].map(weights);
+    assert_ne!(expected[0], expected[1]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let expected = &expected;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let i = (thread + round) % 2;
+                    assert_eq!(weights([1, 2][i]), expected[i]);
+                }
+            });
+        }
+    });
+}
+
+/// Puts weights that Burn draws in place of those of a policy.
+struct DrawnByBurn;
+
+impl ModuleMapper for DrawnByBurn {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (shape, device) = (param.shape(), param.device());
+        Initializer::Normal { mean: 0.0, std: 1.0 }.init(shape, &device)
+    }
+}

@@ -1,0 +1,111 @@
+//! What a run does: it trains on every device, ends when it is told to, and keeps its weights when an update fails.
+
+use std::ops::ControlFlow;
+
+use burn_pg::{Config, Error, UpdateStats, device::Backend, optim::Schedule};
+
+use super::{MlpWeights, metrics, small, trainer};
+use crate::precision::open_devices;
+
+#[test]
+fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
+    let mut first_updates = Vec::new();
+    for backend in open_devices().into_iter().map(|open| open.backend) {
+        let mut trainer = trainer(small(), backend);
+        let before = MlpWeights::of(trainer.policy());
+        let lines = metrics(&mut trainer);
+        assert_eq!(lines.len(), 2, "{backend}");
+        assert_eq!(trainer.env_steps(), 64, "{backend}");
+        assert_ne!(before, MlpWeights::of(trainer.policy()), "{backend}");
+        first_updates.push(serde_json::from_str::<UpdateStats>(&add_time(&lines[0])).unwrap());
+    }
+    // The weights and all random numbers are drawn on the host, so devices differ by rounding only.
+    for other in &first_updates[1..] {
+        for (name, value) in &first_updates[0].losses {
+            assert!((value - other.losses[name]).abs() < 1e-4, "{name}: {value} {}", other.losses[name]);
+        }
+    }
+}
+
+fn add_time(line: &str) -> String {
+    line.replacen('{', "{\"elapsed_seconds\":0.0,\"steps_per_second\":0.0,", 1)
+}
+
+#[test]
+fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
+    let epochs = |target_kl: f64| {
+        let config =
+            Config { target_kl, num_epochs: 5, learning_rate: Schedule::Linear { start: 0.05, end: 0.0 }, ..small() };
+        let mut epochs = Vec::new();
+        let mut trainer = trainer(config, Backend::Flex);
+        trainer
+            .run(&mut |stats: &UpdateStats| {
+                epochs.push(stats.epochs);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        epochs
+    };
+    assert_eq!(epochs(f64::INFINITY), [5, 5]);
+    assert_eq!(epochs(1e-9), [1, 1]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
+    // So large a step that the next loss overflows.
+    let config = Config { learning_rate: Schedule::Linear { start: 1e30, end: 0.0 }, num_epochs: 3, ..small() };
+    let mut trainer = trainer(config, Backend::Flex);
+    let before = MlpWeights::of(trainer.policy());
+    let error = trainer.update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 1, .. }), "{error}");
+    assert_eq!(MlpWeights::of(trainer.policy()), before);
+}
+
+#[test]
+fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
+    // Each of two updates has one step; that of the second leads to weights that are not finite.
+    let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
+    let config = Config { learning_rate, num_epochs: 1, num_minibatches: 1, normalize_observations: true, ..small() };
+    let mut trainer = trainer(config, Backend::Flex);
+    let first = trainer.observation_normalizer().unwrap().clone();
+    trainer.update().unwrap();
+    let (weights, second) = (MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap().clone());
+    assert_ne!(first, second);
+    let error = trainer.update().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { update: 2, .. }), "{error}");
+    assert_eq!(trainer.env_steps(), 64, "more was observed");
+    assert_eq!((&MlpWeights::of(trainer.policy()), trainer.observation_normalizer().unwrap()), (&weights, &second));
+}
+
+#[test]
+fn an_observer_ends_a_run() {
+    let mut trainer = trainer(small(), Backend::Flex);
+    trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
+    assert_eq!(trainer.env_steps(), 32);
+}
+
+/// Loggers that wait for what a run sends them, one for each thread of rayon's global pool.
+#[test]
+fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let loggers: Vec<_> = (0..rayon::current_num_threads())
+            .map(|_| {
+                let (sender, receiver) = std::sync::mpsc::channel::<u64>();
+                rayon::spawn(move || while receiver.recv().is_ok() {});
+                sender
+            })
+            .collect();
+        let mut trainer = self::trainer(small(), Backend::Flex);
+        let mut log = |stats: &UpdateStats| {
+            for logger in &loggers {
+                logger.send(stats.update).unwrap();
+            }
+            ControlFlow::Continue(())
+        };
+        trainer.run(&mut log).unwrap();
+        drop(loggers);
+        done.send(trainer.updates()).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_mins(1)), Ok(2));
+}

@@ -1,0 +1,103 @@
+//! Policies with gSDE noise, trained and evaluated.
+
+use std::{num::NonZeroU32, ops::ControlFlow};
+
+use burn_pg::{
+    Config, UpdateStats,
+    algorithm::ppo,
+    distribution::{ActionTensor, AnyDistribution, Distribution},
+    envs::{Env, EnvRng, make},
+    evaluate,
+    optim::flatten_parameters,
+    policy::{ActorCritic, Exploration, HeldNoise, NetworkSpec, Observation, Policy},
+};
+
+use super::{Basis, basis, flex};
+use crate::precision::{assert_close, open_devices, values};
+
+#[test]
+fn the_first_ratio_is_one_for_perceptrons() {
+    for (squash, shared) in [(false, false), (true, true)] {
+        let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true });
+        let exploration = Exploration { squash, sde, ..Exploration::default() };
+        let shape = NetworkSpec { exploration, shared, hidden_sizes: vec![16, 8], ..NetworkSpec::default() };
+        let policy = ActorCritic::new(&Basis::default().spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
+        let mut collector = basis(4);
+        let rollout = collector.collect(&policy).unwrap();
+        let observations = Observation::upload(rollout.observations.flat().into_owned(), &[], rollout.len(), &flex());
+        let actions = ActionTensor::upload(&rollout.actions, rollout.len(), &flex());
+        let distribution = policy.forward(observations).distribution;
+        match (&distribution, squash) {
+            (AnyDistribution::StateDependentGaussian(_), false)
+            | (AnyDistribution::SquashedStateDependentGaussian(_), true) => {}
+            other => panic!("{other:?}"),
+        }
+        let recorded: Vec<f64> = rollout.log_probs.iter().map(|&log_prob| f64::from(log_prob)).collect();
+        assert_close(&recorded, &values(distribution.log_prob(&actions)), 2e-6, "log_prob");
+        assert_close(&values(distribution.kl(&distribution)), &vec![0.0; rollout.len()], 2e-6, "kl");
+    }
+}
+
+fn pendulum() -> Config {
+    let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: false });
+    Config {
+        env: "Pendulum-v1".into(),
+        total_steps: 3 * 1024,
+        num_envs: 4,
+        num_steps: 256,
+        num_epochs: 2,
+        num_minibatches: 8,
+        hidden_sizes: vec![16, 16],
+        exploration: Exploration { sde, ..Exploration::default() },
+        ..Config::default()
+    }
+}
+
+#[test]
+fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() {
+    for open in open_devices() {
+        for squash in [false, true] {
+            let mut config = pendulum();
+            config.exploration.squash = squash;
+            let config = config.validate().unwrap();
+            let mut trainer = ppo(&config, &open.device).unwrap();
+            let before = values(flatten_parameters(trainer.policy()));
+            let mut updates = 0;
+            trainer
+                .run(&mut |stats: &UpdateStats| {
+                    updates += 1;
+                    assert!(stats.losses["approx_kl"] < 0.2, "{:?}", stats.losses);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(updates, 3);
+            let after = values(flatten_parameters(trainer.policy()));
+            assert!(before.iter().zip(&after).filter(|(before, after)| before != after).count() > before.len() / 2);
+
+            let agent = trainer.agent().unwrap();
+            let returns =
+                |stochastic: bool| evaluate(&agent, make("Pendulum-v1", 2).unwrap(), 0, stochastic).unwrap().returns;
+            assert_eq!(returns(false), returns(false));
+            assert_eq!(returns(true), returns(true));
+            assert_ne!(returns(false), returns(true));
+        }
+    }
+}
+
+#[test]
+fn a_seed_repeats_noise_whatever_the_number_of_threads() {
+    // Enough environments that they are stepped in parallel.
+    let config = Config { num_envs: 512, num_steps: 6, total_steps: 6_144, num_minibatches: 2, ..pendulum() };
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let config = Config { seed, ..config.clone() }.validate().unwrap();
+            let mut trainer = ppo(&config, &flex()).unwrap();
+            trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+            values(flatten_parameters(trainer.policy()))
+        })
+    };
+    let once = run(1, 5);
+    assert_eq!(once, run(4, 5));
+    assert_ne!(once, run(1, 6));
+}

@@ -1,0 +1,177 @@
+//! Runs of trust region policy optimisation, and configurations that are refused for them.
+
+use burn::{module::Module, tensor::Tensor};
+use burn_pg::{
+    Config, Error, StepQuantity, Trainer, TrustRegion, UpdateStats,
+    advantage::{AdvantageEstimator, Targets, Trajectory},
+    algorithm::Recipe,
+    config::{Algo, CheckedConfig, ConfigError},
+    device::{self, Backend, DeviceChoice},
+    distribution::Distribution,
+    envs::make,
+    loss::{ContextPart, LossContext, LossTerm, Objective, ObjectiveError, PerSample, Value},
+    optim::flatten_parameters,
+    policy::{ActorCritic, Policy},
+};
+
+use super::{exact, region};
+use crate::precision::values;
+
+fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
+    let small =
+        "algo = 'trpo'\ntotal_steps = 96\nnum_envs = 2\nnum_steps = 16\nnum_minibatches = 2\nhidden_sizes = [8]";
+    Config::from_table(format!("{small}\n{text}").parse().unwrap())?.validate()
+}
+
+fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>, Error> {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    recipe.build(make(&config.env, config.num_envs).unwrap(), config, &device)
+}
+
+/// Gives every action this advantage, and every step the return 1.
+struct Fixed(f64);
+
+impl AdvantageEstimator for Fixed {
+    fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
+        Targets { advantages: vec![self.0; trajectory.len()], returns: vec![1.0; trajectory.len()] }
+    }
+}
+
+fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
+    let config = config("").unwrap();
+    build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::trpo(&config).unwrap() }, &config).unwrap()
+}
+
+/// What actor and critic say of a few observations.
+fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
+    let policy = trainer.policy().valid();
+    let device = flatten_parameters(trainer.policy()).device();
+    let states = Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &device);
+    let prediction = policy.forward(states.into());
+    (values(prediction.distribution.parameters()), values(prediction.values.unwrap()))
+}
+
+#[test]
+fn every_update_keeps_to_the_region_and_fits_the_critic() {
+    for memory in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
+        let config = config(memory).unwrap();
+        let mut trainer = build(Recipe::of(&config).unwrap(), &config).unwrap();
+        for _ in 0..3 {
+            let before = values(flatten_parameters(trainer.policy()));
+            let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
+            let after = values(flatten_parameters(trainer.policy()));
+            assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
+            // An estimate from 32 samples.
+            assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
+            assert!(losses["step_fraction"] > 0.0 && losses["policy_loss"] < 0.0, "{losses:?}");
+            assert!((losses["loss"] - 0.5 * losses["value_loss"]).abs() < 1e-6, "the critic's alone: {losses:?}");
+            assert!(losses.contains_key("entropy") && losses["policy_grad_norm"] > 0.0 && losses["grad_norm"] > 0.0);
+            assert!(epochs == 4 && before != after);
+        }
+    }
+}
+
+#[test]
+fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
+    let mut trainer = with_advantages(0.0);
+    let before = said(&trainer);
+    assert_eq!(trainer.update().unwrap().losses["step_fraction"], 0.0);
+    let after = said(&trainer);
+    assert_eq!(before.0, after.0);
+    assert_ne!(before.1, after.1);
+}
+
+#[test]
+fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were() {
+    for advantage in [f64::NAN, f64::INFINITY] {
+        let mut trainer = with_advantages(advantage);
+        let before = values(flatten_parameters(trainer.policy()));
+        let error = trainer.update().unwrap_err();
+        let named = matches!(error, Error::Step { update: 1, quantity: StepQuantity::Advantage, env: 0, step: 0, .. });
+        assert!(named, "{error}");
+        assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    }
+}
+
+#[test]
+fn what_would_move_the_policy_out_of_the_region_is_refused() {
+    for (text, message) in [
+        ("shared_layers = true", "`shared_layers` is true, but must be false"),
+        ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01, but must be 0"),
+        ("target_kl = 0.02", "`target_kl` is 0.02, but must be inf"),
+        ("trust_region = { max_kl = 0 }", "`trust_region`: `max_kl` of trust_region is 0, but must be more than 0"),
+        ("trust_region = { damping = -1 }", "`damping` of trust_region is -1, but must be 0 or more"),
+        (
+            "trust_region = { cg_iterations = 0 }",
+            "`cg_iterations` of trust_region is 0, but must be between 1 and 1000",
+        ),
+        ("trust_region = { cg_tolerance = 1 }", "`cg_tolerance` of trust_region is 1, but must be 0 or more and less"),
+        (
+            "trust_region = { backtrack_factor = 1 }",
+            "`backtrack_factor` of trust_region is 1, but must be 0 or more and",
+        ),
+        ("trust_region = { backtrack_factor = 0 }", "`backtrack_factor` of trust_region is 0, but must be more than 0"),
+        (
+            "trust_region = { max_backtracks = 1001 }",
+            "`max_backtracks` of trust_region is 1001, but must be at most 1000",
+        ),
+        ("trust_region = { radius = 1 }", "unknown field `radius`"),
+        ("[[loss]]\nweight = 1\nterm = { kind = 'value' }", "`loss` has no term that trains the policy, and trpo"),
+        ("[[loss]]\nweight = 1\nterm = { kind = 'surrogate' }", "`loss` has no term that trains the critic, and trpo"),
+    ] {
+        let error = config(text).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let config = config("").unwrap();
+    let recipe = Recipe::trpo(&config).unwrap();
+    let misled = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
+    let error = build(Recipe { trust_region: Some(misled), ..recipe }, &config).err().unwrap();
+    let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
+    assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
+}
+
+/// A term of one's own.
+struct Flat(&'static [ContextPart]);
+
+impl LossTerm for Flat {
+    fn name(&self) -> &'static str {
+        "flat_loss"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().mul_scalar(0))
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        self.0
+    }
+}
+
+#[test]
+fn terms_go_to_the_network_that_they_train() {
+    let terms = |recipe: &Recipe| {
+        let of = |objective: &Objective| objective.terms().collect::<Vec<_>>();
+        (of(&recipe.trust_region.as_ref().unwrap().objective), of(&recipe.objective))
+    };
+    let recipe = || Recipe::trpo(&config("").unwrap()).unwrap();
+    assert_eq!(terms(&recipe()), (vec!["policy_loss", "entropy_loss"], vec!["value_loss"]));
+    let with = |needs| terms(&recipe().with(0.1, Flat(needs)));
+    assert_eq!(with(&[]).0, ["policy_loss", "entropy_loss", "flat_loss"]);
+    assert_eq!(with(&[ContextPart::Values]).1, ["value_loss", "flat_loss"]);
+
+    let text = "
+        [[loss]]
+        weight = 2
+        term = { kind = 'value', clip = { kind = 'hard', range = 0.2 } }
+        [[loss]]
+        weight = 0.1
+        term = { kind = 'entropy' }
+        [[loss]]
+        weight = 1
+        term = { kind = 'surrogate' }
+    ";
+    let config = config(text).unwrap();
+    assert_eq!(config.algo, Algo::Trpo);
+    let recipe = Recipe::of(&config).unwrap();
+    assert_eq!(terms(&recipe), (vec!["entropy_loss", "policy_loss"], vec!["value_loss"]));
+}
