@@ -60,7 +60,7 @@ pub fn train() -> Result<f64, Error> {
         println!("update {update:2}, {:6} steps: mean return {return_mean:.1}", collector.env_steps());
     }
 
-    let agent = Agent::new(policy, collector.spec().clone(), None, false)?;
+    let agent = Agent::new(policy, collector.spec().clone(), None)?;
     let evaluation = evaluate(&agent, make(ENV, 20)?, SEED, false)?;
     Ok(evaluation.return_mean())
 }

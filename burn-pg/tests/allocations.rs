@@ -66,7 +66,7 @@ fn agent(id: &str, squash: bool) -> Agent {
     let shape = NetworkSpec { exploration: Exploration { squash, ..Exploration::default() }, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &Device::flex()).unwrap();
     let normalizer = ObservationNormalizer::new(spec.observation_space.flat_len());
-    Agent::new(policy, spec, Some(normalizer), false).unwrap()
+    Agent::new(policy, spec, Some(normalizer)).unwrap()
 }
 
 #[test]

@@ -10,7 +10,6 @@ use burn_pg::{
     envs::{make, wrapper::ObservationNormalizer},
     policy::Activation,
     run::directory::RunDir,
-    source::Environment,
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -75,7 +74,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Refuses what does not fit before anything is written.
 fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let envs = make(&args.env, 1)?;
-    let Environment { spec, masks_actions } = Environment::of(&*envs);
+    let spec = envs.spec().clone();
     let device = device::open(DeviceChoice::Auto)?;
     let activation = args.activation.into();
     let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
@@ -93,7 +92,7 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
     };
     config.clone().validate()?;
     // Refuses statistics of another environment, and numbers that are none.
-    let agent = Agent::new(imported.policy, spec, normalizer, masks_actions);
+    let agent = Agent::new(imported.policy, spec, normalizer);
     let agent = match &args.normalizer {
         Some(path) => agent.with_context(|| format!("{} is not a normaliser for {}", path.display(), args.env))?,
         None => agent?,

@@ -27,7 +27,7 @@ fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device).unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
     dir.write_config(&Config { env: spec.id.clone(), ..Config::default() }).unwrap();
-    Agent::new(policy, spec, None, false).unwrap().save(&dir).unwrap();
+    Agent::new(policy, spec, None).unwrap().save(&dir).unwrap();
 
     fs::write(folder.path().join("input"), "[0.5, -0.5]\n").unwrap();
     let input = fs::File::open(folder.path().join("input")).unwrap();

@@ -18,7 +18,7 @@ use crate::{
     device::readback::read,
     distribution::Distribution,
     policy::{ActorCritic, HostPolicy, HostWorkspace, Observation, Policy, Prediction, Sequences},
-    source::{Environment, check_observations, observe},
+    source::{check_observations, observe},
 };
 
 pub use evaluate::{Evaluation, evaluate};
@@ -35,7 +35,7 @@ pub use player::Player;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let spec = spec("CartPole-v1")?;
 /// let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &Device::flex())?;
-/// let agent = Agent::new(policy, spec, None, false)?;
+/// let agent = Agent::new(policy, spec, None)?;
 /// let decision = agent.decide(&[0.01, -0.02, 0.03, 0.04], &[], None)?;
 /// assert_eq!(decision.actions.len(), 1);
 /// # Ok(())
@@ -47,7 +47,6 @@ pub struct Agent<P: Policy<Observation = Observation> = ActorCritic> {
     pub(crate) spec: EnvSpec,
     pub(crate) normalizer: Option<ObservationNormalizer>,
     pub(crate) transform: Option<ActionTransform>,
-    pub(crate) masked: bool,
     device: Device,
     /// The copy of the policy that acts without tensors, if there is one.
     on_host: Option<HostPolicy<P::Dist>>,
@@ -70,8 +69,7 @@ pub struct Decision {
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {
-    /// An agent for an environment with the specification `spec`, without wrappers. `masked` says whether the
-    /// environment masks actions. Autodiff is removed from `policy`.
+    /// An agent for an environment with the specification `spec`, without wrappers. Autodiff is removed from `policy`.
     ///
     /// Continuous actions are clipped to the bounds of their space. A policy whose distribution fits the bounds ±1 only,
     /// such as a squashed one, has its actions rescaled to those of the space instead.
@@ -84,12 +82,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// # Panics
     /// If the policy is one for observations of another length.
     #[allow(clippy::needless_pass_by_value)] // the agent owns the policy
-    pub fn new(
-        policy: P,
-        spec: EnvSpec,
-        normalizer: Option<ObservationNormalizer>,
-        masked: bool,
-    ) -> Result<Self, Error> {
+    pub fn new(policy: P, spec: EnvSpec, normalizer: Option<ObservationNormalizer>) -> Result<Self, Error> {
         spec.check()?;
         let observed = spec.observation_space.flat_len();
         if let Some(normalizer) = &normalizer {
@@ -98,8 +91,8 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         let policy = policy.valid();
         let device = policy.devices().first().cloned().unwrap_or_default().without_autodiff();
         let on_host = policy.on_host();
-        let agent = Self { policy, spec, normalizer, transform: None, masked, device, on_host };
-        let masks = vec![true; if masked { agent.spec.action_space.mask_len() } else { 0 }];
+        let agent = Self { policy, spec, normalizer, transform: None, device, on_host };
+        let masks = vec![true; agent.spec.mask_len()];
         let distribution = agent.predict(vec![0.0; observed], &masks, None).distribution;
         let transform = transform::between(&distribution, &agent.spec.action_space)?;
         Ok(Self { transform, ..agent })
@@ -121,12 +114,6 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     #[must_use]
     pub fn spec(&self) -> &EnvSpec {
         &self.spec
-    }
-
-    /// What the policy has to know of its environment.
-    #[must_use]
-    pub fn environment(&self) -> Environment {
-        Environment { spec: self.spec.clone(), masks_actions: self.masked }
     }
 
     /// Length of the recurrent state, M; 0 if the policy is not recurrent.

@@ -21,7 +21,7 @@ use crate::{
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let spec = spec("CartPole-v1")?;
 /// let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &Device::flex())?;
-/// let mut player = Agent::new(policy, spec, None, false)?.player(1);
+/// let mut player = Agent::new(policy, spec, None)?.player(1);
 /// let actions = player.act(&[0.01, -0.02, 0.03, 0.04], &[])?;
 /// assert_eq!(actions.len(), 1);
 /// # Ok(())

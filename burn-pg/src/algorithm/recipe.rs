@@ -17,7 +17,7 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Batch, Collector, EnvSource, Environment, Reference, RolloutLength, streams},
+    source::{Batch, Collector, EnvSource, Reference, RolloutLength, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
@@ -140,7 +140,7 @@ impl Recipe {
         if envs.num_envs() != config.num_envs {
             return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
         }
-        let environment = Environment::of(&*envs);
+        let spec = envs.spec().clone();
         let envs = training_envs(envs, config)?;
         let policy = seeded(config.seed, device, || {
             policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())
@@ -173,7 +173,7 @@ impl Recipe {
         };
         let parts = Parts {
             policy,
-            source: EnvSource::new(collector, self.estimator).with_reference(reference).with_environment(environment),
+            source: EnvSource::new(collector, self.estimator).with_reference(reference).with_spec(spec),
             update: match self.trust_region {
                 None => Box::new(epochs) as Box<dyn Update<P, Batch>>,
                 Some(region) => Box::new(TrustRegionUpdate { region, critic: epochs }),

@@ -1,7 +1,7 @@
 //! The agents of runs: from a trainer, to and from a run directory, and from a checkpoint.
 
 use burn::tensor::Device;
-use burn_pg_envs::wrapper::ObservationNormalizer;
+use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 
 use super::{
     Trainer,
@@ -13,7 +13,7 @@ use crate::{
     config::CheckedConfig,
     plan::parameters,
     policy::{ActorCritic, Observation, Policy},
-    source::{Environment, Source},
+    source::Source,
     storage::{
         Misfit,
         tensors::{self, Tensors, TensorsError},
@@ -27,8 +27,8 @@ impl<P: Policy<Observation = Observation>, S: Source<P>> Trainer<P, S> {
     /// # Errors
     /// [`Error::NoEnvironment`] if the source does not act in one; see also [`Agent::new`].
     pub fn agent(&self) -> Result<Agent<P>, Error> {
-        let Environment { spec, masks_actions } = self.source().environment().cloned().ok_or(Error::NoEnvironment)?;
-        Agent::new(self.policy().clone(), spec, self.observation_normalizer().cloned(), masks_actions)
+        let spec = self.source().environment().cloned().ok_or(Error::NoEnvironment)?;
+        Agent::new(self.policy().clone(), spec, self.observation_normalizer().cloned())
     }
 }
 
@@ -39,7 +39,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Weights`] if a file cannot be written.
     pub fn save(&self, dir: &RunDir) -> Result<(), Error> {
-        save(dir, Some(&self.environment()), self.normalizer(), self.policy())
+        save(dir, Some(self.spec()), self.normalizer(), self.policy())
     }
 
     /// The agent in a run directory, for a network of your own: `blank` makes one of the same shape, whose weights are
@@ -50,9 +50,9 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// belong together; and those of `blank`.
     pub fn open_with(
         dir: &RunDir,
-        blank: impl FnOnce(&Environment, &CheckedConfig) -> Result<P, Error>,
+        blank: impl FnOnce(&EnvSpec, &CheckedConfig) -> Result<P, Error>,
     ) -> Result<Self, Error> {
-        open(dir, |environment, config, _| blank(environment, config))
+        open(dir, |spec, config, _| blank(spec, config))
     }
 
     /// The agent of a checkpoint, for a network of your own, as with [`open_with`](Self::open_with).
@@ -62,9 +62,9 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     /// together; and those of `blank`.
     pub fn of_checkpoint_with(
         checkpoint: &Checkpoint,
-        blank: impl FnOnce(&Environment, &CheckedConfig) -> Result<P, Error>,
+        blank: impl FnOnce(&EnvSpec, &CheckedConfig) -> Result<P, Error>,
     ) -> Result<Self, Error> {
-        of_checkpoint(checkpoint, |environment, config, _| blank(environment, config))
+        of_checkpoint(checkpoint, |spec, config, _| blank(spec, config))
     }
 }
 
@@ -76,9 +76,9 @@ impl Agent {
     /// read or do not belong together.
     pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
         let failed = |error| WeightsError::Content { path: dir.policy_path(), error };
-        open(dir, |environment, config, saved| {
-            check_numbers(environment, config, saved).map_err(failed)?;
-            Ok(ActorCritic::blank(&environment.spec, &config.network(), device)?)
+        open(dir, |spec, config, saved| {
+            check_numbers(spec, config, saved).map_err(failed)?;
+            Ok(ActorCritic::blank(spec, &config.network(), device)?)
         })
     }
 
@@ -88,9 +88,9 @@ impl Agent {
     /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`], if its parts do
     /// not belong together.
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
-        of_checkpoint(checkpoint, |environment, config, saved| {
-            check_numbers(environment, config, saved).map_err(Misfit::from)?;
-            Ok(ActorCritic::blank(&environment.spec, &config.network(), device)?)
+        of_checkpoint(checkpoint, |spec, config, saved| {
+            check_numbers(spec, config, saved).map_err(Misfit::from)?;
+            Ok(ActorCritic::blank(spec, &config.network(), device)?)
         })
     }
 }
@@ -98,13 +98,13 @@ impl Agent {
 /// Writes a policy into a run directory, after all that belongs to it. What belonged to another policy goes first.
 pub(super) fn save<P: Policy>(
     dir: &RunDir,
-    environment: Option<&Environment>,
+    spec: Option<&EnvSpec>,
     normalizer: Option<&ObservationNormalizer>,
     policy: &P,
 ) -> Result<(), Error> {
     dir.forget_the_end()?;
-    if let Some(environment) = environment {
-        dir.write_environment(environment)?;
+    if let Some(spec) = spec {
+        dir.write_environment(spec)?;
     }
     if let Some(normalizer) = normalizer {
         dir.write_normalizer(normalizer)?;
@@ -113,45 +113,37 @@ pub(super) fn save<P: Policy>(
 }
 
 /// Refuses a configuration that asks for other networks than those saved, before they are made: it may ask for any size.
-fn check_numbers(environment: &Environment, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
-    tensors::check_numbers(saved, parameters(config, &environment.spec))
+fn check_numbers(spec: &EnvSpec, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
+    tensors::check_numbers(saved, parameters(config, spec))
 }
 
 fn open<P: Policy<Observation = Observation>>(
     dir: &RunDir,
-    blank: impl FnOnce(&Environment, &CheckedConfig, &Tensors) -> Result<P, Error>,
+    blank: impl FnOnce(&EnvSpec, &CheckedConfig, &Tensors) -> Result<P, Error>,
 ) -> Result<Agent<P>, Error> {
     let config = dir.config()?.validate()?;
     let path = dir.policy_path();
     let saved = weights::read(&path)?;
-    let environment = dir.environment()?;
+    let spec = dir.environment()?;
     let is_normalized = config.normalize_observations || dir.has_normalizer();
     let normalizer = is_normalized.then(|| dir.normalizer()).transpose()?;
     let failed = |error| WeightsError::Content { path: path.clone(), error };
-    environment.spec.check()?;
-    let blank = blank(&environment, &config, &saved)?;
+    spec.check()?;
+    let blank = blank(&spec, &config, &saved)?;
     let expected = weights::in_single_precision(&blank).map_err(failed)?;
     let policy = tensors::into_module(blank, saved, &expected).map_err(failed)?;
-    assemble(policy, environment, normalizer)
+    Agent::new(policy, spec, normalizer)
 }
 
 fn of_checkpoint<P: Policy<Observation = Observation>>(
     checkpoint: &Checkpoint,
-    blank: impl FnOnce(&Environment, &CheckedConfig, &Tensors) -> Result<P, Error>,
+    blank: impl FnOnce(&EnvSpec, &CheckedConfig, &Tensors) -> Result<P, Error>,
 ) -> Result<Agent<P>, Error> {
     let config = checkpoint.config().clone().validate()?;
-    let environment = checkpoint.environment().cloned().ok_or(Error::NoEnvironment)?;
-    environment.spec.check()?;
+    let spec = checkpoint.environment().cloned().ok_or(Error::NoEnvironment)?;
+    spec.check()?;
     let saved = checkpoint.part(POLICY);
-    let blank = blank(&environment, &config, &saved)?;
+    let blank = blank(&spec, &config, &saved)?;
     let policy = checkpoint.load_policy(blank)?;
-    assemble(policy, environment, checkpoint.observation_normalizer().cloned())
-}
-
-fn assemble<P: Policy<Observation = Observation>>(
-    policy: P,
-    Environment { spec, masks_actions }: Environment,
-    normalizer: Option<ObservationNormalizer>,
-) -> Result<Agent<P>, Error> {
-    Agent::new(policy, spec, normalizer, masks_actions)
+    Agent::new(policy, spec, checkpoint.observation_normalizer().cloned())
 }

@@ -21,13 +21,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn_pg_envs::wrapper::ObservationNormalizer;
+use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     config::Config,
     run::checkpoint::Checkpoints,
-    source::Environment,
     storage::durable::{check_writable, refuse_other_than_file, write_atomically},
 };
 
@@ -117,15 +116,15 @@ impl RunDir {
     ///
     /// # Errors
     /// [`RunDirError::Write`].
-    pub fn write_environment(&self, environment: &Environment) -> Result<(), RunDirError> {
-        self.write_json(ENVIRONMENT, environment)
+    pub fn write_environment(&self, spec: &EnvSpec) -> Result<(), RunDirError> {
+        self.write_json(ENVIRONMENT, spec)
     }
 
     /// Reads the specification of the environment.
     ///
     /// # Errors
     /// [`RunDirError::NoEnvironment`], [`RunDirError::Read`] or [`RunDirError::Environment`].
-    pub fn environment(&self) -> Result<Environment, RunDirError> {
+    pub fn environment(&self) -> Result<EnvSpec, RunDirError> {
         let path = self.path.join(ENVIRONMENT);
         if !path.exists() {
             return Err(RunDirError::NoEnvironment { path });

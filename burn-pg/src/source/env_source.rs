@@ -1,10 +1,11 @@
 //! Environments as a source of samples.
 
-use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
-
-use super::{
-    Batch, CollectContext, Collector, Environment, Episode, Experience, Reference, Rollout, Source, batch::Order,
+use burn_pg_envs::{
+    EnvSpec,
+    wrapper::{EpisodeStats, ObservationNormalizer},
 };
+
+use super::{Batch, CollectContext, Collector, Episode, Experience, Reference, Rollout, Source, batch::Order};
 use crate::{
     Error,
     advantage::{AdvantageEstimator, Targets, explained_variance},
@@ -20,21 +21,22 @@ pub struct EnvSource<P> {
     collector: Collector,
     estimator: Box<dyn AdvantageEstimator>,
     reference: Option<Reference<P>>,
-    environment: Environment,
+    /// Specification without wrappers.
+    spec: EnvSpec,
 }
 
 impl<P: Policy<Observation = Observation>> EnvSource<P> {
     /// A source without a reference.
     #[must_use]
     pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
-        Self { environment: collector.environment(), collector, estimator, reference: None }
+        Self { spec: collector.spec().clone(), collector, estimator, reference: None }
     }
 
-    /// The same in environments that stand behind wrappers which normalise observations or transform actions:
-    /// `environment` is what they are without.
+    /// The same in environments that stand behind wrappers which normalise observations or transform actions: `spec` is
+    /// their specification without wrappers.
     #[must_use]
-    pub fn with_environment(self, environment: Environment) -> Self {
-        Self { environment, ..self }
+    pub fn with_spec(self, spec: EnvSpec) -> Self {
+        Self { spec, ..self }
     }
 
     /// The same with a reference policy.
@@ -119,8 +121,8 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         self.collector.observation_normalizer()
     }
 
-    fn environment(&self) -> Option<&Environment> {
-        Some(&self.environment)
+    fn environment(&self) -> Option<&EnvSpec> {
+        Some(&self.spec)
     }
 
     fn restart(&mut self, env: usize) {

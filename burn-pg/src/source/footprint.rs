@@ -80,7 +80,7 @@ impl SourceFootprint {
         };
 
         let mut row = Rollout::one_row(spec);
-        row.action_masks = vec![true; if spec.masks_actions { spec.action_space.mask_len() } else { 0 }];
+        row.action_masks = vec![true; spec.mask_len()];
         let masks = row.action_masks.len() as u64;
         // The optional columns that the collector fills.
         (row.advantages, row.returns) = (vec![0.0], vec![0.0]);

@@ -6,7 +6,6 @@
 mod batch;
 mod columns;
 mod env_source;
-mod environment;
 mod footprint;
 mod host;
 mod observations;
@@ -18,11 +17,13 @@ pub(crate) mod streams;
 use std::sync::LazyLock;
 
 use burn::tensor::Device;
-use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
+use burn_pg_envs::{
+    EnvSpec,
+    wrapper::{EpisodeStats, ObservationNormalizer},
+};
 
 pub use columns::{Batch, Rollout};
 pub use env_source::EnvSource;
-pub use environment::Environment;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, RolloutLength, SequenceSpec};
 pub(crate) use host::{Recall, check_observations, default_block_size};
@@ -89,8 +90,8 @@ pub trait Source<P: Policy>: Send {
         None
     }
 
-    /// The environment that the policy acts in, as it is without wrappers. Default: there is none.
-    fn environment(&self) -> Option<&Environment> {
+    /// The specification of the environment that the policy acts in, without wrappers. Default: there is none.
+    fn environment(&self) -> Option<&EnvSpec> {
         None
     }
 

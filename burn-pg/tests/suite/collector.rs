@@ -240,7 +240,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
         assert!(difference < 1e-5, "{difference}");
     }
     let envs = Box::new(VecEnv::<Turns>::new(4).unwrap());
-    let agent = Agent::new(policy, Turns::default().spec(), None, true).unwrap();
+    let agent = Agent::new(policy, Turns::default().spec(), None).unwrap();
     assert_eq!(evaluate(&agent, envs, 0, false).unwrap().lengths, [5; 4]);
 }
 

@@ -294,7 +294,7 @@ fn convolutions_are_exported_with_every_kind_of_actions() {
                 ..NetworkSpec::default()
             };
             let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(1), &device()).unwrap();
-            let agent = burn_pg::Agent::new(policy.no_grad(), spec.clone(), None, false).unwrap();
+            let agent = burn_pg::Agent::new(policy.no_grad(), spec.clone(), None).unwrap();
             crate::export::graph::check_parts(&agent);
             let state = bytes(&agent, Format::Safetensors).unwrap();
             let tensors = safetensors::SafeTensors::deserialize(&state).unwrap();

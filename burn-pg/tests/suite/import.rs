@@ -82,7 +82,7 @@ fn an_imported_policy_acts_as_it_did() {
         let tensors = state_dict(observed, hidden, outputs, continuous);
         let Imported { policy, hidden_sizes } = import(&tensors, env, activation).unwrap();
         assert_eq!(hidden_sizes, hidden);
-        let agent = Agent::new(policy, spec, None, false).unwrap();
+        let agent = Agent::new(policy, spec, None).unwrap();
         let rng = &mut EnvRng::new(7);
         #[allow(clippy::cast_possible_truncation)]
         let observations: Vec<f32> = (0..50 * observed).map(|_| (3.0 * rng.normal()) as f32).collect();

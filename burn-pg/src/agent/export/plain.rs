@@ -260,7 +260,7 @@ impl PlainPolicy {
             normalizer: agent.normalizer.as_ref().map(PlainNormalizer::new),
             network,
             transform: agent.transform.clone(),
-            masked: agent.masked,
+            masked: agent.spec.masks_actions,
         })
     }
 }

@@ -21,11 +21,10 @@ mod store;
 use std::path::Path;
 
 use burn::module::Module;
-use burn_pg_envs::wrapper::ObservationNormalizer;
+use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 
 use crate::{
     Config,
-    source::Environment,
     storage::{
         Misfit,
         durable::refuse_other_than_file,
@@ -101,7 +100,7 @@ impl Checkpoint {
 
     /// The environment that its policy acts in, if it acts in one.
     #[must_use]
-    pub fn environment(&self) -> Option<&Environment> {
+    pub fn environment(&self) -> Option<&EnvSpec> {
         self.state.environment.as_ref()
     }
 

@@ -1,9 +1,7 @@
 //! What a run remembers besides the state of its parts.
 
-use burn_pg_envs::wrapper::ObservationNormalizer;
+use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use serde::{Deserialize, Serialize};
-
-use crate::source::Environment;
 
 /// The schema of the checkpoints that this version writes. Whoever changes what a checkpoint holds counts it up, and either teaches
 /// [`Checkpoint::from_files`](super::Checkpoint::from_files) the way from the one before or lets that be refused.
@@ -39,7 +37,7 @@ pub(crate) struct RunState {
     /// The one to use with the policy.
     pub normalizer: Option<ObservationNormalizer>,
     /// The one that the policy acts in, if it acts in one.
-    pub environment: Option<Environment>,
+    pub environment: Option<EnvSpec>,
 }
 
 /// As it is written, with a run of its own or a borrowed one.

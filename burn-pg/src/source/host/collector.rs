@@ -16,7 +16,7 @@ use crate::{
     distribution::{ActionStream, Distribution},
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
-    source::{Environment, Episode, Rollout, observe, streams},
+    source::{Episode, Rollout, observe, streams},
 };
 
 /// Runs a policy in a batch of environments and records rollouts.
@@ -120,12 +120,6 @@ impl Collector {
     #[must_use]
     pub fn num_envs(&self) -> usize {
         self.envs.num_envs()
-    }
-
-    /// What a policy has to know of the environments, as they were given.
-    #[must_use]
-    pub fn environment(&self) -> Environment {
-        Environment::of(&*self.envs)
     }
 
     /// Environment steps taken so far.

@@ -121,7 +121,7 @@ fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update()
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
-    let agent = Agent::new(policy, envs.spec().clone(), None, false).unwrap();
+    let agent = Agent::new(policy, envs.spec().clone(), None).unwrap();
     let error = evaluate(&agent, Box::new(envs), 0, false).unwrap_err();
     assert_eq!(error.to_string(), "the policy gave environment 1 an impossible distribution after 0 environment steps");
 }

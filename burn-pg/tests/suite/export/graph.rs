@@ -146,11 +146,12 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
 
 #[test]
 fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
-    for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), Panel::default().spec()] {
+    let unmasked = EnvSpec { masks_actions: false, ..Panel::default().spec() };
+    for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), unmasked] {
         let len = spec.observation_space.flat_len();
         for (shape, statistics) in shapes().iter().flat_map(|shape| [(shape, None), (shape, Some(normalizer(len)))]) {
             let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
-            check_onnx(&agent(&spec, shape, statistics, false), &observations(len), &[], &what);
+            check_onnx(&agent(&spec, shape, statistics), &observations(len), &[], &what);
         }
     }
 }
@@ -164,7 +165,7 @@ fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
                 let shape = NetworkSpec { exploration, ..shape };
                 for statistics in [None, Some(normalizer(3))] {
                     let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
-                    let decision = check_onnx(&agent(&spec, &shape, statistics, false), &observations(3), &[], &what);
+                    let decision = check_onnx(&agent(&spec, &shape, statistics), &observations(3), &[], &what);
                     let ActionBuffer::Continuous(actions) = &decision.actions else { panic!() };
                     let Space::Box { low, high, .. } = &spec.action_space else { panic!() };
                     let bounds = || low.iter().zip(high).cycle();
@@ -194,7 +195,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
             let shape = NetworkSpec { recurrence, shared, critic, hidden_sizes: vec![6], ..NetworkSpec::default() };
             for statistics in [None, Some(normalizer(len))] {
                 let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
-                check_onnx(&agent(&spec, &shape, statistics, false), &observations(len), &[], &what);
+                check_onnx(&agent(&spec, &shape, statistics), &observations(len), &[], &what);
             }
         }
     }
@@ -203,7 +204,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
 #[test]
 fn what_is_masked_is_never_chosen() {
     let spec = Panel::default().spec();
-    let agent = agent(&spec, &NetworkSpec::default(), None, true);
+    let agent = agent(&spec, &NetworkSpec::default(), None);
     let observations = observations(4);
     let rng = &mut EnvRng::new(1);
     // Of each component at least one is possible.
@@ -224,7 +225,7 @@ fn a_tie_goes_to_the_first_action() {
     let spec = EnvSpec { action_space: Space::discrete(4), ..spec("CartPole-v1").unwrap() };
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &device()).unwrap();
     // All observations are 0, and so are the biases: each logit is 0.
-    let agent = Agent::new(policy, spec, None, false).unwrap();
+    let agent = Agent::new(policy, spec, None).unwrap();
     let outputs = interpret(&decoded(&agent), BTreeMap::from([("observation", Value::floats(&[0.0; 8], 4))]));
     assert_eq!((&outputs["logits"].numbers, &outputs["action"].numbers), (&vec![0.0; 8], &vec![0.0; 2]));
 }
@@ -232,7 +233,7 @@ fn a_tie_goes_to_the_first_action() {
 #[test]
 fn a_graph_says_what_it_is() {
     let spec = spec("Pendulum-v1").unwrap();
-    let model = decoded(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3)), false));
+    let model = decoded(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3))));
     assert_eq!((model.ir_version, model.opset_import[0].version), (onnx::IR_VERSION, onnx::OPSET));
     let about: BTreeMap<&str, &str> =
         model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
@@ -243,7 +244,7 @@ fn a_graph_says_what_it_is() {
     assert_eq!(names(&graph.output), ["action", "mean", "log_std", "value"]);
     // The same policy gives the same bytes.
     for format in Format::ALL {
-        let written = || bytes(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3)), false), format).unwrap();
+        let written = || bytes(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3))), format).unwrap();
         assert_eq!(written(), written(), "{format}");
     }
 }

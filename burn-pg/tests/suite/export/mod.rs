@@ -43,9 +43,9 @@ impl ModuleMapper for Stir {
     }
 }
 
-fn agent(spec: &EnvSpec, shape: &NetworkSpec, normalizer: Option<ObservationNormalizer>, masked: bool) -> Agent {
+fn agent(spec: &EnvSpec, shape: &NetworkSpec, normalizer: Option<ObservationNormalizer>) -> Agent {
     let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap();
-    Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec.clone(), normalizer, masked).unwrap()
+    Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec.clone(), normalizer).unwrap()
 }
 
 /// Statistics with a mean that is large beside its standard deviation, and a number that never moved.

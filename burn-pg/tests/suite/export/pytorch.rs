@@ -17,7 +17,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
     let exploration = Exploration { squash: true, log_std: -0.5, ..Exploration::default() };
     let shape =
         NetworkSpec { exploration, hidden_sizes: vec![6, 5], activation: Activation::Relu, ..NetworkSpec::default() };
-    let agent = agent(&spec, &shape, Some(normalizer(3)), false);
+    let agent = agent(&spec, &shape, Some(normalizer(3)));
     let file = bytes(&agent, Format::Safetensors).unwrap();
     let tensors = state_dict(&file);
     let expected: BTreeMap<&str, Vec<usize>> = BTreeMap::from([
@@ -79,7 +79,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
 #[test]
 fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
     let names = |shape: NetworkSpec| -> Vec<(String, Vec<usize>)> {
-        let agent = agent(&spec("Pendulum-v1").unwrap(), &shape, None, false);
+        let agent = agent(&spec("Pendulum-v1").unwrap(), &shape, None);
         let tensors = state_dict(&bytes(&agent, Format::Safetensors).unwrap());
         let networks = tensors.into_iter().filter(|(name, _)| !name.contains("action.") && !name.ends_with("bias"));
         networks.map(|(name, (shape, _))| (name, shape)).collect()

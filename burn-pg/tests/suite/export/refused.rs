@@ -16,7 +16,7 @@ fn what_does_not_belong_together_makes_no_agent() {
         NetworkSpec { exploration: Exploration { squash: true, ..Exploration::default() }, ..NetworkSpec::default() };
     let made = |of: &EnvSpec, shape: &NetworkSpec, spec: EnvSpec, statistics| {
         let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
-        Agent::new(policy, spec, statistics, false).map(|_| ())
+        Agent::new(policy, spec, statistics).map(|_| ())
     };
     let plain = NetworkSpec::default();
     assert!(made(&pendulum, &plain, pendulum.clone(), Some(normalizer(3))).is_ok());
@@ -32,7 +32,7 @@ fn what_does_not_belong_together_makes_no_agent() {
 
 #[test]
 fn an_observation_that_is_none_is_refused() {
-    let agent = agent(&spec("Pendulum-v1").unwrap(), &NetworkSpec::default(), None, false);
+    let agent = agent(&spec("Pendulum-v1").unwrap(), &NetworkSpec::default(), None);
     let error = agent.decide(&[0.0, 0.0, 0.0, 1.0, f32::NAN, 0.0], &[], None).unwrap_err();
     assert!(matches!(error, Error::Observation { env: 1, index: 1, .. }), "{error}");
 }
