@@ -25,7 +25,7 @@ pub use checked::CheckedConfig;
 pub use checkpointing::CheckpointSpec;
 pub use error::ConfigError;
 pub use faults::{Faults, OnEnvironment, OnNumbers};
-pub use recurrence::{Memory, Nothing, Recurrence};
+pub use recurrence::{Nothing, Recurrence, RecurrentSpec};
 
 /// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
 ///
@@ -124,7 +124,7 @@ pub struct Config {
     /// several steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard
     /// deviation 1 that is clipped to the bounds.
     pub exploration: Exploration,
-    /// What is remembered within an episode: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
+    /// Recurrent layers: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
     /// `burn_in`. Default none.
     pub recurrence: Recurrence,
     /// What images go through before the recurrent and hidden layers: `kind` is `none`, or `cnn` with 1 to 16 `layers` such

@@ -28,18 +28,18 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let agent = open(args).map_err(Failure::refused)?;
-    let mut memory = None;
+    let mut state = None;
     for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
         let line = line.map_err(Failure::run)?;
         if line.trim().is_empty() {
-            memory = None;
+            state = None;
             continue;
         }
         let called = || format!("line {number}");
         let observation = read(&line, &agent).with_context(called).map_err(Failure::Usage)?;
-        let decision = agent.decide(&observation, &[], memory.as_deref()).with_context(called).map_err(Failure::of)?;
+        let decision = agent.decide(&observation, &[], state.as_deref()).with_context(called).map_err(Failure::of)?;
         print_line(answer(&decision, &agent))?;
-        memory = decision.memory;
+        state = decision.state;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub struct Decision {
     /// Estimated values of the observations, if there is a critic. Shape `[B]`.
     pub values: Option<Vec<f32>>,
     /// The recurrent state after the observations, if the policy is recurrent. Shape `[B, M]`.
-    pub memory: Option<Vec<f32>>,
+    pub state: Option<Vec<f32>>,
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {
@@ -118,8 +118,8 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
 
     /// Length of the recurrent state, M; 0 if the policy is not recurrent.
     #[must_use]
-    pub fn memory_len(&self) -> usize {
-        self.policy.memory_len()
+    pub fn state_len(&self) -> usize {
+        self.policy.state_len()
     }
 
     /// Acts in `num_envs` environments at once, with the most probable actions.
@@ -141,7 +141,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
 
     /// Chooses the most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape
     /// `[B, M]`, or empty) says are possible, and tells what they were chosen from. A recurrent policy goes on from the
-    /// recurrent state `memory` (shape `[B, M]`), or begins episodes if there is none. The network runs once.
+    /// recurrent state `state` (shape `[B, M]`), or begins episodes if there is none. The network runs once.
     ///
     /// A [`player`](Self::player) keeps its memory from one step to the next and allocates none.
     ///
@@ -155,7 +155,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         &self,
         observations: &[f32],
         action_masks: &[bool],
-        memory: Option<&[f32]>,
+        state: Option<&[f32]>,
     ) -> Result<Decision, Error> {
         let width = self.spec.observation_space.flat_len();
         assert!(!observations.is_empty() && observations.len().is_multiple_of(width), "whole rows of {width} numbers");
@@ -166,21 +166,21 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         }
         let refused = |source| Error::Policy { update: None, env_steps: 0, source };
         let mut actions = ActionBuffer::new(&self.spec.action_space);
-        let (parameters, values, memory) = if let Some(policy) = &self.on_host {
+        let (parameters, values, state) = if let Some(policy) = &self.on_host {
             let mut workspace = HostWorkspace::new(&self.spec.action_space);
             actions.set(policy.act(&observations, action_masks, &mut workspace).map_err(refused)?.as_actions());
             (workspace.parameters().to_vec(), policy.values(&observations), None)
         } else {
-            let Prediction { distribution, values, memory, .. } = self.predict(observations, action_masks, memory);
+            let Prediction { distribution, values, state, .. } = self.predict(observations, action_masks, state);
             let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
             distribution.mode(&parameters, &mut actions).map_err(refused)?;
             distribution.to_env(&mut actions);
             let values = values.map(|values| read([values])).transpose()?.map(|[values]| values);
-            let memory = memory.map(|memory| read([memory.flatten(0, 1)])).transpose()?.map(|[memory]| memory);
-            (parameters, values, memory)
+            let state = state.map(|state| read([state.flatten(0, 1)])).transpose()?.map(|[state]| state);
+            (parameters, values, state)
         };
         self.transform(&mut actions);
-        Ok(Decision { actions, parameters, values, memory })
+        Ok(Decision { actions, parameters, values, state })
     }
 
     /// Clips or rescales continuous actions in place.
@@ -191,15 +191,15 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
     }
 
     /// Runs the policy on observations that are normalised.
-    fn predict(&self, observations: Vec<f32>, action_masks: &[bool], memory: Option<&[f32]>) -> Prediction<P::Dist> {
+    fn predict(&self, observations: Vec<f32>, action_masks: &[bool], state: Option<&[f32]>) -> Prediction<P::Dist> {
         let batch = observations.len() / self.spec.observation_space.flat_len();
         let mut observation = observe(&self.spec.observation_space, observations, action_masks, &self.device);
-        let len = self.memory_len();
+        let len = self.state_len();
         if len > 0 {
-            let begins = Tensor::from_data(TensorData::new(vec![memory.is_none(); batch], [batch, 1]), &self.device);
-            let memory = memory.map_or_else(|| vec![0.0; batch * len], <[f32]>::to_vec);
-            let memory = Tensor::from_data(TensorData::new(memory, [batch, len]), &self.device);
-            observation = observation.with_sequences(Sequences { memory, begins, burn_in: None });
+            let begins = Tensor::from_data(TensorData::new(vec![state.is_none(); batch], [batch, 1]), &self.device);
+            let state = state.map_or_else(|| vec![0.0; batch * len], <[f32]>::to_vec);
+            let state = Tensor::from_data(TensorData::new(state, [batch, len]), &self.device);
+            observation = observation.with_sequences(Sequences { state, begins, burn_in: None });
         }
         self.policy.forward(observation)
     }

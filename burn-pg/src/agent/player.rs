@@ -8,7 +8,7 @@ use crate::{
     device::readback::read,
     distribution::{ActionStream, Distribution},
     policy::{ActorCritic, HostWorkspace, Observation, Policy, Prediction},
-    source::{Recall, check_observations, observe, streams},
+    source::{RecurrentState, check_observations, observe, streams},
 };
 
 /// An agent that acts in N environments step by step. It keeps the recurrent state of their episodes, and memory to work
@@ -31,7 +31,7 @@ pub struct Player<P: Policy<Observation = Observation> = ActorCritic> {
     agent: Agent<P>,
     num_envs: usize,
     /// The recurrent states, if the policy is recurrent.
-    recall: Recall,
+    recurrent: RecurrentState,
     /// What actions are drawn from; `None` if the most probable ones are taken.
     streams: Option<Vec<ActionStream>>,
     /// Environment steps taken so far.
@@ -51,7 +51,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
         let space = &agent.spec.action_space;
         Self {
             num_envs,
-            recall: Recall::new(num_envs, agent.memory_len(), &agent.device),
+            recurrent: RecurrentState::new(num_envs, agent.state_len(), &agent.device),
             streams: None,
             env_steps: 0,
             observations: Vec::new(),
@@ -101,7 +101,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     /// # Panics
     /// If there is no such environment.
     pub fn begin_episodes(&mut self, envs: impl IntoIterator<Item = usize>) {
-        self.recall.forget(envs.into_iter());
+        self.recurrent.end_episodes(envs.into_iter());
     }
 
     fn act_on_host(&mut self, action_masks: &[bool]) -> Result<(), Error> {
@@ -120,10 +120,10 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     }
 
     fn act_on_device(&mut self, action_masks: &[bool]) -> Result<(), Error> {
-        let Self { agent, recall, streams, observations, log_probs, actions, .. } = self;
+        let Self { agent, recurrent, streams, observations, log_probs, actions, .. } = self;
         let observation = observe(&agent.spec.observation_space, observations.clone(), action_masks, &agent.device);
-        let Prediction { distribution, memory, .. } = agent.policy.forward(recall.attach(observation, &[]));
-        recall.remember(memory);
+        let Prediction { distribution, state, .. } = agent.policy.forward(recurrent.attach(observation, &[]));
+        recurrent.advance(state);
         let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
         actions.clear();
         log_probs.clear();

@@ -1,27 +1,27 @@
-//! Memory, as configurations ask for it.
+//! Recurrent layers, as configurations name them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{policy::CellKind, source::SequenceSpec};
 
-/// What actor and critic remember within an episode.
+/// The recurrent layers of actor and critic.
 ///
 /// ```
-/// use burn_pg::config::{Memory, Recurrence};
+/// use burn_pg::config::{RecurrentSpec, Recurrence};
 ///
 /// let recurrence: Recurrence = toml::from_str("cell = 'gru'\nsize = 32\nsequence_steps = 16\nburn_in = 8")?;
-/// assert_eq!(recurrence, Recurrence::Gru(Memory { size: 32, sequence_steps: 16, burn_in: 8 }));
+/// assert_eq!(recurrence, Recurrence::Gru(RecurrentSpec { size: 32, sequence_steps: 16, burn_in: 8 }));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cell", rename_all = "lowercase")]
 pub enum Recurrence {
-    /// Nothing: each observation is looked at for itself.
+    /// None: actions depend on the current observation alone.
     None(Nothing),
-    /// What a gated recurrent unit carries, `cell = "gru"`.
-    Gru(Memory),
-    /// What long short-term memory carries, `cell = "lstm"`.
-    Lstm(Memory),
+    /// Gated recurrent units, `cell = "gru"`.
+    Gru(RecurrentSpec),
+    /// Long short-term memory, `cell = "lstm"`.
+    Lstm(RecurrentSpec),
 }
 
 /// No settings.
@@ -32,18 +32,18 @@ pub struct Nothing {}
 /// The recurrent layers before the hidden ones, and how they are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Memory {
+pub struct RecurrentSpec {
     /// Width of the layer, 1 to 4,096; actor and critic have one each, unless they share their layers. Default 64.
     pub size: usize,
     /// Steps that are trained on as one sequence: a divisor of `num_steps`, or 0 for all of them. Default 0.
-    /// (`reinforce` trains on each episode as one sequence, and does not look at it.)
+    /// (`reinforce` ignores it: each of its sequences is an episode.)
     pub sequence_steps: usize,
-    /// Steps before each sequence that are walked along first, to remember what the weights of now would; at most
-    /// `num_steps`. Default 0. (Not looked at by `reinforce`: before an episode there is nothing to remember.)
+    /// Steps before each sequence from which its first recurrent state is computed with the current weights; at most
+    /// `num_steps`. Default 0. (`reinforce` ignores it: the state before an episode is 0.)
     pub burn_in: usize,
 }
 
-impl Default for Memory {
+impl Default for RecurrentSpec {
     fn default() -> Self {
         Self { size: 64, sequence_steps: 0, burn_in: 0 }
     }
@@ -56,12 +56,12 @@ impl Default for Recurrence {
 }
 
 impl Recurrence {
-    /// The settings, if anything is remembered.
+    /// The settings, if there are recurrent layers.
     #[must_use]
-    pub fn memory(self) -> Option<Memory> {
+    pub fn spec(self) -> Option<RecurrentSpec> {
         match self {
             Self::None(Nothing {}) => None,
-            Self::Gru(memory) | Self::Lstm(memory) => Some(memory),
+            Self::Gru(spec) | Self::Lstm(spec) => Some(spec),
         }
     }
 
@@ -70,15 +70,15 @@ impl Recurrence {
     pub fn cell(self) -> Option<(CellKind, usize)> {
         match self {
             Self::None(Nothing {}) => None,
-            Self::Gru(memory) => Some((CellKind::Gru, memory.size)),
-            Self::Lstm(memory) => Some((CellKind::Lstm, memory.size)),
+            Self::Gru(spec) => Some((CellKind::Gru, spec.size)),
+            Self::Lstm(spec) => Some((CellKind::Lstm, spec.size)),
         }
     }
 
-    /// How rollouts are cut.
+    /// How rollouts are cut into sequences.
     #[must_use]
     pub fn sequences(self) -> SequenceSpec {
-        let Memory { sequence_steps, burn_in, .. } = self.memory().unwrap_or_default();
+        let RecurrentSpec { sequence_steps, burn_in, .. } = self.spec().unwrap_or_default();
         SequenceSpec { steps: sequence_steps, burn_in }
     }
 }

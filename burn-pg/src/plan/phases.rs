@@ -55,7 +55,7 @@ impl Parts {
             is_normalized: config.normalize_observations || config.normalize_rewards,
             acts_on_host: layers.act_on_host(),
         };
-        let source = SourceFootprint::new(&shape, spec, layers.memory_len(), layers.held_noise());
+        let source = SourceFootprint::new(&shape, spec, layers.state_len(), layers.held_noise());
         let minibatches = config.num_minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
         let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));

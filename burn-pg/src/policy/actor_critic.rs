@@ -133,14 +133,14 @@ impl ActorCritic {
         Ok(Self { encoder, critic_encoder, memory, critic_memory, trunk, actor, critic, head })
     }
 
-    /// What actor and critic begin with, of shape `[B, H]` each, and what is remembered after it.
+    /// Inputs of actor and critic, of shape `[B, H]` each, and the recurrent state after them.
     fn features(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let (actor, critic, memory) = self.recall(observation);
+        let (actor, critic, state) = self.recur(observation);
         match &self.trunk {
-            None => (actor, critic, memory),
+            None => (actor, critic, state),
             Some(trunk) => {
                 let features = trunk.activated(actor);
-                (features.clone(), features, memory)
+                (features.clone(), features, state)
             }
         }
     }
@@ -153,20 +153,20 @@ impl ActorCritic {
     }
 
     /// Observations behind the recurrent layers, and the recurrent state after them.
-    fn recall(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
+    fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
         let (actor, critic) = self.encoded(observation);
         let Some(cell) = &self.memory else {
             return (actor, critic, None);
         };
         let sequences = observation.sequences.as_ref().expect("a recurrent policy is given sequences");
         let begins = &sequences.begins;
-        let remembered = |from: usize, of: &Cell| sequences.memory.clone().narrow(1, from, of.memory_len());
-        let (actor, memory) = cell.forward(actor, remembered(0, cell), begins);
+        let before = |from: usize, of: &Cell| sequences.state.clone().narrow(1, from, of.state_len());
+        let (actor, state) = cell.forward(actor, before(0, cell), begins);
         let Some(critics) = &self.critic_memory else {
-            return (actor.clone(), actor, Some(memory));
+            return (actor.clone(), actor, Some(state));
         };
-        let (critic, of_critic) = critics.forward(critic, remembered(cell.memory_len(), critics), begins);
-        (actor, critic, Some(Tensor::cat(vec![memory, of_critic], 1)))
+        let (critic, of_critic) = critics.forward(critic, before(cell.state_len(), critics), begins);
+        (actor, critic, Some(Tensor::cat(vec![state, of_critic], 1)))
     }
 }
 
@@ -175,7 +175,7 @@ impl Policy for ActorCritic {
     type Dist = AnyDistribution;
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
-        let (for_actor, for_critic, memory) = self.features(&observation);
+        let (for_actor, for_critic, state) = self.features(&observation);
         let distribution = match self.head.looks_at_features() {
             false => self.head.distribution(self.actor.forward(for_actor), None, &observation),
             true => {
@@ -184,7 +184,7 @@ impl Policy for ActorCritic {
             }
         };
         let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
-        Prediction { distribution, values, memory }
+        Prediction { distribution, values, state }
     }
 
     /// On the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or gSDE noise.
@@ -197,7 +197,7 @@ impl Policy for ActorCritic {
         HostPolicy::new(&behind_trunk(&self.actor), critic.as_deref(), &self.head)
     }
 
-    fn memory_len(&self) -> usize {
-        [&self.memory, &self.critic_memory].into_iter().flatten().map(Cell::memory_len).sum()
+    fn state_len(&self) -> usize {
+        [&self.memory, &self.critic_memory].into_iter().flatten().map(Cell::state_len).sum()
     }
 }

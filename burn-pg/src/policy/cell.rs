@@ -109,32 +109,32 @@ impl Cell {
 
     /// Numbers that are carried from step to step, M: H for a GRU, 2 H for an LSTM (its output, then its cell).
     #[must_use]
-    pub fn memory_len(&self) -> usize {
+    pub fn state_len(&self) -> usize {
         self.kind.vectors() * self.size
     }
 
-    /// Walks along S sequences of L steps: from inputs of shape `[S * L, D]`, the memory before them (`[S, M]`), and the
-    /// steps with which an episode begins (`[S, L]`) to outputs of shape `[S * L, H]` and the memory after them.
+    /// Walks along S sequences of L steps: from inputs of shape `[S * L, D]`, the state before them (`[S, M]`), and the
+    /// steps with which an episode begins (`[S, L]`) to outputs of shape `[S * L, H]` and the state after them.
     #[must_use]
-    pub fn forward(&self, inputs: Tensor<2>, memory: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
+    pub fn forward(&self, inputs: Tensor<2>, state: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
         let [sequences, steps] = begins.dims();
         // What does not depend on the step before is computed for all steps at once.
         let inputs = self.input.forward(inputs).reshape([sequences, steps, self.kind.gates() * self.size]);
-        let mut memory = memory;
+        let mut state = state;
         let mut outputs = Vec::with_capacity(steps);
         for step in 0..steps {
             // Selected, not multiplied: NaN of one episode must not reach the next.
-            let begins = begins.clone().narrow(1, step, 1).expand(memory.dims());
-            memory = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), &memory.mask_fill(begins, 0));
-            outputs.push(memory.clone().narrow(1, 0, self.size));
+            let begins = begins.clone().narrow(1, step, 1).expand(state.dims());
+            state = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), &state.mask_fill(begins, 0));
+            outputs.push(state.clone().narrow(1, 0, self.size));
         }
         let outputs: Tensor<3> = Tensor::stack(outputs, 1);
-        (outputs.reshape([sequences * steps, self.size]), memory)
+        (outputs.reshape([sequences * steps, self.size]), state)
     }
 
-    /// One step: `inputs` of shape `[S, gates * H]`, and memory of shape `[S, M]`.
-    fn step(&self, inputs: Tensor<2>, memory: &Tensor<2>) -> Tensor<2> {
-        let vector = |k: usize| memory.clone().narrow(1, k * self.size, self.size);
+    /// One step: `inputs` of shape `[S, gates * H]`, and state of shape `[S, M]`.
+    fn step(&self, inputs: Tensor<2>, state: &Tensor<2>) -> Tensor<2> {
+        let vector = |k: usize| state.clone().narrow(1, k * self.size, self.size);
         let gate = |of: &Tensor<2>, k: usize| of.clone().narrow(1, k * self.size, self.size);
         let output = vector(0);
         let hidden = self.hidden.forward(output.clone());

@@ -97,7 +97,7 @@ impl NetworkFootprint {
     }
 
     /// Elements of the recurrent state, M.
-    pub fn memory_len(&self) -> u64 {
+    pub fn state_len(&self) -> u64 {
         self.cells.iter().map(|&(kind, _, size)| kind.vectors() as u64 * size).sum()
     }
 

@@ -44,7 +44,7 @@ pub trait Policy: Module {
 
     /// The distribution over actions for B observations, and their values if there is a critic.
     ///
-    /// A policy that remembers is given [`Observation::sequences`], and puts out what it remembers after them.
+    /// A recurrent policy is given [`Observation::sequences`], and puts out its recurrent state after them.
     fn forward(&self, observation: Self::Observation) -> Prediction<Self::Dist>;
 
     /// A copy of the policy as it is now, to act with on the host without tensors; none if there is no such copy. Default:
@@ -53,9 +53,8 @@ pub trait Policy: Module {
         None
     }
 
-    /// Numbers that the policy remembers from one step of an episode to the next, M. Default 0: each observation is looked
-    /// at for itself.
-    fn memory_len(&self) -> usize {
+    /// Elements of the recurrent state, M. Default 0: the policy is not recurrent.
+    fn state_len(&self) -> usize {
         0
     }
 }

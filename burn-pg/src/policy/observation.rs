@@ -159,8 +159,8 @@ impl Rows for Observation {
         else {
             return self.clone();
         };
-        let memory = policy.valid().forward(*before.clone()).memory.expect("a burn-in is for recurrent policies");
-        let sequences = Sequences { memory: Tensor::from_inner(memory), burn_in: None, ..sequences.clone() };
+        let state = policy.valid().forward(*before.clone()).state.expect("a burn-in is for recurrent policies");
+        let sequences = Sequences { state: Tensor::from_inner(state), burn_in: None, ..sequences.clone() };
         self.clone().with_sequences(sequences)
     }
 }

@@ -27,15 +27,15 @@ pub struct Prediction<D> {
     pub distribution: D,
     /// Estimates of what each observation is worth, if there is a critic. Shape `[B]`.
     pub values: Option<Tensor<1>>,
-    /// What is remembered after the last step of each of S sequences, if the policy remembers. Shape `[S, M]`.
-    pub memory: Option<Tensor<2>>,
+    /// The recurrent state after the last step of each of S sequences, if the policy is recurrent. Shape `[S, M]`.
+    pub state: Option<Tensor<2>>,
 }
 
 impl<D> Prediction<D> {
-    /// That of an actor alone.
+    /// Returns the prediction of an actor without a critic.
     #[must_use]
     pub fn new(distribution: D) -> Self {
-        Self { distribution, values: None, memory: None }
+        Self { distribution, values: None, state: None }
     }
 
     /// With the values of a critic, of shape `[B]`.
@@ -44,9 +44,9 @@ impl<D> Prediction<D> {
         Self { values: Some(values), ..self }
     }
 
-    /// With what is remembered, of shape `[S, M]`.
+    /// With a recurrent state, of shape `[S, M]`.
     #[must_use]
-    pub fn with_memory(self, memory: Tensor<2>) -> Self {
-        Self { memory: Some(memory), ..self }
+    pub fn with_state(self, state: Tensor<2>) -> Self {
+        Self { state: Some(state), ..self }
     }
 }

@@ -8,7 +8,7 @@ use super::{Observation, Rows};
 #[derive(Debug, Clone)]
 pub struct Sequences {
     /// The recurrent state before the first step of each sequence. Shape `[S, M]`.
-    pub memory: Tensor<2>,
+    pub state: Tensor<2>,
     /// Steps with which an episode begins: the recurrent state is 0 there. Shape `[S, L]`.
     pub begins: Tensor<2, Bool>,
     /// The K steps before each sequence, without autodiff, if the recurrent state is to be computed afresh from them:
@@ -22,11 +22,11 @@ impl Sequences {
     /// # Panics
     /// If `sequences` is 0, or does not divide the numbers.
     #[must_use]
-    pub fn upload(memory: Vec<f32>, begins: Vec<bool>, sequences: usize, device: &Device) -> Self {
+    pub fn upload(state: Vec<f32>, begins: Vec<bool>, sequences: usize, device: &Device) -> Self {
         let shape = |len: usize| [sequences, len / sequences];
-        let (memory_shape, begins_shape) = (shape(memory.len()), shape(begins.len()));
+        let (state_shape, begins_shape) = (shape(state.len()), shape(begins.len()));
         Self {
-            memory: Tensor::from_data(TensorData::new(memory, memory_shape), device),
+            state: Tensor::from_data(TensorData::new(state, state_shape), device),
             begins: Tensor::from_data(TensorData::new(begins, begins_shape), device),
             burn_in: None,
         }
@@ -50,7 +50,7 @@ impl Sequences {
         let first = rows.clone().reshape([rows_len / steps, steps]).narrow(1, 0, 1);
         let indices: Tensor<1, Int> = first.squeeze_dim::<1>(1).div_scalar(count(steps));
         Self {
-            memory: self.memory.clone().select(0, indices.clone()),
+            state: self.state.clone().select(0, indices.clone()),
             begins: self.begins.clone().select(0, indices.clone()),
             burn_in: self.burn_in.as_ref().map(|before| {
                 let steps = before.unit();
@@ -67,7 +67,7 @@ impl Sequences {
     pub(super) fn of_run(&self, start: usize, length: usize) -> Self {
         let (first, count) = (start / self.steps(), length / self.steps());
         Self {
-            memory: self.memory.clone().narrow(0, first, count),
+            state: self.state.clone().narrow(0, first, count),
             begins: self.begins.clone().narrow(0, first, count),
             burn_in: self.burn_in.as_ref().map(|before| {
                 let steps = before.unit();

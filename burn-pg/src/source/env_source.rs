@@ -130,23 +130,23 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
-        let (collector, remembered) = self.collector.save()?;
+        let (collector, of_collector) = self.collector.save()?;
         let reference = match &self.reference {
             None => tensors::Tensors::new(),
             Some(reference) => reference.save()?,
         };
-        let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], remembered));
+        let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], of_collector));
         Saved::new(&collector, tensors.collect())
     }
 
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
         let collector = saved.state()?;
-        let [of_reference, remembered] = PARTS.map(|part| tensors::part(&saved.tensors, part));
+        let [of_reference, of_collector] = PARTS.map(|part| tensors::part(&saved.tensors, part));
         match &mut self.reference {
             None => tensors::check_fit(&of_reference, &tensors::Tensors::new())?,
             Some(reference) => reference.load(of_reference, self.collector.num_envs())?,
         }
-        self.collector.load(collector, remembered, policy.memory_len())
+        self.collector.load(collector, of_collector, policy.state_len())
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct SourceFootprint {
     /// A number for each action of each environment, and what brings it within bounds.
     action_len: u64,
     bounded: u64,
-    memory_len: u64,
+    state_len: u64,
     /// Elements of noise that each environment holds.
     noise: u64,
     has_values: bool,
@@ -65,15 +65,15 @@ pub(crate) struct SourceFootprint {
 }
 
 impl SourceFootprint {
-    /// For a policy with a recurrent state of `memory_len` elements, which holds `noise` elements of noise.
-    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, memory_len: u64, noise: u64) -> Self {
+    /// For a policy with a recurrent state of `state_len` elements, which holds `noise` elements of noise.
+    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, state_len: u64, noise: u64) -> Self {
         let EnvSourceShape { sequences, has_values, has_reference, is_normalized, acts_on_host, .. } = *shape;
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
         let (whole_episodes, steps) = match shape.length {
             RolloutLength::Episodes => (true, spec.max_episode_steps.map_or(shape.longest_episode as u64, u64::from)),
             RolloutLength::Steps(steps) => (false, steps as u64),
         };
-        let unit = match (memory_len > 0, whole_episodes || sequences.steps == 0) {
+        let unit = match (state_len > 0, whole_episodes || sequences.steps == 0) {
             (false, _) => 1,
             (true, true) => steps,
             (true, false) => sequences.steps as u64,
@@ -95,7 +95,7 @@ impl SourceFootprint {
         let all = row.row_bytes() as u64;
         let observations = row.observations.row_bytes() as u64 + masks;
         // Rows are put into another order, and copied, where sequences or steps to learn from are picked.
-        let is_moved = memory_len == 0 && !whole_episodes;
+        let is_moved = state_len == 0 && !whole_episodes;
         let moved: u64 = if is_moved { uploaded + observations } else { 0 };
         let actions = stays;
         let left = if is_moved { all + 4 * row.actions.len() as u64 - moved } else { all };
@@ -121,7 +121,7 @@ impl SourceFootprint {
             left,
             action_len,
             bounded: if matches!(spec.action_space, Space::Box { .. }) { action_len } else { 0 },
-            memory_len,
+            state_len,
             noise,
             has_values,
             has_reference,
@@ -134,8 +134,8 @@ impl SourceFootprint {
     /// from.
     pub fn environments(&self) -> u64 {
         let unnormalized = if self.is_normalized { 2 * self.flat + 47 } else { 0 };
-        let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.memory_len + 1;
-        let of_reference = if self.has_reference { 4 * self.memory_len } else { 0 };
+        let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.state_len + 1;
+        let of_reference = if self.has_reference { 4 * self.state_len } else { 0 };
         self.envs * (of_reference + self.fresh_env() + unnormalized + 4 * self.bounded + stream)
     }
 
@@ -148,7 +148,7 @@ impl SourceFootprint {
     /// recurrent states.
     pub fn evaluated_env(&self, outputs: u64) -> u64 {
         let parameters = outputs * if self.acts_on_host { 1 } else { 2 } + self.bounded;
-        13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.memory_len)
+        13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.state_len)
     }
 
     /// Memory that is doubled until it is enough for all rows, of which `by` environments add theirs at a time.
@@ -160,8 +160,8 @@ impl SourceFootprint {
     /// values are doubled; where it grows step by step, everything is.
     pub fn rollout(&self) -> u64 {
         let history = self.envs * (self.observations + 1) * self.burn_in;
-        let joints = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
-        let history = if self.memory_len > 0 { history + 4 * self.memory_len * joints * self.envs } else { 0 };
+        let starts = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
+        let history = if self.state_len > 0 { history + 4 * self.state_len * starts * self.envs } else { 0 };
         let grown = match self.acts_on_host {
             true => self.actions * (self.doubled(self.block) - self.rows) + (self.row - self.later()) * self.rows,
             false => self.recorded * self.doubled(self.envs),
@@ -235,27 +235,27 @@ impl SourceFootprint {
     }
 
     fn sequences(&self) -> u64 {
-        if self.memory_len == 0 {
+        if self.state_len == 0 {
             return 0;
         }
         let sequences = self.rows.div_ceil(self.unit);
-        let burn_in = (self.observations + 1) * self.burn_in + 4 * self.memory_len;
+        let burn_in = (self.observations + 1) * self.burn_in + 4 * self.state_len;
         let burn_in = if self.burn_in == 0 { 0 } else { burn_in };
-        (4 * self.memory_len + burn_in) * sequences + self.rows
+        (4 * self.state_len + burn_in) * sequences + self.rows
     }
 
     /// What it takes to put the rows in order: their indices in three forms. The first number is for a moment.
     pub fn order(&self) -> [u64; 2] {
-        let rows = if self.memory_len == 0 { 12 } else { 20 };
+        let rows = if self.state_len == 0 { 12 } else { 20 };
         [rows * self.rows, 4 * self.rows.div_ceil(self.unit)]
     }
 
-    /// Tensors of a checkpoint: recurrent states, now and at the joints before the next rollout, and the observations since.
+    /// Tensors of a checkpoint: recurrent states, now and at the starts of burn-ins before the next rollout, and the observations since.
     pub fn saved_tensors(&self) -> u64 {
-        if self.memory_len == 0 {
+        if self.state_len == 0 {
             return 0;
         }
-        let states = 4 * self.memory_len * (1 + self.burn_in.div_ceil(self.unit));
+        let states = 4 * self.state_len * (1 + self.burn_in.div_ceil(self.unit));
         (states + self.flat * self.burn_in) * self.envs
     }
 

@@ -26,7 +26,7 @@ pub use columns::{Batch, Rollout};
 pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, RolloutLength, SequenceSpec};
-pub(crate) use host::{Recall, check_observations, default_block_size};
+pub(crate) use host::{RecurrentState, check_observations, default_block_size};
 pub use observations::{Observations, observe};
 pub use reference::Reference;
 pub use samples::{Origins, Samples};

@@ -101,11 +101,11 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
         actions: &ActionTensor,
         num_envs: usize,
     ) -> Result<Vec<f32>, Error> {
-        let Some(Sequences { memory, begins, .. }) = &observations.sequences else {
+        let Some(Sequences { state, begins, .. }) = &observations.sequences else {
             return self.log_probs(observations, actions);
         };
-        let ([sequences, len], steps) = (memory.dims(), begins.dims()[1]);
-        let device = memory.device();
+        let ([sequences, len], steps) = (state.dims(), begins.dims()[1]);
+        let device = state.device();
         let mut state = match self.state.take() {
             None => Tensor::zeros([num_envs, len], &device),
             Some(data) => Tensor::from_data(data, &device),
@@ -120,12 +120,12 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
                 let (start, rows) = ((round + env) * steps, envs * steps);
                 let part = observations.narrow_rows(start, rows);
                 let begins = begins.clone().narrow(0, round + env, envs);
-                let memory = state.clone().narrow(0, env, envs);
-                let shown = part.with_sequences(Sequences { memory, begins, burn_in: None });
+                let state = state.clone().narrow(0, env, envs);
+                let shown = part.with_sequences(Sequences { state, begins, burn_in: None });
                 let prediction = self.policy.forward(shown);
                 let [of_part] = read([prediction.distribution.log_prob(&actions.narrow_rows(start, rows))])?;
                 log_probs.extend_from_slice(&of_part);
-                after.push(prediction.memory.expect("a recurrent policy has a recurrent state"));
+                after.push(prediction.state.expect("a recurrent policy has a recurrent state"));
             }
             state = Tensor::cat(after, 0);
         }
@@ -147,7 +147,7 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
     pub(super) fn load(&mut self, mut tensors: Tensors, num_envs: usize) -> Result<(), Misfit> {
         let state = tensors.remove(STATE);
         if let Some(found) = &state {
-            let shape = [num_envs, self.policy.memory_len()];
+            let shape = [num_envs, self.policy.state_len()];
             let needed = TensorData::new(vec![0_f32; shape[0] * shape[1]], shape);
             let named = |data: &TensorData| Tensors::from([(STATE.to_owned(), data.clone())]);
             tensors::check_fit(&named(found), &named(&needed))?;

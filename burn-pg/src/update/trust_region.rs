@@ -47,7 +47,7 @@ pub struct TrustRegion {
 
 impl TrustRegion {
     /// The policy after one step on the whole of a batch, all of it differentiated at once; or as it was, if no step helps or a
-    /// number is not finite. What a policy remembers before the sequences of the batch counts as given.
+    /// number is not finite. The recurrent states before the sequences of the batch count as given.
     ///
     /// Beside it the metrics of the loss terms after the step, without the sum; `kl`, the mean of KL(old || new) in nats;
     /// `step_fraction`, what is left of the step that the derivatives alone would take, 0 if there was none; and

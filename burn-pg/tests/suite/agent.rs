@@ -14,7 +14,7 @@ use burn_pg::{
         export::{Format, bytes},
     },
     algorithm::{Recipe, ppo},
-    config::{CheckedConfig, Memory, Recurrence},
+    config::{CheckedConfig, Recurrence, RecurrentSpec},
     device::{self, Backend, DeviceChoice},
     distribution::SquashedGaussian,
     envs::{
@@ -314,14 +314,14 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
 
 #[test]
 fn a_player_carries_the_recurrent_state_as_decisions_do() {
-    let recurrence = Recurrence::Gru(Memory { size: 4, ..Memory::default() });
+    let recurrence = Recurrence::Gru(RecurrentSpec { size: 4, ..RecurrentSpec::default() });
     let config = Config { recurrence, num_envs: 2, num_minibatches: 1, total_steps: 1024, ..Config::default() }
         .validate()
         .unwrap();
     let agent = ppo(&config, &flex()).unwrap().agent().unwrap();
     let rows = [0.5, -0.5, 0.1, 0.2, -1.0, 2.0, 0.3, 0.0];
     let first = agent.decide(&rows, &[], None).unwrap();
-    let second = agent.decide(&rows, &[], first.memory.as_deref()).unwrap();
+    let second = agent.decide(&rows, &[], first.state.as_deref()).unwrap();
     assert_ne!(first.parameters, second.parameters);
     let mut player = agent.player(2);
     for decision in [&first, &second] {

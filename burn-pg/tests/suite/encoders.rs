@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_pg::{
     CheckedConfig, Config,
     algorithm::Recipe,
-    config::{Algo, Memory, Recurrence},
+    config::{Algo, Recurrence, RecurrentSpec},
     device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
@@ -65,8 +65,8 @@ impl Weighed {
         let image = precision.tensor(self.images.clone(), [ROWS, 84]);
         let vector = precision.tensor(self.vectors.clone(), [ROWS, 2]);
         let inputs = vec![Input::Floats(image), Input::Floats(vector)];
-        let sequences = (policy.memory_len() > 0).then(|| Sequences {
-            memory: precision.tensor(vec![0.3; 2 * policy.memory_len()], [2, policy.memory_len()]),
+        let sequences = (policy.state_len() > 0).then(|| Sequences {
+            state: precision.tensor(vec![0.3; 2 * policy.state_len()], [2, policy.state_len()]),
             begins: Tensor::from_data([[false, false], [false, true]], &precision.device),
             burn_in: None,
         });
@@ -243,7 +243,7 @@ fn config(algo: Algo, recurrence: Recurrence) -> CheckedConfig {
 
 #[test]
 fn every_algorithm_trains_masked_policies_over_dictionaries() {
-    let gru = Recurrence::Gru(Memory { size: 4, sequence_steps: 4, burn_in: 2 });
+    let gru = Recurrence::Gru(RecurrentSpec { size: 4, sequence_steps: 4, burn_in: 2 });
     for algo in [Algo::Reinforce, Algo::A2c, Algo::Trpo, Algo::Ppo] {
         for recurrence in [Recurrence::default(), gru] {
             let config = config(algo, recurrence);

@@ -10,7 +10,7 @@ use burn_pg::{
     CheckedConfig, Config, Error, Trainer, UpdateStats,
     agent::export::{Format, bytes},
     algorithm::Recipe,
-    config::{Memory, Recurrence},
+    config::{Recurrence, RecurrentSpec},
     device::{self, Backend, DeviceChoice},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, spec},
     evaluate,
@@ -125,7 +125,7 @@ fn trained<const DICT: bool>() -> f64 {
 
 #[test]
 fn a_resumed_run_equals_the_uninterrupted_one_to_the_bit() {
-    let recurrent = Recurrence::Gru(Memory { size: 8, sequence_steps: 8, burn_in: 3 });
+    let recurrent = Recurrence::Gru(RecurrentSpec { size: 8, sequence_steps: 8, burn_in: 3 });
     check_resumed::<false>(&config(|config| config.total_steps = 1_024));
     check_resumed::<false>(&config(|config| (config.total_steps, config.shared_layers) = (1_024, false)));
     check_resumed::<false>(&config(|config| (config.total_steps, config.recurrence) = (1_024, recurrent)));

@@ -7,7 +7,7 @@ use burn_pg::{
     Config, Error, StepQuantity, UpdateStats,
     advantage::Gae,
     algorithm::Recipe,
-    config::{Memory, Recurrence},
+    config::{Recurrence, RecurrentSpec},
     envs::{EnvRng, make},
     policy::{ActorCritic, CellKind, NetworkSpec},
     source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
@@ -63,7 +63,7 @@ fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
             total_steps: 2_048,
             num_envs: 4,
             num_steps: 64,
-            recurrence: Recurrence::Gru(Memory { size: 4, sequence_steps: 16, burn_in: 0 }),
+            recurrence: Recurrence::Gru(RecurrentSpec { size: 4, sequence_steps: 16, burn_in: 0 }),
             kl_in_reward: 0.1,
             ..Config::default()
         };

@@ -220,9 +220,9 @@ impl PlainCell {
         Ok(Self { kind: cell.kind, size: cell.size, input, hidden })
     }
 
-    /// Numbers that it remembers.
+    /// Elements of its recurrent state.
     #[must_use]
-    pub fn memory_len(&self) -> usize {
+    pub fn state_len(&self) -> usize {
         match self.kind {
             CellKind::Gru => self.size,
             CellKind::Lstm => 2 * self.size,
@@ -268,8 +268,8 @@ impl PlainPolicy {
 impl PlainNetwork {
     /// Length of the recurrent state, M: that of the actor, then that of the critic.
     #[must_use]
-    pub fn memory_len(&self) -> usize {
-        [&self.memory, &self.value_memory].into_iter().flatten().map(PlainCell::memory_len).sum()
+    pub fn state_len(&self) -> usize {
+        [&self.memory, &self.value_memory].into_iter().flatten().map(PlainCell::state_len).sum()
     }
 }
 

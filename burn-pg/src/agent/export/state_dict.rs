@@ -18,8 +18,8 @@ type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
 /// | `normalizer.mean`, `normalizer.std` | `[D]`, double precision | if observations are normalised |
 /// | `encoder.{part}.{0,2,..}.weight`, `.bias` | `[out, in, kernel, kernel]`, `[out]` | the convolutions of a part of the observation, which is called `observation` if there is one |
 /// | `value_encoder.*` | the same | if the critic has its own |
-/// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | those of `nn.GRUCell` or `nn.LSTMCell` | if the policy remembers |
-/// | `value_memory.*` | the same | if the critic remembers for itself |
+/// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | those of `nn.GRUCell` or `nn.LSTMCell` | if the policy is recurrent |
+/// | `value_memory.*` | the same | if the critic has a recurrent layer of its own |
 /// | `trunk.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if actor and critic share layers |
 /// | `policy.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | |
 /// | `value.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if there is a critic |

@@ -1,7 +1,7 @@
 //! Whether a rollout can be cut into minibatches and sequences, and the run be as long as one.
 
 use super::ranges::check;
-use crate::config::{Algo, Config, ConfigError, Memory};
+use crate::config::{Algo, Config, ConfigError, RecurrentSpec};
 
 /// Samples of the largest rollout.
 const LARGEST_ROLLOUT: usize = 1 << 26;
@@ -14,8 +14,8 @@ impl Config {
             let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
             return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
         }
-        if let Some(memory) = self.recurrence.memory() {
-            self.check_memory(memory)?;
+        if let Some(spec) = self.recurrence.spec() {
+            self.check_sequences(spec)?;
         }
         // How long whole episodes may be is for the environment to say.
         if self.algo != Algo::Reinforce && self.total_steps < batch as u64 {
@@ -24,8 +24,8 @@ impl Config {
         Ok(())
     }
 
-    fn check_memory(&self, memory: Memory) -> Result<(), ConfigError> {
-        let Memory { size, sequence_steps, burn_in } = memory;
+    fn check_sequences(&self, spec: RecurrentSpec) -> Result<(), ConfigError> {
+        let RecurrentSpec { size, sequence_steps, burn_in } = spec;
         check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
         if self.algo == Algo::Reinforce {
             // Whole episodes are not cut.
@@ -66,14 +66,13 @@ mod tests {
 
     #[test]
     fn whole_episodes_are_not_refused_for_sequences_that_they_are_not_cut_into() {
-        let of = |algo: &str, memory: &str| {
+        let of = |algo: &str, state: &str| {
             let once = "num_epochs = 1\nnum_minibatches = 1\nnum_steps = 128";
-            read(&format!("algo = '{algo}'\n{once}\nrecurrence = {{ cell = 'gru', {memory} }}"))
+            read(&format!("algo = '{algo}'\n{once}\nrecurrence = {{ cell = 'gru', {state} }}"))
         };
-        for (memory, refused) in [("sequence_steps = 5", "sequence_steps` is 5"), ("burn_in = 200", "burn_in` is 200")]
-        {
-            assert!(of("reinforce", memory).is_ok(), "{memory}");
-            let error = of("a2c", memory).unwrap_err().to_string();
+        for (state, refused) in [("sequence_steps = 5", "sequence_steps` is 5"), ("burn_in = 200", "burn_in` is 200")] {
+            assert!(of("reinforce", state).is_ok(), "{state}");
+            let error = of("a2c", state).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`recurrence.{refused}, but must be ")), "{error}");
         }
         let error = of("reinforce", "size = 0").unwrap_err().to_string();

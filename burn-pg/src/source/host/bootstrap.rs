@@ -17,8 +17,8 @@ pub(in crate::source) struct Truncations {
     pub rows: Vec<usize>,
     /// Their final observations. Shape `[rows, D]`.
     pub observations: Vec<f32>,
-    /// What was remembered before those, if the policy remembers. Shape `[1, M]` each.
-    pub memories: Vec<Tensor<2>>,
+    /// The recurrent states before those, if the policy is recurrent. Shape `[1, M]` each.
+    pub states: Vec<Tensor<2>>,
 }
 
 impl Collector {
@@ -37,7 +37,7 @@ impl Collector {
     ) -> Result<Option<Vec<f32>>, Error> {
         // The value of a state does not depend on what is possible in it.
         let unseen = observe(&self.envs.spec().observation_space, self.unseen(truncations)?, &[], &self.device);
-        let Some(values) = policy.forward(self.recall().attach(unseen, &truncations.memories)).values else {
+        let Some(values) = policy.forward(self.recurrent().attach(unseen, &truncations.states)).values else {
             return Ok(None);
         };
         let [values] = read([values])?;

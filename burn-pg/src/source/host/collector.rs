@@ -9,7 +9,8 @@ use burn_pg_envs::{
 };
 
 use super::{
-    History, Recall, RolloutLength, SequenceSpec, block::BlockRecord, bootstrap::Truncations, default_block_size,
+    History, RecurrentState, RolloutLength, SequenceSpec, block::BlockRecord, bootstrap::Truncations,
+    default_block_size,
 };
 use crate::{
     Error,
@@ -30,8 +31,8 @@ pub struct Collector {
     pub(super) streams: Vec<ActionStream>,
     pub(super) length: RolloutLength,
     pub(super) sequences: SequenceSpec,
-    /// What the policy remembers; from the first rollout on.
-    pub(super) recall: Option<Recall>,
+    /// The recurrent state; from the first rollout on.
+    pub(super) recurrent: Option<RecurrentState>,
     pub(super) device: Device,
     /// The last actions, as the environments take them.
     pub(super) taken: ActionBuffer,
@@ -76,7 +77,7 @@ impl Collector {
             ended: Vec::new(),
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
-            recall: None,
+            recurrent: None,
             whole: true,
             restarts: 0,
             device: device.clone().without_autodiff(),
@@ -84,14 +85,14 @@ impl Collector {
         })
     }
 
-    /// Cuts rollouts into such sequences, if the policy is one that remembers. Without this each rollout is one
+    /// Cuts rollouts into such sequences, if the policy is recurrent. Without this each rollout is one
     /// sequence for each environment, without burn-in.
     ///
     /// # Panics
     /// If the sequences are not as [`SequenceSpec`] says, or the collector has begun.
     #[must_use]
     pub fn with_sequences(mut self, sequences: SequenceSpec) -> Self {
-        assert!(self.recall.is_none(), "rollouts are cut in one way from the first to the last");
+        assert!(self.recurrent.is_none(), "rollouts are cut in one way from the first to the last");
         self.sequences = sequences.within(self.length);
         self
     }
@@ -166,7 +167,7 @@ impl Collector {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let space = &self.envs.spec().observation_space;
         let observation = observe(space, batch.observations.clone(), &batch.action_masks, &self.device);
-        let nothing = Recall::new(num_envs, policy.memory_len(), &self.device);
+        let nothing = RecurrentState::new(num_envs, policy.state_len(), &self.device);
         let Prediction { distribution, values, .. } = policy.forward(nothing.attach(observation, &[]));
         distribution.check_space(&self.envs.spec().action_space)?;
         let ([rows, _], values) = (distribution.parameters().dims(), values.map(|values| values.dims()[0]));
@@ -185,11 +186,11 @@ impl Collector {
     /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
         self.ended.clear();
-        if self.recall.is_none() {
-            self.begin(policy.memory_len());
+        if self.recurrent.is_none() {
+            self.begin(policy.state_len());
         }
         if !mem::take(&mut self.whole) {
-            self.begin_anew(policy.memory_len())?;
+            self.begin_anew(policy.state_len())?;
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
@@ -197,7 +198,7 @@ impl Collector {
         if self.length == RolloutLength::Episodes {
             self.begin_episodes()?;
             let num_envs = self.rollout.num_envs;
-            self.recall().forget(0..num_envs);
+            self.recurrent().end_episodes(0..num_envs);
         }
         if let Some(policy) = policy.on_host() {
             self.play_on_host(&policy, &mut truncations)?;
@@ -235,21 +236,21 @@ impl Collector {
         self.whole = false;
     }
 
-    /// Prepares to remember so many numbers of each environment.
-    pub(super) fn begin(&mut self, memory_len: usize) {
+    /// Prepares a recurrent state of `state_len` elements in each environment.
+    pub(super) fn begin(&mut self, state_len: usize) {
         let num_envs = self.envs.num_envs();
-        self.recall = Some(Recall::new(num_envs, memory_len, &self.device));
+        self.recurrent = Some(RecurrentState::new(num_envs, state_len, &self.device));
         let space = &self.envs.spec().observation_space;
-        self.rollout.history = (memory_len > 0).then(|| History::new(memory_len, self.sequences, num_envs, space));
+        self.rollout.history = (state_len > 0).then(|| History::new(state_len, self.sequences, num_envs, space));
     }
 
-    /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and what the policy
-    /// remembers of them belongs to no sequence of another rollout.
-    fn begin_anew(&mut self, memory_len: usize) -> Result<(), Error> {
+    /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and their recurrent states belong
+    /// to no sequence of another rollout.
+    fn begin_anew(&mut self, state_len: usize) -> Result<(), Error> {
         let num_envs = self.envs.num_envs();
         self.begin_episodes()?;
         self.rollout = Rollout::of_spec(num_envs, self.envs.spec());
-        self.begin(memory_len);
+        self.begin(state_len);
         Ok(())
     }
 
@@ -268,7 +269,7 @@ impl Collector {
         self.ended.push(episode);
     }
 
-    pub(super) fn recall(&mut self) -> &mut Recall {
-        self.recall.as_mut().expect("it was made before the first step")
+    pub(super) fn recurrent(&mut self) -> &mut RecurrentState {
+        self.recurrent.as_mut().expect("it was made before the first step")
     }
 }

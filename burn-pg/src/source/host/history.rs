@@ -1,4 +1,4 @@
-//! What a rollout holds for policies that remember.
+//! What a rollout holds for recurrent policies.
 
 use burn::tensor::Device;
 use burn_pg_envs::Space;
@@ -9,11 +9,11 @@ use crate::{
     source::{Observations, Rollout},
 };
 
-/// How a rollout is cut into sequences, for a policy that remembers.
+/// How a rollout is cut into sequences, for a recurrent policy.
 ///
-/// A sequence is trained on as a whole, from what the policy remembered when it collected the rollout. That memory goes
-/// stale as the weights change; with a burn-in the policy first walks along the steps before the sequence, without being
-/// trained on them, and begins with what it then remembers.
+/// A sequence is trained on as a whole. It begins with the recurrent state of when the rollout was collected, which goes
+/// stale as the weights change. With a burn-in, that state is computed once more with the current weights, from the steps
+/// before the sequence. Nothing is learnt from these steps.
 ///
 /// Source: S. Kapturowski and others, *Recurrent experience replay in distributed reinforcement learning* (2019).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,13 @@ pub struct SequenceSpec {
     /// Steps of a sequence, L: a divisor of the steps of a rollout, or 0 for all of them. Rollouts of whole episodes are
     /// one sequence for each environment, whatever is said here.
     pub steps: usize,
-    /// Steps before each sequence to walk along first, K; at most those of a rollout. None within rollouts of whole
-    /// episodes, before which there is nothing to remember.
+    /// Steps of the burn-in before each sequence, K; at most those of a rollout. Rollouts of whole episodes have none: the
+    /// state before an episode is 0.
     pub burn_in: usize,
 }
 
 impl SequenceSpec {
-    /// What it comes to in rollouts of such a length.
+    /// Returns what it comes to in rollouts of a length.
     pub(super) fn within(self, length: RolloutLength) -> Self {
         match length {
             RolloutLength::Episodes => Self { steps: usize::MAX, burn_in: 0 },
@@ -41,18 +41,18 @@ impl SequenceSpec {
     }
 }
 
-/// What was remembered and observed at the joints of the sequences of a rollout.
+/// The recurrent states at the starts of the sequences of a rollout, and the steps before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
-    /// Numbers that the policy remembers, M.
-    pub memory_len: usize,
+    /// Elements of the recurrent state, M.
+    pub state_len: usize,
     /// Steps of a sequence, L.
     pub steps: usize,
-    /// Steps before each sequence that are walked along first, K.
+    /// Steps of the burn-in before each sequence, K.
     pub burn_in: usize,
-    /// What was remembered K steps before each of J sequences of each environment. Shape `[J, N, M]`, or more: those
-    /// that the next rollout begins with are at the end.
-    pub memories: Vec<f32>,
+    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or more: the states with
+    /// which the next rollout begins are at the end.
+    pub states: Vec<f32>,
     /// Observations of the K steps before the rollout. `K * N` rows.
     pub observations_before: Observations,
     /// Which of those began an episode. Shape `[K, N]`.
@@ -60,34 +60,34 @@ pub struct History {
 }
 
 impl History {
-    /// Before the first step of all. Nothing is remembered, and nothing was observed.
-    pub(super) fn new(memory_len: usize, spec: SequenceSpec, num_envs: usize, space: &Space) -> Self {
+    /// Returns the history before the first step: states and observations are 0.
+    pub(super) fn new(state_len: usize, spec: SequenceSpec, num_envs: usize, space: &Space) -> Self {
         let SequenceSpec { steps, burn_in } = spec;
         let mut observations_before = Observations::new(space);
         observations_before.extend(&vec![0.0; burn_in * num_envs * space.flat_len()]);
         Self {
-            memory_len,
+            state_len,
             steps,
             burn_in,
-            memories: vec![0.0; burn_in.div_ceil(steps) * num_envs * memory_len],
+            states: vec![0.0; burn_in.div_ceil(steps) * num_envs * state_len],
             observations_before,
             begins_before: vec![true; burn_in * num_envs],
         }
     }
 
-    /// Is the memory before step `step` of the rollout what a sequence begins with?
-    pub(super) fn is_joint(&self, step: usize) -> bool {
+    /// True if a sequence, or its burn-in, begins with step `step` of the rollout.
+    pub(super) fn is_start(&self, step: usize) -> bool {
         (step + self.burn_in).is_multiple_of(self.steps)
     }
 
-    /// Keeps what the rollout after `last` begins with.
+    /// Keeps what the rollout after `last` begins with, and forgets the rest.
     pub(crate) fn turn(&mut self, last: &Rollout) {
         let rows = last.begins.len();
         if rows == 0 {
             return;
         }
         let sequences = (rows / last.num_envs).div_ceil(self.steps);
-        self.memories.drain(..sequences * last.num_envs * self.memory_len);
+        self.states.drain(..sequences * last.num_envs * self.state_len);
         let kept = rows - self.burn_in * last.num_envs;
         self.observations_before.clear();
         self.observations_before.append(&last.observations, kept..rows);
@@ -104,7 +104,7 @@ pub(crate) struct Cut<'a> {
 }
 
 impl<'a> Cut<'a> {
-    /// The sequences of a rollout that was collected by a policy that remembers.
+    /// Returns the sequences of a rollout; none if the policy is not recurrent.
     pub fn new(rollout: &'a Rollout) -> Option<Self> {
         let history = rollout.history.as_ref()?;
         let steps = history.steps.min(rollout.begins.len() / rollout.num_envs);
@@ -127,13 +127,13 @@ impl<'a> Cut<'a> {
         self.starts().flat_map(move |(first, env)| (first..first + steps).map(move |step| step * num_envs + env))
     }
 
-    /// What the sequences begin with. (If there is a burn-in, this is what the burn-in begins with.)
+    /// Uploads the recurrent states with which the sequences begin, or their burn-ins if there are any.
     pub fn sequences(&self, device: &Device) -> Sequences {
         let begins = self.rows().map(|row| self.rollout.begins[row]).collect();
-        Sequences::upload(self.memories(), begins, self.count(), device)
+        Sequences::upload(self.states(), begins, self.count(), device)
     }
 
-    /// The steps before each sequence, if there is a burn-in.
+    /// Uploads the steps of the burn-ins, if there are any.
     pub fn burn_in(&self, device: &Device) -> Option<Observation> {
         let (Rollout { num_envs, .. }, before) = (self.rollout, self.history.burn_in);
         if before == 0 {
@@ -152,12 +152,12 @@ impl<'a> Cut<'a> {
                 begins.push(flags[row]);
             }
         }
-        let sequences = Sequences::upload(self.memories(), begins, self.count(), device);
+        let sequences = Sequences::upload(self.states(), begins, self.count(), device);
         let inputs = observations.upload(None, device);
         Some(Observation { inputs, action_mask: None, sequences: Some(sequences) })
     }
 
-    fn memories(&self) -> Vec<f32> {
-        self.history.memories[..self.count() * self.history.memory_len].to_vec()
+    fn states(&self) -> Vec<f32> {
+        self.history.states[..self.count() * self.history.state_len].to_vec()
     }
 }

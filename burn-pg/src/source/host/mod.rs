@@ -8,7 +8,7 @@ mod history;
 mod length;
 mod on_device;
 mod on_host;
-mod recall;
+mod recurrent_state;
 mod saved;
 
 pub(crate) use block::Ended;
@@ -18,4 +18,4 @@ pub(crate) use history::Cut;
 pub use history::{History, SequenceSpec};
 pub use length::RolloutLength;
 pub(crate) use on_host::default_block_size;
-pub(crate) use recall::Recall;
+pub(crate) use recurrent_state::RecurrentState;

@@ -57,19 +57,19 @@ impl Collector {
         let observations = &batch.observations;
         let space = &self.envs.spec().observation_space;
         check_observations(observations, space, self.env_steps)?;
-        let recall = self.recall.as_mut().expect("it was made before the first step");
+        let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
         let observation = observe(space, observations.clone(), &batch.action_masks, &self.device);
-        let prediction = policy.forward(recall.attach(observation, &[]));
-        let Prediction { distribution, values, memory } = prediction;
+        let prediction = policy.forward(recurrent.attach(observation, &[]));
+        let Prediction { distribution, values, state } = prediction;
         let step = self.rollout.begins.len() / num_envs;
-        if let (Some(history), Some(memory)) = (&mut self.rollout.history, recall.memory())
-            && history.is_joint(step)
+        if let (Some(history), Some(state)) = (&mut self.rollout.history, recurrent.state())
+            && history.is_start(step)
         {
-            let [memory] = read([memory.clone().flatten(0, 1)])?;
-            history.memories.extend_from_slice(&memory);
+            let [state] = read([state.clone().flatten(0, 1)])?;
+            history.states.extend_from_slice(&state);
         }
-        self.rollout.begins.extend_from_slice(recall.begins());
-        recall.remember(memory);
+        self.rollout.begins.extend_from_slice(recurrent.begins());
+        recurrent.advance(state);
         let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
         self.rollout.observations.extend(observations);
         self.rollout.action_masks.extend_from_slice(&batch.action_masks);
@@ -111,8 +111,8 @@ impl Collector {
         self.rollout.rewards.extend(rewards);
         self.rollout.terminated.extend_from_slice(&batch.terminated);
         self.rollout.truncated.extend_from_slice(&batch.truncated);
-        let recall = self.recall.as_mut().expect("it was made before the first step");
-        recall.forget(batch.ended());
+        let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
+        recurrent.end_episodes(batch.ended());
         for env in batch.ended() {
             let width = batch.observations.len() / num_envs;
             let last = &batch.final_observations[env * width..(env + 1) * width];
@@ -120,7 +120,7 @@ impl Collector {
                 check_row(last, &self.envs.spec().observation_space, env, self.env_steps)?;
                 truncations.rows.push(first_row + env);
                 truncations.observations.extend_from_slice(last);
-                truncations.memories.extend(recall.of(env));
+                truncations.states.extend(recurrent.of(env));
             }
         }
         self.env_steps += num_envs as u64;

@@ -7,7 +7,7 @@ use burn::{
 use burn_pg::{
     Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
     algorithm::Recipe,
-    config::{Algo, CheckedConfig, Memory, Recurrence},
+    config::{Algo, CheckedConfig, Recurrence, RecurrentSpec},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{VecEnv, VectorEnv},
@@ -143,7 +143,7 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     assert_eq!(error.to_string(), "update 2: `value_loss` is inf, because of samples of environment 1");
 
     // In sequences too, of which there are two of each environment.
-    let memory = Memory { size: 4, sequence_steps: 2, burn_in: 1 };
+    let memory = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
     let config = Config { recurrence: Recurrence::Gru(memory), ..(*config()).clone() }.validate().unwrap();
     let error = second_update(script(), |envs, device| Recipe::ppo(&config)?.build(envs, &config, device));
     let term = Some("value_loss");

@@ -95,7 +95,7 @@ fn decoded(agent: &Agent) -> ModelProto {
 fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -> Decision {
     let len = agent.spec().observation_space.flat_len();
     let rows = observations.len() / len;
-    let mut memory = vec![0.0; rows * agent.memory_len()];
+    let mut memory = vec![0.0; rows * agent.state_len()];
     let mut before = None;
     let (mut decision, model) = (None, decoded(agent));
     // Three steps of a recurrent policy.
@@ -105,7 +105,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
             inputs.insert("action_mask", Value::flags(masks, masks.len() / rows));
         }
         if !memory.is_empty() {
-            inputs.insert("memory", Value::floats(&memory, agent.memory_len()));
+            inputs.insert("memory", Value::floats(&memory, agent.state_len()));
         }
         let outputs = interpret(&model, inputs);
         let ours = agent.decide(observations, masks, before.as_deref()).unwrap();
@@ -134,11 +134,11 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         if let Some(values) = &ours.values {
             assert_rows(values, &outputs["value"].numbers, uncertain("value"), rows, &what);
         }
-        if let Some(ours) = &ours.memory {
+        if let Some(ours) = &ours.state {
             assert_rows(ours, &outputs["memory_out"].numbers, uncertain("memory_out"), rows, &what);
             memory.clone_from(ours);
         }
-        before.clone_from(&ours.memory);
+        before.clone_from(&ours.state);
         decision = Some(ours);
     }
     decision.unwrap()
@@ -263,8 +263,8 @@ pub fn check_parts(agent: &Agent) {
     let ours = agent.decide(&observations, &[], None).unwrap();
     let image = Value { shape: vec![rows, 4, 10, 10], ..Value::floats(&pixels, 400) };
     let mut inputs = BTreeMap::from([("image", image), ("turned", Value::floats(&numbers, 1))]);
-    if agent.memory_len() > 0 {
-        inputs.insert("memory", Value::floats(&vec![0.0; rows * agent.memory_len()], agent.memory_len()));
+    if agent.state_len() > 0 {
+        inputs.insert("memory", Value::floats(&vec![0.0; rows * agent.state_len()], agent.state_len()));
     }
     let outputs = interpret(&model, inputs);
     assert_rows(&ours.values.clone().unwrap(), &outputs["value"].numbers, None, rows, "values");

@@ -49,13 +49,13 @@ fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
 /// What is decided in each row: actions, logits or means, and values. Policies that remember take rows as steps of episodes.
 fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
     let len = agent.spec().observation_space.flat_len();
-    let steps = if agent.memory_len() > 0 { EPISODE } else { 1 };
+    let steps = if agent.state_len() > 0 { EPISODE } else { 1 };
     let mut found = [vec![Vec::new(); ROWS], vec![Vec::new(); ROWS], vec![Vec::new(); ROWS]];
-    let mut memory: Option<Vec<f32>> = None;
+    let mut state: Option<Vec<f32>> = None;
     for step in 0..steps {
         let at: Vec<usize> = (step..ROWS).step_by(steps).collect();
         let seen: Vec<f32> = at.iter().flat_map(|row| &rows[row * len..(row + 1) * len]).copied().collect();
-        let decision = agent.decide(&seen, &[], memory.as_deref()).unwrap();
+        let decision = agent.decide(&seen, &[], state.as_deref()).unwrap();
         let actions: Vec<f32> = match &decision.actions {
             ActionBuffer::Discrete(actions) => actions.iter().map(|&action| action as f32).collect(),
             ActionBuffer::Continuous(actions) => actions.clone(),
@@ -73,7 +73,7 @@ fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
             found[1][row] = decision.parameters[i * parameters..i * parameters + wanted].to_vec();
             found[2][row] = vec![value];
         }
-        memory = decision.memory;
+        state = decision.state;
     }
     found.map(|rows| rows.concat())
 }

@@ -68,14 +68,14 @@ fn a_layer_is_burns_own() {
         for kind in KINDS {
             let cell = cell(kind, &precision);
             let flat = values(flatten_parameters(&cell));
-            let memory: Tensor<2> = precision.tensor(draw(2 * cell.memory_len(), 3), [2, cell.memory_len()]);
+            let state: Tensor<2> = precision.tensor(draw(2 * cell.state_len(), 3), [2, cell.state_len()]);
             let theirs = match kind {
                 CellKind::Gru => {
                     let mut gru = GruConfig::new(3, 4, true).with_initializer(Initializer::Zeros).init(device);
                     gru.reset_gate = gate(&flat, 3, 0, device);
                     gru.update_gate = gate(&flat, 3, 1, device);
                     gru.new_gate = gate(&flat, 3, 2, device);
-                    gru.forward(batched.clone(), Some(memory.clone()))
+                    gru.forward(batched.clone(), Some(state.clone()))
                 }
                 CellKind::Lstm => {
                     let mut lstm = LstmConfig::new(3, 4, true).with_initializer(Initializer::Zeros).init(device);
@@ -83,11 +83,11 @@ fn a_layer_is_burns_own() {
                     lstm.forget_gate = Some(gate(&flat, 4, 1, device));
                     lstm.cell_gate = gate(&flat, 4, 2, device);
                     lstm.output_gate = gate(&flat, 4, 3, device);
-                    let half = |k: usize| memory.clone().narrow(1, 4 * k, 4);
+                    let half = |k: usize| state.clone().narrow(1, 4 * k, 4);
                     lstm.forward(batched.clone(), Some(LstmState::new(half(1), half(0)))).0
                 }
             };
-            let (ours, after) = cell.forward(inputs.clone(), memory, &begins);
+            let (ours, after) = cell.forward(inputs.clone(), state, &begins);
             let (ours, what) = (values(ours), format!("{kind:?} {precision:?}"));
             // They take the logistic function in another way, and a GPU's tangent is off by a few 1e-6.
             assert_close(&ours, &values(theirs), 1e-5, &what);
@@ -102,24 +102,24 @@ fn sequences_are_steps_one_after_the_other() {
     for precision in Precision::all() {
         for kind in KINDS {
             let cell = cell(kind, &precision);
-            let (inputs, width) = (draw(2 * 5 * 3, 2), cell.memory_len());
+            let (inputs, width) = (draw(2 * 5 * 3, 2), cell.state_len());
             let begins = [false, false, true, false, false, true, false, false, false, true];
             let start = draw(2 * width, 3);
-            let run = |inputs: &[f64], memory: Tensor<2>, begins: &[bool], sequences: usize| {
+            let run = |inputs: &[f64], state: Tensor<2>, begins: &[bool], sequences: usize| {
                 let rows = inputs.len() / 3;
                 let begins = flags(begins, [sequences, rows / sequences], &precision.device);
-                cell.forward(precision.tensor(inputs.to_vec(), [rows, 3]), memory, &begins)
+                cell.forward(precision.tensor(inputs.to_vec(), [rows, 3]), state, &begins)
             };
             let whole = values(run(&inputs, precision.tensor(start.clone(), [2, width]), &begins, 2).0);
             for sequence in 0..2 {
-                let mut memory: Tensor<2> = precision.tensor(start[sequence * width..][..width].to_vec(), [1, width]);
+                let mut state: Tensor<2> = precision.tensor(start[sequence * width..][..width].to_vec(), [1, width]);
                 for step in sequence * 5..sequence * 5 + 5 {
                     if begins[step] {
                         // The start of an episode drops any hidden state, NaN too.
-                        memory = memory.full_like(f64::NAN);
+                        state = state.full_like(f64::NAN);
                     }
                     let output;
-                    (output, memory) = run(&inputs[step * 3..][..3], memory, &[begins[step]], 1);
+                    (output, state) = run(&inputs[step * 3..][..3], state, &[begins[step]], 1);
                     let what = format!("{kind:?} {precision:?} {step}");
                     assert_close(&values(output), &whole[step * 4..][..4], 1e-5, &what);
                 }
@@ -133,13 +133,13 @@ fn gradients_through_time_are_slopes() {
     for precision in Precision::all().into_iter().filter(Precision::is_double) {
         for kind in KINDS {
             let cell = cell(kind, &precision);
-            let width = cell.memory_len();
+            let width = cell.state_len();
             let begins = flags(&[false, false, true, false, false, false, false, false], [2, 4], &precision.device);
             let weights: Tensor<2> = precision.tensor(draw(32, 5), [8, 4]);
             let loss = |cell: &Cell| {
                 let inputs = precision.tensor(draw(24, 6), [8, 3]);
-                let memory = precision.tensor(draw(2 * width, 7), [2, width]);
-                (cell.forward(inputs, memory, &begins).0 * weights.clone()).sum()
+                let state = precision.tensor(draw(2 * width, 7), [2, width]);
+                (cell.forward(inputs, state, &begins).0 * weights.clone()).sum()
             };
             let gradient = values(flatten_gradients(&cell, &loss(&cell).backward()));
             let flat = values(flatten_parameters(&cell));

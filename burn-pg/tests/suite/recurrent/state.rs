@@ -26,21 +26,21 @@ impl Policy for Tally {
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let Sequences { mut memory, begins, .. } = observation.sequences.clone().expect("it remembers");
+        let Sequences { mut state, begins, .. } = observation.sequences.clone().expect("it remembers");
         let [sequences, steps] = begins.dims();
         let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
         for step in 0..steps {
-            let before = memory.mask_fill(begins.clone().narrow(1, step, 1), 0) * self.scale.val().unsqueeze();
-            memory = before + observed.clone().narrow(1, step, 1);
-            sums.push(memory.clone());
+            let before = state.mask_fill(begins.clone().narrow(1, step, 1), 0) * self.scale.val().unsqueeze();
+            state = before + observed.clone().narrow(1, step, 1);
+            sums.push(state.clone());
         }
         let sums = Tensor::cat(sums, 1).reshape([sequences * steps, 1]);
         let logits = Tensor::cat(vec![sums.clone().mul_scalar(0).sub_scalar(50), sums.clone().mul_scalar(0)], 1);
-        Prediction::new(Categorical::new(logits)).with_values(sums.squeeze_dim(1)).with_memory(memory)
+        Prediction::new(Categorical::new(logits)).with_values(sums.squeeze_dim(1)).with_state(state)
     }
 
-    fn memory_len(&self) -> usize {
+    fn state_len(&self) -> usize {
         1
     }
 }
@@ -56,14 +56,14 @@ fn clocks(steps: usize, sequences: SequenceSpec) -> Collector {
     Collector::new(Box::new(envs), length, 0, &device()).unwrap().with_sequences(sequences)
 }
 
-/// The value of each observation of three environments, in turn, for a memory that is carried over from call to call.
-fn sums(rollout: &Rollout, memory: &mut [f32; 3]) -> Vec<f32> {
+/// The value of each observation of three environments, in turn, for a state that is carried over from call to call.
+fn sums(rollout: &Rollout, state: &mut [f32; 3]) -> Vec<f32> {
     let observations = rollout.observations.flat();
     let rows = observations.iter().zip(&rollout.begins).enumerate();
     rows.map(|(row, (&observed, &begins))| {
-        let before = if begins { 0.0 } else { 0.5 * memory[row % 3] };
-        memory[row % 3] = before + observed;
-        memory[row % 3]
+        let before = if begins { 0.0 } else { 0.5 * state[row % 3] };
+        state[row % 3] = before + observed;
+        state[row % 3]
     })
     .collect()
 }
@@ -71,10 +71,10 @@ fn sums(rollout: &Rollout, memory: &mut [f32; 3]) -> Vec<f32> {
 #[test]
 fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout() {
     let mut collector = clocks(4, SequenceSpec { steps: 0, burn_in: 0 });
-    let mut memory = [0.0; 3];
+    let mut state = [0.0; 3];
     for _ in 0..5 {
         let rollout = collector.collect(&tally(0.5).valid()).unwrap().clone();
-        assert_eq!(rollout.values, sums(&rollout, &mut memory));
+        assert_eq!(rollout.values, sums(&rollout, &mut state));
         assert!(rollout.begins.iter().filter(|&&begins| begins).count() >= 4);
         for row in 0..rollout.len() {
             // The final observation, and the one after the rollout, follow the last one by 1.
@@ -133,11 +133,11 @@ fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_rem
         let error = collector.collect(&policy.valid()).unwrap_err();
         assert!(matches!(error, Error::Env(EnvError::Failed { .. })), "{error}");
         assert_eq!(collector.env_steps(), 15);
-        let mut memory = [0.0; 3];
+        let mut state = [0.0; 3];
         for begins in [true, false] {
             let rollout = collector.collect(&policy.valid()).unwrap().clone();
             assert_eq!((rollout.len(), &rollout.begins[..3]), (12, &[begins; 3][..]));
-            assert_eq!(rollout.values, sums(&rollout, &mut memory));
+            assert_eq!(rollout.values, sums(&rollout, &mut state));
             let batch = batch(&rollout);
             assert_eq!(look(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
         }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn_pg::{
     Config, Learner, UpdateStats,
     algorithm::Recipe,
-    config::{Algo, Memory, Recurrence},
+    config::{Algo, Recurrence, RecurrentSpec},
     distribution::Distribution,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
@@ -76,14 +76,14 @@ fn cues(count: usize) -> Box<VecEnv<Cue>> {
     cues_of(&vec![6; count])
 }
 
-fn recurrent(cell: fn(Memory) -> Recurrence, sequence_steps: usize, burn_in: usize) -> Config {
+fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_in: usize) -> Config {
     Config {
         total_steps: 20_480,
         num_envs: 16,
         num_steps: 32,
         learning_rate: Schedule::Linear { start: 5e-3, end: 0.0 },
         hidden_sizes: vec![16],
-        recurrence: cell(Memory { size: 16, sequence_steps, burn_in }),
+        recurrence: cell(RecurrentSpec { size: 16, sequence_steps, burn_in }),
         ..Config::default()
     }
 }

@@ -6,7 +6,7 @@
 //! | | uint8 `[N, C, H, W]` | for a policy with an encoder, an image of integers; float if the image is a box of three dimensions |
 //! | the name of a part | the same | of a dictionary, one input for each part in place of `observation` |
 //! | `action_mask` | bool `[N, M]` | if the environment masks actions: which are possible |
-//! | `memory` | float `[N, M]` | if the policy remembers: zeros at the beginning of an episode, then `memory_out` |
+//! | `memory` | float `[N, M]` | the recurrent state, if the policy is recurrent: zeros at the beginning of an episode, then `memory_out` |
 //!
 //! | output | type and shape | |
 //! | --- | --- | --- |
@@ -17,7 +17,7 @@
 //! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 where they are masked |
 //! | `mean`, `log_std` | float `[N, K]` | if they are: of the Gaussian before clipping or squashing; no `log_std` of held noise |
 //! | `value` | float `[N]` | if there is a critic |
-//! | `memory_out` | float `[N, M]` | if the policy remembers |
+//! | `memory_out` | float `[N, M]` | the recurrent state after the step, if the policy is recurrent |
 //!
 //! Operator set 13 and IR version 7, of 2020: old runtimes read it too. Observations are normalised in double precision, as
 //! in training: a mean that is large beside the deviation loses nothing.
@@ -95,7 +95,7 @@ impl Graph {
             true => actor.clone(),
             false => self.encode(&inputs, &network.value_encoder, "value_encoder"),
         };
-        let (actor, critic) = self.recall(actor, critic, network);
+        let (actor, critic) = self.recur(actor, critic, network);
         // Without layers to share, the two are as they were.
         let shared = !network.trunk.is_empty();
         let actor = if shared { self.layers(actor, &network.trunk, "trunk", true) } else { actor };
@@ -175,32 +175,32 @@ impl Graph {
     }
 
     /// What comes of the inputs of actor and critic in recurrent layers.
-    fn recall(&mut self, actor: String, critic: String, policy: &PlainNetwork) -> (String, String) {
+    fn recur(&mut self, actor: String, critic: String, policy: &PlainNetwork) -> (String, String) {
         let Some(cell) = &policy.memory else { return (actor, critic) };
         let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
-        let memory = self.builder.input("memory", DataType::Float, &[policy.memory_len()], doc);
+        let memory = self.builder.input("memory", DataType::Float, &[policy.state_len()], doc);
         let cells: Vec<(&PlainCell, &str)> = [(cell, "memory")]
             .into_iter()
             .chain(policy.value_memory.iter().map(|cell| (cell, "value_memory")))
             .collect();
         let lengths: Vec<usize> =
-            cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.memory_len() / cell.size]).collect();
+            cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.state_len() / cell.size]).collect();
         let mut vectors = self.builder.columns(&memory, &lengths, "memory.before").into_iter();
         let mut after: Vec<Vec<String>> = Vec::new();
         for (cell, name) in cells {
-            let before: Vec<String> = vectors.by_ref().take(cell.memory_len() / cell.size).collect();
+            let before: Vec<String> = vectors.by_ref().take(cell.state_len() / cell.size).collect();
             let input = if after.is_empty() { &actor } else { &critic };
             after.push(self.step(input, &before, cell, name));
         }
         let all = after.concat();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let out = self.builder.node("Concat", &all, &[("axis", 1)], "memory_out");
-        self.builder.output(&out, DataType::Float, Some(policy.memory_len()), "`memory` of the next step");
+        self.builder.output(&out, DataType::Float, Some(policy.state_len()), "`memory` of the next step");
         let last = after.last().unwrap_or(&after[0]);
         (after[0][0].clone(), last[0].clone())
     }
 
-    /// One step of a recurrent layer: what is remembered after it, of which the first vector is its output.
+    /// One step of a recurrent layer: its recurrent state after it, of which the first vector is its output.
     fn step(&mut self, input: &str, before: &[String], cell: &PlainCell, name: &str) -> Vec<String> {
         let called = |what: &str| format!("{name}.{what}");
         let x = self.dense(input, &cell.input, &called("input"));
