@@ -8,7 +8,10 @@ mod rollout;
 use std::ops::Deref;
 
 use super::{Algo, Config, ConfigError};
-use crate::policy::NetworkSpec;
+use crate::{
+    policy::NetworkSpec,
+    source::{EnvSourceShape, RolloutLength, default_block_size},
+};
 
 /// A configuration in which every setting is in range.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,23 @@ impl CheckedConfig {
     pub(crate) fn has_reference(&self) -> bool {
         let compared = self.loss.iter().any(|summand| summand.term.compares_with_reference());
         compared || self.kl_in_reward > 0.0
+    }
+
+    /// The shape of the source.
+    pub(crate) fn source(&self) -> EnvSourceShape {
+        EnvSourceShape {
+            num_envs: self.num_envs,
+            length: match self.algo {
+                Algo::Reinforce => RolloutLength::Episodes,
+                _ => RolloutLength::Steps(self.num_steps),
+            },
+            longest_episode: self.num_steps,
+            sequences: self.recurrence.sequences(),
+            block_size: self.block_size.unwrap_or_else(|| default_block_size(self.num_envs)),
+            has_values: self.has_critic(),
+            has_reference: self.has_reference(),
+            is_normalized: self.normalize_observations || self.normalize_rewards,
+        }
     }
 
     /// The networks.

@@ -11,7 +11,7 @@ use crate::{
     device::Backend,
     kernel::product_bytes,
     policy::NetworkFootprint,
-    source::{EnvSourceShape, RolloutLength, SavedSize, SourceFootprint, default_block_size},
+    source::{SavedSize, SourceFootprint},
 };
 
 /// What a run begins with besides: specifications, names, and room for the statistics of episodes.
@@ -41,21 +41,7 @@ impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
         let kernels = backend == Backend::Flex;
         let layers = config.network().footprint(spec, kernels);
-        let shape = EnvSourceShape {
-            num_envs: config.num_envs,
-            length: match config.algo {
-                Algo::Reinforce => RolloutLength::Episodes,
-                _ => RolloutLength::Steps(config.num_steps),
-            },
-            longest_episode: config.num_steps,
-            sequences: config.recurrence.sequences(),
-            block_size: config.block_size.unwrap_or_else(|| default_block_size(config.num_envs)),
-            has_values: config.has_critic(),
-            has_reference: config.has_reference(),
-            is_normalized: config.normalize_observations || config.normalize_rewards,
-            acts_on_host: layers.act_on_host(),
-        };
-        let source = SourceFootprint::new(&shape, spec, layers.state_len(), layers.held_noise());
+        let source = SourceFootprint::new(&config.source(), spec, &layers);
         let minibatches = config.num_minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
         let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));

@@ -6,7 +6,7 @@ use burn_pg_envs::{ActionBuffer, Autoreset, EnvError, EnvRng, EnvSpec, Space, Ve
 use serde_json::Value;
 
 use super::{Rollout, RolloutLength, SequenceSpec, host::Ended, streams};
-use crate::distribution::ActionStream;
+use crate::{distribution::ActionStream, policy::NetworkFootprint};
 
 /// State, stream and progress of one environment: 96 to 112 bytes in those of classic control.
 const ENV: u64 = 112;
@@ -25,7 +25,6 @@ pub(crate) struct EnvSourceShape {
     pub has_values: bool,
     pub has_reference: bool,
     pub is_normalized: bool,
-    pub acts_on_host: bool,
 }
 
 /// What a source in environments takes, in bytes.
@@ -65,9 +64,10 @@ pub(crate) struct SourceFootprint {
 }
 
 impl SourceFootprint {
-    /// For a policy with a recurrent state of `state_len` elements, which holds `noise` elements of noise.
-    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, state_len: u64, noise: u64) -> Self {
-        let EnvSourceShape { sequences, has_values, has_reference, is_normalized, acts_on_host, .. } = *shape;
+    /// Returns that of a source in environments of a specification, in which a policy of these layers acts.
+    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
+        let EnvSourceShape { sequences, has_values, has_reference, is_normalized, .. } = *shape;
+        let (state_len, noise, acts_on_host) = (layers.state_len(), layers.held_noise(), layers.act_on_host());
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
         let (whole_episodes, steps) = match shape.length {
             RolloutLength::Episodes => (true, spec.max_episode_steps.map_or(shape.longest_episode as u64, u64::from)),
