@@ -76,7 +76,7 @@ struct Keeper<P: Policy, S: Source<P>> {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Stopped {
-    /// Why.
+    /// Why the run stopped.
     #[source]
     pub error: Error,
     /// Whether the last good policy was saved. After a device failure it is not saved, because its weights are

@@ -86,7 +86,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         &self.parts.policy
     }
 
-    /// Where experience comes from.
+    /// Returns the source of experience.
     #[must_use]
     pub fn source(&self) -> &S {
         &self.parts.source
