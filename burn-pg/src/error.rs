@@ -17,7 +17,7 @@ use crate::{
     storage::{Misfit, weights::WeightsError},
 };
 
-/// A quantity that each step of a rollout has; named in [`Error::Step`].
+/// A quantity of one step of a rollout, for [`Error::Step`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepQuantity {

@@ -214,8 +214,8 @@ impl<'a> StateDict<'a> {
         Ok((found, widths))
     }
 
-    /// Reads a linear layer. Without `outputs`, the file defines their number. PyTorch's weights are `[outputs,
-    /// inputs]`, ours are `[inputs, outputs]`.
+    /// Reads a linear layer. Without `outputs`, the file defines their number.
+    /// PyTorch's weights are `[outputs, inputs]`, ours are `[inputs, outputs]`.
     fn linear(
         &self,
         name: &str,

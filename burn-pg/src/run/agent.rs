@@ -1,4 +1,4 @@
-//! Agents from a trainer, a checkpoint or a run directory, and saving them to a run directory.
+//! Agents of runs: taken from a trainer or a checkpoint, loaded from and saved to a run directory.
 
 use burn::tensor::Device;
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};

@@ -300,7 +300,7 @@ impl PlainEncoder {
             PartLayers::Image { scale, .. } => {
                 let image = images.next().expect("convolutions for each image");
                 let layers = image.layers.iter().map(PlainConv::new).collect::<Result<_, Error>>()?;
-                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 Ok(Self { scale: *scale as f32, layers })
             }
         };

@@ -229,8 +229,8 @@ impl Checkpoints {
     }
 
     /// Records the evaluation of a checkpoint if it is the best so far, and returns whether it is. The return must be
-    /// at least that of the recorded best; any return but NaN counts as the best if no readable record of an existing
-    /// checkpoint is there.
+    /// at least that of the recorded best. Without a readable record of an existing checkpoint, any return except NaN
+    /// is the best.
     ///
     /// # Errors
     /// [`CheckpointError`] if the record of the best cannot be read or written.

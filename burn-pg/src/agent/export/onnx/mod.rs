@@ -319,7 +319,7 @@ impl Graph {
         };
         let log_std = match (deviations, raw_log_std) {
             (Deviations::Outputs { offset }, Some(raw)) => {
-                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 let [offset, low, high] = [*offset, LOG_STD.0, LOG_STD.1].map(|number| number as f32);
                 let offset = builder.floats("log_std.offset", &[], &[offset]);
                 let low = builder.floats("log_std.low", &[], &[low]);
