@@ -68,7 +68,7 @@ struct Keeper<P: Policy, S: Source<P>> {
     saved_at: Instant,
     /// False if the state of the source cannot be saved; then there are no checkpoints.
     is_resumable: bool,
-    /// Held until the end.
+    /// Locks the directory while the session lives.
     _lock: RunLock,
 }
 

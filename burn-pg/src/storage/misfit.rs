@@ -24,11 +24,11 @@ pub enum Misfit {
     /// The checkpoint has the wrong number of something.
     #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
     Count {
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// How many it has.
+        /// The number in the checkpoint.
         found: usize,
-        /// How many are needed.
+        /// The number needed.
         expected: usize,
     },
     /// The text of a part cannot be read as the state of this run, or the state could not be read back after writing.
@@ -40,15 +40,15 @@ pub enum Misfit {
     /// The source does not support saving.
     #[error("`{what}` cannot be saved, so its runs have no checkpoints")]
     Unsaved {
-        /// What it is called.
+        /// Name of the source.
         what: String,
     },
-    /// A counter is larger than any run can make it.
+    /// A counter is larger than any run can make it, or differs from that of the source.
     #[error("the checkpoint does not fit the run: it has {value} {what}")]
     Counter {
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// How many.
+        /// The number.
         value: u64,
     },
 }
