@@ -1,4 +1,4 @@
-//! Choosing a device at run time, among the backends that were compiled in.
+//! Choice of a device at run time, among the backends that were compiled in.
 
 mod adapter;
 mod backend;
@@ -22,7 +22,7 @@ pub use choice::DeviceChoice;
 pub use error::DeviceError;
 pub use failed::report_panics;
 
-/// An opened device, with the backend it belongs to.
+/// An opened device and its backend.
 #[derive(Debug, Clone)]
 pub struct OpenDevice {
     /// The backend.
@@ -31,7 +31,8 @@ pub struct OpenDevice {
     pub device: Device,
 }
 
-/// What [`DeviceChoice::Auto`] means on this machine.
+/// Returns the backend that [`DeviceChoice::Auto`] selects on this machine: the first compiled GPU backend that finds a
+/// real GPU, otherwise the first compiled CPU backend.
 ///
 /// # Errors
 /// [`DeviceError::NoBackend`] if none was compiled in.
@@ -40,7 +41,7 @@ pub fn auto() -> Result<Backend, DeviceError> {
     Backend::compiled().into_iter().find(usable).ok_or(DeviceError::NoBackend)
 }
 
-/// Opens a device. There is no fall-back: what was asked for is opened, or an error says what there is instead.
+/// Opens a device. There is no fallback: if the requested backend is not available, the error lists the available ones.
 ///
 /// # Errors
 /// Any [`DeviceError`].
@@ -59,7 +60,7 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, DeviceError> {
     Ok(OpenDevice { backend, device })
 }
 
-/// The compiled backends but one that find an adapter.
+/// Returns the compiled backends other than `backend` that find an adapter.
 fn usable_besides(backend: Backend) -> Vec<Backend> {
     let finds_adapter = |other: &Backend| *other != backend && (other.is_cpu() || !enumerate(*other).is_empty());
     Backend::compiled().into_iter().filter(finds_adapter).collect()
@@ -92,7 +93,7 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
     };
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     if !backend.is_cpu() {
-        // A driver without its compiler opens, and fails at the first kernel; better now than in the middle of a run.
+        // A driver without its compiler opens but fails at the first kernel, so one kernel is run here.
         let limit = std::time::Duration::from_mins(1);
         let kernel = || read_within(limit, burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0));
         let reason = match quietly(kernel) {

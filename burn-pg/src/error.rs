@@ -1,4 +1,4 @@
-//! What can go wrong in this crate, in one enum.
+//! The error type of this crate.
 
 use std::fmt;
 
@@ -17,19 +17,19 @@ use crate::{
     storage::{Misfit, weights::WeightsError},
 };
 
-/// A number that belongs to a step of a rollout.
+/// A quantity of one step of a rollout, for [`Error::Step`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepQuantity {
     /// The log-probability of the action.
     LogProb,
-    /// The value of the observation acted on.
+    /// The value of the observation before the step.
     Value,
-    /// The value of the observation that followed.
+    /// The value of the observation after the step.
     NextValue,
     /// The log-probability of the action under the reference policy.
     ReferenceLogProb,
-    /// The reward less the KL penalty (`kl_in_reward`).
+    /// The reward minus the KL penalty (`kl_in_reward`).
     ShapedReward,
     /// The advantage of the action.
     Advantage,
@@ -51,12 +51,12 @@ impl fmt::Display for StepQuantity {
     }
 }
 
-/// What a message begins with.
+/// Returns the start of a message.
 fn within(update: Option<u64>) -> String {
     update.map(|update| format!("update {update}: ")).unwrap_or_default()
 }
 
-/// What a message ends with. A term that has the name of the metric need not be named again.
+/// Returns the end of a message. A term with the name of the metric is not named again.
 fn because(metric: &str, term: Option<&str>, env: Option<usize>) -> String {
     match (term.filter(|&term| term != metric), env) {
         (None, None) => String::new(),
@@ -73,29 +73,29 @@ pub enum Error {
     /// A setting is unknown or out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The device asked for cannot be had.
+    /// The requested device is not available.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The environment is unknown or was misused; or, in an evaluation, it failed.
+    /// The environment is unknown or was used incorrectly, or it failed during an evaluation.
     #[error(transparent)]
     Env(#[from] EnvError),
-    /// An environment failed in an update. The weights are as they were.
+    /// An environment failed in an update. The weights are unchanged.
     #[error("update {update}, after {env_steps} environment steps: {source}")]
     EnvInUpdate {
         /// The update, counted from 1.
         update: u64,
         /// Environment steps taken before.
         env_steps: u64,
-        /// How it failed.
+        /// The error of the environment.
         source: EnvError,
     },
-    /// The environments cannot be put into groups of the size asked for.
+    /// The environments cannot be divided into groups of the requested size.
     #[error(transparent)]
     GroupSize(#[from] GroupSizeError),
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),
-    /// The objective cannot be trained on.
+    /// The objective cannot be used for training.
     #[error(transparent)]
     Objective(#[from] ObjectiveError),
     /// A hyperparameter of an optimiser is out of range.
@@ -107,27 +107,27 @@ pub enum Error {
     /// A run directory cannot be made, written or read.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
-    /// A file of weights cannot be written, read, or does not fit the model.
+    /// A file of weights cannot be written or read, or does not fit the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// A checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A checkpoint is one of another run.
+    /// A checkpoint does not fit the run, or the state of the run cannot be saved.
     #[error(transparent)]
     Misfit(#[from] Misfit),
-    /// More updates failed than the configuration lets pass. The weights are as they were.
+    /// More updates failed than `faults.limit` allows. The weights are unchanged.
     #[error("{limit} updates had failed before (`faults.limit`); {source}")]
     Faults {
         /// `faults.limit`
         limit: u64,
-        /// What the last one failed of.
+        /// The error of the last failed update.
         source: Box<Error>,
     },
-    /// The actions of the policy are not those of the environment. Nothing was begun.
+    /// The policy's distribution does not fit the action space of the environment. Training has not started.
     #[error(transparent)]
     ActionMisfit(#[from] ActionMisfit),
-    /// The environments given to an agent are not those it is for.
+    /// The environments do not fit the agent.
     #[error(transparent)]
     EnvMisfit(#[from] EnvMisfit),
     /// The environment of an agent is not registered in this program.
@@ -138,40 +138,40 @@ pub enum Error {
     Unregistered {
         /// Its name.
         env: String,
-        /// What the registry says.
+        /// The error of the registry.
         source: EnvError,
     },
-    /// A run has no environment, and its policy is no agent.
+    /// The run does not act in an environment, so there is no agent for its policy.
     #[error("the run does not act in an environment; load the weights of its policy with `Checkpoint::load_policy`")]
     NoEnvironment,
-    /// The policy does not give one row of parameters and one value for each observation. Nothing was begun.
+    /// The policy does not give one row of parameters and one value for each observation. Training has not started.
     #[error("for {observations} observations the policy gave {rows} distributions and {values:?} values")]
     Prediction {
-        /// Observations given to it.
+        /// Number of observations given to the policy.
         observations: usize,
-        /// Rows of the parameters.
+        /// Number of rows of the parameters.
         rows: usize,
-        /// Values, if there is a critic.
+        /// Number of values, if there is a critic.
         values: Option<usize>,
     },
-    /// The advantage estimator looks at values, and the policy has no critic. Nothing was begun.
+    /// The advantage estimator needs values, but the policy has no critic. Training has not started.
     #[error("the advantage estimator needs the values of a critic, and the policy has none")]
     NoCritic,
-    /// Rollouts are of whole episodes, and nothing ends those of the environment if the policy does not. Nothing was
-    /// begun.
+    /// Rollouts consist of whole episodes, but the environment has no time limit, so an episode might never end.
+    /// Training has not started.
     #[error("rollouts are of whole episodes, and those of environment `{env}` have no time limit")]
     NoTimeLimit {
         /// Its name.
         env: String,
     },
-    /// The longest rollout of a source has no steps, so that training would never end. Nothing was begun.
+    /// The longest rollout of a source has no steps, so training would never end. Training has not started.
     #[error("the source `{name}` says that its rollouts have no steps (`longest_rollout`)")]
     EmptyRollouts {
         /// Its name.
         name: String,
     },
-    /// Two metrics of an update have one name, or one has the name of a field of [`UpdateStats`](crate::UpdateStats).
-    /// The weights are as they were.
+    /// Two metrics of an update have the same name, or a metric has the name of a field of
+    /// [`UpdateStats`](crate::UpdateStats). The weights are unchanged.
     #[error(
         "two numbers of an update are reported as `{name}`; give the metric of the source or of the loss term another name"
     )]
@@ -179,7 +179,7 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// The policy's output is not a distribution. The weights are as they were.
+    /// The policy's output is not a distribution. The weights are unchanged.
     #[error(
         "{}the policy gave environment {} an impossible distribution after {env_steps} environment steps",
         within(*.update), .source.row()
@@ -189,10 +189,10 @@ pub enum Error {
         update: Option<u64>,
         /// Environment steps taken before.
         env_steps: u64,
-        /// What is wrong with it. Its row is the environment.
+        /// What is wrong with the distribution. Its row is the index of the environment.
         source: DistributionError,
     },
-    /// An environment gave an observation that is NaN or infinite. The weights are as they were.
+    /// An environment gave an observation that is NaN or infinite. The weights are unchanged.
     #[error(
         "{}environment {env} gave the observation {value} at index {index} after {env_steps} environment steps",
         within(*.update)
@@ -204,12 +204,12 @@ pub enum Error {
         env: usize,
         /// Index within the observation.
         index: usize,
-        /// The number observed.
+        /// The element at `index`.
         value: f32,
         /// Environment steps taken before.
         env_steps: u64,
     },
-    /// An environment wrote a value into an image that is out of the range of its space. The weights are as they were.
+    /// An environment gave an image with a value outside the range of its space. The weights are unchanged.
     #[error(
         "{}environment {env} gave the value {value} at index {index}, a part of an image, after {env_steps} environment \
          steps; its space has whole numbers from 0 to {high}",
@@ -229,8 +229,8 @@ pub enum Error {
         /// Environment steps taken before.
         env_steps: u64,
     },
-    /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are as they
-    /// were.
+    /// An environment gave a reward that is NaN, infinite, or too large for single precision. The weights are
+    /// unchanged.
     #[error(
         "update {update}: environment {env} gave the reward {reward} in step {step} of the rollout that began at \
          {env_steps} environment steps"
@@ -247,23 +247,23 @@ pub enum Error {
         /// The reward.
         reward: f32,
     },
-    /// A number that belongs to a step of a rollout, and would be trained on, is NaN, infinite, or too large for single
-    /// precision. The weights are as they were.
+    /// A quantity of a step that would be used for training is NaN, infinite, or too large for single precision. The
+    /// weights are unchanged.
     #[error("update {update}: the {quantity} of environment {env} in step {step} of the rollout is {value}")]
     Step {
         /// The update, counted from 1.
         update: u64,
-        /// What the number is.
+        /// Which quantity.
         quantity: StepQuantity,
         /// Index of the environment.
         env: usize,
         /// Step within the rollout.
         step: usize,
-        /// The number.
+        /// Its value.
         value: f64,
     },
-    /// A metric of an update is NaN or infinite: a loss, say, or the gradient norm; or the weights are that it led to.
-    /// The weights are as they were before the update.
+    /// A metric of an update (for example a loss or the gradient norm) or one of the new weights is NaN or infinite.
+    /// The weights are as before the update.
     #[error("update {update}: `{metric}` is {value}{}", because(.metric, *.term, *.env))]
     NonFinite {
         /// The update, counted from 1.
@@ -272,11 +272,11 @@ pub enum Error {
         metric: &'static str,
         /// Its value.
         value: f64,
-        /// Name of the first loss term that, for those samples, has a loss, a metric or a gradient that is not finite. If
-        /// the metric is the loss of a term, that one comes first, and there need not be such samples.
+        /// Name of the first loss term with a loss, metric or gradient that is not finite for those samples of `env`. A
+        /// term with the name of `metric` is tried first, and is named even if `env` is `None`.
         term: Option<&'static str>,
-        /// Index of an environment whose samples alone, or in sequences one sequence of it, bring it about before the
-        /// first step of the update. `None` if there is none: the steps were too large, say.
+        /// Index of an environment with a sample (or a sequence) for which the policy before the update already gives a
+        /// loss, metric or gradient that is not finite. `None` if there is none, for example if a step was too large.
         env: Option<usize>,
     },
     /// The device failed while its results were read.
@@ -285,8 +285,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Of an environment, or of the policy that acts in it, says in which update it came up; `env_steps` were taken
-    /// before.
+    /// Adds the update to an error of an environment or of the policy that acts in it. `env_steps` are the environment
+    /// steps taken before an error of an environment.
     pub(crate) fn in_update(self, update: u64, env_steps: u64) -> Self {
         match self {
             Self::Env(source) => Self::EnvInUpdate { update, env_steps, source },

@@ -8,14 +8,14 @@
 //! | --- | --- | --- |
 //! | environment | [`burn_pg_envs`] | steps many environments as one batch |
 //! | policy | [`policy`], [`distribution`] | maps observations to a distribution over actions and to a value |
-//! | source | [`source`] | acts, scores and estimates: from a policy to samples that are ready to learn from |
+//! | source | [`source`] | acts, scores and estimates advantages: turns a policy into samples to learn from |
 //! | advantage | [`advantage`] | says how good each action was |
-//! | objective | [`loss`] | a weighted sum of loss terms, each of which gives one loss for each sample |
-//! | optimiser | [`optim`] | one global gradient norm, optimisers, schedules |
-//! | update | [`update`] | from samples to a better policy: epochs of minibatches, or a trust region |
+//! | objective | [`loss`] | a weighted sum of loss terms; each term gives one loss per sample |
+//! | optimiser | [`optim`] | clipping by global gradient norm, optimisers, schedules |
+//! | update | [`update`] | improves the policy from samples: epochs of minibatches, or a trust region |
 //! | run | [`run`] | the loop ([`Trainer`]), and a run in a directory: checkpoints, exact resume, metrics, observers |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
-//! | use | [`agent`] | a trained policy from observations to actions: evaluation, export, import |
+//! | use | [`agent`] | acts with a trained policy: evaluation, export, import |
 //!
 //! ```
 //! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};

@@ -1,6 +1,6 @@
-//! Where the time of training goes.
+//! Time that training spends in each of its phases.
 //!
-//! By hand: spans of the crate `tracing` would need a subscriber that adds up the same numbers.
+//! Not built on the crate `tracing`: its spans would need a subscriber that adds up the same durations.
 
 use std::{
     cell::RefCell,
@@ -9,28 +9,28 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// What an update spends its time with.
+/// A phase of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Stepping environments, and recording what they did.
+    /// Stepping the environments and recording the results.
     Environment,
-    /// The policy's actions and values in rollouts.
+    /// Running the policy for actions and values during rollouts.
     Inference,
-    /// Advantages and returns, and their normalisation.
+    /// Estimating advantages and returns, and normalising advantages.
     Advantage,
-    /// Rollouts become batches, batches minibatches.
+    /// Turning rollouts into batches, and batches into minibatches.
     Gather,
-    /// From minibatches to the objective.
+    /// The forward pass, from a minibatch to the objective.
     Forward,
-    /// From the objective to its gradient.
+    /// The backward pass, from the objective to its gradient.
     Backward,
-    /// From the gradient to new parameters.
+    /// The optimiser step, from the gradient to new parameters.
     Optimiser,
 }
 
 impl Phase {
-    /// All of them, in the order of an update.
+    /// All phases, in the order of an update.
     pub const ALL: [Self; 7] = [
         Self::Environment,
         Self::Inference,
@@ -41,7 +41,7 @@ impl Phase {
         Self::Optimiser,
     ];
 
-    /// As in JSON.
+    /// Returns the name, as in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -60,18 +60,18 @@ impl Phase {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Profile {
     phases: [Duration; Phase::ALL.len()],
-    /// From beginning to end.
+    /// Total time, including time spent in no phase.
     pub total: Duration,
 }
 
 impl Profile {
-    /// Time spent in a phase.
+    /// Returns the time spent in `phase`.
     #[must_use]
     pub fn of(&self, phase: Phase) -> Duration {
         self.phases[phase as usize]
     }
 
-    /// Time spent in none of them.
+    /// Returns the time spent in no phase.
     #[must_use]
     pub fn rest(&self) -> Duration {
         self.total.saturating_sub(self.phases.iter().sum())
@@ -79,14 +79,14 @@ impl Profile {
 }
 
 thread_local! {
-    /// The profile of what this thread is doing, if somebody asked for it.
+    /// The profile of the work on this thread, if it is being measured.
     static PROFILE: RefCell<Option<Profile>> = const { RefCell::new(None) };
 }
 
-/// Does `work` and measures what the training in it, on this thread, spends its time with. On a GPU, work is only ordered in most
-/// phases, and counts where its results are waited for.
+/// Runs `work` and measures the time that training on this thread spends in each phase. A GPU works asynchronously: its
+/// time counts in the phase that waits for its results.
 ///
-/// Not to be nested: the inner measurement would take the place of the outer one.
+/// Calls must not be nested: the inner measurement would replace the outer one.
 pub fn profiled<R>(work: impl FnOnce() -> R) -> (R, Profile) {
     PROFILE.set(Some(Profile::default()));
     let start = Instant::now();
@@ -96,22 +96,22 @@ pub fn profiled<R>(work: impl FnOnce() -> R) -> (R, Profile) {
     (result, Profile { total, ..profile })
 }
 
-/// Does somebody measure what this thread is doing?
+/// True if the work on this thread is being measured.
 pub(crate) fn is_wanted() -> bool {
     PROFILE.with_borrow(Option::is_some)
 }
 
-/// The profile of what this thread is doing, to be [`set`] on the thread that goes on with it.
+/// Takes the profile of this thread, to [`set`] it on the thread that continues the work.
 pub(crate) fn take() -> Option<Profile> {
     PROFILE.take()
 }
 
-/// Goes on with a profile that was [taken](take) from another thread.
+/// Continues a profile that was [taken](take) from another thread.
 pub(crate) fn set(profile: Option<Profile>) {
     PROFILE.set(profile);
 }
 
-/// Counts time for a phase.
+/// Adds `time` to `phase`.
 pub(crate) fn add(phase: Phase, time: Duration) {
     PROFILE.with_borrow_mut(|profile| {
         if let Some(profile) = profile {
@@ -120,7 +120,7 @@ pub(crate) fn add(phase: Phase, time: Duration) {
     });
 }
 
-/// Does a phase's work.
+/// Runs `work` and adds its time to `phase`.
 pub(crate) fn during<R>(phase: Phase, work: impl FnOnce() -> R) -> R {
     if !is_wanted() {
         return work();

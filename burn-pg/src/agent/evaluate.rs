@@ -1,4 +1,4 @@
-//! How good an agent is.
+//! Evaluation of an agent.
 
 use burn_pg_envs::{Autoreset, VectorEnv};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{
     source::streams,
 };
 
-/// Steps after which an episode of an environment without a time limit is cut off.
+/// Maximum number of steps of an episode if the environment has no time limit.
 const STEP_LIMIT: u32 = 100_000;
 
 /// The outcome of an evaluation.
@@ -23,13 +23,13 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Mean return.
+    /// Returns the mean return.
     #[must_use]
     pub fn return_mean(&self) -> f64 {
         self.returns.iter().sum::<f64>() / self.returns.len() as f64
     }
 
-    /// Standard deviation of the returns (of the population, as NumPy's `std`).
+    /// Returns the standard deviation of the returns (of the population, as NumPy's `std`).
     #[must_use]
     pub fn return_std(&self) -> f64 {
         let mean = self.return_mean();
@@ -37,21 +37,22 @@ impl Evaluation {
         (squares / self.returns.len() as f64).sqrt()
     }
 
-    /// Mean length, in steps.
+    /// Returns the mean length, in steps.
     #[must_use]
     pub fn length_mean(&self) -> f64 {
         self.lengths.iter().map(|&l| f64::from(l)).sum::<f64>() / self.lengths.len() as f64
     }
 }
 
-/// Plays one fresh episode in each environment of `envs`, with the most probable actions, or with sampled ones if
-/// `stochastic`. The environments are given as [`make`](burn_pg_envs::make) makes them, without wrappers: the agent normalises
-/// observations and transforms actions itself. The episodes depend on `seed` only, and share no seeds with training.
+/// Plays one new episode in each environment of `envs`, with the most probable actions, or with sampled ones if
+/// `stochastic`. Pass the environments as [`make`](burn_pg_envs::make) returns them, without wrappers: the agent
+/// normalises observations and transforms actions itself. An episode of an environment without a time limit is cut off
+/// after 100,000 steps. The episodes depend only on `seed`, and share no seeds with training.
 ///
 /// # Errors
-/// [`Error::EnvMisfit`] if the environments are not those of the agent, or are wrapped; [`Error::Observation`] if an
-/// observation is not finite, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Env`] if an
-/// environment fails, [`Error::Execution`] if the device does.
+/// [`Error::EnvMisfit`] if the environments do not fit the agent, or are wrapped; [`Error::Observation`] or
+/// [`Error::ImageValue`] if an observation is invalid, [`Error::Policy`] if the policy's output is not a distribution,
+/// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device fails.
 pub fn evaluate<P: Policy<Observation = Observation>>(
     agent: &Agent<P>,
     mut envs: Box<dyn VectorEnv>,
@@ -76,7 +77,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
         envs.step(actions.as_actions())?;
         let batch = envs.checked_batch()?;
         player.begin_episodes(batch.ended());
-        // Only the first episode of each environment counts, or short episodes would count more often.
+        // Only the first episode of each environment counts: otherwise short episodes would be over-represented.
         for env in 0..num_envs {
             let ended = batch.terminated[env] || batch.truncated[env] || step == limit;
             if ended && outcome.lengths[env] == 0 {

@@ -1,4 +1,4 @@
-//! Policies that other programs have trained.
+//! Import of policies that were trained by other programs.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ pub enum ImportError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It holds other tensors than a policy of perceptrons has.
+    /// The tensors are not those of an `MlpPolicy`.
     #[error(
         "{}: not the state dict of an MlpPolicy: missing [{}], unexpected [{}]",
         .path.display(), .missing.join(", "), .unexpected.join(", ")
@@ -44,7 +44,7 @@ pub enum ImportError {
     Names {
         /// The file.
         path: PathBuf,
-        /// Tensors that it lacks.
+        /// Missing tensors.
         missing: Vec<String>,
         /// Tensors that such a policy does not have.
         unexpected: Vec<String>,
@@ -58,7 +58,7 @@ pub enum ImportError {
         name: String,
         /// Its type and shape.
         found: String,
-        /// Type and shape that fit the layer before it, or the environment.
+        /// The type and shape that fit the previous layer or the environment.
         expected: String,
         /// The environment.
         env: String,
@@ -73,14 +73,14 @@ pub enum ImportError {
         /// The weight.
         value: f32,
     },
-    /// Actor and critic have hidden layers of other widths, which no configuration can say.
+    /// Actor and critic have hidden layers of different widths, which the configuration cannot express.
     #[error("{}: the hidden layers of policy_net are {policy:?} wide, those of value_net {value:?}", .path.display())]
     Widths {
         /// The file.
         path: PathBuf,
         /// Widths of the actor's hidden layers.
         policy: Vec<usize>,
-        /// Widths of the critic's.
+        /// Widths of the critic's hidden layers.
         value: Vec<usize>,
     },
     /// There is no policy for a space of the environment.
@@ -88,7 +88,7 @@ pub enum ImportError {
     Space(#[from] UnsupportedSpace),
 }
 
-/// A policy that came from elsewhere.
+/// A policy from another program.
 #[derive(Debug)]
 pub struct Imported {
     /// The networks.
@@ -98,15 +98,16 @@ pub struct Imported {
 }
 
 /// Reads the state dict of a Stable-Baselines3 `MlpPolicy` (of PPO, A2C or another on-policy algorithm), saved with
-/// `safetensors.torch.save_file(model.policy.state_dict(), path)`, for an environment with the specification `spec`. The
-/// state dict does not say which activation stands behind hidden layers; that of Stable-Baselines3 is `tanh` unless it is
-/// told otherwise.
+/// `safetensors.torch.save_file(model.policy.state_dict(), path)`, for an environment with the specification `spec`.
+/// The state dict does not contain the activation of the hidden layers; the default of Stable-Baselines3 is `tanh`.
 ///
-/// It has the tensors `mlp_extractor.policy_net.{0,2,..}.weight` and `.bias`, `mlp_extractor.value_net.{0,2,..}` alike,
-/// `action_net`, `value_net`, and for continuous actions `log_std` of shape `[K]`, all in single precision.
+/// It has the tensors `mlp_extractor.policy_net.{0,2,..}.weight` and `.bias`, the same for
+/// `mlp_extractor.value_net.{0,2,..}`, `action_net` and `value_net`, and for continuous actions `log_std` of shape
+/// `[K]`, all in single precision.
 ///
 /// # Errors
-/// [`ImportError`], with the name of the tensor that does not fit.
+/// [`ImportError`], which names the tensor that does not fit. [`ImportError::Space`] if the observation space is not a
+/// box.
 pub fn stable_baselines3(
     path: &Path,
     spec: &EnvSpec,
@@ -159,7 +160,7 @@ pub fn stable_baselines3(
     Ok(Imported { policy, hidden_sizes: widths })
 }
 
-/// The tensors of networks with so many hidden layers.
+/// Returns the names of the tensors of networks, each given with its number of hidden layers.
 fn expected_names(nets: &[(&str, usize)], continuous: bool) -> Vec<String> {
     let hidden = nets.iter().flat_map(|&(net, layers)| (0..layers).map(move |i| format!("{net}.{}", 2 * i)));
     let layers = hidden.chain(["action_net".into(), "value_net".into()]);
@@ -195,7 +196,7 @@ impl<'a> StateDict<'a> {
         Err(ImportError::Names { path: self.path.into(), missing, unexpected })
     }
 
-    /// The hidden layers of a network, and their widths.
+    /// Reads the hidden layers of a network. Returns them with their widths.
     fn hidden(
         &self,
         net: &str,
@@ -213,8 +214,8 @@ impl<'a> StateDict<'a> {
         Ok((found, widths))
     }
 
-    /// A linear layer from `inputs` to `outputs`, or to as many as the file says. PyTorch's weights are `[outputs, inputs]`, ours
-    /// `[inputs, outputs]`.
+    /// Reads a linear layer. Without `outputs`, the file defines their number.
+    /// PyTorch's weights are `[outputs, inputs]`, ours are `[inputs, outputs]`.
     fn linear(
         &self,
         name: &str,

@@ -1,12 +1,12 @@
-//! Environments that are not those of an agent.
+//! The error for environments that do not fit an agent.
 
 use burn_pg_envs::{EnvSpec, Space, VectorEnv};
 
-/// The environments given to an agent are not those it is for.
+/// Why environments do not fit an agent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvMisfit {
-    /// They have another space.
+    /// The environments have another space.
     #[error(
         "the agent is for `{agent}` with the {what} space {expected}, but the environments given are `{given}` with \
          {found}; give them as `make` makes them, without wrappers: the agent normalises observations and transforms \
@@ -24,7 +24,7 @@ pub enum EnvMisfit {
         /// The space of the environments.
         found: String,
     },
-    /// They normalise their observations.
+    /// The environments normalise their observations.
     #[error(
         "the environments `{given}` normalise their observations, which the agent does itself; give them as `make` makes \
          them, without wrappers"
@@ -38,7 +38,7 @@ pub enum EnvMisfit {
 /// Checks that an agent for `spec` can act in `envs`.
 pub(super) fn check_envs(spec: &EnvSpec, envs: &dyn VectorEnv) -> Result<(), EnvMisfit> {
     let given = envs.spec();
-    // The bounds of observations are no more than a description of them.
+    // The bounds of observations are only descriptive and need not match.
     let seen = [spec, given].map(|spec| spec.observation_space.to_string());
     let spaces = [
         ("observation", seen[0] == seen[1], [spec, given].map(|spec| &spec.observation_space)),

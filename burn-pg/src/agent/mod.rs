@@ -1,4 +1,4 @@
-//! A trained policy with all that stands between it and its environment.
+//! A trained policy with everything it needs to act in its environment.
 
 mod evaluate;
 pub mod export;
@@ -25,8 +25,8 @@ pub use evaluate::{Evaluation, evaluate};
 pub use misfit::EnvMisfit;
 pub use player::Player;
 
-/// A trained policy together with its observation normaliser and its action transform: from observations as the
-/// environment gives them to actions as the environment takes them.
+/// A trained policy with its observation normaliser and its action transform. It maps observations as the environment
+/// gives them to actions as the environment takes them.
 ///
 /// ```
 /// use burn_pg::{Agent, burn::tensor::Device, policy::{ActorCritic, NetworkSpec}};
@@ -48,19 +48,18 @@ pub struct Agent<P: Policy<Observation = Observation> = ActorCritic> {
     pub(crate) normalizer: Option<ObservationNormalizer>,
     pub(crate) transform: Option<ActionTransform>,
     device: Device,
-    /// The copy of the policy that acts without tensors, if there is one.
+    /// A copy of the policy that acts on the host without tensors, if there is one.
     on_host: Option<HostPolicy<P::Dist>>,
 }
 
-/// What an agent makes of B observations.
+/// The output of an agent for B observations.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Decision {
     /// The most probable actions, as the environment takes them; discrete ones are counted from 0.
     pub actions: ActionBuffer,
-    /// What defines the distributions over actions, as
-    /// [`Distribution::parameters`] has it: logits; or means and then logarithms of
-    /// standard deviations, before any clipping or squashing. Shape `[B, P]`.
+    /// The parameters of the distributions over actions, as in [`Distribution::parameters`]: logits; or means followed
+    /// by logarithms of standard deviations, before any clipping or squashing. Shape `[B, P]`.
     pub parameters: Vec<f32>,
     /// Estimated values of the observations, if there is a critic. Shape `[B]`.
     pub values: Option<Vec<f32>>,
@@ -69,18 +68,19 @@ pub struct Decision {
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {
-    /// An agent for an environment with the specification `spec`, without wrappers. Autodiff is removed from `policy`.
+    /// Creates an agent for an environment with the specification `spec`, without wrappers. Removes autodiff from
+    /// `policy`.
     ///
-    /// Continuous actions are clipped to the bounds of their space. A policy whose distribution fits the bounds ±1 only,
-    /// such as a squashed one, has its actions rescaled to those of the space instead.
+    /// Continuous actions are clipped to the bounds of their space. If the distribution of the policy only fits the
+    /// bounds ±1, for example because it is squashed, the actions are rescaled to the bounds of the space instead.
     ///
     /// # Errors
-    /// [`Error::Env`] if the specification contradicts itself, if the policy needs bounded actions and those of the
-    /// environment are not, or if the normaliser is one of other observations; [`Error::ActionMisfit`] if the policy is
-    /// one for another action space.
+    /// [`Error::Env`] if the specification contradicts itself, if actions must be rescaled but the action space has
+    /// infinite bounds, or if the normaliser does not fit the observations; [`Error::ActionMisfit`] if the policy is
+    /// for another action space.
     ///
     /// # Panics
-    /// If the policy is one for observations of another length.
+    /// If the policy is for observations of another length.
     #[allow(clippy::needless_pass_by_value)] // the agent owns the policy
     pub fn new(policy: P, spec: EnvSpec, normalizer: Option<ObservationNormalizer>) -> Result<Self, Error> {
         spec.check()?;
@@ -98,37 +98,37 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         Ok(Self { transform, ..agent })
     }
 
-    /// The policy itself, from normalised observations to distributions.
+    /// Returns the policy, which maps normalised observations to distributions.
     #[must_use]
     pub fn policy(&self) -> &P {
         &self.policy
     }
 
-    /// The observation normaliser, if observations are normalised.
+    /// Returns the observation normaliser, if observations are normalised.
     #[must_use]
     pub fn normalizer(&self) -> Option<&ObservationNormalizer> {
         self.normalizer.as_ref()
     }
 
-    /// The specification of its environment, without wrappers.
+    /// Returns the specification of the environment, without wrappers.
     #[must_use]
     pub fn spec(&self) -> &EnvSpec {
         &self.spec
     }
 
-    /// Length of the recurrent state, M; 0 if the policy is not recurrent.
+    /// Returns the length of the recurrent state, M; 0 if the policy is not recurrent.
     #[must_use]
     pub fn state_len(&self) -> usize {
         self.policy.state_len()
     }
 
-    /// Acts in `num_envs` environments at once, with the most probable actions.
+    /// Returns a player that acts in `num_envs` environments at once, with the most probable actions.
     #[must_use]
     pub fn player(&self, num_envs: usize) -> Player<P> {
         Player::new(self.clone(), num_envs)
     }
 
-    /// Makes `num_envs` copies of its environment, to [evaluate] it in.
+    /// Creates `num_envs` copies of the agent's environment, for example to [evaluate] the agent.
     ///
     /// # Errors
     /// [`Error::Unregistered`] if this program has no environment of that name; [`Error::Env`] if `num_envs` is 0.
@@ -139,18 +139,19 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         }
     }
 
-    /// Chooses the most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape
-    /// `[B, M]`, or empty) says are possible, and tells what they were chosen from. A recurrent policy goes on from the
-    /// recurrent state `state` (shape `[B, M]`), or begins episodes if there is none. The network runs once.
+    /// Chooses the most probable actions for B observations (shape `[B, D]`), and returns them with the outputs of the
+    /// policy. `action_masks` says which actions are possible, with [`mask_len`](EnvSpec::mask_len) flags for each
+    /// observation; it is empty if actions are not masked. A recurrent policy continues from the recurrent state
+    /// `state` (shape `[B, M]`); without a state, each row starts an episode. The network runs once.
     ///
-    /// A [`player`](Self::player) keeps its memory from one step to the next and allocates none.
+    /// To act step by step, use a [`player`](Self::player): it keeps the recurrent state and reuses its buffers.
     ///
     /// # Errors
-    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible, [`Error::Policy`] if the output is no distribution,
-    /// [`Error::Execution`] if the device fails.
+    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is invalid, [`Error::Policy`] if the policy's
+    /// output is not a distribution, [`Error::Execution`] if the device fails.
     ///
     /// # Panics
-    /// If there are no observations, or the numbers are not whole rows.
+    /// If there are no observations, or the elements are not whole rows.
     pub fn decide(
         &self,
         observations: &[f32],
@@ -190,7 +191,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         }
     }
 
-    /// Runs the policy on observations that are normalised.
+    /// Runs the policy on normalised observations.
     fn predict(&self, observations: Vec<f32>, action_masks: &[bool], state: Option<&[f32]>) -> Prediction<P::Dist> {
         let batch = observations.len() / self.spec.observation_space.flat_len();
         let mut observation = observe(&self.spec.observation_space, observations, action_masks, &self.device);

@@ -1,4 +1,4 @@
-//! An agent at work.
+//! An agent that acts step by step.
 
 use burn_pg_envs::ActionBuffer;
 
@@ -11,8 +11,8 @@ use crate::{
     source::{RecurrentState, check_observations, observe, streams},
 };
 
-/// An agent that acts in N environments step by step. It keeps the recurrent state of their episodes, and memory to work
-/// in: on the host, no step after the first allocates.
+/// An agent that acts in N environments step by step. It keeps the recurrent states of their episodes, and reuses its
+/// buffers: on the host, only the first step allocates.
 ///
 /// ```
 /// use burn_pg::{Agent, burn::tensor::Device, policy::{ActorCritic, NetworkSpec}};
@@ -32,14 +32,14 @@ pub struct Player<P: Policy<Observation = Observation> = ActorCritic> {
     num_envs: usize,
     /// The recurrent states, if the policy is recurrent.
     recurrent: RecurrentState,
-    /// What actions are drawn from; `None` if the most probable ones are taken.
+    /// Streams of random numbers that actions are sampled with; `None` if the most probable actions are taken.
     streams: Option<Vec<ActionStream>>,
     /// Environment steps taken so far.
     env_steps: u64,
-    /// Observations, normalised.
+    /// Normalised observations.
     observations: Vec<f32>,
     workspace: HostWorkspace,
-    /// Actions as they are drawn, and their log-probabilities.
+    /// Sampled actions before the transform, and their log-probabilities.
     drawn: ActionBuffer,
     log_probs: Vec<f32>,
     /// Actions as the environments take them.
@@ -63,18 +63,19 @@ impl<P: Policy<Observation = Observation>> Player<P> {
         }
     }
 
-    /// Draws actions from the policy's distributions instead of taking the most probable ones.
+    /// Samples actions from the policy's distributions instead of taking the most probable ones.
     #[must_use]
     pub fn stochastic(self, seed: u64) -> Self {
         Self { streams: Some(streams::actions(seed, self.num_envs)), ..self }
     }
 
-    /// Chooses an action for each observation (shape `[N, D]`, as the environments give them), of those that `action_masks`
-    /// (shape `[N, M]`, or empty) says are possible. Returns the actions as the environments take them.
+    /// Chooses an action for each observation (shape `[N, D]`, as the environments give them), and returns the actions
+    /// as the environments take them. `action_masks` (shape `[N, M]`) says which actions are possible; it is empty if
+    /// actions are not masked.
     ///
     /// # Errors
-    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible, [`Error::Policy`] if the output is no distribution,
-    /// [`Error::Execution`] if the device fails.
+    /// [`Error::Observation`] or [`Error::ImageValue`] if an observation is invalid, [`Error::Policy`] if the policy's
+    /// output is not a distribution, [`Error::Execution`] if the device fails.
     ///
     /// # Panics
     /// If there is not one observation for each environment.
@@ -96,7 +97,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
         Ok(&self.actions)
     }
 
-    /// Begins new episodes in these environments: their recurrent states are 0 in the next step.
+    /// Starts new episodes in `envs`: their recurrent states are reset to 0 for the next step.
     ///
     /// # Panics
     /// If there is no such environment.

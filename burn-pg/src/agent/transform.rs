@@ -1,15 +1,15 @@
-//! Which transform takes the actions of a policy to those of an environment.
+//! The transform from the actions of a policy to those of an environment.
 
 use burn_pg_envs::{Space, wrapper::ActionTransform};
 
 use crate::{Error, distribution::Distribution};
 
-/// Chooses the transform from the actions of `distribution` to those of `space`: none if they are discrete; clipping if the
-/// distribution fits a box without bounds; rescaling if it fits one with the bounds ±1 only.
+/// Returns the transform from the actions of `distribution` to those of `space`: none unless `space` is a box; clipping
+/// if the distribution fits an unbounded box; rescaling if it only fits a box with the bounds ±1.
 ///
 /// # Errors
-/// [`Error::ActionMisfit`] if the distribution is one for another space; [`Error::Env`] if its actions are to be rescaled to
-/// bounds that are infinite.
+/// [`Error::ActionMisfit`] if the distribution is for another space; [`Error::Env`] if actions must be rescaled to
+/// infinite bounds.
 pub(super) fn between<D: Distribution>(distribution: &D, space: &Space) -> Result<Option<ActionTransform>, Error> {
     let Space::Box { low, shape, .. } = space else {
         distribution.check_space(space)?;

@@ -7,26 +7,26 @@ use super::Backend;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 use super::probe::quietly;
 
-/// A piece of hardware, or something that stands in for it.
+/// A device that a backend finds: hardware, or a software driver that emulates it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Adapter {
-    /// What it calls itself.
+    /// The name that the driver reports. For a broken adapter, the reason if the driver gives one.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: AdapterKind,
 }
 
-/// What an adapter is.
+/// The kind of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
-    /// The processor itself.
+    /// The CPU.
     Cpu,
-    /// A graphics card.
+    /// A GPU.
     Gpu,
-    /// A software driver that stands in for a graphics card. `auto` never picks one.
+    /// A software driver that emulates a GPU. `auto` never selects one.
     Software,
-    /// There, but it cannot be opened.
+    /// The adapter is present but cannot be opened.
     Broken,
 }
 
@@ -50,7 +50,7 @@ impl Adapter {
 }
 
 impl Backend {
-    /// The adapters this backend finds on this machine; empty if it was not compiled in.
+    /// Returns the adapters that this backend finds on this machine; none if it was not compiled in.
     ///
     /// A GPU has to be opened to learn its name, which can take a second.
     #[must_use]
@@ -63,7 +63,7 @@ impl Backend {
     }
 }
 
-/// The GPU devices of one backend.
+/// Returns the GPU devices of a backend.
 pub(super) fn enumerate(backend: Backend) -> Vec<Device> {
     #[allow(unused_imports)] // by builds without a GPU backend
     use burn::tensor::DeviceType;

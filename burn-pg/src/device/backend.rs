@@ -1,4 +1,4 @@
-//! The backends of Burn, and which of them were compiled in.
+//! The backends of Burn, and which of them are compiled in.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum Backend {
     Cuda,
     /// AMD GPUs.
     Rocm,
-    /// GPUs of Apple, through Metal.
+    /// Apple GPUs, through Metal.
     Metal,
     /// GPUs of any vendor, through Vulkan.
     Vulkan,
@@ -27,11 +27,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Every backend, in the order in which `auto` prefers them.
+    /// All backends, in the order in which `auto` prefers them.
     pub const ALL: [Self; 8] =
         [Self::Cuda, Self::Rocm, Self::Metal, Self::Vulkan, Self::Wgpu, Self::WebGpu, Self::Flex, Self::NdArray];
 
-    /// Its name on the command line, in configurations, and as a Cargo feature.
+    /// Returns the name, as on the command line, in configurations, and as a Cargo feature.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl Backend {
         }
     }
 
-    /// Was it compiled in?
+    /// True if the backend is compiled in.
     #[must_use]
     pub fn is_compiled(self) -> bool {
         match self {
@@ -61,13 +61,13 @@ impl Backend {
         }
     }
 
-    /// The backends that were compiled in, in the order of [`ALL`](Self::ALL).
+    /// Returns the backends that are compiled in, in the order of [`ALL`](Self::ALL).
     #[must_use]
     pub fn compiled() -> Vec<Self> {
         Self::ALL.into_iter().filter(|b| b.is_compiled()).collect()
     }
 
-    /// Does it run on the CPU, where an adapter is always to be found?
+    /// True if the backend runs on the CPU. Such a backend always finds its adapter.
     #[must_use]
     pub fn is_cpu(self) -> bool {
         matches!(self, Self::Flex | Self::NdArray)

@@ -1,4 +1,4 @@
-//! Which device is asked for.
+//! The device that a user requests.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Backend, DeviceError};
 
-/// What a user asks for: one backend, or the best there is.
+/// The device that a user requests: a backend, or the best one available.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum DeviceChoice {

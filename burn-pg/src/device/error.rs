@@ -1,14 +1,14 @@
-//! Why a device cannot be had.
+//! Reasons why a device is not available.
 
 use burn_pg_envs::UnknownName;
 
 use super::Backend;
 
-/// Why a device cannot be had.
+/// Why a device is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// There is no device of that name.
+    /// No device has that name.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
     /// The backend is not part of this build.
@@ -22,20 +22,20 @@ pub enum DeviceError {
         /// The backends that were compiled in.
         compiled: Vec<Backend>,
     },
-    /// The backend is there, but no hardware for it.
+    /// The backend is compiled in, but finds no hardware.
     #[error("device `{asked}` finds no adapter on this machine; this build can use: {}", list(.usable))]
     NoAdapter {
         /// The backend asked for.
         asked: Backend,
-        /// The compiled backends that do find an adapter.
+        /// The other compiled backends that find an adapter.
         usable: Vec<Backend>,
     },
-    /// The adapter is there, but cannot be opened.
+    /// The adapter exists but cannot be opened.
     #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
     Open {
         /// The backend asked for.
         asked: Backend,
-        /// What the driver says.
+        /// The message of the driver.
         reason: String,
         /// The other compiled backends that find an adapter.
         usable: Vec<Backend>,

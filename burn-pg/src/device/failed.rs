@@ -1,4 +1,4 @@
-//! Panics of a GPU's runtime. The thread that panics may be the one that was to wake whoever waits for the device.
+//! Panics of GPU runtimes. The thread that panics may be the one that should wake a thread waiting for the device.
 
 use std::{
     any::Any,
@@ -15,14 +15,15 @@ use burn::tensor::Device;
 /// The panics of this process's GPU runtimes, if [`report_panics`] was called.
 pub(super) static PANICS: Panics<Device> = Panics::new();
 
-/// How many probes run whose panics are not printed.
+/// Number of running probes whose panics are not printed.
 pub(super) static QUIET: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets a program notice if a thread of a GPU's runtime panics, as one of wgpu's does if the driver says that the device is lost: a
-/// wait for that device then ends with [`Error::Execution`](crate::Error::Execution). Without this it may last for ever.
+/// Makes a wait for a GPU end with [`Error::Execution`](crate::Error::Execution) if a thread of the GPU's runtime
+/// panics, as a thread of wgpu does if the driver reports that the device is lost. Without this call the wait may never
+/// end.
 ///
-/// Sets a panic hook, which calls the hook that was there. The library sets none by itself: call this once, at the start of a
-/// program that uses a GPU. (`burn-pg` does.) It does nothing in builds without a backend for GPUs.
+/// Sets a panic hook that calls the previous hook. The library does not set it by itself: call this function once, at
+/// the start of a program that uses a GPU. (`burn-pg` does.) Builds without a GPU backend set no hook.
 pub fn report_panics() {
     static ONCE: Once = Once::new();
 
@@ -43,30 +44,31 @@ pub fn report_panics() {
     });
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     text.unwrap_or("its runtime panicked").to_owned()
 }
 
-/// Is this a source file of a GPU's runtime?
+/// True if `file` is a source file of a GPU runtime.
 fn is_in_runtime(file: &str) -> bool {
-    // The folder of a crate, with its version or, in a vendored copy, without.
+    // The folder name of a crate ends with its version, except in a vendored copy.
     let is_its_own = |part: &str| ["wgpu", "cubecl"].into_iter().any(|name| part.split('-').next() == Some(name));
     file.split(['/', '\\']).any(is_its_own)
 }
 
-/// Panics, in the order in which they came, and how many of them each device has outlived: it has answered since.
+/// Panics in the order in which they occurred, and how many of them each device has outlived. A device has outlived a
+/// panic if it answered a request made after the panic.
 pub(super) struct Panics<D>(Mutex<Noted<D>>);
 
 struct Noted<D> {
     count: u64,
-    /// What the last of them said.
+    /// The messages of the last panics, at most [`KEPT`].
     last: VecDeque<String>,
     outlived: Vec<(D, u64)>,
 }
 
-/// Most panics of which it is kept what they said.
+/// Maximum number of messages kept.
 const KEPT: usize = 16;
 
 impl<D: PartialEq> Panics<D> {
@@ -88,7 +90,7 @@ impl<D: PartialEq> Panics<D> {
         self.with(|noted| noted.count)
     }
 
-    /// What the first of the panics after the first `outlived` ones said: it is the cause of the others.
+    /// Returns the first message kept after the first `outlived` panics: that panic is the cause of the later ones.
     pub fn after(&self, outlived: u64) -> Option<String> {
         self.with(|noted| {
             let forgotten = noted.count - noted.last.len() as u64;
@@ -97,13 +99,13 @@ impl<D: PartialEq> Panics<D> {
         })
     }
 
-    /// What the first panic said that a device may not have outlived.
+    /// Returns the message of the first panic that `device` may not have outlived.
     pub fn that_may_concern(&self, device: &D) -> Option<String> {
         let known = self.with(|noted| noted.outlived.iter().find(|(of, _)| of == device).map(|&(_, count)| count));
         self.after(known.unwrap_or(0))
     }
 
-    /// A device has answered what it was asked after `count` panics.
+    /// Records that `device` answered a request made after `count` panics.
     pub fn outlived(&self, device: D, count: u64) {
         self.with(|noted| match noted.outlived.iter_mut().find(|(of, _)| *of == device) {
             Some((_, known)) => *known = count.max(*known),
@@ -126,7 +128,7 @@ mod tests {
         assert_eq!(panics.that_may_concern(&"a"), None);
         panics.note("a kernel failed".into());
         panics.note("so did who waited for it".into());
-        // One that was asked before answers: it may have been its thread that panicked meanwhile.
+        // The request was made before the panics, so it may be this device's thread that panicked since.
         panics.outlived("a", 0);
         assert_eq!(panics.that_may_concern(&"a").as_deref(), Some("a kernel failed"));
         panics.outlived("a", panics.count());

@@ -1,12 +1,13 @@
-//! How much memory this machine can give.
+//! Memory that is available on this machine.
 //!
-//! By hand: the crate `sysinfo` knows the limit of one control group, not of those around it, and takes caches for memory in use.
+//! The crate `sysinfo` is not used: it reads the limit of one control group but not of its parents, and counts caches
+//! as memory in use.
 
 use std::{fs, path::Path};
 
-/// Memory that this process can take without others having to give theirs up: what the system says is available, or what is
-/// left below the limit of a control group that the process is in, whichever is less. `None` where that cannot be found out:
-/// on all systems but Linux.
+/// Returns the bytes that this process can allocate without taking memory from others: the minimum of what the system
+/// reports as available and what is left below the limit of each control group of the process. `None` if unknown, as on
+/// all systems but Linux.
 pub(crate) fn available() -> Option<u64> {
     let of_system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of_system(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -14,16 +15,16 @@ pub(crate) fn available() -> Option<u64> {
     of_system.into_iter().chain(of_groups).min()
 }
 
-/// `MemAvailable` of `/proc/meminfo`, which is in units of 1024 bytes.
+/// Returns `MemAvailable` of `/proc/meminfo` in bytes; the file has units of 1024 bytes.
 fn available_of_system(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let number: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(number * 1024)
 }
 
-/// Where the memory of the control groups that `/proc/self/cgroup` names, and of those around them, is accounted for: in
-/// version 2, `0::/a/b`, and in version 1, `4:memory:/a/b`. In a container the names can be those outside of it; the folder
-/// that it sees as the root is then its own.
+/// Returns the folders with the memory accounts of the control groups in `/proc/self/cgroup` and of their parents. A
+/// line is `0::/a/b` in version 2 and `4:memory:/a/b` in version 1. In a container the names can be those outside the
+/// container; the root folder that the container sees is then the folder of its own group.
 fn group_folders(text: &str) -> Vec<String> {
     let mut folders = Vec::new();
     for line in text.lines() {
@@ -45,8 +46,8 @@ fn group_folders(text: &str) -> Vec<String> {
     folders
 }
 
-/// What is left below the limit of a control group, if it has one. Caches of files that nobody has used for long are given up
-/// first, so they do not count.
+/// Returns the bytes left below the limit of a control group, if it has a limit. Caches of inactive files are not
+/// counted as used: the kernel reclaims them first.
 fn left_in_group(folder: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
@@ -58,13 +59,13 @@ fn left_in_group(folder: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(caches)))
 }
 
-/// Bytes of caches in `memory.stat` that can be given up.
+/// Returns the bytes of reclaimable caches in `memory.stat`.
 fn inactive_files(text: &str) -> Option<u64> {
     let field = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         lines.find(|(key, _)| *key == name)?.1.trim().parse().ok()
     };
-    // In version 1 the plain name leaves the groups within out.
+    // In version 1, `inactive_file` excludes child groups.
     field("total_inactive_file").or_else(|| field("inactive_file"))
 }
 
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(left_in_group(folder.path()), Some(300));
         write("memory.stat", "inactive_file 10\ntotal_inactive_file 50\n");
         assert_eq!(left_in_group(folder.path()), Some(350));
-        // Version 2, in which a group without a limit says so in a word.
+        // Version 2, where a group without a limit has the word `max`.
         write("memory.max", "2000\n");
         write("memory.current", "2500\n");
         write("memory.stat", "anon 3\ninactive_file 100\n");

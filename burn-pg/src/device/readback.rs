@@ -1,4 +1,4 @@
-//! Reading results back from a device.
+//! Reading of results from a device.
 
 use std::{
     fmt::Debug,
@@ -15,17 +15,17 @@ use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use super::failed::{PANICS, message_of};
 use crate::Error;
 
-/// How long to wait for a device after a panic of a runtime, which may have been that of another device.
+/// How long to wait for a device after a panic of a runtime. The panic may belong to another device.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Reads vectors back, with one synchronisation.
+/// Reads vectors with one synchronisation.
 pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Error> {
     let Some(device) = tensors.first().map(Tensor::device) else { return Err(failed("nothing to read")) };
     let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register), device)?;
     vectors(data)
 }
 
-/// Reads one vector back from a device that is being opened, and may never answer. Panics from before do not concern it.
+/// Reads one vector from a device that is being opened, and waits at most `limit`. Earlier panics are ignored.
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 pub(super) fn read_within(limit: Duration, tensor: Tensor<1>) -> Result<[Vec<f32>; 1], Error> {
     let device = tensor.device();
@@ -40,11 +40,10 @@ fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Error
     vectors?.try_into().map_err(failed)
 }
 
-/// Reads tensors back from their device in their own precision, in the order in which they were registered. (One that is read by
-/// itself comes back as data that is only fetched when somebody looks at it, who then waits for ever if the device has failed
-/// meanwhile.)
+/// Reads tensors in their own precision, in the order in which they were registered. (A tensor that is read without a
+/// transaction may be fetched only when its data is used; that use never returns if the device has failed by then.)
 pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<TensorData>, Error> {
-    // Before anything is asked of the device: it has not outlived what comes after.
+    // Counted before the request: the device's answer does not prove that it has outlived later panics.
     let before = PANICS.count();
     let data = wait(transaction.execute_async(), None, || PANICS.that_may_concern(&device), GRACE)?;
     if before > 0 {
@@ -53,8 +52,9 @@ pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<Te
     Ok(data)
 }
 
-/// Waits for a device, unless it fails: if its runtime panics here, if a thread that would have woken this one has `said` something in
-/// a panic and `grace` is over, or if there is a limit to the time that it may take.
+/// Waits for a device. Returns an error if the reading fails or panics on this thread, if `said` returns the message of
+/// a panic on another thread (one that should have woken this thread) and `grace` has passed since, or if the wait
+/// exceeds `limit`.
 fn wait<T, E: Debug>(
     reading: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
@@ -84,7 +84,7 @@ fn wait<T, E: Debug>(
     }
 }
 
-/// A thread that waits.
+/// Wakes a waiting thread.
 struct Waiting(Thread);
 
 impl Wake for Waiting {

@@ -1,4 +1,4 @@
-//! The agents of runs: from a trainer, to and from a run directory, and from a checkpoint.
+//! Agents of runs: taken from a trainer or a checkpoint, loaded from and saved to a run directory.
 
 use burn::tensor::Device;
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
@@ -22,10 +22,10 @@ use crate::{
 };
 
 impl<P: Policy<Observation = Observation>, S: Source<P>> Trainer<P, S> {
-    /// The agent that the run has come to: the policy as it is now, and the observation normaliser that belongs to it.
+    /// Returns an agent with the current policy and its observation normaliser.
     ///
     /// # Errors
-    /// [`Error::NoEnvironment`] if the source does not act in one; see also [`Agent::new`].
+    /// [`Error::NoEnvironment`] if the source does not act in an environment; any error of [`Agent::new`].
     pub fn agent(&self) -> Result<Agent<P>, Error> {
         let spec = self.source().environment().cloned().ok_or(Error::NoEnvironment)?;
         Agent::new(self.policy().clone(), spec, self.observation_normalizer().cloned())
@@ -33,8 +33,8 @@ impl<P: Policy<Observation = Observation>, S: Source<P>> Trainer<P, S> {
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {
-    /// Writes the agent into a run directory: `environment.json`, `normalizer.json` if observations are normalised, and
-    /// last `policy.safetensors`. Where there is a policy, there is all that belongs to it.
+    /// Writes the agent to a run directory: `environment.json`, `normalizer.json` if observations are normalised, and
+    /// `policy.safetensors` last. So a directory with a policy also has the files that the policy needs.
     ///
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Weights`] if a file cannot be written.
@@ -42,12 +42,12 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         save(dir, Some(self.spec()), self.normalizer(), self.policy())
     }
 
-    /// The agent in a run directory, for a network of your own: `blank` makes one of the same shape, whose weights are
-    /// replaced. The environment need not be registered.
+    /// Loads the agent of a run directory with a custom network: `blank` returns a network of the same shape, whose
+    /// weights are replaced. The environment need not be registered.
     ///
     /// # Errors
-    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`] or [`Error::Weights`], if the files cannot be read or do not
-    /// belong together; and those of `blank`.
+    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`] or [`Error::Weights`] if the files cannot be read or do not
+    /// belong together; any error of `blank` or [`new`](Self::new).
     pub fn open_with(
         dir: &RunDir,
         blank: impl FnOnce(&EnvSpec, &CheckedConfig) -> Result<P, Error>,
@@ -55,11 +55,11 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         open(dir, |spec, config, _| blank(spec, config))
     }
 
-    /// The agent of a checkpoint, for a network of your own, as with [`open_with`](Self::open_with).
+    /// Returns the agent of a checkpoint with a custom network, as [`open_with`](Self::open_with) does.
     ///
     /// # Errors
-    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`] or [`Error::Misfit`], if its parts do not belong
-    /// together; and those of `blank`.
+    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`] or [`Error::Misfit`] if the parts of the checkpoint
+    /// do not belong together; any error of `blank` or [`new`](Self::new).
     pub fn of_checkpoint_with(
         checkpoint: &Checkpoint,
         blank: impl FnOnce(&EnvSpec, &CheckedConfig) -> Result<P, Error>,
@@ -69,11 +69,11 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
 }
 
 impl Agent {
-    /// The agent in a run directory, on `device`. The environment need not be registered.
+    /// Loads the agent of a run directory on `device`. The environment need not be registered.
     ///
     /// # Errors
-    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`], if its files cannot be
-    /// read or do not belong together.
+    /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`] if the files cannot
+    /// be read or do not belong together.
     pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
         let failed = |error| WeightsError::Content { path: dir.policy_path(), error };
         open(dir, |spec, config, saved| {
@@ -82,11 +82,11 @@ impl Agent {
         })
     }
 
-    /// The agent of a checkpoint, on `device`. The environment need not be registered.
+    /// Returns the agent of a checkpoint on `device`. The environment need not be registered.
     ///
     /// # Errors
-    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`], if its parts do
-    /// not belong together.
+    /// [`Error::NoEnvironment`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Misfit`] if the parts
+    /// of the checkpoint do not belong together.
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
         of_checkpoint(checkpoint, |spec, config, saved| {
             check_numbers(spec, config, saved).map_err(Misfit::from)?;
@@ -95,7 +95,8 @@ impl Agent {
     }
 }
 
-/// Writes a policy into a run directory, after all that belongs to it. What belonged to another policy goes first.
+/// Writes a policy to a run directory, after the other files of its agent. The files of an earlier policy are removed
+/// first.
 pub(super) fn save<P: Policy>(
     dir: &RunDir,
     spec: Option<&EnvSpec>,
@@ -112,7 +113,8 @@ pub(super) fn save<P: Policy>(
     Ok(weights::save(policy, &dir.policy_path())?)
 }
 
-/// Refuses a configuration that asks for other networks than those saved, before they are made: it may ask for any size.
+/// Refuses a configuration whose networks are larger than the saved ones, before they are allocated: the configuration
+/// may ask for any size.
 fn check_numbers(spec: &EnvSpec, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
     tensors::check_numbers(saved, parameters(config, spec))
 }

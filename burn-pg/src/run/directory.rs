@@ -1,14 +1,14 @@
-//! The directory of a run: what it was told, what it measured, what it learned.
+//! The directory of a run: its settings, its metrics and its results.
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `config.toml` | every setting, resolved: enough to run again |
+//! | `config.toml` | all settings, resolved: enough to repeat the run |
 //! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
 //! | `policy.safetensors` | the trained networks |
 //! | `environment.json` | the specification of the environment |
-//! | `normalizer.json` | what observations are normalised with, if they are |
+//! | `normalizer.json` | the observation normaliser, if observations are normalised |
 //! | `summary.json` | the outcome |
-//! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to go on from |
+//! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to resume from |
 //! | `.lock` | locked by the process that trains |
 
 mod claim;
@@ -50,34 +50,34 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// The names of its files, beside the folder of its checkpoints.
+    /// The names of the files, without the folder of checkpoints.
     pub const FILES: [&str; 7] = [CONFIG, METRICS, POLICY, ENVIRONMENT, NORMALIZER, SUMMARY, LOCK];
 
-    /// An existing run. Its files are looked at when they are asked for.
+    /// Returns the directory of an existing run. Its files are read only when they are requested.
     #[must_use]
     pub fn open(path: &Path) -> Self {
         Self { path: path.into() }
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its checkpoints.
+    /// Returns the checkpoints of the run.
     #[must_use]
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints::at(&self.path.join("checkpoints"))
     }
 
-    /// The file of the trained networks.
+    /// Returns the path of the trained networks.
     #[must_use]
     pub fn policy_path(&self) -> PathBuf {
         self.path.join(POLICY)
     }
 
-    /// The file of its settings.
+    /// Returns the path of the settings.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
         self.path.join(CONFIG)
@@ -107,12 +107,12 @@ impl RunDir {
         self.read_json(NORMALIZER, |path, reason| RunDirError::Normalizer { path, reason })
     }
 
-    /// True if there is a file of the observation normaliser.
+    /// True if `normalizer.json` exists.
     pub(crate) fn has_normalizer(&self) -> bool {
         self.path.join(NORMALIZER).exists()
     }
 
-    /// Writes the specification of the environment, which the policy is loaded with.
+    /// Writes the specification of the environment, which is needed to load the policy.
     ///
     /// # Errors
     /// [`RunDirError::Write`].
@@ -140,7 +140,8 @@ impl RunDir {
         self.write(SUMMARY, format!("{summary:#}\n").as_bytes())
     }
 
-    /// Removes what says how the run has ended, the policy and the outcome, for it goes on. Its checkpoints stay.
+    /// Removes the results of a run that continues: the outcome, and the policy with its environment and normaliser.
+    /// The checkpoints stay.
     ///
     /// # Errors
     /// [`RunDirError::Write`].
@@ -169,9 +170,10 @@ impl RunDir {
         Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
     }
 
-    /// Opens `metrics.jsonl` to go on after update `update`, 0 for a new run: what comes after the line of the
-    /// largest update up to there is removed. What is no line before that, or out of order, stays. If there are fewer lines than `expected` up to there, it says so,
-    /// and a copy of the file is made before anything is removed.
+    /// Opens `metrics.jsonl` to append after update `update` (0 for a new run). Everything after the line of the
+    /// largest update that is at most `update` is removed. Before that line, text that is not a line of metrics stays,
+    /// and so do lines out of order. If fewer than `expected` updates remain, returns [`MissingLines`] too, and copies
+    /// the file before anything is removed.
     ///
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Write`].
@@ -183,7 +185,7 @@ impl RunDir {
         MetricsFile::open_after(self.path.join(METRICS), update, expected)
     }
 
-    /// Finds out whether what a run writes here could be written, but for its checkpoints. Nothing is changed.
+    /// Checks that the files of a run can be written, except its checkpoints. No file is changed.
     ///
     /// # Errors
     /// [`RunDirError::Write`]
@@ -224,7 +226,7 @@ impl RunDir {
     }
 }
 
-/// Reads a file of settings without looking at the keys.
+/// Reads a file of settings without checking its keys.
 ///
 /// # Errors
 /// [`RunDirError::Read`] or [`RunDirError::Toml`].

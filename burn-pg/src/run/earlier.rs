@@ -1,4 +1,4 @@
-//! A run of an earlier process.
+//! Runs of an earlier process.
 
 use std::path::Path;
 
@@ -9,28 +9,28 @@ use super::{
 };
 use crate::{Config, Error, policy::Policy, source::Source};
 
-/// A run of an earlier process, locked, with the checkpoint to go on from. Nothing in its directory changes until
-/// [`resume`](Self::resume).
+/// A run of an earlier process, locked, with the checkpoint to resume from. Until [`resume`](Self::resume) its
+/// directory is unchanged, except that leftovers of a crash are removed.
 pub struct EarlierRun {
     dir: RunDir,
     lock: RunLock,
-    /// None if the run has come to none.
+    /// `None` if the run has saved none.
     checkpoint: Option<Checkpoint>,
-    /// What is wrong with checkpoints after that.
+    /// What is wrong with newer checkpoints.
     damaged: Vec<CheckpointError>,
-    /// Was this very checkpoint asked for?
+    /// True if the caller chose the checkpoint.
     chosen: bool,
 }
 
 impl EarlierRun {
-    /// The run in `path`, to go on from the checkpoint of update `at`, or from the newest that is whole.
+    /// Opens the run in `path`, to resume from the checkpoint of update `at`, or from the newest undamaged one.
     ///
     /// # Errors
-    /// [`Error::RunDir`] if it is no run directory or another process trains in it, [`Error::Checkpoint`] if no checkpoint
-    /// can be used.
+    /// [`Error::RunDir`] if `path` is not a run directory, if another process trains in it, or if it has a policy but
+    /// no checkpoint; [`Error::Checkpoint`] if no checkpoint can be used.
     pub fn open(path: &Path, at: Option<u64>) -> Result<Self, Error> {
         let dir = RunDir::open(path);
-        // Nothing is touched in a folder that is none.
+        // Checked before anything is written to `path`.
         if !path.is_dir() {
             return Err(RunDirError::NotARun(path.into()).into());
         }
@@ -53,25 +53,25 @@ impl EarlierRun {
         Ok(Self { dir, lock, checkpoint, damaged, chosen: at.is_some() })
     }
 
-    /// The directory.
+    /// Returns the directory.
     #[must_use]
     pub fn dir(&self) -> &RunDir {
         &self.dir
     }
 
-    /// The checkpoint that the run goes on from; none if it begins anew.
+    /// Returns the checkpoint to resume from; `None` if the run starts again from the beginning.
     #[must_use]
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
 
-    /// Newer checkpoints that are damaged, and are passed over.
+    /// Returns the errors of newer checkpoints that are damaged and therefore skipped.
     #[must_use]
     pub fn damaged(&self) -> &[CheckpointError] {
         &self.damaged
     }
 
-    /// The settings of the run: those of the checkpoint, or without one those of the directory.
+    /// Returns the settings of the checkpoint, or those of the directory if there is no checkpoint.
     ///
     /// # Errors
     /// [`Error::RunDir`] if they cannot be read.
@@ -82,18 +82,19 @@ impl EarlierRun {
         }
     }
 
-    /// Goes on with `trainer`, which is made of the same parts as the run was, exactly where the checkpoint is. Metrics and
-    /// checkpoints after it are removed or set aside.
+    /// Resumes the run exactly at the checkpoint, with `trainer`, which must have the same parts as the run. Metrics
+    /// after the checkpoint are removed. Later checkpoints are removed if the checkpoint was chosen with `at`,
+    /// otherwise set aside.
     ///
     /// # Errors
-    /// [`Error::Misfit`] if the checkpoint is of a run with other parts; nothing in the directory has changed then.
+    /// [`Error::Misfit`] if the checkpoint is of a run with other parts; the directory is then unchanged.
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
     pub fn resume<P: Policy, S: Source<P>>(self, trainer: Trainer<P, S>) -> Result<Session<P, S>, Error> {
         self.restore(trainer)?.go_on().map(|(session, _)| session)
     }
 
-    /// The first half of [`resume`](Self::resume): brings `trainer` to the checkpoint, and finds out whether the directory can
-    /// be written. Nothing in it changes.
+    /// The first half of [`resume`](Self::resume): restores the checkpoint into `trainer` and checks that the directory
+    /// can be written. The directory is not changed.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
@@ -107,20 +108,21 @@ impl EarlierRun {
     }
 }
 
-/// A run that was brought to its checkpoint, and is about to go on.
+/// A run whose checkpoint is restored, before its directory is changed.
 pub struct Restored<P: Policy, S: Source<P>> {
     run: EarlierRun,
     trainer: Trainer<P, S>,
 }
 
 impl<P: Policy, S: Source<P>> Restored<P, S> {
-    /// The run itself.
+    /// Returns the trainer.
     #[must_use]
     pub fn trainer(&self) -> &Trainer<P, S> {
         &self.trainer
     }
 
-    /// Brings the directory to the checkpoint. Says if metrics before it are missing.
+    /// The second half of [`resume`](EarlierRun::resume): brings the directory to the state of the checkpoint. Also
+    /// reports metrics that are missing before the checkpoint.
     ///
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.

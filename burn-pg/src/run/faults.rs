@@ -1,4 +1,4 @@
-//! How a run goes on after a fault.
+//! How a run continues after a fault.
 
 use burn_pg_envs::{EnvError, Fault};
 
@@ -7,17 +7,17 @@ use crate::{
     config::{Faults, OnEnvironment, OnNumbers},
 };
 
-/// How to go on after an update that failed.
+/// How to continue after a failed update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// As if nothing had been.
+    /// Skip the update.
     Skip,
-    /// With a new stream for an environment.
+    /// Skip the update and restart an environment with a new stream of random numbers.
     Restart { env: usize },
 }
 
 impl Remedy {
-    /// That for `error`, if the run may go on.
+    /// Returns the fix for `error` if the configuration lets the run continue, `None` otherwise.
     pub fn of(error: &Error, faults: &Faults) -> Option<Self> {
         match error {
             Error::EnvInUpdate {

@@ -1,4 +1,4 @@
-//! What is reported of an update.
+//! The statistics reported for an update.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// What one update did. Serialised, it is one line of `metrics.jsonl`.
+/// The statistics of one update. Serialised, they are one line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdateStats {
     /// The update, counted from 1.
@@ -15,35 +15,37 @@ pub struct UpdateStats {
     pub env_steps: u64,
     /// Episodes that have ended so far.
     pub episodes: u64,
-    /// Updates given up so far, because of [faults](crate::config::Faults) that the configuration lets pass.
+    /// Updates skipped so far because of [faults](crate::config::Faults) that the configuration allows.
     #[serde(default)]
     pub faults: u64,
-    /// Mean return of the last 100 episodes; none before the first has ended.
+    /// Mean return of the last 100 episodes; `None` before the first episode has ended.
     pub episode_return_mean: Option<f64>,
     /// Mean length of the last 100 episodes, in steps.
     pub episode_length_mean: Option<f64>,
     /// The learning rate of this update.
     pub learning_rate: f64,
-    /// Passes over the rollout: fewer than configured if the policy moved beyond `target_kl`.
+    /// Epochs over the rollout: fewer than configured if the KL divergence exceeded `target_kl`.
     pub epochs: usize,
-    /// Share of the variance of the returns that the values explained before this update: 1 is perfect, 0 no better
-    /// than a constant, and none if the returns do not vary.
+    /// Share of the variance of the returns that the values explained before this update: 1 is perfect, 0 is no better
+    /// than a constant. `None` if there is no critic or the returns do not vary.
     pub explained_variance: Option<f64>,
-    /// The metrics of the loss terms, the whole `loss`, and the `grad_norm` before clipping; each is the mean over the
-    /// minibatches of all epochs. Those of a [`TrustRegion`](crate::TrustRegion) are from its one step, and do not count in `loss`.
+    /// The metrics of the loss terms, the total `loss`, and the `grad_norm` before clipping, each as the mean over the
+    /// minibatches of all epochs; and the metrics of the source. The metrics of a [`TrustRegion`](crate::TrustRegion)
+    /// come from its one step, and its loss terms are not part of `loss`.
     #[serde(flatten)]
     pub losses: BTreeMap<String, f64>,
-    /// Seconds since the run began. A time field: it differs from run to run.
+    /// Seconds spent in updates so far, over all processes of the run, without observers. A time field: it differs from
+    /// run to run.
     pub elapsed_seconds: f64,
-    /// Environment steps per second since the run began. A time field.
+    /// Environment steps per second of `elapsed_seconds`. A time field.
     pub steps_per_second: f64,
 }
 
 impl UpdateStats {
-    /// The names of the time fields, in which two runs of the same seed differ.
+    /// The names of the time fields, which differ between two runs with the same seed.
     pub const TIME_FIELDS: [&'static str; 2] = ["elapsed_seconds", "steps_per_second"];
 
-    /// The names of all fields, which no metric can have.
+    /// The names of all fields. No metric can have one of them.
     const FIELDS: [&'static str; 11] = [
         "update",
         "env_steps",
@@ -67,7 +69,7 @@ pub(super) fn check_metrics(metrics: &[(&'static str, f64)], update: u64) -> Res
     }
 }
 
-/// Adds the metrics of a source to those of an update. Each needs a name of its own.
+/// Adds the metrics of a source to those of an update. All names must differ.
 pub(super) fn all_metrics(
     mut of_update: BTreeMap<String, f64>,
     of_source: Vec<(&'static str, f64)>,

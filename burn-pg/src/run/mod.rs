@@ -1,4 +1,4 @@
-//! The loop, and what a run is beyond its mathematics.
+//! The training loop, and runs in a directory: checkpoints, resume, metrics, observers.
 
 mod agent;
 pub mod checkpoint;

@@ -1,34 +1,36 @@
-//! Who sees what happens in a run.
+//! Observers of a run.
 
 use std::ops::ControlFlow;
 
 use super::UpdateStats;
 use crate::{Error, source::Episode};
 
-/// Sees what happens in a run, and may end it. A closure over [`UpdateStats`] is an observer of updates.
+/// Receives the events of a run, and may end the run. A closure over [`UpdateStats`] is an observer of updates.
 ///
-/// Of one update, the events come in this order: its episodes, the update (or the fault for which it was given up), the
-/// checkpoint if one is due, and the evaluation of that if there is one.
+/// The events of one update come in this order: its episodes, the update (or the fault for which it was skipped), the
+/// checkpoint if one is due, and the evaluation of that checkpoint if there is one.
 pub trait Observer {
-    /// Called after each update. [`ControlFlow::Break`] ends the run there; a run in a directory saves a checkpoint first.
+    /// Called after each update. [`ControlFlow::Break`] ends the run there; a run in a directory saves a checkpoint
+    /// first.
     fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()>;
 
-    /// Called for each episode that ended in an update. Default: nothing is done.
+    /// Called for each episode that ended in an update. Default: does nothing.
     fn on_episode(&mut self, _episode: &Episode) {}
 
-    /// Called after each update that was given up, because of a [fault](crate::config::Faults) that the configuration lets
-    /// pass. Default: the run goes on.
+    /// Called after each update that was skipped because of a [fault](crate::config::Faults) that the configuration
+    /// allows. [`ControlFlow::Break`] ends the run. Default: the run continues.
     fn on_fault(&mut self, _fault: &Error) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// Called after a checkpoint was saved, with its update. Default: nothing is done.
+    /// Called after a checkpoint was saved, with its update. Default: does nothing.
     fn on_checkpoint(&mut self, _update: u64) {}
 
-    /// Called after the policy of a checkpoint was evaluated. Default: nothing is done.
+    /// Called after the policy of a checkpoint was evaluated. Default: does nothing.
     fn on_evaluation(&mut self, _evaluated: &Evaluated) {}
 
-    /// Called with what went wrong without harm: older checkpoints that cannot be removed, say. Default: nothing is done.
+    /// Called for a problem that does not end the run, for example older checkpoints that cannot be removed. Default:
+    /// does nothing.
     fn on_warning(&mut self, _warning: &str) {}
 }
 
@@ -39,7 +41,7 @@ pub struct Evaluated {
     pub update: u64,
     /// Mean return of the episodes.
     pub return_mean: f64,
-    /// Is it the best so far?
+    /// True if the return is the best so far.
     pub is_best: bool,
 }
 

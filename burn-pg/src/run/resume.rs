@@ -1,4 +1,4 @@
-//! A run as data, and back.
+//! Conversion of a run to a checkpoint and back.
 
 use super::{
     Trainer,
@@ -16,10 +16,11 @@ use crate::{
 };
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// Everything that the rest of the run depends on.
+    /// Returns a checkpoint: everything that the rest of the run depends on.
     ///
     /// # Errors
-    /// [`Error::Misfit`] if the state of the source or the update cannot be saved; [`Error::Execution`] if the device fails.
+    /// [`Error::Misfit`] if the state of the source or the update cannot be saved; [`Error::Execution`] if the device
+    /// fails.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let parts = &self.parts;
         let source = parts.source.save().map_err(failed)?;
@@ -44,11 +45,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         })
     }
 
-    /// Goes on from a checkpoint of a run with the same parts and settings: what follows is what would have followed there, to the
-    /// bit on a CPU, whatever the number of threads.
+    /// Restores a checkpoint of a run with the same parts and settings. The run continues as the saved run would have:
+    /// on a CPU bit for bit, with any number of threads.
     ///
     /// # Errors
-    /// [`Error::Misfit`] if it is one of a run with other parts. This run is then neither what it was nor what it was to become.
+    /// [`Error::Misfit`] if the checkpoint belongs to a run with other parts; [`Error::Execution`] if the device fails.
+    /// The trainer may then be partly restored; do not use it.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Error> {
         let state = &checkpoint.state;
         for (what, value) in [
@@ -79,7 +81,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     }
 }
 
-/// A device that fails is no misfit.
+/// Converts an error; a device failure becomes [`Error::Execution`].
 fn failed(error: impl Into<Misfit>) -> Error {
     match error.into() {
         Misfit::Tensors(TensorsError::Device { reason }) => Error::Execution(reason),

@@ -1,4 +1,4 @@
-//! A run in a directory of its own.
+//! A run in its own directory.
 
 use std::{
     ops::ControlFlow,
@@ -20,11 +20,12 @@ use crate::{
     storage::Misfit,
 };
 
-/// From one checkpoint to the next, if the configuration does not say.
+/// Time between checkpoints if the configuration has no interval.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 
-/// A run in a [`RunDir`]: what the command line does, for any policy and any source. It keeps the configuration, metrics,
-/// checkpoints, the best policy and the final one, and goes on exactly where a killed process was.
+/// A run in a [`RunDir`], as on the command line but for any policy and any source. It saves the configuration,
+/// metrics, checkpoints and the final policy, and records the best checkpoint. A run whose process was killed resumes
+/// exactly from its last checkpoint.
 ///
 /// ```
 /// use burn_pg::{Config, DeviceChoice, UpdateStats, algorithm::ppo, device, run::{EarlierRun, RunDir, Session}};
@@ -53,37 +54,38 @@ pub struct Session<P: Policy, S: Source<P> = EnvSource<P>> {
     keeper: Keeper<P, S>,
 }
 
-/// The mean return of the policy of a run.
+/// Returns the mean return of the policy of a run.
 type Evaluate<P, S> = Box<dyn FnMut(&Trainer<P, S>) -> Result<f64, Error> + Send>;
 
-/// Keeps what a run makes.
+/// Saves metrics, checkpoints and the policy of a run.
 struct Keeper<P: Policy, S: Source<P>> {
     dir: RunDir,
     metrics: MetricsFile,
     evaluate: Option<Evaluate<P, S>>,
     /// The update of the last checkpoint, or 0.
     saved: u64,
-    /// When it was saved, or the session began.
+    /// When that checkpoint was saved, or when the session began.
     saved_at: Instant,
-    /// False if the state of the source cannot be saved; there are no checkpoints then.
+    /// False if the state of the source cannot be saved; then there are no checkpoints.
     is_resumable: bool,
-    /// Held until the end.
+    /// Locks the directory while the session lives.
     _lock: RunLock,
 }
 
-/// Training has stopped before its end.
+/// The error of a run that stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Stopped {
-    /// Why.
+    /// Why the run stopped.
     #[source]
     pub error: Error,
-    /// Whether the last good policy was saved; nothing is saved if the device fails, for it may leave anything behind.
+    /// Whether the last good policy was saved. After a device failure it is not saved, because its weights are
+    /// undefined.
     pub policy: Result<(), Error>,
 }
 
 impl<P: Policy, S: Source<P>> Session<P, S> {
-    /// A new run in `dir`, which was just [created](RunDir::create). Its settings are written there.
+    /// Starts a run in `dir`, which was just [created](RunDir::create), and writes the settings there.
     ///
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written, or another process trains in it.
@@ -101,8 +103,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         Self { trainer, keeper }
     }
 
-    /// The same, with an evaluation of each checkpoint: `evaluate` returns the mean return of the policy, and the
-    /// checkpoint with the highest one is kept as the best.
+    /// Adds an evaluation of each checkpoint: `evaluate` returns the mean return of the policy, and the checkpoint with
+    /// the highest mean return is kept as the best.
     #[must_use]
     pub fn with_evaluation(
         mut self,
@@ -112,23 +114,24 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         self
     }
 
-    /// The run itself.
+    /// Returns the trainer.
     #[must_use]
     pub fn trainer(&self) -> &Trainer<P, S> {
         &self.trainer
     }
 
-    /// Its directory.
+    /// Returns the directory of the run.
     #[must_use]
     pub fn dir(&self) -> &RunDir {
         &self.keeper.dir
     }
 
-    /// Trains until the run is over or `observer` ends it, keeps each update, and saves a checkpoint and the policy at the
-    /// end. A source without [`save`](Source::save) has no checkpoints, which `observer` is warned of before the first update.
+    /// Trains until the run is over or `observer` ends it. Writes the metrics of each update, saves checkpoints when
+    /// they are due, and saves a checkpoint and the policy at the end. If the source does not implement
+    /// [`save`](Source::save), there are no checkpoints, and `observer` gets a warning before the first update.
     ///
     /// # Errors
-    /// [`Stopped`]; unless the device failed, the last good policy is saved all the same.
+    /// [`Stopped`]. The last good policy is still saved, unless the device failed.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<(), Box<Stopped>> {
         self.train_to_end(observer).map_err(|error| {
             let policy = match &error {
@@ -147,7 +150,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
             keeper.is_resumable = false;
             observer.on_warning(&format!("this run has no checkpoints and cannot be resumed: {reason}"));
         }
-        // The process before may have ended between this checkpoint and its evaluation.
+        // An earlier process may have ended after saving this checkpoint and before evaluating it.
         keeper.evaluate(trainer, observer)?;
         let mut kept = Ok(());
         trainer.run_with(|trainer, update| {
@@ -169,7 +172,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
             if kept.is_err() { ControlFlow::Break(()) } else { flow }
         })?;
         kept?;
-        // In this order: a policy without a checkpoint is that of a run that failed, or was trained elsewhere.
+        // The checkpoint comes first: a policy without a checkpoint means that the run failed or that the policy was
+        // imported.
         if keeper.is_resumable && keeper.saved != trainer.updates() {
             keeper.save(trainer, observer)?;
         }
@@ -192,21 +196,21 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     }
 
     fn save(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
-        // What a checkpoint goes on from is never missing in the metrics.
+        // Synced first, so that the metrics up to a checkpoint are never missing.
         self.metrics.sync()?;
         let checkpoints = self.dir.checkpoints();
         checkpoints.save(&trainer.checkpoint()?)?;
         (self.saved, self.saved_at) = (trainer.updates(), Instant::now());
         observer.on_checkpoint(self.saved);
         self.evaluate(trainer, observer)?;
-        // A checkpoint that should be gone does no harm.
+        // An old checkpoint that was not removed does no harm.
         if let Err(error) = checkpoints.prune(trainer.config().checkpoint.keep) {
             observer.on_warning(&format!("older checkpoints stay: {error}"));
         }
         Ok(())
     }
 
-    /// Evaluates the policy of the last checkpoint, and notes whether it is the best.
+    /// Evaluates the policy of the last checkpoint, and records it if it is the best.
     fn evaluate(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
         let (Some(evaluate), true) = (&mut self.evaluate, self.saved > 0) else { return Ok(()) };
         let (update, return_mean) = (self.saved, evaluate(trainer)?);
@@ -215,7 +219,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         Ok(())
     }
 
-    /// Saves the policy, and the environment and the normaliser that belong to it.
+    /// Saves the policy with its environment and its normaliser.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
         let environment = trainer.source().environment();
         save(&self.dir, environment, trainer.observation_normalizer(), &trainer.policy().valid())

@@ -1,4 +1,4 @@
-//! The loop: sample, improve, report.
+//! The training loop: collect samples, improve the policy, report.
 
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
@@ -17,7 +17,7 @@ use crate::{
     update::{Improved, Update, UpdateContext},
 };
 
-/// What a run is made of.
+/// The parts of a run.
 pub struct Parts<P, S: Source<P> = EnvSource<P>>
 where
     P: Policy,
@@ -26,11 +26,11 @@ where
     pub policy: P,
     /// Where experience comes from.
     pub source: S,
-    /// How the policy gets better from it.
+    /// How the policy is improved from that experience.
     pub update: Box<dyn Update<P, S::Samples>>,
 }
 
-/// A training run: its parts, and how far they have come.
+/// A training run: its parts and its progress.
 pub struct Trainer<P, S: Source<P> = EnvSource<P>>
 where
     P: Policy,
@@ -40,21 +40,21 @@ where
     /// With autodiff.
     device: Device,
     pub(super) update: u64,
-    /// Updates given up.
+    /// Updates skipped after a fault.
     pub(super) faults: u64,
     pub(super) timed: Timed,
-    /// Most steps of a rollout.
+    /// Maximum number of steps of a rollout.
     longest_rollout: u64,
     /// The observation normaliser as of the last successful update; the one to use with the policy.
     pub(super) normalizer: Option<ObservationNormalizer>,
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// A run that has not begun, on `device`. The parts are checked against each other.
+    /// Creates a run on `device` that has not started. Checks that the parts fit each other.
     ///
     /// # Errors
-    /// What [`Source::check`] and [`Update::check`] say; [`Error::NoTimeLimit`] if nothing bounds the length of a
-    /// rollout; [`Error::Config`] if `total_steps` may not be enough for one.
+    /// Any error of [`Source::check`] or [`Update::check`]; [`Error::NoTimeLimit`] if the length of a rollout has no
+    /// bound; [`Error::EmptyRollouts`] if it is 0; [`Error::Config`] if `total_steps` is less than the longest rollout.
     pub fn new(parts: Parts<P, S>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
         let given = parts.source.check(&parts.policy.valid())?;
         parts.update.check(&given)?;
@@ -80,82 +80,84 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         })
     }
 
-    /// The policy as it is now.
+    /// Returns the current policy.
     #[must_use]
     pub fn policy(&self) -> &P {
         &self.parts.policy
     }
 
-    /// Where experience comes from.
+    /// Returns the source of experience.
     #[must_use]
     pub fn source(&self) -> &S {
         &self.parts.source
     }
 
-    /// The settings of the run.
+    /// Returns the settings of the run.
     #[must_use]
     pub fn config(&self) -> &CheckedConfig {
         &self.config
     }
 
-    /// Updates begun so far: if one fails, it is counted.
+    /// Returns the number of updates started so far, failed ones included.
     #[must_use]
     pub fn updates(&self) -> u64 {
         self.update
     }
 
-    /// Environment steps taken so far.
+    /// Returns the number of environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.parts.source.env_steps()
     }
 
-    /// Environment steps after which the run is over: `total_steps` in whole rollouts, rounded down, if each is as long
-    /// as it may be.
+    /// Returns the number of environment steps after which the run is over if every rollout has its maximum length:
+    /// `total_steps` rounded down to whole rollouts.
     #[must_use]
     pub fn horizon(&self) -> u64 {
         self.config.total_steps - self.config.total_steps % self.longest_rollout
     }
 
-    /// What observations are normalised with, if they are: the policy needs it. As the policy does, it stays as it was
-    /// if an update fails, whatever was observed since.
+    /// Returns the observation normaliser to use with the policy, if observations are normalised. Like the policy, it
+    /// is not changed by an update that fails.
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.normalizer.as_ref()
     }
 
-    /// Statistics of the episodes that have ended so far.
+    /// Returns statistics of the episodes that have ended so far.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
         self.parts.source.episodes()
     }
 
-    /// The episodes that ended in the last update.
+    /// Returns the episodes that ended in the last update.
     #[must_use]
     pub fn ended_episodes(&self) -> &[Episode] {
         self.parts.source.ended_episodes()
     }
 
-    /// Is there nothing left to do: is the configured number of steps or the configured return reached?
+    /// True if the run is over: another rollout might exceed `total_steps`, or the last 100 episodes reach
+    /// `target_return`.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        // Never more steps than were asked for.
         self.env_steps() + self.longest_rollout > self.config.total_steps || self.reaches_target()
     }
 
-    /// Have the last 100 episodes brought the return that was asked for?
+    /// True if the mean return of the last 100 episodes is at least `target_return`.
     fn reaches_target(&self) -> bool {
         let (episodes, target) = (self.episodes(), self.config.target_return);
         episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }
 
-    /// One update: the policy acts, and is improved with what it did. (The time fields of the result are 0.)
+    /// Runs one update: collects experience with the policy and improves the policy from it. The time fields of the
+    /// result are 0.
     ///
     /// # Errors
     /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
-    /// [`Error::NonFinite`] if an observation, a reward, another number of a step, or a metric is not finite;
-    /// [`Error::Policy`] if the policy's output is not a distribution. The policy is unchanged then. It is undefined
-    /// after an [`Error::Execution`], if the device fails.
+    /// [`Error::NonFinite`] if an observation, a reward, another quantity of a step, or a metric is not finite;
+    /// [`Error::ImageValue`] if a value of an image is out of range; [`Error::Policy`] if the policy's output is not a
+    /// distribution; [`Error::MetricName`] if two metrics have the same name. On these errors the policy is unchanged.
+    /// After [`Error::Execution`] (device failure) it is undefined.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         match has_kernels(&self.device) {
             true => in_pool(|| self.update_once()),

@@ -1,11 +1,11 @@
-//! Updates one after the other, until a run is over.
+//! Training: repeated updates until the run is over.
 
 use std::{ops::ControlFlow, time::Instant};
 
 use super::{Observer, Trainer, UpdateStats, faults::Remedy};
 use crate::{Error, policy::Policy, source::Source};
 
-/// Environment steps whose time was taken, and how long they took.
+/// Environment steps that were timed, and their time in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Timed {
     pub steps: u64,
@@ -13,23 +13,23 @@ pub(super) struct Timed {
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// Updates given up so far, because of faults that the configuration lets pass.
+    /// Returns the number of updates skipped so far because of faults that the configuration allows.
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.faults
     }
 
-    /// Seconds that the updates of the run have taken so far, in all processes: sampling and improving, without what
-    /// observers do in between.
+    /// Returns the seconds that the updates of the run have taken so far, over all its processes. Time spent in
+    /// observers between updates is not included.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.timed.seconds
     }
 
-    /// Trains until the configured number of steps or the configured return is reached, or `observer` breaks off.
+    /// Trains until the run [is over](Self::is_over) or `observer` ends it.
     ///
     /// # Errors
-    /// See [`update`](Self::update); [`Error::Faults`] if more updates fail than the configuration lets pass.
+    /// As [`update`](Self::update); [`Error::Faults`] if more updates fail than the configuration allows.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         self.run_with(|trainer, outcome| {
             trainer.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
@@ -40,8 +40,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         })
     }
 
-    /// [`run`](Self::run), for those who look at the run itself between two updates, to save it for example: `each` gets it
-    /// with what an update did, or with the fault for which it was given up.
+    /// Trains as [`run`](Self::run) does, and gives `each` access to the trainer after each update, for example to save
+    /// it. `each` receives the statistics of the update, or the fault for which it was skipped.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -72,7 +72,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         Ok(())
     }
 
-    /// Makes ready to go on after an update that failed, if the configuration lets that pass; or gives the error back.
+    /// Counts a failed update and prepares the next one if the configuration allows the fault; otherwise returns the
+    /// error that ends the run.
     fn survive(&mut self, error: Error) -> Result<Error, Error> {
         let Some(remedy) = Remedy::of(&error, &self.config.faults) else { return Err(error) };
         let limit = self.config.faults.limit;

@@ -1,4 +1,4 @@
-//! Numbers of bytes.
+//! Amounts of memory.
 
 use std::{
     fmt,
@@ -8,8 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A number of bytes. Sums and products that are too large stay at the largest number: a plan for more memory than there is
-/// must not become one for less.
+/// A number of bytes. Sums and products saturate, so that a plan for too much memory never wraps to a small amount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
@@ -36,13 +35,13 @@ impl Sum for Bytes {
     }
 }
 
-/// In the largest unit of which there is one: `1.5 MiB`.
+/// Formats in the largest unit that is not larger than the value: `1.5 MiB`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
         let (mut number, mut unit) = (self.0 as f64, "B");
         for larger in UNITS {
-            // As it is rounded below.
+            // From 1023.95 the number would be rounded to 1024.0.
             if number < 1023.95 {
                 break;
             }

@@ -1,7 +1,7 @@
-//! Writing files that are either whole or not there.
+//! Files that are written completely or not at all.
 //!
-//! By hand: the files of the crate `tempfile` are readable by their owner alone, and what a killed process leaves of them has names
-//! that cannot be told from those of somebody else's.
+//! The crate `tempfile` is not used: only the owner can read its files, and the names of files that a killed process
+//! leaves cannot be distinguished from those of other programs.
 
 use std::{
     ffi::OsString,
@@ -10,11 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Writes `bytes` to `path` through a temporary file in the same folder: after a crash the file holds either what it
-/// held before or all of `bytes`.
+/// Writes `bytes` to `path` through a temporary file in the same folder. After a crash the file has either its old
+/// content or all of `bytes`.
 ///
 /// # Errors
-/// Whatever the file system answers; the temporary file is removed then.
+/// Any error of the file system; the temporary file is then removed.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, temporary) = create_beside(path)?;
     let mut write = || {
@@ -29,28 +29,29 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Refuses what is there and is no file: it could not be replaced, and whoever opens a pipe waits for its other end.
+/// Refuses a path that exists and is not a regular file: a folder cannot be replaced, and opening a pipe waits for its
+/// other end.
 ///
 /// # Errors
-/// That it is no file.
+/// If `path` exists and is not a regular file.
 pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
-    // A link that leads nowhere is there, too.
+    // A broken link exists, too.
     match path.symlink_metadata().is_ok() && !path.is_file() {
         true => Err(io::Error::other("it is not a regular file")),
         false => Ok(()),
     }
 }
 
-/// Could `path` be written? Its folder lets files be made and removed.
+/// Checks that `path` could be written: files can be created and removed in its folder.
 ///
 /// # Errors
-/// Whatever the file system answers.
+/// Any error of the file system.
 pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     let (_, temporary) = create_beside(path)?;
     fs::remove_file(temporary)
 }
 
-/// A new file in the folder of `path`, with a name that nothing has there.
+/// Creates a file with an unused name in the folder of `path`.
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let process = std::process::id();
     for number in 0_u32.. {
@@ -64,10 +65,10 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// What comes between the name of a file and the numbers of a process that writes it.
+/// Separates the name of a file from the process id and counter in the name of a temporary file.
 const TEMPORARY: &str = ".tmp-";
 
-/// Removes what processes that were killed have left of `path`.
+/// Removes temporary files of `path` that killed processes left.
 pub(crate) fn clear_away_leftovers(path: &Path) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(());
@@ -83,7 +84,7 @@ pub(crate) fn clear_away_leftovers(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the name of `path` durable. Windows has no such call, and does it by itself.
+/// Syncs the folder of `path`, so that the name is durable. Windows has no such call and does not need one.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) => {

@@ -1,59 +1,59 @@
-//! Why saved state is refused.
+//! The error for saved state that does not fit.
 
 use burn_pg_envs::EnvError;
 
 use super::tensors::TensorsError;
 use crate::{loss::ObjectiveError, optim::OptimiserStateError};
 
-/// Why a run cannot go on from a checkpoint: it is one of another run.
+/// Why a run cannot be restored from a checkpoint, or cannot be saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misfit {
-    /// Its weights are those of other networks.
+    /// The weights do not fit the networks, or reading them failed.
     #[error("the checkpoint does not fit the run: {0}")]
     Tensors(TensorsError),
-    /// The state of the optimiser is that of another.
+    /// The state belongs to another optimiser.
     #[error("the checkpoint does not fit the run: {0}")]
     Optimiser(OptimiserStateError),
-    /// The state of the objective is that of another.
+    /// The state belongs to another objective.
     #[error("the checkpoint does not fit the run: {0}")]
     Objective(ObjectiveError),
-    /// Its environments are others; or, when it is made, they cannot be saved.
+    /// The checkpoint has other environments; or, when a checkpoint is made, the environments cannot be saved.
     #[error(transparent)]
     Envs(#[from] EnvError),
-    /// It has too few or too many of something.
+    /// The checkpoint has the wrong number of something.
     #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
     Count {
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// How many it has.
+        /// The number in the checkpoint.
         found: usize,
-        /// How many are needed.
+        /// The number needed.
         expected: usize,
     },
-    /// The text of a part of it cannot be read as the state of this run.
+    /// The text of a part cannot be read as the state of this run, or the state could not be read back after writing.
     #[error("the checkpoint does not fit the run: {reason}")]
     State {
         /// What is wrong.
         reason: String,
     },
-    /// A source has no state to save, or to go on from.
+    /// The source does not support saving.
     #[error("`{what}` cannot be saved, so its runs have no checkpoints")]
     Unsaved {
-        /// What it is called.
+        /// Name of the source.
         what: String,
     },
-    /// A counter is larger than any run can make it.
+    /// A counter is larger than any run can make it, or differs from that of the source.
     #[error("the checkpoint does not fit the run: it has {value} {what}")]
     Counter {
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// How many.
+        /// The number.
         value: u64,
     },
 }
 
-// Not as sources: their messages are a part of ours.
+// Not `#[from]`, which would make these errors sources: their text is already part of the message.
 impl From<TensorsError> for Misfit {
     fn from(error: TensorsError) -> Self {
         Self::Tensors(error)

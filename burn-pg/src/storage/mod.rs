@@ -1,4 +1,4 @@
-//! Tensors by name, state as data, and files that survive a crash.
+//! Named tensors, serialised state, and files that survive a crash.
 
 mod bytes;
 pub(crate) mod durable;

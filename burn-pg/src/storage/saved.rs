@@ -1,10 +1,10 @@
-//! A part of a run as data.
+//! The saved state of a part of a run.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Misfit, tensors::Tensors};
 
-/// The state of a part of a run, to go on from: plain data as JSON, and tensors by name.
+/// The saved state of a part of a run: plain data as JSON, and named tensors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Saved {
     pub(crate) text: Vec<u8>,
@@ -12,10 +12,11 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// State with tensors. It is read once more, for JSON makes nothing of numbers that are not finite.
+    /// Creates saved state from `state` and `tensors`. The JSON is read back once, because JSON cannot store values
+    /// that are not finite.
     ///
     /// # Errors
-    /// [`Misfit::State`] if it cannot be written, or would not be read again.
+    /// [`Misfit::State`] if the state cannot be written or cannot be read back.
     pub fn new<T: Serialize + DeserializeOwned>(state: &T, tensors: Tensors) -> Result<Self, Misfit> {
         let text = to_text(state).map_err(|error| Misfit::State { reason: error.to_string() })?;
         let saved = Self { text, tensors };
@@ -23,22 +24,23 @@ impl Saved {
         Ok(saved)
     }
 
-    /// The state.
+    /// Returns the state.
     ///
     /// # Errors
-    /// [`Misfit::State`] if it is of another kind.
+    /// [`Misfit::State`] if the saved state is not a `T`.
     pub fn state<T: DeserializeOwned>(&self) -> Result<T, Misfit> {
         serde_json::from_slice(&self.text).map_err(|error| Misfit::State { reason: error.to_string() })
     }
 
-    /// The tensors by name.
+    /// Returns the tensors by name.
     #[must_use]
     pub fn tensors(&self) -> &Tensors {
         &self.tensors
     }
 }
 
-/// A state as text, in memory that is just large enough: that of many environments is longer than all of their tensors.
+/// Serialises a state as JSON. The length is measured first, so that no more memory is allocated than needed: the state
+/// of many environments can be longer than all tensors.
 pub(crate) fn to_text<T: Serialize>(state: &T) -> serde_json::Result<Vec<u8>> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, state)?;
@@ -47,7 +49,7 @@ pub(crate) fn to_text<T: Serialize>(state: &T) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Counts what is written, and keeps nothing.
+/// Counts the bytes written to it, and discards them.
 struct Length(usize);
 
 impl std::io::Write for Length {

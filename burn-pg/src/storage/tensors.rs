@@ -1,4 +1,4 @@
-//! Tensors by name, on the host, and their file format.
+//! Named tensors on the host, and their file format.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,66 +16,66 @@ use crate::{Error, device::readback::execute};
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, TensorData>;
 
-/// Why tensors are refused. What they were meant for is as it was.
+/// Why tensors are refused. The module that they were meant for is unchanged.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorsError {
-    /// The device failed while they were read.
+    /// The device failed while the tensors were read.
     #[error("the device failed: {reason}")]
     Device {
-        /// What it says.
+        /// The message of the device.
         reason: String,
     },
-    /// They are not in the `safetensors` format.
+    /// The file is not in the `safetensors` format, or has a type that is not supported.
     #[error("not a valid safetensors file: {reason}")]
     Format {
         /// What is wrong.
         reason: String,
     },
-    /// They are others than those of the network.
+    /// The names are not those of the network.
     #[error("does not fit the network: missing [{}], unexpected [{}]", .missing.join(", "), .unexpected.join(", "))]
     Names {
-        /// Tensors that the network needs.
+        /// Names that the network needs and the tensors lack.
         missing: Vec<String>,
-        /// Tensors that it does not know.
+        /// Names that the network does not have.
         unexpected: Vec<String>,
     },
-    /// They have fewer numbers than the network.
+    /// The tensors have fewer elements than the network.
     #[error("does not fit the network: it has {found} numbers, and the network {expected}")]
     Numbers {
-        /// Numbers that are there.
+        /// Number of elements found.
         found: u64,
-        /// Numbers that the network has.
+        /// Number of elements of the network.
         expected: u64,
     },
-    /// A number is NaN or infinite.
+    /// An element is NaN or infinite.
     #[error("tensor `{name}` holds {value}")]
     NonFinite {
         /// Name of the tensor.
         name: String,
-        /// The number.
+        /// The element.
         value: f64,
     },
-    /// A tensor has another shape or type than the network's.
+    /// A tensor has another shape or type than in the network.
     #[error("tensor `{name}` is {found}, but the network needs {expected}")]
     Tensor {
         /// Name of the tensor.
         name: String,
-        /// Type and shape that were found.
+        /// Its type and shape.
         found: String,
-        /// Type and shape that are needed.
+        /// The type and shape that the network needs.
         expected: String,
     },
 }
 
-/// The types that are stored, here and there.
+/// The supported types, in Burn and in `safetensors`.
 const TYPES: [(DType, Dtype); 4] =
     [(DType::F32, Dtype::F32), (DType::F64, Dtype::F64), (DType::F16, Dtype::F16), (DType::BF16, Dtype::BF16)];
 
-/// The bytes of a `safetensors` file.
+/// Returns the bytes of a `safetensors` file.
 ///
 /// # Errors
-/// [`TensorsError::Format`] if a tensor is of a type that is not stored.
+/// [`TensorsError::Format`] if the type of a tensor is not supported.
 pub(crate) fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, TensorsError> {
     let views: Result<Vec<(&String, TensorView<'_>)>, TensorsError> = tensors
         .iter()
@@ -89,10 +89,10 @@ pub(crate) fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, Strin
     safetensors::serialize(views?, metadata).map_err(format_error)
 }
 
-/// The tensors of a `safetensors` file. Takes no more memory than the file.
+/// Returns the tensors of a `safetensors` file. Allocates no more memory than the size of the file.
 ///
 /// # Errors
-/// [`TensorsError::Format`] if it is none, or has tensors of a type that is not stored.
+/// [`TensorsError::Format`] if the bytes are not such a file, or the type of a tensor is not supported.
 pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
     let loaded = SafeTensors::deserialize(file).map_err(format_error)?;
     let tensors = loaded.iter().map(|(name, view)| {
@@ -108,7 +108,7 @@ fn format_error(reason: impl Display) -> TensorsError {
     TensorsError::Format { reason: format!("{reason}") }
 }
 
-/// The float parameters of a module, by their paths in it: `actor.layers.0.weight`.
+/// Returns the float parameters of a module by their path in the module, such as `actor.layers.0.weight`.
 ///
 /// # Errors
 /// [`TensorsError::Device`]
@@ -120,7 +120,7 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
     Ok(collector.names.into_iter().zip(data).collect())
 }
 
-/// The numbers of a tensor.
+/// Reads a tensor.
 ///
 /// # Errors
 /// [`TensorsError::Device`]
@@ -129,7 +129,7 @@ pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, Ten
     Ok(data.pop().expect("one was registered"))
 }
 
-/// Refuses tensors that cannot fill a network of `expected` numbers, before anybody makes one.
+/// Refuses tensors that have fewer than `expected` elements, the size of a network, before the network is allocated.
 ///
 /// # Errors
 /// [`TensorsError::Numbers`]
@@ -145,22 +145,22 @@ fn failed(error: Error) -> TensorsError {
     }
 }
 
-/// Tensors under the name of what they belong to, with a dot between.
+/// Prefixes the names of tensors with `part` and a dot.
 pub(crate) fn named(part: &str, tensors: Tensors) -> impl Iterator<Item = (String, TensorData)> {
     tensors.into_iter().map(move |(name, data)| (format!("{part}.{name}"), data))
 }
 
-/// The tensors whose names begin with `part` and a dot, without these.
+/// Returns the tensors whose names begin with `part` and a dot, without this prefix.
 pub(crate) fn part(tensors: &Tensors, part: &str) -> Tensors {
     let of_part = |name: &str| Some(name.strip_prefix(part)?.strip_prefix('.')?.to_owned());
     tensors.iter().filter_map(|(name, data)| Some((of_part(name)?, data.clone()))).collect()
 }
 
-/// Puts tensors in place of the float parameters of a module, on its device.
+/// Replaces the float parameters of a module by `tensors`, on the device of the module.
 ///
 /// # Errors
-/// [`TensorsError`] if names, shapes or types are not those of `expected`, which is what [`of_module`] gave for such a module (in
-/// another type if need be), or a number is not finite.
+/// [`TensorsError`] if names, shapes or types differ from those of `expected`, or an element is not finite. `expected`
+/// is the result of [`of_module`] for such a module, possibly converted to another type.
 pub(crate) fn into_module<M: Module>(module: M, tensors: Tensors, expected: &Tensors) -> Result<M, TensorsError> {
     check_fit(&tensors, expected)?;
     Ok(module.map(&mut Loader { path: Vec::new(), tensors }))
@@ -184,7 +184,7 @@ pub(crate) fn check_fit(tensors: &Tensors, expected: &Tensors) -> Result<(), Ten
     Ok(())
 }
 
-/// Refuses numbers that are not finite.
+/// Refuses elements that are not finite.
 pub(crate) fn check_finite(name: &str, data: &TensorData) -> Result<(), TensorsError> {
     match data.iter::<f64>().find(|value| !value.is_finite()) {
         Some(value) => Err(TensorsError::NonFinite { name: name.into(), value }),

@@ -1,7 +1,7 @@
-//! Weights of a module in a `safetensors` file: data only, nothing executable.
+//! Weights of a module in a `safetensors` file, which contains nothing executable.
 //!
-//! Tensors are called by their path in the module, `actor.layers.0.weight`, and stored in Burn's layout, so a linear
-//! weight is `[inputs, outputs]`.
+//! A tensor is named by its path in the module, such as `actor.layers.0.weight`, and stored in Burn's layout, so a
+//! linear weight has shape `[inputs, outputs]`.
 
 use std::{
     fs, io,
@@ -17,7 +17,7 @@ use crate::storage::{
 
 pub use crate::storage::tensors::TensorsError;
 
-/// Why weights cannot be saved or loaded. The module is as it was.
+/// Why weights cannot be saved or loaded. The module is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
@@ -29,7 +29,7 @@ pub enum WeightsError {
         /// What the file system says.
         source: io::Error,
     },
-    /// The file is not in the `safetensors` format, or holds other tensors than the module needs.
+    /// The file is not in the `safetensors` format, or its tensors do not fit the module; or the device failed.
     #[error("{}: {error}", .path.display())]
     Content {
         /// The file.
@@ -39,34 +39,34 @@ pub enum WeightsError {
     },
 }
 
-/// Saves the float parameters of `module` in single precision. A file that exists is replaced atomically.
+/// Saves the float parameters of `module` in single precision. An existing file is replaced atomically.
 ///
 /// # Errors
-/// [`WeightsError::Io`] if the file cannot be written.
+/// [`WeightsError::Io`] if the file cannot be written; [`WeightsError::Content`] if the device fails.
 pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
     let file = in_single_precision(module).and_then(|tensors| tensors::to_bytes(&tensors, None));
     let file = file.map_err(|error| WeightsError::Content { path: path.into(), error })?;
     write_atomically(path, &file).map_err(|source| WeightsError::Io { path: path.into(), source })
 }
 
-/// Loads what [`save`] has saved into a module of the same shape, on the module's device.
+/// Loads weights that [`save`] saved into a module of the same shape, on the device of the module.
 ///
 /// # Errors
-/// Any [`WeightsError`]: the names, shapes and types must all be those of the module.
+/// Any [`WeightsError`]: the names, shapes and types must be those of the module, and all elements finite.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
     let loaded = read(path)?;
     let placed = in_single_precision(&module).and_then(|expected| tensors::into_module(module, loaded, &expected));
     placed.map_err(|error| WeightsError::Content { path: path.into(), error })
 }
 
-/// The tensors of a file, whatever they are for.
+/// Reads the tensors of a file without comparing them with a module.
 pub(crate) fn read(path: &Path) -> Result<Tensors, WeightsError> {
     let file = refuse_other_than_file(path).and_then(|()| fs::read(path));
     let file = file.map_err(|source| WeightsError::Io { path: path.into(), source })?;
     tensors::from_bytes(&file).map_err(|error| WeightsError::Content { path: path.into(), error })
 }
 
-/// The tensors of a module as they are saved.
+/// Returns the tensors of a module in single precision, as they are saved.
 pub(crate) fn in_single_precision<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
     let tensors = tensors::of_module(module)?.into_iter();
     Ok(tensors.map(|(name, data)| (name, data.convert_dtype(DType::F32))).collect())

@@ -2,14 +2,14 @@
 
 use std::{io, path::PathBuf};
 
-/// Why an export cannot be written. Nothing was.
+/// Why an export cannot be written. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// There is something of that name.
+    /// The file exists already.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// The file system refuses.
+    /// The file cannot be written.
     #[error("{} cannot be written", .path.display())]
     Write {
         /// The file.

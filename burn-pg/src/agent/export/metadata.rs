@@ -1,4 +1,4 @@
-//! Strings that say how the numbers of a file belong together.
+//! Metadata that says how the tensors of a file are connected.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use burn_pg_envs::wrapper::ActionTransform;
 use super::{Deviations, PlainActions, PlainPolicy};
 use crate::policy::{Activation, CellKind, LOG_STD};
 
-/// Version of names and layouts.
+/// Version of the format: keys, names and layouts.
 const VERSION: &str = "1";
 
 pub(super) fn activation_name(activation: Activation) -> &'static str {
@@ -18,7 +18,7 @@ pub(super) fn activation_name(activation: Activation) -> &'static str {
     }
 }
 
-/// Key to value; both are part of the format.
+/// Returns the metadata. Keys and values are part of the format.
 pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
     let mut entries: Vec<(&str, String)> = vec![
         ("format", "burn-pg policy".into()),

@@ -1,15 +1,15 @@
-//! Trained policies for programs that know nothing of this one.
+//! Export of trained policies to other programs.
 //!
-//! A file holds the whole way from an observation, as the environment gives it, to the action that [`Agent::decide`] hands
-//! to the environment: the normaliser, the networks, the most probable action, and what is done to continuous actions
-//! behind it (clipping to their bounds, or a hyperbolic tangent and rescaling).
+//! A file contains everything from an observation, as the environment gives it, to the action that [`Agent::decide`]
+//! returns: the normaliser, the networks, the choice of the most probable action, and the transform of continuous
+//! actions (clipping to their bounds, or a hyperbolic tangent and rescaling).
 //!
-//! | format | function | what it is for |
+//! | format | function | content |
 //! | --- | --- | --- |
-//! | ONNX | [`onnx()`](onnx::model) | runs as it is, in onnxruntime and its like |
-//! | safetensors | [`state_dict()`] | weights in PyTorch's layout and with its names, and strings that say how they belong together |
+//! | ONNX | [`onnx()`](onnx::model) | a graph that runs in onnxruntime and similar programs |
+//! | safetensors | [`state_dict()`] | weights with PyTorch's layout and names, and metadata that says how they are connected |
 //!
-//! `docs/export.md` lists inputs, outputs and names, with programs that read both.
+//! `docs/export.md` lists inputs, outputs and names, with example programs that read both formats.
 
 mod error;
 mod metadata;
@@ -30,12 +30,12 @@ pub use state_dict::state_dict;
 
 use crate::{Agent, Error, storage::durable::write_atomically};
 
-/// A format that policies are exported to.
+/// An export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Weights in PyTorch's layout.
     Safetensors,
-    /// A graph that runs.
+    /// A graph that can be run.
     Onnx,
 }
 
@@ -43,7 +43,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 2] = [Self::Safetensors, Self::Onnx];
 
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl FromStr for Format {
     }
 }
 
-/// An agent as the bytes of a file.
+/// Exports an agent to the bytes of a file.
 ///
 /// # Errors
 /// [`Error::Execution`] if the device fails while weights are read.
@@ -82,11 +82,11 @@ pub fn bytes<P: Layers>(agent: &Agent<P>, format: Format) -> Result<Vec<u8>, Err
     })
 }
 
-/// Writes an export to `path`, where afterwards there is either all of it or what was there before. `replace` says whether
-/// a file that is there may be replaced.
+/// Writes an export to `path` atomically: the file is complete or unchanged. `replace` says whether an existing file
+/// may be replaced.
 ///
 /// # Errors
-/// [`ExportError`]; nothing has been written then.
+/// [`ExportError`]; then nothing has been written.
 pub fn write(bytes: &[u8], path: &Path, replace: bool) -> Result<(), ExportError> {
     if !replace && path.exists() {
         return Err(ExportError::Exists(path.into()));

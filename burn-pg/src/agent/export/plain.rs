@@ -1,4 +1,4 @@
-//! An agent as plain numbers on the host.
+//! An agent as plain data on the host.
 
 use burn::{
     nn::{Linear, PaddingConfig2d, conv::Conv2d},
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// An agent as plain numbers: what it does to observations, its layers, and what it does to their outputs.
+/// An agent as plain data: the observation normaliser, the layers, and the transform of their outputs.
 ///
 /// ```text
 /// inputs -> normalizer -> encoder -> memory -> trunk -> policy -> actions
@@ -29,22 +29,22 @@ pub struct PlainPolicy {
     pub env: String,
     /// The parts of an observation: one, unless the space is a dictionary.
     pub inputs: Vec<PlainInput>,
-    /// What observations are normalised with; only for a single part.
+    /// The observation normaliser; only if there is a single part.
     pub normalizer: Option<PlainNormalizer>,
     /// The layers.
     pub network: PlainNetwork,
-    /// What is done to continuous actions.
+    /// The transform of continuous actions.
     pub transform: Option<ActionTransform>,
-    /// Does the environment say which actions are possible?
+    /// True if the environment masks actions.
     pub masked: bool,
 }
 
 /// A part of an observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainInput {
-    /// Its name: `observation` if there is one part, otherwise that in the dictionary.
+    /// Its name in the dictionary, or `observation` if the space is not a dictionary.
     pub name: String,
-    /// Its shape: `[D]`, or `[C, H, W]` of an image.
+    /// Its shape: `[D]`, or `[C, H, W]` for an image.
     pub shape: Vec<usize>,
     /// True for an image of integers, which are given as bytes.
     pub bytes: bool,
@@ -52,34 +52,34 @@ pub struct PlainInput {
 
 /// The layers of a policy.
 ///
-/// Parts that are not there are left out; without a `value_encoder` or a `value_memory` the critic looks at what the actor
-/// does. The activation stands between any two layers, behind each convolution, and behind the last layer of the trunk.
+/// Without a `value_encoder` or a `value_memory`, the critic uses the encoder or the recurrent layer of the actor. The
+/// activation is applied after each convolution, each layer of the trunk, and each hidden layer of actor and critic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainNetwork {
-    /// What stands between any two layers.
+    /// The activation.
     pub activation: Activation,
-    /// What each part of an observation goes through, of the actor or of both; empty if they are taken as they are.
+    /// The encoder of each part of an observation, of the actor or of both actor and critic; empty if there is none.
     pub encoder: Vec<PlainEncoder>,
-    /// The same of the critic alone.
+    /// The encoders of the critic alone; empty if it has none.
     pub value_encoder: Vec<PlainEncoder>,
-    /// The recurrent layer of the actor, or of both.
+    /// The recurrent layer of the actor, or of both actor and critic.
     pub memory: Option<PlainCell>,
     /// The recurrent layer of the critic alone.
     pub value_memory: Option<PlainCell>,
-    /// The hidden layers of both; empty if they share none.
+    /// The hidden layers that actor and critic share; empty if they share none.
     pub trunk: Vec<Dense>,
     /// The layers of the actor.
     pub policy: Vec<Dense>,
     /// The layers of the critic.
     pub value: Option<Vec<Dense>>,
-    /// What becomes of the outputs of the actor.
+    /// How outputs of the actor become actions.
     pub actions: PlainActions,
 }
 
-/// What one part of an observation goes through: it is scaled, taken through convolutions, and flattened.
+/// The encoder of one part of an observation: scaling, convolutions, flattening.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainEncoder {
-    /// What it is multiplied with.
+    /// The factor that scales the part.
     pub scale: f32,
     /// The convolutions; none for a vector.
     pub layers: Vec<PlainConv>,
@@ -94,15 +94,13 @@ pub struct PlainConv {
     pub shape: [usize; 4],
     /// Shape `[out]`.
     pub bias: Vec<f32>,
-    /// Pixels from one place of the kernel to the next.
+    /// Stride of the kernel in pixels.
     pub stride: usize,
 }
 
-/// A network that can be exported, because it says of which layers it is made. A network of your own implements it with
-/// [`Dense::new`], [`PlainConv::new`], [`PlainCell::new`] and [`PlainActions::new`], which read its weights.
+/// A network that can be exported. Implement it for a custom network with [`Dense::new`], [`PlainConv::new`],
+/// [`PlainCell::new`] and [`PlainActions::new`], which read the weights.
 pub trait Layers: Policy<Observation = Observation> {
-    /// The layers.
-    ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while weights are read.
     fn layers(&self) -> Result<PlainNetwork, Error>;
@@ -115,7 +113,7 @@ pub struct PlainNormalizer {
     pub mean: Vec<f64>,
     /// Shape `[D]`.
     pub std: Vec<f64>,
-    /// Bound of what comes out.
+    /// The bound of the result.
     pub clip: f64,
 }
 
@@ -133,33 +131,33 @@ pub struct Dense {
 pub struct PlainCell {
     /// Its kind.
     pub kind: CellKind,
-    /// Its outputs, H.
+    /// Number of outputs, H.
     pub size: usize,
-    /// From inputs to gates.
+    /// The layer from inputs to gates.
     pub input: Dense,
-    /// From the last outputs to gates.
+    /// The layer from the previous outputs to gates.
     pub hidden: Dense,
 }
 
 /// How outputs of the actor become actions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlainActions {
-    /// They are logits. The largest is taken, the first of equal ones.
+    /// The outputs are logits. The action is the index of the largest logit, the first if several are equal.
     Discrete,
-    /// They are logits of several components one after the other.
+    /// The outputs are the logits of several components, one after the other.
     MultiDiscrete {
-        /// Logits of each.
+        /// Number of logits of each component.
         sizes: Vec<usize>,
     },
-    /// They are logits of components that are true where those are positive.
+    /// The outputs are logits. A component of the action is true if its logit is positive.
     MultiBinary,
-    /// They are means (and after these, perhaps, deviations).
+    /// The outputs are means, followed by logarithms of standard deviations if these are outputs.
     Continuous {
-        /// Means, K.
+        /// Number of means, K.
         len: usize,
-        /// Are they taken through a hyperbolic tangent?
+        /// True if actions are squashed by a hyperbolic tangent.
         squash: bool,
-        /// How actions deviate from the means while they are explored.
+        /// The standard deviations of exploration.
         deviations: Deviations,
     },
 }
@@ -167,42 +165,44 @@ pub enum PlainActions {
 /// Logarithms of standard deviations.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deviations {
-    /// Always the same. Shape `[K]`.
+    /// Independent of the observation. Shape `[K]`.
     Fixed(Vec<f32>),
-    /// The other half of the outputs, plus an offset, clipped to
-    /// [-20, 2](crate::policy::Exploration::state_dependent).
+    /// The second half of the outputs plus an offset, clipped to [-20, 2](crate::policy::Exploration::state_dependent).
     Outputs {
         /// The offset.
         offset: f64,
     },
-    /// Those of noise that is held, for each feature and action. Row-major, shape `[F, K]`.
+    /// gSDE noise: one for each feature and action. Row-major, shape `[F, K]`.
     HeldNoise(Vec<f32>),
 }
 
 impl Dense {
-    /// The numbers of a layer with a bias.
+    /// Reads the weights of a linear layer with a bias.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while they are read.
+    ///
+    /// # Panics
+    /// If the layer has no bias.
     pub fn new(layer: &Linear) -> Result<Self, Error> {
         let bias = layer.bias.as_ref().expect("every layer has a bias");
         let [weight, bias] = read([layer.weight.val().flatten(0, 1), bias.val()])?;
         Ok(Self { weight, bias })
     }
 
-    /// Numbers that it takes.
+    /// Returns the number of inputs.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.weight.len() / self.bias.len()
     }
 
-    /// Numbers that it gives.
+    /// Returns the number of outputs.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// The weights as PyTorch has them. Row-major, shape `[outputs, inputs]`.
+    /// Returns the weights in PyTorch's layout. Row-major, shape `[outputs, inputs]`.
     #[must_use]
     pub fn transposed(&self) -> Vec<f32> {
         let column = |output: usize| self.weight.iter().skip(output).step_by(self.outputs());
@@ -220,7 +220,7 @@ impl PlainCell {
         Ok(Self { kind: cell.kind, size: cell.size, input, hidden })
     }
 
-    /// Elements of its recurrent state.
+    /// Returns the length of the recurrent state.
     #[must_use]
     pub fn state_len(&self) -> usize {
         match self.kind {
@@ -238,7 +238,7 @@ impl PlainNormalizer {
 }
 
 impl PlainPolicy {
-    /// The numbers of an agent.
+    /// Reads the data of an agent.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while they are read.
@@ -246,7 +246,7 @@ impl PlainPolicy {
         let network = agent.policy.layers()?;
         let input = |name: &str, space: &Space| PlainInput {
             name: name.to_owned(),
-            // Without an encoder, boxes are taken as one vector each.
+            // Without an encoder, each box is one vector.
             shape: if network.encoder.is_empty() { vec![space.flat_len()] } else { space.shape() },
             bytes: matches!(space, Space::Image { .. }),
         };
@@ -266,7 +266,7 @@ impl PlainPolicy {
 }
 
 impl PlainNetwork {
-    /// Length of the recurrent state, M: that of the actor, then that of the critic.
+    /// Returns the length of the recurrent state, M: the state of the actor followed by that of the critic.
     #[must_use]
     pub fn state_len(&self) -> usize {
         [&self.memory, &self.value_memory].into_iter().flatten().map(PlainCell::state_len).sum()
@@ -300,7 +300,7 @@ impl PlainEncoder {
             PartLayers::Image { scale, .. } => {
                 let image = images.next().expect("convolutions for each image");
                 let layers = image.layers.iter().map(PlainConv::new).collect::<Result<_, Error>>()?;
-                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 Ok(Self { scale: *scale as f32, layers })
             }
         };
@@ -309,14 +309,14 @@ impl PlainEncoder {
 }
 
 impl PlainConv {
-    /// Reads the weights of a convolution with a bias and without padding, dilation and groups, whose strides in both
-    /// directions are the same.
+    /// Reads the weights of a convolution with a bias, without padding, dilation and groups, and with the same stride
+    /// in both directions.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while they are read.
     ///
     /// # Panics
-    /// If it is another convolution.
+    /// If the convolution is not of this kind.
     pub fn new(layer: &Conv2d) -> Result<Self, Error> {
         let Conv2d { stride, dilation, groups, padding, .. } = layer;
         let plain = stride[0] == stride[1] && *dilation == [1, 1] && *groups == 1 && *padding == PaddingConfig2d::Valid;
@@ -329,7 +329,7 @@ impl PlainConv {
 }
 
 impl PlainActions {
-    /// Reads what a head makes of the outputs of the actor.
+    /// Reads how a head turns outputs of the actor into actions.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while its parameters are read.

@@ -1,4 +1,4 @@
-//! Weights in PyTorch's layout.
+//! Export of weights in PyTorch's layout.
 
 use std::collections::HashMap;
 
@@ -10,24 +10,24 @@ use super::{Dense, Deviations, PlainActions, PlainCell, PlainEncoder, PlainPolic
 /// Name, type, shape and bytes.
 type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
 
-/// A policy as a `safetensors` file with the state dict of a PyTorch module: weights are `[outputs, inputs]`, and the layers
-/// of a network are called as in an `nn.Sequential` in which the activations have numbers too.
+/// Returns a policy as a `safetensors` file with the state dict of a PyTorch module. Weights are `[outputs, inputs]`.
+/// Layers are named as in an `nn.Sequential` with activations, so the linear layers have the even indices.
 ///
 /// | name | shape | |
 /// | --- | --- | --- |
 /// | `normalizer.mean`, `normalizer.std` | `[D]`, double precision | if observations are normalised |
-/// | `encoder.{part}.{0,2,..}.weight`, `.bias` | `[out, in, kernel, kernel]`, `[out]` | the convolutions of a part of the observation, which is called `observation` if there is one |
+/// | `encoder.{part}.{0,2,..}.weight`, `.bias` | `[out, in, kernel, kernel]`, `[out]` | the convolutions of a part of the observation; the part is `observation` if the space is not a dictionary |
 /// | `value_encoder.*` | the same | if the critic has its own |
-/// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | those of `nn.GRUCell` or `nn.LSTMCell` | if the policy is recurrent |
-/// | `value_memory.*` | the same | if the critic has a recurrent layer of its own |
+/// | `memory.weight_ih`, `.weight_hh`, `.bias_ih`, `.bias_hh` | as in `nn.GRUCell` or `nn.LSTMCell` | if the policy is recurrent |
+/// | `value_memory.*` | the same | if the critic has its own recurrent layer |
 /// | `trunk.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if actor and critic share layers |
 /// | `policy.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | |
 /// | `value.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if there is a critic |
 /// | `action.low`, `action.high` | `[K]` | for continuous actions |
-/// | `log_std` | `[K]`, or `[F, K]` for held noise | unless deviations are outputs |
+/// | `log_std` | `[K]`, or `[F, K]` for gSDE noise | for continuous actions, unless standard deviations are outputs of the network |
 ///
-/// The file's metadata has one key, `policy`: a JSON object of strings that say which activation, which kind of actions, and
-/// what is done to them. The same policy gives the same bytes.
+/// The metadata of the file has one key, `policy`: a JSON object of strings with the activation, the kind of actions
+/// and their transform, among others. The same policy gives the same bytes.
 #[must_use]
 pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
     let mut entries = Vec::new();
@@ -61,7 +61,7 @@ pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
         let view = TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes are as long as the shape says");
         (name, view)
     });
-    // As one string: several would come in another order each time, and the file would not be the same to the byte.
+    // One string, because the order of several would vary, and the bytes of the file with it.
     let strings = serde_json::to_string(&metadata(policy)).expect("strings can be written as JSON");
     let strings = HashMap::from([("policy".to_owned(), strings)]);
     safetensors::serialize(views, Some(strings)).expect("names are distinct and sizes small")

@@ -1,4 +1,4 @@
-//! What can be wrong with checkpoints.
+//! Errors of checkpoints.
 
 use std::{io, path::PathBuf};
 
@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It cannot be written. Those that there were are as they were.
+    /// The checkpoint cannot be written. Existing checkpoints are unchanged.
     #[error("{} cannot be written", .path.display())]
     Write {
         /// The file or folder.
@@ -16,7 +16,7 @@ pub enum CheckpointError {
         /// What the file system says.
         source: io::Error,
     },
-    /// It would not be read again: a number in it is not finite, say. It was not written.
+    /// The checkpoint could not be read back, for example because a value in it is not finite. It was not written.
     #[error("checkpoint {} could not be read again: {reason}", .path.display())]
     Unreadable {
         /// Folder of the checkpoint.
@@ -24,7 +24,7 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
-    /// It cannot be read.
+    /// The checkpoint cannot be read.
     #[error("{} cannot be read", .path.display())]
     Read {
         /// The file or folder.
@@ -32,7 +32,7 @@ pub enum CheckpointError {
         /// What the file system says.
         source: io::Error,
     },
-    /// It is not what was written: a byte is another, or a file is missing.
+    /// The checkpoint is not as it was written: a byte has changed, or a file is missing.
     #[error("checkpoint {} is damaged: {reason}", .path.display())]
     Damaged {
         /// Folder of the checkpoint.
@@ -40,7 +40,7 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
-    /// It is of a later version of this crate.
+    /// The checkpoint is from a later version of this crate.
     #[error(
         "checkpoint {} has schema {schema} (of version {version}), and this version knows schemas up to {newest}",
         .path.display()
@@ -55,7 +55,7 @@ pub enum CheckpointError {
         /// The newest schema that is known.
         newest: u32,
     },
-    /// It is of an earlier version, from which there is no way to this one.
+    /// The checkpoint is from an earlier version that this version cannot read.
     #[error(
         "checkpoint {} has schema {schema} (of version {version}), which this version no longer reads",
         .path.display()
@@ -68,7 +68,7 @@ pub enum CheckpointError {
         /// The version that wrote it.
         version: String,
     },
-    /// Its configuration is refused.
+    /// The configuration of the checkpoint is invalid.
     #[error("the configuration of checkpoint {} cannot be used", .path.display())]
     Config {
         /// Folder of the checkpoint.
@@ -76,7 +76,7 @@ pub enum CheckpointError {
         /// Why.
         source: ConfigError,
     },
-    /// There is none of that update.
+    /// There is no checkpoint of that update.
     #[error("{} has no checkpoint of update {update}", .path.display())]
     Missing {
         /// Folder of the checkpoints.
@@ -84,7 +84,7 @@ pub enum CheckpointError {
         /// The update.
         update: u64,
     },
-    /// There are some, and none of them can be loaded.
+    /// There are checkpoints, but none of them can be loaded.
     #[error("none of the {} checkpoints in {} can be loaded", .errors.len(), .path.display())]
     NoneUsable {
         /// Folder of the checkpoints.

@@ -1,7 +1,7 @@
-//! A folder of files with a checksum over each of them, written as a whole or not at all.
+//! A folder of files with a checksum for each, written completely or not at all.
 //!
-//! Beside the files stands `SHA256SUMS`, in the format of the program `sha256sum`: `sha256sum --check SHA256SUMS` looks at
-//! the same bytes.
+//! The folder also has a file `SHA256SUMS` in the format of the program `sha256sum`, so `sha256sum --check SHA256SUMS`
+//! checks the same bytes.
 
 use std::{
     ffi::OsString,
@@ -19,13 +19,13 @@ use crate::storage::durable::{refuse_other_than_file, sync_folder};
 /// The file of checksums.
 const SUMS: &str = "SHA256SUMS";
 
-/// What folders are called until they are whole.
+/// Suffix of a folder until it is complete.
 const UNFINISHED: &str = ".tmp";
-/// What folders are called that have just been replaced.
+/// Suffix of a folder while it is replaced.
 const REPLACED: &str = ".old";
 
-/// Writes `files`, names and contents, into the new folder `path`. One that exists is replaced. After a crash there is the new
-/// folder, the old one, or neither, but no part of one under its name.
+/// Writes `files` (names and contents) to the folder `path`, which is replaced if it exists. After a crash, `path` is
+/// the new folder, the old one, or absent, but never incomplete.
 pub(super) fn write(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
     let unfinished = with_suffix(path, UNFINISHED);
     let outcome = write_all(path, &unfinished, files);
@@ -45,7 +45,7 @@ fn write_all(path: &Path, unfinished: &Path, files: &[(&str, &[u8])]) -> io::Res
         write_line(&mut sums, &Sha256::digest(bytes), name);
     }
     write_durably(&unfinished.join(SUMS), sums.as_bytes())?;
-    // The names in it, too.
+    // Makes the names in the folder durable, too.
     sync_folder(&unfinished.join(SUMS))?;
     let replaced = with_suffix(path, REPLACED);
     if path.exists() {
@@ -70,8 +70,8 @@ fn write_line(sums: &mut String, digest: &[u8], name: &str) {
     writeln!(sums, "  {name}").expect("a string takes everything");
 }
 
-/// Reads the files `names` of the folder `path`, in that order, if each byte is as it was written, of the checksums too. If a crash
-/// came between taking the folder away and putting another in its place, it is the old one.
+/// Reads the files `names` of the folder `path`, in that order, and checks that no byte has changed, including those of
+/// the checksums. If a crash left no folder `path` while it was replaced, reads the old one.
 pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec<u8>; N], CheckpointError> {
     let replaced = with_suffix(path, REPLACED);
     let path = if !path.exists() && replaced.exists() { &replaced } else { path };
@@ -81,7 +81,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
         _ => CheckpointError::Read { path: path.join(name), source },
     };
     let mut sums = String::new();
-    // What is larger is wrong, and need not be read.
+    // A larger file is invalid, so its rest need not be read.
     let longest = 1 << 12;
     let open = open(&path.join(SUMS)).map_err(|source| failed(SUMS, source))?;
     match open.take(longest).read_to_string(&mut sums) {
@@ -91,7 +91,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     }
     let mut expected = String::new();
     for name in names {
-        // Before anything is kept in memory: what is damaged may be of any size.
+        // Checked before anything is kept in memory: a damaged file may have any size.
         let digest = digest_of(&path.join(name)).map_err(|source| failed(name, source))?;
         let start = expected.len();
         write_line(&mut expected, &digest, name);
@@ -106,7 +106,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     for (content, name) in contents.iter_mut().zip(names) {
         *content = fs::read(path.join(name)).map_err(|source| failed(name, source))?;
     }
-    // Somebody may have put another one in its place meanwhile.
+    // Another process may have replaced the folder since.
     let mut read = String::new();
     for (content, name) in contents.iter().zip(names) {
         write_line(&mut read, &Sha256::digest(content), name);
@@ -134,7 +134,7 @@ fn digest_of(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Removes what unfinished writes have left of `path`, and puts back what was about to be replaced.
+/// Removes what unfinished writes left of `path`, and restores a folder that was about to be replaced.
 pub(super) fn clean(path: &Path) -> io::Result<()> {
     remove_if_there(&with_suffix(path, UNFINISHED))?;
     let replaced = with_suffix(path, REPLACED);
@@ -144,7 +144,7 @@ pub(super) fn clean(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a folder, so that after a crash no part of it is left under its name.
+/// Removes a folder. After a crash, `path` is complete or absent.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let unfinished = with_suffix(path, UNFINISHED);
     remove_if_there(&unfinished)?;
@@ -155,7 +155,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives a folder a name that nothing reads.
+/// Renames a folder to a name that is never read.
 pub(super) fn set_aside(path: &Path) -> io::Result<()> {
     let aside = with_suffix(path, ".damaged");
     remove_if_there(&aside)?;
@@ -163,7 +163,7 @@ pub(super) fn set_aside(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// The folder that `name` is, or is what a crash has left of.
+/// Returns `name` without the suffix of an unfinished or replaced folder.
 pub(super) fn meant(name: &str) -> &str {
     name.strip_suffix(UNFINISHED).or(name.strip_suffix(REPLACED)).unwrap_or(name)
 }

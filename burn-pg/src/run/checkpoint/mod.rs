@@ -1,17 +1,17 @@
-//! Runs as data: everything that a run depends on, to go on from exactly there.
+//! Checkpoints: everything that a run needs to resume exactly.
 //!
-//! A checkpoint is a folder of
+//! A checkpoint is a folder with these files:
 //!
 //! | file | content |
 //! | --- | --- |
 //! | `tensors.safetensors` | weights (`policy.*`), tensors of the update, such as moments of the optimiser (`update.*`), and of the source, such as recurrent states and a reference policy (`source.*`) |
 //! | `state.json` | schema and version, counters, the observation normaliser, the specification of the environment |
 //! | `source.json` | the state of the source: environments in the middle of their episodes, streams of random numbers |
-//! | `update.json` | the state of the update: counters of the optimiser, terms that adapt, the order of samples |
-//! | `config.toml` | every setting |
-//! | `SHA256SUMS` | a checksum over each of these files |
+//! | `update.json` | the state of the update: counters of the optimiser, adaptive loss terms, the stream that shuffles samples |
+//! | `config.toml` | all settings |
+//! | `SHA256SUMS` | a checksum of each of these files |
 //!
-//! Nothing in it is executable. One that is not, to the byte, what was written is refused.
+//! A checkpoint contains nothing executable. A checkpoint with a changed byte is refused.
 
 mod error;
 mod folder;
@@ -74,57 +74,58 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Every setting of the run.
+    /// Returns all settings of the run.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Updates before it.
+    /// Returns the number of updates before the checkpoint.
     #[must_use]
     pub fn updates(&self) -> u64 {
         self.state.update
     }
 
-    /// Environment steps before it.
+    /// Returns the number of environment steps before the checkpoint.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
         self.state.env_steps
     }
 
-    /// What observations are normalised with, if they are.
+    /// Returns the observation normaliser, if observations are normalised.
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.state.normalizer.as_ref()
     }
 
-    /// The environment that its policy acts in, if it acts in one.
+    /// Returns the specification of the environment that the policy acts in, if there is one.
     #[must_use]
     pub fn environment(&self) -> Option<&EnvSpec> {
         self.state.environment.as_ref()
     }
 
-    /// Puts its weights in place of those of a policy of the same shape, on the device of that.
+    /// Replaces the weights of `policy`, which must have the same shape, by those of the checkpoint. The weights are on
+    /// the device of `policy`.
     ///
     /// # Errors
-    /// [`Misfit::Tensors`] if the policy is of another shape.
+    /// [`Misfit::Tensors`] if the policy has another shape, or the device fails.
     pub fn load_policy<P: Module>(&self, policy: P) -> Result<P, Misfit> {
         let expected = tensors::of_module(&policy)?;
         Ok(tensors::into_module(policy, self.part(POLICY), &expected)?)
     }
 
-    /// Writes it into the folder `path`, which is replaced if it exists. After a crash the folder is what it was, is all
-    /// there, or is not there.
+    /// Writes the checkpoint to the folder `path`, which is replaced if it exists. After a crash the folder is
+    /// unchanged, complete, or absent.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if it could not be read again.
+    /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if the checkpoint could not be read back.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Write { path: path.into(), source };
         let file = StateFile { header: Header::current(), run: &self.state };
         let state = serde_json::to_vec(&file).map_err(|error| failed(error.into()))?;
         let tensors = tensors::to_bytes(&self.tensors, None).map_err(|error| failed(std::io::Error::other(error)))?;
         let config = self.config.to_toml();
-        // JSON has no infinity, and makes nothing of it.
+        // JSON has no infinity: it would be written as `null`.
         parse(path, &state, config.as_bytes())
             .map_err(|error| CheckpointError::Unreadable { path: path.into(), reason: error.to_string() })?;
         folder::write(
@@ -139,11 +140,11 @@ impl Checkpoint {
         )
     }
 
-    /// Reads what [`write`](Self::write) has written. Takes memory for its files and what they hold, and no more.
+    /// Reads a checkpoint that [`write`](Self::write) wrote. Uses memory for the files and their content only.
     ///
     /// # Errors
-    /// [`CheckpointError`]: it cannot be read, is damaged, or is of another version. Whether it fits a run is found out by
-    /// [`Trainer::restore`](crate::Trainer::restore).
+    /// [`CheckpointError`] if the checkpoint cannot be read, is damaged, or has another version.
+    /// [`Trainer::restore`](crate::Trainer::restore) checks whether it fits a run.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let files = folder::read(path, Self::FILES);
         let [tensors, state, source, update, config] =
@@ -151,11 +152,11 @@ impl Checkpoint {
         Self::from_files(path, [&tensors, &state, &source, &update, &config])
     }
 
-    /// The names of its files, but for the checksums.
+    /// The names of the files, without the checksums.
     pub const FILES: [&str; 5] = [TENSORS, STATE, OF_SOURCE, OF_UPDATE, CONFIG];
 
-    /// Makes sense of the contents of [`FILES`](Self::FILES), which are called `path` in errors. Checksums are not looked at, and
-    /// nothing is believed.
+    /// Parses the contents of [`FILES`](Self::FILES). Errors name `path`. Checksums are not checked, and the contents
+    /// are not trusted.
     ///
     /// # Errors
     /// [`CheckpointError`], as [`read`](Self::read).
@@ -171,18 +172,18 @@ impl Checkpoint {
         Ok(Self { config, state, source: source.to_vec(), update: update.to_vec(), tensors })
     }
 
-    /// The tensors of a part, without its name.
+    /// Returns the tensors of a part, without the name of the part.
     pub(crate) fn part(&self, part: &str) -> Tensors {
         tensors::part(&self.tensors, part)
     }
 }
 
-/// The tensors of a checkpoint by what they belong to.
+/// Parts of a checkpoint, which are prefixes of the names of its tensors.
 pub(crate) const POLICY: &str = "policy";
 pub(crate) const UPDATE: &str = "update";
 pub(crate) const SOURCE: &str = "source";
 
-/// The error for a folder of a schema that had fewer files, if it is one.
+/// Returns the error for a checkpoint of an earlier schema, which had fewer files; `None` if `path` is not one.
 fn of_earlier_schema(path: &Path) -> Option<CheckpointError> {
     if path.join(OF_SOURCE).exists() {
         return None;
@@ -192,7 +193,7 @@ fn of_earlier_schema(path: &Path) -> Option<CheckpointError> {
     (schema < SCHEMA).then(|| CheckpointError::Older { path: path.into(), schema, version })
 }
 
-/// Settings, and what a run remembers besides tensors.
+/// Parses the settings and the state of a run, except its tensors.
 fn parse(path: &Path, state: &[u8], config: &[u8]) -> Result<(Config, RunState), CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
     let Header { schema, version } =

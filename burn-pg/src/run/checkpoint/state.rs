@@ -1,13 +1,13 @@
-//! What a run remembers besides the state of its parts.
+//! The state of a run besides the state of its parts.
 
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use serde::{Deserialize, Serialize};
 
-/// The schema of the checkpoints that this version writes. Whoever changes what a checkpoint holds counts it up, and either teaches
-/// [`Checkpoint::from_files`](super::Checkpoint::from_files) the way from the one before or lets that be refused.
+/// The schema of the checkpoints that this version writes. Increase it when the content of a checkpoint changes, and
+/// either convert the previous schema in [`Checkpoint::from_files`](super::Checkpoint::from_files) or refuse it.
 pub(super) const SCHEMA: u32 = 2;
 
-/// What says how to read the rest.
+/// The part of a state file that says how to read the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Header {
     pub schema: u32,
@@ -16,31 +16,31 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// That of this version.
+    /// Returns the header of this version.
     pub fn current() -> Self {
         Self { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").into() }
     }
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunState {
-    /// Updates begun.
+    /// Updates started.
     pub update: u64,
     /// Environment steps taken.
     pub env_steps: u64,
-    /// Updates given up.
+    /// Updates skipped after a fault.
     pub faults: u64,
-    /// Environment steps whose time was taken, and that time.
+    /// Environment steps that were timed, and their time in seconds.
     pub timed_steps: u64,
     pub timed_seconds: f64,
-    /// The one to use with the policy.
+    /// The normaliser to use with the policy.
     pub normalizer: Option<ObservationNormalizer>,
-    /// The one that the policy acts in, if it acts in one.
+    /// The environment that the policy acts in, if there is one.
     pub environment: Option<EnvSpec>,
 }
 
-/// As it is written, with a run of its own or a borrowed one.
+/// The content of `state.json`, with an owned or a borrowed run.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StateFile<R = RunState> {
     #[serde(flatten)]

@@ -18,7 +18,7 @@ pub struct Checkpoints {
     path: PathBuf,
 }
 
-/// The checkpoint whose policy did best.
+/// The checkpoint whose policy had the highest mean return.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// Its update.
@@ -34,20 +34,20 @@ fn name_of(update: u64) -> String {
     format!("update-{update:09}")
 }
 
-/// The update that a folder of this name is the checkpoint of.
+/// Returns the update of a checkpoint from the name of its folder.
 fn update_of(name: &str) -> Option<u64> {
     let update = name.strip_prefix("update-")?.parse().ok()?;
     (name == name_of(update)).then_some(update)
 }
 
 impl Checkpoints {
-    /// Those in the folder `path`, which need not exist yet.
+    /// Returns the checkpoints in the folder `path`, which need not exist yet.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.into() }
     }
 
-    /// Makes the folder if need be, and clears away what a crash has left of unfinished checkpoints.
+    /// Creates the folder if it does not exist, and cleans up checkpoints that a crash left unfinished.
     ///
     /// # Errors
     /// [`CheckpointError::Write`]
@@ -67,7 +67,7 @@ impl Checkpoints {
         prepared().map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
-    /// Finds out whether checkpoints could be written and removed here. Nothing is changed.
+    /// Checks that checkpoints can be written and removed here. No file is changed.
     ///
     /// # Errors
     /// [`CheckpointError::Write`]
@@ -79,13 +79,13 @@ impl Checkpoints {
         check_writable(&best).map_err(|source| CheckpointError::Write { path: self.path.clone(), source })
     }
 
-    /// The folder of the checkpoint of an update.
+    /// Returns the path of the checkpoint of `update`.
     #[must_use]
     pub fn path_of(&self, update: u64) -> PathBuf {
         self.path.join(name_of(update))
     }
 
-    /// The updates that there are checkpoints of, whole or damaged, from the first to the last.
+    /// Returns the updates that have a checkpoint, whole or damaged, in ascending order.
     ///
     /// # Errors
     /// [`CheckpointError::Read`]
@@ -114,31 +114,32 @@ impl Checkpoints {
         checkpoint.write(&self.path_of(checkpoint.updates()))
     }
 
-    /// Removes all but the last `keep` (at least 1) and the best.
+    /// Removes all checkpoints except the last `keep` (at least 1) and the best.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`] or [`CheckpointError::Read`]. What is left is whole.
+    /// [`CheckpointError::Write`] or [`CheckpointError::Read`], or [`CheckpointError::Damaged`] if the record of the
+    /// best cannot be read. The remaining checkpoints are whole.
     pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
         let (best, updates) = (self.best()?.map(|best| best.update), self.updates()?);
         let earlier = &updates[..updates.len().saturating_sub(keep.max(1))];
         self.remove(earlier.iter().filter(|&&update| Some(update) != best))
     }
 
-    /// Goes back to the checkpoint of an update: removes those of later ones, and what is known of the best if that is one of
-    /// them. A run that goes on from there would be mixed up with what it was before.
+    /// Removes the checkpoints after `update`, and the record of the best checkpoint if it is one of them. Otherwise a
+    /// run that resumes from `update` would be mixed with its earlier continuation.
     ///
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
-        // The last one first, so that there is no hole at any time; and what is known of the best after it: as long as one that
-        // is worse is there, so is that.
+        // From the last to the first, so that there is never a gap. The record of the best goes last: it stays as long
+        // as checkpoints that are worse.
         let updates = self.updates()?;
         self.remove(updates.iter().rev().filter(|&&other| other > update))?;
         self.forget_best_after(update)
     }
 
-    /// Puts the checkpoints of later updates aside, as `update-000001200.damaged`: a run that passes over them will come to those
-    /// updates again.
+    /// Renames the checkpoints after `update`, for example to `update-000001200.damaged`, because the resumed run will
+    /// write checkpoints of those updates again.
     ///
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
@@ -154,7 +155,7 @@ impl Checkpoints {
         let path = self.path.join(BEST);
         let forgotten = match self.read_best() {
             Ok(Some(best)) if best.update > update => fs::remove_file(&path),
-            // Otherwise nothing would be pruned any more.
+            // A damaged record would stop all later pruning.
             Err(CheckpointError::Damaged { .. }) => fs::rename(&path, self.path.join(DAMAGED_BEST)),
             Ok(_) => Ok(()),
             Err(error) => return Err(error),
@@ -170,10 +171,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The checkpoint of one update.
+    /// Reads the checkpoint of `update`.
     ///
     /// # Errors
-    /// [`CheckpointError`]: there is none, or it cannot be read.
+    /// [`CheckpointError`] if there is none, or it cannot be read.
     pub fn load(&self, update: u64) -> Result<Checkpoint, CheckpointError> {
         if !self.updates()?.contains(&update) {
             return Err(CheckpointError::Missing { path: self.path.clone(), update });
@@ -181,11 +182,13 @@ impl Checkpoints {
         Checkpoint::read(&self.path_of(update))
     }
 
-    /// The newest checkpoint that is whole, and what is wrong with those after it; none if there are no checkpoints.
+    /// Reads the newest whole checkpoint, and returns it with the errors of the damaged ones after it; `None` if there
+    /// are no checkpoints.
     ///
     /// # Errors
-    /// [`CheckpointError::NoneUsable`] if there are some, but all are damaged. That one is of another version, or cannot be read at
-    /// all, is no damage to pass over: [`CheckpointError::Newer`], [`CheckpointError::Older`] or [`CheckpointError::Read`].
+    /// [`CheckpointError::NoneUsable`] if all checkpoints are damaged. A checkpoint that has another version, an
+    /// invalid configuration, or cannot be read is not skipped: [`CheckpointError::Newer`], [`CheckpointError::Older`],
+    /// [`CheckpointError::Config`] or [`CheckpointError::Read`].
     pub fn newest(&self) -> Result<Option<(Checkpoint, Vec<CheckpointError>)>, CheckpointError> {
         loop {
             let (mut errors, mut is_stale) = (Vec::new(), false);
@@ -193,7 +196,7 @@ impl Checkpoints {
                 let path = self.path_of(update);
                 match Checkpoint::read(&path) {
                     Ok(checkpoint) => return Ok(Some((checkpoint, errors))),
-                    // The process that trains has removed it meanwhile, and written another one before.
+                    // The process that trains has removed it since the listing, after writing a newer one.
                     Err(_) if !path.exists() => is_stale = true,
                     Err(error @ CheckpointError::Damaged { .. }) => errors.push(error),
                     Err(error) => return Err(error),
@@ -207,7 +210,7 @@ impl Checkpoints {
         }
     }
 
-    /// The checkpoint that did best, if one has been evaluated, and is still there.
+    /// Returns the best checkpoint, if one has been evaluated and still exists.
     ///
     /// # Errors
     /// [`CheckpointError::Read`] or [`CheckpointError::Damaged`]
@@ -225,11 +228,12 @@ impl Checkpoints {
         best.map_err(|error| CheckpointError::Damaged { path, reason: error.to_string() })
     }
 
-    /// Notes how the policy of an update did. Is it the best so far (or as good as it, and later; or nothing legible is known of
-    /// the best)?
+    /// Records the evaluation of a checkpoint if it is the best so far, and returns whether it is. The return must be
+    /// at least that of the recorded best. Without a readable record of an existing checkpoint, any return except NaN
+    /// is the best.
     ///
     /// # Errors
-    /// [`CheckpointError`]: what is known of the best cannot be read or written.
+    /// [`CheckpointError`] if the record of the best cannot be read or written.
     pub fn note(&self, evaluated: Best) -> Result<bool, CheckpointError> {
         let best = match self.best() {
             Err(CheckpointError::Damaged { .. }) => None,

@@ -1,4 +1,4 @@
-//! A folder is taken for a run, and kept to one process.
+//! Claiming a folder for a run and locking it for one process.
 
 use std::{
     ffi::OsString,
@@ -11,8 +11,8 @@ use super::{LOCK, RunDir, RunDirError};
 use crate::storage::durable::{clear_away_leftovers, refuse_other_than_file, sync_folder};
 
 impl RunDir {
-    /// Takes `path` for a new run. It must not exist, or be an empty folder, or one in which no run has begun: there is nothing but a
-    /// lock that nobody [holds](Self::lock).
+    /// Claims `path` for a new run. `path` must not exist, or be an empty folder, or a folder in which no run has
+    /// started: it contains only a lock file that no process [holds](Self::lock).
     ///
     /// # Errors
     /// [`RunDirError::Used`] or [`RunDirError::Write`].
@@ -20,7 +20,7 @@ impl RunDir {
         let failed = |source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
         let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(failed)?.collect();
-        // A process that was killed before it had written anything leaves its lock, which nobody holds.
+        // A process that was killed before it wrote anything leaves its lock file, unlocked.
         let lock = path.join(LOCK);
         let abandoned =
             |name: &OsString| name == LOCK && lock.is_file() && File::open(&lock).is_ok_and(|f| f.try_lock().is_ok());
@@ -28,12 +28,12 @@ impl RunDir {
         let run = Self { path: path.into() };
         match &names[..] {
             [] => {}
-            // It stays: whoever removed it might remove one that another process holds by then.
+            // The lock file is not removed: another process might hold it by then.
             [name] if abandoned(name) => return Ok(run),
             _ => return Err(RunDirError::Used(path.into())),
         }
-        // Taken now, so that two processes never share it, and a folder that lets nobody write is found out before
-        // training.
+        // The lock file is created now, so that two processes never share the folder, and a folder without write
+        // permission is found before training.
         match File::create_new(path.join(LOCK)) {
             Ok(_) => sync_folder(path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
@@ -42,10 +42,10 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Takes a new folder within `parent`, called `name`, or `name-2`, `name-3` and so on if those exist.
+    /// Claims a new folder in `parent` with the name `name`, or `name-2`, `name-3` and so on if those exist.
     ///
     /// # Errors
-    /// [`RunDirError::Write`], or [`RunDirError::Used`] if something is put into the folder at the same moment.
+    /// [`RunDirError::Write`], or [`RunDirError::Used`] if another process writes into the folder at the same moment.
     pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
         let failed = |path: &Path, source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
@@ -55,7 +55,7 @@ impl RunDir {
                 1 => parent.join(name),
                 _ => parent.join(format!("{name}-{number}")),
             };
-            // Only one process can make it, so two runs never share one.
+            // Only one process can create a folder, so two runs never share it.
             match fs::create_dir(&path) {
                 Ok(()) => return Self::create(&path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
@@ -64,7 +64,8 @@ impl RunDir {
         }
     }
 
-    /// Locks it for this process, for as long as what comes back lives. The operating system unlocks it if the process dies.
+    /// Locks the directory for this process until the returned lock is dropped. The operating system also unlocks it if
+    /// the process dies.
     ///
     /// # Errors
     /// [`RunDirError::Locked`] or [`RunDirError::Write`].
@@ -76,7 +77,7 @@ impl RunDir {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunDirError::Locked(self.path.clone())),
-            // Some file systems have no locks, and then nothing is to be had from them.
+            // Some file systems do not support locks; the run then continues without one.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(source)) => return Err(RunDirError::Write { path, source }),
         }
@@ -88,7 +89,7 @@ impl RunDir {
     }
 }
 
-/// Keeps a run directory to one process, until it is dropped.
+/// The lock of a run directory for one process. Dropping it unlocks the directory.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,

@@ -8,19 +8,20 @@ use crate::config::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunDirError {
-    /// There is something in it already. Nothing was touched.
+    /// The folder is not empty. Nothing was changed.
     #[error("{} is already used; choose a folder that is empty or does not exist", .0.display())]
     Used(PathBuf),
-    /// Another process trains in it. Nothing was touched.
+    /// Another process is training in the directory. Nothing was changed.
     #[error("another process is training in {}", .0.display())]
     Locked(PathBuf),
-    /// There is no such directory.
+    /// The path is not a directory.
     #[error("{} is not a run directory", .0.display())]
     NotARun(PathBuf),
-    /// It has a policy, and no checkpoint: the run failed before its first one, or the policy was imported.
+    /// The directory has a policy but no checkpoint: the run failed before its first checkpoint, its source cannot be
+    /// saved, or the policy was imported.
     #[error("{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder", .0.display())]
     NoCheckpoint(PathBuf),
-    /// A line of `metrics.jsonl` is not one.
+    /// A line of `metrics.jsonl` is invalid.
     #[error("line {line} of {} is not valid: {reason}", .path.display())]
     Metrics {
         /// The file.
@@ -30,7 +31,7 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It cannot be made or written to.
+    /// The directory or a file in it cannot be created or written.
     #[error("{} cannot be written", .path.display())]
     Write {
         /// The directory or file.
@@ -38,7 +39,7 @@ pub enum RunDirError {
         /// What the file system says.
         source: io::Error,
     },
-    /// A file of it cannot be read.
+    /// A file of the directory cannot be read.
     #[error("{} cannot be read", .path.display())]
     Read {
         /// The file.
@@ -46,7 +47,7 @@ pub enum RunDirError {
         /// What the file system says.
         source: io::Error,
     },
-    /// Its `config.toml` is not TOML.
+    /// `config.toml` is not valid TOML, or has no `env`.
     #[error("{} is not valid TOML: {reason}", .path.display())]
     Toml {
         /// The file.
@@ -54,7 +55,7 @@ pub enum RunDirError {
         /// What is wrong, and where.
         reason: String,
     },
-    /// Its `normalizer.json` is not one.
+    /// `normalizer.json` is not an observation normaliser.
     #[error("{} is not a normaliser: {reason}", .path.display())]
     Normalizer {
         /// The file.
@@ -62,7 +63,7 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It has a policy, and no `environment.json`.
+    /// The directory has no `environment.json`.
     #[error(
         "{} is missing; an earlier version of burn-pg saved the policy without it: train again with this version",
         .path.display()
@@ -71,7 +72,7 @@ pub enum RunDirError {
         /// The file.
         path: PathBuf,
     },
-    /// Its `environment.json` is not the specification of an environment.
+    /// `environment.json` is not the specification of an environment.
     #[error("{} is not the specification of an environment: {reason}", .path.display())]
     Environment {
         /// The file.
@@ -79,7 +80,7 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Its `config.toml` holds a setting that is refused.
+    /// `config.toml` has an invalid setting.
     #[error("{} cannot be used", .path.display())]
     Config {
         /// The file.

@@ -1,4 +1,4 @@
-//! What a run measured, line by line.
+//! The metrics file of a run.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use std::{
 use super::RunDirError;
 use crate::{UpdateStats, storage::durable::sync_folder};
 
-/// `metrics.jsonl`, one line an update.
+/// `metrics.jsonl`, with one line per update.
 #[derive(Debug)]
 pub struct MetricsFile {
     file: BufWriter<File>,
@@ -20,7 +20,8 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Opens the file at `path` to go on after update `update`, as [`RunDir::metrics_after`](super::RunDir::metrics_after) says.
+    /// Opens the file at `path` to append after update `update`; see
+    /// [`RunDir::metrics_after`](super::RunDir::metrics_after).
     pub(super) fn open_after(
         path: PathBuf,
         update: u64,
@@ -29,7 +30,7 @@ impl MetricsFile {
         let failed = |source| RunDirError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        // Up to the largest update that is not after `update`: what comes then is later, or no line.
+        // Keep everything up to the largest update that is at most `update`. The rest is later, or not a valid line.
         let (mut updates, mut kept) = (BTreeSet::new(), 0);
         for (line, end) in read_lines(&path, &file) {
             match line {
@@ -51,13 +52,13 @@ impl MetricsFile {
             missing = Some(MissingLines { found, expected, copy });
         }
         file.set_len(kept).map_err(failed)?;
-        // Reading has moved the place where the file is written.
+        // Reading has moved the file position.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
         sync_folder(&path).map_err(failed)?;
         Ok((Self { file: BufWriter::new(file), path }, missing))
     }
 
-    /// Adds a line, and hands it to the operating system: a reader sees whole lines.
+    /// Appends a line and flushes it to the operating system, so that readers see whole lines.
     ///
     /// # Errors
     /// [`RunDirError::Write`].
@@ -77,14 +78,14 @@ impl MetricsFile {
     }
 }
 
-/// Lines that `metrics.jsonl` should have, and has not.
+/// Lines that are missing in `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingLines {
-    /// Updates that have a whole line, up to the one that the run goes on after.
+    /// Number of updates with a valid line, up to the update that the run resumes after.
     pub found: u64,
-    /// How many there should be.
+    /// Number of updates that should have a line.
     pub expected: u64,
-    /// The file as it was, if anything was removed from it.
+    /// A copy of the original file, if anything was removed from it.
     pub copy: Option<PathBuf>,
 }
 
@@ -98,7 +99,8 @@ impl fmt::Display for MissingLines {
     }
 }
 
-/// Copies a file to one beside it that was not there, `metrics.jsonl.damaged` or `metrics.jsonl.damaged-2` and so on.
+/// Copies a file to a new file in the same folder: `metrics.jsonl.damaged`, or `metrics.jsonl.damaged-2` and so on if
+/// that exists.
 fn copy_beside(path: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {
@@ -116,16 +118,16 @@ fn copy_beside(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Reads `metrics.jsonl`, or what there is of it: a last line that is cut off is left out.
+/// Reads `metrics.jsonl`. An incomplete last line is ignored.
 ///
 /// # Errors
-/// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first line that is not one.
+/// [`RunDirError::Read`], or [`RunDirError::Metrics`] for the first invalid line.
 pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
     let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
     read_lines(path, &file).map(|(line, _)| line).collect()
 }
 
-/// The whole lines of a metrics file, each with the length of the file up to its end.
+/// Returns the complete lines of a metrics file, each with the length of the file up to the end of the line.
 fn read_lines<'a>(
     path: &'a Path,
     file: &'a File,

@@ -1,11 +1,11 @@
-//! Putting a graph together.
+//! A builder of ONNX graphs.
 
 use super::proto::{
     AttributeProto, DataType, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto,
     TypeProto, ValueInfoProto,
 };
 
-/// A graph to which nodes and constants are added. Each of them is given a name that no other has, and returns it.
+/// A graph to which nodes and constants are added. Each has a unique name, which the method that adds it returns.
 #[derive(Default)]
 pub(super) struct Builder {
     graph: GraphProto,
@@ -16,12 +16,12 @@ impl Builder {
         GraphProto { name: name.into(), doc_string: doc.into(), ..self.graph }
     }
 
-    /// An operation with one output, called `output`.
+    /// Adds an operation with one output, named `output`.
     pub fn node(&mut self, operator: &str, inputs: &[&str], integers: &[(&str, i64)], output: &str) -> String {
         self.split(operator, inputs, integers, vec![output.into()]).remove(0)
     }
 
-    /// A convolution of `input`, called `output`, with the same stride in both directions.
+    /// Adds a convolution with the same stride in both directions. `inputs` are the image, the weight and the bias.
     pub fn convolution(&mut self, inputs: &[&str], stride: usize, output: &str) -> String {
         let output = self.node("Conv", inputs, &[], output);
         let strides = AttributeProto {
@@ -34,7 +34,7 @@ impl Builder {
         output
     }
 
-    /// An operation with these outputs.
+    /// Adds an operation with several outputs.
     pub fn split(
         &mut self,
         operator: &str,
@@ -58,7 +58,7 @@ impl Builder {
         outputs
     }
 
-    /// The parts of `input` of these lengths, along its second dimension.
+    /// Splits `input` along its second dimension into parts of these lengths.
     pub fn columns(&mut self, input: &str, lengths: &[usize], name: &str) -> Vec<String> {
         if lengths.len() == 1 {
             return vec![input.into()];

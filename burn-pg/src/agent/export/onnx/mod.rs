@@ -1,12 +1,12 @@
-//! Policies as ONNX graphs.
+//! Export of policies as ONNX graphs.
 //!
 //! | input | type and shape | |
 //! | --- | --- | --- |
 //! | `observation` | float `[N, D]` | as the environment gives it |
-//! | | uint8 `[N, C, H, W]` | for a policy with an encoder, an image of integers; float if the image is a box of three dimensions |
-//! | the name of a part | the same | of a dictionary, one input for each part in place of `observation` |
-//! | `action_mask` | bool `[N, M]` | if the environment masks actions: which are possible |
-//! | `memory` | float `[N, M]` | the recurrent state, if the policy is recurrent: zeros at the beginning of an episode, then `memory_out` |
+//! | | uint8 `[N, C, H, W]` | an image of integers, for a policy with an encoder; float if the image is a box of three dimensions |
+//! | the name of a part | the same | for a dictionary: one input for each part instead of `observation` |
+//! | `action_mask` | bool `[N, L]` | which actions are possible, if the environment masks actions |
+//! | `memory` | float `[N, M]` | the recurrent state, if the policy is recurrent: zeros at the start of an episode, then `memory_out` of the previous step |
 //!
 //! | output | type and shape | |
 //! | --- | --- | --- |
@@ -14,13 +14,14 @@
 //! | | int64 `[N, K]` | multi-discrete, each component counted from 0 |
 //! | | bool `[N, K]` | multi-binary |
 //! | | float `[N, K]` | continuous, clipped to the bounds or squashed and rescaled to them |
-//! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 where they are masked |
-//! | `mean`, `log_std` | float `[N, K]` | if they are: of the Gaussian before clipping or squashing; no `log_std` of held noise |
+//! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 for masked actions |
+//! | `mean`, `log_std` | float `[N, K]` | if actions are continuous: of the Gaussian before clipping or squashing; no `log_std` for gSDE noise |
 //! | `value` | float `[N]` | if there is a critic |
 //! | `memory_out` | float `[N, M]` | the recurrent state after the step, if the policy is recurrent |
 //!
-//! Operator set 13 and IR version 7, of 2020: old runtimes read it too. Observations are normalised in double precision, as
-//! in training: a mean that is large beside the deviation loses nothing.
+//! The graphs use operator set 13 and IR version 7, both of 2020, so old runtimes can read them too. Observations are
+//! normalised in double precision, as in training, so that no precision is lost if the mean is much larger than the
+//! standard deviation.
 
 mod builder;
 pub mod proto;
@@ -41,12 +42,12 @@ use crate::{
     policy::{Activation, CellKind, LOG_STD},
 };
 
-/// Version of the set of operators.
+/// Version of the operator set.
 pub const OPSET: i64 = 13;
 /// Version of the format.
 pub const IR_VERSION: i64 = 7;
 
-/// Names without a dot that a graph uses itself.
+/// Names without a dot that a graph may use itself.
 const RESERVED: [&str; 13] = [
     "action",
     "action_mask",
@@ -63,7 +64,7 @@ const RESERVED: [&str; 13] = [
     "zero",
 ];
 
-/// A policy as a model that is given observations and gives actions.
+/// Returns a policy as a model from observations to actions.
 #[must_use]
 pub fn model(policy: &PlainPolicy) -> ModelProto {
     let mut graph = Graph { builder: Builder::default(), activation: policy.network.activation };
@@ -79,7 +80,7 @@ pub fn model(policy: &PlainPolicy) -> ModelProto {
     }
 }
 
-/// A graph in the making. Its methods take names of what they begin with, and return those of what they make.
+/// A graph under construction. Its methods take the names of their inputs and return the names of their outputs.
 struct Graph {
     builder: Builder,
     activation: Activation,
@@ -96,7 +97,7 @@ impl Graph {
             false => self.encode(&inputs, &network.value_encoder, "value_encoder"),
         };
         let (actor, critic) = self.recur(actor, critic, network);
-        // Without layers to share, the two are as they were.
+        // Without a trunk, actor and critic keep their own inputs.
         let shared = !network.trunk.is_empty();
         let actor = if shared { self.layers(actor, &network.trunk, "trunk", true) } else { actor };
         let critic = if shared { actor.clone() } else { critic };
@@ -116,8 +117,8 @@ impl Graph {
         }
     }
 
-    /// Declares a part of an observation, and makes floats of its bytes. A part with a name that the graph may use itself is
-    /// called `observation.` and its name.
+    /// Declares a part of an observation as an input, and converts bytes to floats. If the graph may use the name of
+    /// the part itself, the prefix `observation.` is added.
     fn input(&mut self, PlainInput { name, shape, bytes }: &PlainInput) -> String {
         let taken = name.contains('.') || RESERVED.contains(&name.as_str());
         let name = if taken { format!("observation.{name}") } else { name.clone() };
@@ -129,7 +130,7 @@ impl Graph {
         }
     }
 
-    /// All parts of an observation as one vector, through convolutions if there are any.
+    /// Applies the convolutions, if there are any, and concatenates all parts of an observation to one vector.
     fn encode(&mut self, inputs: &[String], encoders: &[PlainEncoder], name: &str) -> String {
         let mut parts = Vec::new();
         for (i, input) in inputs.iter().enumerate() {
@@ -158,7 +159,7 @@ impl Graph {
         }
     }
 
-    /// In double precision, as in training.
+    /// Normalises observations in double precision, as in training.
     fn normalize(&mut self, inputs: Vec<String>, policy: &PlainPolicy) -> Vec<String> {
         let (Some(normalizer), [observation]) = (&policy.normalizer, &inputs[..]) else { return inputs };
         let Self { builder, .. } = self;
@@ -174,7 +175,7 @@ impl Graph {
         vec![builder.node("Cast", &[&clipped], &[("to", DataType::Float as i64)], "normalizer.out")]
     }
 
-    /// What comes of the inputs of actor and critic in recurrent layers.
+    /// Applies the recurrent layers to the inputs of actor and critic, if there are any. Returns the outputs of both.
     fn recur(&mut self, actor: String, critic: String, policy: &PlainNetwork) -> (String, String) {
         let Some(cell) = &policy.memory else { return (actor, critic) };
         let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
@@ -200,7 +201,7 @@ impl Graph {
         (after[0][0].clone(), last[0].clone())
     }
 
-    /// One step of a recurrent layer: its recurrent state after it, of which the first vector is its output.
+    /// Runs one step of a recurrent layer. Returns the recurrent state after the step; its first vector is the output.
     fn step(&mut self, input: &str, before: &[String], cell: &PlainCell, name: &str) -> Vec<String> {
         let called = |what: &str| format!("{name}.{what}");
         let x = self.dense(input, &cell.input, &called("input"));
@@ -262,7 +263,7 @@ impl Graph {
         }
     }
 
-    /// Actions of which there are finitely many.
+    /// Adds the outputs for discrete, multi-discrete or multi-binary actions.
     fn finite(&mut self, outputs: &str, actions: &PlainActions, policy: &PlainPolicy) {
         let builder = &mut self.builder;
         let width = policy.network.policy.last().map_or(0, Dense::outputs);
@@ -318,7 +319,7 @@ impl Graph {
         };
         let log_std = match (deviations, raw_log_std) {
             (Deviations::Outputs { offset }, Some(raw)) => {
-                #[allow(clippy::cast_possible_truncation)] // numbers of networks are single precision
+                #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 let [offset, low, high] = [*offset, LOG_STD.0, LOG_STD.1].map(|number| number as f32);
                 let offset = builder.floats("log_std.offset", &[], &[offset]);
                 let low = builder.floats("log_std.low", &[], &[low]);
@@ -343,7 +344,7 @@ impl Graph {
                 builder.node("Max", &[&below, &bottom], &[], "action")
             }
             ActionTransform::Rescale { .. } => {
-                // In the order in which the environment's wrapper does it, which a rounding depends on.
+                // In the same order as in the environment's wrapper, so that rounding is the same.
                 let one = builder.floats("one", &[], &[1.0]);
                 let half = builder.floats("half", &[], &[0.5]);
                 let widths: Vec<f32> = low.iter().zip(high).map(|(low, high)| high - low).collect();

@@ -1,9 +1,9 @@
-//! The messages of ONNX that a model is made of, as far as they are used here.
+//! The ONNX messages of a model, as far as they are used here.
 //!
-//! Source: `onnx.proto` of ONNX, IR version 7; the numbers are its field numbers. Fields that are left out have their
-//! defaults.
+//! Source: `onnx.proto` of ONNX, IR version 7. Tags are the field numbers of that file. Fields that are not listed have
+//! their defaults.
 
-/// A model: a graph and the operators it is written with.
+/// A model: a graph and its operator sets.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
     /// Version of the format.
@@ -15,21 +15,21 @@ pub struct ModelProto {
     /// Its version.
     #[prost(string, tag = "3")]
     pub producer_version: String,
-    /// What is computed.
+    /// The graph.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
-    /// The sets of operators.
+    /// The operator sets.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// Strings.
+    /// Metadata.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
 }
 
-/// A set of operators.
+/// An operator set.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct OperatorSetIdProto {
-    /// Empty for that of ONNX itself.
+    /// The domain; empty for the operators of ONNX itself.
     #[prost(string, tag = "1")]
     pub domain: String,
     /// Its version.
@@ -48,7 +48,7 @@ pub struct StringStringEntryProto {
     pub value: String,
 }
 
-/// Nodes in an order in which each can be computed.
+/// A graph. Its nodes are in topological order.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct GraphProto {
     /// The nodes.
@@ -63,10 +63,10 @@ pub struct GraphProto {
     /// What it is for.
     #[prost(string, tag = "10")]
     pub doc_string: String,
-    /// What it is given.
+    /// The inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What it gives.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
@@ -74,10 +74,10 @@ pub struct GraphProto {
 /// One operation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct NodeProto {
-    /// Names of what it takes.
+    /// Names of the inputs.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of what it gives.
+    /// Names of the outputs.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
     /// Its own name.
@@ -86,12 +86,12 @@ pub struct NodeProto {
     /// The operator.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// Its settings.
+    /// The attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
 }
 
-/// A setting of an operation: an integer, or several.
+/// An attribute of an operation: an integer or a list of integers.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct AttributeProto {
     /// Its name.
@@ -111,7 +111,7 @@ pub struct AttributeProto {
 impl AttributeProto {
     /// The type of an integer.
     pub const INT: i32 = 2;
-    /// The type of several integers.
+    /// The type of a list of integers.
     pub const INTS: i32 = 7;
 }
 
@@ -150,7 +150,7 @@ pub struct TensorProto {
     pub raw_data: Vec<u8>,
 }
 
-/// Name and type of what a graph is given or gives.
+/// Name and type of an input or output of a graph.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ValueInfoProto {
     /// Its name.
@@ -164,7 +164,7 @@ pub struct ValueInfoProto {
     pub doc_string: String,
 }
 
-/// A type, which is a tensor here.
+/// A type. Only tensor types are used here.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct TypeProto {
     /// The tensor.
@@ -191,13 +191,13 @@ pub struct TensorShapeProto {
     pub dim: Vec<DimensionProto>,
 }
 
-/// A dimension: one of its fields is there.
+/// A dimension. Exactly one field is set.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct DimensionProto {
     /// Its length.
     #[prost(int64, optional, tag = "1")]
     pub dim_value: Option<i64>,
-    /// A name, if the length is any.
+    /// A name, if the length is variable.
     #[prost(string, optional, tag = "2")]
     pub dim_param: Option<String>,
 }
