@@ -1,11 +1,11 @@
 //! Memory plans: how much memory a run will take, computed before any of it is allocated.
 //!
-//! The memory of each part of a run is defined next to its code: columns and environments in `source`, layers in `policy`,
-//! kernels in `kernel`, optimisers in `optim`. This module adds it up for each phase.
+//! The memory of each part of a run is defined next to its code: columns and environments in `source`, layers in
+//! `policy`, kernels in `kernel`, optimisers in `optim`. This module adds it up for each phase.
 //!
 //! The plan follows the loop of the [`Trainer`](crate::Trainer) and counts what is allocated in each of its phases. The
-//! peak of a run is the total of its largest phase, not the sum of all allocations. `docs/memory.md` lists what is counted,
-//! and compares it with measurements.
+//! peak of a run is the total of its largest phase, not the sum of all allocations. `docs/memory.md` lists what is
+//! counted, and compares it with measurements.
 
 mod fit;
 mod phases;
@@ -48,8 +48,8 @@ pub enum Part {
     Batch,
     /// The batch, shuffled for an epoch.
     ShuffledBatch,
-    /// What the forward pass of a minibatch, or of a micro-batch, keeps for the backward pass, and the temporary memory of
-    /// both passes. On the `flex` backend, threads keep most of it for the next minibatch.
+    /// What the forward pass of a minibatch, or of a micro-batch, keeps for the backward pass, and the temporary memory
+    /// of both passes. On the `flex` backend, threads keep most of it for the next minibatch.
     Activations,
     /// Metrics of all steps of an update.
     Metrics,
@@ -138,8 +138,8 @@ impl PhasePlan {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryPlan {
-    /// The phases of an update after the first, in their order; then the phases of checkpoints and evaluations, if these
-    /// were added.
+    /// The phases of an update after the first, in their order; then the phases of checkpoints and evaluations, if
+    /// these were added.
     pub phases: Vec<PhasePlan>,
     /// True if the device has its own memory.
     pub has_device_memory: bool,
@@ -149,8 +149,8 @@ pub struct MemoryPlan {
 
 impl MemoryPlan {
     /// Plans the training of an [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The
-    /// device `auto` counts as `flex`. For `reinforce`, whose rollouts are whole episodes, episodes are assumed to be as long
-    /// as the time limit, or `num_steps` if there is none.
+    /// device `auto` counts as `flex`. For `reinforce`, whose rollouts are whole episodes, episodes are assumed to be
+    /// as long as the time limit, or `num_steps` if there is none.
     #[must_use]
     pub fn of(config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let backend = match config.device {
@@ -174,8 +174,8 @@ impl MemoryPlan {
         self
     }
 
-    /// Adds the checkpoints that are saved between updates: copies of weights and optimiser state, the environments as data,
-    /// and their files; also the evaluations of checkpoints, if there are any.
+    /// Adds the checkpoints that are saved between updates: copies of weights and optimiser state, the environments as
+    /// data, and their files; also the evaluations of checkpoints, if there are any.
     #[must_use]
     pub fn with_checkpoints(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);

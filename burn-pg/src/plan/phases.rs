@@ -102,8 +102,8 @@ impl Parts {
     /// The memory pools of the threads, for kernels: as much as was ever in use at once.
     fn pooled(&self) -> Bytes {
         let of_step = match self.algo {
-            // The policy step uses all samples. Each loss depends on one of the networks only, and the graph of the other network
-            // is freed in a later backward pass: until then it is allocated twice.
+            // The policy step uses all samples. Each loss depends on one of the networks only, and the graph of the
+            // other network is freed in a later backward pass: until then it is allocated twice.
             Algo::Trpo => self.layers.pooled(self.source.rows) * 2,
             _ => 0,
         };
@@ -157,7 +157,8 @@ impl Parts {
         [(Part::ShuffledBatch, shuffled), (Part::Metrics, Bytes(METRICS) * self.steps)]
     }
 
-    /// Weights and optimiser state from before the update. They share memory with the current ones until the first step.
+    /// Weights and optimiser state from before the update. They share memory with the current ones until the first
+    /// step.
     fn snapshot(&self) -> Bytes {
         if self.steps > 1 { self.parameters * (1 + self.vectors) } else { Bytes(0) }
     }
@@ -210,8 +211,8 @@ impl Parts {
         self.improving("trust region", [(Part::Activations, activations), (Part::Gradients, vectors)])
     }
 
-    /// The two phases of saving a checkpoint: its state as JSON values and as text, which is parsed again; then its tensors
-    /// and their file.
+    /// The two phases of saving a checkpoint: its state as JSON values and as text, which is parsed again; then its
+    /// tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
         let envs = |count| burn_pg_envs::make(&config.env, count).and_then(|envs| training_envs(envs, config));
         let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));

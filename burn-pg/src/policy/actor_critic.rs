@@ -153,8 +153,8 @@ impl ActorCritic {
         (actor, critic)
     }
 
-    /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no such
-    /// layers, and the new recurrent state.
+    /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no
+    /// such layers, and the new recurrent state.
     fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
         let (actor, critic) = self.encoded(observation);
         let Some(cell) = &self.memory else {
@@ -189,8 +189,8 @@ impl Policy for ActorCritic {
         Prediction { distribution, values, state }
     }
 
-    /// Available on the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or gSDE
-    /// noise.
+    /// Available on the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or
+    /// gSDE noise.
     fn on_host(&self) -> Option<HostPolicy<AnyDistribution>> {
         if self.memory.is_some() || self.encoder.is_some() {
             return None;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::init::{Initial, linear};
 
-/// Bytes of the autodiff graph of one step, about thirty operations, besides the elements of its tensors: measured 21 to
-/// 24 KiB.
+/// Bytes of the autodiff graph of one step, about thirty operations, besides the elements of its tensors: measured 21
+/// to 24 KiB.
 pub(super) const STEP_BYTES: u64 = 22 << 10;
 
 /// The kind of a recurrent layer.
@@ -50,9 +50,9 @@ impl CellKind {
         (inputs + size + 2).saturating_mul(self.gates() as u64 * size)
     }
 
-    /// Elements that each step of each sequence keeps for the backward pass. For a GRU, 11 vectors of length `size`: the state
-    /// with zeros where episodes began, the inputs of the three tanh operations, the three blocks of `h V + c`, r, z, the
-    /// difference `h - n`, and the output. For an LSTM, 16 vectors.
+    /// Elements that each step of each sequence keeps for the backward pass. For a GRU, 11 vectors of length `size`:
+    /// the state with zeros where episodes began, the inputs of the three tanh operations, the three blocks of `h V +
+    /// c`, r, z, the difference `h - n`, and the output. For an LSTM, 16 vectors.
     pub(super) fn kept(self, size: u64) -> u64 {
         match self {
             Self::Gru => 11 * size,
@@ -88,8 +88,9 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Creates a layer with `inputs` inputs and `size` outputs. The weights of each gate are orthogonal with gain 1. Biases
-    /// are 0, except the bias of the forget gate of an LSTM, which is 1 so that it initially keeps its cell state.
+    /// Creates a layer with `inputs` inputs and `size` outputs. The weights of each gate are orthogonal with gain 1.
+    /// Biases are 0, except the bias of the forget gate of an LSTM, which is 1 so that it initially keeps its cell
+    /// state.
     #[must_use]
     pub fn new(kind: CellKind, inputs: usize, size: usize, rng: &mut EnvRng, device: &Device) -> Self {
         Self::with(kind, inputs, size, &mut Initial::Orthogonal(rng), device)
@@ -113,8 +114,9 @@ impl Cell {
         self.kind.vectors() * self.size
     }
 
-    /// Runs the layer over S sequences of L steps. Takes inputs of shape `[S * L, D]`, the state before them (`[S, M]`), and
-    /// flags of the steps that begin an episode (`[S, L]`). Returns outputs of shape `[S * L, H]` and the state after them.
+    /// Runs the layer over S sequences of L steps. Takes inputs of shape `[S * L, D]`, the state before them (`[S,
+    /// M]`), and flags of the steps that begin an episode (`[S, L]`). Returns outputs of shape `[S * L, H]` and the
+    /// state after them.
     #[must_use]
     pub fn forward(&self, inputs: Tensor<2>, state: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
         let [sequences, steps] = begins.dims();
@@ -156,8 +158,8 @@ impl Cell {
     }
 }
 
-/// The logistic function, computed with tanh, because some backends do not compute their own one in the precision of the
-/// argument.
+/// The logistic function, computed with tanh, because some backends do not compute their own one in the precision of
+/// the argument.
 fn sigmoid(x: Tensor<2>) -> Tensor<2> {
     x.mul_scalar(0.5).tanh().add_scalar(1).mul_scalar(0.5)
 }

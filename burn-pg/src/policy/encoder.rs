@@ -31,8 +31,8 @@ pub enum EncoderSpec {
     /// Vectors are taken as they are, and images are refused.
     None {},
     /// Each image goes through convolutions, with the activation of the network after each of them, and is flattened;
-    /// vectors are taken as they are. An image is a [`Space::Image`], whose values are scaled to the range 0 to 1, or a box
-    /// of three dimensions.
+    /// vectors are taken as they are. An image is a [`Space::Image`], whose values are scaled to the range 0 to 1, or a
+    /// box of three dimensions.
     Cnn {
         /// The convolutions, 1 to 16 of them. Default: those of [`minatar`](Self::minatar).
         #[serde(default = "minatar_layers")]
@@ -76,8 +76,8 @@ impl Default for EncoderSpec {
 }
 
 impl EncoderSpec {
-    /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64 of
-    /// 3x3. A hidden layer of 512 with ReLU follows.
+    /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64
+    /// of 3x3. A hidden layer of 512 with ReLU follows.
     ///
     /// Source: V. Mnih and others, *Human-level control through deep reinforcement learning* (2015).
     #[must_use]
@@ -86,7 +86,8 @@ impl EncoderSpec {
         Self::Cnn { layers: [(32, 8, 4), (64, 4, 2), (64, 3, 1)].map(conv).to_vec() }
     }
 
-    /// The convolution of MinAtar agents, for images of 10x10: 16 channels of 3x3. A hidden layer of 128 with ReLU follows.
+    /// The convolution of MinAtar agents, for images of 10x10: 16 channels of 3x3. A hidden layer of 128 with ReLU
+    /// follows.
     ///
     /// Source: K. Young, T. Tian, *MinAtar* (2019).
     #[must_use]
@@ -97,8 +98,8 @@ impl EncoderSpec {
     /// Checks that the layers fit the observations of an environment.
     ///
     /// # Errors
-    /// [`UnsupportedSpace`] if there are convolutions but no image, an image but no convolutions, an image that is too small
-    /// for them, or a part of the observation that is neither a box nor an image.
+    /// [`UnsupportedSpace`] if there are convolutions but no image, an image but no convolutions, an image that is too
+    /// small for them, or a part of the observation that is neither a box nor an image.
     pub fn check(&self, spec: &EnvSpec) -> Result<(), UnsupportedSpace> {
         self.parts(spec).map(|_| ())
     }
@@ -177,17 +178,17 @@ impl PartLayers {
         }
     }
 
-    /// Elements of one sample that the forward pass keeps: the image as floats, and for each layer its output before and
-    /// after the activation.
+    /// Elements of one sample that the forward pass keeps: the image as floats, and for each layer its output before
+    /// and after the activation.
     pub fn kept(&self) -> u64 {
         let Self::Image { shapes, .. } = self else { return 0 };
         let elements = |shape: &[usize; 3]| shape.iter().product::<usize>() as u64;
         elements(&shapes[0]) + 2 * shapes[1..].iter().map(elements).sum::<u64>()
     }
 
-    /// Most temporary elements of one sample that a layer needs beyond those that are [`kept`](Self::kept): its patches as
-    /// the rows of a matrix, and its outputs; in the backward pass the gradients of its outputs and inputs. The elements that
-    /// this and later layers keep are subtracted, because they are not allocated yet, or already free.
+    /// Most temporary elements of one sample that a layer needs beyond those that are [`kept`](Self::kept): its patches
+    /// as the rows of a matrix, and its outputs; in the backward pass the gradients of its outputs and inputs. The
+    /// elements that this and later layers keep are subtracted, because they are not allocated yet, or already free.
     pub fn passing(&self, backward: bool) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };
         let elements: Vec<u64> = shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).collect();

@@ -13,7 +13,8 @@ use crate::kernel::{
 
 /// Bytes of a `f32`.
 const FLOAT: u64 = 4;
-/// Bytes of an operation in the autodiff graph, besides the elements of its tensors: measured with Burn 0.22 as 300 to 400.
+/// Bytes of an operation in the autodiff graph, besides the elements of its tensors: measured with Burn 0.22 as 300 to
+/// 400.
 const NODE: u64 = 350;
 /// Operations of a layer that is not a kernel.
 const OPERATIONS: u64 = 8;
@@ -135,8 +136,8 @@ impl NetworkFootprint {
         kernels.map(|perceptron| kept_bytes::<f32>(&perceptron.sizes, self.activation, rows)).sum()
     }
 
-    /// Bytes that the forward pass keeps for the backward pass, besides those that are [`pooled`](Self::pooled). `steps` is
-    /// the number of steps of a sequence.
+    /// Bytes that the forward pass keeps for the backward pass, besides those that are [`pooled`](Self::pooled).
+    /// `steps` is the number of steps of a sequence.
     pub fn kept(&self, rows: u64, steps: u64) -> u64 {
         let perceptrons = self.perceptrons.iter().map(|perceptron| perceptron.kept(self.activation, rows));
         let cells = self.cells.iter().map(|&(kind, _, size)| FLOAT * kind.kept(size) * rows + STEP_BYTES * steps);
@@ -225,8 +226,8 @@ impl Perceptron {
             // The result is a copy of the outputs that are pooled.
             return FLOAT * self.last() * rows + self.held();
         }
-        // For each output of a hidden layer: the input of the activation, or its derivative; its output; and for `silu` the
-        // sigmoid.
+        // For each output of a hidden layer: the input of the activation, or its derivative; its output; and for `silu`
+        // the sigmoid.
         let each = if activation == Activation::Silu { 3 } else { 2 };
         let outputs: u64 = self.sizes[1..].iter().sum();
         let activated = if self.activate_last { outputs } else { outputs - self.last() };

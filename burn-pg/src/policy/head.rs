@@ -25,7 +25,8 @@ pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exploration {
-    /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are clipped.
+    /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are
+    /// clipped.
     pub squash: bool,
     /// True if standard deviations are outputs of the network. Default false: they are separate parameters.
     pub state_dependent: bool,
@@ -37,9 +38,9 @@ pub struct Exploration {
     pub sde: Option<HeldNoise>,
 }
 
-/// Generalised state-dependent exploration (gSDE), [`StateDependentGaussian`], with the outputs of the actor's last hidden
-/// layer as features. `log_std` then applies to the noise of each feature: the initial standard deviation of an action is
-/// `exp(log_std)` times the norm of the features, which is of the order of the square root of their number.
+/// Generalised state-dependent exploration (gSDE), [`StateDependentGaussian`], with the outputs of the actor's last
+/// hidden layer as features. `log_std` then applies to the noise of each feature: the initial standard deviation of an
+/// action is `exp(log_std)` times the norm of the features, which is of the order of the square root of their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeldNoise {
@@ -87,14 +88,14 @@ pub(crate) enum Kind {
 /// How outputs of a network on the host become parameters of a distribution.
 #[derive(Debug, Clone)]
 pub(super) enum HostHead {
-/// The outputs are the parameters.
-Numbers,
-/// The outputs are logits; those of masked actions are replaced by -1e38.
-Logits,
-/// The outputs are means; constant log standard deviations are appended.
-Means { log_std: Vec<f32> },
-/// The outputs are means and log standard deviations; an offset is added to the latter, which are then clamped to
-/// [`LOG_STD`].
+    /// The outputs are the parameters.
+    Numbers,
+    /// The outputs are logits; those of masked actions are replaced by -1e38.
+    Logits,
+    /// The outputs are means; constant log standard deviations are appended.
+    Means { log_std: Vec<f32> },
+    /// The outputs are means and log standard deviations; an offset is added to the latter, which are then clamped to
+    /// [`LOG_STD`].
     Moments { offset: f32 },
 }
 
@@ -107,8 +108,8 @@ impl HostHead {
         }
     }
 
-    /// Replaces `parameters` with the parameters that follow from `outputs` (shape `[B, width]`). `action_masks` is empty if
-    /// there are no masks.
+    /// Replaces `parameters` with the parameters that follow from `outputs` (shape `[B, width]`). `action_masks` is
+    /// empty if there are no masks.
     pub fn parameters(&self, outputs: &[f32], width: usize, action_masks: &[bool], parameters: &mut Vec<f32>) {
         parameters.clear();
         match self {
@@ -185,8 +186,8 @@ impl Head {
         self.sde_log_std.is_some()
     }
 
-    /// Returns the distribution for `outputs` (shape `[B, inputs]`) of the last layer, without the actions that are masked.
-    /// `features` (shape `[B, F]`) are the inputs of the last layer.
+    /// Returns the distribution for `outputs` (shape `[B, inputs]`) of the last layer, without the actions that are
+    /// masked. `features` (shape `[B, F]`) are the inputs of the last layer.
     ///
     /// # Panics
     /// If the distribution [depends on features](Self::looks_at_features), but `features` is none.
@@ -228,8 +229,8 @@ impl Head {
         }
     }
 
-    /// Returns how outputs of a network on the host become parameters of the distribution; none for gSDE noise, or if the
-    /// parameters are not on the host.
+    /// Returns how outputs of a network on the host become parameters of the distribution; none for gSDE noise, or if
+    /// the parameters are not on the host.
     pub(super) fn on_host(&self) -> Option<HostHead> {
         match (&self.kind, &self.log_std) {
             (Kind::Categorical | Kind::MultiCategorical(_), _) => Some(HostHead::Logits),

@@ -70,9 +70,9 @@ impl HostWorkspace {
 }
 
 impl HostPolicy<AnyDistribution> {
-    /// Copies an actor and a critic that are chains of perceptrons, with an activation between any two layers. Returns none
-    /// if they are not on the `flex` backend in single precision, if a chain mixes activations, or if the head has gSDE
-    /// noise.
+    /// Copies an actor and a critic that are chains of perceptrons, with an activation between any two layers. Returns
+    /// none if they are not on the `flex` backend in single precision, if a chain mixes activations, or if the head has
+    /// gSDE noise.
     ///
     /// # Panics
     /// If `actor` is empty.
@@ -92,9 +92,10 @@ impl HostPolicy<AnyDistribution> {
 }
 
 impl<D: Distribution> HostPolicy<D> {
-    /// Returns the most probable action for each of B observations (shape `[B, D]`), in the form that the environment takes.
-    /// Only actions that are possible according to `action_masks` (shape `[B, M]`, or empty) are chosen. The workspace must
-    /// be made for the action space. Allocates no memory for up to 256 rows, once a call with as many rows was made.
+    /// Returns the most probable action for each of B observations (shape `[B, D]`), in the form that the environment
+    /// takes. Only actions that are possible according to `action_masks` (shape `[B, M]`, or empty) are chosen. The
+    /// workspace must be made for the action space. Allocates no memory for up to 256 rows, once a call with as many
+    /// rows was made.
     ///
     /// # Errors
     /// [`DistributionError`] if the policy's output for an observation is not a distribution.
@@ -115,8 +116,8 @@ impl<D: Distribution> HostPolicy<D> {
         Ok(actions)
     }
 
-    /// Samples an action for each of B observations, row `i` with `streams[i]`. Appends the actions, in the form that is
-    /// learnt from, and their log-probabilities. Returns the actions in the form that the environment takes.
+    /// Samples an action for each of B observations, row `i` with `streams[i]`. Appends the actions, in the form that
+    /// is learnt from, and their log-probabilities. Returns the actions in the form that the environment takes.
     ///
     /// # Errors
     /// As [`act`](Self::act); nothing is appended then.

@@ -45,8 +45,8 @@ pub(super) fn linear(
     }
 }
 
-/// Returns the weights of a convolution with `inputs` inputs (channels times pixels of the kernel) and `outputs` outputs.
-/// Shape `[outputs, inputs]`.
+/// Returns the weights of a convolution with `inputs` inputs (channels times pixels of the kernel) and `outputs`
+/// outputs. Shape `[outputs, inputs]`.
 pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mut Initial<'_>) -> Vec<f32> {
     match initial {
         Initial::Zero => vec![0.0; inputs * outputs],
@@ -54,8 +54,8 @@ pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mu
     }
 }
 
-/// Returns a random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: its rows (if `rows` is at
-/// most `columns`) or else its columns are orthogonal and have norm `gain`.
+/// Returns a random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: its rows (if `rows` is
+/// at most `columns`) or else its columns are orthogonal and have norm `gain`.
 ///
 /// Source: A. Saxe, J. McClelland, S. Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear
 /// neural networks* (2014). The matrix is drawn on the host, so a seed gives the same weights on every device.

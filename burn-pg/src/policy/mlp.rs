@@ -24,8 +24,8 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Creates a network with `sizes[0]` inputs, hidden layers of the sizes in between, and `sizes.last()` outputs. Weights
-    /// are orthogonal with gain sqrt 2 (`last_gain` in the last layer), biases 0.
+    /// Creates a network with `sizes[0]` inputs, hidden layers of the sizes in between, and `sizes.last()` outputs.
+    /// Weights are orthogonal with gain sqrt 2 (`last_gain` in the last layer), biases 0.
     ///
     /// # Panics
     /// If there are fewer than two sizes.
@@ -88,8 +88,8 @@ impl Mlp {
     }
 }
 
-/// Copies a chain of networks to the host as one network, with an activation between any two layers. Returns none if their
-/// parameters are not on the host, or their activations differ.
+/// Copies a chain of networks to the host as one network, with an activation between any two layers. Returns none if
+/// their parameters are not on the host, or their activations differ.
 pub(super) fn chain_on_host(networks: &[&Mlp]) -> Option<Network<f32>> {
     let activation = networks.first()?.activation;
     if networks.iter().any(|network| network.activation != activation) {

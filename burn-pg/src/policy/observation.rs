@@ -53,7 +53,8 @@ impl Rows for Input {
 /// B observations on a device, with action masks if the environment has them.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The parts of the observation space, in their order: one, unless the space is a [`Space::Dict`](burn_pg_envs::Space::Dict).
+    /// The parts of the observation space, in their order: one, unless the space is a
+    /// [`Space::Dict`](burn_pg_envs::Space::Dict).
     pub inputs: Vec<Input>,
     /// True for actions that are possible: one flag for each action of a discrete space, or for each action of each
     /// component of a multi-discrete space. Shape `[B, M]`.

@@ -17,8 +17,8 @@ pub trait Rows: Clone + Send {
     #[must_use]
     fn narrow_rows(&self, start: usize, length: usize) -> Self;
 
-    /// Number of rows that stay together, for example the steps of a sequence. Rows are selected and cut in multiples of it.
-    /// Default 1.
+    /// Number of rows that stay together, for example the steps of a sequence. Rows are selected and cut in multiples
+    /// of it. Default 1.
     #[must_use]
     fn unit(&self) -> usize {
         1

@@ -150,7 +150,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     }
 }
 
-/// Subtracts `beta` times the estimated KL divergence from the reference from the rewards, and returns the mean of that
+/// Reduces the rewards by `beta` times the estimated KL divergence from the reference, and returns the mean of that
 /// estimate as a metric, in nats per step. Does nothing if `beta` is 0.
 fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)> {
     if beta <= 0.0 {

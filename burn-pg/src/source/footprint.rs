@@ -65,8 +65,8 @@ pub(crate) struct SourceFootprint {
 }
 
 impl SourceFootprint {
-    /// Computes the footprint for a policy with a recurrent state of `state_len` elements, and `noise` elements of gSDE noise
-    /// per environment.
+    /// Computes the footprint for a policy with a recurrent state of `state_len` elements, and `noise` elements of gSDE
+    /// noise per environment.
     pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, state_len: u64, noise: u64) -> Self {
         let EnvSourceShape { sequences, has_values, has_reference, is_normalized, acts_on_host, .. } = *shape;
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
@@ -131,8 +131,8 @@ impl SourceFootprint {
         }
     }
 
-    /// Bytes of the environments, the results of a step, the recurrent state of a reference, and the streams that actions are
-    /// sampled from.
+    /// Bytes of the environments, the results of a step, the recurrent state of a reference, and the streams that
+    /// actions are sampled from.
     pub fn environments(&self) -> u64 {
         let unnormalized = if self.is_normalized { 2 * self.flat + 47 } else { 0 };
         let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.state_len + 1;
@@ -145,20 +145,21 @@ impl SourceFootprint {
         ENV + 2 * self.flat + 31
     }
 
-    /// Additional bytes of an environment in an evaluation: its outcome, the observation, parameters of distributions, actions
-    /// and recurrent states.
+    /// Additional bytes of an environment in an evaluation: its outcome, the observation, parameters of distributions,
+    /// actions and recurrent states.
     pub fn evaluated_env(&self, outputs: u64) -> u64 {
         let parameters = outputs * if self.acts_on_host { 1 } else { 2 } + self.bounded;
         13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.state_len)
     }
 
-    /// Rows of capacity of a vector that grows by doubling while `by` rows at a time are appended, until it holds all rows.
+    /// Rows of capacity of a vector that grows by doubling while `by` rows at a time are appended, until it holds all
+    /// rows.
     fn doubled(&self, by: u64) -> u64 {
         by * self.rows.div_ceil(by).next_power_of_two()
     }
 
-    /// Bytes of a rollout before it is moved to the device. If its memory is reserved at once, only actions and next values
-    /// grow by doubling; if it grows step by step, all columns do.
+    /// Bytes of a rollout before it is moved to the device. If its memory is reserved at once, only actions and next
+    /// values grow by doubling; if it grows step by step, all columns do.
     pub fn rollout(&self) -> u64 {
         let history = self.envs * (self.observations + 1) * self.burn_in;
         let starts = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
@@ -190,8 +191,8 @@ impl SourceFootprint {
         8 + 4 * u64::from(self.has_reference)
     }
 
-    /// Bytes of the records of all blocks before they are joined, and of their workspaces. The widest layer has `widest`
-    /// outputs, and the last layer `outputs`.
+    /// Bytes of the records of all blocks before they are joined, and of their workspaces. The widest layer has
+    /// `widest` outputs, and the last layer `outputs`.
     pub fn blocks(&self, widest: u64, outputs: u64) -> u64 {
         if !self.acts_on_host {
             return 0;
@@ -214,8 +215,8 @@ impl SourceFootprint {
         [16 * self.rows, 8 * self.rows]
     }
 
-    /// Bytes of the copies of values and returns for the explained variance. They grow by doubling, and each time the old
-    /// memory is still there until it is copied.
+    /// Bytes of the copies of values and returns for the explained variance. They grow by doubling, and each time the
+    /// old memory is still there until it is copied.
     pub fn explained(&self) -> u64 {
         if self.has_values { 16 * self.rows.next_power_of_two() } else { 0 }
     }
@@ -245,14 +246,15 @@ impl SourceFootprint {
         (4 * self.state_len + burn_in) * sequences + self.rows
     }
 
-    /// Bytes of the indices that put rows in order: those needed only while the rows are selected, and those that are kept.
+    /// Bytes of the indices that put rows in order: those needed only while the rows are selected, and those that are
+    /// kept.
     pub fn order(&self) -> [u64; 2] {
         let rows = if self.state_len == 0 { 12 } else { 20 };
         [rows * self.rows, 4 * self.rows.div_ceil(self.unit)]
     }
 
-    /// Bytes of the tensors in a checkpoint: current recurrent states, those at the starts of burn-ins before the next rollout,
-    /// and the observations since then.
+    /// Bytes of the tensors in a checkpoint: current recurrent states, those at the starts of burn-ins before the next
+    /// rollout, and the observations since then.
     pub fn saved_tensors(&self) -> u64 {
         if self.state_len == 0 {
             return 0;
@@ -282,8 +284,8 @@ pub(crate) struct SavedSize {
 }
 
 impl SavedSize {
-    /// Measures what saving one more environment takes: saves one and three environments after a few steps, and compares.
-    /// `make` creates the given number of environments.
+    /// Measures what saving one more environment takes: saves one and three environments after a few steps, and
+    /// compares. `make` creates the given number of environments.
     pub fn measure(make: impl Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>) -> Result<Self, EnvError> {
         let ([one, three], streams) = ([of_saved(make(1)?)?, of_saved(make(3)?)?], streams::actions(0, 1));
         let stream = serde_json::to_string(&streams[0]).map_or(0, |text| text.len()) as u64;
@@ -291,15 +293,16 @@ impl SavedSize {
         Ok(Self { values, text: text + stream + 1 })
     }
 
-    /// Estimates the memory for environments that cannot be created here: the observation, and a state of twice as many values.
+    /// Estimates the memory for environments that cannot be created here: the observation, and a state of twice as many
+    /// values.
     pub fn estimate(spec: &EnvSpec) -> Self {
         let numbers = spec.observation_space.flat_len() as u64;
         Self { values: 2 * NODE + 2 * 32 * numbers, text: 350 + 3 * DOUBLE * numbers }
     }
 }
 
-/// Saves environments after three steps. Returns the bytes of their state as JSON values in memory, and of all their saved
-/// data as text.
+/// Saves environments after three steps. Returns the bytes of their state as JSON values in memory, and of all their
+/// saved data as text.
 fn of_saved(mut envs: Box<dyn VectorEnv>) -> Result<[u64; 2], EnvError> {
     let (count, rng) = (envs.num_envs(), &mut EnvRng::new(0));
     envs.set_autoreset(Autoreset::SameStep)?;

@@ -1,7 +1,7 @@
 //! Where experience comes from: acting, scoring, shaping rewards, bootstrapping and estimating advantages.
 //!
-//! A [`Source`] is one call: from a policy to [`Samples`] that are ready to learn from. Nothing behind it knows whether
-//! they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
+//! A [`Source`] turns a policy into [`Samples`] that are ready to learn from, in one call. No later stage needs to know
+//! whether they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
 
 mod batch;
 mod columns;

@@ -135,8 +135,8 @@ impl<D: Distribution> Run<'_, D> {
         self.env_steps[0] + self.record.steps as u64 * self.env_steps[1]
     }
 
-    /// Samples actions for the current observations into the workspace. Returns the time at which this was done, if time is
-    /// measured.
+    /// Samples actions for the current observations into the workspace. Returns the time at which this was done, if
+    /// time is measured.
     fn act(&mut self) -> Result<Option<Instant>, Error> {
         let (first, env_steps) = (self.env.first(), self.env_steps());
         let Self { policy, env, spec, streams, begins, record, .. } = self;
@@ -209,8 +209,9 @@ pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode>
     ended.into_iter().map(|(_, episode)| episode).collect()
 }
 
-/// Joins the rollouts of blocks of consecutive environments, step by step, and appends them to `whole`. Calls `ended` for
-/// each episode that ended, in the order of rows, with its row in `whole` and, if it was truncated, its final observation.
+/// Joins the rollouts of blocks of consecutive environments, step by step, and appends them to `whole`. Calls `ended`
+/// for each episode that ended, in the order of rows, with its row in `whole` and, if it was truncated, its final
+/// observation.
 pub(super) fn join(
     blocks: &[BlockRecord],
     whole: &mut Rollout,

@@ -22,8 +22,8 @@ pub(in crate::source) struct Truncations {
 }
 
 impl Collector {
-    /// Returns the observations whose values are not known yet: those after the last step, then the final ones of truncated
-    /// episodes.
+    /// Returns the observations whose values are not known yet: those after the last step, then the final ones of
+    /// truncated episodes.
     pub(super) fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
         let mut unseen = self.envs.checked_batch()?.observations.clone();
         check_observations(&unseen, &self.envs.spec().observation_space, self.env_steps)?;

@@ -97,8 +97,8 @@ impl Collector {
         self
     }
 
-    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy
-    /// [on the host](Policy::on_host). Results do not depend on it, except after a failed rollout, which the other blocks
+    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy [on
+    /// the host](Policy::on_host). Results do not depend on it, except after a failed rollout, which the other blocks
     /// have played to its end. Default: a sixteenth of the environments, but at least 4 and at most 64.
     ///
     /// # Panics
@@ -157,8 +157,8 @@ impl Collector {
         &self.ended
     }
 
-    /// Runs `policy`, which must be without autodiff, on the current observations, and checks that its prediction fits the
-    /// environments. Returns true if it has a critic.
+    /// Runs `policy`, which must be without autodiff, on the current observations, and checks that its prediction fits
+    /// the environments. Returns true if it has a critic.
     ///
     /// # Errors
     /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the prediction does not fit.
@@ -176,13 +176,13 @@ impl Collector {
         }
     }
 
-    /// Collects the next rollout with `policy`, which must be without autodiff. After an error the recorded steps are lost,
-    /// and the next rollout begins with new episodes.
+    /// Collects the next rollout with `policy`, which must be without autodiff. After an error the recorded steps are
+    /// lost, and the next rollout begins with new episodes.
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible,
-    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
-    /// of them names the update: [`EnvSource`](crate::source::EnvSource) adds it.
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is
+    /// impossible, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device
+    /// fails. None of them names the update: [`EnvSource`](crate::source::EnvSource) adds it.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
         self.ended.clear();
         if self.recurrent.is_none() {
@@ -223,7 +223,7 @@ impl Collector {
         &mut self.rollout
     }
 
-    /// Restarts an environment that has failed with a new stream of random numbers; its episode is lost. If the environment
+    /// Restarts a failed environment, with a new stream of random numbers; its episode is lost. If the environment
     /// cannot be reset, the next rollout returns the error.
     ///
     /// # Panics

@@ -50,8 +50,8 @@ pub struct History {
     pub steps: usize,
     /// Steps of the burn-in before each sequence, K.
     pub burn_in: usize,
-    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or longer: the states
-    /// with which the next rollout begins follow.
+    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or longer: the
+    /// states with which the next rollout begins follow.
     pub states: Vec<f32>,
     /// Observations of the K steps before the rollout. `K * N` rows.
     pub observations_before: Observations,

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// Returns a sixteenth of the environments, so that there are blocks for several threads; at least 4, to make good use of
-/// vector instructions, and at most 64, which stay in the processor's cache.
+/// Returns a sixteenth of the environments, so that there are blocks for several threads; at least 4, to make good use
+/// of vector instructions, and at most 64, which stay in the processor's cache.
 pub(crate) fn default_block_size(num_envs: usize) -> usize {
     num_envs.div_ceil(16).clamp(4, 64)
 }
@@ -77,8 +77,8 @@ impl Collector {
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
         let observation_len = spec.observation_space.flat_len();
-        // Of several failures, the earliest step counts, as if all environments were stepped together; in the same step, the
-        // first block.
+        // Of several failures, the earliest step counts, as if all environments were stepped together; in the same
+        // step, the first block.
         let failures = outcomes.into_iter().filter_map(Result::err);
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;

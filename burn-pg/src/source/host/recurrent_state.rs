@@ -13,7 +13,8 @@ pub(crate) struct RecurrentState {
 }
 
 impl RecurrentState {
-    /// Creates the state, of `len` elements per environment, at the start of an episode in each of `num_envs` environments.
+    /// Creates the state, of `len` elements per environment, at the start of an episode in each of `num_envs`
+    /// environments.
     pub fn new(num_envs: usize, len: usize, device: &Device) -> Self {
         let state = (len > 0).then(|| Tensor::zeros([num_envs, len], device));
         Self { state, begins: vec![true; num_envs] }
@@ -34,13 +35,14 @@ impl RecurrentState {
         &self.begins
     }
 
-    /// Mutable access to [`begins`](Self::begins), for code that steps the environments without [`advance`](Self::advance).
+    /// Mutable access to [`begins`](Self::begins), for code that steps the environments without
+    /// [`advance`](Self::advance).
     pub fn begins_mut(&mut self) -> &mut [bool] {
         &mut self.begins
     }
 
-    /// Attaches the recurrent states to `observations`: first the rows of all environments, then the final observations of
-    /// truncated episodes, whose states are `cut_off`, of shape `[rows, M]` each.
+    /// Attaches the recurrent states to `observations`: first the rows of all environments, then the final observations
+    /// of truncated episodes, whose states are `cut_off`, of shape `[rows, M]` each.
     pub fn attach(&self, observations: Observation, cut_off: &[Tensor<2>]) -> Observation {
         let Some(state) = &self.state else { return observations };
         let parts: Vec<Tensor<2>> = [state].into_iter().chain(cut_off).cloned().collect();
