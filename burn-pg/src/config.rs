@@ -82,8 +82,8 @@ pub struct Config {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
-    /// Clip range of the probability ratio, more than 0: its distance from 1. A number, or a schedule, which may end at
-    /// 0. Default 0.2.
+    /// Half-width of the interval around 1 to which the probability ratio is clipped, more than 0: a number, or a
+    /// schedule, which may end at 0. Default 0.2.
     pub clip_range: Schedule,
     /// Passes over a rollout end early at this KL divergence from the policy that took the actions, more than 0.
     /// Checked after each pass, with the `approx_kl` of its last minibatch. Default inf: never. (For `ppo` with a term

@@ -97,9 +97,10 @@ impl Collector {
         self
     }
 
-    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy [on
-    /// the host](Policy::on_host). Results do not depend on it, except after a failed rollout, which the other blocks
-    /// have played to its end. Default: a sixteenth of the environments, but at least 4 and at most 64.
+    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy
+    /// [on the host](Policy::on_host). Results do not depend on it, except after a failed rollout, because the other
+    /// blocks still take all their steps in it. Default: a sixteenth of the environments, but at least 4 and at most
+    /// 64.
     ///
     /// # Panics
     /// If `size` is 0.
