@@ -51,8 +51,8 @@ impl CellKind {
     }
 
     /// Elements that each step of each sequence keeps for the backward pass. For a GRU, 11 vectors of length `size`:
-    /// the state with zeros where episodes began, the inputs of the three tanh operations, the three blocks of `h V +
-    /// c`, r, z, the difference `h - n`, and the output. For an LSTM, 16 vectors.
+    /// the state with zeros where episodes began, the inputs of the three tanh operations, the three blocks of
+    /// `h V + c`, r, z, the difference `h - n`, and the output. For an LSTM, 16 vectors.
     pub(super) fn kept(self, size: u64) -> u64 {
         match self {
             Self::Gru => 11 * size,
@@ -114,9 +114,9 @@ impl Cell {
         self.kind.vectors() * self.size
     }
 
-    /// Runs the layer over S sequences of L steps. Takes inputs of shape `[S * L, D]`, the state before them (`[S,
-    /// M]`), and flags of the steps that begin an episode (`[S, L]`). Returns outputs of shape `[S * L, H]` and the
-    /// state after them.
+    /// Runs the layer over S sequences of L steps. Takes inputs of shape `[S * L, D]`, the state before them
+    /// (`[S, M]`), and flags of the steps that begin an episode (`[S, L]`). Returns outputs of shape `[S * L, H]` and
+    /// the state after them.
     #[must_use]
     pub fn forward(&self, inputs: Tensor<2>, state: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
         let [sequences, steps] = begins.dims();

@@ -11,8 +11,8 @@ pub struct Sequences {
     pub state: Tensor<2>,
     /// True for steps that begin an episode: the recurrent state before them is 0. Shape `[S, L]`.
     pub begins: Tensor<2, Bool>,
-    /// The K steps before each sequence, without autodiff, if the recurrent state is to be recomputed from them: `S *
-    /// K` rows with sequences of their own.
+    /// The K steps before each sequence, without autodiff, if the recurrent state is to be recomputed from them:
+    /// `S * K` rows with sequences of their own.
     pub burn_in: Option<Box<Observation>>,
 }
 

@@ -30,8 +30,8 @@ pub struct Reference<P> {
     policy: P,
     kl_in_reward: f64,
     micro_batch: usize,
-    /// The recurrent state of the reference in each environment after the last rollout, if it is recurrent. Shape `[N,
-    /// M]`.
+    /// The recurrent state of the reference in each environment after the last rollout, if it is recurrent.
+    /// Shape `[N, M]`.
     state: Option<TensorData>,
 }
 
