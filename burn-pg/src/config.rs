@@ -1,4 +1,4 @@
-//! Settings of a run: parsed leniently into a [`Config`], then checked into a [`CheckedConfig`] before anything starts.
+//! Settings of a run: parsed into a [`Config`], then validated into a [`CheckedConfig`] before anything starts.
 
 mod algo;
 mod checked;
@@ -27,7 +27,7 @@ pub use error::ConfigError;
 pub use faults::{Faults, OnEnvironment, OnNumbers};
 pub use recurrence::{Nothing, Recurrence, RecurrentSpec};
 
-/// Every setting of a run. Nothing is checked yet; [`validate`](Self::validate) does that.
+/// Every setting of a run, unchecked; [`validate`](Self::validate) checks them.
 ///
 /// The defaults are the hyperparameters of CleanRL's `ppo.py`, with 8 environments in place of 4.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,108 +40,112 @@ pub struct Config {
     pub algo: Algo,
     /// Seed of all randomness, below 2^63. Default 1.
     pub seed: u64,
-    /// Environment steps to train for, and never more, so that a rollout that may take too many is not begun; at least
-    /// one rollout. Default 500,000.
+    /// Environment steps to train for, over all environments; at least one rollout, below 2^63. Training never takes
+    /// more: it ends before a rollout that might exceed them. Default 500,000.
     pub total_steps: u64,
     /// Where the networks run. Default `auto`.
     pub device: DeviceChoice,
-    /// Threads that step environments, 0 for one per core, at most 1,024. No result depends on it. Default 0.
+    /// Threads that step environments, 0 for one per core, at most 1,024. Results do not depend on it. Default 0.
     pub threads: usize,
-    /// Training is over as soon as the mean return of the last 100 episodes, and there are so many, is at least this; finite.
-    /// Default: none, it goes on to `total_steps`.
+    /// Mean return of the last 100 episodes at which training ends early; finite. Not checked before 100 episodes have
+    /// ended. Default: none, training continues to `total_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_return: Option<f64>,
     /// Environments stepped as one batch, 1 to 1,048,576. Default 8.
     pub num_envs: usize,
-    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (`reinforce`, whose
-    /// rollouts are one whole episode of each environment, does not look at it.)
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (The rollouts of
+    /// `reinforce` are one whole episode of each environment instead.)
     pub num_steps: usize,
-    /// Passes over each rollout (of `trpo`, those that fit the critic), 1 to 1,000,000. Default 4.
+    /// Passes over each rollout (for `trpo`, passes that fit the critic), 1 to 1,000,000. Default 4. (Must be 1 for
+    /// `reinforce` and `a2c`.)
     pub num_epochs: usize,
-    /// Minibatches a pass, a divisor of `num_envs * num_steps`. Default 4. (`reinforce` and `a2c` take one step a
-    /// rollout: 1.)
+    /// Minibatches per pass: a divisor of `num_envs * num_steps`, and with recurrent layers of the number of sequences.
+    /// Default 4. (Must be 1 for `reinforce` and `a2c`, which take one step per rollout.)
     pub num_minibatches: usize,
-    /// Most samples to differentiate at once, at least 1: larger minibatches are cut up, and the gradients of their
-    /// parts add up to that of the whole. Takes less memory, and more time. Default: none, whole minibatches. (The step
-    /// of the policy of `trpo` is never cut up.)
+    /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
+    /// are added up, which takes less memory and more time. Default: none, whole minibatches. (The policy step of
+    /// `trpo` is never split.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch_size: Option<usize>,
-    /// Environments that one thread takes through a whole rollout, at least 1, where the policy acts without tensors: on the
-    /// `flex` backend. No result depends on it, unless a rollout fails. Default: none, a sixteenth of the environments between 4 and 64.
+    /// Environments that one thread steps through a whole rollout, at least 1. Used if the policy acts without tensors,
+    /// on the `flex` backend. Results do not depend on it, unless a rollout fails. Default: none, a sixteenth of the
+    /// environments, but at least 4 and at most 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_size: Option<usize>,
-    /// Discount of later rewards, 0 to 1. Default 0.99.
+    /// Discount factor, 0 to 1. Default 0.99.
     pub gamma: f64,
-    /// Weight of longer sums in the advantages, 0 to 1. Default 0.95.
+    /// Lambda of generalised advantage estimation, 0 to 1: the weight of longer returns. Default 0.95.
     pub gae_lambda: f64,
-    /// How good actions were, in place of the estimator of the algorithm: `kind` is `gae`, `n_step` or
-    /// `reward_to_go`, and the rest are its numbers. Default: none, that of the algorithm.
+    /// Advantage estimator, in place of the algorithm's: `kind` is `gae`, `n_step` or `reward_to_go`, and the other
+    /// keys are its hyperparameters. Default: none, the estimator of the algorithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimator: Option<EstimatorSpec>,
-    /// Shift and scale the advantages of each minibatch to mean 0 and deviation 1? Default true.
+    /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
-    /// Half-width of the interval around 1 in which the ratio is trusted, more than 0: a number, or a schedule, which
-    /// may end at 0. Default 0.2.
+    /// Half-width of the interval around 1 to which the probability ratio is clipped, more than 0: a number, or a
+    /// schedule, which may end at 0. Default 0.2.
     pub clip_range: Schedule,
-    /// Divergence from the policy that took the actions at which the passes over a rollout end early, more than 0;
-    /// looked at after each pass, as the `approx_kl` of its last minibatch. Default inf: never. (For `ppo` with a term
+    /// Passes over a rollout end early at this KL divergence from the policy that took the actions, more than 0.
+    /// Checked after each pass, with the `approx_kl` of its last minibatch. Default inf: never. (For `ppo` with a term
     /// that reports `approx_kl`: `ppo_clip`, `kl_penalty` or `surrogate`. `trpo` has `trust_region.max_kl` instead, and
-    /// the others take one pass.)
+    /// the other algorithms take one pass.)
     pub target_kl: f64,
-    /// Limit the moves of the values by `clip_range` too? Default true.
+    /// Clip the change of the values by `clip_range` too. Default true.
     pub clip_value: bool,
     /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01.
     pub entropy_weight: Schedule,
-    /// Weight of the value term, 0 or more. Default 0.5. (Not looked at by `reinforce`, which has no critic, nor with a
-    /// `loss`.)
+    /// Weight of the value term, 0 or more. Default 0.5. (Ignored by `reinforce`, which has no critic, and if `loss` is
+    /// set.)
     pub value_weight: f64,
-    /// What is minimised, in place of the objective of the algorithm: summands of a `weight` and a `term`, which is one
-    /// of `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start),
-    /// `entropy` and `value`. (`trpo` takes `value` for its critic, and the rest for the step of its policy.) Default:
-    /// none, that of the algorithm.
+    /// Objective to minimise, in place of the algorithm's: a list of a `weight` and a `term` each. The terms are
+    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start of the
+    /// run), `entropy` and `value`. (`trpo` uses `value` for its critic, and the other terms for its policy step.)
+    /// Default: empty, the objective of the algorithm.
     pub loss: Vec<LossSpec>,
-    /// Price of a nat of divergence from the policy at the start of the run, taken out of the reward of each step; 0 or
-    /// more. Default 0.
+    /// Penalty in the reward of each step, per nat of KL divergence from the policy at the start of the run; 0 or more.
+    /// Default 0.
     pub kl_in_reward: f64,
-    /// How far the policy of `trpo` may go in a step, and how that is found: `max_kl`, `cg_iterations`, `cg_tolerance`,
-    /// `damping`, `backtrack_factor` and `max_backtracks`. Default: those of Stable-Baselines3.
+    /// Size of the policy step of `trpo`, and how it is computed: `max_kl`, `cg_iterations`, `cg_tolerance`, `damping`,
+    /// `backtrack_factor` and `max_backtracks`. Default: the values of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
-    /// Step size of the optimiser, more than 0 at first: a number, or a schedule such as
+    /// Learning rate of the optimiser, initially more than 0: a number, or a schedule such as
     /// `{ kind = "linear", start = 1e-3, end = 0.0 }`; `kind` may also be `cosine`. Default: linear from 2.5e-4 to 0.
     pub learning_rate: Schedule,
-    /// What turns gradients into steps: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the rest are its
-    /// hyperparameters. Default Adam with epsilon 1e-5.
+    /// Optimiser: `kind` is `adam`, `adamw`, `rmsprop` or `sgd`, and the other keys are its hyperparameters. Default:
+    /// Adam with epsilon 1e-5.
     pub optimiser: OptimiserSpec,
-    /// Bound of the global gradient norm, more than 0. Default 0.5.
+    /// Largest global norm of the gradient, more than 0 and finite; larger gradients are clipped to it. Default 0.5.
     pub max_grad_norm: f64,
     /// Widths of the hidden layers of actor and critic, each 1 to 4,096, at most 64 of them. Default `[64, 64]`.
     pub hidden_sizes: Vec<usize>,
-    /// What follows each hidden layer, `tanh`, `relu` or `silu`. Default `tanh`.
+    /// Activation after each hidden layer: `tanh`, `relu` or `silu`. Default `tanh`.
     pub activation: Activation,
-    /// Do actor and critic share their hidden layers? Default false. (Not for `trpo`.)
+    /// Share the layers before the outputs (encoder, recurrent layer, hidden layers) between actor and critic. Default
+    /// false. (Not for `trpo`.)
     pub shared_layers: bool,
-    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for noise that is held over
-    /// several steps `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian of standard
-    /// deviation 1 that is clipped to the bounds.
+    /// How continuous actions are explored: `squash`, `state_dependent`, `log_std`, and for gSDE noise, which is held
+    /// over several steps, `sde`, such as `{ resample_every = 4, learn_features = false }`. Default: a Gaussian with
+    /// standard deviation 1, whose actions are clipped to the bounds.
     pub exploration: Exploration,
-    /// Recurrent layers: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and
-    /// `burn_in`. Default none.
+    /// Recurrent layers: `cell` is `none`, `gru` or `lstm`, with `size`, `sequence_steps` and `burn_in`. Default none.
     pub recurrence: Recurrence,
-    /// What images go through before the recurrent and hidden layers: `kind` is `none`, or `cnn` with 1 to 16 `layers` such
-    /// as `{ channels = 16, kernel = 3, stride = 1 }`, which is the default of `layers`. Channels are 1 to 4,096, kernels
-    /// and strides 1 to 64. Default none, for observations without images.
+    /// Encoder of images, before the recurrent and hidden layers: `kind` is `none`, or `cnn` with 1 to 16 `layers` such
+    /// as `{ channels = 16, kernel = 3, stride = 1 }`, which is the default of `layers`. Channels are 1 to 4,096,
+    /// kernels and strides 1 to 64. Default none, for observations without images.
     pub encoder: EncoderSpec,
-    /// Shift and scale observations by their running mean and deviation? Default false.
+    /// Shift and scale observations by their running mean and standard deviation. Default false.
     pub normalize_observations: bool,
-    /// Divide rewards by the running deviation of the discounted return? Default false.
+    /// Divide rewards by the running standard deviation of the discounted return. Default false.
     pub normalize_rewards: bool,
     /// Episodes of the evaluation after training, 1 to 1,048,576. Default 100.
     pub eval_episodes: usize,
-    /// When checkpoints are saved besides at the end, and which are kept: `interval` (in updates), `keep` and `eval_episodes`.
-    /// Default: every ten seconds, the last 2, without evaluation.
+    /// When checkpoints are saved during training, and which are kept: `interval` (in updates), `keep` and
+    /// `eval_episodes`. One is always saved at the end. Default: every ten seconds, keeping the last 2, without
+    /// evaluation.
     pub checkpoint: CheckpointSpec,
-    /// What happens when an update fails: `numbers` that are not finite are `stop` or `skip`, an `environment` that panics `stop` or
-    /// `restart`, and `limit` updates may be given up in a run. Default: the run stops.
+    /// What happens when an update fails: `numbers` (values that are not finite) is `stop` or `skip`, `environment`
+    /// (one that panics) is `stop` or `restart`, and `limit` is the number of updates that may be skipped in a run.
+    /// Default: the run stops.
     pub faults: Faults,
 }
 

@@ -14,9 +14,11 @@ use crate::{
 };
 
 impl Recipe {
-    /// Advantage actor-critic, synchronous: the policy gradient with a learnt value as its baseline, one step a rollout.
+    /// Returns the recipe of synchronous advantage actor-critic: the policy gradient with a learnt value function as
+    /// baseline, one step per rollout.
     ///
-    /// Source: V. Mnih and others, *Asynchronous methods for deep reinforcement learning* (2016), in the synchronous form.
+    /// Source: V. Mnih and others, *Asynchronous methods for deep reinforcement learning* (2016), in its synchronous
+    /// form.
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
@@ -34,7 +36,7 @@ impl Recipe {
     }
 }
 
-/// [The recipe](Recipe::a2c) with perceptrons, in the environment that the configuration names.
+/// Creates a trainer from [the recipe](Recipe::a2c), with the networks and the environment of the configuration.
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].

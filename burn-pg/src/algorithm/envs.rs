@@ -1,4 +1,4 @@
-//! Environments as a configuration asks for them.
+//! Environments with the wrappers that a configuration needs.
 
 use burn_pg_envs::{
     EnvError, Space, VectorEnv,
@@ -7,12 +7,12 @@ use burn_pg_envs::{
 
 use crate::config::CheckedConfig;
 
-/// Environments to train in: continuous actions are clipped to their bounds, or rescaled to them if the policy squashes its
-/// own; observations and rewards are normalised if the configuration says so.
+/// Wraps environments for training: continuous actions are clipped to their bounds, or rescaled to them if the policy
+/// squashes actions; observations and rewards are normalised if the configuration says so.
 ///
 /// # Errors
-/// [`EnvError::Unsuited`] if actions are squashed, and those of the environment have no bounds; [`EnvError::Failed`] if one
-/// of them cannot be reset.
+/// [`EnvError::Unsuited`] if the policy squashes actions, but those of the environment have no bounds;
+/// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
     let envs = bounded(envs, config)?;
     if !config.normalize_observations && !config.normalize_rewards {

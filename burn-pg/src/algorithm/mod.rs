@@ -26,7 +26,7 @@ pub use recipe::Recipe;
 pub use reinforce::reinforce;
 pub use trpo::trpo;
 
-/// The algorithm that the configuration names, in the environment that it names.
+/// Creates a trainer with the algorithm and the environment of the configuration.
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].

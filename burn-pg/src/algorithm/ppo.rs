@@ -14,9 +14,10 @@ use crate::{
 };
 
 impl Recipe {
-    /// PPO with the clipped surrogate.
+    /// Returns the recipe of PPO with the clipped surrogate.
     ///
-    /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
+    /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms*
+    /// (2017).
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
@@ -36,7 +37,7 @@ impl Recipe {
     }
 }
 
-/// [The recipe](Recipe::ppo) with perceptrons, in the environment that the configuration names.
+/// Creates a trainer from [the recipe](Recipe::ppo), with the networks and the environment of the configuration.
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].

@@ -1,4 +1,4 @@
-//! What makes an algorithm.
+//! Recipes: the parts of an algorithm.
 
 use std::{cell::Cell, sync::Mutex};
 
@@ -21,9 +21,10 @@ use crate::{
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
-/// The parts in which algorithms differ. All else of a run comes from the configuration.
+/// The parts in which algorithms differ. Everything else in a run comes from the configuration.
 ///
-/// A term of one's own joins the objective of an algorithm, and a network of one's own takes the place of perceptrons:
+/// Add a loss term of your own with [`with`](Self::with), and replace the networks with
+/// [`build_with`](Self::build_with):
 ///
 /// ```
 /// use burn_pg::{Config, DeviceChoice, algorithm::Recipe, device, envs::make, policy::{Activation, ActorCritic, NetworkSpec}};
@@ -41,20 +42,20 @@ use crate::{
 pub struct Recipe {
     /// Where a rollout ends.
     pub length: RolloutLength,
-    /// How good the actions were.
+    /// The advantage estimator.
     pub estimator: Box<dyn AdvantageEstimator>,
-    /// What is minimised, by the steps of an optimiser.
+    /// The objective that the steps of the optimiser minimise.
     pub objective: Objective,
-    /// The policy's own step, if it has one; the objective is then that of the critic.
+    /// The trust-region step of the policy, if there is one; `objective` then trains the critic only.
     pub trust_region: Option<TrustRegion>,
 }
 
 impl Recipe {
-    /// That of the algorithm which the configuration names, with the estimator and the objective of the configuration
-    /// if it has them.
+    /// Returns the recipe of the algorithm that the configuration names, with the estimator and the objective of the
+    /// configuration if it has them.
     ///
     /// # Errors
-    /// [`Error::Objective`] if that objective contradicts itself.
+    /// [`Error::Objective`] if the objective of the configuration contradicts itself.
     pub fn of(config: &CheckedConfig) -> Result<Self, Error> {
         match config.algo {
             Algo::Reinforce => Self::reinforce(config),
@@ -64,7 +65,7 @@ impl Recipe {
         }
     }
 
-    /// With the estimator and the objective of the configuration, as far as it has them.
+    /// Sets the estimator and the objective of the configuration, if it has them.
     pub(super) fn with_choices_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
         if let Some(estimator) = config.estimator {
             self.estimator = estimator.build(config.gamma);
@@ -81,11 +82,11 @@ impl Recipe {
         Ok(self)
     }
 
-    /// Adds `weight` times `term` to the objective; if there is a trust region and the term does without values, to
-    /// that of the trust region.
+    /// Adds `weight` times `term` to the objective, or, if there is a trust region and the term does not need values,
+    /// to the objective of the trust region.
     ///
     /// # Panics
-    /// Where [`Objective::try_with`] gives an error.
+    /// If [`Objective::try_with`] would return an error.
     #[must_use]
     pub fn with(self, weight: impl Into<Schedule>, term: impl LossTerm + 'static) -> Self {
         match self.trust_region {
@@ -97,11 +98,11 @@ impl Recipe {
         }
     }
 
-    /// A run in `envs` with perceptrons for policy and value.
+    /// Creates a trainer in `envs` with the networks of the configuration.
     ///
     /// # Errors
-    /// [`Error::Config`] if the environments are not `num_envs`; [`Error::Space`] if their observations are not
-    /// supported; see also [`Trainer::new`].
+    /// [`Error::Config`] if there are not `num_envs` environments; [`Error::Space`] if the networks do not support
+    /// their observations; see also [`Trainer::new`].
     pub fn build(
         self,
         envs: Box<dyn VectorEnv>,
@@ -114,12 +115,12 @@ impl Recipe {
         self.assemble(envs, config, device, policy)
     }
 
-    /// A run in `envs` with a policy of your own, which is made by `policy` for the specification of the environments,
-    /// from a stream of random numbers that belongs to the seed of the configuration, on a device with autodiff. What
-    /// the configuration says of networks is not looked at.
+    /// Creates a trainer in `envs` with a policy of your own. `policy` creates it from the specification of the
+    /// environments (with their wrappers), a stream of random numbers that follows from the seed of the configuration,
+    /// and a device with autodiff. The network settings of the configuration are ignored.
     ///
     /// # Errors
-    /// [`Error::Config`] if the environments are not `num_envs`; see also [`Trainer::new`].
+    /// [`Error::Config`] if there are not `num_envs` environments; see also [`Trainer::new`].
     pub fn build_with<P: Policy<Observation = Observation>>(
         self,
         envs: Box<dyn VectorEnv>,
@@ -183,12 +184,12 @@ impl Recipe {
     }
 }
 
-/// Makes a policy whose weights follow from the seed of a run where Burn's initialisers draw them, too.
+/// Creates a policy whose weights are determined by the seed of a run, including those drawn by Burn's initialisers.
 fn seeded<P: Module>(seed: u64, device: &Device, policy: impl FnOnce() -> Result<P, Error>) -> Result<P, Error> {
-    /// One thread at a time: on some backends all threads share one generator.
+    /// Held while a policy is created: on some backends, all threads share one generator.
     static DRAWING: Mutex<()> = Mutex::new(());
     thread_local! {
-        /// True while this thread makes one. Another may be made in the middle of it, for a teacher, say.
+        /// True while this thread creates a policy. Creating it may create another one, for example a teacher.
         static IS_DRAWING: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -196,12 +197,12 @@ fn seeded<P: Module>(seed: u64, device: &Device, policy: impl FnOnce() -> Result
     let _drawing = is_outer.then(|| (DRAWING.lock(), OnDrop(|| IS_DRAWING.set(false))));
     device.seed(streams::initialisers(seed));
     let policy = policy()?;
-    // Burn's initialisers draw when a parameter is first used.
+    // Burn's initialisers draw weights when a parameter is first used.
     policy.visit(&mut Use);
     Ok(policy)
 }
 
-/// Calls a function when it is dropped: after a panic, too.
+/// Calls a function when it is dropped, also after a panic.
 struct OnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {

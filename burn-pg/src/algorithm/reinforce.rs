@@ -14,10 +14,12 @@ use crate::{
 };
 
 impl Recipe {
-    /// REINFORCE: the vanilla policy gradient over whole episodes, one of each environment, with the discounted rewards that
-    /// follow an action as its weight. No critic is trained and none is read: what lies behind a time limit counts as nothing.
+    /// Returns the recipe of REINFORCE: the vanilla policy gradient over whole episodes, one per environment. The
+    /// weight of an action is its discounted reward to go. There is no critic, so rewards after a time limit count as
+    /// 0.
     ///
-    /// Source: R. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning* (1992).
+    /// Source: R. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*
+    /// (1992).
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
@@ -32,7 +34,7 @@ impl Recipe {
     }
 }
 
-/// [The recipe](Recipe::reinforce) with perceptrons, in the environment that the configuration names.
+/// Creates a trainer from [the recipe](Recipe::reinforce), with the networks and the environment of the configuration.
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].

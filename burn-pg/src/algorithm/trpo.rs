@@ -14,10 +14,11 @@ use crate::{
 };
 
 impl Recipe {
-    /// TRPO: one step of the policy within a trust region, then passes over the rollout that fit the critic.
+    /// Returns the recipe of TRPO: one step of the policy within a trust region, then passes over the rollout that fit
+    /// the critic.
     ///
     /// Source: J. Schulman, S. Levine, P. Moritz, M. Jordan, P. Abbeel, *Trust region policy optimization* (2015), with
-    /// generalised advantages as in their next paper (2016).
+    /// generalised advantage estimation as in their next paper (2016).
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
@@ -36,7 +37,7 @@ impl Recipe {
     }
 }
 
-/// [The recipe](Recipe::trpo) with perceptrons, in the environment that the configuration names.
+/// Creates a trainer from [the recipe](Recipe::trpo), with the networks and the environment of the configuration.
 ///
 /// # Errors
 /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].

@@ -23,7 +23,7 @@ impl Algo {
     /// Every algorithm.
     pub const ALL: [Self; 4] = [Self::Reinforce, Self::A2c, Self::Trpo, Self::Ppo];
 
-    /// Its name on the command line and in configurations.
+    /// The name on the command line and in configurations.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

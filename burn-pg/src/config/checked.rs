@@ -1,4 +1,4 @@
-//! Configurations that can be run, and what follows from them.
+//! Validated configurations.
 
 mod algorithm;
 mod networks;
@@ -26,10 +26,10 @@ impl Deref for CheckedConfig {
 }
 
 impl Config {
-    /// Checks every setting.
+    /// Checks every setting, except whether the environment exists: that is checked when it is created.
     ///
     /// # Errors
-    /// The first [`ConfigError`] there is. Whether the environment exists is found out when it is made.
+    /// The first [`ConfigError`] that is found.
     pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
         self.check_ranges()?;
         self.check_algorithm()?;
@@ -40,15 +40,16 @@ impl Config {
 }
 
 impl CheckedConfig {
-    /// Is there a critic? REINFORCE has none, unless its objective is one with a value term.
+    /// True if there is a critic. REINFORCE has none, unless `loss` has a value term.
     #[must_use]
     pub fn has_critic(&self) -> bool {
         let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
-        // (An estimator that looks at the values of an untrained critic would be refused for want of one.)
+        // (A critic that no term trains would be useless, even to an estimator that needs values: `NoCritic` refuses
+        // it.)
         self.algo != Algo::Reinforce || fitted
     }
 
-    /// True if there is a policy that the trained one is compared with.
+    /// True if there is a reference policy.
     pub(crate) fn has_reference(&self) -> bool {
         let compared = self.loss.iter().any(|summand| summand.term.compares_with_reference());
         compared || self.kl_in_reward > 0.0
@@ -71,7 +72,7 @@ impl CheckedConfig {
         }
     }
 
-    /// The networks.
+    /// The networks of actor and critic.
     #[must_use]
     pub fn network(&self) -> NetworkSpec {
         NetworkSpec {

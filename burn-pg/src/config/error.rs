@@ -1,4 +1,4 @@
-//! Why a configuration is refused.
+//! Errors of configurations.
 
 use burn_pg_envs::UnknownName;
 
@@ -21,7 +21,7 @@ pub enum ConfigError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// The values it may have.
+        /// The allowed values.
         range: &'static str,
     },
     /// Standard deviations depend on the observation in two ways at once.
@@ -53,8 +53,8 @@ pub enum ConfigError {
         /// Steps of a rollout.
         batch: usize,
     },
-    /// The run would end before its first update, because a rollout may take more steps: one whole episode of each
-    /// environment, say.
+    /// The run would end before its first update, because a rollout may take more steps, for example one whole episode
+    /// of each environment.
     #[error("`total_steps` is {total_steps}, which is less than the {longest} steps that one rollout may take")]
     ShorterThanRollout {
         /// `total_steps`
@@ -62,7 +62,7 @@ pub enum ConfigError {
         /// Most steps of a rollout.
         longest: u64,
     },
-    /// The objective has no term for a network that the algorithm is to train: the policy, or the critic of `trpo`.
+    /// The objective has no term for a network that the algorithm trains: the policy, or the critic of `trpo`.
     #[error("`loss` has no term that trains {of}, and {algo} needs one")]
     Untrained {
         /// The algorithm.
@@ -70,12 +70,12 @@ pub enum ConfigError {
         /// "the policy" or "the critic".
         of: &'static str,
     },
-    /// The environments given are not as many as the configuration says.
+    /// The number of environments differs from the configuration.
     #[error("`num_envs` is {num_envs}, but {given} environments were given")]
     EnvCount {
         /// `num_envs`
         num_envs: usize,
-        /// Environments given.
+        /// Number of environments given.
         given: usize,
     },
 }

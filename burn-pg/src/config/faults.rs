@@ -1,8 +1,8 @@
-//! What a run survives.
+//! What happens when an update fails.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to an update that fails. The weights, and the state of the optimiser, stay as they were before it.
+/// What happens when an update fails. The weights and the state of the optimiser remain as they were before the update.
 ///
 /// ```
 /// use burn_pg::config::{Faults, OnEnvironment, OnNumbers};
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Observations, rewards, losses or gradients that are not finite: `stop`, or `skip` the update. Default `stop`.
+    /// If observations, rewards, losses or gradients are not finite: `stop`, or `skip` the update. Default `stop`.
     pub numbers: OnNumbers,
-    /// An environment that panics: `stop`, or `restart` it in a new stream of random numbers, and skip the update. Default
-    /// `stop`.
+    /// If an environment panics: `stop`, or `restart` it with a new stream of random numbers and skip the update.
+    /// Default `stop`.
     pub environment: OnEnvironment,
-    /// Updates that may be given up in a run; the next one that fails ends it. Default 10.
+    /// Updates that may be skipped in a run; the next failure ends the run. Default 10.
     pub limit: u64,
 }
 
@@ -29,13 +29,13 @@ impl Default for Faults {
     }
 }
 
-/// What happens when a number is not finite.
+/// What happens when a value is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnNumbers {
     /// The run ends with an error.
     Stop,
-    /// The update is given up.
+    /// The update is skipped.
     Skip,
 }
 
@@ -45,6 +45,6 @@ pub enum OnNumbers {
 pub enum OnEnvironment {
     /// The run ends with an error.
     Stop,
-    /// The update is given up, and the environment gets a new stream of random numbers.
+    /// The update is skipped, and the environment restarts with a new stream of random numbers.
     Restart,
 }

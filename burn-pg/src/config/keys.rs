@@ -1,4 +1,4 @@
-//! The names of the settings, and those that other programs give to them.
+//! The names of the settings, and their names in other programs.
 
 use burn_pg_envs::UnknownName;
 use serde::{
@@ -9,7 +9,7 @@ use serde::{
 
 use super::{Config, ConfigError};
 
-/// Names that other programs give to our keys.
+/// Names of our keys in other programs.
 const ALIASES: [(&str, &str); 33] = [
     ("adam_epsilon", "optimiser"),
     ("anneal_learning_rate", "learning_rate"),
@@ -47,20 +47,20 @@ const ALIASES: [(&str, &str); 33] = [
 ];
 
 impl Config {
-    /// The names of all settings, in the order of the fields: those that a configuration is read from, so that none is
-    /// missing, even if it is left out where a configuration is written.
+    /// Returns the names of all settings, in the order of the fields. Optional settings are included, even those that
+    /// [`to_toml`](Self::to_toml) leaves out.
     #[must_use]
     pub fn keys() -> &'static [&'static str] {
         let mut names = Names(&[]);
-        // Nothing is read: what comes back is an error.
+        // `Names` only records the names, and then returns an error.
         let _ = Self::deserialize(&mut names);
         names.0
     }
 
-    /// Refuses keys that do not exist.
+    /// Checks that all keys exist.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownKey`], with the nearest key there is.
+    /// [`ConfigError::UnknownKey`] for the first key that does not, with the nearest existing key.
     pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
         let Some(key) = table.keys().find(|key| !Self::keys().contains(&key.as_str())) else {
             return Ok(());
@@ -74,7 +74,7 @@ impl Config {
     }
 }
 
-/// Takes down the names of the fields that a struct asks for.
+/// A deserialiser that reads nothing, but records the names of the fields of a struct.
 struct Names(&'static [&'static str]);
 
 impl<'de> Deserializer<'de> for &mut Names {

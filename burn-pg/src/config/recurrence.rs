@@ -1,4 +1,4 @@
-//! Recurrent layers, as configurations name them.
+//! Settings of recurrent layers.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::{policy::CellKind, source::SequenceSpec};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cell", rename_all = "lowercase")]
 pub enum Recurrence {
-    /// None: actions depend on the current observation alone.
+    /// None: actions depend only on the current observation. `cell = "none"`.
     None(Nothing),
     /// Gated recurrent units, `cell = "gru"`.
     Gru(RecurrentSpec),
@@ -29,11 +29,12 @@ pub enum Recurrence {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// The recurrent layers before the hidden ones, and how they are trained.
+/// The recurrent layers before the hidden layers, and how they are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecurrentSpec {
-    /// Width of the layer, 1 to 4,096; actor and critic have one each, unless they share their layers. Default 64.
+    /// Width of a recurrent layer, 1 to 4,096. Actor and critic have one each, unless they share their layers. Default
+    /// 64.
     pub size: usize,
     /// Steps that are trained on as one sequence: a divisor of `num_steps`, or 0 for all of them. Default 0.
     /// (`reinforce` ignores it: each of its sequences is an episode.)

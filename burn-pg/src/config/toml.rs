@@ -1,9 +1,9 @@
-//! Settings as TOML: read key by key, and written.
+//! Reading and writing settings as TOML.
 
 use super::{Config, ConfigError};
 
 impl Config {
-    /// Reads settings; keys that are missing keep their defaults.
+    /// Reads settings. Missing keys keep their defaults.
     ///
     /// # Errors
     /// [`ConfigError::UnknownKey`] or [`ConfigError::Value`].
@@ -21,7 +21,7 @@ impl Config {
         table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(error.to_string()))
     }
 
-    /// All settings as TOML, enough to run again.
+    /// Returns all settings as TOML, from which the same run can be started again.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration can be written as TOML")

@@ -1,4 +1,4 @@
-//! Does a run fit into the memory that there is?
+//! Checks whether a run fits into the available memory.
 
 use std::fmt;
 
@@ -7,36 +7,36 @@ use burn_pg_envs::EnvSpec;
 use super::{Bytes, MemoryPlan, Part};
 use crate::config::{CheckedConfig, Config};
 
-/// A run would take more memory than there is.
+/// The error for a run that would take more memory than is available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the run would take {needed} of memory ({} bytes), and {available} are available; most of it: {}. {}",
     .needed.0, listed(.largest), advice(.remedies, .settings)
 )]
 pub struct DoesNotFit {
-    /// What the plan comes to, as far as it is in the memory of the host.
+    /// The most memory that the run would take on the host.
     pub needed: Bytes,
-    /// What there is.
+    /// The available memory.
     pub available: Bytes,
-    /// The largest parts at the peak, the largest first.
+    /// The largest parts at the peak, at most three, the largest first.
     pub largest: Vec<(Part, Bytes)>,
-    /// Changes of one setting with which it would fit.
+    /// Changes of a single setting with which the run would fit.
     pub remedies: Vec<Remedy>,
-    /// The settings that decide how much memory a run takes, as they are.
+    /// The settings that determine how much memory the run takes, with their current values.
     pub settings: Vec<(&'static str, String)>,
 }
 
-/// What gives a setting another value.
+/// A function that changes the value of a setting.
 type Change = fn(&mut Config, usize);
 
-/// A setting with which a run would fit.
+/// A change of a setting with which the run would fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remedy {
-    /// The setting: `micro_batch_size`, `num_envs` or `num_steps`.
+    /// The setting: `micro_batch_size`, `num_envs`, `num_steps`, `eval_episodes` or `checkpoint.eval_episodes`.
     pub key: &'static str,
-    /// Its value.
+    /// Its new value, a power of two below the current one.
     pub value: usize,
-    /// What the run would take then.
+    /// The memory that the run would then take on the host.
     pub needed: Bytes,
 }
 
@@ -54,10 +54,10 @@ impl fmt::Display for Remedy {
 const MICRO_BATCH_SIZE: &str = "micro_batch_size";
 
 impl MemoryPlan {
-    /// Refuses a run that would not fit into the memory that is available; where nobody knows how much that is, none.
+    /// Checks that the run fits into the available memory. Always succeeds if `available` is `None`, that is, unknown.
     ///
     /// # Errors
-    /// [`DoesNotFit`], with what would fit.
+    /// [`DoesNotFit`], with changes of settings that would fit.
     pub fn check(&self, config: &CheckedConfig, spec: &EnvSpec, available: Option<Bytes>) -> Result<(), DoesNotFit> {
         let needed = self.host_peak();
         let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
@@ -102,7 +102,7 @@ impl MemoryPlan {
     }
 }
 
-/// The powers of two below a number, the largest first.
+/// Returns the powers of two below `number`, the largest first.
 fn powers_below(number: usize) -> impl Iterator<Item = usize> {
     (0..usize::BITS).rev().map(|power| 1 << power).filter(move |&power| power < number)
 }

@@ -1,11 +1,11 @@
-//! How much memory a run will take, before any of it is allocated.
+//! Memory plans: how much memory a run will take, computed before any of it is allocated.
 //!
-//! Each part of a run says beside its own code what it takes: the columns and the environments in `source`, the layers in
-//! `policy`, the kernels in `kernel`, the optimisers in `optim`. Here that is added up for each phase.
+//! The memory of each part of a run is defined next to its code: columns and environments in `source`, layers in
+//! `policy`, kernels in `kernel`, optimisers in `optim`. This module adds it up for each phase.
 //!
-//! The plan follows the loop of the [`Trainer`](crate::Trainer) and counts what is alive in each of its phases: the peak of a
-//! run is that of its largest phase, not the sum of all that is ever there. What is counted, and how well it agrees with what
-//! is measured, is in `docs/memory.md`.
+//! The plan follows the loop of the [`Trainer`](crate::Trainer) and counts what is allocated in each of its phases. The
+//! peak of a run is the total of its largest phase, not the sum of all allocations. `docs/memory.md` lists what is
+//! counted, and compares it with measurements.
 
 mod fit;
 mod phases;
@@ -24,36 +24,36 @@ use phases::Parts;
 pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Remedy};
 
-/// What memory is taken by.
+/// A part of a run that takes memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// The weights; during a step, also those after it.
+    /// The weights; during a step, also the new weights.
     Parameters,
-    /// Gradients of the weights: flat, and in kernels one for each task.
+    /// Gradients of the weights: flat, and in kernels one copy per task.
     Gradients,
-    /// What the optimiser remembers; during a step, also what it will.
+    /// The state of the optimiser; during a step, also the new state.
     OptimiserState,
-    /// Weights and optimiser as they were before the update, the policy's copy that acts on the host, and a reference.
+    /// Weights and optimiser state from before the update, the policy's copy that acts on the host, and the reference.
     Snapshots,
-    /// Environments, what a step of them produces, and their streams of random numbers.
+    /// Environments, the results of a step, and their streams of random numbers.
     Environments,
     /// The rollout buffer.
     Rollout,
-    /// What blocks of environments record before it is put together.
+    /// The records of blocks of environments before they are joined.
     BlockRecords,
     /// Advantages and returns, in double precision.
     Targets,
     /// The rollout on the device.
     Batch,
-    /// The same, shuffled for an epoch.
+    /// The batch, shuffled for an epoch.
     ShuffledBatch,
-    /// What the forward pass of a minibatch, or of a part of one, keeps for the backward pass, and what both need besides. On
-    /// the `flex` backend, threads keep most of it for the next minibatch.
+    /// What the forward pass of a minibatch, or of a micro-batch, keeps for the backward pass, and the temporary memory
+    /// of both passes. On the `flex` backend, threads keep most of it for the next minibatch.
     Activations,
     /// Metrics of all steps of an update.
     Metrics,
-    /// The environments that the policy is evaluated in, and what it takes to act in them.
+    /// The environments of an evaluation, and the memory for acting in them.
     Evaluation,
     /// Everything else.
     Rest,
@@ -81,7 +81,7 @@ impl Part {
         }
     }
 
-    /// Is it in the memory of the device, where that has its own?
+    /// True if it is in the memory of the device, if the device has its own memory.
     #[must_use]
     pub fn is_on_device(self) -> bool {
         matches!(
@@ -98,17 +98,17 @@ impl Part {
     }
 }
 
-/// A phase of an update.
+/// The memory of one phase of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PhasePlan {
-    /// What is done in it.
+    /// Name of the phase.
     pub name: &'static str,
-    /// What is alive in it at most.
+    /// The most memory that each part takes in this phase.
     pub parts: BTreeMap<Part, Bytes>,
 }
 
 impl PhasePlan {
-    /// All of it.
+    /// The sum of all parts.
     #[must_use]
     pub fn total(&self) -> Bytes {
         self.parts.values().copied().sum()
@@ -119,7 +119,7 @@ impl PhasePlan {
         *sum = *sum + bytes;
     }
 
-    /// That in the memory of the host, if the device has its own.
+    /// The sum of the parts that are on the host if the device has its own memory.
     fn on_host(&self) -> Bytes {
         self.parts.iter().filter(|(part, _)| !part.is_on_device()).map(|(_, &bytes)| bytes).sum()
     }
@@ -138,17 +138,19 @@ impl PhasePlan {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryPlan {
-    /// The phases of an update after the first, in their order.
+    /// The phases of an update after the first, in their order; then the phases of checkpoints and evaluations, if
+    /// these were added.
     pub phases: Vec<PhasePlan>,
-    /// Has the device memory of its own?
+    /// True if the device has its own memory.
     pub has_device_memory: bool,
     #[serde(skip)]
     backend: Backend,
 }
 
 impl MemoryPlan {
-    /// That of training [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The device
-    /// `auto` is taken for `flex`. For `reinforce`, whose rollouts are of whole episodes, these are as long as they can be.
+    /// Plans the training of an [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The
+    /// device `auto` counts as `flex`. For `reinforce`, whose rollouts are whole episodes, episodes are assumed to be
+    /// as long as the time limit, or `num_steps` if there is none.
     #[must_use]
     pub fn of(config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let backend = match config.device {
@@ -159,7 +161,8 @@ impl MemoryPlan {
         Self { phases, has_device_memory: !backend.is_cpu(), backend }
     }
 
-    /// With an evaluation after training, whose environments are made before it.
+    /// Adds the evaluation after training. Its environments exist during all phases, because they are created before
+    /// training.
     #[must_use]
     pub fn with_evaluation(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);
@@ -171,8 +174,8 @@ impl MemoryPlan {
         self
     }
 
-    /// With the checkpoints that are saved between updates: copies of weights and of what the optimiser remembers, the environments
-    /// as data, and the files of them; and with the evaluations of checkpoints, if there are any.
+    /// Adds the checkpoints that are saved between updates: copies of weights and optimiser state, the environments as
+    /// data, and their files; also the evaluations of checkpoints, if there are any.
     #[must_use]
     pub fn with_checkpoints(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);
@@ -183,7 +186,7 @@ impl MemoryPlan {
         self
     }
 
-    /// The phase that takes most.
+    /// The phase that takes the most memory.
     ///
     /// # Panics
     /// If there are no phases.
@@ -192,14 +195,14 @@ impl MemoryPlan {
         self.phases.iter().max_by_key(|phase| phase.total()).expect("an update has phases")
     }
 
-    /// What the memory of this machine must hold at most: everything, unless the device has memory of its own.
+    /// The most memory that the run takes on the host: that of all parts, unless the device has its own memory.
     #[must_use]
     pub fn host_peak(&self) -> Bytes {
         let of = |phase: &PhasePlan| if self.has_device_memory { phase.on_host() } else { phase.total() };
         self.phases.iter().map(of).max().unwrap_or_default()
     }
 
-    /// Each part, with the most that it comes to in any phase.
+    /// Returns each part with the most memory that it takes in any phase.
     #[must_use]
     pub fn parts(&self) -> BTreeMap<Part, Bytes> {
         let mut parts = BTreeMap::new();
@@ -211,19 +214,19 @@ impl MemoryPlan {
     }
 }
 
-/// Trainable parameters of the networks that a configuration asks for.
+/// Number of trainable parameters of the networks of a configuration.
 pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
     config.network().footprint(spec, false).parameters()
 }
 
-/// Memory that this process can take without others having to give theirs up, within the limits of its control groups. `None`
-/// on all systems but Linux.
+/// Returns the memory that this process can allocate without taking it from other processes, within the limits of its
+/// control groups. `None` on all systems except Linux.
 #[must_use]
 pub fn available_memory() -> Option<Bytes> {
     device::memory::available().map(Bytes)
 }
 
-/// A table of the parts and one of the phases.
+/// Formats it as a table of the parts and a table of the phases.
 impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peak = self.peak();

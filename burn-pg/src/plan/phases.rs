@@ -1,4 +1,4 @@
-//! The phases of an update, and what is alive in each.
+//! The phases of an update, and the memory allocated in each.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,26 @@ use crate::{
     source::{SavedSize, SourceFootprint},
 };
 
-/// What a run begins with besides: specifications, names, and room for the statistics of episodes.
+/// Bytes of the rest of a run: specifications, names, and the statistics of episodes.
 const BASE: u64 = 24 << 10;
-/// The metrics of one step: eight numbers on the device, in tensors of their own and then in one.
+/// Bytes of the metrics of one optimiser step: eight values on the device, in separate tensors and then in one.
 const METRICS: u64 = 600;
 
-/// What the parts of a run say of themselves.
+/// The sizes of the parts of a run.
 pub(super) struct Parts {
     layers: NetworkFootprint,
     source: SourceFootprint,
     parameters: Bytes,
-    /// Vectors of that length that the optimiser keeps.
+    /// Vectors of the length of the parameters in the state of the optimiser.
     vectors: u64,
     has_reference: bool,
-    /// Samples of a minibatch, and those that are differentiated at once.
+    /// Samples of a minibatch, and samples that are differentiated at once.
     minibatch: u64,
     micro_batch: u64,
-    /// Steps of the optimiser in an update.
+    /// Optimiser steps in an update.
     steps: u64,
     algo: Algo,
-    /// Elements of each sample that a distribution keeps, and that it needs for a moment.
+    /// Elements of each sample that a distribution keeps, and those that it needs temporarily.
     of_distribution: [u64; 2],
 }
 
@@ -66,7 +66,7 @@ impl Parts {
         phases
     }
 
-    /// A phase with what is there from the first update to the last, and `more`.
+    /// Returns a phase with the memory that is allocated throughout the run, and `more`.
     fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
         let Self { layers, source, parameters, .. } = self;
         let reference = if self.has_reference { *parameters } else { Bytes(0) };
@@ -85,11 +85,11 @@ impl Parts {
         phase
     }
 
-    /// What threads keep of the kernels before: as much as was ever in use at once.
+    /// The memory pools of the threads, for kernels: as much as was ever in use at once.
     fn pooled(&self) -> Bytes {
         let of_step = match self.algo {
-            // The step of the policy is on all samples. Neither loss depends on both networks, and the graph of what a loss does
-            // not depend on is freed in a later backward pass: until then it is there a second time.
+            // The policy step uses all samples. Each loss depends on one of the networks only, and the graph of the
+            // other network is freed in a later backward pass: until then it is allocated twice.
             Algo::Trpo => self.layers.pooled(self.source.rows) * 2,
             _ => 0,
         };
@@ -104,7 +104,7 @@ impl Parts {
     fn advantages(&self) -> PhasePlan {
         let source = &self.source;
         let targets = Bytes(source.targets()[0]) + Bytes(source.explained());
-        // A reference looks at parts of the batch before that.
+        // Before that, the reference computes log-probabilities of the batch, one micro-batch at a time.
         let inferring = if self.has_reference { Bytes(self.layers.inferring()) * self.micro_batch } else { Bytes(0) };
         self.phase(
             "advantages",
@@ -125,7 +125,7 @@ impl Parts {
         self.phase("upload", [(Part::Rollout, rollout), (Part::Targets, Bytes(double)), (Part::Batch, batch)])
     }
 
-    /// What there is while a policy is improved.
+    /// A phase in which the policy is improved: the batch, the rest of the rollout, and `more`.
     fn improving(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
         let source = &self.source;
         let batch = [(Part::Batch, Bytes(source.batch())), (Part::Rollout, Bytes(source.kept_rollout()))];
@@ -143,12 +143,13 @@ impl Parts {
         [(Part::ShuffledBatch, shuffled), (Part::Metrics, Bytes(METRICS) * self.steps)]
     }
 
-    /// Weights and optimiser before the update: the same as now before its first step.
+    /// Weights and optimiser state from before the update. They share memory with the current ones until the first
+    /// step.
     fn snapshot(&self) -> Bytes {
         if self.steps > 1 { self.parameters * (1 + self.vectors) } else { Bytes(0) }
     }
 
-    /// While a minibatch is differentiated: what there is before either pass.
+    /// A phase in which a minibatch is differentiated: the memory allocated before the forward pass, and `more`.
     fn differentiating(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
         let sum = if self.micro_batch < self.minibatch { self.parameters } else { Bytes(0) };
         let advantages = Bytes(4) * self.minibatch;
@@ -158,7 +159,7 @@ impl Parts {
 
     fn forward(&self) -> PhasePlan {
         let Self { layers, source, micro_batch: rows, of_distribution: [kept, passing], .. } = self;
-        // Of the terms of the objective; the outputs of the networks are not needed any more by then.
+        // Elements of the loss terms; the outputs of the networks are no longer needed by then.
         let of_terms = 6_u64.saturating_sub(layers.outputs);
         let heads = Bytes(4 * (*kept + of_terms.max(*passing))) * *rows;
         let activations = Bytes(layers.kept(*rows, source.unit)) + heads.max(Bytes(layers.passing(*rows)));
@@ -177,7 +178,7 @@ impl Parts {
         let (parameters, vectors) = (self.parameters, self.parameters * self.vectors);
         let more = [
             (Part::Snapshots, parameters + vectors),
-            // Clipped, if it was too long: the one before is gone by then.
+            // After clipping: the gradient before it is freed by then.
             (Part::Gradients, parameters),
             (Part::Parameters, parameters * new),
             (Part::OptimiserState, vectors * new),
@@ -185,7 +186,7 @@ impl Parts {
         self.improving("step", self.shuffled().into_iter().chain(more))
     }
 
-    /// The step of the policy of `trpo`: on all samples at once.
+    /// The policy step of `trpo`, on all samples at once.
     fn trust_region(&self) -> PhasePlan {
         let Self { layers, source, of_distribution: [kept, _], .. } = self;
         let rows = source.rows;
@@ -196,7 +197,8 @@ impl Parts {
         self.improving("trust region", [(Part::Activations, activations), (Part::Gradients, vectors)])
     }
 
-    /// A checkpoint: its state as values and as text, which is read once more; then its tensors and their file.
+    /// The two phases of saving a checkpoint: its state as JSON values and as text, which is parsed again; then its
+    /// tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
         let envs = |count| burn_pg_envs::make(&config.env, count).and_then(|envs| training_envs(envs, config));
         let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
@@ -210,12 +212,12 @@ impl Parts {
         ]
     }
 
-    /// Environments that so many episodes are to be played in.
+    /// Memory of the environments for an evaluation over `episodes` episodes.
     pub fn waiting(&self, episodes: u64) -> Bytes {
         Bytes(self.source.fresh_env()) * episodes
     }
 
-    /// An evaluation over so many episodes, all of them at once.
+    /// An evaluation over `episodes` episodes, all at once.
     pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
         let Self { layers, source, .. } = self;
         let inferring = if layers.act_on_host() { 0 } else { layers.inferring() };

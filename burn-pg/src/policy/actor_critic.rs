@@ -1,4 +1,4 @@
-//! Actor and critic, of perceptrons, recurrent layers and convolutions.
+//! Actor and critic networks of perceptrons, recurrent layers and convolutions.
 
 use burn::{
     module::Module,
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::distribution::AnyDistribution;
 
-/// The gain of the policy's last layer: the first policy is nearly uniform.
+/// The gain of the actor's last layer. It is small, so that the initial policy is nearly uniform.
 const POLICY_GAIN: f64 = 0.01;
-/// The gain of the value's last layer.
+/// The gain of the critic's last layer.
 const VALUE_GAIN: f64 = 1.0;
 
 /// The networks of an actor and a critic.
@@ -22,22 +22,22 @@ const VALUE_GAIN: f64 = 1.0;
 pub struct NetworkSpec {
     /// Widths of the hidden layers of actor and critic.
     pub hidden_sizes: Vec<usize>,
-    /// What follows each hidden layer.
+    /// The activation after each hidden layer.
     pub activation: Activation,
-    /// Do actor and critic share their hidden layers, their recurrent layer and their encoder?
+    /// True if actor and critic share their hidden layers, their recurrent layer and their encoder.
     pub shared: bool,
-    /// Is there a critic?
+    /// True if there is a critic.
     pub critic: bool,
     /// The recurrent layer before the hidden layers and its width, if there is one.
     pub recurrence: Option<(CellKind, usize)>,
     /// How continuous actions are explored.
     pub exploration: Exploration,
-    /// What observations go through first.
+    /// The encoder of the observations, before all other layers.
     pub encoder: EncoderSpec,
 }
 
 impl Default for NetworkSpec {
-    /// Two hidden layers of 64 each, with tanh, for actor and critic apart; no recurrent layer, no encoder.
+    /// Separate actor and critic, each with two hidden layers of 64 and tanh; no recurrent layer, no encoder.
     fn default() -> Self {
         Self {
             hidden_sizes: vec![64, 64],
@@ -51,7 +51,8 @@ impl Default for NetworkSpec {
     }
 }
 
-/// A policy over actions of any kind and a value, as perceptrons; if wanted, behind convolutions and a recurrent layer.
+/// An actor for any action space and an optional critic. Both are perceptrons, optionally after convolutions and a
+/// recurrent layer.
 ///
 /// ```text
 /// observation -> encoder -> recurrent layer -> hidden layers -> actor
@@ -59,15 +60,15 @@ impl Default for NetworkSpec {
 /// ```
 #[derive(Module, Debug)]
 pub struct ActorCritic {
-    /// The encoder of the actor, if there is one; of both, if they share their layers.
+    /// The encoder of the actor, if there is one; of actor and critic, if they share their layers.
     pub(crate) encoder: Option<Encoder>,
-    /// That of the critic, if it has one of its own.
+    /// The encoder of the critic, if it has its own.
     pub(crate) critic_encoder: Option<Encoder>,
-    /// The recurrent layer of the actor, if there is one; of both, if they share their layers.
+    /// The recurrent layer of the actor, if there is one; of actor and critic, if they share their layers.
     pub(crate) memory: Option<Cell>,
-    /// That of the critic, if it has one of its own.
+    /// The recurrent layer of the critic, if it has its own.
     pub(crate) critic_memory: Option<Cell>,
-    /// Hidden layers that both share, if they do.
+    /// The hidden layers that actor and critic share, if they do.
     pub(crate) trunk: Option<Mlp>,
     pub(crate) actor: Mlp,
     pub(crate) critic: Option<Mlp>,
@@ -75,7 +76,7 @@ pub struct ActorCritic {
 }
 
 impl ActorCritic {
-    /// Networks for the spaces of an environment, drawn from `rng` and placed on `device` (with
+    /// Creates networks for the spaces of an environment, with random weights from `rng`, on `device` (with
     /// [`autodiff`](Device::autodiff) to train them).
     ///
     /// # Errors
@@ -92,7 +93,7 @@ impl ActorCritic {
         Self::with(spec, shape, &mut Initial::Orthogonal(rng), device)
     }
 
-    /// Networks of the same shapes, for weights that are loaded into them.
+    /// Creates networks with zero weights, for weights to be loaded into them.
     pub(crate) fn blank(spec: &EnvSpec, shape: &NetworkSpec, device: &Device) -> Result<Self, UnsupportedSpace> {
         Self::with(spec, shape, &mut Initial::Zero, device)
     }
@@ -133,7 +134,7 @@ impl ActorCritic {
         Ok(Self { encoder, critic_encoder, memory, critic_memory, trunk, actor, critic, head })
     }
 
-    /// Inputs of actor and critic, of shape `[B, H]` each, and the recurrent state after them.
+    /// Returns the inputs of actor and critic, of shape `[B, H]` each, and the new recurrent state.
     fn features(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
         let (actor, critic, state) = self.recur(observation);
         match &self.trunk {
@@ -145,14 +146,15 @@ impl ActorCritic {
         }
     }
 
-    /// What the layers of actor and critic see of observations. Shape `[B, D]` each.
+    /// Returns the encoded observations for actor and critic. Shape `[B, D]` each.
     fn encoded(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>) {
         let actor = self.encoder.as_ref().map_or_else(|| observation.vector(), |encoder| encoder.forward(observation));
         let critic = self.critic_encoder.as_ref().map_or_else(|| actor.clone(), |encoder| encoder.forward(observation));
         (actor, critic)
     }
 
-    /// Observations behind the recurrent layers, and the recurrent state after them.
+    /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no
+    /// such layers, and the new recurrent state.
     fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
         let (actor, critic) = self.encoded(observation);
         let Some(cell) = &self.memory else {
@@ -187,7 +189,8 @@ impl Policy for ActorCritic {
         Prediction { distribution, values, state }
     }
 
-    /// On the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or gSDE noise.
+    /// Available on the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or
+    /// gSDE noise.
     fn on_host(&self) -> Option<HostPolicy<AnyDistribution>> {
         if self.memory.is_some() || self.encoder.is_some() {
             return None;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::init::{Initial, linear};
 
-/// Bytes that the graph of one step takes beside its elements, some thirty operations: measured as 21 to 24 KiB.
+/// Bytes of the autodiff graph of one step, about thirty operations, besides the elements of its tensors: measured 21
+/// to 24 KiB.
 pub(super) const STEP_BYTES: u64 = 22 << 10;
 
 /// The kind of a recurrent layer.
@@ -36,7 +37,7 @@ pub enum CellKind {
 }
 
 impl CellKind {
-    /// Blocks of pre-activations: those of r, z, n; of i, f, g, o.
+    /// Number of gates: r, z, n of a GRU; i, f, g, o of an LSTM.
     pub(crate) fn gates(self) -> usize {
         match self {
             Self::Gru => 3,
@@ -44,14 +45,14 @@ impl CellKind {
         }
     }
 
-    /// Weights and biases of a layer from `inputs` to `size`.
+    /// Number of weights and biases of a layer with `inputs` inputs and `size` outputs.
     pub(super) fn parameters(self, inputs: u64, size: u64) -> u64 {
         (inputs + size + 2).saturating_mul(self.gates() as u64 * size)
     }
 
-    /// Elements that each step of each sequence keeps for the backward pass. For a GRU: the state without those of ended
-    /// episodes, what the three tangents are given, the three blocks of `h V + c`, r, z and the difference that z weighs; and
-    /// the output. For an LSTM, 16 of the same length.
+    /// Elements that each step of each sequence keeps for the backward pass. For a GRU, 11 vectors of length `size`:
+    /// the state with zeros where episodes began, the inputs of the three tanh operations, the three blocks of
+    /// `h V + c`, r, z, the difference `h - n`, and the output. For an LSTM, 16 vectors.
     pub(super) fn kept(self, size: u64) -> u64 {
         match self {
             Self::Gru => 11 * size,
@@ -59,13 +60,12 @@ impl CellKind {
         }
     }
 
-    /// Elements of each step that are needed for a moment: `input W + b` for all steps, and the outputs before they are put
-    /// together.
+    /// Temporary elements of each step: `input W + b` for all steps, and the outputs before they are stacked.
     pub(super) fn passing(self, size: u64) -> u64 {
         (self.gates() as u64 + 1) * size
     }
 
-    /// Vectors that are carried from step to step.
+    /// Number of vectors of length H in the recurrent state.
     pub(super) fn vectors(self) -> usize {
         match self {
             Self::Gru => 1,
@@ -77,9 +77,9 @@ impl CellKind {
 /// A recurrent layer over sequences in which episodes may end.
 #[derive(Module, Debug)]
 pub struct Cell {
-    /// From inputs to the gates, `[D, gates * H]`.
+    /// Input to gates, `[D, gates * H]`.
     pub(crate) input: Linear,
-    /// From the last output to the gates, `[H, gates * H]`.
+    /// Previous output to gates, `[H, gates * H]`.
     pub(crate) hidden: Linear,
     #[module(skip)]
     pub(crate) kind: CellKind,
@@ -88,8 +88,9 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A layer from `inputs` numbers to `size`. Each gate's weights are orthogonal with gain 1, biases 0; but that of the
-    /// forget gate is 1, so that at first an LSTM remembers.
+    /// Creates a layer with `inputs` inputs and `size` outputs. The weights of each gate are orthogonal with gain 1.
+    /// Biases are 0, except the bias of the forget gate of an LSTM, which is 1 so that it initially keeps its cell
+    /// state.
     #[must_use]
     pub fn new(kind: CellKind, inputs: usize, size: usize, rng: &mut EnvRng, device: &Device) -> Self {
         Self::with(kind, inputs, size, &mut Initial::Orthogonal(rng), device)
@@ -107,23 +108,24 @@ impl Cell {
         }
     }
 
-    /// Numbers that are carried from step to step, M: H for a GRU, 2 H for an LSTM (its output, then its cell).
+    /// Elements of the recurrent state, M: H for a GRU, 2 H for an LSTM (its output, then its cell state).
     #[must_use]
     pub fn state_len(&self) -> usize {
         self.kind.vectors() * self.size
     }
 
-    /// Walks along S sequences of L steps: from inputs of shape `[S * L, D]`, the state before them (`[S, M]`), and the
-    /// steps with which an episode begins (`[S, L]`) to outputs of shape `[S * L, H]` and the state after them.
+    /// Runs the layer over S sequences of L steps. Takes inputs of shape `[S * L, D]`, the state before them
+    /// (`[S, M]`), and flags of the steps that begin an episode (`[S, L]`). Returns outputs of shape `[S * L, H]` and
+    /// the state after them.
     #[must_use]
     pub fn forward(&self, inputs: Tensor<2>, state: Tensor<2>, begins: &Tensor<2, Bool>) -> (Tensor<2>, Tensor<2>) {
         let [sequences, steps] = begins.dims();
-        // What does not depend on the step before is computed for all steps at once.
+        // The part that does not depend on the previous step is computed for all steps at once.
         let inputs = self.input.forward(inputs).reshape([sequences, steps, self.kind.gates() * self.size]);
         let mut state = state;
         let mut outputs = Vec::with_capacity(steps);
         for step in 0..steps {
-            // Selected, not multiplied: NaN of one episode must not reach the next.
+            // Filled with 0, not multiplied by 0: a NaN of one episode must not reach the next.
             let begins = begins.clone().narrow(1, step, 1).expand(state.dims());
             state = self.step(inputs.clone().narrow(1, step, 1).squeeze_dim(1), &state.mask_fill(begins, 0));
             outputs.push(state.clone().narrow(1, 0, self.size));
@@ -132,7 +134,7 @@ impl Cell {
         (outputs.reshape([sequences * steps, self.size]), state)
     }
 
-    /// One step: `inputs` of shape `[S, gates * H]`, and state of shape `[S, M]`.
+    /// Returns the state after one step. `inputs` has shape `[S, gates * H]`, and both states have shape `[S, M]`.
     fn step(&self, inputs: Tensor<2>, state: &Tensor<2>) -> Tensor<2> {
         let vector = |k: usize| state.clone().narrow(1, k * self.size, self.size);
         let gate = |of: &Tensor<2>, k: usize| of.clone().narrow(1, k * self.size, self.size);
@@ -156,7 +158,8 @@ impl Cell {
     }
 }
 
-/// The logistic function, by way of the tangent: not every backend takes its own in the precision of the argument.
+/// The logistic function, computed with tanh, because some backends do not compute their own one in the precision of
+/// the argument.
 fn sigmoid(x: Tensor<2>) -> Tensor<2> {
     x.mul_scalar(0.5).tanh().add_scalar(1).mul_scalar(0.5)
 }

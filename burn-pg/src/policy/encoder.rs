@@ -1,4 +1,4 @@
-//! What observations go through before the layers of a policy: images through convolutions.
+//! Encoders of observations, before the other layers of a policy: convolutions for images.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use super::{
     mlp::HIDDEN_GAIN,
 };
 
-/// What observations go through first.
+/// The encoder of the observations, before all other layers.
 ///
 /// ```
 /// use burn_pg::policy::{ConvSpec, EncoderSpec};
@@ -30,8 +30,9 @@ use super::{
 pub enum EncoderSpec {
     /// Vectors are taken as they are, and images are refused.
     None {},
-    /// Each image goes through convolutions, with the activation of the network behind each, and is flattened; vectors are
-    /// taken as they are. An image is a [`Space::Image`], which is scaled to 0 to 1, or a box of three dimensions.
+    /// Each image goes through convolutions, with the activation of the network after each of them, and is flattened;
+    /// vectors are taken as they are. An image is a [`Space::Image`], whose values are scaled to the range 0 to 1, or a
+    /// box of three dimensions.
     Cnn {
         /// The convolutions, 1 to 16 of them. Default: those of [`minatar`](Self::minatar).
         #[serde(default = "minatar_layers")]
@@ -43,11 +44,11 @@ pub enum EncoderSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvSpec {
-    /// Channels that come out, 1 to 4,096.
+    /// Output channels, 1 to 4,096.
     pub channels: usize,
     /// Height and width of the kernel, 1 to 64.
     pub kernel: usize,
-    /// Pixels from one place of the kernel to the next, 1 to 64. Default 1.
+    /// Stride in pixels, vertically and horizontally, 1 to 64. Default 1.
     #[serde(default = "one")]
     pub stride: usize,
 }
@@ -56,7 +57,7 @@ fn one() -> usize {
     1
 }
 
-/// As in a configuration.
+/// Formats it as in a configuration.
 impl fmt::Display for ConvSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { channels, kernel, stride } = self;
@@ -75,8 +76,8 @@ impl Default for EncoderSpec {
 }
 
 impl EncoderSpec {
-    /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64 of
-    /// 3x3. A hidden layer of 512 with ReLU follows.
+    /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64
+    /// of 3x3. A hidden layer of 512 with ReLU follows.
     ///
     /// Source: V. Mnih and others, *Human-level control through deep reinforcement learning* (2015).
     #[must_use]
@@ -85,7 +86,8 @@ impl EncoderSpec {
         Self::Cnn { layers: [(32, 8, 4), (64, 4, 2), (64, 3, 1)].map(conv).to_vec() }
     }
 
-    /// The convolution of MinAtar agents, for images of 10x10: 16 channels of 3x3. A hidden layer of 128 with ReLU follows.
+    /// The convolution of MinAtar agents, for images of 10x10: 16 channels of 3x3. A hidden layer of 128 with ReLU
+    /// follows.
     ///
     /// Source: K. Young, T. Tian, *MinAtar* (2019).
     #[must_use]
@@ -96,13 +98,13 @@ impl EncoderSpec {
     /// Checks that the layers fit the observations of an environment.
     ///
     /// # Errors
-    /// [`UnsupportedSpace`] if there is no image for convolutions, an image without convolutions, or one that is too small
-    /// for them.
+    /// [`UnsupportedSpace`] if there are convolutions but no image, an image but no convolutions, an image that is too
+    /// small for them, or a part of the observation that is neither a box nor an image.
     pub fn check(&self, spec: &EnvSpec) -> Result<(), UnsupportedSpace> {
         self.parts(spec).map(|_| ())
     }
 
-    /// The layers for each part of the observations of an environment.
+    /// Returns the layers for each part of the observations of an environment.
     ///
     /// # Errors
     /// See [`check`](Self::check).
@@ -129,22 +131,22 @@ impl EncoderSpec {
     }
 }
 
-/// What one part of an observation goes through.
+/// The layers of an encoder for one part of an observation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PartLayers {
     /// A vector is taken as it is.
     Vector { len: usize },
     /// An image goes through convolutions.
     Image {
-        /// What it is multiplied with first.
+        /// The factor that pixels are multiplied with first.
         scale: f64,
-        /// Channels, height and width before each layer and behind the last.
+        /// Channels, height and width of the image, then of the output of each layer.
         shapes: Vec<[usize; 3]>,
         layers: Vec<ConvSpec>,
     },
 }
 
-/// Channels, height and width of an image, and what its pixels are multiplied with; none for any other space.
+/// Returns channels, height and width of an image, and the factor for its pixels; none for any other space.
 fn image(space: &Space) -> Option<([usize; 3], f64)> {
     match space {
         Space::Image { shape, high } => Some((*shape, 1.0 / f64::from(*high))),
@@ -168,7 +170,7 @@ impl PartLayers {
         Ok(Self::Image { scale, shapes, layers: layers.to_vec() })
     }
 
-    /// Numbers that come out.
+    /// Values of the flattened output.
     pub fn features(&self) -> usize {
         match self {
             Self::Vector { len } => *len,
@@ -176,17 +178,17 @@ impl PartLayers {
         }
     }
 
-    /// Elements of one sample that the forward pass keeps: the image as floats; of each layer what comes out, and what the
-    /// activation makes of it.
+    /// Elements of one sample that the forward pass keeps: the image as floats, and for each layer its output before
+    /// and after the activation.
     pub fn kept(&self) -> u64 {
         let Self::Image { shapes, .. } = self else { return 0 };
         let elements = |shape: &[usize; 3]| shape.iter().product::<usize>() as u64;
         elements(&shapes[0]) + 2 * shapes[1..].iter().map(elements).sum::<u64>()
     }
 
-    /// Most elements of one sample that a layer needs for a moment beyond those that are [`kept`](Self::kept): its patches as
-    /// the rows of a matrix, and its outputs; in the backward pass the gradients of what comes out and of what goes in. What it
-    /// and later layers keep is not there yet, or is free by then.
+    /// Most temporary elements of one sample that a layer needs beyond those that are [`kept`](Self::kept): its patches
+    /// as the rows of a matrix, and its outputs; in the backward pass the gradients of its outputs and inputs. The
+    /// elements that this and later layers keep are subtracted, because they are not allocated yet, or already free.
     pub fn passing(&self, backward: bool) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };
         let elements: Vec<u64> = shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).collect();
@@ -198,7 +200,7 @@ impl PartLayers {
         layers.iter().enumerate().map(of).max().unwrap_or_default()
     }
 
-    /// Weights and biases.
+    /// Number of weights and biases.
     pub fn parameters(&self) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };
         let of = |([inputs, ..], layer): (&[usize; 3], &ConvSpec)| {
@@ -209,16 +211,16 @@ impl PartLayers {
     }
 }
 
-/// Images through convolutions, vectors as they are, side by side.
+/// An encoder: concatenates the features of images, after convolutions, and vectors as they are.
 #[derive(Module, Debug)]
 pub struct Encoder {
-    /// Those of each image, in the order of the parts.
+    /// The convolutions of each image, in the order of the parts.
     pub(crate) images: Vec<Convolutions>,
     #[module(skip)]
     pub(crate) parts: Vec<PartLayers>,
 }
 
-/// Convolutions one after the other.
+/// A sequence of convolutions, with an activation after each.
 #[derive(Module, Debug)]
 pub struct Convolutions {
     pub(crate) layers: Vec<Conv2d>,
@@ -244,10 +246,10 @@ impl Encoder {
         Self { images, parts: parts.to_vec() }
     }
 
-    /// From B observations to their features, of shape `[B, F]`.
+    /// Returns the features of B observations. Shape `[B, F]`.
     ///
     /// # Panics
-    /// If the observations have other parts.
+    /// If the observations do not have the parts that the encoder was made for.
     #[must_use]
     pub fn forward(&self, observation: &Observation) -> Tensor<2> {
         assert_eq!(observation.inputs.len(), self.parts.len(), "one input for each part of the observation space");
@@ -268,7 +270,7 @@ impl Encoder {
 }
 
 impl Convolutions {
-    /// From images of shape `[B, C, H, W]` to what the last layer makes of them.
+    /// Returns the output of the last layer for images of shape `[B, C, H, W]`.
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         self.layers.iter().fold(images, |images, layer| self.activation.apply(layer.forward(images)))

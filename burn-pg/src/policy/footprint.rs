@@ -1,7 +1,7 @@
-//! What networks take of memory, from the sizes of their layers.
+//! Memory of networks, from the sizes of their layers.
 //!
-//! A kind of layer says what it takes beside its own code; here it is added up. Whoever adds an encoder says it in
-//! [`PartLayers`], and whoever adds a recurrent layer in [`CellKind`].
+//! The memory of a kind of layer is defined next to its code; here it is added up. For a new encoder, define it in
+//! [`PartLayers`]; for a new recurrent layer, in [`CellKind`].
 
 use burn_pg_envs::{EnvSpec, Space};
 
@@ -13,18 +13,19 @@ use crate::kernel::{
 
 /// Bytes of a `f32`.
 const FLOAT: u64 = 4;
-/// Bytes that an operation takes in the graph beside its elements: measured with Burn 0.22 as 300 to 400.
+/// Bytes of an operation in the autodiff graph, besides the elements of its tensors: measured with Burn 0.22 as 300 to
+/// 400.
 const NODE: u64 = 350;
-/// Operations of a layer that is no kernel.
+/// Operations of a layer that is not a kernel.
 const OPERATIONS: u64 = 8;
 
 /// The layers of an actor and a critic.
 pub(crate) struct NetworkFootprint {
-    /// Perceptrons that are one call each: the trunk, the actor, the critic.
+    /// Perceptrons, each of which is one call: the trunk, the actor, the critic.
     perceptrons: Vec<Perceptron>,
-    /// Recurrent layers with their inputs and widths: one for the actor, or both; and one for the critic.
+    /// Recurrent layers with their inputs and widths: one for the actor, and one for the critic unless they share it.
     cells: Vec<(CellKind, u64, u64)>,
-    /// What the parts of an observation go through, in each of so many encoders.
+    /// The layers for the parts of an observation in an encoder, and the number of encoders.
     parts: Vec<PartLayers>,
     encoders: u64,
     /// Parameters of the head.
@@ -37,7 +38,7 @@ pub(crate) struct NetworkFootprint {
     kernels: bool,
 }
 
-/// Linear layers one after the other.
+/// A chain of linear layers.
 struct Perceptron {
     /// Inputs of the first layer, then outputs of each.
     sizes: Vec<u64>,
@@ -46,8 +47,9 @@ struct Perceptron {
 }
 
 impl NetworkSpec {
-    /// The layers for the spaces of an environment. What does not fit the observations is refused when the networks are made;
-    /// here it counts as no layer. `kernels` says if perceptrons are operations of the `flex` backend.
+    /// Returns the layers for the spaces of an environment. An encoder that does not fit the observations counts as no
+    /// layers; it is refused when the networks are created. `kernels` is true if perceptrons are kernels of the `flex`
+    /// backend.
     pub(crate) fn footprint(&self, spec: &EnvSpec, kernels: bool) -> NetworkFootprint {
         let parts = self.encoder.parts(spec).unwrap_or_default();
         let observed = parts.iter().map(PartLayers::features).sum::<usize>() as u64;
@@ -111,12 +113,12 @@ impl NetworkFootprint {
         self.noise_features * self.outputs
     }
 
-    /// The widest of all layers of perceptrons.
+    /// Width of the widest layer of all perceptrons.
     pub fn widest(&self) -> u64 {
         self.perceptrons.iter().map(Perceptron::widest).max().unwrap_or_default()
     }
 
-    /// Bytes of one sample on the way to the outputs, if nothing is kept.
+    /// Bytes of one sample in a forward pass without autodiff.
     pub fn inferring(&self) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.kept(size) - 2 * size);
         let images = self.parts.iter().map(|part| part.passing(false) + part.kept());
@@ -128,14 +130,14 @@ impl NetworkFootprint {
         if self.act_on_host() { self.perceptrons.iter().map(Perceptron::held).sum() } else { 0 }
     }
 
-    /// Bytes that a thread that differentiates `rows` samples keeps for the next time.
+    /// Bytes that stay in the memory pool of a thread after it has differentiated `rows` samples.
     pub fn pooled(&self, rows: u64) -> u64 {
         let kernels = self.perceptrons.iter().filter(|perceptron| perceptron.is_kernel);
         kernels.map(|perceptron| kept_bytes::<f32>(&perceptron.sizes, self.activation, rows)).sum()
     }
 
-    /// Bytes that the forward pass keeps for the backward pass beside those that are [`pooled`](Self::pooled), `steps` being
-    /// those of a sequence.
+    /// Bytes that the forward pass keeps for the backward pass, besides those that are [`pooled`](Self::pooled).
+    /// `steps` is the number of steps of a sequence.
     pub fn kept(&self, rows: u64, steps: u64) -> u64 {
         let perceptrons = self.perceptrons.iter().map(|perceptron| perceptron.kept(self.activation, rows));
         let cells = self.cells.iter().map(|&(kind, _, size)| FLOAT * kind.kept(size) * rows + STEP_BYTES * steps);
@@ -144,7 +146,7 @@ impl NetworkFootprint {
         perceptrons.chain(cells).chain(encoders).sum::<u64>() + FLOAT * 2 * self.noise_features * rows
     }
 
-    /// Bytes that the forward pass needs beyond that for a moment.
+    /// Temporary bytes that the forward pass needs beyond those that are [`kept`](Self::kept).
     pub fn passing(&self, rows: u64) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.passing(size));
         let ordinary = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
@@ -152,13 +154,13 @@ impl NetworkFootprint {
         FLOAT * rows * cells.chain(ordinary.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
     }
 
-    /// Bytes that the backward pass needs beyond what is kept, in the network where it needs most: gradients of parameters, and
-    /// gradients of outputs on their way.
+    /// Bytes that the backward pass needs beyond those that are [`kept`](Self::kept), in the network that needs most:
+    /// gradients of parameters, and temporary gradients of outputs.
     pub fn backward(&self, rows: u64) -> [u64; 2] {
         let is_shared = self.perceptrons.iter().any(|perceptron| perceptron.activate_last);
         let all = 2 * FLOAT * self.parameters();
         let perceptrons = self.perceptrons.iter().map(|perceptron| {
-            // Gradients of what several networks are given are added up.
+            // Gradients of a shared input of several networks are added up.
             let shared = match (is_shared, perceptron.activate_last) {
                 (false, _) => 0,
                 (true, true) => perceptron.last(),
@@ -178,7 +180,7 @@ impl NetworkFootprint {
         perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
     }
 
-    /// Elements of each sample that a distribution over actions keeps, and that it needs for a moment.
+    /// Elements of each sample that a distribution over actions keeps, and those that it needs temporarily.
     pub fn of_distribution(&self, actions: &Space) -> [u64; 2] {
         let outputs = self.outputs;
         match actions {
@@ -188,7 +190,7 @@ impl NetworkFootprint {
         }
     }
 
-    /// True if any product of two matrices is no kernel. (gSDE noise of one action is a product with a vector.)
+    /// True if any matrix product is not in a kernel. (gSDE noise of a single action is a product with a vector.)
     pub fn has_ordinary_products(&self) -> bool {
         !self.cells.is_empty()
             || self.has_convolutions()
@@ -221,11 +223,11 @@ impl Perceptron {
 
     fn kept(&self, activation: Activation, rows: u64) -> u64 {
         if self.is_kernel {
-            // The result is a copy of what is kept.
+            // The result is a copy of the outputs that are pooled.
             return FLOAT * self.last() * rows + self.held();
         }
-        // Of each output of a hidden layer: what the activation is given, or its derivative; what it makes of it; and for
-        // `silu` the sigmoid.
+        // For each output of a hidden layer: the input of the activation, or its derivative; its output; and for `silu`
+        // the sigmoid.
         let each = if activation == Activation::Silu { 3 } else { 2 };
         let outputs: u64 = self.sizes[1..].iter().sum();
         let activated = if self.activate_last { outputs } else { outputs - self.last() };

@@ -1,4 +1,4 @@
-//! From the outputs of a network to a distribution over actions.
+//! Heads, which turn the outputs of a network into a distribution over actions.
 
 use std::num::NonZeroU32;
 
@@ -18,36 +18,37 @@ use crate::{
     kernel::on_host,
 };
 
-/// Bounds of logarithms of standard deviations that a network puts out: those of soft actor-critic.
+/// Bounds of log standard deviations that are outputs of a network, as in soft actor-critic.
 pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
 /// How a policy over continuous actions explores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exploration {
-    /// Behind a hyperbolic tangent, so that actions are strictly within their bounds? Default false: they are clipped.
+    /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are
+    /// clipped.
     pub squash: bool,
-    /// Are standard deviations outputs of the network? Default false: they are parameters of their own.
+    /// True if standard deviations are outputs of the network. Default false: they are separate parameters.
     pub state_dependent: bool,
-    /// Logarithm of the first standard deviations. Default 0.
+    /// Initial log standard deviation. Default 0.
     pub log_std: f64,
-    /// Is the noise a function of the state, held over several steps? Not together with `state_dependent`. Default: none,
-    /// each action has noise of its own.
+    /// gSDE: noise that is a function of the state and is held over several steps. Not together with `state_dependent`.
+    /// Default: none, each action has independent noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sde: Option<HeldNoise>,
 }
 
-/// Generalised state-dependent exploration, [`StateDependentGaussian`], with the outputs of the actor's last hidden layer as
-/// features. (`log_std` is then that of the noise for each feature: the first actions deviate by `exp(log_std)` times the
-/// length of the features, which is of the order of the square root of their number.)
+/// Generalised state-dependent exploration (gSDE), [`StateDependentGaussian`], with the outputs of the actor's last
+/// hidden layer as features. `log_std` then applies to the noise of each feature: the initial standard deviation of an
+/// action is `exp(log_std)` times the norm of the features, which is of the order of the square root of their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeldNoise {
-    /// Steps for which the noise is held, at least 1. Default: none, for a whole rollout.
+    /// Steps for which the noise is held, at least 1. Default: none, which holds it for a whole rollout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resample_every: Option<NonZeroU32>,
-    /// Is the network trained through the features in the deviations too? Default false: through the means only.
-    /// (For `trpo` they must be.)
+    /// True to also train the network through the features in the standard deviations. Default false: only through the
+    /// means. (`trpo` requires true.)
     pub learn_features: bool,
 }
 
@@ -58,18 +59,18 @@ impl Default for Exploration {
 }
 
 impl Exploration {
-    /// Do standard deviations depend on the observation in two ways at once?
+    /// True if standard deviations would depend on the observation in two ways at once.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.state_dependent && self.sde.is_some()
     }
 }
 
-/// The last part of a policy: outputs become a distribution of the kind that suits an action space.
+/// The last part of an actor: turns outputs of a network into a distribution of the kind that fits an action space.
 #[derive(Module, Debug)]
 pub struct Head {
-    /// Logarithms of standard deviations that do not depend on the observation. Shape `[K]`.
+    /// Log standard deviations that do not depend on the observation. Shape `[K]`.
     pub(crate) log_std: Option<Param<Tensor<1>>>,
-    /// Logarithms of the standard deviations of held noise. Shape `[F, K]`.
+    /// Log standard deviations of gSDE noise. Shape `[F, K]`.
     pub(crate) sde_log_std: Option<Param<Tensor<2>>>,
     #[module(skip)]
     pub(crate) kind: Kind,
@@ -87,27 +88,28 @@ pub(crate) enum Kind {
 /// How outputs of a network on the host become parameters of a distribution.
 #[derive(Debug, Clone)]
 pub(super) enum HostHead {
-    /// They are the parameters.
+    /// The outputs are the parameters.
     Numbers,
-    /// They are logits, of which those of masked actions are -1e38.
+    /// The outputs are logits; those of masked actions are replaced by -1e38.
     Logits,
-    /// They are means, followed by logarithms of deviations that are always the same.
+    /// The outputs are means; constant log standard deviations are appended.
     Means { log_std: Vec<f32> },
-    /// They are means and logarithms of deviations; to these an offset is added.
+    /// The outputs are means and log standard deviations; an offset is added to the latter, which are then clamped to
+    /// [`LOG_STD`].
     Moments { offset: f32 },
 }
 
 impl HostHead {
     /// # Panics
-    /// If there are masks, but not one flag for each of so many outputs.
+    /// If the parameters are logits and there are masks, but not one flag for each of `outputs` outputs.
     pub fn check_masks(&self, action_masks: &[bool], outputs: usize) {
         if matches!(self, Self::Logits) && !action_masks.is_empty() {
             assert_eq!(action_masks.len(), outputs, "one flag for each action");
         }
     }
 
-    /// Puts the parameters that `outputs` (shape `[B, outputs]`) stand for in place of `parameters`. The masks of actions
-    /// are empty if there are none.
+    /// Replaces `parameters` with the parameters that follow from `outputs` (shape `[B, width]`). `action_masks` is
+    /// empty if there are no masks.
     pub fn parameters(&self, outputs: &[f32], width: usize, action_masks: &[bool], parameters: &mut Vec<f32>) {
         parameters.clear();
         match self {
@@ -139,10 +141,10 @@ impl HostHead {
 }
 
 impl Head {
-    /// For actions of `space`, after `features` outputs of the last hidden layer.
+    /// Creates the head for actions of `space`. `features` is the number of outputs of the last hidden layer.
     ///
     /// # Panics
-    /// If the exploration has both `state_dependent` and `sde`, or `space` is one for observations only.
+    /// If the exploration has both `state_dependent` and `sde`, or `space` is an image or a dictionary.
     #[must_use]
     pub fn new(space: &Space, exploration: Exploration, features: usize, device: &Device) -> Self {
         assert!(!exploration.is_ambiguous(), "deviations from the network, or from its features: not both");
@@ -167,7 +169,7 @@ impl Head {
         Self { log_std, sde_log_std, kind }
     }
 
-    /// Outputs that a network must have for it.
+    /// Number of outputs that the network before the head must have.
     #[must_use]
     pub fn inputs(&self, space: &Space) -> usize {
         match (&self.kind, space) {
@@ -178,17 +180,17 @@ impl Head {
         }
     }
 
-    /// Does the distribution depend on what the last layer was given, too? Only held noise does.
+    /// True if the distribution also depends on the inputs of the last layer, which only gSDE noise does.
     #[must_use]
     pub fn looks_at_features(&self) -> bool {
         self.sde_log_std.is_some()
     }
 
-    /// The distribution that `outputs` (shape `[B, inputs]`) of a last layer stand for, without the actions that are masked.
-    /// `features` (shape `[B, F]`) are what the last layer was given.
+    /// Returns the distribution for `outputs` (shape `[B, inputs]`) of the last layer, without the actions that are
+    /// masked. `features` (shape `[B, F]`) are the inputs of the last layer.
     ///
     /// # Panics
-    /// If the distribution [looks at features](Self::looks_at_features), and there are none.
+    /// If the distribution [depends on features](Self::looks_at_features), but `features` is none.
     #[must_use]
     pub fn distribution(
         &self,
@@ -227,7 +229,8 @@ impl Head {
         }
     }
 
-    /// How outputs of a network on the host become parameters of the distribution; none if there is no such way.
+    /// Returns how outputs of a network on the host become parameters of the distribution; none for gSDE noise, or if
+    /// the parameters are not on the host.
     pub(super) fn on_host(&self) -> Option<HostHead> {
         match (&self.kind, &self.log_std) {
             (Kind::Categorical | Kind::MultiCategorical(_), _) => Some(HostHead::Logits),
@@ -241,7 +244,7 @@ impl Head {
         }
     }
 
-    /// Means and logarithms of standard deviations. Shape `[B, K]` each.
+    /// Returns means and log standard deviations. Shape `[B, K]` each.
     fn moments(&self, outputs: Tensor<2>, len: usize, exploration: Exploration) -> (Tensor<2>, Tensor<2>) {
         match &self.log_std {
             Some(log_std) => {

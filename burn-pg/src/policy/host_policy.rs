@@ -11,11 +11,11 @@ use crate::{
     kernel::host::{Network, Workspace},
 };
 
-/// Most rows that one thread takes through a network.
+/// Most rows of a call that one thread computes alone; more rows are split between threads.
 const ROWS: usize = 256;
 
-/// A copy of a policy on the host, as it was when the copy was made. It acts without tensors, and in memory that is kept from
-/// one call to the next: a step costs no more than its arithmetic.
+/// A copy of a policy on the host, with the weights from the time of the copy. It acts without tensors and reuses its
+/// memory, so a step costs little more than its arithmetic.
 ///
 /// ```
 /// use burn_pg::{burn::tensor::Device, policy::{Policy, HostWorkspace, ActorCritic, NetworkSpec}};
@@ -35,46 +35,47 @@ pub struct HostPolicy<D> {
     actor: Arc<Network<f32>>,
     critic: Option<Arc<Network<f32>>>,
     head: HostHead,
-    /// Of one row. It knows how parameters become actions.
+    /// A distribution of one row; only its kind is used, to turn parameters into actions.
     distribution: D,
 }
 
-/// Memory to act in.
+/// Reusable memory for acting with a [`HostPolicy`].
 #[derive(Debug, Clone)]
 pub struct HostWorkspace {
     network: Workspace<f32>,
     parameters: Vec<f32>,
     actions: ActionBuffer,
-    /// Numbers that an action is made of.
+    /// Values of an action.
     action_len: usize,
 }
 
 impl HostWorkspace {
-    /// Memory for actions of `space`.
+    /// Creates the memory for actions of `space`.
     #[must_use]
     pub fn new(space: &Space) -> Self {
         let (actions, action_len) = (ActionBuffer::new(space), space.flat_len());
         Self { network: Workspace::default(), parameters: Vec::new(), actions, action_len }
     }
 
-    /// The last actions, as the environment takes them.
+    /// The last actions, in the form that the environment takes.
     #[must_use]
     pub fn actions(&self) -> &ActionBuffer {
         &self.actions
     }
 
-    /// The parameters of the distributions that the last actions are from.
+    /// The parameters of the distributions of the last actions.
     pub(crate) fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 }
 
 impl HostPolicy<AnyDistribution> {
-    /// From an actor and a critic that are perceptrons one after the other, with an activation between any two layers of them;
-    /// none if they are not on the `flex` backend in single precision, or the head holds its noise.
+    /// Copies an actor and a critic that are chains of perceptrons, with an activation between any two layers. Returns
+    /// none if they are not on the `flex` backend in single precision, if a chain mixes activations, or if the head has
+    /// gSDE noise.
     ///
     /// # Panics
-    /// If there is an actor or a critic of no networks.
+    /// If `actor` is empty.
     #[must_use]
     pub fn new(actor: &[&Mlp], critic: Option<&[&Mlp]>, head: &Head) -> Option<Self> {
         let head_on_host = head.on_host()?;
@@ -91,15 +92,16 @@ impl HostPolicy<AnyDistribution> {
 }
 
 impl<D: Distribution> HostPolicy<D> {
-    /// The most probable actions for B observations (shape `[B, D]`), of which those that `action_masks` (shape `[B, M]`, or
-    /// empty) says are possible, as the environment takes them. The workspace must be one for the action space. Allocates no memory
-    /// for up to 256 rows, if there are no more than before.
+    /// Returns the most probable action for each of B observations (shape `[B, D]`), in the form that the environment
+    /// takes. Only actions that are possible according to `action_masks` (shape `[B, M]`, or empty) are chosen. The
+    /// workspace must be made for the action space. Allocates no memory for up to 256 rows, once a call with as many
+    /// rows was made.
     ///
     /// # Errors
-    /// [`DistributionError`] if an observation leads to numbers that define no distribution.
+    /// [`DistributionError`] if the policy's output for an observation is not a distribution.
     ///
     /// # Panics
-    /// If the observations are not whole rows of the length that the policy was made for, or the masks not as many.
+    /// If the observations are not whole rows of D values, or the masks do not have shape `[B, M]`.
     pub fn act<'a>(
         &self,
         observations: &[f32],
@@ -114,11 +116,11 @@ impl<D: Distribution> HostPolicy<D> {
         Ok(actions)
     }
 
-    /// Draws an action for each of B observations, row `i` from `streams[i]`, and appends the actions as they are learnt from
-    /// and their log-probabilities. Returns the actions as the environment takes them.
+    /// Samples an action for each of B observations, row `i` with `streams[i]`. Appends the actions, in the form that
+    /// is learnt from, and their log-probabilities. Returns the actions in the form that the environment takes.
     ///
     /// # Errors
-    /// As [`act`](Self::act); nothing has been appended then.
+    /// As [`act`](Self::act); nothing is appended then.
     ///
     /// # Panics
     /// As [`act`](Self::act), and if there is not one stream for each row.
@@ -139,12 +141,12 @@ impl<D: Distribution> HostPolicy<D> {
         Ok(&workspace.actions)
     }
 
-    /// Values of observations (shape `[B, D]`), if there is a critic. Shape `[B]`.
+    /// Returns the values of observations (shape `[B, D]`), if there is a critic. Shape `[B]`.
     pub(crate) fn values(&self, observations: &[f32]) -> Option<Vec<f32>> {
         self.critic.as_ref().map(|critic| critic.infer_many(observations))
     }
 
-    /// Leaves the parameters of the distributions in the workspace.
+    /// Writes the parameters of the distributions to the workspace.
     fn parameters(&self, observations: &[f32], action_masks: &[bool], workspace: &mut HostWorkspace) {
         let HostWorkspace { network, parameters, .. } = workspace;
         let width = self.actor.outputs();

@@ -7,15 +7,16 @@ use burn::{
 };
 use burn_pg_envs::EnvRng;
 
-/// What weights are at first.
+/// How weights are initialised.
 pub(super) enum Initial<'a> {
-    /// [`orthogonal`], drawn from this stream.
+    /// [`orthogonal`], with this stream.
     Orthogonal(&'a mut EnvRng),
-    /// 0, for others will take their place.
+    /// 0, because other weights will be loaded.
     Zero,
 }
 
-/// A linear layer whose outputs come in `blocks`, each with weights of its own.
+/// Creates a linear layer whose outputs are divided into `blocks` of the given sizes; the weights of each block are
+/// initialised separately.
 pub(super) fn linear(
     inputs: usize,
     blocks: &[usize],
@@ -44,7 +45,8 @@ pub(super) fn linear(
     }
 }
 
-/// The weights of a convolution with so many `inputs` (channels times pixels) and `outputs`, of shape `[outputs, inputs]`.
+/// Returns the weights of a convolution with `inputs` inputs (channels times pixels of the kernel) and `outputs`
+/// outputs. Shape `[outputs, inputs]`.
 pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mut Initial<'_>) -> Vec<f32> {
     match initial {
         Initial::Zero => vec![0.0; inputs * outputs],
@@ -52,8 +54,8 @@ pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mu
     }
 }
 
-/// A random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: the shorter of its rows and
-/// columns are orthogonal and of length `gain`.
+/// Returns a random semi-orthogonal matrix of shape `[rows, columns]`, row-major, times `gain`: its rows (if `rows` is
+/// at most `columns`) or else its columns are orthogonal and have norm `gain`.
 ///
 /// Source: A. Saxe, J. McClelland, S. Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear
 /// neural networks* (2014). The matrix is drawn on the host, so a seed gives the same weights on every device.
@@ -71,12 +73,13 @@ pub fn orthogonal(rows: usize, columns: usize, gain: f64, rng: &mut EnvRng) -> V
         .collect()
 }
 
-/// `count` random orthonormal vectors of `dim >= count` dimensions: Gaussian vectors, through Gram and Schmidt's process.
+/// Returns `count` random orthonormal vectors of `dim >= count` dimensions: Gaussian vectors, orthonormalised with the
+/// Gram-Schmidt process.
 fn orthonormal(count: usize, dim: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
     while vectors.len() < count {
         let mut vector: Vec<f64> = (0..dim).map(|_| rng.normal()).collect();
-        // Twice is enough for full precision (Giraud, Langou, Rozloznik, 2005).
+        // Two passes are enough for full precision (Giraud, Langou, Rozloznik, 2005).
         for _ in 0..2 {
             for other in &vectors {
                 let along = dot(&vector, other);

@@ -24,8 +24,8 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// A network from `sizes[0]` inputs over hidden layers to `sizes.last()` outputs. Weights are orthogonal with gain
-    /// sqrt 2 (`last_gain` in the last layer), biases 0.
+    /// Creates a network with `sizes[0]` inputs, hidden layers of the sizes in between, and `sizes.last()` outputs.
+    /// Weights are orthogonal with gain sqrt 2 (`last_gain` in the last layer), biases 0.
     ///
     /// # Panics
     /// If there are fewer than two sizes.
@@ -49,30 +49,30 @@ impl Mlp {
         Self { layers: layers.collect(), activation }
     }
 
-    /// Its layers, the last one too.
+    /// All layers, including the last.
     #[must_use]
     pub fn layers(&self) -> &[Linear] {
         &self.layers
     }
 
-    /// Where its weights are.
+    /// The device of the weights.
     pub(crate) fn device(&self) -> Device {
         self.layers[0].weight.val().device()
     }
 
-    /// From inputs of shape `[B, sizes[0]]` to outputs of shape `[B, sizes.last()]`.
+    /// Returns the outputs, of shape `[B, sizes.last()]`, for inputs of shape `[B, sizes[0]]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         perceptron(input, &self.layers, self.activation, false)
     }
 
-    /// [`forward`](Self::forward), with the activation behind the last layer too.
+    /// As [`forward`](Self::forward), but also applies the activation to the last layer.
     #[must_use]
     pub fn activated(&self, input: Tensor<2>) -> Tensor<2> {
         perceptron(input, &self.layers, self.activation, true)
     }
 
-    /// From inputs to what the last hidden layer makes of them, which is the inputs themselves if there is none.
+    /// Returns the outputs of the last hidden layer, or the inputs if there is no hidden layer.
     #[must_use]
     pub fn features(&self, input: Tensor<2>) -> Tensor<2> {
         match &self.layers[..self.layers.len() - 1] {
@@ -81,15 +81,15 @@ impl Mlp {
         }
     }
 
-    /// From features to outputs: the linear last layer.
+    /// Applies the linear last layer to features.
     #[must_use]
     pub fn output(&self, features: Tensor<2>) -> Tensor<2> {
         self.layers.last().expect("a network has a layer").forward(features)
     }
 }
 
-/// Networks one after the other as one, on the host, with an activation between any two layers; none if there is no such
-/// copy, or their activations differ.
+/// Copies a chain of networks to the host as one network, with an activation between any two layers. Returns none if
+/// their parameters are not on the host, or their activations differ.
 pub(super) fn chain_on_host(networks: &[&Mlp]) -> Option<Network<f32>> {
     let activation = networks.first()?.activation;
     if networks.iter().any(|network| network.activation != activation) {

@@ -34,21 +34,22 @@ pub use unsupported::UnsupportedSpace;
 
 use crate::distribution::Distribution;
 
-/// A policy: an actor and, if it has one, a critic, in one module. A network of your own plugs in by implementing this.
+/// A policy: an actor and, optionally, a critic, in one module. Implement this trait to train a network of your own.
 pub trait Policy: Module {
-    /// What it observes: [`Observation`] for a policy that acts in environments.
+    /// The type of its observations: [`Observation`] for a policy that acts in environments.
     type Observation: Rows;
 
     /// The distribution over actions.
     type Dist: Distribution;
 
-    /// The distribution over actions for B observations, and their values if there is a critic.
+    /// Returns the distribution over actions for B observations, and their values if there is a critic.
     ///
-    /// A recurrent policy is given [`Observation::sequences`], and puts out its recurrent state after them.
+    /// A recurrent policy gets [`Observation::sequences`], and also returns its recurrent state after them.
     fn forward(&self, observation: Self::Observation) -> Prediction<Self::Dist>;
 
-    /// A copy of the policy as it is now, to act with on the host without tensors; none if there is no such copy. Default:
-    /// none. Rollouts are faster with one: threads take a block of environments each through a whole rollout.
+    /// Returns a copy of the current policy that acts on the host without tensors, if the policy supports that.
+    /// Default: none. Rollouts are faster with such a copy: each thread steps a block of environments through a whole
+    /// rollout.
     fn on_host(&self) -> Option<HostPolicy<Self::Dist>> {
         None
     }

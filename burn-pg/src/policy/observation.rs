@@ -1,20 +1,20 @@
-//! What a policy sees of an environment.
+//! Observations as input of a policy.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use super::{Policy, Rows, Sequences};
 
-/// One part of a batch of observations, flattened: a space that is no dictionary has a single one.
+/// One part of a batch of observations, flattened. A space has a single part, unless it is a dictionary.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// Numbers of a [`Space::Box`](burn_pg_envs::Space::Box). Shape `[B, D]`.
+    /// Values of a [`Space::Box`](burn_pg_envs::Space::Box). Shape `[B, D]`.
     Floats(Tensor<2>),
     /// Bytes of a [`Space::Image`](burn_pg_envs::Space::Image). Shape `[B, C * H * W]`.
     Bytes(Tensor<2, Int>),
 }
 
 impl Input {
-    /// The numbers as floats. Shape `[B, D]`.
+    /// Returns the values as floats. Shape `[B, D]`.
     #[must_use]
     pub fn floats(&self) -> Tensor<2> {
         match self {
@@ -50,37 +50,38 @@ impl Rows for Input {
     }
 }
 
-/// B observations on a device, each with the actions that are possible in it, if the environment says so.
+/// B observations on a device, with action masks if the environment has them.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The parts of the observation space, in their order: one, unless the space is a [`Space::Dict`](burn_pg_envs::Space::Dict).
+    /// The parts of the observation space, in their order: one, unless the space is a
+    /// [`Space::Dict`](burn_pg_envs::Space::Dict).
     pub inputs: Vec<Input>,
-    /// Which actions are possible: one flag for each element of a discrete space, or of each of the components of a
-    /// multi-discrete one in turn. Shape `[B, M]`.
+    /// True for actions that are possible: one flag for each action of a discrete space, or for each action of each
+    /// component of a multi-discrete space. Shape `[B, M]`.
     pub action_mask: Option<Tensor<2, Bool>>,
-    /// How they follow one another, for a recurrent policy.
+    /// The sequences that the observations form, for a recurrent policy.
     pub sequences: Option<Sequences>,
 }
 
 impl From<Tensor<2>> for Observation {
-    /// Observations of a box, of shape `[B, D]`.
+    /// Creates observations of a box from values of shape `[B, D]`.
     fn from(values: Tensor<2>) -> Self {
         Self { inputs: vec![Input::Floats(values)], action_mask: None, sequences: None }
     }
 }
 
 impl Observation {
-    /// Uploads `batch` observations of a box, flat, and the masks that belong to them, or none.
+    /// Uploads `batch` flat observations of a box and their action masks, which are empty if there are none.
     ///
     /// # Panics
-    /// If `batch` is 0, or does not divide the numbers.
+    /// If `batch` is 0, or does not divide the number of values.
     #[must_use]
     pub fn upload(values: Vec<f32>, action_masks: &[bool], batch: usize, device: &Device) -> Self {
         let shape = [batch, values.len() / batch];
         Self::from(Tensor::from_data(TensorData::new(values, shape), device)).with_masks(action_masks, batch, device)
     }
 
-    /// All parts side by side as floats: what a perceptron sees. Shape `[B, D]`.
+    /// Concatenates all parts as floats: the input of a perceptron. Shape `[B, D]`.
     #[must_use]
     pub fn vector(&self) -> Tensor<2> {
         match &self.inputs[..] {
@@ -89,7 +90,7 @@ impl Observation {
         }
     }
 
-    /// The same observations with flags of possible actions, of shape `[batch, M]`, or without if there are none.
+    /// Sets the action masks, of shape `[batch, M]`; none if `action_masks` is empty.
     #[must_use]
     pub fn with_masks(self, action_masks: &[bool], batch: usize, device: &Device) -> Self {
         let action_mask = (!action_masks.is_empty()).then(|| {
@@ -99,13 +100,13 @@ impl Observation {
         Self { action_mask, ..self }
     }
 
-    /// The same observations as steps of sequences.
+    /// Sets the sequences that the observations form.
     #[must_use]
     pub fn with_sequences(self, sequences: Sequences) -> Self {
         Self { sequences: Some(sequences), ..self }
     }
 
-    /// The device that they are on.
+    /// The device of the observations.
     #[must_use]
     pub fn device(&self) -> Device {
         match &self.inputs[0] {
@@ -120,7 +121,7 @@ impl Observation {
         self.inputs.first().map_or(0, Input::len)
     }
 
-    /// Are there none?
+    /// True if there are no observations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -144,16 +145,16 @@ impl Rows for Observation {
         }
     }
 
-    /// Steps of a sequence.
+    /// Steps of a sequence; 1 without sequences.
     fn unit(&self) -> usize {
         self.sequences.as_ref().map_or(1, Sequences::steps)
     }
 
-    /// After a burn-in, with the recurrent state that `policy` comes to with its weights of now; without one, with the
-    /// recurrent state of when the steps were taken.
+    /// With a burn-in, replaces the recurrent state by the one that `policy` computes from the burn-in with its current
+    /// weights. Without one, keeps the recurrent state from the time of collection.
     ///
     /// # Panics
-    /// If there is a burn-in, and the policy is not recurrent.
+    /// If there is a burn-in, but the policy is not recurrent.
     fn shown_to<P: Policy<Observation = Self>>(&self, policy: &P) -> Self {
         let Some((sequences, before)) = self.sequences.as_ref().and_then(|all| Some((all, all.burn_in.as_ref()?)))
         else {

@@ -1,36 +1,37 @@
-//! Batches whose rows can be picked.
+//! Batches whose rows can be selected.
 
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::Policy;
 use crate::distribution::ActionTensor;
 
-/// A batch of rows on a device: observations, actions, or a number for each sample.
+/// A batch of rows on a device: observations, actions, or one value per sample.
 ///
-/// Minibatches are made with these operations. What a policy of your own observes needs the first two.
+/// Minibatches are made with these operations. An observation type of your own needs the first two methods.
 pub trait Rows: Clone + Send {
-    /// The rows that `indices` name, in that order.
+    /// Returns the rows `indices`, in that order.
     #[must_use]
     fn select_rows(&self, indices: &Tensor<1, Int>) -> Self;
 
-    /// The rows `start..start + length`.
+    /// Returns the rows `start..start + length`.
     #[must_use]
     fn narrow_rows(&self, start: usize, length: usize) -> Self;
 
-    /// Rows that stay together, as the steps of a sequence do. Rows are selected and cut in multiples of it. Default 1.
+    /// Number of rows that stay together, for example the steps of a sequence. Rows are selected and cut in multiples
+    /// of it. Default 1.
     #[must_use]
     fn unit(&self) -> usize {
         1
     }
 
-    /// The observations as `policy` is to be shown them in training. Default: as they are.
+    /// Returns the observations in the form in which `policy` sees them in training. Default: unchanged.
     #[must_use]
     fn shown_to<P: Policy<Observation = Self>>(&self, _policy: &P) -> Self {
         self.clone()
     }
 }
 
-/// Tensors whose first dimension counts the rows.
+/// Implements [`Rows`] for tensors whose first dimension is the rows.
 macro_rules! rows {
     ($($kind:ty),*) => {
         $(

@@ -1,4 +1,4 @@
-//! How observations follow one another in time.
+//! Sequences of observations in time.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
@@ -9,18 +9,18 @@ use super::{Observation, Rows};
 pub struct Sequences {
     /// The recurrent state before the first step of each sequence. Shape `[S, M]`.
     pub state: Tensor<2>,
-    /// Steps with which an episode begins: the recurrent state is 0 there. Shape `[S, L]`.
+    /// True for steps that begin an episode: the recurrent state before them is 0. Shape `[S, L]`.
     pub begins: Tensor<2, Bool>,
-    /// The K steps before each sequence, without autodiff, if the recurrent state is to be computed afresh from them:
+    /// The K steps before each sequence, without autodiff, if the recurrent state is to be recomputed from them:
     /// `S * K` rows with sequences of their own.
     pub burn_in: Option<Box<Observation>>,
 }
 
 impl Sequences {
-    /// Uploads `sequences` flat recurrent states and flags.
+    /// Uploads the flat recurrent states and flags of `sequences` sequences.
     ///
     /// # Panics
-    /// If `sequences` is 0, or does not divide the numbers.
+    /// If `sequences` is 0, or does not divide the number of elements.
     #[must_use]
     pub fn upload(state: Vec<f32>, begins: Vec<bool>, sequences: usize, device: &Device) -> Self {
         let shape = |len: usize| [sequences, len / sequences];
@@ -32,19 +32,19 @@ impl Sequences {
         }
     }
 
-    /// With the steps before each sequence.
+    /// Sets the steps before each sequence.
     #[must_use]
     pub fn with_burn_in(self, steps: Option<Observation>) -> Self {
         Self { burn_in: steps.map(Box::new), ..self }
     }
 
-    /// Steps of each sequence, L.
+    /// Number of steps of each sequence, L.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.begins.dims()[1]
     }
 
-    /// The sequences to which whole runs of L `rows` belong.
+    /// Returns the sequences that `rows` consist of: each run of L rows is a whole sequence.
     pub(super) fn of_rows(&self, rows: &Tensor<1, Int>) -> Self {
         let ([rows_len], steps) = (rows.dims(), self.steps());
         let first = rows.clone().reshape([rows_len / steps, steps]).narrow(1, 0, 1);
@@ -63,7 +63,7 @@ impl Sequences {
         }
     }
 
-    /// The sequences of the rows `start..start + length`.
+    /// Returns the sequences of the rows `start..start + length`.
     pub(super) fn of_run(&self, start: usize, length: usize) -> Self {
         let (first, count) = (start / self.steps(), length / self.steps());
         Self {

@@ -1,10 +1,10 @@
-//! Networks that do not fit observations.
+//! The error for networks that do not fit the observations.
 
 /// The networks of a policy do not fit the observations of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsupportedSpace {
-    /// There is no policy for such observations.
+    /// No policy supports this observation space.
     #[error("environment `{env}` has the observation space {space}, for which there is no policy yet")]
     Observation {
         /// The environment.
@@ -12,7 +12,7 @@ pub enum UnsupportedSpace {
         /// The space.
         space: String,
     },
-    /// An image would go into a perceptron as one long vector.
+    /// The observations contain an image, but there are no convolutions: a perceptron would see it as one long vector.
     #[error(
         "environment `{env}` observes {space}, and an image needs convolutions: set \
          `encoder = {{ kind = \"cnn\", layers = [{{ channels = 16, kernel = 3 }}] }}`"
@@ -23,7 +23,7 @@ pub enum UnsupportedSpace {
         /// The space.
         space: String,
     },
-    /// There is no image for convolutions.
+    /// There are convolutions, but the observations contain no image.
     #[error(
         "environment `{env}` observes {space}, in which there is no image for `encoder = {{ kind = \"cnn\" }}`: leave \
          `encoder` out, and vectors go into the hidden layers as they are"
@@ -44,9 +44,9 @@ pub enum UnsupportedSpace {
         env: String,
         /// The layer, counted from 1.
         layer: usize,
-        /// Height of what arrives.
+        /// Height of the layer's input.
         height: usize,
-        /// Width of what arrives.
+        /// Width of the layer's input.
         width: usize,
         /// Height and width of the kernel.
         kernel: usize,

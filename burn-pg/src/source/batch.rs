@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Batch {
-    /// Moves a rollout to a device: its valid steps, or all of its sequences. The rollout keeps none of its columns,
-    /// unless they had to be put into another order.
+    /// Moves a rollout to a device: its valid steps, or all of its sequences. The uploaded columns of the rollout are
+    /// then empty, unless their rows had to be selected or reordered.
     #[must_use]
     pub fn upload(rollout: &mut Rollout, device: &Device) -> Self {
         let order = Order::of(rollout);
@@ -24,15 +24,15 @@ impl Batch {
 
 /// The order of a rollout's rows in a batch.
 pub(super) struct Order {
-    /// Rows of the rollout; none if all are taken as they stand.
+    /// Rows of the rollout, in the order of the batch; none if that is all of them in their own order.
     rows: Option<Vec<usize>>,
-    /// Samples to learn from, if not all are.
+    /// True for the samples to learn from; none if that is all of them.
     valid: Option<Vec<bool>>,
     origins: Origins,
 }
 
 impl Order {
-    /// The valid rows of a rollout; or, for a recurrent policy, all of them, sequence by sequence.
+    /// Returns the valid rows of a rollout; for a recurrent policy all rows, sequence by sequence.
     pub fn of(rollout: &Rollout) -> Self {
         let (num_envs, complete) = (rollout.num_envs, !rollout.valid.contains(&false));
         let in_turn = Origins::InTurn(num_envs);
@@ -63,13 +63,13 @@ impl Order {
         Observation { inputs, action_mask: None, sequences }.with_masks(&masks, batch, device)
     }
 
-    /// A copy of the actions on a device.
+    /// Copies the actions to a device.
     pub fn actions(&self, rollout: &Rollout, device: &Device) -> ActionTensor {
         let total = rollout.len();
         rollout.actions.clone().upload(self.rows.as_deref(), total, device)
     }
 
-    /// Puts numbers of the batch back where their rows are in the rollout.
+    /// Writes values in the order of the batch to their rows in a column of the rollout.
     pub fn put_back(&self, numbers: Vec<f32>, column: &mut [f32]) {
         match &self.rows {
             None => column.copy_from_slice(&numbers),
@@ -100,22 +100,22 @@ impl<O: Rows> Batch<O> {
         }
     }
 
-    /// Are there no samples to learn from?
+    /// True if there are no samples to learn from.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Samples that stay together: the steps of a sequence, or 1.
+    /// Number of samples that stay together: the steps of a sequence, or 1.
     #[must_use]
     pub fn unit(&self) -> usize {
         self.observations.unit()
     }
 
-    /// The samples, or sequences of samples, that `order` names, in that order.
+    /// Returns the samples, or whole sequences, with the indices `order`, in that order.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If an index is out of range.
     #[must_use]
     pub fn select(&self, order: &[u32]) -> Self {
         let (unit, order) = (self.unit(), order.iter().map(|&index| index as usize));
@@ -124,8 +124,8 @@ impl<O: Rows> Batch<O> {
         Self { valid, ..self.select_columns(&indices(&rows, &self.device())) }
     }
 
-    /// Cuts the batch into runs of `size` samples, or of the next whole number of sequences; the last is shorter if they do
-    /// not divide the batch.
+    /// Cuts the batch into minibatches of `size` samples, rounded up to whole sequences. The last minibatch is shorter
+    /// if that size does not divide the batch.
     ///
     /// # Panics
     /// If `size` is 0.
@@ -138,15 +138,14 @@ impl<O: Rows> Batch<O> {
         })
     }
 
-    /// The rows to learn from, if not all of them are.
+    /// Indices of the rows to learn from; none if that is all of them.
     fn valid_rows(&self) -> Option<Tensor<1, Int>> {
         let valid = self.valid.as_ref()?;
         let rows: Vec<usize> = (0..valid.len()).filter(|&row| valid[row]).collect();
         Some(indices(&rows, &self.device()))
     }
 
-    /// What each row counts with in a mean over the samples: its weight, and 0 if it is not to be learnt from. None if all
-    /// rows count alike.
+    /// Weight of each row in a mean over the samples: 0 if it is not to be learnt from. None if all weights are equal.
     pub(crate) fn weights_in_means(&self) -> Option<Tensor<1>> {
         let Some(valid) = &self.valid else { return self.weights.clone() };
         let valid: Vec<f32> = valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();
@@ -158,7 +157,7 @@ impl<O: Rows> Batch<O> {
         })
     }
 
-    /// What loss terms look at, given what a policy says of the samples.
+    /// Returns what loss terms need, given the prediction of a policy for the samples.
     pub(crate) fn context_of<'a, D: Distribution + 'a>(&'a self, prediction: Prediction<D>) -> LossContext<'a> {
         let Prediction { distribution, values, .. } = prediction;
         let distribution = Rc::new(distribution);

@@ -1,8 +1,8 @@
-//! The columns of experience: what belongs to each step, all in one place.
+//! The columns of experience: the values that belong to each step, all in one place.
 //!
-//! A column is one line below. From it follow its place in a [`Rollout`] on the host and, if it is learnt from, in a
-//! [`Batch`] on the device, and how it is cleared, put together from blocks, uploaded, selected, cut and planned for.
-//! `as` names the part of a [`LossContext`] under which loss terms see it.
+//! A column is one line below. That line makes it a field of a [`Rollout`] on the host and, if it is learnt from, of a
+//! [`Batch`] on the device. It also defines how the column is cleared, joined from blocks, uploaded, selected, cut and
+//! counted in the memory plan. `as` names the part of a [`LossContext`] through which loss terms use it.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::{
     policy::{Observation, Rows},
 };
 
-/// Writes the structs and what is done to all of their columns.
+/// Defines the structs and the methods that treat all columns alike.
 macro_rules! columns {
     (
         required { $($(#[$required_doc:meta])* $required:ident: $from:ty => $to:ty $(, as $old:ident)?;)* }
@@ -31,7 +31,7 @@ macro_rules! columns {
         pub struct Rollout {
             /// Number of environments, N.
             pub num_envs: usize,
-            /// What belongs to it if the policy is recurrent.
+            /// Recurrent states and the steps before the rollout, if the policy is recurrent.
             pub history: Option<History>,
             $($(#[$required_doc])* pub $required: $from,)*
             $($(#[$optional_doc])* pub $optional: $on_host,)*
@@ -39,7 +39,7 @@ macro_rules! columns {
         }
 
         impl Rollout {
-            /// An empty rollout of `num_envs` environments.
+            /// Creates an empty rollout of `num_envs` environments.
             #[must_use]
             pub fn new(num_envs: usize, observations: Observations, actions: ActionBuffer) -> Self {
                 Self {
@@ -52,28 +52,28 @@ macro_rules! columns {
                 .with_kinds(observations, actions)
             }
 
-            /// Empties every column. Their memory is kept.
+            /// Empties every column, but keeps its memory.
             pub(super) fn clear_columns(&mut self) {
                 $(self.$required.clear();)*
                 $(self.$optional.clear();)*
                 $(self.$host.clear();)*
             }
 
-            /// Makes room for so many rows in the columns that `like` has.
+            /// Reserves memory for `rows` rows in the columns that `like` has.
             pub(super) fn reserve_as(&mut self, like: &Self, rows: usize) {
                 $(self.$required.reserve_as(&like.$required, rows, like.len());)*
                 $(self.$optional.reserve_as(&like.$optional, rows, like.len());)*
                 $(self.$host.reserve_as(&like.$host, rows, like.len());)*
             }
 
-            /// Appends the rows `rows` of every column of another rollout.
+            /// Appends the rows `rows` of every column of `from`.
             pub(super) fn append_rows(&mut self, from: &Self, rows: Range<usize>) {
                 $(Column::append(&mut self.$required, &from.$required, rows.clone(), from.len());)*
                 $(Column::append(&mut self.$optional, &from.$optional, rows.clone(), from.len());)*
                 $(Column::append(&mut self.$host, &from.$host, rows.clone(), from.len());)*
             }
 
-            /// One row of zeros, for environments of a specification, in the columns that every rollout has.
+            /// Returns a rollout of one environment with one row of zeros in the columns that every rollout has.
             pub(crate) fn one_row(spec: &EnvSpec) -> Self {
                 let mut row = Self::of_spec(1, spec);
                 $(row.$required.push_zeros(spec);)*
@@ -81,8 +81,8 @@ macro_rules! columns {
                 row
             }
 
-            /// Bytes that a row takes in all columns that are moved to a device, but for the observations; and those of
-            /// them that are still here afterwards, because their elements are of another type there.
+            /// Bytes of a row in all columns that are uploaded, except the observations. The second element counts
+            /// those that also stay on the host, because their elements have another type on the device.
             pub(crate) fn uploaded_row_bytes(&self) -> [usize; 2] {
                 let columns = [
                     $(Upload::row_bytes(&self.$required, self.len()),)*
@@ -91,15 +91,15 @@ macro_rules! columns {
                 columns.into_iter().fold([0, 0], |sum, of| [sum[0] + of[0], sum[1] + of[1]])
             }
 
-            /// Bytes that a row takes in all columns that there are.
+            /// Bytes of a row in all columns that are not empty.
             pub(crate) fn row_bytes(&self) -> usize {
                 0 $(+ Column::row_bytes(&self.$required, self.len()))*
                     $(+ Column::row_bytes(&self.$optional, self.len()))*
                     $(+ Column::row_bytes(&self.$host, self.len()))*
             }
 
-            /// Moves the columns to be learnt from to a device: all rows, or those that `rows` names, in that order.
-            /// The observations are uploaded by the caller.
+            /// Moves the columns to learn from to a device: all rows, or the given `rows` in that order. The caller
+            /// uploads the observations.
             pub(super) fn upload<O: Rows>(
                 &mut self,
                 observations: O,
@@ -118,10 +118,10 @@ macro_rules! columns {
             }
         }
 
-        /// B samples on a device; for a recurrent policy, B steps of whole sequences, which are never taken apart.
+        /// B samples on a device; for a recurrent policy, B steps of whole sequences, which are never split.
         ///
-        /// What belongs to a sample is a vector. A column `[B, 1]` in its place would broadcast to a square; it does not
-        /// compile:
+        /// A column with one value per sample is a vector. A matrix of shape `[B, 1]` in its place would broadcast to
+        /// `[B, B]`, so it does not compile:
         ///
         /// ```compile_fail,E0308
         /// # use burn_pg::{burn::tensor::Tensor, source::Batch};
@@ -135,16 +135,16 @@ macro_rules! columns {
             pub observations: O,
             $($(#[$required_doc])* pub $required: $to,)*
             $($(#[$optional_doc])* pub $optional: Option<$on_device>,)*
-            /// Share of training that was over when they were collected, 0 to 1.
+            /// Share of training that was over when the samples were collected, 0 to 1.
             pub progress: f64,
-            /// Samples to learn from, if not all of them are. Length B.
+            /// True for the samples to learn from; none if that is all of them. Length B.
             pub valid: Option<Vec<bool>>,
-            /// The environments that the samples come from, if they are in the order in which they were collected.
+            /// The environments that the samples come from, if the samples are in the order of collection.
             pub origins: Origins,
         }
 
         impl<O: Rows> Batch<O> {
-            /// A batch with the columns that every batch has.
+            /// Creates a batch with the columns that every batch has.
             #[must_use]
             pub fn new(observations: O, $($required: $to),*) -> Self {
                 Self {
@@ -157,7 +157,7 @@ macro_rules! columns {
                 }
             }
 
-            /// The rows that `indices` names, in that order, of every column.
+            /// Returns the rows `indices` of every column, in that order.
             pub(super) fn select_columns(&self, indices: &Tensor<1, Int>) -> Self {
                 Self {
                     observations: self.observations.select_rows(indices),
@@ -169,7 +169,7 @@ macro_rules! columns {
                 }
             }
 
-            /// Adds the columns that loss terms may look at.
+            /// Adds the columns that loss terms may use.
             pub(super) fn add_columns_to<'a>(&self, context: LossContext<'a>) -> LossContext<'a> {
                 $($(let context = context.with_tensor(ContextPart::$old, self.$required.clone());)?)*
                 $(let context = match &self.$optional {
@@ -179,7 +179,7 @@ macro_rules! columns {
                 context
             }
 
-            /// The rows `start..start + length` of every column.
+            /// Returns the rows `start..start + length` of every column.
             pub(super) fn narrow_columns(&self, start: usize, length: usize) -> Self {
                 Self {
                     observations: self.observations.narrow_rows(start, length),
@@ -196,62 +196,64 @@ macro_rules! columns {
 
 columns! {
     required {
-        /// Actions taken. One a row.
+        /// Actions taken. One per row.
         actions: ActionBuffer => ActionTensor;
-        /// Log-probabilities of the actions under the policy that took them. One a row.
+        /// Log-probabilities of the actions under the policy that took them. One per row.
         log_probs: Vec<f32> => Tensor<1>, as OldLogProbs;
     }
     optional {
-        /// Values of the observations when the actions were taken. One a row; none without a critic.
+        /// Values of the observations when the actions were taken. One per row; none without a critic.
         values: Vec<f32> => Tensor<1>, as OldValues;
-        /// Log-probabilities of the actions under a policy that is not trained. One a row; none without a reference.
+        /// Log-probabilities of the actions under the reference policy. One per row; none without a reference.
         reference_log_probs: Vec<f32> => Tensor<1>, as ReferenceLogProbs;
-        /// Advantages. One a row; none before they are estimated.
+        /// Advantages. One per row; none before they are estimated.
         advantages: Vec<f32> => Tensor<1>, as Advantages;
-        /// Returns. One a row; none before they are estimated.
+        /// Returns. One per row; none before they are estimated.
         returns: Vec<f32> => Tensor<1>, as Returns;
-        /// What each row counts with in the loss: an importance weight, say. One a row; none if all count alike.
+        /// Weight of each row in the loss, for example an importance weight. One per row; none if all weights are
+        /// equal.
         weights: Vec<f32> => Tensor<1>, as Weights;
     }
     host {
-        /// Observations acted on. One a row.
+        /// Observations in which the actions were taken. One per row.
         observations: Observations;
-        /// Actions that were possible, M flags a row; none if the environment has no masks.
+        /// True for the actions that were possible. M flags per row; none if the environment has no masks.
         action_masks: Vec<bool>;
-        /// Rewards. One a row.
+        /// Rewards. One per row.
         rewards: Vec<f32>;
-        /// Episodes that ended in a terminal state with this step. One a row.
+        /// True if this step ended its episode in a terminal state. One per row.
         terminated: Vec<bool>;
-        /// Episodes that were cut off after this step. One a row.
+        /// True if the episode was truncated after this step. One per row.
         truncated: Vec<bool>;
-        /// Steps with which an episode began. One a row.
+        /// True if this step began an episode. One per row.
         begins: Vec<bool>;
-        /// Steps to learn from: all of them, unless rollouts are of whole
-        /// [`Episodes`](super::RolloutLength::Episodes). One a row.
+        /// True if this step is to be learnt from: always, unless rollouts are whole
+        /// [`Episodes`](super::RolloutLength::Episodes). One per row.
         valid: Vec<bool>;
-        /// Values of the observations that followed; of the final observation at a truncation, 0 at a termination. One
-        /// a row; none without a critic.
+        /// Values of the next observations: at a truncation of the episode's final observation, at a termination 0. One
+        /// per row; none without a critic.
         next_values: Vec<f32>;
     }
 }
 
-/// What every column on the host can do. A column is empty, or has the same number of elements for each row.
+/// A column on the host. It is empty, or has the same number of elements for each row.
 trait Column {
     /// Appends a row of zeros.
     fn push_zeros(&mut self, spec: &EnvSpec);
-    /// Makes room for `rows` rows like those of another column, which has `of` of them.
+    /// Reserves memory for `rows` rows like those of `like`, which has `of` rows.
     fn reserve_as(&mut self, like: &Self, rows: usize, of: usize);
-    /// Appends rows of another column, which has `of` of them.
+    /// Appends the rows `rows` of `from`, which has `of` rows.
     fn append(&mut self, from: &Self, rows: Range<usize>, of: usize);
-    /// Bytes of one of its `of` rows.
+    /// Bytes of a row, if the column has `of` rows.
     fn row_bytes(&self, of: usize) -> usize;
 }
 
 /// A column that can be moved to a device.
 pub(super) trait Upload<T> {
-    /// All rows, of which there are `of`, or those that `rows` names.
+    /// Uploads all `of` rows, or the given `rows`.
     fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> T;
-    /// Bytes of one of its `of` rows on the device, and of those that stay here if all are uploaded.
+    /// Bytes of a row on the device, and bytes of a row that stay on the host after an upload, if the column has `of`
+    /// rows.
     fn row_bytes(&self, of: usize) -> [usize; 2];
 }
 
@@ -349,13 +351,13 @@ impl Rollout {
         Self { actions, observations, ..self }
     }
 
-    /// Number of recorded steps of all environments together, T * N.
+    /// Number of recorded steps of all environments, T * N.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rewards.len()
     }
 
-    /// Is nothing recorded?
+    /// True if no step is recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

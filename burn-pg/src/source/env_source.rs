@@ -15,8 +15,8 @@ use crate::{
     storage::{Misfit, Saved, tensors},
 };
 
-/// Environments on the host as a source: a [`Collector`] that acts in them, an estimator of advantages, and a
-/// [`Reference`] if the policy is to be kept near one.
+/// A source of samples from environments on the host: a [`Collector`] that acts in them, an advantage estimator, and,
+/// if the policy is to stay close to a reference policy, a [`Reference`].
 pub struct EnvSource<P> {
     collector: Collector,
     estimator: Box<dyn AdvantageEstimator>,
@@ -26,33 +26,33 @@ pub struct EnvSource<P> {
 }
 
 impl<P: Policy<Observation = Observation>> EnvSource<P> {
-    /// A source without a reference.
+    /// Creates a source without a reference.
     #[must_use]
     pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
         Self { spec: collector.spec().clone(), collector, estimator, reference: None }
     }
 
-    /// The same in environments that stand behind wrappers which normalise observations or transform actions: `spec` is
-    /// their specification without wrappers.
+    /// Sets the specification of the environments without their wrappers, which may normalise observations or transform
+    /// actions. Default: the specification of the collector's environments.
     #[must_use]
     pub fn with_spec(self, spec: EnvSpec) -> Self {
         Self { spec, ..self }
     }
 
-    /// The same with a reference policy.
+    /// Sets the reference policy. Default: none.
     #[must_use]
     pub fn with_reference(self, reference: Option<Reference<P>>) -> Self {
         Self { reference, ..self }
     }
 
-    /// What acts in the environments.
+    /// The collector, which acts in the environments.
     #[must_use]
     pub fn collector(&self) -> &Collector {
         &self.collector
     }
 }
 
-/// The tensors of a saved source that belong to the reference, and those of the collector.
+/// Prefixes of the saved tensors of the reference and of the collector.
 const PARTS: [&str; 2] = ["reference", "collector"];
 
 impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
@@ -150,7 +150,8 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     }
 }
 
-/// Takes `beta` times the divergence from the reference out of the rewards, and reports its mean, in nats for each step.
+/// Reduces the rewards by `beta` times the estimated KL divergence from the reference, and returns the mean of that
+/// estimate as a metric, in nats per step. Does nothing if `beta` is 0.
 fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)> {
     if beta <= 0.0 {
         return None;
@@ -170,7 +171,8 @@ fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)
     Some(("kl_in_reward", total / steps))
 }
 
-/// How well the values explain the returns, of the steps to learn from; `None` without a critic too.
+/// Share of the variance of the returns that the values explain, over the steps to learn from; `None` without a critic
+/// or if all returns are equal.
 fn explained_by_values(rollout: &Rollout, targets: &Targets) -> Option<f64> {
     let steps = rollout.values.iter().zip(&targets.returns).zip(&rollout.valid).filter(|(_, valid)| **valid);
     let (values, returns): (Vec<f32>, Vec<f64>) = steps.map(|((value, target), _)| (value, target)).unzip();

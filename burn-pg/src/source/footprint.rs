@@ -1,6 +1,6 @@
-//! What environments, rollouts and batches take of memory.
+//! Memory of environments, rollouts and batches, in bytes.
 //!
-//! The columns say for themselves what a row of them takes; see `columns.rs`.
+//! The size of a row follows from the columns; see `columns.rs`.
 
 use burn_pg_envs::{ActionBuffer, Autoreset, EnvError, EnvRng, EnvSpec, Space, VectorEnv};
 use serde_json::Value;
@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::{Rollout, RolloutLength, SequenceSpec, host::Ended, streams};
 use crate::{distribution::ActionStream, policy::NetworkFootprint};
 
-/// State, stream and progress of one environment: 96 to 112 bytes in those of classic control.
+/// Bytes of the state, random stream and progress of one environment: 96 to 112 in classic control.
 const ENV: u64 = 112;
-/// Steps of an episode, of which there may be more.
+/// Steps assumed per episode, to estimate how many episodes end in a block; most episodes are longer.
 const SHORT_EPISODE: u64 = 16;
 
-/// What the memory of a source in environments depends on, beside the environments.
+/// The settings that the memory of an [`EnvSource`](super::EnvSource) depends on, besides the environments.
 #[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
 pub(crate) struct EnvSourceShape {
     pub num_envs: usize,
@@ -27,10 +27,10 @@ pub(crate) struct EnvSourceShape {
     pub is_normalized: bool,
 }
 
-/// What a source in environments takes, in bytes.
+/// The memory of an [`EnvSource`](super::EnvSource), in bytes.
 #[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
 pub(crate) struct SourceFootprint {
-    /// Environments, N; steps of each, T; and all of them, T * N.
+    /// Environments, N; steps of each environment, T; and rows, T * N.
     envs: u64,
     steps: u64,
     pub rows: u64,
@@ -38,24 +38,24 @@ pub(crate) struct SourceFootprint {
     pub unit: u64,
     /// Steps before each sequence.
     burn_in: u64,
-    /// Environments of a block.
+    /// Environments per block.
     block: u64,
-    /// A row of the columns that are recorded step by step, and of all columns.
+    /// Bytes of a row: in the columns that are recorded step by step, and in all columns.
     recorded: u64,
     row: u64,
-    /// A row of actions, and a number for each row in `f32`.
+    /// Bytes of a row of actions.
     actions: u64,
-    /// A row of observations, flat and as they are kept.
+    /// Bytes of a row of observations: flat, and as it is stored (with action masks).
     flat: u64,
     observations: u64,
-    /// A row on the device; and of all columns, once they are moved there.
+    /// Bytes of a row: on the device, and on the host after the upload.
     uploaded: u64,
     left: u64,
-    /// A number for each action of each environment, and what brings it within bounds.
+    /// Values of an action, and how many of them are brought within bounds.
     action_len: u64,
     bounded: u64,
     state_len: u64,
-    /// Elements of noise that each environment holds.
+    /// Elements of gSDE noise per environment.
     noise: u64,
     has_values: bool,
     has_reference: bool,
@@ -64,7 +64,7 @@ pub(crate) struct SourceFootprint {
 }
 
 impl SourceFootprint {
-    /// Returns that of a source in environments of a specification, in which a policy of these layers acts.
+    /// Computes the footprint for environments of a specification, in which a policy of these layers acts.
     pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
         let EnvSourceShape { sequences, has_values, has_reference, is_normalized, .. } = *shape;
         let (state_len, noise, acts_on_host) = (layers.state_len(), layers.held_noise(), layers.act_on_host());
@@ -94,7 +94,7 @@ impl SourceFootprint {
         let [uploaded, stays] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
         let all = row.row_bytes() as u64;
         let observations = row.observations.row_bytes() as u64 + masks;
-        // Rows are put into another order, and copied, where sequences or steps to learn from are picked.
+        // Rows are moved to the device as they are, unless sequences or valid steps are selected, which copies them.
         let is_moved = state_len == 0 && !whole_episodes;
         let moved: u64 = if is_moved { uploaded + observations } else { 0 };
         let actions = stays;
@@ -130,8 +130,8 @@ impl SourceFootprint {
         }
     }
 
-    /// Environments, what a step of them produces, the recurrent state of a reference, and the streams that actions are drawn
-    /// from.
+    /// Bytes of the environments, the results of a step, the recurrent state of a reference, and the streams that
+    /// actions are sampled from.
     pub fn environments(&self) -> u64 {
         let unnormalized = if self.is_normalized { 2 * self.flat + 47 } else { 0 };
         let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.state_len + 1;
@@ -139,25 +139,26 @@ impl SourceFootprint {
         self.envs * (of_reference + self.fresh_env() + unnormalized + 4 * self.bounded + stream)
     }
 
-    /// An environment as it is made.
+    /// Bytes of an environment that was just created.
     pub fn fresh_env(&self) -> u64 {
         ENV + 2 * self.flat + 31
     }
 
-    /// What an environment of an evaluation takes besides: its outcome, the observation, parameters of distributions, actions and
-    /// recurrent states.
+    /// Additional bytes of an environment in an evaluation: its outcome, the observation, parameters of distributions,
+    /// actions and recurrent states.
     pub fn evaluated_env(&self, outputs: u64) -> u64 {
         let parameters = outputs * if self.acts_on_host { 1 } else { 2 } + self.bounded;
         13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.state_len)
     }
 
-    /// Memory that is doubled until it is enough for all rows, of which `by` environments add theirs at a time.
+    /// Rows of capacity of a vector that grows by doubling while `by` rows at a time are appended, until it holds all
+    /// rows.
     fn doubled(&self, by: u64) -> u64 {
         by * self.rows.div_ceil(by).next_power_of_two()
     }
 
-    /// What a rollout takes before it is moved to the device. With room for the whole of it made at once, only actions and next
-    /// values are doubled; where it grows step by step, everything is.
+    /// Bytes of a rollout before it is moved to the device. If its memory is reserved at once, only actions and next
+    /// values grow by doubling; if it grows step by step, all columns do.
     pub fn rollout(&self) -> u64 {
         let history = self.envs * (self.observations + 1) * self.burn_in;
         let starts = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
@@ -169,7 +170,7 @@ impl SourceFootprint {
         grown + self.next_values() + history
     }
 
-    /// What of it is there between an update and the next rollout.
+    /// Bytes of the rollout that remain on the host from the upload to the next rollout.
     pub fn kept_rollout(&self) -> u64 {
         if self.left == self.row {
             return self.rollout() + self.later() * self.rows;
@@ -184,13 +185,13 @@ impl SourceFootprint {
         if self.has_values { 4 * self.rows.max(2 * (self.rows - self.envs)) - 4 * self.rows } else { 0 }
     }
 
-    /// A row of the columns that are estimated after the rollout.
+    /// Bytes of a row in the columns that are computed after the rollout.
     fn later(&self) -> u64 {
         8 + 4 * u64::from(self.has_reference)
     }
 
-    /// What each block of environments has recorded before it is put together, and the memory that it acts in: for layers of which
-    /// the widest has `widest` outputs, and the last `outputs`.
+    /// Bytes of the records of all blocks before they are joined, and of their workspaces. The widest layer has
+    /// `widest` outputs, and the last layer `outputs`.
     pub fn blocks(&self, widest: u64, outputs: u64) -> u64 {
         if !self.acts_on_host {
             return 0;
@@ -203,33 +204,33 @@ impl SourceFootprint {
         (recorded + ended + acting) * self.envs.div_ceil(self.block)
     }
 
-    /// The observations that nobody has acted on yet, at the end of a rollout.
+    /// Bytes of the observations after the last step of a rollout.
     pub fn unseen(&self) -> u64 {
         self.flat * self.envs
     }
 
-    /// Advantages and returns in double precision, and in single precision.
+    /// Bytes of advantages and returns: in double precision, and in single precision.
     pub fn targets(&self) -> [u64; 2] {
         [16 * self.rows, 8 * self.rows]
     }
 
-    /// Values and returns once more, to see how well the ones explain the others: their memory is doubled until it is enough,
-    /// and while it is doubled, the half is there too.
+    /// Bytes of the copies of values and returns for the explained variance. They grow by doubling, and each time the
+    /// old memory is still there until it is copied.
     pub fn explained(&self) -> u64 {
         if self.has_values { 16 * self.rows.next_power_of_two() } else { 0 }
     }
 
-    /// All samples on the device, and the columns among them that are copies: all of them, unless they are moved.
+    /// Bytes of all samples on the device.
     pub fn batch(&self) -> u64 {
         self.uploaded * self.rows + self.sequences()
     }
 
-    /// What is on the device before advantages are estimated.
+    /// Bytes on the device before advantages are estimated: 0 if the observations are moved, not copied.
     pub fn observed(&self) -> u64 {
         if self.left == self.row { self.observations * self.rows + self.sequences() } else { 0 }
     }
 
-    /// Actions as integers of the host, on their way to the device.
+    /// Bytes of the actions as integers on the host, while they are uploaded.
     pub fn uploading(&self) -> u64 {
         8 * self.action_len * self.rows
     }
@@ -244,13 +245,15 @@ impl SourceFootprint {
         (4 * self.state_len + burn_in) * sequences + self.rows
     }
 
-    /// What it takes to put the rows in order: their indices in three forms. The first number is for a moment.
+    /// Bytes of the indices that put rows in order: those needed only while the rows are selected, and those that are
+    /// kept.
     pub fn order(&self) -> [u64; 2] {
         let rows = if self.state_len == 0 { 12 } else { 20 };
         [rows * self.rows, 4 * self.rows.div_ceil(self.unit)]
     }
 
-    /// Tensors of a checkpoint: recurrent states, now and at the starts of burn-ins before the next rollout, and the observations since.
+    /// Bytes of the tensors in a checkpoint: current recurrent states, those at the starts of burn-ins before the next
+    /// rollout, and the observations since then.
     pub fn saved_tensors(&self) -> u64 {
         if self.state_len == 0 {
             return 0;
@@ -259,7 +262,7 @@ impl SourceFootprint {
         (states + self.flat * self.burn_in) * self.envs
     }
 
-    /// A checkpoint of the environments: as values, and as text.
+    /// Bytes of a checkpoint of the environments: as JSON values in memory, and as text.
     pub fn saved(&self, each: SavedSize) -> [u64; 2] {
         let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 1;
         let values = each.values + 2 * self.flat + 31 + stream;
@@ -267,20 +270,21 @@ impl SourceFootprint {
     }
 }
 
-/// A number of double precision in JSON, and what follows it.
+/// Bytes of a double-precision number in JSON, with its separator.
 const DOUBLE: u64 = 20;
 
-/// What saving one environment takes.
+/// The memory that saving one environment takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SavedSize {
-    /// Bytes of its state as JSON's values in memory.
+    /// Bytes of its state as JSON values in memory.
     values: u64,
-    /// Bytes of the text.
+    /// Bytes of its state as JSON text.
     text: u64,
 }
 
 impl SavedSize {
-    /// Saves environments after a few steps, and says what one more of them takes. `make` makes as many as it is told.
+    /// Measures what saving one more environment takes: saves one and three environments after a few steps, and
+    /// compares. `make` creates the given number of environments.
     pub fn measure(make: impl Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>) -> Result<Self, EnvError> {
         let ([one, three], streams) = ([of_saved(make(1)?)?, of_saved(make(3)?)?], streams::actions(0, 1));
         let stream = serde_json::to_string(&streams[0]).map_or(0, |text| text.len()) as u64;
@@ -288,14 +292,16 @@ impl SavedSize {
         Ok(Self { values, text: text + stream + 1 })
     }
 
-    /// An estimate for environments that cannot be made here: numbers for the observation and twice as many for the state.
+    /// Estimates the memory for environments that cannot be created here: the observation, and a state of twice as many
+    /// values.
     pub fn estimate(spec: &EnvSpec) -> Self {
         let numbers = spec.observation_space.flat_len() as u64;
         Self { values: 2 * NODE + 2 * 32 * numbers, text: 350 + 3 * DOUBLE * numbers }
     }
 }
 
-/// Bytes of the state of environments as JSON's values in memory, and of all that is saved of them as text.
+/// Saves environments after three steps. Returns the bytes of their state as JSON values in memory, and of all their
+/// saved data as text.
 fn of_saved(mut envs: Box<dyn VectorEnv>) -> Result<[u64; 2], EnvError> {
     let (count, rng) = (envs.num_envs(), &mut EnvRng::new(0));
     envs.set_autoreset(Autoreset::SameStep)?;
@@ -309,10 +315,10 @@ fn of_saved(mut envs: Box<dyn VectorEnv>) -> Result<[u64; 2], EnvError> {
     Ok([values, saved.to_string().len() as u64])
 }
 
-/// A node of a map of JSON's values: eleven names, values and some links.
+/// Bytes of a B-tree node of a JSON object: eleven names, eleven values and some links.
 const NODE: u64 = 11 * (size_of::<String>() + size_of::<Value>()) as u64 + 16;
 
-/// Bytes of memory behind a value.
+/// Bytes of heap memory of a value.
 fn heap(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,

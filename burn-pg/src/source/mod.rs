@@ -1,7 +1,7 @@
 //! Where experience comes from: acting, scoring, shaping rewards, bootstrapping and estimating advantages.
 //!
-//! A [`Source`] is one call: from a policy to [`Samples`] that are ready to learn from. Nothing behind it knows whether
-//! they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
+//! A [`Source`] turns a policy into [`Samples`] that are ready to learn from, in one call. No later stage needs to know
+//! whether they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
 
 mod batch;
 mod columns;
@@ -40,33 +40,34 @@ use crate::{
 
 /// Where experience comes from.
 ///
-/// One of your own needs the first three methods, and says in [`check`](Self::check) which optional parts its samples have. The others have defaults that fit a source without a critic, episodes,
-/// normalisation or state of its own; [`save`](Self::save) refuses, so that nobody resumes from half a state.
+/// A source of your own needs the first three methods. If its samples have optional parts, [`check`](Self::check) must
+/// return them. The defaults of the other methods fit a source without a critic, episodes, normalisation or state of
+/// its own; the default of [`save`](Self::save) is an error, so that no run resumes from an incomplete state.
 pub trait Source<P: Policy>: Send {
-    /// What is learnt from.
+    /// The samples to learn from.
     type Samples: Samples<P>;
 
-    /// Lets `policy`, which is without autodiff, act, and prepares what it did for an update.
+    /// Collects experience with `policy`, which must be without autodiff, and prepares it for an update.
     ///
     /// # Errors
-    /// Any [`Error`]; what was collected is lost then.
+    /// Any [`Error`]; what was collected is then lost.
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Self::Samples>, Error>;
 
-    /// Steps taken so far: what `total_steps` counts.
+    /// Environment steps taken so far: the number that `total_steps` limits.
     fn env_steps(&self) -> u64;
 
-    /// Steps that one call of [`collect`](Self::collect) takes at most; `None` if there is no bound.
+    /// Most steps that one call of [`collect`](Self::collect) takes; `None` if there is no bound.
     fn longest_rollout(&self) -> Option<u64>;
 
-    /// The name of what it samples from, for messages. Default: that of its type.
+    /// The name of what it samples from, for messages. Default: the name of its type.
     fn name(&self) -> String {
         std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
     }
 
-    /// Checks that `policy`, which is without autodiff, fits the source. Returns the parts that the
-    /// [context](crate::loss::LossContext) of samples will have beyond those that every context has: log-probabilities now and
-    /// then, entropies and advantages. One with [`Values`](ContextPart::Values) has old values and returns as well. Default:
-    /// none.
+    /// Checks that `policy`, which must be without autodiff, fits the source. Returns the optional parts that the
+    /// [context](crate::loss::LossContext) of its samples will have. Every context has current and old
+    /// log-probabilities, entropies and advantages; one with [`Values`](ContextPart::Values) also has old values and
+    /// returns. Default: no optional parts.
     ///
     /// # Errors
     /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.
@@ -85,20 +86,20 @@ pub trait Source<P: Policy>: Send {
         &[]
     }
 
-    /// What observations are normalised with, if they are.
+    /// The normaliser of the observations, if they are normalised. Default: none.
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         None
     }
 
-    /// The specification of the environment that the policy acts in, without wrappers. Default: there is none.
+    /// The specification, without wrappers, of the environment that the policy acts in. Default: none.
     fn environment(&self) -> Option<&EnvSpec> {
         None
     }
 
-    /// Begins anew in an environment that has failed. Default: nothing is done.
+    /// Restarts an environment that has failed. Default: does nothing.
     fn restart(&mut self, _env: usize) {}
 
-    /// Everything that later samples depend on.
+    /// Returns everything that later samples depend on.
     ///
     /// # Errors
     /// [`Misfit`] if the state cannot be written. Default: [`Misfit::Unsaved`].
@@ -106,7 +107,7 @@ pub trait Source<P: Policy>: Send {
         Err(Misfit::Unsaved { what: self.name() })
     }
 
-    /// Goes on where [`save`](Self::save) was called, with `policy`.
+    /// Restores the state that [`save`](Self::save) returned, to continue with `policy`.
     ///
     /// # Errors
     /// [`Misfit`] if it is the state of another source. Default: [`Misfit::Unsaved`].
@@ -118,38 +119,38 @@ pub trait Source<P: Policy>: Send {
 /// An episode that has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Episode {
-    /// The environment.
+    /// Index of the environment.
     pub env: usize,
     /// Sum of the rewards, without discount.
     pub episode_return: f64,
-    /// Steps.
+    /// Number of steps.
     pub length: u32,
 }
 
-/// What a source is told for one update.
+/// What a source needs to know to collect samples for one update.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectContext<'a> {
     /// The update that the samples are for, counted from 1.
     pub update: u64,
     /// Share of training that is over, 0 to 1.
     pub progress: f64,
-    /// Where samples go, with autodiff.
+    /// The device of the samples, with autodiff.
     pub device: &'a Device,
 }
 
 /// What a source has collected.
 #[derive(Debug, Clone)]
 pub struct Experience<S> {
-    /// What is learnt from.
+    /// The samples to learn from.
     pub samples: S,
-    /// Share of the variance of the returns that the values explain, if there is a critic and the returns vary.
+    /// Share of the variance of the returns that the values explain; none without a critic or if all returns are equal.
     pub explained_variance: Option<f64>,
-    /// Further numbers to report of it.
+    /// Further metrics to report, by name.
     pub metrics: Vec<(&'static str, f64)>,
 }
 
 impl<S> Experience<S> {
-    /// Samples, and nothing to report.
+    /// Creates an experience of `samples` without metrics.
     #[must_use]
     pub fn new(samples: S) -> Self {
         Self { samples, explained_variance: None, metrics: Vec::new() }

@@ -7,18 +7,18 @@ use burn_pg_envs::Space;
 
 use crate::policy::{Input, Observation};
 
-/// Observations of an environment on the host, row by row. Each part of the space is a column of its own: images as
-/// bytes, which take a quarter of the memory of floats, and boxes as floats.
+/// Observations of an environment on the host, row by row. Each part of the space has its own column: images are stored
+/// as bytes, which take a quarter of the memory of floats, and boxes as floats.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observations {
     parts: Vec<Part>,
-    /// Numbers of a flat row, D.
+    /// Values of a flat row, D.
     width: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 struct Part {
-    /// Its numbers in a flat row.
+    /// Its values in a flat row.
     columns: Range<usize>,
     values: Values,
 }
@@ -30,7 +30,7 @@ enum Values {
 }
 
 impl Observations {
-    /// No observations yet, of a space.
+    /// Creates empty storage for observations of `space`.
     #[must_use]
     pub fn new(space: &Space) -> Self {
         let mut width = 0;
@@ -46,7 +46,7 @@ impl Observations {
         Self { parts: parts.collect(), width }
     }
 
-    /// None of the observations, of the same space.
+    /// Returns empty storage for observations of the same space.
     #[must_use]
     pub fn emptied(&self) -> Self {
         let mut emptied = self.clone();
@@ -60,19 +60,19 @@ impl Observations {
         self.parts.first().map_or(0, |part| part.values.len() / part.columns.len())
     }
 
-    /// Are there none?
+    /// True if there are no observations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Numbers of a flat observation, D.
+    /// Values of a flat observation, D.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Appends flat rows as environments write them, of shape `[rows, D]`. Values of images are kept as bytes.
+    /// Appends flat rows as environments write them, of shape `[rows, D]`. Values of images are stored as bytes.
     pub fn extend(&mut self, rows: &[f32]) {
         match &mut self.parts[..] {
             [Part { values: Values::Floats(values), .. }] => values.extend_from_slice(rows),
@@ -86,16 +86,16 @@ impl Observations {
         }
     }
 
-    /// All rows, flat. Shape `[rows, D]`. Nothing is copied if the space is a box.
+    /// Returns all rows, flat. Shape `[rows, D]`. Nothing is copied if the space is a box.
     #[must_use]
     pub fn flat(&self) -> Cow<'_, [f32]> {
         self.flat_rows(0..self.len())
     }
 
-    /// Some of the rows, flat.
+    /// Returns the rows `rows`, flat. Nothing is copied if the space is a box.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If `rows` is out of range.
     #[must_use]
     pub fn flat_rows(&self, rows: Range<usize>) -> Cow<'_, [f32]> {
         if let [Part { values: Values::Floats(values), .. }] = &self.parts[..] {
@@ -114,8 +114,8 @@ impl Observations {
         Cow::Owned(flat)
     }
 
-    /// Moves the rows to a device, or copies those that `rows` names, in that order: one input for each part of the
-    /// space. Without `rows` nothing is left here.
+    /// Moves all rows to a device, which empties this storage, or copies the given `rows` in that order. Returns one
+    /// input for each part of the space.
     pub(crate) fn upload(&mut self, rows: Option<&[usize]>, device: &Device) -> Vec<Input> {
         let upload = |Part { columns, values }: &mut Part| values.upload(columns.len(), rows, device);
         self.parts.iter_mut().map(upload).collect()
@@ -150,7 +150,7 @@ impl Observations {
         }
     }
 
-    /// Bytes that a row takes.
+    /// Bytes of a row.
     pub(crate) fn row_bytes(&self) -> usize {
         let of_part = |Part { columns, values }: &Part| match values {
             Values::Floats(_) => columns.len() * size_of::<f32>(),
@@ -187,7 +187,7 @@ impl Values {
             Self::Bytes(values) => {
                 let values = picked(values, total, rows);
                 let shape = [values.len() / width, width];
-                // WGSL has no bytes.
+                // WGSL has no 8-bit integers.
                 let dtype = if device.supports_dtype(DType::U8) { DType::U8 } else { DType::I32 };
                 Input::Bytes(Tensor::from_data(TensorData::new(values, shape), (device, dtype)))
             }
@@ -195,17 +195,18 @@ impl Values {
     }
 }
 
-/// The rows that `rows` names of a column of `total` rows; all of them, moved, if it names none.
+/// Copies the given `rows` of a column of `total` rows; without `rows`, moves the whole column.
 pub(super) fn picked<T: Copy>(column: &mut Vec<T>, total: usize, rows: Option<&[usize]>) -> Vec<T> {
     let Some(rows) = rows else { return mem::take(column) };
     let width = column.len() / total;
     rows.iter().flat_map(|row| &column[row * width..(row + 1) * width]).copied().collect()
 }
 
-/// Flat rows of a space as a policy sees them, with the actions that are possible in each, or none.
+/// Converts flat observations of `space` into the input of a policy. `action_masks` has one flag for each action of
+/// each row, true if the action is possible; it is empty if the environment has no masks.
 ///
 /// # Panics
-/// If the numbers are not whole rows.
+/// If the values are not whole rows.
 #[must_use]
 pub fn observe(space: &Space, rows: Vec<f32>, action_masks: &[bool], device: &Device) -> Observation {
     let batch = rows.len() / space.flat_len();

@@ -1,4 +1,4 @@
-//! A policy that is not trained, beside the one that is.
+//! Reference policies.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// A reference policy: what the trained policy is kept near to.
+/// A reference policy: a policy with fixed weights that the trained policy is kept close to.
 ///
-/// It says how likely it finds the actions of a rollout, before advantages are estimated. So the divergence from it can
-/// be a part of the reward,
+/// Its log-probabilities of the actions of a rollout are computed before advantages are estimated. So the KL divergence
+/// from it can be a part of the reward,
 ///
 /// ```text
 /// r'_t = r_t - beta (log pi(a_t|s_t) - log reference(a_t|s_t))
@@ -24,33 +24,34 @@ use crate::{
 ///
 /// or a [loss term](crate::loss::KlToReference), or both.
 ///
-/// Source of the reward: N. Stiennon and others, *Learning to summarize from human feedback* (2020).
+/// Source of this reward: N. Stiennon and others, *Learning to summarize from human feedback* (2020).
 #[derive(Debug, Clone)]
 pub struct Reference<P> {
     policy: P,
     kl_in_reward: f64,
     micro_batch: usize,
-    /// The recurrent state of the reference in each environment after the last rollout, if it is recurrent. Shape `[N, M]`.
+    /// The recurrent state of the reference in each environment after the last rollout, if it is recurrent.
+    /// Shape `[N, M]`.
     state: Option<TensorData>,
 }
 
-/// The name of that state among the tensors that are saved.
+/// The name of the recurrent state among the saved tensors.
 const STATE: &str = "recurrent_state";
 
 impl<P: Policy> Reference<P> {
-    /// `policy`, which is on a device with autodiff, as it is now.
+    /// Creates a reference from a copy of `policy`, which must be on a device with autodiff.
     #[must_use]
     pub fn new(policy: &P) -> Self {
         Self { policy: policy.clone().no_grad(), kl_in_reward: 0.0, micro_batch: usize::MAX, state: None }
     }
 
-    /// The same, with the price beta of a nat of divergence in the reward, 0 or more. Default 0.
+    /// Sets beta, the weight of the KL divergence in the reward, per nat; 0 or more. Default 0.
     #[must_use]
     pub fn with_kl_in_reward(self, beta: f64) -> Self {
         Self { kl_in_reward: beta, ..self }
     }
 
-    /// The same, looking at no more than `rows` rows at once, at least 1: it takes less memory. Default: at all of them.
+    /// Limits how many rows are computed at once, which takes less memory; at least 1. Default: all rows at once.
     ///
     /// # Panics
     /// If `rows` is 0.
@@ -66,14 +67,15 @@ impl<P: Policy> Reference<P> {
         &self.policy
     }
 
-    /// The price beta of a nat of divergence in the reward.
+    /// Beta, the weight of the KL divergence in the reward, per nat.
     #[must_use]
     pub fn kl_in_reward(&self) -> f64 {
         self.kl_in_reward
     }
 
-    /// Returns the log-probabilities of actions under the reference, for observations on a device with autodiff, in their
-    /// order. A recurrent reference begins each sequence with the recurrent state that the observations hold.
+    /// Returns the log-probabilities of the actions under the reference, in the order of the observations, which must
+    /// be on a device with autodiff. A recurrent reference begins each sequence with the recurrent state that the
+    /// observations hold.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails.
@@ -93,8 +95,8 @@ impl<P: Policy> Reference<P> {
 }
 
 impl<P: Policy<Observation = Observation>> Reference<P> {
-    /// As [`log_probs`](Self::log_probs), for the whole of a rollout of `num_envs` environments. A recurrent reference goes
-    /// on with its own recurrent state from one sequence of an environment to the next, and from one rollout to the next.
+    /// As [`log_probs`](Self::log_probs), for a whole rollout of `num_envs` environments. A recurrent reference carries
+    /// its own recurrent state from one sequence of an environment to the next, and from one rollout to the next.
     pub(super) fn log_probs_of_rollout(
         &mut self,
         observations: &Observation,
@@ -134,7 +136,7 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
         Ok(log_probs)
     }
 
-    /// Its weights and its recurrent state.
+    /// Returns its weights and its recurrent state.
     pub(super) fn save(&self) -> Result<Tensors, Misfit> {
         let mut tensors = tensors::of_module(&self.policy)?;
         if let Some(state) = &self.state {
@@ -143,7 +145,7 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
         Ok(tensors)
     }
 
-    /// Goes on where [`save`](Self::save) was called, in `num_envs` environments.
+    /// Restores the weights and the recurrent state that [`save`](Self::save) returned, for `num_envs` environments.
     pub(super) fn load(&mut self, mut tensors: Tensors, num_envs: usize) -> Result<(), Misfit> {
         let state = tensors.remove(STATE);
         if let Some(found) = &state {

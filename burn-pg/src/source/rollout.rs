@@ -1,4 +1,4 @@
-//! What is checked of a rollout, and how it looks to an estimator.
+//! Checks of a rollout, and its view for advantage estimators.
 
 use burn_pg_envs::{ActionBuffer, EnvSpec};
 
@@ -9,13 +9,13 @@ use crate::{
 };
 
 impl Rollout {
-    /// An empty rollout in environments of a specification.
+    /// Creates an empty rollout of `num_envs` environments with the spaces of `spec`.
     #[must_use]
     pub fn of_spec(num_envs: usize, spec: &EnvSpec) -> Self {
         Self::new(num_envs, Observations::new(&spec.observation_space), ActionBuffer::new(&spec.action_space))
     }
 
-    /// Forgets the steps, but for what the sequences of the next rollout begin with.
+    /// Removes all steps, but keeps the recurrent states and steps that the next rollout begins with.
     pub fn clear(&mut self) {
         if let Some(mut history) = self.history.take() {
             history.turn(self);
@@ -24,15 +24,15 @@ impl Rollout {
         self.clear_columns();
     }
 
-    /// Takes over advantages and returns, in single precision.
+    /// Stores advantages and returns, in single precision.
     #[allow(clippy::cast_possible_truncation)] // targets are trained on in single precision
     pub fn set_targets(&mut self, targets: &Targets) {
         let single = |numbers: &[f64]| numbers.iter().map(|&number| number as f32).collect();
         (self.advantages, self.returns) = (single(&targets.advantages), single(&targets.returns));
     }
 
-    /// Refuses rewards that would turn every weight into NaN, in the rollout of update `update`. `env_steps` are those
-    /// before the rollout.
+    /// Checks that all rewards are finite, since others would turn every weight into NaN. For the error: `update` is
+    /// the update that the rollout is for, and `env_steps` the number of steps before the rollout.
     ///
     /// # Errors
     /// [`Error::Reward`] for the first reward that is not finite.
@@ -49,32 +49,34 @@ impl Rollout {
         }
     }
 
-    /// Refuses log-probabilities, values and next values that would turn every weight into NaN, in the rollout of
-    /// update `update`.
+    /// Checks that all log-probabilities, values and next values are finite, since others would turn every weight into
+    /// NaN. `update` is the update that the rollout is for.
     ///
     /// # Errors
-    /// [`Error::Step`] for the first log-probability that is not finite; without one, the first value; without that,
-    /// the first next value.
+    /// [`Error::Step`] for the first log-probability that is not finite; if there is none, for the first such value,
+    /// and then for the first such next value.
     pub fn check_predictions(&self, update: u64) -> Result<(), Error> {
         self.check(update, StepQuantity::LogProb, self.log_probs.iter().copied().map(f64::from))?;
         self.check(update, StepQuantity::Value, self.values.iter().copied().map(f64::from))?;
         self.check(update, StepQuantity::NextValue, self.next_values.iter().copied().map(f64::from))
     }
 
-    /// Refuses log-probabilities under the reference that are not finite.
+    /// Checks that all log-probabilities under the reference are finite.
     pub(super) fn check_reference(&self, update: u64) -> Result<(), Error> {
         self.check(update, StepQuantity::ReferenceLogProb, self.reference_log_probs.iter().copied().map(f64::from))
     }
 
-    /// Refuses rewards that are not finite once the KL penalty is taken out of them.
+    /// Checks that all rewards are finite after the KL penalty is subtracted.
     pub(super) fn check_shaped_rewards(&self, update: u64) -> Result<(), Error> {
         self.check(update, StepQuantity::ShapedReward, self.rewards.iter().copied().map(f64::from))
     }
 
-    /// Refuses targets that would turn every weight into NaN, in the rollout of update `update`.
+    /// Checks that all targets are finite in single precision, since others would turn every weight into NaN. `update`
+    /// is the update that the rollout is for.
     ///
     /// # Errors
-    /// [`Error::Step`] for the first advantage that is not finite in single precision; without one, the first return.
+    /// [`Error::Step`] for the first advantage that is not finite in single precision; if there is none, for the first
+    /// such return.
     pub fn check_targets(&self, targets: &Targets, update: u64) -> Result<(), Error> {
         self.check(update, StepQuantity::Advantage, targets.advantages.iter().copied())?;
         self.check(update, StepQuantity::Return, targets.returns.iter().copied())
@@ -91,7 +93,8 @@ impl Rollout {
         }
     }
 
-    /// What an advantage estimator looks at. The policy that acted is the one to improve.
+    /// Returns the input of an advantage estimator. It has no log-ratios, because the policy that acted is the one to
+    /// improve.
     #[must_use]
     pub fn trajectory(&self) -> Trajectory<'_> {
         Trajectory {

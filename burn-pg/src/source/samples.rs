@@ -1,40 +1,40 @@
-//! What is learnt from.
+//! The samples that a policy learns from.
 
 use crate::{loss::LossContext, policy::Policy};
 
-/// Rows to learn from: steps, or whole sequences that stay together, on any device. They know their columns; an
-/// [`Update`](crate::update::Update) knows only this.
+/// Rows to learn from: single steps, or sequences whose steps stay together, on any device. An
+/// [`Update`](crate::update::Update) uses samples through this trait only; their columns are up to the implementation.
 pub trait Samples<P: Policy>: Clone {
     /// Number of rows.
     fn num_rows(&self) -> usize;
 
-    /// Rows that stay together. Default 1.
+    /// Number of rows that stay together, for example the steps of a sequence. Default 1.
     fn unit(&self) -> usize {
         1
     }
 
-    /// The units (see [`unit`](Self::unit)) that `order` names, in that order.
+    /// Returns the units (see [`unit`](Self::unit)) with the indices `order`, in that order.
     #[must_use]
     fn select(&self, order: &[u32]) -> Self;
 
-    /// The samples in runs of `size` rows, or of the next whole number of units; the last is shorter if they do not
-    /// divide the samples.
+    /// Cuts the samples into minibatches of `size` rows, rounded up to whole units. The last minibatch is shorter if
+    /// that size does not divide the number of rows.
     ///
     /// # Panics
     /// If `size` is 0.
     fn minibatches(&self, size: usize) -> impl Iterator<Item = Self>;
 
-    /// What sums of losses over them are divided by: the number of samples, tokens or sequences.
+    /// The divisor that turns a sum of losses into a mean: the number of samples, tokens or sequences.
     fn mass(&self) -> f64;
 
-    /// The same with advantages that are shifted and scaled to mean 0 and standard deviation 1 over all of them.
+    /// Shifts and scales the advantages to mean 0 and standard deviation 1 over all samples.
     #[must_use]
     fn with_normalized_advantages(self) -> Self;
 
-    /// What loss terms look at, with what `policy` says of the samples now.
+    /// Returns what loss terms need, computed with `policy` as it is now.
     fn context<'a>(&'a self, policy: &P) -> LossContext<'a>;
 
-    /// The environment (or prompt) that a unit comes from, to attribute an error to. Default: unknown.
+    /// The environment (or prompt) that a unit comes from, so that an error can be attributed to it. Default: unknown.
     fn origin(&self, _unit: usize) -> Option<usize> {
         None
     }

@@ -1,8 +1,8 @@
-//! Which stream of random numbers serves what.
+//! The streams of random numbers of a run.
 //!
-//! All randomness that decides a result comes from these, on the host, so that a seed means the same on every device
-//! and with any number of threads. Environment `i` of a run with seed `s` is seeded with `s + i`, as in Gymnasium; the
-//! streams below are spawned from `s` and independent of those.
+//! All randomness that affects a result comes from these streams, on the host, so a seed gives the same results on
+//! every device and with any number of threads. Environment `i` of a run with seed `s` is seeded with `s + i`, as in
+//! Gymnasium; the streams below are spawned from `s` and are independent of the environments' streams.
 
 use burn_pg_envs::{EnvRng, SeedSequence};
 
@@ -16,7 +16,7 @@ const RESTARTS: u32 = 5;
 const INITIALISERS: u32 = 6;
 const EPISODES: u32 = 7;
 
-/// One stream an environment, to sample its actions from.
+/// Returns one stream per environment, to sample its actions from.
 pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
     (0..).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env]).into()).collect()
 }
@@ -37,13 +37,13 @@ pub(crate) fn initialisers(seed: u64) -> u64 {
     first
 }
 
-/// The seed of an environment that is given a new stream after a failure, for the `restart`-th time in a run.
+/// The seed of the new stream that an environment gets after a failure, at the `restart`-th restart of a run.
 pub(crate) fn restart_seed(seed: u64, restart: u32) -> u64 {
     let [first] = SeedSequence::stream(seed, &[RESTARTS, restart]).generate();
     first
 }
 
-/// The seed of new episodes after `env_steps`, in environments that cannot begin them in their streams as they are.
+/// The seed of new episodes after `env_steps`, for environments that cannot reset without a new seed.
 pub(crate) fn episodes_seed(seed: u64, env_steps: u64, restarts: u32) -> u64 {
     #[allow(clippy::cast_possible_truncation)] // the halves of the counter
     let [low, high] = [env_steps as u32, (env_steps >> 32) as u32];

@@ -1,4 +1,4 @@
-//! What an algorithm asks of the settings.
+//! Checks of settings that depend on the algorithm.
 
 use super::ranges::check;
 use crate::{
@@ -16,7 +16,8 @@ impl Config {
         self.check_trained("the policy", |term| !term.trains_critic())
     }
 
-    /// A second step would follow the gradient of a policy that did not take these actions.
+    /// Checks that there is one step per rollout: for a second step, the actions would no longer be those of the
+    /// policy.
     fn check_single_step(&self) -> Result<(), ConfigError> {
         let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
         let once = self.num_epochs == 1 && self.num_minibatches == 1;
@@ -26,7 +27,7 @@ impl Config {
         check("target_kl", self.target_kl, self.target_kl.is_infinite(), range)
     }
 
-    /// What ends the passes over a rollout early has to be measured.
+    /// Checks that some term reports the KL divergence if `target_kl` is set.
     fn check_divergence(&self) -> Result<(), ConfigError> {
         let measured = self.loss.is_empty() || self.loss.iter().any(|summand| summand.term.reports_divergence());
         let range = "inf: `loss` has no term that reports `approx_kl`";
@@ -40,7 +41,7 @@ impl Config {
         Err(ConfigError::Untrained { algo: self.algo, of })
     }
 
-    /// Nothing but the step within the region may move the policy.
+    /// Checks that only the step within the trust region changes the policy.
     fn check_region(&self) -> Result<(), ConfigError> {
         let (shared, decay) = (self.shared_layers, self.optimiser.weight_decay());
         let range = "false: the steps of the critic would take the policy of trpo out of its region";

@@ -1,4 +1,4 @@
-//! Whether there can be such networks.
+//! Checks of network settings.
 
 use super::ranges::check;
 use crate::{

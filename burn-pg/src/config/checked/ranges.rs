@@ -1,4 +1,4 @@
-//! Settings that are in range or not, whatever the others are.
+//! Ranges of settings that do not depend on other settings.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::{
     loss::Objective,
 };
 
-/// Enough environments for anyone, and few enough to fit into memory.
+/// Most environments, and most evaluation episodes: few enough to fit into memory.
 const MANY: usize = 1 << 20;
 
 pub(super) fn check(
@@ -158,7 +158,7 @@ mod tests {
             ("estimator = { kind = 'gae', lambda = 1.5 }", "`estimator.lambda` is 1.5, but must be between 0 and 1"),
             ("estimator = { kind = 'gae' }", "missing field `lambda`"),
             ("estimator = { kind = 'n_step', n = 0 }", "`estimator` = "),
-            // It is for actions of another policy, which there are none of here.
+            // V-trace is for actions of another policy, which do not occur here.
             ("estimator = { kind = 'vtrace', rho_clip = 1.0, c_clip = 1.0 }", "unknown variant `vtrace`"),
             ("estimator = { kind = 'reward_to_go', bootstrap = 'none' }", "unknown variant `none`"),
         ] {

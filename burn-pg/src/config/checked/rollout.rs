@@ -1,9 +1,9 @@
-//! Whether a rollout can be cut into minibatches and sequences, and the run be as long as one.
+//! Checks that a rollout can be cut into minibatches and sequences, and that a run has at least one rollout.
 
 use super::ranges::check;
 use crate::config::{Algo, Config, ConfigError, RecurrentSpec};
 
-/// Samples of the largest rollout.
+/// Most samples of a rollout.
 const LARGEST_ROLLOUT: usize = 1 << 26;
 
 impl Config {
@@ -17,7 +17,7 @@ impl Config {
         if let Some(spec) = self.recurrence.spec() {
             self.check_sequences(spec)?;
         }
-        // How long whole episodes may be is for the environment to say.
+        // For `reinforce`, the length of a rollout depends on the environment.
         if self.algo != Algo::Reinforce && self.total_steps < batch as u64 {
             return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
         }

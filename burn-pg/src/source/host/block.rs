@@ -1,4 +1,4 @@
-//! Rollouts of some of the environments, with a policy on the host: nothing waits for the others.
+//! Rollouts of a block of environments with a policy on the host, independent of the other blocks.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::{
     source::{Episode, Rollout},
 };
 
-/// What a block of environments has done in a rollout. Its memory is kept from one rollout to the next.
+/// The record of a block of environments in a rollout. Its memory is reused for the next rollout.
 pub(super) struct BlockRecord {
     pub rollout: Rollout,
     /// Episodes that have ended, in order.
     pub ended: Vec<Ended>,
-    /// Final observations of those that were cut off. Shape `[rows, D]`.
+    /// Final observations of truncated episodes. Shape `[rows, D]`.
     pub final_observations: Vec<f32>,
-    /// Time that the environments took, if it is measured, and that the policy took.
+    /// Time spent in the environments and in the policy, if it is measured.
     pub env_time: Duration,
     pub inference_time: Duration,
     /// Steps taken.
@@ -32,40 +32,40 @@ pub(super) struct BlockRecord {
 pub(crate) struct Ended {
     /// Its last row in the rollout.
     pub row: usize,
-    /// Was it cut off?
+    /// True if it was truncated.
     pub truncated: bool,
     pub episode_return: f64,
     pub length: u32,
 }
 
 impl Ended {
-    /// What it was, in one of `num_envs` environments of which the first is `first`.
+    /// Converts it to an [`Episode`]. Its block has `num_envs` environments, of which the first is environment `first`.
     pub fn episode(&self, first: usize, num_envs: usize) -> Episode {
         let Self { row, episode_return, length, .. } = *self;
         Episode { env: first + row % num_envs, episode_return, length }
     }
 }
 
-/// A block cannot go on: why, and after how many steps of it.
+/// Why a block stopped, and after how many of its steps.
 pub(super) struct Failure {
     pub step: usize,
-    /// Did the environments take the step in which it failed?
+    /// True if the environments took the step that failed.
     pub stepped: bool,
     pub error: Box<Error>,
 }
 
-/// How a block is run.
+/// Everything needed to run a block.
 pub(super) struct Run<'a, D> {
     pub policy: &'a HostPolicy<D>,
     pub spec: &'a EnvSpec,
     pub env: Box<dyn EnvBlock + 'a>,
     pub streams: &'a mut [ActionStream],
-    /// Environments in which the next step begins an episode.
+    /// True for environments in which the next step begins an episode.
     pub begins: &'a mut [bool],
     pub record: &'a mut BlockRecord,
-    /// Steps of all environments before the rollout, and how many each step adds.
+    /// Environment steps before the rollout, and how many one step of all environments adds.
     pub env_steps: [u64; 2],
-    /// Is the time measured?
+    /// True if time is measured.
     pub is_timed: bool,
 }
 
@@ -92,13 +92,13 @@ impl BlockRecord {
 }
 
 impl<D: Distribution> Run<'_, D> {
-    /// Takes so many steps.
+    /// Takes `steps` steps in each environment.
     pub fn steps(mut self, steps: usize) -> Result<(), Failure> {
         self.record.clear();
         (0..steps).try_for_each(|_| self.step())
     }
 
-    /// Takes steps until each environment has ended an episode; those until then are valid.
+    /// Takes steps until each environment has ended an episode. The steps of its first episode are valid.
     pub fn episodes(mut self) -> Result<(), Failure> {
         self.record.clear();
         let mut playing = vec![true; self.streams.len()];
@@ -135,8 +135,8 @@ impl<D: Distribution> Run<'_, D> {
         self.env_steps[0] + self.record.steps as u64 * self.env_steps[1]
     }
 
-    /// Draws actions for the current observations, and leaves them in the workspace. Returns when that was, if time is
-    /// measured.
+    /// Samples actions for the current observations into the workspace. Returns the time at which this was done, if
+    /// time is measured.
     fn act(&mut self) -> Result<Option<Instant>, Error> {
         let (first, env_steps) = (self.env.first(), self.env_steps());
         let Self { policy, env, spec, streams, begins, record, .. } = self;
@@ -159,7 +159,7 @@ impl<D: Distribution> Run<'_, D> {
         Ok(self.is_timed.then(Instant::now))
     }
 
-    /// Records what came of the actions.
+    /// Records the outcome of the actions.
     fn record(&mut self) -> Result<(), Error> {
         self.record_ended();
         let env_steps = self.env_steps();
@@ -196,7 +196,7 @@ impl<D: Distribution> Run<'_, D> {
     }
 }
 
-/// The episodes that ended in the first `steps` steps of blocks, step by step.
+/// Returns the episodes that ended in the first `steps` steps of the blocks, in the order of their steps.
 pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode> {
     let (mut first, mut ended) = (0, Vec::new());
     for block in blocks {
@@ -209,9 +209,9 @@ pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode>
     ended.into_iter().map(|(_, episode)| episode).collect()
 }
 
-/// Puts the steps of blocks, which belong to consecutive environments, together, step by step, in place of those of
-/// `whole`. Calls `ended` for each episode that has ended, in the order of their rows in the whole, with that row and, if it
-/// was cut off, its final observation.
+/// Joins the rollouts of blocks of consecutive environments, step by step, and appends them to `whole`. Calls `ended`
+/// for each episode that ended, in the order of rows, with its row in `whole` and, if it was truncated, its final
+/// observation.
 pub(super) fn join(
     blocks: &[BlockRecord],
     whole: &mut Rollout,

@@ -1,4 +1,4 @@
-//! The values of what follows each step of a rollout.
+//! Values of the next observations of a rollout.
 
 use burn::tensor::Tensor;
 
@@ -10,19 +10,20 @@ use crate::{
     source::{Rollout, host::finite::check_observations, observe},
 };
 
-/// Episodes that were cut off within a rollout.
+/// Episodes that were truncated within a rollout.
 #[derive(Default)]
 pub(in crate::source) struct Truncations {
     /// Their last rows in the rollout.
     pub rows: Vec<usize>,
     /// Their final observations. Shape `[rows, D]`.
     pub observations: Vec<f32>,
-    /// The recurrent states before those, if the policy is recurrent. Shape `[1, M]` each.
+    /// The recurrent states before the final observations, if the policy is recurrent. Shape `[1, M]` each.
     pub states: Vec<Tensor<2>>,
 }
 
 impl Collector {
-    /// The observations after the last step, and the final ones of truncated episodes, whose values are not known yet.
+    /// Returns the observations whose values are not known yet: those after the last step, then the final ones of
+    /// truncated episodes.
     pub(super) fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
         let mut unseen = self.envs.checked_batch()?.observations.clone();
         check_observations(&unseen, &self.envs.spec().observation_space, self.env_steps)?;
@@ -35,7 +36,7 @@ impl Collector {
         policy: &P,
         truncations: &Truncations,
     ) -> Result<Option<Vec<f32>>, Error> {
-        // The value of a state does not depend on what is possible in it.
+        // Values do not depend on action masks.
         let unseen = observe(&self.envs.spec().observation_space, self.unseen(truncations)?, &[], &self.device);
         let Some(values) = policy.forward(self.recurrent().attach(unseen, &truncations.states)).values else {
             return Ok(None);
@@ -44,7 +45,7 @@ impl Collector {
         Ok(Some(values))
     }
 
-    /// Fills in the values of the observations that followed each step, given those of the [`unseen`](Self::unseen) ones.
+    /// Fills in the values of the next observations, given the values of the [`unseen`](Self::unseen) ones.
     pub(super) fn bootstrap(&mut self, values: Option<Vec<f32>>, truncations: &Truncations) {
         let Some(of_unseen) = values else { return };
         let (last, finals) = of_unseen.split_at(self.rollout.num_envs);

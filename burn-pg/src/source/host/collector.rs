@@ -25,35 +25,35 @@ pub struct Collector {
     pub(super) envs: Box<dyn VectorEnv>,
     pub(super) seed: u64,
     pub(super) episodes: EpisodeStats,
-    /// Those that ended in the last rollout.
+    /// Episodes that ended in the last rollout.
     pub(super) ended: Vec<Episode>,
-    /// One stream an environment, to sample its actions from.
+    /// One stream per environment, to sample its actions from.
     pub(super) streams: Vec<ActionStream>,
     pub(super) length: RolloutLength,
     pub(super) sequences: SequenceSpec,
-    /// The recurrent state; from the first rollout on.
+    /// The recurrent state; none before the first rollout.
     pub(super) recurrent: Option<RecurrentState>,
     pub(super) device: Device,
     /// The last actions, as the environments take them.
     pub(super) taken: ActionBuffer,
     pub(super) rollout: Rollout,
-    /// Environments that one thread takes through a rollout, if the policy acts on the host.
+    /// Environments that one thread steps through a rollout, if the policy acts on the host.
     pub(super) block_size: usize,
-    /// What they have done.
+    /// Records of the blocks.
     pub(super) blocks: Vec<BlockRecord>,
-    /// Is the rollout as long as it was to become? One that failed is not, and may have columns of several lengths.
+    /// True if the last rollout is complete. A failed one is not, and its columns may differ in length.
     pub(super) whole: bool,
-    /// Environments that were given new streams after a failure.
+    /// Number of restarts of environments after failures, each with a new stream.
     pub(super) restarts: u32,
     pub(super) env_steps: u64,
 }
 
 impl Collector {
-    /// Resets `envs` with `seed` and prepares rollouts of the given length. The policy runs on `device`.
+    /// Creates a collector of rollouts of the given length, and resets `envs` with `seed`. The policy runs on `device`.
     ///
     /// # Errors
-    /// [`EnvError::Failed`] if an environment cannot be reset, [`EnvError::BatchLen`] or [`EnvError::Spec`] if environments of
-    /// one's own break their contract.
+    /// [`EnvError::Failed`] if an environment cannot be reset; [`EnvError::BatchLen`] or [`EnvError::Spec`] if custom
+    /// environments break their contract.
     pub fn new(
         mut envs: Box<dyn VectorEnv>,
         length: RolloutLength,
@@ -85,11 +85,11 @@ impl Collector {
         })
     }
 
-    /// Cuts rollouts into such sequences, if the policy is recurrent. Without this each rollout is one
-    /// sequence for each environment, without burn-in.
+    /// Sets how rollouts are cut into sequences, if the policy is recurrent. Default: one sequence per environment,
+    /// without burn-in.
     ///
     /// # Panics
-    /// If the sequences are not as [`SequenceSpec`] says, or the collector has begun.
+    /// If `sequences` does not fit the rollouts (see [`SequenceSpec`]), or a rollout has already been collected.
     #[must_use]
     pub fn with_sequences(mut self, sequences: SequenceSpec) -> Self {
         assert!(self.recurrent.is_none(), "rollouts are cut in one way from the first to the last");
@@ -97,10 +97,10 @@ impl Collector {
         self
     }
 
-    /// Lets one thread take so many environments, at least 1, through a whole rollout, if the policy has a copy to act with
-    /// [on the host](Policy::on_host). The numbers do not depend on it, but those after a rollout
-    /// that failed: other blocks have gone on to its end. Default: a sixteenth of the environments, but no
-    /// fewer than 4 and no more than 64.
+    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy
+    /// [on the host](Policy::on_host). Results do not depend on it, except after a failed rollout, because the other
+    /// blocks still take all their steps in it. Default: a sixteenth of the environments, but at least 4 and at most
+    /// 64.
     ///
     /// # Panics
     /// If `size` is 0.
@@ -111,7 +111,7 @@ impl Collector {
         self
     }
 
-    /// What is known of the environments.
+    /// Specification of the environments.
     #[must_use]
     pub fn spec(&self) -> &EnvSpec {
         self.envs.spec()
@@ -129,8 +129,8 @@ impl Collector {
         self.env_steps
     }
 
-    /// Environment steps that a rollout takes at most, those of all environments together; `None` if rollouts are of
-    /// whole episodes, and these have no time limit.
+    /// Most environment steps of a rollout, over all environments; `None` if rollouts are whole episodes without a time
+    /// limit.
     #[must_use]
     pub fn longest_rollout(&self) -> Option<u64> {
         let steps = match self.length {
@@ -140,7 +140,7 @@ impl Collector {
         Some(steps * self.envs.num_envs() as u64)
     }
 
-    /// What observations are normalised with, if they are.
+    /// The normaliser of the observations, if they are normalised.
     #[must_use]
     pub fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         self.envs.observation_normalizer()
@@ -158,11 +158,11 @@ impl Collector {
         &self.ended
     }
 
-    /// Shows `policy`, which must be without autodiff, the present observations, and checks that what it makes of them
-    /// is what the environments take. Tells whether it has a critic.
+    /// Runs `policy`, which must be without autodiff, on the current observations, and checks that its prediction fits
+    /// the environments. Returns true if it has a critic.
     ///
     /// # Errors
-    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if it is not.
+    /// [`Error::ActionMisfit`] or [`Error::Prediction`] if the prediction does not fit.
     pub fn check<P: Policy<Observation = Observation>>(&self, policy: &P) -> Result<bool, Error> {
         let (batch, num_envs) = (self.envs.batch(), self.envs.num_envs());
         let space = &self.envs.spec().observation_space;
@@ -177,13 +177,13 @@ impl Collector {
         }
     }
 
-    /// Takes the next steps with `policy`, which must be without autodiff, and returns what happened. After an error
-    /// what was recorded is lost, and the next rollout begins with new episodes.
+    /// Collects the next rollout with `policy`, which must be without autodiff. After an error the recorded steps are
+    /// lost, and the next rollout begins with new episodes.
     ///
     /// # Errors
-    /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is impossible,
-    /// [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device fails. None
-    /// of them says in which update: that is for the [`Trainer`](crate::Trainer) to know.
+    /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is
+    /// impossible, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device
+    /// fails. None of them names the update: [`EnvSource`](crate::source::EnvSource) adds it.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
         self.ended.clear();
         if self.recurrent.is_none() {
@@ -219,24 +219,24 @@ impl Collector {
         Ok(&mut self.rollout)
     }
 
-    /// What the last call of [`collect`](Self::collect) has recorded, to be scored and moved to a device.
+    /// The last rollout that [`collect`](Self::collect) recorded, to be scored and moved to a device.
     pub fn rollout_mut(&mut self) -> &mut Rollout {
         &mut self.rollout
     }
 
-    /// Gives an environment that has failed a new stream of random numbers; its episode is lost. If it cannot even be reset, the
-    /// next rollout says so.
+    /// Restarts a failed environment, with a new stream of random numbers; its episode is lost. If the environment
+    /// cannot be reset, the next rollout returns the error.
     ///
     /// # Panics
-    /// If there is no such environment.
+    /// If there is no environment `env`.
     pub fn restart(&mut self, env: usize) {
         self.restarts += 1;
-        // An error stays with the environment until it is reset, which the next rollout does.
+        // The error can be ignored: the next rollout resets the environment, and returns an error if that fails.
         let _ = self.envs.restart(env, streams::restart_seed(self.seed, self.restarts));
         self.whole = false;
     }
 
-    /// Prepares a recurrent state of `state_len` elements in each environment.
+    /// Creates the recurrent state, of `state_len` elements per environment, and the history.
     pub(super) fn begin(&mut self, state_len: usize) {
         let num_envs = self.envs.num_envs();
         self.recurrent = Some(RecurrentState::new(num_envs, state_len, &self.device));
@@ -244,8 +244,8 @@ impl Collector {
         self.rollout.history = (state_len > 0).then(|| History::new(state_len, self.sequences, num_envs, space));
     }
 
-    /// Leaves the episodes in which a rollout failed: an environment may have to be reset, and their recurrent states belong
-    /// to no sequence of another rollout.
+    /// Begins new episodes after a failed rollout: an environment may need a reset, and the recurrent states of the old
+    /// episodes belong to no sequence of the next rollout.
     fn begin_anew(&mut self, state_len: usize) -> Result<(), Error> {
         let num_envs = self.envs.num_envs();
         self.begin_episodes()?;
@@ -254,7 +254,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Starts new episodes in all environments, in their streams as they are if they can do that.
+    /// Starts new episodes in all environments, which continue their random streams if they support that.
     fn begin_episodes(&mut self) -> Result<(), EnvError> {
         let all = vec![true; self.envs.num_envs()];
         if let Err(EnvError::Unsupported { .. }) = self.envs.reset_where(&all).map(|_| ()) {

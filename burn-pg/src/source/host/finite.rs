@@ -1,10 +1,11 @@
-//! Checks of what environments write as observations.
+//! Checks of observations.
 
 use burn_pg_envs::Space;
 
 use crate::Error;
 
-/// Refuses flat observations that are not finite, and values of images that are out of their range. Shape `[N, D]`.
+/// Checks that flat observations (shape `[N, D]`) are finite, and that values of images are integers within their
+/// range.
 pub(crate) fn check_observations(observations: &[f32], space: &Space, env_steps: u64) -> Result<(), Error> {
     let mut rows = observations.chunks_exact(space.flat_len()).enumerate();
     rows.try_for_each(|(env, row)| check_row(row, space, env, env_steps))

@@ -11,23 +11,23 @@ use crate::{
 
 /// How a rollout is cut into sequences, for a recurrent policy.
 ///
-/// A sequence is trained on as a whole. It begins with the recurrent state of when the rollout was collected, which goes
-/// stale as the weights change. With a burn-in, that state is computed once more with the current weights, from the steps
-/// before the sequence. Nothing is learnt from these steps.
+/// A sequence is trained on as a whole. It begins with the recurrent state from the time of collection, which becomes
+/// stale as the weights change. With a burn-in, that state is computed again with the current weights, from the steps
+/// before the sequence. Nothing is learnt from the steps of a burn-in.
 ///
 /// Source: S. Kapturowski and others, *Recurrent experience replay in distributed reinforcement learning* (2019).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceSpec {
-    /// Steps of a sequence, L: a divisor of the steps of a rollout, or 0 for all of them. Rollouts of whole episodes are
-    /// one sequence for each environment, whatever is said here.
+    /// Steps of a sequence, L: a divisor of the steps of a rollout, or 0 for all of them. Ignored for rollouts of whole
+    /// episodes, which are one sequence per environment.
     pub steps: usize,
-    /// Steps of the burn-in before each sequence, K; at most those of a rollout. Rollouts of whole episodes have none: the
-    /// state before an episode is 0.
+    /// Steps of the burn-in before each sequence, K; at most the steps of a rollout. Ignored for rollouts of whole
+    /// episodes, because the state before an episode is 0.
     pub burn_in: usize,
 }
 
 impl SequenceSpec {
-    /// Returns what it comes to in rollouts of a length.
+    /// Returns the values in effect for rollouts of `length`. Panics if they do not fit it.
     pub(super) fn within(self, length: RolloutLength) -> Self {
         match length {
             RolloutLength::Episodes => Self { steps: usize::MAX, burn_in: 0 },
@@ -50,12 +50,12 @@ pub struct History {
     pub steps: usize,
     /// Steps of the burn-in before each sequence, K.
     pub burn_in: usize,
-    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or more: the states with
-    /// which the next rollout begins are at the end.
+    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or longer: the
+    /// states with which the next rollout begins follow.
     pub states: Vec<f32>,
     /// Observations of the K steps before the rollout. `K * N` rows.
     pub observations_before: Observations,
-    /// Which of those began an episode. Shape `[K, N]`.
+    /// True if one of the K steps began an episode. Shape `[K, N]`.
     pub begins_before: Vec<bool>,
 }
 
@@ -80,7 +80,7 @@ impl History {
         (step + self.burn_in).is_multiple_of(self.steps)
     }
 
-    /// Keeps what the rollout after `last` begins with, and forgets the rest.
+    /// Moves on to the rollout after `last`: keeps the states and steps with which that begins, and drops the rest.
     pub(crate) fn turn(&mut self, last: &Rollout) {
         let rows = last.begins.len();
         if rows == 0 {
@@ -111,7 +111,7 @@ impl<'a> Cut<'a> {
         Some(Self { rollout, history, steps })
     }
 
-    /// First step and environment of each sequence.
+    /// Returns the first step and the environment of each sequence.
     pub fn starts(&self) -> impl Iterator<Item = (usize, usize)> + use<'a> {
         let (num_envs, total) = (self.rollout.num_envs, self.rollout.begins.len() / self.rollout.num_envs);
         (0..total).step_by(self.steps).flat_map(move |first| (0..num_envs).map(move |env| (first, env)))
@@ -121,7 +121,7 @@ impl<'a> Cut<'a> {
         self.rollout.begins.len() / self.steps
     }
 
-    /// The rows of the rollout, sequence by sequence.
+    /// Returns the rows of the rollout, sequence by sequence.
     pub fn rows(&self) -> impl Iterator<Item = usize> + use<'a> {
         let (num_envs, steps) = (self.rollout.num_envs, self.steps);
         self.starts().flat_map(move |(first, env)| (first..first + steps).map(move |step| step * num_envs + env))
@@ -141,7 +141,7 @@ impl<'a> Cut<'a> {
         }
         let (mut observations, mut begins) = (self.rollout.observations.emptied(), Vec::new());
         for (first, env) in self.starts() {
-            // Steps are counted from the first of those before the rollout.
+            // Step 0 is the first of the K steps before the rollout.
             for step in first..first + before {
                 let row = step * num_envs + env;
                 let (of, flags, row) = match row.checked_sub(before * num_envs) {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Collector {
-    /// Lets all environments go through the rollout in step.
+    /// Collects a rollout, stepping all environments together.
     pub(super) fn play_on_device<P: Policy<Observation = Observation>>(
         &mut self,
         policy: &P,
@@ -85,13 +85,13 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes the last recorded actions, and records what came of them.
+    /// Steps the environments with the last recorded actions, and records the outcome.
     fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
         let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
         self.envs.checked_batch()?;
-        // If one environment fails, the episodes of others may have ended all the same.
+        // If one environment fails, episodes of others may still have ended.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             let batch = self.envs.batch();
             let episode = |env: usize| Episode {

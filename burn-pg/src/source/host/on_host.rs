@@ -17,21 +17,21 @@ use crate::{
     },
 };
 
-/// A sixteenth of the environments, so that there are blocks for some threads, but enough to make good use of a processor's
-/// vectors, and no more than stay in its cache.
+/// Returns a sixteenth of the environments, so that there are blocks for several threads; at least 4, to make good use
+/// of vector instructions, and at most 64, which stay in the processor's cache.
 pub(crate) fn default_block_size(num_envs: usize) -> usize {
     num_envs.div_ceil(16).clamp(4, 64)
 }
 
 impl Collector {
-    /// Lets blocks of environments go through the rollout on several threads, and puts together what they did.
+    /// Collects a rollout in blocks of environments on several threads, and joins their records.
     pub(super) fn play_on_host<D: Distribution>(
         &mut self,
         policy: &HostPolicy<D>,
         truncations: &mut Truncations,
     ) -> Result<(), Error> {
         let (num_envs, spec) = (self.rollout.num_envs, self.envs.spec().clone());
-        // Where all have to be stepped together, or to wait for each other's ends, they are one block.
+        // One block if the environments cannot be split, or if they must wait for each other's episodes to end.
         let size = match self.length {
             RolloutLength::Steps(_) if self.envs.blocks(self.block_size).is_some() => self.block_size.min(num_envs),
             _ => num_envs,
@@ -68,16 +68,17 @@ impl Collector {
         };
         let outcomes: Vec<Result<(), Failure>> = map(runs, run);
         if let Some(start) = start {
-            // What the threads spent their time with, in shares of the time that they took together.
+            // The elapsed time, divided in proportion to the time that all threads spent on each phase.
             let of_threads = |time: fn(&BlockRecord) -> Duration| self.blocks.iter().map(time).sum::<Duration>();
             let (env, inference) = (of_threads(|block| block.env_time), of_threads(|block| block.inference_time));
-            // (None at all if the first step fails.)
+            // (Both are 0 if the first step fails.)
             let share = env.as_secs_f64() / (env + inference).as_secs_f64().max(f64::MIN_POSITIVE);
             profile::add(Phase::Environment, start.elapsed().mul_f64(share));
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
         let observation_len = spec.observation_space.flat_len();
-        // Of several failures, the one that comes first if all are stepped together. (The first of a step is the first block's.)
+        // Of several failures, the earliest step counts, as if all environments were stepped together; in the same
+        // step, the first block.
         let failures = outcomes.into_iter().filter_map(Result::err);
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;

@@ -1,4 +1,4 @@
-//! A collector as plain data.
+//! Saving and loading of a collector.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_pg_envs::{SavedEnvs, wrapper::EpisodeStats};
@@ -14,27 +14,27 @@ use crate::{
     },
 };
 
-/// Everything that the next rollouts of a collector depend on, but for tensors.
+/// Everything that the next rollouts of a collector depend on, except tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedCollector {
     pub env_steps: u64,
     episodes: EpisodeStats,
     streams: Vec<ActionStream>,
-    /// Environments that were given new streams.
+    /// Number of restarts of environments, each with a new stream.
     restarts: u32,
-    /// Has the last rollout failed?
+    /// True if the last rollout failed.
     failed: bool,
     /// None before the first rollout.
     state: Option<SavedState>,
     envs: SavedEnvs,
 }
 
-/// What is saved of recurrent states besides their elements.
+/// The saved part of recurrent states, except tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct SavedState {
-    /// Environments in which the next step begins an episode. Shape `[N]`.
+    /// True for environments in which the next step begins an episode. Shape `[N]`.
     begins: Vec<bool>,
-    /// Steps before the next rollout that began one. Shape `[K, N]`.
+    /// True for steps before the next rollout that began an episode. Shape `[K, N]`.
     begins_before: Vec<bool>,
 }
 
@@ -46,14 +46,14 @@ const STARTS: &str = "starts";
 const BEFORE: &str = "before";
 
 impl Collector {
-    /// Everything that the next rollouts depend on.
+    /// Returns everything that the next rollouts depend on.
     pub(crate) fn save(&self) -> Result<(SavedCollector, Tensors), Misfit> {
         let mut tensors = Tensors::new();
         let state = self.recurrent.as_ref().map(|recurrent| -> Result<SavedState, Misfit> {
             let mut begins_before = Vec::new();
             if let (Some(state), Some(history)) = (recurrent.state(), &self.rollout.history) {
                 let mut history = history.clone();
-                // A rollout that failed leaves nothing that another begins with.
+                // A failed rollout has no steps for the next one to begin with.
                 if self.whole {
                     history.turn(&self.rollout);
                 }
@@ -77,8 +77,8 @@ impl Collector {
         Ok((saved, tensors))
     }
 
-    /// Goes on where [`save`](Self::save) was called, with a recurrent state of `state_len` elements. After an error nothing has
-    /// changed but what the next rollout begins with.
+    /// Restores the state that [`save`](Self::save) returned, for a recurrent state of `state_len` elements. An error
+    /// changes nothing but the recurrent states and steps with which the next rollout begins.
     pub(crate) fn load(&mut self, saved: SavedCollector, tensors: Tensors, state_len: usize) -> Result<(), Misfit> {
         let num_envs = self.envs.num_envs();
         check("action streams", saved.streams.len(), num_envs)?;
@@ -105,7 +105,7 @@ impl Collector {
         self.envs.checked_batch()?;
         let SavedCollector { env_steps, episodes, streams, restarts, failed, .. } = saved;
         (self.env_steps, self.episodes, self.streams, self.restarts) = (env_steps, episodes, streams, restarts);
-        // An environment that has failed has to be reset, whatever else is said.
+        // An environment that has failed must be reset, even if `saved` says that the rollout did not fail.
         let failed = failed || self.envs.batch().valid.contains(&false);
         (self.whole, self.recurrent, self.rollout) = (!failed, recurrent, rollout);
         self.blocks.clear();
@@ -113,7 +113,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Returns the recurrent state, and puts into `rollout` what it begins with.
+    /// Returns the saved recurrent state, and restores the history of `rollout`.
     fn recurrent_state_of(
         &self,
         saved: &SavedState,
