@@ -26,13 +26,13 @@ pub use spec::TrustRegionSpec;
 /// d = -sqrt(2 max_kl / x^T (F + damping) x) x,   (F + damping) x = g
 /// ```
 ///
-/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of the KL divergence KL(old ||
-/// new). So x is the natural gradient: unlike g, it does not depend on how the policy is parametrised. It is solved for
-/// with [conjugate gradients](conjugate_gradient). The step d uses only first and second derivatives, so a line search
+/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of KL(old || new). So x is the
+/// natural gradient: unlike g, it does not depend on how the policy is parametrised. It is solved for with
+/// [conjugate gradients](conjugate_gradient). The step d uses only first and second derivatives, so a line search
 /// follows: the step is shortened until the measured KL divergence is at most `max_kl` and the measured L is lower than
 /// before. If `max_backtracks` is reached before that, no step is taken.
 ///
-/// Only parameters that the distribution over actions depends on change. A critic that shares none of them is
+/// The step changes only parameters that the distribution over actions depends on. A critic that shares none of them is
 /// unchanged, and a [`Learner`](crate::Learner) fits it. If it shared some, fitting it would move the policy out of the
 /// trust region.
 ///
@@ -51,8 +51,8 @@ impl TrustRegion {
     /// step is accepted or a value is not finite. The recurrent states at the start of the sequences of the batch are
     /// treated as constants.
     ///
-    /// Also returns metrics: those of the loss terms after the step, without their sum; `kl`, the mean of KL(old ||
-    /// new) in nats; `step_fraction`, the accepted fraction of the full step d, 0 if there was no step; and
+    /// Also returns metrics: those of the loss terms after the step, without their sum; `kl`, the mean of
+    /// KL(old || new) in nats; `step_fraction`, the accepted fraction of the full step d, 0 if there was no step; and
     /// `policy_grad_norm`, the norm of g.
     ///
     /// # Errors
