@@ -33,7 +33,7 @@ impl ActionStream {
         self.served = 0;
     }
 
-    /// Returns the gSDE noise of one action, `len` standard normal values. It is that of the action before, unless
+    /// Returns the gSDE noise of one action, `len` standard normal values: the same as for the last action, unless
     /// `resample_every` actions have used it, a rollout has begun, or `len` has changed.
     pub fn held_noise(&mut self, len: usize, resample_every: Option<NonZeroU32>) -> &[f64] {
         if self.held.len() != len || resample_every.is_some_and(|actions| self.served >= actions.get()) {

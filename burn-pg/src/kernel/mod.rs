@@ -30,7 +30,7 @@ pub(crate) use table::{
 };
 pub use threads::with_threads;
 
-/// Largest number of layers of a perceptron that is one operation.
+/// Largest number of layers of a perceptron that a kernel computes as one operation.
 pub(crate) const MOST_LAYERS: usize = 8;
 
 /// Returns the bytes that matrix products outside the kernels keep on each thread: the `gemm` crate, which the `flex`

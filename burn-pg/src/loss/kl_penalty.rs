@@ -36,11 +36,11 @@ use super::{
 pub struct KlPenalty {
     /// The target KL divergence of an update, in nats; more than 0. Default 0.01.
     pub target: f64,
-    /// The weight beta of the penalty: first the initial one, then as adapted; 1e-6 to 1e6. Default 1.
+    /// The weight beta of the penalty, which is adapted after each update; 1e-6 to 1e6. Default 1.
     pub weight: f64,
 }
 
-/// The factor by which the KL divergence may differ from the target.
+/// The factor by which the KL divergence may differ from the target before the weight is adapted.
 const TOLERANCE: f64 = 1.5;
 /// The factor by which the weight is then multiplied or divided.
 const FACTOR: f64 = 2.0;

@@ -132,8 +132,8 @@ pub trait LossTerm: Send {
     }
 
     /// Adapts the term after an update. `measured` holds the metrics of the update by name, each averaged over the
-    /// minibatches. The metrics of a minibatch are measured before its own step; those of a trust-region step, after
-    /// it.
+    /// minibatches. The metrics of a minibatch are measured before its own step, those of a trust region after its
+    /// step.
     fn after_update(&mut self, _measured: &BTreeMap<String, f64>) {}
 
     /// Returns the state that the term needs to resume a run. Empty for a term that does not adapt.

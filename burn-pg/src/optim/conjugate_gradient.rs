@@ -16,9 +16,9 @@ pub struct Solution {
 /// Solves `A x = b` for a symmetric positive definite matrix A, which is given by its `product` with a vector, and a
 /// vector b of shape `[P]` without autodiff. Each iteration computes one product and waits for the device once.
 ///
-/// Ends after `iterations` (without rounding, P would be enough), or once `|b - A x|` is at most `tolerance |b|`. For b
-/// = 0 there is no iteration, and x is 0. If an iteration finds a direction in which A has no positive curvature, or a
-/// value that is not finite, its result is dropped and the solution before it is returned. So x is finite whatever
+/// Ends after `iterations` (without rounding, P would be enough), or once `|b - A x|` is at most `tolerance |b|`. If b
+/// is 0, there is no iteration, and x is 0. If an iteration finds a direction in which A has no positive curvature, or
+/// a value that is not finite, its result is dropped and the solution before it is returned. So x is finite whatever
 /// `product` and b are, and 0 if b is not finite.
 ///
 /// Source: M. Hestenes, E. Stiefel, *Methods of conjugate gradients for solving linear systems* (1952).

@@ -139,7 +139,7 @@ struct State {
 }
 
 impl Epochs {
-    /// Returns the state, with that of a trust region's objective.
+    /// Returns the state, including that of a trust region's objective.
     pub(super) fn save_with(&self, trust_region: ObjectiveState) -> Result<Saved, Misfit> {
         let optimiser = self.learner.optimiser.state();
         let moments: Result<Tensors, TensorsError> =
@@ -153,7 +153,7 @@ impl Epochs {
         Saved::new(&state, moments?)
     }
 
-    /// Restores a state. Returns that of a trust region's objective.
+    /// Restores a state. Returns the state of a trust region's objective.
     pub(super) fn load_from<P: Policy>(&mut self, saved: Saved, policy: &P) -> Result<ObjectiveState, Misfit> {
         let State { shuffle, optimiser_steps, objective, trust_region } = saved.state()?;
         if optimiser_steps >> 53 > 0 {

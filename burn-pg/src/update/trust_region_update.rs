@@ -22,8 +22,8 @@ pub struct TrustRegionUpdate {
 impl<P: Policy> Update<P, Batch<P::Observation>> for TrustRegionUpdate {
     fn check(&self, given: &[ContextPart]) -> Result<(), Error> {
         self.critic.learner.objective.check_needs(given)?;
-        // The region gets no values: fitting a critic that shares layers with the policy would move the policy out of
-        // it.
+        // The trust region gets no values: fitting a critic that shares layers with the policy would move the policy
+        // out of the region.
         let given: Vec<ContextPart> = given.iter().copied().filter(|&part| part != ContextPart::Values).collect();
         Ok(self.region.objective.check_needs(&given)?)
     }

@@ -35,7 +35,7 @@ pub struct Grpo {
 /// The divisor of the distances from a group's mean in [`grpo()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrpoScale {
-    /// The standard deviation of the group, plus 1e-4. Groups of almost equal scores then weigh as much as any.
+    /// The standard deviation of the group, plus 1e-4. Groups of almost equal scores then weigh as much as any other.
     Group,
     /// The standard deviation of all scores, plus 1e-4.
     Batch,

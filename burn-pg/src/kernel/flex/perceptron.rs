@@ -22,8 +22,8 @@ use crate::kernel::{
     host::{Network, Slopes, Trace},
 };
 
-/// Computes [`perceptron`](crate::kernel::perceptron). `None` if a tensor is not one of the `flex` backend, a layer has
-/// no biases, or there are more than [`MOST_LAYERS`].
+/// Computes [`perceptron`](crate::kernel::perceptron). `None` if a tensor is not one of the `flex` backend or is of a
+/// float type without a kernel, a layer has no biases, or there are more than [`MOST_LAYERS`] layers.
 pub fn perceptron(
     input: &Tensor<2>,
     layers: &[Linear],
