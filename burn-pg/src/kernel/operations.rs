@@ -60,7 +60,7 @@ macro_rules! table {
 
         impl Table {
             /// A backend without kernels.
-            #[allow(dead_code)] // where every backend that is compiled in is without
+            #[allow(dead_code)] // meant for backends with few kernels; unused at present
             pub const NONE: Self = Self { $($name: None),* };
         }
     };
