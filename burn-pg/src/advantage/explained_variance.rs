@@ -1,6 +1,6 @@
 //! How well values explain returns.
 
-/// `1 - Var(returns - values) / Var(returns)`, or `None` if the returns do not vary.
+/// Returns `1 - Var(returns - values) / Var(returns)`, or `None` if the returns do not vary.
 #[must_use]
 pub fn explained_variance(values: &[f32], returns: &[f64]) -> Option<f64> {
     let variance = |numbers: &mut dyn Iterator<Item = f64>| {

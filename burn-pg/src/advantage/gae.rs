@@ -10,8 +10,8 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// R_t     = A_t + V(s_t)
 /// ```
 ///
-/// A terminal step has no `V(s_{t+1})`; a truncated one has that of its final observation; neither has an `A_{t+1}`.
-/// Computed in f64.
+/// After a terminal step `V(s_{t+1})` is 0; after a truncation it is the value of the final observation. After both
+/// `A_{t+1}` is 0. Computed in f64.
 ///
 /// Source: J. Schulman, P. Moritz, S. Levine, M. Jordan, P. Abbeel, *High-dimensional continuous control using
 /// generalized advantage estimation* (2016).

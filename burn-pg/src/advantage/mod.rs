@@ -1,12 +1,12 @@
-//! How good each action was.
+//! Advantage estimators: how much better each action was than the policy's average.
 //!
 //! | estimator | an action is judged by | needs |
 //! | --- | --- | --- |
-//! | [`RewardToGo`] | every reward that came after it | nothing; values as a baseline if wanted |
-//! | [`NStep`] | `n` rewards, and the value of what they led to | values |
-//! | [`Gae`] | a weighted mean over every such `n` | values |
-//! | [`VTrace`] | the same for another policy's actions | values, and how much likelier the actions are now |
-//! | [`Rloo`], [`Grpo`] | the score of its episode, beside the other episodes of a group | groups of episodes |
+//! | [`RewardToGo`] | every reward that came after it | nothing; optionally values, as a baseline or to bootstrap |
+//! | [`NStep`] | `n` rewards, and the value of the state after them | values |
+//! | [`Gae`] | a weighted mean of the n-step returns for all `n` | values |
+//! | [`VTrace`] | the same, for actions of another policy | values and probability ratios |
+//! | [`Rloo`], [`Grpo`] | the score of its episode, relative to the other episodes of its group | groups of episodes |
 
 mod explained_variance;
 mod gae;
@@ -26,7 +26,7 @@ pub use spec::EstimatorSpec;
 pub use trajectory::Trajectory;
 pub use vtrace::VTrace;
 
-/// What a policy and a value function are trained towards.
+/// The training targets: advantages for the policy, returns for the value function.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Targets {
     /// How much better each action was than the policy's average. Shape `[T, N]`.
@@ -36,7 +36,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Judges each action by how far its return, of shape `[T, N]`, exceeds the value of what it was taken in.
+    /// Creates targets whose advantages are `returns` (shape `[T, N]`) minus the values of the observations acted on.
     fn above_values(returns: Vec<f64>, trajectory: &Trajectory<'_>) -> Self {
         let above_value = |(row, target): (usize, &f64)| target - trajectory.value(row);
         Self { advantages: returns.iter().enumerate().map(above_value).collect(), returns }
@@ -45,10 +45,10 @@ impl Targets {
 
 /// Estimates advantages from a trajectory.
 pub trait AdvantageEstimator: Send {
-    /// One advantage and one return for each step.
+    /// Returns one advantage and one return for each step.
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets;
 
-    /// Does it look at the values of a critic? Default true.
+    /// True if the estimator uses the values of a critic. Default true.
     fn needs_values(&self) -> bool {
         true
     }

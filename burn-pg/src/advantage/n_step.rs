@@ -1,4 +1,4 @@
-//! A few rewards, and the value of what they led to.
+//! The n-step return.
 
 use std::num::NonZeroUsize;
 
@@ -11,12 +11,11 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// A_t = R_t - V(s_t)
 /// ```
 ///
-/// with `m = n`, or fewer where the episode or the trajectory ends before. If it ends in a terminal state there is no
-/// `V(s_{t+m})`; after a truncation it is that of the final observation. Computed in f64, with up to `n` additions a
-/// step.
+/// with `m = n`, or fewer where the episode or the trajectory ends earlier. After a terminal state `V(s_{t+m})` is 0;
+/// after a truncation it is the value of the final observation. Computed in f64, with up to `n` additions a step.
 ///
-/// Often another scheme goes by this name: each step takes as many rewards as the trajectory still has (V. Mnih et al.,
-/// *Asynchronous methods for deep reinforcement learning*, 2016). That is [`RewardToGo`](super::RewardToGo) with a
+/// Another scheme is often called by this name: each step uses all rewards that the trajectory still has (V. Mnih et
+/// al., *Asynchronous methods for deep reinforcement learning*, 2016). That is [`RewardToGo`](super::RewardToGo) with a
 /// baseline, on trajectories of `n` steps.
 ///
 /// Source: R. S. Sutton, A. G. Barto, *Reinforcement learning: an introduction*, 2nd edition (2018), section 7.1.
@@ -24,8 +23,8 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 pub struct NStep {
     /// Discount of later rewards, in `0..=1`.
     pub gamma: f64,
-    /// Rewards to take before the value stands for the rest: 1 gives the one-step error, more than an episode has
-    /// the whole discounted return.
+    /// Number of rewards before the value stands for the rest: 1 gives the one-step error; more than the length of an
+    /// episode gives the whole discounted return.
     pub n: NonZeroUsize,
 }
 

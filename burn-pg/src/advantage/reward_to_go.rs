@@ -12,9 +12,9 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// A_t = R_t - V(s_t)     with one
 /// ```
 ///
-/// `R_{t+1}` is 0 behind a terminal step. Where an episode was truncated, and where the trajectory ends in the middle of
-/// one, the rewards that would have followed are not known; `bootstrap` says what takes their place. There is nothing to
-/// bootstrap with but `next_values`: without a critic they do not exist, and REINFORCE in its plain form is
+/// `R_{t+1}` is 0 after a terminal step. Where an episode was truncated, and where the trajectory ends in the middle of
+/// one, the later rewards are not known; `bootstrap` says what replaces them. Bootstrapping needs `next_values`, which
+/// do not exist without a critic. REINFORCE in its plain form is
 ///
 /// ```
 /// use burn_pg::advantage::{Bootstrap, RewardToGo};
@@ -22,7 +22,7 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// let reinforce = RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero };
 /// ```
 ///
-/// which looks at no values at all. With a baseline and [`Bootstrap::NextValues`] this is [`Gae`](super::Gae) at lambda 1.
+/// which uses no values. With a baseline and [`Bootstrap::NextValues`] this is [`Gae`](super::Gae) with lambda 1.
 /// Computed in f64.
 ///
 /// Sources: R. J. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*
@@ -32,20 +32,20 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 pub struct RewardToGo {
     /// Discount of later rewards, in `0..=1`.
     pub gamma: f64,
-    /// Judge an action by how far its return exceeds the value of the observation, instead of by the return alone?
+    /// True to subtract the value of the observation from the return of an action.
     pub baseline: bool,
-    /// What stands for the rewards that were cut off.
+    /// What replaces the rewards that were cut off.
     pub bootstrap: Bootstrap,
 }
 
-/// What stands for the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
+/// What replaces the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bootstrap {
     /// The value of the observation that followed. Needs a critic.
     NextValues,
-    /// Nothing, as if the episode had terminated. Needs no critic; the returns of the last steps before a cut then lack
-    /// what would have followed it, so that rollouts should hold whole episodes.
+    /// Zero, as if the episode had terminated. Needs no critic. The returns of the last steps before a cut then lack
+    /// the rewards after it, so rollouts should hold whole episodes.
     Zero,
 }
 

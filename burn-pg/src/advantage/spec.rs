@@ -1,4 +1,4 @@
-//! An estimator as a configuration names it.
+//! The configuration of an estimator.
 
 use std::num::NonZeroUsize;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 
-/// An estimator of this library, but for the discount, which a configuration says once for all.
+/// An estimator of this library, without the discount, which a configuration states separately.
 ///
 /// ```
 /// use burn_pg::advantage::EstimatorSpec;
@@ -17,9 +17,9 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 ///
-/// The group baselines are not among them: they compare episodes that begin alike, which those of the classic tasks do
-/// not. Nor is [`VTrace`](super::VTrace): it is for actions that another policy took, and here the policy that acts is the one
-/// to improve. A source of your own can use both.
+/// The group baselines are left out: they compare episodes that begin in the same state, which those of the classic
+/// tasks do not. [`VTrace`](super::VTrace) is left out too: it is for actions of another policy, and here the policy
+/// that acts is the one to improve. A custom source can use both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -31,21 +31,21 @@ pub enum EstimatorSpec {
     },
     /// [`NStep`], `kind = "n_step"`.
     NStep {
-        /// Rewards to take before the value stands for the rest, 1 or more.
+        /// Number of rewards before the value stands for the rest, 1 or more.
         n: NonZeroUsize,
     },
     /// [`RewardToGo`], `kind = "reward_to_go"`.
     RewardToGo {
-        /// Judge an action by how far its return exceeds the value? Default false.
+        /// True to subtract the value from the return. Default false.
         #[serde(default)]
         baseline: bool,
-        /// What stands for the rewards that were cut off: `zero` or `next_values`.
+        /// What replaces the rewards that were cut off: `zero` or `next_values`.
         bootstrap: Bootstrap,
     },
 }
 
 impl EstimatorSpec {
-    /// The name and the range of the first number that is out of range.
+    /// Returns the name, the value and the range of the first hyperparameter that is out of range.
     #[must_use]
     pub fn fault(&self) -> Option<(&'static str, f64, &'static str)> {
         match *self {
@@ -56,7 +56,7 @@ impl EstimatorSpec {
         }
     }
 
-    /// The estimator. Numbers are taken as they are: see [`fault`](Self::fault).
+    /// Creates the estimator. Hyperparameters are not checked: see [`fault`](Self::fault).
     #[must_use]
     pub fn build(self, gamma: f64) -> Box<dyn AdvantageEstimator> {
         match self {

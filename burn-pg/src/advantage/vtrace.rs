@@ -1,4 +1,4 @@
-//! Returns corrected for actions that another policy took.
+//! Returns and advantages corrected for actions of another policy.
 
 use super::{AdvantageEstimator, Targets, Trajectory};
 
@@ -12,27 +12,29 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// A_t     = rho_t (r_t + gamma v_{t+1} - V(s_t))
 /// ```
 ///
-/// `v` are the returns. A terminal step has neither `V(s_{t+1})` nor `v_{t+1}`. Where an episode was truncated, and at
-/// the end of the trajectory, both are the value of the observation that followed. Computed in f64.
+/// `v` are the returns. After a terminal step `V(s_{t+1})` and `v_{t+1}` are 0. After a truncation, and at the end of
+/// the trajectory, both are the value of the next observation. Computed in f64.
 ///
-/// The advantages contain their importance weight: they go with the plain term `-log pi(a_t|s_t) A_t`, not with one that
-/// weighs by a ratio again. On-policy, with both bounds at least 1, the result is that of [`Gae`](super::Gae) at lambda 1.
+/// The advantages already contain the importance weight: use them with the plain term `-log pi(a_t|s_t) A_t`, not with
+/// one that multiplies by a ratio again. On-policy, with both bounds at least 1, the result is that of
+/// [`Gae`](super::Gae) with lambda 1.
 ///
 /// Source: L. Espeholt et al., *IMPALA: scalable distributed deep-RL with importance weighted actor-learner
-/// architectures* (2018), section 4; the recursion is its remark 1. One bound serves the targets and the advantages, as
-/// it does there.
+/// architectures* (2018), section 4; the recursion is its remark 1. As in the paper, one bound of rho serves the
+/// targets and the advantages.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VTrace {
     /// Discount of later rewards, in `0..=1`.
     pub gamma: f64,
-    /// Bound of rho, positive: decides between the value of mu (towards 0) and that of pi (infinite). In the paper 1.
+    /// Bound of rho, more than 0. It decides which policy's value the targets converge to: near 0 that of mu, at
+    /// infinity that of pi. In the paper 1.
     pub rho_clip: f64,
-    /// Bound of c, positive, at most `rho_clip`: decides how far later errors reach back, and not what is converged
-    /// to. In the paper 1.
+    /// Bound of c, more than 0 and at most `rho_clip`. It decides how far later errors reach back, but not what the
+    /// targets converge to. In the paper 1.
     pub c_clip: f64,
 }
 
-/// What the step before needs to know of a step.
+/// The results of a step that the step before it needs.
 #[derive(Clone, Copy, Default)]
 struct Corrected {
     /// `v_t`.
@@ -64,7 +66,7 @@ impl AdvantageEstimator for VTrace {
     }
 }
 
-/// Unlike `f64::min`, keeps a ratio that is NaN: it must not pass for the bound.
+/// Returns the smaller of the two. Unlike `f64::min`, it returns NaN for a ratio of NaN, not the bound.
 fn at_most(bound: f64, ratio: f64) -> f64 {
     if ratio > bound { bound } else { ratio }
 }

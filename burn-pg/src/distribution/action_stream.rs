@@ -1,39 +1,40 @@
-//! Where the randomness of actions comes from.
+//! The random numbers of actions.
 
 use std::num::NonZeroU32;
 
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-/// The random numbers that the actions in one environment are drawn from, and the noise that is held over several of them.
+/// The random stream that the actions in one environment are drawn from, and the gSDE noise, which is kept for several
+/// actions.
 ///
-/// It is plain data: saved and loaded, it goes on exactly where it was, in the middle of a hold too.
+/// It is plain data: a stream that is saved and loaded continues exactly where it was, with the same gSDE noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionStream {
-    /// For numbers that serve one action only.
+    /// Random generator of the actions, and of new gSDE noise.
     pub rng: EnvRng,
-    /// Standard normal numbers; empty if none are held.
+    /// The gSDE noise: standard normal values; empty if there is none.
     held: Vec<f64>,
-    /// Actions that they have served.
+    /// Number of actions that have used this noise.
     served: u32,
 }
 
 impl From<EnvRng> for ActionStream {
-    /// A stream that holds nothing yet.
+    /// Creates a stream without gSDE noise.
     fn from(rng: EnvRng) -> Self {
         Self { rng, held: Vec::new(), served: 0 }
     }
 }
 
 impl ActionStream {
-    /// Lets go of the noise: the next action of the rollout that begins gets its own.
+    /// Discards the gSDE noise, so that the first action of the new rollout draws new noise.
     pub fn begin_rollout(&mut self) {
         self.held.clear();
         self.served = 0;
     }
 
-    /// `len` standard normal numbers for one action: those of the action before, unless these have served `resample_every`
-    /// actions or a rollout has begun.
+    /// Returns the gSDE noise of one action, `len` standard normal values: the same as for the last action, unless
+    /// `resample_every` actions have used it, a rollout has begun, or `len` has changed.
     pub fn held_noise(&mut self, len: usize, resample_every: Option<NonZeroU32>) -> &[f64] {
         if self.held.len() != len || resample_every.is_some_and(|actions| self.served >= actions.get()) {
             let Self { rng, held, .. } = self;

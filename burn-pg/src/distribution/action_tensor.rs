@@ -17,7 +17,7 @@ pub enum ActionTensor {
 }
 
 impl ActionTensor {
-    /// Number of actions, B.
+    /// Returns the number of actions, B.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -27,7 +27,7 @@ impl ActionTensor {
         }
     }
 
-    /// Are there none?
+    /// True if there are no actions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -58,7 +58,7 @@ impl ActionTensor {
     }
 }
 
-/// A distribution was given actions of another kind than its own.
+/// Panics because a distribution was given actions of another kind than its own.
 pub(crate) fn misfit(distribution: &str) -> ! {
     panic!("these are not actions that a {distribution} distribution gives")
 }

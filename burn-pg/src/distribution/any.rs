@@ -22,13 +22,13 @@ pub enum AnyDistribution {
     Gaussian(Gaussian),
     /// Over a box with the bounds ±1.
     SquashedGaussian(SquashedGaussian),
-    /// Over a box, with noise that is held over several steps.
+    /// Over a box, with gSDE noise.
     StateDependentGaussian(StateDependentGaussian),
-    /// Over a box with the bounds ±1, with noise that is held over several steps.
+    /// Over a box with the bounds ±1, with gSDE noise.
     SquashedStateDependentGaussian(SquashedGaussian<StateDependentGaussian>),
 }
 
-/// The same expression for whatever is inside.
+/// Evaluates an expression for the distribution inside.
 macro_rules! each {
     ($self:expr, $inner:ident => $body:expr) => {
         match $self {
@@ -61,7 +61,7 @@ impl Distribution for AnyDistribution {
     }
 
     /// # Panics
-    /// If the two are not of one kind.
+    /// If the two are of different kinds.
     fn kl(&self, other: &Self) -> Tensor<1> {
         match (self, other) {
             (Self::Categorical(p), Self::Categorical(q)) => p.kl(q),

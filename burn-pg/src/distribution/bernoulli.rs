@@ -1,4 +1,4 @@
-//! Independent coin tosses.
+//! Independent Bernoulli components.
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
 use burn_pg_envs::{ActionBuffer, Space};
@@ -15,20 +15,21 @@ pub struct Bernoulli {
 }
 
 impl Bernoulli {
-    /// From logits (log-odds) of shape `[B, K]`.
+    /// Creates the distribution from logits (log-odds) of shape `[B, K]`.
     #[must_use]
     pub fn new(logits: Tensor<2>) -> Self {
         Self { logits }
     }
 
-    /// The expectation of what the two outcomes have. (Probabilities from their logarithms: not every backend takes the
-    /// sigmoid in the precision of its argument.)
+    /// Returns the expected value of each component, given its values for true and for false, summed over the
+    /// components. (Probabilities are computed from log-probabilities, because not every backend computes the sigmoid
+    /// in the precision of its argument.)
     fn expect(&self, when_true: Tensor<2>, when_false: Tensor<2>) -> Tensor<1> {
         let (log_true, log_false) = self.log_probs();
         (log_true.exp() * when_true + log_false.exp() * when_false).sum_dim(1).squeeze_dim(1)
     }
 
-    /// Log-probabilities of true and of false. Shape `[B, K]` each.
+    /// Returns the log-probabilities of true and of false. Shape `[B, K]` each.
     fn log_probs(&self) -> (Tensor<2>, Tensor<2>) {
         (log_sigmoid(self.logits.clone()), log_sigmoid(self.logits.clone().neg()))
     }
@@ -45,7 +46,7 @@ impl Distribution for Bernoulli {
         ActionMisfit::unless(fits, || format!("{components} components that are true or false"), space)
     }
 
-    /// `sum_k log sigmoid(l_k)`, with the sign of `l_k` turned where the component is false.
+    /// `sum_k log sigmoid(l_k)`, with the sign of `l_k` flipped where the component is false.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::MultiBinary(actions) = actions else { misfit("Bernoulli") };
         let signs = actions.clone().mul_scalar(2).sub_scalar(1);

@@ -8,38 +8,40 @@ use burn_pg_envs::{ActionBuffer, Space};
 use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
 use crate::kernel::{categorical_entropy, categorical_log_prob};
 
-/// In place of the log-probability -inf of an impossible action: finite in any float type, so that 0 times it is 0.
+/// Replaces the log-probability -inf of an impossible action. It is finite in every float type, so that 0 times it is
+/// 0.
 const LEAST_LOG_PROB: f64 = -1e4;
 
 /// One of K actions, with probabilities `softmax(logits)`.
 ///
-/// Works with log-probabilities that are shifted by the largest logit, so logits of 1e4 lose nothing. A logit of minus
-/// infinity, or of at most -1e38 (-3e4 in half precision), makes an action impossible.
+/// Log-probabilities are computed after subtracting the largest logit, so logits of 1e4 lose no precision. A logit of
+/// minus infinity, or of at most -1e38 (-3e4 in half precision), makes an action impossible.
 #[derive(Debug, Clone)]
 pub struct Categorical {
     logits: Tensor<2>,
-    /// Computed when they are first asked for.
+    /// Computed on first use.
     log_probs: OnceCell<Tensor<2>>,
 }
 
 impl Categorical {
-    /// From unnormalised log-probabilities of shape `[B, K]`.
+    /// Creates the distribution from unnormalised log-probabilities of shape `[B, K]`.
     #[must_use]
     pub fn new(logits: Tensor<2>) -> Self {
         Self { logits, log_probs: OnceCell::new() }
     }
 
-    /// From unnormalised log-probabilities of shape `[B, K]`, with probability exactly 0 where `mask` (of that shape) is
-    /// false. A row in which it is false everywhere is an error once an action is drawn.
+    /// Creates the distribution from unnormalised log-probabilities of shape `[B, K]`, with probability exactly 0 where
+    /// `mask` (of the same shape) is false. Drawing an action from a row without a possible action is an error.
     ///
-    /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022), with
-    /// a number that is next to the least of the float type: nothing that an action may do has so small a logit.
+    /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022).
+    /// The logit of masked actions is here close to the lowest value of the float type, which is lower than the logit
+    /// of any possible action.
     #[must_use]
     pub fn masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Self {
         Self::new(without_masked(logits, mask))
     }
 
-    /// Log-probabilities of all actions. Shape `[B, K]`.
+    /// Returns the log-probabilities of all actions. Shape `[B, K]`.
     #[must_use]
     pub fn log_probs(&self) -> Tensor<2> {
         self.log_probs.get_or_init(|| log_softmax(self.logits.clone(), 1)).clone()
@@ -71,15 +73,17 @@ impl Distribution for Categorical {
         })
     }
 
-    /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0; if `other` rules out a possible one, infinite or,
-    /// by a mask, so large that nothing else comes near it.
+    /// `sum_k p_k (log p_k - log q_k)`, where an impossible action contributes 0. If `other` rules out a possible
+    /// action, the result is infinite, or, if a mask rules it out, so large that all other contributions are
+    /// negligible.
     fn kl(&self, other: &Self) -> Tensor<1> {
         let probs = self.log_probs().exp();
         let impossible = probs.clone().equal_elem(0);
         let log_prob = |of: &Self| of.log_probs().mask_fill(impossible.clone(), 0);
         let differences = log_prob(self) - log_prob(other);
-        // The gradient, `p_k (d_k - KL)`, would be a small difference of large numbers. The probabilities add up to 1, so
-        // a constant may be taken out of the sum first: the divergence itself (but not infinity, which leaves NaN).
+        // The gradient, `p_k (d_k - KL)`, would be a small difference of large values. The probabilities add up to 1,
+        // so a constant may be subtracted inside the sum and added outside: the KL divergence itself (but not infinity,
+        // which would give NaN).
         let divergence = (probs.clone() * differences.clone()).sum_dim(1).detach().clamp_max(f32::MAX);
         ((probs * (differences - divergence.clone())).sum_dim(1) + divergence).squeeze_dim(1)
     }
@@ -111,9 +115,9 @@ impl Distribution for Categorical {
     }
 }
 
-/// The logit of a masked action: its probability is exactly 0, in any float type, beside any action with a logit of more than
-/// that. Finite, since shading languages may assume that no number is infinite, and far enough from the least number that the
-/// largest of a row can be taken from it.
+/// Returns the logit of a masked action. Its probability is exactly 0, in every float type, beside any action with a
+/// larger logit. It is finite, since shading languages may assume that no value is infinite, and far enough from the
+/// lowest value that the largest logit of a row can be subtracted from it.
 pub(crate) fn impossible_logit(dtype: DType) -> f32 {
     match dtype {
         DType::F16 => -3e4,
@@ -121,14 +125,14 @@ pub(crate) fn impossible_logit(dtype: DType) -> f32 {
     }
 }
 
-/// Logits in which those that `mask` rules out are [`impossible_logit`].
+/// Replaces the logits where `mask` is false by [`impossible_logit`].
 pub(super) fn without_masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Tensor<2> {
     let impossible = impossible_logit(logits.dtype());
     logits.mask_fill(mask.bool_not(), impossible)
 }
 
-/// Refuses NaN, plus infinity, and components in which every action is impossible, having no logit above `impossible`, in rows of
-/// `width` that are made of components of `sizes`.
+/// Refuses NaN, plus infinity, and components in which every action is impossible (no logit is above `impossible`).
+/// Rows are `width` wide and consist of components of `sizes`.
 pub(super) fn check_logits(
     logits: &[f32],
     width: usize,
@@ -153,25 +157,25 @@ pub(super) fn check_logits(
     Ok(())
 }
 
-/// The first of the actions with the largest logit.
+/// Returns the first of the actions with the largest logit.
 pub(super) fn most_probable(logits: &[f32]) -> u32 {
     let larger = |best: (u32, f32), (action, &logit)| if logit > best.1 { (action, logit) } else { best };
     (0..).zip(logits).fold((0, f32::NEG_INFINITY), larger).0
 }
 
-/// A log-probability is computed in double precision and kept in single.
+/// Rounds a value that was computed in double precision to single precision, in which it is stored.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn rounded(log_prob: f64) -> f32 {
     log_prob as f32
 }
 
-/// The action at `uniform` (in `[0, 1)`) of the cumulative distribution, and its log-probability.
+/// Returns the action at `uniform` (in `[0, 1)`) of the cumulative distribution, and its log-probability.
 pub(super) fn draw(logits: &[f32], uniform: f64) -> (u32, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from(logit - largest).exp();
     let total: f64 = logits.iter().map(|&logit| weight(logit)).sum();
     let mut left = uniform * total;
-    // Rounding may leave a little beyond the last action; then it is the last possible one.
+    // Because of rounding, `left` may be a little beyond the last action; the last possible action is chosen then.
     let mut chosen = 0;
     for (action, &logit) in (0..).zip(logits) {
         let weight = weight(logit);
@@ -201,7 +205,7 @@ mod tests {
             counts[action as usize] += 1e-5;
             assert!((log_prob - f64::from(logits[action as usize])).abs() < 1e-6);
         }
-        // Standard errors at most 0.0015: five of them.
+        // The standard error is at most 0.0015; the tolerance is five of them.
         for (share, expected) in counts.iter().zip([0.1, 0.7, 0.2]) {
             assert!((share - expected).abs() < 0.0075, "{counts:?}");
         }

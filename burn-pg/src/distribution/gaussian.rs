@@ -11,7 +11,7 @@ use crate::kernel::{HALF_LOG_TAU, gaussian_entropy, gaussian_log_prob};
 
 /// K independent normal components, given by their means and the logarithms of their standard deviations.
 ///
-/// Its samples are not bounded: an environment with bounds clips them, or stands behind
+/// Its samples are not bounded: an environment with bounds clips them, or is wrapped in
 /// [`TransformActions`](burn_pg_envs::wrapper::TransformActions).
 #[derive(Debug, Clone)]
 pub struct Gaussian {
@@ -22,9 +22,9 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// From means and logarithms of standard deviations, both of shape `[B, K]`. In single precision the logarithms may
-    /// be between ±88. Below that, the log-density of any action but the mean is minus infinity; above, samples are
-    /// infinite.
+    /// Creates the distribution from means and logarithms of standard deviations, both of shape `[B, K]`. In single
+    /// precision the logarithms may be between -88 and 88. Below that, the log-density of any action but the mean is
+    /// minus infinity; above, samples are infinite.
     ///
     /// # Panics
     /// If the shapes differ.
@@ -34,13 +34,13 @@ impl Gaussian {
         Self { mean, log_std }
     }
 
-    /// `1 / sigma`, of shape `[B, K]`; where that is beyond the range of the float type, a number near its end. An
-    /// infinite one would make NaN of an action that is the mean.
+    /// Returns `1 / sigma`, bounded so that it does not overflow. Shape `[B, K]`. For an action that is the mean, an
+    /// infinite value would give NaN.
     fn inverse_std(&self) -> Tensor<2> {
         self.log_std.clone().neg().clamp_max(self.largest_log()).exp()
     }
 
-    /// A number whose exponential is near the end of the range of the float type.
+    /// Returns a value whose exponential is near the largest value of the float type.
     fn largest_log(&self) -> f64 {
         match self.log_std.dtype() {
             DType::F64 => 700.0,
@@ -50,9 +50,9 @@ impl Gaussian {
     }
 }
 
-/// Continuous actions of which each, taken by itself, follows a diagonal Gaussian, however it is drawn.
+/// A distribution over continuous actions whose single actions follow a diagonal Gaussian, however they are drawn.
 pub trait Normal: Distribution {
-    /// That Gaussian.
+    /// Returns the Gaussian that single actions follow.
     fn marginal(&self) -> &Gaussian;
 }
 
@@ -127,15 +127,16 @@ impl Distribution for Gaussian {
     }
 }
 
-/// The log-density of a component of an action as it is kept, rounded, so that the first ratio is 1.
+/// Returns the log-density of a component of an action. The action is the rounded one that is stored, so that the first
+/// probability ratio is 1.
 pub(super) fn log_density(action: f32, mean: f32, log_std: f32) -> f64 {
     let log_std = f64::from(log_std);
-    // As on the device, an infinite number would make NaN of an action that is the mean.
+    // As on the device: for an action that is the mean, an infinite inverse would give NaN.
     let z = (f64::from(action) - f64::from(mean)) * (-log_std).min(700.0).exp();
     -0.5 * z * z - log_std - HALF_LOG_TAU
 }
 
-/// Appends the means, the first `len` numbers of each row of `width` parameters, as actions.
+/// Appends the means, the first `len` values of each row of `width` parameters, as actions.
 pub(super) fn append_means(
     parameters: &[f32],
     len: usize,

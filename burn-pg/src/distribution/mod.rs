@@ -8,9 +8,9 @@
 //! | discrete | [`Categorical`] | with masks of impossible actions |
 //! | multi-discrete | [`MultiCategorical`] | with masks of impossible actions |
 //! | multi-binary | [`Bernoulli`] | |
-//! | box | [`Gaussian`] | noise of its own for each action; actions are clipped to their bounds |
-//! | box | [`StateDependentGaussian`] | noise that is a function of the state and held over several steps |
-//! | bounded box | [`SquashedGaussian`] of either | behind a hyperbolic tangent |
+//! | box | [`Gaussian`] | independent noise for each action; actions are clipped to their bounds |
+//! | box | [`StateDependentGaussian`] | gSDE noise: a function of the state, the same one for several steps |
+//! | bounded box | [`SquashedGaussian`] of either | followed by a hyperbolic tangent |
 
 mod action_stream;
 mod action_tensor;
@@ -38,30 +38,30 @@ pub use state_dependent::StateDependentGaussian;
 
 /// A batch of B distributions over actions.
 pub trait Distribution: Clone + Send + 'static {
-    /// The numbers that define the batch, to be read back to the host. Shape `[B, P]`.
+    /// Returns the parameters that define the batch, to be read back to the host. Shape `[B, P]`.
     fn parameters(&self) -> Tensor<2>;
 
-    /// Checks that the actions it is over are those of `space`.
+    /// Checks that the actions of the distribution are those of `space`.
     ///
     /// # Errors
     /// [`ActionMisfit`] if they are not.
     fn check_space(&self, space: &Space) -> Result<(), ActionMisfit>;
 
-    /// The log-probability (or log-density) of one action each. Shape `[B]`.
+    /// Returns the log-probability (or log-density) of one action for each distribution. Shape `[B]`.
     ///
     /// # Panics
     /// If the actions are of another kind than those of the distribution.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1>;
 
-    /// The entropy in nats. Shape `[B]`.
+    /// Returns the entropy in nats. Shape `[B]`.
     fn entropy(&self) -> Tensor<1>;
 
-    /// The Kullback-Leibler divergence to `other`, `E_self[log self - log other]`, in nats. Shape `[B]`.
+    /// Returns the Kullback-Leibler divergence to `other`, `E_self[log self - log other]`, in nats. Shape `[B]`.
     fn kl(&self, other: &Self) -> Tensor<1>;
 
     /// Draws one action for each row of `parameters` (as read back, `[B, P]` row-major), row `i` from `streams[i]`, and
-    /// appends the actions and their log-probabilities. Of the batch itself it looks at the kind alone: there may be other
-    /// parameters, and of more rows or fewer.
+    /// appends the actions and their log-probabilities. Only the kind and the sizes of `self` are used: `parameters`
+    /// may be those of another batch, with more rows or fewer.
     ///
     /// # Errors
     /// [`DistributionError`] if a row does not define a distribution; nothing has been appended then.
@@ -79,8 +79,8 @@ pub trait Distribution: Clone + Send + 'static {
     /// As [`sample`](Self::sample).
     fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError>;
 
-    /// Turns actions as they are sampled and learnt from into those that the environment takes. They are the same
-    /// unless the distribution says otherwise.
+    /// Converts actions from the form that is sampled and learnt from to the form that the environment takes. Default:
+    /// no change.
     fn to_env(&self, _actions: &mut ActionBuffer) {}
 }
 
@@ -88,9 +88,9 @@ pub trait Distribution: Clone + Send + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the policy gives {distribution}, but the environment's actions are of the space {space}")]
 pub struct ActionMisfit {
-    /// What the policy gives.
+    /// The actions of the policy.
     pub distribution: String,
-    /// What the environment takes.
+    /// The action space of the environment.
     pub space: String,
 }
 
@@ -100,7 +100,7 @@ impl ActionMisfit {
     }
 }
 
-/// Numbers that do not define a distribution. The messages leave it to the caller to say whose row it is.
+/// Parameters that do not define a distribution. The messages do not name the row; that is left to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistributionError {
@@ -123,7 +123,7 @@ pub enum DistributionError {
 }
 
 impl DistributionError {
-    /// The first row of the batch that is none.
+    /// Returns the first row of the batch that does not define a distribution.
     #[must_use]
     pub fn row(&self) -> usize {
         match *self {
@@ -131,7 +131,7 @@ impl DistributionError {
         }
     }
 
-    /// The same, in a batch of which this one is a part that begins at row `first`.
+    /// Moves the error to a larger batch, in which row 0 of this one is row `first`.
     pub(crate) fn in_rows_from(mut self, first: usize) -> Self {
         let (Self::NotANumber { row, .. } | Self::NothingPossible { row }) = &mut self;
         *row += first;

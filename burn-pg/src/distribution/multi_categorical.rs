@@ -18,17 +18,18 @@ pub struct MultiCategorical {
 }
 
 impl MultiCategorical {
-    /// From unnormalised log-probabilities of shape `[B, sum of sizes]`, the components one after the other.
+    /// Creates the distribution from unnormalised log-probabilities of shape `[B, sum of sizes]`, the components one
+    /// after the other.
     ///
     /// # Panics
-    /// If the logits are not as many as `sizes` together.
+    /// If the number of logits in a row is not the sum of `sizes`.
     #[must_use]
     pub fn new(logits: Tensor<2>, sizes: &[usize]) -> Self {
         let parts = logits.clone().split_with_sizes(sizes.to_vec(), 1);
         Self { logits, sizes: sizes.to_vec(), components: parts.into_iter().map(Categorical::new).collect() }
     }
 
-    /// As [`new`](Self::new), with probability 0 where `mask` (of the shape of the logits) is false.
+    /// Like [`new`](Self::new), with probability 0 where `mask` (of the shape of the logits) is false.
     #[must_use]
     pub fn masked(logits: Tensor<2>, sizes: &[usize], mask: Tensor<2, Bool>) -> Self {
         Self::new(without_masked(logits, mask), sizes)
@@ -38,7 +39,7 @@ impl MultiCategorical {
         self.sizes.iter().sum()
     }
 
-    /// The sum of what each component, numbered from 0, gives.
+    /// Returns the sum of `of_component` over the components, which are counted from 0.
     fn total(&self, of_component: impl Fn(usize, &Categorical) -> Tensor<1>) -> Tensor<1> {
         let parts = self.components.iter().enumerate().map(|(k, component)| of_component(k, component));
         parts.reduce(Tensor::add).expect("an action space has at least one component")

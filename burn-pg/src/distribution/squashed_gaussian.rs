@@ -1,4 +1,4 @@
-//! The Gaussian behind a hyperbolic tangent.
+//! A Gaussian followed by a hyperbolic tangent.
 
 use std::f64::consts::{LN_2, PI};
 
@@ -9,11 +9,11 @@ use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
 };
 
-/// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` does: actions strictly within ±1.
+/// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` draws it: actions within ±1.
 ///
 /// The actions that are sampled, recorded and learnt from are the `u` before the tangent;
-/// [`to_env`](Distribution::to_env) takes the tangent. So nothing has to be inverted, and a tangent that rounds to 1
-/// loses nothing. Log-densities are those of `a`:
+/// [`to_env`](Distribution::to_env) applies the tangent. So no inverse is needed, and no information is lost where the
+/// tangent rounds to 1. Log-densities are those of `a`:
 ///
 /// ```text
 /// log p(a) = log N(u) - sum_k log(1 - tanh(u_k)^2),   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u))
@@ -26,7 +26,8 @@ pub struct SquashedGaussian<G = Gaussian> {
 }
 
 impl SquashedGaussian {
-    /// From means and logarithms of standard deviations of the Gaussian, both of shape `[B, K]`.
+    /// Creates the distribution from means and logarithms of standard deviations of the Gaussian, both of shape
+    /// `[B, K]`.
     #[must_use]
     pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
         Gaussian::new(mean, log_std).into()
@@ -46,13 +47,13 @@ fn log_slope<const D: usize>(before: Tensor<D>) -> Tensor<D> {
 }
 
 impl<G: Normal> Distribution for SquashedGaussian<G> {
-    /// Those of the Gaussian.
+    /// Returns the parameters of the Gaussian.
     fn parameters(&self) -> Tensor<2> {
         self.gaussian.parameters()
     }
 
-    /// Of the boxes, those with the bounds ±1 in every direction. Other bounds are for
-    /// [`ActionTransform::rescale`](burn_pg_envs::wrapper::ActionTransform::rescale) to stretch to.
+    /// Accepts boxes with the bounds ±1 in every dimension.
+    /// [`ActionTransform::rescale`](burn_pg_envs::wrapper::ActionTransform::rescale) rescales actions to other bounds.
     fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
         self.gaussian.check_space(space)?;
         let Space::Box { low, high, .. } = space else { return Ok(()) };
@@ -65,14 +66,15 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         Err(ActionMisfit { distribution, space: format!("{space} from {low:?} to {high:?}") })
     }
 
-    /// Of the action `tanh(u)`, for `actions` that are `u`.
+    /// Returns the log-density of the action `tanh(u)`, where `actions` are `u`.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(before) = actions else { misfit("squashed Gaussian") };
         self.gaussian.log_prob(actions) - log_slope(before.clone()).sum_dim(1).squeeze_dim(1)
     }
 
-    /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form; it is the trapezoidal rule over ±8
-    /// standard deviations, within 1e-6 for deviations up to 3 and 2e-2 up to 20.
+    /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form. It is computed by the trapezoidal
+    /// rule over ±8 standard deviations, with an error of at most 1e-6 for standard deviations up to 3, and 2e-2 up to
+    /// 20.
     fn entropy(&self) -> Tensor<1> {
         let Gaussian { mean, log_std } = self.gaussian.marginal();
         let std = log_std.clone().exp();
@@ -84,7 +86,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         self.gaussian.entropy() + expected.sum_dim(1).squeeze_dim(1)
     }
 
-    /// That of the Gaussians: the tangent is the same for both.
+    /// Returns the KL divergence of the Gaussians, which is the same, because the same tangent follows both.
     fn kl(&self, other: &Self) -> Tensor<1> {
         self.gaussian.kl(&other.gaussian)
     }
@@ -108,7 +110,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         Ok(())
     }
 
-    /// The mean of the Gaussian: the action is the tangent of it, the median.
+    /// Appends the mean of the Gaussian. Its tangent, the action, is the median.
     fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         self.gaussian.mode(parameters, actions)
     }
@@ -128,7 +130,7 @@ fn log_slope_of(before: f32) -> f32 {
     (2.0 * (LN_2 - u - (-2.0 * u).exp().ln_1p())) as f32
 }
 
-/// Points of a standard normal number and their weights, which add up to 1.
+/// Returns nodes of a standard normal variable and their weights, which add up to 1.
 fn nodes() -> impl Iterator<Item = (f64, f64)> {
     const STEP: f64 = 0.25;
     let density = |z: f64| STEP * (-0.5 * z * z).exp() / (2.0 * PI).sqrt();

@@ -1,4 +1,4 @@
-//! The Gaussian whose noise is a function of the state.
+//! The Gaussian with state-dependent noise (gSDE).
 
 use std::num::NonZeroU32;
 
@@ -15,30 +15,30 @@ use super::{
 
 /// `log sqrt(1e-6)`: the standard deviation that is left where all features are 0.
 const LEAST_LOG_STD: f64 = -6.907_755_278_982_137;
-/// In place of 0 where its logarithm is taken; normal in single precision.
+/// Replaces 0 where a logarithm is taken; a normal number in single precision.
 const LEAST: f64 = 1e-37;
 
-/// Generalised state-dependent exploration: noise that is a linear function of features of the state,
+/// Generalised state-dependent exploration (gSDE): noise that is a linear function of features of the state,
 ///
 /// ```text
 /// a = mu(s) + phi(s)^T E,   E_fk = exp(log_std_fk) e_fk,   e_fk ~ N(0, 1)
 /// ```
 ///
-/// with one `E` for several steps, in which the same state gets the same action: smooth motions in place of a jitter that
-/// real machines filter out or suffer from. Log-densities, entropies and divergences are those of a single action, whose
-/// components are independent:
+/// with one `E` for several steps, in which the same state gets the same action. This gives smooth motions instead of
+/// jitter, which real machines filter out or suffer from. Log-densities, entropies and KL divergences are those of a
+/// single action, whose components are independent:
 ///
 /// ```text
 /// a_k ~ N(mu_k, sum_f phi_f^2 exp(2 log_std_fk) + 1e-6)
 /// ```
 ///
-/// where the last summand keeps the density finite if all features are 0, and is not drawn. That actions which share an `E`
-/// depend on each other is left out of account, as it is by the authors.
+/// where the last summand keeps the density finite if all features are 0; it is not part of the noise that is drawn.
+/// Actions that share an `E` depend on each other; this is ignored, as in the paper.
 ///
 /// Source: A. Raffin, J. Kober, F. Stulp, *Smooth exploration for robotic reinforcement learning* (2021).
 #[derive(Debug, Clone)]
 pub struct StateDependentGaussian {
-    /// What a single action follows.
+    /// The distribution of a single action.
     marginal: Gaussian,
     /// Shape `[B, F]`.
     features: Tensor<2>,
@@ -48,9 +48,9 @@ pub struct StateDependentGaussian {
 }
 
 impl StateDependentGaussian {
-    /// From means of shape `[B, K]`, features of shape `[B, F]`, and logarithms of the standard deviations of `E`, of shape
-    /// `[F, K]` and between ±80. A new `E` is drawn at the beginning of a rollout, and then every so many steps if there is
-    /// a number.
+    /// Creates the distribution from means of shape `[B, K]`, features of shape `[B, F]`, and logarithms of the
+    /// standard deviations of `E`, of shape `[F, K]` and between -80 and 80. A new `E` is drawn at the beginning of a
+    /// rollout and, if `resample_every` is given, after each `resample_every` steps.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -60,28 +60,29 @@ impl StateDependentGaussian {
         Self { marginal, features, log_std, resample_every }
     }
 
-    /// Numbers of actions and of features, K and F.
+    /// Returns the numbers of action components and of features, K and F.
     fn sizes(&self) -> [usize; 2] {
         let [features, actions] = self.log_std.dims();
         [actions, features]
     }
 
-    /// Numbers in a row of parameters.
+    /// Returns the number of parameters in a row.
     fn width(&self) -> usize {
         let [actions, features] = self.sizes();
         actions * (2 + features)
     }
 }
 
-/// `log sqrt(sum_f phi_f^2 exp(2 log_std_fk) + 1e-6)`, of shape `[B, K]`. The largest feature of each row and the largest
-/// deviation of each column are taken out of the sum, which then neither overflows nor vanishes.
+/// Returns `log sqrt(sum_f phi_f^2 exp(2 log_std_fk) + 1e-6)`, of shape `[B, K]`. The largest feature of each row and
+/// the largest standard deviation of each column are factored out of the sum, which then neither overflows nor
+/// underflows.
 fn marginal_log_std(features: &Tensor<2>, log_std: &Tensor<2>) -> Tensor<2> {
     let largest_feature = features.clone().detach().abs().max_dim(1).clamp_min(LEAST);
     let largest_log_std = log_std.clone().detach().max_dim(0);
     let squares = (features.clone() / largest_feature.clone()).square();
     let variances = (log_std.clone() - largest_log_std.clone()).mul_scalar(2).exp();
     let taken_out = largest_feature.log() + largest_log_std;
-    // Of the two summands the larger one sets the scale.
+    // The larger of the two summands sets the scale.
     let scale = taken_out.clone().clamp_min(LEAST_LOG_STD);
     let sum = squares.matmul(variances) * (taken_out - scale.clone()).mul_scalar(2).exp();
     let least = scale.clone().neg().add_scalar(LEAST_LOG_STD).mul_scalar(2).exp();

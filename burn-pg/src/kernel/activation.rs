@@ -1,9 +1,9 @@
-//! What follows each hidden layer.
+//! Activation functions.
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-/// What follows each hidden layer.
+/// The activation function after each hidden layer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
@@ -17,7 +17,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies it to each element; they must be finite.
+    /// Applies the activation to each element. The elements must be finite.
     #[must_use]
     pub fn apply<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
@@ -29,10 +29,10 @@ impl Activation {
     }
 }
 
-/// `tanh` whose gradient is computed from its output. Burn's own takes the hyperbolic tangent of the input once more in
-/// the backward pass, and on a CPU that is most of what training costs.
+/// `tanh` whose gradient is computed from its output. Burn's own computes the hyperbolic tangent again in the backward
+/// pass, which on a CPU is most of the cost of training.
 ///
-/// The difference that is added is 0 in value, and its gradient is the slope `1 - tanh(x)^2`.
+/// The added difference has the value 0, and its gradient is the derivative `1 - tanh(x)^2`.
 fn tanh_with_kept_slope<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     let plain = input.clone().inner();
     let output = activation::tanh(plain.clone());

@@ -1,7 +1,7 @@
-//! The formulas of losses, each written once for whatever computes it.
+//! The formulas of losses, each written once for tensors and for kernels.
 //!
-//! A formula is generic over a [`Number`]: a tensor of all samples, whose gradient comes from autodiff, or a [`Dual`] of
-//! one sample, which carries its derivative along and lets a kernel take value and derivative in one pass.
+//! A formula is generic over a [`Number`]: a tensor of all samples, whose gradient comes from autodiff, or a [`Dual`]
+//! of one sample, which carries its derivative with it, so that a kernel computes value and derivative in one pass.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -9,13 +9,13 @@ use burn::tensor::{Bool, DType, Tensor};
 
 use super::host::Real;
 
-/// What formulas are written in.
+/// The arithmetic that formulas are written in.
 pub(crate) trait Number:
     Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
 {
     /// A constant.
     type Scalar: Copy + PartialOrd + Neg<Output = Self::Scalar>;
-    /// Which samples something holds for.
+    /// True or false for each sample.
     type Mask: Clone;
 
     fn scalar(value: f64) -> Self::Scalar;
@@ -27,7 +27,7 @@ pub(crate) trait Number:
     fn both(one: Self::Mask, other: Self::Mask) -> Self::Mask;
     fn either(one: Self::Mask, other: Self::Mask) -> Self::Mask;
     fn not(mask: Self::Mask) -> Self::Mask;
-    /// A constant, with derivative 0, where `mask` holds.
+    /// Replaces the value by a constant, with derivative 0, where `mask` holds.
     fn replaced(self, mask: Self::Mask, by: Self::Scalar) -> Self;
     /// The larger of two numbers: the first if they are equal.
     fn larger(self, other: Self) -> Self;
@@ -35,8 +35,8 @@ pub(crate) trait Number:
     fn flag(&self, mask: Self::Mask) -> Self;
 }
 
-/// Where [`ratio`] leaves the exponential: far beyond any ratio that training survives, and low enough that the square
-/// of the result, as in the norm of a gradient, is finite.
+/// Returns the point beyond which [`ratio`] follows the tangent of the exponential: far beyond any ratio that training
+/// survives, and low enough that the square of the result, as in the norm of a gradient, is finite.
 pub(crate) fn tangent_point(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 350.0,
@@ -45,11 +45,11 @@ pub(crate) fn tangent_point(dtype: DType) -> f64 {
     }
 }
 
-/// `exp(x)` up to `limit`, and its tangent there beyond it.
+/// Returns `exp(x)` up to `limit`, and beyond it the tangent at `limit`.
 ///
-/// An exponential that overflows makes the loss infinite and, once an infinite gradient meets a 0 further down, the
-/// weights NaN. The tangent stays finite and keeps pushing the ratio back. The branch is chosen before the exponential is
-/// taken. NaN stays NaN, so that it is found and not trained on.
+/// An exponential that overflows would make the loss infinite and, once an infinite gradient is multiplied by 0, the
+/// weights NaN. The tangent stays finite, and its gradient still pushes the ratio back. The branch is chosen before the
+/// exponential is taken. NaN stays NaN, so that it is found and not trained on.
 #[inline(always)]
 pub(crate) fn ratio<N: Number>(log_ratio: &N, limit: f64) -> N {
     let (bound, slope) = (N::scalar(limit), N::scalar(limit.exp()));
@@ -148,7 +148,7 @@ impl Number for Tensor<1> {
     }
 }
 
-/// A number of one sample with its derivative.
+/// A value of one sample with its derivative.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dual<T> {
     pub value: T,
@@ -156,13 +156,13 @@ pub(crate) struct Dual<T> {
 }
 
 impl<T: Real> Dual<T> {
-    /// What is differentiated by.
+    /// Creates the variable with respect to which derivatives are taken.
     #[inline(always)]
     pub fn variable(value: T) -> Self {
         Self { value, derivative: T::one() }
     }
 
-    /// What does not depend on it.
+    /// Creates a constant.
     #[inline(always)]
     pub fn constant(value: T) -> Self {
         Self { value, derivative: T::zero() }

@@ -7,7 +7,7 @@ use super::{
     table,
 };
 
-/// What [`PpoClip`](crate::loss::PpoClip) comes to, sample by sample. Shapes `[M]`.
+/// The result of [`PpoClip`](crate::loss::PpoClip) for each sample. Shapes `[M]`.
 pub(crate) struct ClippedSurrogate {
     /// Carries gradients.
     pub loss: Tensor<1>,
@@ -16,7 +16,8 @@ pub(crate) struct ClippedSurrogate {
     pub clipped: Tensor<1>,
 }
 
-/// PPO's clipped surrogate from log-probabilities now and then, and advantages, of shape `[M]` each.
+/// Computes PPO's clipped surrogate from the current log-probabilities, the old ones, and the advantages, of shape
+/// `[M]` each.
 pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> ClippedSurrogate {
     let bounds = [1.0 - clip_range, 1.0 + clip_range];
     let limit = tangent_point(samples[0].dtype());
@@ -33,7 +34,7 @@ pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> Cl
 /// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
 #[derive(Clone)]
 pub(crate) enum ValueLimit {
-    /// As far as they like.
+    /// No limit.
     None,
     /// `max((V - R)^2, (V_c - R)^2)`
     Larger(Tensor<1>, f64),
@@ -41,7 +42,7 @@ pub(crate) enum ValueLimit {
     Moved(Tensor<1>, f64),
 }
 
-/// Half the squared error of values, of shape `[M]`.
+/// Computes half the squared error of values, of shape `[M]`.
 pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1> {
     table::value_error_kernel(values, returns, limit).unwrap_or_else(|| match limit {
         ValueLimit::None => formula::value_error(values, returns),
@@ -53,8 +54,8 @@ pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &Value
     })
 }
 
-/// `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of shape `[M]`
-/// (all 1 if there are none). A weight of 0 hides a loss that is not finite. Shape `[1]`.
+/// Computes `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of
+/// shape `[M]` (all 1 if there are none). A weight of 0 hides a loss that is not finite. Shape `[1]`.
 pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     table::weighted_total_kernel(summands, weights, mass).unwrap_or_else(|| {
         let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
@@ -62,7 +63,7 @@ pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Ten
     })
 }
 
-/// `sum_i w_i x_i / mass` of each vector of shape `[M]`, without gradient. Shape `[1]` each.
+/// Computes `sum_i w_i x_i / mass` of each vector of shape `[M]`, without gradient. Shape `[1]` each.
 pub(crate) fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
     table::weighted_sums_kernel(vectors, weights, mass)
         .unwrap_or_else(|| vectors.iter().map(|values| divided_sum(values.clone(), weights, mass)).collect())
@@ -73,6 +74,6 @@ fn divided_sum(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Ten
         None => values,
         Some(weights) => (values * weights.clone()).mask_fill(weights.clone().equal_elem(0.0), 0.0),
     };
-    // (Burn divides gradients by a scalar in single precision.)
+    // Not a division: Burn divides gradients by a scalar in single precision.
     weighted.sum().mul_scalar(1.0 / mass)
 }

@@ -1,12 +1,13 @@
-//! Kernels: what the loop spends most of its time with, as single operations.
+//! Kernels: the operations in which training spends most of its time, each as a single operation.
 
-// What is not inlined into a function for vector instructions is compiled without them: see `host/vector.rs`.
+// A function that is not inlined into a function for vector instructions is compiled without them: see
+// `host/vector.rs`.
 #![allow(clippy::inline_always)]
 
 mod activation;
 #[cfg(feature = "flex")]
 mod flex;
-// The kernels of that backend are all that much of these is for.
+// Most of `formula` and `host` is used only by the flex kernels.
 #[cfg_attr(not(feature = "flex"), allow(dead_code))]
 pub(crate) mod formula;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
@@ -29,11 +30,11 @@ pub(crate) use table::{
 };
 pub use threads::with_threads;
 
-/// Most layers of a perceptron that are one operation.
+/// Largest number of layers of a perceptron that a kernel computes as one operation.
 pub(crate) const MOST_LAYERS: usize = 8;
 
-/// Bytes that products of matrices that are no kernels keep on each thread: the `gemm` crate, which the `flex` backend uses, takes
-/// as much as there is cache of the second level.
+/// Returns the bytes that matrix products outside the kernels keep on each thread: the `gemm` crate, which the `flex`
+/// backend uses, allocates as much as the second-level cache holds.
 pub(crate) fn product_bytes() -> u64 {
     #[cfg(feature = "flex")]
     return gemm_common::cache::CACHE_INFO[1].cache_bytes as u64;
@@ -44,7 +45,7 @@ pub(crate) fn product_bytes() -> u64 {
 /// `log(2 pi) / 2`.
 pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// Are there kernels for tensors on this device?
+/// True if there are kernels for tensors on this device.
 pub(crate) fn has_kernels(device: &Device) -> bool {
     on_host(Tensor::<1>::zeros([1], device)).is_some()
 }

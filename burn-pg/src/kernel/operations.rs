@@ -7,9 +7,9 @@ use burn::{
 
 use super::{Activation, ClippedSurrogate, ValueLimit, host::AdamStep};
 
-/// Hands the list of operations to another macro. An operation is called `.._kernel` where a function of the bare name falls
-/// back on the reference implementation. A backend whose memory is not the host's has no `numbers_on_host`: by it threads and
-/// collectors tell where they are.
+/// Passes the list of operations to another macro. An operation is called `.._kernel` if a function without that suffix
+/// falls back to the reference implementation. A backend whose memory is not the host's has no `numbers_on_host`;
+/// threads and collectors use this to find out where tensors are.
 macro_rules! for_each_operation {
     ($then:ident) => {
         $then! {
@@ -19,11 +19,13 @@ macro_rules! for_each_operation {
             categorical_log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Tensor<1>;
             /// Entropies from logits of shape `[B, K]`.
             categorical_entropy(logits: &Tensor<2>) -> Tensor<1>;
-            /// Log-densities from means, logarithms of standard deviations and actions of shape `[B, K]`, and the largest logarithm.
+            /// Log-densities from means, logarithms of standard deviations and actions of shape `[B, K]`, with
+            /// `-log_std` bounded by `largest_log`.
             gaussian_log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, largest_log: f64) -> Tensor<1>;
             /// Entropies from logarithms of standard deviations of shape `[B, K]`.
             gaussian_entropy(log_std: &Tensor<2>) -> Tensor<1>;
-            /// See [`clipped_surrogate`](super::clipped_surrogate); with the bounds of ratios, and where the exponential ends.
+            /// See [`clipped_surrogate`](super::clipped_surrogate); with the bounds of ratios, and the limit beyond
+            /// which the exponential follows its tangent.
             clipped_surrogate_kernel(samples: [&Tensor<1>; 3], bounds: [f64; 2], limit: f64) -> ClippedSurrogate;
             /// See [`value_error`](super::value_error).
             value_error_kernel(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1>;
@@ -39,9 +41,9 @@ macro_rules! for_each_operation {
             adam_step(
                 step: AdamStep<f64>, parameters: &Tensor<1>, gradient: &Tensor<1>, moments: [Option<&Tensor<1>>; 2]
             ) -> [Tensor<1>; 3];
-            /// Tensors that are parts of one, in order, as that one. Nothing is copied.
+            /// The tensor of which `parts` are the slices, in order. Nothing is copied.
             whole(parts: &[Tensor<1>]) -> Tensor<1>;
-            /// A copy of the numbers of a tensor whose memory is that of the host.
+            /// A copy of the elements of a tensor in the memory of the host.
             numbers_on_host(tensor: &Tensor<1>) -> Vec<f32>;
         }
     };
@@ -50,15 +52,15 @@ pub(super) use for_each_operation;
 
 macro_rules! table {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
-        /// The kernels of one backend. Each gives nothing for tensors that it does not serve: of another backend, or of a float
-        /// type that it was not written for.
+        /// The kernels of one backend. A kernel returns `None` for tensors that it does not support: of another
+        /// backend, or of a float type that it was not written for.
         pub(super) struct Table {
             $($(#[$doc])* pub $name: Option<fn($($kind),*) -> Option<$output>>,)*
         }
 
         impl Table {
             /// A backend without kernels.
-            #[allow(dead_code)] // where every backend that is compiled in is without
+            #[allow(dead_code)] // meant for backends with few kernels; unused at present
             pub const NONE: Self = Self { $($name: None),* };
         }
     };

@@ -4,13 +4,13 @@ use burn::{nn::Linear, tensor::Tensor};
 
 use super::Activation;
 
-/// Takes inputs of shape `[B, D]` through layers one after the other: `activation(x W + b)`, without the activation in the
-/// last layer unless `activate_last`. Carries gradients to inputs, weights and biases. The result has as many columns as the
-/// last layer.
+/// Applies layers to inputs of shape `[B, D]`, one after the other: `activation(x W + b)`, without the activation in
+/// the last layer unless `activate_last`. Carries gradients to inputs, weights and biases. The result has one column
+/// for each output of the last layer.
 ///
-/// On the `flex` backend it is one operation, which takes blocks of rows through all layers on the threads of the current
-/// rayon pool, with the same result for any number of them. Elsewhere, and with more than 8 layers, it is
-/// [`perceptron_of_ordinary_ops`].
+/// On the `flex` backend it is one operation, which computes blocks of rows on the threads of the current rayon pool;
+/// the result does not depend on the number of threads. On other backends, with more than 8 layers, or if a layer has
+/// no biases, it is [`perceptron_of_ordinary_ops`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
     if let Some(output) = super::table::perceptron_kernel(&input, layers, activation, activate_last) {
@@ -19,7 +19,7 @@ pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, a
     perceptron_of_ordinary_ops(input, layers, activation, activate_last)
 }
 
-/// [`perceptron`], out of ordinary operations.
+/// The reference implementation of [`perceptron`].
 #[must_use]
 pub fn perceptron_of_ordinary_ops(
     input: Tensor<2>,

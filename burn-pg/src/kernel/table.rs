@@ -1,8 +1,8 @@
-//! The table of kernels: from an operation and a backend to the kernel that does it.
+//! The table of kernels: the kernel for each operation and backend.
 //!
-//! A row is one of the [operations](super::operations), a column the [`Table`] of a backend, which leaves out the operations that
-//! it has no kernel for. Where no kernel serves, the caller takes the reference implementation, which is made of ordinary tensor
-//! operations.
+//! A row is one of the [operations](super::operations), a column the [`Table`] of a backend, which leaves out
+//! operations without a kernel. If there is no kernel for the tensors, the caller uses the reference implementation,
+//! which consists of tensor operations of Burn.
 
 use burn::{
     nn::Linear,
@@ -34,7 +34,7 @@ macro_rules! lookups {
 
 for_each_operation!(lookups);
 
-/// A copy of the numbers of a tensor in single precision, if its memory is that of the host.
+/// Copies the elements of a single-precision tensor in the memory of the host. `None` for other tensors.
 pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
     let len = tensor.shape().num_elements();
     numbers_on_host(&tensor.reshape([len]))

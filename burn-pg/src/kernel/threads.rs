@@ -1,7 +1,8 @@
-//! Threads that kernels share their work between.
+//! The threads that kernels run on.
 //!
-//! Work that has kernels in it runs in a thread pool of this crate, which one caller has for itself at a time. A task of somebody
-//! else's that blocks in rayon's global pool, or in a pool of the caller's, cannot hold it up: no thread of it is waited for.
+//! Work with kernels in it runs in a thread pool of this crate, which one caller uses at a time. The work never waits
+//! for a thread of rayon's global pool or of the caller's own pool, so a task of other code that blocks there cannot
+//! hold it up.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,25 +19,27 @@ use rayon::{ThreadPool, ThreadPoolBuilder, Yield, prelude::*};
 
 use crate::profile;
 
-/// How long a thread looks for tasks before it falls asleep, and the longest time before it looks whether the task that it is a
-/// part of can go on.
+/// How long a thread looks for tasks before it falls asleep. Also the longest time that it looks for tasks in the
+/// middle of a task, before it checks whether that task can go on.
 const ALERT: Duration = Duration::from_millis(2);
 
-/// Most pools that are kept for the next caller.
+/// Largest number of pools that are kept for the next caller.
 const KEPT: usize = 16;
 
-/// Pools that nobody uses.
+/// Pools that no caller uses.
 static IDLE: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// How many threads of this thread's pool look for tasks without sleeping, if the pool is one of this crate.
+    /// Number of threads of this thread's pool that look for tasks without sleeping; `None` if the pool is not one of
+    /// this crate.
     static AWAKE: RefCell<Option<Arc<AtomicUsize>>> = const { RefCell::new(None) };
-    /// True while this thread does the work of a caller, or looks for tasks of it.
+    /// True while this thread does the work of a caller, or looks for tasks of that work.
     static IS_OCCUPIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work` on `threads` threads that nothing else runs on; if `threads` is 0, as many as rayon's global pool has. What [`profiled`](crate::profile::profiled) measures on this thread
-/// is measured in the work.
+/// Runs `work` on `threads` threads that run nothing else. If `threads` is 0, they are as many as the current rayon
+/// pool has (outside of any pool, the global one). What [`profiled`](crate::profile::profiled) measures on this thread
+/// includes the work.
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
     let kept = {
@@ -44,7 +47,7 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         idle.iter().position(|pool| pool.current_num_threads() == threads).map(|i| idle.swap_remove(i))
     };
     let Some(pool) = kept.or_else(|| new_pool(threads)) else {
-        // The system gives no more threads. This one can do all of the work.
+        // The system gives no more threads, so this thread does all of the work.
         return work();
     };
     let lease = Lease(Some(pool));
@@ -57,7 +60,8 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
             (result, profile::take())
         })
     };
-    // A thread of another pool that waits for this one would do tasks of that pool meanwhile, and one of these may block.
+    // A thread of another pool that waits here would meanwhile run other tasks of its pool, and one of them may block.
+    // So it blocks on a new thread instead, which waits for the work.
     let (result, profile) = match rayon::current_thread_index() {
         None => installed(),
         Some(_) => thread::scope(|scope| scope.spawn(installed).join()).unwrap_or_else(|panic| resume_unwind(panic)),
@@ -66,7 +70,7 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
     result
 }
 
-/// Does `work` on as many threads as the pool of the caller has, or else rayon's global one; see [`with_threads`].
+/// Runs `work` on as many threads as the pool of the caller has, or else rayon's global pool; see [`with_threads`].
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let threads = rayon::current_num_threads();
     match threads == 1 || is_in_own_pool() {
@@ -75,7 +79,8 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// Runs tasks, on several threads if there are several of both. Tasks that run one after the other share a workspace.
+/// Runs tasks, on several threads if there are several tasks and several threads. Tasks that run one after the other
+/// share a workspace.
 pub(crate) fn for_each<I: Send, W>(
     tasks: Vec<I>,
     workspace: impl Fn() -> W + Sync + Send,
@@ -88,7 +93,7 @@ pub(crate) fn for_each<I: Send, W>(
     shared(|| tasks.into_par_iter().for_each_init(workspace, run));
 }
 
-/// Returns what tasks give, which run on several threads if there are several of both.
+/// Runs tasks and returns their results, on several threads if there are several tasks and several threads.
 pub(crate) fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     match is_serial(tasks.len()) {
         true => tasks.into_iter().map(run).collect(),
@@ -100,7 +105,7 @@ fn is_serial(tasks: usize) -> bool {
     tasks < 2 || rayon::current_num_threads() == 1
 }
 
-/// Does work that is cut into tasks in the pool of this thread, and if it is not of one, in one of this crate.
+/// Runs work that consists of tasks in the pool of this thread; if the thread is in none, in a pool of this crate.
 fn shared<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_none() {
         return in_pool(work);
@@ -119,12 +124,12 @@ fn new_pool(threads: usize) -> Option<ThreadPool> {
     ThreadPoolBuilder::new().num_threads(threads).start_handler(start).build().ok()
 }
 
-/// Lets the other threads of this pool look for tasks without sleeping, until they have found none for [`ALERT`]: tasks of some ten
-/// microseconds come again and again, and a thread that sleeps needs longer than that to wake up. Without this, training in 8
-/// environments on two threads reaches 0.58 of its speed.
+/// Keeps the other threads of this pool awake: they look for tasks until they have found none for [`ALERT`]. Tasks of
+/// some ten microseconds come again and again, and a thread that sleeps needs longer than that to wake up. Without
+/// this, training in 8 environments on two threads reaches 0.58 of its speed.
 ///
-/// Nobody waits for these threads. A thread that has stolen the look-out in the middle of a task comes back to the task after
-/// [`ALERT`], and takes the look-out up again where it has to wait.
+/// No work waits for these threads. A thread that starts [`look_out`] in the middle of a task, while it waits for parts
+/// of that task, returns to the task after [`ALERT`]. It looks out again if it has to wait again.
 fn keep_awake() {
     AWAKE.with_borrow(|awake| {
         let Some(awake) = awake else { return };
@@ -160,8 +165,8 @@ fn look_out(awake: Arc<AtomicUsize>) {
     }
 }
 
-/// Marks this thread as one that does the work of a caller. If it did so while it looked for tasks, it does not look for them until
-/// the end of that work.
+/// Marks this thread as one that does the work of a caller. If it was looking for tasks, it is not counted in [`AWAKE`]
+/// until the end of that work.
 struct Occupied {
     before: bool,
 }
@@ -185,7 +190,7 @@ impl Drop for Occupied {
     }
 }
 
-/// A pool that one caller has, until this is dropped: after a panic, too.
+/// A pool that one caller uses. It is given back when this is dropped, also after a panic.
 struct Lease(Option<ThreadPool>);
 
 impl Lease {
@@ -221,7 +226,7 @@ mod tests {
         in_pool(|| (0..100).map(|_| map((0..64).collect(), |i: u64| i).into_iter().sum::<u64>()).sum())
     }
 
-    /// Fails if `work` has not ended after a while.
+    /// Fails if `work` has not ended after a minute.
     fn ends(work: impl FnOnce() + Send + 'static) {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
@@ -253,7 +258,7 @@ mod tests {
         }
     }
 
-    /// As a logger does that waits for what a run sends it.
+    /// For example a logger that waits for messages of a run.
     #[test]
     fn tasks_that_block_every_thread_of_the_callers_pool_do_not_hold_work_up() {
         ends(|| {
@@ -275,7 +280,7 @@ mod tests {
         });
     }
 
-    /// As several trainers do, in one pool and from outside of it.
+    /// For example several trainers, in one pool and outside of it.
     #[test]
     fn several_callers_at_once_do_not_wait_for_each_other() {
         let updates = || (0..30).for_each(|_| assert_eq!(sum(), 201_600));

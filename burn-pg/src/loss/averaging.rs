@@ -1,6 +1,6 @@
-//! What the loss of a minibatch is a mean over.
+//! How the losses of a minibatch are averaged.
 
-/// What the losses of the tokens or steps of sequences are averaged over.
+/// How the losses of the tokens or steps of sequences are averaged.
 ///
 /// | variant | loss | where it is used |
 /// | --- | --- | --- |
@@ -8,8 +8,8 @@
 /// | [`Sequence`](Self::Sequence) | `sum_i (1 / T_i) sum_t l_it / N` | GRPO as it was published |
 /// | [`Constant`](Self::Constant) | `sum_i sum_t l_it / (N c)` | Dr. GRPO |
 ///
-/// with N sequences of lengths `T_i`. Long sequences count for more tokens with the first, no more than short ones with
-/// the second, and with the third a token counts the same whatever it is a part of.
+/// with N sequences of lengths `T_i`. With `Token` a long sequence weighs more than a short one, with `Sequence` both
+/// weigh the same, and with `Constant` the weight of a token does not depend on the lengths of the sequences.
 ///
 /// ```
 /// use burn_pg::loss::Averaging;
@@ -22,18 +22,19 @@
 /// R1-Zero-like training* (2025).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Averaging {
-    /// Every token or step counts alike.
+    /// Every token or step has the same weight.
     #[default]
     Token,
-    /// Every sequence counts alike.
+    /// Every sequence has the same weight.
     Sequence,
-    /// Every token counts alike, and sums are divided by the number of sequences times this constant; more than 0.
+    /// Every token has the same weight, and the sum is divided by the number of sequences times this constant, which
+    /// must be more than 0.
     Constant(f64),
 }
 
 impl Averaging {
-    /// The weight of each token of sequences of these lengths, one after the other (none if all are 1), and the mass
-    /// that sums are divided by.
+    /// Returns the weights of the tokens of sequences of these lengths, one sequence after the other (`None` if all
+    /// weights are 1), and the mass by which sums are divided.
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // weights are single precision
     pub fn weigh(self, lengths: &[usize]) -> (Option<Vec<f32>>, f64) {

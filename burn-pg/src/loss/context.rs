@@ -1,14 +1,14 @@
-//! What a loss term looks at.
+//! The input of loss terms.
 
 use std::{cell::OnceCell, fmt};
 
 use burn::tensor::{Int, Tensor};
 
-/// A minibatch of M samples, and what the policy says of them now.
+/// A minibatch of M samples, with the log-probabilities, entropies and values of the current policy.
 ///
-/// A part is computed when a term asks for it for the first time: an objective without an entropy term computes no
-/// entropies. Every part is a vector of shape `[M]`. A column `[M, 1]`, as a network puts out, would turn
-/// `values - returns` into a square of `[M, M]` differences; it does not compile:
+/// A part is computed when a term first asks for it, so an objective without an entropy term computes no entropies.
+/// Every part is a vector of shape `[M]`. A column `[M, 1]`, as a network returns it, would broadcast
+/// `values - returns` to shape `[M, M]`; it does not compile:
 ///
 /// ```compile_fail,E0308
 /// # use burn_pg::{burn::tensor::Tensor, loss::{ContextPart, LossContext}};
@@ -30,13 +30,14 @@ pub struct LossContext<'a> {
     progress: f64,
 }
 
-/// A vector that is computed when it is first asked for.
+/// A vector that is computed on first use.
 struct Part<'a> {
     compute: Box<dyn Fn() -> Tensor<1> + 'a>,
     computed: OnceCell<Tensor<1>>,
 }
 
-/// Lists the parts: of each its documentation, the method that returns it, its variant, and its name in messages.
+/// Defines the parts. Each entry has the documentation, the method that returns the part, its variant, and its name in
+/// messages.
 macro_rules! parts {
     ($($(#[$doc:meta])* $method:ident: $part:ident = $words:literal,)*) => {
         /// A part of a [`LossContext`].
@@ -95,9 +96,9 @@ parts! {
 }
 
 impl<'a> LossContext<'a> {
-    /// A context without parts. `mass` is what sums over samples are divided by, usually the number of samples (see
-    /// [`Samples::mass`](crate::source::Samples::mass)); `progress` is the share of training that was over when the
-    /// samples were collected, 0 to 1, at which [schedules](crate::optim::Schedule) are evaluated.
+    /// Creates a context without parts. Sums over samples are divided by `mass`, usually the number of samples (see
+    /// [`Samples::mass`](crate::source::Samples::mass)). `progress` is the share of training that was over when the
+    /// samples were collected, 0 to 1; [schedules](crate::optim::Schedule) are evaluated there.
     #[must_use]
     pub fn new(mass: f64, progress: f64) -> Self {
         Self { parts: [const { None }; ContextPart::COUNT], rows: None, mass, progress }
@@ -110,31 +111,32 @@ impl<'a> LossContext<'a> {
         self
     }
 
-    /// Adds a part that is known, of shape `[M]`.
+    /// Adds a part that is already computed, of shape `[M]`.
     #[must_use]
     pub fn with_tensor(self, part: ContextPart, values: Tensor<1>) -> Self {
         self.with(part, move || values.clone())
     }
 
-    /// The samples that `rows` name, in that order, of all parts.
+    /// Selects the samples with the indices `rows`, in that order, in all parts. `None` selects all samples.
     #[must_use]
     pub fn of_rows(self, rows: Option<Tensor<1, Int>>) -> Self {
         Self { rows, ..self }
     }
 
-    /// The same samples, with sums divided by `mass`: that of the whole minibatch, of which these are a part.
+    /// Sets the mass by which sums over samples are divided. For a part of a minibatch, it is the mass of the whole
+    /// minibatch.
     #[must_use]
     pub fn with_mass(self, mass: f64) -> Self {
         Self { mass, ..self }
     }
 
-    /// The same samples, collected when this share of training was over, 0 to 1.
+    /// Sets the share of training that was over when the samples were collected, 0 to 1.
     #[must_use]
     pub fn with_progress(self, progress: f64) -> Self {
         Self { progress, ..self }
     }
 
-    /// A part, if it is there. Shape `[M]`.
+    /// Returns a part, or `None` if it is absent. Shape `[M]`.
     #[must_use]
     pub fn get(&self, part: ContextPart) -> Option<Tensor<1>> {
         let Part { compute, computed } = self.parts[part as usize].as_ref()?;
@@ -145,13 +147,13 @@ impl<'a> LossContext<'a> {
         Some(computed.get_or_init(select).clone())
     }
 
-    /// What sums over samples are divided by.
+    /// Returns the mass, by which sums over samples are divided.
     #[must_use]
     pub fn mass(&self) -> f64 {
         self.mass
     }
 
-    /// The share of training that was over when the samples were collected, 0 to 1.
+    /// Returns the share of training that was over when the samples were collected, 0 to 1.
     #[must_use]
     pub fn progress(&self) -> f64 {
         self.progress

@@ -1,9 +1,9 @@
-//! What can be wrong with an objective.
+//! Errors of objectives.
 
 use super::ContextPart;
 use crate::optim::Schedule;
 
-/// Why an objective, a term or a state of one is refused. Terms are given by [`LossTerm::name`](super::LossTerm::name).
+/// An invalid objective, loss term or state. Terms are identified by [`LossTerm::name`](super::LossTerm::name).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectiveError {
@@ -15,33 +15,33 @@ pub enum ObjectiveError {
         /// Its weight.
         weight: f64,
     },
-    /// Two terms have one name, so that their losses cannot be told apart.
+    /// Two terms have the same name, so that their losses cannot be told apart.
     #[error("the objective has two terms called `{term}`")]
     Duplicate {
         /// The name.
         term: &'static str,
     },
-    /// A hyperparameter of a term, or a number of its state, is out of range.
+    /// A hyperparameter of a term, or a value of its state, is out of range.
     #[error("`{name}` of the term `{term}` is {value}, but must be {range}")]
     OutOfRange {
         /// The term.
         term: &'static str,
-        /// The number.
+        /// The name of the hyperparameter or value.
         name: &'static str,
         /// Its value.
         value: Schedule,
-        /// The values it may have.
+        /// The allowed range.
         range: &'static str,
     },
-    /// A term needs a part of the context that the training at hand does not give.
+    /// A term needs a part of the context that this training does not provide.
     #[error("the term `{term}` needs {part}, and there are none here")]
     Missing {
         /// The term.
         term: &'static str,
-        /// What it needs.
+        /// The part that it needs.
         part: ContextPart,
     },
-    /// A state has other parts than what it is for.
+    /// A state does not have the names that it must have.
     #[error("the state for {owner} is made of {given:?}, but must be made of {expected:?}")]
     State {
         /// A term, or "the objective".

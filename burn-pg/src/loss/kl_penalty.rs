@@ -1,4 +1,4 @@
-//! PPO's other surrogate, with a penalty that adapts.
+//! PPO's surrogate with an adaptive KL penalty.
 
 use std::collections::BTreeMap;
 
@@ -8,43 +8,44 @@ use super::{
     ratio,
 };
 
-/// The surrogate objective of proximal policy optimisation with an adaptive penalty in place of the clip,
+/// The surrogate objective of proximal policy optimisation with an adaptive KL penalty instead of the clip,
 ///
 /// ```text
 /// L = -mean(r A) + beta mean(r - 1 - log r),   r = exp(log pi - log pi_old)
 /// ```
 ///
-/// The second mean estimates KL(old || new), the divergence of the new policy from the one that acted. Its gradient is
-/// right too: the actions come from the old policy, which is what that divergence averages over and which does not move,
-/// so the expected gradient of the samples is the gradient of the divergence. The same goes for the simpler `-log r`,
-/// since `r - 1` has mean 0 whatever the new policy is. What `r - 1` adds is that every single sample is least at r = 1:
-/// the estimate is never negative, and while the policies agree no sample pushes at all. Beyond r = e^40 (e^350 in double
-/// precision) ratios grow along their tangent, so that none overflows.
+/// The second mean estimates KL(old || new), the KL divergence of the new policy from the one that acted. Its gradient
+/// is right too: the actions come from the old policy, which does not change, so the expected gradient of the samples
+/// is the gradient of the KL divergence. The same holds for the simpler `-log r`, since `r - 1` has mean 0 whatever the
+/// new policy is. With `r - 1`, every single sample has its minimum at r = 1: the estimate is never negative, and while
+/// the policies agree all samples have gradient 0. Beyond r = e^40 (e^350 in double precision) r follows the tangent of
+/// the exponential, so that it does not overflow.
 ///
-/// After each update beta is doubled if the divergence was more than 1.5 times the target, and halved if it was less than
-/// the target divided by 1.5; it stays within 1e-6 and 1e6. The divergence of an update is the mean over its minibatches,
-/// each measured before its own step. It lags behind that of the paper, which is measured once after the last step, so
-/// the same target allows somewhat more here; and since the first minibatch always measures 0, an update of a single step
-/// only ever halves beta.
+/// After each update beta is doubled if the KL divergence was more than 1.5 times the target, and halved if it was less
+/// than the target divided by 1.5; it stays within 1e-6 and 1e6. The KL divergence of an update is the mean over its
+/// minibatches, each measured before its own step. The paper measures it once, after the last step; here it lags
+/// behind, so the same target allows somewhat more change. The first minibatch always measures 0, so updates of a
+/// single step only ever halve beta.
 ///
-/// Reports `policy_loss`, which is L; `approx_kl` (`mean(r - 1 - log r)`); and `kl_weight`, which is beta. Remembers
+/// Reports `policy_loss`, which is L; `approx_kl` (`mean(r - 1 - log r)`); and `kl_weight`, which is beta. Its state is
 /// `weight`.
 ///
 /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017),
 /// section 4; the estimator: J. Schulman, *Approximating KL divergence* (2020).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KlPenalty {
-    /// The divergence that an update should lead to, in nats; positive. Default 0.01.
+    /// The target KL divergence of an update, in nats; more than 0. Default 0.01.
     pub target: f64,
-    /// The weight beta of the penalty: what it starts with, then what it has become; 1e-6 to 1e6. Default 1.
+    /// The weight beta of the penalty, which is adapted after each update; 1e-6 to 1e6. Default 1.
     pub weight: f64,
 }
 
-/// How far the divergence may be off the target, as a factor.
+/// The factor by which the KL divergence may differ from the target before the weight is adapted.
 const TOLERANCE: f64 = 1.5;
-/// What the weight is then multiplied with, or divided by.
+/// The factor by which the weight is then multiplied or divided.
 const FACTOR: f64 = 2.0;
-/// Bounds of the weight: a run in which nothing moves would halve it down to 0, from where no doubling leads back.
+/// Bounds of the weight. Without the lower one, a run in which the policy does not change would halve the weight to 0,
+/// which doubling cannot undo.
 const LEAST: f64 = 1e-6;
 const MOST: f64 = 1e6;
 

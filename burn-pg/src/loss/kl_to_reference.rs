@@ -1,52 +1,53 @@
-//! The divergence from a reference policy.
+//! The KL divergence from a reference policy.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 
-/// The divergence KL(pi || reference) of the policy from one that is not trained, estimated from one action each:
+/// The KL divergence KL(pi || reference) of the policy from a reference policy that is not trained, estimated from one
+/// action for each state:
 ///
 /// ```text
 /// L = mean(k),   d = log pi(a|s) - log reference(a|s),   a of pi
 /// ```
 ///
-/// with one of three estimators k of d. They differ in what is asked of them, and the right value does not make a right
-/// gradient: pi is also what draws the actions, and the derivative of a sample does not know that.
+/// with one of three estimators k of d. An estimator with the right mean can have the wrong gradient: the actions are
+/// drawn from pi, and the derivative of a sample ignores this dependence.
 ///
-/// | estimator | k | its mean | the mean of its gradient |
+/// | estimator | k | mean of k | mean of the gradient of k |
 /// | --- | --- | --- | --- |
 /// | [`K1`](KlEstimator::K1) | `d` | KL(pi \|\| reference) | 0 |
-/// | [`K2`](KlEstimator::K2) | `d^2 / 2` | biased; near for small d | the gradient of KL(pi \|\| reference) |
+/// | [`K2`](KlEstimator::K2) | `d^2 / 2` | biased; close for small d | the gradient of KL(pi \|\| reference) |
 /// | [`K3`](KlEstimator::K3) | `exp(-d) - 1 + d` | KL(pi \|\| reference) | the gradient of KL(reference \|\| pi) |
 ///
-/// So train with [`K2`](KlEstimator::K2), unless you want the other divergence. All of this holds while the actions are
-/// those of the current policy. Beyond `exp(-d)` = e^40 (e^350 in double precision) that exponential grows along its
+/// Train with [`K2`](KlEstimator::K2), unless you want to minimise KL(reference || pi). The table holds as long as the
+/// current policy took the actions. Beyond `exp(-d)` = e^40 (e^350 in double precision) the exponential follows its
 /// tangent, so that it does not overflow.
 ///
-/// Needs [`ContextPart::ReferenceLogProbs`]; computing it without them is a panic.
+/// Needs [`ContextPart::ReferenceLogProbs`] and panics without them.
 ///
 /// Reports `reference_kl_loss`, which is L; and `reference_kl` (`mean(exp(-d) - 1 + d)`, the unbiased k3, whichever
-/// estimator is trained on).
+/// estimator is used for L).
 ///
-/// Source: J. Schulman, *Approximating KL divergence* (2020). That the gradients differ is most easily seen from the
-/// score function: `grad k = k'(d) grad log pi`, and k' is 1, d and 1 - reference / pi.
+/// Source: J. Schulman, *Approximating KL divergence* (2020). The gradients follow from the score function:
+/// `grad k = k'(d) grad log pi`, where k' is 1 for K1, d for K2 and `1 - reference / pi` for K3.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KlToReference {
-    /// What is averaged.
+    /// The estimator of the KL divergence.
     pub estimator: KlEstimator,
 }
 
-/// An estimator of a divergence from one sample; see [`KlToReference`].
+/// An estimator of a KL divergence from one sample; see [`KlToReference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KlEstimator {
     /// `d`: the value is unbiased; the expected gradient is 0, so it adds noise and trains nothing.
     K1,
-    /// `d^2 / 2`: the value is biased; the expected gradient is that of the divergence.
+    /// `d^2 / 2`: the value is biased; the expected gradient is the gradient of KL(pi || reference).
     K2,
-    /// `exp(-d) - 1 + d`: the value is unbiased and never negative; the expected gradient is that of the divergence the
-    /// other way round.
+    /// `exp(-d) - 1 + d`: the value is unbiased and never negative; the expected gradient is the gradient of
+    /// KL(reference || pi).
     K3,
 }
 
@@ -72,7 +73,7 @@ impl LossTerm for KlToReference {
 
 /// `exp(-d) - 1 + d`
 fn k3(difference: &Tensor<1>) -> Tensor<1> {
-    // The actions are those of pi, so the ratio is that of the reference to pi.
+    // The actions are drawn from pi, so the ratio is reference / pi.
     let log_ratio = difference.clone().neg();
     ratio::k3(&ratio::exp(&log_ratio), &log_ratio)
 }

@@ -3,9 +3,9 @@
 //! | term | what minimising it does | source of the samples |
 //! | --- | --- | --- |
 //! | [`PolicyGradient`] | makes good actions likelier | the current policy |
-//! | [`Surrogate`] | the same; what keeps the policy near is a [`TrustRegion`](crate::TrustRegion) | a recent policy |
-//! | [`PpoClip`] | the same, while the policy stays near the one that acted | a recent policy |
-//! | [`KlPenalty`] | the same, with a price on moving away in place of a clip | a recent policy |
+//! | [`Surrogate`] | the same; needs a [`TrustRegion`](crate::TrustRegion) to keep the policy near | a recent policy |
+//! | [`PpoClip`] | the same, as long as the policy stays near the one that acted | a recent policy |
+//! | [`KlPenalty`] | the same, with a KL penalty instead of a clip | a recent policy |
 //! | [`Value`] | fits the values to the returns | any |
 //! | [`Entropy`] | keeps the policy exploring | any |
 //! | [`KlToReference`] | keeps the policy near a fixed one | the current policy |
@@ -49,13 +49,13 @@ pub use value::{Value, ValueClip};
 /// A named tensor to report, without gradient: of shape `[M]` in a term, of shape `[1]` in an objective.
 pub type Metric = (&'static str, Tensor<1>);
 
-/// The numbers that a term carries from one update to the next, by name.
+/// The state that a term carries from one update to the next: values by name.
 pub type TermState = BTreeMap<String, f64>;
 
-/// What a term comes to, sample by sample.
+/// The loss of a term for each sample of a minibatch.
 ///
-/// A term does not average: the [`Objective`] weighs the samples, sums them up and divides by the mass of the
-/// minibatch. A number for each sample and feature, as of a difference that was broadcast, does not compile:
+/// A term does not average: the [`Objective`] weighs the samples, sums them and divides by the mass of the minibatch. A
+/// loss of shape `[M, K]`, for example from a difference that was broadcast by accident, does not compile:
 ///
 /// ```compile_fail,E0308
 /// # use burn_pg::{burn::tensor::Tensor, loss::PerSample};
@@ -67,18 +67,18 @@ pub type TermState = BTreeMap<String, f64>;
 pub struct PerSample {
     /// The loss of each sample. Shape `[M]`.
     pub loss: Tensor<1>,
-    /// Values to report, of which the objective takes the weighted mean. Shape `[M]` each, without gradient.
+    /// Values to report; the objective takes their weighted mean. Shape `[M]` each, without gradient.
     pub metrics: Vec<Metric>,
 }
 
 impl PerSample {
-    /// A loss without metrics.
+    /// Creates a loss without metrics.
     #[must_use]
     pub fn new(loss: Tensor<1>) -> Self {
         Self { loss, metrics: Vec::new() }
     }
 
-    /// The same, with a metric of shape `[M]`.
+    /// Adds a metric of shape `[M]`.
     #[must_use]
     pub fn with_metric(mut self, name: &'static str, values: Tensor<1>) -> Self {
         self.metrics.push((name, values));
@@ -88,7 +88,7 @@ impl PerSample {
 
 /// One summand of an [`Objective`]. Every term is minimised.
 ///
-/// A term of one's own needs a name and a formula, and [`needs`](Self::needs) if it reads a part of the context that may be
+/// A custom term needs a name and a formula, and [`needs`](Self::needs) if it reads a part of the context that may be
 /// absent:
 ///
 /// ```
@@ -111,11 +111,11 @@ impl PerSample {
 /// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
 pub trait LossTerm: Send {
-    /// The name under which the objective reports the term's loss, and which errors give. A term that takes the
-    /// place of the policy gradient is called `policy_loss`: an objective has one of that name.
+    /// Returns the name under which the objective reports the loss of the term, and by which errors name it. A term
+    /// that replaces the policy gradient is called `policy_loss`; an objective can have only one term of each name.
     fn name(&self) -> &'static str;
 
-    /// Computes the loss of each sample of a minibatch. Its metrics are those beside the loss itself.
+    /// Computes the loss of each sample of a minibatch, and metrics besides the loss itself.
     fn compute(&self, context: &LossContext<'_>) -> PerSample;
 
     /// Checks the hyperparameters of the term.
@@ -126,31 +126,32 @@ pub trait LossTerm: Send {
         Ok(())
     }
 
-    /// The parts that not every [`LossContext`] has, and that this term cannot do without.
+    /// Returns the optional parts of a [`LossContext`] that the term requires. Default: none.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
     }
 
-    /// Adapts the term, after an update whose metrics came to `measured`: all that the objective reported, each the
-    /// mean over the minibatches of the update. Each minibatch is measured before the step that it leads to.
+    /// Adapts the term after an update. `measured` holds the metrics of the update by name, each averaged over the
+    /// minibatches. The metrics of a minibatch are measured before its own step, those of a trust region after its
+    /// step.
     fn after_update(&mut self, _measured: &BTreeMap<String, f64>) {}
 
-    /// What the term has to remember to go on after a break; nothing for a term that does not adapt.
+    /// Returns the state that the term needs to resume a run. Empty for a term that does not adapt.
     fn state(&self) -> TermState {
         TermState::new()
     }
 
-    /// Lets the term go on from a state.
+    /// Restores a state.
     ///
     /// # Errors
-    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not one of this term, which then stays as
-    /// it was.
+    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not a state of this term. The term is then
+    /// unchanged.
     fn set_state(&mut self, state: &TermState) -> Result<(), ObjectiveError> {
         error::check_names(self.name(), NOTHING, state.keys())
     }
 }
 
-/// The names of what a term without a state remembers.
+/// The names in the state of a term without state.
 const NOTHING: [String; 0] = [];
 
 /// Shifts and scales advantages of shape `[M]` to mean 0 and standard deviation 1 (with Bessel's correction, plus 1e-8). A

@@ -13,7 +13,7 @@ use crate::{
     optim::Schedule,
 };
 
-/// What the terms of an objective remember, by [`LossTerm::name`]; a term that remembers nothing is left out.
+/// The states of the terms of an objective, by [`LossTerm::name`]; a term without state is left out.
 pub type ObjectiveState = BTreeMap<String, TermState>;
 
 type WeightedTerm = (Schedule, Box<dyn LossTerm>);
@@ -24,17 +24,18 @@ type WeightedTerm = (Schedule, Box<dyn LossTerm>);
 /// L = sum_k c_k sum_i w_i l_ki / mass
 /// ```
 ///
-/// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the
-/// [weight](LossContext::weights) `w_i` of the sample (1 if there are none) and the [mass](LossContext::mass) of the
-/// minibatch. The losses that are reported add up to L in the same way; other metrics `m` of terms are means whatever the
-/// mass is, `sum_i w_i m_i / sum_i w_i`. A weight of 0 hides a sample, even one whose loss is not finite.
+/// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the [weight](LossContext::weights) `w_i`
+/// of the sample (1 if there are none) and the [mass](LossContext::mass) of the minibatch. The reported loss of a term
+/// is `sum_i w_i l_ki / mass`, so that L is the weighted sum of the reported losses. Other metrics `m` of terms are
+/// means whatever the mass is: `sum_i w_i m_i / sum_i w_i`. A sample of weight 0 has no effect, even if its loss is not
+/// finite.
 #[derive(Default)]
 pub struct Objective {
     terms: Vec<WeightedTerm>,
 }
 
 impl Objective {
-    /// An objective without terms.
+    /// Creates an objective without terms.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -44,13 +45,13 @@ impl Objective {
     /// nothing, even if its gradient is not finite.
     ///
     /// # Panics
-    /// Where [`try_with`](Self::try_with) gives an error.
+    /// If [`try_with`](Self::try_with) would return an error.
     #[must_use]
     pub fn with(self, weight: impl Into<Schedule>, term: impl LossTerm + 'static) -> Self {
         self.try_with(weight, term).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// [`with`](Self::with), for weights and terms that come from outside the program.
+    /// Like [`with`](Self::with), but returns an error. For weights and terms that come from outside the program.
     ///
     /// # Errors
     /// [`ObjectiveError::Weight`], [`ObjectiveError::Duplicate`] or [`ObjectiveError::OutOfRange`].
@@ -71,21 +72,21 @@ impl Objective {
         Ok(self)
     }
 
-    /// The names of the terms, in the order in which they were added.
+    /// Returns the names of the terms, in the order in which they were added.
     pub fn terms(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.terms.iter().map(|(_, term)| term.name())
     }
 
-    /// Does a term need this part of a context?
+    /// True if a term needs this part of a context.
     #[must_use]
     pub fn needs(&self, part: ContextPart) -> bool {
         self.terms.iter().any(|(_, term)| term.needs().contains(&part))
     }
 
-    /// Checks that the terms can do with contexts in which, of the parts that may be absent, only `given` are there.
+    /// Checks that the terms need no optional part of a context other than those in `given`.
     ///
     /// # Errors
-    /// [`ObjectiveError::Missing`] for the first term that cannot.
+    /// [`ObjectiveError::Missing`] for the first term that needs another part.
     pub fn check_needs(&self, given: &[ContextPart]) -> Result<(), ObjectiveError> {
         for (_, term) in &self.terms {
             if let Some(&part) = term.needs().iter().find(|part| !given.contains(part)) {
@@ -95,22 +96,23 @@ impl Objective {
         Ok(())
     }
 
-    /// The weighted sum of all terms but those whose weight is 0. The metrics are those of the terms, the loss of each term
-    /// (before the weight of the term) under its name, and the sum itself as `loss`.
+    /// Computes the weighted sum of the terms, without those of weight 0. The metrics are those of the terms, the loss
+    /// of each term (before the weight of the term) under its name, and the sum itself as `loss`.
     ///
     /// # Panics
-    /// If the objective has no terms, or a term [needs](Self::check_needs) what the context lacks.
+    /// If the objective has no terms, or a term [needs](Self::check_needs) a part that the context lacks.
     #[must_use]
     pub fn compute(&self, context: &LossContext<'_>) -> ObjectiveOutput {
         self.compute_part(context).into()
     }
 
-    /// [`compute`](Self::compute) for a part of a minibatch; the mass of the context is that of the minibatch.
+    /// Like [`compute`](Self::compute), for a part of a minibatch. The mass of `context` must be that of the whole
+    /// minibatch.
     pub(crate) fn compute_part(&self, context: &LossContext<'_>) -> PartialOutput {
         sum(&self.terms, context)
     }
 
-    /// [`compute`](Self::compute) with this term alone.
+    /// Like [`compute`](Self::compute), with the term `name` alone.
     pub(crate) fn compute_only(&self, name: &str, context: &LossContext<'_>) -> ObjectiveOutput {
         sum(self.terms.iter().filter(|(_, term)| term.name() == name), context).into()
     }
@@ -122,18 +124,18 @@ impl Objective {
         }
     }
 
-    /// What the terms have to remember to go on after a break.
+    /// Returns the states that the terms need to resume a run.
     #[must_use]
     pub fn state(&self) -> ObjectiveState {
         let states = self.terms.iter().map(|(_, term)| (term.name().to_owned(), term.state()));
         states.filter(|(_, state)| !state.is_empty()).collect()
     }
 
-    /// Lets the terms go on from a state.
+    /// Restores the states of the terms.
     ///
     /// # Errors
-    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not one of these terms. Nothing has changed
-    /// then.
+    /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not a state of these terms. The terms are
+    /// then unchanged.
     pub fn set_state(&mut self, state: &ObjectiveState) -> Result<(), ObjectiveError> {
         let before = self.state();
         check_names("the objective", before.keys(), state.keys())?;
@@ -152,7 +154,7 @@ impl Objective {
     }
 }
 
-/// Computes terms, and sums them up with the weights of terms and of samples.
+/// Computes terms and sums them, with the weights of the terms and of the samples.
 fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossContext<'_>) -> PartialOutput {
     let (mut losses, mut metrics, mut summands) = (Vec::new(), Vec::new(), Vec::new());
     for (weight, term) in terms {
@@ -160,7 +162,7 @@ fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossCont
         losses.push((term.name(), output.loss.clone().inner()));
         metrics.extend(output.metrics);
         let weight = weight.at(context.progress());
-        // Selected, not multiplied: 0 times a loss or a gradient that is not finite would be NaN.
+        // Left out, not multiplied by 0: 0 times a loss or a gradient that is not finite would be NaN.
         if weight > 0.0 {
             summands.push((weight, output.loss));
         }

@@ -1,34 +1,34 @@
-//! What an objective comes to.
+//! The results of an objective.
 
 use burn::tensor::Tensor;
 
 use super::Metric;
 
-/// What an objective comes to for a minibatch.
+/// The loss and the metrics of an objective for a minibatch.
 #[derive(Debug, Clone)]
 pub struct ObjectiveOutput {
     /// The loss to minimise. Shape `[1]`.
     pub loss: Tensor<1>,
-    /// Numbers to report. Shape `[1]` each, without gradient.
+    /// Values to report. Shape `[1]` each, without gradient.
     pub metrics: Vec<Metric>,
 }
 
-/// What an objective comes to for a part of a minibatch. Parts add up to the whole.
+/// The loss and the metrics of an objective for a part of a minibatch. The parts add up to the whole.
 pub(crate) struct PartialOutput {
-    /// The share of the part in the loss to minimise. Shape `[1]`.
+    /// The contribution of the part to the loss to minimise. Shape `[1]`.
     pub loss: Tensor<1>,
     pub reported: Reported,
 }
 
-/// What is reported of a part of a minibatch. Shape `[1]` each, without gradient.
+/// The metrics of a part of a minibatch, as sums. Shape `[1]` each, without gradient.
 pub(crate) struct Reported {
-    /// Losses of the terms, and the loss itself: shares of those of the minibatch.
+    /// The contributions of the part to the losses of the terms and to their weighted sum, `loss`.
     pub losses: Vec<Metric>,
     /// Weighted sums of the metrics of the terms.
     pub sums: Vec<Metric>,
-    /// Samples of the part.
+    /// Number of samples of the part.
     pub samples: usize,
-    /// Sum of their weights, if they have weights.
+    /// Sum of the weights of the samples, if they have weights.
     pub weight: Option<Tensor<1>>,
 }
 
@@ -39,7 +39,7 @@ impl From<PartialOutput> for ObjectiveOutput {
 }
 
 impl Reported {
-    /// What is reported of two parts together.
+    /// Adds the metrics of another part.
     pub fn and(self, other: Self) -> Self {
         let add = |one: Vec<Metric>, other: Vec<Metric>| {
             one.into_iter().zip(other).map(|((name, one), (_, other))| (name, one + other)).collect()
@@ -52,10 +52,10 @@ impl Reported {
         }
     }
 
-    /// All metrics, as those of a whole minibatch.
+    /// Returns all metrics, as those of a whole minibatch.
     pub fn into_metrics(self) -> Vec<Metric> {
         let Self { losses, sums, samples, weight } = self;
-        // Samples that are all masked have sums of 0, and means of 0.
+        // If all samples are masked, the sums are 0 and so are the means.
         let weight = weight.map(|weight| weight.clamp_min(f64::from(f32::MIN_POSITIVE)));
         let mean = |sum: Tensor<1>| match &weight {
             None => sum.div_scalar(samples as f64),

@@ -8,11 +8,11 @@ use super::{LossContext, LossTerm, PerSample};
 /// L = -mean(log pi(a|s) A)
 /// ```
 ///
-/// With returns for the advantages A this is REINFORCE, or vanilla policy gradient; with returns minus values, or sums
-/// that bootstrap, it is advantage actor-critic. Only the estimator differs.
+/// With returns as the advantages A this is REINFORCE, or vanilla policy gradient. With returns minus values, or with
+/// bootstrapped returns, it is advantage actor-critic. Only the estimator differs.
 ///
-/// The value of L means nothing, and its gradient is the policy gradient only while the actions are those of the current
-/// policy: one step for each rollout. The old log-probabilities are not looked at.
+/// The value of L has no meaning, and its gradient is the policy gradient only if the current policy took the actions,
+/// so take one step for each rollout. The old log-probabilities are not used.
 ///
 /// Reports `policy_loss`, which is L.
 ///

@@ -12,19 +12,19 @@ use crate::{
 /// L = -mean(min(r A, clip(r, 1 - epsilon, 1 + epsilon) A)),   r = exp(log pi - log pi_old)
 /// ```
 ///
-/// Where the clip takes hold the gradient is exactly 0: the branch is chosen before the exponential is taken, so a ratio
-/// that overflows there cannot turn it into NaN. Where it does not, and r is beyond e^40 (e^350 in double precision), r
-/// grows along its tangent and stays finite.
+/// Where the clip takes hold, the gradient is exactly 0. Beyond r = e^40 (e^350 in double precision) r follows the
+/// tangent of the exponential, so it stays finite. The branch is chosen before the exponential is taken, so an overflow
+/// cannot turn a gradient into NaN.
 ///
 /// Reports `policy_loss`, which is L; `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of KL(old || new),
-/// the divergence of the new policy from the one that acted); and `clip_fraction` (the share of samples with
+/// the KL divergence of the new policy from the one that acted); and `clip_fraction` (the share of samples with
 /// `|r - 1| > epsilon`).
 ///
 /// Source: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, *Proximal policy optimization algorithms* (2017).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PpoClip {
-    /// Half-width epsilon of the interval in which the ratio is trusted; positive, and at the end of a schedule 0 or
-    /// more. (At 0 no ratio may go farther from 1, while any may come back.)
+    /// Half-width epsilon of the interval around 1 in which the ratio is trusted: more than 0; at the end of a
+    /// schedule, 0 or more. (At 0 a ratio may not move further away from 1, but may come back.)
     pub clip_range: Schedule,
 }
 

@@ -5,13 +5,13 @@ use burn::tensor::Tensor;
 use super::LossContext;
 use crate::kernel::formula::{self, tangent_point};
 
-/// The ratios of the current policy to the one that acted, and their logarithms. Shape `[M]` each.
+/// Returns the probability ratios of the current policy to the one that acted, and their logarithms. Shape `[M]` each.
 pub(super) fn of(context: &LossContext<'_>) -> (Tensor<1>, Tensor<1>) {
     let log_ratio = context.log_probs() - context.old_log_probs();
     (exp(&log_ratio), log_ratio)
 }
 
-/// `exp(x)`; beyond [`tangent_point`] its tangent there, so that no ratio overflows.
+/// Returns `exp(x)`, and beyond [`tangent_point`] the tangent there, so that no ratio overflows.
 pub(super) fn exp(x: &Tensor<1>) -> Tensor<1> {
     let limit = tangent_point(x.dtype());
     formula::ratio(x, limit)

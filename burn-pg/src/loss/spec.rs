@@ -1,4 +1,4 @@
-//! Objectives as configurations write them.
+//! The configuration of objectives.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::optim::Schedule;
 
-/// One summand of an objective, in a configuration:
+/// The configuration of one summand of an objective:
 ///
 /// ```toml
 /// [[loss]]
@@ -18,13 +18,13 @@ use crate::optim::Schedule;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossSpec {
-    /// What the term is multiplied with, 0 or more: a number or a schedule.
+    /// The weight of the term, 0 or more: a number or a schedule.
     pub weight: Schedule,
     /// The term.
     pub term: TermSpec,
 }
 
-/// A term that a configuration can name.
+/// The configuration of a loss term.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TermSpec {
@@ -40,29 +40,29 @@ pub enum TermSpec {
     },
     /// [`KlPenalty`]
     KlPenalty {
-        /// The divergence that an update should lead to, in nats.
+        /// The target KL divergence of an update, in nats.
         target: f64,
-        /// The weight of the penalty to begin with. Default 1.
+        /// The initial weight of the penalty. Default 1.
         #[serde(default = "one")]
         weight: f64,
     },
     /// [`KlToReference`]; the reference is the policy at the start of the run.
     KlToReference {
-        /// What is averaged: `k1`, `k2` or `k3`.
+        /// The estimator of the KL divergence: `k1`, `k2` or `k3`.
         estimator: KlEstimator,
     },
     /// [`Entropy`]
     Entropy {},
     /// [`Value`]
     Value {
-        /// How far values may move. Default: as far as they like.
+        /// How far values may move from those of the rollout. Default: without limit.
         #[serde(default)]
         clip: ValueClip,
     },
 }
 
 impl TermSpec {
-    /// Is it the critic that the term trains?
+    /// True if the term trains the critic.
     #[must_use]
     pub fn trains_critic(&self) -> bool {
         match self {
@@ -72,7 +72,7 @@ impl TermSpec {
         }
     }
 
-    /// Does the term compare the policy with a reference?
+    /// True if the term compares the policy with a reference.
     #[must_use]
     pub fn compares_with_reference(&self) -> bool {
         match self {
@@ -82,7 +82,7 @@ impl TermSpec {
         }
     }
 
-    /// Does the term report `approx_kl`, how far the policy is from the one that took the actions?
+    /// True if the term reports `approx_kl`, the KL divergence of the policy from the one that took the actions.
     #[must_use]
     pub fn reports_divergence(&self) -> bool {
         match self {
@@ -97,10 +97,10 @@ fn one() -> f64 {
 }
 
 impl Objective {
-    /// The objective that the summands add up to.
+    /// Creates the objective with these summands.
     ///
     /// # Errors
-    /// [`ObjectiveError`] if a weight or a hyperparameter is out of range, or a name is given twice.
+    /// [`ObjectiveError`] if a weight or a hyperparameter is out of range, or two terms have the same name.
     pub fn from_specs<'a>(specs: impl IntoIterator<Item = &'a LossSpec>) -> Result<Self, ObjectiveError> {
         specs.into_iter().try_fold(Self::new(), |objective, LossSpec { weight, term }| match *term {
             TermSpec::PolicyGradient {} => objective.try_with(*weight, PolicyGradient),

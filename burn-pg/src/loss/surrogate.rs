@@ -1,4 +1,4 @@
-//! The surrogate by itself.
+//! The surrogate without a clip or a penalty.
 
 use super::{LossContext, LossTerm, PerSample, ratio};
 
@@ -8,10 +8,10 @@ use super::{LossContext, LossTerm, PerSample, ratio};
 /// L = -mean(r A),   r = exp(log pi - log pi_old)
 /// ```
 ///
-/// where the policies agree, its gradient is the policy gradient; elsewhere the ratio r corrects for actions that another
-/// policy took, but not for the states in which it took them. Nothing here keeps the policies near each other: this is for a
-/// [`TrustRegion`](crate::TrustRegion), which does. Beyond r = e^40 (e^350 in double precision) ratios grow along their tangent,
-/// so that none overflows.
+/// Where the policies agree, its gradient is the policy gradient. Elsewhere the ratio r corrects for actions that
+/// another policy took, but not for the states that it visited. The term does not keep the policies near each other;
+/// use it with a [`TrustRegion`](crate::TrustRegion), which does. Beyond r = e^40 (e^350 in double precision) r follows
+/// the tangent of the exponential, so that it does not overflow.
 ///
 /// Reports `policy_loss`, which is L, and `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of KL(old || new)).
 ///

@@ -14,33 +14,33 @@ use crate::{
 /// L = 0.5 mean((V - R)^2)
 /// ```
 ///
-/// in which values may be kept near those of the rollout; see [`ValueClip`]. The half is there in every form. Of the
-/// programs that this is compared with, CleanRL and OpenAI's baselines have it; Stable-Baselines3 and Spinning Up have
-/// none, so a weight `vf_coef` there is a weight of `2 vf_coef` here, and a `value_loss` there twice the one here.
+/// [`ValueClip`] can limit how far values move from those of the rollout. Every form has the factor 0.5. CleanRL and
+/// OpenAI's baselines have it too; Stable-Baselines3 and Spinning Up do not, so a weight `vf_coef` there is a weight of
+/// `2 vf_coef` here, and a `value_loss` there is twice the one here.
 ///
 /// Reports `value_loss`, which is L.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Value {
-    /// Whether, and how, the moves of values are limited. Default: they are not.
+    /// How far values may move from those of the rollout. Default: without limit.
     pub clip: ValueClip,
 }
 
-/// How far values may move from those of the rollout. With a range c, `V_c = V_old + clip(V - V_old, -c, c)`.
+/// The limit on how far values may move from those of the rollout. With a range c,
+/// `V_c = V_old + clip(V - V_old, -c, c)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ValueClip {
-    /// As far as the returns take them: `(V - R)^2`.
+    /// No limit: `(V - R)^2`.
     #[default]
     Off,
-    /// Each sample counts with the larger of two errors, `max((V - R)^2, (V_c - R)^2)`. A value that has moved too far
-    /// towards its return is left alone, one that has moved away is fetched back. The form of CleanRL and of OpenAI's
-    /// baselines.
+    /// The larger of two errors, `max((V - R)^2, (V_c - R)^2)`. A value that has moved more than c towards its return
+    /// gets no gradient; one that has moved away from it is pulled back. Used by CleanRL and OpenAI's baselines.
     Pessimistic {
         /// The range c, in the unit of the returns; positive, and at the end of a schedule 0 or more.
         range: Schedule,
     },
-    /// `(V_c - R)^2`: a value that has moved too far is left alone, even if it has moved away from its return. The form
-    /// of Stable-Baselines3 (`clip_range_vf`).
+    /// `(V_c - R)^2`: a value that has moved more than c gets no gradient, even if it has moved away from its return.
+    /// Used by Stable-Baselines3 (`clip_range_vf`).
     Hard {
         /// The range c, in the unit of the returns; positive, and at the end of a schedule 0 or more.
         range: Schedule,

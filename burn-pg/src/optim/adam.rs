@@ -10,7 +10,7 @@ use super::{
 };
 use crate::kernel::{adam_step, host::AdamStep};
 
-/// The hyperparameters of [`Adam`]. The defaults are PyTorch's, but for epsilon.
+/// The hyperparameters of [`Adam`]. The defaults are PyTorch's, except for epsilon.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamSpec {
@@ -31,10 +31,10 @@ impl Default for AdamSpec {
 }
 
 impl AdamSpec {
-    /// Checks every number.
+    /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         let of = Hyperparameters { optimiser: "adam" };
         of.check_decay("beta_1", self.beta_1)?;
@@ -67,7 +67,7 @@ impl Adam {
     const FIRST_MOMENT: &str = "first_moment";
     const SECOND_MOMENT: &str = "second_moment";
 
-    /// Adam before its first step.
+    /// Creates Adam, before its first step.
     #[must_use]
     pub fn new(spec: AdamSpec) -> Self {
         Self { spec, steps: 0, first_moment: None, second_moment: None }
@@ -78,7 +78,7 @@ impl Optimiser for Adam {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
         self.steps += 1;
-        // Where the number of steps is cut off, both powers have long been 0.
+        // From `i32::MAX` steps on the number is cut off; both powers are 0 long before.
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let step_size = learning_rate / (1.0 - beta_1.powi(steps));
         let correction = (1.0 - beta_2.powi(steps)).sqrt();
@@ -107,7 +107,7 @@ impl Optimiser for Adam {
     }
 }
 
-/// Parameters and both moments after a step.
+/// The reference implementation: returns the parameters and both moments after a step.
 fn of_ordinary_ops(
     step: AdamStep<f64>,
     parameters: Tensor<1>,

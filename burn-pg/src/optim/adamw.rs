@@ -18,7 +18,7 @@ pub struct AdamWSpec {
     pub beta_2: f64,
     /// Added to the denominator, more than 0. Default 1e-8.
     pub epsilon: f64,
-    /// Share of the weights that a step with learning rate 1 would take off, 0 or more. Default 0.01.
+    /// Weight decay, 0 or more: a step shrinks the weights by the share `lr weight_decay`. Default 0.01.
     pub weight_decay: f64,
 }
 
@@ -29,10 +29,10 @@ impl Default for AdamWSpec {
 }
 
 impl AdamWSpec {
-    /// Checks every number.
+    /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         let of = Hyperparameters { optimiser: "adamw" };
         of.check_decay("beta_1", self.beta_1)?;
@@ -42,7 +42,7 @@ impl AdamWSpec {
     }
 }
 
-/// AdamW, as PyTorch defines it: weights shrink by themselves, outside the moments,
+/// AdamW, as PyTorch defines it: the weight decay does not enter the moments,
 ///
 /// ```text
 /// x = (1 - lr weight_decay) x,   then a step of Adam without weight decay
@@ -58,7 +58,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// AdamW before its first step.
+    /// Creates AdamW, before its first step.
     #[must_use]
     pub fn new(spec: AdamWSpec) -> Self {
         let AdamWSpec { beta_1, beta_2, epsilon, weight_decay } = spec;

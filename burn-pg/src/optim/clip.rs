@@ -1,11 +1,12 @@
-//! One global gradient norm.
+//! Clipping by the global gradient norm.
 
 use burn::tensor::Tensor;
 
 use crate::kernel;
 
-/// Scales a gradient over all parameters (shape `[P]`) so that its Euclidean norm is at most `max_norm`: one norm for
-/// all of them, so that the direction stays. Returns the gradient and its norm before (shape `[1]`).
+/// Scales the gradient of all parameters (shape `[P]`) so that its Euclidean norm is at most `max_norm`. All parameters
+/// share one norm, so the direction stays the same. Returns the scaled gradient, and the norm before scaling (shape
+/// `[1]`).
 ///
 /// The factor is `min(1, max_norm / (norm + 1e-6))`, as in PyTorch's `clip_grad_norm_`. Nothing is read back from the
 /// device.

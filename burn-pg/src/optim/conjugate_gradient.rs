@@ -1,25 +1,25 @@
-//! Conjugate gradients.
+//! The method of conjugate gradients.
 
 use burn::tensor::Tensor;
 
 use crate::{Error, device::readback::read};
 
-/// What [`conjugate_gradient`] has come to. Shapes `[P]`.
+/// The result of [`conjugate_gradient`]. Shapes `[P]`.
 #[derive(Debug, Clone)]
 pub struct Solution {
-    /// The x for which `A x` is about b.
+    /// The approximate solution x of `A x = b`.
     pub x: Tensor<1>,
-    /// What is left, `b - A x`.
+    /// The residual, `b - A x`.
     pub residual: Tensor<1>,
 }
 
-/// Solves `A x = b` for a symmetric positive definite matrix A that is known by its products with vectors, and a vector b of
-/// shape `[P]` without autodiff. Each iteration takes one product, and waits for the device once.
+/// Solves `A x = b` for a symmetric positive definite matrix A, which is given by its `product` with a vector, and a
+/// vector b of shape `[P]` without autodiff. Each iteration computes one product and waits for the device once.
 ///
-/// Ends after `iterations`, which P would suffice for without rounding, or once `|b - A x|` is at most `tolerance |b|`. For
-/// b = 0 there is no iteration, and x = 0. An iteration that finds a direction along which A does not curve upwards, or
-/// a number that is not finite, is dropped, and x is what it was before: so x is finite whatever `product` and b are, and
-/// 0 if b is not finite.
+/// Ends after `iterations` (without rounding, P would be enough), or once `|b - A x|` is at most `tolerance |b|`. If b
+/// is 0, there is no iteration, and x is 0. If an iteration finds a direction in which A has no positive curvature, or
+/// a value that is not finite, its result is dropped and the solution before it is returned. So x is finite whatever
+/// `product` and b are, and 0 if b is not finite.
 ///
 /// Source: M. Hestenes, E. Stiefel, *Methods of conjugate gradients for solving linear systems* (1952).
 ///
@@ -38,7 +38,7 @@ pub fn conjugate_gradient(
     let mut solution = Solution { x: b.zeros_like(), residual: b.clone() };
     let mut direction = b;
     for _ in 0..iterations {
-        // NaN is not more than anything.
+        // Written so that NaN ends the loop, too.
         if !(left > enough && left.is_finite()) {
             break;
         }

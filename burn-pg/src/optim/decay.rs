@@ -1,8 +1,8 @@
-//! What decays: old gradients, and weights.
+//! Decaying sums of gradients, and weight decay.
 
 use burn::tensor::Tensor;
 
-/// `decay * old + new`, where the old sum is 0 before the first step. Shape `[P]`.
+/// Returns `decay * old + new`, where the old sum is 0 before the first step. Shape `[P]`.
 pub(super) fn decayed_sum(old: Option<Tensor<1>>, decay: f64, new: Tensor<1>) -> Tensor<1> {
     match old {
         None => new,
@@ -10,7 +10,7 @@ pub(super) fn decayed_sum(old: Option<Tensor<1>>, decay: f64, new: Tensor<1>) ->
     }
 }
 
-/// The gradient of a loss to which `weight_decay / 2 * |parameters|^2` is added. Shape `[P]`.
+/// Returns the gradient after `weight_decay / 2 * |parameters|^2` is added to the loss. Shape `[P]`.
 pub(super) fn add_weight_decay(gradient: Tensor<1>, parameters: &Tensor<1>, weight_decay: f64) -> Tensor<1> {
     match weight_decay == 0.0 {
         true => gradient,

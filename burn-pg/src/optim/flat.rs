@@ -7,7 +7,7 @@ use burn::{
 
 use crate::kernel::whole;
 
-/// The trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
+/// Returns the trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
 ///
 /// # Panics
 /// If the module has no trainable parameters.
@@ -16,8 +16,8 @@ pub fn flatten_parameters<M: Module>(module: &M) -> Tensor<1> {
     Flatten::run(module, None)
 }
 
-/// The gradients of the trainable parameters of `module`, in the same order; 0 where the loss does not depend on a
-/// parameter. Shape `[P]`.
+/// Returns the gradients of the trainable parameters of `module`, in the same order as [`flatten_parameters`]; 0 where
+/// the loss does not depend on a parameter. Shape `[P]`.
 ///
 /// # Panics
 /// If the module has no trainable parameters.
@@ -26,10 +26,10 @@ pub fn flatten_gradients<M: Module>(module: &M, gradients: &Gradients) -> Tensor
     Flatten::run(module, Some(gradients))
 }
 
-/// Puts new values, in the order of [`flatten_parameters`], in place of the trainable parameters of `module`.
+/// Replaces the trainable parameters of `module` by `values`, in the order of [`flatten_parameters`].
 ///
 /// # Panics
-/// If `values` is not as long as the trainable parameters together.
+/// If the length of `values` is not the number of trainable parameters.
 #[must_use]
 pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
     let [len] = values.dims();
@@ -40,7 +40,7 @@ pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
 }
 
 struct Flatten<'a> {
-    /// Collect gradients, or the parameters themselves?
+    /// The gradients to collect; if there are none, the parameters themselves are collected.
     gradients: Option<&'a Gradients>,
     parts: Vec<Tensor<1>>,
 }
@@ -49,7 +49,7 @@ impl<'a> Flatten<'a> {
     fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
         let mut flatten = Self { gradients, parts: Vec::new() };
         module.visit(&mut flatten);
-        // As `replace_parameters` leaves them, they need not be put together again.
+        // After `replace_parameters` the parts are consecutive slices of one tensor, which needs no copy.
         whole(&flatten.parts).unwrap_or_else(|| Tensor::cat(flatten.parts, 0))
     }
 }

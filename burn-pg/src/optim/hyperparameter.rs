@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-/// Why the hyperparameters of an optimiser are refused.
+/// Hyperparameters of an optimiser that are not valid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HyperparameterError {
-    /// A number is out of range.
+    /// A hyperparameter is out of range.
     #[error("`{name}` of {optimiser} is {value}, but must be {range}")]
     OutOfRange {
         /// The optimiser, as configurations call it.
@@ -15,7 +15,7 @@ pub enum HyperparameterError {
         name: &'static str,
         /// Its value.
         value: f64,
-        /// The values it may have.
+        /// The allowed range.
         range: &'static str,
     },
     /// Nesterov's rule is only defined with momentum and without dampening.

@@ -1,8 +1,8 @@
-//! Turning a gradient into new weights.
+//! Optimisers: they turn a gradient into new weights.
 //!
 //! Gradients and optimiser state are flat vectors over all trainable parameters of a module, in the order in which the
-//! module is visited: one global norm is one reduction, and a step is a handful of operations however many tensors the
-//! module has.
+//! module is visited. The global norm is then one reduction, and a step takes a handful of operations however many
+//! tensors the module has.
 
 mod adam;
 mod adamw;
@@ -32,21 +32,21 @@ pub use sgd::{Sgd, SgdSpec};
 pub use spec::OptimiserSpec;
 pub use state::{OptimiserState, OptimiserStateError};
 
-/// Turns gradients into steps. An optimiser of your own plugs in by implementing this.
+/// Turns gradients into steps. Implement this trait for a custom optimiser.
 pub trait Optimiser: Send {
-    /// The parameters (shape `[P]`) after a step that makes a loss with this gradient (shape `[P]`) smaller. No tensor
-    /// carries a graph, and nothing is read back from the device.
+    /// Returns the parameters (shape `[P]`) after a step that reduces a loss with this gradient (shape `[P]`). No
+    /// tensor carries a graph, and nothing is read back from the device.
     ///
     /// P is the same in all steps.
     #[must_use]
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1>;
 
-    /// All that a step depends on besides the hyperparameters.
+    /// Returns everything that a step depends on besides the hyperparameters.
     fn state(&self) -> OptimiserState;
 
-    /// Goes on from a state, on the device of its tensors.
+    /// Restores a state, on the device of its tensors.
     ///
     /// # Errors
-    /// [`OptimiserStateError`] if it is not the state of such an optimiser. This one is then as it was.
+    /// [`OptimiserStateError`] if it is not a state of this kind of optimiser. The optimiser is then unchanged.
     fn set_state(&mut self, state: OptimiserState) -> Result<(), OptimiserStateError>;
 }

@@ -17,9 +17,9 @@ pub struct RmsPropSpec {
     pub alpha: f64,
     /// Added to the denominator, more than 0. Default 1e-8.
     pub epsilon: f64,
-    /// Share of the last step in the next, 0 to below 1. Default 0.
+    /// Share of the last step that is added to the next, 0 to below 1. Default 0.
     pub momentum: f64,
-    /// Divide by the standard deviation of the gradients instead of by their root mean square? Default false.
+    /// True to divide by the standard deviation of the gradients instead of their root mean square. Default false.
     pub centered: bool,
     /// Weight of `|x|^2 / 2` as a part of the loss, 0 or more. Default 0.
     pub weight_decay: f64,
@@ -32,10 +32,10 @@ impl Default for RmsPropSpec {
 }
 
 impl RmsPropSpec {
-    /// Checks every number.
+    /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         let of = Hyperparameters { optimiser: "rmsprop" };
         of.check_decay("alpha", self.alpha)?;
@@ -55,11 +55,12 @@ impl RmsPropSpec {
 /// x = x - lr b
 /// ```
 ///
-/// The state holds v as `square_average`, and if they are used, u as `gradient_average` and b as `velocity`, each of
+/// The state holds v as `square_average`; and, if they are used, u as `gradient_average` and b as `velocity`. Each has
 /// shape `[P]`.
 ///
-/// TensorFlow's RMSprop differs: v begins at 1 instead of 0, and epsilon is added under the root. Stable-Baselines3 has
-/// that variant too (`RMSpropTFLike`), for its A2C to repeat older results; by default it takes the one defined here.
+/// TensorFlow's RMSprop differs: v begins at 1 instead of 0, and epsilon is added under the root. Stable-Baselines3
+/// also has that variant (`RMSpropTFLike`), so that its A2C can reproduce older results; its default is the one defined
+/// here.
 ///
 /// Source: T. Tieleman, G. Hinton, *Lecture 6.5: RMSprop* (2012); centred: A. Graves, *Generating sequences with recurrent
 /// neural networks* (2013).
@@ -77,13 +78,13 @@ impl RmsProp {
     const GRADIENT_AVERAGE: &str = "gradient_average";
     const VELOCITY: &str = "velocity";
 
-    /// RMSprop before its first step.
+    /// Creates RMSprop, before its first step.
     #[must_use]
     pub fn new(spec: RmsPropSpec) -> Self {
         Self { spec, steps: 0, square_average: None, gradient_average: None, velocity: None }
     }
 
-    /// What the state holds after a step.
+    /// Returns the names of the tensors in the state after a step.
     fn tensor_names(&self) -> Vec<&'static str> {
         let mut names = vec![Self::SQUARE_AVERAGE];
         names.extend(self.spec.centered.then_some(Self::GRADIENT_AVERAGE));
@@ -104,7 +105,7 @@ impl Optimiser for RmsProp {
         if centered {
             let mean = decayed_sum(self.gradient_average.take(), alpha, gradient.clone().mul_scalar(1.0 - alpha));
             self.gradient_average = Some(mean.clone());
-            // Rounding can take it below 0 where gradients hardly vary, and PyTorch then steps to NaN.
+            // Rounding can make it negative where gradients hardly vary; in PyTorch the step is then NaN.
             variance = (variance - mean.square()).clamp_min(0.0);
         }
 

@@ -1,4 +1,4 @@
-//! Numbers that change while training goes on.
+//! Values that change during training.
 
 use std::{f64::consts::PI, fmt};
 
@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// A number as a function of the progress of training: a learning rate, a clip range, the weight of the entropy.
+/// A value as a function of the progress of training: a learning rate, a clip range, the weight of the entropy.
 ///
 /// In a configuration a plain number is a constant, and anything else is a table:
 ///
@@ -24,19 +24,19 @@ use serde::{
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Schedule {
-    /// Always the same.
+    /// A constant value.
     Constant {
         /// The value.
         value: f64,
     },
-    /// From `start` in a straight line to `end`.
+    /// From `start` to `end` in a straight line.
     Linear {
         /// The value at the beginning.
         start: f64,
         /// The value at the end of training. Default 0.
         end: f64,
     },
-    /// From `start` to `end` along half a wave of the cosine: slowly at first, fastest in the middle, slowly at last.
+    /// From `start` to `end` along half a cosine wave: slow at first, fastest in the middle, slow at the end.
     ///
     /// Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without restarts.
     Cosine {
@@ -48,15 +48,15 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The value once `progress` of training is over, from 0 to 1:
+    /// Returns the value when the share `progress` of training is over, 0 to 1:
     ///
     /// ```text
     /// linear:  start + (end - start) progress
     /// cosine:  start + (end - start) (1 - cos(pi progress)) / 2
     /// ```
     ///
-    /// The first update of a run has progress 0, and so the start; the last of n has 1 - 1/n, short of the end by the last
-    /// bit of the way, as in CleanRL. Past 1 the value is the end.
+    /// The first update of a run has progress 0, so it gets `start`. The last of n updates has progress 1 - 1/n, so it
+    /// gets a value just short of `end`, as in CleanRL. Beyond 1 the value is `end`.
     #[must_use]
     pub fn at(self, progress: f64) -> f64 {
         let left = (1.0 - progress).max(0.0);
@@ -67,7 +67,7 @@ impl Schedule {
         }
     }
 
-    /// The values at the two ends, between which all others lie.
+    /// Returns the values at the start and at the end; all others lie between them.
     #[must_use]
     pub fn ends(self) -> [f64; 2] {
         match self {
@@ -76,7 +76,7 @@ impl Schedule {
         }
     }
 
-    /// Is it finite, and more than 0 as long as the end is not reached? There it may be 0.
+    /// True if the value is finite and more than 0 before the end of training; at the end it may be 0.
     pub(crate) fn is_positive_before_its_end(self) -> bool {
         let [start, end] = self.ends();
         start.is_finite() && start > 0.0 && end.is_finite() && end >= 0.0
@@ -84,7 +84,7 @@ impl Schedule {
 }
 
 impl From<f64> for Schedule {
-    /// Always the same.
+    /// Creates a constant schedule.
     fn from(value: f64) -> Self {
         Self::Constant { value }
     }
@@ -99,12 +99,12 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Exactly `start` where all of the way is left, and exactly `end` where nothing is.
+/// Interpolates linearly. Gives exactly `start` at `left` = 1, and exactly `end` at `left` = 0.
 fn between(start: f64, end: f64, left: f64) -> f64 {
     start * left + end * (1.0 - left)
 }
 
-/// How a schedule is written as a table.
+/// The form of a schedule as a table.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Schedule", tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum Table {
@@ -138,7 +138,8 @@ impl<'de> Deserialize<'de> for Schedule {
     }
 }
 
-/// An untagged enum would do the same, but could not say what is wrong with a table.
+/// Reads a number or a table. An untagged enum would do the same, but its error could not say what is wrong with a
+/// table.
 struct NumberOrTable;
 
 impl<'de> Visitor<'de> for NumberOrTable {

@@ -9,7 +9,7 @@ use super::{
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
 
-/// The hyperparameters of [`Sgd`]. The defaults are PyTorch's: none of this.
+/// The hyperparameters of [`Sgd`]. The defaults are PyTorch's: plain gradient descent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdSpec {
@@ -19,15 +19,15 @@ pub struct SgdSpec {
     pub dampening: f64,
     /// Weight of `|x|^2 / 2` as a part of the loss, 0 or more. Default 0.
     pub weight_decay: f64,
-    /// Look one step of the velocity ahead? Needs momentum, and no dampening. Default false.
+    /// True for Nesterov momentum. Needs momentum, and no dampening. Default false.
     pub nesterov: bool,
 }
 
 impl SgdSpec {
-    /// Checks every number.
+    /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         let of = Hyperparameters { optimiser: "sgd" };
         of.check_decay("momentum", self.momentum)?;
@@ -63,13 +63,13 @@ pub struct Sgd {
 impl Sgd {
     const VELOCITY: &str = "velocity";
 
-    /// Stochastic gradient descent before its first step.
+    /// Creates stochastic gradient descent, before its first step.
     #[must_use]
     pub fn new(spec: SgdSpec) -> Self {
         Self { spec, steps: 0, velocity: None }
     }
 
-    /// Which way to go, and the velocity with it.
+    /// Updates the velocity, and returns the direction of the step.
     fn accelerate(&mut self, gradient: Tensor<1>) -> Tensor<1> {
         let SgdSpec { momentum, dampening, nesterov, .. } = self.spec;
         let velocity = match self.velocity.take() {

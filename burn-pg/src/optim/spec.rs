@@ -1,10 +1,11 @@
-//! An optimiser as a configuration names it.
+//! The configuration of an optimiser.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Adam, AdamSpec, AdamW, AdamWSpec, HyperparameterError, Optimiser, RmsProp, RmsPropSpec, Sgd, SgdSpec};
 
-/// An optimiser of this library with its hyperparameters. Those that a configuration leaves out keep their defaults.
+/// An optimiser of this library with its hyperparameters. Hyperparameters that a configuration leaves out keep their
+/// defaults.
 ///
 /// ```
 /// use burn_pg::optim::{OptimiserSpec, RmsPropSpec};
@@ -39,7 +40,7 @@ impl OptimiserSpec {
     /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         match self {
             Self::Adam(spec) => spec.validate(),
@@ -49,7 +50,7 @@ impl OptimiserSpec {
         }
     }
 
-    /// How much it pulls all parameters to 0 beside what the gradient says.
+    /// Returns the weight decay of the optimiser.
     #[must_use]
     pub fn weight_decay(&self) -> f64 {
         match self {
@@ -60,7 +61,7 @@ impl OptimiserSpec {
         }
     }
 
-    /// Vectors of the length of the parameters that it keeps from step to step.
+    /// Returns the number of vectors, each as long as the parameters, that the optimiser keeps from step to step.
     #[must_use]
     pub fn vectors(&self) -> usize {
         match self {
@@ -70,7 +71,8 @@ impl OptimiserSpec {
         }
     }
 
-    /// The optimiser, before its first step. Hyperparameters are taken as they are: [`validate`](Self::validate) first.
+    /// Creates the optimiser, before its first step. Hyperparameters are not checked: call [`validate`](Self::validate)
+    /// first.
     #[must_use]
     pub fn build(self) -> Box<dyn Optimiser> {
         match self {

@@ -1,19 +1,19 @@
-//! What an optimiser remembers.
+//! The state of an optimiser.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
-/// The memory of an optimiser, to be saved and gone on from.
+/// The state of an optimiser, which can be saved and restored.
 #[derive(Debug, Clone, Default)]
 pub struct OptimiserState {
     /// Steps taken so far.
     pub steps: u64,
-    /// Tensors by name, each of shape `[P]`, without a graph. There are none before the first step.
+    /// Tensors by name, each of shape `[P]`, without a graph. Empty before the first step.
     pub tensors: BTreeMap<String, Tensor<1>>,
 }
 
-/// Why a state is refused. The optimiser is as it was.
+/// A state that does not fit the optimiser. The optimiser is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimiserStateError {
@@ -46,16 +46,16 @@ pub enum OptimiserStateError {
 }
 
 impl OptimiserState {
-    /// A state with those of `tensors` that there are.
+    /// Creates a state with those of `tensors` that are not `None`.
     pub fn new<'a>(steps: u64, tensors: impl IntoIterator<Item = (&'a str, Option<&'a Tensor<1>>)>) -> Self {
         let named = |(name, tensor): (&str, Option<&Tensor<1>>)| Some((name.to_owned(), tensor?.clone()));
         Self { steps, tensors: tensors.into_iter().filter_map(named).collect() }
     }
 
-    /// Checks that the state holds exactly the tensors `names` (before the first step: none), all of one length.
+    /// Checks that the state holds exactly the tensors `names` (before the first step: none), all of the same length.
     ///
     /// # Errors
-    /// The first [`OptimiserStateError`] there is.
+    /// [`OptimiserStateError`] for the first tensor that does not fit.
     pub fn check(&self, names: &[&'static str]) -> Result<(), OptimiserStateError> {
         let steps = self.steps;
         let names = if steps == 0 { &[] } else { names };

@@ -1,4 +1,4 @@
-//! Whose samples made an update fail, and in which term.
+//! Finds the environment and the loss term that made an update fail.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use crate::{
     source::Samples,
 };
 
-/// Adds to an [`Error::NonFinite`] the environment and the term it comes from, if that can be told: the first unit of
-/// samples that gives a loss, a metric or a gradient that is not finite under `policy`, the one before the update, and the
-/// first term that does so alone. Each of the `objectives` is searched, in their order, with whether it takes normalised
-/// advantages, and how many rows are looked at together at most.
+/// Adds to an [`Error::NonFinite`] the environment and the loss term that caused it, if they can be found. The
+/// environment is that of the first unit of samples with a metric or a gradient that is not finite under `policy`, the
+/// policy before the update. The term is the first one for which this holds alone. `objectives` are searched in order;
+/// each comes with whether it normalises advantages, and the largest number of rows to evaluate at once.
 pub(super) fn attribute<P: Policy, S: Samples<P>>(
     error: Error,
     policy: &P,
@@ -28,7 +28,7 @@ pub(super) fn attribute<P: Policy, S: Samples<P>>(
     let named = terms.find(|&term| term == metric);
     for &(objective, normalize_advantages, size) in objectives {
         let search = Search { policy, objective, normalize_advantages, samples };
-        // A device that fails here takes nothing from what is known already.
+        // If the device fails here, the error keeps what is already known.
         if let Ok(Some(unit)) = search.first(size) {
             let term = search.first_term(unit, named).unwrap_or_default().or(named);
             return Error::NonFinite { update, metric, value, term, env: samples.origin(unit) };
@@ -37,7 +37,7 @@ pub(super) fn attribute<P: Policy, S: Samples<P>>(
     Error::NonFinite { update, metric, value, term: named, env: None }
 }
 
-/// Looks at units of samples, which are given by their index.
+/// Searches units of samples, which are given by their index.
 struct Search<'a, P, S> {
     policy: &'a P,
     objective: &'a Objective,
@@ -57,7 +57,7 @@ impl<P: Policy, S: Samples<P>> Search<'_, P, S> {
         Ok(None)
     }
 
-    /// By halves. None if the samples are too large together, and not one by one.
+    /// Bisects the range. Returns `None` if the samples fail together but no half of them fails alone.
     fn first_within(&self, mut range: Range<usize>) -> Result<Option<usize>, Error> {
         let spoils = |range: Range<usize>| self.spoils(range, |context| self.objective.compute(context));
         while spoils(range.clone())? {
@@ -70,7 +70,7 @@ impl<P: Policy, S: Samples<P>> Search<'_, P, S> {
         Ok(None)
     }
 
-    /// The first term that is enough, beginning with the one that is suspected. None if it takes several of them.
+    /// Returns the first term that fails alone, beginning with `suspect`. `None` if only several terms together fail.
     fn first_term(&self, unit: usize, suspect: Option<&str>) -> Result<Option<&'static str>, Error> {
         let (suspected, others): (Vec<_>, Vec<_>) = self.objective.terms().partition(|&term| Some(term) == suspect);
         for term in suspected.into_iter().chain(others) {
@@ -81,7 +81,7 @@ impl<P: Policy, S: Samples<P>> Search<'_, P, S> {
         Ok(None)
     }
 
-    /// Is a metric, or the norm of the gradient, not finite?
+    /// True if a metric or the norm of the gradient is not finite.
     fn spoils(
         &self,
         range: Range<usize>,

@@ -20,32 +20,32 @@ use crate::{
     },
 };
 
-/// Several passes over the samples, each in minibatches in a new random order, each of which is a step of a [`Learner`].
+/// Several passes over the samples, each in a new random order. Each minibatch of a pass is one step of a [`Learner`].
 pub struct Epochs {
-    /// What a minibatch leads to.
+    /// Takes the step on each minibatch.
     pub learner: Learner,
-    /// Size of the steps.
+    /// Learning rate of the steps.
     pub learning_rate: Schedule,
-    /// Passes over the samples, at least 1.
+    /// Number of passes over the samples, at least 1.
     pub num_epochs: usize,
-    /// Minibatches of a pass, at least 1.
+    /// Number of minibatches in a pass, at least 1.
     pub num_minibatches: usize,
-    /// Divergence from the policy that took the actions, as the `approx_kl` of the last minibatch of a pass, at which no
-    /// further pass is begun. Infinite for none.
+    /// Early stopping: no further pass begins if `approx_kl` of the last minibatch, the KL divergence from the policy
+    /// that took the actions, is above this value. Infinite for no early stopping.
     pub target_kl: f64,
-    /// Puts samples in order.
+    /// Random generator that shuffles the samples.
     pub shuffle: EnvRng,
 }
 
 impl Epochs {
-    /// A single step on all samples.
+    /// Creates an update that takes a single step on all samples.
     #[must_use]
     pub fn once(learner: Learner, learning_rate: Schedule) -> Self {
         let shuffle = EnvRng::new(0);
         Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
     }
 
-    /// All passes: the policy after them, and how many there were.
+    /// Makes all passes. Returns the policy after them, and the number of passes.
     pub(super) fn passes<P: Policy, S: Samples<P>>(
         &mut self,
         mut policy: P,
@@ -75,13 +75,13 @@ impl Epochs {
         rows.div_ceil(self.num_minibatches)
     }
 
-    /// Most rows that are differentiated at once.
+    /// Returns the largest number of rows that are differentiated at once.
     pub(super) fn rows_at_once(&self, rows: usize) -> usize {
         let size = self.minibatch_size(rows);
         self.learner.micro_batch_size.map_or(size, |micro| micro.min(size))
     }
 
-    /// What the passes have come to, or why they have failed. The optimiser is then what it was `before`.
+    /// Returns the result of the passes, or an error. After an error the optimiser has its state `before` again.
     pub(super) fn conclude<P: Policy>(
         &mut self,
         context: UpdateContext,
@@ -127,19 +127,19 @@ impl<P: Policy, S: Samples<P>> Update<P, S> for Epochs {
     }
 }
 
-/// What epochs remember besides tensors.
+/// The state of [`Epochs`] besides tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct State {
     shuffle: EnvRng,
     optimiser_steps: u64,
     objective: ObjectiveState,
-    /// That of a trust region before them; empty if there is none.
+    /// The state of a trust region's objective; empty if there is no trust region.
     #[serde(default)]
     trust_region: ObjectiveState,
 }
 
 impl Epochs {
-    /// The state, with that of a trust region.
+    /// Returns the state, including that of a trust region's objective.
     pub(super) fn save_with(&self, trust_region: ObjectiveState) -> Result<Saved, Misfit> {
         let optimiser = self.learner.optimiser.state();
         let moments: Result<Tensors, TensorsError> =
@@ -153,7 +153,7 @@ impl Epochs {
         Saved::new(&state, moments?)
     }
 
-    /// Goes on from a state. Returns that of a trust region.
+    /// Restores a state. Returns the state of a trust region's objective.
     pub(super) fn load_from<P: Policy>(&mut self, saved: Saved, policy: &P) -> Result<ObjectiveState, Misfit> {
         let State { shuffle, optimiser_steps, objective, trust_region } = saved.state()?;
         if optimiser_steps >> 53 > 0 {
@@ -168,7 +168,7 @@ impl Epochs {
     }
 }
 
-/// The state of an optimiser of this policy, on its device.
+/// Returns the state of an optimiser of `policy`, on the device of the policy.
 fn optimiser_state<P: Policy>(policy: &P, steps: u64, moments: Tensors) -> Result<OptimiserState, Misfit> {
     let parameters = flatten_parameters(policy);
     let dtype = parameters.dtype();
@@ -188,8 +188,7 @@ fn kind(data: &TensorData) -> String {
     format!("{dtype:?}{:?}", data.shape().to_vec())
 }
 
-/// Has the last minibatch found the policy further from the one that took the actions than `target_kl`? Reads from the
-/// device only if there is a target.
+/// True if `approx_kl` of the last minibatch is above `target_kl`. Reads from the device only if there is a target.
 fn moved_too_far(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
     if target_kl.is_infinite() {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! One step down the objective.
+//! One optimiser step on an objective.
 
 use burn::tensor::Tensor;
 
@@ -10,30 +10,31 @@ use crate::{
     source::Samples,
 };
 
-/// What turns a minibatch into a step.
+/// Turns a minibatch into an optimiser step.
 pub struct Learner {
-    /// What is minimised.
+    /// The objective to minimise.
     pub objective: Objective,
     /// Turns gradients into steps.
     pub optimiser: Box<dyn Optimiser>,
-    /// Bound of the global gradient norm.
+    /// Largest global gradient norm; a larger gradient is scaled down to it.
     pub max_grad_norm: f64,
-    /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1?
+    /// True to shift and scale the advantages of each minibatch to mean 0 and standard deviation 1.
     pub normalize_advantages: bool,
-    /// Most rows to differentiate at once, at least 1; a larger minibatch is cut up, and the gradients of its parts
-    /// add up to its own. Takes less memory, and changes nothing but rounding. `None` takes every minibatch whole.
+    /// Largest number of rows to differentiate at once, at least 1. A larger minibatch is split, and the gradients of
+    /// its parts are added. This takes less memory and changes the result only by rounding. `None` never splits a
+    /// minibatch.
     pub micro_batch_size: Option<usize>,
 }
 
 impl Learner {
-    /// A learner that clips no gradient, takes advantages as they are, and every minibatch whole.
+    /// Creates a learner that does not clip gradients, normalise advantages or split minibatches.
     #[must_use]
     pub fn new(objective: Objective, optimiser: Box<dyn Optimiser>) -> Self {
         Self { objective, optimiser, max_grad_norm: f64::INFINITY, normalize_advantages: false, micro_batch_size: None }
     }
 
-    /// The policy after one minibatch, and the metrics of the loss terms and the `grad_norm` before clipping, all from
-    /// before the step. Nothing is read back from the device.
+    /// Takes a step on `minibatch`. Returns the new policy, and the metrics of the loss terms and the `grad_norm`
+    /// before clipping, all measured before the step. Nothing is read back from the device.
     ///
     /// # Panics
     /// If `micro_batch_size` is 0.
@@ -49,13 +50,14 @@ impl Learner {
         (policy, metrics)
     }
 
-    /// The gradient of the objective for one minibatch, before clipping (shape `[P]`), and the metrics of the loss terms.
+    /// Returns the gradient of the objective for one minibatch, before clipping (shape `[P]`), and the metrics of the
+    /// loss terms.
     ///
     /// # Panics
     /// If `micro_batch_size` is 0.
     #[must_use]
     pub fn gradient<P: Policy, S: Samples<P>>(&self, policy: &P, mut minibatch: S) -> (Tensor<1>, Vec<Metric>) {
-        // A statistic of the whole minibatch, so it comes before any cut.
+        // The statistics are those of the whole minibatch, so this comes before the split.
         if self.normalize_advantages {
             minibatch = during(Phase::Advantage, || minibatch.with_normalized_advantages());
         }
@@ -71,7 +73,7 @@ impl Learner {
         (gradient, reported.into_metrics())
     }
 
-    /// The share of a part in the gradient and the metrics of a minibatch of this mass.
+    /// Returns the contribution of a part to the gradient and the metrics of a minibatch with this mass.
     fn differentiate<P: Policy, S: Samples<P>>(&self, policy: &P, part: &S, mass: f64) -> (Tensor<1>, Reported) {
         let context = || part.context(policy).with_mass(mass);
         let PartialOutput { loss, reported } = during(Phase::Forward, || self.objective.compute_part(&context()));

@@ -1,4 +1,4 @@
-//! The metrics of an update, on the device until it is over.
+//! The metrics of an update, kept on the device until the update ends.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::{Error, device::readback::read, loss::Metric};
 /// Collects the metrics of the steps of one update on the device, to be read back once.
 #[derive(Default)]
 pub(super) struct MetricLog {
-    /// The names of each row, one after the other.
+    /// The names of all rows, one row after the other.
     names: Vec<&'static str>,
     rows: Vec<Tensor<1>>,
 }
@@ -22,7 +22,7 @@ impl MetricLog {
         self.rows.push(Tensor::cat(values, 0));
     }
 
-    /// A metric of the last step, if there is one of that name. Waits for the device.
+    /// Returns a metric of the last step, or `None` if it has none of that name. Waits for the device.
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
         let Some(row) = self.rows.last() else { return Ok(None) };
         let names = &self.names[self.names.len() - row.dims()[0]..];
@@ -31,8 +31,8 @@ impl MetricLog {
         Ok(Some(f64::from(numbers[column])))
     }
 
-    /// The mean of each metric over the steps that have it, if they and the `weights` that came of them (shape `[P]`)
-    /// are finite and no step has two metrics of one name. Waits for the device.
+    /// Returns the mean of each metric over the steps that have it. Gives an error if a metric or one of the new
+    /// `weights` (shape `[P]`) is not finite, or if a step has two metrics of the same name. Waits for the device.
     pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
         let mut start = 0;
         for row in &self.rows {
@@ -42,11 +42,11 @@ impl MetricLog {
             }
             start += names.len();
         }
-        // How many are not finite. Each backend tests that by their bits: arithmetic and comparisons may be compiled as if there were
-        // no NaN and no infinity (shading languages allow that).
+        // The number of weights that are not finite. `is_finite` tests bits: arithmetic and comparisons may be compiled
+        // as if there were no NaN and no infinity (shading languages allow that).
         let spoilt = weights.is_finite().bool_not().float().sum();
         let [numbers, spoilt] = read([Tensor::cat(self.rows, 0), spoilt])?;
-        // Row by row, for in the steps after it one number that is not finite has spoilt the others.
+        // In the order of the steps, because one value that is not finite spoils the metrics of all later steps.
         if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
             let (metric, value) = (self.names[i], f64::from(numbers[i]));
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });

@@ -1,8 +1,8 @@
-//! How a policy gets better from samples.
+//! Updates: how a policy is improved from samples.
 //!
 //! | update | what it does |
 //! | --- | --- |
-//! | [`Epochs`] | passes over the samples, each in minibatches, each a step of an optimiser |
+//! | [`Epochs`] | several passes over the samples in minibatches, with an optimiser step for each minibatch |
 //! | [`TrustRegionUpdate`] | one step of the policy within a [`TrustRegion`], then passes that fit the critic |
 
 mod attribute;
@@ -28,50 +28,50 @@ use crate::{
 
 /// A way to improve a policy of type `P` from samples of type `S`.
 pub trait Update<P: Policy, S>: Send {
-    /// Checks that the update needs no part of a context that may be absent but those in `given`.
+    /// Checks that the update needs no optional part of a context other than those in `given`.
     ///
     /// # Errors
     /// [`Error::Objective`] if a loss term needs another one.
     fn check(&self, given: &[ContextPart]) -> Result<(), Error>;
 
-    /// The policy after `samples`. `policy` is on a device with autodiff.
+    /// Improves `policy` from `samples` and returns the new policy. `policy` must be on a device with autodiff.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if a metric or a weight is not finite; what later updates learn from (moments, terms
-    /// that adapt) is then as it was, and the order of samples has gone on.
-    /// [`Error::Execution`] if the device fails; it may then be anything.
+    /// [`Error::NonFinite`] if a metric or a weight is not finite. The moments of the optimiser and the states of loss
+    /// terms are then unchanged, but the random order of samples has advanced. [`Error::Execution`] if the device
+    /// fails. The state of the update is then undefined.
     fn improve(&mut self, policy: &P, samples: S, context: UpdateContext) -> Result<Improved<P>, Error>;
 
-    /// Everything that later updates depend on.
+    /// Returns everything that later updates depend on.
     ///
     /// # Errors
     /// [`Misfit::Tensors`] if the device fails.
     fn save(&self) -> Result<Saved, Misfit>;
 
-    /// Goes on where [`save`](Self::save) was called, with `policy`.
+    /// Restores a state from [`save`](Self::save), for `policy`.
     ///
     /// # Errors
-    /// [`Misfit`] if it is the state of another update. This one is then anything.
+    /// [`Misfit`] if it is not a state of this update. The state of this update is then undefined.
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit>;
 }
 
-/// Where a run is.
+/// The position of an update in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateContext {
-    /// The update, counted from 1.
+    /// Number of the update, counted from 1.
     pub update: u64,
     /// Share of training that is over, 0 to 1.
     pub progress: f64,
 }
 
-/// What an update has done.
+/// The result of an update.
 #[derive(Debug, Clone)]
 pub struct Improved<P> {
-    /// The policy after it.
+    /// The improved policy.
     pub policy: P,
-    /// What was measured, by name: the mean over the steps that measured it.
+    /// Metrics by name, each averaged over the steps that report it.
     pub metrics: BTreeMap<String, f64>,
-    /// Passes over the samples.
+    /// Number of passes over the samples.
     pub epochs: usize,
     /// The learning rate.
     pub learning_rate: f64,

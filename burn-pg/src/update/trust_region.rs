@@ -1,4 +1,4 @@
-//! Steps that are measured by how far they take the policy.
+//! Steps that are bounded by the KL divergence from the old policy.
 
 mod fisher;
 mod spec;
@@ -19,38 +19,40 @@ use crate::{
 pub use fisher::Fisher;
 pub use spec::TrustRegionSpec;
 
-/// The step of trust-region policy optimisation: as far down an objective L as a divergence of `max_kl` allows,
+/// The step of trust-region policy optimisation: minimises an objective L as far as a KL divergence of `max_kl` allows,
 ///
 /// ```text
 /// minimise  g^T d   where   d^T (F + damping) d / 2 <= max_kl
 /// d = -sqrt(2 max_kl / x^T (F + damping) x) x,   (F + damping) x = g
 /// ```
 ///
-/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of the divergence KL(old || new). So x is
-/// the natural gradient: unlike g it does not depend on how the policy is parametrised. It is solved for with
-/// [conjugate gradients](conjugate_gradient). All this looks at first and second derivatives only, so the step is then
-/// shortened until the policy has measurably moved no further than `max_kl`, and L is measurably lower than before; if that
-/// does not come about within `max_backtracks`, there is no step.
+/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of KL(old || new). So x is the
+/// natural gradient: unlike g, it does not depend on how the policy is parametrised. It is solved for with
+/// [conjugate gradients](conjugate_gradient). The step d uses only first and second derivatives, so a line search
+/// follows: the step is shortened until the measured KL divergence is at most `max_kl` and the measured L is lower than
+/// before. If `max_backtracks` is reached before that, no step is taken.
 ///
-/// Only parameters that the distribution over actions depends on move. A critic that shares none of them stays as it is, to be
-/// fitted by a [`Learner`](crate::Learner); where it does share some, its fitting would move the policy out of the region.
+/// The step changes only parameters that the distribution over actions depends on. A critic that shares none of them is
+/// unchanged, and a [`Learner`](crate::Learner) fits it. If it shared some, fitting it would move the policy out of the
+/// trust region.
 ///
 /// Source: J. Schulman, S. Levine, P. Moritz, M. Jordan, P. Abbeel, *Trust region policy optimization* (2015), appendix C.
 pub struct TrustRegion {
-    /// What is minimised: terms that do without values.
+    /// The objective to minimise; its terms must not need values.
     pub objective: Objective,
-    /// How far a step goes, and how it is found.
+    /// The hyperparameters of the step.
     pub spec: TrustRegionSpec,
-    /// Shift and scale the advantages of the batch to mean 0 and deviation 1?
+    /// True to shift and scale the advantages of the batch to mean 0 and standard deviation 1.
     pub normalize_advantages: bool,
 }
 
 impl TrustRegion {
-    /// The policy after one step on the whole of a batch, all of it differentiated at once; or as it was, if no step helps or a
-    /// number is not finite. The recurrent states before the sequences of the batch count as given.
+    /// Takes one step on the whole batch, which is differentiated at once. Returns the new policy, or the old one if no
+    /// step is accepted or a value is not finite. The recurrent states at the start of the sequences of the batch are
+    /// treated as constants.
     ///
-    /// Beside it the metrics of the loss terms after the step, without the sum; `kl`, the mean of KL(old || new) in nats;
-    /// `step_fraction`, what is left of the step that the derivatives alone would take, 0 if there was none; and
+    /// Also returns metrics: those of the loss terms after the step, without their sum; `kl`, the mean of
+    /// KL(old || new) in nats; `step_fraction`, the accepted fraction of the full step d, 0 if there was no step; and
     /// `policy_grad_norm`, the norm of g.
     ///
     /// # Errors
@@ -90,7 +92,7 @@ impl TrustRegion {
         Ok((policy, report(before.metrics, nowhere, 0.0, norm)))
     }
 
-    /// The step d, if there is one of finite length. Shape `[P]`.
+    /// Returns the step d, or `None` if its length is not finite. Shape `[P]`.
     fn natural_step<P: Policy>(&self, fisher: &Fisher<P>, gradient: Tensor<1>) -> Result<Option<Tensor<1>>, Error> {
         let TrustRegionSpec { max_kl, cg_iterations, cg_tolerance, damping, .. } = self.spec;
         let damped = |v: Tensor<1>| fisher.product(v.clone()) + v.mul_scalar(damping);
@@ -102,7 +104,8 @@ impl TrustRegion {
     }
 }
 
-/// All that is said of a step. The sum of the terms is left out: under its name the loss of the critic is reported.
+/// Returns the metrics of a step. The sum of the terms is left out, because the critic reports its own sum under the
+/// same name, `loss`.
 fn report(terms: Vec<Metric>, kl: Tensor<1>, fraction: f64, norm: Tensor<1>) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = terms.into_iter().filter(|&(name, _)| name != "loss").collect();
     metrics.push(("kl", kl));

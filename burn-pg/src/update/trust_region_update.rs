@@ -1,4 +1,4 @@
-//! A step within a trust region, then the critic.
+//! A step of the policy within a trust region, then a fit of the critic.
 
 use super::{
     Epochs, Improved, Learner, TrustRegion, Update, UpdateContext, attribute::attribute, metric_log::MetricLog,
@@ -15,14 +15,15 @@ use crate::{
 pub struct TrustRegionUpdate {
     /// The step of the policy.
     pub region: TrustRegion,
-    /// What fits the critic.
+    /// The epochs that fit the critic.
     pub critic: Epochs,
 }
 
 impl<P: Policy> Update<P, Batch<P::Observation>> for TrustRegionUpdate {
     fn check(&self, given: &[ContextPart]) -> Result<(), Error> {
         self.critic.learner.objective.check_needs(given)?;
-        // A critic that shares layers with the policy would take it out of the region.
+        // The trust region gets no values: fitting a critic that shares layers with the policy would move the policy
+        // out of the region.
         let given: Vec<ContextPart> = given.iter().copied().filter(|&part| part != ContextPart::Values).collect();
         Ok(self.region.objective.check_needs(&given)?)
     }
@@ -41,7 +42,7 @@ impl<P: Policy> Update<P, Batch<P::Observation>> for TrustRegionUpdate {
         let improved = critic.conclude(context, passed, log, before).map_err(|error| {
             let Learner { objective, normalize_advantages, .. } = &critic.learner;
             let of_critic = (objective, *normalize_advantages, critic.rows_at_once(samples.num_rows()));
-            // The step of the policy looks at all samples at once.
+            // The step of the policy differentiates all samples at once.
             let of_region = (&region.objective, region.normalize_advantages, samples.num_rows());
             attribute(error, policy, &samples, &[of_region, of_critic])
         })?;

@@ -1,4 +1,4 @@
-//! Scores relative to their group.
+//! Group relative policy optimisation.
 
 use super::{
     super::{AdvantageEstimator, Targets, Trajectory},
@@ -12,30 +12,30 @@ use super::{
 /// A_i = (S_i - mean(S)) / (std(S) + 1e-4)
 /// ```
 ///
-/// with Bessel's correction in the standard deviation; `scale` has others to divide by.
+/// with Bessel's correction in the standard deviation; `scale` offers other divisors.
 ///
-/// The score of an environment is the sum of rewards of its first episode in the trajectory, and every step of that
-/// episode has its advantage. Steps of later episodes have advantage 0, and train nothing. A truncation, and the end of
-/// the trajectory, end an episode as a terminal state does: no values are looked at. So a rollout should begin with a
-/// reset and have room for a whole episode.
+/// The score of an environment is the sum of rewards of its first episode in the trajectory. Every step of that episode
+/// has the advantage of the episode; steps of later episodes have advantage 0 and train nothing. A truncation or the
+/// end of the trajectory ends an episode as a terminal state does, because no values are used. A rollout should
+/// therefore begin with a reset and have room for a whole episode.
 ///
-/// Environments `0..K` form the first group, `K..2K` the second, and so on; the episodes of a group should begin alike,
-/// as several answers to one prompt do. The returns are the undiscounted rewards-to-go.
+/// Environments `0..K` form the first group, `K..2K` the second, and so on; the episodes of a group should begin in the
+/// same state, as several answers to one prompt do. The returns are the undiscounted rewards-to-go.
 ///
 /// Source: Z. Shao et al., *DeepSeekMath: pushing the limits of mathematical reasoning in open language models* (2024),
-/// section 4.1; the 1e-4 is that of TRL.
+/// section 4.1; the 1e-4 is from TRL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grpo {
-    /// K.
+    /// Number of environments in a group, K.
     pub group_size: GroupSize,
-    /// What the distances from the mean are divided by.
+    /// The divisor of the distances from the group's mean.
     pub scale: GrpoScale,
 }
 
-/// What [`grpo()`] divides the distances from a group's mean by.
+/// The divisor of the distances from a group's mean in [`grpo()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrpoScale {
-    /// The standard deviation of the group, plus 1e-4. Groups of almost equal scores then weigh as much as any.
+    /// The standard deviation of the group, plus 1e-4. Groups of almost equal scores then weigh as much as any other.
     Group,
     /// The standard deviation of all scores, plus 1e-4.
     Batch,
@@ -45,7 +45,7 @@ pub enum GrpoScale {
 
 impl AdvantageEstimator for Grpo {
     /// # Panics
-    /// If the trajectory is of a number of environments that the group size does not divide.
+    /// If the group size does not divide the number of environments.
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
         first_episodes(trajectory, |scores| grpo(scores, self.group_size.get(), self.scale))
     }
@@ -55,11 +55,12 @@ impl AdvantageEstimator for Grpo {
     }
 }
 
-/// The advantage of each score over the mean of its group, divided as `scale` says; `group_size` scores in a row form a
-/// group.
+/// Returns the advantage of each score over the mean of its group, divided as `scale` says. Each `group_size`
+/// consecutive scores form a group.
 ///
-/// A score of NaN could not be had: it enters no statistic, and its advantage is 0. So is that of a score that is alone
-/// in its group. An infinite score makes NaN of its group, and of the deviation of all scores.
+/// A score of NaN means that there is no score: it is left out of all statistics, and its advantage is 0. The advantage
+/// of a score that is alone in its group is 0, too. An infinite score makes the advantages of its group infinite or
+/// NaN; with [`GrpoScale::Batch`] it makes all advantages NaN.
 ///
 /// ```
 /// use burn_pg::advantage::{GrpoScale, grpo};

@@ -1,4 +1,4 @@
-//! Episodes judged beside the other episodes of a group.
+//! Advantages of episodes relative to the other episodes of their group.
 
 mod grpo;
 mod rloo;
@@ -13,11 +13,12 @@ use statistics::Statistics;
 
 use super::{AdvantageEstimator, Bootstrap, RewardToGo, Targets, Trajectory};
 
-/// Added to each standard deviation that divides, so that a group of equal scores divides by something.
+/// Added to each standard deviation that is a divisor, so that a group of equal scores is not divided by 0.
 const EPSILON: f64 = 1e-4;
 
-/// Judges each score beside the statistics of its group. NaN stands for a score that could not be had: it enters no
-/// statistic, and has no advantage. Nor has a score without another one in its group.
+/// Computes the advantage of each score with `judge`, from the score and the statistics of its group. NaN stands for a
+/// missing score: it is left out of the statistics and has no advantage. A score that is alone in its group has none
+/// either.
 ///
 /// # Panics
 /// If `group_size` is 0 or does not divide the number of scores.
@@ -36,9 +37,9 @@ fn within_groups(scores: &[f64], group_size: usize, judge: impl Fn(f64, &Statist
     advantages
 }
 
-/// Judges every step of each environment's first episode by the score of that episode, its sum of rewards. `judge` makes
-/// advantages of the scores, one an environment. Later steps have advantage 0. The returns are those of each step,
-/// without discount.
+/// Gives every step of each environment's first episode the advantage of that episode. `judge` computes the advantages
+/// from the scores (sums of rewards), one for each environment. Later steps have advantage 0. The returns are the
+/// undiscounted rewards-to-go.
 fn first_episodes(trajectory: &Trajectory<'_>, judge: impl Fn(&[f64]) -> Vec<f64>) -> Targets {
     let whole = RewardToGo { gamma: 1.0, baseline: false, bootstrap: Bootstrap::Zero };
     let returns = whole.estimate(trajectory).returns;

@@ -1,4 +1,4 @@
-//! REINFORCE with the others' mean as a baseline.
+//! REINFORCE leave-one-out.
 
 use super::{
     super::{AdvantageEstimator, Targets, Trajectory},
@@ -12,28 +12,28 @@ use super::{
 /// A_i = S_i - (sum over j != i of S_j) / (K - 1)
 /// ```
 ///
-/// The score of an environment is the sum of rewards of its first episode in the trajectory, and every step of that
-/// episode has its advantage. Steps of later episodes have advantage 0, and train nothing. A truncation, and the end of
-/// the trajectory, end an episode as a terminal state does: no values are looked at. So a rollout should begin with a
-/// reset and have room for a whole episode.
+/// The score of an environment is the sum of rewards of its first episode in the trajectory. Every step of that episode
+/// has the advantage of the episode; steps of later episodes have advantage 0 and train nothing. A truncation or the
+/// end of the trajectory ends an episode as a terminal state does, because no values are used. A rollout should
+/// therefore begin with a reset and have room for a whole episode.
 ///
-/// Environments `0..K` form the first group, `K..2K` the second, and so on. The baseline does not depend on the action it
-/// is subtracted for, so the gradient stays unbiased; it is least noisy when the episodes of a group begin alike, as
-/// several answers to one prompt do. The returns are the undiscounted rewards-to-go.
+/// Environments `0..K` form the first group, `K..2K` the second, and so on. The baseline does not depend on the action
+/// it is subtracted for, so the gradient stays unbiased. Its variance is lowest if the episodes of a group begin in the
+/// same state, as several answers to one prompt do. The returns are the undiscounted rewards-to-go.
 ///
 /// Sources: W. Kool, H. van Hoof, M. Welling, *Buy 4 REINFORCE samples, get a baseline for free!* (2019); A. Ahmadian et
 /// al., *Back to basics: revisiting REINFORCE-style optimization for learning from human feedback in LLMs* (2024).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rloo {
-    /// K.
+    /// Number of environments in a group, K.
     pub group_size: GroupSize,
-    /// Shift and scale the advantages over all groups, as [`rloo_normalized`] does?
+    /// True to shift and scale the advantages over all groups, as [`rloo_normalized`] does.
     pub normalize: bool,
 }
 
 impl AdvantageEstimator for Rloo {
     /// # Panics
-    /// If the trajectory is of a number of environments that the group size does not divide.
+    /// If the group size does not divide the number of environments.
     fn estimate(&self, trajectory: &Trajectory<'_>) -> Targets {
         let judge = if self.normalize { rloo_normalized } else { rloo };
         first_episodes(trajectory, |scores| judge(scores, self.group_size.get()))
@@ -44,10 +44,11 @@ impl AdvantageEstimator for Rloo {
     }
 }
 
-/// The advantage of each score over the mean of the others in its group; `group_size` scores in a row form a group.
+/// Returns the advantage of each score over the mean of the others in its group. Each `group_size` consecutive scores
+/// form a group.
 ///
-/// A score of NaN could not be had: it enters no mean, and its advantage is 0. So is that of a score that is alone in its
-/// group. An infinite score makes NaN of its group.
+/// A score of NaN means that there is no score: it is left out of all means, and its advantage is 0. The advantage of a
+/// score that is alone in its group is 0, too. An infinite score makes the advantages of its group infinite or NaN.
 ///
 /// ```
 /// use burn_pg::advantage::rloo;
@@ -63,8 +64,9 @@ pub fn rloo(scores: &[f64], group_size: usize) -> Vec<f64> {
     leave_one_out(scores, group_size).into_iter().map(Option::unwrap_or_default).collect()
 }
 
-/// [`rloo()`], shifted to mean 0 over all groups and divided by its standard deviation (with Bessel's correction) plus
-/// 1e-4. Scores that are NaN or alone in their group stay out of both, and at 0.
+/// Returns the advantages of [`rloo()`], shifted to mean 0 over all groups and divided by their standard deviation
+/// (with Bessel's correction) plus 1e-4. Scores that are NaN or alone in their group are left out of both, and their
+/// advantage stays 0.
 ///
 /// # Panics
 /// If `group_size` is 0 or does not divide the number of scores.
@@ -77,7 +79,7 @@ pub fn rloo_normalized(scores: &[f64], group_size: usize) -> Vec<f64> {
 }
 
 fn leave_one_out(scores: &[f64], group_size: usize) -> Vec<Option<f64>> {
-    // S_i - (K mean - S_i) / (K - 1) = (S_i - mean) K / (K - 1), without the digits that the sum would cost.
+    // S_i - (K mean - S_i) / (K - 1) = (S_i - mean) K / (K - 1), which does not lose the digits that the sum would.
     within_groups(scores, group_size, |score, group| {
         let count = group.count as f64;
         (score - group.mean) * (count / (count - 1.0))

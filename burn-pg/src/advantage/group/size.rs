@@ -1,13 +1,13 @@
-//! A number of episodes to compare with each other, checked.
+//! A checked group size.
 
-/// How many environments in a row form a group: at least 2, and a divisor of their number.
+/// The number of consecutive environments that form a group: at least 2, and a divisor of the number of environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupSize(usize);
 
-/// Environments cannot be put into groups of this size.
+/// A group size that does not suit the number of environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GroupSizeError {
-    /// An episode that is alone in its group has nothing to be compared with.
+    /// The group has fewer than 2 environments, so there is nothing to compare an episode with.
     #[error("a group of {group_size} leaves nothing to compare; at least 2 are needed")]
     TooSmall {
         /// The size asked for.
@@ -24,7 +24,7 @@ pub enum GroupSizeError {
 }
 
 impl GroupSize {
-    /// Groups of `group_size` among `num_envs` environments.
+    /// Creates the size of groups of `group_size` among `num_envs` environments.
     ///
     /// # Errors
     /// [`GroupSizeError`] if `group_size` is below 2 or does not divide `num_envs`.
@@ -38,7 +38,7 @@ impl GroupSize {
         Ok(Self(group_size))
     }
 
-    /// The number of environments in a group.
+    /// Returns the number of environments in a group.
     #[must_use]
     pub fn get(self) -> usize {
         self.0

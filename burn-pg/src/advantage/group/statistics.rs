@@ -1,8 +1,8 @@
-//! Mean and deviation of a few numbers.
+//! Mean and standard deviation of a few values.
 
-/// What is to be known of a group of numbers.
+/// Count, mean and standard deviation of a group of values.
 pub struct Statistics {
-    /// How many there are.
+    /// Number of values.
     pub count: usize,
     /// Their mean; 0 if there are none.
     pub mean: f64,
@@ -11,8 +11,8 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Of `numbers`, which are gone through three times: squares of distances from a known mean lose no digits where
-    /// the numbers are large and close to each other.
+    /// Computes the statistics of `numbers` in three passes. Squared distances from a known mean lose no digits where
+    /// the values are large and close to each other.
     pub fn of(numbers: impl Iterator<Item = f64> + Clone) -> Self {
         let count = numbers.clone().count();
         if count == 0 {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::kernel::host::vectorised;
 
-/// `logits[action] - log sum exp logits` for one action each.
+/// `logits[action] - log sum exp logits` for one action in each row.
 pub fn log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Option<Tensor<1>> {
     let [_, width] = logits.dims();
     let logits = Primitive::of(logits.clone())?;
@@ -53,12 +53,12 @@ pub fn entropy(logits: &Tensor<2>) -> Option<Tensor<1>> {
     })
 }
 
-/// Rows of logits on their way to probabilities.
+/// Intermediate results of the softmax of each row.
 struct Softmax<T> {
-    /// Less the largest of the row.
+    /// The logits minus the largest of their row.
     shifted: Vec<T>,
     exps: Vec<T>,
-    /// Of each row of exponentials.
+    /// The sum of each row of `exps`.
     sums: Vec<T>,
 }
 
@@ -74,7 +74,7 @@ impl<T: Stored> Softmax<T> {
 }
 
 vectorised! {
-    /// Takes the largest number of each row from all of it.
+    /// Subtracts the largest value of each row from all of its values.
     fn shift<'a, T>(rows: &'a mut [T], width: usize) -> () {
         for row in rows.chunks_exact_mut(width) {
             let mut largest = T::neg_infinity();

@@ -11,8 +11,8 @@ use crate::kernel::{
     host::{Real, vectorised},
 };
 
-/// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`, for one action each that carries no gradient.
-/// Where `-log sigma` is more than `limit`, `1 / sigma` is `exp(limit)`. All shapes `[B, K]`.
+/// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`, for one action in each row, which
+/// carries no gradient. Where `-log sigma` is more than `limit`, `1 / sigma` is `exp(limit)`. All shapes `[B, K]`.
 pub fn log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, limit: f64) -> Option<Tensor<1>> {
     if actions.is_tracked() {
         return None;
@@ -48,7 +48,8 @@ pub fn entropy(log_std: &Tensor<2>) -> Option<Tensor<1>> {
 }
 
 vectorised! {
-    /// Densities of components; and their slopes, given `1 / sigma` in place of those in the means.
+    /// Computes the log-densities of components, and their derivatives with respect to means and `log_stds`. On entry
+    /// `mean_slopes` holds `1 / sigma`.
     fn look_at_each<'a, T>(
         densities: &'a mut [T],
         mean_slopes: &'a mut [T],
@@ -68,7 +69,7 @@ vectorised! {
             let square = z * z;
             *density = T::of(-0.5) * square - log_std - constant;
             *mean_slope = z * inverse_std;
-            // Where it is bounded, the inverse does not move.
+            // Where `1 / sigma` is bounded, it does not depend on `log_std`.
             *std_slope = if -log_std > limit { -T::one() } else { square - T::one() };
         }
     }

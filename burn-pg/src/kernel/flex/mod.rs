@@ -1,5 +1,5 @@
-//! Kernels of the `flex` backend. Each of them gives nothing if a tensor is not one of that backend, or is of a float type
-//! that there is no kernel for.
+//! Kernels of the `flex` backend. A kernel returns `None` if a tensor is not one of that backend, or is of a float type
+//! without a kernel.
 
 mod categorical;
 mod gaussian;

@@ -1,4 +1,4 @@
-//! Numbers shifted and scaled to mean 0 and deviation 1.
+//! Normalisation to mean 0 and standard deviation 1.
 
 use burn::{
     backend::{Autodiff, Flex},
@@ -8,7 +8,8 @@ use burn::{
 use super::primitive::{AutodiffTensor, Primitive, Stored, by_float_type, plain};
 use crate::kernel::host::{Real, mean, square, vectorised};
 
-/// `(x - mean) / (deviation + 1e-8)`, with the deviation of a sample, for two numbers or more that carry no gradient.
+/// Returns `(x - mean) / (standard deviation + 1e-8)`, with Bessel's correction, for two or more values that carry no
+/// gradient.
 pub fn normalize(numbers: &Tensor<1>) -> Option<Tensor<1>> {
     if numbers.is_tracked() {
         return None;

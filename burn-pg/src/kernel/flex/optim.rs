@@ -1,4 +1,4 @@
-//! The optimiser's part: one norm, and one pass over all parameters.
+//! Kernels of optimisers: gradient clipping, and the step of Adam.
 
 use burn::{
     backend::{TensorMetadata, flex::FlexTensor},
@@ -8,7 +8,7 @@ use burn::{
 use super::primitive::{Primitive, Stored, by_float_type, metric, plain};
 use crate::kernel::host::{AdamStep, Real, adam, square, vectorised};
 
-/// The gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
+/// Returns the gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
 pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1>, Tensor<1>)> {
     let Primitive::Plain(gradient) = Primitive::of(gradient.clone())? else { return None };
     let gradient = gradient.to_contiguous();
@@ -16,7 +16,7 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
         let numbers = T::numbers(&gradient);
         let norm = square(numbers).sqrt();
         let factor = T::of(max_norm) / (norm + T::of(1e-6));
-        // NaN is not more than 1, and stays.
+        // Written so that a factor of NaN is applied, and NaN stays.
         let clipped = if factor > 1.0 { gradient.clone() } else {
             let mut scaled = numbers.to_vec();
             scale(&mut scaled, factor);
@@ -34,7 +34,7 @@ vectorised! {
     }
 }
 
-/// Parameters and both moments after a step of Adam. Shapes `[P]`, without autodiff.
+/// Returns the parameters and both moments after a step of Adam. Shapes `[P]`, without autodiff.
 pub fn adam_step(
     step: AdamStep<f64>,
     parameters: &Tensor<1>,

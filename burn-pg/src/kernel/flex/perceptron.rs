@@ -22,8 +22,8 @@ use crate::kernel::{
     host::{Network, Slopes, Trace},
 };
 
-/// [`perceptron`](crate::kernel::perceptron) on the `flex` backend; none if a tensor is one of another, a layer has no
-/// biases, or there are more than [`MOST_LAYERS`].
+/// Computes [`perceptron`](crate::kernel::perceptron). `None` if a tensor is not one of the `flex` backend or is of a
+/// float type without a kernel, a layer has no biases, or there are more than [`MOST_LAYERS`] layers.
 pub fn perceptron(
     input: &Tensor<2>,
     layers: &[Linear],
@@ -47,7 +47,7 @@ pub fn perceptron(
     }
 }
 
-/// What is computed, of what.
+/// The inputs and the settings of a call.
 #[derive(Debug, Clone)]
 struct Call {
     /// Shape `[B, inputs]`.
@@ -58,7 +58,7 @@ struct Call {
     activate_last: bool,
 }
 
-/// The same, and what the backward pass needs besides.
+/// What the backward pass needs.
 #[derive(Debug)]
 struct Kept<T: Stored> {
     call: Call,

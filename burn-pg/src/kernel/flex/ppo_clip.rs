@@ -12,8 +12,8 @@ use crate::kernel::{
     host::{Real, vectorised},
 };
 
-/// [`ClippedSurrogate`] of log-probabilities now and then and advantages, of shape `[M]` each, for ratios that leave the
-/// exponential for its tangent at `limit`.
+/// Computes [`ClippedSurrogate`] from the current log-probabilities, the old ones, and the advantages, of shape `[M]`
+/// each. Beyond a log-ratio of `limit`, ratios follow the tangent of the exponential.
 pub fn clipped_surrogate(
     [new, old, advantages]: [&Tensor<1>; 3],
     bounds: [f64; 2],
@@ -41,10 +41,10 @@ pub fn clipped_surrogate(
     })
 }
 
-/// What the samples, M of them, come to one by one.
+/// The results of each of the M samples.
 struct Samples<T> {
     losses: Vec<T>,
-    /// Of the losses by the log-probabilities.
+    /// Derivatives of the losses with respect to the log-probabilities.
     derivatives: Vec<T>,
     divergences: Vec<T>,
     clipped: Vec<T>,

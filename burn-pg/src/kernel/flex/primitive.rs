@@ -1,4 +1,4 @@
-//! Between tensors, and what the `flex` backend makes of them.
+//! Conversion between Burn tensors and flex storage.
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ pub(super) enum Primitive {
 }
 
 impl Primitive {
-    /// That of a tensor; none if it is one of another backend, or activations are to be computed again in the backward pass.
+    /// Returns the flex tensor of a Burn tensor, or `None` if it is one of another backend, or if gradient
+    /// checkpointing is on.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         let tensor = tensor.into_dispatch();
         match (tensor.kind, tensor.autodiff) {
@@ -48,13 +49,13 @@ impl Primitive {
         }
     }
 
-    /// The numbers, contiguous.
+    /// Returns the elements as a contiguous tensor.
     pub fn values(&self) -> FlexTensor {
         let tensor = match self {
             Self::Plain(tensor) => tensor.clone(),
             Self::Autodiff(tensor) => tensor.primitive().clone(),
         };
-        // A part of a larger tensor can be contiguous, too; the backend would copy it.
+        // A slice of a larger tensor can be contiguous, too; `to_contiguous` would copy it.
         if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
     }
 
@@ -65,7 +66,7 @@ impl Primitive {
         }
     }
 
-    /// As on a device with autodiff.
+    /// Converts the tensor to one on a device with autodiff.
     pub fn into_autodiff(self) -> AutodiffTensor {
         match self {
             Self::Plain(tensor) => AutodiffTensor::new(tensor),
@@ -74,7 +75,7 @@ impl Primitive {
     }
 }
 
-/// Puts an operation with these inputs into the graph.
+/// Records an operation with these inputs in the autodiff graph.
 ///
 /// # Panics
 /// If there are not N inputs.
@@ -93,13 +94,13 @@ pub(super) fn record<S: Backward<Flex, N>, const N: usize>(
 
 /// A float type that tensors are stored in.
 pub(super) trait Stored: Real {
-    /// The numbers of a tensor.
+    /// Returns the elements of a tensor.
     ///
     /// # Panics
     /// If it is not contiguous, or of another type.
     fn numbers(tensor: &FlexTensor) -> &[Self];
 
-    /// A tensor of these numbers.
+    /// Returns a tensor of these values.
     fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
 }
 
@@ -120,13 +121,14 @@ macro_rules! stored {
 stored!(f32);
 stored!(f64);
 
-/// A copy of the numbers of a tensor of the `flex` backend; none if it is one of another, or not in single precision.
+/// Copies the elements of a tensor; `None` if it is not one of the `flex` backend, or not in single precision.
 pub fn numbers(tensor: &Tensor<1>) -> Option<Vec<f32>> {
     let values = Primitive::of(tensor.clone())?.values();
     (values.dtype() == DType::F32).then(|| f32::numbers(&values).to_vec())
 }
 
-/// The integers of a tensor of the `flex` backend, which is on a device with autodiff or without.
+/// Copies the elements of an integer tensor, on a device with autodiff or without; `None` if it is not one of the
+/// `flex` backend.
 pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
     let mut kind = tensor.into_dispatch().kind;
     if let DispatchTensorKind::Autodiff(inner) = kind {
@@ -142,7 +144,7 @@ pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
     }
 }
 
-/// Runs a kernel for the float type of tensors; none if there is no kernel for it.
+/// Runs a kernel for the float type of tensors; `None` if there is no kernel for it.
 macro_rules! by_float_type {
     ($dtype:expr, $float:ident => $run:expr) => {
         match $dtype {
@@ -160,8 +162,8 @@ macro_rules! by_float_type {
 }
 pub(super) use by_float_type;
 
-/// The numbers of tensors one after the other, shape `[P]`, if they are contiguous parts of one tensor in that order, and there
-/// is nothing else to it. Nothing is copied.
+/// Returns the tensor (shape `[P]`) of which `parts` are the slices, if they are contiguous, in that order, and cover
+/// all of it. Nothing is copied.
 pub fn whole(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
     let mut all: Option<FlexTensor> = None;
     let mut end = 0;
@@ -180,17 +182,17 @@ pub fn whole(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
     complete.then(|| plain(FlexTensor::from_arc(all.data_arc(), Layout::contiguous([end].into()), all.dtype())))
 }
 
-/// A tensor on a device without autodiff.
+/// Returns a tensor on a device without autodiff.
 pub(super) fn plain(tensor: FlexTensor) -> Tensor<1> {
     Tensor::from_primitive::<Flex>(tensor)
 }
 
-/// A number to report, of shape `[1]`.
+/// Returns a value to report, as a tensor of shape `[1]`.
 pub(super) fn metric<T: Stored>(number: T) -> Tensor<1> {
     plain(T::tensor(vec![number], &[1]))
 }
 
-/// A part of the numbers of `all`, from `start` on, as a tensor of its own shape. Nothing is copied.
+/// Returns the elements of `all` from `start` on, as a tensor of this shape. Nothing is copied.
 pub(super) fn part(all: &FlexTensor, start: usize, shape: &[usize]) -> FlexTensor {
     let row_major = Layout::contiguous(shape.to_vec().into());
     let layout = Layout::new(row_major.shape().clone(), row_major.strides().to_vec(), start);

@@ -1,4 +1,4 @@
-//! Operations that turn each row of a tensor into one number, and know their slopes as soon as they know the number.
+//! Operations that reduce each row of a tensor to one value, and compute its derivatives in the same pass.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -16,16 +16,17 @@ use burn::{
 
 use super::primitive::{Primitive, Stored, plain, record};
 
-/// What an operation comes to.
+/// The result of an operation.
 pub struct Rows<T> {
-    /// One number for each of R rows.
+    /// One value for each of R rows.
     pub values: Vec<T>,
-    /// For each input, the slope of those numbers in each of its own, which belong to the rows in equal shares.
+    /// For each input, the derivatives of the values with respect to its elements, row by row; every row has the same
+    /// number of elements.
     pub slopes: Vec<Vec<T>>,
 }
 
 impl<T: Stored> Rows<T> {
-    /// The numbers as a tensor of shape `[R]`, which carries gradients to the one or two `inputs`.
+    /// Returns the values as a tensor of shape `[R]`, which carries gradients to the one or two `inputs`.
     pub fn record(self, inputs: Vec<Primitive>) -> Tensor<1> {
         let rows = self.values.len();
         let values = T::tensor(self.values, &[rows]);

@@ -68,10 +68,10 @@ fn total<T: Stored>(
     Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }
 
-/// Weights that another backend holds.
+/// The error for weights on another backend.
 struct Elsewhere;
 
-/// The numbers of weights, if there are any.
+/// Returns the elements of the weights, if there are weights.
 fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, Elsewhere> {
     weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(Elsewhere)?.values())).transpose()
 }
@@ -80,7 +80,7 @@ fn divided_sum<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mas
     let sum = match weights {
         None => sum(T::numbers(vector)),
         Some(weights) => {
-            // A weight of 0 hides whatever the number is.
+            // A weight of 0 hides the value, even if it is not finite.
             let weigh = |(&x, &weight): (&T, &T)| if weight == T::zero() { weight } else { weight * x };
             let weighted: Vec<T> = T::numbers(vector).iter().zip(T::numbers(weights)).map(weigh).collect();
             sum(&weighted)

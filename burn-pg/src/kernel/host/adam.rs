@@ -2,7 +2,7 @@
 
 use super::vector::vectorised;
 
-/// The numbers of one step; see [`Adam`](crate::optim::Adam).
+/// The coefficients of one step; see [`Adam`](crate::optim::Adam).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep<T> {
     pub beta_1: T,

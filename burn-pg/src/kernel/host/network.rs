@@ -8,37 +8,37 @@ use super::{
 };
 use crate::kernel::{Activation, threads::for_each};
 
-/// Rows that are taken through all layers together.
+/// Number of rows that go through all layers together.
 const BLOCK: usize = 64;
-/// Most tasks that a backward pass is cut into: each adds up a gradient of its own.
+/// Largest number of tasks of a backward pass; each sums a gradient of its own.
 const TASKS: usize = 16;
 
-/// The layers of a network, as they were when it was made.
+/// A copy of the layers of a network.
 #[derive(Debug, Clone)]
 pub(crate) struct Network<T> {
     layers: Vec<Affine<T>>,
     activation: Activation,
-    /// Does the activation follow the last layer too?
+    /// True if the activation follows the last layer, too.
     activate_last: bool,
 }
 
-/// What the layers put out, of shape `[rows, outputs]` each; the last of it is the result.
+/// The outputs of the layers, of shape `[rows, outputs]` each; the last one is the result.
 #[derive(Debug)]
 pub(crate) struct Trace<T: Pooled> {
     pub outputs: Vec<Array<T>>,
-    /// The derivatives of the activation, for an activation whose output does not tell them. The same shapes.
+    /// The derivatives of the activation, if they cannot be computed from its output. The same shapes.
     slopes: Vec<Array<T>>,
 }
 
 /// The gradients of a loss.
 pub(crate) struct Slopes<T> {
-    /// In the parameters: weights and biases of each layer in turn.
+    /// With respect to the parameters: weights and biases of each layer in turn.
     pub parameters: Vec<T>,
-    /// In the inputs, if they were asked for. Shape `[rows, inputs]`.
+    /// With respect to the inputs; empty if not asked for. Shape `[rows, inputs]`.
     pub input: Vec<T>,
 }
 
-/// Memory for rows on their way through a network, kept from one time to the next.
+/// Buffers of a forward pass, reused by the next one.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace<T> {
     from: Vec<T>,
@@ -53,7 +53,8 @@ impl<T> Default for Workspace<T> {
 }
 
 impl<T: Real> Network<T> {
-    /// From weights of shape `[inputs, outputs]` and biases of shape `[outputs]`, of at least one layer.
+    /// Creates a network from weights of shape `[inputs, outputs]` and biases of shape `[outputs]`, of at least one
+    /// layer.
     pub fn new<'a>(
         layers: impl Iterator<Item = (&'a [T], &'a [T])>,
         activation: Activation,
@@ -62,17 +63,17 @@ impl<T: Real> Network<T> {
         Self { layers: layers.map(|(weight, bias)| Affine::new(weight, bias)).collect(), activation, activate_last }
     }
 
-    /// Numbers that go into it.
+    /// Returns the number of inputs.
     pub fn inputs(&self) -> usize {
         self.layers[0].inputs()
     }
 
-    /// Numbers that come out of it.
+    /// Returns the number of outputs.
     pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].outputs()
     }
 
-    /// Takes rows of inputs through all layers on this thread. Returns what comes out, of shape `[rows, outputs]`. Memory is
+    /// Applies all layers to rows of inputs, on this thread. Returns the outputs, of shape `[rows, outputs]`. Memory is
     /// allocated only if there are more rows than before.
     pub fn infer<'a>(&self, input: &[T], workspace: &'a mut Workspace<T>) -> &'a [T] {
         let rows = input.len() / self.inputs();
@@ -101,10 +102,10 @@ impl<T: Real> Network<T> {
         output
     }
 
-    /// Takes rows of inputs through all layers, and keeps what the backward pass needs.
+    /// Applies all layers to rows of inputs, and keeps what the backward pass needs.
     pub fn forward(&self, input: &[T]) -> Trace<T> {
         let rows = input.len() / self.inputs();
-        // All of it will be written.
+        // Every element will be overwritten.
         let buffers = |wanted: bool| -> Vec<Array<T>> {
             let len = |layer: &Affine<T>| if wanted { rows * layer.outputs() } else { 0 };
             self.layers.iter().map(|layer| Array::left_over(len(layer), T::zero())).collect()
@@ -123,8 +124,9 @@ impl<T: Real> Network<T> {
         trace
     }
 
-    /// The gradients of a loss, given that in the result (shape `[rows, outputs]`), and the weights that the network was made
-    /// from. The order in which numbers are added up depends on the number of rows alone.
+    /// Returns the gradients of a loss from `slope`, its gradient with respect to the result (shape `[rows, outputs]`),
+    /// and from the weights that the network was created from. The order of summation depends only on the number of
+    /// rows.
     pub fn backward(
         &self,
         weights: &[&[T]],
@@ -139,7 +141,7 @@ impl<T: Real> Network<T> {
         let mut input_slopes = input_slope.chunks_mut(per_task * self.inputs());
         let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();
         let mut sums: Vec<Vec<T>> = (0..rows.div_ceil(per_task)).map(|_| vec![T::zero(); len]).collect();
-        // What slopes are multiplied by on their way to the layer before.
+        // The layers that take gradients back to the layer before.
         let back: Vec<Option<Affine<T>>> = (self.layers.iter().zip(weights).enumerate())
             .map(|(i, (layer, weight))| (i > 0 || with_input).then(|| Affine::transposed(weight, layer.outputs())))
             .collect();
@@ -166,7 +168,7 @@ impl<T: Real> Network<T> {
         self.activate_last || layer + 1 < self.layers.len()
     }
 
-    /// The parts of arrays, of one for each layer, that belong to each block.
+    /// Splits arrays, one for each layer, into the parts that belong to each block.
     fn blocks_mut<'a>(&self, arrays: &'a mut [Array<T>], rows: usize) -> Vec<Vec<&'a mut [T]>> {
         let widths = self.layers.iter().map(|layer| BLOCK * layer.outputs());
         let mut blocks: Vec<_> =
@@ -187,44 +189,44 @@ impl<T: Real> Network<T> {
     }
 }
 
-/// Rows of each task of a backward pass over `rows` rows.
+/// Returns the number of rows of each task of a backward pass over `rows` rows.
 fn rows_of_task(rows: usize) -> usize {
     rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
 }
 
-/// Tasks of a backward pass over `rows` rows; each adds up a gradient of its own.
+/// Returns the number of tasks of a backward pass over `rows` rows; each sums a gradient of its own.
 pub(crate) fn tasks(rows: usize) -> usize {
     rows.div_ceil(rows_of_task(rows)).max(1)
 }
 
-/// Elements of the weights and biases of layers of `sizes`, as a network holds them.
+/// Returns the number of elements in which a network holds the weights and biases of layers of `sizes`.
 pub(crate) fn held_elements<T: Real>(sizes: &[u64]) -> u64 {
     sizes.windows(2).map(|size| Affine::<T>::elements(size[0], size[1])).sum()
 }
 
-/// Bytes that a thread keeps for the next minibatch: the outputs of layers of `sizes` for `rows` rows, and for `silu` the
-/// derivatives.
+/// Returns the bytes that a thread keeps for the next minibatch: the outputs of layers of `sizes` for `rows` rows, and
+/// for `silu` the derivatives.
 pub(crate) fn kept_bytes<T: Pooled>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
     let arrays = if activation == Activation::Silu { 2 } else { 1 };
     super::pool::kept_bytes::<T>(arrays * sizes[1..].iter().sum::<u64>() * rows)
 }
 
-/// A share of the rows on their way back, and the sum of their gradients.
+/// A task of a backward pass: some of the rows, and the sum of their gradients.
 struct Task<'a, T: Pooled> {
     network: &'a Network<T>,
-    /// The weights, transposed; those of the first layer only if somebody asks for the slopes in the inputs.
+    /// The transposed weights; those of the first layer only if the gradient with respect to the inputs is asked for.
     back: &'a [Option<Affine<T>>],
     input: &'a [T],
     trace: &'a Trace<T>,
     slope: &'a [T],
     sum: &'a mut [T],
-    /// From row `first` on; empty if nobody asks for it.
+    /// The gradient with respect to the inputs, from row `first` on; empty if not asked for.
     input_slope: &'a mut [T],
     first: usize,
 }
 
 impl<T: Real> Task<'_, T> {
-    /// Takes rows from the last layer to the first. `slopes` and `below` are memory to work in.
+    /// Takes a block of rows back from the last layer to the first. `slopes` and `below` are buffers.
     fn backward_block(&mut self, row: usize, rows: usize, slopes: &mut Vec<T>, below: &mut Vec<T>) {
         let Self { network, trace, .. } = *self;
         let block = |width: usize| row * width..(row + rows) * width;
@@ -256,13 +258,13 @@ impl<T: Real> Task<'_, T> {
     }
 }
 
-/// Applies an activation, and keeps its derivatives if `slopes` has room for them.
+/// Applies an activation. For `silu` its derivatives are written to `slopes`.
 fn activate<T: Real>(activation: Activation, values: &mut [T], slopes: &mut [T]) {
     match activation {
         Activation::Tanh => T::tanh_all(values),
         Activation::Relu => relu(values),
         Activation::Silu => {
-            // The logistic function, by way of the tangent.
+            // The logistic function is computed from the hyperbolic tangent.
             halve(values, slopes);
             T::tanh_all(slopes);
             silu(values, slopes);
@@ -270,7 +272,7 @@ fn activate<T: Real>(activation: Activation, values: &mut [T], slopes: &mut [T])
     }
 }
 
-/// Turns slopes behind an activation into slopes before it.
+/// Turns gradients with respect to the outputs of an activation into gradients with respect to its inputs.
 fn deactivate<T: Real>(activation: Activation, outputs: &[T], kept: &[T], slopes: &mut [T]) {
     match activation {
         Activation::Tanh => through_tanh(outputs, slopes),
@@ -293,7 +295,7 @@ vectorised! {
         }
     }
 
-    /// From `x` and `tanh(x / 2)` to `x sigmoid(x)` and its derivative.
+    /// Turns `x` and `tanh(x / 2)` into `x sigmoid(x)` and its derivative.
     fn silu<'a, T>(values: &'a mut [T], tangents: &'a mut [T]) -> () {
         for (x, tangent) in values.iter_mut().zip(tangents) {
             let sigmoid = tangent.mul_add(T::of(0.5), T::of(0.5));

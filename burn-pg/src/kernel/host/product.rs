@@ -1,25 +1,25 @@
-//! Products of small matrices, each on the thread that asks for it.
+//! Products of small matrices, each computed on the calling thread.
 //!
-//! Each element of a result is a sum in the order of its summands, whatever else is computed with it: no row depends on
-//! how many others there are.
+//! Each element of a result is summed in the order of its summands, whatever else is computed with it, so no row
+//! depends on the number of other rows.
 
 use super::{real::Real, reduce::dot, vector::vectorised};
 
-/// Most outputs of a layer that is taken for narrow: too few of them to fill the width.
+/// Largest number of outputs of a narrow layer, which has too few of them to fill the width of a panel.
 const NARROW: usize = 4;
 
-/// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, in the order in which it is read.
+/// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, stored in the order in which it is read.
 #[derive(Debug, Clone)]
 pub(super) struct Affine<T> {
     depth: usize,
     columns: usize,
-    /// Panels of columns, row by row, the last one filled up with zeros; of a narrow matrix, its columns. What is
-    /// added comes first, as if it were a row of the matrix.
+    /// Panels of columns, row by row, the last one padded with zeros; for a narrow matrix, its columns. The bias comes
+    /// first, as if it were a row of the matrix.
     values: Vec<T>,
 }
 
 impl<T: Real> Affine<T> {
-    /// From a row-major matrix, and what is added (shape `[columns]`).
+    /// Creates it from a row-major matrix and its bias (shape `[columns]`).
     pub fn new(matrix: &[T], bias: &[T]) -> Self {
         let columns = bias.len();
         let depth = matrix.len() / columns;
@@ -39,7 +39,7 @@ impl<T: Real> Affine<T> {
         Self { depth, columns, values }
     }
 
-    /// That of the transposed of a row-major matrix with so many columns. Nothing is added.
+    /// Creates it from the transpose of a row-major matrix with `columns` columns, without a bias.
     pub fn transposed(matrix: &[T], columns: usize) -> Self {
         let (rows, depth) = (matrix.len() / columns, columns);
         if rows <= NARROW {
@@ -58,7 +58,7 @@ impl<T: Real> Affine<T> {
         Self { depth, columns: rows, values }
     }
 
-    /// Elements that it holds for a matrix of shape `[depth, columns]`.
+    /// Returns the number of elements that it holds for a matrix of shape `[depth, columns]`.
     pub fn elements(depth: u64, columns: u64) -> u64 {
         let filled = match columns <= NARROW as u64 {
             true => columns,
@@ -67,17 +67,17 @@ impl<T: Real> Affine<T> {
         (depth + 1) * filled
     }
 
-    /// Numbers that go in, for each row.
+    /// Returns the number of inputs in each row.
     pub fn inputs(&self) -> usize {
         self.depth
     }
 
-    /// Numbers that come out, for each row.
+    /// Returns the number of outputs in each row.
     pub fn outputs(&self) -> usize {
         self.columns
     }
 
-    /// Takes rows of a matrix from shape `[rows, depth]` to `[rows, columns]`.
+    /// Computes `x W + b` for rows of a matrix, from shape `[rows, depth]` to `[rows, columns]`.
     pub fn apply(&self, matrix: &[T], result: &mut [T]) {
         let Self { depth, columns, ref values } = *self;
         match columns <= NARROW {
@@ -103,7 +103,7 @@ pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T]
     let whole = width - width % panel_width;
     T::add_outer_products(height, width, left, right, result);
     if whole < width {
-        // The columns beyond the last panel, filled up with zeros.
+        // The columns beyond the last whole panel, padded with zeros.
         let mut padded = vec![T::zero(); right.len() / width * panel_width];
         for (to, from) in padded.chunks_exact_mut(panel_width).zip(right.chunks_exact(width)) {
             to[..width - whole].copy_from_slice(&from[whole..]);

@@ -6,18 +6,18 @@ use num_traits::Float;
 
 use super::{pool::Pooled, tile::Tiled, vector};
 
-/// A float type: `f32`, which is what kernels are made fast for, or `f64`, in which they are checked.
+/// A float type: `f32`, for which kernels are made fast, or `f64`, in which they are checked.
 pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync + 'static {
-    /// The hyperbolic tangent of each number.
+    /// Replaces each value by its hyperbolic tangent.
     fn tanh_all(values: &mut [Self]);
 
-    /// The exponential of each number.
+    /// Replaces each value by its exponential.
     fn exp_all(values: &mut [Self]);
 
-    /// The exponential of one number, as [`exp_all`](Self::exp_all) has it, inlined into the caller.
+    /// Returns the exponential of one value, as computed by [`exp_all`](Self::exp_all). Inlined into the caller.
     fn exp_inline(self) -> Self;
 
-    /// A number of the program text.
+    /// Converts a value from double precision.
     #[inline(always)]
     fn of(value: f64) -> Self {
         Self::from(value).expect("every number has a nearest float")

@@ -1,17 +1,17 @@
-//! Sums, in an order that depends on the number of summands alone.
+//! Sums, in an order that depends only on the number of summands.
 
 use super::{real::Real, vector::vectorised};
 
-/// Sums that are added up side by side.
+/// Number of partial sums that are computed side by side.
 const LANES: usize = 16;
 
 vectorised! {
-    /// The scalar product of an array with itself.
+    /// Returns the scalar product of an array with itself.
     pub(crate) fn square<'a, T>(numbers: &'a [T]) -> T {
         dot(numbers, numbers)
     }
 
-    /// The sum of all numbers.
+    /// Returns the sum of all values.
     pub(crate) fn sum<'a, T>(numbers: &'a [T]) -> T {
         let (lanes, rest) = numbers.as_chunks::<LANES>();
         let mut sums = [T::zero(); LANES];
@@ -24,12 +24,12 @@ vectorised! {
     }
 }
 
-/// The mean of one number or more.
+/// Returns the mean of one or more values.
 pub(crate) fn mean<T: Real>(numbers: &[T]) -> T {
     sum(numbers) / T::of(numbers.len() as f64)
 }
 
-/// The scalar product of two arrays of the same length.
+/// Returns the scalar product of two arrays of the same length.
 #[inline(always)]
 pub(in crate::kernel) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();

@@ -1,29 +1,29 @@
 //! Wide products in tiles of sums that stay in vector registers.
 //!
-//! Written with explicit vectors: whether the compiler finds them in loops over arrays changes with what stands around
+//! Written with explicit vectors, because whether the compiler vectorises a loop over arrays depends on the code around
 //! the loop.
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows that are computed side by side: with two vectors each, they fill most of sixteen registers.
+/// Number of rows that are computed together: with two vectors each, they fill most of sixteen registers.
 const HEIGHT: usize = 6;
 
 /// Float types that there are tiles for.
 pub(crate) trait Tiled: Sized {
-    /// Columns that are computed side by side: those of two vectors of this machine.
+    /// Returns the number of columns that are computed together, those of two vectors of this machine.
     fn panel_width() -> usize;
 
-    /// Rows of a matrix (shape `[rows, depth]`) times panels of [`panel_width`](Self::panel_width) columns (shape
-    /// `[depth + 1, width]` each), whose first rows are added. The result has shape `[rows, columns]`; the last panel
-    /// may have more columns than are left.
+    /// Multiplies the rows of a matrix (shape `[rows, depth]`) by panels of [`panel_width`](Self::panel_width) columns
+    /// (shape `[depth + 1, width]` each). The first row of each panel is added to the product. The result has shape
+    /// `[rows, columns]`; the last panel may have more columns than are left.
     fn times_panels(depth: usize, columns: usize, matrix: &[Self], panels: &[Self], result: &mut [Self]);
 
-    /// `result += left^T right`, as far as there are whole panels of columns. Shapes `[rows, height]`, `[rows, width]`,
+    /// `result += left^T right`, for the columns in whole panels. Shapes `[rows, height]`, `[rows, width]`,
     /// `[height, width]`.
     fn add_outer_products(height: usize, width: usize, left: &[Self], right: &[Self], result: &mut [Self]);
 }
 
-/// Calls a function for runs of `HEIGHT` out of `$count` things, and of fewer for what is left over.
+/// Evaluates `$run` for runs of `HEIGHT` out of `$count` items, and for shorter runs of the items that are left over.
 macro_rules! in_runs {
     ($count:expr, |$first:ident, $size:ident| $run:expr) => {{
         let (mut $first, count) = (0, $count);
@@ -86,7 +86,7 @@ macro_rules! tiled {
                 }
             }
 
-            /// Puts two vectors, or the beginning of them, in place of numbers.
+            /// Writes two vectors to `result`, or only their beginning if `result` is shorter.
             #[inline(always)]
             fn store<S: Simd>(simd: S, sums: [S::$vectors; 2], result: &mut [$float]) {
                 match S::$split_mut(result) {
@@ -99,7 +99,7 @@ macro_rules! tiled {
                 }
             }
 
-            /// R rows of a product with one panel.
+            /// Computes R rows of a product with one panel.
             #[inline(always)]
             fn times_panel<S: Simd, const R: usize>(
                 simd: S,

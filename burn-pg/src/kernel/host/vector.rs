@@ -1,14 +1,14 @@
-//! Functions of many numbers at once, compiled for the vector instructions of the machine they run on.
+//! Functions of whole arrays, compiled for the vector instructions of the machine they run on.
 //!
 //! | function | error in single precision, at most | special values |
 //! | --- | --- | --- |
 //! | [`tanh`] | 5 units in the last place, less than 6e-7 relative | -1 and 1 from 9.02 on |
 //! | [`exp`] | 2 units in the last place | 0 below -103.98, infinity from 88.73 on |
 //!
-//! NaN stays NaN. Each number is computed by itself, so no result depends on how an array is cut.
+//! NaN stays NaN. Each element is computed by itself, so no result depends on how an array is split.
 
-/// Functions that are compiled for the vector instructions of the machine they run on, together with all that is inlined
-/// into them always. (A closure or a function that is handed over is not.)
+/// Defines functions that are compiled for the vector instructions of the machine they run on, together with everything
+/// that is always inlined into them. (A closure or a function that is passed as an argument is not.)
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $visible:vis fn $name:ident<$life:lifetime $(, $float:ident)?>(
         $($argument:ident: $kind:ty),* $(,)?
@@ -36,14 +36,14 @@ macro_rules! vectorised {
 pub(crate) use vectorised;
 
 vectorised! {
-    /// The hyperbolic tangent of each number.
+    /// Replaces each value by its hyperbolic tangent.
     pub fn tanh<'a>(values: &'a mut [f32]) -> () {
         for x in values {
             *x = tanh_of(*x);
         }
     }
 
-    /// The exponential of each number.
+    /// Replaces each value by its exponential.
     pub fn exp<'a>(values: &'a mut [f32]) -> () {
         for x in values {
             *x = exp_of(*x);
@@ -54,7 +54,7 @@ vectorised! {
 /// A rational function of degrees 13 and 6, the minimax approximation that the library Eigen uses.
 #[inline(always)]
 fn tanh_of(x: f32) -> f32 {
-    // Beyond the first bound the function below is as near to 1 as it gets, beyond the second 1 is nearer.
+    // At the first bound the function below is as near to 1 as it gets; beyond the second bound, 1 is nearer.
     const FLAT: f32 = 7.905_311;
     const ONE: f32 = 9.010_914;
     let y = x.clamp(-FLAT, FLAT);
@@ -64,7 +64,7 @@ fn tanh_of(x: f32) -> f32 {
         [-2.760_768_4e-16, 2.000_188e-13, -8.604_672e-11, 5.122_297e-8, 1.485_722_4e-5, 6.372_619e-4, 4.893_524_6e-3],
     );
     let denominator = polynomial(square, [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3]);
-    // In this order, so that the product is the only number that may be below the normal ones.
+    // In this order only the product can be subnormal.
     let ratio = y * (numerator / denominator);
     if x.abs() > ONE { 1.0_f32.copysign(x) } else { ratio }
 }
@@ -94,7 +94,7 @@ fn power_of_two(n: i32) -> f32 {
     f32::from_bits(((n + 127) << 23).cast_unsigned())
 }
 
-/// The polynomial with these coefficients, that of the highest power first.
+/// Evaluates the polynomial with these coefficients, that of the highest power first.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = 0.0;

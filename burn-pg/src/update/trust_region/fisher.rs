@@ -1,4 +1,4 @@
-//! How far other weights take a policy.
+//! The KL divergence from a policy, and its curvature.
 
 use burn::tensor::{DType, Tensor};
 
@@ -8,29 +8,29 @@ use crate::{
     policy::Policy,
 };
 
-/// The divergence of other policies from one with the parameters theta, as a mean over B states, and its curvature there, which
-/// is the Fisher information matrix of the policy:
+/// The mean KL divergence, over B states, of other policies from one with the parameters theta, and its curvature at
+/// theta, which is the Fisher information matrix of the policy:
 ///
 /// ```text
 /// D(theta') = mean_s KL(pi_theta(.|s) || pi_theta'(.|s)),   D(theta + d) = d^T F d / 2 + O(d^3)
 /// F = mean_s E_a[grad log pi(a|s) grad log pi(a|s)^T]
 /// ```
 ///
-/// F has P^2 numbers, so only its products with vectors are computed. The textbook differentiates D twice for that; Burn
-/// differentiates once, so the second derivative is a central difference of exact gradients,
+/// F has P^2 elements, so only its products with vectors are computed. The textbook method differentiates D twice; Burn
+/// differentiates only once, so the second derivative is a central difference of exact gradients,
 ///
 /// ```text
 /// F v = (grad D(theta + e v) - grad D(theta - e v)) / (2 e) + O(e^2)
 /// ```
 ///
-/// which needs of a distribution nothing but its [`kl`](Distribution::kl). (The other way, `F = J^T M J` with the
-/// Jacobian J of the distribution's parameters and their own Fisher matrix M, would need a difference too, for `J v`, and a
-/// formula for M from every distribution.) The distance `e |v|` is the cube root of the float type's precision, 0.005 in single
-/// and 6e-6 in double precision, where the error of the difference and that of rounding are about equal: products are
-/// right to about 1e-4 and 1e-10.
+/// which needs only the [`kl`](Distribution::kl) of a distribution. (The alternative, `F = J^T M J` with the Jacobian J
+/// of the distribution's parameters and the Fisher matrix M with respect to them, would also need a difference, for
+/// `J v`, and a formula for M from every distribution.) The distance `e |v|` is the cube root of the machine epsilon,
+/// 0.005 in single and 6e-6 in double precision, where the error of the difference and the rounding error are about
+/// equal: products are right to about 1e-4 and 1e-10.
 ///
-/// Source: S. Kakade, *A natural policy gradient* (2001); the difference is that of rllab's `FiniteDifferenceHvp` (Y. Duan,
-/// X. Chen, R. Houthooft, J. Schulman, P. Abbeel, 2016).
+/// Source: S. Kakade, *A natural policy gradient* (2001); the finite difference follows rllab's `FiniteDifferenceHvp`
+/// (Y. Duan, X. Chen, R. Houthooft, J. Schulman, P. Abbeel, 2016).
 pub struct Fisher<P: Policy> {
     policy: P,
     parameters: Tensor<1>,
@@ -40,8 +40,8 @@ pub struct Fisher<P: Policy> {
 }
 
 impl<P: Policy> Fisher<P> {
-    /// Returns that of `policy` in the states that are observed, which count with `weights` of shape `[B]`; all count alike
-    /// without weights.
+    /// Creates the Fisher matrix of `policy` for the observed states. The states have `weights` of shape `[B]`; without
+    /// weights all count alike.
     #[must_use]
     pub fn new(policy: P, observation: P::Observation, weights: Option<Tensor<1>>) -> Self {
         let parameters = flatten_parameters(&policy);
@@ -49,7 +49,8 @@ impl<P: Policy> Fisher<P> {
         Self { policy, parameters, observation, weights, distribution }
     }
 
-    /// The mean divergence `KL(old || new)` of what another policy says of the same observations, in nats. Shape `[1]`.
+    /// Returns the mean of KL(old || new) over the states, in nats, where `new` is the distribution of another policy
+    /// for the same observations. Shape `[1]`.
     #[must_use]
     pub fn divergence(&self, new: &P::Dist) -> Tensor<1> {
         let divergences = self.distribution.kl(new);
@@ -59,8 +60,8 @@ impl<P: Policy> Fisher<P> {
         }
     }
 
-    /// F v, for a vector of shape `[P]` without autodiff; 0 wherever the distribution does not depend on a parameter. Nothing is
-    /// read back from the device.
+    /// Returns F v for a vector v of shape `[P]` without autodiff; 0 for parameters that the distribution does not
+    /// depend on. Nothing is read back from the device.
     #[must_use]
     pub fn product(&self, v: Tensor<1>) -> Tensor<1> {
         let reach = reach(v.dtype());
@@ -71,7 +72,7 @@ impl<P: Policy> Fisher<P> {
         (ahead - behind) * length.div_scalar(2.0 * reach)
     }
 
-    /// The gradient of the divergence, at other parameters.
+    /// Returns the gradient of the KL divergence at other parameters.
     fn slope(&self, parameters: Tensor<1>) -> Tensor<1> {
         let policy = replace_parameters(self.policy.clone(), parameters);
         let divergence = self.divergence(&policy.forward(self.observation.clone()).distribution);
@@ -79,7 +80,7 @@ impl<P: Policy> Fisher<P> {
     }
 }
 
-/// How far from the parameters the gradients are taken.
+/// Returns the distance `e |v|` from the parameters at which gradients are taken.
 fn reach(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON.cbrt(),

@@ -1,4 +1,4 @@
-//! Hyperparameters of the step.
+//! The hyperparameters of a trust-region step.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,18 +17,18 @@ use crate::optim::{HyperparameterError, Hyperparameters};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrustRegionSpec {
-    /// Radius: the largest mean divergence of the new policy from the old one, in nats, more than 0. Default 0.01.
+    /// Radius: the largest mean KL divergence of the new policy from the old one, in nats, more than 0. Default 0.01.
     pub max_kl: f64,
-    /// Most conjugate-gradient iterations, 1 to 1,000; each differentiates twice. Default 15.
+    /// Largest number of conjugate-gradient iterations, 1 to 1,000; each computes two gradients. Default 15.
     pub cg_iterations: usize,
-    /// Share of the gradient that they may leave unsolved, 0 or more and less than 1. Default 1e-5.
+    /// Residual at which the iterations end, as a share of the gradient, 0 or more and less than 1. Default 1e-5.
     pub cg_tolerance: f64,
-    /// What is added to the diagonal of the Fisher matrix, 0 or more: without it, directions that do not change the policy in
-    /// the states at hand would count for nothing, and steps along them could be of any length. Default 0.1.
+    /// Added to the diagonal of the Fisher matrix, 0 or more. Without it, steps in directions that do not change the
+    /// policy in the sampled states could be of any length. Default 0.1.
     pub damping: f64,
-    /// What a step that fails is shortened by, more than 0 and less than 1. Default 0.8.
+    /// Factor by which a rejected step is shortened, more than 0 and less than 1. Default 0.8.
     pub backtrack_factor: f64,
-    /// How often it may be shortened before it is given up, at most 1,000. Default 10.
+    /// How often a step may be shortened before it is given up, at most 1,000. Default 10.
     pub max_backtracks: usize,
 }
 
@@ -46,10 +46,10 @@ impl Default for TrustRegionSpec {
 }
 
 impl TrustRegionSpec {
-    /// Checks every number.
+    /// Checks every hyperparameter.
     ///
     /// # Errors
-    /// The first [`HyperparameterError`] there is.
+    /// [`HyperparameterError`] for the first one that is out of range.
     pub fn validate(&self) -> Result<(), HyperparameterError> {
         let of = Hyperparameters { optimiser: "trust_region" };
         of.check_positive("max_kl", self.max_kl)?;
