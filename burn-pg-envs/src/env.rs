@@ -9,13 +9,13 @@ use crate::{EnvAction, EnvError, EnvRng, Space};
 /// [`VecEnv`](crate::VecEnv) adds time limits, resets at the end of an episode and statistics. Every random draw comes
 /// from the generator that is passed in.
 pub trait Env: Send {
-    /// The kind of action that [`step`](Self::step) takes: `u32`, an array such as `[f32; 3]`, or a slice such as `[f32]`
-    /// if the number of components is known at run time only. See [`EnvAction`].
+    /// The kind of action that [`step`](Self::step) takes: `u32`, an array such as `[f32; 3]`, or a slice such as
+    /// `[f32]` if the number of components is known at run time only. See [`EnvAction`].
     type Action: EnvAction + ?Sized;
 
-    /// Everything that changes and that later steps depend on, except the generator that is passed in. Plain data: part of
-    /// checkpoints and traces. Options chosen when the environment is made are not part of the state: it is loaded into an
-    /// environment that was made with the same options.
+    /// Everything that changes and that later steps depend on, except the generator that is passed in. Plain data: part
+    /// of checkpoints and traces. Options chosen when the environment is made are not part of the state: it is loaded
+    /// into an environment that was made with the same options.
     type State: Serialize + DeserializeOwned;
 
     /// Returns the name, the spaces, the time limit and whether actions are masked. The result must not change.
@@ -36,8 +36,9 @@ pub trait Env: Send {
         observation: &mut [f32],
     ) -> Step;
 
-    /// Writes which actions are possible now: one flag for each element of a discrete space, or for each element of each
-    /// component of a multi-discrete space. All flags are true on entry. Called only if [`EnvSpec::masks_actions`] is set.
+    /// Writes which actions are possible now: one flag for each element of a discrete space, or for each element of
+    /// each component of a multi-discrete space. All flags are true on entry. Called only if [`EnvSpec::masks_actions`]
+    /// is set.
     fn action_mask(&self, _mask: &mut [bool]) {}
 
     /// Returns the current state.
@@ -54,8 +55,8 @@ pub struct Step {
     pub reward: f64,
     /// True if the episode has ended in a terminal state: no reward follows.
     pub terminated: bool,
-    /// True if the environment itself has cut the episode off for a reason outside the task, so that the last state still
-    /// has a value. The time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
+    /// True if the environment itself has cut the episode off for a reason outside the task, so that the last state
+    /// still has a value. The time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
     pub truncated: bool,
 }
 
@@ -118,8 +119,8 @@ impl EnvSpec {
         Some(pairs.find_map(differs).unwrap_or(("specification", "one".into(), "another".into())))
     }
 
-    /// Checks that both spaces have elements and that their bounds and shapes agree, that the action space is neither an
-    /// image nor a dictionary, and that it can have masks if [`masks_actions`](Self::masks_actions) is set.
+    /// Checks that both spaces have elements and that their bounds and shapes agree, that the action space is neither
+    /// an image nor a dictionary, and that it can have masks if [`masks_actions`](Self::masks_actions) is set.
     ///
     /// # Errors
     /// [`EnvError::Spec`]

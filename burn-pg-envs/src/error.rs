@@ -49,7 +49,8 @@ pub enum EnvError {
         /// The action space.
         space: String,
     },
-    /// A specification contradicts itself, the action type of the environment, or another specification that it must equal.
+    /// A specification contradicts itself, the action type of the environment, or another specification that it must
+    /// equal.
     #[error("the specification of `{id}` is wrong: {reason}")]
     Spec {
         /// Name of the environment.
@@ -93,7 +94,8 @@ pub enum EnvError {
         /// What needs it.
         needed_for: &'static str,
     },
-    /// [`check_env`](crate::check_env) has found that environments break the contract of [`VectorEnv`](crate::VectorEnv).
+    /// [`check_env`](crate::check_env) has found that environments break the contract of
+    /// [`VectorEnv`](crate::VectorEnv).
     #[error("`{id}` breaks the contract of `VectorEnv`: {reason}")]
     Contract {
         /// Name of the environments.

@@ -21,7 +21,8 @@ fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
     (E::default().spec(), Arc::new(|num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?))))
 }
 
-/// Registers your own environments under the name in `spec`. [`make`] calls the closure with the number of environments.
+/// Registers your own environments under the name in `spec`. [`make`] calls the closure with the number of
+/// environments.
 ///
 /// ```
 /// use burn_pg_envs::{Env, EnvSpec, VecEnv, classic::CartPole, make, register};
@@ -42,7 +43,8 @@ pub fn register<V: VectorEnv + 'static>(
     add(spec, Arc::new(move |num_envs| Ok(Box::new(make(num_envs)?))))
 }
 
-/// Registers your own environment under the name in its specification. [`make`] creates a [`VecEnv`] of default instances.
+/// Registers your own environment under the name in its specification. [`make`] creates a [`VecEnv`] of default
+/// instances.
 ///
 /// # Errors
 /// As [`register`].

@@ -91,8 +91,8 @@ fn mix_entropy(entropy: &[u32]) -> [u32; POOL_WORDS] {
 /// | [`uniform`](Self::uniform): `Generator(PCG64(seed)).uniform(low, high)` | [`shuffle`](Self::shuffle): it draws from `below` |
 ///
 /// Plain data: after saving and loading, it continues exactly where it was.
-// Not `rand_pcg::Pcg64`, which gives the same numbers: its state can be saved only as 128-bit integers, which few formats
-// have, and the core is a few lines, `advance` and `next_u64`.
+// Not `rand_pcg::Pcg64`, which gives the same numbers: its state can be saved only as 128-bit integers, which few
+// formats have, and the core is a few lines, `advance` and `next_u64`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "SavedRng", try_from = "SavedRng")]
 pub struct EnvRng {

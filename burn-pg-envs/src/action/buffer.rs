@@ -28,8 +28,8 @@ impl ActionBuffer {
     /// Creates an empty buffer for actions of `space`.
     ///
     /// # Panics
-    /// If `space` is an image or a dictionary, which are for observations only; [`EnvSpec::check`](crate::EnvSpec::check)
-    /// refuses them.
+    /// If `space` is an image or a dictionary, which are for observations only;
+    /// [`EnvSpec::check`](crate::EnvSpec::check) refuses them.
     #[must_use]
     pub fn new(space: &Space) -> Self {
         match space {
@@ -140,8 +140,8 @@ impl ActionBuffer {
         }
     }
 
-    /// Returns the last `numbers` components (N times the flat length of the action space) in the form that environments
-    /// take.
+    /// Returns the last `numbers` components (N times the flat length of the action space) in the form that
+    /// environments take.
     ///
     /// # Panics
     /// If there are fewer.
