@@ -1,7 +1,7 @@
 //! Lesson 8: a convolutional policy for images of your own, with a run directory from which a killed run resumes.
 //!
 //! Apples and bombs fall in an image of 10 x 10 pixels and 4 planes: the basket, the apple, the bomb, and the place of
-//! the apple or bomb one step before. An apple gives 1, a bomb -1. The basket is 3 pixels wide; the middle one is drawn.
+//! the apple or bomb one step before. An apple gives 1, a bomb -1. The basket is 3 pixels wide; its middle is drawn.
 //!
 //! `cargo run --release -p burn-pg-examples --example 08_images -- runs/catch` begins or resumes a run. Then
 //! `burn-pg export runs/catch --format onnx --out catch.onnx` writes the policy for onnxruntime.
