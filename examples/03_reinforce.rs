@@ -48,7 +48,7 @@ pub fn train() -> Result<f64, Error> {
         rollout.set_targets(&estimator.estimate(&rollout.trajectory()));
         let batch = Batch::upload(rollout, &autodiff);
 
-        // Climb: the log-probabilities of the same actions, now with a graph. Every reward of CartPole is 1, so all
+        // Improve: the log-probabilities of the same actions, now with a graph. Every reward of CartPole is 1, so all
         // returns are positive; shifted to mean 0, they make actions with less than the average return less likely.
         let batch = Samples::<ActorCritic>::with_normalized_advantages(batch);
         let losses = PolicyGradient.compute(&batch.context(&policy)).loss;

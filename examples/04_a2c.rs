@@ -53,7 +53,7 @@ pub fn train() -> Result<f64, Error> {
     // Estimate: the rewards until the end of the rollout and the critic's value of what follows, minus the critic's
     // value of the state.
     let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
-    // Climb: one step on all samples.
+    // Improve: one step on all samples.
     let objective =
         Objective::new().with(1.0, PolicyGradient).with(0.5, Value { clip: ValueClip::Off }).with(0.01, Entropy);
     let optimiser = Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));
