@@ -24,10 +24,9 @@ pub struct StepBatch {
     pub action_masks: Vec<bool>,
     /// Last observations of the episodes that ended in this step. Other rows hold old values. Shape `[N, D]`.
     pub final_observations: Vec<f32>,
-    /// Undiscounted sums of rewards, each of the episode that ended in this step or of the running episode. Shape
-    /// `[N]`.
+    /// Undiscounted sum of rewards of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_returns: Vec<f64>,
-    /// Lengths in steps, each of the episode that ended in this step or of the running episode. Shape `[N]`.
+    /// Length in steps of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_lengths: Vec<u32>,
 }
 
