@@ -9,7 +9,7 @@ use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate, optim::Schedule,
 };
 
-/// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To insist on one backend, say
+/// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To choose a backend, write
 /// `DeviceChoice::Backend(burn_pg::device::Backend::Wgpu)`.
 const DEVICE: DeviceChoice = DeviceChoice::Auto;
 
@@ -19,10 +19,10 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy, and returns its mean return in fresh episodes.
+/// Trains a policy and returns its mean return in fresh episodes.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     let device = device::open(DEVICE)?.device;
     let config = Config {
@@ -44,7 +44,7 @@ pub fn train() -> Result<f64, Error> {
     trainer.run(&mut |stats: &UpdateStats| {
         let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
         println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
-        // Enough: the mean of the last 100 episodes says so.
+        // Stop once the mean return of the last 100 episodes is high enough.
         if return_mean >= 195.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 

@@ -1,6 +1,6 @@
-//! Lesson 2: an environment of your own, written from nothing and trained with PPO.
+//! Lesson 2: an environment of your own, written from scratch and trained with PPO.
 //!
-//! A hiker on a line of eleven places looks for the hut at its right end. Each step costs 0.1, and arriving pays 1.
+//! A hiker on a line of eleven places looks for the hut at its right end. Each step costs 0.1, and arriving gives 1.
 //!
 //! `cargo run --release -p burn-pg-examples --example 02_custom_env`
 #![forbid(unsafe_code)]
@@ -18,21 +18,21 @@ use burn_pg::{
 
 const HUT: u32 = 10;
 
-/// The whole state of the environment: where the hiker is.
+/// The whole state of the environment: the place of the hiker.
 #[derive(Default)]
 struct Hike {
     place: u32,
 }
 
 impl Hike {
-    /// Observations are of the order of 1, which networks like.
+    /// Writes the place in the range 0 to 1: networks learn best from values of that size.
     fn observe(&self, observation: &mut [f32]) {
         observation[0] = self.place as f32 / HUT as f32;
     }
 }
 
 impl Env for Hike {
-    /// Left or right.
+    /// 0 for left, 1 for right.
     type Action = u32;
     type State = u32;
 
@@ -41,7 +41,7 @@ impl Env for Hike {
             id: "Hike-v0".into(),
             observation_space: Space::Box { low: vec![0.0], high: vec![1.0], shape: vec![1] },
             action_space: Space::discrete(2),
-            // Who has not arrived by then is cut off; that is not the end of the world, so the value goes on.
+            // Episodes are truncated after 50 steps. That state is not terminal, so its value is bootstrapped.
             max_episode_steps: Some(50),
             reward_threshold: Some(0.0),
             masks_actions: false,
@@ -74,10 +74,10 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy, and returns its mean return in fresh episodes.
+/// Trains a policy and returns its mean return in fresh episodes.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     register_env::<Hike>()?;
     let config = Config {

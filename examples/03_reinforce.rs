@@ -1,6 +1,6 @@
 //! Lesson 3: REINFORCE in one file. The loop is written out, from sampled episodes to the step of the optimiser.
 //!
-//! What each line of it computes, and why: `docs/policy-gradients.md`, sections 1 to 5.
+//! Sections 1 to 5 of `docs/policy-gradients.md` explain what each line computes, and why.
 //!
 //! `cargo run --release -p burn-pg-examples --example 03_reinforce`
 #![forbid(unsafe_code)]
@@ -26,10 +26,10 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy, and returns its mean return in fresh episodes.
+/// Trains a policy and returns its mean return in fresh episodes.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     let device = device::open(DeviceChoice::Auto)?.device;
     let autodiff = device.clone().autodiff();
@@ -41,15 +41,15 @@ pub fn train() -> Result<f64, Error> {
     let mut optimiser = Adam::new(AdamSpec::default());
 
     for update in 1..=40 {
-        // Sample: one whole episode in each environment, without a graph.
+        // Sample: one whole episode in each environment, without an autodiff graph.
         let rollout = collector.collect(&policy.valid())?;
 
         // Estimate: the discounted rewards that followed each action.
         rollout.set_targets(&estimator.estimate(&rollout.trajectory()));
         let batch = Batch::upload(rollout, &autodiff);
 
-        // Climb: the same actions once more, this time with a graph. Every reward of CartPole is 1 and so every return is
-        // positive; shifted to mean 0, they make an action of less than the average less likely.
+        // Improve: the log-probabilities of the same actions, now with a graph. Every reward of CartPole is 1, so all
+        // returns are positive; shifted to mean 0, they make actions with less than the average return less likely.
         let batch = Samples::<ActorCritic>::with_normalized_advantages(batch);
         let losses = PolicyGradient.compute(&batch.context(&policy)).loss;
         let gradient = flatten_gradients(&policy, &losses.mean().backward());

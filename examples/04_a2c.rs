@@ -1,7 +1,7 @@
-//! Lesson 4: an algorithm is a choice of parts. Advantage actor-critic, put together from those of the library.
+//! Lesson 4: an algorithm is a choice of parts. This one is advantage actor-critic, made of parts of the library.
 //!
-//! Each part can be exchanged for another, or for one of your own, and the others do not notice. Here the advantages are
-//! those of the original paper in place of [`burn_pg::algorithm::a2c`]'s, the optimiser is RMSProp, and the step size falls.
+//! Each part can be replaced, also by one of your own, without a change of the others. Here the advantages are those of
+//! the original paper instead of [`burn_pg::algorithm::a2c`]'s, the optimiser is RMSProp, and the learning rate falls.
 //!
 //! `cargo run --release -p burn-pg-examples --example 04_a2c`
 #![forbid(unsafe_code)]
@@ -27,12 +27,12 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy, and returns its mean return in fresh episodes.
+/// Trains a policy and returns its mean return in fresh episodes.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
-    // Of the configuration, the loop reads how long to train; the parts below say the rest themselves.
+    // From the configuration, the loop reads how long to train. The parts below are configured by their arguments.
     let config = Config {
         algo: Algo::A2c,
         total_steps: 100_000,
@@ -50,10 +50,10 @@ pub fn train() -> Result<f64, Error> {
 
     // Sample: a few steps of each environment.
     let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
-    // Estimate: all rewards that the rollout still has, then the critic for the rest; all of it beyond what the critic had
-    // expected.
+    // Estimate: the rewards until the end of the rollout and the critic's value of what follows, minus the critic's
+    // value of the state.
     let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
-    // Climb: one step on all samples.
+    // Improve: one step on all samples.
     let objective =
         Objective::new().with(1.0, PolicyGradient).with(0.5, Value { clip: ValueClip::Off }).with(0.01, Entropy);
     let optimiser = Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));

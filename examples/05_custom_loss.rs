@@ -1,7 +1,7 @@
 //! Lesson 5: a loss term of your own, added to the objective of PPO.
 //!
-//! A term is a name and a formula for each sample. What the formula may use is in [`LossContext`]; means, gradients,
-//! weights, and reports under its name come by themselves. Nothing but this file knows of it.
+//! A term is a name and a formula for each sample. [`LossContext`] has everything that the formula may use; the library
+//! adds the mean, the gradient, the weight and the metric of that name. No other file needs to know the term.
 //!
 //! `cargo run --release -p burn-pg-examples --example 05_custom_loss`
 #![forbid(unsafe_code)]
@@ -17,14 +17,14 @@ use burn_pg::{
     loss::{LossContext, LossTerm, PerSample},
 };
 
-/// Half the mean square of what an update has changed about the log-probabilities of the actions,
+/// Half the mean squared change of the log-probabilities of the actions in an update,
 ///
 /// ```text
 /// L = 0.5 mean((log pi(a|s) - log pi_old(a|s))^2)
 /// ```
 ///
-/// which is near the divergence KL(old || new) while it is small. The clip of PPO stops pushing a sample that has gone
-/// too far; this fetches it back.
+/// which approximates KL(old || new) while it is small. The clip of PPO only stops pushing a sample that has gone too
+/// far; this term pulls it back.
 struct StayNear;
 
 impl LossTerm for StayNear {
@@ -43,11 +43,11 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy with so much weight on the new term. Returns the policy's mean return in fresh episodes, and the mean
-/// of the term over all updates.
+/// Trains a policy with the given weight on the new term. Returns the policy's mean return in fresh episodes, and the
+/// mean of the term over all updates.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train(weight: f64) -> Result<(f64, f64), Error> {
     let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;

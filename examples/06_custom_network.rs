@@ -1,7 +1,7 @@
 //! Lesson 6: a network of your own, trained with the loop of the library.
 //!
-//! Actor and critic share a trunk with a residual block. The loop, the collector and the evaluation take anything that is
-//! a [`Policy`]; its parameters are found and trained because it is a [`Module`].
+//! Actor and critic share a trunk with a residual block. The loop, the collector and the evaluation accept any
+//! [`Policy`]. The library finds and trains its parameters because it is a [`Module`].
 //!
 //! `cargo run --release -p burn-pg-examples --example 06_custom_network`
 #![forbid(unsafe_code)]
@@ -30,8 +30,8 @@ struct Residual {
 }
 
 impl Residual {
-    /// Weights come from `rng`, and so are the same on every device. The last number is the gain of the last layer: with a
-    /// small one the block begins as next to nothing, and the policy as next to uniform.
+    /// Weights come from `rng`, so they are the same on every device. The second argument of `mlp` is the gain of the
+    /// last layer: with a small gain, the output of the block starts near 0, and the policy starts near uniform.
     fn new(inputs: usize, actions: usize, rng: &mut EnvRng, device: &tensor::Device) -> Self {
         let mut mlp = |sizes: &[usize], gain: f64| Mlp::new(sizes, Activation::Tanh, gain, rng, device);
         Self {
@@ -60,10 +60,10 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Trains a policy, and returns its mean return in fresh episodes.
+/// Trains a policy and returns its mean return in fresh episodes.
 ///
 /// # Errors
-/// If the device cannot be had, or training fails.
+/// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;

@@ -1,6 +1,6 @@
-//! Lesson 7: a vector environment of your own, of a size that the command line gives, with action masks, saved and resumed.
+//! Lesson 7: a vector environment of your own, with a size from the command line, action masks, saving and resuming.
 //!
-//! Walkers look for the last room of a corridor. A step costs 0.1, arriving pays 1, and the first room has no door on the left.
+//! Walkers look for the last room of a corridor. A step costs 0.1, arriving gives 1; the first room has no left door.
 //!
 //! `cargo run --release -p burn-pg-examples --example 07_vector_env -- 12`
 #![forbid(unsafe_code)]
@@ -11,7 +11,7 @@ use burn_pg::{Config, DeviceChoice, Error, UpdateStats, algorithm::Recipe, devic
 pub(crate) struct Corridor {
     spec: EnvSpec,
     batch: StepBatch,
-    walkers: Vec<(u32, EnvRng)>, // the room of each, and its random numbers
+    walkers: Vec<(u32, EnvRng)>, // the room and the random stream of each
 }
 
 impl Corridor {
@@ -22,7 +22,7 @@ impl Corridor {
         Self { batch: StepBatch::new(&spec, num_envs), spec, walkers: vec![(0, EnvRng::new(0)); num_envs] }
     }
 
-    /// Puts walker `env` into a room, a random one if none is given, and shows where it is and what it can do there.
+    /// Puts walker `env` into a room, a random one if none is given, and writes its observation and action mask.
     fn enter(&mut self, env: usize, room: Option<u32>) {
         let (place, rng) = &mut self.walkers[env];
         let seen = self.batch.observation_mut(env);
@@ -83,7 +83,7 @@ fn main() -> Result<(), Error> {
     train(rooms, Some(5)).map(|history| println!("{:#?}", history.last()))
 }
 
-/// Trains in a corridor of 2 rooms or more. After `stop` updates, all is made anew and goes on from a checkpoint.
+/// Trains in a corridor of 2 rooms or more. After `stop` updates, a new trainer continues from a checkpoint.
 pub(crate) fn train(rooms: u32, stop: Option<u64>) -> Result<Vec<UpdateStats>, Error> {
     let config = Config { env: "Corridor-v0".into(), total_steps: 20_000, ..Config::default() }.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;

@@ -1,9 +1,9 @@
-//! Lesson 8: a convolutional policy for images of your own, in a run directory, where a killed run goes on.
+//! Lesson 8: a convolutional policy for images of your own, with a run directory from which a killed run resumes.
 //!
-//! Apples and bombs fall in an image of 10 x 10 pixels and 4 planes: the basket, the apple, the bomb, and where it was one step
-//! before. Catching an apple pays 1 and a bomb -1; the basket is three pixels wide, of which the middle one is drawn.
+//! Apples and bombs fall in an image of 10 x 10 pixels and 4 planes: the basket, the apple, the bomb, and the place of
+//! the apple or bomb one step before. An apple gives 1, a bomb -1. The basket is 3 pixels wide; its middle is drawn.
 //!
-//! `cargo run --release -p burn-pg-examples --example 08_images -- runs/catch` begins a run, or goes on with it. Then
+//! `cargo run --release -p burn-pg-examples --example 08_images -- runs/catch` begins or resumes a run. Then
 //! `burn-pg export runs/catch --format onnx --out catch.onnx` writes the policy for onnxruntime.
 #![forbid(unsafe_code)]
 
@@ -22,14 +22,14 @@ use burn_pg::{
 use serde::{Deserialize, Serialize};
 
 const SIDE: usize = 10;
-/// A basket and what falls.
+/// A basket and a falling apple or bomb.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Catch {
     basket: usize,
     bomb: bool,
     at: [usize; 2], // row and column of the apple or the bomb
     before: [usize; 2],
-    drift: usize, // columns to the right a step, around the edge
+    drift: usize, // columns to the right in each step, wrapping around
 }
 
 impl Catch {
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Trains in a run directory, or goes on there, until `total_steps` or the end of update `stop`. Returns the mean return.
+/// Begins or resumes a run until `total_steps` or the end of update `stop`. Returns the mean return.
 pub(crate) fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
     let learning_rate = Schedule::Linear { start: 2e-3, end: 0.0 };
     let (encoder, activation, env) = (EncoderSpec::minatar(), Activation::Relu, "Catch-v0".into());

@@ -1,5 +1,5 @@
-//! Lesson 9: a source of your own. It writes texts, and takes the divergence from a reference out of their rewards.
-//! The best that any policy can do is known, `beta log sum_y reference(y) exp(score(y) / beta)`; this one comes within 1 %.
+//! Lesson 9: a source of your own. It writes texts, and subtracts the KL divergence from a reference from their reward.
+//! The optimum is `beta log sum_y reference(y) exp(score(y) / beta)`; the trained policy comes within 1 % of it.
 //!
 //! `cargo run --release -p burn-pg-examples --example 09_text_source`
 #![forbid(unsafe_code)]
@@ -10,10 +10,10 @@ use burn_pg::source::{Batch, CollectContext, Experience, Reference, Source};
 use burn_pg::{Config, DeviceChoice, Error, Parts, Trainer, UpdateStats, advantage, device, loss, optim, update};
 use burn_pg::{envs::ActionBuffer, envs::EnvRng, policy::Policy, policy::Prediction};
 
-pub(crate) const BETA: f64 = 0.5; // price of a nat of divergence
-const TEXTS: usize = 64; // of an update
+pub(crate) const BETA: f64 = 0.5; // weight of the KL divergence, per nat
+const TEXTS: usize = 64; // per update
 
-/// Logits of the next letter after each text: the empty one is row 0, and letter k after row r leads to row `5 r + 1 + k`.
+/// Logits of the next letter after each text. Row 0 is the empty text; letter k after row r leads to row `5 r + 1 + k`.
 #[derive(Module, Debug)]
 pub(crate) struct Writer {
     pub(crate) logits: Param<Tensor<2>>,
@@ -28,7 +28,7 @@ impl Policy for Writer {
     }
 }
 
-/// What readers like: many of letter 0, and texts that read the same backwards.
+/// The score of a text of 3 letters: the number of letters 0, plus 1 if it reads the same backwards.
 pub(crate) fn score(text: &[u32]) -> f64 {
     text.iter().filter(|&&letter| letter == 0).count() as f64 + f64::from(u8::from(text[0] == text[2]))
 }
@@ -78,7 +78,7 @@ impl Source<Writer> for Texts {
     }
 }
 
-/// Trains a writer, and returns it after what it was at first.
+/// Trains a writer. Returns it as it was before and after training.
 pub(crate) fn train() -> Result<[Writer; 2], Error> {
     let device = device::open(DeviceChoice::Auto)?.device.autodiff();
     let config = Config { total_steps: 150_000, ..Config::default() }.validate()?;

@@ -6,19 +6,19 @@ use burn_pg::{Error, storage::weights::TensorsError};
 
 use crate::tell::tell;
 
-/// Why a command could not do what it was asked to.
+/// Why a command failed.
 pub enum Failure {
-    /// It was asked for something that cannot be. Nothing was trained or overwritten. Exit code 2.
+    /// The request was invalid. Nothing was trained or overwritten. Exit code 2.
     Usage(anyhow::Error),
-    /// It failed on the way. Exit code 1.
+    /// It failed while running. Exit code 1.
     Run(anyhow::Error),
-    /// The device failed on the way, and what was on it is lost. Exit code 3.
+    /// The device failed while the command ran, and the data on it is lost. Exit code 3.
     Device(anyhow::Error),
-    /// It was interrupted, and has saved what there was. Exit code 130 or 143, by the signal.
+    /// It was interrupted and has saved its state. Exit code 130 or 143, depending on the signal.
     Interrupted {
-        /// How to go on.
+        /// How to resume.
         advice: String,
-        /// 128 and the number of the signal.
+        /// 128 plus the number of the signal.
         code: u8,
     },
 }
@@ -32,7 +32,7 @@ impl Failure {
         Self::Run(error.into())
     }
 
-    /// What went wrong on the way, with the exit code for it.
+    /// Returns the failure for an error while running: `Device` if the device failed, `Run` otherwise.
     pub fn of(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
         let of_device = error.chain().any(|cause| {
@@ -42,7 +42,7 @@ impl Failure {
         if of_device { Self::Device(error) } else { Self::Run(error) }
     }
 
-    /// What was wrong before anything was begun, with the exit code for it.
+    /// Returns the failure for an error before anything was begun: `Device` if the device failed, `Usage` otherwise.
     pub fn refused(error: anyhow::Error) -> Self {
         match Self::of(error) {
             Self::Run(error) => Self::Usage(error),
@@ -66,7 +66,7 @@ impl Failure {
     }
 }
 
-/// An error and its causes. Some tell those themselves.
+/// Returns the messages of an error and its causes. A cause that the text already ends with is not repeated.
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
         "" => cause,

@@ -1,4 +1,4 @@
-//! Ctrl-C and the wish of the system that the process ends.
+//! Handling of Ctrl-C and SIGTERM.
 
 use std::{
     io,
@@ -8,15 +8,15 @@ use std::{
     },
 };
 
-/// 128 and the number of SIGINT.
+/// 128 plus the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// Signals that were sent. The first one is to be looked at; a second one ends the process at once.
+/// The signals received. The program handles the first one itself; a second one ends the process at once.
 #[derive(Clone, Default)]
 pub struct Interrupt {
-    /// Does the next signal end the process?
+    /// True if the next signal ends the process.
     again: Arc<AtomicBool>,
-    /// 128 and the number of the last one, as shells have it; 0 if there was none.
+    /// 128 plus the number of the last signal, as in shells; 0 if there was none.
     code: Arc<AtomicUsize>,
 }
 
@@ -31,7 +31,7 @@ impl Interrupt {
 
         let interrupt = Self::default();
         for (signal, of_signal) in [(SIGINT, INTERRUPTED), (SIGTERM, 143)] {
-            // In this order: the first one does not see what it sets itself.
+            // In this order, so that the first signal does not see the flag that it sets.
             flag::register_conditional_shutdown(signal, of_signal.into(), Arc::clone(&interrupt.again))?;
             flag::register(signal, Arc::clone(&interrupt.again))?;
             flag::register_usize(signal, Arc::clone(&interrupt.code), of_signal.into())?;
@@ -57,7 +57,7 @@ impl Interrupt {
         self.again.store(true, Ordering::SeqCst);
     }
 
-    /// The exit code for the signal that was sent, 130 or 143, if there was one.
+    /// Returns the exit code for the signal received, 130 or 143, if there was one.
     pub fn exit_code(&self) -> Option<u8> {
         u8::try_from(self.code.load(Ordering::Relaxed)).ok().filter(|&code| code != 0)
     }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// Keeps the memory of tensors for the next ones, where the allocator of the system may give it back each time.
+/// Keeps freed memory of tensors for the next ones; the system's allocator may return it to the system each time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -42,7 +42,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A device that is lost ends a run; it does not make it wait for ever.
+    // With this hook, a lost device ends a run instead of blocking it for ever.
     burn_pg::device::report_panics();
     let outcome = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),

@@ -28,7 +28,7 @@ const PRESETS: [(&str, &str); 22] = [
     ("trpo", include_str!("../presets/trpo.toml")),
 ];
 
-/// The settings of a preset.
+/// Returns the settings of a preset.
 pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
     PRESETS
         .iter()
@@ -37,7 +37,7 @@ pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
         .ok_or_else(|| UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)))
 }
 
-/// What the preset tuned for an environment and an algorithm is called, if there is one.
+/// Returns the name that a preset tuned for this environment and algorithm has, if there is one.
 pub fn tuned_name(env: &str, algo: Algo) -> String {
     format!("{}-{algo}", env.to_lowercase())
 }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_preset_says_all_that_matters() {
-        // What a run is told rather than how it learns.
+        // Settings of the run, not of learning.
         let of_the_run = [
             "algo",
             "block_size",

@@ -1,4 +1,4 @@
-//! Showing how a run is going.
+//! The progress of a run on stderr.
 
 use std::{fmt::Display, io::IsTerminal, time::Duration};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::tell::tell;
 
-/// Share of a run after which a plain line is printed.
+/// Approximate number of plain lines in a run.
 const LINES: u64 = 20;
 
 /// A bar on a terminal, plain lines elsewhere, or nothing. All of it goes to stderr.
@@ -26,7 +26,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// What fits the place where stderr goes.
+    /// Chooses a bar if stderr is a terminal, plain lines if not, and nothing if `quiet`.
     pub fn new(total_steps: u64, quiet: bool) -> Self {
         if quiet {
             Self::Silent
@@ -59,7 +59,7 @@ impl Progress {
         }
     }
 
-    /// Tells what the user should know of, even if nothing else is shown.
+    /// Prints a warning, even if nothing else is shown.
     pub fn warn(&self, warning: impl Display) {
         let warning = format!("warning: {warning}");
         match self {
@@ -76,7 +76,7 @@ impl Progress {
     }
 }
 
-/// For a terminal of 80 columns.
+/// Describes an update within a terminal of 80 columns.
 fn short(stats: &UpdateStats) -> String {
     format!(
         "{:.0}/s, return {}, EV {}, KL {:.4},",

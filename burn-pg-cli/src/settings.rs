@@ -1,4 +1,4 @@
-//! From what the user gave to one checked configuration.
+//! Combines the user's settings into one checked configuration.
 //!
 //! Later layers win: built-in defaults, preset, configuration file, `--set`, and the options of the command line.
 
@@ -57,7 +57,8 @@ pub struct Resolved {
     pub preset: String,
 }
 
-/// The device that a configuration asks for, and the configuration with that one in place of `auto`.
+/// Opens the device that a configuration asks for. Returns the configuration with that backend in place of `auto`, and
+/// the device.
 pub fn with_open_device(config: &CheckedConfig) -> Result<(CheckedConfig, OpenDevice)> {
     let device = device::open(config.device)?;
     let config = Config { device: DeviceChoice::Backend(device.backend), ..(**config).clone() }.validate()?;
@@ -65,7 +66,7 @@ pub fn with_open_device(config: &CheckedConfig) -> Result<(CheckedConfig, OpenDe
 }
 
 impl Settings {
-    /// The same, with an environment and a preset in place of those that are not given.
+    /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
         let has_env = self.env.is_some() || self.set.iter().any(|setting| !setting.contains('='));
         let env = if has_env { self.env } else { Some(env.into()) };
@@ -74,10 +75,10 @@ impl Settings {
         Self { env, preset, ..self }
     }
 
-    /// The configuration they add up to.
+    /// Returns the configuration from all layers.
     pub fn resolve(&self) -> Result<Resolved> {
         let (env, set) = self.positional()?;
-        // A mistake in the name comes before all that depends on it.
+        // An unknown environment is reported before errors that follow from it.
         envs::spec(env)?;
         let file = self.file(env)?;
         let (parts, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|setting| is_part(setting));
@@ -96,7 +97,7 @@ impl Settings {
         Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
     }
 
-    /// The settings of a run that goes on, with those that may change.
+    /// Returns the settings of a resumed run: `config` with the step count, device and threads that are given.
     pub fn over(&self, config: Config) -> Result<CheckedConfig> {
         let total_steps = self.total_steps.unwrap_or(config.total_steps);
         let device = self.device.unwrap_or(config.device);
@@ -104,8 +105,8 @@ impl Settings {
         Ok(Config { total_steps, device, threads, ..config }.validate()?)
     }
 
-    /// The environment and the settings. An option that takes several values, as in `--set gamma=0.9 CartPole-v1`, takes the
-    /// environment too.
+    /// Returns the environment and the `--set` settings. An option that takes several values also takes an environment
+    /// that follows it, as in `--set gamma=0.9 CartPole-v1`.
     fn positional(&self) -> Result<(&str, Vec<&str>)> {
         let (settings, names): (Vec<&str>, Vec<&str>) =
             self.set.iter().map(String::as_str).partition(|setting| setting.contains('='));
@@ -117,14 +118,15 @@ impl Settings {
         }
     }
 
-    /// The preset asked for, or the one tuned for the environment and the algorithm; and what to call it.
+    /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
+    /// or no settings; and a description of it.
     fn base(&self, env: &str, layers: &[&Table]) -> Result<(Table, String)> {
         let algo = layers.iter().rev().find_map(|layer| layer.get("algo")?.as_str());
         let algo = algo.map_or(Ok(Algo::Ppo), str::parse)?;
         let tuned = presets::tuned_name(env, algo);
         let (table, preset) = match &self.preset {
             Some(name) => (presets::named(name)?, format!("preset {name}")),
-            // That of the algorithm suits no environment in particular.
+            // The preset of the algorithm is not tuned for an environment.
             None => [tuned.as_str(), algo.name()]
                 .into_iter()
                 .find_map(|name| Some((presets::named(name).ok()?, format!("preset {name}"))))
@@ -136,7 +138,7 @@ impl Settings {
         })
     }
 
-    /// The configuration file.
+    /// Reads the configuration file, if one is given.
     fn file(&self, env: &str) -> Result<Table> {
         let Some(path) = &self.config else {
             return Ok(Table::new());
@@ -149,7 +151,7 @@ impl Settings {
         }
     }
 
-    /// The options of the command line.
+    /// Returns the settings from the options of the command line.
     fn given(&self, env: &str) -> Result<Table> {
         let mut table = Table::new();
         table.insert("env".into(), env.into());
@@ -167,7 +169,7 @@ impl Settings {
     }
 }
 
-/// The `--set` options.
+/// Parses the `--set` options.
 fn parse_set(env: &str, settings: &[&str]) -> Result<Table> {
     let mut table = Table::new();
     for setting in settings {
@@ -181,12 +183,12 @@ fn parse_set(env: &str, settings: &[&str]) -> Result<Table> {
     Ok(table)
 }
 
-/// Is it a part of a setting, such as `checkpoint.interval=10`?
+/// True if it sets a part of a setting, such as `checkpoint.interval=10`.
 fn is_part(setting: &str) -> bool {
     setting.split_once('=').is_some_and(|(key, _)| key.contains('.'))
 }
 
-/// Sets a part of a setting, and leaves the rest of that as it is.
+/// Sets a part of a setting, without changing its other parts.
 fn set_part(table: &mut Table, path: &str, value: &str) -> Result<()> {
     let (outer, key) = path.trim().rsplit_once('.').with_context(|| format!("--set {path}"))?;
     let mut inner = table;
@@ -201,7 +203,7 @@ fn set_part(table: &mut Table, path: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses unknown keys, and values of the wrong type, even where a stronger layer overrides them.
+/// Refuses unknown keys and values of the wrong type, even if a later layer overrides them.
 fn check_layer(table: &Table) -> Result<()> {
     Config::from_table(table.clone())?;
     Ok(())
@@ -224,7 +226,7 @@ fn integer(option: &str, value: u64) -> Result<Value> {
     Ok(Value::Integer(value))
 }
 
-/// Reads a value as TOML, and what is not TOML as a string: `relu` needs no quotes.
+/// Reads a value as TOML, or as a string if it is not valid TOML: `relu` needs no quotes.
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>();
     match parsed {

@@ -1,8 +1,8 @@
-//! What goes to stderr.
+//! Output to stderr.
 
 use std::io::Write;
 
-/// Tells something on stderr. If nobody reads that, there is nobody to tell.
+/// Prints a line to stderr. Errors are ignored: there is no other place to report them.
 pub fn tell(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -6,24 +6,24 @@ use crate::{EnvAction, EnvError, EnvRng, Space};
 
 /// One environment: its state and its dynamics, and nothing else.
 ///
-/// Time limits, resets at the end of an episode and statistics are the work of [`VecEnv`](crate::VecEnv), and every
-/// random draw comes from the generator that is handed in.
+/// [`VecEnv`](crate::VecEnv) adds time limits, resets at the end of an episode and statistics. Every random draw comes
+/// from the generator that is passed in.
 pub trait Env: Send {
-    /// The kind of action that [`step`](Self::step) takes: `u32`, an array such as `[f32; 3]`, or a slice such as `[f32]`
-    /// if the number of components is known at run time only. See [`EnvAction`].
+    /// The kind of action that [`step`](Self::step) takes: `u32`, an array such as `[f32; 3]`, or a slice such as
+    /// `[f32]` if the number of components is known at run time only. See [`EnvAction`].
     type Action: EnvAction + ?Sized;
 
-    /// Everything that changes and that later steps depend on, besides the generator that is handed in. Plain data: it is
-    /// part of a checkpoint, and of a trace. What is chosen when the environment is made is not part of it: a state is loaded
-    /// into an environment that was made the same way.
+    /// Everything that changes and that later steps depend on, except the generator that is passed in. Plain data: part
+    /// of checkpoints and traces. Options chosen when the environment is made are not part of the state: it is loaded
+    /// into an environment that was made with the same options.
     type State: Serialize + DeserializeOwned;
 
-    /// Returns the name, the spaces, the time limit and whether actions are masked. It must not change; environments of one
-    /// type may have different specifications, but not in one [`VecEnv`](crate::VecEnv).
+    /// Returns the name, the spaces, the time limit and whether actions are masked. The result must not change.
+    /// Environments of one type may have different specifications, but not in one [`VecEnv`](crate::VecEnv).
     fn spec(&self) -> EnvSpec;
 
-    /// Starts an episode and writes its first observation into `observation` (of the flat length of the observation
-    /// space).
+    /// Starts an episode and writes its first observation into `observation`, whose length is the flat length
+    /// of the observation space.
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]);
 
     /// Takes one action and writes the observation that follows into `observation`.
@@ -36,14 +36,15 @@ pub trait Env: Send {
         observation: &mut [f32],
     ) -> Step;
 
-    /// Writes which actions are possible now: one flag for each element of a discrete space, or of each component of a
-    /// multi-discrete one in turn. All flags are true before. Called only if [`EnvSpec::masks_actions`].
+    /// Writes which actions are possible now: one flag for each element of a discrete space, or for each element of
+    /// each component of a multi-discrete space. All flags are true on entry. Called only if [`EnvSpec::masks_actions`]
+    /// is set.
     fn action_mask(&self, _mask: &mut [bool]) {}
 
-    /// The state as it is now.
+    /// Returns the current state.
     fn state(&self) -> Self::State;
 
-    /// Goes on from a state that [`state`](Self::state) gave.
+    /// Sets a state that [`state`](Self::state) returned.
     fn set_state(&mut self, state: Self::State);
 }
 
@@ -52,14 +53,14 @@ pub trait Env: Send {
 pub struct Step {
     /// The reward of the step.
     pub reward: f64,
-    /// The episode has ended in a terminal state: nothing of value follows it.
+    /// True if the episode has ended in a terminal state: no reward follows.
     pub terminated: bool,
-    /// The episode was cut off by the environment itself, for a reason outside the task; the state has a value. The
-    /// time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
+    /// True if the environment itself has cut the episode off for a reason outside the task, so that the last state
+    /// still has a value. The time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
     pub truncated: bool,
 }
 
-/// What is known of an environment without stepping it. Plain data.
+/// The specification of an environment: everything known without stepping it. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
     /// Registered name, with its version: `CartPole-v1`.
@@ -78,7 +79,7 @@ pub struct EnvSpec {
 }
 
 impl EnvSpec {
-    /// A specification without a time limit, a reward threshold and masks.
+    /// Creates a specification without a time limit, a reward threshold or masks.
     pub fn new(id: impl Into<String>, observation_space: Space, action_space: Space) -> Self {
         Self {
             id: id.into(),
@@ -96,7 +97,7 @@ impl EnvSpec {
         if self.masks_actions { self.action_space.mask_len() } else { 0 }
     }
 
-    /// The first part in which another specification differs, as a name and both values.
+    /// Returns the first part in which `other` differs, as its name and both values.
     pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let parts = |spec: &Self| {
             let limit = spec.max_episode_steps.map_or_else(|| "none".into(), |steps| steps.to_string());
@@ -118,7 +119,8 @@ impl EnvSpec {
         Some(pairs.find_map(differs).unwrap_or(("specification", "one".into(), "another".into())))
     }
 
-    /// Refuses spaces without elements, bounds or a shape that do not belong together, and masks of actions that have none.
+    /// Checks that both spaces have elements and that their bounds and shapes agree, that the action space is neither
+    /// an image nor a dictionary, and that it can have masks if [`masks_actions`](Self::masks_actions) is set.
     ///
     /// # Errors
     /// [`EnvError::Spec`]

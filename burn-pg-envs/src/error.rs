@@ -1,9 +1,9 @@
-//! What can go wrong in this crate.
+//! The errors of this crate.
 
 use crate::UnknownName;
 
-/// An error of an environment or of the batch it is stepped in. But for [`Failed`](Self::Failed), nothing has changed when
-/// one is returned.
+/// An error of an environment or of a batch of environments. Except for [`Failed`](Self::Failed), nothing has changed
+/// when an error is returned.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvError {
@@ -22,11 +22,11 @@ pub enum EnvError {
     /// The batch of actions has another size than the batch of environments.
     #[error("{numbers} numbers were given as actions of {envs} environments, which take {width} each")]
     BatchSize {
-        /// Numbers given.
+        /// Number of values given.
         numbers: usize,
         /// Number of environments.
         envs: usize,
-        /// Numbers that one action takes.
+        /// Number of components of one action.
         width: usize,
     },
     /// The batch holds actions of another kind than the action space.
@@ -37,7 +37,7 @@ pub enum EnvError {
         /// The kind of action given.
         given: &'static str,
     },
-    /// One action lies outside the action space, or is not a number.
+    /// One action lies outside the action space, or is not finite.
     #[error("environment {env}: component {index} of the action is {value}, which is outside {space}")]
     InvalidAction {
         /// Index of the environment in the batch.
@@ -49,12 +49,13 @@ pub enum EnvError {
         /// The action space.
         space: String,
     },
-    /// A specification contradicts itself, or the type of the environment.
+    /// A specification contradicts itself, the action type of the environment, or another specification that it must
+    /// equal.
     #[error("the specification of `{id}` is wrong: {reason}")]
     Spec {
-        /// Its name.
+        /// Name of the environment.
         id: String,
-        /// Why.
+        /// What is wrong.
         reason: String,
     },
     /// A wrapper does not suit a space.
@@ -69,14 +70,14 @@ pub enum EnvError {
         /// The space.
         space: String,
     },
-    /// A vector of a [`StepBatch`](crate::StepBatch) has another length than the environments need.
+    /// A vector of a [`StepBatch`](crate::StepBatch) has the wrong length.
     #[error("the vector `{vector}` of `{id}` has {given} elements; {envs} environments need {expected}")]
     BatchLen {
         /// Name of the environments.
         id: String,
         /// Name of the vector: a field of [`StepBatch`](crate::StepBatch).
         vector: &'static str,
-        /// Its length.
+        /// The length of the vector.
         given: usize,
         /// The length that it must have.
         expected: usize,
@@ -93,7 +94,8 @@ pub enum EnvError {
         /// What needs it.
         needed_for: &'static str,
     },
-    /// [`check_env`](crate::check_env) has found that environments break the contract of [`VectorEnv`](crate::VectorEnv).
+    /// [`check_env`](crate::check_env) has found that environments break the contract of
+    /// [`VectorEnv`](crate::VectorEnv).
     #[error("`{id}` breaks the contract of `VectorEnv`: {reason}")]
     Contract {
         /// Name of the environments.
@@ -101,7 +103,7 @@ pub enum EnvError {
         /// What it breaks, and where.
         reason: String,
     },
-    /// There is not one flag or seed for each environment.
+    /// The number of flags or seeds is not the number of environments.
     #[error("{given} flags or seeds were given for {envs} environments")]
     MaskLen {
         /// Flags or seeds given.
@@ -109,28 +111,28 @@ pub enum EnvError {
         /// Number of environments.
         envs: usize,
     },
-    /// An episode is over, or an environment has failed, and nobody has reset it.
+    /// An environment whose episode is over, or that has failed, was stepped without a reset.
     #[error("environment {env} must be reset before it is stepped")]
     NeedsReset {
         /// Index of the environment in the batch.
         env: usize,
     },
-    /// An environment has failed. All others have been stepped.
+    /// An environment has failed. All others have been stepped or reset.
     #[error("environment {env}, seeded with {seed}, failed after {steps} steps: {fault}")]
     Failed {
         /// Index of the environment in the batch.
         env: usize,
         /// The seed it was last reset with.
         seed: u64,
-        /// Its steps since then.
+        /// Its steps since that reset.
         steps: u64,
         /// What went wrong.
         fault: Fault,
     },
-    /// A saved state cannot be written, or does not fit.
+    /// A state cannot be saved, or a saved state does not fit the environments.
     #[error("the saved state of the environments cannot be used: {reason}")]
     State {
-        /// Why.
+        /// What is wrong.
         reason: String,
     },
 }
@@ -145,21 +147,21 @@ pub enum Fault {
         /// The message of the panic.
         message: String,
     },
-    /// It observed something that is NaN or infinite.
+    /// A component of its observation is NaN or infinite.
     #[error("component {index} of its observation is {value}")]
     Observation {
         /// Index within the observation.
         index: usize,
-        /// The number observed.
+        /// The value of the component.
         value: f32,
     },
-    /// It reported an error: for environments outside this crate.
+    /// It reported an error of its own; for environments outside this crate.
     #[error("{message}")]
     Reported {
         /// Its message.
         message: String,
     },
-    /// It gave a reward that is NaN or infinite.
+    /// Its reward is NaN or infinite.
     #[error("its reward is {value}")]
     Reward {
         /// The reward.

@@ -21,7 +21,8 @@ fn entry<E: Env + Default + 'static>() -> (EnvSpec, Make) {
     (E::default().spec(), Arc::new(|num_envs| Ok(Box::new(VecEnv::<E>::new(num_envs)?))))
 }
 
-/// Registers environments of your own by the name in `spec`. The closure makes as many of them as [`make`] is asked for.
+/// Registers your own environments under the name in `spec`. [`make`] calls the closure with the number of
+/// environments.
 ///
 /// ```
 /// use burn_pg_envs::{Env, EnvSpec, VecEnv, classic::CartPole, make, register};
@@ -42,7 +43,8 @@ pub fn register<V: VectorEnv + 'static>(
     add(spec, Arc::new(move |num_envs| Ok(Box::new(make(num_envs)?))))
 }
 
-/// Registers an environment of your own by the name in its specification. [`make`] puts default ones into a [`VecEnv`].
+/// Registers your own environment under the name in its specification. [`make`] creates a [`VecEnv`] of default
+/// instances.
 ///
 /// # Errors
 /// As [`register`].
@@ -61,26 +63,26 @@ fn add(spec: EnvSpec, make: Make) -> Result<(), EnvError> {
     Ok(())
 }
 
-/// The specifications of all registered environments.
+/// Returns the specifications of all registered environments.
 #[must_use]
 pub fn specs() -> Vec<EnvSpec> {
     let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
     registry.iter().map(|(spec, _)| spec.clone()).collect()
 }
 
-/// The specification of the environment called `id`.
+/// Returns the specification of the environment called `id`.
 ///
 /// # Errors
-/// [`EnvError::Unknown`], with the nearest name there is.
+/// [`EnvError::Unknown`], with the most similar registered name.
 pub fn spec(id: &str) -> Result<EnvSpec, EnvError> {
     entry_of(id).map(|(spec, _)| spec)
 }
 
-/// Makes a batch of `num_envs` of the environments called `id`.
+/// Creates a batch of `num_envs` environments called `id`.
 ///
 /// # Errors
-/// [`EnvError::Unknown`] (with the nearest name there is) and [`EnvError::NoEnvs`]; for registered closures also what they
-/// return, and [`EnvError::Spec`] or [`EnvError::BatchLen`] if they make other environments than were registered.
+/// [`EnvError::Unknown`] (with the most similar registered name) and [`EnvError::NoEnvs`]; any error of a registered
+/// closure, and [`EnvError::Spec`] or [`EnvError::BatchLen`] if it creates other environments than were registered.
 pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
     // The lock is not held here: a closure may make other registered environments.
     let (spec, make) = entry_of(id)?;

@@ -1,4 +1,4 @@
-//! Random numbers: NumPy's `SeedSequence` and `PCG64`, so that uniform numbers of a seed are here what they are in Gymnasium.
+//! Random numbers: NumPy's `SeedSequence` and `PCG64`, so that a seed gives the same uniform numbers as in Gymnasium.
 //!
 //! Sources: M. O'Neill, *PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number
 //! Generation* (2014), variant XSL-RR 128/64, and the hash of NumPy's `SeedSequence` after M. O'Neill, *Developing a
@@ -20,13 +20,13 @@ pub struct SeedSequence {
 }
 
 impl SeedSequence {
-    /// The sequence of `seed` itself.
+    /// Creates the sequence of `seed` itself.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::stream(seed, &[])
     }
 
-    /// The sequence of one of the independent streams of `seed`, named by a path of numbers.
+    /// Creates the sequence of an independent stream of `seed`, named by a path of integers.
     #[must_use]
     pub fn stream(seed: u64, path: &[u32]) -> Self {
         let (low, high) = halves(seed);
@@ -41,7 +41,7 @@ impl SeedSequence {
         Self { pool: mix_entropy(&entropy) }
     }
 
-    /// The first `N` words of 64 bits.
+    /// Returns the first `N` words of 64 bits.
     #[must_use]
     pub fn generate<const N: usize>(&self) -> [u64; N] {
         let mut hash = 0x8b51_f9dd_u32;
@@ -90,9 +90,9 @@ fn mix_entropy(entropy: &[u32]) -> [u32; POOL_WORDS] {
 /// | [`next_f64`](Self::next_f64): `Generator(PCG64(seed)).random()` | [`below`](Self::below): NumPy uses both halves of a word |
 /// | [`uniform`](Self::uniform): `Generator(PCG64(seed)).uniform(low, high)` | [`shuffle`](Self::shuffle): it draws from `below` |
 ///
-/// It is plain data: saved and loaded, it goes on exactly where it was.
-// Not `rand_pcg::Pcg64`, though its numbers are the same: its state can be saved only as 128-bit integers, which few formats
-// hold, and the core is the two lines of `advance` and `next_u64`.
+/// Plain data: after saving and loading, it continues exactly where it was.
+// Not `rand_pcg::Pcg64`, which gives the same numbers: its state can be saved only as 128-bit integers, which few
+// formats have, and the core is a few lines, `advance` and `next_u64`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "SavedRng", try_from = "SavedRng")]
 pub struct EnvRng {
@@ -103,45 +103,45 @@ pub struct EnvRng {
 impl EnvRng {
     const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
-    /// The generator in the state that NumPy and Gymnasium make of `seed`.
+    /// Creates the generator in the state that NumPy and Gymnasium derive from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::from(&SeedSequence::new(seed))
     }
 
-    /// One of the independent streams of `seed`, named by a path of numbers.
+    /// Creates an independent stream of `seed`, named by a path of integers.
     #[must_use]
     pub fn stream(seed: u64, path: &[u32]) -> Self {
         Self::from(&SeedSequence::stream(seed, path))
     }
 
-    /// The next 64 random bits.
+    /// Returns the next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.advance();
         let (low, high) = (low_half(self.state), low_half(self.state >> 64));
         (low ^ high).rotate_right((high >> 58) as u32)
     }
 
-    /// A number uniform in `[0, 1)`, with 53 random bits.
+    /// Returns a number uniform in `[0, 1)`, with 53 random bits.
     #[allow(clippy::cast_precision_loss)] // 53 bits are exact in an f64
     pub fn next_f64(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A number uniform in `[low, high)`.
+    /// Returns a number uniform in `[low, high)`.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.next_f64()
     }
 
-    /// A standard normal number (Box-Muller; two uniform draws a number, so that no state is kept between calls). Not the
-    /// number that NumPy draws.
+    /// Returns a standard normal number (Box-Muller with two uniform draws per number, so that no state is kept between
+    /// calls). NumPy draws another number.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.next_f64()).ln()).sqrt();
         radius * (TAU * self.next_f64()).cos()
     }
 
-    /// An integer uniform in `0..n` (Lemire's multiplication, without bias). Not the integer that NumPy draws: this takes a
-    /// whole word each time.
+    /// Returns an integer uniform in `0..n` (Lemire's multiplication, without bias). NumPy draws another integer: this
+    /// method takes a whole word each time.
     ///
     /// # Panics
     /// If `n` is 0.
@@ -157,7 +157,7 @@ impl EnvRng {
         }
     }
 
-    /// Puts `items` into a random order (Fisher-Yates).
+    /// Shuffles `items` (Fisher-Yates).
     ///
     /// # Panics
     /// If there are 2^32 items or more.
@@ -183,7 +183,7 @@ impl From<&SeedSequence> for EnvRng {
     }
 }
 
-/// The saved form: hexadecimal, because few formats hold 128-bit integers.
+/// The saved form: hexadecimal strings, because few formats have 128-bit integers.
 #[derive(Serialize, Deserialize)]
 struct SavedRng {
     state: String,

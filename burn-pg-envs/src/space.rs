@@ -61,19 +61,19 @@ pub struct Part {
 }
 
 impl Space {
-    /// A one-dimensional box with the bounds `-high..=high`.
+    /// Creates a one-dimensional box with the bounds `-high..=high`.
     #[must_use]
     pub fn symmetric(high: &[f32]) -> Self {
         Self::Box { low: high.iter().map(|h| -h).collect(), high: high.to_vec(), shape: vec![high.len()] }
     }
 
-    /// A dictionary of these parts, in this order.
+    /// Creates a dictionary of `parts`, in this order.
     #[must_use]
     pub fn dict<'a>(parts: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         Self::Dict { parts: parts.into_iter().map(|(name, space)| Part { name: name.into(), space }).collect() }
     }
 
-    /// The parts of a dictionary; any other space is its own only part.
+    /// Returns the parts of a dictionary; for any other space, that space alone.
     #[must_use]
     pub fn parts(&self) -> Vec<&Self> {
         match self {
@@ -82,7 +82,7 @@ impl Space {
         }
     }
 
-    /// The shape of one element: empty for a discrete space, and that of the flattened element for a dictionary.
+    /// Returns the shape of one element: empty for a discrete space, `[flat_len]` for a dictionary.
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
         match self {
@@ -93,13 +93,13 @@ impl Space {
         }
     }
 
-    /// The integers `0..n`.
+    /// Creates the space of the integers `0..n`.
     #[must_use]
     pub fn discrete(n: u32) -> Self {
         Self::Discrete { n, start: 0 }
     }
 
-    /// What is wrong with it, if anything is.
+    /// Returns what is wrong with the space, if anything is.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let ordered = |low: &[f32], high: &[f32]| low.iter().zip(high).all(|(low, high)| low <= high);
         match self {
@@ -126,7 +126,7 @@ impl Space {
         }
     }
 
-    /// Is `element`, flattened, in the space?
+    /// True if the flattened `element` is in the space. Discrete elements are counted from 0.
     #[must_use]
     pub fn contains(&self, element: &[f32]) -> bool {
         let below =
@@ -152,8 +152,8 @@ impl Space {
             }
     }
 
-    /// Number of flags that say which elements are possible: one for each element of a discrete space, or of each component of
-    /// a multi-discrete one. Other spaces are not masked.
+    /// Returns the number of flags in an action mask: one for each element of a discrete space, or for each element of
+    /// each component of a multi-discrete space; 0 for other spaces.
     #[must_use]
     pub fn mask_len(&self) -> usize {
         match self {
@@ -163,7 +163,7 @@ impl Space {
         }
     }
 
-    /// Number of `f32` (or integers) one element takes when flattened.
+    /// Returns the number of values (`f32` or integers) of a flattened element.
     #[must_use]
     pub fn flat_len(&self) -> usize {
         match self {
@@ -194,7 +194,7 @@ impl fmt::Display for Space {
     }
 }
 
-/// Bounds as numbers, with infinite ones by name: JSON has no infinity.
+/// Serialises infinite bounds as `"Infinity"` and `"-Infinity"`, because JSON has no infinity.
 pub(crate) mod bounds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 

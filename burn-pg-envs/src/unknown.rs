@@ -1,21 +1,21 @@
-//! Names that nothing answers to.
+//! The error for unknown names.
 
-/// A name that was asked for and does not exist, with what a user may have meant.
+/// A name that does not exist, with the existing name that the user may have meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{name}`{}; known are: {}", self.hint(), .known.join(", "))]
 pub struct UnknownName {
-    /// What was asked for: "environment", "preset".
+    /// The kind of thing that was asked for: "environment", "preset".
     pub what: &'static str,
     /// The name asked for.
     pub name: String,
-    /// Every name there is.
+    /// All existing names.
     pub known: Vec<String>,
-    /// The existing name that is most like the one asked for, unless there is none at all.
+    /// The existing name that is most similar to `name`; `None` if no name exists.
     pub nearest: Option<String>,
 }
 
 impl UnknownName {
-    /// The name asked for, and those there are.
+    /// Creates the error for `name` and finds the most similar of the `known` names.
     pub fn new<S: Into<String>>(what: &'static str, name: &str, known: impl IntoIterator<Item = S>) -> Self {
         let known: Vec<String> = known.into_iter().map(Into::into).collect();
         let similarity = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
@@ -23,7 +23,7 @@ impl UnknownName {
         Self { what, name: name.into(), known, nearest }
     }
 
-    /// The same, if it is known better what the user means.
+    /// Sets the name that the user may have meant.
     #[must_use]
     pub fn meaning(self, name: &str) -> Self {
         Self { nearest: Some(name.into()), ..self }

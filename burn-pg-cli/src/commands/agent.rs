@@ -1,4 +1,4 @@
-//! The agent that a command is about.
+//! The agent that a command uses.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -40,7 +40,7 @@ impl FromStr for At {
 }
 
 impl AgentArgs {
-    /// The settings of the run, and the agent on `device`.
+    /// Returns the settings of the run, and its agent on `device`.
     pub fn open(&self, device: &Device) -> Result<(CheckedConfig, Agent)> {
         let dir = RunDir::open(&self.run_dir);
         match self.checkpoint(&dir)? {
@@ -51,7 +51,7 @@ impl AgentArgs {
         }
     }
 
-    /// The checkpoint that is meant; none for the policy at the end.
+    /// Returns the selected checkpoint; `None` for the policy at the end of the run, or if there is no checkpoint.
     fn checkpoint(&self, dir: &RunDir) -> Result<Option<Checkpoint>> {
         let checkpoints = dir.checkpoints();
         let update = match self.at {
@@ -64,7 +64,7 @@ impl AgentArgs {
                 ),
             },
             None if dir.policy_path().exists() => return Ok(None),
-            // The run goes on, or was killed.
+            // The run has not ended, or was killed.
             None => {
                 let Some(checkpoint) = newest(&checkpoints)? else { return Ok(None) };
                 tell(format_args!(

@@ -20,7 +20,7 @@ use crate::{
     settings::{Resolved, Settings, with_open_device},
 };
 
-/// What is measured if nothing else is asked for.
+/// The environment and the preset that are measured by default.
 const ENV: &str = "CartPole-v1";
 const PRESET: &str = "ppo-cleanrl";
 
@@ -99,7 +99,7 @@ impl Bench {
 /// One training run.
 struct Round {
     env_steps: u64,
-    /// Of the last 100 episodes of training.
+    /// Mean return of the last 100 episodes of training.
     return_mean: Option<f64>,
     profile: Profile,
 }
@@ -109,7 +109,7 @@ impl Round {
         self.env_steps as f64 / self.profile.total.as_secs_f64()
     }
 
-    /// Names of phases, and their shares of the time.
+    /// Returns the names of phases and their shares of the time.
     fn shares(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
         let phases = Phase::ALL.iter().map(|&phase| (phase.name(), self.profile.of(phase)));
         let rest = ("rest", self.profile.rest());
@@ -124,7 +124,7 @@ struct Report {
 }
 
 impl Report {
-    /// The one in the middle; of two, the slower.
+    /// Returns the median round; for an even number of rounds, the slower of the middle two.
     fn median(&self) -> &Round {
         &self.rounds[(self.rounds.len() - 1) / 2]
     }

@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
     let mut envs = make(&args.env, 1)?;
-    // What follows an episode is of no interest, but its last observation is.
+    // The trace ends with the episode, and its last observation must not be replaced by that of a reset.
     envs.set_autoreset(burn_pg::envs::Autoreset::Disabled)?;
     let Some(path) = &args.actions else {
         let Policy::Random = args.policy;
@@ -84,7 +84,7 @@ fn line(envs: &dyn VectorEnv, step: usize, action: Option<&ActionBuffer>) -> Res
     }))
 }
 
-/// The state of the environment; none if it cannot be saved or is not one of many copies.
+/// Returns the state of the environment; `None` if it cannot be saved, or is not in a `VecEnv`.
 fn state(envs: &dyn VectorEnv) -> Result<Option<Value>, EnvError> {
     match envs.save() {
         Err(EnvError::Unsupported { .. }) => Ok(None),
@@ -92,14 +92,14 @@ fn state(envs: &dyn VectorEnv) -> Result<Option<Value>, EnvError> {
     }
 }
 
-/// Where actions come from.
+/// The source of actions.
 enum Script {
     Random(EnvRng),
     Recorded(std::vec::IntoIter<Value>),
 }
 
 impl Script {
-    /// Steps there are actions for; of random ones, as many as are played unless told otherwise.
+    /// Returns the number of recorded actions, or the default number of random ones.
     fn len(&self) -> usize {
         match self {
             Self::Random(_) => 1000,
@@ -107,7 +107,7 @@ impl Script {
         }
     }
 
-    /// The next action, if there is one.
+    /// Returns the next action, if there is one.
     fn next(&mut self, space: &Space) -> Result<Option<ActionBuffer>> {
         match self {
             Self::Random(rng) => Ok(Some(ActionBuffer::random(space, 1, rng))),
@@ -116,7 +116,7 @@ impl Script {
     }
 }
 
-/// One action as JSON has it: discrete ones from the start of their space.
+/// Returns one action as JSON. Discrete actions count from the `start` of their space.
 fn to_json(space: &Space, action: &ActionBuffer) -> Value {
     match (space, action) {
         (Space::Discrete { start, .. }, ActionBuffer::Discrete(actions)) => {

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An agent, and what it plays in.
+/// An agent, and the environments to evaluate it in.
 struct Evaluated {
     config: CheckedConfig,
     device: OpenDevice,

@@ -42,20 +42,20 @@ fn prepare(args: &Args) -> Result<Vec<u8>> {
     if args.out.exists() && !args.force {
         return Err(ExportError::Exists(args.out.clone())).context("without --force no file is replaced");
     }
-    // Weights come out the same from any device.
+    // The exported weights do not depend on the device.
     let device = device::open(DeviceChoice::Auto)?;
     let (_, agent) = args.agent.open(&device.device)?;
     Ok(export::bytes(&agent, args.format)?)
 }
 
-/// An export must not take the place of what it is made from.
+/// Refuses targets that are files of the run itself, or are not regular files.
 fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
     let folder = match out.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
         None => bail!("{} is not a file", out.display()),
     };
-    // Neither a device nor a pipe, nor a link to something else.
+    // Devices, pipes and links are not replaced.
     if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         bail!("{} is there, and is not a regular file; it is not replaced", out.display());
     }

@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     print_line(format_args!("{}, hidden layers {:?}, in {}", config.env, config.hidden_sizes, args.out.display()))
 }
 
-/// Refuses what does not fit before anything is written.
+/// Reads the policy, and refuses what does not fit before anything is written.
 fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let envs = make(&args.env, 1)?;
     let spec = envs.spec().clone();
@@ -91,7 +91,7 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
         ..Config::default()
     };
     config.clone().validate()?;
-    // Refuses statistics of another environment, and numbers that are none.
+    // Refuses statistics of another environment, and values that are not finite.
     let agent = Agent::new(imported.policy, spec, normalizer);
     let agent = match &args.normalizer {
         Some(path) => agent.with_context(|| format!("{} is not a normaliser for {}", path.display(), args.env))?,

@@ -1,4 +1,4 @@
-//! One file a verb, and what several of them share.
+//! One file per command, and code that several commands share.
 
 pub mod act;
 pub mod agent;

@@ -1,4 +1,4 @@
-//! The checkpoint that a run is known by.
+//! The newest usable checkpoint of a run.
 
 use burn_pg::{
     Error,
@@ -7,7 +7,7 @@ use burn_pg::{
 
 use crate::tell::tell;
 
-/// The newest checkpoint that is whole, if there are any. Those that are damaged are named and passed over.
+/// Returns the newest intact checkpoint, if there is one. Damaged ones are named on stderr and skipped.
 pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, Error> {
     let found = checkpoints.newest().map_err(Error::from).inspect_err(tell_what_is_damaged)?;
     Ok(found.map(|(checkpoint, damaged)| {
@@ -16,14 +16,14 @@ pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, Error> {
     }))
 }
 
-/// Names checkpoints that are damaged.
+/// Warns that damaged checkpoints are skipped.
 pub fn pass_over(damaged: &[CheckpointError]) {
     for error in damaged {
         tell(format_args!("warning: {error}; it is passed over"));
     }
 }
 
-/// Lists the checkpoints, none of which can be used.
+/// Warns about each checkpoint, if none of them is usable.
 pub fn tell_what_is_damaged(error: &Error) {
     if let Error::Checkpoint(CheckpointError::NoneUsable { errors, .. }) = error {
         for error in errors {

@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a run that takes more memory than there is, unless the user insists.
+/// Refuses a run that needs more memory than is available, unless the user insists.
 pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evaluated: bool) -> Result<()> {
     if insists {
         return Ok(());
@@ -47,10 +47,10 @@ pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evalua
     plan.check(config, &spec, available()).context("refused (`--ignore-memory` begins all the same)")
 }
 
-/// Memory that the allocator keeps after it has been freed: 28 to 40 MiB were measured, in small runs and large ones.
+/// Freed memory that the allocator keeps: 28 to 40 MiB were measured, in small runs and large ones.
 const KEPT_BY_ALLOCATOR: u64 = 40 << 20;
 
-/// Memory for what is planned.
+/// Returns the memory that a plan may use.
 fn available() -> Option<Bytes> {
     available_memory().map(|Bytes(bytes)| Bytes(bytes.saturating_sub(KEPT_BY_ALLOCATOR)))
 }
@@ -60,7 +60,7 @@ fn planned(config: &CheckedConfig, spec: &EnvSpec, is_evaluated: bool) -> Memory
     if is_evaluated { plan.with_checkpoints(config, spec).with_evaluation(config, spec) } else { plan }
 }
 
-/// A run, what it would take, and what there is.
+/// A run, its memory plan, and the available memory.
 struct Planned {
     config: CheckedConfig,
     preset: String,
@@ -70,7 +70,7 @@ struct Planned {
 }
 
 impl Planned {
-    /// Any device can be planned for, whether it is there or not.
+    /// Plans for any device, whether this machine has it or not.
     fn new(settings: &Settings) -> Result<Self> {
         let Resolved { config, preset } = settings.resolve()?;
         let config = match config.device {

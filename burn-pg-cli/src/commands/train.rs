@@ -37,7 +37,7 @@ use crate::{
 use how_to_go_on::how_to_go_on;
 use watch::Watch;
 
-/// Where runs go that are not told where.
+/// Folder of runs without `--out`.
 const RUNS: &str = "runs";
 
 /// Train an agent, evaluate it, and keep everything in a run directory
@@ -84,17 +84,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// What a run is made of, checked and ready.
+/// The parts of a run, checked and ready.
 struct Parts {
     config: CheckedConfig,
     device: OpenDevice,
     trainer: Trainer<ActorCritic>,
-    /// To play the evaluation in.
+    /// Environments for the evaluation.
     fresh_envs: Box<dyn VectorEnv>,
 }
 
 impl Parts {
-    /// Touches nothing.
+    /// Creates the parts. Writes nothing.
     fn of(config: &CheckedConfig, ignore_memory: bool) -> Result<Self> {
         let (config, device) = with_open_device(config)?;
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
@@ -108,14 +108,14 @@ impl Parts {
     }
 }
 
-/// Tells what is trained, and after `how` where.
+/// Prints what is trained, followed by `how`.
 fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Arguments) {
     let Config { env, algo, seed, .. } = config;
     tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", device.backend));
 }
 
 impl Parts {
-    /// Lets each checkpoint be evaluated, if that is asked for.
+    /// Adds the evaluation of each checkpoint, if `checkpoint.eval_episodes` is not 0.
     fn evaluated(config: &CheckedConfig, session: Session<ActorCritic>) -> Session<ActorCritic> {
         let episodes = config.checkpoint.eval_episodes;
         if episodes == 0 {
@@ -129,17 +129,17 @@ impl Parts {
     }
 }
 
-/// A run with a place of its own.
+/// A run in its run directory.
 struct Run {
     session: Session<ActorCritic>,
     config: CheckedConfig,
     device: OpenDevice,
-    /// To play the evaluation in.
+    /// Environments for the evaluation.
     fresh_envs: Box<dyn VectorEnv>,
     interrupt: Interrupt,
 }
 
-/// A new run. Refuses what cannot be before anything is trained or written.
+/// Begins a new run. Refuses invalid settings before anything is trained or written.
 fn begin(args: &Args) -> Result<Run> {
     if args.at.is_some() {
         bail!("--at needs --resume");
@@ -164,20 +164,20 @@ fn begin(args: &Args) -> Result<Run> {
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
-/// An earlier run, from one of its checkpoints; from the start, if it has come to none.
+/// Resumes an earlier run from one of its checkpoints, or from the start if it has none.
 fn resume(args: &Args, path: &Path) -> Result<Run, Failure> {
     let (parts, restored) = earlier(args, path).map_err(Failure::refused)?;
     go_on(args, parts, restored).map_err(Failure::of)
 }
 
-/// The parts of a run besides its trainer.
+/// The parts of a run without its trainer.
 struct Around {
     config: CheckedConfig,
     device: OpenDevice,
     fresh_envs: Box<dyn VectorEnv>,
 }
 
-/// An earlier run as it was at a checkpoint. Nothing of it is changed.
+/// Restores an earlier run from a checkpoint. Its directory is not changed.
 fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, EnvSource<ActorCritic>>)> {
     let earlier = EarlierRun::open(path, args.at).inspect_err(tell_what_is_damaged)?;
     pass_over(earlier.damaged());
@@ -190,8 +190,8 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
     Ok((Around { config, device, fresh_envs }, earlier.restore(trainer)?))
 }
 
-/// The settings that a run goes on with from a checkpoint: those of the checkpoint, but for what may be given with --resume, which
-/// is written in the directory and holds from then on.
+/// Returns the settings for resuming from a checkpoint: those of the checkpoint, except for the step count, device and
+/// threads, which may change with --resume and are read from the configuration file of the directory.
 fn going_on(saved: &Config, dir: &RunDir) -> Config {
     let written = match dir.config() {
         Ok(written) => written,
@@ -212,7 +212,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
     config
 }
 
-/// Brings the directory of a run to the checkpoint that it goes on from.
+/// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
     let interrupt = Interrupt::install()?;
     let (session, missing) = restored.go_on()?;
@@ -230,7 +230,8 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
 }
 
 impl Run {
-    /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each time.
+    /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each
+    /// time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { mut session, config, device, fresh_envs, interrupt } = self;
         with_threads(config.threads, || {
@@ -244,7 +245,7 @@ impl Run {
                 let advice = format!("saved after update {update} ({steps} steps); go on with: {again}");
                 return Err(Failure::Interrupted { advice, code });
             }
-            // What comes now can be done again.
+            // The rest can be repeated from the saved run.
             watch.interrupt.release();
             let finish = || {
                 let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
@@ -258,7 +259,7 @@ impl Run {
     }
 }
 
-/// Why training has failed, what is left of it, and how to go on.
+/// Returns the failure of a run: why training failed, what was saved, and how to resume.
 fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
     let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
     let dir = session.dir();
@@ -281,7 +282,7 @@ fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
                 }
             }))
         }
-        // It may leave anything behind, and its error does not say where.
+        // The error of a device does not say where it failed, and the state on the device is unknown.
         Failure::Device(error) => {
             let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
             Failure::Device(error.context(failed))
@@ -290,7 +291,7 @@ fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
     }
 }
 
-/// A run that has come to its end.
+/// A run that has ended.
 struct Outcome {
     config: CheckedConfig,
     device: OpenDevice,

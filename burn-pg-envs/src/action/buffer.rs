@@ -1,34 +1,35 @@
-//! Actions that are kept.
+//! Owned batches of actions.
 
 use std::ops::Range;
 
 use crate::{Actions, EnvRng, Space};
 
-/// Actions in the order in which they were taken, each as flat as its space; the owned form of [`Actions`].
+/// Flattened actions in the order in which they were taken; the owned form of [`Actions`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionBuffer {
-    /// Of [`Space::Discrete`], counted from 0.
+    /// For [`Space::Discrete`], counted from 0.
     Discrete(Vec<u32>),
-    /// Of [`Space::MultiDiscrete`], each component counted from 0.
+    /// For [`Space::MultiDiscrete`], each component counted from 0.
     MultiDiscrete(Vec<u32>),
-    /// Of [`Space::MultiBinary`].
+    /// For [`Space::MultiBinary`].
     MultiBinary(Vec<bool>),
-    /// Of [`Space::Box`].
+    /// For [`Space::Box`].
     Continuous(Vec<f32>),
 }
 
 impl Default for ActionBuffer {
-    /// No actions of a discrete space.
+    /// Returns an empty buffer for discrete actions.
     fn default() -> Self {
         Self::Discrete(Vec::new())
     }
 }
 
 impl ActionBuffer {
-    /// An empty buffer for actions of `space`.
+    /// Creates an empty buffer for actions of `space`.
     ///
     /// # Panics
-    /// If `space` is an image or a dictionary: these are for observations, as [`EnvSpec::check`](crate::EnvSpec::check) says.
+    /// If `space` is an image or a dictionary, which are for observations only;
+    /// [`EnvSpec::check`](crate::EnvSpec::check) refuses them.
     #[must_use]
     pub fn new(space: &Space) -> Self {
         match space {
@@ -40,8 +41,11 @@ impl ActionBuffer {
         }
     }
 
-    /// `envs` random actions of `space`: uniform where it is bounded, normal where it is not, exponential from a single bound;
-    /// as Gymnasium's `Space.sample` has it, though not with its random numbers.
+    /// Draws `envs` random actions from `space`: uniform between two bounds, normal without bounds, exponential from a
+    /// single bound. The distributions are those of Gymnasium's `Space.sample`; the random numbers are not.
+    ///
+    /// # Panics
+    /// If `space` is an image or a dictionary.
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // actions are single precision
     pub fn random(space: &Space, envs: usize, rng: &mut EnvRng) -> Self {
@@ -66,7 +70,7 @@ impl ActionBuffer {
         }
     }
 
-    /// Holds these actions in place of its own, in the same memory if they are of the same kind.
+    /// Replaces the actions by `actions`, in the same memory if they are of the same kind.
     pub fn set(&mut self, actions: Actions<'_>) {
         fn refill<T: Copy>(own: &mut Vec<T>, new: &[T]) {
             own.clear();
@@ -85,7 +89,7 @@ impl ActionBuffer {
         }
     }
 
-    /// Numbers of all of them: N times the flat length of the action space.
+    /// Returns the number of components of all actions: N times the flat length of the action space.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -95,16 +99,16 @@ impl ActionBuffer {
         }
     }
 
-    /// Are there none?
+    /// True if there are no actions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Appends some of the numbers of another buffer.
+    /// Appends the components in the range `numbers` of another buffer.
     ///
     /// # Panics
-    /// If that has actions of another kind, or fewer numbers.
+    /// If `other` has actions of another kind, or fewer components.
     pub fn extend_from(&mut self, other: &Self, numbers: Range<usize>) {
         match (self, other) {
             (Self::Discrete(own), Self::Discrete(other)) | (Self::MultiDiscrete(own), Self::MultiDiscrete(other)) => {
@@ -116,7 +120,7 @@ impl ActionBuffer {
         }
     }
 
-    /// Forgets the actions and keeps the memory.
+    /// Removes all actions and keeps the memory.
     pub fn clear(&mut self) {
         match self {
             Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.clear(),
@@ -125,7 +129,7 @@ impl ActionBuffer {
         }
     }
 
-    /// All of them, as the environments take them.
+    /// Returns all actions in the form that environments take.
     #[must_use]
     pub fn as_actions(&self) -> Actions<'_> {
         match self {
@@ -136,7 +140,8 @@ impl ActionBuffer {
         }
     }
 
-    /// The last `numbers` numbers of them, as the environments take them: N times the flat length of the action space.
+    /// Returns the last `numbers` components (N times the flat length of the action space) in the form that
+    /// environments take.
     ///
     /// # Panics
     /// If there are fewer.
@@ -178,7 +183,7 @@ mod tests {
             if let (ActionBuffer::Continuous(numbers), Space::Box { low, high, .. }) = (&buffer, &space) {
                 let bounds = low.iter().zip(high).cycle();
                 assert!(numbers.iter().zip(bounds).all(|(number, (low, high))| (low..=high).contains(&number)));
-                // Each of the unbounded components comes out on both sides of what it is centred on.
+                // The unbounded component has values on both sides of its centre, 0.
                 let normal = || numbers.iter().skip(1).step_by(4);
                 assert!(normal().any(|&number| number > 1.0) && normal().any(|&number| number < -1.0));
             }

@@ -1,4 +1,4 @@
-//! Batches of actions, and how an environment reads its own out of one.
+//! Batches of actions, and how an environment reads its own action from a batch.
 
 mod buffer;
 
@@ -9,13 +9,13 @@ pub use buffer::ActionBuffer;
 /// A batch of actions, one for each of N environments, row-major.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Actions<'a> {
-    /// For [`Space::Discrete`]: which of the elements, counted from 0. Shape `[N]`.
+    /// For [`Space::Discrete`]: the index of the element, counted from 0. Shape `[N]`.
     Discrete(&'a [u32]),
-    /// For [`Space::MultiDiscrete`]: which element of each component, counted from 0. Shape `[N, K]`.
+    /// For [`Space::MultiDiscrete`]: the index of the element in each component, counted from 0. Shape `[N, K]`.
     MultiDiscrete(&'a [u32]),
     /// For [`Space::MultiBinary`]. Shape `[N, K]`.
     MultiBinary(&'a [bool]),
-    /// For [`Space::Box`]. A number beyond the bounds is the environment's to clip. Shape `[N, K]`.
+    /// For [`Space::Box`]. Values beyond the bounds are allowed; the environment clips them. Shape `[N, K]`.
     Continuous(&'a [f32]),
 }
 
@@ -43,7 +43,7 @@ impl Actions<'_> {
         if valid { Ok(()) } else { Err(self.refusal(space, envs)) }
     }
 
-    /// Why [`check`](Self::check) refuses them.
+    /// Returns the error of [`check`](Self::check).
     #[cold]
     fn refusal(&self, space: &Space, envs: usize) -> EnvError {
         let width = space.flat_len();
@@ -100,14 +100,14 @@ impl Actions<'_> {
 /// | `[f32; K]` | `[f32; K]` | [`Space::Box`] of K elements |
 /// | `[u32]`, `[bool]`, `[f32]` | `&[u32]`, `&[bool]`, `&[f32]` | the same, of any number of components |
 pub trait EnvAction {
-    /// One action as it is handed to the environment.
+    /// One action as it is passed to the environment.
     type View<'a>;
 
-    /// Whether the actions of `space` are of this kind, and have as many components.
+    /// True if the actions of `space` are of this kind and have the same number of components.
     fn fits(space: &Space) -> bool;
 
-    /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted, with `len` components an
-    /// action.
+    /// Reads the action of environment `index` from a batch that [`Actions::check`] has accepted. Each action has `len`
+    /// components.
     ///
     /// # Panics
     /// If the batch is of another kind.
@@ -130,7 +130,7 @@ impl EnvAction for u32 {
     }
 }
 
-/// Arrays and slices of one type of component.
+/// Implements [`EnvAction`] for arrays and slices of one component type.
 macro_rules! components {
     ($component:ty, $batch:ident, $space:pat => $len:expr) => {
         impl<const K: usize> EnvAction for [$component; K] {

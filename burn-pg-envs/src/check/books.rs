@@ -1,4 +1,4 @@
-//! What must hold between one batch and the next.
+//! Checks of one batch against the batch before it.
 
 use crate::{EnvSpec, StepBatch};
 
@@ -45,7 +45,8 @@ pub(super) fn outside(spec: &EnvSpec, env: usize, what: &str, row: &[f32]) -> St
     format!("the {what}{shown} of environment {env} is outside {}", spec.observation_space)
 }
 
-/// The first vector in which two batches differ. Final observations count where an episode has ended.
+/// Returns the first vector in which two batches differ. Final observations are compared only where an episode has
+/// ended.
 pub(super) fn difference(one: &StepBatch, other: &StepBatch) -> Option<&'static str> {
     let len = one.final_observations.len() / one.rewards.len();
     let finals = |batch: &StepBatch| -> Vec<f32> {
@@ -65,7 +66,7 @@ pub(super) fn difference(one: &StepBatch, other: &StepBatch) -> Option<&'static 
     pairs.into_iter().find_map(|(name, equal)| (!equal).then_some(name))
 }
 
-/// What the ends of episodes have in common when final observations are not written, or written too late.
+/// Counts over ends of episodes, which show whether final observations are never written, or written too late.
 #[derive(Default)]
 pub(super) struct Finals {
     pub ends: usize,
@@ -73,7 +74,7 @@ pub(super) struct Finals {
     repeated: usize,
     /// Ends whose final observation is what the row held before.
     unchanged: usize,
-    /// Ends by truncation alone: these are ordinary states.
+    /// Ends by truncation alone, whose final observations are ordinary states.
     cut_off: usize,
     /// First observation of some episode, and whether another one differs from it.
     first: Option<Vec<f32>>,
@@ -101,7 +102,7 @@ impl Finals {
         }
     }
 
-    /// What is wrong with all final observations, if there were enough of them to tell.
+    /// Returns what is wrong with all final observations, if at least 4 episodes have ended.
     pub fn fault(&self) -> Option<&'static str> {
         if self.ends < 4 {
             return None;

@@ -8,7 +8,7 @@ use crate::{ActionBuffer, EnvError, EnvRng, EnvSpec, Space, StepBatch, VectorEnv
 
 use books::Finals;
 
-/// What [`check_env`] has looked at. A test asserts that what it relies on is among it.
+/// What [`check_env`] has checked. A test should assert that the parts it relies on were checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // one answer for each optional part
 pub struct CheckReport {
@@ -20,18 +20,18 @@ pub struct CheckReport {
     pub saves: bool,
     /// Whether they can be stepped in blocks.
     pub has_blocks: bool,
-    /// Whether some of them can be reset in their streams.
+    /// Whether some of them can be reset, each continuing its random stream.
     pub resets_some: bool,
     /// Whether one of them can be restarted with a seed.
     pub restarts_one: bool,
 }
 
-/// Checks the contract of [`VectorEnv`] with random possible actions: lengths of vectors, observations within their space,
-/// both flags, episode statistics, final observations, masks, seeds that repeat, refusals of bad input, and those optional
-/// parts that are implemented. `make` makes the same environments each time.
+/// Checks the contract of [`VectorEnv`] with random possible actions: lengths of vectors, observations within their
+/// space, both flags, episode statistics, final observations, masks, seeds that repeat, refusals of bad input, and
+/// those optional parts that are implemented. `make` must create the same environments each time.
 ///
-/// Check environments before [`Normalize`](crate::wrapper::Normalize) is put around them: normalised observations leave
-/// their space.
+/// Check environments without [`Normalize`](crate::wrapper::Normalize): normalised observations lie outside their
+/// space.
 ///
 /// ```
 /// use burn_pg_envs::{VecEnv, check_env, classic::CartPole};
@@ -42,7 +42,8 @@ pub struct CheckReport {
 /// ```
 ///
 /// # Errors
-/// [`EnvError::Contract`] or [`EnvError::BatchLen`] with what is wrong and where; any error that the environments return.
+/// [`EnvError::Contract`] or [`EnvError::BatchLen`] with what is wrong and where; any error that the environments
+/// return.
 pub fn check_env<V: VectorEnv>(make: impl Fn() -> Result<V, EnvError>) -> Result<CheckReport, EnvError> {
     let (mut envs, mut twin) = (make()?, make()?);
     let check = Check { spec: envs.spec().clone(), num_envs: envs.num_envs() };
@@ -70,7 +71,7 @@ pub fn check_env<V: VectorEnv>(make: impl Fn() -> Result<V, EnvError>) -> Result
 /// Seed of the environments in most checks.
 const SEED: u64 = 7;
 
-/// What the environments said of themselves at first.
+/// Specification and number of the environments right after they were made.
 struct Check {
     spec: EnvSpec,
     num_envs: usize,
@@ -81,7 +82,7 @@ impl Check {
         EnvError::Contract { id: self.spec.id.clone(), reason: reason.into() }
     }
 
-    /// Resets both with the same seeds, in the two ways there are.
+    /// Checks that `reset` and `reset_each` with the same seeds give the same batch.
     fn reset_twice(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv, what: &str) -> Result<(), EnvError> {
         envs.reset(SEED)?;
         let seeds: Vec<u64> = (SEED..).take(self.num_envs).collect();
@@ -90,7 +91,7 @@ impl Check {
         self.alike(envs.checked_batch()?, other.checked_batch()?, &format!("the same seeds, in {what}"))
     }
 
-    /// Seeds and actions that do not fit are refused, and nothing changes.
+    /// Checks that seeds and actions that do not fit are refused, and that nothing changes then.
     fn refusals(&self, envs: &mut impl VectorEnv) -> Result<(), EnvError> {
         let n = self.num_envs;
         let before = envs.batch().clone();
@@ -122,7 +123,8 @@ impl Check {
         Ok(())
     }
 
-    /// Plays both in step and looks at everything that `envs` does. Returns the steps, and the episodes that ended.
+    /// Takes the same actions in both batches and checks every step of `envs`. Returns the number of steps, and of
+    /// episodes that ended.
     fn play(&self, envs: &mut impl VectorEnv, twin: &mut impl VectorEnv) -> Result<(usize, usize), EnvError> {
         let steps = self.spec.max_episode_steps.map_or(300, |limit| limit.saturating_mul(3).clamp(64, 1000)) as usize;
         let (mut rng, mut finals) = (EnvRng::new(SEED), Finals::default());
@@ -143,7 +145,7 @@ impl Check {
         }
     }
 
-    /// Takes the same actions in both.
+    /// Checks that the same actions give the same steps in both batches.
     fn steps_alike(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv, what: &str) -> Result<(), EnvError> {
         let mut rng = EnvRng::new(SEED + 1);
         for _ in 0..50 {
@@ -155,7 +157,7 @@ impl Check {
         Ok(())
     }
 
-    /// Checks a batch right after a reset of all.
+    /// Checks a batch right after a reset of all environments.
     fn begun(&self, batch: &StepBatch) -> Result<(), EnvError> {
         let ended = batch.ended().next().is_some() || batch.valid.contains(&false);
         if ended || batch.episode_lengths.iter().any(|&length| length > 0) {
@@ -168,7 +170,7 @@ impl Check {
         }
     }
 
-    /// Compares everything that two batches let one read.
+    /// Checks that two batches are equal in everything that may be read.
     fn alike(&self, one: &StepBatch, other: &StepBatch, what: &str) -> Result<(), EnvError> {
         match books::difference(one, other) {
             None => Ok(()),
@@ -177,7 +179,7 @@ impl Check {
     }
 }
 
-/// Environments `first..` of a buffer with the actions of all.
+/// Returns the actions of `envs` environments from index `first` on.
 fn part(actions: &ActionBuffer, space: &Space, first: usize, envs: usize) -> ActionBuffer {
     let len = space.flat_len();
     let mut part = ActionBuffer::new(space);

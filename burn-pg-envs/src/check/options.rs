@@ -1,10 +1,10 @@
-//! Checks of the optional parts. Each says whether the part is implemented.
+//! Checks of the optional parts. Each returns whether the part is implemented.
 
 use super::{Check, SEED, part};
 use crate::{EnvError, EnvRng, SavedEnvs, StepBatch, VectorEnv, check_blocks};
 
 impl Check {
-    /// A batch that is saved goes on in another one, through JSON and to the bit.
+    /// Checks that a batch that is saved as JSON and loaded into another one continues the same, bit for bit.
     pub fn saving(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv) -> Result<bool, EnvError> {
         let saved = match envs.save() {
             Err(EnvError::Unsupported { .. }) => return Ok(false),
@@ -30,7 +30,7 @@ impl Check {
         Ok(true)
     }
 
-    /// Blocks do what the whole does.
+    /// Checks that blocks give the same results as the whole batch.
     pub fn blocks(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv) -> Result<bool, EnvError> {
         if envs.blocks(1).is_none() {
             return Ok(false);
@@ -58,7 +58,7 @@ impl Check {
         Ok(true)
     }
 
-    /// The first environment starts anew in its stream, and the others stay as they are.
+    /// Checks that the first environment can be reset without a change of the others.
     pub fn reset_some(&self, envs: &mut impl VectorEnv) -> Result<bool, EnvError> {
         let n = self.num_envs;
         let before = envs.batch().clone();
@@ -74,7 +74,7 @@ impl Check {
         Ok(true)
     }
 
-    /// The first environment starts as its seed says, and the others stay as they are.
+    /// Checks that a restart gives the episode of its seed, and that the other environments do not change.
     pub fn restart_one(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv) -> Result<bool, EnvError> {
         let before = envs.batch().clone();
         let seed = SEED + 1000;

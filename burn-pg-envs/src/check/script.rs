@@ -1,4 +1,4 @@
-//! Random actions that are possible.
+//! Random possible actions.
 
 use super::Check;
 use crate::{ActionBuffer, EnvError, EnvRng, Space, StepBatch};

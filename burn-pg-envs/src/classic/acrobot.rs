@@ -4,11 +4,12 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
-/// Two links that hang from a fixed point, with a motor at the joint between them; the task is to swing the free end above
-/// a line.
+/// Two links that hang from a fixed point, with a motor at the joint between them; the task is to swing the free end
+/// above a line.
 ///
-/// Source: R. Sutton, *Generalization in reinforcement learning: successful examples using sparse coarse coding* (1996),
-/// with the dynamics of R. Sutton and A. Barto's book, as Gymnasium has them: fourth-order Runge-Kutta, steps of 0.2 s.
+/// Source: R. Sutton, *Generalization in reinforcement learning: successful examples using sparse coarse coding*
+/// (1996), with the dynamics of R. Sutton and A. Barto's book, as Gymnasium has them: fourth-order Runge-Kutta, steps
+/// of 0.2 s.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |
@@ -28,17 +29,17 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 pub struct Acrobot {
     /// Both angles and both angular velocities, in double precision.
     pub state: [f64; 4],
-    /// Whose equations of motion; an option of Gymnasium's class.
+    /// The equations of motion; an option of Gymnasium's class.
     pub dynamics: Dynamics,
 }
 
-/// Whose equations of motion [`Acrobot`] follows.
+/// The equations of motion of [`Acrobot`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dynamics {
-    /// Those of Sutton and Barto's book.
+    /// The equations of Sutton and Barto's book.
     #[default]
     Book,
-    /// Those of Sutton's paper (1996), which lack a term in the velocity of the first link.
+    /// The equations of Sutton's paper (1996), which lack a term in the velocity of the first link.
     Nips,
 }
 
@@ -115,7 +116,8 @@ impl Env for Acrobot {
     }
 }
 
-/// An angle within ±pi. (Very large ones, which only a state set by hand can have, are not taken there turn by turn.)
+/// Wraps an angle to ±pi. Angles of 1e6 and more, which only a state set by hand can have, are reduced to ±2 pi
+/// instead, without a loop.
 fn wrap(mut angle: f64) -> f64 {
     if angle.abs() >= 1e6 {
         return angle % (2.0 * PI);
@@ -129,7 +131,7 @@ fn wrap(mut angle: f64) -> f64 {
     angle
 }
 
-/// One step of the classic Runge-Kutta method.
+/// Takes one step of the classic Runge-Kutta method.
 fn integrate(state: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     let ahead = |slope: [f64; 4], time: f64| std::array::from_fn(|i| state[i] + time * slope[i]);
     let slopes = |state| slopes(state, torque, dynamics);
@@ -140,7 +142,8 @@ fn integrate(state: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     std::array::from_fn(|i| state[i] + TIME_STEP / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
 }
 
-/// The time derivative of the state, in the form of Gymnasium's terms: at rest, the cosine of a rounded right angle is not 0.
+/// Returns the time derivative of the state. The terms are written as in Gymnasium, because at rest the cosine of a
+/// rounded right angle is not 0.
 fn slopes([first, second, v1, v2]: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     let (sin_second, cos_second) = second.sin_cos();
 

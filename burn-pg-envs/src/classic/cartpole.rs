@@ -32,7 +32,7 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CartPole {
-    /// Position, velocity, angle, angular velocity; in double precision, as Gymnasium has them.
+    /// Position, velocity, angle, angular velocity; in double precision, as in Gymnasium.
     pub state: [f64; 4],
     /// Reward each step with 0 instead of 1, and the one that drops the pole with -1, as the book does.
     pub sutton_barto_reward: bool,
@@ -136,8 +136,8 @@ impl Env for CartPole {
     }
 }
 
-/// A step in which positions advance with the new velocities. Out of line: as a selection between two sums, it would make
-/// the common case wait for the accelerations.
+/// Takes a step in which positions advance with the new velocities. Not inlined: a selection between two sums would
+/// make the common case wait for the accelerations.
 #[cold]
 fn semi_implicit([x, x_dot, theta, theta_dot]: [f64; 4], [x_acc, theta_acc]: [f64; 2]) -> [f64; 4] {
     let (x_dot, theta_dot) = (x_dot + TIME_STEP * x_acc, theta_dot + TIME_STEP * theta_acc);

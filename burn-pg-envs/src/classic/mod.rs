@@ -1,4 +1,4 @@
-//! Classic control tasks, as Gymnasium has them.
+//! Gymnasium's classic control tasks.
 
 mod acrobot;
 mod cartpole;

@@ -5,9 +5,9 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// An underpowered car in a valley with a continuous throttle; the task is to swing it up the right hill with little
 /// effort.
 ///
-/// Source: A. Moore, *Efficient memory-based learning for robot control* (1990), as Gymnasium has it, its oddities
-/// included: the force is clipped, but the cost is that of the action as it was given; and the state is in double
-/// precision at the start of an episode and in single precision from the first step on.
+/// Source: A. Moore, *Efficient memory-based learning for robot control* (1990), as in Gymnasium, including its
+/// oddities: the force is clipped, but the cost is that of the action before clipping; and the state has double
+/// precision at the start of an episode and single precision from the first step on.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |
@@ -18,12 +18,12 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | --- | --- | --- |
 /// | 0 | force, in units of 0.0015 m/step²; beyond the range it is clipped | ±1 |
 ///
-/// Each step is rewarded with `-0.1 action^2`, and the terminal one with 100 more. An episode starts at rest, uniform in
-/// -0.6..-0.4, terminates at a position of 0.45 or more, and is truncated after 999 steps; the task is solved at a mean
-/// return of 90.
+/// Each step is rewarded with `-0.1 action^2`, and the terminal one with 100 more. An episode starts at rest, uniform
+/// in -0.6..-0.4, terminates at a position of 0.45 or more, and is truncated after 999 steps; the task is solved at a
+/// mean return of 90.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MountainCarContinuous {
-    /// Position and velocity: numbers of single precision, but for those of a reset.
+    /// Position and velocity, rounded to single precision except after a reset.
     pub state: [f64; 2],
     /// Least velocity that counts at the goal, m/step; 0 by default. An option of Gymnasium's constructor.
     pub goal_velocity: f64,
@@ -42,7 +42,7 @@ impl MountainCarContinuous {
         observation.copy_from_slice(&self.state.map(|quantity| quantity as f32));
     }
 
-    /// A step with an action of double precision, which Gymnasium takes too: it rounds less often then.
+    /// Takes a step with an action of double precision, which Gymnasium accepts too and then rounds less often.
     pub fn step_double(&mut self, action: f64, observation: &mut [f32]) -> Step {
         let (fresh, cost) = (self.is_fresh(), action * action * 0.1);
         let pull = self.pull(fresh);
@@ -52,22 +52,22 @@ impl MountainCarContinuous {
         self.coast(action.signum() * POWER - pull, fresh, cost, observation)
     }
 
-    /// Is the state still that of a reset? Then it is in double precision, as the position tells: a random one is a number of
-    /// single precision once in 2^29 times, and then the precision makes next to no difference.
+    /// True if the state is still the one of a reset, in double precision. The position shows it: a random position has
+    /// single precision only once in 2^29 resets, and then the precision makes almost no difference.
     #[inline]
     fn is_fresh(&self) -> bool {
         let [position, _] = self.state;
         single(position) != position
     }
 
-    /// What gravity takes from the velocity.
+    /// Returns the velocity that gravity takes away in a step.
     #[inline]
     fn pull(&self, fresh: bool) -> f64 {
         let angle = 3.0 * self.state[0];
         GRAVITY * if fresh { angle } else { single(angle) }.cos()
     }
 
-    /// A step in the precision of the state: the first one of an episode is in double precision, the others are in single.
+    /// Takes a step in the precision of the state: double in the first step of an episode, single in the others.
     #[inline]
     fn coast(&mut self, push: f64, fresh: bool, cost: f64, observation: &mut [f32]) -> Step {
         if fresh {
@@ -77,8 +77,8 @@ impl MountainCarContinuous {
         }
     }
 
-    /// A step with what is added to the velocity, each number of it rounded by `round`, as NumPy does. The sum of two
-    /// numbers of single precision is the same whether it is rounded from double precision or not.
+    /// Takes a step that adds `push` to the velocity and rounds each number with `round`, as NumPy does. The sum of two
+    /// single-precision numbers is the same in single precision and rounded from double precision.
     fn drive(&mut self, push: f64, round: impl Fn(f64) -> f64, cost: f64, observation: &mut [f32]) -> Step {
         let [position, velocity] = self.state;
         let velocity = round(velocity + push).clamp(-round(MAX_SPEED), round(MAX_SPEED));
@@ -94,7 +94,7 @@ impl MountainCarContinuous {
     }
 }
 
-/// The nearest number of single precision.
+/// Rounds to single precision.
 #[allow(clippy::cast_possible_truncation)] // what is asked
 #[inline]
 fn single(number: f64) -> f64 {
@@ -125,7 +125,7 @@ impl Env for MountainCarContinuous {
     fn step(&mut self, [action]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let (fresh, wide) = (self.is_fresh(), f64::from(action));
         let (pull, cost) = (self.pull(fresh), wide * wide * 0.1);
-        // Only where the action's own value takes part is the sum in single precision.
+        // The sum is in single precision only if it contains the action itself, not just its sign.
         let push = match action.abs() <= 1.0 {
             true => single(single(wide * single(POWER)) - single(pull)),
             false => wide.signum() * POWER - pull,

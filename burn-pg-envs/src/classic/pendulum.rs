@@ -6,8 +6,8 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
 /// A pendulum with a motor that is too weak to lift it at once; the task is to swing it up and hold it there.
 ///
-/// Source: K. Doya, *Reinforcement learning in continuous time and space* (2000) has the task; these are Gymnasium's reward
-/// and constants: gravity 10 m/s², length 1 m, mass 1 kg, steps of 0.05 s.
+/// Source: K. Doya, *Reinforcement learning in continuous time and space* (2000), with Gymnasium's reward and
+/// constants: gravity 10 m/s², length 1 m, mass 1 kg, steps of 0.05 s.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |
@@ -18,9 +18,9 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | --- | --- | --- |
 /// | 0 | torque, N m; beyond the range it is clipped | ±2 |
 ///
-/// Each step is rewarded with `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)` for the angle within ±pi, the velocity before
-/// the step and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1, never
-/// terminates, and is truncated after 200 steps.
+/// Each step is rewarded with `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)` for the angle within ±pi, the velocity
+/// before the step and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1,
+/// never terminates, and is truncated after 200 steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pendulum {
     /// Angle (never wrapped) and angular velocity, in double precision.
@@ -48,13 +48,13 @@ impl Pendulum {
         observation.copy_from_slice(&[cos, sin, velocity].map(|quantity| quantity as f32));
     }
 
-    /// A step with an action of double precision, which Gymnasium takes too: it rounds less often then.
+    /// Takes a step with an action of double precision, which Gymnasium accepts too and then rounds less often.
     pub fn step_double(&mut self, torque: f64, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-f64::from(MAX_TORQUE), f64::from(MAX_TORQUE));
         self.turn(3.0 * torque, 0.001 * (torque * torque), observation)
     }
 
-    /// A step with the acceleration that the motor gives, in rad/s², and what that costs.
+    /// Takes a step with the acceleration `push` of the motor, in rad/s², and its cost `effort`.
     #[inline]
     fn turn(&mut self, push: f64, effort: f64, observation: &mut [f32]) -> Step {
         let [angle, velocity] = self.state;
@@ -92,7 +92,7 @@ impl Env for Pendulum {
     #[inline]
     fn step(&mut self, [torque]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-MAX_TORQUE, MAX_TORQUE);
-        // What Gymnasium computes from the action alone is in single precision, as the action is.
+        // Terms of the action alone have single precision in Gymnasium, like the action.
         self.turn(f64::from(3.0 * torque), f64::from(0.001 * (torque * torque)), observation)
     }
 

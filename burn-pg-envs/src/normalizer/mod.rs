@@ -1,4 +1,4 @@
-//! Statistics that observations and rewards are normalised with. Plain data.
+//! Statistics that normalise observations and rewards. Plain data.
 
 mod moments;
 mod observation;
@@ -8,5 +8,5 @@ pub use moments::RunningMoments;
 pub use observation::ObservationNormalizer;
 pub use reward::RewardNormalizer;
 
-/// Added to variances before the root is taken.
+/// Added to variances before the square root.
 const EPSILON: f64 = 1e-8;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Running mean and variance of vectors of D numbers, updated a batch at a time.
+/// Running mean and variance of vectors of D elements, updated one batch at a time.
 ///
 /// Equal to Stable-Baselines3's `RunningMeanStd`: it starts as if it had seen 1e-4 vectors of mean 0 and variance 1.
 /// Source: T. Chan, G. Golub, R. LeVeque, *Algorithms for computing the sample variance* (1983).
@@ -12,18 +12,19 @@ pub struct RunningMoments {
     pub mean: Vec<f64>,
     /// Variance of each dimension (of the population). Shape `[D]`.
     pub variance: Vec<f64>,
-    /// Vectors seen, and 1e-4.
+    /// Number of vectors seen, plus 1e-4.
     pub count: f64,
 }
 
 impl RunningMoments {
-    /// Of vectors of `len` numbers, before the first.
+    /// Creates the moments of vectors of `len` elements, before the first vector.
     #[must_use]
     pub fn new(len: usize) -> Self {
         Self { mean: vec![0.0; len], variance: vec![1.0; len], count: 1e-4 }
     }
 
-    /// True if these are moments of vectors of `len` numbers: finite, with variances and a count that are not negative.
+    /// True if the mean and the variance have `len` elements, all values are finite, and neither a variance nor the
+    /// count is negative.
     #[must_use]
     pub fn is_sound(&self, len: usize) -> bool {
         let numbers = self.mean.iter().chain(&self.variance).chain([&self.count]);
@@ -34,10 +35,10 @@ impl RunningMoments {
             && self.count >= 0.0
     }
 
-    /// Takes in a batch of shape `[N, D]`, row-major. An empty batch changes nothing.
+    /// Updates the moments with a batch of shape `[N, D]`, row-major. An empty batch changes nothing.
     ///
     /// # Panics
-    /// If the batch is not made of whole rows.
+    /// If the length of the batch is not a multiple of D.
     pub fn update<T: Copy + Into<f64>>(&mut self, batch: &[T]) {
         let len = self.mean.len();
         assert!(batch.len().is_multiple_of(len), "{} numbers are not rows of {len}", batch.len());
@@ -54,10 +55,10 @@ impl RunningMoments {
         self.count += count;
     }
 
-    /// Takes in what another one has seen.
+    /// Merges the moments of other vectors into these.
     ///
     /// # Panics
-    /// If it is of vectors of another length.
+    /// If the vectors of `other` have another length.
     pub fn combine(&mut self, other: &Self) {
         assert_eq!(self.mean.len(), other.mean.len(), "vectors of one length");
         for d in 0..self.mean.len() {

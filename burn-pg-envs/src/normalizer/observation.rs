@@ -5,27 +5,28 @@ use serde::{Deserialize, Serialize};
 use super::{EPSILON, RunningMoments};
 use crate::EnvError;
 
-/// Shifts and scales observations by their running mean and deviation, and clips them:
+/// Shifts and scales observations by their running mean and standard deviation, and clips them:
 /// `clip((o - mean) / sqrt(variance + 1e-8), -clip, clip)`. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservationNormalizer {
-    /// Of the observations seen.
+    /// Moments of the observations seen.
     pub moments: RunningMoments,
-    /// Bound of what comes out; 10 by default.
+    /// Bound of normalised observations; 10 by default.
     pub clip: f64,
 }
 
 impl ObservationNormalizer {
-    /// Of observations of `len` numbers.
+    /// Creates the normaliser of observations of `len` elements, before the first observation.
     #[must_use]
     pub fn new(len: usize) -> Self {
         Self { moments: RunningMoments::new(len), clip: 10.0 }
     }
 
-    /// Checks that it normalises observations of `len` numbers.
+    /// Checks that the statistics are valid for observations of `len` elements.
     ///
     /// # Errors
-    /// [`EnvError::State`] if its statistics are of another length, are not finite, or have a negative variance.
+    /// [`EnvError::State`] if the statistics have another length, are not finite, or have a negative variance or count,
+    /// or `clip` is not positive and finite.
     pub fn check(&self, len: usize) -> Result<(), EnvError> {
         if self.moments.is_sound(len) && self.clip > 0.0 && self.clip.is_finite() {
             return Ok(());
@@ -36,7 +37,7 @@ impl ObservationNormalizer {
         })
     }
 
-    /// What observations are divided by: `sqrt(variance + 1e-8)`. Shape `[D]`.
+    /// Returns the standard deviations that observations are divided by: `sqrt(variance + 1e-8)`. Shape `[D]`.
     #[must_use]
     pub fn std(&self) -> Vec<f64> {
         self.moments.variance.iter().map(|variance| (variance + EPSILON).sqrt()).collect()

@@ -15,23 +15,23 @@ pub struct StepBatch {
     pub terminated: Vec<bool>,
     /// Episodes that were cut off, by the time limit or by the environment. Shape `[N]`.
     pub truncated: Vec<bool>,
-    /// Rows that carry a transition. A row without one is that of a reset, which
-    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) puts in place of a step, and its action was ignored; or it is that
-    /// of an environment that has failed, and all its numbers are 0. It must not be learnt from. Shape `[N]`.
+    /// True for rows that hold a transition. The others must not be learnt from: either
+    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) has reset the environment in place of a step, and the action
+    /// was ignored; or the environment has failed, and all values of the row are 0. Shape `[N]`.
     pub valid: Vec<bool>,
-    /// Actions that are possible next, one flag each; empty if the environment has no masks. Shape `[N, M]`.
+    /// True for actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
     #[serde(default)]
     pub action_masks: Vec<bool>,
-    /// Where an episode ended: its last observation. Other rows are left over. Shape `[N, D]`.
+    /// Last observations of the episodes that ended in this step. Other rows hold old values. Shape `[N, D]`.
     pub final_observations: Vec<f32>,
-    /// Where an episode ended: its return, the undiscounted sum of rewards. Others: of the episode so far. Shape `[N]`.
+    /// Undiscounted sum of rewards of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_returns: Vec<f64>,
-    /// Where an episode ended: its length in steps. Others: of the episode so far. Shape `[N]`.
+    /// Length in steps of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_lengths: Vec<u32>,
 }
 
 impl StepBatch {
-    /// The batch of `num_envs` environments before their first reset: all numbers 0, all actions possible.
+    /// Creates the batch of `num_envs` environments before their first reset: all values 0, all actions possible.
     #[must_use]
     pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         let RowLens { observation, mask, .. } = RowLens::of(spec);
@@ -48,12 +48,12 @@ impl StepBatch {
         }
     }
 
-    /// Indices of the environments whose episode ended in this step, for either reason.
+    /// Returns the indices of the environments whose episode ended in this step, for either reason.
     pub fn ended(&self) -> impl Iterator<Item = usize> + '_ {
         self.view().ended()
     }
 
-    /// Takes over another batch, in the memory that there is.
+    /// Copies another batch into the memory of this one.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         self.observations.clone_from(&other.observations);
         self.rewards.clone_from(&other.rewards);
@@ -66,7 +66,7 @@ impl StepBatch {
         self.episode_lengths.clone_from(&other.episode_lengths);
     }
 
-    /// Takes over row `env` of another batch of the same size.
+    /// Copies row `env` of another batch of the same size.
     pub(crate) fn copy_row(&mut self, other: &Self, env: usize) {
         let len = self.observations.len() / self.rewards.len();
         let columns = env * len..(env + 1) * len;
@@ -109,7 +109,7 @@ impl Row<'_> {
     }
 }
 
-/// Elements of an observation, flags of an action mask, and components of an action.
+/// Numbers of elements of an observation, flags of an action mask, and components of an action.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowLens {
     pub observation: usize,
@@ -127,22 +127,22 @@ impl RowLens {
     }
 }
 
-/// Consecutive rows, in a batch or in a part of one.
+/// Consecutive rows of a whole batch or of a part of one.
 pub(super) trait Columns {
-    /// Row `i`.
+    /// Returns row `i`, without its action mask.
     fn row(&mut self, i: usize, lens: RowLens) -> Row<'_>;
 
-    /// The action mask of row `i`. Apart from the rest, which most environments have alone.
+    /// Returns the action mask of row `i`. Not part of [`row`](Self::row), because most environments have no masks.
     fn mask(&mut self, i: usize, lens: RowLens) -> &mut [bool];
 
-    /// Leaves nothing behind in row `i`.
+    /// Clears row `i`.
     fn clear(&mut self, i: usize, lens: RowLens) {
         self.row(i, lens).clear();
         self.mask(i, lens).fill(true);
     }
 }
 
-/// The rows of a whole batch and those of a part of one have columns of the same names.
+/// Implements [`Columns`] for a type whose columns are named like those of [`StepBatch`].
 macro_rules! columns {
     ($rows:ty) => {
         impl Columns for $rows {
@@ -172,7 +172,7 @@ macro_rules! columns {
 columns!(StepBatch);
 columns!(Rows<'_>);
 
-/// A run of consecutive rows of a [`StepBatch`], to be written by one task of several.
+/// Consecutive rows of a [`StepBatch`], written by one of several tasks.
 pub(super) struct Rows<'a> {
     /// Index of the first row in the whole batch.
     pub first: usize,
@@ -188,7 +188,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// All rows of `batch`.
+    /// Returns all rows of `batch`.
     pub fn new(batch: &'a mut StepBatch) -> Self {
         Self {
             first: 0,
@@ -204,7 +204,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// No rows.
+    /// Returns no rows.
     pub fn none() -> Self {
         Self {
             first: 0,
@@ -220,7 +220,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The rows before `middle`, and those from there on.
+    /// Returns the rows before `middle` and the rows from `middle` on.
     pub fn split_at(self, middle: usize) -> (Self, Self) {
         let columns = self.observations.len() / self.rewards.len().max(1) * middle;
         let (observations, observations_after) = self.observations.split_at_mut(columns);

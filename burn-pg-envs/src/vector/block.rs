@@ -1,4 +1,4 @@
-//! Some environments of a batch, stepped by themselves.
+//! Blocks of environments that are stepped independently of the rest of their batch.
 
 use super::{
     Autoreset, StepBatch, VectorEnv,
@@ -8,23 +8,24 @@ use super::{
 };
 use crate::{Actions, Env, EnvError, EnvSpec};
 
-/// Consecutive environments of a batch, which are stepped without regard to the others. Made by
-/// [`VectorEnv::blocks`]; what they do is written to the batch that they are of.
+/// Consecutive environments of a batch that are stepped independently of the others. Created by
+/// [`VectorEnv::blocks`]; their steps are written to the rows of that batch.
 pub trait EnvBlock: Send {
-    /// Index of the first of them in the whole batch.
+    /// Returns the index of the first environment of the block in the whole batch.
     fn first(&self) -> usize;
 
-    /// What the last reset or step produced.
+    /// Returns the rows that the last reset or step produced.
     fn view(&self) -> StepView<'_>;
 
-    /// Takes one action in each of them.
+    /// Takes one action in each environment of the block.
     ///
     /// # Errors
-    /// As [`VectorEnv::step`]; the indices in errors are those in the whole batch.
+    /// As [`VectorEnv::step`]. [`EnvError::NeedsReset`] and [`EnvError::Failed`] give indices in the whole batch,
+    /// [`EnvError::InvalidAction`] in the block.
     fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError>;
 }
 
-/// The rows of a [`StepBatch`], or of consecutive environments of it: N of them.
+/// N consecutive rows of a [`StepBatch`], or all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct StepView<'a> {
     /// Observations to act on next. Shape `[N, D]`.
@@ -35,18 +36,18 @@ pub struct StepView<'a> {
     pub terminated: &'a [bool],
     /// Episodes that were cut off. Shape `[N]`.
     pub truncated: &'a [bool],
-    /// Actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
+    /// True for actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
     pub action_masks: &'a [bool],
-    /// Where an episode ended: its last observation. Shape `[N, D]`.
+    /// Last observations of the episodes that ended in this step. Other rows hold old values. Shape `[N, D]`.
     pub final_observations: &'a [f32],
-    /// Where an episode ended: its return. Shape `[N]`.
+    /// Undiscounted sum of rewards of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_returns: &'a [f64],
-    /// Where an episode ended: its length in steps. Shape `[N]`.
+    /// Length in steps of each episode that ended in this step, or else of the running one. Shape `[N]`.
     pub episode_lengths: &'a [u32],
 }
 
 impl<'a> StepView<'a> {
-    /// Indices of the environments whose episode ended in this step, for either reason.
+    /// Returns the indices of the environments whose episode ended in this step, for either reason.
     pub fn ended(self) -> impl Iterator<Item = usize> + 'a {
         (0..self.rewards.len()).filter(move |&i| self.terminated[i] || self.truncated[i])
     }
@@ -69,7 +70,7 @@ macro_rules! view {
 }
 
 impl StepBatch {
-    /// All rows.
+    /// Returns all rows.
     #[must_use]
     pub fn view(&self) -> StepView<'_> {
         view!(self)
@@ -93,10 +94,11 @@ impl EnvBlock for WholeBatch<'_> {
     }
 }
 
-/// Checks that `blocks` of `size` are all of `num_envs` environments in order, with vectors of the right lengths.
+/// Checks that `blocks` of `size` environments cover `num_envs` environments in order, with vectors of the right
+/// lengths.
 ///
 /// # Errors
-/// [`EnvError::Contract`] if blocks are missing or misplaced; [`EnvError::BatchLen`] if one has vectors of another length.
+/// [`EnvError::Contract`] if blocks are missing or misplaced; [`EnvError::BatchLen`] if a vector has the wrong length.
 pub fn check_blocks(
     blocks: &[Box<dyn EnvBlock + '_>],
     spec: &EnvSpec,
@@ -123,12 +125,12 @@ pub(super) struct SlotBlock<'a, E> {
     first: usize,
     slots: &'a mut [Slot<E>],
     rows: Rows<'a>,
-    /// May an environment have to be reset first?
+    /// True if an environment may have to be reset before the next step.
     may_wait: bool,
 }
 
 impl<'a, E: Env> SlotBlock<'a, E> {
-    /// Cuts slots and the rows that belong to them into blocks of `size`.
+    /// Cuts the slots and their rows into blocks of `size`.
     pub fn cut(
         spec: &'a EnvSpec,
         rules: Rules,
@@ -175,8 +177,8 @@ impl<E: Env> EnvBlock for SlotBlock<'_, E> {
     }
 }
 
-/// The error for the first environment that has just failed, if one has; `first` is the index of the first slot. The faults
-/// of the others are forgotten; they have to be reset like the first.
+/// Returns the error of the first environment that has just failed, if any; `first` is the index of the first slot in
+/// the whole batch. The faults of other environments are dropped; those environments must be reset as well.
 #[cold]
 pub(super) fn first_fault<E: Env>(slots: &mut [Slot<E>], first: usize) -> Result<(), EnvError> {
     let faults = slots.iter_mut().map(Slot::take_fault).enumerate().collect::<Vec<_>>();

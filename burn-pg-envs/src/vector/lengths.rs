@@ -1,11 +1,11 @@
-//! Checks that the vectors of a batch are as long as its environments need.
+//! Checks of the lengths of the vectors in a batch.
 
 use super::{StepBatch, StepView, batch::RowLens};
 use crate::{EnvError, EnvSpec};
 
 impl StepBatch {
-    /// Checks that all vectors are as long as `num_envs` environments of `spec` need. It compares nine lengths and looks at no
-    /// element.
+    /// Checks that all vectors are as long as `num_envs` environments of `spec` need. Compares nine lengths and reads
+    /// no element.
     ///
     /// # Errors
     /// [`EnvError::BatchLen`] names the first vector that is not.

@@ -24,51 +24,54 @@ pub use vec_env::VecEnv;
 #[serde(rename_all = "snake_case")]
 pub enum Autoreset {
     /// It is reset in the same step: `observations` then holds the first observation of the next episode, and
-    /// `final_observations` the last of the one that ended.
+    /// `final_observations` the last observation of the episode that ended.
     #[default]
     SameStep,
-    /// It is reset in place of the next step, whose row is marked as not [`valid`](StepBatch::valid).
+    /// It is reset in place of the next step, whose row is then not [`valid`](StepBatch::valid).
     NextStep,
-    /// It has to be reset by hand, with [`VectorEnv::reset_where`], before it can be stepped.
+    /// It is not reset. The caller must call [`VectorEnv::reset_where`] before the next step.
     Disabled,
 }
 
-/// A batch of environments behind one interface, whatever their action type: one [`VecEnv`], or a simulator of your own.
+/// A batch of environments behind one interface, whatever their action type: one [`VecEnv`], or a simulator of your
+/// own.
 ///
-/// Five methods are required; [`StepBatch::record`] and [`StepBatch::begin`] keep the books for them. A policy can be
-/// trained in environments that have no more than these. The other methods are optional: each says what needs it, and its
-/// default is a refusal ([`EnvError::Unsupported`]) or the plainest answer. [`check_env`](crate::check_env) checks the whole
-/// contract in a test.
+/// Five methods are required, and they are enough to train a policy; [`StepBatch::record`] and [`StepBatch::begin`] do
+/// their bookkeeping. The other methods are optional: each says what needs it. By default they return
+/// [`EnvError::Unsupported`] or the simplest valid answer. [`check_env`](crate::check_env) checks the whole contract in
+/// a test.
 ///
 /// The contract: an environment whose episode ends is reset in the same step ([`Autoreset::SameStep`]); the same seeds
-/// followed by the same actions give the same batches, to the bit; actions are checked ([`Actions::check`]) before anything
-/// is stepped.
+/// followed by the same actions give the same batches, to the bit; actions are checked ([`Actions::check`]) before
+/// anything is stepped.
 pub trait VectorEnv: Send {
-    /// What is known of each of the environments. Only [`set_time_limit`](Self::set_time_limit) changes it.
+    /// Returns the specification that all environments share. Only [`set_time_limit`](Self::set_time_limit) and
+    /// [`load`](Self::load) change it.
     fn spec(&self) -> &EnvSpec;
 
-    /// Number of environments, N.
+    /// Returns the number of environments, N.
     fn num_envs(&self) -> usize;
 
-    /// What the last reset or step produced; before the first reset, a batch of the right lengths.
+    /// Returns what the last reset or step produced; before the first reset, a batch of the right lengths.
     fn batch(&self) -> &StepBatch;
 
-    /// Starts all episodes anew, with a seed for each environment.
+    /// Starts a new episode in every environment, with one seed for each.
     ///
     /// # Errors
-    /// [`EnvError::MaskLen`] if there are not N seeds; [`EnvError::Failed`] if an environment panics or observes numbers that
-    /// are not finite; the others have been reset.
+    /// [`EnvError::MaskLen`] if there are not N seeds; [`EnvError::Failed`] if an environment panics or its observation
+    /// is not finite; the others have been reset.
     fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
 
     /// Takes one action in each environment.
     ///
     /// # Errors
     /// If the actions do not fit the action space or the number of environments, or an environment must be reset first;
-    /// nothing has been stepped then. [`EnvError::Failed`] if an environment panics or produces numbers that are not
-    /// finite; the others have been stepped, and it must be reset.
+    /// nothing has been stepped then. [`EnvError::Failed`] if an environment panics, or its observation or reward is
+    /// not finite; the others have been stepped, and the one that failed must be reset.
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError>;
 
-    /// Starts all episodes anew. Environment `i` is seeded with `seed + i` (wrapping), as Gymnasium does.
+    /// Starts a new episode in every environment. Environment `i` is seeded with `seed + i` (wrapping), as in
+    /// Gymnasium.
     ///
     /// # Errors
     /// As [`reset_each`](Self::reset_each).
@@ -77,35 +80,36 @@ pub trait VectorEnv: Send {
         self.reset_each(&seeds)
     }
 
-    /// The batch, once its vectors have the lengths that the specification and the number of environments need. Who reads
-    /// the batch of environments that may be somebody else's reads it here.
+    /// Returns the batch after checking that its vectors have the lengths that the specification and the number of
+    /// environments need. Use it instead of [`batch`](Self::batch) for implementations outside this crate.
     ///
     /// # Errors
-    /// [`EnvError::BatchLen`] names the vector that is too short or too long.
+    /// [`EnvError::BatchLen`] names the first vector that is too short or too long.
     fn checked_batch(&self) -> Result<&StepBatch, EnvError> {
         self.batch().check(self.spec(), self.num_envs())?;
         Ok(self.batch())
     }
 
-    /// Everything that later steps depend on, mid-episode too. Optional: checkpoints need it.
+    /// Saves everything that later steps depend on, also in the middle of episodes. Optional: checkpoints need it.
     ///
     /// # Errors
-    /// [`EnvError::Unsupported`] by default; [`EnvError::State`] if the state of an environment cannot be written as JSON.
+    /// [`EnvError::Unsupported`] by default; [`EnvError::State`] if the state of an environment cannot be written as
+    /// JSON.
     fn save(&self) -> Result<SavedEnvs, EnvError> {
         Err(unsupported(self.spec(), "save", "a checkpoint"))
     }
 
-    /// Goes on where [`save`](Self::save) was called. Optional: a run that is resumed needs it.
+    /// Restores the state that [`save`](Self::save) returned. Optional: resuming a run needs it.
     ///
     /// # Errors
-    /// [`EnvError::Unsupported`] by default; [`EnvError::State`] if it is the state of other environments; nothing has changed
-    /// then.
+    /// [`EnvError::Unsupported`] by default; [`EnvError::State`] if the state belongs to other environments, and then
+    /// nothing has changed.
     fn load(&mut self, _saved: &SavedEnvs) -> Result<(), EnvError> {
         Err(unsupported(self.spec(), "load", "a run that is resumed"))
     }
 
-    /// Starts new episodes where `mask` (of length N) says so, each in the stream of its environment as it is. Optional:
-    /// without it, rollouts of whole episodes begin with seeds of their own.
+    /// Starts new episodes in the environments whose flag in `mask` (of length N) is true. Each environment continues
+    /// its random stream. Optional: without it, rollouts of whole episodes begin with new seeds.
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] by default; [`EnvError::MaskLen`] if there are not N flags; [`EnvError::Failed`] as in
@@ -114,19 +118,19 @@ pub trait VectorEnv: Send {
         Err(unsupported(self.spec(), "reset_where", "a reset of some environments"))
     }
 
-    /// Starts a new episode in environment `env`, in the stream of `seed`: with the old one, what made it fail might make it fail
-    /// again. Optional: without it, all environments start anew when a run goes on after one has failed.
+    /// Starts a new episode in environment `env`, with the random stream of `seed`; the old stream might lead to the
+    /// same failure again. Optional: without it, all environments are reset when a run continues after one has failed.
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] by default; [`EnvError::Failed`] as in [`reset_each`](Self::reset_each).
     ///
     /// # Panics
-    /// If there is no such environment.
+    /// If there is no environment `env`.
     fn restart(&mut self, _env: usize, _seed: u64) -> Result<&StepBatch, EnvError> {
         Err(unsupported(self.spec(), "restart", "a restart of one environment"))
     }
 
-    /// Puts another time limit in place of that of the specification, or none. Optional.
+    /// Replaces the time limit of the specification; `None` removes it. Optional.
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] by default.
@@ -134,9 +138,9 @@ pub trait VectorEnv: Send {
         Err(unsupported(self.spec(), "set_time_limit", "another time limit"))
     }
 
-    /// Chooses what happens at the end of an episode, from the next step on. An episode that has ended under another mode and
-    /// still awaits its reset gets it in place of that step, unless the new mode is to do it by hand. Optional:
-    /// [`Autoreset::SameStep`] is the only mode that training uses.
+    /// Sets what happens at the end of an episode, from the next step on. An environment that still awaits its reset
+    /// from another mode is reset in place of that step, except under [`Autoreset::Disabled`]. Optional: training uses
+    /// only [`Autoreset::SameStep`].
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] for other modes by default.
@@ -147,9 +151,10 @@ pub trait VectorEnv: Send {
         }
     }
 
-    /// The environments in blocks of `size`, at least 1 (the last may be smaller), each to be stepped by itself: what comes of
-    /// it is what would have come of stepping all together. None if they have to be stepped together, as they do for
-    /// statistics over all of them. Optional: with blocks, several threads collect a rollout. Default: none.
+    /// Splits the environments into blocks of `size`, at least 1 (the last block may be smaller). Blocks are stepped
+    /// independently, with the same results as stepping all environments together. `None` if the environments must be
+    /// stepped together, for example for statistics over all of them. Optional: with blocks, several threads collect a
+    /// rollout. Default: `None`.
     ///
     /// # Panics
     /// If `size` is 0.
@@ -157,7 +162,7 @@ pub trait VectorEnv: Send {
         None
     }
 
-    /// What observations are normalised with, if a wrapper does that: a policy that was trained on them needs it.
+    /// Returns the normaliser of the observations, if a wrapper normalises them: a policy trained on them needs it.
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         None
     }

@@ -1,4 +1,4 @@
-//! Stepping many environments at once, and catching what goes wrong in one of them.
+//! Stepping many environments at once, and catching panics and faults of single ones.
 
 use std::{
     any::Any,
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{Actions, Env, EnvAction, Fault};
 
-/// Halves the batch until each task has at most `envs_per_task` environments. Has any of them failed?
+/// Steps all environments, after halving the batch until each task has at most `envs_per_task` of them. Returns true if
+/// any has failed.
 pub(super) fn step_in_parallel<E: Env>(
     slots: &mut [Slot<E>],
     mut rows: Rows<'_>,
@@ -34,7 +35,7 @@ pub(super) fn step_in_parallel<E: Env>(
     left | right
 }
 
-/// Steps each environment, those after one that fails too. Has any of them failed?
+/// Steps each environment, including those after one that fails. Returns true if any has failed.
 pub(super) fn step_one_by_one<E: Env>(
     slots: &mut [Slot<E>],
     rows: &mut Rows<'_>,
@@ -61,7 +62,7 @@ pub(super) fn step_one_by_one<E: Env>(
     failed
 }
 
-/// Steps a batch of a single environment, without what it takes to step several. Has it failed?
+/// Steps a batch of one environment, without the overhead of several. Returns true if it has failed.
 pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, actions: &Actions<'_>, rules: Rules) -> bool {
     match caught(|| slot.step(E::Action::read(actions, 0, rules.lens.action), batch, 0, rules)) {
         Ok(()) => false,
@@ -73,7 +74,8 @@ pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, action
     }
 }
 
-/// What `run` returns, or the panic in it as a fault. (In a box, because faults are rare and a pointer is returned faster.)
+/// Returns what `run` returns, or its panic as a fault. (Boxed, because faults are rare and a pointer is returned
+/// faster.)
 pub(super) fn caught(run: impl FnOnce() -> Result<(), Box<Fault>>) -> Result<(), Box<Fault>> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|payload| Err(Box::new(Fault::Panic { message: panic_message(&*payload) })))

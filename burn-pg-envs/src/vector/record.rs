@@ -4,7 +4,7 @@ use super::StepBatch;
 use crate::{EnvError, Step};
 
 impl StepBatch {
-    /// The observation of environment `env`, to be written.
+    /// Returns the observation of environment `env` for writing.
     ///
     /// # Panics
     /// If there is no such environment.
@@ -12,7 +12,7 @@ impl StepBatch {
         row_mut(&mut self.observations, env, self.rewards.len())
     }
 
-    /// The action mask of environment `env`, to be written; empty if actions are not masked.
+    /// Returns the action mask of environment `env` for writing; empty if actions are not masked.
     ///
     /// # Panics
     /// If there is no such environment.
@@ -29,7 +29,7 @@ impl StepBatch {
         if given == envs { Ok(()) } else { Err(EnvError::MaskLen { given, envs }) }
     }
 
-    /// Clears everything about environment `env`, which is being reset; its observation and mask are written afterwards.
+    /// Clears the row of environment `env` for a reset. Write its observation and mask afterwards.
     ///
     /// # Panics
     /// If there is no such environment.
@@ -45,10 +45,10 @@ impl StepBatch {
         self.episode_lengths[env] = 0;
     }
 
-    /// Records a step of environment `env`, whose new observation has just been written: its reward and flags, and the
-    /// return and the length of its episode, which is truncated after `time_limit` steps.
+    /// Records a step of environment `env` after its new observation has been written: reward, flags, and the return
+    /// and length of its episode, which is truncated after `time_limit` steps.
     ///
-    /// Returns whether the episode has ended. The observation is then the final one and has been copied; reset the
+    /// Returns true if the episode has ended. The observation has then been copied to the final observations: reset the
     /// environment and write the first observation of the next episode in its place.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Saved batches.
+//! The saved state of a batch of environments.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{EnvError, EnvSpec};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedEnvs {
     pub(crate) id: String,
-    /// What the environments themselves have written.
+    /// The state that the environments passed to [`new`](Self::new).
     state: Value,
     batch: StepBatch,
     /// The state of the wrappers around the environments, the innermost first.
@@ -19,8 +19,8 @@ pub struct SavedEnvs {
 }
 
 impl SavedEnvs {
-    /// Saves environments of `spec`: the batch that they have just produced, and `state`, which holds everything else that
-    /// later steps depend on, random generators included.
+    /// Saves environments of `spec`: their current batch, and `state`, which holds everything else that later steps
+    /// depend on, including random generators.
     ///
     /// # Errors
     /// [`EnvError::State`] if the state cannot be written as JSON.
@@ -29,10 +29,10 @@ impl SavedEnvs {
         Ok(Self { id: spec.id.clone(), state, batch: batch.clone(), wrappers: Vec::new() })
     }
 
-    /// Returns the state and the batch that [`new`](Self::new) was given.
+    /// Returns the state and the batch that were passed to [`new`](Self::new).
     ///
     /// # Errors
-    /// [`EnvError::State`] if it was saved by environments of another name or number, or the state is not a `T`.
+    /// [`EnvError::State`] if the environments that saved it have another name or number, or the state is not a `T`.
     pub fn open<T: DeserializeOwned>(&self, spec: &EnvSpec, num_envs: usize) -> Result<(T, StepBatch), EnvError> {
         if self.id != spec.id {
             return Err(unusable(format!("it is that of `{}`, not of `{}`", self.id, spec.id)));
@@ -42,21 +42,21 @@ impl SavedEnvs {
         }
         let fits = self.batch.check(spec, num_envs);
         fits.map_err(|error| unusable(format!("it does not fit {num_envs} environments: {error}")))?;
-        // Far beyond what anybody has the time for; they are counted up without looking.
+        // More steps than anybody can take: the lengths are incremented without a check for overflow.
         if self.batch.episode_lengths.iter().any(|&length| length > u32::MAX / 2) {
             return Err(unusable("it has counted more steps than there can be"));
         }
         Ok((T::deserialize(&self.state).map_err(unusable)?, self.batch.clone()))
     }
 
-    /// The state of environment `index` of a [`VecEnv`](crate::VecEnv), as its [`Env::State`](crate::Env::State) is
-    /// written.
+    /// Returns the state of environment `index` of a [`VecEnv`](crate::VecEnv): its [`Env::State`](crate::Env::State)
+    /// as JSON. `None` if there is no such environment, or another type saved the state.
     #[must_use]
     pub fn state(&self, index: usize) -> Option<&Value> {
         self.state.get("slots")?.get(index)?.get("state")
     }
 
-    /// With the state of one more wrapper around it.
+    /// Adds the state of one more wrapper around the environments.
     ///
     /// # Errors
     /// [`EnvError::State`] if the state cannot be written as JSON.
@@ -66,10 +66,10 @@ impl SavedEnvs {
         Ok(self)
     }
 
-    /// Without the outermost wrapper, and the state of that.
+    /// Returns the saved environments without their outermost wrapper, and the state of that wrapper.
     ///
     /// # Errors
-    /// [`EnvError::State`] if there is none, or it is of another kind.
+    /// [`EnvError::State`] if there is no wrapper, or its state is not a `T`.
     pub fn unwrapped<T: DeserializeOwned>(&self) -> Result<(Self, T), EnvError> {
         let mut inner = self.clone();
         let Some(state) = inner.wrappers.pop() else {

@@ -8,28 +8,28 @@ use super::{
 };
 use crate::{Env, EnvAction, EnvRng, Fault};
 
-/// One environment of a batch, with its stream of random numbers and where it is in its episode.
+/// One environment of a batch, with its random stream and its progress in the episode.
 #[derive(Debug, Clone)]
 pub(super) struct Slot<E> {
     pub env: E,
     pub progress: Progress,
-    /// What has gone wrong since the last reset, until it is told.
+    /// The fault since the last reset, until it is reported.
     fault: Option<Box<Fault>>,
 }
 
-/// What there is to save of a slot besides the state of its environment.
+/// What is saved of a slot besides the state of its environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
     rng: EnvRng,
     /// The seed of the last reset that had one.
     pub seed: u64,
-    /// Steps since then.
+    /// Steps since that reset.
     pub steps: u64,
-    /// Has the episode ended in the last step?
+    /// True if the episode ended in the last step.
     ended: bool,
-    /// Has it ended, and the next one not begun?
+    /// True if the episode has ended and the next one has not begun.
     awaits_reset: bool,
-    /// Has the environment failed, so that only a reset helps?
+    /// True if the environment has failed and must be reset.
     failed: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Rules {
 }
 
 impl Progress {
-    /// Does only a reset help?
+    /// True if the environment has failed and must be reset.
     pub fn has_failed(&self) -> bool {
         self.failed
     }
@@ -55,7 +55,7 @@ impl<E: Env> Slot<E> {
         Self { env, progress, fault: None }
     }
 
-    /// Starts the stream of `seed`, and an episode with it.
+    /// Starts the random stream of `seed`, and an episode.
     pub fn seed(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.rng = EnvRng::new(seed);
         self.progress.seed = seed;
@@ -63,7 +63,7 @@ impl<E: Env> Slot<E> {
         self.reset(observation)
     }
 
-    /// Starts an episode, in the stream as it is.
+    /// Starts an episode, continuing the random stream.
     pub fn reset(&mut self, observation: &mut [f32]) -> Result<(), Box<Fault>> {
         self.progress.ended = false;
         self.progress.awaits_reset = false;
@@ -72,19 +72,19 @@ impl<E: Env> Slot<E> {
         check_finite(observation)
     }
 
-    /// Must it be reset before it can be stepped?
+    /// True if the environment must be reset before it is stepped.
     pub fn needs_reset(&self, autoreset: Autoreset) -> bool {
         self.progress.failed || (self.progress.awaits_reset && autoreset == Autoreset::Disabled)
     }
 
-    /// Leaves the environment alone until it is reset.
+    /// Marks the environment as failed until it is reset.
     #[cold]
     pub fn fail(&mut self, fault: Box<Fault>) {
         self.progress.failed = true;
         self.fault = Some(fault);
     }
 
-    /// The fault that [`fail`](Self::fail) was told of, once.
+    /// Returns the fault passed to [`fail`](Self::fail), the first time it is called.
     pub fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take().map(|fault| *fault)
     }
@@ -94,7 +94,7 @@ impl<E: Env> Slot<E> {
         if rules.lens.mask > 0 {
             let mask = columns.mask(i, rules.lens);
             mask.fill(true);
-            // What is possible where an episode has ended is of no interest.
+            // The action after the end of an episode is ignored, so its mask does not matter.
             if !self.progress.awaits_reset {
                 self.env.action_mask(mask);
             }
@@ -114,7 +114,7 @@ impl<E: Env> Slot<E> {
         let row = columns.row(i, rules.lens);
         let progress = &mut self.progress;
         let starts_anew = std::mem::take(&mut progress.ended);
-        // Ends of episodes are hard to predict: these are selections, not branches.
+        // Selections instead of branches, because the ends of episodes are hard to predict.
         *row.episode_return = if starts_anew { 0.0 } else { *row.episode_return };
         *row.episode_length = if starts_anew { 0 } else { *row.episode_length };
         *row.valid = !progress.awaits_reset;
@@ -154,7 +154,8 @@ impl<E: Env> Slot<E> {
     }
 }
 
-/// Number by number: a wide load would have to wait until the numbers just written have left the store buffer.
+/// Checks that all elements are finite, one by one: a wide load would have to wait until the values just written have
+/// left the store buffer.
 #[inline]
 fn check_finite(observation: &[f32]) -> Result<(), Box<Fault>> {
     for (index, &value) in observation.iter().enumerate() {

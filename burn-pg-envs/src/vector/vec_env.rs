@@ -18,9 +18,9 @@ use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
 
 /// N copies of `E`, each with its own stream of random numbers, so that no result depends on the number of threads.
 ///
-/// A step is spread over the threads of the current rayon pool where the measured cost of the environments says that it
-/// pays: from some 20 microseconds a step for a caller inside a pool, and 60 for one outside, who has to wake it up.
-/// Steps do not allocate memory (from outside a pool, rayon's queue takes a block now and then).
+/// A step is spread over the threads of the current rayon pool if it takes long enough, as measured: from about 20
+/// microseconds for a caller inside a pool, and 60 for a caller outside, which has to wake the pool up. Steps do not
+/// allocate memory (for a caller outside a pool, rayon's queue allocates a block now and then).
 #[derive(Debug, Clone)]
 pub struct VecEnv<E> {
     spec: EnvSpec,
@@ -28,13 +28,13 @@ pub struct VecEnv<E> {
     batch: StepBatch,
     lens: RowLens,
     autoreset: Autoreset,
-    /// Has an environment failed since the last reset?
+    /// True if an environment may have failed since the last reset.
     failed: bool,
     workload: Workload,
 }
 
 impl<E: Env + Default> VecEnv<E> {
-    /// `num_envs` copies of the default `E`, reset with seed 0.
+    /// Creates `num_envs` copies of the default `E`, reset with seed 0.
     ///
     /// # Errors
     /// As [`from_envs`](Self::from_envs).
@@ -44,7 +44,7 @@ impl<E: Env + Default> VecEnv<E> {
 }
 
 impl<E: Env> VecEnv<E> {
-    /// `num_envs` environments that `make` gives for the indices `0..num_envs`, reset with seed 0.
+    /// Creates `num_envs` environments by calling `make` with the indices `0..num_envs`. They are reset with seed 0.
     ///
     /// # Errors
     /// As [`from_envs`](Self::from_envs).
@@ -52,11 +52,12 @@ impl<E: Env> VecEnv<E> {
         Self::from_envs((0..num_envs).map(make).collect())
     }
 
-    /// The given environments as one batch, reset with seed 0. They may differ in all but their specification.
+    /// Creates a batch of the given environments, reset with seed 0. They may differ in everything except the
+    /// specification.
     ///
     /// # Errors
-    /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Spec`] if the specification contradicts itself or the action type,
-    /// or environments have different ones, [`EnvError::Failed`] if one of them cannot be reset.
+    /// [`EnvError::NoEnvs`] if there are none, [`EnvError::Spec`] if the specification contradicts itself or the action
+    /// type, or environments have different ones, [`EnvError::Failed`] if one of them cannot be reset.
     pub fn from_envs(envs: Vec<E>) -> Result<Self, EnvError> {
         let Some(spec) = envs.first().map(Env::spec) else { return Err(EnvError::NoEnvs) };
         spec.check()?;
@@ -82,14 +83,14 @@ impl<E: Env> VecEnv<E> {
         Ok(vec_env)
     }
 
-    /// The same environments under another name, as a variant of registered ones has.
+    /// Renames the environments, for example for a variant of registered ones.
     #[must_use]
     pub fn named(mut self, id: &str) -> Self {
         self.spec.id = id.into();
         self
     }
 
-    /// Resets the slots that are `chosen`, and forgets what was before.
+    /// Resets the slots that are `chosen` and clears their rows.
     fn begin(
         &mut self,
         chosen: impl Fn(usize) -> bool,
@@ -116,7 +117,7 @@ impl<E: Env> VecEnv<E> {
         if self.failed { self.faulty() } else { Ok(&self.batch) }
     }
 
-    /// What came of a reset or a step after which some environments may have failed.
+    /// Returns the error of the first environment that has just failed, or else the batch.
     #[cold]
     fn faulty(&mut self) -> Result<&StepBatch, EnvError> {
         first_fault(&mut self.slots, 0).map(|()| &self.batch)
@@ -130,7 +131,7 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
-    /// Steps all environments, on several threads if that pays. Has any of them failed?
+    /// Steps all environments, on several threads if that is faster. Returns true if any of them has failed.
     fn step_many(&mut self, actions: &Actions<'_>, rules: Rules) -> bool {
         if let Some(sample) = self.workload.sample() {
             return self.step_and_measure(sample, actions, rules);
@@ -139,7 +140,7 @@ impl<E: Env> VecEnv<E> {
         step_in_parallel(&mut self.slots, rows, actions, rules, envs_per_task)
     }
 
-    /// Steps the first `sample` environments by themselves and takes the time. Has any environment failed?
+    /// Measures the first `sample` environments on this thread, then steps the others. Returns true if any has failed.
     #[cold]
     fn step_and_measure(&mut self, sample: usize, actions: &Actions<'_>, rules: Rules) -> bool {
         let (timed, others) = self.slots.split_at_mut(sample);
@@ -209,14 +210,14 @@ impl<E: Env> VectorEnv for VecEnv<E> {
 
     fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>> {
         let rules = self.rules();
-        // Whether one of them fails will be looked at when they are stepped together again.
+        // The next step of the whole batch then checks whether an environment has failed in its block.
         self.failed = true;
         Some(SlotBlock::cut(&self.spec, rules, &mut self.slots, &mut self.batch, size))
     }
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {
         let save = |slot: &Slot<E>| {
-            // One that has failed is in a state that nobody can use, or even write.
+            // The state of a failed environment is of no use, and may not even be serialisable.
             let state = if slot.progress.has_failed() { Value::Null } else { serde_json::to_value(slot.env.state())? };
             Ok(SavedSlot { state, progress: slot.progress.clone() })
         };
@@ -231,7 +232,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         if slots.len() != self.slots.len() {
             return Err(unusable(format!("it does not fit {} environments: it has {}", self.slots.len(), slots.len())));
         }
-        // Far beyond what anybody has the time for; they are counted up without looking.
+        // More steps than anybody can take: the counters are incremented without a check for overflow.
         if slots.iter().any(|slot| slot.progress.steps > u64::MAX / 2) {
             return Err(unusable("it has counted more steps than there can be"));
         }
@@ -252,7 +253,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
     }
 }
 
-/// What is saved of all copies besides their batch.
+/// The saved state of all copies, without their batch.
 #[derive(Serialize, Deserialize)]
 struct SavedCopies {
     autoreset: Autoreset,
@@ -260,7 +261,7 @@ struct SavedCopies {
     slots: Vec<SavedSlot>,
 }
 
-/// What is saved of one copy.
+/// The saved state of one copy.
 #[derive(Serialize, Deserialize)]
 struct SavedSlot {
     state: Value,

@@ -1,25 +1,25 @@
-//! How many tasks a step is worth.
+//! How many tasks a step is split into.
 
 use std::time::Duration;
 
-/// Nanoseconds that a task should take at least. Handing one to another thread of a pool takes around a microsecond while that
-/// is awake, and several while it sleeps (see docs/environments.md).
+/// Minimum duration of a task, in nanoseconds. Passing a task to another thread of the pool takes about a microsecond
+/// if that thread is awake, and several if it sleeps (see docs/environments.md).
 const TASK: f64 = 10_000.0;
 
-/// Nanoseconds that a batch should take at least before a thread that is not one of the pool hands it to the pool and
+/// Minimum duration of a batch, in nanoseconds, for a thread outside the pool, which passes the batch to the pool and
 /// sleeps until it is done.
 const BATCH: f64 = 60_000.0;
 
 /// Steps from one measurement to the next.
 const INTERVAL: u32 = 256;
 
-/// The cost of stepping one environment, measured now and then, and how a batch is cut according to it.
+/// The measured cost of stepping one environment, and the task size that follows from it.
 ///
-/// It decides only where a batch is cut: each environment has its own stream, so no result depends on the cost.
+/// No result depends on the cost: it decides only where a batch is cut, and each environment has its own random stream.
 #[derive(Debug, Clone)]
 pub(super) struct Workload {
     num_envs: usize,
-    /// Nanoseconds an environment step.
+    /// Nanoseconds per environment step.
     cost: f64,
     envs_per_task: usize,
     /// Measurements taken so far, up to 8.
@@ -28,13 +28,13 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    /// Of `num_envs` environments of unknown cost: in the first step, the first one is timed by itself.
+    /// Creates the workload of `num_envs` environments of unknown cost. The first step times one environment.
     pub fn new(num_envs: usize) -> Self {
         Self { num_envs, cost: TASK, envs_per_task: 1, measured: 0, steps_to_next: 0 }
     }
 
-    /// How many environments should be timed in this step: those of one task in each of the first 8 steps and in every
-    /// 256th, and none otherwise.
+    /// Returns the number of environments to time in this step: one task in each of the first 8 steps and in every
+    /// 256th step after them, `None` otherwise.
     #[inline]
     pub fn sample(&mut self) -> Option<usize> {
         if let Some(left) = self.steps_to_next.checked_sub(1) {
@@ -46,19 +46,19 @@ impl Workload {
         Some(self.envs_per_task)
     }
 
-    /// Takes in how long it took to step `sample` environments. A single long time, as an interrupted thread has,
-    /// moves the cost by no more than a factor of 2.
+    /// Updates the cost from the time it took to step `sample` environments. A single long time, as of an interrupted
+    /// thread, increases the cost at most by a factor of 2.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number, cut off
     pub fn measured(&mut self, sample: usize, elapsed: Duration) {
         let cost = elapsed.as_nanos() as f64 / sample as f64;
         self.cost = cost.min(2.0 * self.cost).max(1.0);
         let tasks = ((self.num_envs as f64 * self.cost / TASK) as usize).clamp(1, self.num_envs);
-        // A power of two, so that two threads, or four, get equal shares of few tasks; unless each environment is a task.
+        // A power of two, so that two or four threads get equal shares of few tasks; unless each environment is a task.
         let tasks = if tasks < self.num_envs { 1 << tasks.ilog2() } else { tasks };
         self.envs_per_task = self.num_envs.div_ceil(tasks);
     }
 
-    /// Environments that one task steps; all of them if it does not pay to spread them from this thread.
+    /// Returns the number of environments per task: all of them if spreading a step from this thread is not faster.
     #[inline]
     pub fn envs_per_task(&self) -> usize {
         if self.envs_per_task < self.num_envs && !self.pays() { self.num_envs } else { self.envs_per_task }

@@ -8,10 +8,10 @@ use crate::{
     Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
 };
 
-/// Episodes that the running means look back on.
+/// Number of recent episodes that the means are taken over.
 const RECENT: usize = 100;
 
-/// How many episodes have ended, and how the last 100 of them went.
+/// The number of episodes that have ended, and the returns and lengths of the last 100.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeStats {
     count: u64,
@@ -20,7 +20,7 @@ pub struct EpisodeStats {
 }
 
 impl Default for EpisodeStats {
-    /// Before the first episode, with room for all that are looked back on.
+    /// Returns the statistics before the first episode, with memory for 100 episodes.
     fn default() -> Self {
         Self { count: 0, recent: VecDeque::with_capacity(RECENT) }
     }
@@ -36,19 +36,19 @@ impl EpisodeStats {
         self.recent.push_back((episode_return, length));
     }
 
-    /// Number of episodes that have ended.
+    /// Returns the number of episodes that have ended.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Mean return of the last 100 episodes (or fewer), `None` before the first.
+    /// Returns the mean return of the last 100 episodes (or fewer); `None` before the first.
     #[must_use]
     pub fn return_mean(&self) -> Option<f64> {
         self.mean(|&(episode_return, _)| episode_return)
     }
 
-    /// Mean length of the last 100 episodes (or fewer), in steps, `None` before the first.
+    /// Returns the mean length of the last 100 episodes (or fewer) in steps; `None` before the first.
     #[must_use]
     pub fn length_mean(&self) -> Option<f64> {
         self.mean(|&(_, length)| f64::from(length))
@@ -67,13 +67,13 @@ pub struct RecordEpisodes<V> {
 }
 
 impl<V: VectorEnv> RecordEpisodes<V> {
-    /// Around `inner`, before the first episode has ended.
+    /// Wraps `inner`, with empty statistics.
     #[must_use]
     pub fn new(inner: V) -> Self {
         Self { inner, episodes: EpisodeStats::default() }
     }
 
-    /// Statistics of the episodes that have ended so far, whatever was reset in between.
+    /// Returns the statistics of all episodes that have ended so far. Resets do not clear them.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
         &self.episodes
@@ -98,7 +98,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
 
     fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
         let outcome = self.inner.step(actions).map(|_| ());
-        // If one environment fails, the episodes of others may have ended all the same.
+        // If one environment fails, episodes of others may have ended in the same step.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
             let batch = self.inner.checked_batch()?;
             for env in batch.ended() {

@@ -1,4 +1,4 @@
-//! Layers around an environment or a batch of them, with state that is saved and loaded with it.
+//! Wrappers around an environment or a batch of environments. Their state is saved and loaded with it.
 
 mod episodes;
 mod normalize;

@@ -7,21 +7,21 @@ use crate::{
     normalizer::{ObservationNormalizer, RewardNormalizer},
 };
 
-/// A batch of environments with normalised observations and rewards, as Stable-Baselines3's `VecNormalize` has them.
-/// Episode statistics are those of the raw rewards.
+/// A batch of environments with normalised observations and rewards, like Stable-Baselines3's `VecNormalize`. Episode
+/// returns are sums of the raw rewards.
 pub struct Normalize<V> {
     inner: V,
     observations: Option<ObservationNormalizer>,
     rewards: Option<RewardNormalizer>,
-    /// Do the statistics learn from what they see?
+    /// True if each reset and step updates the statistics.
     training: bool,
     batch: StepBatch,
-    /// What the statistics learn from next.
+    /// Memory for the raw observations and the discounted returns of the next update of the statistics.
     observed: Vec<f32>,
     returns: Vec<f64>,
 }
 
-/// The statistics, as they are saved.
+/// The saved form of the statistics.
 #[derive(Serialize, Deserialize)]
 struct Statistics {
     observations: Option<ObservationNormalizer>,
@@ -30,12 +30,12 @@ struct Statistics {
 }
 
 impl<V: VectorEnv> Normalize<V> {
-    /// Around `inner`, with observations normalised, and rewards too if a discount is given for their returns. The
-    /// environments are reset with seed 0.
+    /// Wraps `inner` and normalises observations, and rewards too if `gamma`, the discount of their returns, is given.
+    /// The statistics are updated in each reset and step. The environments are reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::Unsuited`] if observations are images or dictionaries; [`EnvError::Failed`] if one of them cannot be
-    /// reset.
+    /// [`EnvError::Unsuited`] if observations are images or dictionaries; [`EnvError::Failed`] if an environment cannot
+    /// be reset.
     pub fn new(inner: V, gamma: Option<f64>) -> Result<Self, EnvError> {
         let observations = ObservationNormalizer::new(inner.spec().observation_space.flat_len());
         let rewards = gamma.map(|gamma| RewardNormalizer::new(inner.num_envs(), gamma));
@@ -45,13 +45,13 @@ impl<V: VectorEnv> Normalize<V> {
         Ok(wrapped)
     }
 
-    /// Around `inner`, with statistics of observations or rewards or both that have been learnt elsewhere; those of rewards
-    /// may be of another number of environments. They stay as they are, unless [`set_training`](Self::set_training) says
-    /// otherwise. The environments are reset with seed 0.
+    /// Wraps `inner` with existing statistics of observations, rewards or both. Statistics of rewards may come from
+    /// another number of environments. The statistics do not change unless [`set_training`](Self::set_training) enables
+    /// it. The environments are reset with seed 0.
     ///
     /// # Errors
-    /// [`EnvError::Unsuited`] if images or dictionaries are to be normalised, [`EnvError::State`] if the statistics do not
-    /// fit, [`EnvError::Failed`] if an environment cannot be reset.
+    /// [`EnvError::Unsuited`] if images or dictionaries are to be normalised, [`EnvError::State`] if the statistics do
+    /// not fit, [`EnvError::Failed`] if an environment cannot be reset.
     pub fn with_normalizers(
         mut inner: V,
         observations: Option<ObservationNormalizer>,
@@ -70,18 +70,18 @@ impl<V: VectorEnv> Normalize<V> {
         Ok(wrapped)
     }
 
-    /// Should the statistics learn from what they see? For evaluation they should not.
+    /// Sets whether resets and steps update the statistics. Turn it off for evaluation.
     pub fn set_training(&mut self, training: bool) {
         self.training = training;
     }
 
-    /// The statistics of the rewards, if they are normalised.
+    /// Returns the statistics of the rewards, if rewards are normalised.
     #[must_use]
     pub fn reward_normalizer(&self) -> Option<&RewardNormalizer> {
         self.rewards.as_ref()
     }
 
-    /// After a reset of all or some environments: the others are as they were.
+    /// Updates the batch and the statistics after a reset of the `chosen` environments. The other rows do not change.
     fn restarted(
         &mut self,
         outcome: Result<(), EnvError>,
@@ -104,7 +104,7 @@ impl<V: VectorEnv> Normalize<V> {
         outcome.map(|()| &self.batch)
     }
 
-    /// Takes in the raw observations of valid rows.
+    /// Updates the statistics with the raw observations of valid rows.
     fn learn_observations(&mut self, chosen: impl Fn(usize) -> bool) {
         let (true, Some(observations)) = (self.training, &mut self.observations) else { return };
         let raw = self.inner.batch();
@@ -135,7 +135,7 @@ impl<V: VectorEnv> Normalize<V> {
     }
 }
 
-/// Refuses statistics that are not of these environments, or no statistics at all.
+/// Refuses statistics that do not fit these environments, or are not finite or out of range.
 fn check<V: VectorEnv>(
     inner: &V,
     observations: Option<&ObservationNormalizer>,

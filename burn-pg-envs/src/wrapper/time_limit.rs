@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Env, EnvAction, EnvRng, EnvSpec, Step};
 
-/// An environment whose episodes are truncated after a number of steps, each with its own limit.
+/// An environment with its own time limit: episodes are truncated after that number of steps.
 ///
-/// [`VectorEnv::set_time_limit`](crate::VectorEnv::set_time_limit) gives all environments of a batch the same one, and the
-/// specification of an environment may have one too; the shortest of them counts.
+/// [`VectorEnv::set_time_limit`](crate::VectorEnv::set_time_limit) sets one limit for a whole batch, and the
+/// specification of an environment may have a limit too; the shortest limit applies.
 #[derive(Debug, Clone)]
 pub struct TimeLimit<E> {
     env: E,
@@ -15,10 +15,10 @@ pub struct TimeLimit<E> {
     elapsed: u32,
 }
 
-/// What is saved of a [`TimeLimit`].
+/// The saved state of a [`TimeLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimeLimitState<S> {
-    /// The state of the environment inside.
+    /// The state of the wrapped environment.
     pub env: S,
     /// The limit, in steps.
     pub steps: u32,
@@ -27,7 +27,7 @@ pub struct TimeLimitState<S> {
 }
 
 impl<E> TimeLimit<E> {
-    /// Around `env`, with at most `steps` steps an episode.
+    /// Wraps `env` with at most `steps` steps per episode.
     #[must_use]
     pub fn new(env: E, steps: u32) -> Self {
         Self { env, steps, elapsed: 0 }

@@ -7,11 +7,11 @@ use crate::{
     normalizer::ObservationNormalizer, space::bounds,
 };
 
-/// What is done to a continuous action of K numbers before an environment takes it. Plain data.
+/// A transform of continuous actions with K components, applied before an environment takes them. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ActionTransform {
-    /// Each number is clipped to its bounds.
+    /// Clips each component to its bounds.
     Clip {
         /// Lower bounds. Shape `[K]`.
         #[serde(with = "bounds")]
@@ -20,7 +20,8 @@ pub enum ActionTransform {
         #[serde(with = "bounds")]
         high: Vec<f32>,
     },
-    /// The range `-1..=1` is mapped to `low..=high`: `low + (a + 1) (high - low) / 2`. Numbers beyond it stay beyond.
+    /// Maps the range `-1..=1` to `low..=high`: `low + (a + 1) (high - low) / 2`. Values beyond -1 or 1 end up beyond
+    /// `low` or `high`.
     Rescale {
         /// What -1 becomes. Shape `[K]`.
         low: Vec<f32>,
@@ -30,7 +31,7 @@ pub enum ActionTransform {
 }
 
 impl ActionTransform {
-    /// Clips to the bounds of `space`.
+    /// Creates a transform that clips to the bounds of `space`.
     ///
     /// # Errors
     /// [`EnvError::Unsuited`] if it is not a box.
@@ -46,7 +47,7 @@ impl ActionTransform {
         }
     }
 
-    /// Rescales `-1..=1` to the bounds of `space`.
+    /// Creates a transform that rescales `-1..=1` to the bounds of `space`.
     ///
     /// # Errors
     /// [`EnvError::Unsuited`] if it is not a box with finite bounds.
@@ -75,7 +76,7 @@ impl ActionTransform {
         }
     }
 
-    /// The same actions, transformed, in memory that is kept from one time to the next.
+    /// Returns the transformed actions, stored in `memory`, which is reused between calls.
     fn applied<'a>(&self, actions: Actions<'_>, memory: &'a mut Vec<f32>) -> Actions<'a> {
         memory.clear();
         if let Actions::Continuous(given) = actions {
@@ -85,7 +86,7 @@ impl ActionTransform {
         Actions::Continuous(memory)
     }
 
-    /// The bounds that what is transformed has, for a box of `shape`.
+    /// Returns the space of actions before the transform: a box of `shape`.
     fn space(&self, shape: &[usize]) -> Space {
         let (bound, len) = match self {
             Self::Clip { low, .. } => (f32::INFINITY, low.len()),
@@ -95,8 +96,8 @@ impl ActionTransform {
     }
 }
 
-/// A batch of environments whose continuous actions are transformed before they are taken. Its specification has the
-/// action space that the transform takes: unbounded if it clips, `-1..=1` if it rescales.
+/// A batch of environments whose continuous actions are transformed before they are taken. The action space of its
+/// specification is the one before the transform: unbounded if it clips, `-1..=1` if it rescales.
 pub struct TransformActions<V> {
     inner: V,
     transform: ActionTransform,
@@ -105,24 +106,25 @@ pub struct TransformActions<V> {
 }
 
 impl<V: VectorEnv> TransformActions<V> {
-    /// Around `inner`.
+    /// Wraps `inner`.
     ///
     /// # Errors
-    /// [`EnvError::Unsuited`] if its actions are not of the length that `transform` has, or that has bounds in disorder.
+    /// [`EnvError::Unsuited`] if its action space is not a box with as many components as `transform`, or the bounds of
+    /// `transform` are not in order (or not finite, to rescale).
     pub fn new(inner: V, transform: ActionTransform) -> Result<Self, EnvError> {
         let mut spec = inner.spec().clone();
         spec.action_space = transformed(&spec.action_space, &transform)?;
         Ok(Self { inner, transform, spec, actions: Vec::new() })
     }
 
-    /// What is done to the actions.
+    /// Returns the transform of the actions.
     #[must_use]
     pub fn transform(&self) -> &ActionTransform {
         &self.transform
     }
 }
 
-/// The space of actions that `transform` turns into those of `space`.
+/// Returns the space of actions before `transform`, if `space` is the one after it.
 fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvError> {
     let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
     match space {
@@ -142,7 +144,7 @@ fn transformed(space: &Space, transform: &ActionTransform) -> Result<Space, EnvE
     }
 }
 
-/// A block of such environments.
+/// A block of [`TransformActions`].
 struct Block<'a> {
     inner: Box<dyn EnvBlock + 'a>,
     transform: &'a ActionTransform,

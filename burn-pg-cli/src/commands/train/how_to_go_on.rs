@@ -1,27 +1,27 @@
-//! The command that goes on with a run, as it can be pasted into a shell.
+//! The command that resumes a run, ready to paste into a shell.
 
 use std::path::Path;
 
 use burn_pg::run::RunDir;
 
-/// The command that goes on with a run.
+/// Returns the command that resumes a run.
 pub fn how_to_go_on(dir: &RunDir) -> String {
     format!("burn-pg train --resume {}", quoted(dir.path()))
 }
 
-/// As a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let Some(text) = path.to_str() else { return escaped(path) };
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%\\".contains(letter);
     match text.chars().all(plain) {
         true => text.into(),
-        // (There, names have no such marks.)
+        // On Windows, file names contain no double quotes.
         false if cfg!(windows) => format!("\"{text}\""),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 
-/// A path that is not text, as bash and zsh take it.
+/// Escapes a path that is not valid UTF-8, for bash and zsh.
 #[cfg(unix)]
 fn escaped(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;

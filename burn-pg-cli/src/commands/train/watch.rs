@@ -1,4 +1,4 @@
-//! What is shown of a run while it goes on, and what ends it.
+//! Shows the progress of a run, and ends it after a signal.
 
 use std::ops::ControlFlow;
 
