@@ -343,3 +343,13 @@ fn a_specification_that_contradicts_the_type_or_itself_is_refused() {
         assert!(matches!(spec.check(), Err(EnvError::Spec { .. })), "{spec:?}");
     }
 }
+
+#[test]
+fn blocks_name_environments_by_their_index_in_the_whole_batch() {
+    let space = Space::discrete(5).to_string();
+    let mut envs = counters(4);
+    envs.reset(0).unwrap();
+    let mut blocks = envs.blocks(2).unwrap();
+    let error = blocks[1].step(Actions::Discrete(&[0, 9])).unwrap_err();
+    assert_eq!(error, EnvError::InvalidAction { env: 3, index: 0, value: 9.0, space });
+}

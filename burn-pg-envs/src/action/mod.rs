@@ -43,6 +43,17 @@ impl Actions<'_> {
         if valid { Ok(()) } else { Err(self.refusal(space, envs)) }
     }
 
+    /// [`check`](Self::check) for the actions of a block that begins with environment `first`.
+    #[inline]
+    pub(crate) fn check_in_block(&self, space: &Space, envs: usize, first: usize) -> Result<(), EnvError> {
+        self.check(space, envs).map_err(|error| match error {
+            EnvError::InvalidAction { env, index, value, space } => {
+                EnvError::InvalidAction { env: first + env, index, value, space }
+            }
+            other => other,
+        })
+    }
+
     /// Returns the error of [`check`](Self::check).
     #[cold]
     fn refusal(&self, space: &Space, envs: usize) -> EnvError {

@@ -20,8 +20,7 @@ pub trait EnvBlock: Send {
     /// Takes one action in each environment of the block.
     ///
     /// # Errors
-    /// As [`VectorEnv::step`]. [`EnvError::NeedsReset`] and [`EnvError::Failed`] give indices in the whole batch,
-    /// [`EnvError::InvalidAction`] in the block.
+    /// As [`VectorEnv::step`]. The indices of environments are those in the whole batch.
     fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError>;
 }
 
@@ -161,7 +160,7 @@ impl<E: Env> EnvBlock for SlotBlock<'_, E> {
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError> {
-        actions.check(&self.spec.action_space, self.slots.len())?;
+        actions.check_in_block(&self.spec.action_space, self.slots.len(), self.first)?;
         if self.may_wait
             && let Some(env) = self.slots.iter().position(|slot| slot.needs_reset(self.rules.autoreset))
         {

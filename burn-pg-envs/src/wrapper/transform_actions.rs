@@ -162,7 +162,7 @@ impl EnvBlock for Block<'_> {
     }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<(), EnvError> {
-        actions.check(self.space, self.inner.view().rewards.len())?;
+        actions.check_in_block(self.space, self.inner.view().rewards.len(), self.inner.first())?;
         self.inner.step(self.transform.applied(actions, &mut self.actions))
     }
 }

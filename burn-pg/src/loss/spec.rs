@@ -67,8 +67,12 @@ impl TermSpec {
     pub fn trains_critic(&self) -> bool {
         match self {
             Self::Value { .. } => true,
-            Self::PolicyGradient {} | Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => false,
-            Self::KlToReference { .. } | Self::Entropy {} => false,
+            Self::PolicyGradient {}
+            | Self::Surrogate {}
+            | Self::PpoClip { .. }
+            | Self::KlPenalty { .. }
+            | Self::KlToReference { .. }
+            | Self::Entropy {} => false,
         }
     }
 
@@ -77,8 +81,12 @@ impl TermSpec {
     pub fn compares_with_reference(&self) -> bool {
         match self {
             Self::KlToReference { .. } => true,
-            Self::PolicyGradient {} | Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => false,
-            Self::Value { .. } | Self::Entropy {} => false,
+            Self::PolicyGradient {}
+            | Self::Surrogate {}
+            | Self::PpoClip { .. }
+            | Self::KlPenalty { .. }
+            | Self::Value { .. }
+            | Self::Entropy {} => false,
         }
     }
 

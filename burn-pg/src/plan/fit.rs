@@ -61,9 +61,7 @@ impl MemoryPlan {
     pub fn check(&self, config: &CheckedConfig, spec: &EnvSpec, available: Option<Bytes>) -> Result<(), DoesNotFit> {
         let needed = self.host_peak();
         let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
-        let counts = |part: &Part| !(self.has_device_memory && part.is_on_device());
-        let mut largest: Vec<(Part, Bytes)> =
-            self.peak().parts.clone().into_iter().filter(|(part, _)| counts(part)).collect();
+        let mut largest = self.parts_at_host_peak();
         largest.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
         largest.truncate(3);
         let is_evaluated = self.parts().contains_key(&Part::Evaluation);

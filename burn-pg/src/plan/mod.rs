@@ -119,9 +119,10 @@ impl PhasePlan {
         *sum = *sum + bytes;
     }
 
-    /// The sum of the parts that are on the host if the device has its own memory.
-    fn on_host(&self) -> Bytes {
-        self.parts.iter().filter(|(part, _)| !part.is_on_device()).map(|(_, &bytes)| bytes).sum()
+    /// The parts that are on the host.
+    fn on_host(&self, has_device_memory: bool) -> Vec<(Part, Bytes)> {
+        let parts = self.parts.iter().filter(|(part, _)| !(has_device_memory && part.is_on_device()));
+        parts.map(|(&part, &bytes)| (part, bytes)).collect()
     }
 }
 
@@ -198,8 +199,13 @@ impl MemoryPlan {
     /// The most memory that the run takes on the host: that of all parts, unless the device has its own memory.
     #[must_use]
     pub fn host_peak(&self) -> Bytes {
-        let of = |phase: &PhasePlan| if self.has_device_memory { phase.on_host() } else { phase.total() };
-        self.phases.iter().map(of).max().unwrap_or_default()
+        self.parts_at_host_peak().iter().map(|&(_, bytes)| bytes).sum()
+    }
+
+    /// The parts on the host in the phase that takes the most memory there.
+    fn parts_at_host_peak(&self) -> Vec<(Part, Bytes)> {
+        let phases = self.phases.iter().map(|phase| phase.on_host(self.has_device_memory));
+        phases.max_by_key(|parts| parts.iter().map(|&(_, bytes)| bytes).sum::<Bytes>()).unwrap_or_default()
     }
 
     /// Returns each part with the most memory that it takes in any phase.

@@ -106,15 +106,9 @@ impl Parts {
         let targets = Bytes(source.targets()[0]) + Bytes(source.explained());
         // Before that, the reference computes log-probabilities of the batch, one micro-batch at a time.
         let inferring = if self.has_reference { Bytes(self.layers.inferring()) * self.micro_batch } else { Bytes(0) };
-        self.phase(
-            "advantages",
-            [
-                (Part::Rollout, Bytes(source.rollout())),
-                (Part::Batch, Bytes(source.observed())),
-                (Part::Targets, targets),
-                (Part::Activations, inferring),
-            ],
-        )
+        let experience = [(Part::Rollout, Bytes(source.rollout())), (Part::Batch, Bytes(source.observed()))];
+        let computed = [(Part::Targets, targets), (Part::Activations, inferring)];
+        self.phase("advantages", experience.into_iter().chain(computed))
     }
 
     fn upload(&self) -> PhasePlan {

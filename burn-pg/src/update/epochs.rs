@@ -55,7 +55,7 @@ impl Epochs {
     ) -> Result<(P, usize), Error> {
         let learning_rate = self.learning_rate.at(progress);
         let mut epochs = 0;
-        while epochs < self.num_epochs && !moved_too_far(log, self.target_kl)? {
+        while epochs < self.num_epochs && (epochs == 0 || !moved_too_far(log, self.target_kl)?) {
             let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
             let shuffled = during(Phase::Gather, || {
                 self.shuffle.shuffle(&mut order);

@@ -97,7 +97,7 @@ impl Collector {
             }
             Some(state) => {
                 self.begin(state_len);
-                rollout.history = self.rollout.history.take();
+                rollout.history.clone_from(&self.rollout.history);
                 Some(self.recurrent_state_of(state, tensors, &mut rollout)?)
             }
         };
