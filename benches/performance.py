@@ -7,32 +7,21 @@ PYTHON is one that has rejax and stable-baselines3, by default the one that runs
 the other, so that both see the same machine; the figures are medians over the rounds, 5 by default. Stable-Baselines3 runs once.
 """
 
-import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from shapes import SHAPES, output, train
 
 BINARY = sys.argv[1]
 PYTHON = sys.argv[2] if len(sys.argv) > 2 else sys.executable
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
 PEERS = Path(__file__).parent / "peers"
 
-# Name, environments, minibatches, total steps.
-SHAPES = [
-    ("8 environments, minibatches of 256", 8, 4, 499_712),
-    ("2,048 environments, minibatches of 32,768", 2_048, 8, 1_048_576),
-]
 
-
-def output(*command):
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-
-
-def ours(envs, minibatches, steps, *options):
-    shape = ["--total-steps", str(steps), "--set", f"num_envs={envs}", f"num_minibatches={minibatches}"]
-    return output(BINARY, "bench", "train", "--repeat", "1", "--json", *options, *shape)
+def ours(*shape_and_options):
+    return train(BINARY, *shape_and_options)
 
 
 def solved(seed):
