@@ -79,8 +79,8 @@ impl VectorEnv for Corridor {
 }
 
 fn main() -> Result<(), Error> {
-    let rooms = std::env::args().nth(1).and_then(|rooms| rooms.parse().ok()).unwrap_or(8);
-    train(rooms, Some(5)).map(|history| println!("{:#?}", history.last()))
+    let rooms = std::env::args().nth(1).map_or(Some(8), |rooms| rooms.parse().ok().filter(|&rooms| rooms > 1));
+    train(rooms.expect("a number of rooms, 2 or more"), Some(5)).map(|history| println!("{:#?}", history.last()))
 }
 
 /// Trains in a corridor of 2 rooms or more. After `stop` updates, a new trainer continues from a checkpoint.

@@ -170,6 +170,29 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A source gave nothing to learn from. The weights are unchanged.
+    #[error(
+        "update {update}: the source `{name}` gave {rows} samples of mass {mass}; there must be samples, and their mass \
+         must be more than 0"
+    )]
+    NoSamples {
+        /// The update, counted from 1.
+        update: u64,
+        /// Name of the source.
+        name: String,
+        /// Number of samples.
+        rows: usize,
+        /// What sums of losses would be divided by.
+        mass: f64,
+    },
+    /// A source of your own failed. The weights are unchanged.
+    #[error("the source `{name}` failed: {source}")]
+    Source {
+        /// Name of the source.
+        name: String,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Two metrics of an update have the same name, or a metric has the name of a field of
     /// [`UpdateStats`](crate::UpdateStats). The weights are unchanged.
     #[error(

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Agent, misfit::check_envs};
 use crate::{
     Error,
+    kernel::{has_kernels, threads::in_pool},
     policy::{Observation, Policy},
-    source::streams,
+    source::{step_envs, streams},
 };
 
 /// Maximum number of steps of an episode if the environment has no time limit.
@@ -55,6 +56,19 @@ impl Evaluation {
 /// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device fails.
 pub fn evaluate<P: Policy<Observation = Observation>>(
     agent: &Agent<P>,
+    envs: Box<dyn VectorEnv>,
+    seed: u64,
+    stochastic: bool,
+) -> Result<Evaluation, Error> {
+    if !has_kernels(&agent.device) {
+        return play(agent, envs, seed, stochastic);
+    }
+    let agent = agent.clone();
+    in_pool(move || play(&agent, envs, seed, stochastic))
+}
+
+fn play<P: Policy<Observation = Observation>>(
+    agent: &Agent<P>,
     mut envs: Box<dyn VectorEnv>,
     seed: u64,
     stochastic: bool,
@@ -74,7 +88,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
     for step in 1..=limit {
         let batch = envs.checked_batch()?;
         let actions = player.act(&batch.observations, &batch.action_masks)?;
-        envs.step(actions.as_actions())?;
+        step_envs(&mut *envs, actions.as_actions())?;
         let batch = envs.checked_batch()?;
         player.begin_episodes(batch.ended());
         // Only the first episode of each environment counts: otherwise short episodes would be over-represented.

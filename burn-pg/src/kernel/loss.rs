@@ -55,7 +55,7 @@ pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &Value
 }
 
 /// Computes `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of
-/// shape `[M]` (all 1 if there are none). A weight of 0 hides a loss that is not finite. Shape `[1]`.
+/// shape `[M]` (all 1 if there are none). Shape `[1]`.
 pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     table::weighted_total_kernel(summands, weights, mass).unwrap_or_else(|| {
         let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
@@ -72,7 +72,7 @@ pub(crate) fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, 
 fn divided_sum(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     let weighted = match weights {
         None => values,
-        Some(weights) => (values * weights.clone()).mask_fill(weights.clone().equal_elem(0.0), 0.0),
+        Some(weights) => values * weights.clone(),
     };
     // Not a division: Burn divides gradients by a scalar in single precision.
     weighted.sum().mul_scalar(1.0 / mass)

@@ -49,6 +49,9 @@ macro_rules! parts {
 
         impl ContextPart {
             const COUNT: usize = [$(Self::$part),*].len();
+
+            /// The parts that the samples of every source have.
+            pub const ALWAYS: [Self; 4] = [Self::LogProbs, Self::Entropies, Self::OldLogProbs, Self::Advantages];
         }
 
         impl fmt::Display for ContextPart {
@@ -91,7 +94,7 @@ parts! {
     returns: Returns = "returns",
     /// Log-probabilities of the actions under a reference policy that is not trained.
     reference_log_probs: ReferenceLogProbs = "log-probabilities under a reference policy",
-    /// Weights of the samples in every mean: a mask, importance weights, or 1 / length. Absent if all samples count alike.
+    /// Weights of the samples in sums and means: a mask, importance weights, or 1 / length. Absent if all samples count alike.
     weights: Weights = "weights of the samples",
 }
 
@@ -145,6 +148,11 @@ impl<'a> LossContext<'a> {
             Some(rows) => compute().select(0, rows.clone()),
         };
         Some(computed.get_or_init(select).clone())
+    }
+
+    /// Returns the number of samples, M, if a part was computed already.
+    pub(super) fn samples(&self) -> Option<usize> {
+        self.parts.iter().flatten().find_map(|part| Some(part.computed.get()?.dims()[0]))
     }
 
     /// Returns the mass, by which sums over samples are divided.

@@ -1,6 +1,6 @@
 //! The entropy bonus.
 
-use super::{LossContext, LossTerm, PerSample};
+use super::{ContextPart, LossContext, LossTerm, PerSample};
 
 /// Minus the mean entropy of the policy, in nats: minimising it keeps the policy exploring.
 ///
@@ -18,5 +18,9 @@ impl LossTerm for Entropy {
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let entropies = context.entropies();
         PerSample::new(entropies.clone().neg()).with_metric("entropy", entropies.inner())
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::Entropies]
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    LossContext, LossTerm, ObjectiveError, PerSample, TermState,
+    ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, TermState,
     error::{check_names, check_positive},
     ratio,
 };
@@ -69,6 +69,10 @@ impl LossTerm for KlPenalty {
         PerSample::new(kl.mul_scalar(self.weight) - surrogate)
             .with_metric("approx_kl", approx_kl)
             .with_metric("kl_weight", kl_weight)
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::LogProbs, ContextPart::OldLogProbs, ContextPart::Advantages]
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

@@ -67,7 +67,7 @@ impl LossTerm for KlToReference {
     }
 
     fn needs(&self) -> &'static [ContextPart] {
-        &[ContextPart::ReferenceLogProbs]
+        &[ContextPart::LogProbs, ContextPart::ReferenceLogProbs]
     }
 }
 

@@ -126,7 +126,8 @@ pub trait LossTerm: Send {
         Ok(())
     }
 
-    /// Returns the optional parts of a [`LossContext`] that the term requires. Default: none.
+    /// Returns the parts of a [`LossContext`] that the term requires. A part that is missing here and in the samples is a
+    /// panic in training; one that is named here is refused before. Default: none.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
     }
@@ -172,9 +173,10 @@ pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
 pub(crate) fn normalize_weighted(advantages: Tensor<1>, weights: &Tensor<1>) -> Tensor<1> {
     let tiny = f64::from(f32::MIN_POSITIVE);
     let total = weights.clone().sum().clamp_min(tiny);
-    let centred = advantages.clone() - (advantages * weights.clone()).sum() / total.clone();
+    let centred = advantages.clone() - (advantages.clone() * weights.clone()).sum() / total.clone();
     // Bessel's correction for weights: the n - 1 of n samples that weigh 1.
-    let freedom = total.clone() - weights.clone().square().sum() / total;
+    let freedom = total.clone() - weights.clone().square().sum() / total.clone();
+    let is_single = freedom.clone().lower_equal(total.mul_scalar(1e-6)).expand(centred.dims());
     let variance = (centred.clone().square() * weights.clone()).sum() / freedom.clamp_min(tiny);
-    centred / variance.sqrt().add_scalar(1e-8)
+    (centred / variance.sqrt().add_scalar(1e-8)).mask_where(is_single, advantages)
 }

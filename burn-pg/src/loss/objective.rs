@@ -27,7 +27,7 @@ type WeightedTerm = (Schedule, Box<dyn LossTerm>);
 /// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the [weight](LossContext::weights) `w_i`
 /// of the sample (1 if there are none) and the [mass](LossContext::mass) of the minibatch. The reported loss of a term
 /// is `sum_i w_i l_ki / mass`, so that L is the weighted sum of the reported losses. Other metrics `m` of terms are
-/// means whatever the mass is: `sum_i w_i m_i / sum_i w_i`. A sample of weight 0 has no effect, even if its loss is not
+/// means whatever the mass is: `sum_i w_i m_i / sum_i w_i`. A sample of weight 0 has no effect, as long as its loss is
 /// finite.
 #[derive(Default)]
 pub struct Objective {
@@ -100,7 +100,8 @@ impl Objective {
     /// of each term (before the weight of the term) under its name, and the sum itself as `loss`.
     ///
     /// # Panics
-    /// If the objective has no terms, or a term [needs](Self::check_needs) a part that the context lacks.
+    /// If the objective has no terms, a term [needs](Self::check_needs) a part that the context lacks, or a term gives a
+    /// loss or a metric of another length than the samples have: a mean that it took itself, say.
     #[must_use]
     pub fn compute(&self, context: &LossContext<'_>) -> ObjectiveOutput {
         self.compute_part(context).into()
@@ -171,10 +172,14 @@ fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossCont
     if summands.is_empty() {
         summands.push((0.0, context.log_probs()));
     }
-    let (weights, mass) = (context.get(ContextPart::Weights), context.mass());
+    let (weights, mass) = (context.get(ContextPart::Weights).map(Tensor::detach), context.mass());
+    let samples = context.samples().unwrap_or_else(|| losses[0].1.dims()[0]);
+    for (name, values) in losses.iter().chain(&metrics) {
+        let given = values.dims()[0];
+        assert_eq!(given, samples, "`{name}` has {given} values for {samples} samples: a term gives one per sample");
+    }
     let loss = weighted_total(&summands, weights.as_ref(), mass);
     let weights = weights.map(Tensor::inner);
-    let samples = losses[0].1.dims()[0];
     let mut losses = summed(losses, weights.as_ref(), mass);
     losses.push(("loss", loss.clone().inner()));
     let sums = summed(metrics, weights.as_ref(), 1.0);

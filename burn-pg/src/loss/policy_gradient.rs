@@ -1,6 +1,6 @@
 //! The plain policy gradient.
 
-use super::{LossContext, LossTerm, PerSample};
+use super::{ContextPart, LossContext, LossTerm, PerSample};
 
 /// The loss whose gradient is the policy gradient, up to sign,
 ///
@@ -30,5 +30,9 @@ impl LossTerm for PolicyGradient {
 
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         PerSample::new((context.log_probs() * context.advantages()).neg())
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::LogProbs, ContextPart::Advantages]
     }
 }

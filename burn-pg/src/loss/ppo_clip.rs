@@ -1,6 +1,6 @@
 //! PPO's clipped surrogate.
 
-use super::{LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
+use super::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
 use crate::{
     kernel::{ClippedSurrogate, clipped_surrogate},
     optim::Schedule,
@@ -38,6 +38,10 @@ impl LossTerm for PpoClip {
         let samples = [&context.log_probs(), &context.old_log_probs(), &context.advantages()];
         let ClippedSurrogate { loss, approx_kl, clipped } = clipped_surrogate(samples, clip_range);
         PerSample::new(loss).with_metric("approx_kl", approx_kl).with_metric("clip_fraction", clipped)
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::LogProbs, ContextPart::OldLogProbs, ContextPart::Advantages]
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

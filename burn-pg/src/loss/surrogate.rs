@@ -1,6 +1,6 @@
 //! The surrogate without a clip or a penalty.
 
-use super::{LossContext, LossTerm, PerSample, ratio};
+use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 
 /// The surrogate objective of trust-region policy optimisation,
 ///
@@ -28,5 +28,9 @@ impl LossTerm for Surrogate {
         let (ratio, log_ratio) = ratio::of(context);
         PerSample::new((ratio.clone() * context.advantages()).neg())
             .with_metric("approx_kl", ratio::k3(&ratio.inner(), &log_ratio.inner()))
+    }
+
+    fn needs(&self) -> &'static [ContextPart] {
+        &[ContextPart::LogProbs, ContextPart::OldLogProbs, ContextPart::Advantages]
     }
 }

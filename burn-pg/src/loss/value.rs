@@ -63,7 +63,10 @@ impl LossTerm for Value {
     }
 
     fn needs(&self) -> &'static [ContextPart] {
-        &[ContextPart::Values]
+        match self.clip {
+            ValueClip::Off => &[ContextPart::Values, ContextPart::Returns],
+            _ => &[ContextPart::Values, ContextPart::OldValues, ContextPart::Returns],
+        }
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

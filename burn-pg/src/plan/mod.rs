@@ -220,11 +220,6 @@ impl MemoryPlan {
     }
 }
 
-/// Number of trainable parameters of the networks of a configuration.
-pub(crate) fn parameters(config: &CheckedConfig, spec: &EnvSpec) -> u64 {
-    config.network().footprint(spec, false).parameters()
-}
-
 /// Returns the memory that this process can allocate without taking it from other processes, within the limits of its
 /// control groups. `None` on all systems except Linux.
 #[must_use]

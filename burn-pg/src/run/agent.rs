@@ -11,7 +11,6 @@ use super::{
 use crate::{
     Agent, Error,
     config::CheckedConfig,
-    plan::parameters,
     policy::{ActorCritic, Observation, Policy},
     source::Source,
     storage::{
@@ -116,7 +115,7 @@ pub(super) fn save<P: Policy>(
 /// Refuses a configuration whose networks are larger than the saved ones, before they are allocated: the configuration
 /// may ask for any size.
 fn check_numbers(spec: &EnvSpec, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
-    tensors::check_numbers(saved, parameters(config, spec))
+    tensors::check_numbers(saved, config.network().footprint(spec, false).parameters())
 }
 
 fn open<P: Policy<Observation = Observation>>(

@@ -99,8 +99,11 @@ impl EarlierRun {
     /// # Errors
     /// As [`resume`](Self::resume).
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
-        if let Some(checkpoint) = self.checkpoint.take() {
-            trainer.restore(checkpoint)?;
+        match (self.checkpoint.take(), trainer.why_unsaved()) {
+            (Some(checkpoint), _) => trainer.restore(checkpoint)?,
+            // Beginning again would erase the metrics of a run that was never to be resumed.
+            (None, Some(reason)) => return Err(reason.into()),
+            (None, None) => {}
         }
         self.dir.check_writable()?;
         self.dir.checkpoints().check_writable()?;

@@ -61,14 +61,6 @@ impl UpdateStats {
     ];
 }
 
-/// Checks the metrics of a source before an update learns from its samples.
-pub(super) fn check_metrics(metrics: &[(&'static str, f64)], update: u64) -> Result<(), Error> {
-    match metrics.iter().find(|(_, value)| !value.is_finite()) {
-        Some(&(metric, value)) => Err(Error::NonFinite { update, metric, value, term: None, env: None }),
-        None => Ok(()),
-    }
-}
-
 /// Adds the metrics of a source to those of an update. All names must differ.
 pub(super) fn all_metrics(
     mut of_update: BTreeMap<String, f64>,

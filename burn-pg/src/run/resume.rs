@@ -5,6 +5,8 @@ use super::{
     checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
     training::Timed,
 };
+use burn_pg_envs::EnvError;
+
 use crate::{
     Error,
     policy::Policy,
@@ -16,6 +18,14 @@ use crate::{
 };
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
+    /// Returns why the run can have no checkpoints: its source, or the environments of it, cannot be saved.
+    pub(super) fn why_unsaved(&self) -> Option<Misfit> {
+        match self.source().save() {
+            Err(reason @ (Misfit::Unsaved { .. } | Misfit::Envs(EnvError::Unsupported { .. }))) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Returns a checkpoint: everything that the rest of the run depends on.
     ///
     /// # Errors

@@ -11,13 +11,10 @@ use super::{
     checkpoint::Best,
     directory::{MetricsFile, RunDir, RunLock},
 };
-use burn_pg_envs::EnvError;
-
 use crate::{
     Error,
     policy::Policy,
     source::{EnvSource, Source},
-    storage::Misfit,
 };
 
 /// Time between checkpoints if the configuration has no interval.
@@ -144,9 +141,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 
     fn train_to_end(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let Self { trainer, keeper } = self;
-        if let Err(reason @ (Misfit::Unsaved { .. } | Misfit::Envs(EnvError::Unsupported { .. }))) =
-            trainer.source().save()
-        {
+        if let Some(reason) = trainer.why_unsaved() {
             keeper.is_resumable = false;
             observer.on_warning(&format!("this run has no checkpoints and cannot be resumed: {reason}"));
         }

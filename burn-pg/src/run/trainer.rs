@@ -3,11 +3,7 @@
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{
-    UpdateStats,
-    metrics::{all_metrics, check_metrics},
-    training::Timed,
-};
+use super::{UpdateStats, metrics::all_metrics, training::Timed};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
@@ -171,9 +167,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         let Parts { policy, source, update: improver } = &mut self.parts;
 
         let context = CollectContext { update, progress, device: &self.device };
-        let Experience { samples, explained_variance, metrics: of_source } =
-            source.collect(&policy.valid(), &context)?;
-        check_metrics(&of_source, update)?;
+        let experience = source.collect(&policy.valid(), &context)?;
+        experience.check::<P>(update, &source.name())?;
+        let Experience { samples, explained_variance, metrics: of_source } = experience;
         let Improved { policy: better, metrics, epochs, learning_rate } =
             improver.improve(policy, samples, UpdateContext { update, progress })?;
         let losses = all_metrics(metrics, of_source)?;

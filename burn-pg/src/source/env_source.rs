@@ -63,8 +63,10 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         if self.estimator.needs_values() && !has_critic {
             return Err(Error::NoCritic);
         }
-        let parts = [(ContextPart::Values, has_critic), (ContextPart::ReferenceLogProbs, self.reference.is_some())];
-        Ok(parts.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect())
+        let mut parts = [&ContextPart::ALWAYS[..], &[ContextPart::Returns]].concat();
+        parts.extend(has_critic.then_some([ContextPart::Values, ContextPart::OldValues]).into_iter().flatten());
+        parts.extend(self.reference.is_some().then_some(ContextPart::ReferenceLogProbs));
+        Ok(parts)
     }
 
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
@@ -74,16 +76,19 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
             return Err(error.in_update(update, collector.env_steps()));
         }
         let rollout = collector.rollout_mut();
-        rollout.check_rewards(update, env_steps)?;
-        rollout.check_predictions(update)?;
         let order = Order::of(rollout);
         let observations = during(Phase::Gather, || order.observations(rollout, context.device));
-        let mut metrics = Vec::new();
         if let Some(reference) = reference {
+            // Before any check: the recurrent state of the reference must follow every rollout, even one that is given up.
             let actions = order.actions(rollout, context.device);
             let log_probs = reference.log_probs_of_rollout(&observations, &actions, rollout.num_envs)?;
             rollout.reference_log_probs.clone_from(&rollout.log_probs);
             order.put_back(log_probs, &mut rollout.reference_log_probs);
+        }
+        rollout.check_rewards(update, env_steps)?;
+        rollout.check_predictions(update)?;
+        let mut metrics = Vec::new();
+        if let Some(reference) = reference {
             rollout.check_reference(update)?;
             metrics.extend(shape_rewards(rollout, reference.kl_in_reward()));
             rollout.check_shaped_rewards(update)?;
@@ -133,7 +138,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         let (collector, of_collector) = self.collector.save()?;
         let reference = match &self.reference {
             None => tensors::Tensors::new(),
-            Some(reference) => reference.save()?,
+            Some(reference) => reference.save(self.collector.num_envs())?,
         };
         let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], of_collector));
         Saved::new(&collector, tensors.collect())

@@ -258,7 +258,8 @@ impl SourceFootprint {
         if self.state_len == 0 {
             return 0;
         }
-        let states = 4 * self.state_len * (1 + self.burn_in.div_ceil(self.unit));
+        let of_reference = u64::from(self.has_reference);
+        let states = 4 * self.state_len * (1 + of_reference + self.burn_in.div_ceil(self.unit));
         (states + self.flat * self.burn_in) * self.envs
     }
 

@@ -26,7 +26,7 @@ pub use columns::{Batch, Rollout};
 pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, RolloutLength, SequenceSpec};
-pub(crate) use host::{RecurrentState, check_observations, default_block_size};
+pub(crate) use host::{RecurrentState, check_observations, default_block_size, step_envs};
 pub use observations::{Observations, observe};
 pub use reference::Reference;
 pub use samples::{Origins, Samples};
@@ -64,15 +64,13 @@ pub trait Source<P: Policy>: Send {
         std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
     }
 
-    /// Checks that `policy`, which must be without autodiff, fits the source. Returns the optional parts that the
-    /// [context](crate::loss::LossContext) of its samples will have. Every context has current and old
-    /// log-probabilities, entropies and advantages; one with [`Values`](ContextPart::Values) also has old values and
-    /// returns. Default: no optional parts.
+    /// Checks that `policy`, which must be without autodiff, fits the source. Returns the parts that the
+    /// [context](crate::loss::LossContext) of its samples will have. Default: [`ContextPart::ALWAYS`].
     ///
     /// # Errors
     /// [`Error::ActionMisfit`], [`Error::Prediction`] or [`Error::NoCritic`] if it does not fit.
     fn check(&self, _policy: &P) -> Result<Vec<ContextPart>, Error> {
-        Ok(Vec::new())
+        Ok(ContextPart::ALWAYS.to_vec())
     }
 
     /// Statistics of the episodes that have ended so far. Default: none.
@@ -154,5 +152,20 @@ impl<S> Experience<S> {
     #[must_use]
     pub fn new(samples: S) -> Self {
         Self { samples, explained_variance: None, metrics: Vec::new() }
+    }
+
+    /// Checks that there is something to learn from, and that all metrics are finite.
+    pub(crate) fn check<P: Policy>(&self, update: u64, name: &str) -> Result<(), Error>
+    where
+        S: Samples<P>,
+    {
+        let (rows, mass) = (self.samples.num_rows(), self.samples.mass());
+        if rows == 0 || !(mass.is_finite() && mass > 0.0) {
+            return Err(Error::NoSamples { update, name: name.to_owned(), rows, mass });
+        }
+        match self.metrics.iter().find(|(_, value)| !value.is_finite()) {
+            Some(&(metric, value)) => Err(Error::NonFinite { update, metric, value, term: None, env: None }),
+            None => Ok(()),
+        }
     }
 }

@@ -103,15 +103,11 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
         actions: &ActionTensor,
         num_envs: usize,
     ) -> Result<Vec<f32>, Error> {
-        let Some(Sequences { state, begins, .. }) = &observations.sequences else {
+        let (Some(Sequences { begins, .. }), Some(state)) = (&observations.sequences, self.state_in(num_envs)) else {
             return self.log_probs(observations, actions);
         };
-        let ([sequences, len], steps) = (state.dims(), begins.dims()[1]);
-        let device = state.device();
-        let mut state = match self.state.take() {
-            None => Tensor::zeros([num_envs, len], &device),
-            Some(data) => Tensor::from_data(data, &device),
-        };
+        let ([sequences, steps], shape) = (begins.dims(), [num_envs, self.policy.state_len()]);
+        let mut state = Tensor::from_data(state, &begins.device());
         let size = (self.micro_batch / steps).clamp(1, num_envs);
         let mut log_probs = Vec::with_capacity(actions.len());
         // The first sequences of all environments come first, then the second ones.
@@ -132,31 +128,30 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
             state = Tensor::cat(after, 0);
         }
         let [elements] = read([state.flatten::<1>(0, 1)])?;
-        self.state = Some(TensorData::new(elements, [num_envs, len]));
+        self.state = Some(TensorData::new(elements, shape));
         Ok(log_probs)
     }
 
-    /// Returns its weights and its recurrent state.
-    pub(super) fn save(&self) -> Result<Tensors, Misfit> {
+    /// Returns its weights and its recurrent state, if it is recurrent.
+    pub(super) fn save(&self, num_envs: usize) -> Result<Tensors, Misfit> {
         let mut tensors = tensors::of_module(&self.policy)?;
-        if let Some(state) = &self.state {
-            tensors.insert(STATE.into(), state.clone());
-        }
+        tensors.extend(self.state_in(num_envs).map(|state| (STATE.to_owned(), state)));
         Ok(tensors)
     }
 
-    /// Restores the weights and the recurrent state that [`save`](Self::save) returned, for `num_envs` environments.
+    /// Restores what [`save`](Self::save) returned.
     pub(super) fn load(&mut self, mut tensors: Tensors, num_envs: usize) -> Result<(), Misfit> {
-        let state = tensors.remove(STATE);
-        if let Some(found) = &state {
-            let shape = [num_envs, self.policy.state_len()];
-            let needed = TensorData::new(vec![0_f32; shape[0] * shape[1]], shape);
-            let named = |data: &TensorData| Tensors::from([(STATE.to_owned(), data.clone())]);
-            tensors::check_fit(&named(found), &named(&needed))?;
-        }
-        let expected = tensors::of_module(&self.policy)?;
-        self.policy = tensors::into_module(self.policy.clone(), tensors, &expected)?;
-        self.state = state;
+        tensors::check_fit(&tensors, &self.save(num_envs)?)?;
+        self.state = tensors.remove(STATE);
+        let weights = tensors::of_module(&self.policy)?;
+        self.policy = tensors::into_module(self.policy.clone(), tensors, &weights)?;
         Ok(())
+    }
+
+    /// Its recurrent state, if it is recurrent: 0 before the first rollout. Shape `[N, M]`.
+    fn state_in(&self, num_envs: usize) -> Option<TensorData> {
+        let shape = [num_envs, self.policy.state_len()];
+        let zeros = || TensorData::new(vec![0_f32; shape[0] * shape[1]], shape);
+        (shape[1] > 0).then(|| self.state.clone().unwrap_or_else(zeros))
     }
 }

@@ -283,7 +283,8 @@ fn the_loop_lets_terms_adapt_after_each_update() {
 fn a_term_without_its_reference_is_refused_before_training() {
     let objective =
         || Objective::new().with(1.0, PolicyGradient).with(0.1, KlToReference { estimator: KlEstimator::K2 });
-    objective().check_needs(&[ContextPart::ReferenceLogProbs]).unwrap();
+    let given = [&ContextPart::ALWAYS[..], &[ContextPart::ReferenceLogProbs]].concat();
+    objective().check_needs(&given).unwrap();
     let error = trainer(objective()).map(|_| ()).unwrap_err();
     let missing = ObjectiveError::Missing { term: "reference_kl_loss", part: ContextPart::ReferenceLogProbs };
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
@@ -321,4 +322,24 @@ fn an_update_that_fails_names_what_failed_first() {
     assert_eq!(error.to_string(), "update 1: `breaks` is -inf");
     // Four minibatches, and again those of one epoch with the policy of before, in which nothing was wrong.
     assert_eq!(*calls.lock().unwrap(), 4 + 2);
+}
+
+/// Takes the mean itself, which only the objective is to do.
+struct Averages;
+
+impl LossTerm for Averages {
+    fn name(&self) -> &'static str {
+        "averages"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().mean())
+    }
+}
+
+#[test]
+#[should_panic(expected = "`averages` has 1 values for 3 samples: a term gives one per sample")]
+fn a_term_that_takes_the_mean_itself_is_named() {
+    let samples = Samples::random(3, &mut EnvRng::new(1));
+    let _ = Objective::new().with(1.0, Averages).compute(&samples.context(&Precision::all()[0]));
 }

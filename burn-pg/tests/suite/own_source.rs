@@ -6,7 +6,7 @@ use burn_pg::{
     Config, DeviceChoice, Error, Parts, Trainer, UpdateStats, device,
     distribution::ActionTensor,
     envs::{ActionBuffer, EnvRng, EnvSpec, Space},
-    loss::{Objective, PolicyGradient},
+    loss::{ContextPart, LossTerm, Objective, ObjectiveError, PolicyGradient, Value},
     optim::OptimiserSpec,
     policy::{ActorCritic, NetworkSpec, Observation},
     run::{EarlierRun, Observer, RunDir, Session},
@@ -21,18 +21,26 @@ struct Constant {
     steps: u64,
     longest: u64,
     metrics: Vec<(&'static str, f64)>,
+    /// The samples that it gives; an error if there are too many.
+    rows: usize,
 }
 
 impl Source<ActorCritic> for Constant {
     type Samples = Batch;
 
     fn collect(&mut self, _: &ActorCritic, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+        if self.rows > ROWS {
+            let source = format!("{} samples are too many", self.rows).into();
+            return Err(Error::Source { name: "Constant".into(), source });
+        }
         self.steps += ROWS as u64;
         let device = context.device;
         let observations = Observation::upload(vec![0.5; ROWS], &[], ROWS, device);
         let actions = ActionTensor::upload(&ActionBuffer::Discrete(vec![1; ROWS]), ROWS, device);
         let vector = |value: f32| burn::tensor::Tensor::from_floats([value; ROWS], device);
         let batch = Batch { advantages: Some(vector(1.0)), ..Batch::new(observations, actions, vector(-0.7)) };
+        let batch = batch.minibatches(self.rows.max(1)).next().unwrap();
+        let batch = if self.rows == 0 { batch.select(&[]) } else { batch };
         Ok(Experience { metrics: self.metrics.clone(), ..Experience::new(batch) })
     }
 
@@ -46,6 +54,10 @@ impl Source<ActorCritic> for Constant {
 }
 
 fn trainer(longest: u64, metrics: &[(&'static str, f64)]) -> Result<Trainer<ActorCritic, Constant>, Error> {
+    build(Constant { steps: 0, longest, metrics: metrics.to_vec(), rows: ROWS }, PolicyGradient)
+}
+
+fn build(source: Constant, term: impl LossTerm + 'static) -> Result<Trainer<ActorCritic, Constant>, Error> {
     let device = device::open(DeviceChoice::Auto).unwrap().device;
     let mut config = Config { total_steps: 40, num_envs: 1, num_steps: 4, num_minibatches: 1, ..Config::default() };
     config.checkpoint.interval = Some(2);
@@ -60,9 +72,8 @@ fn trainer(longest: u64, metrics: &[(&'static str, f64)]) -> Result<Trainer<Acto
     };
     let shape = NetworkSpec { critic: false, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &device.clone().autodiff()).unwrap();
-    let learner = Learner::new(Objective::new().with(1.0, PolicyGradient), OptimiserSpec::default().build());
+    let learner = Learner::new(Objective::new().with(1.0, term), OptimiserSpec::default().build());
     let update = Box::new(Epochs::once(learner, 1e-3.into()));
-    let source = Constant { steps: 0, longest, metrics: metrics.to_vec() };
     Trainer::new(Parts { policy, source, update }, &config, &device)
 }
 
@@ -82,6 +93,28 @@ fn metrics_with_taken_names_or_impossible_values_are_refused() {
 fn rollouts_without_steps_are_refused() {
     let error = trainer(0, &[]).map(drop).unwrap_err();
     assert!(matches!(&error, Error::EmptyRollouts { name } if name == "Constant"), "{error}");
+}
+
+#[test]
+fn a_rollout_without_samples_is_refused() {
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 0 };
+    let error = build(source, PolicyGradient).unwrap().update().unwrap_err();
+    assert!(matches!(&error, Error::NoSamples { update: 1, rows: 0, .. }), "{error}");
+}
+
+#[test]
+fn a_failure_of_the_source_is_passed_on() {
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 5 };
+    let error = build(source, PolicyGradient).unwrap().update().unwrap_err();
+    assert_eq!(error.to_string(), "the source `Constant` failed: 5 samples are too many");
+}
+
+#[test]
+fn terms_that_need_what_the_samples_lack_are_refused_before_training() {
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 4 };
+    let error = build(source, Value::default()).map(drop).unwrap_err();
+    let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
+    assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
 
 /// Keeps what it is warned of.
@@ -118,4 +151,13 @@ fn a_source_that_cannot_be_saved_trains_to_its_end_without_checkpoints() {
     drop(session);
     assert!(RunDir::open(&path).policy_path().exists());
     assert!(EarlierRun::open(&path, None).is_err());
+
+    // Nor is one begun again that was killed: its metrics would be lost.
+    std::fs::remove_file(RunDir::open(&path).policy_path()).unwrap();
+    let metrics = || std::fs::read(path.join("metrics.jsonl")).unwrap();
+    let before = metrics();
+    let earlier = EarlierRun::open(&path, None).unwrap();
+    let error = earlier.resume(trainer(4, &[]).unwrap()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("`Constant` cannot be saved"), "{error}");
+    assert!(!before.is_empty() && metrics() == before);
 }

@@ -8,7 +8,7 @@ use burn_pg::{
     advantage::Gae,
     algorithm::Recipe,
     config::{Recurrence, RecurrentSpec},
-    envs::{EnvRng, make},
+    envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
     policy::{ActorCritic, CellKind, NetworkSpec},
     source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
 };
@@ -96,4 +96,66 @@ fn a_penalty_that_overflows_is_named() {
     let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, Error::Step { quantity: StepQuantity::ShapedReward, .. }), "{error}");
     assert!(error.to_string().contains("`kl_in_reward`"), "{error}");
+}
+
+/// Observes its steps. If `spoilt`, the reward of step 10 is too large for single precision.
+struct Drift {
+    steps: u32,
+    spoilt: bool,
+}
+
+impl Env for Drift {
+    type Action = u32;
+    type State = u32;
+
+    fn spec(&self) -> EnvSpec {
+        let spec = EnvSpec::new("Drift-v0", Space::symmetric(&[1.0]), Space::discrete(2));
+        EnvSpec { max_episode_steps: Some(100), ..spec }
+    }
+
+    fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {
+        self.steps = 0;
+        observation[0] = 0.0;
+    }
+
+    fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
+        self.steps += 1;
+        observation[0] = (self.steps as f32).sin();
+        let reward = if self.spoilt && self.steps == 10 { 1e300 } else { 1.0 };
+        Step { reward, terminated: false, truncated: false }
+    }
+
+    fn state(&self) -> u32 {
+        self.steps
+    }
+
+    fn set_state(&mut self, steps: u32) {
+        self.steps = steps;
+    }
+}
+
+#[test]
+fn the_reference_follows_a_rollout_that_is_given_up() {
+    let device = &open_devices()[0].device;
+    let autodiff = device.clone().autodiff();
+    let of_rollouts = |spoilt: bool| {
+        let envs = VecEnv::from_fn(ENVS, move |_| Drift { steps: 0, spoilt }).unwrap();
+        let shape = NetworkSpec { recurrence: Some((CellKind::Gru, 4)), ..NetworkSpec::default() };
+        let policy = |seed| ActorCritic::new(envs.spec(), &shape, &mut EnvRng::new(seed), &autodiff).unwrap();
+        let (acting, reference) = (policy(1).valid(), policy(2));
+        let collector = Collector::new(Box::new(envs), RolloutLength::Steps(8), 0, device).unwrap();
+        let estimator = Box::new(Gae { gamma: 0.99, lambda: 0.95 });
+        let mut source = EnvSource::new(collector, estimator).with_reference(Some(Reference::new(&reference)));
+        let rollouts = (1..5).map(|update| {
+            let context = CollectContext { update, progress: 0.0, device: &autodiff };
+            let experience = source.collect(&acting, &context)?;
+            Ok(values(experience.samples.reference_log_probs.unwrap()))
+        });
+        rollouts.collect::<Vec<Result<Vec<f64>, Error>>>()
+    };
+    let (whole, spoilt) = (of_rollouts(false), of_rollouts(true));
+    assert!(matches!(&spoilt[1], Err(Error::Reward { update: 2, .. })), "{:?}", spoilt[1]);
+    for rollout in [0, 2, 3] {
+        assert_eq!(spoilt[rollout].as_ref().unwrap(), whole[rollout].as_ref().unwrap(), "rollout {rollout}");
+    }
 }

@@ -234,15 +234,15 @@ fn checkpoints_of_other_versions_are_refused_by_name() {
         rewrite(&path, "state.json", change);
         Checkpoint::read(&path).unwrap_err()
     };
-    let newer = told(&|text| text.replacen("\"schema\":2", "\"schema\":3", 1).replacen("\"0.1.0\"", "\"9.8.7\"", 1));
-    assert!(matches!(newer, CheckpointError::Newer { schema: 3, newest: 2, .. }), "{newer}");
-    assert!(newer.to_string().contains("has schema 3 (of version 9.8.7), and this version knows schemas up to 2"));
+    let newer = told(&|text| text.replacen("\"schema\":3", "\"schema\":4", 1).replacen("\"0.1.0\"", "\"9.8.7\"", 1));
+    assert!(matches!(newer, CheckpointError::Newer { schema: 4, newest: 3, .. }), "{newer}");
+    assert!(newer.to_string().contains("has schema 4 (of version 9.8.7), and this version knows schemas up to 3"));
     // Whatever else it holds.
-    let newer = told(&|_| "{\"schema\":3,\"version\":\"9.9\",\"of\":[\"the future\"]}".into());
-    assert!(matches!(newer, CheckpointError::Newer { schema: 3, .. }), "{newer}");
+    let newer = told(&|_| "{\"schema\":4,\"version\":\"9.9\",\"of\":[\"the future\"]}".into());
+    assert!(matches!(newer, CheckpointError::Newer { schema: 4, .. }), "{newer}");
     let older = told(&|_| "{\"schema\":0,\"version\":\"0.0.1\"}".into());
     assert!(matches!(older, CheckpointError::Older { schema: 0, .. }), "{older}");
-    // The schema before this one had fewer files.
+    // The first schema had fewer files.
     fs::remove_file(path.join("source.json")).unwrap();
     fs::write(path.join("state.json"), "{\"schema\":1,\"version\":\"0.1.0\",\"run\":{}}").unwrap();
     let older = Checkpoint::read(&path).unwrap_err();

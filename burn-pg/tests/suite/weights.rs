@@ -1,9 +1,9 @@
-//! Weights of samples: in losses, in metrics, in normalised advantages and in the divergence of a trust region.
+//! Weights of samples: in losses, in metrics and in normalised advantages.
 
 use burn_pg::{
     distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
-    loss::{ContextPart, LossContext, LossTerm, Metric, Objective, PerSample, PpoClip, Value},
+    loss::{ContextPart, LossTerm, Metric, Objective, PpoClip, Value},
     optim::OptimiserSpec,
     policy::{ActorCritic, NetworkSpec, Observation},
     source::{self, Batch},
@@ -45,38 +45,6 @@ fn metrics_are_weighted_means_whatever_the_mass_is() {
     }
 }
 
-/// A loss that is not finite where log-probabilities are above -0.2.
-struct Spoilt;
-
-impl LossTerm for Spoilt {
-    fn name(&self) -> &'static str {
-        "spoilt_loss"
-    }
-
-    fn compute(&self, context: &LossContext<'_>) -> PerSample {
-        let log_probs = context.log_probs();
-        let spoilt = log_probs.clone().greater_elem(-0.2);
-        let factors = log_probs.full_like(2.0).mask_fill(spoilt, f64::NAN);
-        PerSample::new(log_probs * factors)
-    }
-}
-
-#[test]
-fn a_weight_of_zero_hides_a_loss_that_is_not_finite() {
-    let mut samples = Samples::random(4, &mut EnvRng::new(5));
-    (samples.log_probs[1], samples.log_probs[2]) = (-0.1, -0.1);
-    for precision in &Precision::all() {
-        let output = |weights: &[f64]| {
-            let context = samples.context(precision).with_tensor(ContextPart::Weights, precision.vector(weights));
-            let output = Objective::new().with(1.0, Spoilt).compute(&context);
-            values(output.loss)[0]
-        };
-        let expected = 2.0 * (samples.log_probs[0] + 3.0 * samples.log_probs[3]) / 4.0;
-        assert_close(&[output(&[1.0, 0.0, 0.0, 3.0])], &[expected], 1e-6, "loss");
-        assert!(output(&[1.0, 0.0, 1.0, 3.0]).is_nan());
-    }
-}
-
 fn batch(advantages: &[f64], weights: Option<&[f64]>, valid: Option<Vec<bool>>, precision: &Precision) -> Batch {
     let rows = advantages.len();
     let observations = Observation::from(precision.tensor(vec![0.25; 2 * rows], [rows, 2]));
@@ -107,6 +75,9 @@ fn advantages_of_masked_samples_do_not_count_in_the_normalisation() {
             found.remove(2);
             assert_close(&found, &expected, 1e-5, "advantages");
         }
+        // A single one stays as it is.
+        let single = normalised(batch(&[7.0, 2.0], Some(&[0.0, 0.3]), None, precision));
+        assert_close(&single[1..], &[2.0], 1e-6, "single advantage");
     }
 }
 

@@ -16,7 +16,7 @@ use burn::{
 };
 
 use super::primitive::{Primitive, Stored, by_float_type, metric, plain, record};
-use crate::kernel::host::sum;
+use crate::kernel::host::{dot_product, sum};
 
 /// `sum_i w_i x_i / mass` of each vector, without gradient. Shape `[1]` each.
 pub fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Option<Vec<Tensor<1>>> {
@@ -79,12 +79,7 @@ fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, Elsewhere> 
 fn divided_sum<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {
     let sum = match weights {
         None => sum(T::numbers(vector)),
-        Some(weights) => {
-            // A weight of 0 hides the value, even if it is not finite.
-            let weigh = |(&x, &weight): (&T, &T)| if weight == T::zero() { weight } else { weight * x };
-            let weighted: Vec<T> = T::numbers(vector).iter().zip(T::numbers(weights)).map(weigh).collect();
-            sum(&weighted)
-        }
+        Some(weights) => dot_product(T::numbers(vector), T::numbers(weights)),
     };
     sum / T::of(mass)
 }

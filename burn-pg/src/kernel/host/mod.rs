@@ -12,5 +12,5 @@ pub mod vector;
 pub(crate) use adam::{AdamStep, adam};
 pub(crate) use network::{Network, Slopes, Trace, Workspace, held_elements, kept_bytes, tasks};
 pub(crate) use real::Real;
-pub(crate) use reduce::{mean, square, sum};
+pub(crate) use reduce::{dot_product, mean, square, sum};
 pub(crate) use vector::vectorised;

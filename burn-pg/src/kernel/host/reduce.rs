@@ -11,6 +11,11 @@ vectorised! {
         dot(numbers, numbers)
     }
 
+    /// The scalar product of two arrays of the same length.
+    pub(crate) fn dot_product<'a, T>(a: &'a [T], b: &'a [T]) -> T {
+        dot(a, b)
+    }
+
     /// Returns the sum of all values.
     pub(crate) fn sum<'a, T>(numbers: &'a [T]) -> T {
         let (lanes, rest) = numbers.as_chunks::<LANES>();

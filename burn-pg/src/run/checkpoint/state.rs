@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The schema of the checkpoints that this version writes. Increase it when the content of a checkpoint changes, and
 /// either convert the previous schema in [`Checkpoint::from_files`](super::Checkpoint::from_files) or refuse it.
-pub(super) const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 3;
 
 /// The part of a state file that says how to read the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ mod on_device;
 mod on_host;
 mod recurrent_state;
 mod saved;
+mod stepping;
 
 pub(crate) use block::Ended;
 pub use collector::Collector;
@@ -19,3 +20,4 @@ pub use history::{History, SequenceSpec};
 pub use length::RolloutLength;
 pub(crate) use on_host::default_block_size;
 pub(crate) use recurrent_state::RecurrentState;
+pub(crate) use stepping::step_envs;

@@ -13,7 +13,7 @@ use crate::{
     source::{
         Episode, Rollout, RolloutLength,
         host::finite::{check_observations, check_row},
-        observe,
+        observe, step_envs,
     },
 };
 
@@ -89,7 +89,7 @@ impl Collector {
     fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
         let Rollout { num_envs, .. } = self.rollout;
         let first_row = self.rollout.len();
-        let outcome = self.envs.step(self.taken.as_actions()).map(|_| ());
+        let outcome = step_envs(&mut *self.envs, self.taken.as_actions());
         self.envs.checked_batch()?;
         // If one environment fails, episodes of others may still have ended.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {

@@ -56,7 +56,9 @@ impl<P: Policy> Fisher<P> {
         let divergences = self.distribution.kl(new);
         match &self.weights {
             None => divergences.mean(),
-            Some(weights) => (divergences * weights.clone()).sum() / weights.clone().sum(),
+            Some(weights) => {
+                (divergences * weights.clone()).sum() / weights.clone().sum().clamp_min(f64::from(f32::MIN_POSITIVE))
+            }
         }
     }
 

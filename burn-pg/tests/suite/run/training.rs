@@ -2,7 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use burn_pg::{Config, Error, UpdateStats, device::Backend, optim::Schedule};
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats,
+    device::{self, Backend},
+    envs::make,
+    evaluate,
+    optim::Schedule,
+};
 
 use super::{MlpWeights, metrics, small, trainer};
 use crate::precision::open_devices;
@@ -108,4 +114,30 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
         done.send(trainer.updates()).unwrap();
     });
     assert_eq!(is_done.recv_timeout(std::time::Duration::from_mins(1)), Ok(2));
+}
+
+/// Environments that are costly enough to be stepped on several threads.
+#[test]
+fn tasks_that_block_in_the_global_pool_do_not_hold_evaluations_and_other_devices_up() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let receiver = std::sync::Arc::new(std::sync::Mutex::new(receiver));
+        for _ in 0..rayon::current_num_threads() {
+            let receiver = std::sync::Arc::clone(&receiver);
+            rayon::spawn(move || receiver.lock().unwrap().recv().unwrap_or_default());
+        }
+        for backend in Backend::compiled() {
+            let config = Config { num_envs: 4096, num_steps: 2, total_steps: 8192, ..small() };
+            let Ok(open) = device::open(DeviceChoice::Backend(backend)) else { continue };
+            let config = config.validate().unwrap();
+            let mut trainer = burn_pg::algorithm::ppo(&config, &open.device).unwrap();
+            trainer.update().unwrap();
+            let agent = trainer.agent().unwrap();
+            evaluate(&agent, make(&config.env, 4096).unwrap(), 1, false).unwrap();
+        }
+        drop(sender);
+        done.send(()).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_mins(2)), Ok(()));
 }
