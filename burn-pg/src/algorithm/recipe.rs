@@ -148,10 +148,10 @@ impl Recipe {
         })?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
         let needed = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
-        let reference = (needed || config.kl_in_reward > 0.0).then(|| {
-            let reference = Reference::new(&policy).with_kl_in_reward(config.kl_in_reward);
-            config.micro_batch_size.map_or(reference.clone(), |rows| reference.with_micro_batch(rows))
-        });
+        let minibatch = (config.num_envs * config.num_steps).div_ceil(config.num_minibatches);
+        let rows = config.micro_batch_size.map_or(minibatch, |size| size.min(minibatch));
+        let reference = (needed || config.kl_in_reward > 0.0)
+            .then(|| Reference::new(&policy).with_kl_in_reward(config.kl_in_reward).with_micro_batch(rows));
         let collector = Collector::new(envs, self.length, config.seed, device)?;
         let collector = match config.block_size {
             None => collector,

@@ -33,6 +33,16 @@ impl ActionTensor {
         self.len() == 0
     }
 
+    /// The same actions without autodiff.
+    pub(crate) fn inner(&self) -> Self {
+        match self.clone() {
+            Self::Discrete(actions) => Self::Discrete(actions.inner()),
+            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.inner()),
+            Self::MultiBinary(actions) => Self::MultiBinary(actions.inner()),
+            Self::Continuous(actions) => Self::Continuous(actions.inner()),
+        }
+    }
+
     /// Uploads `batch` actions.
     #[must_use]
     pub fn upload(actions: &ActionBuffer, batch: usize, device: &Device) -> Self {

@@ -115,6 +115,16 @@ impl Observation {
         }
     }
 
+    /// The same observations without autodiff, and without sequences.
+    pub(crate) fn inner(&self) -> Self {
+        let inputs = self.inputs.iter().map(|input| match input {
+            Input::Floats(values) => Input::Floats(values.clone().inner()),
+            Input::Bytes(values) => Input::Bytes(values.clone().inner()),
+        });
+        let action_mask = self.action_mask.clone().map(Tensor::inner);
+        Self { inputs: inputs.collect(), action_mask, sequences: None }
+    }
+
     /// Number of observations, B.
     #[must_use]
     pub fn len(&self) -> usize {

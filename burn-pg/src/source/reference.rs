@@ -107,6 +107,9 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
             return self.log_probs(observations, actions);
         };
         let ([sequences, steps], shape) = (begins.dims(), [num_envs, self.policy.state_len()]);
+        // Without autodiff: its graph would keep the states of all steps.
+        let (policy, begins) = (self.policy.valid(), begins.clone().inner());
+        let (observations, actions) = (observations.inner(), actions.inner());
         let mut state = Tensor::from_data(state, &begins.device());
         let size = (self.micro_batch / steps).clamp(1, num_envs);
         let mut log_probs = Vec::with_capacity(actions.len());
@@ -120,7 +123,7 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
                 let begins = begins.clone().narrow(0, round + env, envs);
                 let state = state.clone().narrow(0, env, envs);
                 let shown = part.with_sequences(Sequences { state, begins, burn_in: None });
-                let prediction = self.policy.forward(shown);
+                let prediction = policy.forward(shown);
                 let [of_part] = read([prediction.distribution.log_prob(&actions.narrow_rows(start, rows))])?;
                 log_probs.extend_from_slice(&of_part);
                 after.push(prediction.state.expect("a recurrent policy has a recurrent state"));
