@@ -58,7 +58,8 @@ fn a_recurrent_reference_keeps_its_own_recurrent_state() {
 
 #[test]
 fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
-    for open in open_devices() {
+    // To the bit on CPUs alone: a GPU may add in another order from run to run.
+    for open in open_devices().into_iter().filter(|open| open.backend.is_cpu()) {
         let config = Config {
             total_steps: 2_048,
             num_envs: 4,
