@@ -20,10 +20,6 @@ ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
 PEERS = Path(__file__).parent / "peers"
 
 
-def ours(*shape_and_options):
-    return train(BINARY, *shape_and_options)
-
-
 def solved(seed):
     """Seconds from the start of the process to a mean return of 475 over 100 episodes, and steps."""
     start = time.perf_counter()
@@ -39,15 +35,15 @@ for name, envs, minibatches, steps in SHAPES:
     shape = (envs, minibatches, steps)
     rounds = []
     for _ in range(ROUNDS):
-        both = ours(*shape)["steps_per_second"]
-        one = ours(*shape, "--threads", "1")["steps_per_second"]
+        both = train(BINARY, *shape)["steps_per_second"]
+        one = train(BINARY, *shape, "--threads", "1")["steps_per_second"]
         peer = output(PYTHON, str(PEERS / "rejax_ppo.py"), *map(str, shape))["steps_per_second"]
         rounds.append((both, one, peer, both / peer))
     both, one, peer, ratio = map(statistics.median, zip(*rounds))
     print(f"| {name} | {both:,.0f} | {one:,.0f} | {peer:,.0f} | {ratio:.2f} |", flush=True)
 
 peer = output(PYTHON, str(PEERS / "sb3_ppo.py"), "0")["steps_per_second"]
-own = ours(*SHAPES[0][1:])["steps_per_second"]
+own = train(BINARY, *SHAPES[0][1:])["steps_per_second"]
 print(f"\nStable-Baselines3: {peer:,.0f} steps/s, burn-pg {own / peer:.1f} times that in the run after it")
 
 seconds, steps = zip(*(solved(seed) for seed in range(10)))

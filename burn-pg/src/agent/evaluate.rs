@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Agent, misfit::check_envs};
 use crate::{
     Error,
-    kernel::{has_kernels, threads::in_pool},
+    kernel::run_on,
     policy::{Observation, Policy},
     source::{step_envs, streams},
 };
@@ -60,11 +60,8 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
     seed: u64,
     stochastic: bool,
 ) -> Result<Evaluation, Error> {
-    if !has_kernels(&agent.device) {
-        return play(agent, envs, seed, stochastic);
-    }
     let agent = agent.clone();
-    in_pool(move || play(&agent, envs, seed, stochastic))
+    run_on(&agent.device.clone(), move || play(&agent, envs, seed, stochastic))
 }
 
 fn play<P: Policy<Observation = Observation>>(

@@ -45,7 +45,11 @@ pub(crate) fn product_bytes() -> u64 {
 /// `log(2 pi) / 2`.
 pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// True if there are kernels for tensors on this device.
-pub(crate) fn has_kernels(device: &Device) -> bool {
-    on_host(Tensor::<1>::zeros([1], device)).is_some()
+/// Runs `work` on tensors of `device`: in a thread pool of this crate if kernels of the host serve them, or else on this
+/// thread.
+pub(crate) fn run_on<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    match on_host(Tensor::<1>::zeros([1], device)) {
+        Some(_) => threads::in_pool(work),
+        None => work(),
+    }
 }

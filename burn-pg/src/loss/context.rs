@@ -49,9 +49,6 @@ macro_rules! parts {
 
         impl ContextPart {
             const COUNT: usize = [$(Self::$part),*].len();
-
-            /// The parts that the samples of every source have.
-            pub const ALWAYS: [Self; 4] = [Self::LogProbs, Self::Entropies, Self::OldLogProbs, Self::Advantages];
         }
 
         impl fmt::Display for ContextPart {
@@ -96,6 +93,11 @@ parts! {
     reference_log_probs: ReferenceLogProbs = "log-probabilities under a reference policy",
     /// Weights of the samples in sums and means: a mask, importance weights, or 1 / length. Absent if all samples count alike.
     weights: Weights = "weights of the samples",
+}
+
+impl ContextPart {
+    /// The parts that the samples of every source have.
+    pub const ALWAYS: [Self; 4] = [Self::LogProbs, Self::Entropies, Self::OldLogProbs, Self::Advantages];
 }
 
 impl<'a> LossContext<'a> {

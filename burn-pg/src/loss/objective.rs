@@ -55,12 +55,13 @@ impl Objective {
     ///
     /// # Errors
     /// [`ObjectiveError::Weight`], [`ObjectiveError::Duplicate`] or [`ObjectiveError::OutOfRange`].
-    pub fn try_with(
-        mut self,
-        weight: impl Into<Schedule>,
-        term: impl LossTerm + 'static,
-    ) -> Result<Self, ObjectiveError> {
-        let (weight, name) = (weight.into(), term.name());
+    pub fn try_with(self, weight: impl Into<Schedule>, term: impl LossTerm + 'static) -> Result<Self, ObjectiveError> {
+        self.try_push(weight.into(), Box::new(term))
+    }
+
+    /// [`try_with`](Self::try_with) for a term whose type is known at run time only.
+    pub(super) fn try_push(mut self, weight: Schedule, term: Box<dyn LossTerm>) -> Result<Self, ObjectiveError> {
+        let name = term.name();
         if let Some(weight) = weight.ends().into_iter().find(|end| !(end.is_finite() && *end >= 0.0)) {
             return Err(ObjectiveError::Weight { term: name, weight });
         }
@@ -68,7 +69,7 @@ impl Objective {
             return Err(ObjectiveError::Duplicate { term: name });
         }
         term.validate()?;
-        self.terms.push((weight, Box::new(term)));
+        self.terms.push((weight, term));
         Ok(self)
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Entropy, KlEstimator, KlPenalty, KlToReference, Objective, ObjectiveError, PolicyGradient, PpoClip, Surrogate,
-    Value, ValueClip,
+    ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossTerm, Objective, ObjectiveError, PolicyGradient,
+    PpoClip, Surrogate, Value, ValueClip,
 };
 use crate::optim::Schedule;
 
@@ -65,29 +65,13 @@ impl TermSpec {
     /// True if the term trains the critic.
     #[must_use]
     pub fn trains_critic(&self) -> bool {
-        match self {
-            Self::Value { .. } => true,
-            Self::PolicyGradient {}
-            | Self::Surrogate {}
-            | Self::PpoClip { .. }
-            | Self::KlPenalty { .. }
-            | Self::KlToReference { .. }
-            | Self::Entropy {} => false,
-        }
+        self.build().needs().contains(&ContextPart::Values)
     }
 
     /// True if the term compares the policy with a reference.
     #[must_use]
     pub fn compares_with_reference(&self) -> bool {
-        match self {
-            Self::KlToReference { .. } => true,
-            Self::PolicyGradient {}
-            | Self::Surrogate {}
-            | Self::PpoClip { .. }
-            | Self::KlPenalty { .. }
-            | Self::Value { .. }
-            | Self::Entropy {} => false,
-        }
+        self.build().needs().contains(&ContextPart::ReferenceLogProbs)
     }
 
     /// True if the term reports `approx_kl`, the KL divergence of the policy from the one that took the actions.
@@ -96,6 +80,18 @@ impl TermSpec {
         match self {
             Self::Surrogate {} | Self::PpoClip { .. } | Self::KlPenalty { .. } => true,
             Self::PolicyGradient {} | Self::KlToReference { .. } | Self::Entropy {} | Self::Value { .. } => false,
+        }
+    }
+
+    fn build(&self) -> Box<dyn LossTerm> {
+        match *self {
+            Self::PolicyGradient {} => Box::new(PolicyGradient),
+            Self::Surrogate {} => Box::new(Surrogate),
+            Self::PpoClip { clip_range } => Box::new(PpoClip { clip_range }),
+            Self::KlPenalty { target, weight } => Box::new(KlPenalty { target, weight }),
+            Self::KlToReference { estimator } => Box::new(KlToReference { estimator }),
+            Self::Entropy {} => Box::new(Entropy),
+            Self::Value { clip } => Box::new(Value { clip }),
         }
     }
 }
@@ -110,16 +106,7 @@ impl Objective {
     /// # Errors
     /// [`ObjectiveError`] if a weight or a hyperparameter is out of range, or two terms have the same name.
     pub fn from_specs<'a>(specs: impl IntoIterator<Item = &'a LossSpec>) -> Result<Self, ObjectiveError> {
-        specs.into_iter().try_fold(Self::new(), |objective, LossSpec { weight, term }| match *term {
-            TermSpec::PolicyGradient {} => objective.try_with(*weight, PolicyGradient),
-            TermSpec::Surrogate {} => objective.try_with(*weight, Surrogate),
-            TermSpec::PpoClip { clip_range } => objective.try_with(*weight, PpoClip { clip_range }),
-            TermSpec::KlPenalty { target, weight: penalty } => {
-                objective.try_with(*weight, KlPenalty { target, weight: penalty })
-            }
-            TermSpec::KlToReference { estimator } => objective.try_with(*weight, KlToReference { estimator }),
-            TermSpec::Entropy {} => objective.try_with(*weight, Entropy),
-            TermSpec::Value { clip } => objective.try_with(*weight, Value { clip }),
-        })
+        let mut specs = specs.into_iter();
+        specs.try_fold(Self::new(), |objective, LossSpec { weight, term }| objective.try_push(*weight, term.build()))
     }
 }

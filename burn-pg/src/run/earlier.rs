@@ -87,7 +87,8 @@ impl EarlierRun {
     /// otherwise set aside.
     ///
     /// # Errors
-    /// [`Error::Misfit`] if the checkpoint is of a run with other parts; the directory is then unchanged.
+    /// [`Error::Misfit`] if the checkpoint is of a run with other parts, or there is none because the source cannot be saved;
+    /// the directory is then unchanged.
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
     pub fn resume<P: Policy, S: Source<P>>(self, trainer: Trainer<P, S>) -> Result<Session<P, S>, Error> {
         self.restore(trainer)?.go_on().map(|(session, _)| session)
@@ -99,11 +100,11 @@ impl EarlierRun {
     /// # Errors
     /// As [`resume`](Self::resume).
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
-        match (self.checkpoint.take(), trainer.why_unsaved()) {
-            (Some(checkpoint), _) => trainer.restore(checkpoint)?,
-            // Beginning again would erase the metrics of a run that was never to be resumed.
-            (None, Some(reason)) => return Err(reason.into()),
-            (None, None) => {}
+        if let Some(checkpoint) = self.checkpoint.take() {
+            trainer.restore(checkpoint)?;
+        } else if let Some(reason) = trainer.why_unsaved() {
+            // Starting again would erase the metrics of a run that cannot be resumed.
+            return Err(reason.into());
         }
         self.dir.check_writable()?;
         self.dir.checkpoints().check_writable()?;

@@ -1,12 +1,12 @@
 //! Conversion of a run to a checkpoint and back.
 
+use burn_pg_envs::EnvError;
+
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
     training::Timed,
 };
-use burn_pg_envs::EnvError;
-
 use crate::{
     Error,
     policy::Policy,

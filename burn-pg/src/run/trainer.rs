@@ -7,7 +7,7 @@ use super::{UpdateStats, metrics::all_metrics, training::Timed};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
-    kernel::{has_kernels, threads::in_pool},
+    kernel::run_on,
     policy::Policy,
     source::{CollectContext, EnvSource, Episode, Experience, Source},
     update::{Improved, Update, UpdateContext},
@@ -155,10 +155,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// distribution; [`Error::MetricName`] if two metrics have the same name. On these errors the policy is unchanged.
     /// After [`Error::Execution`] (device failure) it is undefined.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
-        match has_kernels(&self.device) {
-            true => in_pool(|| self.update_once()),
-            false => self.update_once(),
-        }
+        let device = self.device.clone();
+        run_on(&device, || self.update_once())
     }
 
     fn update_once(&mut self) -> Result<UpdateStats, Error> {

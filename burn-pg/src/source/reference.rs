@@ -144,10 +144,11 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
 
     /// Restores what [`save`](Self::save) returned.
     pub(super) fn load(&mut self, mut tensors: Tensors, num_envs: usize) -> Result<(), Misfit> {
-        tensors::check_fit(&tensors, &self.save(num_envs)?)?;
+        let mut expected = self.save(num_envs)?;
+        tensors::check_fit(&tensors, &expected)?;
+        expected.remove(STATE);
         self.state = tensors.remove(STATE);
-        let weights = tensors::of_module(&self.policy)?;
-        self.policy = tensors::into_module(self.policy.clone(), tensors, &weights)?;
+        self.policy = tensors::into_module(self.policy.clone(), tensors, &expected)?;
         Ok(())
     }
 
