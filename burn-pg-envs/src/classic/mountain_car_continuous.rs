@@ -6,8 +6,8 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// effort.
 ///
 /// Source: A. Moore, *Efficient memory-based learning for robot control* (1990), as in Gymnasium, including its
-/// oddities: the force is clipped, but the cost is that of the action before clipping; and the state has double
-/// precision at the start of an episode and single precision from the first step on.
+/// oddities. The force is clipped, but the cost is computed from the unclipped action. The state has double precision at
+/// the start of an episode, and single precision from the first step on.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |

@@ -17,9 +17,9 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 ///
-/// The group baselines are left out: they compare episodes that begin in the same state, which those of the classic
-/// tasks do not. [`VTrace`](super::VTrace) is left out too: it is for actions of another policy, and here the policy
-/// that acts is the one to improve. A custom source can use both.
+/// The group baselines are left out: they compare episodes that begin in the same state, and the episodes of the classic
+/// tasks begin in different ones. [`VTrace`](super::VTrace) is left out too: it corrects for the actions of another policy,
+/// and here the current policy acts. A custom source can use both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

@@ -11,7 +11,7 @@ use crate::config::CheckedConfig;
 /// squashes actions; observations and rewards are normalised if the configuration says so.
 ///
 /// # Errors
-/// [`EnvError::Unsuited`] if the policy squashes actions, but those of the environment have no bounds;
+/// [`EnvError::Unsuited`] if the policy squashes actions, but the action space of the environment is unbounded;
 /// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
     let envs = bounded(envs, config)?;

@@ -266,7 +266,7 @@ impl PlainPolicy {
 }
 
 impl PlainNetwork {
-    /// Returns the length of the recurrent state, M: the state of the actor followed by that of the critic.
+    /// Returns the length of the recurrent state, M. The state of the actor comes first, then the state of the critic.
     #[must_use]
     pub fn state_len(&self) -> usize {
         [&self.memory, &self.value_memory].into_iter().flatten().map(PlainCell::state_len).sum()

@@ -16,8 +16,7 @@ impl Config {
         self.check_trained("the policy", |term| !term.trains_critic())
     }
 
-    /// Checks that there is one step per rollout: for a second step, the actions would no longer be those of the
-    /// policy.
+    /// Checks that there is one step per rollout: after it, the actions no longer come from the current policy.
     fn check_single_step(&self) -> Result<(), ConfigError> {
         let passes = format!("{} x {}", self.num_epochs, self.num_minibatches);
         let once = self.num_epochs == 1 && self.num_minibatches == 1;

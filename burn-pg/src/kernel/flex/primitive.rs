@@ -30,8 +30,7 @@ pub(super) enum Primitive {
 }
 
 impl Primitive {
-    /// Returns the flex tensor of a Burn tensor, or `None` if it is one of another backend, or if gradient
-    /// checkpointing is on.
+    /// Returns the flex tensor of a Burn tensor. `None` for a tensor of another backend, and with gradient checkpointing.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         let tensor = tensor.into_dispatch();
         match (tensor.kind, tensor.autodiff) {
@@ -162,8 +161,8 @@ macro_rules! by_float_type {
 }
 pub(super) use by_float_type;
 
-/// Returns the tensor (shape `[P]`) of which `parts` are the slices, if they are contiguous, in that order, and cover
-/// all of it. Nothing is copied.
+/// Returns `parts` as one tensor of shape `[P]` without copying, or `None` if they are not adjacent slices of one tensor, in
+/// order, that cover all of it.
 pub fn whole(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
     let mut all: Option<FlexTensor> = None;
     let mut end = 0;
