@@ -10,8 +10,6 @@ mod progress;
 mod settings;
 mod tell;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
@@ -41,7 +39,7 @@ enum Command {
     Bench(commands::bench::Args),
 }
 
-fn main() -> ExitCode {
+fn main() {
     // With this hook, a lost device ends a run instead of blocking it for ever.
     burn_pg::device::report_panics();
     let outcome = match Cli::parse().command {
@@ -56,8 +54,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => commands::devices::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    if let Err(failure) = outcome {
+        failure.exit();
     }
 }
