@@ -20,6 +20,7 @@ pub use adapter::{Adapter, AdapterKind};
 pub use backend::Backend;
 pub use choice::DeviceChoice;
 pub use error::DeviceError;
+pub(crate) use error::Failed;
 pub use failed::report_panics;
 
 /// An opened device and its backend.

@@ -8,7 +8,7 @@ use crate::{
     advantage::GroupSizeError,
     agent::EnvMisfit,
     config::ConfigError,
-    device::DeviceError,
+    device::{DeviceError, Failed},
     distribution::{ActionMisfit, DistributionError},
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
@@ -305,6 +305,12 @@ pub enum Error {
     /// The device failed while its results were read.
     #[error("the device failed: {0}")]
     Execution(String),
+}
+
+impl From<Failed> for Error {
+    fn from(Failed(reason): Failed) -> Self {
+        Self::Execution(reason)
+    }
 }
 
 impl Error {

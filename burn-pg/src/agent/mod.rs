@@ -200,7 +200,7 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
             let begins = Tensor::from_data(TensorData::new(vec![state.is_none(); batch], [batch, 1]), &self.device);
             let state = state.map_or_else(|| vec![0.0; batch * len], <[f32]>::to_vec);
             let state = Tensor::from_data(TensorData::new(state, [batch, len]), &self.device);
-            observation = observation.with_sequences(Sequences { state, begins, burn_in: None });
+            observation = observation.with_sequences(Sequences { state, begins });
         }
         self.policy.forward(observation)
     }

@@ -1,4 +1,4 @@
-//! Reasons why a device is not available.
+//! Reasons why a device is not available, or has failed.
 
 use burn_pg_envs::UnknownName;
 
@@ -51,3 +51,8 @@ pub(super) fn list(backends: &[Backend]) -> String {
     }
     backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
 }
+
+/// A device failed while it was used; with the message of its runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the device failed: {0}")]
+pub(crate) struct Failed(pub String);

@@ -12,14 +12,16 @@ use std::{
 
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 
-use super::failed::{PANICS, message_of};
-use crate::Error;
+use super::{
+    Failed,
+    failed::{PANICS, message_of},
+};
 
 /// How long to wait for a device after a panic of a runtime. The panic may belong to another device.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads vectors with one synchronisation.
-pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Error> {
+pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Failed> {
     let Some(device) = tensors.first().map(Tensor::device) else { return Err(failed("nothing to read")) };
     let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register), device)?;
     vectors(data)
@@ -27,14 +29,14 @@ pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>;
 
 /// Reads one vector from a device that is being opened, and waits at most `limit`. Earlier panics are ignored.
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-pub(super) fn read_within(limit: Duration, tensor: Tensor<1>) -> Result<[Vec<f32>; 1], Error> {
+pub(super) fn read_within(limit: Duration, tensor: Tensor<1>) -> Result<[Vec<f32>; 1], Failed> {
     let device = tensor.device();
     PANICS.outlived(device.clone(), PANICS.count());
     let reading = Transaction::default().register(tensor).execute_async();
     vectors(wait(reading, Some(limit), || PANICS.that_may_concern(&device), GRACE)?)
 }
 
-fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Error> {
+fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Failed> {
     let vectors: Result<Vec<Vec<f32>>, _> =
         data.into_iter().map(|data| data.convert::<f32>().try_into_vec().map_err(failed)).collect();
     vectors?.try_into().map_err(failed)
@@ -42,7 +44,7 @@ fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Error
 
 /// Reads tensors in their own precision, in the order in which they were registered. (A tensor that is read without a
 /// transaction may be fetched only when its data is used; that use never returns if the device has failed by then.)
-pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<TensorData>, Error> {
+pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<TensorData>, Failed> {
     // Counted before the request: the device's answer does not prove that it has outlived later panics.
     let before = PANICS.count();
     let data = wait(transaction.execute_async(), None, || PANICS.that_may_concern(&device), GRACE)?;
@@ -60,7 +62,7 @@ fn wait<T, E: Debug>(
     limit: Option<Duration>,
     said: impl Fn() -> Option<String>,
     grace: Duration,
-) -> Result<T, Error> {
+) -> Result<T, Failed> {
     let mut reading = pin!(reading);
     let waker = Waker::from(Arc::new(Waiting(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -69,17 +71,17 @@ fn wait<T, E: Debug>(
         match catch_unwind(AssertUnwindSafe(|| reading.as_mut().poll(&mut context))) {
             Ok(Poll::Ready(read)) => return read.map_err(failed),
             Ok(Poll::Pending) => {}
-            Err(panic) => return Err(Error::Execution(message_of(&*panic))),
+            Err(panic) => return Err(Failed(message_of(&*panic))),
         }
         let waited = began.get_or_insert_with(Instant::now).elapsed();
         if limit.is_some_and(|limit| waited > limit) {
-            return Err(Error::Execution(format!("it has not answered for {:.0} s", waited.as_secs_f64())));
+            return Err(Failed(format!("it has not answered for {:.0} s", waited.as_secs_f64())));
         }
         thread::park_timeout(Duration::from_millis(200));
         if let Some(said) = said()
             && failed_since.get_or_insert_with(Instant::now).elapsed() > grace
         {
-            return Err(Error::Execution(said));
+            return Err(Failed(said));
         }
     }
 }
@@ -93,8 +95,8 @@ impl Wake for Waiting {
     }
 }
 
-fn failed(error: impl Debug) -> Error {
-    Error::Execution(format!("{error:?}"))
+fn failed(error: impl Debug) -> Failed {
+    Failed(format!("{error:?}"))
 }
 
 #[cfg(test)]
@@ -123,23 +125,23 @@ mod tests {
     #[test]
     fn a_runtime_that_fails_or_panics_is_an_error() {
         let error = wait(ready(Err::<(), _>("lost")), None, || None, GRACE).unwrap_err();
-        assert!(matches!(&error, Error::Execution(reason) if reason == "\"lost\""), "{error}");
+        assert!(matches!(&error, Failed(reason) if reason == "\"lost\""), "{error:?}");
         let error =
             wait(poll_fn(|_| -> Poll<Result<(), ()>> { panic!("poisoned") }), None, || None, GRACE).unwrap_err();
-        assert!(matches!(&error, Error::Execution(reason) if reason == "poisoned"), "{error}");
+        assert!(matches!(&error, Failed(reason) if reason == "poisoned"), "{error:?}");
     }
 
     #[test]
     fn nobody_waits_for_ever_for_a_thread_that_has_panicked() {
         let said = || Some("the poll thread is gone".into());
         let error = wait(pending::<Result<(), ()>>(), None, said, Duration::ZERO).unwrap_err();
-        assert!(matches!(&error, Error::Execution(reason) if reason == "the poll thread is gone"), "{error}");
+        assert!(matches!(&error, Failed(reason) if reason == "the poll thread is gone"), "{error:?}");
     }
 
     #[test]
     fn a_device_that_never_answers_is_waited_for_no_longer_than_the_limit() {
         let limit = Some(Duration::from_millis(1));
         let error = wait(pending::<Result<(), ()>>(), limit, || None, GRACE).unwrap_err();
-        assert!(matches!(&error, Error::Execution(reason) if reason == "it has not answered for 0 s"), "{error}");
+        assert!(matches!(&error, Failed(reason) if reason == "it has not answered for 0 s"), "{error:?}");
     }
 }

@@ -4,17 +4,9 @@ use burn::tensor::Tensor;
 
 use super::{
     formula::{self, Number, tangent_point},
+    operations::{ClippedSurrogate, ValueLimit},
     table,
 };
-
-/// The result of [`PpoClip`](crate::loss::PpoClip) for each sample. Shapes `[M]`.
-pub(crate) struct ClippedSurrogate {
-    /// Carries gradients.
-    pub loss: Tensor<1>,
-    pub approx_kl: Tensor<1>,
-    /// 1 where the ratio is outside the interval, 0 elsewhere.
-    pub clipped: Tensor<1>,
-}
 
 /// Computes PPO's clipped surrogate from the current log-probabilities, the old ones, and the advantages, of shape
 /// `[M]` each.
@@ -29,17 +21,6 @@ pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> Cl
         let (ratio, log_ratio) = (ratio.inner(), log_ratio.inner());
         ClippedSurrogate { loss, approx_kl: formula::k3(&ratio, &log_ratio), clipped: formula::outside(&ratio, bounds) }
     })
-}
-
-/// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
-#[derive(Clone)]
-pub(crate) enum ValueLimit {
-    /// No limit.
-    None,
-    /// `max((V - R)^2, (V_c - R)^2)`
-    Larger(Tensor<1>, f64),
-    /// `(V_c - R)^2`
-    Moved(Tensor<1>, f64),
 }
 
 /// Computes half the squared error of values, of shape `[M]`.

@@ -22,7 +22,8 @@ use burn::tensor::{Device, Tensor};
 
 pub use activation::Activation;
 pub use host::vector;
-pub(crate) use loss::{ClippedSurrogate, ValueLimit, clipped_surrogate, value_error, weighted_sums, weighted_total};
+pub(crate) use loss::{clipped_surrogate, value_error, weighted_sums, weighted_total};
+pub(crate) use operations::{ClippedSurrogate, ValueLimit};
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
 pub(crate) use table::{
     adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, gaussian_entropy, gaussian_log_prob,

@@ -5,7 +5,27 @@ use burn::{
     tensor::{Int, Tensor},
 };
 
-use super::{Activation, ClippedSurrogate, ValueLimit, host::AdamStep};
+use super::{Activation, host::AdamStep};
+
+/// The result of [`PpoClip`](crate::loss::PpoClip) for each sample. Shapes `[M]`.
+pub(crate) struct ClippedSurrogate {
+    /// Carries gradients.
+    pub loss: Tensor<1>,
+    pub approx_kl: Tensor<1>,
+    /// 1 where the ratio is outside the interval, 0 elsewhere.
+    pub clipped: Tensor<1>,
+}
+
+/// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
+#[derive(Clone)]
+pub(crate) enum ValueLimit {
+    /// No limit.
+    None,
+    /// `max((V - R)^2, (V_c - R)^2)`
+    Larger(Tensor<1>, f64),
+    /// `(V_c - R)^2`
+    Moved(Tensor<1>, f64),
+}
 
 /// Passes the list of operations to another macro. An operation is called `.._kernel` if a function without that suffix
 /// falls back to the reference implementation. A backend whose memory is not the host's has no `numbers_on_host`;

@@ -8,6 +8,7 @@
 //! counted, and compares it with measurements.
 
 mod fit;
+mod part;
 mod phases;
 
 use std::{collections::BTreeMap, fmt};
@@ -23,108 +24,7 @@ use phases::Parts;
 
 pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Remedy};
-
-/// A part of a run that takes memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The weights; during a step, also the new weights.
-    Parameters,
-    /// Gradients of the weights: flat, and in kernels one copy per task.
-    Gradients,
-    /// The state of the optimiser; during a step, also the new state.
-    OptimiserState,
-    /// Weights and optimiser state from before the update, the policy's copy that acts on the host, and the reference.
-    Snapshots,
-    /// Environments, the results of a step, and their streams of random numbers.
-    Environments,
-    /// The rollout buffer.
-    Rollout,
-    /// The records of blocks of environments before they are joined.
-    BlockRecords,
-    /// Advantages and returns, in double precision.
-    Targets,
-    /// The rollout on the device.
-    Batch,
-    /// The batch, shuffled for an epoch.
-    ShuffledBatch,
-    /// What the forward pass of a minibatch, or of a micro-batch, keeps for the backward pass, and the temporary memory
-    /// of both passes. On the `flex` backend, threads keep most of it for the next minibatch.
-    Activations,
-    /// Metrics of all steps of an update.
-    Metrics,
-    /// The environments of an evaluation, and the memory for acting in them.
-    Evaluation,
-    /// Everything else.
-    Rest,
-}
-
-impl Part {
-    /// Its name in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Parameters => "parameters",
-            Self::Gradients => "gradients",
-            Self::OptimiserState => "optimiser state",
-            Self::Snapshots => "snapshots",
-            Self::Environments => "environments",
-            Self::Rollout => "rollout buffer",
-            Self::BlockRecords => "records of blocks",
-            Self::Targets => "targets",
-            Self::Batch => "batch",
-            Self::ShuffledBatch => "shuffled batch",
-            Self::Activations => "activations",
-            Self::Metrics => "metrics",
-            Self::Evaluation => "evaluation",
-            Self::Rest => "rest",
-        }
-    }
-
-    /// True if it is in the memory of the device, if the device has its own memory.
-    #[must_use]
-    pub fn is_on_device(self) -> bool {
-        matches!(
-            self,
-            Self::Parameters
-                | Self::Gradients
-                | Self::OptimiserState
-                | Self::Snapshots
-                | Self::Batch
-                | Self::ShuffledBatch
-                | Self::Activations
-                | Self::Metrics
-        )
-    }
-}
-
-/// The memory of one phase of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PhasePlan {
-    /// Name of the phase.
-    pub name: &'static str,
-    /// The most memory that each part takes in this phase.
-    pub parts: BTreeMap<Part, Bytes>,
-}
-
-impl PhasePlan {
-    /// The sum of all parts.
-    #[must_use]
-    pub fn total(&self) -> Bytes {
-        self.parts.values().copied().sum()
-    }
-
-    fn add(&mut self, part: Part, bytes: Bytes) {
-        let sum: &mut Bytes = self.parts.entry(part).or_default();
-        *sum = *sum + bytes;
-    }
-
-    /// The parts that are on the host.
-    fn on_host(&self, has_device_memory: bool) -> Vec<(Part, Bytes)> {
-        let parts = self.parts.iter().filter(|(part, _)| !(has_device_memory && part.is_on_device()));
-        parts.map(|(&part, &bytes)| (part, bytes)).collect()
-    }
-}
+pub use part::{Part, PhasePlan};
 
 /// How much memory a run takes.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_pg_envs::EnvSpec;
 
-use super::{Bytes, Part, PhasePlan};
+use super::part::{Part, PhasePlan};
 use crate::{
     algorithm::training_envs,
     config::{Algo, CheckedConfig},
@@ -12,6 +12,7 @@ use crate::{
     kernel::product_bytes,
     policy::NetworkFootprint,
     source::{SavedSize, SourceFootprint},
+    storage::Bytes,
 };
 
 /// Bytes of the rest of a run: specifications, names, and the statistics of episodes.

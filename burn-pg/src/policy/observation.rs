@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::{Policy, Rows, Sequences};
+use super::{Policy, Rows, Sequences, sequences::int};
 
 /// One part of a batch of observations, flattened. A space has a single part, unless it is a dictionary.
 #[derive(Debug, Clone)]
@@ -61,12 +61,22 @@ pub struct Observation {
     pub action_mask: Option<Tensor<2, Bool>>,
     /// The sequences that the observations form, for a recurrent policy.
     pub sequences: Option<Sequences>,
+    /// The K steps before each of the S sequences, if the recurrent state is to be computed again from them: `S * K`
+    /// rows with sequences of their own, on a device without autodiff.
+    pub burn_in: Option<Box<Self>>,
 }
 
 impl From<Tensor<2>> for Observation {
     /// Creates observations of a box from values of shape `[B, D]`.
     fn from(values: Tensor<2>) -> Self {
-        Self { inputs: vec![Input::Floats(values)], action_mask: None, sequences: None }
+        vec![Input::Floats(values)].into()
+    }
+}
+
+impl From<Vec<Input>> for Observation {
+    /// Creates observations from the parts of their space.
+    fn from(inputs: Vec<Input>) -> Self {
+        Self { inputs, action_mask: None, sequences: None, burn_in: None }
     }
 }
 
@@ -122,7 +132,7 @@ impl Observation {
             Input::Bytes(values) => Input::Bytes(values.clone().inner()),
         });
         let action_mask = self.action_mask.clone().map(Tensor::inner);
-        Self { inputs: inputs.collect(), action_mask, sequences: None }
+        Self { action_mask, ..inputs.collect::<Vec<_>>().into() }
     }
 
     /// Number of observations, B.
@@ -140,18 +150,33 @@ impl Observation {
 
 impl Rows for Observation {
     fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
+        let sequences = self.sequences.as_ref().map(|sequences| sequences.indices(indices));
         Self {
             inputs: self.inputs.select_rows(indices),
             action_mask: self.action_mask.select_rows(indices),
-            sequences: self.sequences.as_ref().map(|sequences| sequences.of_rows(indices)),
+            sequences: sequences
+                .as_ref()
+                .and_then(|indices| self.sequences.as_ref().map(|all| all.select_rows(indices))),
+            burn_in: self.burn_in.as_ref().zip(sequences).map(|(before, sequences)| {
+                let (device, steps) = (before.device(), int(before.unit()));
+                let of_each = Tensor::arange(0..steps, &device).unsqueeze_dim::<2>(0);
+                let sequences = Tensor::<1, Int>::from_data(sequences.into_data(), &device);
+                let rows = sequences.unsqueeze_dim::<2>(1).mul_scalar(steps) + of_each;
+                Box::new(before.select_rows(&rows.flatten(0, 1)))
+            }),
         }
     }
 
     fn narrow_rows(&self, start: usize, length: usize) -> Self {
+        let (first, count) = (start / self.unit(), length / self.unit());
         Self {
             inputs: self.inputs.narrow_rows(start, length),
             action_mask: self.action_mask.narrow_rows(start, length),
-            sequences: self.sequences.as_ref().map(|sequences| sequences.of_run(start, length)),
+            sequences: self.sequences.narrow_rows(first, count),
+            burn_in: self.burn_in.as_ref().map(|before| {
+                let steps = before.unit();
+                Box::new(before.narrow_rows(first * steps, count * steps))
+            }),
         }
     }
 
@@ -166,12 +191,9 @@ impl Rows for Observation {
     /// # Panics
     /// If there is a burn-in, but the policy is not recurrent.
     fn shown_to<P: Policy<Observation = Self>>(&self, policy: &P) -> Self {
-        let Some((sequences, before)) = self.sequences.as_ref().and_then(|all| Some((all, all.burn_in.as_ref()?)))
-        else {
-            return self.clone();
-        };
+        let (Some(sequences), Some(before)) = (&self.sequences, &self.burn_in) else { return self.clone() };
         let state = policy.valid().forward(*before.clone()).state.expect("a burn-in is for recurrent policies");
-        let sequences = Sequences { state: Tensor::from_inner(state), burn_in: None, ..sequences.clone() };
-        self.clone().with_sequences(sequences)
+        let sequences = Sequences { state: Tensor::from_inner(state), ..sequences.clone() };
+        Self { burn_in: None, ..self.clone() }.with_sequences(sequences)
     }
 }

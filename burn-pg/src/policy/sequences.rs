@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::{Observation, Rows};
+use super::Rows;
 
 /// S sequences of L steps each, for a recurrent policy: row `s * L + l` of a batch is step l of sequence s.
 #[derive(Debug, Clone)]
@@ -11,9 +11,6 @@ pub struct Sequences {
     pub state: Tensor<2>,
     /// True for steps that begin an episode: the recurrent state before them is 0. Shape `[S, L]`.
     pub begins: Tensor<2, Bool>,
-    /// The K steps before each sequence, without autodiff, if the recurrent state is to be recomputed from them:
-    /// `S * K` rows with sequences of their own.
-    pub burn_in: Option<Box<Observation>>,
 }
 
 impl Sequences {
@@ -28,14 +25,7 @@ impl Sequences {
         Self {
             state: Tensor::from_data(TensorData::new(state, state_shape), device),
             begins: Tensor::from_data(TensorData::new(begins, begins_shape), device),
-            burn_in: None,
         }
-    }
-
-    /// Sets the steps before each sequence.
-    #[must_use]
-    pub fn with_burn_in(self, steps: Option<Observation>) -> Self {
-        Self { burn_in: steps.map(Box::new), ..self }
     }
 
     /// Number of steps of each sequence, L.
@@ -44,40 +34,26 @@ impl Sequences {
         self.begins.dims()[1]
     }
 
-    /// Returns the sequences that `rows` consist of: each run of L rows is a whole sequence.
-    pub(super) fn of_rows(&self, rows: &Tensor<1, Int>) -> Self {
+    /// Returns the indices of the sequences that `rows` consist of: each run of L rows is a whole sequence.
+    pub(super) fn indices(&self, rows: &Tensor<1, Int>) -> Tensor<1, Int> {
         let ([rows_len], steps) = (rows.dims(), self.steps());
         let first = rows.clone().reshape([rows_len / steps, steps]).narrow(1, 0, 1);
-        let indices: Tensor<1, Int> = first.squeeze_dim::<1>(1).div_scalar(count(steps));
-        Self {
-            state: self.state.clone().select(0, indices.clone()),
-            begins: self.begins.clone().select(0, indices.clone()),
-            burn_in: self.burn_in.as_ref().map(|before| {
-                let steps = before.unit();
-                let of_each = Tensor::arange(0..count(steps), &before.device()).unsqueeze_dim::<2>(0);
-                // The burn-in is on a device without autodiff.
-                let indices = Tensor::<1, Int>::from_data(indices.into_data(), &before.device());
-                let rows = indices.unsqueeze_dim::<2>(1).mul_scalar(count(steps)) + of_each;
-                Box::new(before.select_rows(&rows.flatten(0, 1)))
-            }),
-        }
+        first.squeeze_dim::<1>(1).div_scalar(int(steps))
+    }
+}
+
+impl Rows for Sequences {
+    /// Here a row is a sequence.
+    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
+        Self { state: self.state.select_rows(indices), begins: self.begins.select_rows(indices) }
     }
 
-    /// Returns the sequences of the rows `start..start + length`.
-    pub(super) fn of_run(&self, start: usize, length: usize) -> Self {
-        let (first, count) = (start / self.steps(), length / self.steps());
-        Self {
-            state: self.state.clone().narrow(0, first, count),
-            begins: self.begins.clone().narrow(0, first, count),
-            burn_in: self.burn_in.as_ref().map(|before| {
-                let steps = before.unit();
-                Box::new(before.narrow_rows(first * steps, count * steps))
-            }),
-        }
+    fn narrow_rows(&self, start: usize, length: usize) -> Self {
+        Self { state: self.state.narrow_rows(start, length), begins: self.begins.narrow_rows(start, length) }
     }
 }
 
 #[allow(clippy::cast_possible_wrap)] // steps of a rollout
-fn count(steps: usize) -> i64 {
+pub(super) fn int(steps: usize) -> i64 {
     steps as i64
 }

@@ -5,7 +5,7 @@ use burn_pg_envs::EnvError;
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
-    training::Timed,
+    metrics::Timed,
 };
 use crate::{
     Error,

@@ -3,7 +3,10 @@
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{UpdateStats, metrics::all_metrics, training::Timed};
+use super::{
+    UpdateStats,
+    metrics::{Timed, all_metrics},
+};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},

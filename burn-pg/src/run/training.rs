@@ -5,13 +5,6 @@ use std::{ops::ControlFlow, time::Instant};
 use super::{Observer, Trainer, UpdateStats, faults::Remedy};
 use crate::{Error, policy::Policy, source::Source};
 
-/// Environment steps that were timed, and their time in seconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Timed {
-    pub steps: u64,
-    pub seconds: f64,
-}
-
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// Returns the number of updates skipped so far because of faults that the configuration allows.
     #[must_use]

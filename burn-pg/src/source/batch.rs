@@ -52,15 +52,14 @@ impl Order {
 
     /// Moves the observations to a device.
     pub fn observations(&self, rollout: &mut Rollout, device: &Device) -> Observation {
-        let sequences = Cut::new(rollout).map(|cut| {
-            let burn_in = cut.burn_in(&device.clone().without_autodiff());
-            cut.sequences(device).with_burn_in(burn_in)
-        });
+        let cut = Cut::new(rollout);
+        let sequences = cut.as_ref().map(|cut| cut.sequences(device));
+        let burn_in = cut.and_then(|cut| cut.burn_in(&device.clone().without_autodiff())).map(Box::new);
         let (total, rows) = (rollout.len(), self.rows.as_deref());
         let masks = picked(&mut rollout.action_masks, total, rows);
         let inputs = rollout.observations.upload(rows, device);
         let batch = rows.map_or(total, <[usize]>::len);
-        Observation { inputs, action_mask: None, sequences }.with_masks(&masks, batch, device)
+        Observation { inputs, action_mask: None, sequences, burn_in }.with_masks(&masks, batch, device)
     }
 
     /// Copies the actions to a device.

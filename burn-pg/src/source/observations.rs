@@ -216,5 +216,5 @@ pub fn observe(space: &Space, rows: Vec<f32>, action_masks: &[bool], device: &De
     let mut observations = Observations::new(space);
     observations.extend(&rows);
     let inputs = observations.upload(None, device);
-    Observation { inputs, action_mask: None, sequences: None }.with_masks(action_masks, batch, device)
+    Observation::from(inputs).with_masks(action_masks, batch, device)
 }

@@ -122,7 +122,7 @@ impl<P: Policy<Observation = Observation>> Reference<P> {
                 let part = observations.narrow_rows(start, rows);
                 let begins = begins.clone().narrow(0, round + env, envs);
                 let state = state.clone().narrow(0, env, envs);
-                let shown = part.with_sequences(Sequences { state, begins, burn_in: None });
+                let shown = part.with_sequences(Sequences { state, begins });
                 let prediction = policy.forward(shown);
                 let [of_part] = read([prediction.distribution.log_prob(&actions.narrow_rows(start, rows))])?;
                 log_probs.extend_from_slice(&of_part);

@@ -17,9 +17,8 @@ impl Rollout {
 
     /// Removes all steps, but keeps the recurrent states and steps that the next rollout begins with.
     pub fn clear(&mut self) {
-        if let Some(mut history) = self.history.take() {
-            history.turn(self);
-            self.history = Some(history);
+        if let Some(history) = &mut self.history {
+            history.turn(self.num_envs, &self.observations, &self.begins);
         }
         self.clear_columns();
     }

@@ -11,7 +11,7 @@ use burn::{
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Error, device::readback::execute};
+use crate::device::{Failed, readback::execute};
 
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, TensorData>;
@@ -116,7 +116,7 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
     let mut collector = Collector::default();
     module.visit(&mut collector);
     let Some(device) = collector.device else { return Ok(Tensors::new()) };
-    let data = execute(collector.transaction, device).map_err(failed)?;
+    let data = execute(collector.transaction, device)?;
     Ok(collector.names.into_iter().zip(data).collect())
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
 /// # Errors
 /// [`TensorsError::Device`]
 pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, TensorsError> {
-    let mut data = execute(Transaction::default().register(tensor.clone()), tensor.device()).map_err(failed)?;
+    let mut data = execute(Transaction::default().register(tensor.clone()), tensor.device())?;
     Ok(data.pop().expect("one was registered"))
 }
 
@@ -138,10 +138,9 @@ pub(crate) fn check_numbers(tensors: &Tensors, expected: u64) -> Result<(), Tens
     if found < expected { Err(TensorsError::Numbers { found, expected }) } else { Ok(()) }
 }
 
-fn failed(error: Error) -> TensorsError {
-    match error {
-        Error::Execution(reason) => TensorsError::Device { reason },
-        other => TensorsError::Device { reason: other.to_string() },
+impl From<Failed> for TensorsError {
+    fn from(Failed(reason): Failed) -> Self {
+        Self::Device { reason }
     }
 }
 

@@ -68,9 +68,8 @@ impl Weighed {
         let sequences = (policy.state_len() > 0).then(|| Sequences {
             state: precision.tensor(vec![0.3; 2 * policy.state_len()], [2, policy.state_len()]),
             begins: Tensor::from_data([[false, false], [false, true]], &precision.device),
-            burn_in: None,
         });
-        let prediction = policy.forward(Observation { inputs, action_mask: None, sequences });
+        let prediction = policy.forward(Observation { sequences, ..inputs.into() });
         let values = prediction.values.unwrap().unsqueeze_dim::<2>(1);
         let outputs = Tensor::cat(vec![prediction.distribution.parameters(), values], 1);
         (outputs * precision.tensor(self.weights.clone(), [ROWS, 4])).sum()

@@ -9,6 +9,7 @@ mod autoreset;
 mod bad_numbers;
 mod categorical;
 mod choices;
+mod circles;
 mod collector;
 mod component_actions;
 mod conjugate_gradient;

@@ -4,7 +4,7 @@ use std::{fmt::Debug, ops::AddAssign};
 
 use num_traits::Float;
 
-use super::{pool::Pooled, tile::Tiled, vector};
+use super::{pool::Pooled, tile::Tiled};
 
 /// A float type: `f32`, for which kernels are made fast, or `f64`, in which they are checked.
 pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync + 'static {
@@ -21,21 +21,6 @@ pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync 
     #[inline(always)]
     fn of(value: f64) -> Self {
         Self::from(value).expect("every number has a nearest float")
-    }
-}
-
-impl Real for f32 {
-    fn tanh_all(values: &mut [Self]) {
-        vector::tanh(values);
-    }
-
-    fn exp_all(values: &mut [Self]) {
-        vector::exp(values);
-    }
-
-    #[inline(always)]
-    fn exp_inline(self) -> Self {
-        vector::exp_of(self)
     }
 }
 

@@ -7,6 +7,8 @@
 //!
 //! NaN stays NaN. Each element is computed by itself, so no result depends on how an array is split.
 
+use super::Real;
+
 /// Defines functions that are compiled for the vector instructions of the machine they run on, together with everything
 /// that is always inlined into them. (A closure or a function that is passed as an argument is not.)
 macro_rules! vectorised {
@@ -48,6 +50,21 @@ vectorised! {
         for x in values {
             *x = exp_of(*x);
         }
+    }
+}
+
+impl Real for f32 {
+    fn tanh_all(values: &mut [Self]) {
+        tanh(values);
+    }
+
+    fn exp_all(values: &mut [Self]) {
+        exp(values);
+    }
+
+    #[inline(always)]
+    fn exp_inline(self) -> Self {
+        exp_of(self)
     }
 }
 

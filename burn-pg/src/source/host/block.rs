@@ -69,6 +69,12 @@ pub(super) struct Run<'a, D> {
     pub is_timed: bool,
 }
 
+/// Returns a sixteenth of the environments, so that there are blocks for several threads; at least 4, to make good use
+/// of vector instructions, and at most 64, which stay in the processor's cache.
+pub(crate) fn default_block_size(num_envs: usize) -> usize {
+    num_envs.div_ceil(16).clamp(4, 64)
+}
+
 impl BlockRecord {
     pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         Self {

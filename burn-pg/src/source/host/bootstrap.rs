@@ -1,25 +1,12 @@
 //! Values of the next observations of a rollout.
 
-use burn::tensor::Tensor;
-
-use super::Collector;
+use super::{Collector, truncations::Truncations};
 use crate::{
     Error,
     device::readback::read,
     policy::{Observation, Policy},
     source::{Rollout, host::finite::check_observations, observe},
 };
-
-/// Episodes that were truncated within a rollout.
-#[derive(Default)]
-pub(in crate::source) struct Truncations {
-    /// Their last rows in the rollout.
-    pub rows: Vec<usize>,
-    /// Their final observations. Shape `[rows, D]`.
-    pub observations: Vec<f32>,
-    /// The recurrent states before the final observations, if the policy is recurrent. Shape `[1, M]` each.
-    pub states: Vec<Tensor<2>>,
-}
 
 impl Collector {
     /// Returns the observations whose values are not known yet: those after the last step, then the final ones of

@@ -9,8 +9,9 @@ use burn_pg_envs::{
 };
 
 use super::{
-    History, RecurrentState, RolloutLength, SequenceSpec, block::BlockRecord, bootstrap::Truncations,
-    default_block_size,
+    History, RecurrentState, RolloutLength, SequenceSpec,
+    block::{BlockRecord, default_block_size},
+    truncations::Truncations,
 };
 use crate::{
     Error,

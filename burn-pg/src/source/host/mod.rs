@@ -3,6 +3,7 @@
 mod block;
 mod bootstrap;
 mod collector;
+mod cut;
 mod finite;
 mod history;
 mod length;
@@ -11,13 +12,13 @@ mod on_host;
 mod recurrent_state;
 mod saved;
 mod stepping;
+mod truncations;
 
-pub(crate) use block::Ended;
+pub(crate) use block::{Ended, default_block_size};
 pub use collector::Collector;
+pub(crate) use cut::Cut;
 pub(crate) use finite::check_observations;
-pub(crate) use history::Cut;
 pub use history::{History, SequenceSpec};
 pub use length::RolloutLength;
-pub(crate) use on_host::default_block_size;
 pub(crate) use recurrent_state::RecurrentState;
 pub(crate) use stepping::step_envs;

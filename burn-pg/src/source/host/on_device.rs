@@ -3,10 +3,10 @@
 use burn::tensor::Tensor;
 use burn_pg_envs::EnvError;
 
-use super::{Collector, bootstrap::Truncations};
+use super::{Collector, truncations::Truncations};
 use crate::{
     Error,
-    device::readback::read,
+    device::{Failed, readback::read},
     distribution::Distribution,
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
@@ -129,7 +129,7 @@ impl Collector {
 }
 
 /// Reads the parameters of distributions, and values if there are any, with one synchronisation.
-fn read_with(parameters: Tensor<1>, values: Option<Tensor<1>>) -> Result<(Vec<f32>, Vec<f32>), Error> {
+fn read_with(parameters: Tensor<1>, values: Option<Tensor<1>>) -> Result<(Vec<f32>, Vec<f32>), Failed> {
     match values {
         None => read([parameters]).map(|[parameters]| (parameters, Vec::new())),
         Some(values) => read([parameters, values]).map(|[parameters, values]| (parameters, values)),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn_pg_envs::{EnvBlock, WholeBatch, check_blocks};
 
-use super::{Collector, bootstrap::Truncations};
+use super::{Collector, truncations::Truncations};
 use crate::{
     Error,
     distribution::Distribution,
@@ -16,12 +16,6 @@ use crate::{
         host::block::{BlockRecord, Failure, Run, ended_within, join},
     },
 };
-
-/// Returns a sixteenth of the environments, so that there are blocks for several threads; at least 4, to make good use
-/// of vector instructions, and at most 64, which stay in the processor's cache.
-pub(crate) fn default_block_size(num_envs: usize) -> usize {
-    num_envs.div_ceil(16).clamp(4, 64)
-}
 
 impl Collector {
     /// Collects a rollout in blocks of environments on several threads, and joins their records.

@@ -50,7 +50,7 @@ impl RecurrentState {
         let mut begins = self.begins.clone();
         begins.resize(state.dims()[0], false);
         let begins = Tensor::from_data(TensorData::new(begins, [state.dims()[0], 1]), &state.device());
-        observations.with_sequences(Sequences { state, begins, burn_in: None })
+        observations.with_sequences(Sequences { state, begins })
     }
 
     /// Replaces the state with the one after a step.

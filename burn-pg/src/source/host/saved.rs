@@ -55,7 +55,7 @@ impl Collector {
                 let mut history = history.clone();
                 // A failed rollout has no steps for the next one to begin with.
                 if self.whole {
-                    history.turn(&self.rollout);
+                    history.turn(self.rollout.num_envs, &self.rollout.observations, &self.rollout.begins);
                 }
                 let flat = |numbers: Vec<f32>| TensorData::new(numbers.clone(), [numbers.len()]);
                 tensors.insert(STATE.into(), read(state)?);

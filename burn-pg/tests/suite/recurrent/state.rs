@@ -154,7 +154,7 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
             let whole = batch(&rollout);
             let unit = if steps == 0 { 8 } else { steps };
             assert_eq!((whole.len(), whole.unit()), (24, unit));
-            assert_eq!(whole.observations.sequences.as_ref().unwrap().burn_in.is_some(), burn_in > 0);
+            assert_eq!(whole.observations.burn_in.is_some(), burn_in > 0);
             let mut found = Vec::new();
             for minibatch in shuffled(&whole, &mut EnvRng::new(3)).minibatches(5) {
                 assert_eq!(minibatch.len() % unit, 0, "sequences stay whole");
