@@ -4,14 +4,14 @@
 
 trains small policies of every kind with the binary, exports them to both formats, and compares onnxruntime and PyTorch with
 the binary on 10,000 observations each, extremes among them. Then it saves policies of Stable-Baselines3, imports them, and
-compares `model.predict` and the values on 1,000 observations. The policy of lesson 8, which sees images, is compared too: build it
-before with `cargo build --release --example 08_images`. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
+compares `model.predict` and the values on 1,000 observations. The policy of lesson 8, which sees images, is compared too, on 2,000 images:
+build it before with `cargo build --release --example 08_images`. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
 and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
 
     python benches/check_exports.py target/release/burn-pg --record burn-pg/tests/recorded/exports
 
-writes five such policies, their exports, and what onnxruntime and PyTorch made of 10,000 observations, for the tests to hold
-policies and exports against. To be done again when exports change.
+writes five such policies and that of lesson 8, their exports, and what onnxruntime and PyTorch made of 10,000 observations
+(500 images), for the tests to hold policies and exports against. To be done again when exports change.
 """
 
 import json
@@ -202,30 +202,74 @@ def train_and_export(run, env, algo, settings):
     preset = {"ppo": "ppo-cleanrl"}.get(algo, algo)
     options = ["--algo", algo, "--preset", preset, "--device", "flex", "--quiet", "--out", run]
     subprocess.run([BINARY, "train", env, *options, "--set", *SHORT, *settings], check=True)
+    export_both(run)
+
+
+def export_both(run):
     for kind in ("onnx", "safetensors"):
         export = [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"]
         subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
 
 
+def train_on_images(run):
+    """Lesson 8, and its exports."""
+    subprocess.run([Path(BINARY).parent / "examples/08_images", run], check=True, stdout=subprocess.DEVNULL)
+    export_both(run)
+
+
+def some_images(count, rng):
+    """Of 4 planes of 10 x 10 flags: a few of them, many, none and all. Shape `[count, 400]`."""
+    return (rng.random((count, 400)) < rng.choice([0, 0.01, 0.5, 1], (count, 1))).astype(np.uint8)
+
+
+def copy_run(run, target):
+    """The files that the tests need, into an empty folder."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for file in ("config.toml", "environment.json", "policy.safetensors", "normalizer.json"):
+        if Path(run, file).exists():
+            shutil.copy(Path(run, file), target)
+    for kind in ("onnx", "safetensors"):
+        shutil.copy(f"{run}.{kind}", target / f"exported.{kind}")
+
+
+def save_outputs(target, outputs):
+    arrays = {
+        f"{program}.{output}": array.astype(np.uint8 if array.dtype == np.int64 else np.float32)
+        for program, found in outputs.items()
+        for output, array in found.items()
+        # Deviations are numbers of the policy itself, and the memory shows in what comes of it.
+        if output not in ("log_std", "memory_out") and (program, output) != ("uncertain", "action")
+    }
+    save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target / "outputs.safetensors")
+
+
+def record_images(target):
+    with tempfile.TemporaryDirectory() as temporary:
+        train_on_images(f"{temporary}/run")
+        copy_run(f"{temporary}/run", target)
+    rows = some_images(500, np.random.default_rng(0))
+    save_arrays({"observation": rows}, target / "observations.safetensors")
+    seen = rows.reshape(-1, 4, 10, 10)
+    outputs = {
+        "onnxruntime": run_onnx(str(target / "exported.onnx"), seen),
+        "pytorch": run_torch(target / "exported.safetensors", seen),
+    }
+    save_outputs(target, outputs)
+
+
 def record(folder):
-    """Folders of a run, its exports, and outputs; and the observations that all of them share, of which each environment takes
-    as many numbers as it has."""
+    """Folders of a run, its exports, and outputs; and the observations that those without images share, of which each
+    environment takes as many numbers as it has."""
     folder = Path(folder)
     rows = observations("Acrobot-v1", ROWS, np.random.default_rng(0))
     folder.mkdir(parents=True, exist_ok=True)
     save_arrays({"observation": rows}, folder / "observations.safetensors")
     for i, (name, env, algo, settings) in enumerate(RECORDED):
         target, episode = folder / name, EPISODE if "recurrence" in str(settings) else None
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
         with tempfile.TemporaryDirectory() as temporary:
-            run = f"{temporary}/run"
-            train_and_export(run, env, algo, settings)
-            for file in ("config.toml", "environment.json", "policy.safetensors", "normalizer.json"):
-                if Path(run, file).exists():
-                    shutil.copy(Path(run, file), target)
-            for kind in ("onnx", "safetensors"):
-                shutil.copy(f"{run}.{kind}", target / f"exported.{kind}")
+            train_and_export(f"{temporary}/run", env, algo, settings)
+            copy_run(f"{temporary}/run", target)
         seen = rows[:, : gymnasium.make(env).observation_space.shape[0]]
         outputs = {
             "onnxruntime": run_onnx(str(target / "exported.onnx"), seen, episode),
@@ -233,14 +277,8 @@ def record(folder):
         }
         if NORMAL not in settings:
             outputs["uncertain"] = conditions(target / "exported.safetensors", seen, np.random.default_rng(i))
-        arrays = {
-            f"{program}.{output}": array.astype(np.uint8 if array.dtype == np.int64 else np.float32)
-            for program, found in outputs.items()
-            for output, array in found.items()
-            # Deviations are numbers of the policy itself, and the memory shows in what comes of it.
-            if output not in ("log_std", "memory_out") and (program, output) != ("uncertain", "action")
-        }
-        save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target / "outputs.safetensors")
+        save_outputs(target, outputs)
+    record_images(folder / "images")
     versions = {"onnxruntime": onnxruntime.__version__, "pytorch": torch.__version__}
     (folder / "versions.json").write_text(json.dumps(versions) + "\n")
 
@@ -267,13 +305,10 @@ def exports(folder):
 
 
 def images(folder):
-    """The policy of lesson 8, on images of 4 planes of 10 x 10 flags: a few of them, many, none and all."""
-    run, rng = f"{folder}/catch", np.random.default_rng(0)
-    subprocess.run([Path(BINARY).parent / "examples/08_images", run], check=True, stdout=subprocess.DEVNULL)
-    for kind in ("onnx", "safetensors"):
-        export = [BINARY, "export", run, "--format", kind, "--out", f"{run}.{kind}"]
-        subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
-    rows = (rng.random((2000, 400)) < rng.choice([0, 0.01, 0.5, 1], (2000, 1))).astype(np.uint8)
+    """The policy of lesson 8."""
+    run = f"{folder}/catch"
+    train_on_images(run)
+    rows = some_images(2000, np.random.default_rng(0))
     seen, ours = rows.reshape(-1, 4, 10, 10), act(run, rows)
     outputs = {
         "onnxruntime": run_onnx(f"{run}.onnx", seen),

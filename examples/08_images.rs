@@ -22,7 +22,7 @@ use burn_pg::{
 use serde::{Deserialize, Serialize};
 
 const SIDE: usize = 10;
-/// A basket and a falling apple or bomb.
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Catch {
     basket: usize,
@@ -78,18 +78,18 @@ impl Env for Catch {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "runs/catch".into());
-    println!("mean return {:.2} over 200 episodes", train(path.as_ref(), 200_000, u64::MAX)?);
-    Ok(())
+    train(path.as_ref(), 200_000, u64::MAX).map(|mean| println!("mean return {mean:.2} over 200 episodes"))
 }
 
 /// Begins or resumes a run until `total_steps` or the end of update `stop`. Returns the mean return.
 pub(crate) fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
-    let learning_rate = Schedule::Linear { start: 2e-3, end: 0.0 };
-    let (encoder, activation, env) = (EncoderSpec::minatar(), Activation::Relu, "Catch-v0".into());
-    let config = Config { env, encoder, hidden_sizes: vec![128], activation, shared_layers: true, ..Config::default() };
-    let config = Config { total_steps, learning_rate, num_envs: 16, num_steps: 32, ..config }.validate()?;
-    let device = device::open(DeviceChoice::Auto)?.device;
-    let trainer = Recipe::ppo(&config)?.build(Box::new(VecEnv::<Catch>::new(16)?), &config, &device)?;
+    let (encoder, activation) = (EncoderSpec::minatar(), Activation::Relu);
+    let mut network = Config { encoder, activation, hidden_sizes: vec![64], shared_layers: true, ..Config::default() };
+    network.checkpoint.interval = Some(10);
+    let (env, learning_rate) = ("Catch-v0".into(), Schedule::Linear { start: 2e-3, end: 0.0 });
+    let config = Config { env, total_steps, learning_rate, num_envs: 16, num_steps: 32, ..network }.validate()?;
+    let (device, envs) = (device::open(DeviceChoice::Auto)?.device, VecEnv::<Catch>::new(16)?);
+    let trainer = Recipe::ppo(&config)?.build(Box::new(envs), &config, &device)?;
     let mut session = match path.exists() {
         true => EarlierRun::open(path, None)?.resume(trainer)?,
         false => Session::begin(trainer, RunDir::create(path)?)?,

@@ -108,6 +108,36 @@ fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
     assert_eq!((resumed, policy("stopped")), (whole, policy("whole")));
 }
 
+#[test]
+fn lesson_8_goes_on_after_its_process_was_killed_to_the_bit() {
+    // The process that is killed is this test itself.
+    const RUN: &str = "RUN_OF_LESSON_8";
+    let train = |run: &std::path::Path| images::train(run, 40_000, u64::MAX).unwrap();
+    if let Some(run) = std::env::var_os(RUN) {
+        train(run.as_ref());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
+    let name = std::thread::current().name().unwrap().to_owned();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact"])
+        .env(RUN, &killed)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let saved = || burn_pg::run::RunDir::open(&killed).checkpoints().updates().unwrap_or_default();
+    while saved().len() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its second checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "it ended before it was killed");
+    assert_eq!(train(&killed), train(&whole));
+    let files = [&killed, &whole].map(|run| std::fs::read(run.join("policy.safetensors")).unwrap());
+    assert!(files[0] == files[1]);
+}
+
 #[allow(dead_code)] // its `main`
 #[path = "../09_text_source.rs"]
 mod text_source;

@@ -1,4 +1,5 @@
-//! What onnxruntime and PyTorch made of exports, beside what the agents themselves decide, for 10,000 observations each.
+//! What onnxruntime and PyTorch made of exports, beside what the agents themselves decide, for 10,000 observations (500
+//! images) each.
 //!
 //! `benches/check_exports.py --record` has written `tests/recorded/exports`: agents, the files that the two programs were given,
 //! and their outputs.
@@ -19,8 +20,9 @@ use safetensors::SafeTensors;
 
 use super::{assert_rows, device};
 
-const CASES: [&str; 5] = ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm"];
+const CASES: [&str; 6] = ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"];
 const ROWS: usize = 10_000;
+const IMAGES: usize = 500;
 /// Numbers of a recorded observation, of which an environment takes the first.
 const WIDTH: usize = 6;
 /// Steps of the episodes that a policy that remembers was given.
@@ -49,11 +51,11 @@ fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
 /// What is decided in each row: actions, logits or means, and values. Policies that remember take rows as steps of episodes.
 fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
     let len = agent.spec().observation_space.flat_len();
-    let steps = if agent.state_len() > 0 { EPISODE } else { 1 };
-    let mut found = [vec![Vec::new(); ROWS], vec![Vec::new(); ROWS], vec![Vec::new(); ROWS]];
+    let (count, steps) = (rows.len() / len, if agent.state_len() > 0 { EPISODE } else { 1 });
+    let mut found = [vec![Vec::new(); count], vec![Vec::new(); count], vec![Vec::new(); count]];
     let mut state: Option<Vec<f32>> = None;
     for step in 0..steps {
-        let at: Vec<usize> = (step..ROWS).step_by(steps).collect();
+        let at: Vec<usize> = (step..count).step_by(steps).collect();
         let seen: Vec<f32> = at.iter().flat_map(|row| &rows[row * len..(row + 1) * len]).copied().collect();
         let decision = agent.decide(&seen, &[], state.as_deref()).unwrap();
         let actions: Vec<f32> = match &decision.actions {
@@ -80,13 +82,20 @@ fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
 
 #[test]
 fn other_programs_decide_what_the_agent_decides() {
-    let file = fs::read(folder().join("observations.safetensors")).unwrap();
-    let all = numbers(&SafeTensors::deserialize(&file).unwrap(), "observation").unwrap();
+    let observations = |folder: &Path| {
+        let file = fs::read(folder.join("observations.safetensors")).unwrap();
+        numbers(&SafeTensors::deserialize(&file).unwrap(), "observation").unwrap()
+    };
+    let all = observations(&folder());
     assert_eq!(all.len(), ROWS * WIDTH);
     for name in CASES {
         let (agent, path) = recorded(name);
         let len = agent.spec().observation_space.flat_len();
-        let rows: Vec<f32> = all.chunks(WIDTH).flat_map(|row| &row[..len]).copied().collect();
+        let (rows, count): (Vec<f32>, _) = match name {
+            "images" => (observations(&path), IMAGES),
+            _ => (all.chunks(WIDTH).flat_map(|row| &row[..len]).copied().collect(), ROWS),
+        };
+        assert_eq!(rows.len(), count * len);
         let [actions, parameters, values] = decided(&agent, &rows);
         let file = fs::read(path.join("outputs.safetensors")).unwrap();
         let outputs = SafeTensors::deserialize(&file).unwrap();
@@ -98,15 +107,15 @@ fn other_programs_decide_what_the_agent_decides() {
             let uncertain = |output: &str| numbers(&outputs, &format!("uncertain.{output}")).map(wide);
             // Without exception.
             match is_continuous {
-                true => assert_rows(&actions, &wide(theirs("action")), None, ROWS, &what),
+                true => assert_rows(&actions, &wide(theirs("action")), None, count, &what),
                 false => assert_eq!(actions, theirs("action"), "{what}"),
             }
             let output = if is_continuous { "mean" } else { "logits" };
-            assert_rows(&parameters, &wide(theirs(output)), uncertain(output).as_deref(), ROWS, &what);
-            assert_rows(&values, &wide(theirs("value")), uncertain("value").as_deref(), ROWS, &what);
+            assert_rows(&parameters, &wide(theirs(output)), uncertain(output).as_deref(), count, &what);
+            assert_rows(&values, &wide(theirs("value")), uncertain("value").as_deref(), count, &what);
         }
         let (first, among) = (&actions[..1], actions.iter().filter(|&action| *action != actions[0]).count());
-        assert!(among > 100, "{name}: {first:?} everywhere");
+        assert!(among > count / 100, "{name}: {first:?} everywhere");
     }
 }
 
