@@ -7,7 +7,13 @@ use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
     categorical::rounded, check_finite,
 };
-use crate::kernel::{HALF_LOG_TAU, gaussian_entropy, gaussian_log_prob};
+use crate::kernel::{
+    formula::{self, Dual, HALF_LOG_TAU},
+    gaussian_entropy, gaussian_log_prob,
+};
+
+/// The exponential of this number is near the largest one in double precision.
+const LARGEST_LOG: f64 = 700.0;
 
 /// K independent normal components, given by their means and the logarithms of their standard deviations.
 ///
@@ -34,16 +40,10 @@ impl Gaussian {
         Self { mean, log_std }
     }
 
-    /// Returns `1 / sigma`, bounded so that it does not overflow. Shape `[B, K]`. For an action that is the mean, an
-    /// infinite value would give NaN.
-    fn inverse_std(&self) -> Tensor<2> {
-        self.log_std.clone().neg().clamp_max(self.largest_log()).exp()
-    }
-
     /// Returns a value whose exponential is near the largest value of the float type.
     fn largest_log(&self) -> f64 {
         match self.log_std.dtype() {
-            DType::F64 => 700.0,
+            DType::F64 => LARGEST_LOG,
             DType::F16 => 11.0,
             _ => 88.0,
         }
@@ -74,13 +74,12 @@ impl Distribution for Gaussian {
         ActionMisfit::unless(fits, || format!("{components} continuous numbers"), space)
     }
 
-    /// `sum_k -z_k^2 / 2 - log sigma_k - log(2 pi) / 2` with `z = (a - mu) / sigma`.
+    /// The sum of the log-densities of the components.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(actions) = actions else { misfit("Gaussian") };
         gaussian_log_prob(&self.mean, &self.log_std, actions, self.largest_log()).unwrap_or_else(|| {
-            let z = (actions.clone() - self.mean.clone()) * self.inverse_std();
-            let densities = z.square().mul_scalar(-0.5) - self.log_std.clone();
-            densities.sub_scalar(HALF_LOG_TAU).sum_dim(1).squeeze_dim(1)
+            let densities = formula::log_density(actions, &self.mean, &self.log_std, self.largest_log());
+            densities.sum_dim(1).squeeze_dim(1)
         })
     }
 
@@ -93,7 +92,8 @@ impl Distribution for Gaussian {
     /// `sum_k log(sigma_q / sigma_p) + (sigma_p^2 + (mu_p - mu_q)^2) / (2 sigma_q^2) - 1/2`.
     fn kl(&self, other: &Self) -> Tensor<1> {
         let log_ratio = self.log_std.clone() - other.log_std.clone();
-        let distance = (self.mean.clone() - other.mean.clone()) * other.inverse_std();
+        let distance =
+            (self.mean.clone() - other.mean.clone()) * formula::inverse_std(&other.log_std, other.largest_log());
         let squares = log_ratio.clone().mul_scalar(2).exp() + distance.square();
         (squares.sub_scalar(1).mul_scalar(0.5) - log_ratio).sum_dim(1).squeeze_dim(1)
     }
@@ -130,10 +130,8 @@ impl Distribution for Gaussian {
 /// Returns the log-density of a component of an action. The action is the rounded one that is stored, so that the first
 /// probability ratio is 1.
 pub(super) fn log_density(action: f32, mean: f32, log_std: f32) -> f64 {
-    let log_std = f64::from(log_std);
-    // As on the device: for an action that is the mean, an infinite inverse would give NaN.
-    let z = (f64::from(action) - f64::from(mean)) * (-log_std).min(700.0).exp();
-    -0.5 * z * z - log_std - HALF_LOG_TAU
+    let [action, mean, log_std] = [action, mean, log_std].map(|number| Dual::<f64, 0>::constant(number.into()));
+    formula::log_density(&action, &mean, &log_std, LARGEST_LOG).value
 }
 
 /// Appends the means, the first `len` values of each row of `width` parameters, as actions.

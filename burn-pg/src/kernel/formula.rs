@@ -1,17 +1,20 @@
-//! The formulas of losses, each written once for tensors and for kernels.
+//! The formulas of losses, densities and optimisers, each written once for tensors and for kernels.
 //!
 //! A formula is generic over a [`Number`]: a tensor of all samples, whose gradient comes from autodiff, or a [`Dual`]
-//! of one sample, which carries its derivative with it, so that a kernel computes value and derivative in one pass.
+//! of one sample, which carries its derivatives with it, so that a kernel computes value and derivatives in one pass.
 
-use std::ops::{Add, Mul, Neg, Sub};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use burn::tensor::{Bool, DType, Tensor};
 
 use super::host::Real;
 
+/// `log(2 pi) / 2`.
+pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
+
 /// The arithmetic that formulas are written in.
 pub(crate) trait Number:
-    Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
+    Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// A constant.
     type Scalar: Copy + PartialOrd + Neg<Output = Self::Scalar>;
@@ -21,6 +24,10 @@ pub(crate) trait Number:
     fn scalar(value: f64) -> Self::Scalar;
     fn plus(self, scalar: Self::Scalar) -> Self;
     fn times(self, scalar: Self::Scalar) -> Self;
+    fn over(self, scalar: Self::Scalar) -> Self;
+    /// `self * scalar + other`, with one rounding where the machine has an instruction for it.
+    fn times_plus(self, scalar: Self::Scalar, other: Self) -> Self;
+    fn sqrt(self) -> Self;
     fn exp(self) -> Self;
     fn above(&self, bound: Self::Scalar) -> Self::Mask;
     fn below(&self, bound: Self::Scalar) -> Self::Mask;
@@ -95,9 +102,55 @@ pub(crate) fn moved<N: Number>(value: &N, old: &N, range: N::Scalar) -> N {
     distance.replaced(ahead, range).replaced(behind, -range) + old.clone()
 }
 
-impl Number for Tensor<1> {
+/// The log-density of a normal distribution, `-z^2 / 2 - log sigma - log(2 pi) / 2` with `z = (a - mu) / sigma`. Where
+/// `-log sigma` is more than `limit`, `1 / sigma` is `exp(limit)`: for an action that is the mean, an infinite value
+/// would give NaN.
+#[inline(always)]
+pub(crate) fn log_density<N: Number>(action: &N, mean: &N, log_std: &N, limit: N::Scalar) -> N {
+    let z = (action.clone() - mean.clone()) * inverse_std(log_std, limit);
+    let square = (z.clone() * z).times(N::scalar(-0.5));
+    (square - log_std.clone()).plus(N::scalar(-HALF_LOG_TAU))
+}
+
+/// `1 / sigma`, at most `exp(limit)`.
+#[inline(always)]
+pub(crate) fn inverse_std<N: Number>(log_std: &N, limit: N::Scalar) -> N {
+    let negative = -log_std.clone();
+    let beyond = negative.above(limit);
+    negative.replaced(beyond, limit).exp()
+}
+
+/// The coefficients of a step of [`adam`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamStep {
+    pub beta_1: f64,
+    pub beta_2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+    /// `lr / (1 - beta_1^t)`
+    pub step_size: f64,
+    /// `sqrt(1 - beta_2^t)`
+    pub correction: f64,
+}
+
+/// The parameters and both moments after a step of [`Adam`](crate::optim::Adam).
+#[inline(always)]
+pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, [first, second]: [N; 2]) -> [N; 3] {
+    let AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction } = step;
+    let gradient = match weight_decay == 0.0 {
+        true => gradient,
+        false => parameters.clone().times_plus(N::scalar(weight_decay), gradient),
+    };
+    let square = gradient.clone() * gradient.clone();
+    let first = first.times_plus(N::scalar(beta_1), gradient.times(N::scalar(1.0 - beta_1)));
+    let second = second.times_plus(N::scalar(beta_2), square.times(N::scalar(1.0 - beta_2)));
+    let denominator = second.clone().sqrt().over(N::scalar(correction)).plus(N::scalar(epsilon));
+    [parameters - (first.clone() / denominator).times(N::scalar(step_size)), first, second]
+}
+
+impl<const D: usize> Number for Tensor<D> {
     type Scalar = f64;
-    type Mask = Tensor<1, Bool>;
+    type Mask = Tensor<D, Bool>;
 
     fn scalar(value: f64) -> f64 {
         value
@@ -109,6 +162,18 @@ impl Number for Tensor<1> {
 
     fn times(self, scalar: f64) -> Self {
         self.mul_scalar(scalar)
+    }
+
+    fn over(self, scalar: f64) -> Self {
+        self.div_scalar(scalar)
+    }
+
+    fn times_plus(self, scalar: f64, other: Self) -> Self {
+        self.mul_scalar(scalar) + other
+    }
+
+    fn sqrt(self) -> Self {
+        self.sqrt()
     }
 
     fn exp(self) -> Self {
@@ -148,73 +213,97 @@ impl Number for Tensor<1> {
     }
 }
 
-/// A value of one sample with its derivative.
+/// A value of one sample with its derivatives with respect to N variables.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dual<T> {
+pub(crate) struct Dual<T, const N: usize = 1> {
     pub value: T,
-    pub derivative: T,
+    pub derivatives: [T; N],
 }
 
-impl<T: Real> Dual<T> {
-    /// Creates the variable with respect to which derivatives are taken.
+/// Creates a number from its value and its derivative with respect to variable `i`. (A closure would not be compiled
+/// for the vector instructions of the caller.)
+macro_rules! dual {
+    ($value:expr, |$i:ident| $derivative:expr) => {{
+        let mut derivatives = [T::zero(); N];
+        for $i in 0..N {
+            derivatives[$i] = $derivative;
+        }
+        Self { value: $value, derivatives }
+    }};
+}
+
+impl<T: Real, const N: usize> Dual<T, N> {
+    /// Creates the variable `index` of those with respect to which derivatives are taken.
     #[inline(always)]
-    pub fn variable(value: T) -> Self {
-        Self { value, derivative: T::one() }
+    pub fn variable(value: T, index: usize) -> Self {
+        let mut variable = Self::constant(value);
+        variable.derivatives[index] = T::one();
+        variable
     }
 
     /// Creates a constant.
     #[inline(always)]
     pub fn constant(value: T) -> Self {
-        Self { value, derivative: T::zero() }
+        Self { value, derivatives: [T::zero(); N] }
     }
 
     #[inline(always)]
     fn select(condition: bool, one: Self, other: Self) -> Self {
-        Self {
-            value: if condition { one.value } else { other.value },
-            derivative: if condition { one.derivative } else { other.derivative },
-        }
+        dual!(if condition { one.value } else { other.value }, |i| if condition {
+            one.derivatives[i]
+        } else {
+            other.derivatives[i]
+        })
     }
 }
 
-impl<T: Real> Add for Dual<T> {
+impl<T: Real, const N: usize> Add for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self { value: self.value + other.value, derivative: self.derivative + other.derivative }
+        dual!(self.value + other.value, |i| self.derivatives[i] + other.derivatives[i])
     }
 }
 
-impl<T: Real> Sub for Dual<T> {
+impl<T: Real, const N: usize> Sub for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self { value: self.value - other.value, derivative: self.derivative - other.derivative }
+        dual!(self.value - other.value, |i| self.derivatives[i] - other.derivatives[i])
     }
 }
 
-impl<T: Real> Mul for Dual<T> {
+impl<T: Real, const N: usize> Mul for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        let derivative = self.derivative * other.value + self.value * other.derivative;
-        Self { value: self.value * other.value, derivative }
+        dual!(self.value * other.value, |i| self.derivatives[i] * other.value + self.value * other.derivatives[i])
     }
 }
 
-impl<T: Real> Neg for Dual<T> {
+impl<T: Real, const N: usize> Div for Dual<T, N> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        let value = self.value / other.value;
+        dual!(value, |i| (self.derivatives[i] - value * other.derivatives[i]) / other.value)
+    }
+}
+
+impl<T: Real, const N: usize> Neg for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
     fn neg(self) -> Self {
-        Self { value: -self.value, derivative: -self.derivative }
+        dual!(-self.value, |i| -self.derivatives[i])
     }
 }
 
-impl<T: Real> Number for Dual<T> {
+impl<T: Real, const N: usize> Number for Dual<T, N> {
     type Scalar = T;
     type Mask = bool;
 
@@ -230,13 +319,29 @@ impl<T: Real> Number for Dual<T> {
 
     #[inline(always)]
     fn times(self, scalar: T) -> Self {
-        Self { value: self.value * scalar, derivative: self.derivative * scalar }
+        dual!(self.value * scalar, |i| self.derivatives[i] * scalar)
+    }
+
+    #[inline(always)]
+    fn over(self, scalar: T) -> Self {
+        dual!(self.value / scalar, |i| self.derivatives[i] / scalar)
+    }
+
+    #[inline(always)]
+    fn times_plus(self, scalar: T, other: Self) -> Self {
+        dual!(self.value.mul_add(scalar, other.value), |i| self.derivatives[i].mul_add(scalar, other.derivatives[i]))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        let value = self.value.sqrt();
+        dual!(value, |i| self.derivatives[i] / (value + value))
     }
 
     #[inline(always)]
     fn exp(self) -> Self {
         let value = self.value.exp_inline();
-        Self { value, derivative: self.derivative * value }
+        dual!(value, |i| self.derivatives[i] * value)
     }
 
     #[inline(always)]

@@ -43,9 +43,6 @@ pub(crate) fn product_bytes() -> u64 {
     return 512 << 10;
 }
 
-/// `log(2 pi) / 2`.
-pub(crate) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
-
 /// Runs `work` on tensors of `device`: in a thread pool of this crate if kernels of the host serve them, or else on this
 /// thread.
 pub(crate) fn run_on<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Int, Tensor},
 };
 
-use super::{Activation, host::AdamStep};
+use super::{Activation, formula::AdamStep};
 
 /// The result of [`PpoClip`](crate::loss::PpoClip) for each sample. Shapes `[M]`.
 pub(crate) struct ClippedSurrogate {
@@ -59,7 +59,7 @@ macro_rules! for_each_operation {
             clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>);
             /// A step of Adam: parameters and both moments after it.
             adam_step(
-                step: AdamStep<f64>, parameters: &Tensor<1>, gradient: &Tensor<1>, moments: [Option<&Tensor<1>>; 2]
+                step: AdamStep, parameters: &Tensor<1>, gradient: &Tensor<1>, moments: [Option<&Tensor<1>>; 2]
             ) -> [Tensor<1>; 3];
             /// The tensor of which `parts` are the slices, in order. Nothing is copied.
             whole(parts: &[Tensor<1>]) -> Tensor<1>;

@@ -11,7 +11,7 @@ use burn::{
 
 use super::{
     Activation, ClippedSurrogate, ValueLimit,
-    host::AdamStep,
+    formula::AdamStep,
     operations::{Table, for_each_operation},
 };
 

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Optimiser, OptimiserState, OptimiserStateError,
-    decay::{add_weight_decay, decayed_sum},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
-use crate::kernel::{adam_step, host::AdamStep};
+use crate::kernel::{
+    adam_step,
+    formula::{AdamStep, adam},
+};
 
 /// The hyperparameters of [`Adam`]. The defaults are PyTorch's, except for epsilon.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -85,8 +87,10 @@ impl Optimiser for Adam {
         let step = AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction };
         let moments = [self.first_moment.take(), self.second_moment.take()];
         let [parameters, first, second] =
-            adam_step(step, &parameters, &gradient, moments.each_ref().map(Option::as_ref))
-                .unwrap_or_else(|| of_ordinary_ops(step, parameters, gradient, moments));
+            adam_step(step, &parameters, &gradient, moments.each_ref().map(Option::as_ref)).unwrap_or_else(|| {
+                let moments = moments.map(|moment| moment.unwrap_or_else(|| gradient.zeros_like()));
+                adam(step, parameters, gradient, moments)
+            });
         self.first_moment = Some(first);
         self.second_moment = Some(second);
         parameters
@@ -105,19 +109,4 @@ impl Optimiser for Adam {
         self.second_moment = state.tensors.remove(Self::SECOND_MOMENT);
         Ok(())
     }
-}
-
-/// The reference implementation: returns the parameters and both moments after a step.
-fn of_ordinary_ops(
-    step: AdamStep<f64>,
-    parameters: Tensor<1>,
-    gradient: Tensor<1>,
-    [first, second]: [Option<Tensor<1>>; 2],
-) -> [Tensor<1>; 3] {
-    let AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction } = step;
-    let gradient = add_weight_decay(gradient, &parameters, weight_decay);
-    let first = decayed_sum(first, beta_1, gradient.clone().mul_scalar(1.0 - beta_1));
-    let second = decayed_sum(second, beta_2, gradient.square().mul_scalar(1.0 - beta_2));
-    let denominator = second.clone().sqrt().div_scalar(correction).add_scalar(epsilon);
-    [parameters - (first.clone() / denominator).mul_scalar(step_size), first, second]
 }

@@ -6,7 +6,10 @@ use burn::{
 };
 
 use super::primitive::{Primitive, Stored, by_float_type, metric, plain};
-use crate::kernel::host::{AdamStep, Real, adam, square, vectorised};
+use crate::kernel::{
+    formula::{self, AdamStep, Dual},
+    host::{Real, square, vectorised},
+};
 
 /// Returns the gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
 pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1>, Tensor<1>)> {
@@ -36,7 +39,7 @@ vectorised! {
 
 /// Returns the parameters and both moments after a step of Adam. Shapes `[P]`, without autodiff.
 pub fn adam_step(
-    step: AdamStep<f64>,
+    step: AdamStep,
     parameters: &Tensor<1>,
     gradient: &Tensor<1>,
     moments: [Option<&Tensor<1>>; 2],
@@ -57,15 +60,24 @@ pub fn adam_step(
             Some(moments) => moments.each_ref().map(copy),
             None => [vec![0.0; len], vec![0.0; len]],
         });
-        let step = AdamStep {
-            beta_1: T::of(step.beta_1),
-            beta_2: T::of(step.beta_2),
-            epsilon: T::of(step.epsilon),
-            weight_decay: T::of(step.weight_decay),
-            step_size: T::of(step.step_size),
-            correction: T::of(step.correction),
-        };
         adam(step, &mut parameters, T::numbers(&gradient), &mut first, &mut second);
         [parameters, first, second].map(|numbers| plain(T::tensor(numbers, &[len])))
     })
+}
+
+vectorised! {
+    /// Takes a step, in one pass over arrays of the same length.
+    fn adam<'a, T>(
+        step: AdamStep,
+        parameters: &'a mut [T],
+        gradient: &'a [T],
+        first: &'a mut [T],
+        second: &'a mut [T],
+    ) -> () {
+        for (((parameter, &gradient), first), second) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
+            let moments = [Dual::<T, 0>::constant(*first), Dual::constant(*second)];
+            let after = formula::adam(step, Dual::constant(*parameter), Dual::constant(gradient), moments);
+            (*parameter, *first, *second) = (after[0].value, after[1].value, after[2].value);
+        }
+    }
 }

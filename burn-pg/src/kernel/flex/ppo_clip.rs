@@ -58,11 +58,11 @@ vectorised! {
         for ((((loss, derivative), divergence), clipped), ((&new, &old), &advantage)) in
             outputs.zip(&mut samples.clipped).zip(inputs)
         {
-            let log_ratio = Dual::variable(new - old);
+            let log_ratio = Dual::<T>::variable(new - old, 0);
             let ratio = formula::ratio(&log_ratio, limit);
             let surrogate = formula::clipped_surrogate(&ratio, &Dual::constant(advantage), bounds);
             *loss = surrogate.value;
-            *derivative = surrogate.derivative;
+            *derivative = surrogate.derivatives[0];
             *divergence = formula::k3(&ratio, &log_ratio).value;
             *clipped = formula::outside(&ratio, bounds).value;
         }

@@ -38,10 +38,10 @@ macro_rules! each_sample {
         let [new, targets, old] = $inputs;
         let samples = new.iter().zip(targets).zip(old);
         for ((error, derivative), ((&value, &target), &old)) in $errors.iter_mut().zip($derivatives).zip(samples) {
-            let $value = Dual::variable(value);
-            let ($target, $old) = (Dual::constant(target), Dual::constant(old));
+            let $value = Dual::<T>::variable(value, 0);
+            let [$target, $old] = [target, old].map(Dual::<T>::constant);
             let result = $error;
-            (*error, *derivative) = (result.value, result.derivative);
+            (*error, *derivative) = (result.value, result.derivatives[0]);
         }
     };
 }

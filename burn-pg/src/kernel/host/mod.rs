@@ -1,6 +1,5 @@
 //! Arithmetic on the host, on plain arrays.
 
-mod adam;
 mod network;
 mod pool;
 mod product;
@@ -9,7 +8,6 @@ mod reduce;
 mod tile;
 pub mod vector;
 
-pub(crate) use adam::{AdamStep, adam};
 pub(crate) use network::{Network, Slopes, Trace, Workspace, held_elements, kept_bytes, tasks};
 pub(crate) use real::Real;
 pub(crate) use reduce::{dot_product, mean, square, sum};
