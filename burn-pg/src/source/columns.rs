@@ -286,7 +286,14 @@ impl Column for ActionBuffer {
         }
     }
 
-    fn reserve_as(&mut self, _: &Self, _: usize, _: usize) {}
+    fn reserve_as(&mut self, like: &Self, rows: usize, of: usize) {
+        let numbers = rows * like.len().checked_div(of).unwrap_or(0);
+        match self {
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.reserve_exact(numbers),
+            Self::MultiBinary(actions) => actions.reserve_exact(numbers),
+            Self::Continuous(actions) => actions.reserve_exact(numbers),
+        }
+    }
 
     fn append(&mut self, from: &Self, rows: Range<usize>, of: usize) {
         let width = from.len().checked_div(of).unwrap_or(0);

@@ -34,6 +34,9 @@ pub(crate) struct SourceFootprint {
     envs: u64,
     steps: u64,
     pub rows: u64,
+    /// Steps, and rows, for which memory is reserved: more than there are if the length of a rollout is not known before.
+    block_steps: u64,
+    capacity: u64,
     /// Rows that stay together: the steps of a sequence, or 1.
     pub unit: u64,
     /// Steps before each sequence.
@@ -43,8 +46,6 @@ pub(crate) struct SourceFootprint {
     /// Bytes of a row: in the columns that are recorded step by step, and in all columns.
     recorded: u64,
     row: u64,
-    /// Bytes of a row of actions.
-    actions: u64,
     /// Bytes of a row of observations: flat, and as it is stored (with action masks).
     flat: u64,
     observations: u64,
@@ -91,13 +92,12 @@ impl SourceFootprint {
         if has_reference {
             row.reference_log_probs = vec![0.0];
         }
-        let [uploaded, stays] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
+        let [uploaded, _] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
         let all = row.row_bytes() as u64;
         let observations = row.observations.row_bytes() as u64 + masks;
         // Rows are moved to the device as they are, unless sequences or valid steps are selected, which copies them.
         let is_moved = state_len == 0 && !whole_episodes;
         let moved: u64 = if is_moved { uploaded + observations } else { 0 };
-        let actions = stays;
         let left = if is_moved { all + 4 * row.actions.len() as u64 - moved } else { all };
         let mut recorded = row;
         (recorded.advantages, recorded.returns, recorded.reference_log_probs) = Default::default();
@@ -105,16 +105,19 @@ impl SourceFootprint {
             (recorded.values, recorded.next_values, recorded.valid) = Default::default();
         }
         let action_len = spec.action_space.flat_len() as u64;
+        // Vectors grow by doubling.
+        let grown = if whole_episodes { steps.next_power_of_two() } else { steps };
         Self {
             envs,
             steps,
             rows: envs.saturating_mul(steps),
+            block_steps: grown,
+            capacity: envs.saturating_mul(if acts_on_host { steps } else { grown }),
             unit,
             burn_in: if whole_episodes { 0 } else { sequences.burn_in as u64 },
             block: if is_normalized || whole_episodes { envs } else { block.min(envs) },
             recorded: recorded.row_bytes() as u64,
             row: all,
-            actions,
             flat: 4 * spec.observation_space.flat_len() as u64,
             observations,
             uploaded: uploaded + observations,
@@ -151,38 +154,17 @@ impl SourceFootprint {
         13 + self.flat + 4 * (parameters + 2 * self.action_len + 2 * self.state_len)
     }
 
-    /// Rows of capacity of a vector that grows by doubling while `by` rows at a time are appended, until it holds all
-    /// rows.
-    fn doubled(&self, by: u64) -> u64 {
-        by * self.rows.div_ceil(by).next_power_of_two()
-    }
-
-    /// Bytes of a rollout before it is moved to the device. If its memory is reserved at once, only actions and next
-    /// values grow by doubling; if it grows step by step, all columns do.
+    /// Bytes of a rollout before it is moved to the device.
     pub fn rollout(&self) -> u64 {
         let history = self.envs * (self.observations + 1) * self.burn_in;
         let starts = (self.steps.div_ceil(self.unit) + self.burn_in.div_ceil(self.unit)).next_power_of_two();
         let history = if self.state_len > 0 { history + 4 * self.state_len * starts * self.envs } else { 0 };
-        let grown = match self.acts_on_host {
-            true => self.actions * (self.doubled(self.block) - self.rows) + (self.row - self.later()) * self.rows,
-            false => self.recorded * self.doubled(self.envs),
-        };
-        grown + self.next_values() + history
+        (self.row - self.later()) * self.capacity + history
     }
 
     /// Bytes of the rollout that remain on the host from the upload to the next rollout.
     pub fn kept_rollout(&self) -> u64 {
-        if self.left == self.row {
-            return self.rollout() + self.later() * self.rows;
-        }
-        let grown = if self.acts_on_host { self.rows } else { self.doubled(self.envs) };
-        let actions = self.actions * (self.doubled(if self.acts_on_host { self.block } else { self.envs }) - grown);
-        let next_values = if self.has_values { 4 } else { 0 };
-        (self.left - next_values) * grown + actions + self.next_values()
-    }
-
-    fn next_values(&self) -> u64 {
-        if self.has_values { 4 * self.rows.max(2 * (self.rows - self.envs)) - 4 * self.rows } else { 0 }
+        if self.left == self.row { self.rollout() + self.later() * self.rows } else { self.left * self.rows }
     }
 
     /// Bytes of a row in the columns that are computed after the rollout.
@@ -200,7 +182,7 @@ impl SourceFootprint {
         let ended = size_of::<Ended>() as u64 * (per_block / SHORT_EPISODE);
         let acting = if self.block > 256 { 0 } else { 2 * widest };
         let acting = 4 * (acting + outputs + self.action_len) * self.block;
-        let recorded = self.recorded * self.block * self.steps.next_power_of_two();
+        let recorded = self.recorded * self.block * self.block_steps;
         (recorded + ended + acting) * self.envs.div_ceil(self.block)
     }
 

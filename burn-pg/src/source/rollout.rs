@@ -23,6 +23,12 @@ impl Rollout {
         self.clear_columns();
     }
 
+    /// Reserves memory for `steps` steps in the columns that have values.
+    pub(super) fn reserve_steps(&mut self, steps: usize) {
+        let first = self.clone();
+        self.reserve_as(&first, steps * self.num_envs - self.len());
+    }
+
     /// Stores advantages and returns, in single precision.
     #[allow(clippy::cast_possible_truncation)] // targets are trained on in single precision
     pub fn set_targets(&mut self, targets: &Targets) {

@@ -101,7 +101,13 @@ impl<D: Distribution> Run<'_, D> {
     /// Takes `steps` steps in each environment.
     pub fn steps(mut self, steps: usize) -> Result<(), Failure> {
         self.record.clear();
-        (0..steps).try_for_each(|_| self.step())
+        (0..steps).try_for_each(|step| {
+            self.step()?;
+            if step == 0 {
+                self.record.rollout.reserve_steps(steps);
+            }
+            Ok(())
+        })
     }
 
     /// Takes steps until each environment has ended an episode. The steps of its first episode are valid.

@@ -38,6 +38,7 @@ impl Collector {
         let (last, finals) = of_unseen.split_at(self.rollout.num_envs);
 
         let Rollout { next_values, values, num_envs, terminated, .. } = &mut self.rollout;
+        next_values.reserve_exact(values.len());
         next_values.extend_from_slice(&values[*num_envs..]);
         next_values.extend_from_slice(last);
         for (&row, &value) in truncations.rows.iter().zip(finals) {

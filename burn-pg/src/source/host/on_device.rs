@@ -25,9 +25,13 @@ impl Collector {
         truncations: &mut Truncations,
     ) -> Result<(), Error> {
         match self.length {
-            RolloutLength::Steps(steps) => (0..steps).try_for_each(|_| {
+            RolloutLength::Steps(steps) => (0..steps).try_for_each(|step| {
                 during(Phase::Inference, || self.act(policy))?;
-                during(Phase::Environment, || self.step(truncations))
+                during(Phase::Environment, || self.step(truncations))?;
+                if step == 0 {
+                    self.rollout.reserve_steps(steps);
+                }
+                Ok(())
             }),
             RolloutLength::Episodes => self.play_episodes(policy, truncations),
         }
