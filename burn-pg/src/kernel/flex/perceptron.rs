@@ -1,25 +1,15 @@
 //! The layers of a perceptron as one operation.
 
-use std::{marker::PhantomData, sync::Arc};
-
 use burn::{
-    backend::{
-        Autodiff, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::base::Checkpointer,
-            grads::Gradients,
-            ops::{Backward, NodeGuard, Ops},
-        },
-        flex::FlexTensor,
-    },
+    backend::{Flex, TensorMetadata, flex::FlexTensor},
     nn::Linear,
-    tensor::{DType, Tensor},
+    tensor::Tensor,
 };
 
-use super::primitive::{Primitive, Stored, part, record};
+use super::primitive::{Primitive, Stored, by_float_type, part, record};
 use crate::kernel::{
     Activation, MOST_LAYERS,
-    host::{Network, Slopes, Trace},
+    host::{Network, Slopes},
 };
 
 /// Computes [`perceptron`](crate::kernel::perceptron). `None` if a tensor is not one of the `flex` backend or is of a
@@ -38,93 +28,46 @@ pub fn perceptron(
         primitives.push(Primitive::of(layer.weight.val())?);
         primitives.push(Primitive::of(layer.bias.as_ref()?.val())?);
     }
-    let mut tensors = primitives.iter().map(Primitive::values);
-    let call = Call { input: tensors.next()?, parameters: tensors.collect(), activation, activate_last };
-    match call.input.dtype() {
-        DType::F32 => call.run::<f32>(primitives),
-        DType::F64 => call.run::<f64>(primitives),
-        _ => None,
-    }
+    let mut values = primitives.iter().map(Primitive::values);
+    let (input, parameters) = (values.next()?, values.collect());
+    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last)).flatten()
 }
 
-/// The inputs and the settings of a call.
-#[derive(Debug, Clone)]
-struct Call {
-    /// Shape `[B, inputs]`.
+/// Computes it from the tensors and their elements: those of the input, of shape `[B, inputs]`, and the weights and
+/// biases of each layer in turn.
+fn run<T: Stored>(
+    primitives: Vec<Primitive>,
     input: FlexTensor,
-    /// Weights and biases of each layer in turn.
     parameters: Vec<FlexTensor>,
     activation: Activation,
     activate_last: bool,
-}
-
-/// What the backward pass needs.
-#[derive(Debug)]
-struct Kept<T: Stored> {
-    call: Call,
-    network: Network<T>,
-    trace: Trace<T>,
-}
-
-impl Call {
-    /// Weights and biases.
-    fn layers<T: Stored>(&self) -> impl Iterator<Item = (&[T], &[T])> {
-        self.parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)))
+) -> Option<Tensor<2>> {
+    let layers = parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)));
+    let network = Network::new(layers, activation, activate_last);
+    let shape = [input.shape()[0], parameters.last()?.shape()[0]];
+    if primitives.iter().all(Primitive::is_plain) {
+        let output = network.infer_many(T::numbers(&input));
+        return Some(Tensor::from_primitive::<Flex>(T::tensor(output, &shape)));
     }
-
-    fn run<T: Stored>(self, primitives: Vec<Primitive>) -> Option<Tensor<2>> {
-        let network = Network::new(self.layers(), self.activation, self.activate_last);
-        let input = T::numbers(&self.input);
-        let shape = [self.input.shape()[0], self.parameters.last()?.shape()[0]];
-        if primitives.iter().all(|primitive| matches!(primitive, Primitive::Plain(_))) {
-            return Some(Tensor::from_primitive::<Flex>(T::tensor(network.infer_many(input), &shape)));
+    let trace = network.forward(T::numbers(&input));
+    let output = T::tensor(trace.outputs.last()?.to_vec(), &shape);
+    Some(record(primitives, output, move |slope, wanted| {
+        let weights: Vec<&[T]> = parameters.iter().step_by(2).map(T::numbers).collect();
+        let slopes = network.backward(&weights, T::numbers(&input), &trace, T::numbers(slope), wanted[0]);
+        let Slopes { parameters: parameter_slopes, input: input_slope } = slopes;
+        let mut gradients = Vec::new();
+        if wanted[0] {
+            gradients.push(T::tensor(input_slope, &input.shape()));
         }
-        let trace = network.forward(input);
-        let output = T::tensor(trace.outputs.last()?.to_vec(), &shape);
-        let guards: Vec<NodeGuard> = primitives.into_iter().map(|input| input.into_autodiff().node()).collect();
-        let kept = Arc::new(Kept { call: self, network, trace });
-        let step = Step::<T>(PhantomData);
-        let tensor = match guards.len() {
-            3 => record::<_, 3>(step, guards, kept, output),
-            5 => record::<_, 5>(step, guards, kept, output),
-            7 => record::<_, 7>(step, guards, kept, output),
-            9 => record::<_, 9>(step, guards, kept, output),
-            11 => record::<_, 11>(step, guards, kept, output),
-            13 => record::<_, 13>(step, guards, kept, output),
-            15 => record::<_, 15>(step, guards, kept, output),
-            17 => record::<_, 17>(step, guards, kept, output),
-            _ => return None,
-        };
-        Some(Tensor::from_primitive::<Autodiff<Flex>>(tensor))
-    }
-}
-
-/// The backward pass.
-#[derive(Debug)]
-struct Step<T>(PhantomData<T>);
-
-impl<T: Stored, const N: usize> Backward<Flex, N> for Step<T> {
-    type State = Arc<Kept<T>>;
-
-    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let slope = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let Kept { call, network, trace } = &*ops.state;
-        let mut parents = ops.parents.into_iter();
-        let input = parents.next().flatten();
-        let weights: Vec<&[T]> = call.layers().map(|(weight, _)| weight).collect();
-        let Slopes { parameters, input: input_slope } =
-            network.backward(&weights, T::numbers(&call.input), trace, T::numbers(&slope), input.is_some());
-        if let Some(node) = input {
-            gradients.register::<Flex>(node.id, T::tensor(input_slope, &call.input.shape()));
-        }
-        let len = parameters.len();
-        let (parameters, mut start) = (T::tensor(parameters, &[len]), 0);
-        for (parent, parameter) in parents.zip(&call.parameters) {
+        let len = parameter_slopes.len();
+        let (parameter_slopes, mut start) = (T::tensor(parameter_slopes, &[len]), 0);
+        for (parameter, wanted) in parameters.iter().zip(&wanted[1..]) {
             let shape = parameter.shape();
-            if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, part(&parameters, start, &shape));
+            if *wanted {
+                gradients.push(part(&parameter_slopes, start, &shape));
             }
             start += shape.num_elements();
         }
-    }
+        gradients
+    }))
 }

@@ -1,14 +1,15 @@
 //! Conversion between Burn tensors and flex storage.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use burn::{
     backend::{
         Autodiff, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex, GradientCheckpointingStrategy,
         TensorMetadata,
         autodiff::{
-            checkpoint::strategy::NoCheckpointing,
-            ops::{Backward, NodeGuard, OpsKind},
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            grads::Gradients,
+            ops::{Backward, NodeGuard, Ops, OpsKind},
         },
         flex::{FlexTensor, Layout},
         tensor::FloatTensor,
@@ -65,8 +66,13 @@ impl Primitive {
         }
     }
 
+    /// True if the tensor is on a device without autodiff.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// Converts the tensor to one on a device with autodiff.
-    pub fn into_autodiff(self) -> AutodiffTensor {
+    fn into_autodiff(self) -> AutodiffTensor {
         match self {
             Self::Plain(tensor) => AutodiffTensor::new(tensor),
             Self::Autodiff(tensor) => tensor,
@@ -74,20 +80,69 @@ impl Primitive {
     }
 }
 
-/// Records an operation with these inputs in the autodiff graph.
+/// Computes, from the gradient with respect to the output of an operation, the gradient with respect to each input for
+/// which the second argument is true.
+type Pullback = dyn Fn(&FlexTensor, &[bool]) -> Vec<FlexTensor> + Send + Sync;
+
+/// Returns the output of an operation, which carries gradients to `inputs` if one of them is on a device with autodiff.
 ///
 /// # Panics
-/// If there are not N inputs.
-pub(super) fn record<S: Backward<Flex, N>, const N: usize>(
-    step: S,
-    inputs: Vec<NodeGuard>,
-    kept: S::State,
+/// If no operation has that many inputs.
+pub(super) fn record<const D: usize>(
+    inputs: Vec<Primitive>,
     output: FlexTensor,
-) -> AutodiffTensor {
-    let inputs: [NodeGuard; N] = inputs.try_into().expect("as many inputs as the operation has");
-    match step.prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
+    gradients: impl Fn(&FlexTensor, &[bool]) -> Vec<FlexTensor> + Send + Sync + 'static,
+) -> Tensor<D> {
+    if inputs.iter().all(Primitive::is_plain) {
+        return Tensor::from_primitive::<Flex>(output);
+    }
+    let inputs: Vec<NodeGuard> = inputs.into_iter().map(|input| input.into_autodiff().node()).collect();
+    let kept = Kept(Arc::new(gradients));
+    macro_rules! with_as_many_inputs {
+        ($($count:literal)*) => {
+            match inputs.len() {
+                $($count => record_with::<$count>(inputs, output, kept),)*
+                count => unreachable!("no operation has {count} inputs"),
+            }
+        };
+    }
+    // Up to six losses; or the input of a perceptron, and weights and biases of up to `MOST_LAYERS` layers.
+    let output = with_as_many_inputs!(1 2 3 4 5 6 7 9 11 13 15 17);
+    Tensor::from_primitive::<Autodiff<Flex>>(output)
+}
+
+fn record_with<const N: usize>(inputs: Vec<NodeGuard>, output: FlexTensor, kept: Kept) -> AutodiffTensor {
+    let inputs: [NodeGuard; N] = inputs.try_into().expect("as many inputs as were counted");
+    match Step.prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(kept, output),
         OpsKind::UnTracked(step) => step.finish(output),
+    }
+}
+
+/// What an operation keeps for the backward pass.
+#[derive(Clone)]
+struct Kept(Arc<Pullback>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+/// The backward pass of every operation.
+#[derive(Debug)]
+struct Step;
+
+impl<const N: usize> Backward<Flex, N> for Step {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let outer = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let Kept(pull_back) = ops.state;
+        let new = pull_back(&outer, &ops.parents.each_ref().map(Option::is_some));
+        for (node, gradient) in ops.parents.into_iter().flatten().zip(new) {
+            gradients.register::<Flex>(node.id, gradient);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod reduce;
 mod tile;
 pub mod vector;
 
-pub(crate) use network::{Network, Slopes, Trace, Workspace, held_elements, kept_bytes, tasks};
+pub(crate) use network::{Network, Slopes, Workspace, held_elements, kept_bytes, tasks};
 pub(crate) use real::Real;
 pub(crate) use reduce::{dot_product, mean, square, sum};
 pub(crate) use vector::vectorised;
