@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    panic::resume_unwind,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -50,22 +50,28 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         // The system gives no more threads, so this thread does all of the work.
         return work();
     };
-    let lease = Lease(Some(pool));
     let profile = profile::take();
     let installed = || {
-        lease.pool().install(|| {
-            let _occupied = Occupied::begin();
-            profile::set(profile);
-            let result = work();
-            (result, profile::take())
+        pool.install(|| {
+            occupied(|| {
+                profile::set(profile);
+                (work(), profile::take())
+            })
         })
     };
     // A thread of another pool that waits here would meanwhile run other tasks of its pool, and one of them may block.
     // So it blocks on a new thread instead, which waits for the work.
-    let (result, profile) = match rayon::current_thread_index() {
+    let outcome = match rayon::current_thread_index() {
         None => installed(),
-        Some(_) => thread::scope(|scope| scope.spawn(installed).join()).unwrap_or_else(|panic| resume_unwind(panic)),
+        Some(_) => thread::scope(|scope| scope.spawn(installed).join()).flatten(),
     };
+    // The pool is given back after a panic, too.
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if idle.len() < KEPT {
+        idle.push(pool);
+    }
+    drop(idle);
+    let (result, profile) = outcome.unwrap_or_else(|panic| resume_unwind(panic));
     profile::set(profile);
     result
 }
@@ -73,7 +79,7 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
 /// Runs `work` on as many threads as the pool of the caller has, or else rayon's global pool; see [`with_threads`].
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let threads = rayon::current_num_threads();
-    match threads == 1 || is_in_own_pool() {
+    match threads == 1 || AWAKE.with_borrow(Option::is_some) {
         true => work(),
         false => with_threads(threads, work),
     }
@@ -112,10 +118,6 @@ fn shared<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
     keep_awake();
     work()
-}
-
-fn is_in_own_pool() -> bool {
-    AWAKE.with_borrow(Option::is_some)
 }
 
 fn new_pool(threads: usize) -> Option<ThreadPool> {
@@ -165,55 +167,25 @@ fn look_out(awake: Arc<AtomicUsize>) {
     }
 }
 
-/// Marks this thread as one that does the work of a caller. If it was looking for tasks, it is not counted in [`AWAKE`]
-/// until the end of that work.
-struct Occupied {
-    before: bool,
-}
-
-impl Occupied {
-    fn begin() -> Self {
-        let before = IS_OCCUPIED.replace(true);
-        if before {
-            AWAKE.with_borrow(|awake| awake.as_ref().map(|awake| awake.fetch_sub(1, Ordering::Relaxed)));
-        }
-        Self { before }
+/// Does the work of a caller on this thread, and catches its panics. If the thread was looking for tasks, it is not
+/// counted in [`AWAKE`] until the end of that work.
+fn occupied<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
+    let looked_out = IS_OCCUPIED.replace(true);
+    let awake = AWAKE.with_borrow(Option::clone).filter(|_| looked_out);
+    if let Some(awake) = &awake {
+        awake.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-impl Drop for Occupied {
-    fn drop(&mut self) {
-        IS_OCCUPIED.set(self.before);
-        if self.before {
-            AWAKE.with_borrow(|awake| awake.as_ref().map(|awake| awake.fetch_add(1, Ordering::Relaxed)));
-        }
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    IS_OCCUPIED.set(looked_out);
+    if let Some(awake) = &awake {
+        awake.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// A pool that one caller uses. It is given back when this is dropped, also after a panic.
-struct Lease(Option<ThreadPool>);
-
-impl Lease {
-    fn pool(&self) -> &ThreadPool {
-        self.0.as_ref().expect("it is given back at the end")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
-            idle.extend(self.0.take());
-        }
-    }
+    outcome
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        panic::{AssertUnwindSafe, catch_unwind},
-        sync::mpsc,
-    };
+    use std::sync::mpsc;
 
     use super::*;
 
