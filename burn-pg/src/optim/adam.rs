@@ -60,53 +60,45 @@ impl AdamSpec {
 #[derive(Debug, Clone)]
 pub struct Adam {
     spec: AdamSpec,
-    steps: u64,
-    first_moment: Option<Tensor<1>>,
-    second_moment: Option<Tensor<1>>,
+    state: OptimiserState,
 }
 
 impl Adam {
-    const FIRST_MOMENT: &str = "first_moment";
-    const SECOND_MOMENT: &str = "second_moment";
+    const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
 
     /// Creates Adam, before its first step.
     #[must_use]
     pub fn new(spec: AdamSpec) -> Self {
-        Self { spec, steps: 0, first_moment: None, second_moment: None }
+        Self { spec, state: OptimiserState::default() }
     }
 }
 
 impl Optimiser for Adam {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
-        self.steps += 1;
+        self.state.steps += 1;
         // From `i32::MAX` steps on the number is cut off; both powers are 0 long before.
-        let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
+        let steps = i32::try_from(self.state.steps).unwrap_or(i32::MAX);
         let step_size = learning_rate / (1.0 - beta_1.powi(steps));
         let correction = (1.0 - beta_2.powi(steps)).sqrt();
         let step = AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction };
-        let moments = [self.first_moment.take(), self.second_moment.take()];
+        let moments = Self::MOMENTS.map(|name| self.state.tensors.remove(name));
         let [parameters, first, second] =
             adam_step(step, &parameters, &gradient, moments.each_ref().map(Option::as_ref)).unwrap_or_else(|| {
                 let moments = moments.map(|moment| moment.unwrap_or_else(|| gradient.zeros_like()));
                 adam(step, parameters, gradient, moments)
             });
-        self.first_moment = Some(first);
-        self.second_moment = Some(second);
+        self.state.tensors.extend(Self::MOMENTS.map(str::to_owned).into_iter().zip([first, second]));
         parameters
     }
 
     fn state(&self) -> OptimiserState {
-        let moments =
-            [(Self::FIRST_MOMENT, self.first_moment.as_ref()), (Self::SECOND_MOMENT, self.second_moment.as_ref())];
-        OptimiserState::new(self.steps, moments)
+        self.state.clone()
     }
 
-    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
-        state.check(&[Self::FIRST_MOMENT, Self::SECOND_MOMENT])?;
-        self.steps = state.steps;
-        self.first_moment = state.tensors.remove(Self::FIRST_MOMENT);
-        self.second_moment = state.tensors.remove(Self::SECOND_MOMENT);
+    fn set_state(&mut self, state: OptimiserState) -> Result<(), OptimiserStateError> {
+        state.check(&Self::MOMENTS)?;
+        self.state = state;
         Ok(())
     }
 }

@@ -1,14 +1,6 @@
-//! Decaying sums of gradients, and weight decay.
+//! Weight decay.
 
 use burn::tensor::Tensor;
-
-/// Returns `decay * old + new`, where the old sum is 0 before the first step. Shape `[P]`.
-pub(super) fn decayed_sum(old: Option<Tensor<1>>, decay: f64, new: Tensor<1>) -> Tensor<1> {
-    match old {
-        None => new,
-        Some(old) => old.mul_scalar(decay) + new,
-    }
-}
 
 /// Returns the gradient after `weight_decay / 2 * |parameters|^2` is added to the loss. Shape `[P]`.
 pub(super) fn add_weight_decay(gradient: Tensor<1>, parameters: &Tensor<1>, weight_decay: f64) -> Tensor<1> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Optimiser, OptimiserState, OptimiserStateError,
-    decay::{add_weight_decay, decayed_sum},
+    decay::add_weight_decay,
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
 
@@ -67,10 +67,7 @@ impl RmsPropSpec {
 #[derive(Debug, Clone)]
 pub struct RmsProp {
     spec: RmsPropSpec,
-    steps: u64,
-    square_average: Option<Tensor<1>>,
-    gradient_average: Option<Tensor<1>>,
-    velocity: Option<Tensor<1>>,
+    state: OptimiserState,
 }
 
 impl RmsProp {
@@ -81,7 +78,7 @@ impl RmsProp {
     /// Creates RMSprop, before its first step.
     #[must_use]
     pub fn new(spec: RmsPropSpec) -> Self {
-        Self { spec, steps: 0, square_average: None, gradient_average: None, velocity: None }
+        Self { spec, state: OptimiserState::default() }
     }
 
     /// Returns the names of the tensors in the state after a step.
@@ -96,42 +93,32 @@ impl RmsProp {
 impl Optimiser for RmsProp {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let RmsPropSpec { alpha, epsilon, momentum, centered, weight_decay } = self.spec;
-        self.steps += 1;
+        self.state.steps += 1;
         let gradient = add_weight_decay(gradient, &parameters, weight_decay);
 
         let square = gradient.clone().square().mul_scalar(1.0 - alpha);
-        let mut variance = decayed_sum(self.square_average.take(), alpha, square);
-        self.square_average = Some(variance.clone());
+        let mut variance = self.state.decayed_sum(Self::SQUARE_AVERAGE, alpha, square);
         if centered {
-            let mean = decayed_sum(self.gradient_average.take(), alpha, gradient.clone().mul_scalar(1.0 - alpha));
-            self.gradient_average = Some(mean.clone());
+            let share = gradient.clone().mul_scalar(1.0 - alpha);
+            let mean = self.state.decayed_sum(Self::GRADIENT_AVERAGE, alpha, share);
             // Rounding can make it negative where gradients hardly vary; in PyTorch the step is then NaN.
             variance = (variance - mean.square()).clamp_min(0.0);
         }
 
         let mut step = gradient / variance.sqrt().add_scalar(epsilon);
         if momentum > 0.0 {
-            step = decayed_sum(self.velocity.take(), momentum, step);
-            self.velocity = Some(step.clone());
+            step = self.state.decayed_sum(Self::VELOCITY, momentum, step);
         }
         parameters - step.mul_scalar(learning_rate)
     }
 
     fn state(&self) -> OptimiserState {
-        let tensors = [
-            (Self::SQUARE_AVERAGE, self.square_average.as_ref()),
-            (Self::GRADIENT_AVERAGE, self.gradient_average.as_ref()),
-            (Self::VELOCITY, self.velocity.as_ref()),
-        ];
-        OptimiserState::new(self.steps, tensors)
+        self.state.clone()
     }
 
-    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
+    fn set_state(&mut self, state: OptimiserState) -> Result<(), OptimiserStateError> {
         state.check(&self.tensor_names())?;
-        self.steps = state.steps;
-        self.square_average = state.tensors.remove(Self::SQUARE_AVERAGE);
-        self.gradient_average = state.tensors.remove(Self::GRADIENT_AVERAGE);
-        self.velocity = state.tensors.remove(Self::VELOCITY);
+        self.state = state;
         Ok(())
     }
 }

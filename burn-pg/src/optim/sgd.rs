@@ -56,8 +56,7 @@ impl SgdSpec {
 #[derive(Debug, Clone)]
 pub struct Sgd {
     spec: SgdSpec,
-    steps: u64,
-    velocity: Option<Tensor<1>>,
+    state: OptimiserState,
 }
 
 impl Sgd {
@@ -66,39 +65,37 @@ impl Sgd {
     /// Creates stochastic gradient descent, before its first step.
     #[must_use]
     pub fn new(spec: SgdSpec) -> Self {
-        Self { spec, steps: 0, velocity: None }
+        Self { spec, state: OptimiserState::default() }
     }
 
     /// Updates the velocity, and returns the direction of the step.
     fn accelerate(&mut self, gradient: Tensor<1>) -> Tensor<1> {
         let SgdSpec { momentum, dampening, nesterov, .. } = self.spec;
-        let velocity = match self.velocity.take() {
+        let new = match self.state.steps {
             // The first gradient is not dampened.
-            None => gradient.clone(),
-            Some(velocity) => velocity.mul_scalar(momentum) + gradient.clone().mul_scalar(1.0 - dampening),
+            1 => gradient.clone(),
+            _ => gradient.clone().mul_scalar(1.0 - dampening),
         };
-        self.velocity = Some(velocity.clone());
+        let velocity = self.state.decayed_sum(Self::VELOCITY, momentum, new);
         if nesterov { gradient + velocity.mul_scalar(momentum) } else { velocity }
     }
 }
 
 impl Optimiser for Sgd {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        self.steps += 1;
+        self.state.steps += 1;
         let gradient = add_weight_decay(gradient, &parameters, self.spec.weight_decay);
         let direction = if self.spec.momentum > 0.0 { self.accelerate(gradient) } else { gradient };
         parameters - direction.mul_scalar(learning_rate)
     }
 
     fn state(&self) -> OptimiserState {
-        OptimiserState::new(self.steps, [(Self::VELOCITY, self.velocity.as_ref())])
+        self.state.clone()
     }
 
-    fn set_state(&mut self, mut state: OptimiserState) -> Result<(), OptimiserStateError> {
-        let has_velocity = self.spec.momentum > 0.0;
-        state.check(if has_velocity { &[Self::VELOCITY] } else { &[] })?;
-        self.steps = state.steps;
-        self.velocity = state.tensors.remove(Self::VELOCITY);
+    fn set_state(&mut self, state: OptimiserState) -> Result<(), OptimiserStateError> {
+        state.check(if self.spec.momentum > 0.0 { &[Self::VELOCITY] } else { &[] })?;
+        self.state = state;
         Ok(())
     }
 }

@@ -71,6 +71,16 @@ impl OptimiserState {
         }
     }
 
+    /// Replaces the sum called `name` by `decay * old + new`, where the old sum is 0 before the first step. Returns it.
+    pub(super) fn decayed_sum(&mut self, name: &str, decay: f64, new: Tensor<1>) -> Tensor<1> {
+        let sum = match self.tensors.remove(name) {
+            None => new,
+            Some(old) => old.mul_scalar(decay) + new,
+        };
+        self.tensors.insert(name.to_owned(), sum.clone());
+        sum
+    }
+
     /// Checks that the state is one for `expected` parameters.
     ///
     /// # Errors
