@@ -77,12 +77,6 @@ macro_rules! table {
         pub(super) struct Table {
             $($(#[$doc])* pub $name: Option<fn($($kind),*) -> Option<$output>>,)*
         }
-
-        impl Table {
-            /// A backend without kernels.
-            #[allow(dead_code)] // meant for backends with few kernels; unused at present
-            pub const NONE: Self = Self { $($name: None),* };
-        }
     };
 }
 

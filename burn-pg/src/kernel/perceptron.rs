@@ -13,10 +13,8 @@ use super::Activation;
 /// no biases, it is [`perceptron_of_ordinary_ops`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
-    if let Some(output) = super::table::perceptron_kernel(&input, layers, activation, activate_last) {
-        return output;
-    }
-    perceptron_of_ordinary_ops(input, layers, activation, activate_last)
+    super::table::perceptron_kernel(&input, layers, activation, activate_last)
+        .unwrap_or_else(|| perceptron_of_ordinary_ops(input, layers, activation, activate_last))
 }
 
 /// The reference implementation of [`perceptron`].

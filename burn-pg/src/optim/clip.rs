@@ -12,10 +12,9 @@ use crate::kernel;
 /// device.
 #[must_use]
 pub fn clip_global_norm(gradient: Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>) {
-    if let Some(clipped) = kernel::clip_global_norm(&gradient, max_norm) {
-        return clipped;
-    }
-    let norm = gradient.clone().square().sum().sqrt();
-    let factor = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    (gradient * factor, norm)
+    kernel::clip_global_norm(&gradient, max_norm).unwrap_or_else(|| {
+        let norm = gradient.clone().square().sum().sqrt();
+        let factor = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+        (gradient * factor, norm)
+    })
 }
