@@ -1,11 +1,8 @@
 //! Normalisation to mean 0 and standard deviation 1.
 
-use burn::{
-    backend::{Autodiff, Flex},
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 
-use super::primitive::{AutodiffTensor, Primitive, Stored, by_float_type, plain};
+use super::primitive::{Primitive, Stored, by_float_type, vector};
 use crate::kernel::host::{Real, mean, square, vectorised};
 
 /// Returns `(x - mean) / (standard deviation + 1e-8)`, with Bessel's correction, for two or more values that carry no
@@ -22,12 +19,8 @@ pub fn normalize(numbers: &Tensor<1>) -> Option<Tensor<1>> {
         shift(&mut numbers, mean);
         let variance = square(&numbers) / T::of(numbers.len() as f64 - 1.0);
         scale(&mut numbers, variance.sqrt() + T::of(1e-8));
-        let len = numbers.len();
-        let normalized = T::tensor(numbers, &[len]);
-        match primitive {
-            Primitive::Plain(_) => plain(normalized),
-            Primitive::Autodiff(_) => Tensor::from_primitive::<Autodiff<Flex>>(AutodiffTensor::new(normalized)),
-        }
+        let normalized = vector(numbers);
+        if primitive.is_plain() { normalized } else { Tensor::from_inner(normalized) }
     })
 }
 

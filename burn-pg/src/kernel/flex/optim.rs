@@ -5,7 +5,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::primitive::{Primitive, Stored, by_float_type, metric, plain};
+use super::primitive::{Primitive, Stored, by_float_type, plain, vector};
 use crate::kernel::{
     formula::{self, AdamStep, Dual},
     host::{Real, square, vectorised},
@@ -20,12 +20,12 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
         let norm = square(numbers).sqrt();
         let factor = T::of(max_norm) / (norm + T::of(1e-6));
         // Written so that a factor of NaN is applied, and NaN stays.
-        let clipped = if factor > 1.0 { gradient.clone() } else {
+        let clipped = if factor > 1.0 { plain(gradient.clone()) } else {
             let mut scaled = numbers.to_vec();
             scale(&mut scaled, factor);
-            T::tensor(scaled, &[numbers.len()])
+            vector(scaled)
         };
-        (plain(clipped), metric(norm))
+        (clipped, vector(vec![norm]))
     })
 }
 
@@ -61,7 +61,7 @@ pub fn adam_step(
             None => [vec![0.0; len], vec![0.0; len]],
         });
         adam(step, &mut parameters, T::numbers(&gradient), &mut first, &mut second);
-        [parameters, first, second].map(|numbers| plain(T::tensor(numbers, &[len])))
+        [parameters, first, second].map(vector)
     })
 }
 

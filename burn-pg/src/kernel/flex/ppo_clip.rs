@@ -1,9 +1,11 @@
 //! PPO's clipped surrogate.
 
+use std::array;
+
 use burn::tensor::Tensor;
 
 use super::{
-    primitive::{Primitive, Stored, by_float_type, plain},
+    primitive::{Primitive, Stored, by_float_type, vector},
     rows::Rows,
 };
 use crate::kernel::{
@@ -24,40 +26,27 @@ pub fn clipped_surrogate(
     let old = Primitive::of(old.clone())?.values();
     let advantages = Primitive::of(advantages.clone())?.values();
     by_float_type!(new.dtype(), T => {
-        let zeros = || vec![0.0; T::numbers(&new).len()];
-        let mut samples = Samples { losses: zeros(), derivatives: zeros(), divergences: zeros(), clipped: zeros() };
         let inputs = [T::numbers(&new), T::numbers(&old), T::numbers(&advantages)];
-        evaluate(&mut samples, inputs, bounds.map(T::of), limit);
-        let Samples { losses, derivatives, divergences, clipped } = samples;
-        let metric = |numbers: Vec<T>| {
-            let len = numbers.len();
-            plain(T::tensor(numbers, &[len]))
-        };
+        let mut outputs = array::from_fn(|_| vec![0.0; inputs[0].len()]);
+        evaluate(&mut outputs, inputs, bounds.map(T::of), limit);
+        let [losses, derivatives, divergences, clipped] = outputs;
         ClippedSurrogate {
             loss: Rows { values: losses, slopes: vec![derivatives] }.record(vec![log_probs]),
-            approx_kl: metric(divergences),
-            clipped: metric(clipped),
+            approx_kl: vector(divergences),
+            clipped: vector(clipped),
         }
     })
 }
 
-/// The results of each of the M samples.
-struct Samples<T> {
-    losses: Vec<T>,
-    /// Derivatives of the losses with respect to the log-probabilities.
-    derivatives: Vec<T>,
-    divergences: Vec<T>,
-    clipped: Vec<T>,
-}
-
 vectorised! {
-    fn evaluate<'a, T>(samples: &'a mut Samples<T>, inputs: [&'a [T]; 3], bounds: [T; 2], limit: f64) -> () {
+    /// Computes, for each sample, the loss, its derivative with respect to the log-probability, the divergence, and
+    /// whether the ratio is outside the interval.
+    fn evaluate<'a, T>(outputs: &'a mut [Vec<T>; 4], inputs: [&'a [T]; 3], bounds: [T; 2], limit: f64) -> () {
         let [new, old, advantages] = inputs;
-        let outputs = samples.losses.iter_mut().zip(&mut samples.derivatives).zip(&mut samples.divergences);
+        let [losses, derivatives, divergences, clipped] = outputs;
+        let outputs = losses.iter_mut().zip(derivatives).zip(divergences).zip(clipped);
         let inputs = new.iter().zip(old).zip(advantages);
-        for ((((loss, derivative), divergence), clipped), ((&new, &old), &advantage)) in
-            outputs.zip(&mut samples.clipped).zip(inputs)
-        {
+        for ((((loss, derivative), divergence), clipped), ((&new, &old), &advantage)) in outputs.zip(inputs) {
             let log_ratio = Dual::<T>::variable(new - old, 0);
             let ratio = formula::ratio(&log_ratio, limit);
             let surrogate = formula::clipped_surrogate(&ratio, &Dual::constant(advantage), bounds);

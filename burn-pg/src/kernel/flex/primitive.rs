@@ -20,7 +20,7 @@ use burn::{
 use crate::kernel::host::Real;
 
 /// A float tensor of the `flex` backend on a device with autodiff, whether it needs a gradient or not.
-pub(super) type AutodiffTensor = FloatTensor<Autodiff<Flex>>;
+type AutodiffTensor = FloatTensor<Autodiff<Flex>>;
 
 /// A float tensor of the `flex` backend.
 pub(super) enum Primitive {
@@ -241,9 +241,10 @@ pub(super) fn plain(tensor: FlexTensor) -> Tensor<1> {
     Tensor::from_primitive::<Flex>(tensor)
 }
 
-/// Returns a value to report, as a tensor of shape `[1]`.
-pub(super) fn metric<T: Stored>(number: T) -> Tensor<1> {
-    plain(T::tensor(vec![number], &[1]))
+/// Returns a tensor of shape `[M]` on a device without autodiff.
+pub(super) fn vector<T: Stored>(numbers: Vec<T>) -> Tensor<1> {
+    let len = numbers.len();
+    plain(T::tensor(numbers, &[len]))
 }
 
 /// Returns the elements of `all` from `start` on, as a tensor of this shape. Nothing is copied.

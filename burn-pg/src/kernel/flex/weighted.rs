@@ -2,7 +2,7 @@
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
-use super::primitive::{Primitive, Stored, by_float_type, metric, record};
+use super::primitive::{Primitive, Stored, by_float_type, record, vector};
 use crate::kernel::host::{dot_product, sum};
 
 /// Largest number of losses that one operation adds up.
@@ -13,9 +13,9 @@ pub fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f
     let weights = values(weights).ok()?;
     vectors
         .iter()
-        .map(|vector| {
-            let vector = Primitive::of(vector.clone())?.values();
-            by_float_type!(vector.dtype(), T => metric(divided_sum::<T>(&vector, weights.as_ref(), mass)))
+        .map(|numbers| {
+            let values = Primitive::of(numbers.clone())?.values();
+            by_float_type!(values.dtype(), T => vector(vec![divided_sum::<T>(&values, weights.as_ref(), mass)]))
         })
         .collect()
 }
@@ -56,12 +56,9 @@ fn total<T: Stored>(
     })
 }
 
-/// The error for weights on another backend.
-struct Elsewhere;
-
-/// Returns the elements of the weights, if there are weights.
-fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, Elsewhere> {
-    weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(Elsewhere)?.values())).transpose()
+/// Returns the elements of the weights, if there are weights. An error means that they are on another backend.
+fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, ()> {
+    weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(())?.values())).transpose()
 }
 
 fn divided_sum<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {
