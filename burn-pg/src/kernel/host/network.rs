@@ -39,17 +39,11 @@ pub(crate) struct Slopes<T> {
 }
 
 /// Buffers of a forward pass, reused by the next one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Workspace<T> {
     from: Vec<T>,
     to: Vec<T>,
     slopes: Vec<T>,
-}
-
-impl<T> Default for Workspace<T> {
-    fn default() -> Self {
-        Self { from: Vec::new(), to: Vec::new(), slopes: Vec::new() }
-    }
 }
 
 impl<T: Real> Network<T> {
@@ -114,13 +108,16 @@ impl<T: Real> Network<T> {
         let outputs = self.blocks_mut(&mut trace.outputs, rows);
         let slopes = self.blocks_mut(&mut trace.slopes, rows);
         let blocks = input.chunks(BLOCK * self.inputs()).zip(outputs).zip(slopes).collect();
-        for_each(
-            blocks,
-            || (),
-            |(), ((input, mut outputs), mut slopes)| {
-                self.forward_block(input, &mut outputs, &mut slopes);
-            },
-        );
+        for_each(blocks, <()>::default, |(), ((input, mut outputs), mut slopes)| {
+            for (i, layer) in self.layers.iter().enumerate() {
+                let (before, rest) = outputs.split_at_mut(i);
+                let (input, output) = (before.last().map_or(input, |last| &**last), &mut *rest[0]);
+                layer.apply(input, output);
+                if self.is_activated(i) {
+                    activate(self.activation, output, slopes[i]);
+                }
+            }
+        });
         trace
     }
 
@@ -176,17 +173,6 @@ impl<T: Real> Network<T> {
         let next = |_| blocks.iter_mut().map(|blocks| blocks.next().unwrap_or_default()).collect();
         (0..rows.div_ceil(BLOCK)).map(next).collect()
     }
-
-    fn forward_block(&self, input: &[T], outputs: &mut [&mut [T]], slopes: &mut [&mut [T]]) {
-        for (i, layer) in self.layers.iter().enumerate() {
-            let (before, rest) = outputs.split_at_mut(i);
-            let (input, output) = (before.last().map_or(input, |last| &**last), &mut *rest[0]);
-            layer.apply(input, output);
-            if self.is_activated(i) {
-                activate(self.activation, output, slopes[i]);
-            }
-        }
-    }
 }
 
 /// Returns the number of rows of each task of a backward pass over `rows` rows.
@@ -206,9 +192,9 @@ pub(crate) fn held_elements<T: Real>(sizes: &[u64]) -> u64 {
 
 /// Returns the bytes that a thread keeps for the next minibatch: the outputs of layers of `sizes` for `rows` rows, and
 /// for `silu` the derivatives.
-pub(crate) fn kept_bytes<T: Pooled>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
+pub(crate) fn kept_bytes<T>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
     let arrays = if activation == Activation::Silu { 2 } else { 1 };
-    super::pool::kept_bytes::<T>(arrays * sizes[1..].iter().sum::<u64>() * rows)
+    arrays * sizes[1..].iter().sum::<u64>() * rows * size_of::<T>() as u64
 }
 
 /// A task of a backward pass: some of the rows, and the sum of their gradients.

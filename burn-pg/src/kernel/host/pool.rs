@@ -19,7 +19,7 @@ const KEPT: usize = 64;
 
 /// The idle arrays of a thread. Idle arrays and arrays in use together never have more elements than the most that were
 /// ever in use at once: sizes that do not recur make room for those that do.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pool<T> {
     /// Idle arrays, the one that has been idle longest first.
     waiting: Vec<Vec<T>>,
@@ -27,12 +27,6 @@ pub(crate) struct Pool<T> {
     in_use: Arc<AtomicUsize>,
     /// The largest value of `in_use` so far.
     most: usize,
-}
-
-impl<T> Default for Pool<T> {
-    fn default() -> Self {
-        Self { waiting: Vec::new(), in_use: Arc::default(), most: 0 }
-    }
 }
 
 impl<T> Pool<T> {
@@ -129,11 +123,6 @@ impl<T: Pooled> Drop for Array<T> {
             }
         });
     }
-}
-
-/// Returns the bytes that stay with a thread after the use of arrays of `elements` elements.
-pub(crate) fn kept_bytes<T>(elements: u64) -> u64 {
-    elements * size_of::<T>() as u64
 }
 
 #[cfg(test)]

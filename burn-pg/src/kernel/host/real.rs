@@ -7,7 +7,7 @@ use num_traits::Float;
 use super::{pool::Pooled, tile::Tiled};
 
 /// A float type: `f32`, for which kernels are made fast, or `f64`, in which they are checked.
-pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Debug + Send + Sync + 'static {
+pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Send + Sync + 'static {
     /// Replaces each value by its hyperbolic tangent.
     fn tanh_all(values: &mut [Self]);
 
