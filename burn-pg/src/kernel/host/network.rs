@@ -138,7 +138,7 @@ impl<T: Real> Network<T> {
         let mut input_slopes = input_slope.chunks_mut(per_task * self.inputs());
         let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();
         let mut sums: Vec<Vec<T>> = (0..rows.div_ceil(per_task)).map(|_| vec![T::zero(); len]).collect();
-        // The layers that take gradients back to the layer before.
+        // The layers that take gradients back to the layer before; the first one only if that gradient is asked for.
         let back: Vec<Option<Affine<T>>> = (self.layers.iter().zip(weights).enumerate())
             .map(|(i, (layer, weight))| (i > 0 || with_input).then(|| Affine::transposed(weight, layer.outputs())))
             .collect();
@@ -147,9 +147,34 @@ impl<T: Real> Network<T> {
         let tasks = tasks.map(|(i, sum)| (i * per_task, sum, input_slopes.next().unwrap_or_default())).collect();
         let workspace = || [Vec::new(), Vec::new()];
         for_each(tasks, workspace, |[slopes, below], (first, sum, input_slope)| {
-            let mut task = Task { network: self, back: &back, input, trace, slope, sum, input_slope, first };
+            // Each block of rows goes back from the last layer to the first.
             for row in (first..rows.min(first + per_task)).step_by(BLOCK) {
-                task.backward_block(row, BLOCK.min(rows - row), slopes, below);
+                let end_row = rows.min(row + BLOCK);
+                let block = |width: usize| row * width..end_row * width;
+                slopes.clear();
+                slopes.extend_from_slice(&slope[block(self.outputs())]);
+                let mut end = sum.len();
+                for (i, layer) in self.layers.iter().enumerate().rev() {
+                    let (inputs, outputs) = (layer.inputs(), layer.outputs());
+                    if self.is_activated(i) {
+                        let kept = trace.slopes[i].get(block(outputs)).unwrap_or_default();
+                        deactivate(self.activation, &trace.outputs[i][block(outputs)], kept, slopes);
+                    }
+                    let input = if i == 0 { input } else { &trace.outputs[i - 1] };
+                    let start = end - (inputs + 1) * outputs;
+                    let (weight_sum, bias_sum) = sum[start..end].split_at_mut(inputs * outputs);
+                    end = start;
+                    add_outer_products(&input[block(inputs)], inputs, slopes, outputs, weight_sum);
+                    add_rows(slopes, bias_sum);
+                    let Some(back) = &back[i] else { break };
+                    if i == 0 {
+                        back.apply(slopes, &mut input_slope[(row - first) * inputs..(end_row - first) * inputs]);
+                    } else {
+                        below.resize((end_row - row) * inputs, T::zero());
+                        back.apply(slopes, below);
+                        std::mem::swap(slopes, below);
+                    }
+                }
             }
         });
 
@@ -195,53 +220,6 @@ pub(crate) fn held_elements<T: Real>(sizes: &[u64]) -> u64 {
 pub(crate) fn kept_bytes<T>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
     let arrays = if activation == Activation::Silu { 2 } else { 1 };
     arrays * sizes[1..].iter().sum::<u64>() * rows * size_of::<T>() as u64
-}
-
-/// A task of a backward pass: some of the rows, and the sum of their gradients.
-struct Task<'a, T: Pooled> {
-    network: &'a Network<T>,
-    /// The transposed weights; those of the first layer only if the gradient with respect to the inputs is asked for.
-    back: &'a [Option<Affine<T>>],
-    input: &'a [T],
-    trace: &'a Trace<T>,
-    slope: &'a [T],
-    sum: &'a mut [T],
-    /// The gradient with respect to the inputs, from row `first` on; empty if not asked for.
-    input_slope: &'a mut [T],
-    first: usize,
-}
-
-impl<T: Real> Task<'_, T> {
-    /// Takes a block of rows back from the last layer to the first. `slopes` and `below` are buffers.
-    fn backward_block(&mut self, row: usize, rows: usize, slopes: &mut Vec<T>, below: &mut Vec<T>) {
-        let Self { network, trace, .. } = *self;
-        let block = |width: usize| row * width..(row + rows) * width;
-        slopes.clear();
-        slopes.extend_from_slice(&self.slope[block(network.outputs())]);
-        let mut end = self.sum.len();
-        for (i, layer) in network.layers.iter().enumerate().rev() {
-            let (inputs, outputs) = (layer.inputs(), layer.outputs());
-            if network.is_activated(i) {
-                let kept = trace.slopes[i].get(block(outputs)).unwrap_or_default();
-                deactivate(network.activation, &trace.outputs[i][block(outputs)], kept, slopes);
-            }
-            let input = if i == 0 { self.input } else { &trace.outputs[i - 1] };
-            let start = end - (inputs + 1) * outputs;
-            let (weight_sum, bias_sum) = self.sum[start..end].split_at_mut(inputs * outputs);
-            end = start;
-            add_outer_products(&input[block(inputs)], inputs, slopes, outputs, weight_sum);
-            add_rows(slopes, bias_sum);
-            let Some(back) = &self.back[i] else { break };
-            if i == 0 {
-                let start = (row - self.first) * inputs;
-                back.apply(slopes, &mut self.input_slope[start..start + rows * inputs]);
-            } else {
-                below.resize(rows * inputs, T::zero());
-                back.apply(slopes, below);
-                std::mem::swap(slopes, below);
-            }
-        }
-    }
 }
 
 /// Applies an activation. For `silu` its derivatives are written to `slopes`.
