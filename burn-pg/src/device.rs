@@ -88,23 +88,15 @@ fn connect(backend: Backend) -> Result<Device, DeviceError> {
         Backend::WebGpu => Device::webgpu(kind),
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => Device::wgpu(kind),
-        other => {
-            return Err(DeviceError::NotCompiled { asked: other, compiled: Backend::compiled() });
-        }
+        asked => return Err(DeviceError::NotCompiled { asked, compiled: Backend::compiled() }),
     };
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
     if !backend.is_cpu() {
         // A driver without its compiler opens but fails at the first kernel, so one kernel is run here.
         let limit = std::time::Duration::from_mins(1);
         let kernel = || read_within(limit, burn::tensor::Tensor::<1>::ones([1], &device).add_scalar(1.0));
-        let reason = match quietly(kernel) {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(panic),
-        };
-        if let Some(reason) = reason {
-            return Err(DeviceError::Open { asked: backend, reason, usable: usable_besides(backend) });
-        }
+        let outcome = quietly(kernel).and_then(|read| read.map_err(|error| error.to_string()));
+        outcome.map_err(|reason| DeviceError::Open { asked: backend, reason, usable: usable_besides(backend) })?;
     }
     Ok(device)
 }
