@@ -183,27 +183,9 @@ macro_rules! tiled {
     };
 }
 
-tiled!(
-    f32,
-    single,
-    f32s,
-    F32_LANES,
-    as_simd_f32s,
-    as_mut_simd_f32s,
-    splat_f32s,
-    mul_add_f32s,
-    add_f32s,
-    partial_store_f32s
-);
-tiled!(
-    f64,
-    double,
-    f64s,
-    F64_LANES,
-    as_simd_f64s,
-    as_mut_simd_f64s,
-    splat_f64s,
-    mul_add_f64s,
-    add_f64s,
-    partial_store_f64s
-);
+tiled! {
+    f32, single, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s, add_f32s, partial_store_f32s
+}
+tiled! {
+    f64, double, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s, add_f64s, partial_store_f64s
+}
