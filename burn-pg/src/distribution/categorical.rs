@@ -145,16 +145,16 @@ pub(super) fn check_logits(
             let value = logits[index];
             return Err(DistributionError::NotANumber { row, index, value });
         }
-        let mut rest = logits;
-        for &size in sizes {
-            let component;
-            (component, rest) = rest.split_at(size);
-            if component.iter().all(|&logit| logit <= impossible) {
-                return Err(DistributionError::NothingPossible { row });
-            }
+        if components(logits, sizes).any(|component| component.iter().all(|&logit| logit <= impossible)) {
+            return Err(DistributionError::NothingPossible { row });
         }
     }
     Ok(())
+}
+
+/// Splits a row of logits into components of `sizes`.
+pub(super) fn components<'a>(mut row: &'a [f32], sizes: &'a [usize]) -> impl Iterator<Item = &'a [f32]> {
+    sizes.iter().map(move |&size| row.split_off(..size).expect("a row has all components"))
 }
 
 /// Returns the first of the actions with the largest logit.

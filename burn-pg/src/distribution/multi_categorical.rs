@@ -6,7 +6,7 @@ use burn_pg_envs::{ActionBuffer, Space};
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Categorical, Distribution, DistributionError,
     action_tensor::misfit,
-    categorical::{check_logits, draw, impossible_logit, most_probable, rounded, without_masked},
+    categorical::{check_logits, components, draw, impossible_logit, most_probable, rounded, without_masked},
 };
 
 /// One action of each of several independent [`Categorical`] components.
@@ -84,10 +84,8 @@ impl Distribution for MultiCategorical {
         let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
         check_logits(parameters, self.width(), &self.sizes, impossible_logit(self.logits.dtype()))?;
         for (row, stream) in parameters.chunks_exact(self.width()).zip(streams) {
-            let (mut rest, mut total) = (row, 0.0);
-            for &size in &self.sizes {
-                let logits;
-                (logits, rest) = rest.split_at(size);
+            let mut total = 0.0;
+            for logits in components(row, &self.sizes) {
                 let (action, log_prob) = draw(logits, stream.rng.next_f64());
                 actions.push(action);
                 total += log_prob;
@@ -100,14 +98,8 @@ impl Distribution for MultiCategorical {
     fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError> {
         let ActionBuffer::MultiDiscrete(actions) = actions else { misfit("multi-categorical") };
         check_logits(parameters, self.width(), &self.sizes, impossible_logit(self.logits.dtype()))?;
-        for row in parameters.chunks_exact(self.width()) {
-            let mut rest = row;
-            for &size in &self.sizes {
-                let logits;
-                (logits, rest) = rest.split_at(size);
-                actions.push(most_probable(logits));
-            }
-        }
+        let rows = parameters.chunks_exact(self.width());
+        actions.extend(rows.flat_map(|row| components(row, &self.sizes)).map(most_probable));
         Ok(())
     }
 }
