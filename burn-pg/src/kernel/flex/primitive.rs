@@ -14,8 +14,9 @@ use burn::{
         flex::{FlexTensor, Layout},
         tensor::FloatTensor,
     },
-    tensor::{DType, Int, Shape, Tensor, TensorData},
+    tensor::{DType, Element, Int, Shape, Tensor, TensorData},
 };
+use pulp::bytemuck::Pod;
 
 use crate::kernel::host::Real;
 
@@ -147,33 +148,23 @@ impl<const N: usize> Backward<Flex, N> for Step {
 }
 
 /// A float type that tensors are stored in.
-pub(super) trait Stored: Real {
+pub(super) trait Stored: Real + Element + Pod {
     /// Returns the elements of a tensor.
     ///
     /// # Panics
     /// If it is not contiguous, or of another type.
-    fn numbers(tensor: &FlexTensor) -> &[Self];
+    fn numbers(tensor: &FlexTensor) -> &[Self] {
+        tensor.as_slice().expect("a contiguous tensor of the float type of the others")
+    }
 
     /// Returns a tensor of these values.
-    fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
+    fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
+        FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+    }
 }
 
-macro_rules! stored {
-    ($float:ty) => {
-        impl Stored for $float {
-            fn numbers(tensor: &FlexTensor) -> &[Self] {
-                tensor.as_slice().expect("a contiguous tensor of the float type of the others")
-            }
-
-            fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
-                FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
-            }
-        }
-    };
-}
-
-stored!(f32);
-stored!(f64);
+impl Stored for f32 {}
+impl Stored for f64 {}
 
 /// Copies the elements of a tensor; `None` if it is not one of the `flex` backend, or not in single precision.
 pub fn numbers(tensor: &Tensor<1>) -> Option<Vec<f32>> {
