@@ -8,7 +8,7 @@ use burn::{
 use super::primitive::{Primitive, Stored, by_float_type, plain, vector};
 use crate::kernel::{
     formula::{self, AdamStep, Dual},
-    host::{Real, square, vectorised},
+    host::{Real, dot_product, vectorised},
 };
 
 /// Returns the gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
@@ -17,7 +17,7 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
     let gradient = gradient.to_contiguous();
     by_float_type!(gradient.dtype(), T => {
         let numbers = T::numbers(&gradient);
-        let norm = square(numbers).sqrt();
+        let norm = dot_product(numbers, numbers).sqrt();
         let factor = T::of(max_norm) / (norm + T::of(1e-6));
         // Written so that a factor of NaN is applied, and NaN stays.
         let clipped = if factor > 1.0 { plain(gradient.clone()) } else {

@@ -10,5 +10,5 @@ pub mod vector;
 
 pub(crate) use network::{Network, Slopes, Workspace, held_elements, kept_bytes, tasks};
 pub(crate) use real::Real;
-pub(crate) use reduce::{dot_product, mean, square, sum};
+pub(crate) use reduce::{dot, dot_product, mean, sum};
 pub(crate) use vector::vectorised;

@@ -6,11 +6,6 @@ use super::{real::Real, vector::vectorised};
 const LANES: usize = 16;
 
 vectorised! {
-    /// Returns the scalar product of an array with itself.
-    pub(crate) fn square<'a, T>(numbers: &'a [T]) -> T {
-        dot(numbers, numbers)
-    }
-
     /// The scalar product of two arrays of the same length.
     pub(crate) fn dot_product<'a, T>(a: &'a [T], b: &'a [T]) -> T {
         dot(a, b)
@@ -34,9 +29,9 @@ pub(crate) fn mean<T: Real>(numbers: &[T]) -> T {
     sum(numbers) / T::of(numbers.len() as f64)
 }
 
-/// Returns the scalar product of two arrays of the same length.
+/// [`dot_product`], inlined into a function for vector instructions.
 #[inline(always)]
-pub(in crate::kernel) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
     let (b_lanes, b_rest) = b.as_chunks::<LANES>();
     let mut sums = [T::zero(); LANES];
