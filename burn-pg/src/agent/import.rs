@@ -120,7 +120,9 @@ pub fn stable_baselines3(
         );
     }
     let bytes = fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
-    let file = StateDict::parse(&bytes, path, &spec.id)?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| ImportError::Format { path: path.into(), reason: error.to_string() })?;
+    let file = StateDict { tensors: tensors.tensors().into_iter().collect(), path, env: &spec.id, device };
     let space = &spec.action_space;
     let continuous = matches!(space, Space::Box { .. });
     let (policy_net, value_net) = ("mlp_extractor.policy_net", "mlp_extractor.value_net");
@@ -129,20 +131,18 @@ pub fn stable_baselines3(
     file.check_names(&expected_names(&[(policy_net, layers[0]), (value_net, layers[1])], continuous))?;
 
     let observed = spec.observation_space.flat_len();
-    let ([mut actor, critic], [widths, value_widths]) = {
-        let (actor, widths) = file.hidden(policy_net, layers[0], observed, device)?;
-        let (critic, value_widths) = file.hidden(value_net, layers[1], observed, device)?;
-        ([actor, critic], [widths, value_widths])
-    };
+    let mut actor = file.hidden(policy_net, layers[0], observed)?;
+    let mut critic = file.hidden(value_net, layers[1], observed)?;
+    let widths = |net: &[Linear]| -> Vec<usize> { net.iter().map(|layer| layer.weight.dims()[1]).collect() };
+    let (widths, value_widths) = (widths(&actor), widths(&critic));
     if widths != value_widths {
         return Err(ImportError::Widths { path: path.into(), policy: widths, value: value_widths });
     }
     let features = widths.last().copied().unwrap_or(observed);
     let exploration = Exploration::default();
     let mut head = Head::new(space, exploration, features, device);
-    actor.push(file.linear("action_net", features, Some(head.inputs(space)), device)?);
-    let mut critic = critic;
-    critic.push(file.linear("value_net", features, Some(1), device)?);
+    actor.push(file.linear("action_net", features, Some(head.inputs(space)))?);
+    critic.push(file.linear("value_net", features, Some(1))?);
     if continuous {
         let log_std = file.values("log_std", &[space.flat_len()])?;
         head.log_std = Some(Param::from_data(TensorData::new(log_std, [space.flat_len()]), device));
@@ -168,21 +168,15 @@ fn expected_names(nets: &[(&str, usize)], continuous: bool) -> Vec<String> {
     names.chain(continuous.then(|| "log_std".to_owned())).collect()
 }
 
-/// The tensors of a file. Its errors name the file and the environment.
+/// The tensors of a file, to be placed on a device. Its errors name the file and the environment.
 struct StateDict<'a> {
     tensors: BTreeMap<String, safetensors::tensor::TensorView<'a>>,
     path: &'a Path,
     env: &'a str,
+    device: &'a Device,
 }
 
-impl<'a> StateDict<'a> {
-    fn parse(bytes: &'a [u8], path: &'a Path, env: &'a str) -> Result<Self, ImportError> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| ImportError::Format { path: path.into(), reason: error.to_string() })?;
-        let tensors = file.tensors().into_iter().collect();
-        Ok(Self { tensors, path, env })
-    }
-
+impl StateDict<'_> {
     fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
@@ -196,33 +190,20 @@ impl<'a> StateDict<'a> {
         Err(ImportError::Names { path: self.path.into(), missing, unexpected })
     }
 
-    /// Reads the hidden layers of a network. Returns them with their widths.
-    fn hidden(
-        &self,
-        net: &str,
-        layers: usize,
-        observed: usize,
-        device: &Device,
-    ) -> Result<(Vec<Linear>, Vec<usize>), ImportError> {
-        let (mut found, mut widths, mut inputs) = (Vec::new(), Vec::new(), observed);
+    /// Reads the hidden layers of a network.
+    fn hidden(&self, net: &str, layers: usize, observed: usize) -> Result<Vec<Linear>, ImportError> {
+        let (mut found, mut inputs) = (Vec::new(), observed);
         for i in 0..layers {
-            let layer = self.linear(&format!("{net}.{}", 2 * i), inputs, None, device)?;
+            let layer = self.linear(&format!("{net}.{}", 2 * i), inputs, None)?;
             inputs = layer.weight.dims()[1];
-            widths.push(inputs);
             found.push(layer);
         }
-        Ok((found, widths))
+        Ok(found)
     }
 
     /// Reads a linear layer. Without `outputs`, the file defines their number.
     /// PyTorch's weights are `[outputs, inputs]`, ours are `[inputs, outputs]`.
-    fn linear(
-        &self,
-        name: &str,
-        inputs: usize,
-        outputs: Option<usize>,
-        device: &Device,
-    ) -> Result<Linear, ImportError> {
+    fn linear(&self, name: &str, inputs: usize, outputs: Option<usize>) -> Result<Linear, ImportError> {
         let weight = format!("{name}.weight");
         let shape = self.tensors[&weight].shape();
         let outputs = outputs.unwrap_or_else(|| shape.first().copied().unwrap_or_default().max(1));
@@ -231,8 +212,8 @@ impl<'a> StateDict<'a> {
         let column = |input: usize| values.iter().skip(input).step_by(inputs);
         let transposed: Vec<f32> = (0..inputs).flat_map(column).copied().collect();
         Ok(Linear {
-            weight: Param::from_data(TensorData::new(transposed, [inputs, outputs]), device),
-            bias: Some(Param::from_data(TensorData::new(bias, [outputs]), device)),
+            weight: Param::from_data(TensorData::new(transposed, [inputs, outputs]), self.device),
+            bias: Some(Param::from_data(TensorData::new(bias, [outputs]), self.device)),
         })
     }
 
