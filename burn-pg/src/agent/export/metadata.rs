@@ -10,71 +10,63 @@ use crate::policy::{Activation, CellKind, LOG_STD};
 /// Version of the format: keys, names and layouts.
 const VERSION: &str = "1";
 
-pub(super) fn activation_name(activation: Activation) -> &'static str {
-    match activation {
+/// Returns the metadata. Keys and values are part of the format.
+pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
+    let mut entries = BTreeMap::new();
+    let mut put = |key: &str, value: &str| {
+        entries.insert(key.to_owned(), value.to_owned());
+    };
+    let activation = match policy.network.activation {
         Activation::Tanh => "tanh",
         Activation::Relu => "relu",
         Activation::Silu => "silu",
-    }
-}
-
-/// Returns the metadata. Keys and values are part of the format.
-pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
-    let mut entries: Vec<(&str, String)> = vec![
-        ("format", "burn-pg policy".into()),
-        ("format_version", VERSION.into()),
-        ("burn_pg_version", env!("CARGO_PKG_VERSION").into()),
-        ("environment", policy.env.clone()),
-        ("activation", activation_name(policy.network.activation).into()),
-        ("action_mask", policy.masked.to_string()),
-    ];
-    let mut names: Vec<(String, String)> = Vec::new();
+    };
+    put("format", "burn-pg policy");
+    put("format_version", VERSION);
+    put("burn_pg_version", env!("CARGO_PKG_VERSION"));
+    put("environment", &policy.env);
+    put("activation", activation);
+    put("action_mask", &policy.masked.to_string());
     if let Some(normalizer) = &policy.normalizer {
-        entries.push(("normalizer_clip", normalizer.clip.to_string()));
+        put("normalizer_clip", &normalizer.clip.to_string());
     }
-    if let Some(memory) = &policy.network.memory {
-        let kind = match memory.kind {
-            CellKind::Gru => "gru",
-            CellKind::Lstm => "lstm",
-        };
-        entries.push(("memory", kind.into()));
+    match policy.network.memory.as_ref().map(|memory| memory.kind) {
+        Some(CellKind::Gru) => put("memory", "gru"),
+        Some(CellKind::Lstm) => put("memory", "lstm"),
+        None => {}
     }
     if !policy.network.encoder.is_empty() || policy.inputs.len() > 1 {
         let parts: Vec<&str> = policy.inputs.iter().map(|input| input.name.as_str()).collect();
-        entries.push(("observation_parts", serde_json::to_string(&parts).expect("names can be written as JSON")));
+        put("observation_parts", &serde_json::to_string(&parts).expect("names can be written as JSON"));
     }
     for (input, encoder) in policy.inputs.iter().zip(&policy.network.encoder) {
         let strides: Vec<String> = encoder.layers.iter().map(|layer| layer.stride.to_string()).collect();
-        names.push((format!("encoder.{}.scale", input.name), encoder.scale.to_string()));
-        names.push((format!("encoder.{}.strides", input.name), strides.join(",")));
+        put(&format!("encoder.{}.scale", input.name), &encoder.scale.to_string());
+        put(&format!("encoder.{}.strides", input.name), &strides.join(","));
     }
     match &policy.network.actions {
-        PlainActions::Discrete => entries.push(("actions", "discrete".into())),
+        PlainActions::Discrete => put("actions", "discrete"),
         PlainActions::MultiDiscrete { sizes } => {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-            entries.extend([("actions", "multi_discrete".into()), ("action_sizes", sizes.join(","))]);
+            put("actions", "multi_discrete");
+            put("action_sizes", &sizes.join(","));
         }
-        PlainActions::MultiBinary => entries.push(("actions", "multi_binary".into())),
+        PlainActions::MultiBinary => put("actions", "multi_binary"),
         PlainActions::Continuous { squash, deviations, .. } => {
-            let transform = match policy.transform {
-                Some(ActionTransform::Rescale { .. }) => "rescale",
-                _ => "clip",
-            };
-            entries.extend([
-                ("actions", "continuous".into()),
-                ("squash", if *squash { "tanh" } else { "none" }.into()),
-                ("transform", transform.into()),
-            ]);
+            let rescales = matches!(policy.transform, Some(ActionTransform::Rescale { .. }));
+            put("actions", "continuous");
+            put("squash", if *squash { "tanh" } else { "none" });
+            put("transform", if rescales { "rescale" } else { "clip" });
             match deviations {
-                Deviations::Fixed(_) => entries.push(("deviations", "fixed".into())),
-                Deviations::HeldNoise(_) => entries.push(("deviations", "held_noise".into())),
-                Deviations::Outputs { offset } => entries.extend([
-                    ("deviations", "outputs".into()),
-                    ("log_std_offset", offset.to_string()),
-                    ("log_std_bounds", format!("{},{}", LOG_STD.0, LOG_STD.1)),
-                ]),
+                Deviations::Fixed(_) => put("deviations", "fixed"),
+                Deviations::HeldNoise(_) => put("deviations", "held_noise"),
+                Deviations::Outputs { offset } => {
+                    put("deviations", "outputs");
+                    put("log_std_offset", &offset.to_string());
+                    put("log_std_bounds", &format!("{},{}", LOG_STD.0, LOG_STD.1));
+                }
             }
         }
     }
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(names).collect()
+    entries
 }

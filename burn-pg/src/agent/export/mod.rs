@@ -11,17 +11,19 @@
 //!
 //! `docs/export.md` lists inputs, outputs and names, with example programs that read both formats.
 
-mod error;
 mod metadata;
 pub mod onnx;
 mod plain;
 mod state_dict;
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use burn_pg_envs::UnknownName;
 
-pub use error::ExportError;
 pub use plain::{
     Dense, Deviations, Layers, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork,
     PlainNormalizer, PlainPolicy,
@@ -63,11 +65,26 @@ impl FromStr for Format {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let known = || Self::ALL.into_iter();
-        known()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| UnknownName::new("format", name, known().map(Self::name)))
+        let found = Self::ALL.into_iter().find(|format| format.name() == name);
+        found.ok_or_else(|| UnknownName::new("format", name, Self::ALL.map(Self::name)))
     }
+}
+
+/// Why an export cannot be written. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The file exists already.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("{} cannot be written", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
 }
 
 /// Exports an agent to the bytes of a file.

@@ -4,10 +4,7 @@ use burn::{
     nn::{Linear, PaddingConfig2d, conv::Conv2d},
     tensor::Tensor,
 };
-use burn_pg_envs::{
-    Space,
-    wrapper::{ActionTransform, ObservationNormalizer},
-};
+use burn_pg_envs::{Space, wrapper::ActionTransform};
 
 use crate::{
     Agent, Error,
@@ -230,13 +227,6 @@ impl PlainCell {
     }
 }
 
-impl PlainNormalizer {
-    fn new(normalizer: &ObservationNormalizer) -> Self {
-        let ObservationNormalizer { moments, clip } = normalizer;
-        Self { mean: moments.mean.clone(), std: normalizer.std(), clip: *clip }
-    }
-}
-
 impl PlainPolicy {
     /// Reads the data of an agent.
     ///
@@ -257,7 +247,11 @@ impl PlainPolicy {
         Ok(Self {
             env: agent.spec.id.clone(),
             inputs,
-            normalizer: agent.normalizer.as_ref().map(PlainNormalizer::new),
+            normalizer: agent.normalizer.as_ref().map(|normalizer| PlainNormalizer {
+                mean: normalizer.moments.mean.clone(),
+                std: normalizer.std(),
+                clip: normalizer.clip,
+            }),
             network,
             transform: agent.transform.clone(),
             masked: agent.spec.masks_actions,

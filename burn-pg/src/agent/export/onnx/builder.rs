@@ -24,12 +24,8 @@ impl Builder {
     /// Adds a convolution with the same stride in both directions. `inputs` are the image, the weight and the bias.
     pub fn convolution(&mut self, inputs: &[&str], stride: usize, output: &str) -> String {
         let output = self.node("Conv", inputs, &[], output);
-        let strides = AttributeProto {
-            name: "strides".into(),
-            i: None,
-            ints: vec![dimension(stride); 2],
-            r#type: AttributeProto::INTS,
-        };
+        let (name, ints) = ("strides".into(), vec![dimension(stride); 2]);
+        let strides = AttributeProto { name, i: None, ints, r#type: AttributeProto::INTS };
         self.graph.node.last_mut().expect("it was just added").attribute.push(strides);
         output
     }
@@ -70,13 +66,11 @@ impl Builder {
     }
 
     pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
-        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(name, dims, DataType::Float, raw)
+        self.constant(name, dims, DataType::Float, values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
     pub fn doubles(&mut self, name: &str, dims: &[usize], values: &[f64]) -> String {
-        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(name, dims, DataType::Double, raw)
+        self.constant(name, dims, DataType::Double, values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
     pub fn integers(&mut self, name: &str, values: &[i64]) -> String {

@@ -97,10 +97,9 @@ impl Graph {
             false => self.encode(&inputs, &network.value_encoder, "value_encoder"),
         };
         let (actor, critic) = self.recur(actor, critic, network);
+        let actor = self.layers(actor, &network.trunk, "trunk", true);
         // Without a trunk, actor and critic keep their own inputs.
-        let shared = !network.trunk.is_empty();
-        let actor = if shared { self.layers(actor, &network.trunk, "trunk", true) } else { actor };
-        let critic = if shared { actor.clone() } else { critic };
+        let critic = if network.trunk.is_empty() { critic } else { actor.clone() };
 
         let outputs = self.layers(actor, &network.policy, "policy", false);
         match (&network.actions, &policy.transform) {
@@ -180,10 +179,8 @@ impl Graph {
         let Some(cell) = &policy.memory else { return (actor, critic) };
         let doc = "zeros at the beginning of an episode, then `memory_out` of the step before";
         let memory = self.builder.input("memory", DataType::Float, &[policy.state_len()], doc);
-        let cells: Vec<(&PlainCell, &str)> = [(cell, "memory")]
-            .into_iter()
-            .chain(policy.value_memory.iter().map(|cell| (cell, "value_memory")))
-            .collect();
+        let mut cells = vec![(cell, "memory")];
+        cells.extend(policy.value_memory.iter().map(|cell| (cell, "value_memory")));
         let lengths: Vec<usize> =
             cells.iter().flat_map(|(cell, _)| vec![cell.size; cell.state_len() / cell.size]).collect();
         let mut vectors = self.builder.columns(&memory, &lengths, "memory.before").into_iter();
@@ -197,8 +194,7 @@ impl Graph {
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let out = self.builder.node("Concat", &all, &[("axis", 1)], "memory_out");
         self.builder.output(&out, DataType::Float, Some(policy.state_len()), "`memory` of the next step");
-        let last = after.last().unwrap_or(&after[0]);
-        (after[0][0].clone(), last[0].clone())
+        (after[0][0].clone(), after[after.len() - 1][0].clone())
     }
 
     /// Runs one step of a recurrent layer. Returns the recurrent state after the step; its first vector is the output.
@@ -310,29 +306,25 @@ impl Graph {
         deviations: &Deviations,
     ) {
         let builder = &mut self.builder;
-        let (mean, raw_log_std) = match deviations {
-            Deviations::Outputs { .. } => {
-                let parts = builder.columns(outputs, &[len, len], "moments");
-                (builder.node("Identity", &[&parts[0]], &[], "mean"), Some(parts[1].clone()))
-            }
-            _ => (builder.node("Identity", &[outputs], &[], "mean"), None),
-        };
-        let log_std = match (deviations, raw_log_std) {
-            (Deviations::Outputs { offset }, Some(raw)) => {
+        let moments = if matches!(deviations, Deviations::Outputs { .. }) { vec![len; 2] } else { vec![len] };
+        let moments = builder.columns(outputs, &moments, "moments");
+        let mean = builder.node("Identity", &[&moments[0]], &[], "mean");
+        let log_std = match deviations {
+            Deviations::Outputs { offset } => {
                 #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 let [offset, low, high] = [*offset, LOG_STD.0, LOG_STD.1].map(|number| number as f32);
                 let offset = builder.floats("log_std.offset", &[], &[offset]);
                 let low = builder.floats("log_std.low", &[], &[low]);
                 let high = builder.floats("log_std.high", &[], &[high]);
-                let moved = builder.node("Add", &[&raw, &offset], &[], "log_std.moved");
+                let moved = builder.node("Add", &[&moments[1], &offset], &[], "log_std.moved");
                 Some(builder.node("Clip", &[&moved, &low, &high], &[], "log_std"))
             }
-            (Deviations::Fixed(values), _) => {
+            Deviations::Fixed(values) => {
                 let values = builder.floats("log_std.values", &[len], values);
                 let shape = builder.node("Shape", &[&mean], &[], "log_std.shape");
                 Some(builder.node("Expand", &[&values, &shape], &[], "log_std"))
             }
-            _ => None,
+            Deviations::HeldNoise(_) => None,
         };
         let action = if squash { builder.node("Tanh", &[&mean], &[], "squashed") } else { mean.clone() };
         let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
