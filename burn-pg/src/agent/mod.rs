@@ -122,12 +122,6 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         self.policy.state_len()
     }
 
-    /// Returns a player that acts in `num_envs` environments at once, with the most probable actions.
-    #[must_use]
-    pub fn player(&self, num_envs: usize) -> Player<P> {
-        Player::new(self.clone(), num_envs)
-    }
-
     /// Creates `num_envs` copies of the agent's environment, for example to [evaluate] the agent.
     ///
     /// # Errors

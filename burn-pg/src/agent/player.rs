@@ -46,12 +46,15 @@ pub struct Player<P: Policy<Observation = Observation> = ActorCritic> {
     actions: ActionBuffer,
 }
 
-impl<P: Policy<Observation = Observation>> Player<P> {
-    pub(super) fn new(agent: Agent<P>, num_envs: usize) -> Self {
-        let space = &agent.spec.action_space;
-        Self {
+impl<P: Policy<Observation = Observation>> Agent<P> {
+    /// Returns a player that acts in `num_envs` environments at once, with the most probable actions.
+    #[must_use]
+    pub fn player(&self, num_envs: usize) -> Player<P> {
+        let space = &self.spec.action_space;
+        Player {
+            agent: self.clone(),
             num_envs,
-            recurrent: RecurrentState::new(num_envs, agent.state_len(), &agent.device),
+            recurrent: RecurrentState::new(num_envs, self.state_len(), &self.device),
             streams: None,
             env_steps: 0,
             observations: Vec::new(),
@@ -59,10 +62,11 @@ impl<P: Policy<Observation = Observation>> Player<P> {
             drawn: ActionBuffer::new(space),
             log_probs: Vec::new(),
             actions: ActionBuffer::new(space),
-            agent,
         }
     }
+}
 
+impl<P: Policy<Observation = Observation>> Player<P> {
     /// Samples actions from the policy's distributions instead of taking the most probable ones.
     #[must_use]
     pub fn stochastic(self, seed: u64) -> Self {
@@ -80,21 +84,40 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     /// # Panics
     /// If there is not one observation for each environment.
     pub fn act(&mut self, observations: &[f32], action_masks: &[bool]) -> Result<&ActionBuffer, Error> {
-        let space = &self.agent.spec.observation_space;
+        let Self { agent, recurrent, streams, workspace, drawn, log_probs, actions, env_steps, .. } = self;
+        let space = &agent.spec.observation_space;
         assert_eq!(observations.len(), self.num_envs * space.flat_len(), "one observation for each environment");
-        check_observations(observations, space, self.env_steps)?;
+        check_observations(observations, space, *env_steps)?;
         self.observations.clear();
         self.observations.extend_from_slice(observations);
-        if let Some(normalizer) = &self.agent.normalizer {
+        if let Some(normalizer) = &agent.normalizer {
             normalizer.apply(&mut self.observations);
         }
-        match self.agent.on_host.is_some() {
-            true => self.act_on_host(action_masks)?,
-            false => self.act_on_device(action_masks)?,
+        let refused = |source| Error::Policy { update: None, env_steps: *env_steps, source };
+        log_probs.clear();
+        if let Some(policy) = &agent.on_host {
+            drawn.clear();
+            let chosen = match streams {
+                Some(streams) => policy.sample(&self.observations, action_masks, streams, drawn, log_probs, workspace),
+                None => policy.act(&self.observations, action_masks, workspace),
+            };
+            actions.set(chosen.map_err(refused)?.as_actions());
+        } else {
+            let observation = observe(space, self.observations.clone(), action_masks, &agent.device);
+            let Prediction { distribution, state, .. } = agent.policy.forward(recurrent.attach(observation, &[]));
+            recurrent.advance(state);
+            let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
+            actions.clear();
+            let chosen = match streams {
+                Some(streams) => distribution.sample(&parameters, streams, actions, log_probs),
+                None => distribution.mode(&parameters, actions),
+            };
+            chosen.map_err(refused)?;
+            distribution.to_env(actions);
         }
-        self.agent.transform(&mut self.actions);
-        self.env_steps += self.num_envs as u64;
-        Ok(&self.actions)
+        agent.transform(actions);
+        *env_steps += self.num_envs as u64;
+        Ok(actions)
     }
 
     /// Starts new episodes in `envs`: their recurrent states are reset to 0 for the next step.
@@ -103,38 +126,5 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     /// If there is no such environment.
     pub fn begin_episodes(&mut self, envs: impl IntoIterator<Item = usize>) {
         self.recurrent.end_episodes(envs.into_iter());
-    }
-
-    fn act_on_host(&mut self, action_masks: &[bool]) -> Result<(), Error> {
-        let Self { agent, streams, observations, workspace, drawn, log_probs, .. } = self;
-        let policy = agent.on_host.as_ref().expect("there is a copy on the host");
-        drawn.clear();
-        log_probs.clear();
-        let chosen = match streams {
-            Some(streams) => policy.sample(observations, action_masks, streams, drawn, log_probs, workspace),
-            None => policy.act(observations, action_masks, workspace),
-        };
-        let env_steps = self.env_steps;
-        let chosen = chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
-        self.actions.set(chosen.as_actions());
-        Ok(())
-    }
-
-    fn act_on_device(&mut self, action_masks: &[bool]) -> Result<(), Error> {
-        let Self { agent, recurrent, streams, observations, log_probs, actions, .. } = self;
-        let observation = observe(&agent.spec.observation_space, observations.clone(), action_masks, &agent.device);
-        let Prediction { distribution, state, .. } = agent.policy.forward(recurrent.attach(observation, &[]));
-        recurrent.advance(state);
-        let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
-        actions.clear();
-        log_probs.clear();
-        let chosen = match streams {
-            Some(streams) => distribution.sample(&parameters, streams, actions, log_probs),
-            None => distribution.mode(&parameters, actions),
-        };
-        let env_steps = self.env_steps;
-        chosen.map_err(|source| Error::Policy { update: None, env_steps, source })?;
-        distribution.to_env(actions);
-        Ok(())
     }
 }
