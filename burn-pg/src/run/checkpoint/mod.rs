@@ -15,13 +15,13 @@
 
 mod error;
 mod folder;
-mod state;
 mod store;
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use burn::module::Module;
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Config,
@@ -31,11 +31,13 @@ use crate::{
         tensors::{self, Tensors},
     },
 };
-use state::{Header, SCHEMA, StateFile};
 
 pub use error::CheckpointError;
-pub(crate) use state::RunState;
 pub use store::{Best, Checkpoints};
+
+/// The schema of the checkpoints that this version writes. Increase it when the content of a checkpoint changes, and
+/// either convert the previous schema in [`Checkpoint::from_files`] or refuse it.
+const SCHEMA: u32 = 3;
 
 const TENSORS: &str = "tensors.safetensors";
 const STATE: &str = "state.json";
@@ -71,6 +73,40 @@ pub struct Checkpoint {
     pub(crate) source: Vec<u8>,
     pub(crate) update: Vec<u8>,
     pub(crate) tensors: Tensors,
+}
+
+/// The progress of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunState {
+    /// Updates started.
+    pub update: u64,
+    /// Environment steps taken.
+    pub env_steps: u64,
+    /// Updates skipped after a fault.
+    pub faults: u64,
+    /// Environment steps that were timed, and their time in seconds.
+    pub timed_steps: u64,
+    pub timed_seconds: f64,
+    /// The normaliser to use with the policy.
+    pub normalizer: Option<ObservationNormalizer>,
+    /// The environment that the policy acts in, if there is one.
+    pub environment: Option<EnvSpec>,
+}
+
+/// The content of `state.json`, with an owned or a borrowed run.
+#[derive(Serialize, Deserialize)]
+struct StateFile<R = RunState> {
+    #[serde(flatten)]
+    header: Header,
+    run: R,
+}
+
+/// The part of a state file that says how to read the rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Header {
+    schema: u32,
+    /// Version of the crate that wrote it.
+    version: String,
 }
 
 impl Checkpoint {
@@ -121,7 +157,8 @@ impl Checkpoint {
     /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if the checkpoint could not be read back.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Write { path: path.into(), source };
-        let file = StateFile { header: Header::current(), run: &self.state };
+        let header = Header { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").into() };
+        let file = StateFile { header, run: &self.state };
         let state = serde_json::to_vec(&file).map_err(|error| failed(error.into()))?;
         let tensors = tensors::to_bytes(&self.tensors, None).map_err(|error| failed(std::io::Error::other(error)))?;
         let config = self.config.to_toml();
@@ -164,11 +201,9 @@ impl Checkpoint {
         let [tensors, state, source, update, config] = files;
         let (config, state) = parse(path, state, config)?;
         for (name, text) in [(OF_SOURCE, source), (OF_UPDATE, update)] {
-            let damaged = |error| CheckpointError::Damaged { path: path.into(), reason: format!("{name}: {error}") };
-            let _: serde::de::IgnoredAny = serde_json::from_slice(text).map_err(damaged)?;
+            let _: serde::de::IgnoredAny = serde_json::from_slice(text).map_err(|error| damaged(path, name, error))?;
         }
-        let damaged = |error| CheckpointError::Damaged { path: path.into(), reason: format!("{TENSORS}: {error}") };
-        let tensors = tensors::from_bytes(tensors).map_err(damaged)?;
+        let tensors = tensors::from_bytes(tensors).map_err(|error| damaged(path, TENSORS, error))?;
         Ok(Self { config, state, source: source.to_vec(), update: update.to_vec(), tensors })
     }
 
@@ -193,20 +228,23 @@ fn of_earlier_schema(path: &Path) -> Option<CheckpointError> {
     (schema < SCHEMA).then(|| CheckpointError::Older { path: path.into(), schema, version })
 }
 
+/// Returns the error for a file that is not what it should be.
+fn damaged(path: &Path, file: &str, error: impl Display) -> CheckpointError {
+    CheckpointError::Damaged { path: path.into(), reason: format!("{file}: {error}") }
+}
+
 /// Parses the settings and the state of a run, except its tensors.
 fn parse(path: &Path, state: &[u8], config: &[u8]) -> Result<(Config, RunState), CheckpointError> {
-    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
-    let Header { schema, version } =
-        serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    let Header { schema, version } = serde_json::from_slice(state).map_err(|error| damaged(path, STATE, error))?;
     if schema > SCHEMA {
         return Err(CheckpointError::Newer { path: path.into(), schema, version, newest: SCHEMA });
     }
     if schema < SCHEMA {
         return Err(CheckpointError::Older { path: path.into(), schema, version });
     }
-    let StateFile { run, .. } = serde_json::from_slice(state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
-    let text = str::from_utf8(config).map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
-    let table: toml::Table = text.parse().map_err(|error| damaged(format!("{CONFIG}: {error}")))?;
+    let StateFile { run, .. } = serde_json::from_slice(state).map_err(|error| damaged(path, STATE, error))?;
+    let text = str::from_utf8(config).map_err(|error| damaged(path, CONFIG, error))?;
+    let table: toml::Table = text.parse().map_err(|error| damaged(path, CONFIG, error))?;
     let config = Config::from_table(table).map_err(|source| CheckpointError::Config { path: path.into(), source })?;
     Ok((config, run))
 }
