@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Evaluated, Observer, Trainer, UpdateStats,
+    Evaluated, Observer, Trainer,
     agent::save,
     checkpoint::Best,
     directory::{MetricsFile, RunDir, RunLock},
@@ -152,17 +152,15 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
             trainer.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
             let flow = match update {
                 Err(fault) => observer.on_fault(fault),
-                Ok(stats) => match keeper.keep(stats) {
-                    Ok(()) => {
-                        let flow = observer.on_update(stats);
-                        kept = keeper.save_if_due(trainer, observer);
-                        flow
+                Ok(stats) => {
+                    if let Err(error) = keeper.metrics.write(stats) {
+                        kept = Err(error.into());
+                        return ControlFlow::Break(());
                     }
-                    Err(error) => {
-                        kept = Err(error);
-                        ControlFlow::Break(())
-                    }
-                },
+                    let flow = observer.on_update(stats);
+                    kept = keeper.save_if_due(trainer, observer);
+                    flow
+                }
             };
             if kept.is_err() { ControlFlow::Break(()) } else { flow }
         })?;
@@ -177,10 +175,6 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 }
 
 impl<P: Policy, S: Source<P>> Keeper<P, S> {
-    fn keep(&mut self, stats: &UpdateStats) -> Result<(), Error> {
-        Ok(self.metrics.write(stats)?)
-    }
-
     fn save_if_due(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
         let is_due = self.is_resumable
             && match trainer.config().checkpoint.interval {
