@@ -41,16 +41,14 @@ impl EarlierRun {
         let lock = dir.lock()?;
         checkpoints.prepare()?;
         let (checkpoint, damaged) = match at {
-            Some(update) => (Some(checkpoints.load(update)?), Vec::new()),
-            None => match checkpoints.newest()? {
-                None => (None, Vec::new()),
-                Some((checkpoint, damaged)) => (Some(checkpoint), damaged),
-            },
-        };
+            Some(update) => Some((checkpoints.load(update)?, Vec::new())),
+            None => checkpoints.newest()?,
+        }
+        .unzip();
         if checkpoint.is_none() && dir.policy_path().exists() {
             return Err(RunDirError::NoCheckpoint(path.into()).into());
         }
-        Ok(Self { dir, lock, checkpoint, damaged, chosen: at.is_some() })
+        Ok(Self { dir, lock, checkpoint, damaged: damaged.unwrap_or_default(), chosen: at.is_some() })
     }
 
     /// Returns the directory.
