@@ -6,13 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Environment steps that were timed, and their time in seconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Timed {
-    pub steps: u64,
-    pub seconds: f64,
-}
-
 /// The statistics of one update. Serialised, they are one line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdateStats {

@@ -5,7 +5,6 @@ use burn_pg_envs::EnvError;
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
-    metrics::Timed,
 };
 use crate::{
     Error,
@@ -41,8 +40,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             update: self.update,
             env_steps: self.env_steps(),
             faults: self.faults,
-            timed_steps: self.timed.steps,
-            timed_seconds: self.timed.seconds,
+            timed_steps: self.timed_steps,
+            timed_seconds: self.timed_seconds,
             normalizer: self.normalizer.clone(),
             environment: parts.source.environment().cloned(),
         };
@@ -86,7 +85,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         }
         parts.policy = policy;
         (self.update, self.faults, self.normalizer) = (state.update, state.faults, state.normalizer);
-        self.timed = Timed { steps: state.timed_steps, seconds: state.timed_seconds };
+        (self.timed_steps, self.timed_seconds) = (state.timed_steps, state.timed_seconds);
         Ok(())
     }
 }

@@ -3,10 +3,7 @@
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{
-    UpdateStats,
-    metrics::{Timed, all_metrics},
-};
+use super::{UpdateStats, metrics::all_metrics};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
@@ -41,7 +38,9 @@ where
     pub(super) update: u64,
     /// Updates skipped after a fault.
     pub(super) faults: u64,
-    pub(super) timed: Timed,
+    /// Environment steps that were timed, and their time in seconds.
+    pub(super) timed_steps: u64,
+    pub(super) timed_seconds: f64,
     /// Maximum number of steps of a rollout.
     longest_rollout: u64,
     /// The observation normaliser as of the last successful update; the one to use with the policy.
@@ -75,7 +74,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             device: device.clone().autodiff(),
             update: 0,
             faults: 0,
-            timed: Timed::default(),
+            timed_steps: 0,
+            timed_seconds: 0.0,
         })
     }
 

@@ -16,7 +16,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// observers between updates is not included.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.timed.seconds
+        self.timed_seconds
     }
 
     /// Trains until the run [is over](Self::is_over) or `observer` ends it.
@@ -45,12 +45,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         while !self.is_over() {
             let (start, steps) = (Instant::now(), self.env_steps());
             let outcome = self.update();
-            self.timed.seconds += start.elapsed().as_secs_f64();
-            self.timed.steps += self.env_steps() - steps;
+            self.timed_seconds += start.elapsed().as_secs_f64();
+            self.timed_steps += self.env_steps() - steps;
             let flow = match outcome {
                 Ok(mut stats) => {
-                    stats.elapsed_seconds = self.timed.seconds;
-                    stats.steps_per_second = self.timed.steps as f64 / self.timed.seconds;
+                    stats.elapsed_seconds = self.timed_seconds;
+                    stats.steps_per_second = self.timed_steps as f64 / self.timed_seconds;
                     each(self, Ok(&stats))
                 }
                 Err(error) => {
