@@ -4,7 +4,6 @@
 //! leaves cannot be distinguished from those of other programs.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -55,14 +54,20 @@ pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let process = std::process::id();
     for number in 0_u32.. {
-        let mut name = OsString::from(path);
-        name.push(format!("{TEMPORARY}{process}-{number}"));
-        match File::create_new(&name) {
+        let temporary = with_suffix(path, &format!("{TEMPORARY}{process}-{number}"));
+        match File::create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            created => return created.map(|file| (file, name.into())),
+            created => return created.map(|file| (file, temporary)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Returns the path of a file or folder in the same folder as `path`, whose name has `suffix` added.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_path_buf();
+    path.as_mut_os_string().push(suffix);
+    path
 }
 
 /// Separates the name of a file from the process id and counter in the name of a temporary file.

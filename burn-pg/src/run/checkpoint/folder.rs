@@ -4,17 +4,15 @@
 //! checks the same bytes.
 
 use std::{
-    ffi::OsString,
-    fmt::Write as _,
     fs::{self, File},
-    io::{self, Read, Write as _},
-    path::{Path, PathBuf},
+    io::{self, Read, Write},
+    path::Path,
 };
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, digest::Output};
 
 use super::CheckpointError;
-use crate::storage::durable::{refuse_other_than_file, sync_folder};
+use crate::storage::durable::{refuse_other_than_file, sync_folder, with_suffix};
 
 /// The file of checksums.
 const SUMS: &str = "SHA256SUMS";
@@ -42,7 +40,7 @@ fn write_all(path: &Path, unfinished: &Path, files: &[(&str, &[u8])]) -> io::Res
     let mut sums = String::new();
     for (name, bytes) in files {
         write_durably(&unfinished.join(name), bytes)?;
-        write_line(&mut sums, &Sha256::digest(bytes), name);
+        sums += &line_of(&Sha256::digest(bytes), name);
     }
     write_durably(&unfinished.join(SUMS), sums.as_bytes())?;
     // Makes the names in the folder durable, too.
@@ -63,11 +61,9 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn write_line(sums: &mut String, digest: &[u8], name: &str) {
-    for byte in digest {
-        write!(sums, "{byte:02x}").expect("a string takes everything");
-    }
-    writeln!(sums, "  {name}").expect("a string takes everything");
+/// Returns the line of a file in the file of checksums.
+fn line_of(digest: &Output<Sha256>, name: &str) -> String {
+    format!("{digest:x}  {name}\n")
 }
 
 /// Reads the files `names` of the folder `path`, in that order, and checks that no byte has changed, including those of
@@ -93,11 +89,11 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     for name in names {
         // Checked before anything is kept in memory: a damaged file may have any size.
         let digest = digest_of(&path.join(name)).map_err(|source| failed(name, source))?;
-        let start = expected.len();
-        write_line(&mut expected, &digest, name);
-        if !sums.contains(&expected[start..]) {
+        let line = line_of(&digest, name);
+        if !sums.contains(&line) {
             return Err(damaged(format!("{name} is not what {SUMS} says")));
         }
+        expected += &line;
     }
     if sums != expected {
         return Err(damaged(format!("{SUMS} is not the list of its files")));
@@ -107,11 +103,8 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
         *content = fs::read(path.join(name)).map_err(|source| failed(name, source))?;
     }
     // Another process may have replaced the folder since.
-    let mut read = String::new();
-    for (content, name) in contents.iter().zip(names) {
-        write_line(&mut read, &Sha256::digest(content), name);
-    }
-    if read != sums {
+    let read = contents.iter().zip(names).map(|(content, name)| line_of(&Sha256::digest(content), name));
+    if read.collect::<String>() != sums {
         return Err(damaged("it changed while it was read".into()));
     }
     Ok(contents)
@@ -122,11 +115,11 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn digest_of(path: &Path) -> io::Result<Vec<u8>> {
+fn digest_of(path: &Path) -> io::Result<Output<Sha256>> {
     let (mut file, mut hasher, mut block) = (open(path)?, Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut block) {
-            Ok(0) => return Ok(hasher.finalize().to_vec()),
+            Ok(0) => return Ok(hasher.finalize()),
             Ok(len) => hasher.update(&block[..len]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -174,10 +167,4 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }

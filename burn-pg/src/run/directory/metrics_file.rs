@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
     fmt,
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
@@ -10,7 +9,10 @@ use std::{
 };
 
 use super::RunDirError;
-use crate::{UpdateStats, storage::durable::sync_folder};
+use crate::{
+    UpdateStats,
+    storage::durable::{sync_folder, with_suffix},
+};
 
 /// `metrics.jsonl`, with one line per update.
 #[derive(Debug)]
@@ -104,15 +106,15 @@ impl fmt::Display for MissingLines {
 fn copy_beside(path: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {
-        let mut name = OsString::from(path);
-        name.push(if number == 1 { ".damaged".into() } else { format!(".damaged-{number}") });
+        let name = if number == 1 { ".damaged".into() } else { format!(".damaged-{number}") };
+        let name = with_suffix(path, &name);
         match File::create_new(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
             Ok(mut copy) => {
                 io::copy(&mut File::open(path)?, &mut copy)?;
                 copy.sync_all()?;
-                return Ok(name.into());
+                return Ok(name);
             }
         }
     }
