@@ -56,50 +56,43 @@ impl Evaluation {
 /// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device fails.
 pub fn evaluate<P: Policy<Observation = Observation>>(
     agent: &Agent<P>,
-    envs: Box<dyn VectorEnv>,
-    seed: u64,
-    stochastic: bool,
-) -> Result<Evaluation, Error> {
-    let agent = agent.clone();
-    run_on(&agent.device.clone(), move || play(&agent, envs, seed, stochastic))
-}
-
-fn play<P: Policy<Observation = Observation>>(
-    agent: &Agent<P>,
     mut envs: Box<dyn VectorEnv>,
     seed: u64,
     stochastic: bool,
 ) -> Result<Evaluation, Error> {
-    check_envs(agent.spec(), &*envs)?;
-    let num_envs = envs.num_envs();
-    let seed = streams::evaluation_seed(seed);
-    envs.set_autoreset(Autoreset::SameStep)?;
-    envs.reset(seed)?;
-    let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
-    let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
-    let mut player = agent.player(num_envs);
-    if stochastic {
-        player = player.stochastic(seed);
-    }
-    let mut playing = num_envs;
-    for step in 1..=limit {
-        let batch = envs.checked_batch()?;
-        let actions = player.act(&batch.observations, &batch.action_masks)?;
-        step_envs(&mut *envs, actions.as_actions())?;
-        let batch = envs.checked_batch()?;
-        player.begin_episodes(batch.ended());
-        // Only the first episode of each environment counts: otherwise short episodes would be over-represented.
-        for env in 0..num_envs {
-            let ended = batch.terminated[env] || batch.truncated[env] || step == limit;
-            if ended && outcome.lengths[env] == 0 {
-                outcome.returns[env] = batch.episode_returns[env];
-                outcome.lengths[env] = batch.episode_lengths[env];
-                playing -= 1;
+    let agent = agent.clone();
+    run_on(&agent.device.clone(), move || {
+        check_envs(agent.spec(), &*envs)?;
+        let num_envs = envs.num_envs();
+        let seed = streams::evaluation_seed(seed);
+        envs.set_autoreset(Autoreset::SameStep)?;
+        envs.reset(seed)?;
+        let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
+        let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
+        let mut player = agent.player(num_envs);
+        if stochastic {
+            player = player.stochastic(seed);
+        }
+        let mut playing = num_envs;
+        for step in 1..=limit {
+            let batch = envs.checked_batch()?;
+            let actions = player.act(&batch.observations, &batch.action_masks)?;
+            step_envs(&mut *envs, actions.as_actions())?;
+            let batch = envs.checked_batch()?;
+            player.begin_episodes(batch.ended());
+            // Only the first episode of each environment counts: otherwise short episodes would be over-represented.
+            for env in 0..num_envs {
+                let ended = batch.terminated[env] || batch.truncated[env] || step == limit;
+                if ended && outcome.lengths[env] == 0 {
+                    outcome.returns[env] = batch.episode_returns[env];
+                    outcome.lengths[env] = batch.episode_lengths[env];
+                    playing -= 1;
+                }
+            }
+            if playing == 0 {
+                break;
             }
         }
-        if playing == 0 {
-            break;
-        }
-    }
-    Ok(outcome)
+        Ok(outcome)
+    })
 }
