@@ -25,34 +25,31 @@ const REPLACED: &str = ".old";
 /// Writes `files` (names and contents) to the folder `path`, which is replaced if it exists. After a crash, `path` is
 /// the new folder, the old one, or absent, but never incomplete.
 pub(super) fn write(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
-    let unfinished = with_suffix(path, UNFINISHED);
-    let outcome = write_all(path, &unfinished, files);
-    outcome.map_err(|source| {
+    let (unfinished, replaced) = (with_suffix(path, UNFINISHED), with_suffix(path, REPLACED));
+    let write = || {
+        remove_if_there(&unfinished)?;
+        fs::create_dir_all(&unfinished)?;
+        let mut sums = String::new();
+        for (name, bytes) in files {
+            write_durably(&unfinished.join(name), bytes)?;
+            sums += &line_of(&Sha256::digest(bytes), name);
+        }
+        write_durably(&unfinished.join(SUMS), sums.as_bytes())?;
+        // Makes the names in the folder durable, too.
+        sync_folder(&unfinished.join(SUMS))?;
+        if path.exists() {
+            remove_if_there(&replaced)?;
+            fs::rename(path, &replaced)?;
+        }
+        fs::rename(&unfinished, path)?;
+        sync_folder(path)?;
+        remove_if_there(&replaced)
+    };
+    write().map_err(|source| {
         // The first error is the one to report.
         let _ = fs::remove_dir_all(&unfinished);
         CheckpointError::Write { path: path.into(), source }
     })
-}
-
-fn write_all(path: &Path, unfinished: &Path, files: &[(&str, &[u8])]) -> io::Result<()> {
-    remove_if_there(unfinished)?;
-    fs::create_dir_all(unfinished)?;
-    let mut sums = String::new();
-    for (name, bytes) in files {
-        write_durably(&unfinished.join(name), bytes)?;
-        sums += &line_of(&Sha256::digest(bytes), name);
-    }
-    write_durably(&unfinished.join(SUMS), sums.as_bytes())?;
-    // Makes the names in the folder durable, too.
-    sync_folder(&unfinished.join(SUMS))?;
-    let replaced = with_suffix(path, REPLACED);
-    if path.exists() {
-        remove_if_there(&replaced)?;
-        fs::rename(path, &replaced)?;
-    }
-    fs::rename(unfinished, path)?;
-    sync_folder(path)?;
-    remove_if_there(&replaced)
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -143,8 +140,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     remove_if_there(&unfinished)?;
     match fs::rename(path, &unfinished) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => remove_if_there(&unfinished),
+        renamed => renamed.and_then(|()| remove_if_there(&unfinished)),
     }
 }
 

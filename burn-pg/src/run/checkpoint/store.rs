@@ -122,7 +122,7 @@ impl Checkpoints {
     pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
         let (best, updates) = (self.best()?.map(|best| best.update), self.updates()?);
         let earlier = &updates[..updates.len().saturating_sub(keep.max(1))];
-        self.remove(earlier.iter().filter(|&&update| Some(update) != best))
+        self.each(earlier.iter().copied().filter(|&update| Some(update) != best), folder::remove)
     }
 
     /// Removes the checkpoints after `update`, and the record of the best checkpoint if it is one of them. Otherwise a
@@ -133,8 +133,7 @@ impl Checkpoints {
     pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
         // From the last to the first, so that there is never a gap. The record of the best goes last: it stays as long
         // as checkpoints that are worse.
-        let updates = self.updates()?;
-        self.remove(updates.iter().rev().filter(|&&other| other > update))?;
+        self.each(self.updates()?.into_iter().rev().filter(|&other| other > update), folder::remove)?;
         self.forget_best_after(update)
     }
 
@@ -144,10 +143,7 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn set_aside_after(&self, update: u64) -> Result<(), CheckpointError> {
-        for later in self.updates()?.into_iter().filter(|&other| other > update) {
-            let path = self.path_of(later);
-            folder::set_aside(&path).map_err(|source| CheckpointError::Write { path, source })?;
-        }
+        self.each(self.updates()?.into_iter().filter(|&other| other > update), folder::set_aside)?;
         self.forget_best_after(update)
     }
 
@@ -163,10 +159,10 @@ impl Checkpoints {
         forgotten.map_err(|source| CheckpointError::Write { path, source })
     }
 
-    fn remove<'a>(&self, updates: impl Iterator<Item = &'a u64>) -> Result<(), CheckpointError> {
-        for &update in updates {
+    fn each(&self, all: impl Iterator<Item = u64>, how: fn(&Path) -> io::Result<()>) -> Result<(), CheckpointError> {
+        for update in all {
             let path = self.path_of(update);
-            folder::remove(&path).map_err(|source| CheckpointError::Write { path, source })?;
+            how(&path).map_err(|source| CheckpointError::Write { path, source })?;
         }
         Ok(())
     }
