@@ -71,17 +71,13 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
     let failed = |name: &str, source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => damaged(format!("it has no {name}")),
+        io::ErrorKind::InvalidData => damaged(format!("{name} is not text")),
         _ => CheckpointError::Read { path: path.join(name), source },
     };
-    let mut sums = String::new();
     // A larger file is invalid, so its rest need not be read.
     let longest = 1 << 12;
-    let open = open(&path.join(SUMS)).map_err(|source| failed(SUMS, source))?;
-    match open.take(longest).read_to_string(&mut sums) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(format!("{SUMS} is not text"))),
-        Err(source) => return Err(failed(SUMS, source)),
-    }
+    let sums = open(&path.join(SUMS)).and_then(|file| io::read_to_string(file.take(longest)));
+    let sums = sums.map_err(|source| failed(SUMS, source))?;
     let mut expected = String::new();
     for name in names {
         // Checked before anything is kept in memory: a damaged file may have any size.
