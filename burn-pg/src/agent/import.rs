@@ -128,7 +128,12 @@ pub fn stable_baselines3(
     let (policy_net, value_net) = ("mlp_extractor.policy_net", "mlp_extractor.value_net");
     let layers = [policy_net, value_net]
         .map(|net| (0..file.tensors.len()).take_while(|i| file.has(&format!("{net}.{}.weight", 2 * i))).count());
-    file.check_names(&expected_names(&[(policy_net, layers[0]), (value_net, layers[1])], continuous))?;
+    let expected = expected_names(&[(policy_net, layers[0]), (value_net, layers[1])], continuous);
+    let missing: Vec<String> = expected.iter().filter(|name| !file.has(name)).cloned().collect();
+    let unexpected: Vec<String> = file.tensors.keys().filter(|name| !expected.contains(name)).cloned().collect();
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(ImportError::Names { path: path.into(), missing, unexpected });
+    }
 
     let observed = spec.observation_space.flat_len();
     let mut actor = file.hidden(policy_net, layers[0], observed)?;
@@ -179,15 +184,6 @@ struct StateDict<'a> {
 impl StateDict<'_> {
     fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
-    }
-
-    fn check_names(&self, expected: &[String]) -> Result<(), ImportError> {
-        let missing: Vec<String> = expected.iter().filter(|name| !self.has(name)).cloned().collect();
-        let unexpected: Vec<String> = self.tensors.keys().filter(|name| !expected.contains(name)).cloned().collect();
-        if missing.is_empty() && unexpected.is_empty() {
-            return Ok(());
-        }
-        Err(ImportError::Names { path: self.path.into(), missing, unexpected })
     }
 
     /// Reads the hidden layers of a network.
