@@ -69,10 +69,8 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
         envs.reset(seed)?;
         let limit = envs.spec().max_episode_steps.unwrap_or(STEP_LIMIT);
         let mut outcome = Evaluation { returns: vec![0.0; num_envs], lengths: vec![0; num_envs] };
-        let mut player = agent.player(num_envs);
-        if stochastic {
-            player = player.stochastic(seed);
-        }
+        let player = agent.player(num_envs);
+        let mut player = if stochastic { player.stochastic(seed) } else { player };
         let mut playing = num_envs;
         for step in 1..=limit {
             let batch = envs.checked_batch()?;

@@ -109,10 +109,9 @@ impl Recipe {
         config: &CheckedConfig,
         device: &Device,
     ) -> Result<Trainer<ActorCritic>, Error> {
-        let policy = |spec: &EnvSpec, rng: &mut EnvRng, device: &Device| {
-            ActorCritic::new(spec, &config.network(), rng, device).map_err(Error::from)
-        };
-        self.assemble(envs, config, device, policy)
+        self.assemble(envs, config, device, |spec, rng, device| {
+            Ok(ActorCritic::new(spec, &config.network(), rng, device)?)
+        })
     }
 
     /// Creates a trainer in `envs` with a policy of your own. `policy` creates it from the specification of the
@@ -152,12 +151,11 @@ impl Recipe {
         let rows = config.micro_batch_size.map_or(minibatch, |size| size.min(minibatch));
         let reference = (needed || config.kl_in_reward > 0.0)
             .then(|| Reference::new(&policy).with_kl_in_reward(config.kl_in_reward).with_micro_batch(rows));
-        let collector = Collector::new(envs, self.length, config.seed, device)?;
-        let collector = match config.block_size {
-            None => collector,
-            Some(size) => collector.with_block_size(size),
-        };
-        let collector = collector.with_sequences(config.recurrence.sequences());
+        let mut collector = Collector::new(envs, self.length, config.seed, device)?;
+        collector = collector.with_sequences(config.recurrence.sequences());
+        if let Some(size) = config.block_size {
+            collector = collector.with_block_size(size);
+        }
         let epochs = Epochs {
             learner: Learner {
                 objective: self.objective,
