@@ -73,9 +73,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             }
         }
         let parts = &mut self.parts;
-        let policy = parts.policy.clone();
-        let expected = tensors::of_module(&policy).map_err(failed)?;
-        let policy = tensors::into_module(policy, checkpoint.part(POLICY), &expected).map_err(Misfit::from)?;
+        let policy = checkpoint.load_policy(parts.policy.clone()).map_err(failed)?;
         let [of_update, of_source] = [UPDATE, SOURCE].map(|part| checkpoint.part(part));
         let Checkpoint { state, source, update, .. } = checkpoint;
         parts.update.load(Saved { text: update, tensors: of_update }, &policy).map_err(failed)?;
