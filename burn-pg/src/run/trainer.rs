@@ -56,12 +56,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     pub fn new(parts: Parts<P, S>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
         let given = parts.source.check(&parts.policy.valid())?;
         parts.update.check(&given)?;
-        let Some(longest_rollout) = parts.source.longest_rollout() else {
-            return Err(Error::NoTimeLimit { env: parts.source.name() });
+        let longest_rollout = match parts.source.longest_rollout() {
+            None => return Err(Error::NoTimeLimit { env: parts.source.name() }),
+            Some(0) => return Err(Error::EmptyRollouts { name: parts.source.name() }),
+            Some(longest) => longest,
         };
-        if longest_rollout == 0 {
-            return Err(Error::EmptyRollouts { name: parts.source.name() });
-        }
         let total_steps = config.total_steps;
         if total_steps < longest_rollout {
             return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());

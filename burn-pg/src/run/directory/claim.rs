@@ -1,8 +1,7 @@
 //! Claiming a folder for a run and locking it for one process.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirEntry, File, OpenOptions, TryLockError},
     io,
     path::Path,
 };
@@ -19,22 +18,20 @@ impl RunDir {
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         let failed = |source| RunDirError::Write { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
-        let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(failed)?.collect();
+        let entries: io::Result<Vec<DirEntry>> = fs::read_dir(path).map_err(failed)?.collect();
         // A process that was killed before it wrote anything leaves its lock file, unlocked.
         let lock = path.join(LOCK);
-        let abandoned =
-            |name: &OsString| name == LOCK && lock.is_file() && File::open(&lock).is_ok_and(|f| f.try_lock().is_ok());
-        let names: Vec<OsString> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
+        let abandoned = || lock.is_file() && File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
         let run = Self { path: path.into() };
-        match &names[..] {
+        match &entries.map_err(failed)?[..] {
             [] => {}
             // The lock file is not removed: another process might hold it by then.
-            [name] if abandoned(name) => return Ok(run),
+            [entry] if entry.file_name() == LOCK && abandoned() => return Ok(run),
             _ => return Err(RunDirError::Used(path.into())),
         }
         // The lock file is created now, so that two processes never share the folder, and a folder without write
         // permission is found before training.
-        match File::create_new(path.join(LOCK)) {
+        match File::create_new(&lock) {
             Ok(_) => sync_folder(path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(RunDirError::Used(path.into())),
             Err(source) => return Err(failed(source)),

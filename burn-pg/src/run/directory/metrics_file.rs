@@ -75,8 +75,7 @@ impl MetricsFile {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn sync(&mut self) -> Result<(), RunDirError> {
-        let failed = |source| RunDirError::Write { path: self.path.clone(), source };
-        self.file.get_ref().sync_data().map_err(failed)
+        self.file.get_ref().sync_data().map_err(|source| RunDirError::Write { path: self.path.clone(), source })
     }
 }
 
