@@ -9,41 +9,26 @@ use serde::{
 
 use super::{Config, ConfigError};
 
-/// Names of our keys in other programs.
-const ALIASES: [(&str, &str); 33] = [
-    ("adam_epsilon", "optimiser"),
-    ("anneal_learning_rate", "learning_rate"),
-    ("anneal_lr", "learning_rate"),
-    ("batch_size", "num_minibatches"),
-    ("cg_damping", "trust_region"),
-    ("cg_max_steps", "trust_region"),
-    ("clip", "clip_range"),
-    ("clip_coef", "clip_range"),
-    ("clip_range_vf", "clip_value"),
-    ("clip_vloss", "clip_value"),
-    ("ent_coef", "entropy_weight"),
-    ("entropy_coef", "entropy_weight"),
-    ("env_id", "env"),
-    ("lambda", "gae_lambda"),
-    ("log_std_init", "exploration"),
-    ("lr", "learning_rate"),
-    ("max_kl", "trust_region"),
-    ("minibatch_size", "num_minibatches"),
-    ("n_critic_updates", "num_epochs"),
-    ("n_envs", "num_envs"),
-    ("n_epochs", "num_epochs"),
-    ("n_steps", "num_steps"),
-    ("net_arch", "hidden_sizes"),
-    ("norm_adv", "normalize_advantages"),
-    ("normalize", "normalize_observations"),
-    ("optimizer", "optimiser"),
-    ("sde_sample_freq", "exploration"),
-    ("timesteps", "total_steps"),
-    ("total_timesteps", "total_steps"),
-    ("update_epochs", "num_epochs"),
-    ("use_sde", "exploration"),
-    ("value_coef", "value_weight"),
-    ("vf_coef", "value_weight"),
+/// Our keys, with their names in other programs.
+const ALIASES: [(&str, &[&str]); 18] = [
+    ("clip_range", &["clip", "clip_coef"]),
+    ("clip_value", &["clip_range_vf", "clip_vloss"]),
+    ("entropy_weight", &["ent_coef", "entropy_coef"]),
+    ("env", &["env_id"]),
+    ("exploration", &["log_std_init", "sde_sample_freq", "use_sde"]),
+    ("gae_lambda", &["lambda"]),
+    ("hidden_sizes", &["net_arch"]),
+    ("learning_rate", &["anneal_learning_rate", "anneal_lr", "lr"]),
+    ("normalize_advantages", &["norm_adv"]),
+    ("normalize_observations", &["normalize"]),
+    ("num_envs", &["n_envs"]),
+    ("num_epochs", &["n_critic_updates", "n_epochs", "update_epochs"]),
+    ("num_minibatches", &["batch_size", "minibatch_size"]),
+    ("num_steps", &["n_steps"]),
+    ("optimiser", &["adam_epsilon", "optimizer"]),
+    ("total_steps", &["timesteps", "total_timesteps"]),
+    ("trust_region", &["cg_damping", "cg_max_steps", "max_kl"]),
+    ("value_weight", &["value_coef", "vf_coef"]),
 ];
 
 impl Config {
@@ -66,8 +51,8 @@ impl Config {
             return Ok(());
         };
         let unknown = UnknownName::new("key", key, Self::keys().iter().copied());
-        Err(match ALIASES.iter().find(|(alias, _)| alias == key) {
-            Some((_, meant)) => unknown.meaning(meant),
+        Err(match ALIASES.iter().find(|(_, aliases)| aliases.contains(&key.as_str())) {
+            Some((meant, _)) => unknown.meaning(meant),
             None => unknown,
         }
         .into())
@@ -134,8 +119,8 @@ mod tests {
     fn unknown_keys_are_refused_with_the_nearest() {
         let error = read("gama = 0.9").unwrap_err().to_string();
         assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
-        for (alias, key) in ALIASES {
-            assert!(Config::keys().contains(&key), "{key}");
+        for (alias, key) in ALIASES.iter().flat_map(|(key, aliases)| aliases.iter().map(move |alias| (alias, key))) {
+            assert!(Config::keys().contains(key), "{key}");
             let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
             assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
         }
