@@ -1,11 +1,9 @@
 //! The names of the settings, and their names in other programs.
 
+use std::fmt;
+
 use burn_pg_envs::UnknownName;
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, Visitor, value::Error},
-    forward_to_deserialize_any,
-};
+use serde::{Deserialize, de::value::MapDeserializer};
 
 use super::{Config, ConfigError};
 
@@ -36,10 +34,8 @@ impl Config {
     /// [`to_toml`](Self::to_toml) leaves out.
     #[must_use]
     pub fn keys() -> &'static [&'static str] {
-        let mut names = Names(&[]);
-        // `Names` only records the names, and then returns an error.
-        let _ = Self::deserialize(&mut names);
-        names.0
+        let unknown = MapDeserializer::<_, Fields>::new([("", "")].into_iter());
+        Self::deserialize(unknown).expect_err("the empty name is no field").0
     }
 
     /// Checks that all keys exist.
@@ -59,34 +55,19 @@ impl Config {
     }
 }
 
-/// A deserialiser that reads nothing, but records the names of the fields of a struct.
-struct Names(&'static [&'static str]);
+/// The names of all fields of a struct: what serde says in its error about a field that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("the fields are {0:?}")]
+struct Fields(&'static [&'static str]);
 
-impl<'de> Deserializer<'de> for &mut Names {
-    type Error = Error;
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Error> {
-        self.0 = fields;
-        nothing()
+impl serde::de::Error for Fields {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        nothing()
+    fn unknown_field(_: &str, fields: &'static [&'static str]) -> Self {
+        Self(fields)
     }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
-}
-
-fn nothing<T>() -> Result<T, Error> {
-    Err(Error::custom("there is nothing to read"))
 }
 
 #[cfg(test)]
