@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::{Policy, Rows, Sequences, sequences::int};
+use super::{Policy, Rows, Sequences, rows::rows_of_either, sequences::int};
 
 /// One part of a batch of observations, flattened. A space has a single part, unless it is a dictionary.
 #[derive(Debug, Clone)]
@@ -34,21 +34,7 @@ impl Input {
     }
 }
 
-impl Rows for Input {
-    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
-        match self {
-            Self::Floats(values) => Self::Floats(values.select_rows(indices)),
-            Self::Bytes(values) => Self::Bytes(values.select_rows(indices)),
-        }
-    }
-
-    fn narrow_rows(&self, start: usize, length: usize) -> Self {
-        match self {
-            Self::Floats(values) => Self::Floats(values.narrow_rows(start, length)),
-            Self::Bytes(values) => Self::Bytes(values.narrow_rows(start, length)),
-        }
-    }
-}
+rows_of_either!(Input: Floats, Bytes);
 
 /// B observations on a device, with action masks if the environment has them.
 #[derive(Debug, Clone)]

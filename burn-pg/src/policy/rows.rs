@@ -50,25 +50,28 @@ macro_rules! rows {
 
 rows!(burn::tensor::Float, Int, Bool);
 
-impl Rows for ActionTensor {
-    fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.select_rows(indices)),
-            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.select_rows(indices)),
-            Self::MultiBinary(actions) => Self::MultiBinary(actions.select_rows(indices)),
-            Self::Continuous(actions) => Self::Continuous(actions.select_rows(indices)),
-        }
-    }
+/// Implements [`Rows`] for an enum with one tensor in each variant.
+macro_rules! rows_of_either {
+    ($kind:ty: $($variant:ident),*) => {
+        impl Rows for $kind {
+            fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
+                match self {
+                    $(Self::$variant(tensor) => Self::$variant(tensor.select_rows(indices)),)*
+                }
+            }
 
-    fn narrow_rows(&self, start: usize, length: usize) -> Self {
-        match self {
-            Self::Discrete(actions) => Self::Discrete(actions.narrow_rows(start, length)),
-            Self::MultiDiscrete(actions) => Self::MultiDiscrete(actions.narrow_rows(start, length)),
-            Self::MultiBinary(actions) => Self::MultiBinary(actions.narrow_rows(start, length)),
-            Self::Continuous(actions) => Self::Continuous(actions.narrow_rows(start, length)),
+            fn narrow_rows(&self, start: usize, length: usize) -> Self {
+                match self {
+                    $(Self::$variant(tensor) => Self::$variant(tensor.narrow_rows(start, length)),)*
+                }
+            }
         }
-    }
+    };
 }
+
+pub(super) use rows_of_either;
+
+rows_of_either!(ActionTensor: Discrete, MultiDiscrete, MultiBinary, Continuous);
 
 impl<R: Rows> Rows for Option<R> {
     fn select_rows(&self, indices: &Tensor<1, Int>) -> Self {
