@@ -146,17 +146,11 @@ impl ActorCritic {
         }
     }
 
-    /// Returns the encoded observations for actor and critic. Shape `[B, D]` each.
-    fn encoded(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>) {
-        let actor = self.encoder.as_ref().map_or_else(|| observation.vector(), |encoder| encoder.forward(observation));
-        let critic = self.critic_encoder.as_ref().map_or_else(|| actor.clone(), |encoder| encoder.forward(observation));
-        (actor, critic)
-    }
-
     /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no
     /// such layers, and the new recurrent state.
     fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let (actor, critic) = self.encoded(observation);
+        let actor = self.encoder.as_ref().map_or_else(|| observation.vector(), |encoder| encoder.forward(observation));
+        let critic = self.critic_encoder.as_ref().map_or_else(|| actor.clone(), |encoder| encoder.forward(observation));
         let Some(cell) = &self.memory else {
             return (actor, critic, None);
         };

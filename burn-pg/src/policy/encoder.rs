@@ -121,9 +121,8 @@ impl EncoderSpec {
             }
             return Ok(parts.into_iter().map(|part| PartLayers::Vector { len: part.flat_len() }).collect());
         };
-        let parts: Result<Vec<PartLayers>, _> =
-            parts.into_iter().map(|part| PartLayers::new(part, layers, &env)).collect();
-        let parts = parts?;
+        let parts = parts.into_iter().map(|part| PartLayers::new(part, layers, &env));
+        let parts = parts.collect::<Result<Vec<PartLayers>, _>>()?;
         match parts.iter().any(|part| matches!(part, PartLayers::Image { .. })) {
             true => Ok(parts),
             false => Err(UnsupportedSpace::NoImage { env, space }),

@@ -140,9 +140,7 @@ impl Rows for Observation {
         Self {
             inputs: self.inputs.select_rows(indices),
             action_mask: self.action_mask.select_rows(indices),
-            sequences: sequences
-                .as_ref()
-                .and_then(|indices| self.sequences.as_ref().map(|all| all.select_rows(indices))),
+            sequences: sequences.as_ref().and_then(|indices| self.sequences.select_rows(indices)),
             burn_in: self.burn_in.as_ref().zip(sequences).map(|(before, sequences)| {
                 let (device, steps) = (before.device(), int(before.unit()));
                 let of_each = Tensor::arange(0..steps, &device).unsqueeze_dim::<2>(0);
