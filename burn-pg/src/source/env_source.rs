@@ -102,44 +102,29 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         Ok(Experience { samples, explained_variance, metrics })
     }
 
-    fn env_steps(&self) -> u64 {
-        self.collector.env_steps()
-    }
-
-    fn longest_rollout(&self) -> Option<u64> {
-        self.collector.longest_rollout()
+    delegate::delegate! {
+        to self.collector {
+            fn env_steps(&self) -> u64;
+            fn longest_rollout(&self) -> Option<u64>;
+            fn episodes(&self) -> &EpisodeStats;
+            fn ended_episodes(&self) -> &[Episode];
+            fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
+            fn restart(&mut self, env: usize);
+        }
     }
 
     fn name(&self) -> String {
         self.collector.spec().id.clone()
     }
 
-    fn episodes(&self) -> &EpisodeStats {
-        self.collector.episodes()
-    }
-
-    fn ended_episodes(&self) -> &[Episode] {
-        self.collector.ended_episodes()
-    }
-
-    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
-        self.collector.observation_normalizer()
-    }
-
     fn environment(&self) -> Option<&EnvSpec> {
         Some(&self.spec)
     }
 
-    fn restart(&mut self, env: usize) {
-        self.collector.restart(env);
-    }
-
     fn save(&self) -> Result<Saved, Misfit> {
         let (collector, of_collector) = self.collector.save()?;
-        let reference = match &self.reference {
-            None => tensors::Tensors::new(),
-            Some(reference) => reference.save(self.collector.num_envs())?,
-        };
+        let reference = self.reference.as_ref().map(|reference| reference.save(self.collector.num_envs()));
+        let reference = reference.transpose()?.unwrap_or_default();
         let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], of_collector));
         Saved::new(&collector, tensors.collect())
     }
