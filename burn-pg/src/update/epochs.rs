@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::Tensor;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
 use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, metric_log::MetricLog};
 use crate::{
     Error,
-    loss::{ContextPart, ObjectiveState},
+    loss::{ContextPart, Objective, ObjectiveState},
     optim::{OptimiserState, Schedule, flatten_parameters},
     policy::Policy,
     profile::{Phase, during},
@@ -45,17 +45,18 @@ impl Epochs {
         Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
     }
 
-    /// Makes all passes. Returns the policy after them, and the number of passes.
+    /// Makes all passes; `log` has the metrics of the steps before them. After an error the optimiser has the state from
+    /// before the passes.
     pub(super) fn passes<P: Policy, S: Samples<P>>(
         &mut self,
         mut policy: P,
         samples: &S,
-        progress: f64,
-        log: &mut MetricLog,
-    ) -> Result<(P, usize), Error> {
-        let learning_rate = self.learning_rate.at(progress);
+        context: UpdateContext,
+        mut log: MetricLog,
+    ) -> Result<Improved<P>, Error> {
+        let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
         let mut epochs = 0;
-        while epochs < self.num_epochs && (epochs == 0 || !moved_too_far(log, self.target_kl)?) {
+        while epochs < self.num_epochs && (epochs == 0 || !moved_too_far(&log, self.target_kl)?) {
             let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
             let shuffled = during(Phase::Gather, || {
                 self.shuffle.shuffle(&mut order);
@@ -68,27 +69,6 @@ impl Epochs {
             }
             epochs += 1;
         }
-        Ok((policy, epochs))
-    }
-
-    fn minibatch_size(&self, rows: usize) -> usize {
-        rows.div_ceil(self.num_minibatches)
-    }
-
-    /// Returns the largest number of rows that are differentiated at once.
-    pub(super) fn rows_at_once(&self, rows: usize) -> usize {
-        let size = self.minibatch_size(rows);
-        self.learner.micro_batch_size.map_or(size, |micro| micro.min(size))
-    }
-
-    /// Returns the result of the passes, or an error. After an error the optimiser has its state `before` again.
-    pub(super) fn conclude<P: Policy>(
-        &mut self,
-        context: UpdateContext,
-        (policy, epochs): (P, usize),
-        log: MetricLog,
-        before: OptimiserState,
-    ) -> Result<Improved<P>, Error> {
         match log.read_means(context.update, flatten_parameters(&policy)) {
             Err(error) => {
                 self.learner.optimiser.set_state(before)?;
@@ -96,10 +76,20 @@ impl Epochs {
             }
             Ok(metrics) => {
                 self.learner.objective.after_update(&metrics);
-                let learning_rate = self.learning_rate.at(context.progress);
                 Ok(Improved { policy, metrics, epochs, learning_rate })
             }
         }
+    }
+
+    fn minibatch_size(&self, rows: usize) -> usize {
+        rows.div_ceil(self.num_minibatches)
+    }
+
+    /// Returns what [`attribute`] needs to search samples of `rows` rows.
+    pub(super) fn differentiated(&self, rows: usize) -> (&Objective, bool, usize) {
+        let Learner { objective, normalize_advantages, micro_batch_size, .. } = &self.learner;
+        let size = self.minibatch_size(rows);
+        (objective, *normalize_advantages, micro_batch_size.map_or(size, |micro| micro.min(size)))
     }
 }
 
@@ -109,13 +99,8 @@ impl<P: Policy, S: Samples<P>> Update<P, S> for Epochs {
     }
 
     fn improve(&mut self, policy: &P, samples: S, context: UpdateContext) -> Result<Improved<P>, Error> {
-        let (before, mut log) = (self.learner.optimiser.state(), MetricLog::default());
-        let passed = self.passes(policy.clone(), &samples, context.progress, &mut log)?;
-        self.conclude(context, passed, log, before).map_err(|error| {
-            let Learner { objective, normalize_advantages, .. } = &self.learner;
-            let size = self.rows_at_once(samples.num_rows());
-            attribute(error, policy, &samples, &[(objective, *normalize_advantages, size)])
-        })
+        self.passes(policy.clone(), &samples, context, MetricLog::default())
+            .map_err(|error| attribute(error, policy, &samples, &[self.differentiated(samples.num_rows())]))
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
@@ -174,18 +159,13 @@ fn optimiser_state<P: Policy>(policy: &P, steps: u64, moments: Tensors) -> Resul
     let dtype = parameters.dtype();
     let tensors = moments.into_iter().map(|(name, data)| {
         tensors::check_finite(&name, &data)?;
-        let found = kind(&data);
+        let found = format!("{:?}{:?}", data.dtype(), data.shape().to_vec());
         match (&data.shape().to_vec()[..], data.dtype() == dtype) {
             ([_], true) => Ok((name, Tensor::from_data(data, (&parameters.device(), dtype)))),
             _ => Err(TensorsError::Tensor { name, found, expected: format!("{dtype:?}[{}]", parameters.dims()[0]) }),
         }
     });
     Ok(OptimiserState { steps, tensors: tensors.collect::<Result<_, _>>()? })
-}
-
-fn kind(data: &TensorData) -> String {
-    let dtype: DType = data.dtype();
-    format!("{dtype:?}{:?}", data.shape().to_vec())
 }
 
 /// True if `approx_kl` of the last minibatch is above `target_kl`. Reads from the device only if there is a target.

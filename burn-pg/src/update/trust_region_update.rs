@@ -1,8 +1,6 @@
 //! A step of the policy within a trust region, then a fit of the critic.
 
-use super::{
-    Epochs, Improved, Learner, TrustRegion, Update, UpdateContext, attribute::attribute, metric_log::MetricLog,
-};
+use super::{Epochs, Improved, TrustRegion, Update, UpdateContext, attribute::attribute, metric_log::MetricLog};
 use crate::{
     Error,
     loss::ContextPart,
@@ -35,16 +33,13 @@ impl<P: Policy> Update<P, Batch<P::Observation>> for TrustRegionUpdate {
         context: UpdateContext,
     ) -> Result<Improved<P>, Error> {
         let Self { region, critic } = self;
-        let (before, mut log) = (critic.learner.optimiser.state(), MetricLog::default());
         let (stepped, metrics) = region.step(policy.clone(), samples.clone())?;
+        let mut log = MetricLog::default();
         log.push(metrics);
-        let passed = critic.passes(stepped, &samples, context.progress, &mut log)?;
-        let improved = critic.conclude(context, passed, log, before).map_err(|error| {
-            let Learner { objective, normalize_advantages, .. } = &critic.learner;
-            let of_critic = (objective, *normalize_advantages, critic.rows_at_once(samples.num_rows()));
+        let improved = critic.passes(stepped, &samples, context, log).map_err(|error| {
             // The step of the policy differentiates all samples at once.
             let of_region = (&region.objective, region.normalize_advantages, samples.num_rows());
-            attribute(error, policy, &samples, &[of_region, of_critic])
+            attribute(error, policy, &samples, &[of_region, critic.differentiated(samples.num_rows())])
         })?;
         region.objective.after_update(&improved.metrics);
         Ok(improved)
