@@ -6,59 +6,48 @@ use burn::tensor::Tensor;
 
 use crate::{Error, device::readback::read, loss::Metric};
 
-/// Collects the metrics of the steps of one update on the device, to be read back once.
+/// The metrics of the steps of one update: their names, and their values on the device, to be read back once.
 #[derive(Default)]
-pub(super) struct MetricLog {
-    /// The names of all rows, one row after the other.
-    names: Vec<&'static str>,
-    rows: Vec<Tensor<1>>,
-}
+pub(super) struct MetricLog(Vec<(Vec<&'static str>, Tensor<1>)>);
 
 impl MetricLog {
     /// Adds the metrics of a step.
     pub(super) fn push(&mut self, metrics: Vec<Metric>) {
         let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
-        self.names.extend(names);
-        self.rows.push(Tensor::cat(values, 0));
+        self.0.push((names, Tensor::cat(values, 0)));
     }
 
     /// Returns a metric of the last step, or `None` if it has none of that name. Waits for the device.
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
-        let Some(row) = self.rows.last() else { return Ok(None) };
-        let names = &self.names[self.names.len() - row.dims()[0]..];
+        let Some((names, values)) = self.0.last() else { return Ok(None) };
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
-        let [numbers] = read([row.clone()])?;
+        let [numbers] = read([values.clone()])?;
         Ok(Some(f64::from(numbers[column])))
     }
 
     /// Returns the mean of each metric over the steps that have it. Gives an error if a metric or one of the new
     /// `weights` (shape `[P]`) is not finite, or if a step has two metrics of the same name. Waits for the device.
     pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
-        let mut start = 0;
-        for row in &self.rows {
-            let names = &self.names[start..start + row.dims()[0]];
+        for (names, _) in &self.0 {
             if let Some((_, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
                 return Err(Error::MetricName { name: (*name).to_owned() });
             }
-            start += names.len();
         }
+        let (names, values): (Vec<Vec<&str>>, Vec<_>) = self.0.into_iter().unzip();
         // The number of weights that are not finite. `is_finite` tests bits: arithmetic and comparisons may be compiled
         // as if there were no NaN and no infinity (shading languages allow that).
         let spoilt = weights.is_finite().bool_not().float().sum();
-        let [numbers, spoilt] = read([Tensor::cat(self.rows, 0), spoilt])?;
+        let [numbers, spoilt] = read([Tensor::cat(values, 0), spoilt])?;
         // In the order of the steps, because one value that is not finite spoils the metrics of all later steps.
-        if let Some(i) = numbers.iter().position(|number| !number.is_finite()) {
-            let (metric, value) = (self.names[i], f64::from(numbers[i]));
-            return Err(Error::NonFinite { update, metric, value, term: None, env: None });
-        }
-        if spoilt[0] != 0.0 {
-            let (metric, value) = ("weights", f64::NAN);
+        let metrics = names.iter().flatten().copied().zip(numbers.iter().map(|&number| f64::from(number)));
+        let weights = (spoilt[0] != 0.0).then_some(("weights", f64::NAN));
+        if let Some((metric, value)) = metrics.clone().find(|(_, number)| !number.is_finite()).or(weights) {
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-        for (name, &number) in self.names.iter().zip(&numbers) {
+        for (name, number) in metrics {
             let (sum, count) = sums.entry(name).or_default();
-            *sum += f64::from(number);
+            *sum += number;
             *count += 1.0;
         }
         Ok(sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect())
