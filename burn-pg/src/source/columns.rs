@@ -108,12 +108,8 @@ macro_rules! columns {
             ) -> Batch<O> {
                 let total = self.len();
                 Batch {
-                    observations,
-                    $($required: self.$required.upload(rows, total, device),)*
                     $($optional: (!self.$optional.is_empty()).then(|| self.$optional.upload(rows, total, device)),)*
-                    progress: 0.0,
-                    valid: None,
-                    origins: Origins::Unknown,
+                    ..Batch::new(observations, $(self.$required.upload(rows, total, device)),*)
                 }
             }
         }
@@ -160,12 +156,9 @@ macro_rules! columns {
             /// Returns the rows `indices` of every column, in that order.
             pub(super) fn select_columns(&self, indices: &Tensor<1, Int>) -> Self {
                 Self {
-                    observations: self.observations.select_rows(indices),
-                    $($required: self.$required.select_rows(indices),)*
                     $($optional: self.$optional.select_rows(indices),)*
                     progress: self.progress,
-                    valid: None,
-                    origins: Origins::Unknown,
+                    ..Self::new(self.observations.select_rows(indices), $(self.$required.select_rows(indices)),*)
                 }
             }
 
@@ -182,12 +175,12 @@ macro_rules! columns {
             /// Returns the rows `start..start + length` of every column.
             pub(super) fn narrow_columns(&self, start: usize, length: usize) -> Self {
                 Self {
-                    observations: self.observations.narrow_rows(start, length),
-                    $($required: self.$required.narrow_rows(start, length),)*
                     $($optional: self.$optional.narrow_rows(start, length),)*
                     progress: self.progress,
-                    valid: None,
-                    origins: Origins::Unknown,
+                    ..Self::new(
+                        self.observations.narrow_rows(start, length),
+                        $(self.$required.narrow_rows(start, length)),*
+                    )
                 }
             }
         }
