@@ -100,30 +100,24 @@ pub(super) enum HostHead {
 }
 
 impl HostHead {
-    /// # Panics
-    /// If the parameters are logits and there are masks, but not one flag for each of `outputs` outputs.
-    pub fn check_masks(&self, action_masks: &[bool], outputs: usize) {
-        if matches!(self, Self::Logits) && !action_masks.is_empty() {
-            assert_eq!(action_masks.len(), outputs, "one flag for each action");
-        }
-    }
-
     /// Replaces `parameters` with the parameters that follow from `outputs` (shape `[B, width]`). `action_masks` is
     /// empty if there are no masks.
+    ///
+    /// # Panics
+    /// If the parameters are logits and there are masks, but not one flag for each output.
     pub fn parameters(&self, outputs: &[f32], width: usize, action_masks: &[bool], parameters: &mut Vec<f32>) {
         parameters.clear();
-        match self {
-            Self::Means { log_std } => {
-                for means in outputs.chunks_exact(width) {
-                    parameters.extend_from_slice(means);
-                    parameters.extend_from_slice(log_std);
-                }
-                return;
+        if let Self::Means { log_std } = self {
+            for means in outputs.chunks_exact(width) {
+                parameters.extend_from_slice(means);
+                parameters.extend_from_slice(log_std);
             }
-            _ => parameters.extend_from_slice(outputs),
+            return;
         }
+        parameters.extend_from_slice(outputs);
         match self {
-            Self::Logits => {
+            Self::Logits if !action_masks.is_empty() => {
+                assert_eq!(action_masks.len(), outputs.len(), "one flag for each action");
                 for (logit, &possible) in parameters.iter_mut().zip(action_masks) {
                     *logit = if possible { *logit } else { impossible_logit(DType::F32) };
                 }
@@ -135,7 +129,7 @@ impl HostHead {
                     *log_std = (*log_std + offset).clamp(low, high);
                 }
             }
-            Self::Numbers | Self::Means { .. } => {}
+            Self::Numbers | Self::Logits | Self::Means { .. } => {}
         }
     }
 }
@@ -172,10 +166,9 @@ impl Head {
     /// Number of outputs that the network before the head must have.
     #[must_use]
     pub fn inputs(&self, space: &Space) -> usize {
-        match (&self.kind, space) {
-            (Kind::Categorical, Space::Discrete { n, .. }) => *n as usize,
-            (Kind::MultiCategorical(sizes), _) => sizes.iter().sum(),
-            (Kind::Gaussian { len, exploration }, _) if exploration.state_dependent => 2 * len,
+        match &self.kind {
+            Kind::Categorical | Kind::MultiCategorical(_) => space.mask_len(),
+            Kind::Gaussian { len, exploration } if exploration.state_dependent => 2 * len,
             _ => space.flat_len(),
         }
     }

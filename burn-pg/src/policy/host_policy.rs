@@ -149,14 +149,9 @@ impl<D: Distribution> HostPolicy<D> {
     /// Writes the parameters of the distributions to the workspace.
     fn parameters(&self, observations: &[f32], action_masks: &[bool], workspace: &mut HostWorkspace) {
         let HostWorkspace { network, parameters, .. } = workspace;
-        let width = self.actor.outputs();
-        assert_eq!(
-            observations.len() % self.actor.inputs(),
-            0,
-            "observations of the length that the policy was made for"
-        );
-        self.head.check_masks(action_masks, observations.len() / self.actor.inputs() * width);
-        if observations.len() > ROWS * self.actor.inputs() {
+        let (inputs, width) = (self.actor.inputs(), self.actor.outputs());
+        assert_eq!(observations.len() % inputs, 0, "observations of the length that the policy was made for");
+        if observations.len() > ROWS * inputs {
             let outputs = self.actor.infer_many(observations);
             return self.head.parameters(&outputs, width, action_masks, parameters);
         }
