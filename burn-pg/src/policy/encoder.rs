@@ -10,11 +10,7 @@ use burn::{
 use burn_pg_envs::{EnvSpec, Space};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Activation, Observation, UnsupportedSpace,
-    init::{Initial, conv_weight},
-    mlp::HIDDEN_GAIN,
-};
+use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDEN_GAIN};
 
 /// The encoder of the observations, before all other layers.
 ///
@@ -278,7 +274,7 @@ impl Convolutions {
 
 fn conv(inputs: usize, spec: ConvSpec, initial: &mut Initial<'_>, device: &Device) -> Conv2d {
     let ConvSpec { channels, kernel, stride } = spec;
-    let weight = conv_weight(inputs * kernel * kernel, channels, HIDDEN_GAIN, initial);
+    let weight = initial.matrix(channels, inputs * kernel * kernel, HIDDEN_GAIN);
     Conv2d {
         weight: Param::from_data(TensorData::new(weight, [channels, inputs, kernel, kernel]), device),
         bias: Some(Param::from_data(TensorData::new(vec![0.0_f32; channels], [channels]), device)),

@@ -15,6 +15,16 @@ pub(super) enum Initial<'a> {
     Zero,
 }
 
+impl Initial<'_> {
+    /// Returns the weights of a matrix, row-major.
+    pub fn matrix(&mut self, rows: usize, columns: usize, gain: f64) -> Vec<f32> {
+        match self {
+            Self::Zero => vec![0.0; rows * columns],
+            Self::Orthogonal(rng) => orthogonal(rows, columns, gain, rng),
+        }
+    }
+}
+
 /// Creates a linear layer whose outputs are divided into `blocks` of the given sizes; the weights of each block are
 /// initialised separately.
 pub(super) fn linear(
@@ -26,31 +36,16 @@ pub(super) fn linear(
     device: &Device,
 ) -> Linear {
     let outputs = bias.len();
-    let weight = match initial {
-        Initial::Zero => vec![0.0; inputs * outputs],
-        Initial::Orthogonal(rng) => {
-            let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| orthogonal(inputs, size, gain, rng)).collect();
-            let mut weight = Vec::with_capacity(inputs * outputs);
-            for row in 0..inputs {
-                for (block, &size) in drawn.iter().zip(blocks) {
-                    weight.extend_from_slice(&block[row * size..(row + 1) * size]);
-                }
-            }
-            weight
+    let drawn: Vec<Vec<f32>> = blocks.iter().map(|&size| initial.matrix(inputs, size, gain)).collect();
+    let mut weight = Vec::with_capacity(inputs * outputs);
+    for row in 0..inputs {
+        for (block, &size) in drawn.iter().zip(blocks) {
+            weight.extend_from_slice(&block[row * size..(row + 1) * size]);
         }
-    };
+    }
     Linear {
         weight: Param::from_data(TensorData::new(weight, [inputs, outputs]), device),
         bias: Some(Param::from_data(TensorData::new(bias, [outputs]), device)),
-    }
-}
-
-/// Returns the weights of a convolution with `inputs` inputs (channels times pixels of the kernel) and `outputs`
-/// outputs. Shape `[outputs, inputs]`.
-pub(super) fn conv_weight(inputs: usize, outputs: usize, gain: f64, initial: &mut Initial<'_>) -> Vec<f32> {
-    match initial {
-        Initial::Zero => vec![0.0; inputs * outputs],
-        Initial::Orthogonal(rng) => orthogonal(outputs, inputs, gain, rng),
     }
 }
 
