@@ -16,11 +16,7 @@ pub(super) fn check(
     holds: bool,
     range: &'static str,
 ) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(out_of_range(key, value, range)) }
-}
-
-fn out_of_range(key: &'static str, value: impl fmt::Display, range: &'static str) -> ConfigError {
-    ConfigError::OutOfRange { key, value: value.to_string(), range }
+    if holds { Ok(()) } else { Err(ConfigError::OutOfRange { key, value: value.to_string(), range }) }
 }
 
 impl Config {
@@ -39,12 +35,8 @@ impl Config {
         check("num_minibatches", self.num_minibatches, fits(self.num_minibatches, usize::MAX), "at least 1")?;
         let parts = self.micro_batch_size;
         check("micro_batch_size", parts.unwrap_or_default(), parts != Some(0), "at least 1")?;
-        check(
-            "target_return",
-            self.target_return.unwrap_or_default(),
-            self.target_return.is_none_or(f64::is_finite),
-            "finite",
-        )?;
+        let target = self.target_return.unwrap_or_default();
+        check("target_return", target, target.is_finite(), "finite")?;
         check("block_size", self.block_size.unwrap_or_default(), self.block_size != Some(0), "at least 1")?;
         check("eval_episodes", self.eval_episodes, fits(self.eval_episodes, MANY), "between 1 and 1048576")?;
         check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep > 0, "at least 1")?;
@@ -53,13 +45,12 @@ impl Config {
         check("gamma", self.gamma, unit(self.gamma), "between 0 and 1")?;
         check("gae_lambda", self.gae_lambda, unit(self.gae_lambda), "between 0 and 1")?;
         if let Some((key, value, range)) = self.estimator.and_then(|estimator| estimator.fault()) {
-            return Err(out_of_range(key, value, range));
+            check(key, value, false, range)?;
         }
         let range = "more than 0, and at the end 0 or more";
         check("clip_range", self.clip_range, self.clip_range.is_positive_before_its_end(), range)?;
         check("target_kl", self.target_kl, self.target_kl > 0.0, "more than 0")?;
-        let price = self.kl_in_reward;
-        check("kl_in_reward", price, price.is_finite() && price >= 0.0, "0 or more")?;
+        check("kl_in_reward", self.kl_in_reward, not_negative(self.kl_in_reward), "0 or more")?;
         let weights = self.entropy_weight.ends();
         check("entropy_weight", self.entropy_weight, weights.into_iter().all(not_negative), "0 or more")?;
         check("value_weight", self.value_weight, not_negative(self.value_weight), "0 or more")?;
