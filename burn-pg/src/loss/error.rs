@@ -64,18 +64,18 @@ pub(super) fn check_names<'a, E: Into<String>>(
     if expected == given { Ok(()) } else { Err(ObjectiveError::State { owner, expected, given }) }
 }
 
-/// Checks that a hyperparameter is finite and more than 0.
-pub(super) fn check_positive(term: &'static str, name: &'static str, value: f64) -> Result<(), ObjectiveError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(ObjectiveError::OutOfRange { term, name, value: value.into(), range: "more than 0" })
+/// Checks that a hyperparameter or a value of a state is in its range.
+pub(super) fn check(
+    term: &'static str,
+    name: &'static str,
+    value: impl Into<Schedule>,
+    holds: bool,
+    range: &'static str,
+) -> Result<(), ObjectiveError> {
+    if holds { Ok(()) } else { Err(ObjectiveError::OutOfRange { term, name, value: value.into(), range }) }
 }
 
 /// Checks that a range is finite and more than 0; at the end of its schedule it may be 0.
 pub(super) fn check_range(term: &'static str, name: &'static str, value: Schedule) -> Result<(), ObjectiveError> {
-    if value.is_positive_before_its_end() {
-        return Ok(());
-    }
-    Err(ObjectiveError::OutOfRange { term, name, value, range: "more than 0, and at the end 0 or more" })
+    check(term, name, value, value.is_positive_before_its_end(), "more than 0, and at the end 0 or more")
 }

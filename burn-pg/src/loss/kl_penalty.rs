@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, TermState,
-    error::{check_names, check_positive},
+    error::{check, check_names},
     ratio,
 };
 
@@ -76,7 +76,7 @@ impl LossTerm for KlPenalty {
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {
-        check_positive(self.name(), "target", self.target)?;
+        check(self.name(), "target", self.target, self.target.is_finite() && self.target > 0.0, "more than 0")?;
         self.check_weight(self.weight)
     }
 
@@ -104,10 +104,6 @@ impl LossTerm for KlPenalty {
 
 impl KlPenalty {
     fn check_weight(&self, value: f64) -> Result<(), ObjectiveError> {
-        if (LEAST..=MOST).contains(&value) {
-            return Ok(());
-        }
-        let (term, value) = (self.name(), value.into());
-        Err(ObjectiveError::OutOfRange { term, name: "weight", value, range: "between 1e-6 and 1e6" })
+        check(self.name(), "weight", value, (LEAST..=MOST).contains(&value), "between 1e-6 and 1e6")
     }
 }

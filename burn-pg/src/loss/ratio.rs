@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::LossContext;
-use crate::kernel::formula::{self, tangent_point};
+use crate::kernel::formula::{ratio, tangent_point};
 
 /// Returns the probability ratios of the current policy to the one that acted, and their logarithms. Shape `[M]` each.
 pub(super) fn of(context: &LossContext<'_>) -> (Tensor<1>, Tensor<1>) {
@@ -13,12 +13,9 @@ pub(super) fn of(context: &LossContext<'_>) -> (Tensor<1>, Tensor<1>) {
 
 /// Returns `exp(x)`, and beyond [`tangent_point`] the tangent there, so that no ratio overflows.
 pub(super) fn exp(x: &Tensor<1>) -> Tensor<1> {
-    let limit = tangent_point(x.dtype());
-    formula::ratio(x, limit)
+    ratio(x, tangent_point(x.dtype()))
 }
 
 /// J. Schulman's k3, `r - 1 - log r`, for each sample: an estimate of KL(p || q) from actions of p with the ratios
 /// `r = q / p`, unbiased and never negative. Shape `[M]`.
-pub(super) fn k3(ratio: &Tensor<1>, log_ratio: &Tensor<1>) -> Tensor<1> {
-    formula::k3(ratio, log_ratio)
-}
+pub(super) use crate::kernel::formula::k3;
