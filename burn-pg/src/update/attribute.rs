@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use crate::{
     Error,
     device::readback::read,
-    loss::{LossContext, Metric, Objective, ObjectiveOutput},
+    loss::{Metric, Objective, ObjectiveOutput},
     optim::flatten_gradients,
     policy::Policy,
     source::Samples,
@@ -27,39 +27,43 @@ pub(super) fn attribute<P: Policy, S: Samples<P>>(
     let mut terms = objectives.iter().flat_map(|(objective, ..)| objective.terms());
     let named = terms.find(|&term| term == metric);
     for &(objective, normalize_advantages, size) in objectives {
-        let search = Search { policy, objective, normalize_advantages, samples };
+        // True if a metric or the norm of the gradient is not finite, with all terms or with one of them.
+        let spoils = |range: Range<usize>, term: Option<&str>| -> Result<bool, Error> {
+            let units: Vec<u32> = (0..).take(range.end).skip(range.start).collect();
+            let samples = samples.select(&units);
+            let samples = if normalize_advantages { samples.with_normalized_advantages() } else { samples };
+            let ObjectiveOutput { loss, metrics } = match term {
+                None => objective.compute(&samples.context(policy)),
+                Some(term) => objective.compute_only(term, &samples.context(policy)),
+            };
+            let norm = flatten_gradients(policy, &loss.backward()).square().sum().sqrt();
+            let numbers = metrics.into_iter().map(|(_, value): Metric| value).chain([norm]).collect();
+            let [numbers] = read([Tensor::cat(numbers, 0)])?;
+            Ok(numbers.iter().any(|number| !number.is_finite()))
+        };
+        let (count, size) = (samples.num_rows() / samples.unit(), size.div_ceil(samples.unit()));
         // If the device fails here, the error keeps what is already known.
-        if let Ok(Some(unit)) = search.first(size) {
-            let term = search.first_term(unit, named).unwrap_or_default().or(named);
+        if let Ok(Some(unit)) = first(count, size, |range| spoils(range, None)) {
+            let (suspected, others): (Vec<_>, Vec<_>) = objective.terms().partition(|&term| Some(term) == named);
+            let spoilt_by = |term| spoils(unit..unit + 1, Some(term)).map(|fails| fails.then_some(term)).transpose();
+            // None of them if only several terms together fail.
+            let found = suspected.into_iter().chain(others).find_map(spoilt_by);
+            let term = found.and_then(Result::ok).or(named);
             return Error::NonFinite { update, metric, value, term, env: samples.origin(unit) };
         }
     }
     Error::NonFinite { update, metric, value, term: named, env: None }
 }
 
-/// Searches units of samples, which are given by their index.
-struct Search<'a, P, S> {
-    policy: &'a P,
-    objective: &'a Objective,
-    normalize_advantages: bool,
-    samples: &'a S,
-}
-
-impl<P: Policy, S: Samples<P>> Search<'_, P, S> {
-    fn first(&self, rows: usize) -> Result<Option<usize>, Error> {
-        let count = self.samples.num_rows() / self.samples.unit();
-        let size = rows.div_ceil(self.samples.unit());
-        for start in (0..count).step_by(size) {
-            if let Some(unit) = self.first_within(start..count.min(start + size))? {
-                return Ok(Some(unit));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Bisects the range. Returns `None` if the samples fail together but no half of them fails alone.
-    fn first_within(&self, mut range: Range<usize>) -> Result<Option<usize>, Error> {
-        let spoils = |range: Range<usize>| self.spoils(range, |context| self.objective.compute(context));
+/// Returns the first of `count` units that fails: `size` of them are tried at once, and bisected if they fail. Goes on
+/// to the next ones if they fail together but no half of them fails alone.
+fn first(
+    count: usize,
+    size: usize,
+    spoils: impl Fn(Range<usize>) -> Result<bool, Error>,
+) -> Result<Option<usize>, Error> {
+    for start in (0..count).step_by(size) {
+        let mut range = start..count.min(start + size);
         while spoils(range.clone())? {
             if range.len() == 1 {
                 return Ok(Some(range.start));
@@ -67,33 +71,6 @@ impl<P: Policy, S: Samples<P>> Search<'_, P, S> {
             let middle = range.start.midpoint(range.end);
             range = if spoils(range.start..middle)? { range.start..middle } else { middle..range.end };
         }
-        Ok(None)
     }
-
-    /// Returns the first term that fails alone, beginning with `suspect`. `None` if only several terms together fail.
-    fn first_term(&self, unit: usize, suspect: Option<&str>) -> Result<Option<&'static str>, Error> {
-        let (suspected, others): (Vec<_>, Vec<_>) = self.objective.terms().partition(|&term| Some(term) == suspect);
-        for term in suspected.into_iter().chain(others) {
-            if self.spoils(unit..unit + 1, |context| self.objective.compute_only(term, context))? {
-                return Ok(Some(term));
-            }
-        }
-        Ok(None)
-    }
-
-    /// True if a metric or the norm of the gradient is not finite.
-    fn spoils(
-        &self,
-        range: Range<usize>,
-        compute: impl Fn(&LossContext<'_>) -> ObjectiveOutput,
-    ) -> Result<bool, Error> {
-        let units: Vec<u32> = (0..).take(range.end).skip(range.start).collect();
-        let samples = self.samples.select(&units);
-        let samples = if self.normalize_advantages { samples.with_normalized_advantages() } else { samples };
-        let ObjectiveOutput { loss, metrics } = compute(&samples.context(self.policy));
-        let norm = flatten_gradients(self.policy, &loss.backward()).square().sum().sqrt();
-        let numbers = metrics.into_iter().map(|(_, value): Metric| value).chain([norm]).collect();
-        let [numbers] = read([Tensor::cat(numbers, 0)])?;
-        Ok(numbers.iter().any(|number| !number.is_finite()))
-    }
+    Ok(None)
 }
