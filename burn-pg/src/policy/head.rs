@@ -22,7 +22,7 @@ use crate::{
 pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
 /// How a policy over continuous actions explores.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exploration {
     /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are
@@ -50,12 +50,6 @@ pub struct HeldNoise {
     /// True to also train the network through the features in the standard deviations. Default false: only through the
     /// means. (`trpo` requires true.)
     pub learn_features: bool,
-}
-
-impl Default for Exploration {
-    fn default() -> Self {
-        Self { squash: false, state_dependent: false, log_std: 0.0, sde: None }
-    }
 }
 
 impl Exploration {
