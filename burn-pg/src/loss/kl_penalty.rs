@@ -77,7 +77,7 @@ impl LossTerm for KlPenalty {
 
     fn validate(&self) -> Result<(), ObjectiveError> {
         check(self.name(), "target", self.target, self.target.is_finite() && self.target > 0.0, "more than 0")?;
-        self.check_weight(self.weight)
+        check(self.name(), "weight", self.weight, (LEAST..=MOST).contains(&self.weight), "between 1e-6 and 1e6")
     }
 
     fn after_update(&mut self, measured: &BTreeMap<String, f64>) {
@@ -95,15 +95,9 @@ impl LossTerm for KlPenalty {
 
     fn set_state(&mut self, state: &TermState) -> Result<(), ObjectiveError> {
         check_names(self.name(), ["weight"], state.keys())?;
-        let weight = state["weight"];
-        self.check_weight(weight)?;
-        self.weight = weight;
+        let restored = Self { weight: state["weight"], ..*self };
+        restored.validate()?;
+        *self = restored;
         Ok(())
-    }
-}
-
-impl KlPenalty {
-    fn check_weight(&self, value: f64) -> Result<(), ObjectiveError> {
-        check(self.name(), "weight", value, (LEAST..=MOST).contains(&value), "between 1e-6 and 1e6")
     }
 }

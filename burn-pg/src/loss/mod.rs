@@ -148,12 +148,9 @@ pub trait LossTerm: Send {
     /// [`ObjectiveError::State`] or [`ObjectiveError::OutOfRange`] if it is not a state of this term. The term is then
     /// unchanged.
     fn set_state(&mut self, state: &TermState) -> Result<(), ObjectiveError> {
-        error::check_names(self.name(), NOTHING, state.keys())
+        error::check_names::<&str>(self.name(), [], state.keys())
     }
 }
-
-/// The names in the state of a term without state.
-const NOTHING: [String; 0] = [];
 
 /// Shifts and scales advantages of shape `[M]` to mean 0 and standard deviation 1 (with Bessel's correction, plus 1e-8). A
 /// single advantage has no standard deviation and stays as it is.
