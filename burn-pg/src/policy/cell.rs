@@ -136,9 +136,8 @@ impl Cell {
 
     /// Returns the state after one step. `inputs` has shape `[S, gates * H]`, and both states have shape `[S, M]`.
     fn step(&self, inputs: Tensor<2>, state: &Tensor<2>) -> Tensor<2> {
-        let vector = |k: usize| state.clone().narrow(1, k * self.size, self.size);
         let gate = |of: &Tensor<2>, k: usize| of.clone().narrow(1, k * self.size, self.size);
-        let output = vector(0);
+        let output = gate(state, 0);
         let hidden = self.hidden.forward(output.clone());
         match self.kind {
             CellKind::Gru => {
@@ -149,7 +148,7 @@ impl Cell {
             }
             CellKind::Lstm => {
                 let gates = inputs + hidden;
-                let kept = sigmoid(gate(&gates, 1)) * vector(1);
+                let kept = sigmoid(gate(&gates, 1)) * gate(state, 1);
                 let cell = kept + sigmoid(gate(&gates, 0)) * gate(&gates, 2).tanh();
                 let output = sigmoid(gate(&gates, 3)) * cell.clone().tanh();
                 Tensor::cat(vec![output, cell], 1)

@@ -230,15 +230,12 @@ impl Encoder {
         initial: &mut Initial<'_>,
         device: &Device,
     ) -> Self {
-        let mut images = Vec::new();
-        for part in parts {
-            if let PartLayers::Image { shapes, layers, .. } = part {
-                let layers =
-                    shapes.iter().zip(layers).map(|([inputs, ..], layer)| conv(*inputs, *layer, initial, device));
-                images.push(Convolutions { layers: layers.collect(), activation });
-            }
-        }
-        Self { images, parts: parts.to_vec() }
+        let images = parts.iter().filter_map(|part| {
+            let PartLayers::Image { shapes, layers, .. } = part else { return None };
+            let layers = shapes.iter().zip(layers).map(|([inputs, ..], layer)| conv(*inputs, *layer, initial, device));
+            Some(Convolutions { layers: layers.collect(), activation })
+        });
+        Self { images: images.collect(), parts: parts.to_vec() }
     }
 
     /// Returns the features of B observations. Shape `[B, F]`.
