@@ -144,28 +144,24 @@ impl Epochs {
         if optimiser_steps >> 53 > 0 {
             return Err(Misfit::Counter { what: "steps of the optimiser", value: optimiser_steps });
         }
-        let optimiser = optimiser_state(policy, optimiser_steps, saved.tensors)?;
-        optimiser.check_length(flatten_parameters(policy).dims()[0])?;
+        let parameters = flatten_parameters(policy);
+        let (dtype, [length]) = (parameters.dtype(), parameters.dims());
+        let tensors = saved.tensors.into_iter().map(|(name, data)| {
+            tensors::check_finite(&name, &data)?;
+            let (shape, of_data) = (data.shape().to_vec(), data.dtype());
+            if shape.len() == 1 && of_data == dtype {
+                return Ok((name, Tensor::from_data(data, (&parameters.device(), dtype))));
+            }
+            let (found, expected) = (format!("{of_data:?}{shape:?}"), format!("{dtype:?}[{length}]"));
+            Err(TensorsError::Tensor { name, found, expected })
+        });
+        let optimiser = OptimiserState { steps: optimiser_steps, tensors: tensors.collect::<Result<_, _>>()? };
+        optimiser.check_length(length)?;
         self.learner.optimiser.set_state(optimiser)?;
         self.learner.objective.set_state(&objective)?;
         self.shuffle = shuffle;
         Ok(trust_region)
     }
-}
-
-/// Returns the state of an optimiser of `policy`, on the device of the policy.
-fn optimiser_state<P: Policy>(policy: &P, steps: u64, moments: Tensors) -> Result<OptimiserState, Misfit> {
-    let parameters = flatten_parameters(policy);
-    let dtype = parameters.dtype();
-    let tensors = moments.into_iter().map(|(name, data)| {
-        tensors::check_finite(&name, &data)?;
-        let found = format!("{:?}{:?}", data.dtype(), data.shape().to_vec());
-        match (&data.shape().to_vec()[..], data.dtype() == dtype) {
-            ([_], true) => Ok((name, Tensor::from_data(data, (&parameters.device(), dtype)))),
-            _ => Err(TensorsError::Tensor { name, found, expected: format!("{dtype:?}[{}]", parameters.dims()[0]) }),
-        }
-    });
-    Ok(OptimiserState { steps, tensors: tensors.collect::<Result<_, _>>()? })
 }
 
 /// True if `approx_kl` of the last minibatch is above `target_kl`. Reads from the device only if there is a target.
