@@ -134,18 +134,6 @@ impl ActorCritic {
         Ok(Self { encoder, critic_encoder, memory, critic_memory, trunk, actor, critic, head })
     }
 
-    /// Returns the inputs of actor and critic, of shape `[B, H]` each, and the new recurrent state.
-    fn features(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let (actor, critic, state) = self.recur(observation);
-        match &self.trunk {
-            None => (actor, critic, state),
-            Some(trunk) => {
-                let features = trunk.activated(actor);
-                (features.clone(), features, state)
-            }
-        }
-    }
-
     /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no
     /// such layers, and the new recurrent state.
     fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
@@ -171,7 +159,11 @@ impl Policy for ActorCritic {
     type Dist = AnyDistribution;
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
-        let (for_actor, for_critic, state) = self.features(&observation);
+        let (mut for_actor, mut for_critic, state) = self.recur(&observation);
+        if let Some(trunk) = &self.trunk {
+            for_actor = trunk.activated(for_actor);
+            for_critic = for_actor.clone();
+        }
         let distribution = match self.head.looks_at_features() {
             false => self.head.distribution(self.actor.forward(for_actor), None, &observation),
             true => {
