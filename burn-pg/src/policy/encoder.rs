@@ -111,18 +111,14 @@ impl EncoderSpec {
         if !parts.iter().all(is_box_or_image) {
             return Err(UnsupportedSpace::Observation { env, space });
         }
-        let Self::Cnn { layers } = self else {
-            if parts.iter().any(|part| image(part).is_some()) {
-                return Err(UnsupportedSpace::Image { env, space });
-            }
-            return Ok(parts.into_iter().map(|part| PartLayers::Vector { len: part.flat_len() }).collect());
+        let has_image = parts.iter().any(|part| image(part).is_some());
+        let layers: &[ConvSpec] = match self {
+            Self::None {} if has_image => return Err(UnsupportedSpace::Image { env, space }),
+            Self::Cnn { .. } if !has_image => return Err(UnsupportedSpace::NoImage { env, space }),
+            Self::None {} => &[],
+            Self::Cnn { layers } => layers,
         };
-        let parts = parts.into_iter().map(|part| PartLayers::new(part, layers, &env));
-        let parts = parts.collect::<Result<Vec<PartLayers>, _>>()?;
-        match parts.iter().any(|part| matches!(part, PartLayers::Image { .. })) {
-            true => Ok(parts),
-            false => Err(UnsupportedSpace::NoImage { env, space }),
-        }
+        parts.into_iter().map(|part| PartLayers::new(part, layers, &env)).collect()
     }
 }
 
