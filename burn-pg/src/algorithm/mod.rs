@@ -22,7 +22,7 @@ use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 pub use a2c::a2c;
 pub use envs::training_envs;
 pub use ppo::ppo;
-pub use recipe::Recipe;
+pub use recipe::{Recipe, seeded};
 pub use reinforce::reinforce;
 pub use trpo::trpo;
 

@@ -183,7 +183,11 @@ impl Recipe {
 }
 
 /// Creates a policy whose weights are determined by the seed of a run, including those drawn by Burn's initialisers.
-fn seeded<P: Module>(seed: u64, device: &Device, policy: impl FnOnce() -> Result<P, Error>) -> Result<P, Error> {
+/// Recipes do this; call it for a policy that you give to a [`Trainer`] as one of its [`Parts`].
+///
+/// # Errors
+/// The error of `policy`.
+pub fn seeded<P: Module, E>(seed: u64, device: &Device, policy: impl FnOnce() -> Result<P, E>) -> Result<P, E> {
     /// Held while a policy is created: on some backends, all threads share one generator.
     static DRAWING: Mutex<()> = Mutex::new(());
     thread_local! {

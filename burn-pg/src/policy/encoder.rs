@@ -91,6 +91,19 @@ impl EncoderSpec {
         Self::Cnn { layers: minatar_layers() }
     }
 
+    /// Returns the layers as text, and their range, if they are out of range.
+    pub(crate) fn out_of_range(&self) -> Option<(String, &'static str)> {
+        let Self::Cnn { layers } = self else { return None };
+        let is_sound = |layer: &ConvSpec| {
+            let sizes = [layer.kernel, layer.stride].into_iter().all(|size| (1..=64).contains(&size));
+            sizes && (1..=4096).contains(&layer.channels)
+        };
+        let listed: Vec<String> = layers.iter().map(ToString::to_string).collect();
+        let range = "1 to 16 layers of 1 to 4096 channels, with kernels and strides of 1 to 64";
+        let all_sound = (1..=16).contains(&layers.len()) && layers.iter().all(is_sound);
+        (!all_sound).then(|| (format!("[{}]", listed.join(", ")), range))
+    }
+
     /// Checks that the layers fit the observations of an environment.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub use error::RunDirError;
 pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
 
 const CONFIG: &str = "config.toml";
+/// Before the version, in the first line of `config.toml`.
+const WRITTEN_BY: &str = "# burn-pg ";
 const METRICS: &str = "metrics.jsonl";
 const POLICY: &str = "policy.safetensors";
 const ENVIRONMENT: &str = "environment.json";
@@ -88,7 +90,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`].
     pub fn write_config(&self, config: &Config) -> Result<(), RunDirError> {
-        self.write(CONFIG, config.to_toml().as_bytes())
+        self.write(CONFIG, format!("{WRITTEN_BY}{}\n{}", env!("CARGO_PKG_VERSION"), config.to_toml()).as_bytes())
     }
 
     /// Writes the observation normaliser.
@@ -167,7 +169,13 @@ impl RunDir {
         if !table.contains_key("env") {
             return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
         }
-        Config::from_table(table).map_err(|source| RunDirError::Config { path, source })
+        Config::from_table(table).map_err(|source| {
+            let version = fs::read_to_string(&path).ok().and_then(|text| {
+                let version = text.lines().next()?.strip_prefix(WRITTEN_BY)?;
+                (version != env!("CARGO_PKG_VERSION")).then(|| version.to_owned())
+            });
+            RunDirError::Config { path, version, source }
+        })
     }
 
     /// Opens `metrics.jsonl` to append after update `update` (0 for a new run). Everything after the line of the

@@ -8,7 +8,8 @@ use crate::{Error, source::Episode};
 /// Receives the events of a run, and may end the run. A closure over [`UpdateStats`] is an observer of updates.
 ///
 /// The events of one update come in this order: its episodes, the update (or the fault for which it was skipped), the
-/// checkpoint if one is due, and the evaluation of that checkpoint if there is one.
+/// checkpoint if one is due, and the evaluation of that checkpoint if there is one. An error that ends the run is
+/// returned to the caller, after the episodes of its update were reported.
 pub trait Observer {
     /// Called after each update. [`ControlFlow::Break`] ends the run there; a run in a directory saves a checkpoint
     /// first.

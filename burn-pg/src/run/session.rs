@@ -148,8 +148,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         // An earlier process may have ended after saving this checkpoint and before evaluating it.
         keeper.evaluate(trainer, observer)?;
         let mut kept = Ok(());
-        trainer.run_with(|trainer, update| {
-            trainer.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
+        let outcome = trainer.run_with(|trainer, update| {
+            trainer.report_episodes(observer);
             let flow = match update {
                 Err(fault) => observer.on_fault(fault),
                 Ok(stats) => {
@@ -163,7 +163,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
                 }
             };
             if kept.is_err() { ControlFlow::Break(()) } else { flow }
-        })?;
+        });
+        outcome.inspect_err(|_| trainer.report_episodes(observer))?;
         kept?;
         // The checkpoint comes first: a policy without a checkpoint means that the run failed or that the policy was
         // imported.

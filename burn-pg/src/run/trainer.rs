@@ -18,7 +18,7 @@ pub struct Parts<P, S: Source<P> = EnvSource<P>>
 where
     P: Policy,
 {
-    /// The policy, on a device with autodiff.
+    /// The policy, on a device with autodiff. See [`seeded`](crate::algorithm::seeded).
     pub policy: P,
     /// Where experience comes from.
     pub source: S,

@@ -24,13 +24,14 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// # Errors
     /// As [`update`](Self::update); [`Error::Faults`] if more updates fail than the configuration allows.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        self.run_with(|trainer, outcome| {
-            trainer.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
+        let outcome = self.run_with(|trainer, outcome| {
+            trainer.report_episodes(observer);
             match outcome {
                 Ok(stats) => observer.on_update(stats),
                 Err(fault) => observer.on_fault(fault),
             }
-        })
+        });
+        outcome.inspect_err(|_| self.report_episodes(observer))
     }
 
     /// Trains as [`run`](Self::run) does, and gives `each` access to the trainer after each update, for example to save
@@ -63,6 +64,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             }
         }
         Ok(())
+    }
+
+    /// Reports the episodes that ended in the last update.
+    pub(super) fn report_episodes(&self, observer: &mut dyn Observer) {
+        self.ended_episodes().iter().for_each(|episode| observer.on_episode(episode));
     }
 
     /// Counts a failed update and prepares the next one if the configuration allows the fault; otherwise returns the

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::{Batch, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
 use crate::{
     distribution::{ActionTensor, Distribution},
-    loss::{ContextPart, LossContext, normalize, normalize_weighted},
+    loss::{Averaging, ContextPart, LossContext, normalize, normalize_weighted},
     policy::{Observation, Policy, Prediction, Rows},
 };
 
@@ -137,6 +137,31 @@ impl<O: Rows> Batch<O> {
         })
     }
 
+    /// Averages losses as `averaging` says over sequences of these lengths, whose rows follow each other. Existing weights
+    /// are multiplied by those of the average. A minibatch has the share of the mass that it has of the rows.
+    ///
+    /// # Panics
+    /// If the lengths do not add up to the number of rows.
+    #[must_use]
+    pub fn averaged(mut self, averaging: Averaging, lengths: &[usize]) -> Self {
+        let rows = lengths.iter().sum::<usize>();
+        assert_eq!(rows, self.num_rows(), "the lengths of the sequences add up to the rows");
+        let (weights, mass) = averaging.weigh(lengths);
+        if let Some(weights) = weights {
+            let options = (&self.device(), self.log_probs.dtype());
+            let weights = Tensor::from_data(TensorData::new(weights, [rows]), options);
+            self.weights = Some(match self.weights {
+                None => weights,
+                Some(before) => before * weights,
+            });
+        }
+        Self { mass_per_row: mass / rows as f64, ..self }
+    }
+
+    fn mass(&self) -> f64 {
+        self.len() as f64 * self.mass_per_row
+    }
+
     /// Indices of the rows to learn from; none if that is all of them.
     fn valid_rows(&self) -> Option<Tensor<1, Int>> {
         let valid = self.valid.as_ref()?;
@@ -162,7 +187,7 @@ impl<O: Rows> Batch<O> {
         let distribution = Rc::new(distribution);
         let (of_actions, entropies) = (distribution.clone(), distribution);
         let log_probs = move || of_actions.log_prob(&self.actions);
-        let context = LossContext::new(self.len() as f64, self.progress)
+        let context = LossContext::new(self.mass(), self.progress)
             .with(ContextPart::LogProbs, log_probs)
             .with(ContextPart::Entropies, move || entropies.entropy())
             .of_rows(self.valid_rows());
@@ -195,9 +220,9 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
         self.minibatches(size)
     }
 
-    /// The number of samples to learn from.
+    /// The number of samples to learn from, times [`mass_per_row`](Batch::mass_per_row).
     fn mass(&self) -> f64 {
-        self.len() as f64
+        self.mass()
     }
 
     fn with_normalized_advantages(mut self) -> Self {

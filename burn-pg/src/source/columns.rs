@@ -133,6 +133,9 @@ macro_rules! columns {
             $($(#[$optional_doc])* pub $optional: Option<$on_device>,)*
             /// Share of training that was over when the samples were collected, 0 to 1.
             pub progress: f64,
+            /// What each row to learn from adds to the [mass](super::Samples::mass). Default 1: losses are averaged over
+            /// the rows. See [`averaged`](Self::averaged).
+            pub mass_per_row: f64,
             /// True for the samples to learn from; none if that is all of them. Length B.
             pub valid: Option<Vec<bool>>,
             /// The environments that the samples come from, if the samples are in the order of collection.
@@ -148,6 +151,7 @@ macro_rules! columns {
                     $($required,)*
                     $($optional: None,)*
                     progress: 0.0,
+                    mass_per_row: 1.0,
                     valid: None,
                     origins: Origins::Unknown,
                 }
@@ -158,6 +162,7 @@ macro_rules! columns {
                 Self {
                     $($optional: self.$optional.select_rows(indices),)*
                     progress: self.progress,
+                    mass_per_row: self.mass_per_row,
                     ..Self::new(self.observations.select_rows(indices), $(self.$required.select_rows(indices)),*)
                 }
             }
@@ -177,6 +182,7 @@ macro_rules! columns {
                 Self {
                     $($optional: self.$optional.narrow_rows(start, length),)*
                     progress: self.progress,
+                    mass_per_row: self.mass_per_row,
                     ..Self::new(
                         self.observations.narrow_rows(start, length),
                         $(self.$required.narrow_rows(start, length)),*

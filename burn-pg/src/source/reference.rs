@@ -81,7 +81,7 @@ impl<P: Policy> Reference<P> {
     /// [`Error::Execution`] if the device fails.
     pub fn log_probs(&self, observations: &P::Observation, actions: &ActionTensor) -> Result<Vec<f32>, Error> {
         let rows = actions.len();
-        let size = self.micro_batch.min(rows).next_multiple_of(observations.unit());
+        let size = self.micro_batch.min(rows).max(1).next_multiple_of(observations.unit());
         let mut log_probs = Vec::with_capacity(rows);
         for start in (0..rows).step_by(size) {
             let len = size.min(rows - start);

@@ -11,6 +11,7 @@ use burn_pg::{
     optim::flatten_parameters,
     policy::ActorCritic,
     run::checkpoint::Checkpoint,
+    source::Episode,
 };
 
 use crate::precision::values;
@@ -100,6 +101,7 @@ struct Log {
     /// The update whose end the fault was told after, and what was told.
     faults: Vec<String>,
     last: Option<UpdateStats>,
+    episodes: u64,
 }
 
 impl Observer for Log {
@@ -107,6 +109,10 @@ impl Observer for Log {
         self.updates.push(stats.update);
         self.last = Some(stats.clone());
         ControlFlow::Continue(())
+    }
+
+    fn on_episode(&mut self, _: &Episode) {
+        self.episodes += 1;
     }
 
     fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
@@ -181,7 +187,10 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
         (Way::Rewards(f64::NAN), numbers, true),
     ] {
         let mut trainer = trainer(Some(way), &config(faults, "ppo"), Backend::Flex);
-        let outcome = trainer.run(&mut Log::default());
+        let mut log = Log::default();
+        let outcome = trainer.run(&mut log);
+        // Those of the last update too.
+        assert_eq!(log.episodes, trainer.episodes().count(), "{way:?}, {faults:?}");
         assert_eq!(outcome.is_ok(), survives, "{way:?}, {faults:?}");
         assert_eq!(trainer.faults() > 0, survives, "{way:?}, {faults:?}");
         if let Err(error) = outcome {

@@ -3,7 +3,7 @@
 use burn_pg::{
     distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
-    loss::{ContextPart, LossTerm, Metric, Objective, PpoClip, Value},
+    loss::{Averaging, ContextPart, LossTerm, Metric, Objective, PpoClip, Value},
     optim::OptimiserSpec,
     policy::{ActorCritic, NetworkSpec, Observation},
     source::{self, Batch},
@@ -95,15 +95,41 @@ fn weighted_advantages_have_a_weighted_mean_of_0_and_a_variance_of_1() {
 }
 
 #[test]
+fn losses_are_averaged_over_rows_sequences_or_by_a_constant_in_minibatches_too() {
+    let spec = EnvSpec::new("Weights-v0", Space::symmetric(&[1.0, 1.0]), Space::discrete(3));
+    let (advantages, lengths, before) = ([1.0, -1.0, 2.0, 0.5, 3.0, -2.0], [1, 3, 2], [1.0, 0.5, 2.0, 1.0, 0.0, 1.0]);
+    for precision in Precision::all().iter().filter(|precision| !precision.is_double()) {
+        let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(1), &precision.device).unwrap();
+        let loss = |batch: &Batch| {
+            let context = source::Samples::<ActorCritic>::context(batch, &policy);
+            values(Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).compute(&context).loss)[0]
+        };
+        // The loss of each row, by itself.
+        let rows: Vec<f64> = advantages.iter().map(|&one| loss(&batch(&[one], None, None, precision))).collect();
+        let third = 1.0 / 3.0;
+        for (averaging, weights, mass) in [
+            (Averaging::Token, [1.0; 6], 6.0),
+            (Averaging::Sequence, [1.0, third, third, third, 0.5, 0.5], 3.0),
+            (Averaging::Constant(4.0), [1.0; 6], 12.0),
+        ] {
+            for weighted in [None, Some(&before[..])] {
+                let batch = batch(&advantages, weighted, None, precision).averaged(averaging, &lengths);
+                let of = |row: usize| rows[row] * weights[row] * weighted.map_or(1.0, |before| before[row]);
+                let expected = (0..6).map(of).sum::<f64>() / mass;
+                assert_close(&[loss(&batch)], &[expected], 1e-5, "loss");
+                assert_close(&[source::Samples::<ActorCritic>::mass(&batch)], &[mass], 1e-12, "mass");
+                // The mean over minibatches of the same size.
+                let parts: Vec<f64> =
+                    source::Samples::<ActorCritic>::minibatches(&batch, 2).map(|part| loss(&part)).collect();
+                assert_close(&[parts.iter().sum::<f64>() / 3.0], &[expected], 1e-5, "minibatches");
+            }
+        }
+    }
+}
+
+#[test]
 fn parts_of_a_minibatch_add_up_to_its_gradient_and_its_metrics() {
-    let spec = EnvSpec {
-        id: "Weights-v0".into(),
-        observation_space: Space::symmetric(&[1.0, 1.0]),
-        action_space: Space::discrete(3),
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    };
+    let spec = EnvSpec::new("Weights-v0", Space::symmetric(&[1.0, 1.0]), Space::discrete(3));
     let weights = [1.0, 0.5, 0.0, 2.0, 1.0, 0.0, 0.25];
     let advantages = [1.0, -1.0, 2.0, 0.5, 0.0, -3.0, 1.5];
     for precision in Precision::all().iter().filter(|precision| !precision.is_double()) {

@@ -1,10 +1,7 @@
 //! Checks of network settings.
 
 use super::ranges::check;
-use crate::{
-    config::{Config, ConfigError},
-    policy::{ConvSpec, EncoderSpec},
-};
+use crate::config::{Config, ConfigError};
 
 impl Config {
     pub(super) fn check_networks(&self) -> Result<(), ConfigError> {
@@ -12,15 +9,8 @@ impl Config {
         let sound = widths.len() <= 64 && widths.iter().all(|width| (1..=4096).contains(width));
         check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
 
-        if let EncoderSpec::Cnn { layers } = &self.encoder {
-            let sound = |layer: &ConvSpec| {
-                let sizes = [layer.kernel, layer.stride].into_iter().all(|size| (1..=64).contains(&size));
-                sizes && (1..=4096).contains(&layer.channels)
-            };
-            let range = "1 to 16 layers of 1 to 4096 channels, with kernels and strides of 1 to 64";
-            let all = (1..=16).contains(&layers.len()) && layers.iter().all(sound);
-            let listed: Vec<String> = layers.iter().map(ToString::to_string).collect();
-            check("encoder.layers", format!("[{}]", listed.join(", ")), all, range)?;
+        if let Some((layers, range)) = self.encoder.out_of_range() {
+            check("encoder.layers", layers, false, range)?;
         }
 
         let log_std = self.exploration.log_std;

@@ -81,11 +81,17 @@ pub enum RunDirError {
         reason: String,
     },
     /// `config.toml` has an invalid setting.
-    #[error("{} cannot be used", .path.display())]
+    #[error("{}{} cannot be used", .path.display(), written_by(.version.as_deref()))]
     Config {
         /// The file.
         path: PathBuf,
+        /// The version of burn-pg that wrote it, if that is another one.
+        version: Option<String>,
         /// Why.
         source: ConfigError,
     },
+}
+
+fn written_by(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| format!(", which burn-pg {version} wrote,"))
 }

@@ -64,5 +64,8 @@ fn a_run_directory_is_never_shared() {
     std::fs::write(path.join("config.toml"), "gamma = ").unwrap();
     assert!(matches!(dir.config(), Err(RunDirError::Toml { .. })));
     std::fs::write(path.join("config.toml"), "env = 'CartPole-v1'\ngama = 1").unwrap();
-    assert!(matches!(dir.config(), Err(RunDirError::Config { .. })));
+    assert!(matches!(dir.config(), Err(RunDirError::Config { version: None, .. })));
+    std::fs::write(path.join("config.toml"), "# burn-pg 0.0.7\nenv = 'CartPole-v1'\ngama = 1").unwrap();
+    let error = dir.config().unwrap_err().to_string();
+    assert!(error.ends_with("config.toml, which burn-pg 0.0.7 wrote, cannot be used"), "{error}");
 }

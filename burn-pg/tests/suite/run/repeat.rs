@@ -7,9 +7,10 @@ use burn::{
 };
 use burn_pg::{
     Config, DeviceChoice,
-    algorithm::Recipe,
+    algorithm::{Recipe, seeded},
     device::{self, Backend},
-    policy::ActorCritic,
+    envs::EnvRng,
+    policy::{ActorCritic, UnsupportedSpace},
 };
 
 use super::{MlpWeights, metrics, small, trainer};
@@ -62,6 +63,22 @@ fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
             });
         }
     });
+}
+
+#[test]
+fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
+    let config = small().validate().unwrap();
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let spec = burn_pg::envs::spec(&config.env).unwrap();
+    let weights = |seed: u64| {
+        let policy = seeded(seed, &device, || {
+            let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(1), &device.clone().autodiff())?;
+            Ok::<_, UnsupportedSpace>(policy.map(&mut DrawnByBurn))
+        });
+        MlpWeights::of(&policy.unwrap())
+    };
+    assert_eq!(weights(1), weights(1));
+    assert_ne!(weights(1), weights(2));
 }
 
 /// Puts weights that Burn draws in place of those of a policy.
