@@ -17,7 +17,7 @@ pub(crate) trait Number:
     Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// A constant.
-    type Scalar: Copy + PartialOrd + Neg<Output = Self::Scalar>;
+    type Scalar: Copy + PartialOrd + Neg<Output = Self::Scalar> + Sub<Output = Self::Scalar>;
     /// True or false for each sample.
     type Mask: Clone;
 
@@ -136,14 +136,15 @@ pub(crate) struct AdamStep {
 /// The parameters and both moments after a step of [`Adam`](crate::optim::Adam).
 #[inline(always)]
 pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, [first, second]: [N; 2]) -> [N; 3] {
-    let AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction } = step;
+    let AdamStep { epsilon, weight_decay, step_size, correction, .. } = step;
+    let (one, beta_1, beta_2) = (N::scalar(1.0), N::scalar(step.beta_1), N::scalar(step.beta_2));
     let gradient = match weight_decay == 0.0 {
         true => gradient,
         false => parameters.clone().times_plus(N::scalar(weight_decay), gradient),
     };
     let square = gradient.clone() * gradient.clone();
-    let first = first.times_plus(N::scalar(beta_1), gradient.times(N::scalar(1.0 - beta_1)));
-    let second = second.times_plus(N::scalar(beta_2), square.times(N::scalar(1.0 - beta_2)));
+    let first = first.times_plus(beta_1, gradient.times(one - beta_1));
+    let second = second.times_plus(beta_2, square.times(one - beta_2));
     let denominator = second.clone().sqrt().over(N::scalar(correction)).plus(N::scalar(epsilon));
     [parameters - (first.clone() / denominator).times(N::scalar(step_size)), first, second]
 }
