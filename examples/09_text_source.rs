@@ -66,7 +66,7 @@ impl Source<Writer> for Texts {
         self.written += letters.len() as u64;
         let advantages = Some(Tensor::from_floats(&advantages[..], at.device));
         let batch = Batch::new(seen, actions, Tensor::from_floats(&log_probs[..], at.device));
-        Ok(Experience::new(Batch { advantages, ..batch }))
+        Ok(Experience::new(Batch { advantages, progress: at.progress, ..batch }))
     }
 
     fn env_steps(&self) -> u64 {

@@ -174,7 +174,7 @@ impl RunDir {
                 let version = text.lines().next()?.strip_prefix(WRITTEN_BY)?;
                 (version != env!("CARGO_PKG_VERSION")).then(|| version.to_owned())
             });
-            RunDirError::Config { path, version, source }
+            RunDirError::Config { path, version, source: Box::new(source) }
         })
     }
 

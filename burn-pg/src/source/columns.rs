@@ -131,7 +131,9 @@ macro_rules! columns {
             pub observations: O,
             $($(#[$required_doc])* pub $required: $to,)*
             $($(#[$optional_doc])* pub $optional: Option<$on_device>,)*
-            /// Share of training that was over when the samples were collected, 0 to 1.
+            /// Share of training that was over when the samples were collected, 0 to 1; see
+            /// [`CollectContext::progress`](super::CollectContext::progress). Weights and ranges of loss terms that
+            /// change during training follow it. 0 unless the source sets it.
             pub progress: f64,
             /// What each row to learn from adds to the [mass](super::Samples::mass). Default 1: losses are averaged over
             /// the rows. See [`averaged`](Self::averaged).

@@ -88,7 +88,7 @@ pub enum RunDirError {
         /// The version of burn-pg that wrote it, if that is another one.
         version: Option<String>,
         /// Why.
-        source: ConfigError,
+        source: Box<ConfigError>,
     },
 }
 
