@@ -1,8 +1,8 @@
 //! Checks of a rollout, and its view for advantage estimators.
 
-use burn_pg_envs::{ActionBuffer, EnvSpec};
+use burn_pg_envs::{ActionBuffer, EnvSpec, StepView};
 
-use super::{Observations, Rollout};
+use super::{Observations, Rollout, RolloutLength};
 use crate::{
     Error, StepQuantity,
     advantage::{Targets, Trajectory},
@@ -23,10 +23,30 @@ impl Rollout {
         self.clear_columns();
     }
 
-    /// Reserves memory for `steps` steps in the columns that have values.
-    pub(super) fn reserve_steps(&mut self, steps: usize) {
-        let first = self.clone();
-        self.reserve_as(&first, steps * self.num_envs - self.len());
+    /// True if a rollout of this length is not complete. `playing` is true for environments in their first episode.
+    pub(super) fn goes_on(&self, length: RolloutLength, playing: &[bool]) -> bool {
+        match length {
+            RolloutLength::Steps(steps) => self.len() < steps * self.num_envs,
+            RolloutLength::Episodes => playing.contains(&true),
+        }
+    }
+
+    /// Ends a recorded step, whose outcome is `view`. If the number of steps is known, the first one reserves memory
+    /// for the others. If not, the step is valid in the environments that are still `playing` their first episode.
+    pub(super) fn end_step(&mut self, length: RolloutLength, playing: &mut [bool], view: StepView<'_>) {
+        match length {
+            RolloutLength::Steps(steps) if self.len() == self.num_envs => {
+                let first = self.clone();
+                self.reserve_as(&first, (steps - 1) * self.num_envs);
+            }
+            RolloutLength::Steps(_) => {}
+            RolloutLength::Episodes => {
+                self.valid.extend_from_slice(playing);
+                for env in view.ended() {
+                    playing[env] = false;
+                }
+            }
+        }
     }
 
     /// Stores advantages and returns, in single precision.

@@ -4,46 +4,25 @@ use std::time::{Duration, Instant};
 
 use burn_pg_envs::{EnvBlock, EnvSpec};
 
-use super::finite::check_row;
+use super::{
+    endings::{Ended, Endings},
+    finite::check_row,
+};
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
     policy::{HostPolicy, HostWorkspace},
-    source::{Episode, Rollout},
+    source::{Rollout, RolloutLength},
 };
 
 /// The record of a block of environments in a rollout. Its memory is reused for the next rollout.
 pub(super) struct BlockRecord {
     pub rollout: Rollout,
-    /// Episodes that have ended, in order.
-    pub ended: Vec<Ended>,
-    /// Final observations of truncated episodes. Shape `[rows, D]`.
-    pub final_observations: Vec<f32>,
+    pub endings: Endings,
     /// Time spent in the environments and in the policy, if it is measured.
     pub env_time: Duration,
     pub inference_time: Duration,
-    /// Steps taken.
-    steps: usize,
     workspace: HostWorkspace,
-}
-
-/// An episode that has ended in a rollout.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ended {
-    /// Its last row in the rollout.
-    pub row: usize,
-    /// True if it was truncated.
-    pub truncated: bool,
-    pub episode_return: f64,
-    pub length: u32,
-}
-
-impl Ended {
-    /// Converts it to an [`Episode`]. Its block has `num_envs` environments, of which the first is environment `first`.
-    pub fn episode(&self, first: usize, num_envs: usize) -> Episode {
-        let Self { row, episode_return, length, .. } = *self;
-        Episode { env: first + row % num_envs, episode_return, length }
-    }
 }
 
 /// Why a block stopped, and after how many of its steps.
@@ -79,78 +58,56 @@ impl BlockRecord {
     pub fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         Self {
             rollout: Rollout::of_spec(num_envs, spec),
-            ended: Vec::new(),
-            final_observations: Vec::new(),
+            endings: Endings::default(),
             env_time: Duration::ZERO,
             inference_time: Duration::ZERO,
-            steps: 0,
             workspace: HostWorkspace::new(&spec.action_space),
         }
     }
 
     fn clear(&mut self) {
         self.rollout.clear();
-        self.ended.clear();
-        self.final_observations.clear();
+        self.endings.clear();
         (self.env_time, self.inference_time) = (Duration::ZERO, Duration::ZERO);
-        self.steps = 0;
     }
 }
 
 impl<D: Distribution> Run<'_, D> {
-    /// Takes `steps` steps in each environment.
-    pub fn steps(mut self, steps: usize) -> Result<(), Failure> {
-        self.record.clear();
-        (0..steps).try_for_each(|step| {
-            self.step()?;
-            if step == 0 {
-                self.record.rollout.reserve_steps(steps);
-            }
-            Ok(())
-        })
-    }
-
-    /// Takes steps until each environment has ended an episode. The steps of its first episode are valid.
-    pub fn episodes(mut self) -> Result<(), Failure> {
+    /// Takes the steps of a rollout of this length.
+    pub fn play(mut self, length: RolloutLength) -> Result<(), Failure> {
         self.record.clear();
         let mut playing = vec![true; self.streams.len()];
-        while playing.contains(&true) {
+        while self.record.rollout.goes_on(length, &playing) {
             self.step()?;
-            self.record.rollout.valid.extend_from_slice(&playing);
-            for env in self.env.view().ended() {
-                playing[env] = false;
-            }
+            self.record.rollout.end_step(length, &mut playing, self.env.view());
         }
         Ok(())
     }
 
     fn step(&mut self) -> Result<(), Failure> {
-        let (step, start) = (self.record.steps, self.is_timed.then(Instant::now));
+        let (step, start) = (self.record.rollout.len() / self.streams.len(), self.is_timed.then(Instant::now));
         let failed = |stepped| move |error| Failure { step, stepped, error: Box::new(error) };
-        let between = self.act().map_err(failed(false))?;
+        let env_steps = self.env_steps[0] + step as u64 * self.env_steps[1];
+        let between = self.act(env_steps).map_err(failed(false))?;
         let outcome = self.env.step(self.record.workspace.actions().as_actions());
-        self.env.view().check(self.spec, self.streams.len()).map_err(|error| failed(true)(error.into()))?;
-        if let Err(error) = outcome {
-            self.record_ended();
-            return Err(failed(true)(error.into()));
-        }
-        self.record().map_err(failed(true))?;
-        self.record.steps += 1;
+        let Self { env, spec, begins, record, .. } = self;
+        let (first, view, BlockRecord { rollout, endings, .. }) = (env.first(), env.view(), &mut **record);
+        view.check(spec, begins.len()).map_err(|error| failed(true)(error.into()))?;
+        endings.add(rollout.len(), view);
+        outcome.map_err(|error| failed(true)(error.into()))?;
+        let recorded = endings.record(rollout, view, begins, &spec.observation_space, first, env_steps);
+        recorded.map_err(failed(true))?;
         if let (Some(start), Some(between)) = (start, between) {
-            self.record.inference_time += between - start;
-            self.record.env_time += between.elapsed();
+            record.inference_time += between - start;
+            record.env_time += between.elapsed();
         }
         Ok(())
     }
 
-    fn env_steps(&self) -> u64 {
-        self.env_steps[0] + self.record.steps as u64 * self.env_steps[1]
-    }
-
     /// Samples actions for the current observations into the workspace. Returns the time at which this was done, if
     /// time is measured.
-    fn act(&mut self) -> Result<Option<Instant>, Error> {
-        let (first, env_steps) = (self.env.first(), self.env_steps());
+    fn act(&mut self, env_steps: u64) -> Result<Option<Instant>, Error> {
+        let first = self.env.first();
         let Self { policy, env, spec, streams, begins, record, .. } = self;
         let BlockRecord { rollout, workspace, .. } = &mut **record;
         let view = env.view();
@@ -170,85 +127,36 @@ impl<D: Distribution> Run<'_, D> {
         )?;
         Ok(self.is_timed.then(Instant::now))
     }
+}
 
-    /// Records the outcome of the actions.
-    fn record(&mut self) -> Result<(), Error> {
-        self.record_ended();
-        let env_steps = self.env_steps();
-        let Self { env, spec, begins, record, .. } = self;
-        let BlockRecord { rollout, final_observations, .. } = &mut **record;
-        let view = env.view();
-        let width = view.observations.len() / begins.len();
-        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
-        rollout.rewards.extend(view.rewards.iter().map(|&reward| reward as f32));
-        rollout.terminated.extend_from_slice(view.terminated);
-        rollout.truncated.extend_from_slice(view.truncated);
-        begins.fill(false);
-        for i in view.ended() {
-            begins[i] = true;
-            if !view.terminated[i] {
-                let last = &view.final_observations[i * width..(i + 1) * width];
-                check_row(last, &spec.observation_space, env.first() + i, env_steps)?;
-                final_observations.extend_from_slice(last);
-            }
+/// Returns the episodes that ended in the first `steps` steps of blocks of consecutive environments, with their rows in
+/// the rollout of all `num_envs` environments, and in the order of these rows.
+pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize, num_envs: usize) -> Endings {
+    let (mut first, mut all) = (0, Vec::new());
+    for BlockRecord { rollout, endings, .. } in blocks {
+        let size = rollout.num_envs;
+        let mut finals = endings.observations.chunks_exact(rollout.observations.width());
+        for &one in &endings.ended {
+            let (step, env) = (one.row / size, one.row % size);
+            let last = if one.truncated { finals.next() } else { None };
+            all.push((Ended { row: step * num_envs + first + env, ..one }, last.unwrap_or_default()));
         }
-        Ok(())
+        first += size;
     }
-
-    /// Records the episodes that have just ended.
-    fn record_ended(&mut self) {
-        let view = self.env.view();
-        let BlockRecord { rollout, ended, .. } = &mut *self.record;
-        ended.extend(view.ended().map(|i| Ended {
-            row: rollout.len() + i,
-            truncated: !view.terminated[i],
-            episode_return: view.episode_returns[i],
-            length: view.episode_lengths[i],
-        }));
-    }
+    all.retain(|(one, _)| one.row < steps * num_envs);
+    all.sort_by_key(|(one, _)| one.row);
+    let observations = all.iter().flat_map(|(_, last)| *last).copied().collect();
+    Endings { ended: all.into_iter().map(|(one, _)| one).collect(), observations, states: Vec::new() }
 }
 
-/// Returns the episodes that ended in the first `steps` steps of the blocks, in the order of their steps.
-pub(super) fn ended_within(blocks: &[BlockRecord], steps: usize) -> Vec<Episode> {
-    let (mut first, mut ended) = (0, Vec::new());
-    for block in blocks {
-        let num_envs = block.rollout.num_envs;
-        let of_block = block.ended.iter().map(|one| (one.row / num_envs, one.episode(first, num_envs)));
-        ended.extend(of_block.filter(|(step, _)| *step < steps));
-        first += num_envs;
-    }
-    ended.sort_by_key(|(step, _)| *step);
-    ended.into_iter().map(|(_, episode)| episode).collect()
-}
-
-/// Joins the rollouts of blocks of consecutive environments, step by step, and appends them to `whole`. Calls `ended`
-/// for each episode that ended, in the order of rows, with its row in `whole` and, if it was truncated, its final
-/// observation.
-pub(super) fn join(
-    blocks: &[BlockRecord],
-    whole: &mut Rollout,
-    observation_len: usize,
-    mut ended: impl FnMut(Ended, Option<&[f32]>),
-) {
-    let num_envs = whole.num_envs;
-    let Some(first_block) = blocks.first() else { return };
-    whole.reserve_as(&first_block.rollout, first_block.steps * num_envs);
-    let mut cursors = vec![(0, 0); blocks.len()];
-    for step in 0..first_block.steps {
-        let mut first = 0;
-        for (block, (next_ended, next_final)) in blocks.iter().zip(&mut cursors) {
-            let rows = step * block.rollout.num_envs..(step + 1) * block.rollout.num_envs;
-            whole.append_rows(&block.rollout, rows.clone());
-            while let Some(&one) = block.ended.get(*next_ended).filter(|one| one.row < rows.end) {
-                *next_ended += 1;
-                let observation = one.truncated.then(|| {
-                    let observations = &block.final_observations[*next_final * observation_len..];
-                    *next_final += 1;
-                    &observations[..observation_len]
-                });
-                ended(Ended { row: step * num_envs + first + one.row - rows.start, ..one }, observation);
-            }
-            first += block.rollout.num_envs;
+/// Joins the rollouts of blocks of consecutive environments, step by step, and appends them to `whole`.
+pub(super) fn join(blocks: &[BlockRecord], whole: &mut Rollout) {
+    let Some(BlockRecord { rollout: first, .. }) = blocks.first() else { return };
+    let steps = first.len() / first.num_envs;
+    whole.reserve_as(first, steps * whole.num_envs);
+    for step in 0..steps {
+        for BlockRecord { rollout, .. } in blocks {
+            whole.append_rows(rollout, step * rollout.num_envs..(step + 1) * rollout.num_envs);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Values of the next observations of a rollout.
 
-use super::{Collector, truncations::Truncations};
+use super::{Collector, endings::Endings};
 use crate::{
     Error,
     device::readback::read,
@@ -11,21 +11,21 @@ use crate::{
 impl Collector {
     /// Returns the observations whose values are not known yet: those after the last step, then the final ones of
     /// truncated episodes.
-    pub(super) fn unseen(&self, truncations: &Truncations) -> Result<Vec<f32>, Error> {
+    pub(super) fn unseen(&self, endings: &Endings) -> Result<Vec<f32>, Error> {
         let mut unseen = self.envs.checked_batch()?.observations.clone();
         check_observations(&unseen, &self.envs.spec().observation_space, self.env_steps)?;
-        unseen.extend_from_slice(&truncations.observations);
+        unseen.extend_from_slice(&endings.observations);
         Ok(unseen)
     }
 
     pub(super) fn values_of_unseen<P: Policy<Observation = Observation>>(
         &mut self,
         policy: &P,
-        truncations: &Truncations,
+        endings: &Endings,
     ) -> Result<Option<Vec<f32>>, Error> {
         // Values do not depend on action masks.
-        let unseen = observe(&self.envs.spec().observation_space, self.unseen(truncations)?, &[], &self.device);
-        let Some(values) = policy.forward(self.recurrent().attach(unseen, &truncations.states)).values else {
+        let unseen = observe(&self.envs.spec().observation_space, self.unseen(endings)?, &[], &self.device);
+        let Some(values) = policy.forward(self.recurrent().attach(unseen, &endings.states)).values else {
             return Ok(None);
         };
         let [values] = read([values])?;
@@ -33,7 +33,7 @@ impl Collector {
     }
 
     /// Fills in the values of the next observations, given the values of the [`unseen`](Self::unseen) ones.
-    pub(super) fn bootstrap(&mut self, values: Option<Vec<f32>>, truncations: &Truncations) {
+    pub(super) fn bootstrap(&mut self, values: Option<Vec<f32>>, endings: &Endings) {
         let Some(of_unseen) = values else { return };
         let (last, finals) = of_unseen.split_at(self.rollout.num_envs);
 
@@ -41,8 +41,8 @@ impl Collector {
         next_values.reserve_exact(values.len());
         next_values.extend_from_slice(&values[*num_envs..]);
         next_values.extend_from_slice(last);
-        for (&row, &value) in truncations.rows.iter().zip(finals) {
-            next_values[row] = value;
+        for (one, &value) in endings.ended.iter().filter(|one| one.truncated).zip(finals) {
+            next_values[one.row] = value;
         }
         for (value, &terminated) in next_values.iter_mut().zip(&*terminated) {
             if terminated {

@@ -11,7 +11,7 @@ use burn_pg_envs::{
 use super::{
     History, RecurrentState, RolloutLength, SequenceSpec,
     block::{BlockRecord, default_block_size},
-    truncations::Truncations,
+    endings::Endings,
 };
 use crate::{
     Error,
@@ -195,27 +195,34 @@ impl Collector {
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
-        let mut truncations = Truncations::default();
+        let num_envs = self.rollout.num_envs;
         if self.length == RolloutLength::Episodes {
             self.begin_episodes()?;
-            let num_envs = self.rollout.num_envs;
             self.recurrent().end_episodes(0..num_envs);
         }
-        if let Some(policy) = policy.on_host() {
-            self.play_on_host(&policy, &mut truncations)?;
-            self.rollout.valid.resize(self.rollout.len(), true);
-            let unseen = self.unseen(&truncations)?;
-            let values = during(Phase::Inference, || {
-                self.rollout.values = policy.values(&self.rollout.observations.flat()).unwrap_or_default();
-                policy.values(&unseen)
-            });
-            self.bootstrap(values, &truncations);
-        } else {
-            self.play_on_device(policy, &mut truncations)?;
-            self.rollout.valid.resize(self.rollout.len(), true);
-            let values = during(Phase::Inference, || self.values_of_unseen(policy, &truncations))?;
-            self.bootstrap(values, &truncations);
+        let (on_host, mut endings) = (policy.on_host(), Endings::default());
+        let played = match &on_host {
+            Some(on_host) => self.play_on_host(on_host, &mut endings),
+            None => self.play_on_device(policy, &mut endings),
+        };
+        // Episodes of a rollout that fails count as well.
+        for ended in &endings.ended {
+            self.episodes.push(ended.episode_return, ended.length);
+            self.ended.push(ended.episode(num_envs));
         }
+        played?;
+        self.rollout.valid.resize(self.rollout.len(), true);
+        let values = match on_host {
+            None => during(Phase::Inference, || self.values_of_unseen(policy, &endings))?,
+            Some(on_host) => {
+                let unseen = self.unseen(&endings)?;
+                during(Phase::Inference, || {
+                    self.rollout.values = on_host.values(&self.rollout.observations.flat()).unwrap_or_default();
+                    on_host.values(&unseen)
+                })
+            }
+        };
+        self.bootstrap(values, &endings);
         self.whole = true;
         Ok(&mut self.rollout)
     }
@@ -262,12 +269,6 @@ impl Collector {
             self.envs.reset(streams::episodes_seed(self.seed, self.env_steps, self.restarts))?;
         }
         self.envs.checked_batch().map(|_| ())
-    }
-
-    /// Counts an episode that has ended.
-    pub(super) fn push_episode(&mut self, episode: Episode) {
-        self.episodes.push(episode.episode_return, episode.length);
-        self.ended.push(episode);
     }
 
     pub(super) fn recurrent(&mut self) -> &mut RecurrentState {

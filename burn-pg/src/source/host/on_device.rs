@@ -3,18 +3,14 @@
 use burn::tensor::Tensor;
 use burn_pg_envs::EnvError;
 
-use super::{Collector, truncations::Truncations};
+use super::{Collector, endings::Endings};
 use crate::{
     Error,
     device::{Failed, readback::read},
     distribution::Distribution,
     policy::{Observation, Policy, Prediction},
     profile::{Phase, during},
-    source::{
-        Episode, Rollout, RolloutLength,
-        host::finite::{check_observations, check_row},
-        observe, step_envs,
-    },
+    source::{Rollout, host::finite::check_observations, observe, step_envs},
 };
 
 impl Collector {
@@ -22,35 +18,13 @@ impl Collector {
     pub(super) fn play_on_device<P: Policy<Observation = Observation>>(
         &mut self,
         policy: &P,
-        truncations: &mut Truncations,
-    ) -> Result<(), Error> {
-        match self.length {
-            RolloutLength::Steps(steps) => (0..steps).try_for_each(|step| {
-                during(Phase::Inference, || self.act(policy))?;
-                during(Phase::Environment, || self.step(truncations))?;
-                if step == 0 {
-                    self.rollout.reserve_steps(steps);
-                }
-                Ok(())
-            }),
-            RolloutLength::Episodes => self.play_episodes(policy, truncations),
-        }
-    }
-
-    /// Steps until every environment has ended an episode.
-    fn play_episodes<P: Policy<Observation = Observation>>(
-        &mut self,
-        policy: &P,
-        truncations: &mut Truncations,
+        endings: &mut Endings,
     ) -> Result<(), Error> {
         let mut playing = vec![true; self.rollout.num_envs];
-        while playing.contains(&true) {
+        while self.rollout.goes_on(self.length, &playing) {
             during(Phase::Inference, || self.act(policy))?;
-            during(Phase::Environment, || self.step(truncations))?;
-            self.rollout.valid.extend_from_slice(&playing);
-            for env in self.envs.batch().ended() {
-                playing[env] = false;
-            }
+            during(Phase::Environment, || self.step(endings))?;
+            self.rollout.end_step(self.length, &mut playing, self.envs.batch().view());
         }
         Ok(())
     }
@@ -90,44 +64,19 @@ impl Collector {
     }
 
     /// Steps the environments with the last recorded actions, and records the outcome.
-    fn step(&mut self, truncations: &mut Truncations) -> Result<(), Error> {
-        let Rollout { num_envs, .. } = self.rollout;
-        let first_row = self.rollout.len();
+    fn step(&mut self, endings: &mut Endings) -> Result<(), Error> {
         let outcome = step_envs(&mut *self.envs, self.taken.as_actions());
-        self.envs.checked_batch()?;
+        let (view, space) = (self.envs.checked_batch()?.view(), &self.envs.spec().observation_space);
         // If one environment fails, episodes of others may still have ended.
         if matches!(outcome, Ok(()) | Err(EnvError::Failed { .. })) {
-            let batch = self.envs.batch();
-            let episode = |env: usize| Episode {
-                env,
-                episode_return: batch.episode_returns[env],
-                length: batch.episode_lengths[env],
-            };
-            let ended: Vec<Episode> = batch.ended().map(episode).collect();
-            for episode in ended {
-                self.push_episode(episode);
-            }
+            endings.add(self.rollout.len(), view);
         }
         outcome?;
-        let batch = self.envs.batch();
-        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
-        let rewards = batch.rewards.iter().map(|&reward| reward as f32);
-        self.rollout.rewards.extend(rewards);
-        self.rollout.terminated.extend_from_slice(&batch.terminated);
-        self.rollout.truncated.extend_from_slice(&batch.truncated);
         let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
-        recurrent.end_episodes(batch.ended());
-        for env in batch.ended() {
-            let width = batch.observations.len() / num_envs;
-            let last = &batch.final_observations[env * width..(env + 1) * width];
-            if !batch.terminated[env] {
-                check_row(last, &self.envs.spec().observation_space, env, self.env_steps)?;
-                truncations.rows.push(first_row + env);
-                truncations.observations.extend_from_slice(last);
-                truncations.states.extend(recurrent.of(env));
-            }
-        }
-        self.env_steps += num_envs as u64;
+        endings.record(&mut self.rollout, view, recurrent.begins_mut(), space, 0, self.env_steps)?;
+        let truncated = view.ended().filter(|&env| !view.terminated[env]);
+        endings.states.extend(truncated.filter_map(|env| recurrent.of(env)));
+        self.env_steps += self.rollout.num_envs as u64;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn_pg_envs::{EnvBlock, WholeBatch, check_blocks};
 
-use super::{Collector, truncations::Truncations};
+use super::{Collector, endings::Endings};
 use crate::{
     Error,
     distribution::Distribution,
@@ -22,7 +22,7 @@ impl Collector {
     pub(super) fn play_on_host<D: Distribution>(
         &mut self,
         policy: &HostPolicy<D>,
-        truncations: &mut Truncations,
+        endings: &mut Endings,
     ) -> Result<(), Error> {
         let (num_envs, spec) = (self.rollout.num_envs, self.envs.spec().clone());
         // One block if the environments cannot be split, or if they must wait for each other's episodes to end.
@@ -45,20 +45,8 @@ impl Collector {
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
         let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
         let run = |(policy, (env, ((streams, begins), record)))| {
-            let run = Run {
-                policy: &policy,
-                spec: &spec,
-                env,
-                streams,
-                begins,
-                record,
-                env_steps,
-                is_timed: start.is_some(),
-            };
-            match length {
-                RolloutLength::Steps(steps) => run.steps(steps),
-                RolloutLength::Episodes => run.episodes(),
-            }
+            let (policy, spec, is_timed) = (&policy, &spec, start.is_some());
+            Run { policy, spec, env, streams, begins, record, env_steps, is_timed }.play(length)
         };
         let outcomes: Vec<Result<(), Failure>> = map(runs, run);
         if let Some(start) = start {
@@ -70,27 +58,17 @@ impl Collector {
             profile::add(Phase::Environment, start.elapsed().mul_f64(share));
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
-        let observation_len = spec.observation_space.flat_len();
         // Of several failures, the earliest step counts, as if all environments were stepped together; in the same
         // step, the first block.
         let failures = outcomes.into_iter().filter_map(Result::err);
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;
-            for ended in ended_within(&self.blocks, step + usize::from(stepped)) {
-                self.push_episode(ended);
-            }
+            *endings = ended_within(&self.blocks, step + usize::from(stepped), num_envs);
             return Err(*error);
         }
-        let Self { rollout, blocks, episodes, ended: list, .. } = self;
         during(Phase::Environment, || {
-            join(blocks, rollout, observation_len, |ended, observation| {
-                episodes.push(ended.episode_return, ended.length);
-                list.push(ended.episode(0, num_envs));
-                if let Some(observation) = observation {
-                    truncations.rows.push(ended.row);
-                    truncations.observations.extend_from_slice(observation);
-                }
-            });
+            join(&self.blocks, &mut self.rollout);
+            *endings = ended_within(&self.blocks, self.rollout.len() / num_envs, num_envs);
         });
         self.env_steps += self.rollout.len() as u64;
         Ok(())
