@@ -42,14 +42,15 @@ macro_rules! columns {
             /// Creates an empty rollout of `num_envs` environments.
             #[must_use]
             pub fn new(num_envs: usize, observations: Observations, actions: ActionBuffer) -> Self {
-                Self {
+                let mut empty = Self {
                     num_envs,
                     history: None,
                     $($required: Default::default(),)*
                     $($optional: Default::default(),)*
                     $($host: Default::default(),)*
-                }
-                .with_kinds(observations, actions)
+                };
+                (empty.observations, empty.actions) = (observations, actions);
+                empty
             }
 
             /// Empties every column, but keeps its memory.
@@ -81,14 +82,10 @@ macro_rules! columns {
                 row
             }
 
-            /// Bytes of a row in all columns that are uploaded, except the observations. The second element counts
-            /// those that also stay on the host, because their elements have another type on the device.
-            pub(crate) fn uploaded_row_bytes(&self) -> [usize; 2] {
-                let columns = [
-                    $(Upload::row_bytes(&self.$required, self.len()),)*
-                    $(Upload::row_bytes(&self.$optional, self.len()),)*
-                ];
-                columns.into_iter().fold([0, 0], |sum, of| [sum[0] + of[0], sum[1] + of[1]])
+            /// Bytes of a row on the device in all columns that are uploaded, except the observations.
+            pub(crate) fn uploaded_row_bytes(&self) -> usize {
+                0 $(+ Upload::row_bytes(&self.$required, self.len()))*
+                    $(+ Upload::row_bytes(&self.$optional, self.len()))*
             }
 
             /// Bytes of a row in all columns that are not empty.
@@ -253,9 +250,8 @@ trait Column {
 pub(super) trait Upload<T> {
     /// Uploads all `of` rows, or the given `rows`.
     fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> T;
-    /// Bytes of a row on the device, and bytes of a row that stay on the host after an upload, if the column has `of`
-    /// rows.
-    fn row_bytes(&self, of: usize) -> [usize; 2];
+    /// Bytes of a row on the device, if the column has `of` rows.
+    fn row_bytes(&self, of: usize) -> usize;
 }
 
 impl<T: Copy + Default> Column for Vec<T> {
@@ -332,8 +328,8 @@ impl Upload<Tensor<1>> for Vec<f32> {
         Tensor::from_data(TensorData::new(values, [len]), device)
     }
 
-    fn row_bytes(&self, of: usize) -> [usize; 2] {
-        [Column::row_bytes(self, of), 0]
+    fn row_bytes(&self, of: usize) -> usize {
+        Column::row_bytes(self, of)
     }
 }
 
@@ -349,16 +345,12 @@ impl Upload<ActionTensor> for ActionBuffer {
         ActionTensor::upload(&picked, rows.len(), device)
     }
 
-    fn row_bytes(&self, of: usize) -> [usize; 2] {
-        [4 * self.len().checked_div(of).unwrap_or(0), Column::row_bytes(self, of)]
+    fn row_bytes(&self, of: usize) -> usize {
+        4 * self.len().checked_div(of).unwrap_or(0)
     }
 }
 
 impl Rollout {
-    fn with_kinds(self, observations: Observations, actions: ActionBuffer) -> Self {
-        Self { actions, observations, ..self }
-    }
-
     /// Number of recorded steps of all environments, T * N.
     #[must_use]
     pub fn len(&self) -> usize {

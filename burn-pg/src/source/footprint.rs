@@ -92,7 +92,7 @@ impl SourceFootprint {
         if has_reference {
             row.reference_log_probs = vec![0.0];
         }
-        let [uploaded, _] = row.uploaded_row_bytes().map(|bytes| bytes as u64);
+        let uploaded = row.uploaded_row_bytes() as u64;
         let all = row.row_bytes() as u64;
         let observations = row.observations.row_bytes() as u64 + masks;
         // Rows are moved to the device as they are, unless sequences or valid steps are selected, which copies them.
