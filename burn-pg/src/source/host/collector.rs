@@ -198,7 +198,7 @@ impl Collector {
         let num_envs = self.rollout.num_envs;
         if self.length == RolloutLength::Episodes {
             self.begin_episodes()?;
-            self.recurrent().end_episodes(0..num_envs);
+            self.recurrent().begins.fill(true);
         }
         let (on_host, mut endings) = (policy.on_host(), Endings::default());
         let played = match &on_host {

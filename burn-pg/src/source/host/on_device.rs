@@ -40,13 +40,13 @@ impl Collector {
         let prediction = policy.forward(recurrent.attach(observation, &[]));
         let Prediction { distribution, values, state } = prediction;
         let step = self.rollout.begins.len() / num_envs;
-        if let (Some(history), Some(state)) = (&mut self.rollout.history, recurrent.state())
+        if let (Some(history), Some(state)) = (&mut self.rollout.history, &recurrent.state)
             && history.is_start(step)
         {
             let [state] = read([state.clone().flatten(0, 1)])?;
             history.states.extend_from_slice(&state);
         }
-        self.rollout.begins.extend_from_slice(recurrent.begins());
+        self.rollout.begins.extend_from_slice(&recurrent.begins);
         recurrent.advance(state);
         let (parameters, values) = read_with(distribution.parameters().flatten(0, 1), values)?;
         self.rollout.observations.extend(observations);
@@ -73,7 +73,7 @@ impl Collector {
         }
         outcome?;
         let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
-        endings.record(&mut self.rollout, view, recurrent.begins_mut(), space, 0, self.env_steps)?;
+        endings.record(&mut self.rollout, view, &mut recurrent.begins, space, 0, self.env_steps)?;
         let truncated = view.ended().filter(|&env| !view.terminated[env]);
         endings.states.extend(truncated.filter_map(|env| recurrent.of(env)));
         self.env_steps += self.rollout.num_envs as u64;

@@ -40,7 +40,7 @@ impl Collector {
         };
         check_blocks(&envs, &spec, num_envs, size)?;
         let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
-        let parts = self.streams.chunks_mut(size).zip(recurrent.begins_mut().chunks_mut(size)).zip(&mut self.blocks);
+        let parts = self.streams.chunks_mut(size).zip(recurrent.begins.chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
         let (length, start) = (self.length, profile::is_wanted().then(Instant::now));

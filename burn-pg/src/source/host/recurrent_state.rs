@@ -6,10 +6,10 @@ use crate::policy::{Observation, Sequences};
 
 /// The recurrent state of a policy in N environments. Empty if the policy is not recurrent.
 pub(crate) struct RecurrentState {
-    /// Shape `[N, M]`.
-    state: Option<Tensor<2>>,
+    /// Its elements. Shape `[N, M]`.
+    pub state: Option<Tensor<2>>,
     /// True for environments in which the next step begins an episode.
-    begins: Vec<bool>,
+    pub begins: Vec<bool>,
 }
 
 impl RecurrentState {
@@ -18,27 +18,6 @@ impl RecurrentState {
     pub fn new(num_envs: usize, len: usize, device: &Device) -> Self {
         let state = (len > 0).then(|| Tensor::zeros([num_envs, len], device));
         Self { state, begins: vec![true; num_envs] }
-    }
-
-    /// Creates a state from saved elements and flags.
-    pub fn from_parts(state: Option<Tensor<2>>, begins: Vec<bool>) -> Self {
-        Self { state, begins }
-    }
-
-    /// Its elements. Shape `[N, M]`.
-    pub fn state(&self) -> Option<&Tensor<2>> {
-        self.state.as_ref()
-    }
-
-    /// True for environments in which the next step begins an episode.
-    pub fn begins(&self) -> &[bool] {
-        &self.begins
-    }
-
-    /// Mutable access to [`begins`](Self::begins), for code that steps the environments without
-    /// [`advance`](Self::advance).
-    pub fn begins_mut(&mut self) -> &mut [bool] {
-        &mut self.begins
     }
 
     /// Attaches the recurrent states to `observations`: first the rows of all environments, then the final observations

@@ -51,7 +51,7 @@ impl Collector {
         let mut tensors = Tensors::new();
         let state = self.recurrent.as_ref().map(|recurrent| -> Result<SavedState, Misfit> {
             let mut begins_before = Vec::new();
-            if let (Some(state), Some(history)) = (recurrent.state(), &self.rollout.history) {
+            if let (Some(state), Some(history)) = (&recurrent.state, &self.rollout.history) {
                 let mut history = history.clone();
                 // A failed rollout has no steps for the next one to begin with.
                 if self.whole {
@@ -63,7 +63,7 @@ impl Collector {
                 tensors.insert(BEFORE.into(), flat(history.observations_before.flat().into_owned()));
                 begins_before = history.begins_before;
             }
-            Ok(SavedState { begins: recurrent.begins().to_vec(), begins_before })
+            Ok(SavedState { begins: recurrent.begins.clone(), begins_before })
         });
         let saved = SavedCollector {
             env_steps: self.env_steps,
@@ -122,10 +122,10 @@ impl Collector {
     ) -> Result<RecurrentState, Misfit> {
         let (num_envs, fresh) = (rollout.num_envs, self.recurrent.as_ref().expect("it has just been made"));
         check("recurrent states", saved.begins.len(), num_envs)?;
-        let (Some(state), Some(history)) = (fresh.state(), &mut rollout.history) else {
+        let (Some(state), Some(history)) = (&fresh.state, &mut rollout.history) else {
             check_fit(&tensors, &Tensors::new())?;
             check("recurrent states", saved.begins_before.len(), 0)?;
-            return Ok(RecurrentState::from_parts(None, saved.begins.clone()));
+            return Ok(RecurrentState { state: None, begins: saved.begins.clone() });
         };
         let flat = |numbers: &[f32]| TensorData::new(numbers.to_vec(), [numbers.len()]);
         let needed = [
@@ -142,7 +142,7 @@ impl Collector {
         history.observations_before.clear();
         history.observations_before.extend(&numbers(take(BEFORE)));
         history.begins_before.clone_from(&saved.begins_before);
-        Ok(RecurrentState::from_parts(Some(state), saved.begins.clone()))
+        Ok(RecurrentState { state: Some(state), begins: saved.begins.clone() })
     }
 }
 
