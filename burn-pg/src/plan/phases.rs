@@ -42,7 +42,7 @@ impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
         let kernels = backend == Backend::Flex;
         let layers = config.network().footprint(spec, kernels);
-        let source = SourceFootprint::new(&config.source(), spec, &layers);
+        let source = SourceFootprint::new(config.source(), spec, &layers);
         let minibatches = config.num_minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
         let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));

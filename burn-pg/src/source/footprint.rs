@@ -28,8 +28,8 @@ pub(crate) struct EnvSourceShape {
 }
 
 /// The memory of an [`EnvSource`](super::EnvSource), in bytes.
-#[allow(clippy::struct_excessive_bools)] // four independent settings, none of them a state
 pub(crate) struct SourceFootprint {
+    shape: EnvSourceShape,
     /// Environments, N; steps of each environment, T; and rows, T * N.
     envs: u64,
     steps: u64,
@@ -58,16 +58,13 @@ pub(crate) struct SourceFootprint {
     state_len: u64,
     /// Elements of gSDE noise per environment.
     noise: u64,
-    has_values: bool,
-    has_reference: bool,
-    is_normalized: bool,
     acts_on_host: bool,
 }
 
 impl SourceFootprint {
     /// Computes the footprint for environments of a specification, in which a policy of these layers acts.
-    pub fn new(shape: &EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
-        let EnvSourceShape { sequences, has_values, has_reference, is_normalized, .. } = *shape;
+    pub fn new(shape: EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
+        let sequences = shape.sequences;
         let (state_len, noise, acts_on_host) = (layers.state_len(), layers.held_noise(), layers.act_on_host());
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
         let (whole_episodes, steps) = match shape.length {
@@ -82,19 +79,18 @@ impl SourceFootprint {
 
         let mut row = Rollout::one_row(spec);
         row.action_masks = vec![true; spec.mask_len()];
-        let masks = row.action_masks.len() as u64;
         // The optional columns that the collector fills.
         (row.advantages, row.returns) = (vec![0.0], vec![0.0]);
-        match has_values {
+        match shape.has_values {
             true => row.values = vec![0.0],
             false => row.next_values = Vec::new(),
         }
-        if has_reference {
+        if shape.has_reference {
             row.reference_log_probs = vec![0.0];
         }
         let uploaded = row.uploaded_row_bytes() as u64;
         let all = row.row_bytes() as u64;
-        let observations = row.observations.row_bytes() as u64 + masks;
+        let observations = row.observations.row_bytes() as u64 + spec.mask_len() as u64;
         // Rows are moved to the device as they are, unless sequences or valid steps are selected, which copies them.
         let is_moved = state_len == 0 && !whole_episodes;
         let moved: u64 = if is_moved { uploaded + observations } else { 0 };
@@ -115,7 +111,7 @@ impl SourceFootprint {
             capacity: envs.saturating_mul(if acts_on_host { steps } else { grown }),
             unit,
             burn_in: if whole_episodes { 0 } else { sequences.burn_in as u64 },
-            block: if is_normalized || whole_episodes { envs } else { block.min(envs) },
+            block: if shape.is_normalized || whole_episodes { envs } else { block.min(envs) },
             recorded: recorded.row_bytes() as u64,
             row: all,
             flat: 4 * spec.observation_space.flat_len() as u64,
@@ -126,19 +122,17 @@ impl SourceFootprint {
             bounded: if matches!(spec.action_space, Space::Box { .. }) { action_len } else { 0 },
             state_len,
             noise,
-            has_values,
-            has_reference,
-            is_normalized,
             acts_on_host,
+            shape,
         }
     }
 
     /// Bytes of the environments, the results of a step, the recurrent state of a reference, and the streams that
     /// actions are sampled from.
     pub fn environments(&self) -> u64 {
-        let unnormalized = if self.is_normalized { 2 * self.flat + 47 } else { 0 };
+        let unnormalized = if self.shape.is_normalized { 2 * self.flat + 47 } else { 0 };
         let stream = size_of::<ActionStream>() as u64 + 8 * self.noise + 4 * self.state_len + 1;
-        let of_reference = if self.has_reference { 4 * self.state_len } else { 0 };
+        let of_reference = if self.shape.has_reference { 4 * self.state_len } else { 0 };
         self.envs * (of_reference + self.fresh_env() + unnormalized + 4 * self.bounded + stream)
     }
 
@@ -169,7 +163,7 @@ impl SourceFootprint {
 
     /// Bytes of a row in the columns that are computed after the rollout.
     fn later(&self) -> u64 {
-        8 + 4 * u64::from(self.has_reference)
+        8 + 4 * u64::from(self.shape.has_reference)
     }
 
     /// Bytes of the records of all blocks before they are joined, and of their workspaces. The widest layer has
@@ -199,7 +193,7 @@ impl SourceFootprint {
     /// Bytes of the copies of values and returns for the explained variance. They grow by doubling, and each time the
     /// old memory is still there until it is copied.
     pub fn explained(&self) -> u64 {
-        if self.has_values { 16 * self.rows.next_power_of_two() } else { 0 }
+        if self.shape.has_values { 16 * self.rows.next_power_of_two() } else { 0 }
     }
 
     /// Bytes of all samples on the device.
@@ -240,7 +234,7 @@ impl SourceFootprint {
         if self.state_len == 0 {
             return 0;
         }
-        let of_reference = u64::from(self.has_reference);
+        let of_reference = u64::from(self.shape.has_reference);
         let states = 4 * self.state_len * (1 + of_reference + self.burn_in.div_ceil(self.unit));
         (states + self.flat * self.burn_in) * self.envs
     }
