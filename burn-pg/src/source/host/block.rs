@@ -119,12 +119,8 @@ impl<D: Distribution> Run<'_, D> {
         rollout.action_masks.extend_from_slice(view.action_masks);
         rollout.begins.extend_from_slice(begins);
         let Rollout { actions, log_probs, .. } = rollout;
-        policy.sample(view.observations, view.action_masks, streams, actions, log_probs, workspace).map_err(
-            |source| {
-                let source = source.in_rows_from(first);
-                Error::Policy { update: None, env_steps, source }
-            },
-        )?;
+        let sampled = policy.sample(view.observations, view.action_masks, streams, actions, log_probs, workspace);
+        sampled.map_err(|source| Error::Policy { update: None, env_steps, source: source.in_rows_from(first) })?;
         Ok(self.is_timed.then(Instant::now))
     }
 }

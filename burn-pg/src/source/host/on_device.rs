@@ -53,11 +53,9 @@ impl Collector {
         self.rollout.action_masks.extend_from_slice(&batch.action_masks);
         self.rollout.values.extend_from_slice(&values);
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
-        distribution.sample(&parameters, &mut self.streams, actions, log_probs).map_err(|source| {
-            let env_steps = self.env_steps;
-            Error::Policy { update: None, env_steps, source }
-        })?;
-        let numbers = self.envs.num_envs() * self.envs.spec().action_space.flat_len();
+        let sampled = distribution.sample(&parameters, &mut self.streams, actions, log_probs);
+        sampled.map_err(|source| Error::Policy { update: None, env_steps: self.env_steps, source })?;
+        let numbers = num_envs * self.envs.spec().action_space.flat_len();
         self.taken.set(self.rollout.actions.last(numbers));
         distribution.to_env(&mut self.taken);
         Ok(())
