@@ -8,6 +8,7 @@ use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
     kernel::run_on,
+    loss::ContextPart,
     policy::Policy,
     source::{CollectContext, EnvSource, Episode, Experience, Source},
     update::{Improved, Update, UpdateContext},
@@ -41,6 +42,8 @@ where
     /// Environment steps that were timed, and their time in seconds.
     pub(super) timed_steps: u64,
     pub(super) timed_seconds: f64,
+    /// The parts of a context that the source announced.
+    announced: Vec<ContextPart>,
     /// Maximum number of steps of a rollout.
     longest_rollout: u64,
     /// The observation normaliser as of the last successful update; the one to use with the policy.
@@ -54,8 +57,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// Any error of [`Source::check`] or [`Update::check`]; [`Error::NoTimeLimit`] if the length of a rollout has no
     /// bound; [`Error::EmptyRollouts`] if it is 0; [`Error::Config`] if `total_steps` is less than the longest rollout.
     pub fn new(parts: Parts<P, S>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
-        let given = parts.source.check(&parts.policy.valid())?;
-        parts.update.check(&given)?;
+        let announced = parts.source.check(&parts.policy.valid())?;
+        parts.update.check(&announced)?;
         let longest_rollout = match parts.source.longest_rollout() {
             None => return Err(Error::NoTimeLimit { env: parts.source.name() }),
             Some(0) => return Err(Error::EmptyRollouts { name: parts.source.name() }),
@@ -66,6 +69,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());
         }
         Ok(Self {
+            announced,
             longest_rollout,
             normalizer: parts.source.observation_normalizer().cloned(),
             parts,
@@ -151,11 +155,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// result are 0.
     ///
     /// # Errors
-    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::Reward`], [`Error::Step`] or
-    /// [`Error::NonFinite`] if an observation, a reward, another quantity of a step, or a metric is not finite;
-    /// [`Error::ImageValue`] if a value of an image is out of range; [`Error::Policy`] if the policy's output is not a
-    /// distribution; [`Error::MetricName`] if two metrics have the same name. On these errors the policy is unchanged.
-    /// After [`Error::Execution`] (device failure) it is undefined.
+    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::ImageValue`], [`Error::Reward`],
+    /// [`Error::Step`] or [`Error::NonFinite`] if an observation, a reward, another quantity of a step, or a metric is
+    /// impossible; [`Error::Objective`] if samples lack a part that a term needs; [`Error::Policy`] if the policy's
+    /// output is not a distribution; [`Error::MetricName`] if two metrics have the same name. On these errors the policy
+    /// is unchanged. After [`Error::Execution`] (device failure) it is undefined.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let device = self.device.clone();
         run_on(&device, || self.update_once())
@@ -169,6 +173,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         let context = CollectContext { update, progress, device: &self.device };
         let experience = source.collect(&policy.valid(), &context)?;
         experience.check::<P>(update, &source.name())?;
+        improver.check(&experience.parts::<P>(&self.announced))?;
         let Experience { samples, explained_variance, metrics: of_source } = experience;
         let Improved { policy: better, metrics, epochs, learning_rate } =
             improver.improve(policy, samples, UpdateContext { update, progress })?;

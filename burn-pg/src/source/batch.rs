@@ -225,6 +225,10 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
         self.mass()
     }
 
+    fn lacks(&self, part: ContextPart) -> bool {
+        self.lacks_column(part)
+    }
+
     fn with_normalized_advantages(mut self) -> Self {
         let weights = self.weights_in_means();
         self.advantages = self.advantages.take().map(|advantages| match &weights {

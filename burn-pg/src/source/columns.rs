@@ -166,6 +166,14 @@ macro_rules! columns {
                 }
             }
 
+            /// True if the column of a part is optional and not there.
+            pub(super) fn lacks_column(&self, part: ContextPart) -> bool {
+                match part {
+                    $(ContextPart::$part => self.$optional.is_none(),)*
+                    _ => false,
+                }
+            }
+
             /// Adds the columns that loss terms may use.
             pub(super) fn add_columns_to<'a>(&self, context: LossContext<'a>) -> LossContext<'a> {
                 $($(let context = context.with_tensor(ContextPart::$old, self.$required.clone());)?)*

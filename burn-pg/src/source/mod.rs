@@ -154,6 +154,14 @@ impl<S> Experience<S> {
         Self { samples, explained_variance: None, metrics: Vec::new() }
     }
 
+    /// Returns those of the `announced` parts that the samples have.
+    pub(crate) fn parts<P: Policy>(&self, announced: &[ContextPart]) -> Vec<ContextPart>
+    where
+        S: Samples<P>,
+    {
+        announced.iter().copied().filter(|&part| !self.samples.lacks(part)).collect()
+    }
+
     /// Checks that there is something to learn from, and that all metrics are finite.
     pub(crate) fn check<P: Policy>(&self, update: u64, name: &str) -> Result<(), Error>
     where

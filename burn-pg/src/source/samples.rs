@@ -1,6 +1,9 @@
 //! The samples that a policy learns from.
 
-use crate::{loss::LossContext, policy::Policy};
+use crate::{
+    loss::{ContextPart, LossContext},
+    policy::Policy,
+};
 
 /// Rows to learn from: single steps, or sequences whose steps stay together, on any device. An
 /// [`Update`](crate::update::Update) uses samples through this trait only; their columns are up to the implementation.
@@ -26,6 +29,11 @@ pub trait Samples<P: Policy>: Clone {
 
     /// The divisor that turns a sum of losses into a mean: the number of samples, tokens or sequences.
     fn mass(&self) -> f64;
+
+    /// True if a part that the source announced in its [check](super::Source::check) is missing. Default false.
+    fn lacks(&self, _part: ContextPart) -> bool {
+        false
+    }
 
     /// Shifts and scales the advantages to mean 0 and standard deviation 1 over all samples.
     #[must_use]

@@ -23,6 +23,7 @@ struct Constant {
     metrics: Vec<(&'static str, f64)>,
     /// The samples that it gives; an error if there are too many.
     rows: usize,
+    forgets_advantages: bool,
 }
 
 impl Source<ActorCritic> for Constant {
@@ -38,7 +39,8 @@ impl Source<ActorCritic> for Constant {
         let observations = Observation::upload(vec![0.5; ROWS], &[], ROWS, device);
         let actions = ActionTensor::upload(&ActionBuffer::Discrete(vec![1; ROWS]), ROWS, device);
         let vector = |value: f32| burn::tensor::Tensor::from_floats([value; ROWS], device);
-        let batch = Batch { advantages: Some(vector(1.0)), ..Batch::new(observations, actions, vector(-0.7)) };
+        let advantages = (!self.forgets_advantages).then(|| vector(1.0));
+        let batch = Batch { advantages, ..Batch::new(observations, actions, vector(-0.7)) };
         let batch = batch.minibatches(self.rows.max(1)).next().unwrap();
         let batch = if self.rows == 0 { batch.select(&[]) } else { batch };
         Ok(Experience { metrics: self.metrics.clone(), ..Experience::new(batch) })
@@ -54,7 +56,10 @@ impl Source<ActorCritic> for Constant {
 }
 
 fn trainer(longest: u64, metrics: &[(&'static str, f64)]) -> Result<Trainer<ActorCritic, Constant>, Error> {
-    build(Constant { steps: 0, longest, metrics: metrics.to_vec(), rows: ROWS }, PolicyGradient)
+    build(
+        Constant { steps: 0, longest, metrics: metrics.to_vec(), rows: ROWS, forgets_advantages: false },
+        PolicyGradient,
+    )
 }
 
 fn build(source: Constant, term: impl LossTerm + 'static) -> Result<Trainer<ActorCritic, Constant>, Error> {
@@ -97,23 +102,32 @@ fn rollouts_without_steps_are_refused() {
 
 #[test]
 fn a_rollout_without_samples_is_refused() {
-    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 0 };
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 0, forgets_advantages: false };
     let error = build(source, PolicyGradient).unwrap().update().unwrap_err();
     assert!(matches!(&error, Error::NoSamples { update: 1, rows: 0, .. }), "{error}");
 }
 
 #[test]
 fn a_failure_of_the_source_is_passed_on() {
-    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 5 };
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 5, forgets_advantages: false };
     let error = build(source, PolicyGradient).unwrap().update().unwrap_err();
     assert_eq!(error.to_string(), "the source `Constant` failed: 5 samples are too many");
 }
 
 #[test]
 fn terms_that_need_what_the_samples_lack_are_refused_before_training() {
-    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 4 };
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 4, forgets_advantages: false };
     let error = build(source, Value::default()).map(drop).unwrap_err();
     let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
+    assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
+}
+
+#[test]
+fn samples_without_an_announced_part_are_refused() {
+    let source = Constant { steps: 0, longest: 4, metrics: Vec::new(), rows: 4, forgets_advantages: true };
+    let mut trainer = build(source, PolicyGradient).unwrap();
+    let missing = ObjectiveError::Missing { term: "policy_loss", part: ContextPart::Advantages };
+    let error = trainer.update().unwrap_err();
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
 
