@@ -138,7 +138,7 @@ impl<O: Rows> Batch<O> {
     }
 
     /// Averages losses as `averaging` says over sequences of these lengths, whose rows follow each other. Existing weights
-    /// are multiplied by those of the average. A minibatch has the share of the mass that it has of the rows.
+    /// are multiplied by those of the average. The mass of a minibatch is in proportion to its rows.
     ///
     /// # Panics
     /// If the lengths do not add up to the number of rows.

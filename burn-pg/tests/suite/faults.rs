@@ -189,7 +189,7 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
         let mut trainer = trainer(Some(way), &config(faults, "ppo"), Backend::Flex);
         let mut log = Log::default();
         let outcome = trainer.run(&mut log);
-        // Those of the last update too.
+        // The episodes of the last update are reported too, even if it failed.
         assert_eq!(log.episodes, trainer.episodes().count(), "{way:?}, {faults:?}");
         assert_eq!(outcome.is_ok(), survives, "{way:?}, {faults:?}");
         assert_eq!(trainer.faults() > 0, survives, "{way:?}, {faults:?}");

@@ -33,8 +33,8 @@ pub fn perceptron(
     by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last)).flatten()
 }
 
-/// Computes it from the tensors and their elements: those of the input, of shape `[B, inputs]`, and the weights and
-/// biases of each layer in turn.
+/// Computes the perceptron. `input` has the elements of the first of `primitives`, of shape `[B, inputs]`, and
+/// `parameters` those of the others: weights and biases of each layer in turn.
 fn run<T: Stored>(
     primitives: Vec<Primitive>,
     input: FlexTensor,
