@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats, algorithm::ppo, device, envs::make, evaluate, optim::Schedule,
+    Config, DeviceChoice, Error, Trainer, UpdateStats, config::PpoConfig, device, envs::make, evaluate, optim::Schedule,
 };
 
 /// `Auto` takes a GPU if this build and this machine have one, and the CPU otherwise. To choose a backend, write
@@ -25,22 +25,26 @@ fn main() -> Result<(), Error> {
 /// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     let device = device::open(DEVICE)?.device;
-    let config = Config {
-        env: "CartPole-v1".into(),
-        total_steps: 30_000,
-        num_steps: 32,
-        num_epochs: 20,
-        num_minibatches: 1,
-        gamma: 0.98,
-        gae_lambda: 0.8,
-        clip_value: false,
-        entropy_weight: 0.0.into(),
-        learning_rate: Schedule::Linear { start: 1e-3, end: 0.0 },
-        ..Config::default()
-    }
-    .validate()?;
+    let config = Config::default()
+        .with(|config| {
+            config.env.name = "CartPole-v1".into();
+            config.run.total_steps = 30_000;
+            config.rollout.num_steps = 32;
+            config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
+            config.algorithm = PpoConfig {
+                num_epochs: 20,
+                num_minibatches: 1,
+                gamma: 0.98,
+                gae_lambda: 0.8,
+                clip_value: false,
+                entropy_weight: 0.0.into(),
+                ..PpoConfig::default()
+            }
+            .into();
+        })
+        .validate()?;
 
-    let mut trainer = ppo(&config, &device)?;
+    let mut trainer = Trainer::of(&config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
         println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
@@ -48,6 +52,6 @@ pub fn train() -> Result<f64, Error> {
         if return_mean >= 195.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 
-    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env.name, 20)?, config.run.seed, false)?;
     Ok(evaluation.return_mean())
 }

@@ -8,9 +8,7 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats,
-    algorithm::ppo,
-    device,
+    Config, DeviceChoice, Error, Trainer, UpdateStats, device,
     envs::{Env, EnvRng, EnvSpec, Space, Step, make, register_env},
     evaluate,
     optim::Schedule,
@@ -80,18 +78,17 @@ fn main() -> Result<(), Error> {
 /// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     register_env::<Hike>()?;
-    let config = Config {
-        env: "Hike-v0".into(),
-        total_steps: 40_000,
-        learning_rate: Schedule::Linear { start: 1e-3, end: 0.0 },
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.env.name = "Hike-v0".into();
+        config.run.total_steps = 40_000;
+        config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
+    });
     let config = config.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
-    let mut trainer = ppo(&config, &device)?;
+    let mut trainer = Trainer::of(&config, &device)?;
     trainer.run(&mut |stats: &UpdateStats| {
         println!("{:6} steps: mean return {:.2}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())
     })?;
-    Ok(evaluate(&trainer.agent()?, make(&config.env, 100)?, config.seed, false)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env.name, 100)?, config.run.seed, false)?.return_mean())
 }

@@ -1,7 +1,7 @@
 //! Lesson 4: an algorithm is a choice of parts. This one is advantage actor-critic, made of parts of the library.
 //!
 //! Each part can be replaced, also by one of your own, without a change of the others. Here the advantages are those of
-//! the original paper instead of [`burn_pg::algorithm::a2c`]'s, the optimiser is RMSProp, and the learning rate falls.
+//! the original paper instead of [`Recipe::a2c`](burn_pg::algorithm::Recipe::a2c)'s, the optimiser is RMSProp, and the learning rate falls.
 //!
 //! `cargo run --release -p burn-pg-examples --example 04_a2c`
 #![forbid(unsafe_code)]
@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::{Bootstrap, RewardToGo},
-    config::Algo,
+    config::A2cConfig,
     device,
     envs::{EnvRng, make},
     evaluate,
@@ -33,23 +33,21 @@ fn main() -> Result<(), Error> {
 /// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
     // From the configuration, the loop reads how long to train. The parts below are configured by their arguments.
-    let config = Config {
-        algo: Algo::A2c,
-        total_steps: 100_000,
-        num_envs: 16,
-        num_steps: 8,
-        num_epochs: 1,
-        num_minibatches: 1,
-        ..Config::default()
-    }
-    .validate()?;
+    let config = Config::default()
+        .with(|config| {
+            config.run.total_steps = 100_000;
+            config.env.num_envs = 16;
+            config.rollout.num_steps = 8;
+            config.algorithm = A2cConfig::default().into();
+        })
+        .validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
-    let envs = make(&config.env, config.num_envs)?;
-    let rng = &mut EnvRng::new(config.seed);
+    let envs = make(&config.env.name, config.env.num_envs)?;
+    let rng = &mut EnvRng::new(config.run.seed);
     let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), rng, &device.clone().autodiff())?;
 
     // Sample: a few steps of each environment.
-    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device)?;
+    let collector = Collector::new(envs, RolloutLength::Steps(config.rollout.num_steps), config.run.seed, &device)?;
     // Estimate: the rewards until the end of the rollout and the critic's value of what follows, minus the critic's
     // value of the state.
     let estimator = RewardToGo { gamma: 0.99, baseline: true, bootstrap: Bootstrap::NextValues };
@@ -69,5 +67,5 @@ pub fn train() -> Result<f64, Error> {
         }
         ControlFlow::Continue(())
     })?;
-    Ok(evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?.return_mean())
+    Ok(evaluate(&trainer.agent()?, make(&config.env.name, 20)?, config.run.seed, false)?.return_mean())
 }

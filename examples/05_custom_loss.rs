@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::Recipe,
+    config::PpoConfig,
     device,
     envs::make,
     evaluate,
@@ -49,10 +50,16 @@ fn main() -> Result<(), Error> {
 /// # Errors
 /// If the device is unavailable, or training fails.
 pub fn train(weight: f64) -> Result<(f64, f64), Error> {
-    let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
+    let config = Config::default()
+        .with(|config| {
+            config.run.total_steps = 30_000;
+            config.rollout.num_steps = 64;
+            config.algorithm = PpoConfig { num_epochs: 8, ..PpoConfig::default() }.into();
+        })
+        .validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
-    let recipe = Recipe::ppo(&config)?.with(weight, StayNear);
-    let mut trainer = recipe.build(make(&config.env, config.num_envs)?, &config, &device)?;
+    let recipe = Recipe::of(&config)?.with(weight, StayNear);
+    let mut trainer = recipe.build(make(&config.env.name, config.env.num_envs)?, &config, &device)?;
     let mut history = Vec::new();
     trainer.run(&mut |stats: &UpdateStats| {
         let (return_mean, moved) = (stats.episode_return_mean.unwrap_or(f64::NAN), stats.losses["stay_near_loss"]);
@@ -60,6 +67,6 @@ pub fn train(weight: f64) -> Result<(f64, f64), Error> {
         history.push(moved);
         ControlFlow::Continue(())
     })?;
-    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env.name, 20)?, config.run.seed, false)?;
     Ok((evaluation.return_mean(), history.iter().sum::<f64>() / history.len() as f64))
 }

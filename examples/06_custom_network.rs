@@ -12,6 +12,7 @@ use burn_pg::{
     Config, DeviceChoice, Error, UpdateStats,
     algorithm::Recipe,
     burn::{self, module::Module, tensor},
+    config::PpoConfig,
     device,
     distribution::Categorical,
     envs::{EnvRng, make},
@@ -65,16 +66,22 @@ fn main() -> Result<(), Error> {
 /// # Errors
 /// If the device is unavailable, or training fails.
 pub fn train() -> Result<f64, Error> {
-    let config = Config { total_steps: 30_000, num_steps: 64, num_epochs: 8, ..Config::default() }.validate()?;
+    let config = Config::default()
+        .with(|config| {
+            config.run.total_steps = 30_000;
+            config.rollout.num_steps = 64;
+            config.algorithm = PpoConfig { num_epochs: 8, ..PpoConfig::default() }.into();
+        })
+        .validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;
-    let envs = make(&config.env, config.num_envs)?;
-    let mut trainer = Recipe::ppo(&config)?.build_with(envs, &config, &device, |spec, rng, device| {
+    let envs = make(&config.env.name, config.env.num_envs)?;
+    let mut trainer = Recipe::of(&config)?.build_with(envs, &config, &device, |spec, rng, device| {
         Residual::new(spec.observation_space.flat_len(), 2, rng, device)
     })?;
     trainer.run(&mut |stats: &UpdateStats| {
         println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));
         ControlFlow::Continue(())
     })?;
-    let evaluation = evaluate(&trainer.agent()?, make(&config.env, 20)?, config.seed, false)?;
+    let evaluation = evaluate(&trainer.agent()?, make(&config.env.name, 20)?, config.run.seed, false)?;
     Ok(evaluation.return_mean())
 }

@@ -85,9 +85,9 @@ fn main() -> Result<(), Error> {
 
 /// Trains in a corridor of 2 rooms or more. After `stop` updates, a new trainer continues from a checkpoint.
 pub(crate) fn train(rooms: u32, stop: Option<u64>) -> Result<Vec<UpdateStats>, Error> {
-    let config = Config { env: "Corridor-v0".into(), total_steps: 20_000, ..Config::default() }.validate()?;
-    let device = device::open(DeviceChoice::Auto)?.device;
-    let begin = || Recipe::ppo(&config)?.build(Box::new(Corridor::new(rooms, config.num_envs)), &config, &device);
+    let set = |config: &mut Config| (config.env.name, config.run.total_steps) = ("Corridor-v0".into(), 20_000);
+    let (config, device) = (Config::default().with(set).validate()?, device::open(DeviceChoice::Auto)?.device);
+    let begin = || Recipe::of(&config)?.build(Box::new(Corridor::new(rooms, config.env.num_envs)), &config, &device);
     let (mut trainer, mut history) = (begin()?, Vec::new());
     while !trainer.is_over() {
         history.push(trainer.update()?);

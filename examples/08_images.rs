@@ -83,13 +83,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Begins or resumes a run until `total_steps` or the end of update `stop`. Returns the mean return.
 pub(crate) fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box<dyn Error>> {
-    let (encoder, activation) = (EncoderSpec::minatar(), Activation::Relu);
-    let mut network = Config { encoder, activation, hidden_sizes: vec![64], shared_layers: true, ..Config::default() };
-    network.checkpoint.interval = Some(10);
-    let (env, learning_rate) = ("Catch-v0".into(), Schedule::Linear { start: 2e-3, end: 0.0 });
-    let config = Config { env, total_steps, learning_rate, num_envs: 16, num_steps: 32, ..network }.validate()?;
-    let (device, envs) = (device::open(DeviceChoice::Auto)?.device, VecEnv::<Catch>::new(16)?);
-    let trainer = Recipe::ppo(&config)?.build(Box::new(envs), &config, &device)?;
+    let config = Config::default().with(|Config { run, env, rollout, network, optimiser, checkpoint, .. }| {
+        (run.total_steps, env.name, env.num_envs, rollout.num_steps) = (total_steps, "Catch-v0".into(), 16, 32);
+        (network.encoder, network.activation) = (EncoderSpec::minatar(), Activation::Relu);
+        (network.hidden_sizes, network.shared_layers) = (vec![64], true);
+        optimiser.learning_rate = Schedule::Linear { start: 2e-3, end: 0.0 };
+        checkpoint.interval = Some(10);
+    });
+    let (config, device) = (config.validate()?, device::open(DeviceChoice::Auto)?.device);
+    let trainer = Recipe::of(&config)?.build(Box::new(VecEnv::<Catch>::new(16)?), &config, &device)?;
     let mut session = match path.exists() {
         true => EarlierRun::open(path, None)?.resume(trainer)?,
         false => Session::begin(trainer, RunDir::create(path)?)?,

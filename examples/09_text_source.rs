@@ -81,8 +81,8 @@ impl Source<Writer> for Texts {
 /// Trains a writer. Returns it as it was before and after training.
 pub(crate) fn train() -> Result<[Writer; 2], Error> {
     let device = device::open(DeviceChoice::Auto)?.device.autodiff();
-    let config = Config { total_steps: 150_000, ..Config::default() }.validate()?;
-    let mut rng = EnvRng::new(config.seed);
+    let config = Config::default().with(|config| config.run.total_steps = 150_000).validate()?;
+    let mut rng = EnvRng::new(config.run.seed);
     let logits: Vec<f64> = (0..31 * 5).map(|_| rng.normal()).collect();
     let writer = Writer { logits: Param::from_data(TensorData::new(logits, [31, 5]), &device) };
     let objective = loss::Objective::new().with(1.0, loss::PolicyGradient);

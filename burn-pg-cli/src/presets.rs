@@ -65,36 +65,35 @@ mod tests {
     #[test]
     fn every_preset_is_for_the_algorithm_that_it_is_called_after() {
         for (name, _) in PRESETS {
-            let algo = named(name).unwrap()["algo"].as_str().unwrap().to_owned();
+            let algo = Config::from_table(named(name).unwrap()).unwrap().algorithm.algo().name();
             assert!(name.split('-').any(|part| part == algo), "{name} is for {algo}");
         }
     }
 
     #[test]
     fn every_preset_says_all_that_matters() {
-        // Settings of the run, not of learning.
-        let of_the_run = [
-            "algo",
-            "block_size",
-            "checkpoint",
-            "device",
-            "encoder",
-            "env",
-            "estimator",
-            "eval_episodes",
-            "faults",
-            "kl_in_reward",
-            "loss",
-            "micro_batch_size",
-            "seed",
-            "target_return",
-            "threads",
-        ];
+        // Settings of the run, or of variants that no preset uses.
+        let others = ["estimator", "kl_in_reward", "loss", "micro_batch_size", "target_kl", "name", "block_size"];
+        let tables = ["env", "rollout", "algorithm", "network"];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();
-            for key in Config::keys().iter().filter(|key| !of_the_run.contains(key)) {
-                assert!(preset.contains_key(*key), "{name} leaves `{key}` to the defaults");
+            let resolved: toml::Table = Config::from_table(preset.clone()).unwrap().to_toml().parse().unwrap();
+            for table in tables {
+                let is_plain = |value: &toml::Value| table != "network" || !value.is_table();
+                let keys = resolved[table]
+                    .as_table()
+                    .unwrap()
+                    .iter()
+                    .filter(|(key, value)| !others.contains(&key.as_str()) && is_plain(value));
+                for (key, _) in keys {
+                    let says = preset.get(table).is_some_and(|table| table.get(key).is_some());
+                    assert!(says, "{name} leaves `{table}.{key}` to the defaults");
+                }
             }
+            for key in ["kind", "learning_rate", "max_grad_norm"] {
+                assert!(preset["optimiser"].get(key).is_some(), "{name} leaves `optimiser.{key}` to the defaults");
+            }
+            assert!(preset["run"].get("total_steps").is_some(), "{name}");
         }
     }
 
@@ -118,31 +117,26 @@ mod tests {
     #[test]
     fn the_preset_of_cleanrl_is_the_fields_yardstick() {
         let yardstick = "
-            num_envs = 8
-            num_steps = 128
+            run = { total_steps = 500_000 }
+            env = { num_envs = 8, normalize_observations = false, normalize_rewards = false }
+            rollout = { num_steps = 128 }
+            network = { kind = 'mlp', hidden_sizes = [64, 64], activation = 'tanh', shared_layers = false }
+            [algorithm]
+            kind = 'ppo'
             num_epochs = 4
             num_minibatches = 4
-            hidden_sizes = [64, 64]
-            activation = 'tanh'
-            learning_rate = { kind = 'linear', start = 2.5e-4 }
-            optimiser = { kind = 'adam', epsilon = 1e-5 }
             gamma = 0.99
             gae_lambda = 0.95
             clip_range = 0.2
-            target_kl = inf
             clip_value = true
             entropy_weight = 0.01
             value_weight = 0.5
-            max_grad_norm = 0.5
             normalize_advantages = true
-            algo = 'ppo'
-            total_steps = 500_000
-            shared_layers = false
-            exploration = { squash = false, state_dependent = false, log_std = 0.0 }
-            recurrence = { cell = 'none' }
-            trust_region = { max_kl = 0.01 }
-            normalize_observations = false
-            normalize_rewards = false
+            [optimiser]
+            kind = 'adam'
+            epsilon = 1e-5
+            learning_rate = { kind = 'linear', start = 2.5e-4 }
+            max_grad_norm = 0.5
         ";
         assert_eq!(named("ppo-cleanrl").unwrap(), yardstick.parse().unwrap());
     }

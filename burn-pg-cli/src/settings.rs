@@ -4,13 +4,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
-    config::Algo,
-    device::{self, OpenDevice},
+    config::{Algo, ConfigError, ConfigFile, Layer, Layers},
+    device::{self, Backend, OpenDevice},
     envs,
-    run::directory,
 };
 use clap::Args;
 use toml::{Table, Value};
@@ -30,10 +29,10 @@ pub struct Settings {
     /// those tuned for the environment and the algorithm, or else for the algorithm, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Settings from a TOML file, such as the config.toml of an earlier run
+    /// Settings from a TOML file, such as the config.toml of an earlier run; the environment too, if none is given
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; the config.toml of any run shows all names
+    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; `burn-pg config` shows all of them
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
@@ -50,163 +49,182 @@ pub struct Settings {
     threads: Option<usize>,
 }
 
-/// A configuration, and where its hyperparameters come from before `--set`.
+/// A configuration, and where its settings come from.
 pub struct Resolved {
     pub config: CheckedConfig,
     /// The preset, with the configuration file that overrides it if there is one.
     pub preset: String,
+    /// The settings of each place.
+    pub layers: Layers,
 }
 
 /// Opens the device that a configuration asks for. Returns the configuration with that backend in place of `auto`, and
 /// the device.
 pub fn with_open_device(config: &CheckedConfig) -> Result<(CheckedConfig, OpenDevice)> {
-    let device = device::open(config.device)?;
-    let config = Config { device: DeviceChoice::Backend(device.backend), ..(**config).clone() }.validate()?;
-    Ok((config, device))
+    let device = device::open(config.run.device)?;
+    Ok((on(config, device.backend)?, device))
+}
+
+/// Returns the configuration with a backend for its device.
+pub fn on(config: &CheckedConfig, backend: Backend) -> Result<CheckedConfig> {
+    let mut config = (**config).clone();
+    config.run.device = DeviceChoice::Backend(backend);
+    Ok(config.validate()?)
 }
 
 impl Settings {
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
-        let has_env = self.env.is_some() || self.set.iter().any(|setting| !setting.contains('='));
-        let env = if has_env { self.env } else { Some(env.into()) };
+        let env = if self.names_env() { self.env } else { Some(env.into()) };
         let has_preset = self.preset.is_some() || self.config.is_some() || self.algo.is_some();
         let preset = if has_preset { self.preset } else { Some(preset.into()) };
         Self { env, preset, ..self }
     }
 
+    /// True if something may name an environment.
+    pub fn names_env(&self) -> bool {
+        let set =
+            |setting: &String| !setting.contains('=') || setting.starts_with("env.name") || setting.starts_with("name");
+        self.env.is_some() || self.config.is_some() || self.set.iter().any(set)
+    }
+
     /// Returns the configuration from all layers.
     pub fn resolve(&self) -> Result<Resolved> {
-        let (env, set) = self.positional()?;
+        let (positional, set) = self.positional()?;
+        let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
+        let mut given = vec![layer_of(&set)?, self.options()?];
+        if let Some(file) = &file {
+            given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
+        }
+        let env = self.env_of(positional, &given)?;
         // An unknown environment is reported before errors that follow from it.
-        envs::spec(env)?;
-        let file = self.file(env)?;
-        let (parts, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|setting| is_part(setting));
-        let set = parse_set(env, &set)?;
-        let parts: Vec<_> = parts.into_iter().filter_map(|part| part.split_once('=')).collect();
-        let given = self.given(env)?;
+        let spec = envs::spec(&env)?;
+        let [.., options] = &mut given[..] else { unreachable!("there are options") };
+        options.set("env.name", env.as_str())?;
 
-        let (mut table, preset) = self.base(env, &[&file, &set, &given])?;
-        for layer in [file, set] {
-            table.extend(layer);
+        let (table, preset) = self.base(&env, &given)?;
+        let mut layers = Layers::default();
+        layers.push(preset.clone(), table);
+        given.iter().for_each(|layer| layers.push(layer.from.clone(), layer.settings.clone()));
+        let located = |error: &ConfigError| located(error, &layers, file.as_ref());
+        for layer in &given {
+            layers.check(layer).map_err(|error| located(&error))?;
         }
-        for (path, value) in parts {
-            set_part(&mut table, path, value)?;
+        let config = layers.config().and_then(Config::validate).map_err(|error| located(&error))?;
+        for layer in &given {
+            config.check_read(layer, &spec).map_err(|error| located(&error))?;
         }
-        table.extend(given);
-        Ok(Resolved { config: Config::from_table(table)?.validate()?, preset })
+        let preset = match &self.config {
+            Some(path) => format!("{} over {preset}", path.display()),
+            None => preset,
+        };
+        Ok(Resolved { config, preset, layers })
     }
 
     /// Returns the settings of a resumed run: `config` with the step count, device and threads that are given.
-    pub fn over(&self, config: Config) -> Result<CheckedConfig> {
-        let total_steps = self.total_steps.unwrap_or(config.total_steps);
-        let device = self.device.unwrap_or(config.device);
-        let threads = self.threads.unwrap_or(config.threads);
-        Ok(Config { total_steps, device, threads, ..config }.validate()?)
+    pub fn over(&self, mut config: Config) -> Result<CheckedConfig> {
+        let run = &mut config.run;
+        run.total_steps = self.total_steps.unwrap_or(run.total_steps);
+        run.device = self.device.unwrap_or(run.device);
+        run.threads = self.threads.unwrap_or(run.threads);
+        Ok(config.validate()?)
     }
 
     /// Returns the environment and the `--set` settings. An option that takes several values also takes an environment
     /// that follows it, as in `--set gamma=0.9 CartPole-v1`.
-    fn positional(&self) -> Result<(&str, Vec<&str>)> {
+    fn positional(&self) -> Result<(Option<&str>, Vec<&str>)> {
         let (settings, names): (Vec<&str>, Vec<&str>) =
             self.set.iter().map(String::as_str).partition(|setting| setting.contains('='));
         match (&self.env, &names[..]) {
-            (Some(env), []) => Ok((env, settings)),
-            (None, [env]) => Ok((env, settings)),
-            (None, []) => bail!("no environment was given: burn-pg train <ENV> [OPTIONS]; `burn-pg envs` lists them"),
-            (_, [.., last]) => bail!("--set {last}: expected KEY=VALUE"),
+            (env, []) => Ok((env.as_deref(), settings)),
+            (None, [env]) => Ok((Some(env), settings)),
+            (_, [.., last]) => bail!("--set {last}: expected KEY=VALUE, such as --set gamma=0.98"),
+        }
+    }
+
+    /// Returns the environment: the one on the command line, or that of a layer.
+    fn env_of(&self, positional: Option<&str>, layers: &[Layer]) -> Result<String> {
+        let named =
+            |layer: &Layer| Some((layer.from.clone(), layer.settings.get("env")?.get("name")?.as_str()?.to_owned()));
+        let named: Vec<_> = layers.iter().filter_map(named).collect();
+        match (positional, named.last()) {
+            (Some(env), _) => match named.iter().find(|(_, other)| other != env) {
+                Some((from, other)) => bail!("{from} is for `{other}`, not for `{env}`"),
+                None => Ok(env.into()),
+            },
+            (None, Some((_, env))) => Ok(env.clone()),
+            (None, None) => bail!("no environment was given, such as CartPole-v1; `burn-pg envs` lists them"),
         }
     }
 
     /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
     /// or no settings; and a description of it.
-    fn base(&self, env: &str, layers: &[&Table]) -> Result<(Table, String)> {
-        let algo = layers.iter().rev().find_map(|layer| layer.get("algo")?.as_str());
-        let algo = algo.map_or(Ok(Algo::Ppo), str::parse)?;
-        let tuned = presets::tuned_name(env, algo);
-        let (table, preset) = match &self.preset {
-            Some(name) => (presets::named(name)?, format!("preset {name}")),
-            // The preset of the algorithm is not tuned for an environment.
-            None => [tuned.as_str(), algo.name()]
-                .into_iter()
-                .find_map(|name| Some((presets::named(name).ok()?, format!("preset {name}"))))
-                .unwrap_or_else(|| (Table::new(), "no preset".into())),
-        };
-        Ok(match &self.config {
-            Some(path) => (table, format!("{} over {preset}", path.display())),
-            None => (table, preset),
-        })
-    }
-
-    /// Reads the configuration file, if one is given.
-    fn file(&self, env: &str) -> Result<Table> {
-        let Some(path) = &self.config else {
-            return Ok(Table::new());
-        };
-        let table = directory::read_config(path)?;
-        check_layer(&table).with_context(|| path.display().to_string())?;
-        match table.get("env").and_then(Value::as_str) {
-            Some(other) if other != env => bail!("{} is for `{other}`, not for `{env}`", path.display()),
-            _ => Ok(table),
+    fn base(&self, env: &str, layers: &[Layer]) -> Result<(Table, String)> {
+        if let Some(name) = &self.preset {
+            return Ok((presets::named(name)?, format!("preset {name}")));
         }
+        let algo = layers.iter().rev().find_map(|layer| layer.settings.get("algorithm")?.get("kind")?.as_str());
+        let algo: Algo = algo.and_then(|name| name.parse().ok()).unwrap_or(Algo::Ppo);
+        let tuned = presets::tuned_name(env, algo);
+        // The preset of the algorithm is not tuned for an environment.
+        let found = [tuned.as_str(), algo.name()].into_iter().find_map(|name| Some((name, presets::named(name).ok()?)));
+        let mut chosen = Layer { from: String::new(), settings: Table::new() };
+        chosen.set("algorithm.kind", algo.name())?;
+        Ok(found.map_or((chosen.settings, "no preset".into()), |(name, table)| (table, format!("preset {name}"))))
     }
 
     /// Returns the settings from the options of the command line.
-    fn given(&self, env: &str) -> Result<Table> {
-        let mut table = Table::new();
-        table.insert("env".into(), env.into());
-        let mut insert = |key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                table.insert(key.into(), value);
-            }
+    fn options(&self) -> Result<Layer> {
+        let mut layer = Layer { from: "the command line".into(), settings: Table::new() };
+        let whole = |option: &str, value: u64| {
+            i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))
         };
-        insert("algo", self.algo.map(|algo| algo.name().into()));
-        insert("device", self.device.map(|device| device.to_string().into()));
-        insert("seed", self.seed.map(|seed| integer("--seed", seed)).transpose()?);
-        insert("total_steps", self.total_steps.map(|n| integer("--total-steps", n)).transpose()?);
-        insert("threads", self.threads.map(|n| integer("--threads", n as u64)).transpose()?);
-        Ok(table)
+        if let Some(algo) = self.algo {
+            layer.set("algorithm.kind", algo.name())?;
+        }
+        if let Some(device) = self.device {
+            layer.set("run.device", device.to_string())?;
+        }
+        if let Some(seed) = self.seed {
+            layer.set("run.seed", whole("--seed", seed)?)?;
+        }
+        if let Some(steps) = self.total_steps {
+            layer.set("run.total_steps", whole("--total-steps", steps)?)?;
+        }
+        if let Some(threads) = self.threads {
+            layer.set("run.threads", whole("--threads", threads as u64)?)?;
+        }
+        Ok(layer)
     }
 }
 
-/// Parses the `--set` options.
-fn parse_set(env: &str, settings: &[&str]) -> Result<Table> {
-    let mut table = Table::new();
+/// Returns the `--set` settings as a layer.
+fn layer_of(settings: &[&str]) -> Result<Layer> {
+    let mut layer = Layer { from: "--set".into(), settings: Table::new() };
     for setting in settings {
         let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
-        table.insert(key.trim().into(), parse_value(value.trim()));
+        layer.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
     }
-    check_layer(&table).context("--set")?;
-    if table.get("env").is_some_and(|other| other.as_str() != Some(env)) {
-        bail!("--set env contradicts `{env}`");
-    }
-    Ok(table)
+    Ok(layer)
 }
 
-/// True if it sets a part of a setting, such as `checkpoint.interval=10`.
-fn is_part(setting: &str) -> bool {
-    setting.split_once('=').is_some_and(|(key, _)| key.contains('.'))
-}
-
-/// Sets a part of a setting, without changing its other parts.
-fn set_part(table: &mut Table, path: &str, value: &str) -> Result<()> {
-    let (outer, key) = path.trim().rsplit_once('.').with_context(|| format!("--set {path}"))?;
-    let mut inner = table;
-    for name in outer.split('.') {
-        let entry = inner.entry(name).or_insert_with(|| Value::Table(Table::new()));
-        inner = match entry {
-            Value::Table(inner) => inner,
-            other => bail!("--set {path}: `{name}` is {other}, which has no parts"),
-        };
+/// Returns an error that says where each setting comes from: the line of the file, or the option.
+fn located(error: &ConfigError, layers: &Layers, file: Option<&ConfigFile>) -> anyhow::Error {
+    let each = error.each().iter().map(|error| {
+        let Some(key) = error.key() else { return error.to_string() };
+        let from = layers.origin(key);
+        match (file, from) {
+            (Some(file), Some(from)) if from == file.path.display().to_string() => file.message(error),
+            (Some(file), None) if file.line(key).is_some() => file.message(error),
+            (_, Some(from)) => format!("{error} ({from})"),
+            (_, None) => error.to_string(),
+        }
+    });
+    let each: Vec<_> = each.collect();
+    match &each[..] {
+        [one] => anyhow!("{one}"),
+        many => anyhow!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
     }
-    inner.insert(key.into(), parse_value(value.trim()));
-    Ok(())
-}
-
-/// Refuses unknown keys and values of the wrong type, even if a later layer overrides them.
-fn check_layer(table: &Table) -> Result<()> {
-    Config::from_table(table.clone())?;
-    Ok(())
 }
 
 /// Reads `100000`, `100_000` or `1e5`.
@@ -219,11 +237,6 @@ fn parse_count(text: &str) -> Result<u64, String> {
         (Err(_), Ok(number)) if whole(number) => Ok(number as u64),
         _ => Err("expected a whole number, such as 100000 or 1e5".into()),
     }
-}
-
-fn integer(option: &str, value: u64) -> Result<Value> {
-    let value = i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))?;
-    Ok(Value::Integer(value))
 }
 
 /// Reads a value as TOML, or as a string if it is not valid TOML: `relu` needs no quotes.

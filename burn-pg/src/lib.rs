@@ -26,7 +26,7 @@
 //!     ..Config::default()
 //! };
 //! let device = device::open(DeviceChoice::Auto)?.device;
-//! let mut trainer = ppo(&config.validate()?, &device)?;
+//! let mut trainer = Trainer::of(&config.validate()?, &device)?;
 //! trainer.run(&mut |stats: &burn_pg::UpdateStats| {
 //!     println!("{} steps: {:?}", stats.env_steps, stats.episode_return_mean);
 //!     std::ops::ControlFlow::Continue(())

@@ -5,8 +5,7 @@ use std::fs;
 
 use burn::tensor::Device;
 use burn_pg::{
-    Agent, Config,
-    algorithm::ppo,
+    Agent, Config, Trainer,
     envs::{self, EnvRng, make, wrapper::ObservationNormalizer},
     policy::{ActorCritic, Exploration, HostWorkspace, NetworkSpec, Policy},
     run::checkpoint::Checkpoint,
@@ -71,8 +70,12 @@ fn agent(id: &str, squash: bool) -> Agent {
 
 #[test]
 fn reading_a_checkpoint_takes_no_memory_that_its_files_do_not_account_for() {
-    let config = Config { total_steps: 1024, hidden_sizes: vec![8], normalize_observations: true, ..Config::default() };
-    let mut trainer = ppo(&config.validate().unwrap(), &Device::flex()).unwrap();
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 1024;
+        config.network.hidden_sizes = vec![8];
+        config.env.normalize_observations = true;
+    });
+    let mut trainer = Trainer::of(&config.validate().unwrap(), &Device::flex()).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");

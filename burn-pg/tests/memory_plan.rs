@@ -8,8 +8,8 @@ use std::{env, ffi::OsStr, process::Command};
 
 use burn::tensor::Device;
 use burn_pg::{
-    CheckedConfig, Config, MemoryPlan,
-    algorithm::configured,
+    CheckedConfig, Config, MemoryPlan, Trainer,
+    config::Layer,
     envs::{self, Env, EnvRng, EnvSpec, Space, Step},
     evaluate,
 };
@@ -38,12 +38,12 @@ const SHAPES: [(&str, &str); 19] = [
     ("ppo, 256 x 256, 256 x 128", "hidden_sizes = [256, 256]\nnum_envs = 256"),
     ("ppo, 1024 x 1024", "hidden_sizes = [1024, 1024]\noptimiser = { kind = 'sgd' }"),
     ("ppo, shared layers", "shared_layers = true\nnum_envs = 64"),
-    ("ppo, Pendulum", "env = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
-    ("ppo, held noise", "env = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
-    ("ppo, Acrobot", "env = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
-    ("a2c", "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nnum_envs = 512\nnum_steps = 5"),
-    ("trpo", "algo = 'trpo'\nnum_envs = 64"),
-    ("trpo, Pendulum", "algo = 'trpo'\nenv = 'Pendulum-v1'\nnum_envs = 256"),
+    ("ppo, Pendulum", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
+    ("ppo, held noise", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
+    ("ppo, Acrobot", "name = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
+    ("a2c", "algorithm.kind = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nnum_envs = 512\nnum_steps = 5"),
+    ("trpo", "algorithm.kind = 'trpo'\nnum_envs = 64"),
+    ("trpo, Pendulum", "algorithm.kind = 'trpo'\nenv = 'Pendulum-v1'\nnum_envs = 256"),
     ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
     ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
     ("ppo, KL in the reward", "num_envs = 64\nkl_in_reward = 0.1"),
@@ -57,30 +57,30 @@ const SHAPES: [(&str, &str); 19] = [
 /// Those of whole episodes: name, updates until the episodes are as long as they can be, and settings besides.
 const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
     ("reinforce, 64 x 500, after learning", 20, "num_envs = 64\nlearning_rate = 0.01"),
-    ("reinforce, Pendulum, 8 x 200", 3, "env = 'Pendulum-v1'"),
-    ("reinforce, Pendulum, 64 x 200", 3, "env = 'Pendulum-v1'\nnum_envs = 64"),
-    ("reinforce, Pendulum, GRU", 3, "env = 'Pendulum-v1'\nrecurrence = { cell = 'gru', size = 32 }"),
-    ("reinforce, MountainCar, normalised", 3, "env = 'MountainCar-v0'\nnum_envs = 32\nnormalize_observations = true"),
-    ("reinforce, Acrobot, 256 x 256", 3, "env = 'Acrobot-v1'\nhidden_sizes = [256, 256]"),
+    ("reinforce, Pendulum, 8 x 200", 3, "name = 'Pendulum-v1'"),
+    ("reinforce, Pendulum, 64 x 200", 3, "name = 'Pendulum-v1'\nnum_envs = 64"),
+    ("reinforce, Pendulum, GRU", 3, "name = 'Pendulum-v1'\nrecurrence = { cell = 'gru', size = 32 }"),
+    ("reinforce, MountainCar, normalised", 3, "name = 'MountainCar-v0'\nnum_envs = 32\nnormalize_observations = true"),
+    ("reinforce, Acrobot, 256 x 256", 3, "name = 'Acrobot-v1'\nhidden_sizes = [256, 256]"),
 ];
 
 /// Those of images: name and settings.
 const IMAGES: [(&str, &str); 4] = [
     (
         "cnn, 10x10x4, 64 x 128",
-        "env = 'Dot10-v0'\nnum_envs = 64\nhidden_sizes = [128]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+        "name = 'Dot10-v0'\nnum_envs = 64\nhidden_sizes = [128]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
     ),
     (
         "cnn, 10x10x4, shared",
-        "env = 'Dot10-v0'\nnum_envs = 16\nshared_layers = true\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+        "name = 'Dot10-v0'\nnum_envs = 16\nshared_layers = true\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
     ),
     (
         "cnn, 84x84x4, 8 x 128",
-        "env = 'Dot84-v0'\nshared_layers = true\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+        "name = 'Dot84-v0'\nshared_layers = true\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
     ),
     (
         "cnn, 84x84x4, parts of 32",
-        "env = 'Dot84-v0'\nmicro_batch_size = 32\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+        "name = 'Dot84-v0'\nmicro_batch_size = 32\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
     ),
 ];
 
@@ -146,7 +146,10 @@ const TOLERANCE: f64 = 0.15;
 
 fn config(settings: &str) -> CheckedConfig {
     let settings = format!("total_steps = 10000000\ndevice = 'flex'\n{settings}");
-    Config::from_table(settings.parse().unwrap()).unwrap().validate().unwrap()
+    Config::from_table(Layer::from_short_keys("", settings.parse().unwrap()).unwrap().settings)
+        .unwrap()
+        .validate()
+        .unwrap()
 }
 
 /// Most bytes that are allocated at once while a trainer is made and goes through so many updates.
@@ -155,8 +158,9 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
     let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
     let counted = one.install(|| {
         allocation_counter::measure(|| {
-            let mut trainer = configured(config, device).unwrap();
-            let fresh = env::var_os(EVALUATION).map(|_| envs::make(&config.env, config.eval_episodes).unwrap());
+            let mut trainer = Trainer::of(config, device).unwrap();
+            let fresh =
+                env::var_os(EVALUATION).map(|_| envs::make(&config.env.name, config.evaluation.episodes).unwrap());
             for _ in 0..updates {
                 trainer.update().unwrap();
             }
@@ -206,12 +210,12 @@ impl Comparison {
 #[test]
 fn plans_are_near_what_is_measured() {
     let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
-    let whole = |settings| format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{settings}");
+    let whole = |settings| format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{settings}");
     let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
     let mut comparison = Comparison::default();
     for (name, updates, settings) in shapes {
         let config = config(&settings);
-        let plan = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap());
+        let plan = MemoryPlan::of(&config, &envs::spec(&config.env.name).unwrap());
         comparison.add(name, &plan, measured_apart(&settings, updates, []));
     }
     comparison.check();
@@ -223,7 +227,7 @@ fn images_are_planned_for() {
     let mut comparison = Comparison::default();
     for (name, settings) in IMAGES {
         let config = config(settings);
-        let plan = MemoryPlan::of(&config, &envs::spec(&config.env).unwrap());
+        let plan = MemoryPlan::of(&config, &envs::spec(&config.env.name).unwrap());
         comparison.add(name, &plan, measured_apart(settings, 2, []));
     }
     comparison.check();
@@ -242,11 +246,11 @@ fn checkpoints_are_planned_for() {
         format!("{many}\n{normalized}"),
         format!("{many}\n{normalized}\nenv = 'Acrobot-v1'"),
         format!("{many}\nenv = 'Pendulum-v1'"),
-        "env = 'Pendulum-v1'\nnum_envs = 5000\nnum_steps = 2\nexploration = { sde = {} }".into(),
+        "name = 'Pendulum-v1'\nnum_envs = 5000\nnum_steps = 2\nexploration = { sde = {} }".into(),
         format!("{many}\nrecurrence = {{ cell = 'gru', size = 32, burn_in = 2, sequence_steps = 2 }}"),
     ] {
         let config = config(&settings);
-        let spec = envs::spec(&config.env).unwrap();
+        let spec = envs::spec(&config.env.name).unwrap();
         let plan = MemoryPlan::of(&config, &spec).with_checkpoints(&config, &spec);
         let path = folder.path().join("checkpoint");
         let measured = measured_apart(&settings, 3, [(CHECKPOINT, path.as_os_str())]);
@@ -259,11 +263,12 @@ fn checkpoints_are_planned_for() {
 fn evaluations_are_planned_for() {
     let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\neval_episodes = 20000";
     let mut comparison = Comparison::default();
-    for more in ["", "normalize_observations = true", "env = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"]
+    for more in
+        ["", "normalize_observations = true", "name = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"]
     {
         let settings = format!("{few}\n{more}");
         let config = config(&settings);
-        let spec = envs::spec(&config.env).unwrap();
+        let spec = envs::spec(&config.env.name).unwrap();
         let plan = MemoryPlan::of(&config, &spec).with_evaluation(&config, &spec);
         let measured = measured_apart(&settings, 1, [(EVALUATION, OsStr::new("yes"))]);
         comparison.add(&format!("evaluation, {more:?}"), &plan, measured);
@@ -274,7 +279,7 @@ fn evaluations_are_planned_for() {
 /// Why Burn's checkpointing of gradients is not offered: see `docs/memory.md`.
 #[test]
 fn kernels_take_less_than_checkpointing_would() {
-    let once = "algo = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nactivation = 'relu'\nnum_envs = 64";
+    let once = "algorithm.kind = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nactivation = 'relu'\nnum_envs = 64";
     for hidden in ["[64, 64]", "[256, 256]"] {
         let settings = format!("{once}\nhidden_sizes = {hidden}");
         let [kernels, again] =

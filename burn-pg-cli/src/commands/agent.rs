@@ -59,7 +59,7 @@ impl AgentArgs {
             Some(At::Best) => match checkpoints.best()? {
                 Some(best) => best.update,
                 None => bail!(
-                    "no checkpoint of {} was evaluated (`checkpoint.eval_episodes`), or the best one is gone",
+                    "no checkpoint of {} was evaluated (`checkpoint.episodes`), or the best one is gone",
                     dir.path().display()
                 ),
             },

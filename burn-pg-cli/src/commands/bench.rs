@@ -4,8 +4,7 @@ use std::{fmt, num::NonZeroUsize, ops::ControlFlow};
 
 use anyhow::Result;
 use burn_pg::{
-    CheckedConfig, UpdateStats,
-    algorithm::configured,
+    CheckedConfig, Trainer, UpdateStats,
     device::OpenDevice,
     kernel::with_threads,
     profile::{Phase, Profile, profiled},
@@ -72,10 +71,10 @@ struct Bench {
 }
 
 fn prepare(args: &TrainArgs) -> Result<Bench> {
-    let Resolved { config, preset } = args.settings.clone().or(ENV, PRESET).resolve()?;
+    let Resolved { config, preset, .. } = args.settings.clone().or(ENV, PRESET).resolve()?;
     let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
-    let threads = with_threads(config.threads, rayon::current_num_threads);
+    let threads = with_threads(config.run.threads, rayon::current_num_threads);
     Ok(Bench { config, preset, device, threads })
 }
 
@@ -89,7 +88,7 @@ impl Bench {
 
     /// Trains once.
     fn round(&self) -> Result<Round> {
-        let mut trainer = configured(&self.config, &self.device.device)?;
+        let mut trainer = Trainer::of(&self.config, &self.device.device)?;
         let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
         outcome?;
         Ok(Round { env_steps: trainer.env_steps(), return_mean: trainer.episodes().return_mean(), profile })
@@ -135,12 +134,12 @@ impl Report {
             median.shares().map(|(name, share)| (name.to_owned(), share.into())).collect();
         json!({
             "bench": "train",
-            "env": config.env,
-            "algo": config.algo,
+            "env": config.env.name,
+            "algo": config.algorithm.algo(),
             "hyperparameters": preset,
             "device": device.backend,
             "threads": threads,
-            "num_envs": config.num_envs,
+            "num_envs": config.env.num_envs,
             "env_steps": median.env_steps,
             "seconds": median.profile.total.as_secs_f64(),
             "steps_per_second": median.steps_per_second(),
@@ -159,8 +158,8 @@ impl fmt::Display for Report {
             f,
             "{}, {} ({preset}), device {}, threads {}\n\
              {:.0} steps/s: the median of {} rounds, from {:.0} to {:.0}; {} steps in {:.2} s",
-            config.env,
-            config.algo,
+            config.env.name,
+            config.algorithm.algo(),
             device.backend,
             threads,
             median.steps_per_second(),

@@ -35,12 +35,12 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Evaluated { config, device, agent, envs } = load(args).map_err(Failure::refused)?;
-    let seed = args.seed.unwrap_or(config.seed);
+    let seed = args.seed.unwrap_or(config.run.seed);
     let evaluation = evaluate(&agent, envs, seed, args.stochastic).map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
             "env": agent.spec().id,
-            "algo": config.algo,
+            "algo": config.algorithm.algo(),
             "device": device.backend,
             "seed": seed,
             "stochastic": args.stochastic,

@@ -64,11 +64,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         dir.write_config(&config)?;
         agent.save(&dir)?;
         let from = args.file.to_string_lossy();
-        dir.write_summary(&json!({ "env": config.env, "imported_from": from, "hidden_sizes": config.hidden_sizes }))?;
+        dir.write_summary(
+            &json!({ "env": config.env.name, "imported_from": from, "hidden_sizes": config.network.hidden_sizes }),
+        )?;
         Ok(())
     };
     write().map_err(Failure::Run)?;
-    print_line(format_args!("{}, hidden layers {:?}, in {}", config.env, config.hidden_sizes, args.out.display()))
+    print_line(format_args!(
+        "{}, hidden layers {:?}, in {}",
+        config.env.name,
+        config.network.hidden_sizes,
+        args.out.display()
+    ))
 }
 
 /// Reads the policy, and refuses what does not fit before anything is written.
@@ -83,13 +90,11 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
         serde_json::from_str(&text).with_context(|| format!("{} is not a normaliser", path.display()))
     });
     let normalizer = normalizer.transpose()?;
-    let config = Config {
-        env: args.env.clone(),
-        hidden_sizes: imported.hidden_sizes.clone(),
-        activation,
-        normalize_observations: normalizer.is_some(),
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.env.name.clone_from(&args.env);
+    config.env.normalize_observations = normalizer.is_some();
+    config.network.hidden_sizes.clone_from(&imported.hidden_sizes);
+    config.network.activation = activation;
     config.clone().validate()?;
     // Refuses statistics of another environment, and values that are not finite.
     let agent = Agent::new(imported.policy, spec, normalizer);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, MemoryPlan, available_memory, device,
+    CheckedConfig, DeviceChoice, MemoryPlan, available_memory, device,
     envs::{self, EnvSpec},
     plan::{Bytes, Part},
 };
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     output::print_line,
-    settings::{Resolved, Settings},
+    settings::{Resolved, Settings, on},
 };
 
 /// Show how much memory `train` would take with the same settings, part by part and phase by phase. Nothing is allocated
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         true => print_line(planned.json()),
         false => {
             let Planned { config, preset, plan, .. } = &planned;
-            let Config { env, algo, device, .. } = &**config;
+            let (env, algo, device) = (&config.env.name, config.algorithm.algo(), config.run.device);
             print_line(format_args!("{env}, {algo} ({preset}), device {device}\n\n{plan}\n{}", planned.verdict()))
         }
     }
@@ -42,7 +42,7 @@ pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evalua
     if insists {
         return Ok(());
     }
-    let spec = envs::spec(&config.env)?;
+    let spec = envs::spec(&config.env.name)?;
     let plan = planned(config, &spec, is_evaluated);
     plan.check(config, &spec, available()).context("refused (`--ignore-memory` begins all the same)")
 }
@@ -72,15 +72,13 @@ struct Planned {
 impl Planned {
     /// Plans for any device, whether this machine has it or not.
     fn new(settings: &Settings) -> Result<Self> {
-        let Resolved { config, preset } = settings.resolve()?;
-        let config = match config.device {
+        let Resolved { config, preset, .. } = settings.resolve()?;
+        let config = match config.run.device {
             DeviceChoice::Backend(_) => config,
-            DeviceChoice::Auto => {
-                Config { device: DeviceChoice::Backend(device::auto()?), ..(*config).clone() }.validate()?
-            }
+            DeviceChoice::Auto => on(&config, device::auto()?)?,
         };
-        let spec = envs::spec(&config.env)?;
-        config.encoder.check(&spec)?;
+        let spec = envs::spec(&config.env.name)?;
+        config.network.encoder.check(&spec)?;
         let plan = planned(&config, &spec, true);
         Ok(Self { config, preset, spec, plan, available: available() })
     }
@@ -109,9 +107,9 @@ impl Planned {
             .collect();
         let remedies = checked.iter().flat_map(|error| &error.remedies);
         json!({
-            "env": config.env,
-            "algo": config.algo,
-            "device": config.device,
+            "env": config.env.name,
+            "algo": config.algorithm.algo(),
+            "device": config.run.device,
             "parts": plan.parts().into_iter().map(by_name).collect::<Map<String, Value>>(),
             "phases": phases,
             "peak": plan.peak().name,

@@ -11,7 +11,6 @@ use std::{
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
-    algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
@@ -98,8 +97,8 @@ impl Parts {
     fn of(config: &CheckedConfig, ignore_memory: bool) -> Result<Self> {
         let (config, device) = with_open_device(config)?;
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
-        let trainer = configured(&config, &device.device)?;
-        let fresh_envs = make(&config.env, config.eval_episodes)?;
+        let trainer = Trainer::of(&config, &device.device)?;
+        let fresh_envs = make(&config.env.name, config.evaluation.episodes)?;
         Ok(Self { config, device, trainer, fresh_envs })
     }
 
@@ -110,18 +109,18 @@ impl Parts {
 
 /// Prints what is trained, followed by `how`.
 fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Arguments) {
-    let Config { env, algo, seed, .. } = config;
+    let (env, algo, seed) = (&config.env.name, config.algorithm.algo(), config.run.seed);
     tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", device.backend));
 }
 
 impl Parts {
-    /// Adds the evaluation of each checkpoint, if `checkpoint.eval_episodes` is not 0.
+    /// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0.
     fn evaluated(config: &CheckedConfig, session: Session<ActorCritic>) -> Session<ActorCritic> {
-        let episodes = config.checkpoint.eval_episodes;
+        let episodes = config.checkpoint.episodes;
         if episodes == 0 {
             return session;
         }
-        let seed = config.seed;
+        let seed = config.run.seed;
         session.with_evaluation(move |trainer| {
             let agent = trainer.agent()?;
             Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
@@ -144,7 +143,7 @@ fn begin(args: &Args) -> Result<Run> {
     if args.at.is_some() {
         bail!("--at needs --resume");
     }
-    let Resolved { config, preset } = args.settings.resolve()?;
+    let Resolved { config, preset, .. } = args.settings.resolve()?;
     let parts = Parts::of(&config, args.ignore_memory)?;
     // From now on there is something to save.
     let interrupt = Interrupt::install()?;
@@ -152,7 +151,7 @@ fn begin(args: &Args) -> Result<Run> {
     let dir = match &args.out {
         Some(path) => RunDir::create(path)?,
         None => {
-            let name = format!("{}-{}-seed{}", config.env, config.algo, config.seed);
+            let name = format!("{}-{}-seed{}", config.env.name, config.algorithm.algo(), config.run.seed);
             RunDir::create_numbered(RUNS.as_ref(), &name)?
         }
     };
@@ -201,8 +200,10 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
             return saved.clone();
         }
     };
-    let Config { total_steps, device, threads, .. } = written;
-    let config = Config { total_steps, device, threads, ..saved.clone() };
+    let mut config = saved.clone();
+    config.run.total_steps = written.run.total_steps;
+    config.run.device = written.run.device;
+    config.run.threads = written.run.threads;
     if config != written {
         tell(format_args!(
             "warning: {} has other settings than the checkpoint; those of the checkpoint hold",
@@ -234,7 +235,7 @@ impl Run {
     /// time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { mut session, config, device, fresh_envs, interrupt } = self;
-        with_threads(config.threads, || {
+        with_threads(config.run.threads, || {
             let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
             let trained = session.train(&mut watch);
             watch.progress.finish();
@@ -248,7 +249,7 @@ impl Run {
             // The rest can be repeated from the saved run.
             watch.interrupt.release();
             let finish = || {
-                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
+                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.run.seed, false)?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)
@@ -303,10 +304,10 @@ impl Outcome {
     fn summary(&self) -> serde_json::Value {
         let (env_steps, seconds) = (self.session.trainer().env_steps(), self.session.trainer().seconds());
         json!({
-            "env": self.config.env,
-            "algo": self.config.algo,
+            "env": self.config.env.name,
+            "algo": self.config.algorithm.algo(),
             "device": self.device.backend,
-            "seed": self.config.seed,
+            "seed": self.config.run.seed,
             "env_steps": env_steps,
             "train_seconds": seconds,
             "steps_per_second": env_steps as f64 / seconds,

@@ -44,9 +44,9 @@ fn an_unknown_key_is_refused() {
 #[test]
 fn a_value_out_of_range_is_refused() {
     for (setting, message) in [
-        ("gamma=1.5", "`gamma` is 1.5, but must be between 0 and 1"),
-        ("clip_range=-0.2", "`clip_range` is -0.2, but must be more than 0"),
-        ("num_envs=0", "`num_envs` is 0, but must be between 1 and 1048576"),
+        ("gamma=1.5", "`gamma` is 1.5; it must be between 0 and 1"),
+        ("clip_range=-0.2", "`clip_range` is -0.2; it must be more than 0"),
+        ("num_envs=0", "`num_envs` is 0; it must be between 1 and 1048576"),
         ("num_minibatches=3", "`num_minibatches` is 3, which does not divide the"),
         ("num_envs=many", "`num_envs` = \"many\": invalid type"),
         ("activation=tahn", "`tahn`"),
@@ -55,8 +55,8 @@ fn a_value_out_of_range_is_refused() {
     }
     train_refused(&["--total-steps", "10"], &["`total_steps` is 10, which is less than"]);
     train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
-    train_refused(&["--threads", "60000"], &["`threads` is 60000, but must be at most 1024"]);
-    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000], but must be"]);
+    train_refused(&["--threads", "60000"], &["`threads` is 60000; it must be at most 1024"]);
+    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000]; it must be"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
@@ -71,7 +71,7 @@ fn a_network_that_does_not_fit_the_environment_is_refused() {
     train_refused(&["--preset", "ppo-nature"], &["environment `CartPole-v1` observes Box[4]", fix]);
     train_refused(
         &["--set", "encoder={kind=\"cnn\",layers=[]}"],
-        &["`encoder.layers` is [], but must be 1 to 16 layers"],
+        &["`encoder.layers` is []; it must be 1 to 16 layers"],
     );
     train_refused(&["--set", "encoder={kind=\"rnn\"}"], &["`encoder` = ", "unknown variant `rnn`"]);
 }

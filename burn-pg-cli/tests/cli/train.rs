@@ -3,8 +3,7 @@
 use std::fs;
 
 use burn_pg::{
-    DeviceChoice,
-    algorithm::configured,
+    DeviceChoice, Trainer,
     burn::module::Module,
     device::{self, Backend},
     run::directory::RunDir,
@@ -172,7 +171,7 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     // No update has succeeded, so it is the policy that the run began with.
     let dir = RunDir::open(&run);
     let flex = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let trainer = configured(&dir.config().unwrap().validate().unwrap(), &flex).unwrap();
+    let trainer = Trainer::of(&dir.config().unwrap().validate().unwrap(), &flex).unwrap();
     let first = folder.path().join("first.safetensors");
     weights::save(&trainer.policy().valid(), &first).unwrap();
     assert_eq!(fs::read(dir.policy_path()).unwrap(), fs::read(first).unwrap());

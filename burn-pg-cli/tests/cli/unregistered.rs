@@ -26,7 +26,7 @@ fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device).unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
-    dir.write_config(&Config { env: spec.id.clone(), ..Config::default() }).unwrap();
+    dir.write_config(&Config::default().with(|config| config.env.name = spec.id.clone())).unwrap();
     Agent::new(policy, spec, None).unwrap().save(&dir).unwrap();
 
     fs::write(folder.path().join("input"), "[0.5, -0.5]\n").unwrap();

@@ -1,5 +1,6 @@
 //! The discounted sum of the rewards that came after an action.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Targets, Trajectory};
@@ -39,7 +40,7 @@ pub struct RewardToGo {
 }
 
 /// What replaces the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bootstrap {
     /// The value of the observation that followed. Needs a critic.

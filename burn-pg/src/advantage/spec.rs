@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
@@ -20,7 +21,7 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 /// The group baselines are left out: they compare episodes that begin in the same state, and the episodes of the classic
 /// tasks begin in different ones. [`VTrace`](super::VTrace) is left out too: it corrects for the actions of another policy,
 /// and here the current policy acts. A custom source can use both.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum EstimatorSpec {

@@ -50,7 +50,7 @@ pub enum ImportError {
         unexpected: Vec<String>,
     },
     /// A tensor has another type or shape.
-    #[error("{}: tensor `{name}` is {found}, but must be {expected} for {env}", .path.display())]
+    #[error("{}: tensor `{name}` is {found}; it must be {expected} for {env}", .path.display())]
     Tensor {
         /// The file.
         path: PathBuf,

@@ -1,15 +1,11 @@
 //! Advantage actor-critic.
 
-use burn::tensor::Device;
-use burn_pg_envs::make;
-
 use super::Recipe;
 use crate::{
-    Error, Trainer,
+    Error,
     advantage::Gae,
-    config::CheckedConfig,
+    config::A2cConfig,
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
-    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -22,9 +18,9 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
-    pub fn a2c(config: &CheckedConfig) -> Result<Self, Error> {
+    pub fn a2c(config: &A2cConfig, num_steps: usize) -> Result<Self, Error> {
         let recipe = Self {
-            length: RolloutLength::Steps(config.num_steps),
+            length: RolloutLength::Steps(num_steps),
             estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
             objective: Objective::new()
                 .with(1.0, PolicyGradient)
@@ -32,14 +28,6 @@ impl Recipe {
                 .with(config.entropy_weight, Entropy),
             trust_region: None,
         };
-        recipe.with_choices_of(config)
+        recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }
-}
-
-/// Creates a trainer from [the recipe](Recipe::a2c), with the networks and the environment of the configuration.
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn a2c(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
-    Recipe::a2c(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

@@ -15,12 +15,13 @@ use crate::config::CheckedConfig;
 /// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
     let envs = bounded(envs, config)?;
-    if !config.normalize_observations && !config.normalize_rewards {
+    if !config.env.normalize_observations && !config.env.normalize_rewards {
         return Ok(envs);
     }
     let len = envs.spec().observation_space.flat_len();
-    let observations = config.normalize_observations.then(|| ObservationNormalizer::new(len));
-    let rewards = config.normalize_rewards.then(|| RewardNormalizer::new(envs.num_envs(), config.gamma));
+    let observations = config.env.normalize_observations.then(|| ObservationNormalizer::new(len));
+    let rewards =
+        config.env.normalize_rewards.then(|| RewardNormalizer::new(envs.num_envs(), config.algorithm.gamma()));
     let mut envs = Normalize::with_normalizers(envs, observations, rewards)?;
     envs.set_training(true);
     Ok(Box::new(envs))
@@ -31,7 +32,7 @@ fn bounded(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn V
     if !matches!(space, Space::Box { .. }) {
         return Ok(envs);
     }
-    let transform = match config.exploration.squash {
+    let transform = match config.network.exploration.squash {
         true => ActionTransform::rescale(space)?,
         false => ActionTransform::clip(space)?,
     };

@@ -2,10 +2,10 @@
 //!
 //! | algorithm | rollouts | advantages | objective |
 //! | --- | --- | --- | --- |
-//! | [`reinforce`] | whole episodes | discounted rewards to go | policy gradient, entropy |
-//! | [`a2c`] | steps | generalised advantages | policy gradient, value, entropy |
-//! | [`trpo`] | steps | generalised advantages | surrogate, entropy, in a trust region; then value, in several passes |
-//! | [`ppo`] | steps | generalised advantages | clipped surrogate, value, entropy; several passes over a rollout |
+//! | [`reinforce`](Recipe::reinforce) | whole episodes | discounted rewards to go | policy gradient, entropy |
+//! | [`a2c`](Recipe::a2c) | steps | generalised advantages | policy gradient, value, entropy |
+//! | [`trpo`](Recipe::trpo) | steps | generalised advantages | surrogate, entropy, in a trust region; then value, in several passes |
+//! | [`ppo`](Recipe::ppo) | steps | generalised advantages | clipped surrogate, value, entropy; several passes over a rollout |
 
 mod a2c;
 mod envs;
@@ -19,17 +19,15 @@ use burn_pg_envs::make;
 
 use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
-pub use a2c::a2c;
 pub use envs::training_envs;
-pub use ppo::ppo;
 pub use recipe::{Recipe, seeded};
-pub use reinforce::reinforce;
-pub use trpo::trpo;
 
-/// Creates a trainer with the algorithm and the environment of the configuration.
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn configured(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
-    Recipe::of(config)?.build(make(&config.env, config.num_envs)?, config, device)
+impl Trainer<ActorCritic> {
+    /// Creates a trainer with the algorithm, the networks and the environment of the configuration.
+    ///
+    /// # Errors
+    /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
+    pub fn of(config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
+        Recipe::of(config)?.build(make(&config.env.name, config.env.num_envs)?, config, device)
+    }
 }

@@ -1,15 +1,11 @@
 //! Proximal policy optimisation.
 
-use burn::tensor::Device;
-use burn_pg_envs::make;
-
 use super::Recipe;
 use crate::{
-    Error, Trainer,
+    Error,
     advantage::Gae,
-    config::CheckedConfig,
+    config::PpoConfig,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
-    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -21,11 +17,11 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
-    pub fn ppo(config: &CheckedConfig) -> Result<Self, Error> {
+    pub fn ppo(config: &PpoConfig, num_steps: usize) -> Result<Self, Error> {
         let range = config.clip_range;
         let clip = if config.clip_value { ValueClip::Pessimistic { range } } else { ValueClip::Off };
         let recipe = Self {
-            length: RolloutLength::Steps(config.num_steps),
+            length: RolloutLength::Steps(num_steps),
             estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
             objective: Objective::new()
                 .with(1.0, PpoClip { clip_range: range })
@@ -33,14 +29,6 @@ impl Recipe {
                 .with(config.entropy_weight, Entropy),
             trust_region: None,
         };
-        recipe.with_choices_of(config)
+        recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }
-}
-
-/// Creates a trainer from [the recipe](Recipe::ppo), with the networks and the environment of the configuration.
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn ppo(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
-    Recipe::ppo(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

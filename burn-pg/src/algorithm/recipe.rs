@@ -10,9 +10,9 @@ use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv};
 
 use super::training_envs;
 use crate::{
-    Error,
-    advantage::AdvantageEstimator,
-    config::{Algo, CheckedConfig, ConfigError},
+    Config, Error,
+    advantage::{AdvantageEstimator, EstimatorSpec},
+    config::{AlgorithmConfig, CheckedConfig, ConfigError},
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
@@ -29,11 +29,13 @@ use crate::{
 /// ```
 /// use burn_pg::{Config, DeviceChoice, algorithm::Recipe, device, envs::make, policy::{Activation, ActorCritic, NetworkSpec}};
 ///
-/// let config = Config { total_steps: 1_024, ..Config::default() }.validate()?;
+/// let mut config = Config::default();
+/// config.run.total_steps = 1_024;
+/// let config = config.validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;
 /// let recipe = Recipe::of(&config)?;
 /// let shape = NetworkSpec { activation: Activation::Silu, ..NetworkSpec::default() };
-/// let mut trainer = recipe.build_with(make(&config.env, config.num_envs)?, &config, &device, |spec, rng, device| {
+/// let mut trainer = recipe.build_with(make(&config.env.name, config.env.num_envs)?, &config, &device, |spec, rng, device| {
 ///     ActorCritic::new(spec, &shape, rng, device).expect("CartPole's observations are a box")
 /// })?;
 /// trainer.update()?;
@@ -57,24 +59,30 @@ impl Recipe {
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
     pub fn of(config: &CheckedConfig) -> Result<Self, Error> {
-        match config.algo {
-            Algo::Reinforce => Self::reinforce(config),
-            Algo::A2c => Self::a2c(config),
-            Algo::Trpo => Self::trpo(config),
-            Algo::Ppo => Self::ppo(config),
+        let num_steps = config.rollout.num_steps;
+        match &config.algorithm {
+            AlgorithmConfig::Ppo(ppo) => Self::ppo(ppo, num_steps),
+            AlgorithmConfig::A2c(a2c) => Self::a2c(a2c, num_steps),
+            AlgorithmConfig::Trpo(trpo) => Self::trpo(trpo, num_steps),
+            AlgorithmConfig::Reinforce(reinforce) => Self::reinforce(reinforce),
         }
     }
 
-    /// Sets the estimator and the objective of the configuration, if it has them.
-    pub(super) fn with_choices_of(mut self, config: &CheckedConfig) -> Result<Self, Error> {
-        if let Some(estimator) = config.estimator {
-            self.estimator = estimator.build(config.gamma);
+    /// Sets the estimator and the objective that a configuration has in place of the algorithm's.
+    pub(super) fn with_choices(
+        mut self,
+        gamma: f64,
+        estimator: Option<EstimatorSpec>,
+        loss: &[LossSpec],
+    ) -> Result<Self, Error> {
+        if let Some(estimator) = estimator {
+            self.estimator = estimator.build(gamma);
         }
-        if config.loss.is_empty() {
+        if loss.is_empty() {
             return Ok(self);
         }
         let of_critic = |summand: &&LossSpec| self.trust_region.is_none() || summand.term.trains_critic();
-        let (learnt, stepped): (Vec<_>, Vec<_>) = config.loss.iter().partition(of_critic);
+        let (learnt, stepped): (Vec<_>, Vec<_>) = loss.iter().partition(of_critic);
         self.objective = Objective::from_specs(learnt)?;
         if let Some(region) = &mut self.trust_region {
             region.objective = Objective::from_specs(stepped)?;
@@ -137,38 +145,40 @@ impl Recipe {
         device: &Device,
         policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
     ) -> Result<Trainer<P>, Error> {
-        if envs.num_envs() != config.num_envs {
-            return Err(ConfigError::EnvCount { num_envs: config.num_envs, given: envs.num_envs() }.into());
+        let Config { run, env, rollout, algorithm, network, optimiser, .. } = &**config;
+        let (num_envs, seed) = (env.num_envs, run.seed);
+        if envs.num_envs() != num_envs {
+            return Err(ConfigError::EnvCount { num_envs, given: envs.num_envs() }.into());
         }
         let spec = envs.spec().clone();
         let envs = training_envs(envs, config)?;
-        let policy = seeded(config.seed, device, || {
-            policy(envs.spec(), &mut streams::weights(config.seed), &device.clone().autodiff())
-        })?;
+        let policy =
+            seeded(seed, device, || policy(envs.spec(), &mut streams::weights(seed), &device.clone().autodiff()))?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
         let needed = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
-        let minibatch = (config.num_envs * config.num_steps).div_ceil(config.num_minibatches);
-        let rows = config.micro_batch_size.map_or(minibatch, |size| size.min(minibatch));
-        let reference = (needed || config.kl_in_reward > 0.0)
-            .then(|| Reference::new(&policy).with_kl_in_reward(config.kl_in_reward).with_micro_batch(rows));
-        let mut collector = Collector::new(envs, self.length, config.seed, device)?;
-        collector = collector.with_sequences(config.recurrence.sequences());
-        if let Some(size) = config.block_size {
+        let (num_epochs, num_minibatches) = algorithm.passes();
+        let minibatch = (num_envs * rollout.num_steps).div_ceil(num_minibatches);
+        let rows = algorithm.micro_batch_size().map_or(minibatch, |size| size.min(minibatch));
+        let reference = (needed || algorithm.kl_in_reward() > 0.0)
+            .then(|| Reference::new(&policy).with_kl_in_reward(algorithm.kl_in_reward()).with_micro_batch(rows));
+        let mut collector = Collector::new(envs, self.length, seed, device)?;
+        collector = collector.with_sequences(network.recurrence.sequences());
+        if let Some(size) = rollout.block_size {
             collector = collector.with_block_size(size);
         }
         let epochs = Epochs {
             learner: Learner {
                 objective: self.objective,
-                optimiser: config.optimiser.build(),
-                max_grad_norm: config.max_grad_norm,
-                normalize_advantages: config.normalize_advantages,
-                micro_batch_size: config.micro_batch_size,
+                optimiser: optimiser.kind.build(),
+                max_grad_norm: optimiser.max_grad_norm,
+                normalize_advantages: algorithm.normalize_advantages(),
+                micro_batch_size: algorithm.micro_batch_size(),
             },
-            learning_rate: config.learning_rate,
-            num_epochs: config.num_epochs,
-            num_minibatches: config.num_minibatches,
-            target_kl: config.target_kl,
-            shuffle: streams::shuffle(config.seed),
+            learning_rate: optimiser.learning_rate,
+            num_epochs,
+            num_minibatches,
+            target_kl: algorithm.target_kl(),
+            shuffle: streams::shuffle(seed),
         };
         let parts = Parts {
             policy,

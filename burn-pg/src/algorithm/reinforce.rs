@@ -1,15 +1,11 @@
 //! REINFORCE.
 
-use burn::tensor::Device;
-use burn_pg_envs::make;
-
 use super::Recipe;
 use crate::{
-    Error, Trainer,
+    Error,
     advantage::{Bootstrap, RewardToGo},
-    config::CheckedConfig,
+    config::ReinforceConfig,
     loss::{Entropy, Objective, PolicyGradient},
-    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -23,21 +19,13 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
-    pub fn reinforce(config: &CheckedConfig) -> Result<Self, Error> {
+    pub fn reinforce(config: &ReinforceConfig) -> Result<Self, Error> {
         let recipe = Self {
             length: RolloutLength::Episodes,
             estimator: Box::new(RewardToGo { gamma: config.gamma, baseline: false, bootstrap: Bootstrap::Zero }),
             objective: Objective::new().with(1.0, PolicyGradient).with(config.entropy_weight, Entropy),
             trust_region: None,
         };
-        recipe.with_choices_of(config)
+        recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }
-}
-
-/// Creates a trainer from [the recipe](Recipe::reinforce), with the networks and the environment of the configuration.
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn reinforce(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
-    Recipe::reinforce(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

@@ -1,15 +1,11 @@
 //! Trust-region policy optimisation.
 
-use burn::tensor::Device;
-use burn_pg_envs::make;
-
 use super::Recipe;
 use crate::{
-    Error, Trainer, TrustRegion,
+    Error, TrustRegion,
     advantage::Gae,
-    config::CheckedConfig,
+    config::TrpoConfig,
     loss::{Entropy, Objective, Surrogate, Value, ValueClip},
-    policy::ActorCritic,
     source::RolloutLength,
 };
 
@@ -22,9 +18,9 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::Objective`] if the objective of the configuration contradicts itself.
-    pub fn trpo(config: &CheckedConfig) -> Result<Self, Error> {
+    pub fn trpo(config: &TrpoConfig, num_steps: usize) -> Result<Self, Error> {
         let recipe = Self {
-            length: RolloutLength::Steps(config.num_steps),
+            length: RolloutLength::Steps(num_steps),
             estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
             objective: Objective::new().with(config.value_weight, Value { clip: ValueClip::Off }),
             trust_region: Some(TrustRegion {
@@ -33,14 +29,6 @@ impl Recipe {
                 normalize_advantages: config.normalize_advantages,
             }),
         };
-        recipe.with_choices_of(config)
+        recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }
-}
-
-/// Creates a trainer from [the recipe](Recipe::trpo), with the networks and the environment of the configuration.
-///
-/// # Errors
-/// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
-pub fn trpo(config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>, Error> {
-    Recipe::trpo(config)?.build(make(&config.env, config.num_envs)?, config, device)
 }

@@ -7,11 +7,16 @@ mod rollout;
 
 use std::ops::Deref;
 
-use super::{Algo, Config, ConfigError};
+use burn_pg_envs::EnvSpec;
+
+use super::{AlgorithmConfig, Config, ConfigError, Layer, error::Errors, unread::unread};
 use crate::{
     policy::NetworkSpec,
     source::{EnvSourceShape, RolloutLength, default_block_size},
 };
+
+/// Assumed length of episodes without a time limit, in memory plans.
+const LONGEST_EPISODE: usize = 1024;
 
 /// A configuration in which every setting is in range.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,46 +34,61 @@ impl Config {
     /// Checks every setting, except whether the environment exists: that is checked when it is created.
     ///
     /// # Errors
-    /// The first [`ConfigError`] that is found.
+    /// [`ConfigError`], all of them at once.
     pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
-        self.check_ranges()?;
-        self.check_algorithm()?;
-        self.check_networks()?;
-        self.check_rollout()?;
+        let mut errors = Errors::default();
+        self.check_ranges(&mut errors);
+        errors.add(self.check_algorithm());
+        self.check_networks(&mut errors);
+        errors.add(self.check_rollout());
+        errors.into_result()?;
         Ok(CheckedConfig(self))
     }
 }
 
 impl CheckedConfig {
+    /// Checks that everything that a layer sets is read: with the other settings, in an environment of this
+    /// specification.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotRead`], all of them at once.
+    pub fn check_read(&self, layer: &Layer, spec: &EnvSpec) -> Result<(), ConfigError> {
+        let mut errors = Errors::default();
+        for (key, reason) in unread(self, Some(spec)).into_iter().filter(|(key, _)| layer.sets(key)) {
+            errors.push(ConfigError::NotRead { key: key.into(), reason: reason.into() });
+        }
+        errors.into_result()
+    }
+
     /// True if there is a critic. REINFORCE has none, unless `loss` has a value term.
     #[must_use]
     pub fn has_critic(&self) -> bool {
-        let fitted = self.loss.iter().any(|summand| summand.term.trains_critic());
+        let fitted = self.algorithm.loss().iter().any(|summand| summand.term.trains_critic());
         // (A critic that no term trains would be useless, even to an estimator that needs values: `NoCritic` refuses
         // it.)
-        self.algo != Algo::Reinforce || fitted
+        !self.algorithm.acts_by_episodes() || fitted
     }
 
     /// True if there is a reference policy.
     pub(crate) fn has_reference(&self) -> bool {
-        let compared = self.loss.iter().any(|summand| summand.term.compares_with_reference());
-        compared || self.kl_in_reward > 0.0
+        let compared = self.algorithm.loss().iter().any(|summand| summand.term.compares_with_reference());
+        compared || self.algorithm.kl_in_reward() > 0.0
     }
 
     /// The shape of the source.
     pub(crate) fn source(&self) -> EnvSourceShape {
         EnvSourceShape {
-            num_envs: self.num_envs,
-            length: match self.algo {
-                Algo::Reinforce => RolloutLength::Episodes,
-                _ => RolloutLength::Steps(self.num_steps),
+            num_envs: self.env.num_envs,
+            length: match self.algorithm {
+                AlgorithmConfig::Reinforce(_) => RolloutLength::Episodes,
+                _ => RolloutLength::Steps(self.rollout.num_steps),
             },
-            longest_episode: self.num_steps,
-            sequences: self.recurrence.sequences(),
-            block_size: self.block_size.unwrap_or_else(|| default_block_size(self.num_envs)),
+            longest_episode: LONGEST_EPISODE,
+            sequences: self.network.recurrence.sequences(),
+            block_size: self.rollout.block_size.unwrap_or_else(|| default_block_size(self.env.num_envs)),
             has_values: self.has_critic(),
             has_reference: self.has_reference(),
-            is_normalized: self.normalize_observations || self.normalize_rewards,
+            is_normalized: self.env.normalize_observations || self.env.normalize_rewards,
         }
     }
 
@@ -76,13 +96,13 @@ impl CheckedConfig {
     #[must_use]
     pub fn network(&self) -> NetworkSpec {
         NetworkSpec {
-            hidden_sizes: self.hidden_sizes.clone(),
-            activation: self.activation,
-            shared: self.shared_layers,
+            hidden_sizes: self.network.hidden_sizes.clone(),
+            activation: self.network.activation,
+            shared: self.network.shared_layers,
             critic: self.has_critic(),
-            recurrence: self.recurrence.cell(),
-            exploration: self.exploration,
-            encoder: self.encoder.clone(),
+            recurrence: self.network.recurrence.cell(),
+            exploration: self.network.exploration,
+            encoder: self.network.encoder.clone(),
         }
     }
 }

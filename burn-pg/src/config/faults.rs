@@ -1,5 +1,6 @@
 //! What happens when an update fails.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happens when an update fails. The weights and the state of the optimiser remain as they were before the update.
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(faults, Faults { numbers: OnNumbers::Skip, environment: OnEnvironment::Restart, limit: 3 });
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// If observations, rewards, losses or gradients are not finite: `stop`, or `skip` the update. Default `stop`.
@@ -30,7 +31,7 @@ impl Default for Faults {
 }
 
 /// What happens when a value is not finite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnNumbers {
     /// The run ends with an error.
@@ -40,7 +41,7 @@ pub enum OnNumbers {
 }
 
 /// What happens when an environment panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEnvironment {
     /// The run ends with an error.

@@ -1,109 +1,162 @@
-//! The names of the settings, and their names in other programs.
-
-use std::fmt;
+//! The names of the settings: full and short ones, and their names in other programs.
 
 use burn_pg_envs::UnknownName;
-use serde::{Deserialize, de::value::MapDeserializer};
 
-use super::{Config, ConfigError};
+use super::{
+    ConfigError,
+    reading::joined,
+    shape::{Shape, Table},
+};
 
 /// Our keys, with their names in other programs.
-const ALIASES: [(&str, &[&str]); 18] = [
-    ("clip_range", &["clip", "clip_coef"]),
-    ("clip_value", &["clip_range_vf", "clip_vloss"]),
-    ("entropy_weight", &["ent_coef", "entropy_coef"]),
-    ("env", &["env_id"]),
-    ("exploration", &["log_std_init", "sde_sample_freq", "use_sde"]),
-    ("gae_lambda", &["lambda"]),
-    ("hidden_sizes", &["net_arch"]),
-    ("learning_rate", &["anneal_learning_rate", "anneal_lr", "lr"]),
-    ("normalize_advantages", &["norm_adv"]),
-    ("normalize_observations", &["normalize"]),
-    ("num_envs", &["n_envs"]),
-    ("num_epochs", &["n_critic_updates", "n_epochs", "update_epochs"]),
-    ("num_minibatches", &["batch_size", "minibatch_size"]),
-    ("num_steps", &["n_steps"]),
+const ALIASES: [(&str, &[&str]); 20] = [
+    ("algorithm.kind", &["algo"]),
+    ("algorithm.clip_range", &["clip", "clip_coef"]),
+    ("algorithm.clip_value", &["clip_range_vf", "clip_vloss"]),
+    ("algorithm.entropy_weight", &["ent_coef", "entropy_coef"]),
+    ("algorithm.gae_lambda", &["lam", "lambda"]),
+    ("algorithm.normalize_advantages", &["norm_adv", "normalize_advantage"]),
+    ("algorithm.num_epochs", &["n_critic_updates", "n_epochs", "update_epochs"]),
+    ("algorithm.num_minibatches", &["batch_size", "minibatch_size"]),
+    ("algorithm.trust_region", &["cg_damping", "cg_max_steps"]),
+    ("algorithm.value_weight", &["value_coef", "vf_coef"]),
+    ("env.name", &["env_id", "environment_id"]),
+    ("env.num_envs", &["n_envs"]),
+    ("env.normalize_observations", &["normalize"]),
+    ("evaluation.episodes", &["eval_episodes", "n_eval_episodes"]),
+    ("network.exploration", &["log_std_init", "sde_sample_freq", "use_sde"]),
+    ("network.hidden_sizes", &["net_arch"]),
     ("optimiser", &["adam_epsilon", "optimizer"]),
-    ("total_steps", &["timesteps", "total_timesteps"]),
-    ("trust_region", &["cg_damping", "cg_max_steps", "max_kl"]),
-    ("value_weight", &["value_coef", "vf_coef"]),
+    ("optimiser.learning_rate", &["anneal_learning_rate", "anneal_lr", "lr"]),
+    ("rollout.num_steps", &["n_steps"]),
+    ("run.total_steps", &["timesteps", "total_timesteps"]),
 ];
 
-impl Config {
-    /// Returns the names of all settings, in the order of the fields. Optional settings are included, even those that
-    /// [`to_toml`](Self::to_toml) leaves out.
-    #[must_use]
-    pub fn keys() -> &'static [&'static str] {
-        let unknown = MapDeserializer::<_, Fields>::new([("", "")].into_iter());
-        Self::deserialize(unknown).expect_err("the empty name is no field").0
-    }
+/// Returns every key with its table, such as `algorithm.gamma`. Keys of all kinds of a table are included.
+pub(super) fn all() -> Vec<String> {
+    let mut keys = Vec::new();
+    visit(Table::of_config(), "", &mut keys);
+    let mut seen = std::collections::BTreeSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    keys
+}
 
-    /// Checks that all keys exist.
-    ///
-    /// # Errors
-    /// [`ConfigError::UnknownKey`] for the first key that does not, with the nearest existing key.
-    pub fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {
-        let Some(key) = table.keys().find(|key| !Self::keys().contains(&key.as_str())) else {
-            return Ok(());
-        };
-        let unknown = UnknownName::new("key", key, Self::keys().iter().copied());
-        Err(match ALIASES.iter().find(|(_, aliases)| aliases.contains(&key.as_str())) {
-            Some((meant, _)) => unknown.meaning(meant),
-            None => unknown,
+fn visit(table: &Table, path: &str, keys: &mut Vec<String>) {
+    let kinds = table.kinds.iter().flat_map(|kinds| &kinds.all);
+    if let Some(kinds) = &table.kinds {
+        keys.push(joined(path, &kinds.tag));
+    }
+    for field in table.fields.iter().chain(kinds.flat_map(|kind| &kind.fields)) {
+        let key = joined(path, &field.name);
+        let mut shape = &field.shape;
+        while let Shape::Optional(inner) = shape {
+            shape = inner;
         }
-        .into())
+        if !path.is_empty() || !matches!(shape, Shape::Table(_)) {
+            keys.push(key.clone());
+        }
+        if let Shape::Table(table) | Shape::Schedule(table) = shape {
+            visit(table, &key, keys);
+        }
     }
 }
 
-/// The names of all fields of a struct: what serde says in its error about a field that does not exist.
-#[derive(Debug, thiserror::Error)]
-#[error("the fields are {0:?}")]
-struct Fields(&'static [&'static str]);
-
-impl serde::de::Error for Fields {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self(&[])
+/// Returns the full key for the end of a key: `algorithm.gamma` for `gamma`. Parts of a schedule, of an estimator or of
+/// gSDE noise need the name of the setting too: `learning_rate.start`.
+///
+/// ```
+/// use burn_pg::config::full_key;
+///
+/// assert_eq!(full_key("gamma")?, "algorithm.gamma");
+/// assert_eq!(full_key("learning_rate.kind")?, "optimiser.learning_rate.kind");
+/// assert_eq!(full_key("kind").unwrap_err().to_string(), "`kind` may be `algorithm.kind`, `network.kind` or \
+///     `optimiser.kind`; write one of them");
+/// # Ok::<(), burn_pg::config::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// [`ConfigError::UnknownKey`] or [`ConfigError::AmbiguousKey`].
+pub fn full_key(key: &str) -> Result<String, ConfigError> {
+    let all = all();
+    if all.iter().any(|known| known == key) || Table::of_config().field(key).is_some() {
+        return Ok(key.into());
     }
-
-    fn unknown_field(_: &str, fields: &'static [&'static str]) -> Self {
-        Self(fields)
+    let ending = format!(".{key}");
+    let is_part = |full: &str| {
+        let outer = full[..full.len() - ending.len()].rsplit('.').next().unwrap_or_default();
+        ["estimator", "sde"].contains(&outer)
+            || outer == "clip_range"
+            || outer.ends_with("_weight")
+            || outer == "learning_rate"
+    };
+    let full: Vec<_> = all.into_iter().filter(|full| full.ends_with(&ending)).collect();
+    let (parts, whole): (Vec<_>, Vec<_>) = full.into_iter().partition(|full| is_part(full));
+    let mut fitting = if whole.is_empty() && key.contains('.') { parts } else { whole };
+    match fitting.len() {
+        0 => Err(ConfigError::unknown(key)),
+        1 => Ok(fitting.remove(0)),
+        _ => {
+            let full = fitting.iter().map(|key| format!("`{key}`")).collect();
+            Err(ConfigError::AmbiguousKey { key: key.into(), full })
+        }
     }
+}
+
+/// Returns the existing key that is most similar, if one is similar: by its name in another program, by its last part,
+/// or by its spelling.
+pub(super) fn nearest(key: &str) -> Option<String> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let name = last(key);
+    if let Some((meant, _)) = ALIASES.iter().find(|(_, aliases)| aliases.contains(&&*name)) {
+        return Some((*meant).into());
+    }
+    let known: Vec<String> = all();
+    let whole = UnknownName::new("setting", key, known.iter().map(String::as_str)).nearest;
+    let part = || UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest;
+    let full = |name: String| known.iter().find(|key| last(key) == name).cloned();
+    whole.filter(|_| key.contains('.')).or_else(|| part().and_then(full))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        advantage::EstimatorSpec,
-        config::read,
-        loss::{LossSpec, TermSpec},
-    };
+    use crate::config::read;
 
     #[test]
-    fn every_setting_that_can_be_written_is_known() {
-        let full = Config {
-            micro_batch_size: Some(64),
-            block_size: Some(8),
-            target_return: Some(475.0),
-            estimator: Some(EstimatorSpec::Gae { lambda: 0.9 }),
-            loss: vec![LossSpec { weight: 1.0.into(), term: TermSpec::Entropy {} }],
-            ..Config::default()
-        };
-        let written = toml::Table::try_from(full).unwrap();
-        let mut keys = Config::keys().to_vec();
-        keys.sort_unstable();
-        assert!(written.keys().eq(keys), "{written}");
-        assert_eq!(&Config::keys()[..3], ["env", "algo", "seed"]);
+    fn the_last_part_of_a_key_is_enough_where_it_is_unique() {
+        for (short, full) in [
+            ("gamma", "algorithm.gamma"),
+            ("total_steps", "run.total_steps"),
+            ("hidden_sizes", "network.hidden_sizes"),
+            ("checkpoint.interval", "checkpoint.interval"),
+            ("recurrence.size", "network.recurrence.size"),
+            ("learning_rate.start", "optimiser.learning_rate.start"),
+            ("estimator.lambda", "algorithm.estimator.lambda"),
+            ("max_kl", "algorithm.trust_region.max_kl"),
+            ("optimiser", "optimiser"),
+        ] {
+            assert_eq!(full_key(short).as_deref(), Ok(full));
+        }
+        for unknown in ["start", "gama", "foo.bar", ""] {
+            assert!(matches!(full_key(unknown), Err(ConfigError::UnknownKey { .. })), "{unknown}");
+        }
     }
 
     #[test]
     fn unknown_keys_are_refused_with_the_nearest() {
-        let error = read("gama = 0.9").unwrap_err().to_string();
-        assert!(error.starts_with("unknown key `gama` (did you mean `gamma`?); known are: "), "{error}");
-        for (alias, key) in ALIASES.iter().flat_map(|(key, aliases)| aliases.iter().map(move |alias| (alias, key))) {
-            assert!(Config::keys().contains(key), "{key}");
-            let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{alias}` (did you mean `{key}`?)")), "{error}");
+        for (wrong, meant) in
+            [("gama = 0.9", "algorithm.gamma"), ("gamma = 0.9", "algorithm.gamma"), ("env.num_env = 3", "env.num_envs")]
+        {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{error}");
+        }
+        assert_eq!(read("frobnicate = 1").unwrap_err().to_string(), "there is no setting `frobnicate`");
+        for (key, aliases) in ALIASES {
+            assert!(full_key(key).as_deref() == Ok(key), "{key}");
+            for alias in aliases {
+                let error = read(&format!("{alias} = 1")).unwrap_err().to_string();
+                assert!(error.contains(&format!("`{alias}`; did you mean `{key}`?")), "{error}");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Settings of recurrent layers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{policy::CellKind, source::SequenceSpec};
@@ -13,7 +14,7 @@ use crate::{policy::CellKind, source::SequenceSpec};
 /// assert_eq!(recurrence, Recurrence::Gru(RecurrentSpec { size: 32, sequence_steps: 16, burn_in: 8 }));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "cell", rename_all = "lowercase")]
 pub enum Recurrence {
     /// None: actions depend only on the current observation. `cell = "none"`.
@@ -25,12 +26,12 @@ pub enum Recurrence {
 }
 
 /// No settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// The recurrent layers before the hidden layers, and how they are trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecurrentSpec {
     /// Width of a recurrent layer, 1 to 4,096. Actor and critic have one each, unless they share their layers. Default

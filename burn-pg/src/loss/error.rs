@@ -8,7 +8,7 @@ use crate::optim::Schedule;
 #[non_exhaustive]
 pub enum ObjectiveError {
     /// The weight of a term is negative or not finite.
-    #[error("the weight of the term `{term}` is {weight}, but must be 0 or more")]
+    #[error("the weight of the term `{term}` is {weight}; it must be 0 or more")]
     Weight {
         /// The term.
         term: &'static str,
@@ -22,7 +22,7 @@ pub enum ObjectiveError {
         term: &'static str,
     },
     /// A hyperparameter of a term, or a value of its state, is out of range.
-    #[error("`{name}` of the term `{term}` is {value}, but must be {range}")]
+    #[error("`{name}` of the term `{term}` is {value}; it must be {range}")]
     OutOfRange {
         /// The term.
         term: &'static str,
@@ -42,7 +42,7 @@ pub enum ObjectiveError {
         part: ContextPart,
     },
     /// A state does not have the names that it must have.
-    #[error("the state for {owner} is made of {given:?}, but must be made of {expected:?}")]
+    #[error("the state for {owner} is made of {given:?}; it must be made of {expected:?}")]
     State {
         /// A term, or "the objective".
         owner: &'static str,

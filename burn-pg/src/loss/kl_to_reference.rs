@@ -1,6 +1,7 @@
 //! The KL divergence from a reference policy.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
@@ -39,7 +40,7 @@ pub struct KlToReference {
 }
 
 /// An estimator of a KL divergence from one sample; see [`KlToReference`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KlEstimator {
     /// `d`: the value is unbiased; the expected gradient is 0, so it adds noise and trains nothing.

@@ -1,5 +1,6 @@
 //! The configuration of objectives.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use crate::optim::Schedule;
 /// weight = 0.5
 /// term = { kind = "value", clip = { kind = "pessimistic", range = 0.2 } }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LossSpec {
     /// The weight of the term, 0 or more: a number or a schedule.
@@ -25,7 +26,7 @@ pub struct LossSpec {
 }
 
 /// The configuration of a loss term.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TermSpec {
     /// [`PolicyGradient`]

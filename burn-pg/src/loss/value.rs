@@ -1,5 +1,6 @@
 //! The squared error of the values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
@@ -27,7 +28,7 @@ pub struct Value {
 
 /// The limit on how far values may move from those of the rollout. With a range c,
 /// `V_c = V_old + clip(V - V_old, -c, c)`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ValueClip {
     /// No limit: `(V - R)^2`.

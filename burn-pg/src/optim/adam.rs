@@ -1,6 +1,7 @@
 //! Adam.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,7 +14,7 @@ use crate::kernel::{
 };
 
 /// The hyperparameters of [`Adam`]. The defaults are PyTorch's, except for epsilon.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamSpec {
     /// Decay of the mean of gradients, 0 to below 1. Default 0.9.

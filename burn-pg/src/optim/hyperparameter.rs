@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 #[non_exhaustive]
 pub enum HyperparameterError {
     /// A hyperparameter is out of range.
-    #[error("`{name}` of {optimiser} is {value}, but must be {range}")]
+    #[error("`{name}` of {optimiser} is {value}; it must be {range}")]
     OutOfRange {
         /// The optimiser, as configurations call it.
         optimiser: &'static str,

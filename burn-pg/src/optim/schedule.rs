@@ -1,7 +1,8 @@
 //! Values that change during training.
 
-use std::{f64::consts::PI, fmt};
+use std::{borrow::Cow, f64::consts::PI, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
@@ -105,7 +106,7 @@ fn between(start: f64, end: f64, left: f64) -> f64 {
 }
 
 /// The form of a schedule as a table.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Schedule", tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum Table {
     Constant {
@@ -135,6 +136,16 @@ impl Serialize for Schedule {
 impl<'de> Deserialize<'de> for Schedule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberOrTable)
+    }
+}
+
+impl JsonSchema for Schedule {
+    fn schema_name() -> Cow<'static, str> {
+        "Schedule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "number" }, Table::json_schema(generator)] })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// The hyperparameters of [`Sgd`]. The defaults are PyTorch's: plain gradient descent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdSpec {
     /// Share of the velocity that is kept, 0 to below 1. Default 0.

@@ -1,5 +1,6 @@
 //! The configuration of an optimiser.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Adam, AdamSpec, AdamW, AdamWSpec, HyperparameterError, Optimiser, RmsProp, RmsPropSpec, Sgd, SgdSpec};
@@ -16,7 +17,7 @@ use super::{Adam, AdamSpec, AdamW, AdamWSpec, HyperparameterError, Optimiser, Rm
 /// let optimiser = spec.build();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OptimiserSpec {

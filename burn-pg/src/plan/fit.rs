@@ -32,7 +32,8 @@ type Change = fn(&mut Config, usize);
 /// A change of a setting with which the run would fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remedy {
-    /// The setting: `micro_batch_size`, `num_envs`, `num_steps`, `eval_episodes` or `checkpoint.eval_episodes`.
+    /// The setting: `micro_batch_size`, `num_envs`, `num_steps`, `evaluation.episodes` or
+    /// `checkpoint.episodes`.
     pub key: &'static str,
     /// Its new value, a power of two below the current one.
     pub value: usize,
@@ -74,28 +75,34 @@ impl MemoryPlan {
                 if is_evaluated { plan.with_checkpoints(&changed, spec).with_evaluation(&changed, spec) } else { plan };
             Some(plan.host_peak()).filter(|&needed| needed <= available)
         };
-        let minibatch = config.num_envs.saturating_mul(config.num_steps) / config.num_minibatches;
-        let first = config.micro_batch_size.unwrap_or(minibatch).min(minibatch);
+        let Config { env, rollout, algorithm, network, evaluation, checkpoint, .. } = &**config;
+        let (_, num_minibatches) = algorithm.passes();
+        let minibatch = env.num_envs.saturating_mul(rollout.num_steps) / num_minibatches;
+        let first = algorithm.micro_batch_size().unwrap_or(minibatch).min(minibatch);
+        let steps = if algorithm.acts_by_episodes() { 0 } else { rollout.num_steps };
         let keys: [(_, _, Change); 5] = [
-            (MICRO_BATCH_SIZE, first, |config, size| config.micro_batch_size = Some(size)),
-            ("num_envs", config.num_envs, |config, count| config.num_envs = count),
-            ("num_steps", config.num_steps, |config, count| config.num_steps = count),
-            ("eval_episodes", config.eval_episodes, |config, count| config.eval_episodes = count),
-            ("checkpoint.eval_episodes", config.checkpoint.eval_episodes, |config, count| {
-                config.checkpoint.eval_episodes = count;
+            (MICRO_BATCH_SIZE, first, |config, size| config.algorithm.set_micro_batch_size(Some(size))),
+            ("num_envs", env.num_envs, |config, count| config.env.num_envs = count),
+            ("num_steps", steps, |config, count| config.rollout.num_steps = count),
+            ("evaluation.episodes", evaluation.episodes, |config, count| config.evaluation.episodes = count),
+            ("checkpoint.episodes", checkpoint.episodes, |config, count| {
+                config.checkpoint.episodes = count;
             }),
         ];
         let remedies = keys.into_iter().filter_map(|(key, now, change)| {
             let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;
             Some(Remedy { key, value, needed })
         });
-        let settings = vec![
-            ("num_envs", config.num_envs.to_string()),
-            ("num_steps", config.num_steps.to_string()),
-            ("num_minibatches", config.num_minibatches.to_string()),
-            (MICRO_BATCH_SIZE, config.micro_batch_size.map_or("none".into(), |size| size.to_string())),
-            ("hidden_sizes", format!("{:?}", config.hidden_sizes)),
+        let micro_batch = algorithm.micro_batch_size().map_or("none".into(), |size| size.to_string());
+        let settings = [
+            ("num_envs", env.num_envs.to_string()),
+            ("num_steps", steps.to_string()),
+            ("num_minibatches", num_minibatches.to_string()),
+            (MICRO_BATCH_SIZE, micro_batch),
+            ("hidden_sizes", format!("{:?}", network.hidden_sizes)),
         ];
+        let is_read = |key: &str| !algorithm.acts_by_episodes() || !["num_steps", "num_minibatches"].contains(&key);
+        let settings = settings.into_iter().filter(|(key, _)| is_read(key)).collect();
         Err(DoesNotFit { needed, available, largest, remedies: remedies.collect(), settings })
     }
 }

@@ -31,10 +31,13 @@ pub use part::{Part, PhasePlan};
 /// ```
 /// use burn_pg::{Config, MemoryPlan, envs};
 ///
-/// let config = Config { num_envs: 2048, total_steps: 1_000_000, ..Config::default() }.validate()?;
-/// let plan = MemoryPlan::of(&config, &envs::spec(&config.env)?);
+/// let mut config = Config::default();
+/// config.env.num_envs = 2048;
+/// let config = config.validate()?;
+/// let spec = envs::spec(&config.env.name)?;
+/// let plan = MemoryPlan::of(&config, &spec);
 /// println!("{plan}");
-/// plan.check(&config, &envs::spec(&config.env)?, burn_pg::available_memory())?;
+/// plan.check(&config, &spec, burn_pg::available_memory())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,10 +54,10 @@ pub struct MemoryPlan {
 impl MemoryPlan {
     /// Plans the training of an [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The
     /// device `auto` counts as `flex`. For `reinforce`, whose rollouts are whole episodes, episodes are assumed to be
-    /// as long as the time limit, or `num_steps` if there is none.
+    /// as long as the time limit, or 1,024 steps if there is none.
     #[must_use]
     pub fn of(config: &CheckedConfig, spec: &EnvSpec) -> Self {
-        let backend = match config.device {
+        let backend = match config.run.device {
             DeviceChoice::Auto => Backend::Flex,
             DeviceChoice::Backend(backend) => backend,
         };
@@ -67,11 +70,11 @@ impl MemoryPlan {
     #[must_use]
     pub fn with_evaluation(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);
-        let waiting = parts.waiting(config.eval_episodes as u64);
+        let waiting = parts.waiting(config.evaluation.episodes as u64);
         for phase in &mut self.phases {
             phase.add(Part::Evaluation, waiting);
         }
-        self.phases.push(parts.evaluation("evaluation", config.eval_episodes as u64));
+        self.phases.push(parts.evaluation("evaluation", config.evaluation.episodes as u64));
         self
     }
 
@@ -81,8 +84,8 @@ impl MemoryPlan {
     pub fn with_checkpoints(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);
         self.phases.extend(parts.checkpoint(config, spec));
-        if config.checkpoint.eval_episodes > 0 {
-            self.phases.push(parts.evaluation("its evaluation", config.checkpoint.eval_episodes as u64));
+        if config.checkpoint.episodes > 0 {
+            self.phases.push(parts.evaluation("its evaluation", config.checkpoint.episodes as u64));
         }
         self
     }

@@ -43,20 +43,22 @@ impl Parts {
         let kernels = backend == Backend::Flex;
         let layers = config.network().footprint(spec, kernels);
         let source = SourceFootprint::new(config.source(), spec, &layers);
-        let minibatches = config.num_minibatches as u64;
+        let (epochs, minibatches) = config.algorithm.passes();
+        let minibatches = minibatches as u64;
         let minibatch = source.rows.div_ceil(minibatches).next_multiple_of(source.unit);
-        let micro = config.micro_batch_size.map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
+        let micro =
+            config.algorithm.micro_batch_size().map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
         Self {
             parameters: Bytes(4) * layers.parameters(),
             of_distribution: layers.of_distribution(&spec.action_space),
             layers,
             source,
-            vectors: config.optimiser.vectors() as u64,
+            vectors: config.optimiser.kind.vectors() as u64,
             has_reference: config.has_reference(),
             minibatch,
             micro_batch: micro.min(minibatch),
-            steps: (config.num_epochs as u64).saturating_mul(minibatches),
-            algo: config.algo,
+            steps: (epochs as u64).saturating_mul(minibatches),
+            algo: config.algorithm.algo(),
         }
     }
 
@@ -195,7 +197,7 @@ impl Parts {
     /// The two phases of saving a checkpoint: its state as JSON values and as text, which is parsed again; then its
     /// tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
-        let envs = |count| burn_pg_envs::make(&config.env, count).and_then(|envs| training_envs(envs, config));
+        let envs = |count| burn_pg_envs::make(&config.env.name, count).and_then(|envs| training_envs(envs, config));
         let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
         let [values, text] = self.source.saved(each).map(Bytes);
         let tensors = self.parameters * (1 + self.vectors + u64::from(self.has_reference));

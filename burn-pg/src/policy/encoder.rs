@@ -8,6 +8,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use burn_pg_envs::{EnvSpec, Space};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDEN_GAIN};
@@ -21,10 +22,11 @@ use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDE
 /// assert_eq!(spec, EncoderSpec::minatar());
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum EncoderSpec {
-    /// Vectors are taken as they are, and images are refused.
+    /// None: vectors are taken as they are, and images are refused. `kind = "mlp"`.
+    #[serde(rename = "mlp")]
     None {},
     /// Each image goes through convolutions, with the activation of the network after each of them, and is flattened;
     /// vectors are taken as they are. An image is a [`Space::Image`], whose values are scaled to the range 0 to 1, or a
@@ -37,7 +39,7 @@ pub enum EncoderSpec {
 }
 
 /// A convolution without padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConvSpec {
     /// Output channels, 1 to 4,096.

@@ -7,6 +7,7 @@ use burn::{
     tensor::{DType, Device, Tensor, TensorData},
 };
 use burn_pg_envs::Space;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
@@ -16,13 +17,14 @@ use crate::{
         impossible_logit,
     },
     kernel::on_host,
+    storage::optional,
 };
 
 /// Bounds of log standard deviations that are outputs of a network, as in soft actor-critic.
 pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
 /// How a policy over continuous actions explores.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exploration {
     /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are
@@ -34,18 +36,20 @@ pub struct Exploration {
     pub log_std: f64,
     /// gSDE: noise that is a function of the state and is held over several steps. Not together with `state_dependent`.
     /// Default: none, each action has independent noise.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<HeldNoise>")]
     pub sde: Option<HeldNoise>,
 }
 
 /// Generalised state-dependent exploration (gSDE), [`StateDependentGaussian`], with the outputs of the actor's last
 /// hidden layer as features. `log_std` then applies to the noise of each feature: the initial standard deviation of an
 /// action is `exp(log_std)` times the norm of the features, which is of the order of the square root of their number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeldNoise {
     /// Steps for which the noise is held, at least 1. Default: none, which holds it for a whole rollout.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<NonZeroU32>")]
     pub resample_every: Option<NonZeroU32>,
     /// True to also train the network through the features in the standard deviations. Default false: only through the
     /// means. (`trpo` requires true.)

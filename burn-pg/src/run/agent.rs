@@ -126,7 +126,7 @@ fn open<P: Policy<Observation = Observation>>(
     let path = dir.policy_path();
     let saved = weights::read(&path)?;
     let spec = dir.environment()?;
-    let is_normalized = config.normalize_observations || dir.has_normalizer();
+    let is_normalized = config.env.normalize_observations || dir.has_normalizer();
     let normalizer = is_normalized.then(|| dir.normalizer()).transpose()?;
     let failed = |error| WeightsError::Content { path: path.clone(), error };
     spec.check()?;

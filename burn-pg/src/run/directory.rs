@@ -25,7 +25,7 @@ use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigFile},
     run::checkpoint::Checkpoints,
     storage::durable::{check_writable, refuse_other_than_file, write_atomically},
 };
@@ -161,20 +161,19 @@ impl RunDir {
     /// Reads the settings of the run.
     ///
     /// # Errors
-    /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
+    /// [`RunDirError::ConfigFile`], [`RunDirError::NoEnv`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
-        let path = self.path.join(CONFIG);
-        refuse_other_than_file(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
-        let table = read_config(&path)?;
-        if !table.contains_key("env") {
-            return Err(RunDirError::Toml { path, reason: "it has no `env`".into() });
+        let file = ConfigFile::read(&self.path.join(CONFIG))?;
+        if !file.settings.contains_key("env") {
+            return Err(RunDirError::NoEnv { path: file.path });
         }
-        Config::from_table(table).map_err(|source| {
-            let version = fs::read_to_string(&path).ok().and_then(|text| {
+        Config::from_table(file.settings.clone()).map_err(|error| {
+            let version = fs::read_to_string(&file.path).ok().and_then(|text| {
                 let version = text.lines().next()?.strip_prefix(WRITTEN_BY)?;
                 (version != env!("CARGO_PKG_VERSION")).then(|| version.to_owned())
             });
-            RunDirError::Config { path, version, source: Box::new(source) }
+            let reason = file.message(&error);
+            RunDirError::Config { path: file.path, version, reason, error: Box::new(error) }
         })
     }
 
@@ -232,13 +231,4 @@ impl RunDir {
         let path = self.path.join(name);
         write_atomically(&path, bytes).map_err(|source| RunDirError::Write { path, source })
     }
-}
-
-/// Reads a file of settings without checking its keys.
-///
-/// # Errors
-/// [`RunDirError::Read`] or [`RunDirError::Toml`].
-pub fn read_config(path: &Path) -> Result<toml::Table, RunDirError> {
-    let text = fs::read_to_string(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
-    text.parse().map_err(|error: toml::de::Error| RunDirError::Toml { path: path.into(), reason: error.to_string() })
 }

@@ -30,9 +30,9 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("run");
-/// let config = Config { total_steps: 4_096, ..Config::default() }.validate()?;
+/// let config = Config::default().with(|config| config.run.total_steps = 4_096).validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;
-/// let mut session = Session::begin(ppo(&config, &device)?, RunDir::create(&path)?)?;
+/// let mut session = Session::begin(Trainer::of(&config, &device)?, RunDir::create(&path)?)?;
 /// session.train(&mut |stats: &UpdateStats| match stats.update {
 ///     2 => ControlFlow::Break(()),
 ///     _ => ControlFlow::Continue(()),
@@ -40,7 +40,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 /// drop(session);
 ///
 /// let earlier = EarlierRun::open(&path, None)?;
-/// let trainer = ppo(&earlier.config()?.validate()?, &device)?;
+/// let trainer = Trainer::of(&earlier.config()?.validate()?, &device)?;
 /// let mut session = earlier.resume(trainer)?;
 /// session.train(&mut |_: &UpdateStats| ControlFlow::Continue(()))?;
 /// assert_eq!(session.trainer().updates(), 4);

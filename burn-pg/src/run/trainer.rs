@@ -64,7 +64,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             Some(0) => return Err(Error::EmptyRollouts { name: parts.source.name() }),
             Some(longest) => longest,
         };
-        let total_steps = config.total_steps;
+        let total_steps = config.run.total_steps;
         if total_steps < longest_rollout {
             return Err(ConfigError::ShorterThanRollout { total_steps, longest: longest_rollout }.into());
         }
@@ -116,7 +116,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// `total_steps` rounded down to whole rollouts.
     #[must_use]
     pub fn horizon(&self) -> u64 {
-        self.config.total_steps - self.config.total_steps % self.longest_rollout
+        self.config.run.total_steps - self.config.run.total_steps % self.longest_rollout
     }
 
     /// Returns the observation normaliser to use with the policy, if observations are normalised. Like the policy, it
@@ -142,12 +142,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// `target_return`.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.env_steps() + self.longest_rollout > self.config.total_steps || self.reaches_target()
+        self.env_steps() + self.longest_rollout > self.config.run.total_steps || self.reaches_target()
     }
 
     /// True if the mean return of the last 100 episodes is at least `target_return`.
     fn reaches_target(&self) -> bool {
-        let (episodes, target) = (self.episodes(), self.config.target_return);
+        let (episodes, target) = (self.episodes(), self.config.run.target_return);
         episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }
 

@@ -3,6 +3,7 @@
 mod bytes;
 pub(crate) mod durable;
 mod misfit;
+pub(crate) mod optional;
 pub(crate) mod saved;
 pub(crate) mod tensors;
 pub mod weights;

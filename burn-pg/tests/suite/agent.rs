@@ -8,13 +8,13 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use burn_pg::{
-    Agent, Config, Error,
+    Agent, Config, Error, Trainer,
     agent::{
         EnvMisfit,
         export::{Format, bytes},
     },
-    algorithm::{Recipe, ppo},
-    config::{CheckedConfig, Recurrence, RecurrentSpec},
+    algorithm::Recipe,
+    config::{CheckedConfig, PpoConfig, Recurrence, RecurrentSpec},
     device::{self, Backend, DeviceChoice},
     distribution::SquashedGaussian,
     envs::{
@@ -96,18 +96,17 @@ fn an_evaluation_on_raw_environments_equals_one_on_wrapped_environments() {
 #[test]
 fn the_agent_of_a_trainer_is_evaluated_as_it_was_trained() {
     let exploration = Exploration { squash: true, ..Exploration::default() };
-    let config = Config {
-        env: "Pendulum-v1".into(),
-        num_envs: 8,
-        num_steps: 32,
-        total_steps: 1024,
-        normalize_observations: true,
-        normalize_rewards: true,
-        exploration,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.env.name = "Pendulum-v1".into();
+        config.env.num_envs = 8;
+        config.rollout.num_steps = 32;
+        config.run.total_steps = 1024;
+        config.env.normalize_observations = true;
+        config.env.normalize_rewards = true;
+        config.network.exploration = exploration;
+    });
     let config = config.validate().unwrap();
-    let mut trainer = ppo(&config, &flex()).unwrap();
+    let mut trainer = Trainer::of(&config, &flex()).unwrap();
     for _ in 0..3 {
         trainer.update().unwrap();
     }
@@ -173,7 +172,7 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
     }
     let folder = tempfile::tempdir().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
-    dir.write_config(&Config { normalize_observations: true, ..Config::default() }).unwrap();
+    dir.write_config(&Config::default().with(|config| config.env.normalize_observations = true)).unwrap();
     agent.save(&dir).unwrap();
     let opened = Agent::open_with(&dir, |spec, _| Ok(OneLayer::new(spec, &flex()))).unwrap();
     assert_eq!(opened.decide(&rows, &[], None).unwrap(), decision);
@@ -183,9 +182,14 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
 #[test]
 fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
     let exploration = Exploration { squash: true, ..Exploration::default() };
-    let config = Config { env: "Pendulum-v1".into(), num_envs: 1, total_steps: 400, exploration, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.env.name = "Pendulum-v1".into();
+        config.env.num_envs = 1;
+        config.run.total_steps = 400;
+        config.network.exploration = exploration;
+    });
     let config = config.validate().unwrap();
-    let recipe = Recipe::reinforce(&config).unwrap();
+    let recipe = Recipe::of(&config).unwrap();
     let envs = make("Pendulum-v1", 1).unwrap();
     let mut trainer = recipe.build_with(envs, &config, &flex(), |spec, _, device| OneLayer::new(spec, device)).unwrap();
     trainer.update().unwrap();
@@ -240,15 +244,14 @@ impl Env for Row {
 }
 
 fn row_config() -> CheckedConfig {
-    let config = Config {
-        env: "Row-v0".into(),
-        num_envs: 2,
-        num_steps: 8,
-        total_steps: 64,
-        num_minibatches: 1,
-        normalize_observations: true,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.env.name = "Row-v0".into();
+        config.env.num_envs = 2;
+        config.rollout.num_steps = 8;
+        config.run.total_steps = 64;
+        config.env.normalize_observations = true;
+        config.algorithm = PpoConfig { num_minibatches: 1, ..PpoConfig::default() }.into();
+    });
     config.validate().unwrap()
 }
 
@@ -256,7 +259,7 @@ fn row_config() -> CheckedConfig {
 fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
     let config = row_config();
     let envs = Box::new(VecEnv::<Row>::new(2).unwrap());
-    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, &flex()).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
@@ -315,10 +318,16 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_player_carries_the_recurrent_state_as_decisions_do() {
     let recurrence = Recurrence::Gru(RecurrentSpec { size: 4, ..RecurrentSpec::default() });
-    let config = Config { recurrence, num_envs: 2, num_minibatches: 1, total_steps: 1024, ..Config::default() }
+    let config = Config::default()
+        .with(|config| {
+            config.network.recurrence = recurrence;
+            config.env.num_envs = 2;
+            config.run.total_steps = 1024;
+            config.algorithm = PpoConfig { num_minibatches: 1, ..PpoConfig::default() }.into();
+        })
         .validate()
         .unwrap();
-    let agent = ppo(&config, &flex()).unwrap().agent().unwrap();
+    let agent = Trainer::of(&config, &flex()).unwrap().agent().unwrap();
     let rows = [0.5, -0.5, 0.1, 0.2, -1.0, 2.0, 0.3, 0.0];
     let first = agent.decide(&rows, &[], None).unwrap();
     let second = agent.decide(&rows, &[], first.state.as_deref()).unwrap();

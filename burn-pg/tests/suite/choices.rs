@@ -3,14 +3,14 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, Trainer, UpdateStats,
-    algorithm::configured,
+    Trainer, UpdateStats,
     device::{self, Backend, DeviceChoice},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::Schedule,
     policy::ActorCritic,
 };
 
+use crate::settings::valid;
 use crate::{
     precision::{Precision, assert_close, values},
     samples::{Samples, Slopes, mean},
@@ -72,9 +72,9 @@ fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
 
 fn short_run(text: &str) -> Trainer<ActorCritic> {
     let table = format!("total_steps = 2048\nnum_envs = 4\nnum_steps = 64\nhidden_sizes = [16]\n{text}");
-    let config = Config::from_table(table.parse().unwrap()).unwrap().validate().unwrap();
+    let config = valid(&table);
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    configured(&config, &device).unwrap()
+    Trainer::of(&config, &device).unwrap()
 }
 
 /// What a short run reports of each update.

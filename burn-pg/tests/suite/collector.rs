@@ -8,6 +8,7 @@ use burn_pg::{
     Agent, Config,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
+    config::PpoConfig,
     device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
@@ -248,7 +249,12 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
 fn steps_that_are_not_valid_explain_nothing() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    let config = Config { num_envs: 3, num_steps: 3, total_steps: 9, num_minibatches: 1, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.env.num_envs = 3;
+        config.rollout.num_steps = 3;
+        config.run.total_steps = 9;
+        config.algorithm = PpoConfig { num_minibatches: 1, ..PpoConfig::default() }.into();
+    });
     let config = config.validate().unwrap();
     let recipe = Recipe {
         length: RolloutLength::Episodes,

@@ -29,17 +29,16 @@ fn device() -> Device {
 
 /// Trains PPO, and returns the mean return of its greedy policy.
 fn trained<E: Env + Default + 'static>() -> f64 {
-    let config = Config {
-        total_steps: 8_192,
-        num_envs: 8,
-        num_steps: 32,
-        learning_rate: Schedule::Linear { start: 0.01, end: 0.0 },
-        hidden_sizes: vec![16],
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 8_192;
+        config.env.num_envs = 8;
+        config.rollout.num_steps = 32;
+        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 };
+        config.network.hidden_sizes = vec![16];
+    });
     let config = config.validate().unwrap();
     let envs = || Box::new(VecEnv::<E>::new(8).unwrap());
-    let mut trainer = Recipe::ppo(&config).unwrap().build(envs(), &config, &device()).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs(), &config, &device()).unwrap();
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }

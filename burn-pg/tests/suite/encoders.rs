@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_pg::{
     CheckedConfig, Config,
     algorithm::Recipe,
-    config::{Algo, Recurrence, RecurrentSpec},
+    config::{Algo, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
     device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
@@ -224,19 +224,19 @@ impl Env for Beacon {
 }
 
 fn config(algo: Algo, recurrence: Recurrence) -> CheckedConfig {
-    let once = usize::from(algo == Algo::Reinforce || algo == Algo::A2c);
-    let config = Config {
-        algo,
-        recurrence,
-        encoder: cnn([[4, 2, 1]]),
-        hidden_sizes: vec![8],
-        num_envs: 4,
-        num_steps: 8,
-        num_minibatches: if once == 1 { 1 } else { 2 },
-        num_epochs: if once == 1 { 1 } else { 2 },
-        total_steps: 256,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.network.recurrence = recurrence;
+        config.network.encoder = cnn([[4, 2, 1]]);
+        config.network.hidden_sizes = vec![8];
+        config.env.num_envs = 4;
+        config.rollout.num_steps = 8;
+        config.run.total_steps = 256;
+        config.algorithm = match algo {
+            Algo::Ppo => PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into(),
+            Algo::Trpo => TrpoConfig { num_epochs: 2, num_minibatches: 2, ..TrpoConfig::default() }.into(),
+            other => other.into(),
+        };
+    });
     config.validate().unwrap()
 }
 
@@ -246,7 +246,7 @@ fn every_algorithm_trains_masked_policies_over_dictionaries() {
     for algo in [Algo::Reinforce, Algo::A2c, Algo::Trpo, Algo::Ppo] {
         for recurrence in [Recurrence::default(), gru] {
             let config = config(algo, recurrence);
-            let envs = Box::new(VecEnv::<Beacon>::new(config.num_envs).unwrap());
+            let envs = Box::new(VecEnv::<Beacon>::new(config.env.num_envs).unwrap());
             let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device()).unwrap();
             let before = values(flatten_parameters(trainer.policy()));
             for _ in 0..2 {

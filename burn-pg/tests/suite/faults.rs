@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    CheckedConfig, Config, DeviceChoice, Error, Observer, Trainer, UpdateStats,
+    CheckedConfig, DeviceChoice, Error, Observer, Trainer, UpdateStats,
     algorithm::Recipe,
-    config::{Faults, OnEnvironment, OnNumbers},
+    config::{Faults, Layer, Layers, OnEnvironment, OnNumbers},
     device::{self, Backend},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     optim::flatten_parameters,
@@ -15,7 +15,7 @@ use burn_pg::{
 };
 
 use crate::precision::values;
-
+use crate::settings::{settings, valid};
 /// How an [`Unsound`] environment fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
@@ -82,8 +82,11 @@ impl Env for Unsound {
 fn config(faults: Faults, algo: &str) -> CheckedConfig {
     let once =
         "num_minibatches = 1\nnum_epochs = 1\nnum_steps = 8\nnum_envs = 3\nhidden_sizes = [4]\ntotal_steps = 240";
-    let table: toml::Table = format!("algo = '{algo}'\n{once}").parse().unwrap();
-    Config { faults, ..Config::from_table(table).unwrap() }.validate().unwrap()
+    settings(&format!("algorithm.kind = '{algo}'\n{once}"))
+        .unwrap()
+        .with(|config| config.faults = faults)
+        .validate()
+        .unwrap()
 }
 
 /// Three environments, of which the second is unsound.
@@ -213,7 +216,7 @@ fn losses_that_are_not_finite_are_given_up_too() {
     // A step so large that the second pass overflows; each update, until there have been too many.
     let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
-    let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+    let config = valid(&text);
     let mut trainer = trainer(None, &config, Backend::Flex);
     let before = values(flatten_parameters(trainer.policy()));
     let mut log = Log::default();
@@ -233,9 +236,10 @@ fn a_run_goes_on_to_the_bit_after_faults() {
         (Way::Rewards(f64::NAN), "normalize_rewards = true"),
     ] {
         let text = config(LENIENT, "ppo").to_toml();
-        let mut table: toml::Table = text.parse().unwrap();
-        table.extend(settings.parse::<toml::Table>().unwrap());
-        let config = Config::from_table(table).unwrap().validate().unwrap();
+        let mut layers = Layers::default();
+        layers.push("", text.parse().unwrap());
+        layers.push("", Layer::from_short_keys("", settings.parse().unwrap()).unwrap().settings);
+        let config = layers.config().unwrap().validate().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = |update: u64| folder.path().join(update.to_string());
         let mut whole = trainer(Some(way), &config, Backend::Flex);

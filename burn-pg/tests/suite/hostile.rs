@@ -7,8 +7,7 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Agent, Config, DeviceChoice,
-    algorithm::ppo,
+    Agent, Config, DeviceChoice, Trainer,
     device::{self, Backend},
     run::{
         checkpoint::Checkpoint,
@@ -19,6 +18,7 @@ use burn_pg::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 
+use crate::settings::valid;
 use crate::{
     golden::{Array, golden, golden_path},
     precision::values,
@@ -118,9 +118,9 @@ fn recorded_files_are_handled_as_their_manifest_says() {
 /// The files of a checkpoint of a run with as little as there can be.
 fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
-    let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
+    let config = valid(&text);
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let mut trainer = burn_pg::algorithm::configured(&config, &device).unwrap();
+    let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
     trainer.checkpoint().unwrap().write(&folder.path().join("c")).unwrap();
@@ -133,11 +133,14 @@ fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
     let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), files) else { return false };
     let Ok(config) = checkpoint.config().clone().validate() else { return false };
     // What a user would be asked about, and a test has no memory for.
-    if config.num_envs > 64 || config.hidden_sizes.iter().sum::<usize>() > 256 || config.env != "CartPole-v1" {
+    if config.env.num_envs > 64
+        || config.network.hidden_sizes.iter().sum::<usize>() > 256
+        || config.env.name != "CartPole-v1"
+    {
         return false;
     }
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let Ok(mut trainer) = burn_pg::algorithm::configured(&config, &device) else { return false };
+    let Ok(mut trainer) = burn_pg::Trainer::of(&config, &device) else { return false };
     trainer.restore(checkpoint).is_ok() && {
         // Numbers may be absurd now, so it may fail, but not worse.
         let _ = trainer.update();
@@ -168,15 +171,18 @@ fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never
 fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights() {
     let folder = tempfile::tempdir().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let config = Config { total_steps: 1024, hidden_sizes: vec![8], ..Config::default() };
-    let mut trainer = ppo(&config.clone().validate().unwrap(), &device).unwrap();
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 1024;
+        config.network.hidden_sizes = vec![8];
+    });
+    let mut trainer = Trainer::of(&config.clone().validate().unwrap(), &device).unwrap();
     trainer.update().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
     trainer.agent().unwrap().save(&dir).unwrap();
     dir.write_config(&config).unwrap();
     Agent::open(&dir, &device).unwrap();
 
-    let config = Config { hidden_sizes: vec![4096; 64], ..config };
+    let config = config.with(|config| config.network.hidden_sizes = vec![4096; 64]);
     dir.write_config(&config).unwrap();
     let error = Agent::open(&dir, &device).unwrap_err().to_string();
     assert!(error.contains("does not fit the network: it has 107 numbers, and the network "), "{error}");
@@ -232,8 +238,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_a_configuration_panic(text in any_text(200), key in 0..40_usize, value in any_text(30)) {
-        let keys = Config::keys();
-        let line = format!("{} = {value}", keys[key % keys.len()]);
+        const KEYS: [&str; 6] = ["gamma", "learning_rate", "network.kind", "hidden_sizes", "algorithm", "algorithm.loss"];
+        let line = format!("{} = {value}", KEYS[key % KEYS.len()]);
         for text in [text, line] {
             if let Ok(config) = text.parse().map_err(drop).and_then(|table| Config::from_table(table).map_err(drop)) {
                 let _ = config.validate();

@@ -89,23 +89,22 @@ fn cnn() -> EncoderSpec {
 }
 
 fn config(change: impl FnOnce(&mut Config)) -> CheckedConfig {
-    let mut config = Config {
-        total_steps: 8_192,
-        num_envs: 8,
-        num_steps: 32,
-        learning_rate: Schedule::Linear { start: 3e-3, end: 0.0 },
-        hidden_sizes: vec![32],
-        encoder: cnn(),
-        shared_layers: true,
-        ..Config::default()
-    };
+    let mut config = Config::default().with(|config| {
+        config.run.total_steps = 8_192;
+        config.env.num_envs = 8;
+        config.rollout.num_steps = 32;
+        config.optimiser.learning_rate = Schedule::Linear { start: 3e-3, end: 0.0 };
+        config.network.hidden_sizes = vec![32];
+        config.network.encoder = cnn();
+        config.network.shared_layers = true;
+    });
     change(&mut config);
     config.validate().unwrap()
 }
 
 fn trainer<const DICT: bool>(config: &CheckedConfig) -> Trainer<ActorCritic> {
-    let envs = Box::new(VecEnv::<Dot<DICT>>::new(config.num_envs).unwrap());
-    Recipe::ppo(config).unwrap().build(envs, config, &device()).unwrap()
+    let envs = Box::new(VecEnv::<Dot<DICT>>::new(config.env.num_envs).unwrap());
+    Recipe::of(config).unwrap().build(envs, config, &device()).unwrap()
 }
 
 #[test]
@@ -116,7 +115,7 @@ fn images_and_dictionaries_are_learnt() {
 }
 
 fn trained<const DICT: bool>() -> f64 {
-    let config = config(|config| config.total_steps = 40_960);
+    let config = config(|config| config.run.total_steps = 40_960);
     let mut trainer = trainer::<DICT>(&config);
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Dot<DICT>>::new(50).unwrap());
@@ -126,11 +125,14 @@ fn trained<const DICT: bool>() -> f64 {
 #[test]
 fn a_resumed_run_equals_the_uninterrupted_one_to_the_bit() {
     let recurrent = Recurrence::Gru(RecurrentSpec { size: 8, sequence_steps: 8, burn_in: 3 });
-    check_resumed::<false>(&config(|config| config.total_steps = 1_024));
-    check_resumed::<false>(&config(|config| (config.total_steps, config.shared_layers) = (1_024, false)));
-    check_resumed::<false>(&config(|config| (config.total_steps, config.recurrence) = (1_024, recurrent)));
-    check_resumed::<true>(&config(|config| (config.total_steps, config.recurrence) = (1_024, recurrent)));
-    check_resumed::<true>(&config(|config| (config.total_steps, config.micro_batch_size) = (1_024, Some(7))));
+    check_resumed::<false>(&config(|config| config.run.total_steps = 1_024));
+    check_resumed::<false>(&config(|config| (config.run.total_steps, config.network.shared_layers) = (1_024, false)));
+    check_resumed::<false>(&config(|config| (config.run.total_steps, config.network.recurrence) = (1_024, recurrent)));
+    check_resumed::<true>(&config(|config| (config.run.total_steps, config.network.recurrence) = (1_024, recurrent)));
+    check_resumed::<true>(&config(|config| {
+        config.run.total_steps = 1_024;
+        config.algorithm.set_micro_batch_size(Some(7));
+    }));
 }
 
 fn check_resumed<const DICT: bool>(config: &CheckedConfig) {
@@ -261,8 +263,14 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let error = refused(image(20), EncoderSpec::nature());
     let told = "layer 3 of `encoder` has a kernel of 3x3, but 1x1 pixels arrive there (environment `CartPole-v1`)";
     assert!(error.starts_with(told), "{error}");
-    let config = Config { encoder: cnn(), total_steps: 1024, ..Config::default() }.validate().unwrap();
-    let error = burn_pg::algorithm::ppo(&config, &device()).map(drop).unwrap_err();
+    let config = Config::default()
+        .with(|config| {
+            config.network.encoder = cnn();
+            config.run.total_steps = 1024;
+        })
+        .validate()
+        .unwrap();
+    let error = burn_pg::Trainer::of(&config, &device()).map(drop).unwrap_err();
     assert!(matches!(error, Error::Space(_)), "{error}");
     let vectors = Space::dict([("a", Space::symmetric(&[1.0; 2])), ("b", Space::symmetric(&[1.0]))]);
     let spec = EnvSpec { observation_space: vectors.clone(), ..spec("CartPole-v1").unwrap() };
@@ -270,7 +278,8 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let observation: Observation = observe(&vectors, vec![0.5; 6], &[], &device());
     assert_eq!(burn_pg::policy::Policy::forward(&policy, observation).values.unwrap().dims(), [2]);
     let layers = vec![ConvSpec { channels: 0, kernel: 3, stride: 1 }];
-    let error = Config { encoder: EncoderSpec::Cnn { layers }, ..Config::default() }.validate().unwrap_err();
+    let error =
+        Config::default().with(|config| config.network.encoder = EncoderSpec::Cnn { layers }).validate().unwrap_err();
     assert!(error.to_string().contains("`encoder.layers` is"), "{error}");
 }
 
@@ -346,9 +355,9 @@ impl<const VALUE: u32> Env for Painter<VALUE> {
 #[test]
 fn values_out_of_the_range_of_an_image_are_refused() {
     fn error<const VALUE: u32>() -> Option<String> {
-        let config = config(|config| config.num_envs = 1);
+        let config = config(|config| config.env.num_envs = 1);
         let envs = Box::new(VecEnv::<Painter<VALUE>>::new(1).unwrap());
-        let error = Recipe::ppo(&config).unwrap().build(envs, &config, &device()).unwrap().update().err()?;
+        let error = Recipe::of(&config).unwrap().build(envs, &config, &device()).unwrap().update().err()?;
         assert!(matches!(error, Error::ImageValue { env: 0, index: 7, high: 1, .. }), "{error}");
         Some(error.to_string())
     }

@@ -139,13 +139,13 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
     let misfit = refused(
         &|_| (),
         "Acrobot-v1",
-        "`mlp_extractor.policy_net.0.weight` is F32[7, 4], but must be F32[7, 6] for Acrobot-v1",
+        "`mlp_extractor.policy_net.0.weight` is F32[7, 4]; it must be F32[7, 6] for Acrobot-v1",
     );
     assert!(matches!(misfit, ImportError::Tensor { .. }));
     let actions = |tensors: &mut Tensors| {
         tensors.insert("action_net.weight".into(), (vec![3, 5], vec![0.0; 15]));
     };
-    refused(&actions, "CartPole-v1", "`action_net.weight` is F32[3, 5], but must be F32[2, 5]");
+    refused(&actions, "CartPole-v1", "`action_net.weight` is F32[3, 5]; it must be F32[2, 5]");
     let widths = |tensors: &mut Tensors| {
         let other = state_dict(4, &[7, 6], 2, false);
         for name in ["mlp_extractor.value_net.2.weight", "mlp_extractor.value_net.2.bias"] {

@@ -52,6 +52,7 @@ mod run;
 mod samples;
 mod sb3_update;
 mod schedule;
+mod settings;
 mod state_dependent;
 mod trajectory;
 mod trust_region;

@@ -7,7 +7,7 @@ use burn::{
 use burn_pg::{
     Config, Error, Learner, Parts, Trainer,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
-    algorithm::{Recipe, reinforce},
+    algorithm::Recipe,
     config::{Algo, ConfigError},
     device::{self, Backend, DeviceChoice},
     distribution::{
@@ -24,6 +24,8 @@ use burn_pg::{
     source::{Collector, EnvSource, RolloutLength},
     update::Epochs,
 };
+
+use crate::settings::valid;
 
 /// What a policy puts out for each observation.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +98,7 @@ fn refusal_in(
     objective: Objective,
     estimator: Box<dyn AdvantageEstimator>,
 ) -> Option<Error> {
-    let config = Config { env: envs.spec().id.clone(), ..Config::default() }.validate().unwrap();
+    let config = Config::default().with(|config| config.env.name = envs.spec().id.clone()).validate().unwrap();
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
     let epochs = Epochs {
         learner: Learner {
@@ -205,12 +207,12 @@ fn what_needs_a_critic_is_refused_without_one() {
 #[test]
 fn reinforce_has_no_critic() {
     let config = |text: &str| {
-        let table = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{text}");
-        Config::from_table(table.parse().unwrap()).unwrap().validate().unwrap()
+        let table = format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{text}");
+        valid(&table)
     };
     let parameters = |text: &str| {
-        let trainer = reinforce(&config(text), &device()).unwrap();
-        assert_eq!(config(text).algo, Algo::Reinforce);
+        let trainer = Trainer::of(&config(text), &device()).unwrap();
+        assert_eq!(config(text).algorithm.algo(), Algo::Reinforce);
         let [count] = flatten_parameters(trainer.policy()).dims();
         count
     };
@@ -225,11 +227,12 @@ fn reinforce_has_no_critic() {
 #[test]
 fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
     let refusal = |limit: Option<u32>, total_steps: u64| {
-        let text = format!("algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
-        let config = Config::from_table(text.parse().unwrap()).unwrap().validate().unwrap();
-        let mut envs = make("CartPole-v1", config.num_envs).unwrap();
+        let text =
+            format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
+        let config = valid(&text);
+        let mut envs = make("CartPole-v1", config.env.num_envs).unwrap();
         envs.set_time_limit(limit).unwrap();
-        Recipe::reinforce(&config).unwrap().build(envs, &config, &device()).map(|_| ())
+        Recipe::of(&config).unwrap().build(envs, &config, &device()).map(|_| ())
     };
     let error = refusal(None, 100_000).unwrap_err();
     assert!(matches!(&error, Error::NoTimeLimit { env } if env == "CartPole-v1"), "{error}");

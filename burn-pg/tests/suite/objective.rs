@@ -9,6 +9,7 @@ use std::{
 use burn_pg::{
     Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::Gae,
+    config::PpoConfig,
     device::{self, Backend},
     envs::{EnvRng, make},
     loss::{
@@ -43,7 +44,7 @@ fn weights_and_hyperparameters_out_of_range_are_refused() {
     }
     assert_eq!(refusal(1.0, Entropy), "the objective has two terms called `entropy_loss`");
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let expected = |what: &str| format!("{what} is {bad}, but must be more than 0");
+        let expected = |what: &str| format!("{what} is {bad}; it must be more than 0");
         let expected_of_range = |what: &str| format!("{}, and at the end 0 or more", expected(what));
         assert_eq!(
             refusal(1.0, PpoClip { clip_range: bad.into() }),
@@ -55,7 +56,7 @@ fn weights_and_hyperparameters_out_of_range_are_refused() {
             assert_eq!(refusal(1.0, Value { clip }), expected_of_range("`clip range` of the term `value_loss`"));
         }
         let message = refusal(1.0, KlPenalty { weight: bad, ..KlPenalty::default() });
-        assert_eq!(message, format!("`weight` of the term `policy_loss` is {bad}, but must be between 1e-6 and 1e6"));
+        assert_eq!(message, format!("`weight` of the term `policy_loss` is {bad}; it must be between 1e-6 and 1e6"));
     }
     for weight in [0.0, -0.0, 1e300] {
         let objective = Objective::new().try_with(weight, Entropy).unwrap_or_else(|error| panic!("{error}"));
@@ -181,19 +182,19 @@ fn what_terms_remember_is_saved_and_gone_on_from() {
         error.to_string()
     };
     for (text, message) in [
-        ("{}", "the state for the objective is made of [], but must be made of [\"policy_loss\"]"),
-        (r#"{"policy_loss": {}}"#, "the state for policy_loss is made of [], but must be made of [\"weight\"]"),
+        ("{}", "the state for the objective is made of []; it must be made of [\"policy_loss\"]"),
+        (r#"{"policy_loss": {}}"#, "the state for policy_loss is made of []; it must be made of [\"weight\"]"),
         (
             r#"{"policy_loss": {"weight": 2, "other": 2}}"#,
-            "the state for policy_loss is made of [\"other\", \"weight\"], but must be made of [\"weight\"]",
+            "the state for policy_loss is made of [\"other\", \"weight\"]; it must be made of [\"weight\"]",
         ),
         (
             r#"{"policy_loss": {"weight": 0}}"#,
-            "`weight` of the term `policy_loss` is 0, but must be between 1e-6 and 1e6",
+            "`weight` of the term `policy_loss` is 0; it must be between 1e-6 and 1e6",
         ),
         (
             r#"{"policy_loss": {"weight": 2}, "value_loss": {"weight": 2}}"#,
-            "the state for the objective is made of [\"policy_loss\", \"value_loss\"], but must be made of \
+            "the state for the objective is made of [\"policy_loss\", \"value_loss\"]; it must be made of \
              [\"policy_loss\"]",
         ),
     ] {
@@ -226,11 +227,15 @@ fn the_penalty_weighs_the_divergence() {
 }
 
 fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
-    let config =
-        Config { total_steps: 64, num_envs: 2, num_steps: 16, num_epochs: 2, num_minibatches: 2, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 64;
+        config.env.num_envs = 2;
+        config.rollout.num_steps = 16;
+        config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
+    });
     let config = config.validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let envs = make(&config.env, config.num_envs).unwrap();
+    let envs = make(&config.env.name, config.env.num_envs).unwrap();
     let rng = &mut EnvRng::new(4);
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
     let policy = ActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
@@ -241,13 +246,14 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
         normalize_advantages: true,
         micro_batch_size: None,
     };
-    let collector = Collector::new(envs, RolloutLength::Steps(config.num_steps), config.seed, &device).unwrap();
-    let estimator = Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda });
+    let collector =
+        Collector::new(envs, RolloutLength::Steps(config.rollout.num_steps), config.run.seed, &device).unwrap();
+    let estimator = Box::new(Gae { gamma: 0.99, lambda: 0.95 });
     let epochs = Epochs {
         learner,
         learning_rate: Schedule::Constant { value: 1e-3 },
-        num_epochs: config.num_epochs,
-        num_minibatches: config.num_minibatches,
+        num_epochs: 2,
+        num_minibatches: 2,
         target_kl: f64::INFINITY,
         shuffle: EnvRng::new(5),
     };

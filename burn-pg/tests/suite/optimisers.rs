@@ -179,13 +179,13 @@ fn specs_have_pytorchs_defaults_and_refuse_what_is_out_of_range() {
         assert!(error.contains("unknown field `beta`"), "{error}");
     }
     for (text, message) in [
-        ("kind = 'adam'\nbeta_1 = 1", "`beta_1` of adam is 1, but must be 0 or more and less than 1"),
-        ("kind = 'adam'\nepsilon = 0.0", "`epsilon` of adam is 0, but must be more than 0"),
-        ("kind = 'adamw'\nbeta_2 = -0.5", "`beta_2` of adamw is -0.5, but must be 0 or more and less than 1"),
-        ("kind = 'adamw'\nweight_decay = inf", "`weight_decay` of adamw is inf, but must be 0 or more"),
-        ("kind = 'rmsprop'\nalpha = nan", "`alpha` of rmsprop is NaN, but must be 0 or more and less than 1"),
-        ("kind = 'rmsprop'\nmomentum = 1.0", "`momentum` of rmsprop is 1, but must be 0 or more and less than 1"),
-        ("kind = 'sgd'\ndampening = 1.5", "`dampening` of sgd is 1.5, but must be between 0 and 1"),
+        ("kind = 'adam'\nbeta_1 = 1", "`beta_1` of adam is 1; it must be 0 or more and less than 1"),
+        ("kind = 'adam'\nepsilon = 0.0", "`epsilon` of adam is 0; it must be more than 0"),
+        ("kind = 'adamw'\nbeta_2 = -0.5", "`beta_2` of adamw is -0.5; it must be 0 or more and less than 1"),
+        ("kind = 'adamw'\nweight_decay = inf", "`weight_decay` of adamw is inf; it must be 0 or more"),
+        ("kind = 'rmsprop'\nalpha = nan", "`alpha` of rmsprop is NaN; it must be 0 or more and less than 1"),
+        ("kind = 'rmsprop'\nmomentum = 1.0", "`momentum` of rmsprop is 1; it must be 0 or more and less than 1"),
+        ("kind = 'sgd'\ndampening = 1.5", "`dampening` of sgd is 1.5; it must be between 0 and 1"),
     ] {
         assert_eq!(read(text).unwrap().validate().unwrap_err().to_string(), message);
     }

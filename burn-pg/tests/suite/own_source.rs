@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Parts, Trainer, UpdateStats, device,
+    Config, DeviceChoice, Error, Parts, Trainer, UpdateStats,
+    config::PpoConfig,
+    device,
     distribution::ActionTensor,
     envs::{ActionBuffer, EnvRng, EnvSpec, Space},
     loss::{ContextPart, LossTerm, Objective, ObjectiveError, PolicyGradient, Value},
@@ -64,7 +66,12 @@ fn trainer(longest: u64, metrics: &[(&'static str, f64)]) -> Result<Trainer<Acto
 
 fn build(source: Constant, term: impl LossTerm + 'static) -> Result<Trainer<ActorCritic, Constant>, Error> {
     let device = device::open(DeviceChoice::Auto).unwrap().device;
-    let mut config = Config { total_steps: 40, num_envs: 1, num_steps: 4, num_minibatches: 1, ..Config::default() };
+    let mut config = Config::default().with(|config| {
+        config.run.total_steps = 40;
+        config.env.num_envs = 1;
+        config.rollout.num_steps = 4;
+        config.algorithm = PpoConfig { num_minibatches: 1, ..PpoConfig::default() }.into();
+    });
     config.checkpoint.interval = Some(2);
     let config = config.validate().unwrap();
     let spec = EnvSpec {

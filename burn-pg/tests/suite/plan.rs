@@ -11,12 +11,12 @@ use burn_pg::{
 
 fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
     let settings = format!("total_steps = 10000000\n{settings}");
-    planned_for(Config::from_table(settings.parse().unwrap()).unwrap())
+    planned_for(crate::settings::settings(&settings).unwrap())
 }
 
 fn planned_for(config: Config) -> (CheckedConfig, EnvSpec, MemoryPlan) {
     let config = config.validate().unwrap();
-    let spec = spec(&config.env).unwrap();
+    let spec = spec(&config.env.name).unwrap();
     let plan = MemoryPlan::of(&config, &spec);
     (config, spec, plan)
 }
@@ -29,10 +29,10 @@ fn parameters_are_those_of_the_networks() {
         "hidden_sizes = []",
         "hidden_sizes = [32, 16]\nshared_layers = true",
         "hidden_sizes = []\nshared_layers = true",
-        "algo = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
-        "env = 'Pendulum-v1'",
-        "env = 'Pendulum-v1'\nexploration = { state_dependent = true }",
-        "env = 'Pendulum-v1'\nexploration = { sde = {} }",
+        "algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
+        "name = 'Pendulum-v1'",
+        "name = 'Pendulum-v1'\nexploration = { state_dependent = true }",
+        "name = 'Pendulum-v1'\nexploration = { sde = {} }",
         "recurrence = { cell = 'gru', size = 8 }",
         "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
     ] {
@@ -72,9 +72,9 @@ fn parts_of_minibatches_take_less() {
 fn the_largest_numbers_there_can_be_do_not_overflow() {
     let rollout = "num_envs = 1048576\nnum_steps = 64\nnum_epochs = 1000000\nnum_minibatches = 67108864";
     let settings = format!("{rollout}\nhidden_sizes = [4096, 4096]");
-    let config = Config::from_table(settings.parse().unwrap()).unwrap();
-    let config = Config { total_steps: 1 << 40, ..config }.validate().unwrap();
-    let spec = spec(&config.env).unwrap();
+    let config = crate::settings::settings(&settings).unwrap();
+    let config = config.with(|config| config.run.total_steps = 1 << 40).validate().unwrap();
+    let spec = spec(&config.env.name).unwrap();
     let plan = MemoryPlan::of(&config, &spec);
     assert!(plan.peak().total() > Bytes(1 << 40));
     assert!(plan.with_evaluation(&config, &spec).parts().contains_key(&Part::Evaluation));
@@ -92,7 +92,10 @@ fn a_run_that_fits_is_not_refused_nor_one_that_nobody_knows_of() {
 
 #[test]
 fn what_would_fit_is_the_largest_power_of_two_that_does() {
-    let many = Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() };
+    let many = Config::default().with(|config| {
+        config.env.num_envs = 2048;
+        config.run.total_steps = 10_000_000;
+    });
     let (config, spec, plan) = planned_for(many.clone());
     let available = Bytes(plan.host_peak().0 * 7 / 10);
     let error = plan.check(&config, &spec, Some(available)).unwrap_err();
@@ -105,9 +108,9 @@ fn what_would_fit_is_the_largest_power_of_two_that_does() {
         let with = |value: usize| {
             let mut config = many.clone();
             match key {
-                "micro_batch_size" => config.micro_batch_size = Some(value),
-                "num_envs" => config.num_envs = value,
-                _ => config.num_steps = value,
+                "micro_batch_size" => config.algorithm.set_micro_batch_size(Some(value)),
+                "num_envs" => config.env.num_envs = value,
+                _ => config.rollout.num_steps = value,
             }
             planned_for(config).2.host_peak()
         };
@@ -118,7 +121,10 @@ fn what_would_fit_is_the_largest_power_of_two_that_does() {
 
 #[test]
 fn the_message_names_what_to_lower() {
-    let (config, spec, plan) = planned_for(Config { num_envs: 2048, total_steps: 10_000_000, ..Config::default() });
+    let (config, spec, plan) = planned_for(Config::default().with(|config| {
+        config.env.num_envs = 2048;
+        config.run.total_steps = 10_000_000;
+    }));
     let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
     for part in [
         "and 70.0 MiB are available",

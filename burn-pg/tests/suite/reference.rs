@@ -7,7 +7,7 @@ use burn_pg::{
     Config, Error, StepQuantity, UpdateStats,
     advantage::Gae,
     algorithm::Recipe,
-    config::{Recurrence, RecurrentSpec},
+    config::{PpoConfig, Recurrence, RecurrentSpec},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
     policy::{ActorCritic, CellKind, NetworkSpec},
     source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
@@ -60,18 +60,17 @@ fn a_recurrent_reference_keeps_its_own_recurrent_state() {
 fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
     // To the bit on CPUs alone: a GPU may add in another order from run to run.
     for open in open_devices().into_iter().filter(|open| open.backend.is_cpu()) {
-        let config = Config {
-            total_steps: 2_048,
-            num_envs: 4,
-            num_steps: 64,
-            recurrence: Recurrence::Gru(RecurrentSpec { size: 4, sequence_steps: 16, burn_in: 0 }),
-            kl_in_reward: 0.1,
-            ..Config::default()
-        };
+        let config = Config::default().with(|config| {
+            config.run.total_steps = 2_048;
+            config.env.num_envs = 4;
+            config.rollout.num_steps = 64;
+            config.network.recurrence = Recurrence::Gru(RecurrentSpec { size: 4, sequence_steps: 16, burn_in: 0 });
+            config.algorithm = PpoConfig { kl_in_reward: 0.1, ..PpoConfig::default() }.into();
+        });
         let config = config.validate().unwrap();
         let trainer = || {
-            let envs = make(&config.env, config.num_envs).unwrap();
-            Recipe::ppo(&config).unwrap().build(envs, &config, &open.device).unwrap()
+            let envs = make(&config.env.name, config.env.num_envs).unwrap();
+            Recipe::of(&config).unwrap().build(envs, &config, &open.device).unwrap()
         };
         let mut run = trainer();
         (0..3).for_each(|_| drop(run.update().unwrap()));
@@ -90,10 +89,16 @@ fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
 
 #[test]
 fn a_penalty_that_overflows_is_named() {
-    let config = Config { total_steps: 4_096, kl_in_reward: 1e300, ..Config::default() }.validate().unwrap();
+    let config = Config::default()
+        .with(|config| {
+            config.run.total_steps = 4_096;
+            config.algorithm = PpoConfig { kl_in_reward: 1e300, ..PpoConfig::default() }.into();
+        })
+        .validate()
+        .unwrap();
     let device = &open_devices()[0].device;
-    let envs = make(&config.env, config.num_envs).unwrap();
-    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, device).unwrap();
+    let envs = make(&config.env.name, config.env.num_envs).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, device).unwrap();
     let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, Error::Step { quantity: StepQuantity::ShapedReward, .. }), "{error}");
     assert!(error.to_string().contains("`kl_in_reward`"), "{error}");

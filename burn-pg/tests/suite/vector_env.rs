@@ -9,7 +9,7 @@ use burn::{
 use burn_pg::{
     Config, Error, Trainer, UpdateStats,
     algorithm::Recipe,
-    config::{Algo, CheckedConfig, Faults, OnEnvironment},
+    config::{Algo, CheckedConfig, Faults, OnEnvironment, PpoConfig},
     device::{self, Backend, DeviceChoice},
     distribution::Categorical,
     envs::{Actions, EnvError, EnvSpec, Fault, StepBatch, VecEnv, VectorEnv, classic::CartPole},
@@ -74,9 +74,22 @@ fn device() -> Device {
 }
 
 fn config(algo: Algo) -> CheckedConfig {
-    let (num_epochs, num_minibatches, total_steps) = if algo == Algo::Ppo { (4, 2, 2_000) } else { (1, 1, 50_000) };
-    let config = Config { algo, num_envs: 8, num_steps: 32, total_steps, ..Config::default() };
-    Config { num_epochs, num_minibatches, ..config }.validate().unwrap()
+    let total_steps = if algo == Algo::Ppo { 2_000 } else { 50_000 };
+    let config = Config::default().with(|config| {
+        config.env.num_envs = 8;
+        config.rollout.num_steps = 32;
+        config.run.total_steps = total_steps;
+        config.algorithm = algo.into();
+    });
+    let ppo = PpoConfig { num_minibatches: 2, ..PpoConfig::default() };
+    config
+        .with(|config| {
+            if algo == Algo::Ppo {
+                config.algorithm = ppo.into()
+            }
+        })
+        .validate()
+        .unwrap()
 }
 
 fn updates<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>) -> Vec<UpdateStats> {
@@ -115,7 +128,7 @@ fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
 #[test]
 fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own() {
     let faults = Faults { environment: OnEnvironment::Restart, limit: 2, ..Faults::default() };
-    let config = Config { faults, ..(*config(Algo::Ppo)).clone() }.validate().unwrap();
+    let config = (*config(Algo::Ppo)).clone().with(|config| config.faults = faults).validate().unwrap();
     let recipe = || Recipe::of(&config).unwrap();
     let failing = |fails| Box::new(Bare { fails, ..*Bare::new(8, None) });
     // The third step, and one after the reset of all that follows.

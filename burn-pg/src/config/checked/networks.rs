@@ -1,24 +1,24 @@
 //! Checks of network settings.
 
 use super::ranges::check;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, error::Errors};
 
 impl Config {
-    pub(super) fn check_networks(&self) -> Result<(), ConfigError> {
-        let widths = &self.hidden_sizes;
+    pub(super) fn check_networks(&self, errors: &mut Errors) {
+        let network = &self.network;
+        let widths = &network.hidden_sizes;
         let sound = widths.len() <= 64 && widths.iter().all(|width| (1..=4096).contains(width));
-        check("hidden_sizes", format!("{widths:?}"), sound, "at most 64 widths between 1 and 4096")?;
-
-        if let Some((layers, range)) = self.encoder.out_of_range() {
-            check("encoder.layers", layers, false, range)?;
+        let range = "at most 64 widths between 1 and 4096";
+        errors.add(check("network.hidden_sizes", format!("{widths:?}"), sound, range));
+        if let Some((layers, range)) = network.encoder.out_of_range() {
+            errors.add(check("network.layers", layers, false, range));
         }
-
-        let log_std = self.exploration.log_std;
-        check("exploration.log_std", log_std, (-20.0..=2.0).contains(&log_std), "between -20 and 2")?;
-        if self.exploration.is_ambiguous() {
-            return Err(ConfigError::AmbiguousExploration);
+        let log_std = network.exploration.log_std;
+        let sound = (-20.0..=2.0).contains(&log_std);
+        errors.add(check("network.exploration.log_std", log_std, sound, "between -20 and 2"));
+        if network.exploration.is_ambiguous() {
+            errors.push(ConfigError::AmbiguousExploration);
         }
-        Ok(())
     }
 }
 
@@ -34,17 +34,17 @@ mod tests {
     #[test]
     fn layers_that_are_empty_or_enormous_are_refused() {
         let error = read("hidden_sizes = [64, 0]").unwrap_err().to_string();
-        assert_eq!(error, "`hidden_sizes` is [64, 0], but must be at most 64 widths between 1 and 4096");
+        assert_eq!(error, "`network.hidden_sizes` is [64, 0]; it must be at most 64 widths between 1 and 4096");
         let error = read("hidden_sizes = [9223372036854775807]").unwrap_err();
         assert!(matches!(error, ConfigError::OutOfRange { .. }), "{error}");
     }
 
     #[test]
     fn an_encoder_is_read_and_written_and_refused_by_name() {
-        let encoder = |text: &str| read(&format!("encoder = {{ {text} }}"));
+        let encoder = |text: &str| read(&format!("network = {{ {text} }}"));
         let small = EncoderSpec::Cnn { layers: vec![ConvSpec { channels: 8, kernel: 5, stride: 2 }] };
         for (text, expected) in [
-            ("kind = 'none'", EncoderSpec::default()),
+            ("kind = 'mlp'", EncoderSpec::default()),
             ("kind = 'cnn'", EncoderSpec::minatar()),
             ("kind = 'cnn', layers = [{ channels = 8, kernel = 5, stride = 2 }]", small),
         ] {
@@ -59,25 +59,30 @@ mod tests {
         let many = vec![layer(1, 1, 1); 17].join(", ");
         for wrong in [String::new(), layer(0, 3, 1), layer(4, 0, 1), layer(4, 3, 0), layer(i64::MAX, 3, 1), many] {
             let error = encoder(&format!("kind = 'cnn', layers = [{wrong}]")).unwrap_err().to_string();
-            assert_eq!(error, format!("`encoder.layers` is [{wrong}], but must be {range}"));
+            assert_eq!(error, format!("`network.layers` is [{wrong}]; it must be {range}"));
         }
-        for wrong in ["kind = 'vit'", "kind = 'none', layers = []", "kind = 'cnn', layer = []", "layers = []"] {
-            let error = encoder(wrong).unwrap_err();
-            assert!(matches!(error, ConfigError::Value(_)), "{wrong}: {error}");
-            assert!(error.to_string().starts_with("`encoder` = "), "{error}");
+        for (wrong, message) in [
+            ("kind = 'vit'", "`network.kind` is \"vit\"; it must be \"mlp\" or \"cnn\""),
+            ("kind = 'mlp', layers = []", "`network.layers` is not read: only `cnn` does"),
+            ("kind = 'cnn', layer = []", "there is no setting `network.layer`; did you mean `network.layers`?"),
+            ("layers = []", "`network.layers` is not read: only `cnn` does"),
+        ] {
+            assert_eq!(encoder(wrong).unwrap_err().to_string(), message);
         }
     }
 
     #[test]
     fn held_noise_is_read_and_refused_beside_deviations_of_the_network() -> Result<(), ConfigError> {
-        let exploration = |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.exploration);
+        let exploration =
+            |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.network.exploration);
         assert_eq!(exploration("squash = true")?.sde, None);
         let sde = exploration("sde = {}")?.sde;
         assert_eq!(sde, Some(HeldNoise { resample_every: None, learn_features: false }));
         let sde = exploration("sde = { resample_every = 4, learn_features = true }")?.sde;
         assert_eq!(sde, Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
         for sde in [Some(HeldNoise::default()), sde] {
-            let config = Config { exploration: Exploration { sde, ..Exploration::default() }, ..Config::default() };
+            let exploration = Exploration { sde, ..Exploration::default() };
+            let config = Config::default().with(|config| config.network.exploration = exploration);
             assert_eq!(*read(&config.to_toml())?, config);
         }
 
@@ -85,8 +90,7 @@ mod tests {
         assert_eq!(error, ConfigError::AmbiguousExploration);
         for wrong in ["resample_every = 0", "resample_every = -1", "resample = 4", "learn_features = 1"] {
             let error = exploration(&format!("sde = {{ {wrong} }}")).unwrap_err();
-            assert!(matches!(error, ConfigError::Value(_)), "{error}");
-            assert!(error.to_string().starts_with("`exploration` = "), "{error}");
+            assert!(error.to_string().contains("`network.exploration.sde."), "{error}");
         }
         Ok(())
     }

@@ -1,48 +1,52 @@
 //! Checks that a rollout can be cut into minibatches and sequences, and that a run has at least one rollout.
 
 use super::ranges::check;
-use crate::config::{Algo, Config, ConfigError, RecurrentSpec};
+use crate::config::{Config, ConfigError, RecurrentSpec};
 
 /// Most samples of a rollout.
 const LARGEST_ROLLOUT: usize = 1 << 26;
 
 impl Config {
     pub(super) fn check_rollout(&self) -> Result<(), ConfigError> {
-        let batch = self.num_envs.saturating_mul(self.num_steps);
-        check("num_steps", self.num_steps, batch <= LARGEST_ROLLOUT, "such that a rollout has at most 2^26 samples")?;
-        if !batch.is_multiple_of(self.num_minibatches) {
-            let (num_minibatches, num_envs, num_steps) = (self.num_minibatches, self.num_envs, self.num_steps);
+        let (num_envs, num_steps) = (self.env.num_envs, self.rollout.num_steps);
+        let (_, num_minibatches) = self.algorithm.passes();
+        if let Some(spec) = self.network.recurrence.spec() {
+            check("network.recurrence.size", spec.size, (1..=4096).contains(&spec.size), "between 1 and 4096")?;
+        }
+        // The rollouts of `reinforce` depend on the environment, and its episodes are not cut.
+        if self.algorithm.acts_by_episodes() || num_minibatches == 0 {
+            return Ok(());
+        }
+        let batch = num_envs.saturating_mul(num_steps);
+        let range = "such that a rollout has at most 2^26 samples";
+        check("rollout.num_steps", num_steps, batch <= LARGEST_ROLLOUT, range)?;
+        if !batch.is_multiple_of(num_minibatches) {
             return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
         }
-        if let Some(spec) = self.recurrence.spec() {
+        if let Some(spec) = self.network.recurrence.spec() {
             self.check_sequences(spec)?;
         }
-        // For `reinforce`, the length of a rollout depends on the environment.
-        if self.algo != Algo::Reinforce && self.total_steps < batch as u64 {
-            return Err(ConfigError::TooFewSteps { total_steps: self.total_steps, batch });
+        let total_steps = self.run.total_steps;
+        if total_steps < batch as u64 {
+            return Err(ConfigError::TooFewSteps { total_steps, batch });
         }
         Ok(())
     }
 
     fn check_sequences(&self, spec: RecurrentSpec) -> Result<(), ConfigError> {
-        let RecurrentSpec { size, sequence_steps, burn_in } = spec;
-        check("recurrence.size", size, (1..=4096).contains(&size), "between 1 and 4096")?;
-        if self.algo == Algo::Reinforce {
-            // Whole episodes are not cut.
+        let RecurrentSpec { sequence_steps, burn_in, .. } = spec;
+        let num_steps = self.rollout.num_steps;
+        let steps = if sequence_steps == 0 { num_steps } else { sequence_steps };
+        if steps == 0 {
             return Ok(());
         }
-        let steps = if sequence_steps == 0 { self.num_steps } else { sequence_steps };
-        let divides = self.num_steps.is_multiple_of(steps);
-        check("recurrence.sequence_steps", sequence_steps, divides, "a divisor of `num_steps`, or 0")?;
-        check("recurrence.burn_in", burn_in, burn_in <= self.num_steps, "at most `num_steps`")?;
-        let sequences = self.num_envs * (self.num_steps / steps);
-        let fits = sequences.is_multiple_of(self.num_minibatches);
-        check(
-            "num_minibatches",
-            self.num_minibatches,
-            fits,
-            "a divisor of the sequences of a rollout, which stay whole",
-        )
+        let (divides, range) = (num_steps.is_multiple_of(steps), "a divisor of `rollout.num_steps`, or 0");
+        check("network.recurrence.sequence_steps", sequence_steps, divides, range)?;
+        check("network.recurrence.burn_in", burn_in, burn_in <= num_steps, "at most `rollout.num_steps`")?;
+        let sequences = self.env.num_envs * (num_steps / steps);
+        let (_, minibatches) = self.algorithm.passes();
+        let range = "a divisor of the sequences of a rollout, which stay whole";
+        check("algorithm.num_minibatches", minibatches, sequences.is_multiple_of(minibatches), range)
     }
 }
 
@@ -53,12 +57,11 @@ mod tests {
     #[test]
     fn a_rollout_that_is_not_cut_evenly_or_never_ends_is_refused() {
         let error = read("num_minibatches = 3").unwrap_err().to_string();
-        let expected = "`num_minibatches` is 3, which does not divide the 1024 samples of a rollout \
-                        (`num_envs` 8 x `num_steps` 128)";
+        let expected = "`algorithm.num_minibatches` is 3, which does not divide the 1024 samples of a rollout \
+                        (`env.num_envs` 8 x `rollout.num_steps` 128)";
         assert_eq!(error, expected);
         let error = read("total_steps = 1000").unwrap_err().to_string();
-        let expected =
-            "`total_steps` is 1000, which is less than the 1024 steps of one rollout (`num_envs` x `num_steps`)";
+        let expected = "`run.total_steps` is 1000, which is less than the 1024 steps of one rollout (`env.num_envs` x `rollout.num_steps`)";
         assert_eq!(error, expected);
         let error = read("num_steps = 1000000000000").unwrap_err();
         assert!(matches!(error, ConfigError::OutOfRange { .. }), "{error}");
@@ -67,15 +70,14 @@ mod tests {
     #[test]
     fn whole_episodes_are_not_refused_for_sequences_that_they_are_not_cut_into() {
         let of = |algo: &str, state: &str| {
-            let once = "num_epochs = 1\nnum_minibatches = 1\nnum_steps = 128";
-            read(&format!("algo = '{algo}'\n{once}\nrecurrence = {{ cell = 'gru', {state} }}"))
+            read(&format!("algorithm.kind = '{algo}'\nrecurrence = {{ cell = 'gru', {state} }}"))
         };
         for (state, refused) in [("sequence_steps = 5", "sequence_steps` is 5"), ("burn_in = 200", "burn_in` is 200")] {
             assert!(of("reinforce", state).is_ok(), "{state}");
             let error = of("a2c", state).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`recurrence.{refused}, but must be ")), "{error}");
+            assert!(error.starts_with(&format!("`network.recurrence.{refused}; it must be ")), "{error}");
         }
         let error = of("reinforce", "size = 0").unwrap_err().to_string();
-        assert_eq!(error, "`recurrence.size` is 0, but must be between 1 and 4096");
+        assert_eq!(error, "`network.recurrence.size` is 0; it must be between 1 and 4096");
     }
 }

@@ -37,7 +37,7 @@ pub use store::{Best, Checkpoints};
 
 /// The schema of the checkpoints that this version writes. Increase it when the content of a checkpoint changes, and
 /// either convert the previous schema in [`Checkpoint::from_files`] or refuse it.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 
 const TENSORS: &str = "tensors.safetensors";
 const STATE: &str = "state.json";
@@ -50,16 +50,16 @@ const CONFIG: &str = "config.toml";
 /// ```
 /// use burn_pg::{Config, DeviceChoice, algorithm::ppo, run::checkpoint::Checkpoint, device};
 ///
-/// let config = Config { total_steps: 2_048, ..Config::default() }.validate()?;
+/// let config = Config::default().with(|config| config.run.total_steps = 2_048).validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;
-/// let mut trainer = ppo(&config, &device)?;
+/// let mut trainer = Trainer::of(&config, &device)?;
 /// trainer.update()?;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("after-one");
 /// trainer.checkpoint()?.write(&path)?;
 /// let expected = trainer.update()?;
 ///
-/// let mut other = ppo(&config, &device)?;
+/// let mut other = Trainer::of(&config, &device)?;
 /// other.restore(Checkpoint::read(&path)?)?;
 /// assert_eq!(other.update()?, expected);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ConfigFileError};
 
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +47,14 @@ pub enum RunDirError {
         /// What the file system says.
         source: io::Error,
     },
-    /// `config.toml` is not valid TOML, or has no `env`.
-    #[error("{} is not valid TOML: {reason}", .path.display())]
-    Toml {
+    /// `config.toml` cannot be read, or is not valid TOML.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// `config.toml` names no environment.
+    #[error("{} has no table `env`", .path.display())]
+    NoEnv {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
-        reason: String,
     },
     /// `normalizer.json` is not an observation normaliser.
     #[error("{} is not a normaliser: {reason}", .path.display())]
@@ -81,14 +82,17 @@ pub enum RunDirError {
         reason: String,
     },
     /// `config.toml` has an invalid setting.
-    #[error("{}{} cannot be used", .path.display(), written_by(.version.as_deref()))]
+    #[error("{}{} cannot be used: {reason}", .path.display(), written_by(.version.as_deref()))]
     Config {
         /// The file.
         path: PathBuf,
         /// The version of burn-pg that wrote it, if that is another one.
         version: Option<String>,
-        /// Why.
-        source: Box<ConfigError>,
+        /// Why, with the lines of the settings.
+        reason: String,
+        /// What is wrong.
+        #[source]
+        error: Box<ConfigError>,
     },
 }
 

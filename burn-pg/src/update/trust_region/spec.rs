@@ -1,5 +1,6 @@
 //! The hyperparameters of a trust-region step.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::optim::{HyperparameterError, Hyperparameters};
@@ -14,7 +15,7 @@ use crate::optim::{HyperparameterError, Hyperparameters};
 /// spec.validate()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrustRegionSpec {
     /// Radius: the largest mean KL divergence of the new policy from the old one, in nats, more than 0. Default 0.01.

@@ -7,7 +7,7 @@ use burn::{
 use burn_pg::{
     Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
     algorithm::Recipe,
-    config::{Algo, CheckedConfig, Recurrence, RecurrentSpec},
+    config::{CheckedConfig, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
     device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{VecEnv, VectorEnv},
@@ -19,6 +19,7 @@ use burn_pg::{
 
 use super::{Script, Still};
 use crate::precision::values;
+use crate::settings::ppo_of;
 
 /// What a [`Probe`] divides by the observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,15 +52,13 @@ impl Policy for Probe {
 }
 
 fn config() -> CheckedConfig {
-    let config = Config {
-        total_steps: 64,
-        num_envs: 2,
-        num_steps: 4,
-        num_epochs: 2,
-        num_minibatches: 2,
-        hidden_sizes: vec![4],
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 64;
+        config.env.num_envs = 2;
+        config.rollout.num_steps = 4;
+        config.network.hidden_sizes = vec![4];
+        config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
+    });
     config.validate().unwrap()
 }
 
@@ -89,7 +88,7 @@ fn probed(script: Script, divides: Divides, config: &CheckedConfig, recipe: Reci
 }
 
 fn ppo() -> Recipe {
-    Recipe::ppo(&config()).unwrap()
+    Recipe::of(&config()).unwrap()
 }
 
 #[test]
@@ -144,8 +143,9 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
 
     // In sequences too, of which there are two of each environment.
     let memory = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
-    let config = Config { recurrence: Recurrence::Gru(memory), ..(*config()).clone() }.validate().unwrap();
-    let error = second_update(script(), |envs, device| Recipe::ppo(&config)?.build(envs, &config, device));
+    let config =
+        (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(memory)).validate().unwrap();
+    let error = second_update(script(), |envs, device| Recipe::of(&config)?.build(envs, &config, device));
     let term = Some("value_loss");
     assert!(
         matches!(error, Error::NonFinite { metric: "value_loss", term: t, env: Some(1), .. } if t == term),
@@ -196,9 +196,9 @@ impl LossTerm for LogRoot {
 
 #[test]
 fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
-    let config = Config { algo: Algo::Trpo, ..(*config()).clone() }.validate().unwrap();
+    let config = (*config()).clone().with(|config| config.algorithm = TrpoConfig::default().into()).validate().unwrap();
     let script = || Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
-    let recipe = || Recipe::trpo(&config).unwrap();
+    let recipe = || Recipe::of(&config).unwrap();
     let error = probed(script(), Divides::Nothing, &config, recipe().with(1.0, LogRoot));
     let Error::NonFinite { update: 2, metric: "policy_grad_norm", term: Some("log_root"), env: Some(1), .. } = error
     else {
@@ -213,10 +213,13 @@ fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
 
 #[test]
 fn a_step_to_weights_that_are_not_finite_is_not_taken_and_no_environment_is_blamed() {
-    let config = Config { learning_rate: 1e39.into(), num_epochs: 1, num_minibatches: 1, ..(*config()).clone() };
+    let config = (*config()).clone().with(|config| {
+        config.optimiser.learning_rate = 1e39.into();
+        (ppo_of(config).num_epochs, ppo_of(config).num_minibatches) = (1, 1);
+    });
     let config = config.validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let mut trainer = burn_pg::algorithm::ppo(&config, &device).unwrap();
+    let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
     let before = values(flatten_parameters(trainer.policy()));
     let error = trainer.update().unwrap_err();
     assert_eq!(error.to_string(), "update 1: `weights` is NaN");

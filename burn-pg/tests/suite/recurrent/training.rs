@@ -18,6 +18,7 @@ use burn_pg::{
 
 use super::{batch, device};
 use crate::precision::{assert_close, values};
+use crate::settings::ppo_of;
 
 /// Shows -1 or 1 at first, then zeros; in the last step the action must be the one that was shown. A third one is never
 /// possible.
@@ -77,15 +78,14 @@ fn cues(count: usize) -> Box<VecEnv<Cue>> {
 }
 
 fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_in: usize) -> Config {
-    Config {
-        total_steps: 20_480,
-        num_envs: 16,
-        num_steps: 32,
-        learning_rate: Schedule::Linear { start: 5e-3, end: 0.0 },
-        hidden_sizes: vec![16],
-        recurrence: cell(RecurrentSpec { size: 16, sequence_steps, burn_in }),
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.run.total_steps = 20_480;
+        config.env.num_envs = 16;
+        config.rollout.num_steps = 32;
+        config.optimiser.learning_rate = Schedule::Linear { start: 5e-3, end: 0.0 };
+        config.network.hidden_sizes = vec![16];
+        config.network.recurrence = cell(RecurrentSpec { size: 16, sequence_steps, burn_in });
+    })
 }
 
 fn quiet(_: &UpdateStats) -> ControlFlow<()> {
@@ -96,7 +96,7 @@ fn quiet(_: &UpdateStats) -> ControlFlow<()> {
 /// not remember.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::ppo(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
     evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
 }
@@ -105,8 +105,9 @@ fn trained(config: Config) -> f64 {
 fn a_policy_that_remembers_solves_what_no_other_can() {
     assert!(trained(recurrent(Recurrence::Gru, 0, 0)) > 0.95);
     assert!(trained(recurrent(Recurrence::Lstm, 16, 8)) > 0.95);
-    assert!(trained(Config { shared_layers: true, ..recurrent(Recurrence::Gru, 8, 6) }) > 0.95);
-    let forgetful = trained(Config { recurrence: Recurrence::default(), ..recurrent(Recurrence::Gru, 0, 0) });
+    assert!(trained(recurrent(Recurrence::Gru, 8, 6).with(|config| config.network.shared_layers = true)) > 0.95);
+    let forgetful =
+        trained(recurrent(Recurrence::Gru, 0, 0).with(|config| config.network.recurrence = Recurrence::default()));
     assert!((0.3..0.7).contains(&forgetful), "{forgetful}");
 }
 
@@ -154,16 +155,13 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
 
 #[test]
 fn reinforce_remembers_too() {
-    let config = Config {
-        algo: Algo::Reinforce,
-        num_epochs: 1,
-        num_minibatches: 1,
-        total_steps: 2_000,
-        // Neither fits `num_steps`, and neither is looked at.
-        ..recurrent(Recurrence::Gru, 5, 40)
-    };
+    // Neither fits `num_steps`, and neither is read.
+    let config = recurrent(Recurrence::Gru, 5, 40).with(|config| {
+        config.algorithm = Algo::Reinforce.into();
+        config.run.total_steps = 2_000;
+    });
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::reinforce(&config).unwrap().build(cues(config.num_envs), &config, &device()).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
     trainer.run(&mut quiet).unwrap();
     assert!(trainer.episodes().count() > 0);
 }
@@ -171,11 +169,17 @@ fn reinforce_remembers_too() {
 #[test]
 fn sequences_that_do_not_fit_a_rollout_are_refused() {
     for (sequence_steps, burn_in, num_minibatches, message) in [
-        (5, 0, 4, "`recurrence.sequence_steps` is 5, but must be a divisor of `num_steps`, or 0"),
-        (8, 33, 4, "`recurrence.burn_in` is 33, but must be at most `num_steps`"),
-        (0, 0, 32, "`num_minibatches` is 32, but must be a divisor of the sequences of a rollout, which stay whole"),
+        (5, 0, 4, "`network.recurrence.sequence_steps` is 5; it must be a divisor of `rollout.num_steps`, or 0"),
+        (8, 33, 4, "`network.recurrence.burn_in` is 33; it must be at most `rollout.num_steps`"),
+        (
+            0,
+            0,
+            32,
+            "`algorithm.num_minibatches` is 32; it must be a divisor of the sequences of a rollout, which stay whole",
+        ),
     ] {
-        let config = Config { num_minibatches, ..recurrent(Recurrence::Lstm, sequence_steps, burn_in) };
+        let config = recurrent(Recurrence::Lstm, sequence_steps, burn_in)
+            .with(|config| ppo_of(config).num_minibatches = num_minibatches);
         assert_eq!(config.validate().unwrap_err().to_string(), message);
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats,
-    algorithm::{Recipe, ppo},
+    Config, DeviceChoice, Error, Trainer, UpdateStats,
+    algorithm::Recipe,
     config::{Algo, ConfigError},
     device::{self, Backend},
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
@@ -52,7 +52,7 @@ fn environments_that_are_not_as_many_as_configured_are_refused() {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(3).unwrap());
     let config = small().validate().unwrap();
-    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
+    let Err(error) = Recipe::of(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
     assert!(matches!(error, Error::Config(ConfigError::EnvCount { num_envs: 2, given: 3 })), "{error}");
 }
 
@@ -62,15 +62,14 @@ fn an_environment_of_ones_own_is_learnt() {
 }
 
 fn learns_the_bandit(algo: Algo) {
-    let config = Config {
-        algo,
-        total_steps: 8_000,
-        num_envs: 4,
-        num_steps: 25,
-        learning_rate: Schedule::Linear { start: 0.01, end: 0.0 },
-        hidden_sizes: vec![8],
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.run.total_steps = 8_000;
+        config.env.num_envs = 4;
+        config.rollout.num_steps = 25;
+        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 };
+        config.network.hidden_sizes = vec![8];
+        config.algorithm = algo.into();
+    });
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
     let config = config.validate().unwrap();
@@ -124,7 +123,7 @@ fn run_broken(observation: f32, reward: f64) -> Error {
         Err(error) => return error.into(),
     };
     let config = small().validate().unwrap();
-    let mut trainer = Recipe::ppo(&config).unwrap().build(Box::new(envs), &config, &device).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(Box::new(envs), &config, &device).unwrap();
     let before = MlpWeights::of(trainer.policy());
     let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(before, MlpWeights::of(trainer.policy()), "the weights are as they were");
@@ -188,11 +187,11 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
 
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let config = small().validate().unwrap();
-    let envs = Box::new(VecEnv::<Switch>::new(config.num_envs).unwrap());
-    let Err(error) = Recipe::ppo(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
+    let envs = Box::new(VecEnv::<Switch>::new(config.env.num_envs).unwrap());
+    let Err(error) = Recipe::of(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
     assert_eq!(
         error.to_string(),
         "environment `Switch` has the observation space MultiBinary(1), for which there is no policy yet"
     );
-    assert!(ppo(&Config { env: "Go".into(), ..small() }.validate().unwrap(), &device).is_err());
+    assert!(Trainer::of(&small().with(|config| config.env.name = "Go".into()).validate().unwrap(), &device).is_err());
 }

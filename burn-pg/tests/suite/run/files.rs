@@ -1,7 +1,6 @@
 //! Files of weights, and the folder of a run.
 
 use burn_pg::{
-    Config,
     device::Backend,
     run::directory::{RunDir, RunDirError},
     storage::weights::{self, TensorsError, WeightsError},
@@ -17,15 +16,17 @@ fn weights_survive_a_file_and_refuse_another_network() {
     let policy = trainer(config.clone(), Backend::Flex).policy().clone();
     weights::save(&policy, &path).unwrap();
 
-    let other = trainer(Config { seed: 9, ..config.clone() }, Backend::Flex).policy().clone();
+    let other = trainer(config.clone().with(|config| config.run.seed = 9), Backend::Flex).policy().clone();
     assert_ne!(MlpWeights::of(&other), MlpWeights::of(&policy));
     let loaded = weights::load(other, &path).unwrap();
     assert_eq!(MlpWeights::of(&loaded), MlpWeights::of(&policy));
 
-    let wider = trainer(Config { hidden_sizes: vec![16], ..config.clone() }, Backend::Flex).policy().clone();
+    let wider =
+        trainer(config.clone().with(|config| config.network.hidden_sizes = vec![16]), Backend::Flex).policy().clone();
     let error = weights::load(wider, &path).unwrap_err();
     assert!(matches!(error, WeightsError::Content { error: TensorsError::Tensor { .. }, .. }), "{error}");
-    let deeper = trainer(Config { hidden_sizes: vec![8, 8], ..config }, Backend::Flex).policy().clone();
+    let deeper =
+        trainer(config.with(|config| config.network.hidden_sizes = vec![8, 8]), Backend::Flex).policy().clone();
     let error = weights::load(deeper.clone(), &path).unwrap_err();
     assert!(error.to_string().contains("missing [actor.layers.2.bias, "), "{error}");
 
@@ -62,10 +63,10 @@ fn a_run_directory_is_never_shared() {
     let below_a_file = folder.path().join("run/config.toml/below");
     assert!(matches!(RunDir::create(&below_a_file), Err(RunDirError::Write { .. })));
     std::fs::write(path.join("config.toml"), "gamma = ").unwrap();
-    assert!(matches!(dir.config(), Err(RunDirError::Toml { .. })));
-    std::fs::write(path.join("config.toml"), "env = 'CartPole-v1'\ngama = 1").unwrap();
+    assert!(matches!(dir.config(), Err(RunDirError::ConfigFile(_))));
+    std::fs::write(path.join("config.toml"), "env.name = 'CartPole-v1'\ngama = 1").unwrap();
     assert!(matches!(dir.config(), Err(RunDirError::Config { version: None, .. })));
-    std::fs::write(path.join("config.toml"), "# burn-pg 0.0.7\nenv = 'CartPole-v1'\ngama = 1").unwrap();
+    std::fs::write(path.join("config.toml"), "# burn-pg 0.0.7\nenv.name = 'CartPole-v1'\ngama = 1").unwrap();
     let error = dir.config().unwrap_err().to_string();
     assert!(error.ends_with("config.toml, which burn-pg 0.0.7 wrote, cannot be used"), "{error}");
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use burn_pg::{
     Config, DeviceChoice, Trainer, UpdateStats,
-    algorithm::ppo,
+    config::PpoConfig,
     device::{self, Backend},
     policy::ActorCritic,
 };
@@ -17,20 +17,18 @@ use burn_pg::{
 use crate::precision::values;
 
 fn small() -> Config {
-    Config {
-        total_steps: 64,
-        num_envs: 2,
-        num_steps: 16,
-        num_epochs: 2,
-        num_minibatches: 2,
-        hidden_sizes: vec![8],
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.run.total_steps = 64;
+        config.env.num_envs = 2;
+        config.rollout.num_steps = 16;
+        config.network.hidden_sizes = vec![8];
+        config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
+    })
 }
 
 fn trainer(config: Config, backend: Backend) -> Trainer<ActorCritic> {
     let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
-    ppo(&config.validate().unwrap(), &device).unwrap()
+    Trainer::of(&config.validate().unwrap(), &device).unwrap()
 }
 
 /// Everything a run reports, but the time.

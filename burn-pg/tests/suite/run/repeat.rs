@@ -6,7 +6,7 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Config, DeviceChoice,
+    DeviceChoice,
     algorithm::{Recipe, seeded},
     device::{self, Backend},
     envs::EnvRng,
@@ -15,15 +15,21 @@ use burn_pg::{
 
 use super::{MlpWeights, metrics, small, trainer};
 use crate::precision::open_devices;
+use crate::settings::ppo_of;
 
 #[test]
 fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
     // Enough environments that they are stepped in parallel.
-    let config = Config { num_envs: 512, num_steps: 4, total_steps: 8_192, num_minibatches: 4, ..small() };
+    let config = small().with(|config| {
+        config.env.num_envs = 512;
+        config.rollout.num_steps = 4;
+        config.run.total_steps = 8_192;
+        ppo_of(config).num_minibatches = 4;
+    });
     let run = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut trainer = trainer(Config { seed, ..config.clone() }, Backend::Flex);
+            let mut trainer = trainer(config.clone().with(|config| config.run.seed = seed), Backend::Flex);
             (metrics(&mut trainer), MlpWeights::of(trainer.policy()))
         })
     };
@@ -41,10 +47,10 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
 #[test]
 fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
     let weights = |seed: u64| {
-        let config = Config { seed, ..small() }.validate().unwrap();
+        let config = small().with(|config| config.run.seed = seed).validate().unwrap();
         let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-        let envs = burn_pg::envs::make(&config.env, config.num_envs).unwrap();
-        let recipe = Recipe::ppo(&config).unwrap();
+        let envs = burn_pg::envs::make(&config.env.name, config.env.num_envs).unwrap();
+        let recipe = Recipe::of(&config).unwrap();
         let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
             ActorCritic::new(spec, &config.network(), rng, device).unwrap().map(&mut DrawnByBurn)
         });
@@ -69,7 +75,7 @@ fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
 fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
     let config = small().validate().unwrap();
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let spec = burn_pg::envs::spec(&config.env).unwrap();
+    let spec = burn_pg::envs::spec(&config.env.name).unwrap();
     let weights = |seed: u64| {
         let policy = seeded(seed, &device, || {
             let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(1), &device.clone().autodiff())?;

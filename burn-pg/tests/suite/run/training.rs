@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats,
+    DeviceChoice, Error, UpdateStats,
     device::{self, Backend},
     envs::make,
     evaluate,
@@ -12,6 +12,7 @@ use burn_pg::{
 
 use super::{MlpWeights, metrics, small, trainer};
 use crate::precision::open_devices;
+use crate::settings::ppo_of;
 
 #[test]
 fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
@@ -40,8 +41,11 @@ fn add_time(line: &str) -> String {
 #[test]
 fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
     let epochs = |target_kl: f64| {
-        let config =
-            Config { target_kl, num_epochs: 5, learning_rate: Schedule::Linear { start: 0.05, end: 0.0 }, ..small() };
+        let config = small().with(|config| {
+            config.optimiser.learning_rate = Schedule::Linear { start: 0.05, end: 0.0 };
+            ppo_of(config).target_kl = target_kl;
+            ppo_of(config).num_epochs = 5;
+        });
         let mut epochs = Vec::new();
         let mut trainer = trainer(config, Backend::Flex);
         trainer
@@ -59,7 +63,10 @@ fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
 #[test]
 fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
     // So large a step that the next loss overflows.
-    let config = Config { learning_rate: Schedule::Linear { start: 1e30, end: 0.0 }, num_epochs: 3, ..small() };
+    let config = small().with(|config| {
+        config.optimiser.learning_rate = Schedule::Linear { start: 1e30, end: 0.0 };
+        ppo_of(config).num_epochs = 3;
+    });
     let mut trainer = trainer(config, Backend::Flex);
     let before = MlpWeights::of(trainer.policy());
     let error = trainer.update().unwrap_err();
@@ -71,7 +78,12 @@ fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
 fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
     // Each of two updates has one step; that of the second leads to weights that are not finite.
     let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
-    let config = Config { learning_rate, num_epochs: 1, num_minibatches: 1, normalize_observations: true, ..small() };
+    let config = small().with(|config| {
+        config.optimiser.learning_rate = learning_rate;
+        config.env.normalize_observations = true;
+        ppo_of(config).num_epochs = 1;
+        ppo_of(config).num_minibatches = 1;
+    });
     let mut trainer = trainer(config, Backend::Flex);
     let first = trainer.observation_normalizer().unwrap().clone();
     trainer.update().unwrap();
@@ -128,13 +140,17 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_evaluations_and_other_devices
             rayon::spawn(move || receiver.lock().unwrap().recv().unwrap_or_default());
         }
         for backend in Backend::compiled() {
-            let config = Config { num_envs: 4096, num_steps: 2, total_steps: 8192, ..small() };
+            let config = small().with(|config| {
+                config.env.num_envs = 4096;
+                config.rollout.num_steps = 2;
+                config.run.total_steps = 8192;
+            });
             let Ok(open) = device::open(DeviceChoice::Backend(backend)) else { continue };
             let config = config.validate().unwrap();
-            let mut trainer = burn_pg::algorithm::ppo(&config, &open.device).unwrap();
+            let mut trainer = burn_pg::Trainer::of(&config, &open.device).unwrap();
             trainer.update().unwrap();
             let agent = trainer.agent().unwrap();
-            evaluate(&agent, make(&config.env, 4096).unwrap(), 1, false).unwrap();
+            evaluate(&agent, make(&config.env.name, 4096).unwrap(), 1, false).unwrap();
         }
         drop(sender);
         done.send(()).unwrap();

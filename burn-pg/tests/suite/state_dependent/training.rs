@@ -3,8 +3,8 @@
 use std::{num::NonZeroU32, ops::ControlFlow};
 
 use burn_pg::{
-    Config, UpdateStats,
-    algorithm::ppo,
+    Config, Trainer, UpdateStats,
+    config::PpoConfig,
     distribution::{ActionTensor, AnyDistribution, Distribution},
     envs::{Env, EnvRng, make},
     evaluate,
@@ -14,6 +14,7 @@ use burn_pg::{
 
 use super::{Basis, basis, flex};
 use crate::precision::{assert_close, open_devices, values};
+use crate::settings::ppo_of;
 
 #[test]
 fn the_first_ratio_is_one_for_perceptrons() {
@@ -40,17 +41,15 @@ fn the_first_ratio_is_one_for_perceptrons() {
 
 fn pendulum() -> Config {
     let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: false });
-    Config {
-        env: "Pendulum-v1".into(),
-        total_steps: 3 * 1024,
-        num_envs: 4,
-        num_steps: 256,
-        num_epochs: 2,
-        num_minibatches: 8,
-        hidden_sizes: vec![16, 16],
-        exploration: Exploration { sde, ..Exploration::default() },
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.env.name = "Pendulum-v1".into();
+        config.run.total_steps = 3 * 1024;
+        config.env.num_envs = 4;
+        config.rollout.num_steps = 256;
+        config.network.hidden_sizes = vec![16, 16];
+        config.network.exploration = Exploration { sde, ..Exploration::default() };
+        config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 8, ..PpoConfig::default() }.into();
+    })
 }
 
 #[test]
@@ -58,9 +57,9 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
     for open in open_devices() {
         for squash in [false, true] {
             let mut config = pendulum();
-            config.exploration.squash = squash;
+            config.network.exploration.squash = squash;
             let config = config.validate().unwrap();
-            let mut trainer = ppo(&config, &open.device).unwrap();
+            let mut trainer = Trainer::of(&config, &open.device).unwrap();
             let before = values(flatten_parameters(trainer.policy()));
             let mut updates = 0;
             trainer
@@ -87,12 +86,17 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
 #[test]
 fn a_seed_repeats_noise_whatever_the_number_of_threads() {
     // Enough environments that they are stepped in parallel.
-    let config = Config { num_envs: 512, num_steps: 6, total_steps: 6_144, num_minibatches: 2, ..pendulum() };
+    let config = pendulum().with(|config| {
+        config.env.num_envs = 512;
+        config.rollout.num_steps = 6;
+        config.run.total_steps = 6_144;
+        ppo_of(config).num_minibatches = 2;
+    });
     let run = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let config = Config { seed, ..config.clone() }.validate().unwrap();
-            let mut trainer = ppo(&config, &flex()).unwrap();
+            let config = config.clone().with(|config| config.run.seed = seed).validate().unwrap();
+            let mut trainer = Trainer::of(&config, &flex()).unwrap();
             trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
             values(flatten_parameters(trainer.policy()))
         })

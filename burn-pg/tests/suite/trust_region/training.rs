@@ -2,7 +2,7 @@
 
 use burn::{module::Module, tensor::Tensor};
 use burn_pg::{
-    Config, Error, StepQuantity, Trainer, TrustRegion, UpdateStats,
+    Error, StepQuantity, Trainer, TrustRegion, UpdateStats,
     advantage::{AdvantageEstimator, Targets, Trajectory},
     algorithm::Recipe,
     config::{Algo, CheckedConfig, ConfigError},
@@ -16,16 +16,16 @@ use burn_pg::{
 
 use super::{exact, region};
 use crate::precision::values;
+use crate::settings::settings;
 
 fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
-    let small =
-        "algo = 'trpo'\ntotal_steps = 96\nnum_envs = 2\nnum_steps = 16\nnum_minibatches = 2\nhidden_sizes = [8]";
-    Config::from_table(format!("{small}\n{text}").parse().unwrap())?.validate()
+    let small = "algorithm.kind = 'trpo'\ntotal_steps = 96\nnum_envs = 2\nnum_steps = 16\nnum_minibatches = 2\nhidden_sizes = [8]";
+    settings(&format!("{small}\n{text}"))?.validate()
 }
 
 fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>, Error> {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    recipe.build(make(&config.env, config.num_envs).unwrap(), config, &device)
+    recipe.build(make(&config.env.name, config.env.num_envs).unwrap(), config, &device)
 }
 
 /// Gives every action this advantage, and every step the return 1.
@@ -39,7 +39,7 @@ impl AdvantageEstimator for Fixed {
 
 fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
     let config = config("").unwrap();
-    build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::trpo(&config).unwrap() }, &config).unwrap()
+    build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::of(&config).unwrap() }, &config).unwrap()
 }
 
 /// What actor and critic say of a few observations.
@@ -96,24 +96,21 @@ fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were(
 #[test]
 fn what_would_move_the_policy_out_of_the_region_is_refused() {
     for (text, message) in [
-        ("shared_layers = true", "`shared_layers` is true, but must be false"),
-        ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01, but must be 0"),
-        ("target_kl = 0.02", "`target_kl` is 0.02, but must be inf"),
-        ("trust_region = { max_kl = 0 }", "`trust_region`: `max_kl` of trust_region is 0, but must be more than 0"),
-        ("trust_region = { damping = -1 }", "`damping` of trust_region is -1, but must be 0 or more"),
-        (
-            "trust_region = { cg_iterations = 0 }",
-            "`cg_iterations` of trust_region is 0, but must be between 1 and 1000",
-        ),
-        ("trust_region = { cg_tolerance = 1 }", "`cg_tolerance` of trust_region is 1, but must be 0 or more and less"),
+        ("shared_layers = true", "`shared_layers` is true; it must be false"),
+        ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01; it must be 0"),
+        ("target_kl = 0.02", "`target_kl` is 0.02; it must be inf"),
+        ("trust_region = { max_kl = 0 }", "`trust_region`: `max_kl` of trust_region is 0; it must be more than 0"),
+        ("trust_region = { damping = -1 }", "`damping` of trust_region is -1; it must be 0 or more"),
+        ("trust_region = { cg_iterations = 0 }", "`cg_iterations` of trust_region is 0; it must be between 1 and 1000"),
+        ("trust_region = { cg_tolerance = 1 }", "`cg_tolerance` of trust_region is 1; it must be 0 or more and less"),
         (
             "trust_region = { backtrack_factor = 1 }",
-            "`backtrack_factor` of trust_region is 1, but must be 0 or more and",
+            "`backtrack_factor` of trust_region is 1; it must be 0 or more and",
         ),
-        ("trust_region = { backtrack_factor = 0 }", "`backtrack_factor` of trust_region is 0, but must be more than 0"),
+        ("trust_region = { backtrack_factor = 0 }", "`backtrack_factor` of trust_region is 0; it must be more than 0"),
         (
             "trust_region = { max_backtracks = 1001 }",
-            "`max_backtracks` of trust_region is 1001, but must be at most 1000",
+            "`max_backtracks` of trust_region is 1001; it must be at most 1000",
         ),
         ("trust_region = { radius = 1 }", "unknown field `radius`"),
         ("[[loss]]\nweight = 1\nterm = { kind = 'value' }", "`loss` has no term that trains the policy, and trpo"),
@@ -123,7 +120,7 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
         assert!(error.contains(message), "{error}");
     }
     let config = config("").unwrap();
-    let recipe = Recipe::trpo(&config).unwrap();
+    let recipe = Recipe::of(&config).unwrap();
     let misled = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
     let error = build(Recipe { trust_region: Some(misled), ..recipe }, &config).err().unwrap();
     let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
@@ -153,7 +150,7 @@ fn terms_go_to_the_network_that_they_train() {
         let of = |objective: &Objective| objective.terms().collect::<Vec<_>>();
         (of(&recipe.trust_region.as_ref().unwrap().objective), of(&recipe.objective))
     };
-    let recipe = || Recipe::trpo(&config("").unwrap()).unwrap();
+    let recipe = || Recipe::of(&config("").unwrap()).unwrap();
     assert_eq!(terms(&recipe()), (vec!["policy_loss", "entropy_loss"], vec!["value_loss"]));
     let with = |needs| terms(&recipe().with(0.1, Flat(needs)));
     assert_eq!(with(&[]).0, ["policy_loss", "entropy_loss", "flat_loss"]);
@@ -171,7 +168,7 @@ fn terms_go_to_the_network_that_they_train() {
         term = { kind = 'surrogate' }
     ";
     let config = config(text).unwrap();
-    assert_eq!(config.algo, Algo::Trpo);
+    assert_eq!(config.algorithm.algo(), Algo::Trpo);
     let recipe = Recipe::of(&config).unwrap();
     assert_eq!(terms(&recipe), (vec!["entropy_loss", "policy_loss"], vec!["value_loss"]));
 }

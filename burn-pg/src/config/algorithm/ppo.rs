@@ -1,0 +1,75 @@
+//! The hyperparameters of PPO.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{advantage::EstimatorSpec, loss::LossSpec, optim::Schedule, storage::optional};
+
+/// The hyperparameters of proximal policy optimisation. The defaults are those of CleanRL's `ppo.py`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PpoConfig {
+    /// Discount factor, 0 to 1. Default 0.99.
+    pub gamma: f64,
+    /// Lambda of generalised advantage estimation, 0 to 1: the weight of longer returns. Default 0.95. (Not read if
+    /// `estimator` is set.)
+    pub gae_lambda: f64,
+    /// Advantage estimator in place of the algorithm's: `kind` is `gae`, `n_step` or `reward_to_go`, and the other keys
+    /// are its hyperparameters. Default none: the estimator of the algorithm.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<EstimatorSpec>")]
+    pub estimator: Option<EstimatorSpec>,
+    /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
+    pub normalize_advantages: bool,
+    /// Passes over each rollout, 1 to 1,000,000. Default 4.
+    pub num_epochs: usize,
+    /// Minibatches per pass: a divisor of `num_envs * num_steps`, and with recurrent layers of the number of sequences.
+    /// Default 4.
+    pub num_minibatches: usize,
+    /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
+    /// are added up, which takes less memory and more time. Default none: whole minibatches.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<usize>")]
+    pub micro_batch_size: Option<usize>,
+    /// Half-width of the interval around 1 to which the probability ratio is clipped, more than 0: a number, or a
+    /// schedule, which may end at 0. Default 0.2. (Not read if `loss` is set.)
+    pub clip_range: Schedule,
+    /// Clip the change of the values by `clip_range` too. Default true. (Not read if `loss` is set.)
+    pub clip_value: bool,
+    /// Passes over a rollout end early at this KL divergence from the policy that took the actions, in nats, more than 0.
+    /// Checked after each pass, with the `approx_kl` of its last minibatch: needs a term that reports it (`ppo_clip`,
+    /// `kl_penalty` or `surrogate`). Default inf: never.
+    pub target_kl: f64,
+    /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01. (Not read if `loss` is set.)
+    pub entropy_weight: Schedule,
+    /// Weight of the value term, 0 or more. Default 0.5. (Not read if `loss` is set.)
+    pub value_weight: f64,
+    /// Penalty in the reward of each step, per nat of KL divergence from the policy at the start of the run; 0 or more.
+    /// Default 0.
+    pub kl_in_reward: f64,
+    /// Objective to minimise, in place of the algorithm's: a list of a `weight` and a `term` each. The terms are
+    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start of the
+    /// run), `entropy` and `value`. Default empty: the objective of the algorithm.
+    pub loss: Vec<LossSpec>,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        Self {
+            gamma: 0.99,
+            gae_lambda: 0.95,
+            estimator: None,
+            normalize_advantages: true,
+            num_epochs: 4,
+            num_minibatches: 4,
+            micro_batch_size: None,
+            clip_range: 0.2.into(),
+            clip_value: true,
+            target_kl: f64::INFINITY,
+            entropy_weight: 0.01.into(),
+            value_weight: 0.5,
+            kl_in_reward: 0.0,
+            loss: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The hyperparameters of REINFORCE.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{advantage::EstimatorSpec, loss::LossSpec, optim::Schedule, storage::optional};
+
+/// The hyperparameters of REINFORCE, which takes one step of the optimiser per rollout of whole episodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReinforceConfig {
+    /// Discount factor, 0 to 1. Default 0.99.
+    pub gamma: f64,
+    /// Advantage estimator in place of the algorithm's: `kind` is `gae`, `n_step` or `reward_to_go`, and the other keys
+    /// are its hyperparameters. Default none: the estimator of the algorithm.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<EstimatorSpec>")]
+    pub estimator: Option<EstimatorSpec>,
+    /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
+    pub normalize_advantages: bool,
+    /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
+    /// are added up, which takes less memory and more time. Default none: whole minibatches.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<usize>")]
+    pub micro_batch_size: Option<usize>,
+    /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01. (Not read if `loss` is set.)
+    pub entropy_weight: Schedule,
+    /// Penalty in the reward of each step, per nat of KL divergence from the policy at the start of the run; 0 or more.
+    /// Default 0.
+    pub kl_in_reward: f64,
+    /// Objective to minimise, in place of the algorithm's: a list of a `weight` and a `term` each. The terms are
+    /// `policy_gradient`, `surrogate`, `ppo_clip`, `kl_penalty`, `kl_to_reference` (the policy at the start of the
+    /// run), `entropy` and `value`. Default empty: the objective of the algorithm.
+    pub loss: Vec<LossSpec>,
+}
+
+impl Default for ReinforceConfig {
+    fn default() -> Self {
+        Self {
+            gamma: 0.99,
+            estimator: None,
+            normalize_advantages: true,
+            micro_batch_size: None,
+            entropy_weight: 0.01.into(),
+            kl_in_reward: 0.0,
+            loss: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Files of settings, with the lines on which settings stand.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Table,
+    de::{DeTable, DeValue},
+};
+
+use super::{ConfigError, reading::joined};
+use crate::storage::durable::refuse_other_than_file;
+
+/// A TOML file of settings. Its keys are not checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its settings.
+    pub settings: Table,
+    /// The line of each key, counted from 1.
+    lines: BTreeMap<String, usize>,
+}
+
+/// Why a file of settings cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigFileError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not valid TOML: line {line}: {reason}", .path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] if `path` is not a regular file, or is not valid TOML.
+    pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
+        let text = refuse_other_than_file(path).and_then(|()| fs::read_to_string(path));
+        let text = text.map_err(|source| ConfigFileError::Read { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigFileError> {
+        let line = |at: usize| 1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count();
+        let failed = |error: toml::de::Error| ConfigFileError::Toml {
+            path: path.into(),
+            line: line(error.span().map_or(0, |span| span.start)),
+            reason: error.message().into(),
+        };
+        let settings = text.parse().map_err(failed)?;
+        let mut lines = BTreeMap::new();
+        visit(DeTable::parse(text).map_err(failed)?.get_ref(), "", &mut |key, at| {
+            lines.insert(key, line(at));
+        });
+        Ok(Self { path: path.into(), settings, lines })
+    }
+
+    /// Returns the line of a key, or of the table that it is missing in, counted from 1.
+    #[must_use]
+    pub fn line(&self, key: &str) -> Option<usize> {
+        let outer = |key: &str| key.rsplit_once('.').map(|(outer, _)| outer.to_owned());
+        let mut keys = std::iter::successors(Some(key.to_owned()), |key| outer(key));
+        keys.find_map(|key| self.lines.get(&key).copied())
+    }
+
+    /// Returns the message of an error, with the line of each key that is in this file.
+    #[must_use]
+    pub fn message(&self, error: &ConfigError) -> String {
+        let each = error.each().iter().map(|error| match error.key().and_then(|key| self.line(key)) {
+            Some(line) => format!("{error} ({}, line {line})", self.path.display()),
+            None => error.to_string(),
+        });
+        let each: Vec<_> = each.collect();
+        match &each[..] {
+            [one] => one.clone(),
+            many => format!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
+        }
+    }
+}
+
+/// Calls a function with each key and the place where it stands.
+fn visit(table: &DeTable<'_>, path: &str, found: &mut impl FnMut(String, usize)) {
+    for (name, value) in table {
+        let key = joined(path, name.get_ref());
+        found(key.clone(), name.span().start);
+        visit_value(value.get_ref(), &key, found);
+    }
+}
+
+fn visit_value(value: &DeValue<'_>, key: &str, found: &mut impl FnMut(String, usize)) {
+    match value {
+        DeValue::Table(inner) => visit(inner, key, found),
+        DeValue::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                let key = format!("{key}[{at}]");
+                found(key.clone(), item.span().start);
+                visit_value(item.get_ref(), &key, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn errors_name_the_file_and_the_line() {
+        let text = "[algorithm]\ngamma = 'high'\n\n[[algorithm.loss]]\nweight = 1\nterm = { kind = 'entropi' }\n[env]\nnum = 1\n";
+        let file = ConfigFile::parse("run.toml".as_ref(), text).unwrap();
+        let message = file.message(&Config::from_table(file.settings.clone()).unwrap_err());
+        assert!(message.starts_with("3 settings are wrong:\n  "), "{message}");
+        for part in [
+            "`algorithm.gamma` is \"high\"; it must be a number (run.toml, line 2)",
+            "term.kind",
+            "(run.toml, line 6)",
+            "`env.num`; did",
+            "(run.toml, line 8)",
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+        let error = ConfigFile::parse("run.toml".as_ref(), "[env]\nname =\n").unwrap_err().to_string();
+        assert!(error.starts_with("run.toml is not valid TOML: line 2: "), "{error}");
+    }
+}

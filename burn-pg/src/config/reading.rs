@@ -1,0 +1,102 @@
+//! Checks tables of settings against their [shape](super::shape), and finds every error at once.
+
+use toml::{Table, Value};
+
+use super::{
+    ConfigError,
+    error::Errors,
+    shape::{Field, Shape, Table as TableShape, either},
+};
+use crate::storage::optional::NONE;
+
+/// Checks names and types. Numbers that are whole become integers where integers are expected, so that `1e5` can be
+/// written.
+pub(super) fn check(settings: Table, shape: &TableShape) -> Result<Table, ConfigError> {
+    let mut errors = Errors::default();
+    let checked = check_table(settings, shape, "", &mut errors);
+    errors.into_result().map(|()| checked)
+}
+
+fn check_table(settings: Table, shape: &TableShape, path: &str, errors: &mut Errors) -> Table {
+    let kind = shape.kind(&settings);
+    if let Some(kinds) = &shape.kinds
+        && kind.is_none()
+    {
+        let names: Vec<_> = kinds.all.iter().map(|kind| format!("\"{}\"", kind.name)).collect();
+        let key = joined(path, &kinds.tag);
+        match settings.get(&kinds.tag) {
+            Some(value) => errors.push(ConfigError::Value { key, value: value.to_string(), expected: either(&names) }),
+            None => errors.push(ConfigError::Missing { key, expected: either(&names) }),
+        }
+        return settings;
+    }
+    for field in shape.fields_of(kind).filter(|field| field.is_required && !settings.contains_key(&field.name)) {
+        errors.push(ConfigError::Missing { key: joined(path, &field.name), expected: field.shape.expected() });
+    }
+    let tag = shape.kinds.as_ref().map(|kinds| kinds.tag.as_str());
+    let checked = settings.into_iter().map(|(name, value)| {
+        let key = joined(path, &name);
+        let value = match shape.fields_of(kind).find(|field| field.name == name) {
+            Some(Field { shape, .. }) => check_value(value, shape, &key, errors),
+            None if tag == Some(&name) => value,
+            None => {
+                errors.push(unknown(key, &name, shape));
+                value
+            }
+        };
+        (name, value)
+    });
+    checked.collect()
+}
+
+fn check_value(value: Value, shape: &Shape, key: &str, errors: &mut Errors) -> Value {
+    match (shape, value) {
+        (Shape::Table(shape) | Shape::Schedule(shape), Value::Table(settings)) => {
+            Value::Table(check_table(settings, shape, key, errors))
+        }
+        (Shape::List(shape), Value::Array(items)) => {
+            let items = items.into_iter().enumerate();
+            Value::Array(items.map(|(at, item)| check_value(item, shape, &format!("{key}[{at}]"), errors)).collect())
+        }
+        (Shape::Optional(_), Value::String(text)) if text == NONE => Value::String(text),
+        (Shape::Optional(shape), value) => check_value(value, shape, key, errors),
+        (Shape::Integer { .. }, Value::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
+            #[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
+            let number = Value::Integer(number as i64);
+            check_value(number, shape, key, errors)
+        }
+        (shape, value) if fits(&value, shape) => value,
+        (shape, value) => {
+            errors.push(ConfigError::Value { key: key.into(), value: value.to_string(), expected: shape.expected() });
+            value
+        }
+    }
+}
+
+fn fits(value: &Value, shape: &Shape) -> bool {
+    match (shape, value) {
+        (Shape::Integer { least }, Value::Integer(number)) => least.is_none_or(|least| *number >= least),
+        (Shape::Name(names), Value::String(text)) => names.contains(text),
+        (Shape::Number | Shape::Schedule(_), Value::Integer(_) | Value::Float(_))
+        | (Shape::Text, Value::String(_))
+        | (Shape::Switch, Value::Boolean(_)) => true,
+        _ => false,
+    }
+}
+
+/// Returns the error for a name that a table of this kind does not have.
+fn unknown(key: String, name: &str, shape: &TableShape) -> ConfigError {
+    let kinds = shape.kinds.iter().flat_map(|kinds| &kinds.all);
+    let readers = kinds.filter(|kind| kind.fields.iter().any(|field| field.name == name));
+    let readers: Vec<_> = readers.map(|kind| format!("`{}`", kind.name)).collect();
+    if readers.is_empty() {
+        return ConfigError::unknown(&key);
+    }
+    let verb = if readers.len() == 1 { "does" } else { "do" };
+    let names: Vec<_> = readers.iter().map(String::as_str).collect();
+    ConfigError::NotRead { key, reason: format!("only {} {verb}", names.join(" and ")) }
+}
+
+pub(super) fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}

@@ -1,0 +1,27 @@
+//! Settings of rollouts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::storage::optional;
+
+/// How experience is collected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RolloutConfig {
+    /// Steps per environment in a rollout, at least 1; times `num_envs` at most 2^26. Default 128. (Not for `reinforce`,
+    /// whose rollouts are one whole episode of each environment.)
+    pub num_steps: usize,
+    /// Environments that one thread steps through a whole rollout, at least 1. Used if the policy acts without tensors,
+    /// on the `flex` backend. Results do not depend on it, unless a rollout fails. Default none: a sixteenth of the
+    /// environments, but at least 4 and at most 64.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<usize>")]
+    pub block_size: Option<usize>,
+}
+
+impl Default for RolloutConfig {
+    fn default() -> Self {
+        Self { num_steps: 128, block_size: None }
+    }
+}

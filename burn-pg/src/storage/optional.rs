@@ -1,0 +1,23 @@
+//! Settings that may have no value, for use with `#[serde(with = "optional")]`: `none`, or the value.
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error},
+};
+
+/// How a configuration writes that an optional setting has no value.
+pub const NONE: &str = "none";
+
+pub fn serialize<T: Serialize, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => value.serialize(serializer),
+        None => serializer.serialize_str(NONE),
+    }
+}
+
+pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) if text == NONE => Ok(None),
+        value => value.try_into().map(Some).map_err(D::Error::custom),
+    }
+}
