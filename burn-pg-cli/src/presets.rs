@@ -37,6 +37,14 @@ pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
         .ok_or_else(|| UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)))
 }
 
+/// Returns the name of each preset, what its file says about it, and its settings.
+pub fn all() -> impl Iterator<Item = (&'static str, String, toml::Table)> {
+    PRESETS.iter().map(|&(name, text)| {
+        let about = text.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+        (name, about, parse(text))
+    })
+}
+
 /// Returns the name that a preset tuned for this environment and algorithm has, if there is one.
 pub fn tuned_name(env: &str, algo: Algo) -> String {
     format!("{}-{algo}", env.to_lowercase())

@@ -73,16 +73,21 @@ pub fn on(config: &CheckedConfig, backend: Backend) -> Result<CheckedConfig> {
 }
 
 impl Settings {
+    /// Fills in `env` if no environment is given.
+    pub fn in_env(self, env: &str) -> Self {
+        let env = if self.names_env() { self.env } else { Some(env.into()) };
+        Self { env, ..self }
+    }
+
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
-        let env = if self.names_env() { self.env } else { Some(env.into()) };
         let has_preset = self.preset.is_some() || self.config.is_some() || self.algo.is_some();
         let preset = if has_preset { self.preset } else { Some(preset.into()) };
-        Self { env, preset, ..self }
+        Self { preset, ..self }.in_env(env)
     }
 
     /// True if something may name an environment.
-    pub fn names_env(&self) -> bool {
+    fn names_env(&self) -> bool {
         let set =
             |setting: &String| !setting.contains('=') || setting.starts_with("env.name") || setting.starts_with("name");
         self.env.is_some() || self.config.is_some() || self.set.iter().any(set)

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod agent;
 pub mod bench;
+pub mod config;
 pub mod devices;
 pub mod env_trace;
 pub mod envs;
@@ -11,4 +12,5 @@ pub mod export;
 pub mod import;
 pub mod newest;
 pub mod plan;
+pub mod presets;
 pub mod train;

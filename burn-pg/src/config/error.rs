@@ -1,6 +1,6 @@
 //! Errors of configurations.
 
-use super::{Algo, keys};
+use super::Algo;
 
 /// Why a configuration is refused. Keys are named in full, with their table.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -136,11 +136,6 @@ fn listed(errors: &[ConfigError]) -> String {
 }
 
 impl ConfigError {
-    /// The error for a key that does not exist, with the nearest existing key.
-    pub(super) fn unknown(key: &str) -> Self {
-        Self::UnknownKey { key: key.into(), nearest: keys::nearest(key) }
-    }
-
     /// Returns the key that the error is about.
     #[must_use]
     pub fn key(&self) -> Option<&str> {

@@ -11,7 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{ConfigError, reading::joined};
+use super::{ConfigError, shape::joined};
 use crate::storage::durable::refuse_other_than_file;
 
 /// A TOML file of settings. Its keys are not checked.

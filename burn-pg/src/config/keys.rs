@@ -4,8 +4,7 @@ use burn_pg_envs::UnknownName;
 
 use super::{
     ConfigError,
-    reading::joined,
-    shape::{Shape, Table},
+    shape::{Shape, Table, joined},
 };
 
 /// Our keys, with their names in other programs.
@@ -93,7 +92,7 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
     let (parts, whole): (Vec<_>, Vec<_>) = full.into_iter().partition(|full| is_part(full));
     let mut fitting = if whole.is_empty() && key.contains('.') { parts } else { whole };
     match fitting.len() {
-        0 => Err(ConfigError::unknown(key)),
+        0 => Err(unknown(key)),
         1 => Ok(fitting.remove(0)),
         _ => {
             let full = fitting.iter().map(|key| format!("`{key}`")).collect();
@@ -102,9 +101,14 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
     }
 }
 
+/// Returns the error for a key that does not exist, with the nearest existing key.
+pub(super) fn unknown(key: &str) -> ConfigError {
+    ConfigError::UnknownKey { key: key.into(), nearest: nearest(key) }
+}
+
 /// Returns the existing key that is most similar, if one is similar: by its name in another program, by its last part,
 /// or by its spelling.
-pub(super) fn nearest(key: &str) -> Option<String> {
+fn nearest(key: &str) -> Option<String> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let name = last(key);
     if let Some((meant, _)) = ALIASES.iter().find(|(_, aliases)| aliases.contains(&&*name)) {

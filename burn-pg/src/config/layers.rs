@@ -5,8 +5,8 @@ use toml::{Table, Value};
 use super::{
     Config, ConfigError,
     error::Errors,
-    reading::{check, joined},
-    shape::{Shape, Table as TableShape},
+    reading::check,
+    shape::{Shape, Table as TableShape, joined},
 };
 
 /// Settings from one place.

@@ -5,7 +5,8 @@ use toml::{Table, Value};
 use super::{
     ConfigError,
     error::Errors,
-    shape::{Field, Shape, Table as TableShape, either},
+    keys,
+    shape::{Field, Shape, Table as TableShape, either, joined},
 };
 use crate::storage::optional::NONE;
 
@@ -90,13 +91,9 @@ fn unknown(key: String, name: &str, shape: &TableShape) -> ConfigError {
     let readers = kinds.filter(|kind| kind.fields.iter().any(|field| field.name == name));
     let readers: Vec<_> = readers.map(|kind| format!("`{}`", kind.name)).collect();
     if readers.is_empty() {
-        return ConfigError::unknown(&key);
+        return keys::unknown(&key);
     }
     let verb = if readers.len() == 1 { "does" } else { "do" };
     let names: Vec<_> = readers.iter().map(String::as_str).collect();
     ConfigError::NotRead { key, reason: format!("only {} {verb}", names.join(" and ")) }
-}
-
-pub(super) fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
 }

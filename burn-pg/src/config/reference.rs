@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Config, Layers,
-    reading::joined,
-    shape::{Field, Kind, Shape, Table},
+    shape::{Field, Kind, Shape, Table, joined},
 };
 
 /// Returns a configuration as TOML in which each setting has a comment with its meaning, range and default, and with

@@ -130,6 +130,11 @@ impl Shape {
     }
 }
 
+/// Joins the parts of a key.
+pub(super) fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}
+
 /// Joins alternatives: `a, b or c`.
 pub(super) fn either(names: &[String]) -> String {
     match names {

@@ -14,7 +14,7 @@ use burn_pg::{
         export::{Format, bytes},
     },
     algorithm::Recipe,
-    config::{CheckedConfig, PpoConfig, Recurrence, RecurrentSpec},
+    config::{Algo, CheckedConfig, PpoConfig, Recurrence, RecurrentSpec},
     device::{self, Backend, DeviceChoice},
     distribution::SquashedGaussian,
     envs::{
@@ -186,6 +186,7 @@ fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
         config.env.name = "Pendulum-v1".into();
         config.env.num_envs = 1;
         config.run.total_steps = 400;
+        config.algorithm = Algo::Reinforce.into();
         config.network.exploration = exploration;
     });
     let config = config.validate().unwrap();

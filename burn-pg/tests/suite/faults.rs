@@ -80,9 +80,9 @@ impl Env for Unsound {
 }
 
 fn config(faults: Faults, algo: &str) -> CheckedConfig {
-    let once =
-        "num_minibatches = 1\nnum_epochs = 1\nnum_steps = 8\nnum_envs = 3\nhidden_sizes = [4]\ntotal_steps = 240";
-    settings(&format!("algorithm.kind = '{algo}'\n{once}"))
+    let once = if algo == "ppo" || algo == "trpo" { "num_minibatches = 1\nnum_epochs = 1\n" } else { "" };
+    let small = "num_steps = 8\nnum_envs = 3\nhidden_sizes = [4]\ntotal_steps = 240";
+    settings(&format!("algorithm.kind = '{algo}'\n{once}{small}"))
         .unwrap()
         .with(|config| config.faults = faults)
         .validate()

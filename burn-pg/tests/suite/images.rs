@@ -280,7 +280,7 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let layers = vec![ConvSpec { channels: 0, kernel: 3, stride: 1 }];
     let error =
         Config::default().with(|config| config.network.encoder = EncoderSpec::Cnn { layers }).validate().unwrap_err();
-    assert!(error.to_string().contains("`encoder.layers` is"), "{error}");
+    assert!(error.to_string().contains("`network.layers` is"), "{error}");
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn what_needs_a_critic_is_refused_without_one() {
 #[test]
 fn reinforce_has_no_critic() {
     let config = |text: &str| {
-        let table = format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{text}");
+        let table = format!("algorithm.kind = 'reinforce'\n{text}");
         valid(&table)
     };
     let parameters = |text: &str| {
@@ -227,8 +227,7 @@ fn reinforce_has_no_critic() {
 #[test]
 fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
     let refusal = |limit: Option<u32>, total_steps: u64| {
-        let text =
-            format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\ntotal_steps = {total_steps}");
+        let text = format!("algorithm.kind = 'reinforce'\ntotal_steps = {total_steps}");
         let config = valid(&text);
         let mut envs = make("CartPole-v1", config.env.num_envs).unwrap();
         envs.set_time_limit(limit).unwrap();

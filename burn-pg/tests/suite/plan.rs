@@ -29,7 +29,7 @@ fn parameters_are_those_of_the_networks() {
         "hidden_sizes = []",
         "hidden_sizes = [32, 16]\nshared_layers = true",
         "hidden_sizes = []\nshared_layers = true",
-        "algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1",
+        "algorithm.kind = 'reinforce'",
         "name = 'Pendulum-v1'",
         "name = 'Pendulum-v1'\nexploration = { state_dependent = true }",
         "name = 'Pendulum-v1'\nexploration = { sde = {} }",

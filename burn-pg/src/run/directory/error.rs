@@ -91,7 +91,6 @@ pub enum RunDirError {
         /// Why, with the lines of the settings.
         reason: String,
         /// What is wrong.
-        #[source]
         error: Box<ConfigError>,
     },
 }

@@ -96,10 +96,13 @@ fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were(
 #[test]
 fn what_would_move_the_policy_out_of_the_region_is_refused() {
     for (text, message) in [
-        ("shared_layers = true", "`shared_layers` is true; it must be false"),
+        ("shared_layers = true", "`network.shared_layers` is true; it must be false"),
         ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01; it must be 0"),
-        ("target_kl = 0.02", "`target_kl` is 0.02; it must be inf"),
-        ("trust_region = { max_kl = 0 }", "`trust_region`: `max_kl` of trust_region is 0; it must be more than 0"),
+        ("target_kl = 0.02", "`algorithm.target_kl` is not read: only `ppo` does"),
+        (
+            "trust_region = { max_kl = 0 }",
+            "`algorithm.trust_region`: `max_kl` of trust_region is 0; it must be more than 0",
+        ),
         ("trust_region = { damping = -1 }", "`damping` of trust_region is -1; it must be 0 or more"),
         ("trust_region = { cg_iterations = 0 }", "`cg_iterations` of trust_region is 0; it must be between 1 and 1000"),
         ("trust_region = { cg_tolerance = 1 }", "`cg_tolerance` of trust_region is 1; it must be 0 or more and less"),
@@ -112,9 +115,15 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
             "trust_region = { max_backtracks = 1001 }",
             "`max_backtracks` of trust_region is 1001; it must be at most 1000",
         ),
-        ("trust_region = { radius = 1 }", "unknown field `radius`"),
-        ("[[loss]]\nweight = 1\nterm = { kind = 'value' }", "`loss` has no term that trains the policy, and trpo"),
-        ("[[loss]]\nweight = 1\nterm = { kind = 'surrogate' }", "`loss` has no term that trains the critic, and trpo"),
+        ("trust_region = { radius = 1 }", "there is no setting `algorithm.trust_region.radius`"),
+        (
+            "[[loss]]\nweight = 1\nterm = { kind = 'value' }",
+            "`algorithm.loss` has no term that trains the policy, and trpo",
+        ),
+        (
+            "[[loss]]\nweight = 1\nterm = { kind = 'surrogate' }",
+            "`algorithm.loss` has no term that trains the critic, and trpo",
+        ),
     ] {
         let error = config(text).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");

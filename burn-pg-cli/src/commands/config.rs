@@ -1,0 +1,21 @@
+//! `burn-pg config`
+
+use burn_pg::config::annotated;
+
+use crate::{failure::Failure, output::print_line, settings::Settings};
+
+/// Print every setting that a run would have, with its meaning, range and default, and where its value comes from
+///
+/// The output is TOML that `train --config` reads: `burn-pg config CartPole-v1 > my.toml`. Without an environment:
+/// CartPole-v1. Without --preset: the preset that `train` would take.
+#[derive(clap::Args)]
+#[command(override_usage = "burn-pg config [ENV] [OPTIONS]")]
+pub struct Args {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let resolved = args.settings.clone().in_env("CartPole-v1").resolve().map_err(Failure::Usage)?;
+    print_line(annotated(&resolved.config, &resolved.layers).trim_end())
+}
