@@ -13,13 +13,13 @@ pub trait Env: Send {
     /// `[f32]` if the number of components is known at run time only. See [`EnvAction`].
     type Action: EnvAction + ?Sized;
 
-    /// Everything that changes and that later steps depend on, except the generator that is passed in. Plain data: part
-    /// of checkpoints and traces. Options chosen when the environment is made are not part of the state: it is loaded
-    /// into an environment that was made with the same options.
+    /// Everything that changes and that later steps depend on, except the generator that is passed in. Checkpoints and
+    /// traces contain it. Options that are fixed when the environment is created are not part of it: a state is loaded
+    /// into an environment with the same options.
     type State: Serialize + DeserializeOwned;
 
-    /// Returns the name, the spaces, the time limit and whether actions are masked. The result must not change.
-    /// Environments of one type may have different specifications, but not in one [`VecEnv`](crate::VecEnv).
+    /// Returns the name, the spaces, the time limit and whether actions are masked. It must never change. Environments
+    /// of one type may have different specifications, but not in one [`VecEnv`](crate::VecEnv).
     fn spec(&self) -> EnvSpec;
 
     /// Starts an episode and writes its first observation into `observation`, whose length is the flat length
@@ -55,12 +55,12 @@ pub struct Step {
     pub reward: f64,
     /// True if the episode has ended in a terminal state: no reward follows.
     pub terminated: bool,
-    /// True if the environment itself has cut the episode off for a reason outside the task, so that the last state
-    /// still has a value. The time limit of [`EnvSpec::max_episode_steps`] need not be reported here.
+    /// True if the environment has cut the episode off for a reason outside the task, so that the last state still has
+    /// a value. Not needed for the time limit of [`EnvSpec::max_episode_steps`].
     pub truncated: bool,
 }
 
-/// The specification of an environment: everything known without stepping it. Plain data.
+/// The specification of an environment: everything known without stepping it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
     /// Registered name, with its version: `CartPole-v1`.

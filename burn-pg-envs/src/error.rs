@@ -58,10 +58,10 @@ pub enum EnvError {
         /// What is wrong.
         reason: String,
     },
-    /// A wrapper does not suit a space.
+    /// A wrapper does not support a space.
     #[error("{what} need {need}, but the {of} space is {space}")]
     Unsuited {
-        /// What the wrapper makes.
+        /// What the wrapper produces.
         what: &'static str,
         /// What it needs.
         need: &'static str,

@@ -1,9 +1,9 @@
 //! Vectorised reinforcement-learning environments, with the dynamics and the seeding of Gymnasium.
 //!
-//! One environment is an [`Env`]: typed actions in, an observation, a reward and two flags out. A [`VecEnv`] steps many
-//! copies of it as one batch, in parallel where that pays, and never merges `terminated` with `truncated`. A simulator
-//! that steps many at once implements [`VectorEnv`] itself, and [`check_env`] checks in a test that it keeps the
-//! contract. The [registry](make) creates environments by name.
+//! An [`Env`] is one environment. It takes an action and gives an observation, a reward and two flags, `terminated` and
+//! `truncated`, which are never merged. A [`VecEnv`] steps many copies of it as one batch, in parallel if that is
+//! faster. A simulator that steps many environments at once implements [`VectorEnv`] itself; [`check_env`] checks its
+//! contract in a test. The [registry](make) creates environments by name.
 //!
 //! ```
 //! use burn_pg_envs::{Actions, make};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const POOL_WORDS: usize = 4;
 const XSHIFT: u32 = 16;
 
-/// Turns a seed of any quality into well-mixed states, and one seed into any number of independent streams.
+/// Turns a seed of any quality into the states of any number of independent streams.
 ///
 /// Equal to `numpy.random.SeedSequence(seed, spawn_key=stream)`.
 #[derive(Debug, Clone)]
@@ -90,9 +90,9 @@ fn mix_entropy(entropy: &[u32]) -> [u32; POOL_WORDS] {
 /// | [`next_f64`](Self::next_f64): `Generator(PCG64(seed)).random()` | [`below`](Self::below): NumPy uses both halves of a word |
 /// | [`uniform`](Self::uniform): `Generator(PCG64(seed)).uniform(low, high)` | [`shuffle`](Self::shuffle): it draws from `below` |
 ///
-/// Plain data: after saving and loading, it continues exactly where it was.
-// Not `rand_pcg::Pcg64`, which gives the same numbers: its state can be saved only as 128-bit integers, which few
-// formats have, and the core is a few lines, `advance` and `next_u64`.
+/// A generator that is saved and loaded continues exactly where it was.
+// `rand_pcg::Pcg64` gives the same numbers, but its state can be saved only as 128-bit integers, which few formats
+// have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "SavedRng", try_from = "SavedRng")]
 pub struct EnvRng {
@@ -133,8 +133,8 @@ impl EnvRng {
         low + (high - low) * self.next_f64()
     }
 
-    /// Returns a standard normal number (Box-Muller with two uniform draws per number, so that no state is kept between
-    /// calls). NumPy draws another number.
+    /// Returns a standard normal number, from two uniform draws (Box-Muller, without state between calls). NumPy draws
+    /// another number.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.next_f64()).ln()).sqrt();
         radius * (TAU * self.next_f64()).cos()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The set an observation or an action is taken from.
+/// The set of possible observations or actions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Space {
@@ -25,7 +25,7 @@ pub enum Space {
         /// Number of components.
         n: u32,
     },
-    /// A box in R^n, flattened in row-major order. A bound may be infinite.
+    /// Vectors between two bounds, flattened in row-major order. A bound may be infinite.
     Box {
         /// Lower bound of each element.
         #[serde(with = "bounds")]

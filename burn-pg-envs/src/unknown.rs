@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{name}`{}; known are: {}", self.hint(), .known.join(", "))]
 pub struct UnknownName {
-    /// The kind of thing that was asked for: "environment", "preset".
+    /// The kind of name, such as "environment" or "preset".
     pub what: &'static str,
     /// The name asked for.
     pub name: String,
@@ -23,7 +23,7 @@ impl UnknownName {
         Self { what, name: name.into(), known, nearest }
     }
 
-    /// Sets the name that the user may have meant.
+    /// Sets the existing name that the user may have meant.
     #[must_use]
     pub fn meaning(self, name: &str) -> Self {
         Self { nearest: Some(name.into()), ..self }

@@ -63,3 +63,8 @@ pub use error::{Error, StepQuantity};
 pub use plan::{MemoryPlan, available_memory};
 pub use run::{Observer, Parts, Trainer, UpdateStats};
 pub use update::{Learner, TrustRegion, TrustRegionSpec};
+
+/// Tests the programs in `docs/environments.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/environments.md")]
+struct Environments;

@@ -30,7 +30,7 @@ const RUN: [&str; 15] = [
     "num_steps=4",
     "num_epochs=2",
     "hidden_sizes=[8]",
-    "eval_episodes=3",
+    "evaluation.episodes=3",
     "checkpoint={interval=1,keep=9,eval_episodes=1}",
 ];
 

@@ -110,7 +110,7 @@ fn an_interrupt_before_the_first_update_is_not_lost() {
 #[test]
 fn a_signal_after_training_ends_the_evaluation_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let child = start(folder.path(), long_run_into("a", "64").chain(["--set", "eval_episodes=500000"]));
+    let child = start(folder.path(), long_run_into("a", "64").chain(["--set", "evaluation.episodes=500000"]));
     wait_for(&folder.path().join("a/policy.safetensors"));
     thread::sleep(Duration::from_millis(100));
     send("-TERM", &child);

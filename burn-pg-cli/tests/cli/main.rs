@@ -59,7 +59,7 @@ const SMALL: [&str; 16] = [
     "--set",
     "hidden_sizes=[8]",
     "--set",
-    "eval_episodes=3",
+    "evaluation.episodes=3",
 ];
 
 fn small(more: &[&str]) -> Vec<String> {
@@ -114,8 +114,10 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a-file"), "").unwrap();
     fs::write(folder.path().join("typo.toml"), "gama = 0.9\n").unwrap();
+    let three = "# Three errors.\n[algorithm]\ngamma = 'high'\n[env]\nnum_envs = -1\nfrobnicate = 1\n";
+    fs::write(folder.path().join("three.toml"), three).unwrap();
     fs::write(folder.path().join("broken.toml"), "gamma = \n").unwrap();
-    fs::write(folder.path().join("pendulum.toml"), "env = \"Pendulum-v1\"\n").unwrap();
+    fs::write(folder.path().join("pendulum.toml"), "env.name = \"Pendulum-v1\"\n").unwrap();
     fs::create_dir(folder.path().join("used")).unwrap();
     fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
     let before = content(folder.path());

@@ -23,7 +23,7 @@ fn an_unknown_environment_is_refused() {
 #[test]
 fn an_unknown_algorithm_is_refused() {
     train_refused(&["--algo", "pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
-    train_refused(&["--set", "algo=pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
+    train_refused(&["--set", "algorithm.kind=pppo"], &["`algorithm.kind` is \"pppo\"; it must be \"ppo\", \"a2c\"", "(--set)"]);
 }
 
 #[test]
@@ -36,44 +36,74 @@ fn an_unknown_preset_is_refused() {
 
 #[test]
 fn an_unknown_key_is_refused() {
-    train_refused(&["--set", "gama=0.9"], &["--set: unknown key `gama` (did you mean `gamma`?)"]);
-    train_refused(&["--set", "lr=0.9"], &["unknown key `lr` (did you mean `learning_rate`?)"]);
-    train_refused(&["--config", "typo.toml"], &["typo.toml: unknown key `gama` (did you mean `gamma`?)"]);
+    train_refused(&["--set", "gama=0.9"], &["--set gama=0.9: there is no setting `gama`; did you mean `algorithm.gamma`?"]);
+    train_refused(&["--set", "lr=0.9"], &["there is no setting `lr`; did you mean `optimiser.learning_rate`?"]);
+    train_refused(&["--set", "kind=sgd"], &["`kind` may be `algorithm.kind`, `network.kind` or `optimiser.kind`"]);
+    train_refused(
+        &["--config", "typo.toml"],
+        &["there is no setting `gama`; did you mean `algorithm.gamma`? (typo.toml, line 1)"],
+    );
 }
 
 #[test]
 fn a_value_out_of_range_is_refused() {
     for (setting, message) in [
-        ("gamma=1.5", "`gamma` is 1.5; it must be between 0 and 1"),
-        ("clip_range=-0.2", "`clip_range` is -0.2; it must be more than 0"),
-        ("num_envs=0", "`num_envs` is 0; it must be between 1 and 1048576"),
-        ("num_minibatches=3", "`num_minibatches` is 3, which does not divide the"),
-        ("num_envs=many", "`num_envs` = \"many\": invalid type"),
-        ("activation=tahn", "`tahn`"),
+        ("gamma=1.5", "`algorithm.gamma` is 1.5; it must be between 0 and 1"),
+        ("clip_range=-0.2", "`algorithm.clip_range` is -0.2; it must be more than 0"),
+        ("num_envs=0", "`env.num_envs` is 0; it must be between 1 and 1048576"),
+        ("num_minibatches=3", "`algorithm.num_minibatches` is 3, which does not divide the"),
+        ("num_envs=many", "`env.num_envs` is \"many\"; it must be a whole number"),
+        ("activation=tahn", "is \"tahn\"; it must be \"tanh\", \"relu\" or \"silu\""),
     ] {
         train_refused(&["--set", setting], &[message]);
     }
-    train_refused(&["--total-steps", "10"], &["`total_steps` is 10, which is less than"]);
+    train_refused(&["--total-steps", "10"], &["`run.total_steps` is 10, which is less than"]);
     train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
-    train_refused(&["--threads", "60000"], &["`threads` is 60000; it must be at most 1024"]);
-    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`hidden_sizes` is [1000000000]; it must be"]);
+    train_refused(&["--threads", "60000"], &["`run.threads` is 60000; it must be at most 1024"]);
+    train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`network.hidden_sizes` is [1000000000]; it must be"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     // Wrong even where a stronger layer overrides it.
-    train_refused(&["--seed", "3", "--set", "seed=-1"], &["--set: `seed` = -1: "]);
+    train_refused(&["--seed", "3", "--set", "seed=-1"], &["`run.seed` is -1; it must be a whole number, 0 or more"]);
+}
+
+#[test]
+fn settings_that_nothing_reads_are_refused_with_the_reason() {
+    let reinforce = |setting: &'static str| ["--algo", "reinforce", "--set", setting];
+    train_refused(&reinforce("num_steps=32"), &["`rollout.num_steps` is not read: the rollouts of reinforce are whole episodes"]);
+    train_refused(&reinforce("num_epochs=2"), &["`algorithm.num_epochs` is not read: only `ppo` and `trpo` do"]);
+    train_refused(&["--set", "max_kl=0.1"], &["`algorithm.trust_region` is not read: only `trpo` does"]);
+    train_refused(&["--set", "log_std=1"], &["`network.exploration.log_std` is not read: it is for continuous actions"]);
+    train_refused(
+        &["--set", "estimator={kind='n_step',n=5}", "gae_lambda=0.9"],
+        &["`algorithm.gae_lambda` is not read: the estimator is `algorithm.estimator` (--set)"],
+    );
+}
+
+#[test]
+fn all_errors_of_a_file_are_told_at_once_with_their_lines() {
+    train_refused(
+        &["--config", "three.toml"],
+        &[
+            "3 settings are wrong:\n",
+            "  `algorithm.gamma` is \"high\"; it must be a number (three.toml, line 3)\n",
+            "  `env.num_envs` is -1; it must be a whole number, 0 or more (three.toml, line 5)\n",
+            "  there is no setting `env.frobnicate` (three.toml, line 6)",
+        ],
+    );
 }
 
 #[test]
 fn a_network_that_does_not_fit_the_environment_is_refused() {
-    let fix = "leave `encoder` out";
-    train_refused(&["--set", "encoder={kind=\"cnn\"}"], &["observes Box[4], in which there is no image", fix]);
+    let fix = "set it to \"mlp\"";
+    train_refused(&["--set", "network.kind=cnn"], &["observes Box[4], in which there is no image", fix]);
     train_refused(&["--preset", "ppo-nature"], &["environment `CartPole-v1` observes Box[4]", fix]);
     train_refused(
-        &["--set", "encoder={kind=\"cnn\",layers=[]}"],
-        &["`encoder.layers` is []; it must be 1 to 16 layers"],
+        &["--set", "network={kind=\"cnn\",layers=[]}"],
+        &["`network.layers` is []; it must be 1 to 16 layers"],
     );
-    train_refused(&["--set", "encoder={kind=\"rnn\"}"], &["`encoder` = ", "unknown variant `rnn`"]);
+    train_refused(&["--set", "network.kind=rnn"], &["`network.kind` is \"rnn\"; it must be \"mlp\" or \"cnn\""]);
 }
 
 #[test]
@@ -81,7 +111,7 @@ fn a_configuration_that_cannot_be_used_is_refused() {
     train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
     train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);
     train_refused(&["--config", "pendulum.toml"], &["is for `Pendulum-v1`, not for `CartPole-v1`"]);
-    train_refused(&["--set", "env=Pendulum-v1"], &["--set env contradicts `CartPole-v1`"]);
+    train_refused(&["--set", "env.name=Pendulum-v1"], &["--set is for `Pendulum-v1`, not for `CartPole-v1`"]);
 }
 
 #[test]

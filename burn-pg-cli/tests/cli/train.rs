@@ -20,7 +20,7 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
     for (env, algo) in envs.iter().flat_map(|env| ["reinforce", "a2c", "trpo", "ppo"].map(|algo| (*env, algo))) {
         let out = format!("{env}-{algo}");
         let mut args = vec!["train", env, "--algo", algo, "--preset", if algo == "ppo" { "ppo-cleanrl" } else { algo }];
-        args.extend(["--out", &out, "--json", "--quiet", "--device", "flex", "--set", "eval_episodes=2", "num_envs=2"]);
+        args.extend(["--out", &out, "--json", "--quiet", "--device", "flex", "--set", "evaluation.episodes=2", "num_envs=2"]);
         // A whole episode of any of them.
         args.extend(["num_steps=8", if algo == "reinforce" { "total_steps=1998" } else { "total_steps=32" }]);
         // Normalised, so that the evaluation needs what was learnt of observations.
@@ -48,7 +48,7 @@ fn every_algorithm_trains_in_every_environment_with_its_default_preset_and_takes
             let (out, total_steps) = (format!("{env}-{algo}"), total.to_string());
             let args =
                 ["train", env, "--algo", algo, "--total-steps", &total_steps, "--out", &out, "--json", "--quiet"];
-            let args = args.into_iter().chain(["--device", "flex", "--set", "eval_episodes=2"]);
+            let args = args.into_iter().chain(["--device", "flex", "--set", "evaluation.episodes=2"]);
             let summary = json(&burn_pg(folder.path(), args));
             let steps = summary["env_steps"].as_u64().unwrap();
             assert!(steps > 0 && steps <= total, "{out}: {steps} of {total}");
@@ -222,7 +222,7 @@ fn progress_goes_to_stderr_in_plain_lines_and_quiet_shows_none() {
 #[test]
 fn several_settings_follow_one_option_or_several_and_the_environment_may_come_last() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = ["num_envs=2", "num_steps=8", "num_epochs=1", "num_minibatches=1", "eval_episodes=1"];
+    let settings = ["num_envs=2", "num_steps=8", "num_epochs=1", "num_minibatches=1", "evaluation.episodes=1"];
     let run = |rest: &[&str]| {
         let mut arguments = vec!["train", "--quiet", "--json", "--total-steps", "1_6", "--device", "flex"];
         arguments.extend(rest);

@@ -70,7 +70,7 @@ impl ActionBuffer {
         }
     }
 
-    /// Replaces the actions by `actions`, in the same memory if they are of the same kind.
+    /// Replaces all actions by `actions`, in the same memory if the kind is the same.
     pub fn set(&mut self, actions: Actions<'_>) {
         fn refill<T: Copy>(own: &mut Vec<T>, new: &[T]) {
             own.clear();

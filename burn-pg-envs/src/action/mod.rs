@@ -6,7 +6,7 @@ use crate::{EnvError, Space};
 
 pub use buffer::ActionBuffer;
 
-/// A batch of actions, one for each of N environments, row-major.
+/// A batch of actions, one for each of N environments, in row-major order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Actions<'a> {
     /// For [`Space::Discrete`]: the index of the element, counted from 0. Shape `[N]`.

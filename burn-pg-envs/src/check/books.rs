@@ -66,7 +66,7 @@ pub(super) fn difference(one: &StepBatch, other: &StepBatch) -> Option<&'static 
     pairs.into_iter().find_map(|(name, equal)| (!equal).then_some(name))
 }
 
-/// Counts over ends of episodes, which show whether final observations are never written, or written too late.
+/// Counts ends of episodes, to find final observations that are never written, or written too late.
 #[derive(Default)]
 pub(super) struct Finals {
     pub ends: usize,
@@ -74,7 +74,7 @@ pub(super) struct Finals {
     repeated: usize,
     /// Ends whose final observation is what the row held before.
     unchanged: usize,
-    /// Ends by truncation alone, whose final observations are ordinary states.
+    /// Ends by truncation alone.
     cut_off: usize,
     /// First observation of some episode, and whether another one differs from it.
     first: Option<Vec<f32>>,

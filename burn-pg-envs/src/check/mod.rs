@@ -8,7 +8,7 @@ use crate::{ActionBuffer, EnvError, EnvRng, EnvSpec, Space, StepBatch, VectorEnv
 
 use books::Finals;
 
-/// What [`check_env`] has checked. A test should assert that the parts it relies on were checked.
+/// What [`check_env`] has checked. A test should assert the parts that it relies on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // one answer for each optional part
 pub struct CheckReport {
@@ -91,7 +91,7 @@ impl Check {
         self.alike(envs.checked_batch()?, other.checked_batch()?, &format!("the same seeds, in {what}"))
     }
 
-    /// Checks that seeds and actions that do not fit are refused, and that nothing changes then.
+    /// Checks that seeds and actions that do not fit are refused and change nothing.
     fn refusals(&self, envs: &mut impl VectorEnv) -> Result<(), EnvError> {
         let n = self.num_envs;
         let before = envs.batch().clone();

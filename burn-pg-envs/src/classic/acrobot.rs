@@ -22,7 +22,7 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | --- | --- |
 /// | 0, 1, 2 | -1, 0, 1 |
 ///
-/// Each step is rewarded with -1, and the terminal one with 0. An episode starts with angles and velocities uniform in
+/// The reward is -1 for each step, and 0 for the terminal one. An episode starts with angles and velocities uniform in
 /// ±0.1, terminates when `-cos(a1) - cos(a1 + a2) > 1`, and is truncated after 500 steps; the task is solved at a mean
 /// return of -100.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -19,7 +19,7 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | 0 | push left with 10 N |
 /// | 1 | push right with 10 N |
 ///
-/// Each step is rewarded with 1, the one that drops the pole included. An episode starts with all four quantities
+/// The reward is 1 for each step, including the one that drops the pole. An episode starts with all four quantities
 /// uniform in ±0.05 and is truncated after 500 steps; the task is solved at a mean return of 475.
 ///
 /// The options are those of Gymnasium's constructor:
@@ -34,7 +34,7 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 pub struct CartPole {
     /// Position, velocity, angle, angular velocity; in double precision, as in Gymnasium.
     pub state: [f64; 4],
-    /// Reward each step with 0 instead of 1, and the one that drops the pole with -1, as the book does.
+    /// The reward is 0 for each step, and -1 for the one that drops the pole, as in the book.
     pub sutton_barto_reward: bool,
     /// How the equations of motion are integrated.
     pub integrator: Integrator,

@@ -17,7 +17,7 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | 1 | do not accelerate |
 /// | 2 | accelerate right |
 ///
-/// Each step is rewarded with -1. An episode starts at rest, uniform in -0.6..-0.4, terminates at a position of 0.5 or
+/// The reward is -1 for each step. An episode starts at rest, uniform in -0.6..-0.4, terminates at a position of 0.5 or
 /// more, and is truncated after 200 steps; the task is solved at a mean return of -110.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MountainCar {

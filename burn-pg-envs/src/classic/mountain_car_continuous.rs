@@ -18,9 +18,9 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | --- | --- | --- |
 /// | 0 | force, in units of 0.0015 m/step²; beyond the range it is clipped | ±1 |
 ///
-/// Each step is rewarded with `-0.1 action^2`, and the terminal one with 100 more. An episode starts at rest, uniform
-/// in -0.6..-0.4, terminates at a position of 0.45 or more, and is truncated after 999 steps; the task is solved at a
-/// mean return of 90.
+/// The reward is `-0.1 action^2` for each step, plus 100 for the terminal one. An episode starts at rest, uniform in
+/// -0.6..-0.4, terminates at a position of 0.45 or more, and is truncated after 999 steps; the task is solved at a mean
+/// return of 90.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MountainCarContinuous {
     /// Position and velocity, rounded to single precision except after a reset.
@@ -42,7 +42,7 @@ impl MountainCarContinuous {
         observation.copy_from_slice(&self.state.map(|quantity| quantity as f32));
     }
 
-    /// Takes a step with an action of double precision, which Gymnasium accepts too and then rounds less often.
+    /// Takes a step with an action in double precision, as Gymnasium does if it gets a `float64`.
     pub fn step_double(&mut self, action: f64, observation: &mut [f32]) -> Step {
         let (fresh, cost) = (self.is_fresh(), action * action * 0.1);
         let pull = self.pull(fresh);

@@ -18,9 +18,9 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// | --- | --- | --- |
 /// | 0 | torque, N m; beyond the range it is clipped | ±2 |
 ///
-/// Each step is rewarded with `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)` for the angle within ±pi, the velocity
-/// before the step and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1,
-/// never terminates, and is truncated after 200 steps.
+/// The reward is `-(angle^2 + 0.1 velocity^2 + 0.001 torque^2)`, from the angle within ±pi and the velocity before the
+/// step, and the clipped torque. An episode starts with an angle uniform in ±pi and a velocity uniform in ±1, never
+/// terminates, and is truncated after 200 steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pendulum {
     /// Angle (never wrapped) and angular velocity, in double precision.
@@ -48,7 +48,7 @@ impl Pendulum {
         observation.copy_from_slice(&[cos, sin, velocity].map(|quantity| quantity as f32));
     }
 
-    /// Takes a step with an action of double precision, which Gymnasium accepts too and then rounds less often.
+    /// Takes a step with an action in double precision, as Gymnasium does if it gets a `float64`.
     pub fn step_double(&mut self, torque: f64, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-f64::from(MAX_TORQUE), f64::from(MAX_TORQUE));
         self.turn(3.0 * torque, 0.001 * (torque * torque), observation)

@@ -1,4 +1,4 @@
-//! Statistics that normalise observations and rewards. Plain data.
+//! Statistics that normalise observations and rewards.
 
 mod moments;
 mod observation;

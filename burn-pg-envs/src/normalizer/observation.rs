@@ -6,7 +6,7 @@ use super::{EPSILON, RunningMoments};
 use crate::EnvError;
 
 /// Shifts and scales observations by their running mean and standard deviation, and clips them:
-/// `clip((o - mean) / sqrt(variance + 1e-8), -clip, clip)`. Plain data.
+/// `clip((o - mean) / sqrt(variance + 1e-8), -clip, clip)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservationNormalizer {
     /// Moments of the observations seen.

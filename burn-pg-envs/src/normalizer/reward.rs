@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{EPSILON, RunningMoments};
 
 /// Divides rewards by the running standard deviation of the discounted return, and clips them:
-/// `clip(r / sqrt(variance + 1e-8), -clip, clip)`. Rewards are not shifted, because that would change the task. Plain
-/// data.
+/// `clip(r / sqrt(variance + 1e-8), -clip, clip)`. Rewards are not shifted, because that would change the task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardNormalizer {
     /// Moments of the discounted returns, one value per environment step.

@@ -15,9 +15,9 @@ pub struct StepBatch {
     pub terminated: Vec<bool>,
     /// Episodes that were cut off, by the time limit or by the environment. Shape `[N]`.
     pub truncated: Vec<bool>,
-    /// True for rows that hold a transition. The others must not be learnt from: either
-    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) has reset the environment in place of a step, and the action
-    /// was ignored; or the environment has failed, and all values of the row are 0. Shape `[N]`.
+    /// True for rows that hold a transition. Do not learn from the others: either
+    /// [`Autoreset::NextStep`](super::Autoreset::NextStep) has reset the environment in place of a step and ignored the
+    /// action, or the environment has failed and all values of the row are 0. Shape `[N]`.
     pub valid: Vec<bool>,
     /// True for actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
     #[serde(default)]
@@ -109,7 +109,7 @@ impl Row<'_> {
     }
 }
 
-/// Numbers of elements of an observation, flags of an action mask, and components of an action.
+/// Lengths of the observation, the action mask and the action of one environment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowLens {
     pub observation: usize,

@@ -4,8 +4,7 @@ use super::{StepBatch, StepView, batch::RowLens};
 use crate::{EnvError, EnvSpec};
 
 impl StepBatch {
-    /// Checks that all vectors are as long as `num_envs` environments of `spec` need. Compares nine lengths and reads
-    /// no element.
+    /// Checks that all vectors are as long as `num_envs` environments of `spec` need. Reads no element.
     ///
     /// # Errors
     /// [`EnvError::BatchLen`] names the first vector that is not.

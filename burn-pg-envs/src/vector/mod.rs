@@ -33,11 +33,10 @@ pub enum Autoreset {
     Disabled,
 }
 
-/// A batch of environments behind one interface, whatever their action type: one [`VecEnv`], or a simulator of your
-/// own.
+/// A batch of environments behind one interface: a [`VecEnv`], or a simulator of your own.
 ///
-/// Five methods are required, and they are enough to train a policy; [`StepBatch::record`] and [`StepBatch::begin`] do
-/// their bookkeeping. The other methods are optional: each says what needs it. By default they return
+/// Five methods are required, and enough to train a policy; [`StepBatch::record`] and [`StepBatch::begin`] do the
+/// bookkeeping. The other methods are optional, and each says what needs it. By default they return
 /// [`EnvError::Unsupported`] or the simplest valid answer. [`check_env`](crate::check_env) checks the whole contract in
 /// a test.
 ///
@@ -130,7 +129,7 @@ pub trait VectorEnv: Send {
         Err(unsupported(self.spec(), "restart", "a restart of one environment"))
     }
 
-    /// Replaces the time limit of the specification; `None` removes it. Optional.
+    /// Changes the time limit of the specification; `None` removes it. Optional.
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] by default.

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{Actions, Env, EnvAction, Fault};
 
-/// Steps all environments, after halving the batch until each task has at most `envs_per_task` of them. Returns true if
-/// any has failed.
+/// Steps all environments, in tasks of at most `envs_per_task`. Returns true if any has failed.
 pub(super) fn step_in_parallel<E: Env>(
     slots: &mut [Slot<E>],
     mut rows: Rows<'_>,
@@ -44,7 +43,7 @@ pub(super) fn step_one_by_one<E: Env>(
 ) -> bool {
     let (mut i, mut failed) = (0, false);
     while i < slots.len() {
-        // A panic leaves only the environment that panicked in an unknown state, and that one is marked as failed.
+        // Only the environment that panicked is in an unknown state, and it is marked as failed.
         let run = caught(|| {
             while i < slots.len() {
                 let action = E::Action::read(actions, rows.first + i, rules.lens.action);
@@ -74,8 +73,7 @@ pub(super) fn step_one<E: Env>(slot: &mut Slot<E>, batch: &mut StepBatch, action
     }
 }
 
-/// Returns what `run` returns, or its panic as a fault. (Boxed, because faults are rare and a pointer is returned
-/// faster.)
+/// Returns what `run` returns, or its panic as a fault. (Boxed, because a pointer is returned faster.)
 pub(super) fn caught(run: impl FnOnce() -> Result<(), Box<Fault>>) -> Result<(), Box<Fault>> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|payload| Err(Box::new(Fault::Panic { message: panic_message(&*payload) })))

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::StepBatch;
 use crate::{EnvError, EnvSpec};
 
-/// The state of a batch of environments, as plain data.
+/// The saved state of a batch of environments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedEnvs {
     pub(crate) id: String,
@@ -42,7 +42,7 @@ impl SavedEnvs {
         }
         let fits = self.batch.check(spec, num_envs);
         fits.map_err(|error| unusable(format!("it does not fit {num_envs} environments: {error}")))?;
-        // More steps than anybody can take: the lengths are incremented without a check for overflow.
+        // Larger lengths could overflow, because they are incremented without a check.
         if self.batch.episode_lengths.iter().any(|&length| length > u32::MAX / 2) {
             return Err(unusable("it has counted more steps than there can be"));
         }

@@ -154,8 +154,8 @@ impl<E: Env> Slot<E> {
     }
 }
 
-/// Checks that all elements are finite, one by one: a wide load would have to wait until the values just written have
-/// left the store buffer.
+/// Checks that all elements are finite. One by one, because a vector load would have to wait for the values that were
+/// just stored.
 #[inline]
 fn check_finite(observation: &[f32]) -> Result<(), Box<Fault>> {
     for (index, &value) in observation.iter().enumerate() {

@@ -18,9 +18,9 @@ use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
 
 /// N copies of `E`, each with its own stream of random numbers, so that no result depends on the number of threads.
 ///
-/// A step is spread over the threads of the current rayon pool if it takes long enough, as measured: from about 20
-/// microseconds for a caller inside a pool, and 60 for a caller outside, which has to wake the pool up. Steps do not
-/// allocate memory (for a caller outside a pool, rayon's queue allocates a block now and then).
+/// A step is spread over the threads of the current rayon pool if its measured time is at least about 20 microseconds,
+/// or 60 for a caller outside a pool, which has to wake the pool up. Steps do not allocate memory (for a caller outside
+/// a pool, rayon's queue allocates a block now and then).
 #[derive(Debug, Clone)]
 pub struct VecEnv<E> {
     spec: EnvSpec,
@@ -217,7 +217,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
 
     fn save(&self) -> Result<SavedEnvs, EnvError> {
         let save = |slot: &Slot<E>| {
-            // The state of a failed environment is of no use, and may not even be serialisable.
+            // The state of a failed environment is useless, and perhaps not serialisable.
             let state = if slot.progress.has_failed() { Value::Null } else { serde_json::to_value(slot.env.state())? };
             Ok(SavedSlot { state, progress: slot.progress.clone() })
         };
@@ -232,7 +232,7 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         if slots.len() != self.slots.len() {
             return Err(unusable(format!("it does not fit {} environments: it has {}", self.slots.len(), slots.len())));
         }
-        // More steps than anybody can take: the counters are incremented without a check for overflow.
+        // Larger counters could overflow, because they are incremented without a check.
         if slots.iter().any(|slot| slot.progress.steps > u64::MAX / 2) {
             return Err(unusable("it has counted more steps than there can be"));
         }

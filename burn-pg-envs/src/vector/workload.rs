@@ -6,8 +6,7 @@ use std::time::Duration;
 /// if that thread is awake, and several if it sleeps (see docs/environments.md).
 const TASK: f64 = 10_000.0;
 
-/// Minimum duration of a batch, in nanoseconds, for a thread outside the pool, which passes the batch to the pool and
-/// sleeps until it is done.
+/// Minimum duration of a batch, in nanoseconds, if the caller is outside the pool and has to wake it up and wait.
 const BATCH: f64 = 60_000.0;
 
 /// Steps from one measurement to the next.
@@ -46,8 +45,8 @@ impl Workload {
         Some(self.envs_per_task)
     }
 
-    /// Updates the cost from the time it took to step `sample` environments. A single long time, as of an interrupted
-    /// thread, increases the cost at most by a factor of 2.
+    /// Updates the cost from the time it took to step `sample` environments. One long measurement, for example of an
+    /// interrupted thread, at most doubles the cost.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number, cut off
     pub fn measured(&mut self, sample: usize, elapsed: Duration) {
         let cost = elapsed.as_nanos() as f64 / sample as f64;

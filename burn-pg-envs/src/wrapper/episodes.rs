@@ -20,7 +20,7 @@ pub struct EpisodeStats {
 }
 
 impl Default for EpisodeStats {
-    /// Returns the statistics before the first episode, with memory for 100 episodes.
+    /// Returns empty statistics, with memory for 100 episodes.
     fn default() -> Self {
         Self { count: 0, recent: VecDeque::with_capacity(RECENT) }
     }

@@ -57,7 +57,7 @@ impl<V: VectorEnv> Normalize<V> {
         observations: Option<ObservationNormalizer>,
         mut rewards: Option<RewardNormalizer>,
     ) -> Result<Self, EnvError> {
-        // Statistics over rows without a transition would be wrong, so this is the only mode.
+        // In the other modes, rows without a transition would distort the statistics.
         inner.set_autoreset(Autoreset::SameStep)?;
         if let Some(rewards) = &mut rewards {
             rewards.returns = vec![0.0; inner.num_envs()];
@@ -81,7 +81,7 @@ impl<V: VectorEnv> Normalize<V> {
         self.rewards.as_ref()
     }
 
-    /// Updates the batch and the statistics after a reset of the `chosen` environments. The other rows do not change.
+    /// Updates the statistics and the `chosen` rows after a reset of these environments.
     fn restarted(
         &mut self,
         outcome: Result<(), EnvError>,

@@ -7,7 +7,7 @@ use crate::{
     normalizer::ObservationNormalizer, space::bounds,
 };
 
-/// A transform of continuous actions with K components, applied before an environment takes them. Plain data.
+/// A transform of continuous actions with K components, applied before an environment takes them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ActionTransform {
@@ -20,8 +20,8 @@ pub enum ActionTransform {
         #[serde(with = "bounds")]
         high: Vec<f32>,
     },
-    /// Maps the range `-1..=1` to `low..=high`: `low + (a + 1) (high - low) / 2`. Values beyond -1 or 1 end up beyond
-    /// `low` or `high`.
+    /// Maps the range `-1..=1` to `low..=high`: `low + (a + 1) (high - low) / 2`. Values beyond -1 or 1 are mapped
+    /// beyond `low` or `high`.
     Rescale {
         /// What -1 becomes. Shape `[K]`.
         low: Vec<f32>,
@@ -96,8 +96,8 @@ impl ActionTransform {
     }
 }
 
-/// A batch of environments whose continuous actions are transformed before they are taken. The action space of its
-/// specification is the one before the transform: unbounded if it clips, `-1..=1` if it rescales.
+/// A batch of environments whose continuous actions are transformed first. Its specification has the action space
+/// before the transform: unbounded if it clips, `-1..=1` if it rescales.
 pub struct TransformActions<V> {
     inner: V,
     transform: ActionTransform,

@@ -1,4 +1,4 @@
-//! How well values explain returns.
+//! The explained variance of a critic.
 
 /// Returns `1 - Var(returns - values) / Var(returns)`, or `None` if the returns do not vary.
 #[must_use]

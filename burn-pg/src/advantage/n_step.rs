@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::{AdvantageEstimator, Targets, Trajectory};
 
-/// The n-step return: `n` rewards, and then the value function for the rest,
+/// The n-step return: `n` rewards, then the value of the state after them,
 ///
 /// ```text
 /// R_t = r_t + gamma r_{t+1} + ... + gamma^(m-1) r_{t+m-1} + gamma^m V(s_{t+m})
@@ -14,17 +14,17 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// with `m = n`, or fewer where the episode or the trajectory ends earlier. After a terminal state `V(s_{t+m})` is 0;
 /// after a truncation it is the value of the final observation. Computed in f64, with up to `n` additions a step.
 ///
-/// Another scheme is often called by this name: each step uses all rewards that the trajectory still has (V. Mnih et
-/// al., *Asynchronous methods for deep reinforcement learning*, 2016). That is [`RewardToGo`](super::RewardToGo) with a
-/// baseline, on trajectories of `n` steps.
+/// In A3C (V. Mnih et al., *Asynchronous methods for deep reinforcement learning*, 2016), "n-step" means that each step
+/// uses all rewards that the trajectory still has. That is [`RewardToGo`](super::RewardToGo) with a baseline, on
+/// trajectories of `n` steps.
 ///
 /// Source: R. S. Sutton, A. G. Barto, *Reinforcement learning: an introduction*, 2nd edition (2018), section 7.1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NStep {
     /// Discount of later rewards, in `0..=1`.
     pub gamma: f64,
-    /// Number of rewards before the value stands for the rest: 1 gives the one-step error; more than the length of an
-    /// episode gives the whole discounted return.
+    /// Number of rewards: 1 gives the one-step error; more than the length of an episode gives the whole discounted
+    /// return.
     pub n: NonZeroUsize,
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Targets, Trajectory};
 
-/// Reward-to-go: an action is judged by the rewards that came after it, and not by those before it,
+/// Reward-to-go: the discounted sum of the rewards from an action on,
 ///
 /// ```text
 /// R_t = r_t + gamma R_{t+1}
@@ -14,8 +14,8 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// ```
 ///
 /// `R_{t+1}` is 0 after a terminal step. Where an episode was truncated, and where the trajectory ends in the middle of
-/// one, the later rewards are not known; `bootstrap` says what replaces them. Bootstrapping needs `next_values`, which
-/// do not exist without a critic. REINFORCE in its plain form is
+/// one, the later rewards are not known; `bootstrap` says what replaces them. Bootstrapping needs a critic; plain
+/// REINFORCE has none:
 ///
 /// ```
 /// use burn_pg::advantage::{Bootstrap, RewardToGo};
@@ -23,12 +23,11 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 /// let reinforce = RewardToGo { gamma: 0.99, baseline: false, bootstrap: Bootstrap::Zero };
 /// ```
 ///
-/// which uses no values. With a baseline and [`Bootstrap::NextValues`] this is [`Gae`](super::Gae) with lambda 1.
-/// Computed in f64.
+/// With a baseline and [`Bootstrap::NextValues`] this is [`Gae`](super::Gae) with lambda 1. Computed in f64.
 ///
 /// Sources: R. J. Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*
-/// (1992), for REINFORCE and its baseline; J. Achiam, *Spinning Up in deep reinforcement learning* (2018), for the sum
-/// that leaves out earlier rewards.
+/// (1992), for REINFORCE and its baseline; J. Achiam, *Spinning Up in deep reinforcement learning* (2018), for leaving
+/// out earlier rewards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RewardToGo {
     /// Discount of later rewards, in `0..=1`.

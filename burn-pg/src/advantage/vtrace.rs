@@ -26,11 +26,11 @@ use super::{AdvantageEstimator, Targets, Trajectory};
 pub struct VTrace {
     /// Discount of later rewards, in `0..=1`.
     pub gamma: f64,
-    /// Bound of rho, more than 0. It decides which policy's value the targets converge to: near 0 that of mu, at
-    /// infinity that of pi. In the paper 1.
+    /// Bound of rho, more than 0; 1 in the paper. It determines which policy's value the targets converge to: that of
+    /// mu near 0, that of pi at infinity.
     pub rho_clip: f64,
-    /// Bound of c, more than 0 and at most `rho_clip`. It decides how far later errors reach back, but not what the
-    /// targets converge to. In the paper 1.
+    /// Bound of c, more than 0 and at most `rho_clip`; 1 in the paper. It determines how far later errors reach back,
+    /// but not what the targets converge to.
     pub c_clip: f64,
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Our keys, with their names in other programs.
-const ALIASES: [(&str, &[&str]); 20] = [
+const ALIASES: [(&str, &[&str]); 21] = [
     ("algorithm.kind", &["algo"]),
     ("algorithm.clip_range", &["clip", "clip_coef"]),
     ("algorithm.clip_value", &["clip_range_vf", "clip_vloss"]),
@@ -25,6 +25,7 @@ const ALIASES: [(&str, &[&str]); 20] = [
     ("evaluation.episodes", &["eval_episodes", "n_eval_episodes"]),
     ("network.exploration", &["log_std_init", "sde_sample_freq", "use_sde"]),
     ("network.hidden_sizes", &["net_arch"]),
+    ("network.kind", &["encoder"]),
     ("optimiser", &["adam_epsilon", "optimizer"]),
     ("optimiser.learning_rate", &["anneal_learning_rate", "anneal_lr", "lr"]),
     ("rollout.num_steps", &["n_steps"]),

@@ -5,10 +5,9 @@ use std::num::NonZeroU32;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-/// The random stream that the actions in one environment are drawn from, and the gSDE noise, which is kept for several
-/// actions.
+/// The random stream for the actions of one environment, with the gSDE noise that several actions share.
 ///
-/// It is plain data: a stream that is saved and loaded continues exactly where it was, with the same gSDE noise.
+/// A stream that is saved and loaded continues exactly where it was, with the same gSDE noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionStream {
     /// Random generator of the actions, and of new gSDE noise.

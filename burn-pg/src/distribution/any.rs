@@ -1,4 +1,4 @@
-//! Any of the distributions, chosen at run time.
+//! A distribution that is chosen at run time.
 
 use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, Space};
@@ -8,7 +8,7 @@ use super::{
     MultiCategorical, SquashedGaussian, StateDependentGaussian,
 };
 
-/// The distribution that suits the action space of an environment.
+/// The distribution for the action space of an environment.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyDistribution {

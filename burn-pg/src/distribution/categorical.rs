@@ -8,8 +8,7 @@ use burn_pg_envs::{ActionBuffer, Space};
 use super::{ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit};
 use crate::kernel::{categorical_entropy, categorical_log_prob};
 
-/// Replaces the log-probability -inf of an impossible action. It is finite in every float type, so that 0 times it is
-/// 0.
+/// Replaces the log-probability -inf of an impossible action. Finite in every float type, so that 0 times it is 0.
 const LEAST_LOG_PROB: f64 = -1e4;
 
 /// One of K actions, with probabilities `softmax(logits)`.
@@ -34,8 +33,8 @@ impl Categorical {
     /// `mask` (of the same shape) is false. Drawing an action from a row without a possible action is an error.
     ///
     /// Source: S. Huang, S. Ontañón, *A closer look at invalid action masking in policy gradient algorithms* (2022).
-    /// The logit of masked actions is here close to the lowest value of the float type, which is lower than the logit
-    /// of any possible action.
+    /// Here the logit of a masked action is near the lowest value of the float type, below the logit of any possible
+    /// action.
     #[must_use]
     pub fn masked(logits: Tensor<2>, mask: Tensor<2, Bool>) -> Self {
         Self::new(without_masked(logits, mask))
@@ -81,9 +80,9 @@ impl Distribution for Categorical {
         let impossible = probs.clone().equal_elem(0);
         let log_prob = |of: &Self| of.log_probs().mask_fill(impossible.clone(), 0);
         let differences = log_prob(self) - log_prob(other);
-        // The gradient, `p_k (d_k - KL)`, would be a small difference of large values. The probabilities add up to 1,
-        // so a constant may be subtracted inside the sum and added outside: the KL divergence itself (but not infinity,
-        // which would give NaN).
+        // The gradient, `p_k (d_k - KL)`, would be a small difference of large values. Therefore the KL divergence
+        // itself, as a constant, is subtracted inside the sum and added outside, which is possible because the
+        // probabilities add up to 1 (but not if it is infinite, which would give NaN).
         let divergence = (probs.clone() * differences.clone()).sum_dim(1).detach().clamp_max(f32::MAX);
         ((probs * (differences - divergence.clone())).sum_dim(1) + divergence).squeeze_dim(1)
     }
@@ -115,9 +114,9 @@ impl Distribution for Categorical {
     }
 }
 
-/// Returns the logit of a masked action. Its probability is exactly 0, in every float type, beside any action with a
-/// larger logit. It is finite, since shading languages may assume that no value is infinite, and far enough from the
-/// lowest value that the largest logit of a row can be subtracted from it.
+/// Returns the logit of a masked action. In every float type, its probability is exactly 0 if any action has a larger
+/// logit. It is finite, since shading languages may assume that no value is infinite, and the largest logit of a row
+/// can be subtracted from it without overflow.
 pub(crate) fn impossible_logit(dtype: DType) -> f32 {
     match dtype {
         DType::F16 => -3e4,

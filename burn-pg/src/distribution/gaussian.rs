@@ -12,12 +12,12 @@ use crate::kernel::{
     gaussian_entropy, gaussian_log_prob,
 };
 
-/// The exponential of this number is near the largest one in double precision.
+/// The exponential of this number is near the largest value in double precision.
 const LARGEST_LOG: f64 = 700.0;
 
 /// K independent normal components, given by their means and the logarithms of their standard deviations.
 ///
-/// Its samples are not bounded: an environment with bounds clips them, or is wrapped in
+/// Samples are not bounded. An environment with bounds clips them, or is wrapped in
 /// [`TransformActions`](burn_pg_envs::wrapper::TransformActions).
 #[derive(Debug, Clone)]
 pub struct Gaussian {
@@ -50,7 +50,8 @@ impl Gaussian {
     }
 }
 
-/// A distribution over continuous actions whose single actions follow a diagonal Gaussian, however they are drawn.
+/// A distribution over continuous actions in which each single action follows a diagonal Gaussian. Actions may depend
+/// on each other, as with gSDE noise.
 pub trait Normal: Distribution {
     /// Returns the Gaussian that single actions follow.
     fn marginal(&self) -> &Gaussian;

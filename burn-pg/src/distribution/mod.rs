@@ -1,7 +1,7 @@
 //! Distributions over actions.
 //!
-//! Log-probabilities and entropies are computed on the device, with gradients; sampling happens on the host, from our
-//! own streams of random numbers, so that a seed gives the same actions on any device and with any number of threads.
+//! Log-probabilities and entropies are computed on the device, with gradients. Actions are sampled on the host, from
+//! our own random streams, so a seed gives the same actions on any device and with any number of threads.
 //!
 //! | action space | distribution | |
 //! | --- | --- | --- |
@@ -79,8 +79,8 @@ pub trait Distribution: Clone + Send + 'static {
     /// As [`sample`](Self::sample).
     fn mode(&self, parameters: &[f32], actions: &mut ActionBuffer) -> Result<(), DistributionError>;
 
-    /// Converts actions from the form that is sampled and learnt from to the form that the environment takes. Default:
-    /// no change.
+    /// Converts actions from the sampled form, which is also used in training, to the form that the environment takes.
+    /// Default: no change.
     fn to_env(&self, _actions: &mut ActionBuffer) {}
 }
 
@@ -100,7 +100,7 @@ impl ActionMisfit {
     }
 }
 
-/// Parameters that do not define a distribution. The messages do not name the row; that is left to the caller.
+/// Parameters that do not define a distribution. The messages leave the row to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistributionError {

@@ -9,11 +9,10 @@ use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
 };
 
-/// `a = tanh(u)` for a diagonal Gaussian `u`, drawn as `G` draws it: actions within ±1.
+/// Actions within ±1: `a = tanh(u)`, where `u` comes from the Gaussian `G`.
 ///
-/// The actions that are sampled, recorded and learnt from are the `u` before the tangent;
-/// [`to_env`](Distribution::to_env) applies the tangent. So no inverse is needed, and no information is lost where the
-/// tangent rounds to 1. Log-densities are those of `a`:
+/// Sampling and training use `u`, before the tangent; [`to_env`](Distribution::to_env) applies the tangent. So no
+/// inverse is needed, and no information is lost where the tangent rounds to 1. Log-densities are those of `a`:
 ///
 /// ```text
 /// log p(a) = log N(u) - sum_k log(1 - tanh(u_k)^2),   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u))
@@ -86,7 +85,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         self.gaussian.entropy() + expected.sum_dim(1).squeeze_dim(1)
     }
 
-    /// Returns the KL divergence of the Gaussians, which is the same, because the same tangent follows both.
+    /// Returns the KL divergence of the Gaussians. It is the same, because the tangent is invertible.
     fn kl(&self, other: &Self) -> Tensor<1> {
         self.gaussian.kl(&other.gaussian)
     }

@@ -13,7 +13,7 @@ use super::{
     gaussian::{append_means, log_density},
 };
 
-/// `log sqrt(1e-6)`: the standard deviation that is left where all features are 0.
+/// `log sqrt(1e-6)`: the log standard deviation where all features are 0.
 const LEAST_LOG_STD: f64 = -6.907_755_278_982_137;
 /// Replaces 0 where a logarithm is taken; a normal number in single precision.
 const LEAST: f64 = 1e-37;
@@ -26,14 +26,14 @@ const LEAST: f64 = 1e-37;
 ///
 /// with one `E` for several steps, in which the same state gets the same action. This gives smooth motions instead of
 /// jitter, which real machines filter out or suffer from. Log-densities, entropies and KL divergences are those of a
-/// single action, whose components are independent:
+/// single action, with independent components:
 ///
 /// ```text
 /// a_k ~ N(mu_k, sum_f phi_f^2 exp(2 log_std_fk) + 1e-6)
 /// ```
 ///
-/// where the last summand keeps the density finite if all features are 0; it is not part of the noise that is drawn.
-/// Actions that share an `E` depend on each other; this is ignored, as in the paper.
+/// The last summand keeps the density finite if all features are 0; it is not part of the sampled noise. Actions that
+/// share an `E` depend on each other; this is ignored, as in the paper.
 ///
 /// Source: A. Raffin, J. Kober, F. Stulp, *Smooth exploration for robotic reinforcement learning* (2021).
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use burn::tensor::{Int, Tensor};
 
 /// A minibatch of M samples, with the log-probabilities, entropies and values of the current policy.
 ///
-/// A part is computed when a term first asks for it, so an objective without an entropy term computes no entropies.
-/// Every part is a vector of shape `[M]`. A column `[M, 1]`, as a network returns it, would broadcast
-/// `values - returns` to shape `[M, M]`; it does not compile:
+/// A part is computed when a term first asks for it: without an entropy term, no entropies are computed. Every part is
+/// a vector of shape `[M]`. A column `[M, 1]`, as a network returns it, would broadcast `values - returns` to shape
+/// `[M, M]`; it does not compile:
 ///
 /// ```compile_fail,E0308
 /// # use burn_pg::{burn::tensor::Tensor, loss::{ContextPart, LossContext}};

@@ -14,18 +14,17 @@ use super::{
 /// L = -mean(r A) + beta mean(r - 1 - log r),   r = exp(log pi - log pi_old)
 /// ```
 ///
-/// The second mean estimates KL(old || new), the KL divergence of the new policy from the one that acted. Its gradient
-/// is right too: the actions come from the old policy, which does not change, so the expected gradient of the samples
-/// is the gradient of the KL divergence. The same holds for the simpler `-log r`, since `r - 1` has mean 0 whatever the
-/// new policy is. With `r - 1`, every single sample has its minimum at r = 1: the estimate is never negative, and while
-/// the policies agree all samples have gradient 0. Beyond r = e^40 (e^350 in double precision) r follows the tangent of
-/// the exponential, so that it does not overflow.
+/// The second mean estimates KL(old || new), the KL divergence of the new policy from the one that acted. Its expected
+/// gradient is that of the KL divergence, because the actions come from the old policy, which does not change. The same
+/// holds for the simpler `-log r`, since `r - 1` always has mean 0. With `r - 1`, every single sample has its minimum
+/// at r = 1: the estimate is never negative, and while the policies agree all samples have gradient 0. Beyond r = e^40
+/// (e^350 in double precision) r follows the tangent of the exponential, so that it does not overflow.
 ///
 /// After each update beta is doubled if the KL divergence was more than 1.5 times the target, and halved if it was less
 /// than the target divided by 1.5; it stays within 1e-6 and 1e6. The KL divergence of an update is the mean over its
-/// minibatches, each measured before its own step. The paper measures it once, after the last step; here it lags
-/// behind, so the same target allows somewhat more change. The first minibatch always measures 0, so updates of a
-/// single step only ever halve beta.
+/// minibatches, each measured before its own step. The paper measures it once, after the last step, where it is usually
+/// larger, so here the same target allows somewhat more change. The first minibatch always measures 0, so with updates
+/// of a single step beta is only halved.
 ///
 /// Reports `policy_loss`, which is L; `approx_kl` (`mean(r - 1 - log r)`); and `kl_weight`, which is beta. Its state is
 /// `weight`.
@@ -40,7 +39,7 @@ pub struct KlPenalty {
     pub weight: f64,
 }
 
-/// The factor by which the KL divergence may differ from the target before the weight is adapted.
+/// The factor by which the KL divergence may differ from the target without a change of the weight.
 const TOLERANCE: f64 = 1.5;
 /// The factor by which the weight is then multiplied or divided.
 const FACTOR: f64 = 2.0;

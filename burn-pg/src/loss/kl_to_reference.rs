@@ -13,8 +13,8 @@ use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 /// L = mean(k),   d = log pi(a|s) - log reference(a|s),   a of pi
 /// ```
 ///
-/// with one of three estimators k of d. An estimator with the right mean can have the wrong gradient: the actions are
-/// drawn from pi, and the derivative of a sample ignores this dependence.
+/// with one of three estimators k of d. An estimator with the right mean can have the wrong gradient, because the
+/// derivative of a sample ignores that the actions are drawn from pi.
 ///
 /// | estimator | k | mean of k | mean of the gradient of k |
 /// | --- | --- | --- | --- |

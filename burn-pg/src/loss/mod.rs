@@ -86,7 +86,7 @@ impl PerSample {
     }
 }
 
-/// One summand of an [`Objective`]. Every term is minimised.
+/// One summand of an [`Objective`], which is minimised.
 ///
 /// A custom term needs a name and a formula, and [`needs`](Self::needs) if it reads a part of the context that may be
 /// absent:
@@ -111,8 +111,8 @@ impl PerSample {
 /// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
 pub trait LossTerm: Send {
-    /// Returns the name under which the objective reports the loss of the term, and by which errors name it. A term
-    /// that replaces the policy gradient is called `policy_loss`; an objective can have only one term of each name.
+    /// Returns the name of the term in metrics and errors. A term that replaces the policy gradient is called
+    /// `policy_loss`; an objective can have only one term of each name.
     fn name(&self) -> &'static str;
 
     /// Computes the loss of each sample of a minibatch, and metrics besides the loss itself.
@@ -126,15 +126,14 @@ pub trait LossTerm: Send {
         Ok(())
     }
 
-    /// Returns the parts of a [`LossContext`] that the term requires. A part that is missing here and in the samples is a
-    /// panic in training; one that is named here is refused before. Default: none.
+    /// Returns the parts of a [`LossContext`] that the term requires. A missing part is an error before training if it
+    /// is listed here, and a panic in training if not. Default: none.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
     }
 
-    /// Adapts the term after an update. `measured` holds the metrics of the update by name, each averaged over the
-    /// minibatches. The metrics of a minibatch are measured before its own step, those of a trust region after its
-    /// step.
+    /// Adapts the term after an update. `measured` holds the metrics of the update by name: means over the minibatches,
+    /// each measured before its own step, or those of a trust region after its step.
     fn after_update(&mut self, _measured: &BTreeMap<String, f64>) {}
 
     /// Returns the state that the term needs to resume a run. Empty for a term that does not adapt.

@@ -59,7 +59,7 @@ impl Objective {
         self.try_push(weight.into(), Box::new(term))
     }
 
-    /// [`try_with`](Self::try_with) for a term whose type is known at run time only.
+    /// [`try_with`](Self::try_with) for a boxed term.
     pub(super) fn try_push(mut self, weight: Schedule, term: Box<dyn LossTerm>) -> Result<Self, ObjectiveError> {
         let name = term.name();
         if let Some(weight) = weight.ends().into_iter().find(|end| !(end.is_finite() && *end >= 0.0)) {
@@ -97,12 +97,12 @@ impl Objective {
         Ok(())
     }
 
-    /// Computes the weighted sum of the terms, without those of weight 0. The metrics are those of the terms, the loss
-    /// of each term (before the weight of the term) under its name, and the sum itself as `loss`.
+    /// Computes the weighted sum of the terms, without those of weight 0. Returns the metrics of the terms, the loss of
+    /// each term (without its weight) under its name, and the sum as `loss`.
     ///
     /// # Panics
-    /// If the objective has no terms, a term [needs](Self::check_needs) a part that the context lacks, or a term gives a
-    /// loss or a metric of another length than the samples have: a mean that it took itself, say.
+    /// If the objective has no terms, a term [needs](Self::check_needs) a part that the context lacks, or a term
+    /// returns a loss or a metric that does not have one value per sample (for example a mean).
     #[must_use]
     pub fn compute(&self, context: &LossContext<'_>) -> ObjectiveOutput {
         self.compute_part(context).into()
@@ -164,7 +164,7 @@ fn sum<'a>(terms: impl IntoIterator<Item = &'a WeightedTerm>, context: &LossCont
         losses.push((term.name(), output.loss.clone().inner()));
         metrics.extend(output.metrics);
         let weight = weight.at(context.progress());
-        // Left out, not multiplied by 0: 0 times a loss or a gradient that is not finite would be NaN.
+        // Not multiplied by 0, because 0 times a loss or a gradient that is not finite would be NaN.
         if weight > 0.0 {
             summands.push((weight, output.loss));
         }

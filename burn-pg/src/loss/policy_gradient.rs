@@ -11,8 +11,8 @@ use super::{ContextPart, LossContext, LossTerm, PerSample};
 /// With returns as the advantages A this is REINFORCE, or vanilla policy gradient. With returns minus values, or with
 /// bootstrapped returns, it is advantage actor-critic. Only the estimator differs.
 ///
-/// The value of L has no meaning, and its gradient is the policy gradient only if the current policy took the actions,
-/// so take one step for each rollout. The old log-probabilities are not used.
+/// The value of L has no meaning. Its gradient is the policy gradient only if the current policy took the actions, so
+/// take one step per rollout.
 ///
 /// Reports `policy_loss`, which is L.
 ///

@@ -9,9 +9,9 @@ use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 /// ```
 ///
 /// Where the policies agree, its gradient is the policy gradient. Elsewhere the ratio r corrects for actions that
-/// another policy took, but not for the states that it visited. The term does not keep the policies near each other;
-/// use it with a [`TrustRegion`](crate::TrustRegion), which does. Beyond r = e^40 (e^350 in double precision) r follows
-/// the tangent of the exponential, so that it does not overflow.
+/// another policy took, but not for the states that it visited. The term does not keep the policies near each other; a
+/// [`TrustRegion`](crate::TrustRegion) does. Beyond r = e^40 (e^350 in double precision) r follows the tangent of the
+/// exponential, so that it does not overflow.
 ///
 /// Reports `policy_loss`, which is L, and `approx_kl` (`mean(r - 1 - log r)`, J. Schulman's k3 estimator of KL(old || new)).
 ///

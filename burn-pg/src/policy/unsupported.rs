@@ -15,7 +15,7 @@ pub enum UnsupportedSpace {
     /// The observations contain an image, but there are no convolutions: a perceptron would see it as one long vector.
     #[error(
         "environment `{env}` observes {space}, and an image needs convolutions: set \
-         `encoder = {{ kind = \"cnn\", layers = [{{ channels = 16, kernel = 3 }}] }}`"
+         `network = {{ kind = \"cnn\", layers = [{{ channels = 16, kernel = 3 }}] }}`"
     )]
     Image {
         /// The environment.
@@ -25,8 +25,8 @@ pub enum UnsupportedSpace {
     },
     /// There are convolutions, but the observations contain no image.
     #[error(
-        "environment `{env}` observes {space}, in which there is no image for `encoder = {{ kind = \"cnn\" }}`: leave \
-         `encoder` out, and vectors go into the hidden layers as they are"
+        "environment `{env}` observes {space}, in which there is no image for `network.kind = \"cnn\"`: set it \
+         to \"mlp\", and vectors go into the hidden layers as they are"
     )]
     NoImage {
         /// The environment.
@@ -36,7 +36,7 @@ pub enum UnsupportedSpace {
     },
     /// An image is too small for the convolutions.
     #[error(
-        "layer {layer} of `encoder` has a kernel of {kernel}x{kernel}, but {height}x{width} pixels arrive there \
+        "layer {layer} of `network.layers` has a kernel of {kernel}x{kernel}, but {height}x{width} pixels arrive there \
          (environment `{env}`): use smaller kernels, smaller strides, or fewer layers"
     )]
     TooSmall {

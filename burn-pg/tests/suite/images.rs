@@ -255,11 +255,11 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let image = |side| Space::Image { shape: [4, side, side], high: 255 };
     let error = refused(Space::symmetric(&[1.0; 4]), cnn());
     assert!(
-        error.contains("observes Box[4], in which there is no image") && error.contains("leave `encoder` out"),
+        error.contains("observes Box[4], in which there is no image") && error.contains("set it to \"mlp\""),
         "{error}"
     );
     let error = refused(image(84), EncoderSpec::default());
-    assert!(error.contains("set `encoder = { kind = \"cnn\", layers"), "{error}");
+    assert!(error.contains("set `network = { kind = \"cnn\", layers"), "{error}");
     let error = refused(image(20), EncoderSpec::nature());
     let told = "layer 3 of `encoder` has a kernel of 3x3, but 1x1 pixels arrive there (environment `CartPole-v1`)";
     assert!(error.starts_with(told), "{error}");

@@ -5,22 +5,15 @@ use super::{
     EPSILON, GroupSize, Statistics, first_episodes, within_groups,
 };
 
-/// The advantages of group relative policy optimisation: each episode is judged by its score relative to the K scores of
-/// its group,
+/// The advantages of group relative policy optimisation: the score of each episode relative to the K scores of its
+/// group,
 ///
 /// ```text
 /// A_i = (S_i - mean(S)) / (std(S) + 1e-4)
 /// ```
 ///
-/// with Bessel's correction in the standard deviation; `scale` offers other divisors.
-///
-/// The score of an environment is the sum of rewards of its first episode in the trajectory. Every step of that episode
-/// has the advantage of the episode; steps of later episodes have advantage 0 and train nothing. A truncation or the
-/// end of the trajectory ends an episode as a terminal state does, because no values are used. A rollout should
-/// therefore begin with a reset and have room for a whole episode.
-///
-/// Environments `0..K` form the first group, `K..2K` the second, and so on; the episodes of a group should begin in the
-/// same state, as several answers to one prompt do. The returns are the undiscounted rewards-to-go.
+/// with Bessel's correction in the standard deviation; `scale` offers other divisors. Scores, groups and returns are
+/// those of [`Rloo`](super::Rloo).
 ///
 /// Source: Z. Shao et al., *DeepSeekMath: pushing the limits of mathematical reasoning in open language models* (2024),
 /// section 4.1; the 1e-4 is from TRL.
@@ -39,7 +32,8 @@ pub enum GrpoScale {
     Group,
     /// The standard deviation of all scores, plus 1e-4.
     Batch,
-    /// Nothing: "Dr. GRPO". Source: Z. Liu et al., *Understanding R1-Zero-like training: a critical perspective* (2025).
+    /// 1, as in "Dr. GRPO". Source: Z. Liu et al., *Understanding R1-Zero-like training: a critical perspective*
+    /// (2025).
     Unscaled,
 }
 
@@ -55,12 +49,12 @@ impl AdvantageEstimator for Grpo {
     }
 }
 
-/// Returns the advantage of each score over the mean of its group, divided as `scale` says. Each `group_size`
-/// consecutive scores form a group.
+/// Returns how far each score exceeds the mean of its group, divided as `scale` says. Each `group_size` consecutive
+/// scores form a group.
 ///
-/// A score of NaN means that there is no score: it is left out of all statistics, and its advantage is 0. The advantage
-/// of a score that is alone in its group is 0, too. An infinite score makes the advantages of its group infinite or
-/// NaN; with [`GrpoScale::Batch`] it makes all advantages NaN.
+/// A score of NaN stands for a missing score: it is left out of all statistics, and its advantage is 0. The advantage
+/// of a score that is alone in its group is 0 too. An infinite score makes the advantages of its group infinite or NaN;
+/// with [`GrpoScale::Batch`] it makes all advantages NaN.
 ///
 /// ```
 /// use burn_pg::advantage::{GrpoScale, grpo};

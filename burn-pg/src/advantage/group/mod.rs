@@ -16,9 +16,8 @@ use super::{AdvantageEstimator, Bootstrap, RewardToGo, Targets, Trajectory};
 /// Added to each standard deviation that is a divisor, so that a group of equal scores is not divided by 0.
 const EPSILON: f64 = 1e-4;
 
-/// Computes the advantage of each score with `judge`, from the score and the statistics of its group. NaN stands for a
-/// missing score: it is left out of the statistics and has no advantage. A score that is alone in its group has none
-/// either.
+/// Computes the advantage of each score with `judge`, from the score and the statistics of its group. A missing score
+/// (NaN) is left out of the statistics and has no advantage; a score that is alone in its group has none either.
 ///
 /// # Panics
 /// If `group_size` is 0 or does not divide the number of scores.

@@ -5,17 +5,16 @@ use super::{
     EPSILON, GroupSize, Statistics, first_episodes, within_groups,
 };
 
-/// REINFORCE leave-one-out: each episode is judged by how far its score exceeds the mean score of the K - 1 others in
-/// its group,
+/// REINFORCE leave-one-out: how far the score of each episode exceeds the mean score of the K - 1 others in its group,
 ///
 /// ```text
 /// A_i = S_i - (sum over j != i of S_j) / (K - 1)
 /// ```
 ///
 /// The score of an environment is the sum of rewards of its first episode in the trajectory. Every step of that episode
-/// has the advantage of the episode; steps of later episodes have advantage 0 and train nothing. A truncation or the
-/// end of the trajectory ends an episode as a terminal state does, because no values are used. A rollout should
-/// therefore begin with a reset and have room for a whole episode.
+/// has the advantage of the episode; steps of later episodes have advantage 0 and train nothing. Rewards after a
+/// truncation or the end of the trajectory count as 0, because no values are used. A rollout should therefore begin
+/// with a reset and be long enough for a whole episode.
 ///
 /// Environments `0..K` form the first group, `K..2K` the second, and so on. The baseline does not depend on the action
 /// it is subtracted for, so the gradient stays unbiased. Its variance is lowest if the episodes of a group begin in the
@@ -44,11 +43,11 @@ impl AdvantageEstimator for Rloo {
     }
 }
 
-/// Returns the advantage of each score over the mean of the others in its group. Each `group_size` consecutive scores
-/// form a group.
+/// Returns how far each score exceeds the mean of the others in its group. Each `group_size` consecutive scores form a
+/// group.
 ///
-/// A score of NaN means that there is no score: it is left out of all means, and its advantage is 0. The advantage of a
-/// score that is alone in its group is 0, too. An infinite score makes the advantages of its group infinite or NaN.
+/// A score of NaN stands for a missing score: it is left out of all means, and its advantage is 0. The advantage of a
+/// score that is alone in its group is 0 too. An infinite score makes the advantages of its group infinite or NaN.
 ///
 /// ```
 /// use burn_pg::advantage::rloo;
@@ -79,7 +78,7 @@ pub fn rloo_normalized(scores: &[f64], group_size: usize) -> Vec<f64> {
 }
 
 fn leave_one_out(scores: &[f64], group_size: usize) -> Vec<Option<f64>> {
-    // S_i - (K mean - S_i) / (K - 1) = (S_i - mean) K / (K - 1), which does not lose the digits that the sum would.
+    // S_i - (K mean - S_i) / (K - 1) = (S_i - mean) K / (K - 1). The right side is more accurate.
     within_groups(scores, group_size, |score, group| {
         let count = group.count as f64;
         (score - group.mean) * (count / (count - 1.0))

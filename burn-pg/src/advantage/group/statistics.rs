@@ -11,8 +11,8 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Computes the statistics of `numbers` in three passes. Squared distances from a known mean lose no digits where
-    /// the values are large and close to each other.
+    /// Computes the statistics of `numbers`. The mean is computed first, so that values that are large and close to
+    /// each other lose no digits.
     pub fn of(numbers: impl Iterator<Item = f64> + Clone) -> Self {
         let count = numbers.clone().count();
         if count == 0 {

@@ -2,6 +2,7 @@
 
 mod environments;
 mod files;
+mod metrics_page;
 mod repeat;
 mod training;
 

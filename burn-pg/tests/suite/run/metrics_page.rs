@@ -1,0 +1,48 @@
+//! `docs/metrics.md` lists the fields that runs write.
+
+use std::collections::BTreeSet;
+
+use burn_pg::{
+    Config,
+    algorithm::Recipe,
+    config::CheckedConfig,
+    device::{self, Backend, DeviceChoice},
+    envs::make,
+    loss::{KlEstimator, KlPenalty, KlToReference, Objective},
+};
+
+use super::small;
+
+const PAGE: &str = include_str!("../../../../docs/metrics.md");
+
+#[test]
+fn the_page_lists_every_field_of_the_metrics_and_no_other() {
+    let config = small().validate().unwrap();
+    let recipes = [Recipe::reinforce, Recipe::a2c, Recipe::trpo, Recipe::ppo].map(|recipe| recipe(&config).unwrap());
+    let mut written: BTreeSet<String> = recipes.into_iter().flat_map(|recipe| fields(recipe, &config)).collect();
+
+    let config = Config { kl_in_reward: 0.1, ..small() }.validate().unwrap();
+    let to_reference = KlToReference { estimator: KlEstimator::K2 };
+    let objective = Objective::new().with(1.0, KlPenalty::default()).with(0.1, to_reference);
+    written.extend(fields(Recipe { objective, ..Recipe::ppo(&config).unwrap() }, &config));
+
+    assert_eq!(listed(), written);
+}
+
+/// Returns the names in the first column of the first table.
+fn listed() -> BTreeSet<String> {
+    let table = PAGE.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let names = table.filter_map(|row| row.strip_prefix("| `")?.split_once('`'));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Returns the fields of the first update.
+fn fields(recipe: Recipe, config: &CheckedConfig) -> Vec<String> {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let mut envs = make("CartPole-v1", 2).unwrap();
+    // The rollouts of REINFORCE are whole episodes, which must fit into the steps of the run.
+    envs.set_time_limit(Some(16)).unwrap();
+    let stats = recipe.build(envs, config, &device).unwrap().update().unwrap();
+    let line = serde_json::to_value(stats).unwrap();
+    line.as_object().unwrap().keys().cloned().collect()
+}
