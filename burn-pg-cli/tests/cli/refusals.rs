@@ -23,7 +23,10 @@ fn an_unknown_environment_is_refused() {
 #[test]
 fn an_unknown_algorithm_is_refused() {
     train_refused(&["--algo", "pppo"], &["unknown algorithm `pppo` (did you mean `ppo`?)"]);
-    train_refused(&["--set", "algorithm.kind=pppo"], &["`algorithm.kind` is \"pppo\"; it must be \"ppo\", \"a2c\"", "(--set)"]);
+    train_refused(
+        &["--set", "algorithm.kind=pppo"],
+        &["`algorithm.kind` is \"pppo\"; it must be \"ppo\", \"a2c\"", "(--set)"],
+    );
 }
 
 #[test]
@@ -36,7 +39,10 @@ fn an_unknown_preset_is_refused() {
 
 #[test]
 fn an_unknown_key_is_refused() {
-    train_refused(&["--set", "gama=0.9"], &["--set gama=0.9: there is no setting `gama`; did you mean `algorithm.gamma`?"]);
+    train_refused(
+        &["--set", "gama=0.9"],
+        &["--set gama=0.9: there is no setting `gama`; did you mean `algorithm.gamma`?"],
+    );
     train_refused(&["--set", "lr=0.9"], &["there is no setting `lr`; did you mean `optimiser.learning_rate`?"]);
     train_refused(&["--set", "kind=sgd"], &["`kind` may be `algorithm.kind`, `network.kind` or `optimiser.kind`"]);
     train_refused(
@@ -71,10 +77,16 @@ fn a_value_out_of_range_is_refused() {
 #[test]
 fn settings_that_nothing_reads_are_refused_with_the_reason() {
     let reinforce = |setting: &'static str| ["--algo", "reinforce", "--set", setting];
-    train_refused(&reinforce("num_steps=32"), &["`rollout.num_steps` is not read: the rollouts of reinforce are whole episodes"]);
+    train_refused(
+        &reinforce("num_steps=32"),
+        &["`rollout.num_steps` is not read: the rollouts of reinforce are whole episodes"],
+    );
     train_refused(&reinforce("num_epochs=2"), &["`algorithm.num_epochs` is not read: only `ppo` and `trpo` do"]);
     train_refused(&["--set", "max_kl=0.1"], &["`algorithm.trust_region` is not read: only `trpo` does"]);
-    train_refused(&["--set", "log_std=1"], &["`network.exploration.log_std` is not read: it is for continuous actions"]);
+    train_refused(
+        &["--set", "log_std=1"],
+        &["`network.exploration.log_std` is not read: it is for continuous actions"],
+    );
     train_refused(
         &["--set", "estimator={kind='n_step',n=5}", "gae_lambda=0.9"],
         &["`algorithm.gae_lambda` is not read: the estimator is `algorithm.estimator` (--set)"],

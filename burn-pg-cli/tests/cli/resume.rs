@@ -39,7 +39,10 @@ fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
     }
     for (part, message) in [
         ("gamma.x=1", "error: --set gamma.x=1: there is no setting `gamma.x`"),
-        ("checkpoint.intervall=1", "error: --set checkpoint.intervall=1: there is no setting `checkpoint.intervall`; did you mean"),
+        (
+            "checkpoint.intervall=1",
+            "error: --set checkpoint.intervall=1: there is no setting `checkpoint.intervall`; did you mean",
+        ),
     ] {
         let output = burn_pg(folder.path(), long_run_into("b", "64").chain(["--set", part]));
         assert_eq!(output.status.code(), Some(2));

@@ -123,8 +123,14 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
         (&["CartPole-v1", "--at", "2"], "error: --at needs --resume"),
         (&["CartPole-v1", "--out", "file/a"], "error: file/a cannot be written: "),
         (&["CartPole-v1", "--out", "/proc/a"], "error: /proc/a cannot be written: "),
-        (&["CartPole-v1", "--set", "checkpoint={keep=0}"], "error: `checkpoint.keep` is 0; it must be at least 1 (--set)"),
-        (&["CartPole-v1", "--set", "faults={numbers='pass'}"], "error: `faults.numbers` is \"pass\"; it must be \"stop\" or \"skip\" (--set)"),
+        (
+            &["CartPole-v1", "--set", "checkpoint={keep=0}"],
+            "error: `checkpoint.keep` is 0; it must be at least 1 (--set)",
+        ),
+        (
+            &["CartPole-v1", "--set", "faults={numbers='pass'}"],
+            "error: `faults.numbers` is \"pass\"; it must be \"stop\" or \"skip\" (--set)",
+        ),
     ] {
         let output = burn_pg(folder.path(), ["train", "--quiet"].iter().chain(arguments));
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

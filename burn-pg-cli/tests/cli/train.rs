@@ -20,7 +20,17 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
     for (env, algo) in envs.iter().flat_map(|env| ["reinforce", "a2c", "trpo", "ppo"].map(|algo| (*env, algo))) {
         let out = format!("{env}-{algo}");
         let mut args = vec!["train", env, "--algo", algo, "--preset", if algo == "ppo" { "ppo-cleanrl" } else { algo }];
-        args.extend(["--out", &out, "--json", "--quiet", "--device", "flex", "--set", "evaluation.episodes=2", "num_envs=2"]);
+        args.extend([
+            "--out",
+            &out,
+            "--json",
+            "--quiet",
+            "--device",
+            "flex",
+            "--set",
+            "evaluation.episodes=2",
+            "num_envs=2",
+        ]);
         // A whole episode of any of them.
         args.extend(["num_steps=8", if algo == "reinforce" { "total_steps=1998" } else { "total_steps=32" }]);
         // Normalised, so that the evaluation needs what was learnt of observations.
@@ -63,15 +73,15 @@ fn every_algorithm_trains_in_every_environment_with_its_default_preset_and_takes
 fn an_objective_can_be_mixed_in_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let text = "
-        total_steps = 64
-        num_envs = 2
-        num_steps = 16
-        num_minibatches = 2
-        eval_episodes = 1
-        [[loss]]
+        run.total_steps = 64
+        env.num_envs = 2
+        rollout.num_steps = 16
+        evaluation.episodes = 1
+        algorithm.num_minibatches = 2
+        [[algorithm.loss]]
         weight = 1.0
         term = { kind = 'kl_penalty', target = 0.01 }
-        [[loss]]
+        [[algorithm.loss]]
         weight = 0.5
         term = { kind = 'value', clip = { kind = 'hard', range = 0.2 } }
     ";

@@ -18,17 +18,10 @@ use super::{AdvantageEstimator, Bootstrap, Gae, NStep, RewardToGo};
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 ///
-<<<<<<< HEAD
-/// The group baselines are left out: they compare episodes that begin in the same state, and the episodes of the classic
-/// tasks begin in different ones. [`VTrace`](super::VTrace) is left out too: it corrects for the actions of another policy,
-/// and here the current policy acts. A custom source can use both.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-=======
 /// The group baselines and [`VTrace`](super::VTrace) are left out; a custom source can use them. Group baselines
 /// compare episodes that begin in the same state, unlike those of the classic tasks, and V-trace corrects for the
 /// actions of another policy, while here the current policy acts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
->>>>>>> h4
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum EstimatorSpec {
