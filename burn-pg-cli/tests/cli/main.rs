@@ -8,6 +8,7 @@ mod interrupt;
 mod killed;
 mod listing;
 mod long_run;
+mod not_files;
 mod plan;
 mod refusals;
 mod resume;
