@@ -1,5 +1,6 @@
 //! The command line, as a user or a script meets it.
 
+mod act;
 mod bench;
 mod device_lost;
 mod export;
