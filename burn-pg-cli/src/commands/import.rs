@@ -19,13 +19,13 @@ use crate::{failure::Failure, output::print_line};
 /// Make a run directory of a policy that Stable-Baselines3 has trained
 ///
 /// It takes the state dict of an MlpPolicy for discrete or continuous actions, as
-/// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `burn-pg eval`, `act` and
-/// `export` then use it like any other run.
+/// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `eval`, `act` and `export` then
+/// use it like any other run.
 #[derive(clap::Args)]
 pub struct Args {
     /// The state dict
     file: PathBuf,
-    /// The environment it was trained in; `burn-pg envs` lists them
+    /// The environment it was trained in; `envs` lists them
     #[arg(long)]
     env: String,
     /// Run directory to write: empty or not there yet
