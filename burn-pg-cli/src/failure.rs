@@ -79,7 +79,7 @@ fn end(code: u8) -> ! {
 }
 
 /// Returns the messages of an error and its causes. A cause that the text already ends with is not repeated.
-fn message(error: &anyhow::Error) -> String {
+pub fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
         "" => cause,
         _ if told.ends_with(&cause) => told,

@@ -1,15 +1,23 @@
 //! `burn-pg act`
 
-use std::io::BufRead;
+mod lines;
+mod observation;
 
-use anyhow::{Context, Result, bail};
+use std::io::stdin;
+
+use anyhow::{Context, Error, Result, anyhow};
 use burn_pg::{
     Agent, Decision, DeviceChoice, device,
     envs::{ActionBuffer, Space},
 };
 use serde_json::{Value, json};
 
-use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
+use crate::{
+    commands::agent::AgentArgs,
+    failure::{Failure, message},
+    output::print_while_read,
+};
+use lines::{Lines, TooLong};
 
 /// Read observations from stdin, and print what the agent of a run directory does in each
 ///
@@ -17,6 +25,9 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 /// a line of JSON: the most probable `action` as the environment takes it, `logits` or `mean` and `log_std`, and the
 /// `value` if there is a critic. To a recurrent agent, lines are the steps of an episode, and an empty line begins the
 /// next one.
+///
+/// A line that is not an observation ends the command with exit code 2 and "line N: reason", or is answered with the
+/// reason (see --keep-going). A recurrent agent passes over it.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -24,22 +35,33 @@ pub struct Args {
     /// Where the networks run [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
+    /// Answer a bad line with {"error": "...", "line": N} on stdout, and go on with the next one
+    #[arg(long)]
+    keep_going: bool,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let agent = open(args).map_err(Failure::refused)?;
+    let mut lines = Lines::new(stdin().lock(), observation::longest_line(agent.spec()));
     let mut state = None;
-    for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
-        let line = line.map_err(Failure::run)?;
-        if line.trim().is_empty() {
+    for number in 1_u64.. {
+        let line = lines.next().context("stdin cannot be read").map_err(Failure::Run)?;
+        let Some(line) = line else { break };
+        if matches!(line, Ok(line) if line.trim_ascii().is_empty()) {
             state = None;
             continue;
         }
-        let called = || format!("line {number}");
-        let observation = read(&line, &agent).with_context(called).map_err(Failure::Usage)?;
-        let decision = agent.decide(&observation, &[], state.as_deref()).with_context(called).map_err(Failure::of)?;
-        print_line(answer(&decision, &agent))?;
-        state = decision.state;
+        let reply = match decide(line, &agent, state.as_deref()) {
+            Ok(decision) => {
+                let answer = answer(&decision, &agent);
+                state = decision.state;
+                answer
+            }
+            Err(error) => bad_line(number, error, args.keep_going)?,
+        };
+        if print_while_read(reply)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -49,17 +71,23 @@ fn open(args: &Args) -> Result<Agent> {
     Ok(args.agent.open(&device.device)?.1)
 }
 
-#[allow(clippy::cast_possible_truncation)] // observations are single precision
-fn read(line: &str, agent: &Agent) -> Result<Vec<f32>> {
-    let numbers: Vec<f64> = serde_json::from_str(line).context("not a JSON array of numbers")?;
-    let len = agent.spec().observation_space.flat_len();
-    if numbers.len() != len {
-        bail!("{} numbers, but an observation of {} has {len}", numbers.len(), agent.spec().id);
-    }
-    let observation: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
-    match observation.iter().position(|number| !number.is_finite()) {
-        None => Ok(observation),
-        Some(at) => bail!("{} is too large for single precision", numbers[at]),
+/// Reads an observation and decides what to do.
+fn decide(line: Result<&[u8], TooLong>, agent: &Agent, state: Option<&[f32]>) -> Result<Decision> {
+    let observation = observation::read(line, agent.spec())?;
+    agent.decide(&observation, &[], state).map_err(|error| match error {
+        burn_pg::Error::ImageValue { index, value, high, .. } => {
+            anyhow!("number {} is {value}, but a part of an image: a whole number from 0 to {high}", index + 1)
+        }
+        other => other.into(),
+    })
+}
+
+/// Returns the answer to a bad line, if the command goes on.
+fn bad_line(number: u64, error: Error, keep_going: bool) -> Result<Value, Failure> {
+    match Failure::refused(error) {
+        Failure::Usage(error) if keep_going => Ok(json!({ "error": message(&error), "line": number })),
+        Failure::Usage(error) => Err(Failure::Usage(error.context(format!("line {number}")))),
+        of_device => Err(of_device),
     }
 }
 

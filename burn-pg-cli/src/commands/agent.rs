@@ -14,7 +14,7 @@ use crate::{commands::newest::newest, tell::tell};
 /// A run, and the policy of it that is meant.
 #[derive(clap::Args)]
 pub struct AgentArgs {
-    /// Run directory that `burn-pg train` or `burn-pg import` has written
+    /// Run directory that `train` or `import` has written
     pub run_dir: PathBuf,
     /// The policy of a checkpoint: that of an update, or the `best` one [default: the policy that the run has come to]
     #[arg(long, value_name = "UPDATE|best")]

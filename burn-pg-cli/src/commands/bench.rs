@@ -16,6 +16,7 @@ use crate::{
     commands::plan::refuse_what_does_not_fit,
     failure::Failure,
     output::print_line,
+    program,
     settings::{Resolved, Settings, with_open_device},
 };
 
@@ -38,7 +39,7 @@ enum What {
 /// Train from start to end, evaluating and keeping nothing, and show environment steps a second and where the time goes.
 /// Without an environment: CartPole-v1. Without --preset, --config and --algo: the field's common yardstick, ppo-cleanrl
 #[derive(clap::Args)]
-#[command(override_usage = "burn-pg bench train [ENV] [OPTIONS]")]
+#[command(override_usage = program::command("bench train [ENV] [OPTIONS]"))]
 struct TrainArgs {
     #[command(flatten)]
     settings: Settings,

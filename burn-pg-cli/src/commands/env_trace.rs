@@ -15,7 +15,7 @@ use crate::{failure::Failure, output::print_line};
 /// with the episode.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The environment to play; `burn-pg envs` lists them
+    /// The environment to play; `envs` lists them
     env: String,
     /// Seed of the reset
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]

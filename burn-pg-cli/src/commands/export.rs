@@ -14,7 +14,7 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 
 /// Export the agent of a run directory to a file that other programs run or load
 ///
-/// It takes observations as the environment gives them to the actions of `burn-pg eval`: the normaliser, and the bounds of
+/// It takes observations as the environment gives them to the actions of `eval`: the normaliser, and the bounds of
 /// continuous actions, are in it. docs/export.md lists inputs, outputs and names.
 #[derive(clap::Args)]
 pub struct Args {

@@ -7,9 +7,9 @@ use burn_pg::{
     Agent, Config, DeviceChoice,
     agent::import::stable_baselines3,
     device,
-    envs::{make, wrapper::ObservationNormalizer},
+    envs::make,
     policy::Activation,
-    run::directory::RunDir,
+    run::directory::{RunDir, read_normalizer},
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -19,13 +19,13 @@ use crate::{failure::Failure, output::print_line};
 /// Make a run directory of a policy that Stable-Baselines3 has trained
 ///
 /// It takes the state dict of an MlpPolicy for discrete or continuous actions, as
-/// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `burn-pg eval`, `act` and
-/// `export` then use it like any other run.
+/// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `eval`, `act` and `export` then
+/// use it like any other run.
 #[derive(clap::Args)]
 pub struct Args {
     /// The state dict
     file: PathBuf,
-    /// The environment it was trained in; `burn-pg envs` lists them
+    /// The environment it was trained in; `envs` lists them
     #[arg(long)]
     env: String,
     /// Run directory to write: empty or not there yet
@@ -85,11 +85,7 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let device = device::open(DeviceChoice::Auto)?;
     let activation = args.activation.into();
     let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
-    let normalizer = args.normalizer.as_ref().map(|path| -> Result<ObservationNormalizer> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not a normaliser", path.display()))
-    });
-    let normalizer = normalizer.transpose()?;
+    let normalizer = args.normalizer.as_deref().map(read_normalizer).transpose()?;
     let mut config = Config::default();
     config.env.name.clone_from(&args.env);
     config.env.normalize_observations = normalizer.is_some();

@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     output::print_line,
+    program,
     settings::{Resolved, Settings, on},
 };
 
 /// Show how much memory `train` would take with the same settings, part by part and phase by phase. Nothing is allocated
 #[derive(clap::Args)]
-#[command(override_usage = "burn-pg plan <ENV> [OPTIONS]")]
+#[command(override_usage = program::command("plan <ENV> [OPTIONS]"))]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,

@@ -29,6 +29,7 @@ use crate::{
     failure::Failure,
     interrupt::Interrupt,
     output::print_line,
+    program,
     progress::Progress,
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
@@ -42,7 +43,7 @@ const RUNS: &str = "runs";
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]
 #[command(
-    override_usage = "burn-pg train <ENV> [OPTIONS]\n       burn-pg train --resume <RUN_DIR> [OPTIONS]",
+    override_usage = usage(),
     after_help = "Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device \
                   fails, 130 and 143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed."
 )]
@@ -68,6 +69,11 @@ pub struct Args {
     /// Show neither progress nor, without --json, the outcome
     #[arg(long)]
     quiet: bool,
+}
+
+fn usage() -> String {
+    let [begin, resume] = ["train <ENV> [OPTIONS]", "train --resume <RUN_DIR> [OPTIONS]"].map(program::command);
+    format!("{begin}\n       {resume}")
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {

@@ -100,7 +100,7 @@ fn what_cannot_be_exported_is_refused() {
 }
 
 /// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.
-fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
+pub fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
     let linear = |name: &str, inputs: usize, outputs: usize| {
         [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
     };

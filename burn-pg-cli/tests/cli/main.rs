@@ -1,5 +1,6 @@
 //! The command line, as a user or a script meets it.
 
+mod act;
 mod bench;
 mod device_lost;
 mod export;
@@ -8,6 +9,7 @@ mod interrupt;
 mod killed;
 mod listing;
 mod long_run;
+mod not_files;
 mod plan;
 mod refusals;
 mod resume;

@@ -14,13 +14,16 @@ use burn::{
 use burn_pg_envs::{EnvSpec, Space};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::policy::{Activation, ActorCritic, Exploration, Head, Mlp, UnsupportedSpace};
+use crate::{
+    policy::{Activation, ActorCritic, Exploration, Head, Mlp, UnsupportedSpace},
+    storage::durable::refuse_other_than_file,
+};
 
 /// Why a policy cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// The file cannot be read.
+    /// The file cannot be read, or is not a regular file.
     #[error("{} cannot be read", .path.display())]
     Read {
         /// The file.
@@ -119,7 +122,8 @@ pub fn stable_baselines3(
             UnsupportedSpace::Observation { env: spec.id.clone(), space: spec.observation_space.to_string() }.into()
         );
     }
-    let bytes = fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
+    let bytes = refuse_other_than_file(path).and_then(|()| fs::read(path));
+    let bytes = bytes.map_err(|source| ImportError::Read { path: path.into(), source })?;
     let tensors = SafeTensors::deserialize(&bytes)
         .map_err(|error| ImportError::Format { path: path.into(), reason: error.to_string() })?;
     let file = StateDict { tensors: tensors.tensors().into_iter().collect(), path, env: &spec.id, device };

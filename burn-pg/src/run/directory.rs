@@ -22,7 +22,7 @@ use std::{
 };
 
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
     config::{Config, ConfigFile},
@@ -106,7 +106,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
     pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
-        self.read_json(NORMALIZER, |path, reason| RunDirError::Normalizer { path, reason })
+        read_normalizer(&self.path.join(NORMALIZER))
     }
 
     /// True if `normalizer.json` exists.
@@ -131,7 +131,8 @@ impl RunDir {
         if !path.exists() {
             return Err(RunDirError::NoEnvironment { path });
         }
-        self.read_json(ENVIRONMENT, |path, reason| RunDirError::Environment { path, reason })
+        serde_json::from_str(&read(&path)?)
+            .map_err(|error| RunDirError::Environment { path, reason: error.to_string() })
     }
 
     /// Writes the outcome.
@@ -216,19 +217,23 @@ impl RunDir {
         self.write(name, text.as_bytes())
     }
 
-    fn read_json<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        invalid: impl FnOnce(PathBuf, String) -> RunDirError,
-    ) -> Result<T, RunDirError> {
-        let path = self.path.join(name);
-        let text = refuse_other_than_file(&path).and_then(|()| fs::read_to_string(&path));
-        let text = text.map_err(|source| RunDirError::Read { path: path.clone(), source })?;
-        serde_json::from_str(&text).map_err(|error| invalid(path, error.to_string()))
-    }
-
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.path.join(name);
         write_atomically(&path, bytes).map_err(|source| RunDirError::Write { path, source })
     }
+}
+
+/// Reads an observation normaliser, as `normalizer.json` of a run has it.
+///
+/// # Errors
+/// [`RunDirError::Read`], also if it is not a regular file; or [`RunDirError::Normalizer`].
+pub fn read_normalizer(path: &Path) -> Result<ObservationNormalizer, RunDirError> {
+    serde_json::from_str(&read(path)?)
+        .map_err(|error| RunDirError::Normalizer { path: path.into(), reason: error.to_string() })
+}
+
+/// Reads a regular file. Anything else might never end.
+fn read(path: &Path) -> Result<String, RunDirError> {
+    let text = refuse_other_than_file(path).and_then(|()| fs::read_to_string(path));
+    text.map_err(|source| RunDirError::Read { path: path.into(), source })
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use burn_pg::run::RunDir;
 
+use crate::program;
+
 /// Returns the command that resumes a run.
 pub fn how_to_go_on(dir: &RunDir) -> String {
-    format!("burn-pg train --resume {}", quoted(dir.path()))
+    program::command(format_args!("train --resume {}", quoted(dir.path())))
 }
 
 /// Quotes a path for a shell.

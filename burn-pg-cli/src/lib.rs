@@ -1,0 +1,137 @@
+//! The command line of `burn-pg` as a library: a program of a few lines gets `train` (with `--resume`), `eval`, `act`,
+//! `export`, `import`, `plan`, `bench`, `envs` and the other commands for its own environments.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use burn_pg::envs::{Env, EnvRng, EnvSpec, Space, Step};
+//!
+//! /// A coin is shown; telling its side gives 1.
+//! struct Coin {
+//!     is_head: bool,
+//! }
+//!
+//! impl Env for Coin {
+//!     // ...
+//! #    type Action = u32;
+//! #    type State = bool;
+//! #    fn spec(&self) -> EnvSpec {
+//! #        let spec = EnvSpec::new("Coin-v0", Space::symmetric(&[1.0]), Space::discrete(2));
+//! #        EnvSpec { max_episode_steps: Some(10), ..spec }
+//! #    }
+//! #    fn reset(&mut self, _rng: &mut EnvRng, _observation: &mut [f32]) {}
+//! #    fn step(&mut self, _action: u32, _rng: &mut EnvRng, _observation: &mut [f32]) -> Step {
+//! #        Step { reward: 0.0, terminated: false, truncated: false }
+//! #    }
+//! #    fn state(&self) -> bool {
+//! #        self.is_head
+//! #    }
+//! #    fn set_state(&mut self, is_head: bool) {
+//! #        self.is_head = is_head;
+//! #    }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     burn_pg_cli::main_with(|registry| registry.add(|| Coin { is_head: false }))
+//! }
+//! ```
+//!
+//! If the program is called `coins`, `coins train Coin-v0` trains, and `coins --help` shows the rest.
+//! `examples/10_command_line.rs` is a whole program.
+//!
+//! **Features** are the backends, as in `burn-pg`; the default is `flex`.
+//!
+//! **Allocator.** A library must not choose the allocator of a program, so this one does not. The binary `burn-pg` uses
+//! `mimalloc`, which keeps freed memory of tensors for the next ones; a program that wants the same speed does so, too:
+//!
+//! ```ignore
+//! #[global_allocator]
+//! static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+//! ```
+#![forbid(unsafe_code)]
+
+mod commands;
+mod failure;
+mod interrupt;
+mod output;
+mod presets;
+mod program;
+mod progress;
+mod registry;
+mod settings;
+mod tell;
+
+use std::process::ExitCode;
+
+use burn_pg::envs::EnvError;
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+pub use registry::Registry;
+
+/// Policy-gradient reinforcement learning on any CPU or GPU
+#[derive(Parser)]
+#[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(commands::train::Args),
+    Plan(commands::plan::Args),
+    Eval(commands::eval::Args),
+    Act(commands::act::Args),
+    Export(commands::export::Args),
+    Import(commands::import::Args),
+    Config(commands::config::Args),
+    Presets(commands::presets::Args),
+    Envs(commands::envs::Args),
+    EnvTrace(commands::env_trace::Args),
+    Devices(commands::devices::Args),
+    Bench(commands::bench::Args),
+}
+
+/// Runs the command line of this process with the environments of burn-pg and those that `register` adds:
+///
+/// ```no_run
+/// # use burn_pg::envs::classic::{CartPole, Pendulum};
+/// # let _ =
+/// burn_pg_cli::main_with(|registry| {
+///     registry.add(CartPole::default)?;
+///     registry.add(Pendulum::default)
+/// })
+/// # ;
+/// ```
+///
+/// Call it as all of `main`: it reads the arguments of the process, sets a panic hook that notices lost devices
+/// ([`burn_pg::device::report_panics`]), and handles signals while it trains. `--help`, invalid arguments and a command
+/// that fails end the process, without running destructors. The exit code is 0 for success, 1 if the command fails, 2 if
+/// it is refused before anything is done (also if `register` fails), 3 if the device fails, 130 or 143 after a signal.
+pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), EnvError>) -> ExitCode {
+    match run(register) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit(),
+    }
+}
+
+fn run(register: impl FnOnce(&mut Registry) -> Result<(), EnvError>) -> Result<(), Failure> {
+    // With this hook, a lost device ends a run instead of blocking it for ever.
+    burn_pg::device::report_panics();
+    register(&mut Registry::new()).map_err(Failure::usage)?;
+    match Cli::parse().command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Act(args) => commands::act::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Import(args) => commands::import::run(&args),
+        Command::Config(args) => commands::config::run(&args),
+        Command::Presets(args) => commands::presets::run(&args),
+        Command::Envs(args) => commands::envs::run(&args),
+        Command::EnvTrace(args) => commands::env_trace::run(&args),
+        Command::Devices(args) => commands::devices::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+    }
+}

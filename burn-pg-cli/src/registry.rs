@@ -1,0 +1,33 @@
+//! The environments of a program.
+
+use burn_pg::envs::{self, Env, EnvError, EnvSpec, VecEnv, VectorEnv};
+
+/// Takes the environments that a program adds to those of burn-pg.
+pub struct Registry(());
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    /// Adds an environment under the name in its specification. `make` creates one environment; a [`VecEnv`] makes a
+    /// batch of them.
+    ///
+    /// # Errors
+    /// [`EnvError::Registered`] if the name is taken; [`EnvError::Spec`] if the specification contradicts itself.
+    pub fn add<E: Env + 'static>(&mut self, make: impl Fn() -> E + Send + Sync + 'static) -> Result<(), EnvError> {
+        self.add_vector(make().spec(), move |num_envs| VecEnv::from_fn(num_envs, |_| make()))
+    }
+
+    /// Adds environments that are stepped as a batch, under the name in `spec`. `make` is called with their number.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_vector<V: VectorEnv + 'static>(
+        &mut self,
+        spec: EnvSpec,
+        make: impl Fn(usize) -> Result<V, EnvError> + Send + Sync + 'static,
+    ) -> Result<(), EnvError> {
+        envs::register(spec, make)
+    }
+}

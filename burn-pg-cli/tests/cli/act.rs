@@ -1,0 +1,74 @@
+//! `act` as a service of other programs.
+
+use std::{fs, path::Path, process::Output};
+
+use serde_json::Value;
+
+use super::{burn_pg, command, small, success, text};
+
+/// Trains a recurrent agent into `run`.
+fn trained(folder: &Path) {
+    let recurrent = ["--out", "run", "--quiet", "--set", r#"recurrence={cell="gru",size=4}"#];
+    success(&burn_pg(folder, small(&recurrent)));
+}
+
+fn acted(folder: &Path, options: &[&str], input: &[u8]) -> Output {
+    fs::write(folder.join("input"), input).unwrap();
+    let input = fs::File::open(folder.join("input")).unwrap();
+    command(folder, [&["act", "run", "--device", "flex"], options].concat()).stdin(input).output().unwrap()
+}
+
+#[test]
+fn a_bad_line_is_answered_and_leaves_the_recurrent_state() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    let (first, second) = ("[0.5, -0.5, 0.1, 0.2]", "[0.25, 0, 0, 0]");
+    let good = acted(folder.path(), &[], format!("{first}\n{second}").as_bytes());
+    let good: Vec<&str> = success(&good).lines().collect();
+    let long = "[0, ".repeat(10_000);
+    let bad: [(&[u8], &str); 4] = [
+        (b"[0, 0, NaN, 0]", "NaN is not finite"),
+        (b"\xff", "byte 1 is not UTF-8"),
+        (b"[0, 0, 0]", "3 numbers, but an observation of CartPole-v1 has 4"),
+        (long.as_bytes(), "longer than 4352 bytes"),
+    ];
+    for (line, reason) in bad {
+        let input = [first.as_bytes(), line, second.as_bytes()].join(&b'\n');
+        let reason = format!("{reason}; expected a JSON array of 4 numbers, such as [0, 0, 0, 0]");
+        let output = acted(folder.path(), &["--keep-going"], &input);
+        let lines: Vec<&str> = success(&output).lines().collect();
+        assert_eq!([lines[0], lines[2]], good[..]);
+        assert_eq!(serde_json::from_str::<Value>(lines[1]).unwrap(), serde_json::json!({ "error": reason, "line": 2 }));
+
+        let output = acted(folder.path(), &[], &input);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(text(&output.stderr), format!("error: line 2: {reason}\n"));
+        assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), good[..1]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_when_nobody_reads_its_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    // The second line would be an error, but it is not read.
+    fs::write(folder.path().join("input"), "[0, 0, 0, 0]\nbad\n").unwrap();
+    let input = fs::File::open(folder.path().join("input")).unwrap();
+    let output =
+        command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_stdout_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(folder.path(), ["envs"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "error: stdout cannot be written: No space left on device (os error 28)\n");
+}

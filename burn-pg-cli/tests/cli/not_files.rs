@@ -1,0 +1,23 @@
+//! Pipes, devices and folders in place of input files. Reading one of them might never end.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use super::{export::save_state_dict, refused};
+
+#[test]
+fn input_that_is_not_a_regular_file_is_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Nobody writes into it.
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let state_dict = path("sb3.safetensors");
+    save_state_dict(state_dict.as_ref(), 4, 2);
+    for input in [path("pipe"), path("."), "/dev/zero".into()] {
+        let message = format!("{input} cannot be read: it is not a regular file");
+        refused(&["train", "CartPole-v1", "--config", &input], &[&message]);
+        refused(&["import", &input, "--env", "CartPole-v1", "--out", "run"], &[&message]);
+        let import = ["import", &state_dict, "--env", "CartPole-v1", "--out", "run"];
+        refused(&[&import[..], &["--normalizer", &input]].concat(), &[&message]);
+    }
+}
