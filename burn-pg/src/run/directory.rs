@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `config.toml` | all settings, resolved: enough to repeat the run |
 //! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
-//! | `policy.safetensors` | the trained networks |
+//! | `policy.safetensors` | the trained networks, and the settings that they were trained with |
 //! | `environment.json` | the specification of the environment |
 //! | `normalizer.json` | the observation normaliser, if observations are normalised |
 //! | `summary.json` | the outcome |
@@ -14,6 +14,7 @@
 mod claim;
 mod error;
 mod metrics_file;
+mod provenance;
 
 use std::{
     fs::{self, OpenOptions},
@@ -33,6 +34,7 @@ use crate::{
 pub use claim::RunLock;
 pub use error::RunDirError;
 pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
+pub(in crate::run) use provenance::Provenance;
 
 const CONFIG: &str = "config.toml";
 /// Before the version, in the first line of `config.toml`.

@@ -211,7 +211,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
 
     /// Saves the policy with its environment and its normaliser.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
-        let environment = trainer.source().environment();
-        save(&self.dir, environment, trainer.observation_normalizer(), &trainer.policy().valid())
+        let (config, environment) = (trainer.config(), trainer.source().environment());
+        save(&self.dir, config, environment, trainer.observation_normalizer(), &trainer.policy().valid())
     }
 }

@@ -63,6 +63,20 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What `policy.safetensors` says of itself cannot be read.
+    #[error("{} has metadata that cannot be read: {reason}", .path.display())]
+    Provenance {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `environment.json` or `normalizer.json` is not the file that the policy was saved with.
+    #[error("{} is not the file that the policy was saved with; restore it, or use the policy of a checkpoint", .path.display())]
+    OfAnotherPolicy {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory has no `environment.json`.
     #[error(
         "{} is missing; an earlier version of burn-pg saved the policy without it: train again with this version",
