@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
+    agent::selection_seed,
     algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
@@ -121,7 +122,7 @@ impl Parts {
         if episodes == 0 {
             return session;
         }
-        let seed = config.seed;
+        let seed = selection_seed(config.seed);
         session.with_evaluation(move |trainer| {
             let agent = trainer.agent()?;
             Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())

@@ -101,7 +101,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     }
 
     /// Adds an evaluation of each checkpoint: `evaluate` returns the mean return of the policy, and the checkpoint with
-    /// the highest mean return is kept as the best.
+    /// the highest mean return is kept as the best. [`selection_seed`](crate::agent::selection_seed) returns a seed whose
+    /// episodes are not those of the final evaluation.
     #[must_use]
     pub fn with_evaluation(
         mut self,
