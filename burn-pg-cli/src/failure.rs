@@ -50,6 +50,17 @@ impl Failure {
         }
     }
 
+    /// Replaces the message by what `tell` makes of it.
+    pub fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
+        let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&message(error)));
+        match self {
+            Self::Usage(error) => Self::Usage(told(&error)),
+            Self::Run(error) => Self::Run(told(&error)),
+            Self::Device(error) => Self::Device(told(&error)),
+            interrupted @ Self::Interrupted { .. } => interrupted,
+        }
+    }
+
     /// Prints the failure to stderr and ends the process.
     pub fn exit(&self) -> ! {
         let (error, code) = match self {
@@ -79,7 +90,7 @@ fn end(code: u8) -> ! {
 }
 
 /// Returns the messages of an error and its causes. A cause that the text already ends with is not repeated.
-fn message(error: &anyhow::Error) -> String {
+pub fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
         "" => cause,
         _ if told.ends_with(&cause) => told,

@@ -18,7 +18,7 @@ use burn_pg::{
     evaluate,
     kernel::with_threads,
     policy::ActorCritic,
-    run::{EarlierRun, Restored, RunDir, Session, Stopped},
+    run::{EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
     source::EnvSource,
 };
 use serde_json::json;
@@ -28,7 +28,7 @@ use crate::{
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
-    failure::Failure,
+    failure::{Failure, message},
     interrupt::Interrupt,
     output::print_line,
     progress::Progress,
@@ -248,47 +248,65 @@ impl Run {
             }
             // The rest can be repeated from the saved run.
             watch.interrupt.release();
+            let dir = session.dir().clone();
             let finish = || {
                 let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)
             };
-            let again = format!("the policy is saved, but the outcome is not; again with: {again}");
-            finish().map_err(|error: Error| Failure::of(error.context(again)))
+            finish().map_err(|error: Error| Failure::of(error).told(|cause| not_evaluated(cause, &dir, &again)))
         })
+    }
+}
+
+/// Returns the message of a run that has trained, and whose outcome is lost.
+fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
+    match dir.policy_path().exists() {
+        true => format!("{cause}; the policy is saved, but the outcome is not; again with: {again}"),
+        false => format!("{cause}; nothing is left of the run in {}", dir.path().display()),
     }
 }
 
 /// Returns the failure of a run: why training failed, what was saved, and how to resume.
 fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
-    let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
-    let dir = session.dir();
-    let checkpoint = match dir.checkpoints().updates() {
+    let (update, steps, dir) = (session.trainer().updates(), session.trainer().env_steps(), session.dir());
+    let Stopped { error, policy } = stopped;
+    let is_gone = matches!(error, burn_pg::Error::RunDir(RunDirError::Gone(_)));
+    match Failure::of(error) {
+        // The error of a device does not say where it failed, and the state on the device is unknown.
+        failure @ Failure::Device(_) => failure.told(|cause| {
+            format!("training failed in update {update}, after {steps} steps: {cause}; {}", what_to_go_on_from(dir))
+        }),
+        failure if is_gone => failure.told(|cause| {
+            format!(
+                "training failed after {steps} steps: {cause}; nothing more can be saved in {}",
+                dir.path().display()
+            )
+        }),
+        failure => failure.told(|cause| {
+            let (saved, go_on) = (what_is_saved(policy, dir), what_to_go_on_from(dir));
+            format!("training failed after {steps} steps: {cause}; {saved}; {go_on}")
+        }),
+    }
+}
+
+/// Says whether the last good policy of a failed run is saved.
+fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
+    match policy {
+        Ok(()) => format!("the last good policy is saved in {}", dir.path().display()),
+        Err(unsaved) => format!("the last good policy could not be saved ({})", message(&unsaved.into())),
+    }
+}
+
+/// Says from which checkpoint a failed run resumes, and how.
+fn what_to_go_on_from(dir: &RunDir) -> String {
+    match dir.checkpoints().updates() {
         Ok(updates) => updates.last().map_or_else(
             || "there is no checkpoint yet".into(),
             |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
         ),
         Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
-    };
-    let Stopped { error, policy } = stopped;
-    match Failure::of(error) {
-        Failure::Run(error) => {
-            let (failed, path) = (format!("training failed after {steps} steps"), dir.path().display());
-            Failure::Run(error.context(match policy {
-                Ok(()) => format!("{failed}; the last good policy is saved in {path}; {checkpoint}"),
-                Err(unsaved) => {
-                    let unsaved = Error::from(unsaved);
-                    format!("{failed}, and the last good policy is lost ({unsaved:#}); {checkpoint}")
-                }
-            }))
-        }
-        // The error of a device does not say where it failed, and the state on the device is unknown.
-        Failure::Device(error) => {
-            let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
-            Failure::Device(error.context(failed))
-        }
-        other => other,
     }
 }
 

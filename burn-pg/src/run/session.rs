@@ -9,7 +9,7 @@ use super::{
     Evaluated, Observer, Trainer,
     agent::save,
     checkpoint::Best,
-    directory::{MetricsFile, RunDir, RunLock},
+    directory::{MetricsFile, RunDir, RunDirError, RunLock},
 };
 use crate::{
     Error,
@@ -77,7 +77,7 @@ pub struct Stopped {
     #[source]
     pub error: Error,
     /// Whether the last good policy was saved. After a device failure it is not saved, because its weights are
-    /// undefined.
+    /// undefined; nor is it if the directory is gone.
     pub policy: Result<(), Error>,
 }
 
@@ -129,9 +129,11 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     /// [`save`](Source::save), there are no checkpoints, and `observer` gets a warning before the first update.
     ///
     /// # Errors
-    /// [`Stopped`]. The last good policy is still saved, unless the device failed.
+    /// [`Stopped`]. The last good policy is still saved, unless the device failed. The error is
+    /// [`RunDirError::Gone`] if the directory was removed, moved or replaced: it is never created again.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<(), Box<Stopped>> {
         self.train_to_end(observer).map_err(|error| {
+            let error = self.keeper.cause_of(error);
             let policy = match &error {
                 Error::Execution(reason) => Err(Error::Execution(reason.clone())),
                 _ => self.keeper.save_policy(&self.trainer),
@@ -187,6 +189,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     }
 
     fn save(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.metrics.check_in_place()?;
         // Synced first, so that the metrics up to a checkpoint are never missing.
         self.metrics.sync()?;
         let checkpoints = self.dir.checkpoints();
@@ -210,8 +213,20 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         Ok(())
     }
 
+    /// Returns the reason for an error of a file: that the directory is gone, if it is.
+    fn cause_of(&self, error: Error) -> Error {
+        match (&error, self.metrics.check_in_place()) {
+            (Error::RunDir(_) | Error::Checkpoint(_) | Error::Weights(_), Err(gone @ RunDirError::Gone(_))) => {
+                gone.into()
+            }
+            _ => error,
+        }
+    }
+
     /// Saves the policy with its environment and its normaliser.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
+        // In a directory that has taken the place of this one, another run may have its policy.
+        self.metrics.check_in_place()?;
         let (config, environment) = (trainer.config(), trainer.source().environment());
         save(&self.dir, config, environment, trainer.observation_normalizer(), &trainer.policy().valid())
     }

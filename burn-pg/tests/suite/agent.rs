@@ -264,6 +264,7 @@ fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
     dir.write_config(&config).unwrap();
     let agent = trainer.agent().unwrap();
     agent.save(&dir).unwrap();
+    dir.checkpoints().prepare().unwrap();
     let path = dir.checkpoints().path_of(1);
     trainer.checkpoint().unwrap().write(&path).unwrap();
 

@@ -39,6 +39,9 @@ pub enum RunDirError {
         /// What the file system says.
         source: io::Error,
     },
+    /// The directory, or a file in it, is no longer what this process writes to. Nothing more is written.
+    #[error("{} was removed, moved or replaced while the run went on", .0.display())]
+    Gone(PathBuf),
     /// A file of the directory cannot be read.
     #[error("{} cannot be read", .path.display())]
     Read {

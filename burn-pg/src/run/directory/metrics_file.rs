@@ -11,7 +11,7 @@ use std::{
 use super::RunDirError;
 use crate::{
     UpdateStats,
-    storage::durable::{sync_folder, with_suffix},
+    storage::durable::{is_at, sync_folder, with_suffix},
 };
 
 /// `metrics.jsonl`, with one line per update.
@@ -63,11 +63,28 @@ impl MetricsFile {
     /// Appends a line and flushes it to the operating system, so that readers see whole lines.
     ///
     /// # Errors
-    /// [`RunDirError::Write`].
+    /// [`RunDirError::Write`]; [`RunDirError::Gone`] as [`check_in_place`](Self::check_in_place).
     pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
+        self.check_in_place()?;
         let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
         self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
+    }
+
+    /// Checks that the run directory is still in its place, with this file in it. Lines would otherwise be written to a
+    /// file without a name, or everything else to the directory of another run.
+    ///
+    /// # Errors
+    /// [`RunDirError::Gone`] with the directory, or with the file if the directory exists; [`RunDirError::Write`].
+    pub fn check_in_place(&self) -> Result<(), RunDirError> {
+        match is_at(self.file.get_ref(), &self.path) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let missing = self.path.ancestors().take(2).filter(|path| !path.exists()).last();
+                Err(RunDirError::Gone(missing.unwrap_or(&self.path).into()))
+            }
+            Err(source) => Err(RunDirError::Write { path: self.path.clone(), source }),
+        }
     }
 
     /// Makes the lines durable.
