@@ -18,7 +18,7 @@ use burn_pg::{
     evaluate,
     kernel::with_threads,
     policy::ActorCritic,
-    run::{EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
+    run::{Changes, EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
     source::EnvSource,
 };
 use serde_json::json;
@@ -58,7 +58,8 @@ pub struct Args {
     /// given with it
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// With --resume: go on from the checkpoint of this update
+    /// With --resume: go on from the checkpoint of this update. What came after it is kept in the run directory, in
+    /// aside-after-<UPDATE>
     #[arg(long, value_name = "UPDATE")]
     at: Option<u64>,
     /// Begin even if the memory plan says that the run does not fit into the memory that is available
@@ -216,7 +217,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 /// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
     let interrupt = Interrupt::install()?;
-    let (session, missing) = restored.go_on()?;
+    let (session, Changes { aside, missing }) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
     }
@@ -224,6 +225,9 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
     if !args.quiet {
         let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
         let path = session.dir().path().display();
+        if let Some(aside) = aside {
+            tell(format_args!("what came after update {update} is kept in {}", aside.display()));
+        }
         announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
     }
     let session = Parts::evaluated(&config, session);

@@ -6,9 +6,9 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, tim
 use burn_pg::{agent::selection_seed, run::directory::RunDir};
 
 use super::{
-    burn_pg, json,
+    burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    success, text,
+    small, success, text,
 };
 
 #[test]
@@ -135,4 +135,39 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
         "error: no checkpoint of b was evaluated (`checkpoint.eval_episodes`), or the best one is gone\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
+}
+
+#[test]
+fn going_back_keeps_what_came_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    let names =
+        ["policy.safetensors", "normalizer.json", "environment.json", "summary.json", "metrics.jsonl", "config.toml"];
+    let before = names.map(|name| fs::read(path("a").join(name)).unwrap());
+    let evaluated = |run: &str| {
+        json(&burn_pg(folder.path(), ["eval", run, "--episodes", "2", "--json"]))["eval_return_mean"].clone()
+    };
+    let return_mean = evaluated("a");
+
+    let go_back = ["train", "--resume", "a", "--at", "58", "--total-steps", "3776"];
+    let output = burn_pg(folder.path(), go_back);
+    success(&output);
+    let told = "what came after update 58 is kept in a/aside-after-58\n";
+    assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    let aside = path("a/aside-after-58");
+    assert!(names.map(|name| fs::read(aside.join(name)).unwrap()) == before);
+    assert_eq!(evaluated("a/aside-after-58"), return_mean);
+    assert_eq!(RunDir::open(&aside).checkpoints().updates().unwrap(), [59, 60]);
+    assert_eq!(RunDir::open(&path("a")).checkpoints().updates().unwrap().last(), Some(&59));
+
+    // What is kept there is kept.
+    let kept = content(&aside);
+    let output = burn_pg(folder.path(), go_back);
+    success(&output);
+    assert!(text(&output.stderr).contains("is kept in a/aside-after-58-2\n"), "{}", text(&output.stderr));
+    assert!(content(&aside) == kept);
+    // Nothing comes after the newest one.
+    success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
+    assert!(!path("a/aside-after-59").exists());
 }

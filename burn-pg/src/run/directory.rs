@@ -11,6 +11,7 @@
 //! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to resume from |
 //! | `.lock` | locked by the process that trains |
 
+mod aside;
 mod claim;
 mod error;
 mod metrics_file;
@@ -44,6 +45,7 @@ const POLICY: &str = "policy.safetensors";
 const ENVIRONMENT: &str = "environment.json";
 const NORMALIZER: &str = "normalizer.json";
 const SUMMARY: &str = "summary.json";
+const CHECKPOINTS: &str = "checkpoints";
 /// Locked by the process that trains.
 const LOCK: &str = ".lock";
 
@@ -72,7 +74,7 @@ impl RunDir {
     /// Returns the checkpoints of the run.
     #[must_use]
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::at(&self.path.join("checkpoints"))
+        Checkpoints::at(&self.path.join(CHECKPOINTS))
     }
 
     /// Returns the path of the trained networks.
