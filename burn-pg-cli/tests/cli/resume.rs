@@ -171,3 +171,17 @@ fn going_back_keeps_what_came_after() {
     success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
     assert!(!path("a/aside-after-59").exists());
 }
+
+#[test]
+fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    let told = |more: &[&str]| {
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    let expected = "warning: the learning rate goes from 1.25e-4 (last update) to 2.25e-4, because its schedule now spans 640 steps\n";
+    assert_eq!(told(&["--total-steps", "640"]), expected);
+    assert_eq!(told(&[]), "");
+}

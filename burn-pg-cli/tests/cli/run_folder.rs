@@ -50,7 +50,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let resume = ["train", "--resume", "a", "--at", &first, "--quiet", "--total-steps", &steps];
     let output = burn_pg(folder.path(), resume);
     success(&output);
-    assert_eq!(text(&output.stderr), "");
+    assert!(!text(&output.stderr).contains("best"), "{}", text(&output.stderr));
     assert!(RunDir::open(&path("a")).checkpoints().best().unwrap().is_some());
     // The last three, and the best.
     let updates = RunDir::open(&path("a")).checkpoints().updates().unwrap();

@@ -99,7 +99,9 @@ impl EarlierRun {
     /// # Errors
     /// As [`resume`](Self::resume).
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
+        let mut is_extended = false;
         if let Some(checkpoint) = self.checkpoint.take() {
+            is_extended = trainer.config().total_steps > checkpoint.config().total_steps;
             trainer.restore(checkpoint)?;
         } else if let Some(reason) = trainer.why_unsaved() {
             // Starting again would erase the metrics of a run that cannot be resumed.
@@ -107,7 +109,7 @@ impl EarlierRun {
         }
         self.dir.check_writable()?;
         self.dir.checkpoints().check_writable()?;
-        Ok(Restored { run: self, trainer })
+        Ok(Restored { run: self, trainer, is_extended })
     }
 }
 
@@ -115,6 +117,8 @@ impl EarlierRun {
 pub struct Restored<P: Policy, S: Source<P>> {
     run: EarlierRun,
     trainer: Trainer<P, S>,
+    /// True if the run now has more steps than at the checkpoint.
+    is_extended: bool,
 }
 
 /// What is to be told of a directory that was brought to the state of a checkpoint.
@@ -139,7 +143,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
     pub fn go_on(self) -> Result<(Session<P, S>, Changes), Error> {
-        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer } = self;
+        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer, is_extended } = self;
         let update = trainer.updates();
         let aside = if chosen { dir.go_back(update)? } else { None };
         if !chosen && update > 0 {
@@ -150,6 +154,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
             dir.forget_the_end()?;
         }
         dir.write_config(trainer.config())?;
-        Ok((Session::new(trainer, dir, metrics, lock), Changes { aside, missing }))
+        let before = metrics.learning_rate().filter(|_| is_extended);
+        Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing }))
     }
 }

@@ -19,6 +19,8 @@ use crate::{
 pub struct MetricsFile {
     file: BufWriter<File>,
     path: PathBuf,
+    /// The learning rate in the last line at the time the file was opened.
+    learning_rate: Option<f64>,
 }
 
 impl MetricsFile {
@@ -33,12 +35,12 @@ impl MetricsFile {
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
         // Keep everything up to the largest update that is at most `update`. The rest is later, or not a valid line.
-        let (mut updates, mut kept) = (BTreeSet::new(), 0);
+        let (mut updates, mut kept, mut learning_rate) = (BTreeSet::new(), 0, None);
         for (line, end) in read_lines(&path, &file) {
             match line {
                 Ok(stats) if stats.update <= update => {
                     if updates.last().is_none_or(|&largest| stats.update >= largest) {
-                        kept = end;
+                        (kept, learning_rate) = (end, Some(stats.learning_rate));
                     }
                     updates.insert(stats.update);
                 }
@@ -57,7 +59,12 @@ impl MetricsFile {
         // Reading has moved the file position.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
         sync_folder(&path).map_err(failed)?;
-        Ok((Self { file: BufWriter::new(file), path }, missing))
+        Ok((Self { file: BufWriter::new(file), path, learning_rate }, missing))
+    }
+
+    /// Returns the learning rate of the update that the file was opened after, if it has a line.
+    pub(in crate::run) fn learning_rate(&self) -> Option<f64> {
+        self.learning_rate
     }
 
     /// Appends a line and flushes it to the operating system, so that readers see whole lines.
