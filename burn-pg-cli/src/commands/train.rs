@@ -189,7 +189,29 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
     };
     let parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
     let Parts { config, device, trainer, fresh_envs } = parts;
-    Ok((Around { config, device, fresh_envs }, earlier.restore(trainer)?))
+    let restored = earlier.restore(trainer)?;
+    if let Some(given) = args.settings.total_steps {
+        refuse_what_is_done(given, &restored)?;
+    }
+    Ok((Around { config, device, fresh_envs }, restored))
+}
+
+/// Refuses a step count with which nothing is left to train. A run that was cut off before its outcome was written may be
+/// finished with the step count that it has.
+fn refuse_what_is_done(given: u64, restored: &Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<()> {
+    let (trainer, done) = (restored.trainer(), restored.trainer().env_steps());
+    let is_unfinished = given >= done && !restored.dir().has_summary();
+    if !trainer.is_over() || is_unfinished {
+        return Ok(());
+    }
+    if trainer.reaches_target() {
+        bail!("the run has reached its `target_return` after {done} steps, so --total-steps does not let it go on");
+    }
+    bail!(
+        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give more, such as \
+         --total-steps {}",
+        2 * done
+    )
 }
 
 /// Returns the settings for resuming from a checkpoint: those of the checkpoint, except for the step count, device and
@@ -223,12 +245,18 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
     }
     let Around { config, device, fresh_envs } = around;
     if !args.quiet {
-        let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
-        let path = session.dir().path().display();
+        let (trainer, path) = (session.trainer(), session.dir().path().display());
+        let (update, steps) = (trainer.updates(), trainer.env_steps());
         if let Some(aside) = aside {
             tell(format_args!("what came after update {update} is kept in {}", aside.display()));
         }
-        announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
+        if !trainer.is_over() {
+            announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
+        } else if trainer.reaches_target() {
+            tell(format_args!("nothing left to train: the run has reached its `target_return` after {steps} steps"));
+        } else {
+            tell(format_args!("nothing left to train: the run has done all its {steps} steps"));
+        }
     }
     let session = Parts::evaluated(&config, session);
     Ok(Run { session, config, device, fresh_envs, interrupt })

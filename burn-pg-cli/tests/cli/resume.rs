@@ -173,6 +173,37 @@ fn going_back_keeps_what_came_after() {
 }
 
 #[test]
+fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    let resumed = |more: &[&str]| burn_pg(folder.path(), ["train", "--resume", "a"].iter().chain(more));
+    let refused = |steps: &str| {
+        let before = content(folder.path());
+        let output = resumed(&["--total-steps", steps]);
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!(
+            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
+             --total-steps 128\n"
+        );
+        assert_eq!(text(&output.stderr), expected);
+        assert!(content(folder.path()) == before);
+    };
+    for steps in ["32", "64", "95"] {
+        refused(steps);
+    }
+    // Without a step count, the run is evaluated again.
+    let output = resumed(&[]);
+    assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
+    // A run that was killed while it was evaluated may be finished with the same command.
+    let summary = folder.path().join("a/summary.json");
+    fs::remove_file(&summary).unwrap();
+    refused("32");
+    success(&resumed(&["--total-steps", "64"]));
+    assert!(summary.exists());
+}
+
+#[test]
 fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));

@@ -138,6 +138,12 @@ impl RunDir {
         self.read_json(ENVIRONMENT, |path, reason| RunDirError::Environment { path, reason })
     }
 
+    /// True if the run has ended and its outcome is written.
+    #[must_use]
+    pub fn has_summary(&self) -> bool {
+        self.path.join(SUMMARY).exists()
+    }
+
     /// Writes the outcome.
     ///
     /// # Errors

@@ -137,6 +137,12 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         &self.trainer
     }
 
+    /// Returns the directory.
+    #[must_use]
+    pub fn dir(&self) -> &RunDir {
+        &self.run.dir
+    }
+
     /// The second half of [`resume`](EarlierRun::resume): brings the directory to the state of the checkpoint. Also
     /// returns what this changed.
     ///
