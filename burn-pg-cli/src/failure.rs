@@ -50,6 +50,17 @@ impl Failure {
         }
     }
 
+    /// Replaces the message by what `tell` makes of it.
+    pub fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
+        let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&message(error)));
+        match self {
+            Self::Usage(error) => Self::Usage(told(&error)),
+            Self::Run(error) => Self::Run(told(&error)),
+            Self::Device(error) => Self::Device(told(&error)),
+            interrupted @ Self::Interrupted { .. } => interrupted,
+        }
+    }
+
     /// Prints the failure to stderr and ends the process.
     pub fn exit(&self) -> ! {
         let (error, code) = match self {

@@ -43,7 +43,7 @@ pub struct Settings {
     seed: Option<u64>,
     /// Environment steps to train for, such as 100000 or 1e5 [default: that of the preset]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
-    total_steps: Option<u64>,
+    pub total_steps: Option<u64>,
     /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,

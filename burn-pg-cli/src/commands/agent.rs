@@ -2,9 +2,9 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use burn_pg::{
-    Agent, CheckedConfig,
+    Agent, CheckedConfig, Config,
     burn::tensor::Device,
     run::{checkpoint::Checkpoint, directory::RunDir},
 };
@@ -47,7 +47,7 @@ impl AgentArgs {
             Some(checkpoint) => {
                 Ok((checkpoint.config().clone().validate()?, Agent::of_checkpoint(&checkpoint, device)?))
             }
-            None => Ok((dir.config()?.validate()?, Agent::open(&dir, device)?)),
+            None => Ok((settings(&dir)?.validate()?, Agent::open(&dir, device)?)),
         }
     }
 
@@ -76,4 +76,30 @@ impl AgentArgs {
         };
         Ok(Some(checkpoints.load(update)?))
     }
+}
+
+/// Returns the settings of the policy at the end of a run. Warns if `config.toml` has other ones, or if the policy was
+/// saved without settings, so that those of `config.toml` are used.
+fn settings(dir: &RunDir) -> Result<Config> {
+    let (policy, config) = (dir.policy_path(), dir.config_path());
+    if !policy.exists() {
+        return Ok(dir.config()?);
+    }
+    let Some(saved) = dir.policy_config()? else {
+        tell(format_args!(
+            "warning: {} does not say which settings it was trained with; those of {} are used",
+            policy.display(),
+            config.display()
+        ));
+        return Ok(dir.config()?);
+    };
+    match dir.config() {
+        Ok(written) if written == saved => {}
+        Ok(_) => tell(format_args!(
+            "warning: {} has other settings than the policy; those of the policy hold",
+            config.display()
+        )),
+        Err(error) => tell(format_args!("warning: {:#}; the settings of the policy are used", Error::from(error))),
+    }
+    Ok(saved)
 }

@@ -1,10 +1,10 @@
 //! `burn-pg plan`
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use burn_pg::{
     CheckedConfig, DeviceChoice, MemoryPlan, available_memory, device,
     envs::{self, EnvSpec},
-    plan::{Bytes, Part},
+    plan::{Bytes, DoesNotFit, Part},
 };
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,11 @@ use crate::{
 
 /// Show how much memory `train` would take with the same settings, part by part and phase by phase. Nothing is allocated
 #[derive(clap::Args)]
-#[command(override_usage = program::command("plan <ENV> [OPTIONS]"))]
+#[command(
+    override_usage = program::command("plan <ENV> [OPTIONS]"),
+    after_help = "Exit codes: 0 if the run fits, or if it is not known how much memory is available, 1 if it does not fit, 2 if the \
+                  settings are refused."
+)]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
@@ -28,13 +32,16 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let planned = Planned::new(&args.settings).map_err(Failure::Usage)?;
-    match args.json {
-        true => print_line(planned.json()),
-        false => {
-            let Planned { config, preset, plan, .. } = &planned;
-            let (env, algo, device) = (&config.env.name, config.algorithm.algo(), config.run.device);
-            print_line(format_args!("{env}, {algo} ({preset}), device {device}\n\n{plan}\n{}", planned.verdict()))
-        }
+    if args.json {
+        print_line(planned.json())?;
+    } else {
+        let Planned { config, preset, plan, .. } = &planned;
+        let (env, algo, device) = (&config.env.name, config.algorithm.algo(), config.run.device);
+        print_line(format_args!("{env}, {algo} ({preset}), device {device}\n\n{plan}\n{}", planned.verdict()))?;
+    }
+    match planned.misfit() {
+        None => Ok(()),
+        Some(_) => Err(Failure::Run(anyhow!("the run does not fit into the memory that is available"))),
     }
 }
 
@@ -84,21 +91,25 @@ impl Planned {
         Ok(Self { config, preset, spec, plan, available: available() })
     }
 
+    /// Returns why the run does not fit, if it does not.
+    fn misfit(&self) -> Option<DoesNotFit> {
+        self.plan.check(&self.config, &self.spec, self.available).err()
+    }
+
     fn verdict(&self) -> String {
         let Some(available) = self.available else {
             return "how much memory is available is not known on this system".into();
         };
-        match self.plan.check(&self.config, &self.spec, Some(available)) {
-            Ok(()) => format!("{:<20} {available:>12} {:>18}   it fits", "available", available.0),
-            Err(error) => {
+        match self.misfit() {
+            None => format!("{:<20} {available:>12} {:>18}   it fits", "available", available.0),
+            Some(error) => {
                 format!("{:<20} {available:>12} {:>18}\n\nit does not fit: {error}", "available", available.0)
             }
         }
     }
 
     fn json(&self) -> Value {
-        let Self { config, spec, plan, available, .. } = self;
-        let checked = plan.check(config, spec, *available).err();
+        let (Self { config, plan, available, .. }, misfit) = (self, self.misfit());
         let by_name = |(part, bytes): (Part, Bytes)| (part.name().replace(' ', "_"), Value::from(bytes.0));
         let phases: Vec<Value> = (plan.phases.iter())
             .map(|phase| {
@@ -106,7 +117,7 @@ impl Planned {
                 json!({ "name": phase.name, "bytes": phase.total(), "parts": parts })
             })
             .collect();
-        let remedies = checked.iter().flat_map(|error| &error.remedies);
+        let remedies = misfit.iter().flat_map(|error| &error.remedies);
         json!({
             "env": config.env.name,
             "algo": config.algorithm.algo(),
@@ -117,7 +128,7 @@ impl Planned {
             "bytes": plan.peak().total(),
             "bytes_on_host": plan.host_peak(),
             "available": available,
-            "fits": available.map(|_| checked.is_none()),
+            "fits": available.map(|_| misfit.is_none()),
             "remedies": remedies.map(|remedy| json!({ remedy.key: remedy.value, "bytes": remedy.needed })).collect::<Vec<_>>(),
         })
     }

@@ -11,12 +11,13 @@ use std::{
 use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
+    agent::selection_seed,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate,
     kernel::with_threads,
     policy::ActorCritic,
-    run::{EarlierRun, Restored, RunDir, Session, Stopped},
+    run::{Changes, EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
     source::EnvSource,
 };
 use serde_json::json;
@@ -26,7 +27,7 @@ use crate::{
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
-    failure::Failure,
+    failure::{Failure, message},
     interrupt::Interrupt,
     output::print_line,
     program,
@@ -57,7 +58,8 @@ pub struct Args {
     /// given with it
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// With --resume: go on from the checkpoint of this update
+    /// With --resume: go on from the checkpoint of this update. What came after it is kept in the run directory, in
+    /// aside-after-<UPDATE>
     #[arg(long, value_name = "UPDATE")]
     at: Option<u64>,
     /// Begin even if the memory plan says that the run does not fit into the memory that is available
@@ -126,7 +128,7 @@ impl Parts {
         if episodes == 0 {
             return session;
         }
-        let seed = config.run.seed;
+        let seed = selection_seed(config.run.seed);
         session.with_evaluation(move |trainer| {
             let agent = trainer.agent()?;
             Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
@@ -192,7 +194,29 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
     };
     let parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
     let Parts { config, device, trainer, fresh_envs } = parts;
-    Ok((Around { config, device, fresh_envs }, earlier.restore(trainer)?))
+    let restored = earlier.restore(trainer)?;
+    if let Some(given) = args.settings.total_steps {
+        refuse_what_is_done(given, &restored)?;
+    }
+    Ok((Around { config, device, fresh_envs }, restored))
+}
+
+/// Refuses a step count with which nothing is left to train. A run that was cut off before its outcome was written may be
+/// finished with the step count that it has.
+fn refuse_what_is_done(given: u64, restored: &Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<()> {
+    let (trainer, done) = (restored.trainer(), restored.trainer().env_steps());
+    let is_unfinished = given >= done && !restored.dir().has_summary();
+    if !trainer.is_over() || is_unfinished {
+        return Ok(());
+    }
+    if trainer.reaches_target() {
+        bail!("the run has reached its `target_return` after {done} steps, so --total-steps does not let it go on");
+    }
+    bail!(
+        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give more, such as \
+         --total-steps {}",
+        2 * done
+    )
 }
 
 /// Returns the settings for resuming from a checkpoint: those of the checkpoint, except for the step count, device and
@@ -222,15 +246,24 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 /// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
     let interrupt = Interrupt::install()?;
-    let (session, missing) = restored.go_on()?;
+    let (session, Changes { aside, missing }) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
     }
     let Around { config, device, fresh_envs } = around;
     if !args.quiet {
-        let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
-        let path = session.dir().path().display();
-        announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
+        let (trainer, path) = (session.trainer(), session.dir().path().display());
+        let (update, steps) = (trainer.updates(), trainer.env_steps());
+        if let Some(aside) = aside {
+            tell(format_args!("what came after update {update} is kept in {}", aside.display()));
+        }
+        if !trainer.is_over() {
+            announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
+        } else if trainer.reaches_target() {
+            tell(format_args!("nothing left to train: the run has reached its `target_return` after {steps} steps"));
+        } else {
+            tell(format_args!("nothing left to train: the run has done all its {steps} steps"));
+        }
     }
     let session = Parts::evaluated(&config, session);
     Ok(Run { session, config, device, fresh_envs, interrupt })
@@ -254,47 +287,65 @@ impl Run {
             }
             // The rest can be repeated from the saved run.
             watch.interrupt.release();
+            let dir = session.dir().clone();
             let finish = || {
                 let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.run.seed, false)?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)
             };
-            let again = format!("the policy is saved, but the outcome is not; again with: {again}");
-            finish().map_err(|error: Error| Failure::of(error.context(again)))
+            finish().map_err(|error: Error| Failure::of(error).told(|cause| not_evaluated(cause, &dir, &again)))
         })
+    }
+}
+
+/// Returns the message of a run that has trained, and whose outcome is lost.
+fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
+    match dir.policy_path().exists() {
+        true => format!("{cause}; the policy is saved, but the outcome is not; again with: {again}"),
+        false => format!("{cause}; nothing is left of the run in {}", dir.path().display()),
     }
 }
 
 /// Returns the failure of a run: why training failed, what was saved, and how to resume.
 fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
-    let (update, steps) = (session.trainer().updates(), session.trainer().env_steps());
-    let dir = session.dir();
-    let checkpoint = match dir.checkpoints().updates() {
+    let (update, steps, dir) = (session.trainer().updates(), session.trainer().env_steps(), session.dir());
+    let Stopped { error, policy } = stopped;
+    let is_gone = matches!(error, burn_pg::Error::RunDir(RunDirError::Gone(_)));
+    match Failure::of(error) {
+        // The error of a device does not say where it failed, and the state on the device is unknown.
+        failure @ Failure::Device(_) => failure.told(|cause| {
+            format!("training failed in update {update}, after {steps} steps: {cause}; {}", what_to_go_on_from(dir))
+        }),
+        failure if is_gone => failure.told(|cause| {
+            format!(
+                "training failed after {steps} steps: {cause}; nothing more can be saved in {}",
+                dir.path().display()
+            )
+        }),
+        failure => failure.told(|cause| {
+            let (saved, go_on) = (what_is_saved(policy, dir), what_to_go_on_from(dir));
+            format!("training failed after {steps} steps: {cause}; {saved}; {go_on}")
+        }),
+    }
+}
+
+/// Says whether the last good policy of a failed run is saved.
+fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
+    match policy {
+        Ok(()) => format!("the last good policy is saved in {}", dir.path().display()),
+        Err(unsaved) => format!("the last good policy could not be saved ({})", message(&unsaved.into())),
+    }
+}
+
+/// Says from which checkpoint a failed run resumes, and how.
+fn what_to_go_on_from(dir: &RunDir) -> String {
+    match dir.checkpoints().updates() {
         Ok(updates) => updates.last().map_or_else(
             || "there is no checkpoint yet".into(),
             |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
         ),
         Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
-    };
-    let Stopped { error, policy } = stopped;
-    match Failure::of(error) {
-        Failure::Run(error) => {
-            let (failed, path) = (format!("training failed after {steps} steps"), dir.path().display());
-            Failure::Run(error.context(match policy {
-                Ok(()) => format!("{failed}; the last good policy is saved in {path}; {checkpoint}"),
-                Err(unsaved) => {
-                    let unsaved = Error::from(unsaved);
-                    format!("{failed}, and the last good policy is lost ({unsaved:#}); {checkpoint}")
-                }
-            }))
-        }
-        // The error of a device does not say where it failed, and the state on the device is unknown.
-        Failure::Device(error) => {
-            let failed = format!("training failed in update {update}, after {steps} steps; {checkpoint}");
-            Failure::Device(error.context(failed))
-        }
-        other => other,
     }
 }
 

@@ -97,8 +97,14 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
     let output = Command::new("bash").args(arguments).current_dir(folder.path()).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("full/metrics.jsonl cannot be written: File too large"), "{message}");
-    assert!(message.contains("go on from the checkpoint of update "), "{message}");
+    // The cause comes first, and what can be done comes last.
+    let cause = " steps: full/metrics.jsonl cannot be written: File too large";
+    assert!(message.starts_with("error: training failed after ") && message.contains(cause), "{message}");
+    assert!(
+        message.contains("; the last good policy is saved in full; go on from the checkpoint of update "),
+        "{message}"
+    );
+    assert!(message.ends_with(" with: burn-pg train --resume full\n"), "{message}");
     success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "full"]));
     assert!(outcome(&path("full")) == outcome(&path("whole")));
     // Of a checkpoint that does not fit nothing is left, and the one before it stays.
@@ -112,6 +118,23 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
     assert!(message.contains("go on from the checkpoint of update 1 with: burn-pg train --resume large"), "{message}");
     assert!(!path("large/checkpoints/update-000000002.tmp").exists());
     success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "large", "--total-steps", "128"]));
+}
+
+#[test]
+fn a_run_whose_directory_is_moved_away_ends_and_does_not_create_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let child = start(folder.path(), long_run_into("a", "1e9"));
+    wait_until(|| path("a/checkpoints/update-000000002").exists());
+    fs::rename(path("a"), path("b")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let cause = " steps: a was removed, moved or replaced while the run went on; nothing more can be saved in a\n";
+    assert!(message.starts_with("error: training failed after ") && message.ends_with(cause), "{message}");
+    assert!(!path("a").exists());
+    // What was saved before is whole.
+    success(&burn_pg(folder.path(), ["eval", "b", "--episodes", "1"]));
 }
 
 #[test]

@@ -3,14 +3,13 @@
 
 use std::{
     ffi::OsStr,
-    fs,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{command, metrics};
+use super::{command, metrics, tensors};
 
 /// A run of 60 updates that saves a checkpoint after each.
 pub const RUN: [&str; 13] = [
@@ -61,6 +60,8 @@ pub fn wait_until(it_is_so: impl Fn() -> bool) {
 }
 
 /// What a run has come to: metrics but for the time, and weights.
-pub fn outcome(run: &Path) -> (Vec<impl PartialEq + std::fmt::Debug + use<>>, Vec<u8>) {
-    (metrics(run), fs::read(run.join("policy.safetensors")).unwrap())
+pub fn outcome(
+    run: &Path,
+) -> (Vec<impl PartialEq + std::fmt::Debug + use<>>, impl PartialEq + std::fmt::Debug + use<>) {
+    (metrics(run), tensors(&run.join("policy.safetensors")))
 }

@@ -95,6 +95,16 @@ fn metrics(run: &Path) -> Vec<BTreeMap<String, Value>> {
     lines.lines().map(parse).collect()
 }
 
+/// The tensors of a `safetensors` file, without its metadata.
+fn tensors(path: &Path) -> (Value, Vec<u8>) {
+    let file = fs::read(path).unwrap();
+    let (length, rest) = file.split_first_chunk().unwrap();
+    let (header, values) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: Value = serde_json::from_slice(header).unwrap();
+    header.as_object_mut().unwrap().remove("__metadata__");
+    (header, values.to_vec())
+}
+
 /// Everything below a folder, with the content of its files.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

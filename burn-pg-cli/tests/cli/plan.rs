@@ -23,7 +23,8 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
 
     let plan = ["plan", "CartPole-v1", "--set", "num_envs=524288", "--total-steps", "1e9", "--json"];
     let output = burn_pg(folder.path(), plan.into_iter().chain(HUGE));
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    // Elsewhere it is not known how much memory is available.
+    assert_eq!(output.status.code(), Some(i32::from(cfg!(target_os = "linux"))), "{}", text(&output.stderr));
     let plan: Value = serde_json::from_str(text(&output.stdout)).unwrap();
     // 2 networks with 2 layers of 4096, one quarter of 2^26 samples, 4 bytes.
     let activations = 2 * 2 * 4096 * (1_u64 << 24) * 4;
@@ -67,4 +68,9 @@ fn a_run_that_does_not_fit_is_refused_with_what_would() {
         }
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is written");
+    // `plan` tells scripts the same, and shows the plan all the same.
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1"].into_iter().chain(settings).chain(HUGE));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("\n\nit does not fit: "), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "error: the run does not fit into the memory that is available\n");
 }

@@ -3,12 +3,12 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, time::Duration};
 
-use burn_pg::run::directory::RunDir;
+use burn_pg::{agent::selection_seed, run::directory::RunDir};
 
 use super::{
-    burn_pg, json,
+    burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    success, text,
+    small, success, text,
 };
 
 #[test]
@@ -123,8 +123,11 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     let mut kept = vec![best.update, 60];
     kept.dedup();
     assert_eq!(checkpoints.updates().unwrap(), kept);
+    // It is chosen by other episodes than those of `eval` and of the summary, which have the seed of the run.
+    let seed = selection_seed(1).to_string();
+    let chosen = ["eval", "a", "--at", "best", "--episodes", "2", "--json", "--seed", &seed];
+    assert_eq!(json(&burn_pg(folder.path(), chosen))["eval_return_mean"], best.return_mean);
     let eval = |at: &str| burn_pg(folder.path(), ["eval", "a", "--at", at, "--episodes", "2", "--json"]);
-    assert_eq!(json(&eval("best"))["eval_return_mean"], best.return_mean);
     let last = json(&burn_pg(folder.path(), ["eval", "a", "--episodes", "2", "--json"]));
     assert_eq!(json(&eval("60"))["eval_return_mean"], last["eval_return_mean"]);
     success(&burn_pg(folder.path(), run_into("b").chain(["--set", "checkpoint={interval=7}"])));
@@ -135,4 +138,84 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
         "error: no checkpoint of b was evaluated (`checkpoint.episodes`), or the best one is gone\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
+}
+
+#[test]
+fn going_back_keeps_what_came_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    success(&burn_pg(folder.path(), run_into("a")));
+    let names =
+        ["policy.safetensors", "normalizer.json", "environment.json", "summary.json", "metrics.jsonl", "config.toml"];
+    let before = names.map(|name| fs::read(path("a").join(name)).unwrap());
+    let evaluated = |run: &str| {
+        json(&burn_pg(folder.path(), ["eval", run, "--episodes", "2", "--json"]))["eval_return_mean"].clone()
+    };
+    let return_mean = evaluated("a");
+
+    let go_back = ["train", "--resume", "a", "--at", "58", "--total-steps", "3776"];
+    let output = burn_pg(folder.path(), go_back);
+    success(&output);
+    let told = "what came after update 58 is kept in a/aside-after-58\n";
+    assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    let aside = path("a/aside-after-58");
+    assert!(names.map(|name| fs::read(aside.join(name)).unwrap()) == before);
+    assert_eq!(evaluated("a/aside-after-58"), return_mean);
+    assert_eq!(RunDir::open(&aside).checkpoints().updates().unwrap(), [59, 60]);
+    assert_eq!(RunDir::open(&path("a")).checkpoints().updates().unwrap().last(), Some(&59));
+
+    // What is kept there is kept.
+    let kept = content(&aside);
+    let output = burn_pg(folder.path(), go_back);
+    success(&output);
+    assert!(text(&output.stderr).contains("is kept in a/aside-after-58-2\n"), "{}", text(&output.stderr));
+    assert!(content(&aside) == kept);
+    // Nothing comes after the newest one.
+    success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
+    assert!(!path("a/aside-after-59").exists());
+}
+
+#[test]
+fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    let resumed = |more: &[&str]| burn_pg(folder.path(), ["train", "--resume", "a"].iter().chain(more));
+    let refused = |steps: &str| {
+        let before = content(folder.path());
+        let output = resumed(&["--total-steps", steps]);
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!(
+            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
+             --total-steps 128\n"
+        );
+        assert_eq!(text(&output.stderr), expected);
+        assert!(content(folder.path()) == before);
+    };
+    for steps in ["32", "64", "95"] {
+        refused(steps);
+    }
+    // Without a step count, the run is evaluated again.
+    let output = resumed(&[]);
+    assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
+    // A run that was killed while it was evaluated may be finished with the same command.
+    let summary = folder.path().join("a/summary.json");
+    fs::remove_file(&summary).unwrap();
+    refused("32");
+    success(&resumed(&["--total-steps", "64"]));
+    assert!(summary.exists());
+}
+
+#[test]
+fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    let told = |more: &[&str]| {
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    let expected = "warning: the learning rate goes from 1.25e-4 (last update) to 2.25e-4, because its schedule now spans 640 steps\n";
+    assert_eq!(told(&["--total-steps", "640"]), expected);
+    assert_eq!(told(&[]), "");
 }

@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use burn_pg::run::directory::{RunDir, read_metrics};
 
 use super::{
-    burn_pg, content,
+    burn_pg, content, json,
     long_run::{long_run_into, outcome, run_into, send, start, wait_for},
     metrics, success, text,
 };
@@ -50,7 +50,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let resume = ["train", "--resume", "a", "--at", &first, "--quiet", "--total-steps", &steps];
     let output = burn_pg(folder.path(), resume);
     success(&output);
-    assert_eq!(text(&output.stderr), "");
+    assert!(!text(&output.stderr).contains("best"), "{}", text(&output.stderr));
     assert!(RunDir::open(&path("a")).checkpoints().best().unwrap().is_some());
     // The last three, and the best.
     let updates = RunDir::open(&path("a")).checkpoints().updates().unwrap();
@@ -163,6 +163,51 @@ fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
         "{told}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
+}
+
+#[test]
+fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), run_into("a")));
+    let config = folder.path().join("a/config.toml");
+    let evaluated = || {
+        let output = burn_pg(folder.path(), ["eval", "a", "--episodes", "5", "--json"]);
+        (json(&output), text(&output.stderr).to_owned())
+    };
+    let (before, told) = evaluated();
+    assert_eq!(told, "");
+    let text_before = fs::read_to_string(&config).unwrap();
+    for (from, to) in [
+        ("\"tanh\"", "\"silu\""),
+        ("normalize_observations = true", "normalize_observations = false"),
+        ("seed = 1", "seed = 2"),
+    ] {
+        let edited = text_before.replace(from, to);
+        assert_ne!(edited, text_before, "{from}");
+        fs::write(&config, edited).unwrap();
+        let expected = "warning: a/config.toml has other settings than the policy; those of the policy hold\n";
+        assert_eq!(evaluated(), (before.clone(), expected.to_owned()), "{to}");
+    }
+    let exported = burn_pg(folder.path(), ["export", "a", "--format", "onnx", "--out", "a.onnx"]);
+    success(&exported);
+    assert!(text(&exported.stderr).contains("those of the policy hold"), "{}", text(&exported.stderr));
+    fs::write(&config, "cut = [").unwrap();
+    let (after, told) = evaluated();
+    assert_eq!(after, before);
+    assert!(
+        told.starts_with("warning: a/config.toml") && told.ends_with("the settings of the policy are used\n"),
+        "{told}"
+    );
+    // The other files of a policy belong to it, too.
+    let normalizer = folder.path().join("a/normalizer.json");
+    fs::write(&normalizer, fs::read_to_string(&normalizer).unwrap().replacen("\"clip\":10", "\"clip\":1", 1)).unwrap();
+    let output = burn_pg(folder.path(), ["eval", "a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("error: a/normalizer.json is not the file that the policy was saved with"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

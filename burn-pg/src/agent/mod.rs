@@ -21,6 +21,7 @@ use crate::{
     source::{check_observations, observe},
 };
 
+pub use crate::source::streams::selection_seed;
 pub use evaluate::{Evaluation, evaluate};
 pub use misfit::EnvMisfit;
 pub use player::Player;

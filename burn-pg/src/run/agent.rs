@@ -6,11 +6,11 @@ use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY},
-    directory::RunDir,
+    directory::{Provenance, RunDir},
 };
 use crate::{
     Agent, Error,
-    config::CheckedConfig,
+    config::{CheckedConfig, Config},
     policy::{ActorCritic, Observation, Policy},
     source::Source,
     storage::{
@@ -32,17 +32,20 @@ impl<P: Policy<Observation = Observation>, S: Source<P>> Trainer<P, S> {
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {
-    /// Writes the agent to a run directory: `environment.json`, `normalizer.json` if observations are normalised, and
-    /// `policy.safetensors` last. So a directory with a policy also has the files that the policy needs.
+    /// Writes the agent to a run directory, whose settings must be [written](RunDir::write_config) before:
+    /// `environment.json`, `normalizer.json` if observations are normalised, and `policy.safetensors` last, which also
+    /// records these settings. So a directory with a policy also has the files that the policy needs.
     ///
     /// # Errors
-    /// [`Error::RunDir`] or [`Error::Weights`] if a file cannot be written.
+    /// [`Error::RunDir`] if the settings cannot be read; [`Error::RunDir`] or [`Error::Weights`] if a file cannot be
+    /// written.
     pub fn save(&self, dir: &RunDir) -> Result<(), Error> {
-        save(dir, Some(self.spec()), self.normalizer(), self.policy())
+        save(dir, &dir.config()?, Some(self.spec()), self.normalizer(), self.policy())
     }
 
     /// Loads the agent of a run directory with a custom network: `blank` returns a network of the same shape, whose
-    /// weights are replaced. The environment need not be registered.
+    /// weights are replaced. The environment need not be registered. The settings are those that the policy was saved
+    /// with; `config.toml` is not read, unless an earlier version saved the policy without settings.
     ///
     /// # Errors
     /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`] or [`Error::Weights`] if the files cannot be read or do not
@@ -68,7 +71,8 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
 }
 
 impl Agent {
-    /// Loads the agent of a run directory on `device`. The environment need not be registered.
+    /// Loads the agent of a run directory on `device`. The environment need not be registered. The settings are those
+    /// that the policy was saved with, as in [`open_with`](Self::open_with).
     ///
     /// # Errors
     /// [`Error::RunDir`], [`Error::Config`], [`Error::Env`], [`Error::Space`] or [`Error::Weights`] if the files cannot
@@ -94,10 +98,11 @@ impl Agent {
     }
 }
 
-/// Writes a policy to a run directory, after the other files of its agent. The files of an earlier policy are removed
-/// first.
+/// Writes a policy that was trained with `config` to a run directory, after the other files of its agent. The files of
+/// an earlier policy are removed first.
 pub(super) fn save<P: Policy>(
     dir: &RunDir,
+    config: &Config,
     spec: Option<&EnvSpec>,
     normalizer: Option<&ObservationNormalizer>,
     policy: &P,
@@ -109,7 +114,8 @@ pub(super) fn save<P: Policy>(
     if let Some(normalizer) = normalizer {
         dir.write_normalizer(normalizer)?;
     }
-    Ok(weights::save(policy, &dir.policy_path())?)
+    let provenance = Provenance::of(dir, config)?;
+    Ok(weights::save_with_note(policy, &dir.policy_path(), provenance.to_note())?)
 }
 
 /// Refuses a configuration whose networks are larger than the saved ones, before they are allocated: the configuration
@@ -122,12 +128,22 @@ fn open<P: Policy<Observation = Observation>>(
     dir: &RunDir,
     blank: impl FnOnce(&EnvSpec, &CheckedConfig, &Tensors) -> Result<P, Error>,
 ) -> Result<Agent<P>, Error> {
-    let config = dir.config()?.validate()?;
     let path = dir.policy_path();
+    let provenance = Provenance::read(dir)?;
+    let config = match &provenance {
+        Some(provenance) => provenance.config(dir)?,
+        None => dir.config()?,
+    };
+    let config = config.validate()?;
     let saved = weights::read(&path)?;
     let spec = dir.environment()?;
-    let is_normalized = config.env.normalize_observations || dir.has_normalizer();
+    let is_normalized = match &provenance {
+        Some(provenance) => provenance.is_normalized(),
+        None => config.env.normalize_observations || dir.has_normalizer(),
+    };
     let normalizer = is_normalized.then(|| dir.normalizer()).transpose()?;
+    // After reading them: what is wrong with a file says more than that it has changed.
+    provenance.iter().try_for_each(|provenance| provenance.check(dir))?;
     let failed = |error| WeightsError::Content { path: path.clone(), error };
     spec.check()?;
     let blank = blank(&spec, &config, &saved)?;

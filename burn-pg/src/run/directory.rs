@@ -4,16 +4,18 @@
 //! | --- | --- |
 //! | `config.toml` | all settings, resolved: enough to repeat the run |
 //! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
-//! | `policy.safetensors` | the trained networks |
+//! | `policy.safetensors` | the trained networks, and the settings that they were trained with |
 //! | `environment.json` | the specification of the environment |
 //! | `normalizer.json` | the observation normaliser, if observations are normalised |
 //! | `summary.json` | the outcome |
 //! | `checkpoints/` | [checkpoints](crate::run::checkpoint), to resume from |
 //! | `.lock` | locked by the process that trains |
 
+mod aside;
 mod claim;
 mod error;
 mod metrics_file;
+mod provenance;
 
 use std::{
     fs::{self, OpenOptions},
@@ -33,6 +35,7 @@ use crate::{
 pub use claim::RunLock;
 pub use error::RunDirError;
 pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
+pub(in crate::run) use provenance::Provenance;
 
 const CONFIG: &str = "config.toml";
 /// Before the version, in the first line of `config.toml`.
@@ -42,6 +45,7 @@ const POLICY: &str = "policy.safetensors";
 const ENVIRONMENT: &str = "environment.json";
 const NORMALIZER: &str = "normalizer.json";
 const SUMMARY: &str = "summary.json";
+const CHECKPOINTS: &str = "checkpoints";
 /// Locked by the process that trains.
 const LOCK: &str = ".lock";
 
@@ -70,7 +74,7 @@ impl RunDir {
     /// Returns the checkpoints of the run.
     #[must_use]
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::at(&self.path.join("checkpoints"))
+        Checkpoints::at(&self.path.join(CHECKPOINTS))
     }
 
     /// Returns the path of the trained networks.
@@ -133,6 +137,12 @@ impl RunDir {
         }
         serde_json::from_str(&read(&path)?)
             .map_err(|error| RunDirError::Environment { path, reason: error.to_string() })
+    }
+
+    /// True if the run has ended and its outcome is written.
+    #[must_use]
+    pub fn has_summary(&self) -> bool {
+        self.path.join(SUMMARY).exists()
     }
 
     /// Writes the outcome.

@@ -1,6 +1,6 @@
 //! Runs of an earlier process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     Session, Trainer,
@@ -81,8 +81,9 @@ impl EarlierRun {
     }
 
     /// Resumes the run exactly at the checkpoint, with `trainer`, which must have the same parts as the run. Metrics
-    /// after the checkpoint are removed. Later checkpoints are removed if the checkpoint was chosen with `at`,
-    /// otherwise set aside.
+    /// after the checkpoint are removed. If the checkpoint was chosen with `at` and there are later ones, all that came
+    /// after it is kept in a new folder `aside-after-20` (for update 20) in the directory. Otherwise later checkpoints
+    /// are damaged, and renamed.
     ///
     /// # Errors
     /// [`Error::Misfit`] if the checkpoint is of a run with other parts, or there is none because the source cannot be saved;
@@ -98,7 +99,9 @@ impl EarlierRun {
     /// # Errors
     /// As [`resume`](Self::resume).
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
+        let mut is_extended = false;
         if let Some(checkpoint) = self.checkpoint.take() {
+            is_extended = trainer.config().total_steps > checkpoint.config().total_steps;
             trainer.restore(checkpoint)?;
         } else if let Some(reason) = trainer.why_unsaved() {
             // Starting again would erase the metrics of a run that cannot be resumed.
@@ -106,7 +109,7 @@ impl EarlierRun {
         }
         self.dir.check_writable()?;
         self.dir.checkpoints().check_writable()?;
-        Ok(Restored { run: self, trainer })
+        Ok(Restored { run: self, trainer, is_extended })
     }
 }
 
@@ -114,6 +117,17 @@ impl EarlierRun {
 pub struct Restored<P: Policy, S: Source<P>> {
     run: EarlierRun,
     trainer: Trainer<P, S>,
+    /// True if the run now has more steps than at the checkpoint.
+    is_extended: bool,
+}
+
+/// What is to be told of a directory that was brought to the state of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// The folder in which everything after the checkpoint is kept, if the run went back to an earlier one.
+    pub aside: Option<PathBuf>,
+    /// Metrics that are missing before the checkpoint.
+    pub missing: Option<MissingLines>,
 }
 
 impl<P: Policy, S: Source<P>> Restored<P, S> {
@@ -123,24 +137,30 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         &self.trainer
     }
 
+    /// Returns the directory.
+    #[must_use]
+    pub fn dir(&self) -> &RunDir {
+        &self.run.dir
+    }
+
     /// The second half of [`resume`](EarlierRun::resume): brings the directory to the state of the checkpoint. Also
-    /// reports metrics that are missing before the checkpoint.
+    /// returns what this changed.
     ///
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
-    pub fn go_on(self) -> Result<(Session<P, S>, Option<MissingLines>), Error> {
-        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer } = self;
-        let (checkpoints, update) = (dir.checkpoints(), trainer.updates());
-        match update {
-            update if chosen => checkpoints.go_back(update)?,
-            0 => {}
-            update => checkpoints.set_aside_after(update)?,
+    pub fn go_on(self) -> Result<(Session<P, S>, Changes), Error> {
+        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer, is_extended } = self;
+        let update = trainer.updates();
+        let aside = if chosen { dir.go_back(update)? } else { None };
+        if !chosen && update > 0 {
+            dir.checkpoints().set_aside_after(update)?;
         }
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;
         if !trainer.is_over() {
             dir.forget_the_end()?;
         }
         dir.write_config(trainer.config())?;
-        Ok((Session::new(trainer, dir, metrics, lock), missing))
+        let before = metrics.learning_rate().filter(|_| is_extended);
+        Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing }))
     }
 }

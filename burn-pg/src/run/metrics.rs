@@ -34,10 +34,10 @@ pub struct UpdateStats {
     /// come from its one step, and its loss terms are not part of `loss`.
     #[serde(flatten)]
     pub losses: BTreeMap<String, f64>,
-    /// Seconds spent in updates so far, over all processes of the run, without observers. A time field: it differs from
-    /// run to run.
+    /// Seconds of training so far, over all processes of the run: rollouts and updates of the policy. Checkpoints, their
+    /// evaluations, metrics and observers are not included. A time field: it differs from run to run.
     pub elapsed_seconds: f64,
-    /// Environment steps per second of `elapsed_seconds`. A time field.
+    /// Environment steps per second of `elapsed_seconds`, that is, of training alone. A time field.
     pub steps_per_second: f64,
 }
 

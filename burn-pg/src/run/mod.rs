@@ -13,7 +13,7 @@ mod trainer;
 mod training;
 
 pub use directory::RunDir;
-pub use earlier::{EarlierRun, Restored};
+pub use earlier::{Changes, EarlierRun, Restored};
 pub use metrics::UpdateStats;
 pub use observer::{Evaluated, Observer};
 pub use session::{Session, Stopped};

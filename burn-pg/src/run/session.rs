@@ -6,16 +6,19 @@ use std::{
 };
 
 use super::{
-    Evaluated, Observer, Trainer,
+    Evaluated, Observer, Trainer, UpdateStats,
     agent::save,
     checkpoint::Best,
-    directory::{MetricsFile, RunDir, RunLock},
+    directory::{MetricsFile, RunDir, RunDirError, RunLock},
 };
 use crate::{
     Error,
     policy::Policy,
     source::{EnvSource, Source},
 };
+
+/// A learning rate that rises by a larger factor when a run is extended is reported.
+const RISE: f64 = 1.1;
 
 /// Time between checkpoints if the configuration has no interval.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
@@ -58,6 +61,8 @@ type Evaluate<P, S> = Box<dyn FnMut(&Trainer<P, S>) -> Result<f64, Error> + Send
 struct Keeper<P: Policy, S: Source<P>> {
     dir: RunDir,
     metrics: MetricsFile,
+    /// The learning rate before a run was extended, until the first update has shown the one after it.
+    learning_rate: Option<f64>,
     evaluate: Option<Evaluate<P, S>>,
     /// The update of the last checkpoint, or 0.
     saved: u64,
@@ -77,7 +82,7 @@ pub struct Stopped {
     #[source]
     pub error: Error,
     /// Whether the last good policy was saved. After a device failure it is not saved, because its weights are
-    /// undefined.
+    /// undefined; nor is it if the directory is gone.
     pub policy: Result<(), Error>,
 }
 
@@ -91,17 +96,26 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         dir.write_config(trainer.config())?;
         dir.checkpoints().prepare()?;
         let (metrics, _) = dir.metrics_after(0, 0)?;
-        Ok(Self::new(trainer, dir, metrics, lock))
+        Ok(Self::new(trainer, dir, metrics, lock, None))
     }
 
-    pub(super) fn new(trainer: Trainer<P, S>, dir: RunDir, metrics: MetricsFile, lock: RunLock) -> Self {
+    /// `learning_rate` is that of the last update, if the run now has more steps than it had then.
+    pub(super) fn new(
+        trainer: Trainer<P, S>,
+        dir: RunDir,
+        metrics: MetricsFile,
+        lock: RunLock,
+        learning_rate: Option<f64>,
+    ) -> Self {
         let (saved, saved_at) = (trainer.updates(), Instant::now());
-        let keeper = Keeper { dir, metrics, evaluate: None, saved, saved_at, is_resumable: true, _lock: lock };
+        let keeper =
+            Keeper { dir, metrics, learning_rate, evaluate: None, saved, saved_at, is_resumable: true, _lock: lock };
         Self { trainer, keeper }
     }
 
     /// Adds an evaluation of each checkpoint: `evaluate` returns the mean return of the policy, and the checkpoint with
-    /// the highest mean return is kept as the best.
+    /// the highest mean return is kept as the best. [`selection_seed`](crate::agent::selection_seed) returns a seed whose
+    /// episodes are not those of the final evaluation.
     #[must_use]
     pub fn with_evaluation(
         mut self,
@@ -125,12 +139,15 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 
     /// Trains until the run is over or `observer` ends it. Writes the metrics of each update, saves checkpoints when
     /// they are due, and saves a checkpoint and the policy at the end. If the source does not implement
-    /// [`save`](Source::save), there are no checkpoints, and `observer` gets a warning before the first update.
+    /// [`save`](Source::save), there are no checkpoints, and `observer` gets a warning before the first update. It also
+    /// gets one if the learning rate rises because the run has more steps than when it was saved.
     ///
     /// # Errors
-    /// [`Stopped`]. The last good policy is still saved, unless the device failed.
+    /// [`Stopped`]. The last good policy is still saved, unless the device failed. The error is
+    /// [`RunDirError::Gone`] if the directory was removed, moved or replaced: it is never created again.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<(), Box<Stopped>> {
         self.train_to_end(observer).map_err(|error| {
+            let error = self.keeper.cause_of(error);
             let policy = match &error {
                 Error::Execution(reason) => Err(Error::Execution(reason.clone())),
                 _ => self.keeper.save_policy(&self.trainer),
@@ -157,6 +174,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
                         kept = Err(error.into());
                         return ControlFlow::Break(());
                     }
+                    keeper.warn_of_rise(trainer, stats, observer);
                     let flow = observer.on_update(stats);
                     kept = keeper.save_if_due(trainer, observer);
                     flow
@@ -176,6 +194,17 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
 }
 
 impl<P: Policy, S: Source<P>> Keeper<P, S> {
+    /// Warns at the first update of an extended run if its learning rate is higher than that of the last update before.
+    fn warn_of_rise(&mut self, trainer: &Trainer<P, S>, stats: &UpdateStats, observer: &mut dyn Observer) {
+        let (now, steps) = (stats.learning_rate, trainer.horizon());
+        if let Some(before) = self.learning_rate.take().filter(|before| now > RISE * before) {
+            observer.on_warning(&format!(
+                "the learning rate goes from {before:.2e} (last update) to {now:.2e}, because its schedule now spans \
+                 {steps} steps"
+            ));
+        }
+    }
+
     fn save_if_due(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
         let is_due = self.is_resumable
             && match trainer.config().checkpoint.interval {
@@ -186,6 +215,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     }
 
     fn save(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.metrics.check_in_place()?;
         // Synced first, so that the metrics up to a checkpoint are never missing.
         self.metrics.sync()?;
         let checkpoints = self.dir.checkpoints();
@@ -209,9 +239,21 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         Ok(())
     }
 
+    /// Returns the reason for an error of a file: that the directory is gone, if it is.
+    fn cause_of(&self, error: Error) -> Error {
+        match (&error, self.metrics.check_in_place()) {
+            (Error::RunDir(_) | Error::Checkpoint(_) | Error::Weights(_), Err(gone @ RunDirError::Gone(_))) => {
+                gone.into()
+            }
+            _ => error,
+        }
+    }
+
     /// Saves the policy with its environment and its normaliser.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
-        let environment = trainer.source().environment();
-        save(&self.dir, environment, trainer.observation_normalizer(), &trainer.policy().valid())
+        // In a directory that has taken the place of this one, another run may have its policy.
+        self.metrics.check_in_place()?;
+        let (config, environment) = (trainer.config(), trainer.source().environment());
+        save(&self.dir, config, environment, trainer.observation_normalizer(), &trainer.policy().valid())
     }
 }

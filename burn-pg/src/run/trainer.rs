@@ -146,7 +146,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     }
 
     /// True if the mean return of the last 100 episodes is at least `target_return`.
-    fn reaches_target(&self) -> bool {
+    #[must_use]
+    pub fn reaches_target(&self) -> bool {
         let (episodes, target) = (self.episodes(), self.config.run.target_return);
         episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }

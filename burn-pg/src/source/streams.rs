@@ -15,6 +15,7 @@ const EVALUATION: u32 = 4;
 const RESTARTS: u32 = 5;
 const INITIALISERS: u32 = 6;
 const EPISODES: u32 = 7;
+const SELECTION: u32 = 8;
 
 /// Returns one stream per environment, to sample its actions from.
 pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
@@ -48,6 +49,16 @@ pub(crate) fn episodes_seed(seed: u64, env_steps: u64, restarts: u32) -> u64 {
     #[allow(clippy::cast_possible_truncation)] // the halves of the counter
     let [low, high] = [env_steps as u32, (env_steps >> 32) as u32];
     let [first] = SeedSequence::stream(seed, &[EPISODES, low, high, restarts]).generate();
+    first
+}
+
+/// Returns the seed of the evaluations that choose the best checkpoint of a run with the seed `seed`, for
+/// [`evaluate`](crate::evaluate). It depends only on `seed`, so all checkpoints play the same episodes. They share no
+/// seeds with an evaluation with `seed` itself: the return of the best of many checkpoints on the episodes that it was
+/// chosen by would be too high.
+#[must_use]
+pub fn selection_seed(seed: u64) -> u64 {
+    let [first] = SeedSequence::stream(seed, &[SELECTION]).generate();
     first
 }
 

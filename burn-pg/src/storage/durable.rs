@@ -4,7 +4,7 @@
 //! leaves cannot be distinguished from those of other programs.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -39,6 +39,29 @@ pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
         true => Err(io::Error::other("it is not a regular file")),
         false => Ok(()),
     }
+}
+
+/// True if `path` is the open file `file`, and not another file or nothing. Outside Unix, true if `path` exists.
+///
+/// # Errors
+/// Any error of the file system, except that `path` does not exist.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        found => Ok(is_same(&file.metadata()?, &found?)),
+    }
+}
+
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 /// Checks that `path` could be written: files can be created and removed in its folder.

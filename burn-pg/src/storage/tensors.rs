@@ -104,6 +104,15 @@ pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
     tensors.collect()
 }
 
+/// Returns the metadata of a `safetensors` file under `key`, if it has any.
+///
+/// # Errors
+/// [`TensorsError::Format`] if the bytes are not such a file.
+pub(crate) fn metadata(file: &[u8], key: &str) -> Result<Option<String>, TensorsError> {
+    let (_, header) = SafeTensors::read_metadata(file).map_err(format_error)?;
+    Ok(header.metadata().as_ref().and_then(|texts| texts.get(key).cloned()))
+}
+
 fn format_error(reason: impl Display) -> TensorsError {
     TensorsError::Format { reason: format!("{reason}") }
 }

@@ -4,6 +4,7 @@
 //! linear weight has shape `[inputs, outputs]`.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -44,7 +45,20 @@ pub enum WeightsError {
 /// # Errors
 /// [`WeightsError::Io`] if the file cannot be written; [`WeightsError::Content`] if the device fails.
 pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
-    let file = in_single_precision(module).and_then(|tensors| tensors::to_bytes(&tensors, None));
+    write(module, path, None)
+}
+
+/// Saves a module as [`save`] does, together with a text, which [`read_note`] returns.
+pub(crate) fn save_with_note<M: Module>(module: &M, path: &Path, note: String) -> Result<(), WeightsError> {
+    write(module, path, Some(HashMap::from([(NOTE.to_owned(), note)])))
+}
+
+/// Key of the note in the metadata of a file. There is one key only, because the order of several would vary, and the
+/// bytes of the file with it.
+const NOTE: &str = "burn-pg";
+
+fn write<M: Module>(module: &M, path: &Path, metadata: Option<HashMap<String, String>>) -> Result<(), WeightsError> {
+    let file = in_single_precision(module).and_then(|tensors| tensors::to_bytes(&tensors, metadata));
     let file = file.map_err(|error| WeightsError::Content { path: path.into(), error })?;
     write_atomically(path, &file).map_err(|source| WeightsError::Io { path: path.into(), source })
 }
@@ -61,9 +75,18 @@ pub fn load<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
 
 /// Reads the tensors of a file without comparing them with a module.
 pub(crate) fn read(path: &Path) -> Result<Tensors, WeightsError> {
+    read_as(path, tensors::from_bytes)
+}
+
+/// Returns the text that [`save_with_note`] has put into a file; `None` for a file of [`save`].
+pub(crate) fn read_note(path: &Path) -> Result<Option<String>, WeightsError> {
+    read_as(path, |file| tensors::metadata(file, NOTE))
+}
+
+fn read_as<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, TensorsError>) -> Result<T, WeightsError> {
     let file = refuse_other_than_file(path).and_then(|()| fs::read(path));
     let file = file.map_err(|source| WeightsError::Io { path: path.into(), source })?;
-    tensors::from_bytes(&file).map_err(|error| WeightsError::Content { path: path.into(), error })
+    parse(&file).map_err(|error| WeightsError::Content { path: path.into(), error })
 }
 
 /// Returns the tensors of a module in single precision, as they are saved.

@@ -27,6 +27,7 @@ use burn_pg::{
         checkpoint::Checkpoint,
         directory::{RunDir, RunDirError},
     },
+    storage::weights,
 };
 
 fn flex() -> Device {
@@ -267,6 +268,7 @@ fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
     dir.write_config(&config).unwrap();
     let agent = trainer.agent().unwrap();
     agent.save(&dir).unwrap();
+    dir.checkpoints().prepare().unwrap();
     let path = dir.checkpoints().path_of(1);
     trainer.checkpoint().unwrap().write(&path).unwrap();
 
@@ -297,7 +299,8 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
     dir.write_config(&Config::default()).unwrap();
     let spec = spec("CartPole-v1").unwrap();
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &flex()).unwrap();
-    Agent::new(policy, spec, None).unwrap().save(&dir).unwrap();
+    let agent = Agent::new(policy, spec, None).unwrap();
+    agent.save(&dir).unwrap();
     Agent::open(&dir, &flex()).unwrap();
 
     let path = dir.path().join("environment.json");
@@ -307,6 +310,15 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
         Agent::open(&dir, &flex()).unwrap_err()
     };
     assert!(matches!(refused("{}"), Error::RunDir(RunDirError::Environment { path: named, .. }) if named == path));
+    for other in [text.replace(r#""n":2"#, r#""n":3"#), text.replace("CartPole-v1", "CartPole-v2")] {
+        let error = refused(&other);
+        assert!(
+            matches!(&error, Error::RunDir(RunDirError::OfAnotherPolicy { path: named }) if *named == path),
+            "{error}"
+        );
+    }
+    // A policy file of an earlier version does not say which environment it belongs to.
+    weights::save(agent.policy(), &dir.policy_path()).unwrap();
     let error = refused(&text.replace(r#""n":2"#, r#""n":0"#));
     assert!(matches!(error, Error::Env(EnvError::Spec { .. })), "{error}");
     let error = refused(&text.replace(r#""n":2"#, r#""n":3"#));
@@ -314,6 +326,44 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
     fs::remove_file(&path).unwrap();
     let error = Agent::open(&dir, &flex()).unwrap_err();
     assert!(matches!(error, Error::RunDir(RunDirError::NoEnvironment { path: named }) if named == path));
+}
+
+#[test]
+fn an_agent_is_what_its_policy_file_says_whatever_becomes_of_the_other_files() {
+    let config = row_config();
+    let envs = Box::new(VecEnv::<Row>::new(2).unwrap());
+    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, &flex()).unwrap();
+    trainer.update().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::create(&folder.path().join("run")).unwrap();
+    dir.write_config(&config).unwrap();
+    let agent = trainer.agent().unwrap();
+    agent.save(&dir).unwrap();
+    assert_eq!(dir.policy_config().unwrap().unwrap(), *config);
+
+    let same = || {
+        let opened = Agent::open(&dir, &flex()).unwrap();
+        let decided = |agent: &Agent| agent.decide(&[1.0], &[true, true], None).unwrap();
+        assert_eq!((decided(&opened), opened.normalizer()), (decided(&agent), agent.normalizer()));
+        let blank = |spec: &EnvSpec, seen: &CheckedConfig| {
+            assert_eq!(*seen, config);
+            Ok(ActorCritic::new(spec, &seen.network(), &mut EnvRng::new(0), &flex())?)
+        };
+        assert_eq!(decided(&Agent::open_with(&dir, blank).unwrap()), decided(&agent));
+    };
+    same();
+    dir.write_config(&Config { env: "CartPole-v1".into(), ..Config::default() }).unwrap();
+    same();
+    fs::remove_file(dir.config_path()).unwrap();
+    same();
+    let path = dir.path().join("normalizer.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("mean\":[", "mean\":[1", 1)).unwrap();
+    let error = Agent::open(&dir, &flex()).unwrap_err();
+    assert!(matches!(&error, Error::RunDir(RunDirError::OfAnotherPolicy { path: named }) if *named == path), "{error}");
+    fs::remove_file(&path).unwrap();
+    let error = Agent::open(&dir, &flex()).unwrap_err();
+    assert!(matches!(&error, Error::RunDir(RunDirError::Read { path: named, .. }) if *named == path), "{error}");
 }
 
 #[test]

@@ -178,8 +178,10 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let mut trainer = Trainer::of(&config.clone().validate().unwrap(), &device).unwrap();
     trainer.update().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
-    trainer.agent().unwrap().save(&dir).unwrap();
     dir.write_config(&config).unwrap();
+    trainer.agent().unwrap().save(&dir).unwrap();
+    // Without what its file says of itself, so that the settings are those of `config.toml`.
+    weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
     Agent::open(&dir, &device).unwrap();
 
     let config = config.with(|config| config.network.hidden_sizes = vec![4096; 64]);

@@ -21,6 +21,7 @@ mod export;
 mod faults;
 mod gae;
 mod golden;
+mod gone_directory;
 mod group_baselines;
 mod host_policy;
 mod hostile;

@@ -308,9 +308,9 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
 }
 
 #[test]
-fn going_back_removes_what_came_later() {
-    let folder = tempfile::tempdir().unwrap();
-    let checkpoints = Checkpoints::at(folder.path());
+fn going_back_moves_what_came_later() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (checkpoints, aside) = (Checkpoints::at(folder.path()), Checkpoints::at(other.path()));
     let mut trainer = trainer(&config(""), Backend::Flex);
     for update in 1..=4 {
         trainer.update().unwrap();
@@ -319,10 +319,12 @@ fn going_back_removes_what_came_later() {
             checkpoints.note(Best { update, return_mean: 5.0 }).unwrap();
         }
     }
-    checkpoints.go_back(3).unwrap();
-    assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap().is_some()), (vec![1, 2, 3], true));
-    checkpoints.go_back(2).unwrap();
-    assert_eq!((checkpoints.updates().unwrap(), checkpoints.best().unwrap()), (vec![1, 2], None));
+    let kept = |of: &Checkpoints| (of.updates().unwrap(), of.best().unwrap().map(|best| best.update));
+    checkpoints.move_after(3, &aside).unwrap();
+    assert_eq!((kept(&checkpoints), kept(&aside)), ((vec![1, 2, 3], Some(3)), (vec![4], None)));
+    checkpoints.move_after(2, &aside).unwrap();
+    assert_eq!((kept(&checkpoints), kept(&aside)), ((vec![1, 2], None), (vec![3, 4], Some(3))));
+    assert_eq!(aside.load(4).unwrap().updates(), 4);
     assert!(!folder.path().join("best.json").exists());
     // What is damaged is put aside, and they can be pruned again.
     fs::write(folder.path().join("best.json"), "{").unwrap();

@@ -23,12 +23,13 @@ const UNFINISHED: &str = ".tmp";
 const REPLACED: &str = ".old";
 
 /// Writes `files` (names and contents) to the folder `path`, which is replaced if it exists. After a crash, `path` is
-/// the new folder, the old one, or absent, but never incomplete.
+/// the new folder, the old one, or absent, but never incomplete. The folder that contains `path` must exist.
 pub(super) fn write(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
     let (unfinished, replaced) = (with_suffix(path, UNFINISHED), with_suffix(path, REPLACED));
     let write = || {
         remove_if_there(&unfinished)?;
-        fs::create_dir_all(&unfinished)?;
+        // The parent is not created: it may have been removed while the run went on.
+        fs::create_dir(&unfinished)?;
         let mut sums = String::new();
         for (name, bytes) in files {
             write_durably(&unfinished.join(name), bytes)?;

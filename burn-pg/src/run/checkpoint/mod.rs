@@ -150,8 +150,8 @@ impl Checkpoint {
         Ok(tensors::into_module(policy, self.part(POLICY), &expected)?)
     }
 
-    /// Writes the checkpoint to the folder `path`, which is replaced if it exists. After a crash the folder is
-    /// unchanged, complete, or absent.
+    /// Writes the checkpoint to the folder `path`, which is replaced if it exists; its parent must exist. After a crash
+    /// the folder is unchanged, complete, or absent.
     ///
     /// # Errors
     /// [`CheckpointError::Write`]; [`CheckpointError::Unreadable`] if the checkpoint could not be read back.

@@ -125,15 +125,25 @@ impl Checkpoints {
         self.each(earlier.iter().copied().filter(|&update| Some(update) != best), folder::remove)
     }
 
-    /// Removes the checkpoints after `update`, and the record of the best checkpoint if it is one of them. Otherwise a
-    /// run that resumes from `update` would be mixed with its earlier continuation.
+    /// Moves the checkpoints after `update` to other ones, in whose folder there is none yet, and the record of the best
+    /// checkpoint if it is one of them. Otherwise a run that resumes from `update` would be mixed with its earlier
+    /// continuation.
     ///
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
-    pub fn go_back(&self, update: u64) -> Result<(), CheckpointError> {
+    pub fn move_after(&self, update: u64, to: &Self) -> Result<(), CheckpointError> {
         // From the last to the first, so that there is never a gap. The record of the best goes last: it stays as long
         // as checkpoints that are worse.
-        self.each(self.updates()?.into_iter().rev().filter(|&other| other > update), folder::remove)?;
+        for later in self.updates()?.into_iter().rev().filter(|&other| other > update) {
+            let (from, to) = (self.path_of(later), to.path_of(later));
+            let moved = fs::rename(&from, &to).and_then(|()| sync_folder(&to)).and_then(|()| sync_folder(&from));
+            moved.map_err(|source| CheckpointError::Write { path: to, source })?;
+        }
+        if let Ok(Some(best)) = self.read_best()
+            && best.update > update
+        {
+            to.note(best)?;
+        }
         self.forget_best_after(update)
     }
 

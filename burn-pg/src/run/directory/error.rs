@@ -39,6 +39,9 @@ pub enum RunDirError {
         /// What the file system says.
         source: io::Error,
     },
+    /// The directory, or a file in it, is no longer what this process writes to. Nothing more is written.
+    #[error("{} was removed, moved or replaced while the run went on", .0.display())]
+    Gone(PathBuf),
     /// A file of the directory cannot be read.
     #[error("{} cannot be read", .path.display())]
     Read {
@@ -63,6 +66,20 @@ pub enum RunDirError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// What `policy.safetensors` says of itself cannot be read.
+    #[error("{} has metadata that cannot be read: {reason}", .path.display())]
+    Provenance {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `environment.json` or `normalizer.json` is not the file that the policy was saved with.
+    #[error("{} is not the file that the policy was saved with; restore it, or use the policy of a checkpoint", .path.display())]
+    OfAnotherPolicy {
+        /// The file.
+        path: PathBuf,
     },
     /// The directory has no `environment.json`.
     #[error(

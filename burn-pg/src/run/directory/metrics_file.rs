@@ -11,7 +11,7 @@ use std::{
 use super::RunDirError;
 use crate::{
     UpdateStats,
-    storage::durable::{sync_folder, with_suffix},
+    storage::durable::{is_at, sync_folder, with_suffix},
 };
 
 /// `metrics.jsonl`, with one line per update.
@@ -19,6 +19,8 @@ use crate::{
 pub struct MetricsFile {
     file: BufWriter<File>,
     path: PathBuf,
+    /// The learning rate in the last line at the time the file was opened.
+    learning_rate: Option<f64>,
 }
 
 impl MetricsFile {
@@ -33,12 +35,12 @@ impl MetricsFile {
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
         // Keep everything up to the largest update that is at most `update`. The rest is later, or not a valid line.
-        let (mut updates, mut kept) = (BTreeSet::new(), 0);
+        let (mut updates, mut kept, mut learning_rate) = (BTreeSet::new(), 0, None);
         for (line, end) in read_lines(&path, &file) {
             match line {
                 Ok(stats) if stats.update <= update => {
                     if updates.last().is_none_or(|&largest| stats.update >= largest) {
-                        kept = end;
+                        (kept, learning_rate) = (end, Some(stats.learning_rate));
                     }
                     updates.insert(stats.update);
                 }
@@ -57,17 +59,39 @@ impl MetricsFile {
         // Reading has moved the file position.
         io::Seek::seek(&mut &file, io::SeekFrom::Start(kept)).map_err(failed)?;
         sync_folder(&path).map_err(failed)?;
-        Ok((Self { file: BufWriter::new(file), path }, missing))
+        Ok((Self { file: BufWriter::new(file), path, learning_rate }, missing))
+    }
+
+    /// Returns the learning rate of the update that the file was opened after, if it has a line.
+    pub(in crate::run) fn learning_rate(&self) -> Option<f64> {
+        self.learning_rate
     }
 
     /// Appends a line and flushes it to the operating system, so that readers see whole lines.
     ///
     /// # Errors
-    /// [`RunDirError::Write`].
+    /// [`RunDirError::Write`]; [`RunDirError::Gone`] as [`check_in_place`](Self::check_in_place).
     pub fn write(&mut self, stats: &UpdateStats) -> Result<(), RunDirError> {
+        self.check_in_place()?;
         let failed = |source| RunDirError::Write { path: self.path.clone(), source };
         serde_json::to_writer(&mut self.file, stats).map_err(|error| failed(error.into()))?;
         self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
+    }
+
+    /// Checks that the run directory is still in its place, with this file in it. Lines would otherwise be written to a
+    /// file without a name, or everything else to the directory of another run.
+    ///
+    /// # Errors
+    /// [`RunDirError::Gone`] with the directory, or with the file if the directory exists; [`RunDirError::Write`].
+    pub fn check_in_place(&self) -> Result<(), RunDirError> {
+        match is_at(self.file.get_ref(), &self.path) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let missing = self.path.ancestors().take(2).filter(|path| !path.exists()).last();
+                Err(RunDirError::Gone(missing.unwrap_or(&self.path).into()))
+            }
+            Err(source) => Err(RunDirError::Write { path: self.path.clone(), source }),
+        }
     }
 
     /// Makes the lines durable.

@@ -1,6 +1,10 @@
 //! What a run does: it trains on every device, ends when it is told to, and keeps its weights when an update fails.
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use burn_pg::{
     DeviceChoice, Error, UpdateStats,
@@ -8,6 +12,7 @@ use burn_pg::{
     envs::make,
     evaluate,
     optim::Schedule,
+    run::{RunDir, Session},
 };
 
 use super::{MlpWeights, metrics, small, trainer};
@@ -100,6 +105,32 @@ fn an_observer_ends_a_run() {
     let mut trainer = trainer(small(), Backend::Flex);
     trainer.run(&mut |_: &UpdateStats| ControlFlow::Break(())).unwrap();
     assert_eq!(trainer.env_steps(), 32);
+}
+
+#[test]
+fn observers_checkpoints_and_evaluations_are_not_part_of_the_time_of_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = small();
+    config.checkpoint.interval = Some(1);
+    let dir = RunDir::create(&folder.path().join("run")).unwrap();
+    let pause = Duration::from_millis(50);
+    let start = Instant::now();
+    let mut session = Session::begin(trainer(config, Backend::Flex), dir).unwrap().with_evaluation(move |_| {
+        sleep(pause);
+        Ok(0.0)
+    });
+    let mut last = None;
+    session
+        .train(&mut |stats: &UpdateStats| {
+            sleep(pause);
+            last = Some(stats.clone());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let last = last.unwrap();
+    assert_eq!((last.update, last.elapsed_seconds), (2, session.trainer().seconds()));
+    assert_eq!(last.steps_per_second, last.env_steps as f64 / last.elapsed_seconds);
+    assert!(last.elapsed_seconds < (start.elapsed() - 4 * pause).as_secs_f64());
 }
 
 /// Loggers that wait for what a run sends them, one for each thread of rayon's global pool.

@@ -1,0 +1,70 @@
+//! Keeps what came after a checkpoint that a run goes back to.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, NORMALIZER, POLICY, RunDir, RunDirError, SUMMARY};
+use crate::{Error, run::checkpoint::Checkpoints, storage::durable::sync_folder};
+
+impl RunDir {
+    /// Removes the checkpoints after `update`. Without them, a run that resumes from `update` is not mixed with its
+    /// earlier continuation. They are moved to a new folder `aside-after-20` in the directory (or `aside-after-20-2` and
+    /// so on if that exists), with the policy and the outcome, and with copies of settings and metrics; so the folder is
+    /// the run directory as it was, without its earlier checkpoints. Returns the folder; `None` if there are no later
+    /// checkpoints.
+    pub(in crate::run) fn go_back(&self, update: u64) -> Result<Option<PathBuf>, Error> {
+        let checkpoints = self.checkpoints();
+        if checkpoints.updates()?.last().is_none_or(|&last| last <= update) {
+            checkpoints.set_aside_after(update)?;
+            return Ok(None);
+        }
+        let aside = self.create_aside(update)?;
+        let kept = Checkpoints::at(&aside.join(CHECKPOINTS));
+        kept.prepare()?;
+        for name in [CONFIG, METRICS] {
+            let failed = |source| RunDirError::Write { path: aside.join(name), source };
+            copy_if_there(&self.path.join(name), &aside.join(name)).map_err(failed)?;
+        }
+        // The policy goes before the checkpoints: a directory without a policy is known by its newest checkpoint.
+        for name in [SUMMARY, POLICY, ENVIRONMENT, NORMALIZER] {
+            let failed = |source| RunDirError::Write { path: aside.join(name), source };
+            move_if_there(&self.path.join(name), &aside.join(name)).map_err(failed)?;
+        }
+        checkpoints.move_after(update, &kept)?;
+        Ok(Some(aside))
+    }
+
+    fn create_aside(&self, update: u64) -> Result<PathBuf, RunDirError> {
+        let name = format!("aside-after-{update}");
+        let mut number = 1;
+        loop {
+            let path = self.path.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(RunDirError::Write { path, source }),
+            }
+        }
+    }
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = match File::open(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut copy = File::create_new(to)?;
+    io::copy(&mut from, &mut copy)?;
+    copy.sync_all()?;
+    sync_folder(to)
+}
+
+fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.and_then(|()| sync_folder(to)).and_then(|()| sync_folder(from)),
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs whose directory is removed or replaced while they go on.
+
+use std::{fs, ops::ControlFlow, path::Path};
+
+use burn_pg::{
+    Config, DeviceChoice, Error, UpdateStats,
+    algorithm::ppo,
+    device::{self, Backend},
+    run::{RunDir, Session, Stopped, checkpoint::Checkpoint, directory::RunDirError},
+};
+
+/// Trains a run of four updates in `path`. `meanwhile` happens after the update `at`.
+fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
+    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let config = Config { total_steps: 4 * 1024, ..Config::default() }.validate().unwrap();
+    let mut session = Session::begin(ppo(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
+    session.train(&mut |stats: &UpdateStats| {
+        if stats.update == at {
+            meanwhile();
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+#[test]
+fn a_run_ends_at_its_next_write_if_its_directory_was_removed() {
+    for at in [1, 2, 4] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let stopped = train(&path, at, || fs::remove_dir_all(&path).unwrap()).unwrap_err();
+        let named = |error: &Error| matches!(error, Error::RunDir(RunDirError::Gone(gone)) if *gone == path);
+        assert!(named(&stopped.error), "{at}: {stopped}");
+        assert!(named(&stopped.policy.unwrap_err()), "{at}");
+        assert!(!path.exists(), "{at}");
+    }
+}
+
+#[test]
+fn a_run_leaves_a_directory_alone_that_has_taken_the_place_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let stopped = train(&path, 4, || {
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        train(&path, 9, || ()).unwrap();
+    });
+    let stopped = stopped.unwrap_err();
+    let metrics = path.join("metrics.jsonl");
+    assert!(matches!(&stopped.error, Error::RunDir(RunDirError::Gone(gone)) if *gone == metrics), "{stopped}");
+    assert!(RunDir::open(&path).policy_path().exists());
+}
+
+#[test]
+fn a_checkpoint_does_not_create_the_folder_that_it_belongs_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    train(&path, 0, || ()).unwrap();
+    let checkpoints = RunDir::open(&path).checkpoints();
+    let checkpoint = Checkpoint::read(&checkpoints.path_of(4)).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    assert!(checkpoints.save(&checkpoint).is_err());
+    assert!(!path.exists());
+}
