@@ -101,7 +101,7 @@ impl EarlierRun {
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
         let mut is_extended = false;
         if let Some(checkpoint) = self.checkpoint.take() {
-            is_extended = trainer.config().total_steps > checkpoint.config().total_steps;
+            is_extended = trainer.config().run.total_steps > checkpoint.config().run.total_steps;
             trainer.restore(checkpoint)?;
         } else if let Some(reason) = trainer.why_unsaved() {
             // Starting again would erase the metrics of a run that cannot be resumed.

@@ -332,7 +332,7 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
 fn an_agent_is_what_its_policy_file_says_whatever_becomes_of_the_other_files() {
     let config = row_config();
     let envs = Box::new(VecEnv::<Row>::new(2).unwrap());
-    let mut trainer = Recipe::ppo(&config).unwrap().build(envs, &config, &flex()).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
@@ -352,7 +352,7 @@ fn an_agent_is_what_its_policy_file_says_whatever_becomes_of_the_other_files() {
         assert_eq!(decided(&Agent::open_with(&dir, blank).unwrap()), decided(&agent));
     };
     same();
-    dir.write_config(&Config { env: "CartPole-v1".into(), ..Config::default() }).unwrap();
+    dir.write_config(&Config::default()).unwrap();
     same();
     fs::remove_file(dir.config_path()).unwrap();
     same();

@@ -3,8 +3,7 @@
 use std::{fs, ops::ControlFlow, path::Path};
 
 use burn_pg::{
-    Config, DeviceChoice, Error, UpdateStats,
-    algorithm::ppo,
+    Config, DeviceChoice, Error, Trainer, UpdateStats,
     device::{self, Backend},
     run::{RunDir, Session, Stopped, checkpoint::Checkpoint, directory::RunDirError},
 };
@@ -12,8 +11,8 @@ use burn_pg::{
 /// Trains a run of four updates in `path`. `meanwhile` happens after the update `at`.
 fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
-    let config = Config { total_steps: 4 * 1024, ..Config::default() }.validate().unwrap();
-    let mut session = Session::begin(ppo(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
+    let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();
+    let mut session = Session::begin(Trainer::of(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
     session.train(&mut |stats: &UpdateStats| {
         if stats.update == at {
             meanwhile();

@@ -55,9 +55,9 @@ impl Provenance {
         let invalid =
             |error: toml::de::Error| RunDirError::Provenance { path: dir.policy_path(), reason: error.to_string() };
         let table = self.config.parse().map_err(invalid)?;
-        Config::from_table(table).map_err(|source| {
+        Config::from_table(table).map_err(|error| {
             let version = (self.version != env!("CARGO_PKG_VERSION")).then(|| self.version.clone());
-            RunDirError::Config { path: dir.policy_path(), version, source: Box::new(source) }
+            RunDirError::Config { path: dir.policy_path(), version, reason: error.to_string(), error: Box::new(error) }
         })
     }
 

@@ -3,28 +3,28 @@
 use std::collections::BTreeSet;
 
 use burn_pg::{
-    Config,
     algorithm::Recipe,
-    config::CheckedConfig,
+    config::{Algo, CheckedConfig},
     device::{self, Backend, DeviceChoice},
     envs::make,
     loss::{KlEstimator, KlPenalty, KlToReference, Objective},
 };
 
 use super::small;
+use crate::settings::ppo_of;
 
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
 
 #[test]
 fn the_page_lists_every_field_of_the_metrics_and_no_other() {
-    let config = small().validate().unwrap();
-    let recipes = [Recipe::reinforce, Recipe::a2c, Recipe::trpo, Recipe::ppo].map(|recipe| recipe(&config).unwrap());
-    let mut written: BTreeSet<String> = recipes.into_iter().flat_map(|recipe| fields(recipe, &config)).collect();
+    let of = |algo: Algo| small().with(|config| config.algorithm = algo.into()).validate().unwrap();
+    let of_each = Algo::ALL.into_iter().map(of).flat_map(|config| fields(Recipe::of(&config).unwrap(), &config));
+    let mut written: BTreeSet<String> = of_each.collect();
 
-    let config = Config { kl_in_reward: 0.1, ..small() }.validate().unwrap();
+    let config = small().with(|config| ppo_of(config).kl_in_reward = 0.1).validate().unwrap();
     let to_reference = KlToReference { estimator: KlEstimator::K2 };
     let objective = Objective::new().with(1.0, KlPenalty::default()).with(0.1, to_reference);
-    written.extend(fields(Recipe { objective, ..Recipe::ppo(&config).unwrap() }, &config));
+    written.extend(fields(Recipe { objective, ..Recipe::of(&config).unwrap() }, &config));
 
     assert_eq!(listed(), written);
 }
