@@ -95,14 +95,11 @@ enum Command {
 
 /// Runs the command line of this process with the environments of burn-pg and those that `register` adds:
 ///
-/// ```no_run
-/// # use burn_pg::envs::classic::{CartPole, Pendulum};
-/// # let _ =
+/// ```ignore
 /// burn_pg_cli::main_with(|registry| {
-///     registry.add(CartPole::default)?;
-///     registry.add(Pendulum::default)
+///     registry.add(Maze::new)?;
+///     registry.add(Arm::new)
 /// })
-/// # ;
 /// ```
 ///
 /// Call it as all of `main`: it reads the arguments of the process, sets a panic hook that notices lost devices
