@@ -31,7 +31,7 @@ const RUN: [&str; 15] = [
     "num_epochs=2",
     "hidden_sizes=[8]",
     "evaluation.episodes=3",
-    "checkpoint={interval=1,keep=9,eval_episodes=1}",
+    "checkpoint={interval=1,keep=9,episodes=1}",
 ];
 
 /// The layer, compiled and described to the loader.

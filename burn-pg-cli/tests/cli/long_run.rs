@@ -24,7 +24,7 @@ pub const RUN: [&str; 13] = [
     "num_steps=8",
     "hidden_sizes=[8]",
     "evaluation.episodes=3",
-    "checkpoint={interval=1,keep=3,eval_episodes=1}",
+    "checkpoint={interval=1,keep=3,episodes=1}",
     "normalize_observations=true",
 ];
 

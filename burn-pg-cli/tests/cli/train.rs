@@ -32,7 +32,7 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
             "num_envs=2",
         ]);
         // A whole episode of any of them.
-        args.extend(["num_steps=8", if algo == "reinforce" { "total_steps=1998" } else { "total_steps=32" }]);
+        args.extend(if algo == "reinforce" { &["total_steps=1998"][..] } else { &["total_steps=32", "num_steps=8"] });
         // Normalised, so that the evaluation needs what was learnt of observations.
         args.extend(["normalize_observations=true", "normalize_rewards=true", "hidden_sizes=[4]"]);
         let summary = json(&burn_pg(folder.path(), args));

@@ -115,11 +115,12 @@ fn nearest(key: &str) -> Option<String> {
     if let Some((meant, _)) = ALIASES.iter().find(|(_, aliases)| aliases.contains(&&*name)) {
         return Some((*meant).into());
     }
-    let known: Vec<String> = all();
-    let whole = UnknownName::new("setting", key, known.iter().map(String::as_str)).nearest;
-    let part = || UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest;
-    let full = |name: String| known.iter().find(|key| last(key) == name).cloned();
-    whole.filter(|_| key.contains('.')).or_else(|| part().and_then(full))
+    let known = all();
+    let similar = UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest?;
+    let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+    let mut fitting = known.into_iter().filter(|key| last(key) == similar);
+    let first = fitting.next();
+    fitting.find(|key| key.rsplit_once('.').is_some_and(|(other, _)| other == table)).or(first)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use burn_pg_envs::{EnvSpec, Space};
 
 use super::{AlgorithmConfig, Config};
+use crate::policy::Exploration;
 
 /// Returns the keys that nothing reads in this configuration, with the reason: in an environment of this specification,
 /// if there is one.
@@ -32,12 +33,11 @@ pub(super) fn unread(config: &Config, spec: Option<&EnvSpec>) -> Vec<(&'static s
     add(has_estimator && !is_reinforce, &["algorithm.gae_lambda"], "the estimator is `algorithm.estimator`");
 
     let is_discrete = spec.is_some_and(|spec| !matches!(spec.action_space, Space::Box { .. }));
-    let exploration = [
-        "network.exploration.squash",
-        "network.exploration.state_dependent",
-        "network.exploration.log_std",
-        "network.exploration.sde",
-    ];
-    add(is_discrete, &exploration, "it is for continuous actions, and the environment has none");
+    let Exploration { squash, state_dependent, log_std, sde } = config.network.exploration;
+    let continuous = "it is for continuous actions, and the environment has none";
+    add(is_discrete && squash, &["network.exploration.squash"], continuous);
+    add(is_discrete && state_dependent, &["network.exploration.state_dependent"], continuous);
+    add(is_discrete && log_std != 0.0, &["network.exploration.log_std"], continuous);
+    add(is_discrete && sde.is_some(), &["network.exploration.sde"], continuous);
     keys
 }

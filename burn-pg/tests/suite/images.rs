@@ -261,7 +261,8 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let error = refused(image(84), EncoderSpec::default());
     assert!(error.contains("set `network = { kind = \"cnn\", layers"), "{error}");
     let error = refused(image(20), EncoderSpec::nature());
-    let told = "layer 3 of `network.layers` has a kernel of 3x3, but 1x1 pixels arrive there (environment `CartPole-v1`)";
+    let told =
+        "layer 3 of `network.layers` has a kernel of 3x3, but 1x1 pixels arrive there (environment `CartPole-v1`)";
     assert!(error.starts_with(told), "{error}");
     let config = Config::default()
         .with(|config| {
