@@ -56,7 +56,7 @@ fn described(settings: &toml::Table, key: &str) -> Option<String> {
         let kind = settings.and_then(|settings| table.kind(settings));
         if let Some(kinds) = table.kinds.as_ref().filter(|kinds| kinds.tag == part) {
             let names: Vec<_> = kinds.all.iter().map(|kind| format!("`{}`", kind.name)).collect();
-            return Some(format!("{} Other kinds: {}.", kind?.about, super::shape::either(&names)));
+            return Some(format!("{} One of {}.", kind?.about, super::shape::either(&names)));
         }
         let field = table.fields_of(kind).find(|field| field.name == part)?;
         if parts.peek().is_none() {

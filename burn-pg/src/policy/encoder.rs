@@ -25,7 +25,7 @@ use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDE
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum EncoderSpec {
-    /// None: vectors are taken as they are, and images are refused. `kind = "mlp"`.
+    /// Perceptrons alone, for vectors; images are refused.
     #[serde(rename = "mlp")]
     None {},
     /// Each image goes through convolutions, with the activation of the network after each of them, and is flattened;
