@@ -99,7 +99,7 @@ fn metrics(run: &Path) -> Vec<BTreeMap<String, Value>> {
 fn tensors(path: &Path) -> (Value, Vec<u8>) {
     let file = fs::read(path).unwrap();
     let (length, rest) = file.split_first_chunk().unwrap();
-    let (header, values) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let (header, values) = rest.split_at(u64::from_le_bytes(*length).try_into().unwrap());
     let mut header: Value = serde_json::from_slice(header).unwrap();
     header.as_object_mut().unwrap().remove("__metadata__");
     (header, values.to_vec())
