@@ -18,6 +18,10 @@ fn an_unknown_environment_is_refused() {
     );
     refused(&["train"], &["no environment was given"]);
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
+    for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
+        let unknown = format!("unknown environment `{stranger}`; known are: ");
+        refused(&["train", stranger], &[&unknown, "It is not built in: to add it, `register` it"]);
+    }
 }
 
 #[test]
@@ -30,7 +34,7 @@ fn an_unknown_algorithm_is_refused() {
 fn an_unknown_preset_is_refused() {
     train_refused(
         &["--preset", "ppo-clean"],
-        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, acrobot-v1-a2c, "],
+        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); `burn-pg presets` lists those that exist"],
     );
 }
 
