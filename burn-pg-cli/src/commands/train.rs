@@ -1,6 +1,5 @@
 //! `burn-pg train`
 
-mod how_to_go_on;
 mod watch;
 
 use std::{
@@ -8,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
     algorithm::configured,
@@ -17,13 +16,14 @@ use burn_pg::{
     evaluate,
     kernel::with_threads,
     policy::ActorCritic,
-    run::{EarlierRun, Restored, RunDir, Session, Stopped},
+    run::{EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
     source::EnvSource,
 };
 use serde_json::json;
 
 use crate::{
     commands::{
+        how_to_go_on::how_to_go_on,
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
@@ -34,7 +34,6 @@ use crate::{
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
-use how_to_go_on::how_to_go_on;
 use watch::Watch;
 
 /// Folder of runs without `--out`.
@@ -150,7 +149,7 @@ fn begin(args: &Args) -> Result<Run> {
     let interrupt = Interrupt::install()?;
     let config = &parts.config;
     let dir = match &args.out {
-        Some(path) => RunDir::create(path)?,
+        Some(path) => RunDir::create(path).map_err(or_go_on)?,
         None => {
             let name = format!("{}-{}-seed{}", config.env, config.algo, config.seed);
             RunDir::create_numbered(RUNS.as_ref(), &name)?
@@ -162,6 +161,18 @@ fn begin(args: &Args) -> Result<Run> {
     let Parts { config, device, trainer, fresh_envs } = parts;
     let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, interrupt })
+}
+
+/// Adds how to go on with the run in a folder that is already used, if it has a checkpoint.
+fn or_go_on(error: RunDirError) -> Error {
+    let RunDirError::Used(path) = &error else { return error.into() };
+    let dir = RunDir::open(path);
+    match dir.checkpoints().updates() {
+        Ok(updates) if !updates.is_empty() => {
+            anyhow!("{error}, or go on with the run in it: {}", how_to_go_on(&dir))
+        }
+        _ => error.into(),
+    }
 }
 
 /// Resumes an earlier run from one of its checkpoints, or from the start if it has none.

@@ -91,12 +91,10 @@ fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
 
 #[test]
 fn what_cannot_be_exported_is_refused() {
-    refused(&["export", "nowhere", "--format", "onnx", "--out", "policy.onnx"], &["nowhere", "cannot be read"]);
     refused(
         &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
         &["unknown format `onix` (did you mean `onnx`?)"],
     );
-    refused(&["act", "nowhere"], &["cannot be read"]);
 }
 
 /// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.

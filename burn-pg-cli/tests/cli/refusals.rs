@@ -93,9 +93,32 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
     train_refused(&["--out", "used"], &["used is already used"]);
     train_refused(&["--out", "a-file/run"], &["a-file/run cannot be written"]);
     train_refused(&["--out", "a-file"], &["a-file cannot be written"]);
-    refused(&["eval", "none"], &["none/config.toml cannot be read"]);
     refused(&["eval", "used", "--episodes", "0"], &["--episodes"]);
     refused(&["eval", "used", "--episodes", "4000000000"], &["--episodes"]);
+}
+
+#[test]
+fn a_path_without_a_run_is_refused_with_what_is_missing() {
+    let without_run = [
+        ("none", "none is not a run directory: it does not exist"),
+        ("a-file", "a-file is not a run directory: it is not a folder"),
+        ("used", "used is not a run directory: it has neither config.toml nor checkpoints"),
+    ];
+    for (path, message) in without_run {
+        for command in [
+            &["eval", path][..],
+            &["eval", path, "--at", "3"],
+            &["eval", path, "--at", "best"],
+            &["act", path],
+            &["export", path, "--format", "onnx", "--out", "policy.onnx"],
+            &["train", "--resume", path],
+        ] {
+            refused(command, &[message]);
+        }
+    }
+    let no_policy = "only-settings has no policy yet: policy.safetensors is written at the end of a run, and there is no \
+                     checkpoint; train to its end with: burn-pg train --resume only-settings";
+    refused(&["eval", "only-settings"], &[no_policy]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY},
-    directory::RunDir,
+    directory::{RunDir, RunDirError},
 };
 use crate::{
     Agent, Error,
@@ -124,6 +124,9 @@ fn open<P: Policy<Observation = Observation>>(
 ) -> Result<Agent<P>, Error> {
     let config = dir.config()?.validate()?;
     let path = dir.policy_path();
+    if !path.exists() {
+        return Err(RunDirError::NoPolicy(dir.path().into()).into());
+    }
     let saved = weights::read(&path)?;
     let spec = dir.environment()?;
     let is_normalized = config.normalize_observations || dir.has_normalizer();

@@ -61,6 +61,21 @@ impl RunDir {
         Self { path: path.into() }
     }
 
+    /// Checks that the directory exists and holds a run: its settings, or checkpoints.
+    ///
+    /// # Errors
+    /// [`RunDirError::NotARun`]
+    pub fn check(&self) -> Result<(), RunDirError> {
+        let is_empty = || self.checkpoints().updates().is_ok_and(|updates| updates.is_empty());
+        let reason = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "it does not exist",
+            Ok(metadata) if !metadata.is_dir() => "it is not a folder",
+            Ok(_) if !self.config_path().exists() && is_empty() => "it has neither config.toml nor checkpoints",
+            _ => return Ok(()),
+        };
+        Err(RunDirError::NotARun { path: self.path.clone(), reason })
+    }
+
     /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -161,8 +176,9 @@ impl RunDir {
     /// Reads the settings of the run.
     ///
     /// # Errors
-    /// [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
+    /// [`RunDirError::NotARun`], [`RunDirError::Read`], [`RunDirError::Toml`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
+        self.check()?;
         let path = self.path.join(CONFIG);
         refuse_other_than_file(&path).map_err(|source| RunDirError::Read { path: path.clone(), source })?;
         let table = read_config(&path)?;
