@@ -4,6 +4,7 @@
 mod commands;
 mod failure;
 mod interrupt;
+mod numbers;
 mod output;
 mod presets;
 mod progress;

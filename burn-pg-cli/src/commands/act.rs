@@ -51,8 +51,10 @@ fn open(args: &Args) -> Result<Agent> {
 
 #[allow(clippy::cast_possible_truncation)] // observations are single precision
 fn read(line: &str, agent: &Agent) -> Result<Vec<f32>> {
-    let numbers: Vec<f64> = serde_json::from_str(line).context("not a JSON array of numbers")?;
     let len = agent.spec().observation_space.flat_len();
+    let Ok(numbers) = serde_json::from_str::<Vec<f64>>(line) else {
+        bail!("{}; expected a JSON array of {len} numbers, such as [0.1, -0.2, ...]", why_no_numbers(line));
+    };
     if numbers.len() != len {
         bail!("{} numbers, but an observation of {} has {len}", numbers.len(), agent.spec().id);
     }
@@ -60,6 +62,18 @@ fn read(line: &str, agent: &Agent) -> Result<Vec<f32>> {
     match observation.iter().position(|number| !number.is_finite()) {
         None => Ok(observation),
         Some(at) => bail!("{} is too large for single precision", numbers[at]),
+    }
+}
+
+/// Says why a line is not a JSON array of numbers.
+fn why_no_numbers(line: &str) -> String {
+    match serde_json::from_str(line) {
+        Err(error) => format!("not valid JSON at column {}", error.column()),
+        Ok(Value::Array(elements)) => match elements.iter().position(|element| !element.is_number()) {
+            Some(at) => format!("element {} is {}, not a number", at + 1, elements[at]),
+            None => "a number is too large".into(),
+        },
+        Ok(other) => format!("{other} is not an array"),
     }
 }
 

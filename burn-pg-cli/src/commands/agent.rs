@@ -22,8 +22,9 @@ use crate::{
 pub struct AgentArgs {
     /// Run directory that `burn-pg train` or `burn-pg import` has written
     pub run_dir: PathBuf,
-    /// The policy of a checkpoint: that of an update, or the `best` one [default: the policy that the run has come to]
-    #[arg(long, value_name = "UPDATE|best")]
+    /// Use the policy of a checkpoint: that of an update, such as 120, or the `best` one [default: the policy at the end of
+    /// the run, or else that of the newest checkpoint]
+    #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     at: Option<At>,
 }
 
@@ -40,7 +41,9 @@ impl FromStr for At {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "best" => Ok(Self::Best),
-            number => number.parse().map(Self::Update).map_err(|_| "expected the number of an update, or best"),
+            number => {
+                number.parse().map(Self::Update).map_err(|_| "expected the number of an update, such as 120, or `best`")
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use burn_pg::{
 };
 use serde_json::json;
 
-use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output::print_line};
 
 /// Evaluate the agent of a run directory over fresh episodes
 #[derive(clap::Args)]
@@ -17,10 +17,10 @@ pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
     /// Episodes to play
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = whole::<u32>(1..=1_048_576, 100))]
     episodes: u32,
     /// Seed of the episodes [default: the seed of the run]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
     /// Sample actions instead of taking the most probable ones
     #[arg(long)]

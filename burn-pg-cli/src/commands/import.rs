@@ -7,9 +7,9 @@ use burn_pg::{
     Agent, Config, DeviceChoice,
     agent::import::stable_baselines3,
     device,
-    envs::{make, wrapper::ObservationNormalizer},
+    envs::make,
     policy::Activation,
-    run::directory::RunDir,
+    run::directory::{RunDir, read_normalizer},
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -78,11 +78,7 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let device = device::open(DeviceChoice::Auto)?;
     let activation = args.activation.into();
     let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
-    let normalizer = args.normalizer.as_ref().map(|path| -> Result<ObservationNormalizer> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not a normaliser", path.display()))
-    });
-    let normalizer = normalizer.transpose()?;
+    let normalizer = args.normalizer.as_deref().map(read_normalizer).transpose()?;
     let config = Config {
         env: args.env.clone(),
         hidden_sizes: imported.hidden_sizes.clone(),

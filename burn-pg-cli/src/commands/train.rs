@@ -29,6 +29,7 @@ use crate::{
     },
     failure::Failure,
     interrupt::Interrupt,
+    numbers::whole,
     output::print_line,
     progress::Progress,
     settings::{Resolved, Settings, with_open_device},
@@ -56,8 +57,8 @@ pub struct Args {
     /// given with it
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// With --resume: go on from the checkpoint of this update
-    #[arg(long, value_name = "UPDATE")]
+    /// Go on from the checkpoint of this update, such as 120; needs --resume [default: the newest]
+    #[arg(long, value_name = "UPDATE", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 120))]
     at: Option<u64>,
     /// Begin even if the memory plan says that the run does not fit into the memory that is available
     #[arg(long)]

@@ -93,8 +93,25 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
     train_refused(&["--out", "used"], &["used is already used"]);
     train_refused(&["--out", "a-file/run"], &["a-file/run cannot be written"]);
     train_refused(&["--out", "a-file"], &["a-file cannot be written"]);
-    refused(&["eval", "used", "--episodes", "0"], &["--episodes"]);
-    refused(&["eval", "used", "--episodes", "4000000000"], &["--episodes"]);
+}
+
+#[test]
+fn a_number_that_cannot_be_used_is_refused_with_what_is_expected() {
+    for (arguments, message) in [
+        (&["eval", "run", "--episodes", "0"][..], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--episodes", "-1"], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--episodes", "4000000000"], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--seed", "-1"], "expected a whole number of at least 0, such as 7"),
+        (&["eval", "run", "--at", "last"], "expected the number of an update, such as 120, or `best`"),
+        (&["act", "run", "--at", "-3"], "expected the number of an update, such as 120, or `best`"),
+        (&["train", "--resume", "run", "--at", "best"], "expected a whole number of at least 0, such as 120"),
+        (&["bench", "train", "--repeat", "0"], "expected a whole number of at least 1, such as 3"),
+        (&["env-trace", "CartPole-v1", "--seed", "1.5"], "expected a whole number of at least 0, such as 7"),
+        (&["env-trace", "CartPole-v1", "--steps", "-5"], "expected a whole number of at least 0, such as 200"),
+    ] {
+        let [.., option, value] = arguments else { unreachable!() };
+        refused(arguments, &[&format!("error: invalid value '{value}' for '{option} <"), message]);
+    }
 }
 
 #[test]

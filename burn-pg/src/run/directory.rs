@@ -13,6 +13,7 @@
 
 mod claim;
 mod error;
+mod json;
 mod metrics_file;
 
 use std::{
@@ -22,7 +23,7 @@ use std::{
 };
 
 use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
     config::Config,
@@ -121,7 +122,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
     pub fn normalizer(&self) -> Result<ObservationNormalizer, RunDirError> {
-        self.read_json(NORMALIZER, |path, reason| RunDirError::Normalizer { path, reason })
+        read_normalizer(&self.path.join(NORMALIZER))
     }
 
     /// True if `normalizer.json` exists.
@@ -146,7 +147,7 @@ impl RunDir {
         if !path.exists() {
             return Err(RunDirError::NoEnvironment { path });
         }
-        self.read_json(ENVIRONMENT, |path, reason| RunDirError::Environment { path, reason })
+        json::read(&path, |path, reason| RunDirError::Environment { path, reason })
     }
 
     /// Writes the outcome.
@@ -233,21 +234,18 @@ impl RunDir {
         self.write(name, text.as_bytes())
     }
 
-    fn read_json<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        invalid: impl FnOnce(PathBuf, String) -> RunDirError,
-    ) -> Result<T, RunDirError> {
-        let path = self.path.join(name);
-        let text = refuse_other_than_file(&path).and_then(|()| fs::read_to_string(&path));
-        let text = text.map_err(|source| RunDirError::Read { path: path.clone(), source })?;
-        serde_json::from_str(&text).map_err(|error| invalid(path, error.to_string()))
-    }
-
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.path.join(name);
         write_atomically(&path, bytes).map_err(|source| RunDirError::Write { path, source })
     }
+}
+
+/// Reads an observation normaliser from a file like `normalizer.json`.
+///
+/// # Errors
+/// [`RunDirError::Read`] or [`RunDirError::Normalizer`].
+pub fn read_normalizer(path: &Path) -> Result<ObservationNormalizer, RunDirError> {
+    json::read(path, |path, reason| RunDirError::Normalizer { path, reason })
 }
 
 /// Reads a file of settings without checking its keys.

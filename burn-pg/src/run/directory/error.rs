@@ -4,6 +4,9 @@ use std::{io, path::PathBuf};
 
 use crate::config::ConfigError;
 
+/// A normaliser of observations of one number.
+const EXAMPLE: &str = r#"{"moments":{"mean":[0.5],"variance":[2.0],"count":1000},"clip":10}"#;
+
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,7 +67,7 @@ pub enum RunDirError {
         reason: String,
     },
     /// `normalizer.json` is not an observation normaliser.
-    #[error("{} is not a normaliser: {reason}", .path.display())]
+    #[error("{} is not a normaliser: {reason}; a valid one is {EXAMPLE}", .path.display())]
     Normalizer {
         /// The file.
         path: PathBuf,
