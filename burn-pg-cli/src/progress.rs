@@ -1,9 +1,13 @@
-//! The progress of a run on stderr.
+//! The progress of training on stderr.
+
+mod evaluation;
 
 use std::{fmt::Display, time::Duration};
 
 use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressStyle};
+
+pub use evaluation::EvalProgress;
 
 use crate::tell::tell;
 

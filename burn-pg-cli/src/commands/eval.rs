@@ -5,11 +5,11 @@ use burn_pg::{
     Agent, CheckedConfig, DeviceChoice,
     device::{self, OpenDevice},
     envs::VectorEnv,
-    evaluate,
+    evaluate_with,
 };
 use serde_json::json;
 
-use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output::print_line, progress::EvalProgress};
 
 /// Evaluate the agent of a run directory over fresh episodes
 #[derive(clap::Args)]
@@ -36,7 +36,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Evaluated { config, device, agent, envs } = load(args).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(config.seed);
-    let evaluation = evaluate(&agent, envs, seed, args.stochastic).map_err(Failure::of)?;
+    let mut progress = EvalProgress::new(envs.num_envs(), false);
+    let evaluation = evaluate_with(&agent, envs, seed, args.stochastic, |ended| progress.step(ended));
+    progress.finish();
+    let evaluation = evaluation.map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
             "env": agent.spec().id,

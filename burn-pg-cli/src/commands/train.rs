@@ -13,7 +13,7 @@ use burn_pg::{
     algorithm::configured,
     device::OpenDevice,
     envs::{VectorEnv, make},
-    evaluate,
+    evaluate, evaluate_with,
     kernel::with_threads,
     policy::ActorCritic,
     run::{EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
@@ -31,7 +31,7 @@ use crate::{
     interrupt::Interrupt,
     numbers::whole,
     output::print_line,
-    progress::Progress,
+    progress::{EvalProgress, Progress},
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
@@ -260,7 +260,11 @@ impl Run {
             // The rest can be repeated from the saved run.
             watch.interrupt.release();
             let finish = || {
-                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.seed, false)?;
+                let agent = session.trainer().agent()?;
+                let mut progress = EvalProgress::new(fresh_envs.num_envs(), quiet);
+                let evaluation = evaluate_with(&agent, fresh_envs, config.seed, false, |ended| progress.step(ended));
+                progress.finish();
+                let evaluation = evaluation?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)

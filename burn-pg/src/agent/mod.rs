@@ -21,7 +21,7 @@ use crate::{
     source::{check_observations, observe},
 };
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use misfit::EnvMisfit;
 pub use player::Player;
 
