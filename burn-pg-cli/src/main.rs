@@ -18,7 +18,7 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Policy-gradient reinforcement learning on any CPU or GPU
+/// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
 #[command(name = "burn-pg", bin_name = "burn-pg", version, propagate_version = true)]
 struct Cli {

@@ -18,10 +18,11 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 /// `value` if there is a critic. To a recurrent agent, lines are the steps of an episode, and an empty line begins the
 /// next one.
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  echo '[0.1, 0.2, 0.3, 0.4]' | burn-pg act runs/CartPole-v1-ppo-seed1")]
 pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
-    /// Where the networks run [default: auto]
+    /// Run the networks on this device; `burn-pg devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
 }

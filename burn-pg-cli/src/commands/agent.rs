@@ -20,7 +20,7 @@ use crate::{
 /// A run, and the policy of it that is meant.
 #[derive(clap::Args)]
 pub struct AgentArgs {
-    /// Run directory that `burn-pg train` or `burn-pg import` has written
+    /// Use the agent of this run directory, which `burn-pg train` or `burn-pg import` has written
     pub run_dir: PathBuf,
     /// Use the policy of a checkpoint: that of an update, such as 120, or the `best` one [default: the policy at the end of
     /// the run, or else that of the newest checkpoint]

@@ -15,7 +15,7 @@ use crate::{failure::Failure, numbers::whole, output::print_line};
 /// with the episode.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The environment to play; `burn-pg envs` lists them
+    /// Play this environment; `burn-pg envs` lists them
     env: String,
     /// Seed the reset and the random actions with this number
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
@@ -23,10 +23,10 @@ pub struct Args {
     /// Play at most this number of steps [default: 1000, or as many as the file of actions has]
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<usize>(0..=u64::MAX, 200))]
     steps: Option<usize>,
-    /// Actions from a JSON file: an array with an element for each step
+    /// Take actions from a JSON file: an array with one element for each step, such as [0, 1, 1] or [[0.5], [-0.5]]
     #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
     actions: Option<PathBuf>,
-    /// How to choose actions if no file gives them
+    /// Choose actions this way if no file gives them
     #[arg(long, default_value = "random")]
     policy: Policy,
 }

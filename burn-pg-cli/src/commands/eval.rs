@@ -16,16 +16,16 @@ use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output
 pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
-    /// Episodes to play
+    /// Play this number of episodes, all at once
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = whole::<u32>(1..=1_048_576, 100))]
     episodes: u32,
-    /// Seed of the episodes [default: the seed of the run]
+    /// Seed the episodes with this number [default: the seed of the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
     /// Sample actions instead of taking the most probable ones
     #[arg(long)]
     stochastic: bool,
-    /// Where the networks run [default: auto]
+    /// Run the networks on this device; `burn-pg devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
     /// Print the outcome as one JSON object on the last line of stdout, and nothing else there

@@ -40,17 +40,25 @@ use watch::Watch;
 /// Folder of runs without `--out`.
 const RUNS: &str = "runs";
 
+const AFTER_HELP: &str = "\
+Examples:
+  burn-pg train CartPole-v1
+  burn-pg train Pendulum-v1 --seed 3 --out runs/pendulum
+  burn-pg train --resume runs/pendulum --total-steps 2e6
+
+Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device fails, 130 and \
+143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed.";
+
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]
 #[command(
     override_usage = "burn-pg train <ENV> [OPTIONS]\n       burn-pg train --resume <RUN_DIR> [OPTIONS]",
-    after_help = "Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device \
-                  fails, 130 and 143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed."
+    after_help = AFTER_HELP
 )]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// Run directory: empty or not there yet [default: a new one in runs/]
+    /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
