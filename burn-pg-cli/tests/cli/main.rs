@@ -12,6 +12,7 @@ mod plan;
 mod refusals;
 mod resume;
 mod run_folder;
+mod snapshots;
 mod terminal;
 mod trace;
 mod train;
