@@ -53,6 +53,7 @@
 mod commands;
 mod failure;
 mod interrupt;
+mod numbers;
 mod output;
 mod presets;
 mod program;
@@ -69,7 +70,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 pub use registry::Registry;
 
-/// Policy-gradient reinforcement learning on any CPU or GPU
+/// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
 #[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true)]
 struct Cli {

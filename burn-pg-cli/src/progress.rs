@@ -1,9 +1,13 @@
-//! The progress of a run on stderr.
+//! The progress of training on stderr.
 
-use std::{fmt::Display, io::IsTerminal, time::Duration};
+mod evaluation;
+
+use std::{fmt::Display, time::Duration};
 
 use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressStyle};
+
+pub use evaluation::EvalProgress;
 
 use crate::tell::tell;
 
@@ -26,18 +30,14 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Chooses a bar if stderr is a terminal, plain lines if not, and nothing if `quiet`.
+    /// Chooses a bar if stderr is a terminal that can redraw it, plain lines if not, and nothing if `quiet`.
     pub fn new(total_steps: u64, quiet: bool) -> Self {
         if quiet {
-            Self::Silent
-        } else if std::io::stderr().is_terminal() {
-            let template = "{bar:12} {pos}/{len}{msg} {eta} left";
-            let style = ProgressStyle::with_template(template).expect("a valid template");
-            let bar = ProgressBar::new(total_steps).with_style(style);
-            bar.enable_steady_tick(Duration::from_millis(250));
-            Self::Bar(bar)
-        } else {
-            Self::Lines { total: total_steps, printed: 0 }
+            return Self::Silent;
+        }
+        match visible_bar(total_steps, "{bar:12} {pos}/{len}{msg} {eta} left") {
+            Some(bar) => Self::Bar(bar),
+            None => Self::Lines { total: total_steps, printed: 0 },
         }
     }
 
@@ -74,6 +74,17 @@ impl Progress {
             bar.abandon();
         }
     }
+}
+
+/// Returns a bar, or `None` if it would not be visible: stderr is not a terminal, or one that cannot redraw (`TERM=dumb`).
+fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
+    let style = ProgressStyle::with_template(template).expect("a valid template");
+    let bar = ProgressBar::new(len).with_style(style);
+    if bar.is_hidden() {
+        return None;
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    Some(bar)
 }
 
 /// Describes an update within a terminal of 80 columns.

@@ -6,18 +6,25 @@ use anyhow::{Error, Result, bail};
 use burn_pg::{
     Agent, CheckedConfig, Config,
     burn::tensor::Device,
-    run::{checkpoint::Checkpoint, directory::RunDir},
+    run::{
+        checkpoint::Checkpoint,
+        directory::{RunDir, RunDirError},
+    },
 };
 
-use crate::{commands::newest::newest, tell::tell};
+use crate::{
+    commands::{how_to_go_on::how_to_go_on, newest::newest},
+    tell::tell,
+};
 
 /// A run, and the policy of it that is meant.
 #[derive(clap::Args)]
 pub struct AgentArgs {
-    /// Run directory that `train` or `import` has written
+    /// Use the agent of this run directory, which `train` or `import` has written
     pub run_dir: PathBuf,
-    /// The policy of a checkpoint: that of an update, or the `best` one [default: the policy that the run has come to]
-    #[arg(long, value_name = "UPDATE|best")]
+    /// Use the policy of a checkpoint: that of an update, such as 120, or the `best` one [default: the policy at the end of
+    /// the run, or else that of the newest checkpoint]
+    #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     at: Option<At>,
 }
 
@@ -34,7 +41,9 @@ impl FromStr for At {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "best" => Ok(Self::Best),
-            number => number.parse().map(Self::Update).map_err(|_| "expected the number of an update, or best"),
+            number => {
+                number.parse().map(Self::Update).map_err(|_| "expected the number of an update, such as 120, or `best`")
+            }
         }
     }
 }
@@ -43,6 +52,7 @@ impl AgentArgs {
     /// Returns the settings of the run, and its agent on `device`.
     pub fn open(&self, device: &Device) -> Result<(CheckedConfig, Agent)> {
         let dir = RunDir::open(&self.run_dir);
+        dir.check()?;
         match self.checkpoint(&dir)? {
             Some(checkpoint) => {
                 Ok((checkpoint.config().clone().validate()?, Agent::of_checkpoint(&checkpoint, device)?))
@@ -51,7 +61,7 @@ impl AgentArgs {
         }
     }
 
-    /// Returns the selected checkpoint; `None` for the policy at the end of the run, or if there is no checkpoint.
+    /// Returns the selected checkpoint; `None` for the policy at the end of the run.
     fn checkpoint(&self, dir: &RunDir) -> Result<Option<Checkpoint>> {
         let checkpoints = dir.checkpoints();
         let update = match self.at {
@@ -66,7 +76,10 @@ impl AgentArgs {
             None if dir.policy_path().exists() => return Ok(None),
             // The run has not ended, or was killed.
             None => {
-                let Some(checkpoint) = newest(&checkpoints)? else { return Ok(None) };
+                let Some(checkpoint) = newest(&checkpoints)? else {
+                    let no_policy = RunDirError::NoPolicy(dir.path().into());
+                    bail!("{no_policy}, and there is no checkpoint; train to its end with: {}", how_to_go_on(dir));
+                };
                 tell(format_args!(
                     "the run has not come to its end; this is its policy after update {}",
                     checkpoint.updates()

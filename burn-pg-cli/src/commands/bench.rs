@@ -1,6 +1,6 @@
 //! `burn-pg bench`
 
-use std::{fmt, num::NonZeroUsize, ops::ControlFlow};
+use std::{fmt, ops::ControlFlow};
 
 use anyhow::Result;
 use burn_pg::{
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::plan::refuse_what_does_not_fit,
     failure::Failure,
+    numbers::whole,
     output::print_line,
     program,
     settings::{Resolved, Settings, with_open_device},
@@ -46,9 +47,9 @@ struct TrainArgs {
     /// Begin even if the memory plan says that the run does not fit into the memory that is available
     #[arg(long)]
     ignore_memory: bool,
-    /// How many times; the median counts
-    #[arg(long, value_name = "N", default_value = "3")]
-    repeat: NonZeroUsize,
+    /// Train this number of times, and show the median
+    #[arg(long, value_name = "N", default_value = "3", allow_negative_numbers = true, value_parser = whole::<usize>(1..=u64::MAX, 3))]
+    repeat: usize,
     /// Print one JSON object, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -80,9 +81,9 @@ fn prepare(args: &TrainArgs) -> Result<Bench> {
 }
 
 impl Bench {
-    fn run(self, repeat: NonZeroUsize) -> Result<Report> {
+    fn run(self, repeat: usize) -> Result<Report> {
         let mut rounds =
-            (0..repeat.get()).map(|_| with_threads(self.threads, || self.round())).collect::<Result<Vec<_>>>()?;
+            (0..repeat).map(|_| with_threads(self.threads, || self.round())).collect::<Result<Vec<_>>>()?;
         rounds.sort_by(|a, b| a.steps_per_second().total_cmp(&b.steps_per_second()));
         Ok(Report { bench: self, rounds })
     }

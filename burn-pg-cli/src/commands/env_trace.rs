@@ -7,7 +7,7 @@ use burn_pg::envs::{ActionBuffer, EnvError, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, output::print_line};
+use crate::{failure::Failure, numbers::whole, output::print_line};
 
 /// Play one environment and print every step as a line of JSON, to be held against Gymnasium
 ///
@@ -15,18 +15,18 @@ use crate::{failure::Failure, output::print_line};
 /// with the episode.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The environment to play; `envs` lists them
+    /// Play this environment; `envs` lists them
     env: String,
-    /// Seed of the reset
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    /// Seed the reset and the random actions with this number
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: u64,
-    /// Steps to play at most [default: 1000, or as many as the file of actions has]
-    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    /// Play at most this number of steps [default: 1000, or as many as the file of actions has]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<usize>(0..=u64::MAX, 200))]
     steps: Option<usize>,
-    /// Actions from a JSON file: an array with an element for each step
+    /// Take actions from a JSON file: an array with one element for each step, such as [0, 1, 1] or [[0.5], [-0.5]]
     #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
     actions: Option<PathBuf>,
-    /// How to choose actions if no file gives them
+    /// Choose actions this way if no file gives them
     #[arg(long, default_value = "random")]
     policy: Policy,
 }
@@ -66,9 +66,15 @@ fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
         return Ok((envs, Script::Random(EnvRng::stream(args.seed, &[0]))));
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let actions: Vec<Value> =
-        serde_json::from_str(&text).with_context(|| format!("{} is not an array of actions", path.display()))?;
-    Ok((envs, Script::Recorded(actions.into_iter())))
+    let expected = "expected an array with an action for each step, such as [0, 1, 1]";
+    match serde_json::from_str(&text) {
+        Ok(Value::Array(actions)) => Ok((envs, Script::Recorded(actions.into_iter()))),
+        Ok(_) => bail!("{} is not a JSON array; {expected}", path.display()),
+        Err(error) => {
+            let (path, line, column) = (path.display(), error.line(), error.column());
+            bail!("{path} is not valid JSON at line {line}, column {column}; {expected}")
+        }
+    }
 }
 
 fn line(envs: &dyn VectorEnv, step: usize, action: Option<&ActionBuffer>) -> Result<Value> {

@@ -4,7 +4,7 @@ use burn_pg::envs::specs;
 
 use crate::{failure::Failure, output::print_line};
 
-/// List the environments
+/// List the environments, with their spaces, time limits in steps, and the mean returns that solve them
 #[derive(clap::Args)]
 pub struct Args {
     /// Print their specifications as one JSON array

@@ -5,27 +5,27 @@ use burn_pg::{
     Agent, CheckedConfig, DeviceChoice,
     device::{self, OpenDevice},
     envs::VectorEnv,
-    evaluate,
+    evaluate_with,
 };
 use serde_json::json;
 
-use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output::print_line, progress::EvalProgress};
 
 /// Evaluate the agent of a run directory over fresh episodes
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
-    /// Episodes to play
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    /// Play this number of episodes, all at once
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = whole::<u32>(1..=1_048_576, 100))]
     episodes: u32,
-    /// Seed of the episodes [default: the seed of the run]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    /// Seed the episodes with this number [default: the seed of the run]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
     /// Sample actions instead of taking the most probable ones
     #[arg(long)]
     stochastic: bool,
-    /// Where the networks run [default: auto]
+    /// Run the networks on this device; `burn-pg devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
     /// Print the outcome as one JSON object on the last line of stdout, and nothing else there
@@ -36,7 +36,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Evaluated { config, device, agent, envs } = load(args).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(config.run.seed);
-    let evaluation = evaluate(&agent, envs, seed, args.stochastic).map_err(Failure::of)?;
+    let mut progress = EvalProgress::new(envs.num_envs(), false);
+    let evaluation = evaluate_with(&agent, envs, seed, args.stochastic, |ended| progress.step(ended));
+    progress.finish();
+    let evaluation = evaluation.map_err(Failure::of)?;
     if args.json {
         let outcome = json!({
             "env": agent.spec().id,

@@ -20,10 +20,10 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
 pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
-    /// `onnx`, a graph that runs; or `safetensors`, weights in PyTorch's layout
+    /// Write `onnx`, a graph that onnxruntime runs, or `safetensors`, weights that PyTorch loads
     #[arg(long)]
     format: Format,
-    /// File to write
+    /// Write to this file, such as policy.onnx
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Replace a file that exists

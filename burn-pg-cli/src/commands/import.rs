@@ -23,18 +23,19 @@ use crate::{failure::Failure, output::print_line};
 /// use it like any other run.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The state dict
+    /// Read the state dict from this file
     file: PathBuf,
-    /// The environment it was trained in; `envs` lists them
+    /// Name the environment that the policy was trained in, such as CartPole-v1; `envs` lists all
     #[arg(long)]
     env: String,
-    /// Run directory to write: empty or not there yet
+    /// Write the run to this directory, which must be empty or not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What follows each hidden layer: the state dict does not say
+    /// Apply this after each hidden layer: the state dict does not say which
     #[arg(long, default_value = "tanh")]
     activation: Follows,
-    /// Statistics that observations were normalised with, as `normalizer.json` of a run directory has them
+    /// Normalise observations with the statistics in this file, which is like `normalizer.json` of a run directory [default: no
+    /// normalisation]
     #[arg(long, value_name = "FILE.json")]
     normalizer: Option<PathBuf>,
 }

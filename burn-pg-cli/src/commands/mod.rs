@@ -9,6 +9,7 @@ pub mod env_trace;
 pub mod envs;
 pub mod eval;
 pub mod export;
+pub mod how_to_go_on;
 pub mod import;
 pub mod newest;
 pub mod plan;

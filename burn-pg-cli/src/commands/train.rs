@@ -1,6 +1,5 @@
 //! `burn-pg train`
 
-mod how_to_go_on;
 mod watch;
 
 use std::{
@@ -8,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
     CheckedConfig, Config, Evaluation, Trainer,
     agent::selection_seed,
     device::OpenDevice,
     envs::{VectorEnv, make},
-    evaluate,
+    evaluate, evaluate_with,
     kernel::with_threads,
     policy::ActorCritic,
     run::{Changes, EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
@@ -24,43 +23,52 @@ use serde_json::json;
 
 use crate::{
     commands::{
+        how_to_go_on::how_to_go_on,
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
     failure::{Failure, message},
     interrupt::Interrupt,
+    numbers::whole,
     output::print_line,
     program,
-    progress::Progress,
+    progress::{EvalProgress, Progress},
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
-use how_to_go_on::how_to_go_on;
 use watch::Watch;
 
 /// Folder of runs without `--out`.
 const RUNS: &str = "runs";
 
+const AFTER_HELP: &str = "\
+Examples:
+  burn-pg train CartPole-v1
+  burn-pg train Pendulum-v1 --seed 3 --out runs/pendulum
+  burn-pg train --resume runs/pendulum --total-steps 2e6
+
+Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device fails, 130 and \
+143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed.";
+
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]
 #[command(
     override_usage = usage(),
-    after_help = "Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device \
-                  fails, 130 and 143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed."
+    after_help = AFTER_HELP
 )]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// Run directory: empty or not there yet [default: a new one in runs/]
+    /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
     /// given with it
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// With --resume: go on from the checkpoint of this update. What came after it is kept in the run directory, in
-    /// aside-after-<UPDATE>
-    #[arg(long, value_name = "UPDATE")]
+    /// Go on from the checkpoint of this update, such as 120; needs --resume [default: the newest]. What came after it is
+    /// kept in the run directory, in aside-after-<UPDATE>
+    #[arg(long, value_name = "UPDATE", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 120))]
     at: Option<u64>,
     /// Begin even if the memory plan says that the run does not fit into the memory that is available
     #[arg(long)]
@@ -157,7 +165,7 @@ fn begin(args: &Args) -> Result<Run> {
     let interrupt = Interrupt::install()?;
     let config = &parts.config;
     let dir = match &args.out {
-        Some(path) => RunDir::create(path)?,
+        Some(path) => RunDir::create(path).map_err(or_go_on)?,
         None => {
             let name = format!("{}-{}-seed{}", config.env.name, config.algorithm.algo(), config.run.seed);
             RunDir::create_numbered(RUNS.as_ref(), &name)?
@@ -169,6 +177,18 @@ fn begin(args: &Args) -> Result<Run> {
     let Parts { config, device, trainer, fresh_envs } = parts;
     let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, interrupt })
+}
+
+/// Adds how to go on with the run in a folder that is already used, if it has a checkpoint.
+fn or_go_on(error: RunDirError) -> Error {
+    let RunDirError::Used(path) = &error else { return error.into() };
+    let dir = RunDir::open(path);
+    match dir.checkpoints().updates() {
+        Ok(updates) if !updates.is_empty() => {
+            anyhow!("{error}, or go on with the run in it: {}", how_to_go_on(&dir))
+        }
+        _ => error.into(),
+    }
 }
 
 /// Resumes an earlier run from one of its checkpoints, or from the start if it has none.
@@ -289,7 +309,11 @@ impl Run {
             watch.interrupt.release();
             let dir = session.dir().clone();
             let finish = || {
-                let evaluation = evaluate(&session.trainer().agent()?, fresh_envs, config.run.seed, false)?;
+                let agent = session.trainer().agent()?;
+                let mut progress = EvalProgress::new(fresh_envs.num_envs(), quiet);
+                let evaluation = evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
+                progress.finish();
+                let evaluation = evaluation?;
                 let outcome = Outcome { config, device, session, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)

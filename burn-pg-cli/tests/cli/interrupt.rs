@@ -62,7 +62,10 @@ fn an_interrupted_run_saves_and_goes_on_as_if_nothing_had_been() {
     assert!(outcome(&path("other")) == before);
     let refused = at("7");
     assert_eq!(refused.status.code(), Some(2));
-    assert_eq!(text(&refused.stderr), "error: halves/checkpoints has no checkpoint of update 7\n");
+    assert_eq!(
+        text(&refused.stderr),
+        "error: halves/checkpoints has no checkpoint of update 7; the newest is that of update 60\n"
+    );
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod plan;
 mod refusals;
 mod resume;
 mod run_folder;
+mod snapshots;
+mod terminal;
 mod trace;
 mod train;
 mod unregistered;
@@ -132,6 +134,8 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     fs::write(folder.path().join("pendulum.toml"), "env.name = \"Pendulum-v1\"\n").unwrap();
     fs::create_dir(folder.path().join("used")).unwrap();
     fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
+    fs::create_dir(folder.path().join("only-settings")).unwrap();
+    fs::write(folder.path().join("only-settings/config.toml"), "env = \"CartPole-v1\"\n").unwrap();
     let before = content(folder.path());
 
     let output = burn_pg(folder.path(), arguments);

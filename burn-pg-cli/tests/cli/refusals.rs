@@ -18,6 +18,10 @@ fn an_unknown_environment_is_refused() {
     );
     refused(&["train"], &["no environment was given"]);
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
+    for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
+        let unknown = format!("unknown environment `{stranger}`; known are: ");
+        refused(&["train", stranger], &[&unknown, "It is not built in: to add it, `register` it"]);
+    }
 }
 
 #[test]
@@ -33,7 +37,7 @@ fn an_unknown_algorithm_is_refused() {
 fn an_unknown_preset_is_refused() {
     train_refused(
         &["--preset", "ppo-clean"],
-        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); known are: a2c, acrobot-v1-a2c, "],
+        &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); `burn-pg presets` lists those that exist"],
     );
 }
 
@@ -131,9 +135,49 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
     train_refused(&["--out", "used"], &["used is already used"]);
     train_refused(&["--out", "a-file/run"], &["a-file/run cannot be written"]);
     train_refused(&["--out", "a-file"], &["a-file cannot be written"]);
-    refused(&["eval", "none"], &["none/config.toml cannot be read"]);
-    refused(&["eval", "used", "--episodes", "0"], &["--episodes"]);
-    refused(&["eval", "used", "--episodes", "4000000000"], &["--episodes"]);
+}
+
+#[test]
+fn a_number_that_cannot_be_used_is_refused_with_what_is_expected() {
+    for (arguments, message) in [
+        (&["eval", "run", "--episodes", "0"][..], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--episodes", "-1"], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--episodes", "4000000000"], "expected a whole number from 1 to 1048576, such as 100"),
+        (&["eval", "run", "--seed", "-1"], "expected a whole number of at least 0, such as 7"),
+        (&["eval", "run", "--at", "last"], "expected the number of an update, such as 120, or `best`"),
+        (&["act", "run", "--at", "-3"], "expected the number of an update, such as 120, or `best`"),
+        (&["train", "--resume", "run", "--at", "best"], "expected a whole number of at least 0, such as 120"),
+        (&["bench", "train", "--repeat", "0"], "expected a whole number of at least 1, such as 3"),
+        (&["env-trace", "CartPole-v1", "--seed", "1.5"], "expected a whole number of at least 0, such as 7"),
+        (&["env-trace", "CartPole-v1", "--steps", "-5"], "expected a whole number of at least 0, such as 200"),
+    ] {
+        let [.., option, value] = arguments else { unreachable!() };
+        refused(arguments, &[&format!("error: invalid value '{value}' for '{option} <"), message]);
+    }
+}
+
+#[test]
+fn a_path_without_a_run_is_refused_with_what_is_missing() {
+    let without_run = [
+        ("none", "none is not a run directory: it does not exist"),
+        ("a-file", "a-file is not a run directory: it is not a folder"),
+        ("used", "used is not a run directory: it has neither config.toml nor checkpoints"),
+    ];
+    for (path, message) in without_run {
+        for command in [
+            &["eval", path][..],
+            &["eval", path, "--at", "3"],
+            &["eval", path, "--at", "best"],
+            &["act", path],
+            &["export", path, "--format", "onnx", "--out", "policy.onnx"],
+            &["train", "--resume", path],
+        ] {
+            refused(command, &[message]);
+        }
+    }
+    let no_policy = "only-settings has no policy yet: policy.safetensors is written at the end of a run, and there is no \
+                     checkpoint; train to its end with: burn-pg train --resume only-settings";
+    refused(&["eval", "only-settings"], &[no_policy]);
 }
 
 #[test]

@@ -111,10 +111,10 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
     fs::write(folder.path().join("nothing/config.toml"), "").unwrap();
     let before = content(folder.path());
     for (arguments, expected) in [
-        (&["--resume", "none"][..], "error: none is not a run directory"),
-        (&["--resume", "file"], "error: file is not a run directory"),
-        (&["--resume", "empty"], "error: empty/config.toml cannot be read: "),
-        (&["--resume", "theirs"], "error: theirs/config.toml cannot be read: "),
+        (&["--resume", "none"][..], "error: none is not a run directory: it does not exist\n"),
+        (&["--resume", "file"], "error: file is not a run directory: it is not a folder\n"),
+        (&["--resume", "empty"], "error: empty is not a run directory: it has neither config.toml nor checkpoints\n"),
+        (&["--resume", "theirs"], "error: theirs is not a run directory: it has neither config.toml nor checkpoints\n"),
         (&["--resume", "nothing"], "error: nothing/config.toml has no table `env`"),
         (
             &["--resume", "empty", "--seed", "2"],
@@ -137,6 +137,17 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
         assert!(text(&output.stderr).starts_with(expected), "{arguments:?}: {}", text(&output.stderr));
     }
     assert!(content(folder.path()) == before, "nothing was touched");
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_refused_with_the_command_that_goes_on_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), long_run_into("a", "64")));
+    let output = burn_pg(folder.path(), long_run_into("a", "64"));
+    assert_eq!(output.status.code(), Some(2));
+    let message = "error: a is already used; choose a folder that is empty or does not exist, or go on with the run in it: \
+                   burn-pg train --resume a\n";
+    assert_eq!(text(&output.stderr), message);
 }
 
 #[test]

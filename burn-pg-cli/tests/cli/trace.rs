@@ -46,7 +46,13 @@ fn actions_that_cannot_be_taken_end_a_trace() {
         ("Acrobot-v1", "[-4]", "action -4 is outside Discrete(3)"),
         ("Pendulum-v1", "[[0.5, 0.5]]", "2 numbers were given as actions of 1 environments, which take 1 each"),
         ("Pendulum-v1", "[\"NaN\"]", "action \"NaN\" is outside Box[1]"),
-        ("Pendulum-v1", "{}", "actions.json is not an array of actions"),
+        (
+            "Pendulum-v1",
+            "{}",
+            "actions.json is not a JSON array; expected an array with an action for each step, such as [0, 1, 1]\n",
+        ),
+        ("CartPole-v1", "[0,\n1] 2", "actions.json is not valid JSON at line 2, column 4; expected an array"),
+        ("CartPole-v1", "[0,", "actions.json is not valid JSON at line 1, column 3; expected an array"),
     ] {
         fs::write(folder.path().join("actions.json"), actions).unwrap();
         let output = burn_pg(folder.path(), ["env-trace", env, "--actions", "actions.json"]);

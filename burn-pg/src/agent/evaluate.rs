@@ -56,9 +56,24 @@ impl Evaluation {
 /// [`Error::Env`] if an environment fails, [`Error::Execution`] if the device fails.
 pub fn evaluate<P: Policy<Observation = Observation>>(
     agent: &Agent<P>,
+    envs: Box<dyn VectorEnv>,
+    seed: u64,
+    stochastic: bool,
+) -> Result<Evaluation, Error> {
+    evaluate_with(agent, envs, seed, stochastic, |_| {})
+}
+
+/// [Evaluates](evaluate) an agent and calls `on_step` after each step of all environments, with the number of episodes
+/// that have ended so far.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with<P: Policy<Observation = Observation>>(
+    agent: &Agent<P>,
     mut envs: Box<dyn VectorEnv>,
     seed: u64,
     stochastic: bool,
+    mut on_step: impl FnMut(usize) + Send,
 ) -> Result<Evaluation, Error> {
     let agent = agent.clone();
     run_on(&agent.device.clone(), move || {
@@ -87,6 +102,7 @@ pub fn evaluate<P: Policy<Observation = Observation>>(
                     playing -= 1;
                 }
             }
+            on_step(num_envs - playing);
             if playing == 0 {
                 break;
             }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use crate::source::streams::selection_seed;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use misfit::EnvMisfit;
 pub use player::Player;
 

@@ -6,7 +6,7 @@ use burn_pg_envs::{EnvSpec, wrapper::ObservationNormalizer};
 use super::{
     Trainer,
     checkpoint::{Checkpoint, POLICY},
-    directory::{Provenance, RunDir},
+    directory::{Provenance, RunDir, RunDirError},
 };
 use crate::{
     Agent, Error,
@@ -129,6 +129,9 @@ fn open<P: Policy<Observation = Observation>>(
     blank: impl FnOnce(&EnvSpec, &CheckedConfig, &Tensors) -> Result<P, Error>,
 ) -> Result<Agent<P>, Error> {
     let path = dir.policy_path();
+    if !path.exists() {
+        return Err(RunDirError::NoPolicy(dir.path().into()).into());
+    }
     let provenance = Provenance::read(dir)?;
     let config = match &provenance {
         Some(provenance) => provenance.config(dir)?,

@@ -14,6 +14,7 @@
 mod aside;
 mod claim;
 mod error;
+mod json;
 mod metrics_file;
 mod provenance;
 
@@ -63,6 +64,21 @@ impl RunDir {
     #[must_use]
     pub fn open(path: &Path) -> Self {
         Self { path: path.into() }
+    }
+
+    /// Checks that the directory exists and holds a run: its settings, or checkpoints.
+    ///
+    /// # Errors
+    /// [`RunDirError::NotARun`]
+    pub fn check(&self) -> Result<(), RunDirError> {
+        let is_empty = || self.checkpoints().updates().is_ok_and(|updates| updates.is_empty());
+        let reason = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "it does not exist",
+            Ok(metadata) if !metadata.is_dir() => "it is not a folder",
+            Ok(_) if !self.config_path().exists() && is_empty() => "it has neither config.toml nor checkpoints",
+            _ => return Ok(()),
+        };
+        Err(RunDirError::NotARun { path: self.path.clone(), reason })
     }
 
     /// Returns the path of the directory.
@@ -135,8 +151,7 @@ impl RunDir {
         if !path.exists() {
             return Err(RunDirError::NoEnvironment { path });
         }
-        serde_json::from_str(&read(&path)?)
-            .map_err(|error| RunDirError::Environment { path, reason: error.to_string() })
+        json::read(&path, |path, reason| RunDirError::Environment { path, reason })
     }
 
     /// True if the run has ended and its outcome is written.
@@ -172,8 +187,9 @@ impl RunDir {
     /// Reads the settings of the run.
     ///
     /// # Errors
-    /// [`RunDirError::ConfigFile`], [`RunDirError::NoEnv`] or [`RunDirError::Config`].
+    /// [`RunDirError::NotARun`], [`RunDirError::ConfigFile`], [`RunDirError::NoEnv`] or [`RunDirError::Config`].
     pub fn config(&self) -> Result<Config, RunDirError> {
+        self.check()?;
         let file = ConfigFile::read(&self.path.join(CONFIG))?;
         if !file.settings.contains_key("env") {
             return Err(RunDirError::NoEnv { path: file.path });
@@ -233,17 +249,10 @@ impl RunDir {
     }
 }
 
-/// Reads an observation normaliser, as `normalizer.json` of a run has it.
+/// Reads an observation normaliser from a file like `normalizer.json`.
 ///
 /// # Errors
 /// [`RunDirError::Read`], also if it is not a regular file; or [`RunDirError::Normalizer`].
 pub fn read_normalizer(path: &Path) -> Result<ObservationNormalizer, RunDirError> {
-    serde_json::from_str(&read(path)?)
-        .map_err(|error| RunDirError::Normalizer { path: path.into(), reason: error.to_string() })
-}
-
-/// Reads a regular file. Anything else might never end.
-fn read(path: &Path) -> Result<String, RunDirError> {
-    let text = refuse_other_than_file(path).and_then(|()| fs::read_to_string(path));
-    text.map_err(|source| RunDirError::Read { path: path.into(), source })
+    json::read(path, |path, reason| RunDirError::Normalizer { path, reason })
 }

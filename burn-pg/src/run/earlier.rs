@@ -31,9 +31,7 @@ impl EarlierRun {
     pub fn open(path: &Path, at: Option<u64>) -> Result<Self, Error> {
         let dir = RunDir::open(path);
         // Checked before anything is written to `path`.
-        if !path.is_dir() {
-            return Err(RunDirError::NotARun(path.into()).into());
-        }
+        dir.check()?;
         let checkpoints = dir.checkpoints();
         if checkpoints.updates()?.is_empty() {
             dir.config()?;

@@ -21,7 +21,7 @@ use burn_pg::{
         ActionBuffer, Env, EnvError, EnvRng, EnvSpec, SeedSequence, Space, Step, VecEnv, VectorEnv, make, spec,
         wrapper::{ActionTransform, Normalize, ObservationNormalizer, RunningMoments, TransformActions},
     },
-    evaluate,
+    evaluate, evaluate_with,
     policy::{ActorCritic, Exploration, HostWorkspace, NetworkSpec, Observation, Policy, Prediction},
     run::{
         checkpoint::Checkpoint,
@@ -92,6 +92,20 @@ fn an_evaluation_on_raw_environments_equals_one_on_wrapped_environments() {
     let without = Agent::new(policy, spec, None).unwrap();
     let without = evaluate(&without, make("Pendulum-v1", 3).unwrap(), 5, false).unwrap();
     assert_ne!(without.returns, expected);
+}
+
+#[test]
+fn an_evaluation_says_after_each_step_how_many_episodes_have_ended() {
+    let spec = spec("CartPole-v1").unwrap();
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(2), &flex()).unwrap();
+    let agent = Agent::new(policy, spec, None).unwrap();
+    let mut seen = Vec::new();
+    let envs = || make("CartPole-v1", 5).unwrap();
+    let evaluation = evaluate_with(&agent, envs(), 3, false, |ended| seen.push(ended)).unwrap();
+    let ended_by = |step: usize| evaluation.lengths.iter().filter(|&&length| length as usize <= step).count();
+    let longest = *evaluation.lengths.iter().max().unwrap() as usize;
+    assert!(seen.into_iter().eq((1..=longest).map(ended_by)));
+    assert_eq!(evaluation, evaluate(&agent, envs(), 3, false).unwrap());
 }
 
 #[test]

@@ -77,12 +77,14 @@ pub enum CheckpointError {
         source: ConfigError,
     },
     /// There is no checkpoint of that update.
-    #[error("{} has no checkpoint of update {update}", .path.display())]
+    #[error("{} has no checkpoint of update {update}{}", .path.display(), told(*.newest))]
     Missing {
         /// Folder of the checkpoints.
         path: PathBuf,
         /// The update.
         update: u64,
+        /// The update of the newest checkpoint, if there is one.
+        newest: Option<u64>,
     },
     /// There are checkpoints, but none of them can be loaded.
     #[error("none of the {} checkpoints in {} can be loaded", .errors.len(), .path.display())]
@@ -92,4 +94,8 @@ pub enum CheckpointError {
         /// Why, from the newest to the oldest.
         errors: Vec<CheckpointError>,
     },
+}
+
+fn told(newest: Option<u64>) -> String {
+    newest.map_or_else(|| ", nor any other".into(), |update| format!("; the newest is that of update {update}"))
 }

@@ -182,8 +182,9 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError`] if there is none, or it cannot be read.
     pub fn load(&self, update: u64) -> Result<Checkpoint, CheckpointError> {
-        if !self.updates()?.contains(&update) {
-            return Err(CheckpointError::Missing { path: self.path.clone(), update });
+        let updates = self.updates()?;
+        if !updates.contains(&update) {
+            return Err(CheckpointError::Missing { path: self.path.clone(), update, newest: updates.last().copied() });
         }
         Checkpoint::read(&self.path_of(update))
     }

@@ -4,6 +4,9 @@ use std::{io, path::PathBuf};
 
 use crate::config::{ConfigError, ConfigFileError};
 
+/// A normaliser of observations of one number.
+const EXAMPLE: &str = r#"{"moments":{"mean":[0.5],"variance":[2.0],"count":1000},"clip":10}"#;
+
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,9 +17,17 @@ pub enum RunDirError {
     /// Another process is training in the directory. Nothing was changed.
     #[error("another process is training in {}", .0.display())]
     Locked(PathBuf),
-    /// The path is not a directory.
-    #[error("{} is not a run directory", .0.display())]
-    NotARun(PathBuf),
+    /// There is no run in that path.
+    #[error("{} is not a run directory: {reason}", .path.display())]
+    NotARun {
+        /// The path.
+        path: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// The directory has settings, but no trained networks.
+    #[error("{} has no policy yet: policy.safetensors is written at the end of a run", .0.display())]
+    NoPolicy(PathBuf),
     /// The directory has a policy but no checkpoint: the run failed before its first checkpoint, its source cannot be
     /// saved, or the policy was imported.
     #[error("{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder", .0.display())]
@@ -60,7 +71,7 @@ pub enum RunDirError {
         path: PathBuf,
     },
     /// `normalizer.json` is not an observation normaliser.
-    #[error("{} is not a normaliser: {reason}", .path.display())]
+    #[error("{} is not a normaliser: {reason}; a valid one is {EXAMPLE}", .path.display())]
     Normalizer {
         /// The file.
         path: PathBuf,
