@@ -3,18 +3,21 @@
 use burn_pg::{config::Algo, envs::UnknownName};
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 22] = [
+const PRESETS: [(&str, &str); 25] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
+    ("acrobot-v1-reinforce", include_str!("../presets/acrobot-v1-reinforce.toml")),
     ("acrobot-v1-trpo", include_str!("../presets/acrobot-v1-trpo.toml")),
     ("cartpole-v1-a2c", include_str!("../presets/cartpole-v1-a2c.toml")),
     ("cartpole-v1-ppo", include_str!("../presets/cartpole-v1-ppo.toml")),
     ("cartpole-v1-ppo-fast", include_str!("../presets/cartpole-v1-ppo-fast.toml")),
     ("cartpole-v1-reinforce", include_str!("../presets/cartpole-v1-reinforce.toml")),
     ("cartpole-v1-trpo", include_str!("../presets/cartpole-v1-trpo.toml")),
+    ("mountaincar-v0-a2c", include_str!("../presets/mountaincar-v0-a2c.toml")),
     ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
     ("mountaincar-v0-trpo", include_str!("../presets/mountaincar-v0-trpo.toml")),
+    ("mountaincarcontinuous-v0-a2c", include_str!("../presets/mountaincarcontinuous-v0-a2c.toml")),
     ("mountaincarcontinuous-v0-ppo", include_str!("../presets/mountaincarcontinuous-v0-ppo.toml")),
     ("mountaincarcontinuous-v0-trpo", include_str!("../presets/mountaincarcontinuous-v0-trpo.toml")),
     ("pendulum-v1-a2c", include_str!("../presets/pendulum-v1-a2c.toml")),

@@ -14,12 +14,12 @@ use burn_pg::{
 use clap::Args;
 use toml::{Table, Value};
 
-use crate::presets;
+use crate::{presets, program};
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// The environment to train in; `burn-pg envs` lists them
+    /// The environment to train in; `envs` lists them
     #[arg(value_name = "ENV")]
     env: Option<String>,
     /// Algorithm: reinforce, a2c, trpo or ppo [default: ppo]
@@ -32,7 +32,7 @@ pub struct Settings {
     /// Settings from a TOML file, such as the config.toml of an earlier run; the environment too, if none is given
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; `burn-pg config` shows all of them
+    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; `config` shows all of them
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
@@ -158,7 +158,9 @@ impl Settings {
                 None => Ok(env.into()),
             },
             (None, Some((_, env))) => Ok(env.clone()),
-            (None, None) => bail!("no environment was given, such as CartPole-v1; `burn-pg envs` lists them"),
+            (None, None) => {
+                bail!("no environment was given, such as CartPole-v1; `{}` lists them", program::command("envs"))
+            }
         }
     }
 

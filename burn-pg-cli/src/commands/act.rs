@@ -16,6 +16,7 @@ use crate::{
     commands::agent::AgentArgs,
     failure::{Failure, message},
     output::print_while_read,
+    program,
 };
 use lines::{Lines, TooLong};
 
@@ -29,11 +30,11 @@ use lines::{Lines, TooLong};
 /// A line that is not an observation ends the command with exit code 2 and "line N: reason", or is answered with the
 /// reason (see --keep-going). A recurrent agent passes over it.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  echo '[0.1, 0.2, 0.3, 0.4]' | burn-pg act runs/CartPole-v1-ppo-seed1")]
+#[command(after_help = format!("Example:\n  echo '[0.1, 0.2, 0.3, 0.4]' | {}", program::command("act runs/CartPole-v1-ppo-seed1")))]
 pub struct Args {
     #[command(flatten)]
     agent: AgentArgs,
-    /// Run the networks on this device; `burn-pg devices` lists them [default: auto]
+    /// Run the networks on this device; `devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
     /// Answer a bad line with {"error": "...", "line": N} on stdout, and go on with the next one
@@ -89,18 +90,6 @@ fn bad_line(number: u64, error: Error, keep_going: bool) -> Result<Value, Failur
         Failure::Usage(error) if keep_going => Ok(json!({ "error": message(&error), "line": number })),
         Failure::Usage(error) => Err(Failure::Usage(error.context(format!("line {number}")))),
         of_device => Err(of_device),
-    }
-}
-
-/// Says why a line is not a JSON array of numbers.
-fn why_no_numbers(line: &str) -> String {
-    match serde_json::from_str(line) {
-        Err(error) => format!("not valid JSON at column {}", error.column()),
-        Ok(Value::Array(elements)) => match elements.iter().position(|element| !element.is_number()) {
-            Some(at) => format!("element {} is {}, not a number", at + 1, elements[at]),
-            None => "a number is too large".into(),
-        },
-        Ok(other) => format!("{other} is not an array"),
     }
 }
 

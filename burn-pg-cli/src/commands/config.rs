@@ -2,14 +2,14 @@
 
 use burn_pg::config::annotated;
 
-use crate::{failure::Failure, output::print_line, settings::Settings};
+use crate::{failure::Failure, output::print_line, program, settings::Settings};
 
 /// Print every setting that a run would have, with its meaning, range and default, and where its value comes from
 ///
-/// The output is TOML that `train --config` reads: `burn-pg config CartPole-v1 > my.toml`. Without an environment:
+/// The output is TOML that `train --config` reads: `config CartPole-v1 > my.toml`. Without an environment:
 /// CartPole-v1. Without --preset: the preset that `train` would take.
 #[derive(clap::Args)]
-#[command(override_usage = "burn-pg config [ENV] [OPTIONS]")]
+#[command(override_usage = program::command("config [ENV] [OPTIONS]"))]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,

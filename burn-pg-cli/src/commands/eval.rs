@@ -25,7 +25,7 @@ pub struct Args {
     /// Sample actions instead of taking the most probable ones
     #[arg(long)]
     stochastic: bool,
-    /// Run the networks on this device; `burn-pg devices` lists them [default: auto]
+    /// Run the networks on this device; `devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
     /// Print the outcome as one JSON object on the last line of stdout, and nothing else there

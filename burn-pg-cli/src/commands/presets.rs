@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{failure::Failure, output::print_line, presets};
+use crate::{failure::Failure, output::print_line, presets, program};
 
 /// List the presets: named hyperparameters, each for an algorithm and some for an environment
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for (name, about, _) in presets::all() {
         print_line(format_args!("{name:<width$}  {}", first_sentence(&about)))?;
     }
-    print_line("\n`burn-pg config ENV --preset NAME` shows the settings of one")
+    print_line(format_args!("\n`{}` shows the settings of one", program::command("config ENV --preset NAME")))
 }
 
 /// Returns the first sentence of a text.

@@ -54,7 +54,7 @@ Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anythin
 #[derive(clap::Args)]
 #[command(
     override_usage = usage(),
-    after_help = AFTER_HELP
+    after_help = AFTER_HELP.replace("burn-pg", program::name())
 )]
 pub struct Args {
     #[command(flatten)]
@@ -311,7 +311,8 @@ impl Run {
             let finish = || {
                 let agent = session.trainer().agent()?;
                 let mut progress = EvalProgress::new(fresh_envs.num_envs(), quiet);
-                let evaluation = evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
+                let evaluation =
+                    evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
                 progress.finish();
                 let evaluation = evaluation?;
                 let outcome = Outcome { config, device, session, evaluation };

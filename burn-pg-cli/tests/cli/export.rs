@@ -63,7 +63,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
     for (input, message) in [
         ("[0, 0, 0]", "line 1: 3 numbers, but an observation of CartPole-v1 has 4"),
         ("[0, 0, 0, 0]\n[0, 0, 1e39, 0]", "line 2: 1000000000000000000000000000000000000000 is too large"),
-        ("{}", "line 1: {} is not an array; expected a JSON array of 4 numbers, such as [0.1, -0.2, ...]\n"),
+        ("{}", "line 1: {} is not an array; expected a JSON array of 4 numbers, such as [0, 0, 0, 0]\n"),
         ("[0, 0, \"x\", 0]", "line 1: element 3 is \"x\", not a number; expected a JSON array of 4 numbers"),
         ("[0, 0, 0, 0] 1", "line 1: not valid JSON at column 14; expected a JSON array of 4 numbers"),
     ] {

@@ -1,4 +1,6 @@
-//! Lists of environments and devices.
+//! Lists of environments, devices, presets and settings.
+
+use std::fs;
 
 use super::{burn_pg, command, json, success, text};
 
@@ -27,4 +29,39 @@ fn environments_and_devices_are_listed() {
     let flex = devices["backends"].as_array().unwrap().iter().find(|b| b["backend"] == "flex").unwrap();
     assert_eq!(flex["compiled"], true);
     assert_eq!(flex["adapters"][0]["kind"], "cpu");
+}
+
+#[test]
+fn the_settings_of_a_run_are_printed_as_a_file_that_trains_the_same_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = |arguments: &[&str]| success(&burn_pg(folder.path(), ["config"].iter().chain(arguments))).to_owned();
+    let first = printed(&["Pendulum-v1", "--algo", "a2c", "--set", "gamma=0.97", "optimiser.kind=sgd"]);
+    for line in [
+        "name = \"Pendulum-v1\"  # from: the command line",
+        "num_envs = 4  # from: preset pendulum-v1-a2c",
+        "# Discount factor, 0 to 1. Default 0.99.",
+        "gamma = 0.97  # from: --set",
+        "momentum = 0.0  # from: default",
+    ] {
+        assert!(first.lines().any(|other| other == line), "{line}: {first}");
+    }
+    fs::write(folder.path().join("my.toml"), &first).unwrap();
+    let second = printed(&["--config", "my.toml"]);
+    let settings = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(settings(&second), settings(&first));
+    assert!(second.contains("gamma = 0.97  # from: my.toml\n"), "{second}");
+}
+
+#[test]
+fn presets_are_listed_with_what_they_are_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = burn_pg(folder.path(), ["presets"]);
+    let text = success(&listed);
+    assert!(
+        text.lines().any(|line| line.starts_with("cartpole-v1-ppo ") && line.contains("Solves CartPole-v1")),
+        "{text}"
+    );
+    let presets = json(&burn_pg(folder.path(), ["presets", "--json"]));
+    let named = |name: &str| presets.as_array().unwrap().iter().find(|preset| preset["name"] == name).unwrap().clone();
+    assert_eq!(named("ppo-cleanrl")["settings"]["algorithm"]["clip_range"], 0.2);
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use burn_pg::envs::EnvSpec;
+use serde_json::Value;
 
 use super::lines::TooLong;
 
@@ -26,9 +27,9 @@ pub fn read(line: Result<&[u8], TooLong>, spec: &EnvSpec) -> Result<Vec<f32>> {
 fn observation(line: Result<&[u8], TooLong>, spec: &EnvSpec) -> Result<Vec<f32>> {
     let line = line.map_err(|TooLong| anyhow!("longer than {} bytes", longest_line(spec)))?;
     let text = str::from_utf8(line).map_err(|error| anyhow!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
-    let numbers: Vec<f64> = serde_json::from_str(text).map_err(|error| match not_a_number(text) {
+    let numbers: Vec<f64> = serde_json::from_str(text).map_err(|_| match not_a_number(text) {
         Some(word) => anyhow!("{word} is not finite"),
-        None => anyhow!("not a JSON array of numbers (column {})", error.column().max(1)),
+        None => anyhow!("{}", why_no_numbers(text)),
     })?;
     let len = spec.observation_space.flat_len();
     if numbers.len() != len {
@@ -38,6 +39,18 @@ fn observation(line: Result<&[u8], TooLong>, spec: &EnvSpec) -> Result<Vec<f32>>
     match observation.iter().position(|number| !number.is_finite()) {
         None => Ok(observation),
         Some(at) => bail!("{} is too large for single precision", numbers[at]),
+    }
+}
+
+/// Says why a text is not a JSON array of numbers.
+fn why_no_numbers(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Err(error) => format!("not valid JSON at column {}", error.column().max(1)),
+        Ok(Value::Array(elements)) => match elements.iter().position(|element| !element.is_number()) {
+            Some(at) => format!("element {} is {}, not a number", at + 1, elements[at]),
+            None => "a number is too large".into(),
+        },
+        Ok(other) => format!("{other} is not an array"),
     }
 }
 
@@ -64,9 +77,9 @@ mod tests {
         for (line, reason) in [
             (&b"[0, NaN]"[..], "NaN is not finite"),
             (b"[-Infinity, 0]", "-Infinity is not finite"),
-            (b"[0, null]", "not a JSON array of numbers (column 8)"),
-            (b"[0, 0", "not a JSON array of numbers (column 5)"),
-            (b"{\"nan\": 1}", "not a JSON array of numbers (column 1)"),
+            (b"[0, null]", "element 2 is null, not a number"),
+            (b"[0, 0", "not valid JSON at column 5"),
+            (b"{\"nan\": 1}", "{\"nan\":1} is not an array"),
             (b"[0, \xff]", "byte 5 is not UTF-8"),
             (b"[0, 0, 0]", "3 numbers, but an observation of Plane-v0 has 2"),
             (b"[0, 1e39]", "1000000000000000000000000000000000000000 is too large for single precision"),
