@@ -62,7 +62,7 @@ impl fmt::Display for UnknownName {
         }
         if *what == "environment" && nearest.is_none() {
             f.write_str(
-                ". It is not built in: to add it, `register` it in a program that calls `burn_pg_cli::main_with` \
+                ". It is not built in: to add it, pass it to `burn_pg_cli::main_with`, or `register` it in your program \
                  (see docs/environments.md)",
             )?;
         }

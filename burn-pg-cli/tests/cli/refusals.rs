@@ -20,7 +20,10 @@ fn an_unknown_environment_is_refused() {
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
     for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
         let unknown = format!("unknown environment `{stranger}`; known are: ");
-        refused(&["train", stranger], &[&unknown, "It is not built in: to add it, `register` it"]);
+        refused(
+            &["train", stranger],
+            &[&unknown, "It is not built in: to add it, pass it to `burn_pg_cli::main_with`"],
+        );
     }
 }
 
