@@ -28,8 +28,11 @@ PAIRS = [
     ("ppo", "Pendulum-v1", -200, 100_000),
     ("a2c", "CartPole-v1", 475, 500_000),
     ("a2c", "Acrobot-v1", -90, 500_000),
+    ("a2c", "MountainCar-v0", -115, 1_000_000),
+    ("a2c", "MountainCarContinuous-v0", 90, 100_000),
     ("a2c", "Pendulum-v1", -250, 1_000_000),
     ("reinforce", "CartPole-v1", 475, 500_000),
+    ("reinforce", "Acrobot-v1", -90, 1_000_000),
 ]
 
 

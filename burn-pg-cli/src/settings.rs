@@ -14,7 +14,7 @@ use burn_pg::{
 use clap::Args;
 use toml::{Table, Value};
 
-use crate::{presets, program};
+use crate::{numbers::whole, presets, program};
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
@@ -39,13 +39,13 @@ pub struct Settings {
     #[arg(long)]
     device: Option<DeviceChoice>,
     /// Seed of all randomness [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
     /// Environment steps to train for, such as 100000 or 1e5 [default: that of the preset]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub total_steps: Option<u64>,
     /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(0..=1024, 2))]
     threads: Option<usize>,
 }
 

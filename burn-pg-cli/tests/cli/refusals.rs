@@ -72,7 +72,7 @@ fn a_value_out_of_range_is_refused() {
     }
     train_refused(&["--total-steps", "10"], &["`run.total_steps` is 10, which is less than"]);
     train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
-    train_refused(&["--threads", "60000"], &["`run.threads` is 60000; it must be at most 1024"]);
+    train_refused(&["--threads", "60000"], &["--threads", "expected a whole number from 0 to 1024, such as 2"]);
     train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`network.hidden_sizes` is [1000000000]; it must be"]);
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);

@@ -40,8 +40,9 @@ impl Config {
         self.check_ranges(&mut errors);
         errors.add(self.check_algorithm());
         self.check_networks(&mut errors);
-        errors.add(self.check_rollout());
         errors.into_result()?;
+        // Of settings that are in range: what follows from one that is not says nothing new.
+        self.check_rollout()?;
         Ok(CheckedConfig(self))
     }
 }

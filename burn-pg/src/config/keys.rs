@@ -126,7 +126,7 @@ fn nearest(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::read;
+    use crate::config::{Config, read};
 
     #[test]
     fn the_last_part_of_a_key_is_enough_where_it_is_unique() {
@@ -153,7 +153,7 @@ mod tests {
         for (wrong, meant) in
             [("gama = 0.9", "algorithm.gamma"), ("gamma = 0.9", "algorithm.gamma"), ("env.num_env = 3", "env.num_envs")]
         {
-            let error = read(wrong).unwrap_err().to_string();
+            let error = Config::from_table(wrong.parse().unwrap()).unwrap_err().to_string();
             assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{error}");
         }
         assert_eq!(read("frobnicate = 1").unwrap_err().to_string(), "there is no setting `frobnicate`");
