@@ -1,6 +1,7 @@
 //! Combines the user's settings into one checked configuration.
 //!
-//! Later layers win: built-in defaults, preset, configuration file, `--set`, and the options of the command line.
+//! Later layers win: built-in defaults, preset, the policy that training starts from, configuration file, `--set`, and the
+//! options of the command line.
 
 use std::path::PathBuf;
 
@@ -95,6 +96,12 @@ impl Settings {
 
     /// Returns the configuration from all layers.
     pub fn resolve(&self) -> Result<Resolved> {
+        self.resolve_over(None)
+    }
+
+    /// Returns the configuration from all layers, with `start`, the settings of the policy that training starts from, over
+    /// the preset.
+    pub fn resolve_over(&self, start: Option<&Layer>) -> Result<Resolved> {
         let (positional, set) = self.positional()?;
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let mut given = vec![layer_of(&set)?, self.options()?];
@@ -110,7 +117,9 @@ impl Settings {
         let (table, preset) = self.base(&env, &given)?;
         let mut layers = Layers::default();
         layers.push(preset.clone(), table);
-        given.iter().for_each(|layer| layers.push(layer.from.clone(), layer.settings.clone()));
+        for layer in start.into_iter().chain(&given) {
+            layers.push(layer.from.clone(), layer.settings.clone());
+        }
         let located = |error: &ConfigError| located(error, &layers, file.as_ref());
         for layer in &given {
             layers.check(layer).map_err(|error| located(&error))?;

@@ -6,7 +6,8 @@ use burn_pg_envs::EnvError;
 
 use crate::{
     advantage::GroupSizeError,
-    agent::EnvMisfit,
+    agent::{EnvMisfit, import::ImportError},
+    algorithm::StartMisfit,
     config::ConfigError,
     device::{DeviceError, Failed},
     distribution::{ActionMisfit, DistributionError},
@@ -14,7 +15,7 @@ use crate::{
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
     run::{checkpoint::CheckpointError, directory::RunDirError},
-    storage::{Misfit, weights::WeightsError},
+    storage::{Misfit, TensorsError, weights::WeightsError},
 };
 
 /// A quantity of one step of a rollout, for [`Error::Step`].
@@ -130,6 +131,12 @@ pub enum Error {
     /// The environments do not fit the agent.
     #[error(transparent)]
     EnvMisfit(#[from] EnvMisfit),
+    /// The policy of a file cannot be imported.
+    #[error(transparent)]
+    Import(Box<ImportError>),
+    /// Training cannot start with the policy of an agent.
+    #[error(transparent)]
+    Start(StartMisfit),
     /// The environment of an agent is not registered in this program.
     #[error(
         "environment `{env}` is not registered in this program; its policy can act and be exported, but to evaluate it, \
@@ -305,6 +312,21 @@ pub enum Error {
     /// The device failed while its results were read.
     #[error("the device failed: {0}")]
     Execution(String),
+}
+
+impl From<ImportError> for Error {
+    fn from(error: ImportError) -> Self {
+        Self::Import(Box::new(error))
+    }
+}
+
+impl From<StartMisfit> for Error {
+    fn from(misfit: StartMisfit) -> Self {
+        match misfit {
+            StartMisfit::Networks(TensorsError::Device { reason }) => Self::Execution(reason),
+            misfit => Self::Start(misfit),
+        }
+    }
 }
 
 impl From<Failed> for Error {

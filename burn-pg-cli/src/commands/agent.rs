@@ -1,6 +1,9 @@
 //! The agent that a command uses.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use anyhow::{Error, Result, bail};
 use burn_pg::{
@@ -48,17 +51,47 @@ impl FromStr for At {
     }
 }
 
+/// A policy of a run, before it is on a device.
+pub struct Selected {
+    dir: RunDir,
+    /// `None` for the policy at the end of the run.
+    checkpoint: Option<Checkpoint>,
+    /// The settings that it was trained with.
+    pub config: CheckedConfig,
+}
+
+impl Selected {
+    /// Selects the policy that a run has come to.
+    pub fn newest(run_dir: &Path) -> Result<Self> {
+        AgentArgs { run_dir: run_dir.into(), at: None }.select()
+    }
+
+    /// Returns the agent on `device`.
+    pub fn agent(&self, device: &Device) -> Result<Agent> {
+        Ok(match &self.checkpoint {
+            Some(checkpoint) => Agent::of_checkpoint(checkpoint, device)?,
+            None => Agent::open(&self.dir, device)?,
+        })
+    }
+}
+
 impl AgentArgs {
     /// Returns the settings of the run, and its agent on `device`.
     pub fn open(&self, device: &Device) -> Result<(CheckedConfig, Agent)> {
+        let selected = self.select()?;
+        let agent = selected.agent(device)?;
+        Ok((selected.config, agent))
+    }
+
+    fn select(&self) -> Result<Selected> {
         let dir = RunDir::open(&self.run_dir);
         dir.check()?;
-        match self.checkpoint(&dir)? {
-            Some(checkpoint) => {
-                Ok((checkpoint.config().clone().validate()?, Agent::of_checkpoint(&checkpoint, device)?))
-            }
-            None => Ok((settings(&dir)?.validate()?, Agent::open(&dir, device)?)),
-        }
+        let checkpoint = self.checkpoint(&dir)?;
+        let config = match &checkpoint {
+            Some(checkpoint) => checkpoint.config().clone(),
+            None => settings(&dir)?,
+        };
+        Ok(Selected { dir, checkpoint, config: config.validate()? })
     }
 
     /// Returns the selected checkpoint; `None` for the policy at the end of the run.

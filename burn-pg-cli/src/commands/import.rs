@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn_pg::{
     Agent, Config, DeviceChoice,
-    agent::import::stable_baselines3,
+    agent::import::PolicyFile,
     device,
     envs::make,
     policy::Activation,
@@ -16,14 +16,14 @@ use serde_json::json;
 
 use crate::{failure::Failure, output::print_line};
 
-/// Make a run directory of a policy that Stable-Baselines3 has trained
+/// Make a run directory of a policy that was exported, or that Stable-Baselines3 has trained
 ///
-/// It takes the state dict of an MlpPolicy for discrete or continuous actions, as
+/// It takes a file that `export --format safetensors` has written, or the state dict of an MlpPolicy of Stable-Baselines3, as
 /// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `eval`, `act` and `export` then
 /// use it like any other run.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Read the state dict from this file
+    /// Read the exported policy or the state dict from this file
     file: PathBuf,
     /// Name the environment that the policy was trained in, such as CartPole-v1; `envs` lists all
     #[arg(long)]
@@ -31,11 +31,11 @@ pub struct Args {
     /// Write the run to this directory, which must be empty or not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Apply this after each hidden layer: the state dict does not say which
-    #[arg(long, default_value = "tanh")]
-    activation: Follows,
+    /// Apply this after each hidden layer: a state dict does not say which [default: tanh, or that of an exported policy]
+    #[arg(long)]
+    activation: Option<Follows>,
     /// Normalise observations with the statistics in this file, which is like `normalizer.json` of a run directory [default: no
-    /// normalisation]
+    /// normalisation, or that of an exported policy]
     #[arg(long, value_name = "FILE.json")]
     normalizer: Option<PathBuf>,
 }
@@ -84,14 +84,17 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let envs = make(&args.env, 1)?;
     let spec = envs.spec().clone();
     let device = device::open(DeviceChoice::Auto)?;
-    let activation = args.activation.into();
-    let imported = stable_baselines3(&args.file, &spec, activation, &device.device)?;
-    let normalizer = args.normalizer.as_deref().map(read_normalizer).transpose()?;
+    let file = PolicyFile::read(&args.file)?;
+    if file.is_normalized() && args.normalizer.is_some() {
+        bail!("{} contains a normaliser; leave out --normalizer", args.file.display());
+    }
+    let imported = file.import(&spec, args.activation.map(Activation::from), &device.device)?;
+    let given = args.normalizer.as_deref().map(read_normalizer).transpose()?;
+    let normalizer = given.or(imported.normalizer);
     let mut config = Config::default();
     config.env.name.clone_from(&args.env);
     config.env.normalize_observations = normalizer.is_some();
-    config.network.hidden_sizes.clone_from(&imported.hidden_sizes);
-    config.network.activation = activation;
+    config.network = imported.network;
     config.clone().validate()?;
     // Refuses statistics of another environment, and values that are not finite.
     let agent = Agent::new(imported.policy, spec, normalizer);

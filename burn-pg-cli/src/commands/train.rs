@@ -1,5 +1,6 @@
 //! `burn-pg train`
 
+mod start;
 mod watch;
 
 use std::{
@@ -36,6 +37,7 @@ use crate::{
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
+use start::Start;
 use watch::Watch;
 
 /// Folder of runs without `--out`.
@@ -46,6 +48,7 @@ Examples:
   burn-pg train CartPole-v1
   burn-pg train Pendulum-v1 --seed 3 --out runs/pendulum
   burn-pg train --resume runs/pendulum --total-steps 2e6
+  burn-pg train Pendulum-v1 --init-from runs/pendulum --set learning_rate=1e-4
 
 Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device fails, 130 and \
 143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed.";
@@ -62,6 +65,11 @@ pub struct Args {
     /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Start with the weights of a run, of a file that `export --format safetensors` has written, or of a state dict of
+    /// Stable-Baselines3, such as runs/CartPole-v1-ppo-seed1 or cartpole.safetensors. The networks are those of that policy
+    /// [default: random weights]
+    #[arg(long, value_name = "RUN_DIR|FILE.safetensors", conflicts_with = "resume")]
+    init_from: Option<PathBuf>,
     /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
     /// given with it
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
@@ -110,10 +118,13 @@ struct Parts {
 
 impl Parts {
     /// Creates the parts. Writes nothing.
-    fn of(config: &CheckedConfig, ignore_memory: bool) -> Result<Self> {
+    fn of(config: &CheckedConfig, start: Option<&Start>, ignore_memory: bool) -> Result<Self> {
         let (config, device) = with_open_device(config)?;
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
-        let trainer = Trainer::of(&config, &device.device)?;
+        let trainer = match start {
+            Some(start) => start.trainer(&config, &device.device)?,
+            None => Trainer::of(&config, &device.device)?,
+        };
         let fresh_envs = make(&config.env.name, config.evaluation.episodes)?;
         Ok(Self { config, device, trainer, fresh_envs })
     }
@@ -159,8 +170,10 @@ fn begin(args: &Args) -> Result<Run> {
     if args.at.is_some() {
         bail!("--at needs --resume");
     }
-    let Resolved { config, preset, .. } = args.settings.resolve()?;
-    let parts = Parts::of(&config, args.ignore_memory)?;
+    let start = args.init_from.as_deref().map(Start::open).transpose()?;
+    let settings = start.as_ref().map(Start::settings).transpose()?;
+    let Resolved { config, preset, .. } = args.settings.resolve_over(settings.as_ref())?;
+    let parts = Parts::of(&config, start.as_ref(), args.ignore_memory)?;
     // From now on there is something to save.
     let interrupt = Interrupt::install()?;
     let config = &parts.config;
@@ -173,6 +186,9 @@ fn begin(args: &Args) -> Result<Run> {
     };
     if !args.quiet {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
+        if let Some(from) = parts.trainer.init_from() {
+            tell(format_args!("starting from {from}"));
+        }
     }
     let Parts { config, device, trainer, fresh_envs } = parts;
     let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
@@ -212,7 +228,7 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
         Some(checkpoint) => going_on(checkpoint.config(), earlier.dir()),
         None => earlier.config()?,
     };
-    let parts = Parts::of(&args.settings.over(config)?, args.ignore_memory)?;
+    let parts = Parts::of(&args.settings.over(config)?, None, args.ignore_memory)?;
     let Parts { config, device, trainer, fresh_envs } = parts;
     let restored = earlier.restore(trainer)?;
     if let Some(given) = args.settings.total_steps {
@@ -390,6 +406,7 @@ impl Outcome {
             "algo": self.config.algorithm.algo(),
             "device": self.device.backend,
             "seed": self.config.run.seed,
+            "init_from": self.session.trainer().init_from(),
             "env_steps": env_steps,
             "train_seconds": seconds,
             "steps_per_second": env_steps as f64 / seconds,

@@ -5,6 +5,7 @@ mod bench;
 mod device_lost;
 mod export;
 mod gpu;
+mod init_from;
 mod interrupt;
 mod killed;
 mod listing;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{burn_pg, json, small, success, text};
 
 /// Commands that are refused, in the folder that [`folder`] creates. Add new messages here.
-const MESSAGES: [&str; 38] = [
+const MESSAGES: [&str; 42] = [
     "trian",
     "train",
     "train LunarLander-v3",
@@ -27,6 +27,10 @@ const MESSAGES: [&str; 38] = [
     "train CartPole-v1 --config none.toml",
     "train CartPole-v1 --at 3",
     "train CartPole-v1 --total-steps many",
+    "train CartPole-v1 --init-from none",
+    "train CartPole-v1 --init-from used",
+    "train CartPole-v1 --init-from run --set hidden_sizes=[9]",
+    "train CartPole-v1 --init-from run/policy.safetensors",
     "train --resume none",
     "train --resume used",
     "train --resume run --at 7",

@@ -22,6 +22,14 @@ impl ObservationNormalizer {
         Self { moments: RunningMoments::new(len), clip: 10.0 }
     }
 
+    /// Creates the normaliser that divides by the standard deviations `std` (shape `[D]`), the inverse of
+    /// [`std`](Self::std) up to rounding.
+    #[must_use]
+    pub fn from_std(mean: Vec<f64>, std: &[f64], count: f64, clip: f64) -> Self {
+        let variance = std.iter().map(|std| (std * std - EPSILON).max(0.0)).collect();
+        Self { moments: RunningMoments { mean, variance, count }, clip }
+    }
+
     /// Checks that the statistics are valid for observations of `len` elements.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub enum EnvMisfit {
 }
 
 /// Checks that an agent for `spec` can act in `envs`.
-pub(super) fn check_envs(spec: &EnvSpec, envs: &dyn VectorEnv) -> Result<(), EnvMisfit> {
+pub(crate) fn check_envs(spec: &EnvSpec, envs: &dyn VectorEnv) -> Result<(), EnvMisfit> {
     let given = envs.spec();
     // The bounds of observations are only descriptive and need not match.
     let seen = [spec, given].map(|spec| spec.observation_space.to_string());

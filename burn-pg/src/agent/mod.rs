@@ -24,6 +24,7 @@ use crate::{
 pub use crate::source::streams::selection_seed;
 pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use misfit::EnvMisfit;
+pub(crate) use misfit::check_envs;
 pub use player::Player;
 
 /// A trained policy with its observation normaliser and its action transform. It maps observations as the environment

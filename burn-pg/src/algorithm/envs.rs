@@ -14,12 +14,23 @@ use crate::config::CheckedConfig;
 /// [`EnvError::Unsuited`] if the policy squashes actions, but the action space of the environment is unbounded;
 /// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
+    training_envs_from(envs, config, None)
+}
+
+/// Wraps environments as [`training_envs`] does. If observations are normalised, their statistics start with those of
+/// `start`.
+pub(super) fn training_envs_from(
+    envs: Box<dyn VectorEnv>,
+    config: &CheckedConfig,
+    start: Option<&ObservationNormalizer>,
+) -> Result<Box<dyn VectorEnv>, EnvError> {
     let envs = bounded(envs, config)?;
     if !config.env.normalize_observations && !config.env.normalize_rewards {
         return Ok(envs);
     }
     let len = envs.spec().observation_space.flat_len();
-    let observations = config.env.normalize_observations.then(|| ObservationNormalizer::new(len));
+    let start = || start.cloned().unwrap_or_else(|| ObservationNormalizer::new(len));
+    let observations = config.env.normalize_observations.then(start);
     let rewards =
         config.env.normalize_rewards.then(|| RewardNormalizer::new(envs.num_envs(), config.algorithm.gamma()));
     let mut envs = Normalize::with_normalizers(envs, observations, rewards)?;

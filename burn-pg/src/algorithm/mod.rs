@@ -12,6 +12,8 @@ mod envs;
 mod ppo;
 mod recipe;
 mod reinforce;
+mod start;
+mod start_misfit;
 mod trpo;
 
 use burn::tensor::Device;
@@ -21,6 +23,7 @@ use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
 pub use envs::training_envs;
 pub use recipe::{Recipe, seeded};
+pub use start_misfit::StartMisfit;
 
 impl Trainer<ActorCritic> {
     /// Creates a trainer with the algorithm, the networks and the environment of the configuration.

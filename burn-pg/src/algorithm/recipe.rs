@@ -6,12 +6,16 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Tensor},
 };
-use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv};
+use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv, wrapper::ObservationNormalizer};
 
-use super::training_envs;
+use super::{
+    envs::training_envs_from,
+    start::{check_observations, with_weights_of},
+};
 use crate::{
-    Config, Error,
+    Agent, Config, Error,
     advantage::{AdvantageEstimator, EstimatorSpec},
+    agent::check_envs,
     config::{AlgorithmConfig, CheckedConfig, ConfigError},
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
@@ -117,9 +121,36 @@ impl Recipe {
         config: &CheckedConfig,
         device: &Device,
     ) -> Result<Trainer<ActorCritic>, Error> {
-        self.assemble(envs, config, device, |spec, rng, device| {
+        self.assemble(envs, config, device, None, |spec, rng, device| {
             Ok(ActorCritic::new(spec, &config.network(), rng, device)?)
         })
+    }
+
+    /// Creates a trainer as [`build`](Self::build) does, whose policy starts with the weights of `agent`, and whose
+    /// observation normaliser starts with its statistics. The reference policy, if there is one, has these weights too.
+    /// If the agent has no critic and the algorithm needs one, the critic is a new one; if the algorithm needs none,
+    /// that of the agent is left out. Initial standard deviations of the configuration are not used.
+    ///
+    /// `from` says where the agent comes from, such as a path; see [`Trainer::init_from`].
+    ///
+    /// # Errors
+    /// [`Error::EnvMisfit`] if the environments have other spaces than the agent's; [`Error::Start`] if the agent does
+    /// not fit the configuration; see also [`build`](Self::build).
+    pub fn build_from(
+        self,
+        agent: &Agent,
+        from: &str,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+    ) -> Result<Trainer<ActorCritic>, Error> {
+        check_envs(agent.spec(), &*envs)?;
+        check_observations(agent, config)?;
+        let trainer = self.assemble(envs, config, device, agent.normalizer(), |spec, rng, device| {
+            let fresh = ActorCritic::new(spec, &config.network(), rng, device)?;
+            Ok(with_weights_of(fresh, agent.policy())?)
+        })?;
+        Ok(trainer.with_init_from(from))
     }
 
     /// Creates a trainer in `envs` with a policy of your own. `policy` creates it from the specification of the
@@ -135,7 +166,7 @@ impl Recipe {
         device: &Device,
         policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> P,
     ) -> Result<Trainer<P>, Error> {
-        self.assemble(envs, config, device, |spec, rng, device| Ok(policy(spec, rng, device)))
+        self.assemble(envs, config, device, None, |spec, rng, device| Ok(policy(spec, rng, device)))
     }
 
     fn assemble<P: Policy<Observation = Observation>>(
@@ -143,6 +174,7 @@ impl Recipe {
         envs: Box<dyn VectorEnv>,
         config: &CheckedConfig,
         device: &Device,
+        normalizer: Option<&ObservationNormalizer>,
         policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
     ) -> Result<Trainer<P>, Error> {
         let Config { run, env, rollout, algorithm, network, optimiser, .. } = &**config;
@@ -151,7 +183,7 @@ impl Recipe {
             return Err(ConfigError::EnvCount { num_envs, given: envs.num_envs() }.into());
         }
         let spec = envs.spec().clone();
-        let envs = training_envs(envs, config)?;
+        let envs = training_envs_from(envs, config, normalizer)?;
         let policy =
             seeded(seed, device, || policy(envs.spec(), &mut streams::weights(seed), &device.clone().autodiff()))?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];

@@ -18,6 +18,16 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Returns the name in settings and exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+            Self::Silu => "silu",
+        }
+    }
+
     /// Applies the activation to each element. The elements must be finite.
     #[must_use]
     pub fn apply<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {

@@ -8,7 +8,7 @@ use burn_pg_envs::{EnvRng, EnvSpec};
 
 use super::{
     Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, Head, HostPolicy, Mlp, Observation, Policy,
-    Prediction, UnsupportedSpace, encoder::PartLayers, init::Initial, mlp::HIDDEN_GAIN,
+    Prediction, UnsupportedSpace, encoder::PartLayers, head::Kind, init::Initial, mlp::HIDDEN_GAIN,
 };
 use crate::distribution::AnyDistribution;
 
@@ -96,6 +96,29 @@ impl ActorCritic {
     /// Creates networks with zero weights, for weights to be loaded into them.
     pub(crate) fn blank(spec: &EnvSpec, shape: &NetworkSpec, device: &Device) -> Result<Self, UnsupportedSpace> {
         Self::with(spec, shape, &mut Initial::Zero, device)
+    }
+
+    /// True if there is a critic.
+    #[must_use]
+    pub fn has_critic(&self) -> bool {
+        self.critic.is_some()
+    }
+
+    /// Returns the settings that change what the networks compute, but neither names nor shapes of their weights: keys
+    /// and values.
+    pub(crate) fn formulas(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("network.activation", self.actor.activation.name().to_owned())];
+        if let Kind::Gaussian { exploration, .. } = &self.head.kind {
+            settings.push(("network.exploration.squash", exploration.squash.to_string()));
+            // Otherwise it is the first value of weights.
+            let offset = if exploration.state_dependent { exploration.log_std } else { 0.0 };
+            settings.push(("network.exploration.log_std", offset.to_string()));
+        }
+        let parts = self.encoder.iter().flat_map(|encoder| &encoder.parts);
+        for layer in parts.filter_map(PartLayers::convolutions).flatten() {
+            settings.push(("network.layers", layer.to_string()));
+        }
+        settings
     }
 
     fn with(

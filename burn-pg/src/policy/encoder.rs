@@ -176,6 +176,14 @@ impl PartLayers {
         Ok(Self::Image { scale, shapes, layers: layers.to_vec() })
     }
 
+    /// The convolutions, if the part is an image.
+    pub fn convolutions(&self) -> Option<&[ConvSpec]> {
+        match self {
+            Self::Vector { .. } => None,
+            Self::Image { layers, .. } => Some(layers),
+        }
+    }
+
     /// Values of the flattened output.
     pub fn features(&self) -> usize {
         match self {

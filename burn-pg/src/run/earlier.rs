@@ -150,7 +150,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer, is_extended } = self;
         let update = trainer.updates();
         let aside = if chosen { dir.go_back(update)? } else { None };
-        if !chosen && update > 0 {
+        if !chosen {
             dir.checkpoints().set_aside_after(update)?;
         }
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;

@@ -44,6 +44,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             timed_seconds: self.timed_seconds,
             normalizer: self.normalizer.clone(),
             environment: parts.source.environment().cloned(),
+            init_from: self.init_from.clone(),
         };
         Ok(Checkpoint {
             config: (*self.config).clone(),
@@ -83,6 +84,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         }
         parts.policy = policy;
         (self.update, self.faults, self.normalizer) = (state.update, state.faults, state.normalizer);
+        self.init_from = state.init_from;
         (self.timed_steps, self.timed_seconds) = (state.timed_steps, state.timed_seconds);
         Ok(())
     }

@@ -87,15 +87,20 @@ pub struct Stopped {
 }
 
 impl<P: Policy, S: Source<P>> Session<P, S> {
-    /// Starts a run in `dir`, which was just [created](RunDir::create), and writes the settings there.
+    /// Starts a run in `dir`, which was just [created](RunDir::create), and writes the settings there. If the weights do
+    /// not follow from them ([`Trainer::init_from`]), also saves a checkpoint, so that the run can always be resumed.
     ///
     /// # Errors
-    /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written, or another process trains in it.
+    /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written, or another process trains in it;
+    /// any error of [`Trainer::checkpoint`].
     pub fn begin(trainer: Trainer<P, S>, dir: RunDir) -> Result<Self, Error> {
         let lock = dir.lock()?;
         dir.write_config(trainer.config())?;
         dir.checkpoints().prepare()?;
         let (metrics, _) = dir.metrics_after(0, 0)?;
+        if trainer.init_from().is_some() && trainer.why_unsaved().is_none() {
+            dir.checkpoints().save(&trainer.checkpoint()?)?;
+        }
         Ok(Self::new(trainer, dir, metrics, lock, None))
     }
 

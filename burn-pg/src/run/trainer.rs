@@ -48,6 +48,7 @@ where
     longest_rollout: u64,
     /// The observation normaliser as of the last successful update; the one to use with the policy.
     pub(super) normalizer: Option<ObservationNormalizer>,
+    pub(super) init_from: Option<String>,
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
@@ -79,7 +80,20 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             faults: 0,
             timed_steps: 0,
             timed_seconds: 0.0,
+            init_from: None,
         })
+    }
+
+    /// Notes where the weights before the first update come from.
+    pub(crate) fn with_init_from(self, from: &str) -> Self {
+        Self { init_from: Some(from.into()), ..self }
+    }
+
+    /// Returns where the weights before the first update come from, if not from the seed: what was given to
+    /// [`Recipe::build_from`](crate::algorithm::Recipe::build_from). Checkpoints keep it.
+    #[must_use]
+    pub fn init_from(&self) -> Option<&str> {
+        self.init_from.as_deref()
     }
 
     /// Returns the current policy.

@@ -55,7 +55,7 @@ pub(crate) fn save_with_note<M: Module>(module: &M, path: &Path, note: String) -
 
 /// Key of the note in the metadata of a file. There is one key only, because the order of several would vary, and the
 /// bytes of the file with it.
-const NOTE: &str = "burn-pg";
+pub(crate) const NOTE: &str = "burn-pg";
 
 fn write<M: Module>(module: &M, path: &Path, metadata: Option<HashMap<String, String>>) -> Result<(), WeightsError> {
     let file = in_single_precision(module).and_then(|tensors| tensors::to_bytes(&tensors, metadata));

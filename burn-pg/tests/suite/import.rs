@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use burn::tensor::Device;
 use burn_pg::{
-    Agent,
-    agent::import::{ImportError, Imported, stable_baselines3},
+    Agent, Error,
+    agent::import::{ImportError, Imported, PolicyFile},
     device::{self, Backend, DeviceChoice},
     envs::{ActionBuffer, EnvRng, Space, spec},
     policy::Activation,
+    storage::weights::{TensorsError, WeightsError},
 };
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
@@ -61,9 +62,9 @@ fn saved(tensors: &Tensors) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn import(tensors: &Tensors, env: &str, activation: Activation) -> Result<Imported, ImportError> {
+fn import(tensors: &Tensors, env: &str, activation: Activation) -> Result<Imported, Error> {
     let (_folder, path) = saved(tensors);
-    stable_baselines3(&path, &spec(env).unwrap(), activation, &device())
+    PolicyFile::read(&path)?.import(&spec(env).unwrap(), Some(activation), &device())
 }
 
 #[test]
@@ -80,8 +81,9 @@ fn an_imported_policy_acts_as_it_did() {
             space => (space.flat_len(), true),
         };
         let tensors = state_dict(observed, hidden, outputs, continuous);
-        let Imported { policy, hidden_sizes } = import(&tensors, env, activation).unwrap();
-        assert_eq!(hidden_sizes, hidden);
+        let Imported { policy, network, normalizer } = import(&tensors, env, activation).unwrap();
+        assert_eq!((network.hidden_sizes, network.activation), (hidden.to_vec(), activation));
+        assert_eq!(normalizer, None);
         let agent = Agent::new(policy, spec, None).unwrap();
         let rng = &mut EnvRng::new(7);
         #[allow(clippy::cast_possible_truncation)]
@@ -130,7 +132,11 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
         "CartPole-v1",
         "missing [action_net.bias], unexpected []",
     );
-    assert!(matches!(missing, ImportError::Names { .. }));
+    let import_error = |error| match error {
+        Error::Import(error) => *error,
+        other => panic!("{other}"),
+    };
+    assert!(matches!(import_error(missing), ImportError::Names { .. }));
     let cnn = |tensors: &mut Tensors| {
         tensors.insert("features_extractor.cnn.0.weight".into(), (vec![1], vec![0.0]));
     };
@@ -141,7 +147,7 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
         "Acrobot-v1",
         "`mlp_extractor.policy_net.0.weight` is F32[7, 4]; it must be F32[7, 6] for Acrobot-v1",
     );
-    assert!(matches!(misfit, ImportError::Tensor { .. }));
+    assert!(matches!(import_error(misfit), ImportError::Tensor { .. }));
     let actions = |tensors: &mut Tensors| {
         tensors.insert("action_net.weight".into(), (vec![3, 5], vec![0.0; 15]));
     };
@@ -153,22 +159,23 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
         }
     };
     let widths = refused(&widths, "CartPole-v1", "policy_net are [7, 5] wide, those of value_net [7, 6]");
-    assert!(matches!(widths, ImportError::Widths { .. }));
+    assert!(matches!(import_error(widths), ImportError::Widths { .. }));
     let nan = |tensors: &mut Tensors| tensors.get_mut("value_net.weight").unwrap().1[3] = f32::NAN;
     let nan = refused(&nan, "CartPole-v1", "`value_net.weight` holds NaN");
-    assert!(matches!(nan, ImportError::NonFinite { .. }));
+    assert!(matches!(nan, Error::Weights(WeightsError::Content { error: TensorsError::NonFinite { .. }, .. })));
     let empty = |tensors: &mut Tensors| {
         tensors.insert("mlp_extractor.policy_net.0.weight".into(), (vec![0, 4], vec![]));
     };
-    refused(&empty, "CartPole-v1", "is F32[0, 4]");
+    refused(&empty, "CartPole-v1", "policy_net are [0, 5] wide");
 }
 
 #[test]
 fn a_file_that_is_none_is_refused() {
     let (_folder, path) = saved(&state_dict(4, &[7], 2, false));
-    let spec = spec("CartPole-v1").unwrap();
-    let read = |path: &PathBuf| stable_baselines3(path, &spec, Activation::Tanh, &device()).unwrap_err();
-    assert!(matches!(read(&path.with_extension("none")), ImportError::Read { .. }));
+    let read = |path: &PathBuf| PolicyFile::read(path).unwrap_err();
+    let error = read(&path.with_extension("none"));
+    assert!(matches!(error, Error::Import(error) if matches!(*error, ImportError::Read { .. })));
     std::fs::write(&path, "pickled").unwrap();
-    assert!(matches!(read(&path), ImportError::Format { .. }));
+    let error = read(&path);
+    assert!(matches!(error, Error::Weights(WeightsError::Content { error: TensorsError::Format { .. }, .. })));
 }

@@ -54,6 +54,7 @@ mod samples;
 mod sb3_update;
 mod schedule;
 mod settings;
+mod start;
 mod state_dependent;
 mod trajectory;
 mod trust_region;

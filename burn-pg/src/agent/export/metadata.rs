@@ -5,30 +5,26 @@ use std::collections::BTreeMap;
 use burn_pg_envs::wrapper::ActionTransform;
 
 use super::{Deviations, PlainActions, PlainPolicy};
-use crate::policy::{Activation, CellKind, LOG_STD};
+use crate::policy::{CellKind, LOG_STD};
 
 /// Version of the format: keys, names and layouts.
 const VERSION: &str = "1";
 
 /// Returns the metadata. Keys and values are part of the format.
-pub(super) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
+pub(in crate::agent) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::new();
     let mut put = |key: &str, value: &str| {
         entries.insert(key.to_owned(), value.to_owned());
-    };
-    let activation = match policy.network.activation {
-        Activation::Tanh => "tanh",
-        Activation::Relu => "relu",
-        Activation::Silu => "silu",
     };
     put("format", "burn-pg policy");
     put("format_version", VERSION);
     put("burn_pg_version", env!("CARGO_PKG_VERSION"));
     put("environment", &policy.env);
-    put("activation", activation);
+    put("activation", policy.network.activation.name());
     put("action_mask", &policy.masked.to_string());
     if let Some(normalizer) = &policy.normalizer {
         put("normalizer_clip", &normalizer.clip.to_string());
+        put("normalizer_count", &normalizer.count.to_string());
     }
     match policy.network.memory.as_ref().map(|memory| memory.kind) {
         Some(CellKind::Gru) => put("memory", "gru"),

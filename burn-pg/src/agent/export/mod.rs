@@ -29,6 +29,7 @@ pub use plain::{
     PlainNormalizer, PlainPolicy,
 };
 pub use state_dict::state_dict;
+pub(super) use {metadata::metadata, state_dict::KEY};
 
 use crate::{Agent, Error, storage::durable::write_atomically};
 

@@ -112,6 +112,8 @@ pub struct PlainNormalizer {
     pub std: Vec<f64>,
     /// The bound of the result.
     pub clip: f64,
+    /// Number of observations that the statistics are of.
+    pub count: f64,
 }
 
 /// A linear layer, `y = x W + b`.
@@ -251,6 +253,7 @@ impl PlainPolicy {
                 mean: normalizer.moments.mean.clone(),
                 std: normalizer.std(),
                 clip: normalizer.clip,
+                count: normalizer.moments.count,
             }),
             network,
             transform: agent.transform.clone(),

@@ -8,6 +8,9 @@ use burn_pg_envs::wrapper::ActionTransform;
 use super::{Dense, Deviations, PlainActions, PlainCell, PlainEncoder, PlainPolicy, metadata::metadata};
 use crate::storage::tensors::{self, Tensors};
 
+/// Key of the metadata.
+pub(in crate::agent) const KEY: &str = "policy";
+
 /// Returns a policy as a `safetensors` file with the state dict of a PyTorch module. Weights are `[outputs, inputs]`.
 /// Layers are named as in an `nn.Sequential` with activations, so the linear layers have the even indices.
 ///
@@ -56,7 +59,7 @@ pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
     }
     // One string, because the order of several would vary, and the bytes of the file with it.
     let strings = serde_json::to_string(&metadata(policy)).expect("strings can be written as JSON");
-    let strings = HashMap::from([("policy".to_owned(), strings)]);
+    let strings = HashMap::from([(KEY.to_owned(), strings)]);
     tensors::to_bytes(&tensors, Some(strings)).expect("all types are supported and sizes small")
 }
 

@@ -91,6 +91,9 @@ pub(crate) struct RunState {
     pub normalizer: Option<ObservationNormalizer>,
     /// The environment that the policy acts in, if there is one.
     pub environment: Option<EnvSpec>,
+    /// Where the weights before the first update came from, if not from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<String>,
 }
 
 /// The content of `state.json`, with an owned or a borrowed run.

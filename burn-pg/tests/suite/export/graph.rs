@@ -20,7 +20,7 @@ use super::{
 };
 use crate::component_actions::{Lamps, Panel};
 
-fn shapes() -> Vec<NetworkSpec> {
+pub fn shapes() -> Vec<NetworkSpec> {
     let with = |activation, hidden_sizes, shared, critic| NetworkSpec {
         activation,
         hidden_sizes,
@@ -37,7 +37,7 @@ fn shapes() -> Vec<NetworkSpec> {
     ]
 }
 
-fn explorations() -> Vec<Exploration> {
+pub fn explorations() -> Vec<Exploration> {
     let with = |squash, state_dependent, sde| Exploration { squash, state_dependent, sde, log_std: -0.5 };
     vec![
         with(false, false, None),

@@ -33,7 +33,7 @@ use super::{
 
 const ROWS: usize = 7;
 
-fn seeing(observation_space: Space) -> EnvSpec {
+pub fn seeing(observation_space: Space) -> EnvSpec {
     EnvSpec { observation_space, ..spec("CartPole-v1").unwrap() }
 }
 
@@ -172,7 +172,7 @@ fn dictionaries_of_vectors_need_no_encoder() {
 
 /// A network of a user's own: a convolution with Burn's initial weights, and linear layers.
 #[derive(Module, Debug)]
-struct Own {
+pub struct Own {
     convolution: Conv2d,
     hidden: Linear,
     actor: Linear,
@@ -180,7 +180,7 @@ struct Own {
 }
 
 impl Own {
-    fn new(device: &Device) -> Self {
+    pub fn new(device: &Device) -> Self {
         Self {
             convolution: Conv2dConfig::new([2, 3], [2, 2]).with_stride([2, 2]).init(device),
             hidden: LinearConfig::new(3 * 2 * 3, 5).init(device),

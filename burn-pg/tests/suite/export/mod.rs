@@ -1,6 +1,7 @@
 //! Exported policies, read back and computed in double precision by other code than that which acts.
 
 pub mod graph;
+mod imported;
 mod inputs;
 mod interpreter;
 mod pytorch;

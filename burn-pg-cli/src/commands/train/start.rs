@@ -1,0 +1,91 @@
+//! The policy that training starts from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use burn_pg::{
+    Agent, CheckedConfig, Trainer,
+    agent::import::PolicyFile,
+    algorithm::Recipe,
+    burn::tensor::Device,
+    config::Layer,
+    envs::{EnvSpec, make},
+    policy::ActorCritic,
+};
+use toml::{Table, Value};
+
+use crate::{commands::agent::Selected, tell::tell};
+
+/// Settings of the networks that only training reads. A file does not tell them.
+const UNTOLD: [(&[&str], &[&str]); 2] = [
+    (&["recurrence"], &["sequence_steps", "burn_in"]),
+    (&["exploration", "sde"], &["resample_every", "learn_features"]),
+];
+
+/// A policy of a run or a file, before it is on a device.
+pub struct Start {
+    path: PathBuf,
+    policy: Policy,
+}
+
+enum Policy {
+    Run(Box<Selected>),
+    File(PolicyFile),
+}
+
+impl Start {
+    /// Reads a run directory or a file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let policy = match path.is_dir() {
+            true => Policy::Run(Selected::newest(path)?.into()),
+            false => Policy::File(PolicyFile::read(path)?),
+        };
+        Ok(Self { path: path.into(), policy })
+    }
+
+    /// Returns the settings that belong to the policy: its networks, and whether it normalises observations.
+    pub fn settings(&self) -> Result<Layer> {
+        let (network, is_normalized) = match &self.policy {
+            Policy::Run(run) => (Table::try_from(&run.config.network)?, run.config.env.normalize_observations),
+            Policy::File(file) => (told(Table::try_from(file.network()?)?), file.is_normalized()),
+        };
+        let env = Table::from_iter([("normalize_observations".to_owned(), is_normalized.into())]);
+        let settings = [("network".to_owned(), network.into()), ("env".to_owned(), env.into())];
+        let from = format!("--init-from {}", self.path.display());
+        Ok(Layer { from, settings: settings.into_iter().collect() })
+    }
+
+    /// Creates a trainer that starts with the policy.
+    pub fn trainer(&self, config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>> {
+        let (envs, from) = (make(&config.env.name, config.env.num_envs)?, self.path.to_string_lossy());
+        let agent = self.agent(envs.spec(), config, device)?;
+        if config.has_critic() && !agent.policy().has_critic() {
+            tell(format_args!("warning: the policy of {from} has no critic; training starts with a new one"));
+        }
+        Ok(Recipe::of(config)?.build_from(&agent, &from, envs, config, device)?)
+    }
+
+    fn agent(&self, spec: &EnvSpec, config: &CheckedConfig, device: &Device) -> Result<Agent> {
+        match &self.policy {
+            Policy::Run(run) => run.agent(device),
+            Policy::File(file) => {
+                let imported = file.import(spec, Some(config.network.activation), device)?;
+                Ok(Agent::new(imported.policy, spec.clone(), imported.normalizer)?)
+            }
+        }
+    }
+}
+
+/// Returns the settings of the networks of a file without those that it does not tell.
+fn told(mut network: Table) -> Table {
+    for (path, keys) in UNTOLD {
+        let mut table = Some(&mut network);
+        for name in path {
+            table = table.and_then(|table| table.get_mut(*name)).and_then(Value::as_table_mut);
+        }
+        if let Some(table) = table {
+            table.retain(|key, _| !keys.contains(&key));
+        }
+    }
+    network
+}
