@@ -1,5 +1,7 @@
 //! `burn-pg train`
 
+mod failed;
+mod outcome;
 mod start;
 mod watch;
 
@@ -10,17 +12,16 @@ use std::{
 
 use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
-    CheckedConfig, Config, Evaluation, Trainer,
+    CheckedConfig, Config, Trainer,
     agent::selection_seed,
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate, evaluate_with,
     kernel::with_threads,
     policy::ActorCritic,
-    run::{Changes, EarlierRun, Restored, RunDir, Session, Stopped, directory::RunDirError},
+    run::{Changes, EarlierRun, Restored, RunDir, Session, directory::RunDirError},
     source::EnvSource,
 };
-use serde_json::json;
 
 use crate::{
     commands::{
@@ -28,7 +29,7 @@ use crate::{
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
-    failure::{Failure, message},
+    failure::Failure,
     interrupt::Interrupt,
     numbers::whole,
     output::print_line,
@@ -37,6 +38,8 @@ use crate::{
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
+use failed::{failed, not_evaluated};
+use outcome::Outcome;
 use start::Start;
 use watch::Watch;
 
@@ -337,104 +340,5 @@ impl Run {
             };
             finish().map_err(|error: Error| Failure::of(error).told(|cause| not_evaluated(cause, &dir, &again)))
         })
-    }
-}
-
-/// Returns the message of a run that has trained, and whose outcome is lost.
-fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
-    match dir.policy_path().exists() {
-        true => format!("{cause}; the policy is saved, but the outcome is not; again with: {again}"),
-        false => format!("{cause}; nothing is left of the run in {}", dir.path().display()),
-    }
-}
-
-/// Returns the failure of a run: why training failed, what was saved, and how to resume.
-fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
-    let (update, steps, dir) = (session.trainer().updates(), session.trainer().env_steps(), session.dir());
-    let Stopped { error, policy } = stopped;
-    let is_gone = matches!(error, burn_pg::Error::RunDir(RunDirError::Gone(_)));
-    match Failure::of(error) {
-        // The error of a device does not say where it failed, and the state on the device is unknown.
-        failure @ Failure::Device(_) => failure.told(|cause| {
-            format!("training failed in update {update}, after {steps} steps: {cause}; {}", what_to_go_on_from(dir))
-        }),
-        failure if is_gone => failure.told(|cause| {
-            format!(
-                "training failed after {steps} steps: {cause}; nothing more can be saved in {}",
-                dir.path().display()
-            )
-        }),
-        failure => failure.told(|cause| {
-            let (saved, go_on) = (what_is_saved(policy, dir), what_to_go_on_from(dir));
-            format!("training failed after {steps} steps: {cause}; {saved}; {go_on}")
-        }),
-    }
-}
-
-/// Says whether the last good policy of a failed run is saved.
-fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
-    match policy {
-        Ok(()) => format!("the last good policy is saved in {}", dir.path().display()),
-        Err(unsaved) => format!("the last good policy could not be saved ({})", message(&unsaved.into())),
-    }
-}
-
-/// Says from which checkpoint a failed run resumes, and how.
-fn what_to_go_on_from(dir: &RunDir) -> String {
-    match dir.checkpoints().updates() {
-        Ok(updates) => updates.last().map_or_else(
-            || "there is no checkpoint yet".into(),
-            |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
-        ),
-        Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
-    }
-}
-
-/// A run that has ended.
-struct Outcome {
-    config: CheckedConfig,
-    device: OpenDevice,
-    session: Session<ActorCritic>,
-    evaluation: Evaluation,
-}
-
-impl Outcome {
-    fn summary(&self) -> serde_json::Value {
-        let (env_steps, seconds) = (self.session.trainer().env_steps(), self.session.trainer().seconds());
-        json!({
-            "env": self.config.env.name,
-            "algo": self.config.algorithm.algo(),
-            "device": self.device.backend,
-            "seed": self.config.run.seed,
-            "init_from": self.session.trainer().init_from(),
-            "env_steps": env_steps,
-            "train_seconds": seconds,
-            "steps_per_second": env_steps as f64 / seconds,
-            "episodes": self.session.trainer().episodes().count(),
-            "faults": self.session.trainer().faults(),
-            "train_return_mean": self.session.trainer().episodes().return_mean(),
-            "eval_episodes": self.evaluation.returns.len(),
-            "eval_return_mean": self.evaluation.return_mean(),
-            "eval_return_std": self.evaluation.return_std(),
-            "run_dir": self.session.dir().path().to_string_lossy(),
-        })
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (env_steps, seconds, Self { evaluation, .. }) =
-            (self.session.trainer().env_steps(), self.session.trainer().seconds(), self);
-        write!(
-            f,
-            "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
-             evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
-             saved in {}",
-            env_steps as f64 / seconds,
-            evaluation.return_mean(),
-            evaluation.return_std(),
-            evaluation.returns.len(),
-            self.session.dir().path().display(),
-        )
     }
 }

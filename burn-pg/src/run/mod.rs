@@ -7,6 +7,7 @@ mod earlier;
 mod faults;
 mod metrics;
 mod observer;
+mod progress;
 mod resume;
 mod session;
 mod trainer;

@@ -45,7 +45,7 @@ where
     /// The parts of a context that the source announced.
     announced: Vec<ContextPart>,
     /// Maximum number of steps of a rollout.
-    longest_rollout: u64,
+    pub(super) longest_rollout: u64,
     /// The observation normaliser as of the last successful update; the one to use with the policy.
     pub(super) normalizer: Option<ObservationNormalizer>,
     pub(super) init_from: Option<String>,
@@ -84,18 +84,6 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         })
     }
 
-    /// Notes where the weights before the first update come from.
-    pub(crate) fn with_init_from(self, from: &str) -> Self {
-        Self { init_from: Some(from.into()), ..self }
-    }
-
-    /// Returns where the weights before the first update come from, if not from the seed: what was given to
-    /// [`Recipe::build_from`](crate::algorithm::Recipe::build_from). Checkpoints keep it.
-    #[must_use]
-    pub fn init_from(&self) -> Option<&str> {
-        self.init_from.as_deref()
-    }
-
     /// Returns the current policy.
     #[must_use]
     pub fn policy(&self) -> &P {
@@ -126,13 +114,6 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         self.parts.source.env_steps()
     }
 
-    /// Returns the number of environment steps after which the run is over if every rollout has its maximum length:
-    /// `total_steps` rounded down to whole rollouts.
-    #[must_use]
-    pub fn horizon(&self) -> u64 {
-        self.config.run.total_steps - self.config.run.total_steps % self.longest_rollout
-    }
-
     /// Returns the observation normaliser to use with the policy, if observations are normalised. Like the policy, it
     /// is not changed by an update that fails.
     #[must_use]
@@ -150,20 +131,6 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     #[must_use]
     pub fn ended_episodes(&self) -> &[Episode] {
         self.parts.source.ended_episodes()
-    }
-
-    /// True if the run is over: another rollout might exceed `total_steps`, or the last 100 episodes reach
-    /// `target_return`.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.env_steps() + self.longest_rollout > self.config.run.total_steps || self.reaches_target()
-    }
-
-    /// True if the mean return of the last 100 episodes is at least `target_return`.
-    #[must_use]
-    pub fn reaches_target(&self) -> bool {
-        let (episodes, target) = (self.episodes(), self.config.run.target_return);
-        episodes.count() >= 100 && target.zip(episodes.return_mean()).is_some_and(|(target, mean)| mean >= target)
     }
 
     /// Runs one update: collects experience with the policy and improves the policy from it. The time fields of the

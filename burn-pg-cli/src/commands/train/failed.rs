@@ -1,0 +1,61 @@
+//! What a run that failed says: why, what is saved, and how to go on.
+
+use burn_pg::{
+    policy::ActorCritic,
+    run::{RunDir, Session, Stopped, directory::RunDirError},
+};
+
+use crate::{
+    commands::how_to_go_on::how_to_go_on,
+    failure::{Failure, message},
+};
+
+/// Returns the message of a run that has trained, and whose outcome is lost.
+pub fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
+    match dir.policy_path().exists() {
+        true => format!("{cause}; the policy is saved, but the outcome is not; again with: {again}"),
+        false => format!("{cause}; nothing is left of the run in {}", dir.path().display()),
+    }
+}
+
+/// Returns the failure of a run: why training failed, what was saved, and how to resume.
+pub fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
+    let (update, steps, dir) = (session.trainer().updates(), session.trainer().env_steps(), session.dir());
+    let Stopped { error, policy } = stopped;
+    let is_gone = matches!(error, burn_pg::Error::RunDir(RunDirError::Gone(_)));
+    match Failure::of(error) {
+        // The error of a device does not say where it failed, and the state on the device is unknown.
+        failure @ Failure::Device(_) => failure.told(|cause| {
+            format!("training failed in update {update}, after {steps} steps: {cause}; {}", what_to_go_on_from(dir))
+        }),
+        failure if is_gone => failure.told(|cause| {
+            format!(
+                "training failed after {steps} steps: {cause}; nothing more can be saved in {}",
+                dir.path().display()
+            )
+        }),
+        failure => failure.told(|cause| {
+            let (saved, go_on) = (what_is_saved(policy, dir), what_to_go_on_from(dir));
+            format!("training failed after {steps} steps: {cause}; {saved}; {go_on}")
+        }),
+    }
+}
+
+/// Says whether the last good policy of a failed run is saved.
+fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
+    match policy {
+        Ok(()) => format!("the last good policy is saved in {}", dir.path().display()),
+        Err(unsaved) => format!("the last good policy could not be saved ({})", message(&unsaved.into())),
+    }
+}
+
+/// Says from which checkpoint a failed run resumes, and how.
+fn what_to_go_on_from(dir: &RunDir) -> String {
+    match dir.checkpoints().updates() {
+        Ok(updates) => updates.last().map_or_else(
+            || "there is no checkpoint yet".into(),
+            |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
+        ),
+        Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
+    }
+}
