@@ -6,12 +6,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
+
+/// Time after the first signal in which others count as the same. `timeout` sends one to its child and then one to its
+/// process group, which is the child again.
+const SAME: Duration = Duration::from_millis(500);
+/// How often the first signal is looked for, to arm the second.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// 128 plus the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The signals received. The program handles the first one itself; a second one ends the process at once.
+/// The signals received. The program handles the first one itself; a second one, [`SAME`] later or more, ends the process
+/// at once.
 #[derive(Clone, Default)]
 pub struct Interrupt {
     /// True if the next signal ends the process.
@@ -31,12 +40,24 @@ impl Interrupt {
 
         let interrupt = Self::default();
         for (signal, of_signal) in [(SIGINT, INTERRUPTED), (SIGTERM, 143)] {
-            // In this order, so that the first signal does not see the flag that it sets.
             flag::register_conditional_shutdown(signal, of_signal.into(), Arc::clone(&interrupt.again))?;
-            flag::register(signal, Arc::clone(&interrupt.again))?;
             flag::register_usize(signal, Arc::clone(&interrupt.code), of_signal.into())?;
         }
+        let arming = interrupt.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || arming.arm())?;
         Ok(interrupt)
+    }
+
+    /// Waits for the first signal, and lets the next one end the process some time later.
+    #[cfg(unix)]
+    fn arm(&self) {
+        while !self.again.load(Ordering::SeqCst) {
+            if self.exit_code().is_some() {
+                thread::sleep(SAME);
+                return self.release();
+            }
+            thread::sleep(LOOK);
+        }
     }
 
     /// Keeps the first Ctrl-C or Ctrl-Break from ending the process.

@@ -26,8 +26,8 @@ pub struct Settings {
     /// Algorithm: reinforce, a2c, trpo or ppo [default: ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters: a2c, reinforce, trpo, ppo-cleanrl, or those tuned for an environment, such as cartpole-v1-ppo [default:
-    /// those tuned for the environment and the algorithm, or else for the algorithm, if there are any]
+    /// Named hyperparameters, such as ppo-cleanrl; `presets` lists them [default: those tuned for the environment and the
+    /// algorithm, or else for the algorithm, if there are any]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Settings from a TOML file, such as the config.toml of an earlier run; the environment too, if none is given
@@ -122,7 +122,9 @@ impl Settings {
         }
         let located = |error: &ConfigError| located(error, &layers, file.as_ref());
         for layer in &given {
-            layers.check(layer).map_err(|error| located(&error))?;
+            let mut alone = Layers::default();
+            alone.push(layer.from.clone(), layer.settings.clone());
+            layers.check(layer).map_err(|error| self::located(&error, &alone, file.as_ref()))?;
         }
         let config = layers.config().and_then(Config::validate).map_err(|error| located(&error))?;
         for layer in &given {
@@ -163,7 +165,7 @@ impl Settings {
         let named: Vec<_> = layers.iter().filter_map(named).collect();
         match (positional, named.last()) {
             (Some(env), _) => match named.iter().find(|(_, other)| other != env) {
-                Some((from, other)) => bail!("{from} is for `{other}`, not for `{env}`"),
+                Some((from, other)) => bail!("two environments: `{env}` on the command line, and `{other}` in {from}"),
                 None => Ok(env.into()),
             },
             (None, Some((_, env))) => Ok(env.clone()),

@@ -275,7 +275,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
     config.run.threads = written.run.threads;
     if config != written {
         tell(format_args!(
-            "warning: {} has other settings than the checkpoint; those of the checkpoint hold",
+            "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are taken",
             dir.config_path().display()
         ));
     }

@@ -156,7 +156,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         ("run/policy.safetensors", vec![], "is a file of a run directory; give the directory"),
         ("run/config.toml", vec![], "not a valid safetensors file"),
         ("nowhere", vec![], "nowhere cannot be read"),
-        ("empty", vec![], "config.toml cannot be read"),
+        ("empty", vec![], "empty is not a run directory"),
         ("run", vec!["--resume", "run"], "cannot be used with"),
     ] {
         let output = init(path, from, "new", &more);

@@ -73,13 +73,17 @@ fn a_second_signal_ends_a_run_at_once() {
     let folder = tempfile::tempdir().unwrap();
     // Updates that take very long.
     let slow = ["--set", "num_envs=1024", "num_steps=65536", "--total-steps", "1e9", "--out", "slow"];
-    let child = start(folder.path(), ["train", "Acrobot-v1", "--quiet", "--device", "flex"].into_iter().chain(slow));
+    let mut child =
+        start(folder.path(), ["train", "Acrobot-v1", "--quiet", "--device", "flex"].into_iter().chain(slow));
     wait_for(&folder.path().join("slow/metrics.jsonl"));
     // It catches signals as soon as it trains.
     thread::sleep(Duration::from_millis(300));
     let start = Instant::now();
     send("-INT", &child);
-    thread::sleep(Duration::from_millis(100));
+    // Within half a second it counts as the same.
+    send("-INT", &child);
+    thread::sleep(Duration::from_millis(900));
+    assert!(child.try_wait().unwrap().is_none(), "it still trains");
     send("-INT", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));

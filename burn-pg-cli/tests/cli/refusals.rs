@@ -88,8 +88,14 @@ fn settings_that_nothing_reads_are_refused_with_the_reason() {
         &reinforce("num_steps=32"),
         &["`rollout.num_steps` is not read: the rollouts of reinforce are whole episodes"],
     );
-    train_refused(&reinforce("num_epochs=2"), &["`algorithm.num_epochs` is not read: only `ppo` and `trpo` do"]);
-    train_refused(&["--set", "max_kl=0.1"], &["`algorithm.trust_region` is not read: only `trpo` does"]);
+    train_refused(
+        &reinforce("num_epochs=2"),
+        &["`algorithm.num_epochs` is not read: `reinforce` has no such setting, only `ppo` and `trpo` have"],
+    );
+    train_refused(
+        &["--set", "max_kl=0.1"],
+        &["`algorithm.trust_region` is not read: `ppo` has no such setting, only `trpo` has"],
+    );
     train_refused(
         &["--set", "log_std=1"],
         &["`network.exploration.log_std` is not read: it is for continuous actions"],
@@ -129,8 +135,14 @@ fn a_network_that_does_not_fit_the_environment_is_refused() {
 fn a_configuration_that_cannot_be_used_is_refused() {
     train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
     train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);
-    train_refused(&["--config", "pendulum.toml"], &["is for `Pendulum-v1`, not for `CartPole-v1`"]);
-    train_refused(&["--set", "env.name=Pendulum-v1"], &["--set is for `Pendulum-v1`, not for `CartPole-v1`"]);
+    train_refused(
+        &["--config", "pendulum.toml"],
+        &["two environments: `CartPole-v1` on the command line, and `Pendulum-v1` in pendulum.toml"],
+    );
+    train_refused(
+        &["--set", "env.name=Pendulum-v1"],
+        &["two environments: `CartPole-v1` on the command line, and `Pendulum-v1` in --set"],
+    );
 }
 
 #[test]

@@ -163,7 +163,8 @@ fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
     };
     fs::write(&path, config.replace("gamma = 0.99", "gamma = 0.5")).unwrap();
     let told = resumed();
-    let expected = "warning: a/config.toml has other settings than the checkpoint; those of the checkpoint hold\n";
+    let expected = "warning: a/config.toml has other settings than the checkpoint; of the file, only `total_steps`, `device` \
+                    and `threads` are taken\n";
     assert_eq!(told, expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
     assert_eq!(resumed(), "");

@@ -87,7 +87,7 @@ pub enum ConfigError {
     /// The run would end before its first update.
     #[error(
         "`run.total_steps` is {total_steps}, which is less than the {batch} steps of one rollout \
-         (`env.num_envs` x `rollout.num_steps`)"
+         (`env.num_envs` x `rollout.num_steps`): give at least that many"
     )]
     TooFewSteps {
         /// `run.total_steps`

@@ -82,7 +82,12 @@ impl Layers {
         let mut alone = Self::default();
         alone.push("", chosen(&self.merged(), TableShape::of_config()));
         alone.push("", layer.settings.clone());
-        check(alone.merged(), TableShape::of_config()).map(drop)
+        let Err(error) = check(alone.merged(), TableShape::of_config()) else { return Ok(()) };
+        let mut errors = Errors::default();
+        // What a layer leaves out, another may have.
+        let wrong = error.each().iter().filter(|error| !matches!(error, ConfigError::Missing { .. }));
+        wrong.for_each(|error| errors.push(error.clone()));
+        errors.into_result()
     }
 }
 

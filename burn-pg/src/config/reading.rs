@@ -6,7 +6,7 @@ use super::{
     ConfigError,
     error::Errors,
     keys,
-    shape::{Field, Shape, Table as TableShape, either, joined},
+    shape::{Field, Kind, Shape, Table as TableShape, either, joined},
 };
 use crate::storage::optional::NONE;
 
@@ -41,7 +41,7 @@ fn check_table(settings: Table, shape: &TableShape, path: &str, errors: &mut Err
             Some(Field { shape, .. }) => check_value(value, shape, &key, errors),
             None if tag == Some(&name) => value,
             None => {
-                errors.push(unknown(key, &name, shape));
+                errors.push(unknown(key, &name, shape, kind));
                 value
             }
         };
@@ -60,7 +60,9 @@ fn check_value(value: Value, shape: &Shape, key: &str, errors: &mut Errors) -> V
             Value::Array(items.map(|(at, item)| check_value(item, shape, &format!("{key}[{at}]"), errors)).collect())
         }
         (Shape::Optional(_), Value::String(text)) if text == NONE => Value::String(text),
-        (Shape::Optional(shape), value) => check_value(value, shape, key, errors),
+        (Shape::Optional(inner), value) if value.is_table() || value.is_float() || fits(&value, inner) => {
+            check_value(value, inner, key, errors)
+        }
         (Shape::Integer { .. }, Value::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
             #[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
             let number = Value::Integer(number as i64);
@@ -86,14 +88,17 @@ fn fits(value: &Value, shape: &Shape) -> bool {
 }
 
 /// Returns the error for a name that a table of this kind does not have.
-fn unknown(key: String, name: &str, shape: &TableShape) -> ConfigError {
+fn unknown(key: String, name: &str, shape: &TableShape, kind: Option<&Kind>) -> ConfigError {
     let kinds = shape.kinds.iter().flat_map(|kinds| &kinds.all);
     let readers = kinds.filter(|kind| kind.fields.iter().any(|field| field.name == name));
     let readers: Vec<_> = readers.map(|kind| format!("`{}`", kind.name)).collect();
     if readers.is_empty() {
         return keys::unknown(&key);
     }
-    let verb = if readers.len() == 1 { "does" } else { "do" };
-    let names: Vec<_> = readers.iter().map(String::as_str).collect();
-    ConfigError::NotRead { key, reason: format!("only {} {verb}", names.join(" and ")) }
+    let chosen = kind.map_or_else(String::new, |kind| format!("`{}` has no such setting, ", kind.name));
+    let readers = match &readers[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last} have", first.join(", ")),
+        _ => format!("{} has", readers.concat()),
+    };
+    ConfigError::NotRead { key, reason: format!("{chosen}only {readers}") }
 }

@@ -92,8 +92,8 @@ const HEAD: &str = "# Settings\n
 This page is generated from the types in [`config`](../burn-pg/src/config.rs), and a test compares it with them.\n
 Settings come in tables. `burn-pg config` prints all of them for a run, as TOML that `train --config` reads; each run
 writes its own to `config.toml`. On the command line, `--set gamma=0.98` is short for `--set algorithm.gamma=0.98`: the
-last part of a key is enough where it is unique. A setting that nothing reads is refused. `none` unsets an optional
-setting.\n
+last part of a key is enough where it is unique. A setting that nothing reads is refused. `\"none\"` unsets an optional
+setting (`--set target_return=none`).\n
 ```toml
 [run]
 total_steps = 200_000
@@ -125,9 +125,9 @@ fn section(page: &mut String, path: &str, field: &Field, level: usize) {
     }
     let mut seen = Vec::new();
     for field in table.fields.iter().chain(kinds.flat_map(|kind| &kind.fields)) {
-        if !seen.contains(&field) {
+        if !seen.contains(&(&field.name, &field.shape)) {
             section(page, &format!("{path}.{}", field.name), field, (level + 1).min(4));
-            seen.push(field);
+            seen.push((&field.name, &field.shape));
         }
     }
 }

@@ -214,10 +214,19 @@ fn fields(schema: &Value, tag: Option<&str>) -> Vec<Field> {
     fields.collect()
 }
 
-/// Returns a description on one line.
+/// Returns a description on one line, without the links of its documentation.
 fn about(schema: &Value) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = text.split_whitespace().collect();
+    let mut plain = String::new();
+    let mut rest = &*words.join(" ");
+    while let Some((before, after)) = rest.split_once("[`") {
+        let Some((name, after)) = after.split_once("`]") else { break };
+        plain += &format!("{before}`{name}`");
+        let target = after.strip_prefix('(').and_then(|link| link.split_once(')'));
+        rest = target.map_or(after, |(_, after)| after);
+    }
+    plain + rest
 }
 
 #[cfg(test)]

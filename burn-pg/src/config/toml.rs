@@ -66,7 +66,7 @@ mod tests {
             ),
             (
                 "algorithm.kind = 'a2c'\nalgorithm.num_epochs = 2",
-                "`algorithm.num_epochs` is not read: only `ppo` and `trpo` do",
+                "`algorithm.num_epochs` is not read: `a2c` has no such setting, only `ppo` and `trpo` have",
             ),
             (
                 "algorithm.loss = [{ weight = 1, term = 'entropy' }]",

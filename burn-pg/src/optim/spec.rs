@@ -21,13 +21,13 @@ use super::{Adam, AdamSpec, AdamW, AdamWSpec, HyperparameterError, Optimiser, Rm
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OptimiserSpec {
-    /// [`Adam`], `kind = "adam"`.
+    /// Adaptive moments: [`Adam`].
     Adam(AdamSpec),
-    /// [`AdamW`], `kind = "adamw"`.
+    /// Adaptive moments with decoupled weight decay: [`AdamW`].
     AdamW(AdamWSpec),
-    /// [`RmsProp`], `kind = "rmsprop"`.
+    /// Root mean square of past gradients: [`RmsProp`].
     RmsProp(RmsPropSpec),
-    /// [`Sgd`], `kind = "sgd"`.
+    /// Stochastic gradient descent: [`Sgd`].
     Sgd(SgdSpec),
 }
 

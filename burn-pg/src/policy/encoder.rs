@@ -32,7 +32,7 @@ pub enum EncoderSpec {
     /// vectors are taken as they are. An image is a [`Space::Image`], whose values are scaled to the range 0 to 1, or a
     /// box of three dimensions.
     Cnn {
-        /// The convolutions, 1 to 16 of them. Default: those of [`minatar`](Self::minatar).
+        /// The convolutions, 1 to 16 of them. Default: one of 16 channels, kernel 3 and stride 1.
         #[serde(default = "minatar_layers")]
         layers: Vec<ConvSpec>,
     },

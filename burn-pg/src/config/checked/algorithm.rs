@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(error, "`algorithm.target_kl` is 0.02; it must be inf: `loss` has no term that reports `approx_kl`");
         for algo in ["reinforce", "a2c"] {
             let error = read(&format!("algorithm.kind = '{algo}'\ntarget_kl = 0.02")).unwrap_err().to_string();
-            assert_eq!(error, "`algorithm.target_kl` is not read: only `ppo` does");
+            assert_eq!(
+                error,
+                &*format!("`algorithm.target_kl` is not read: `{algo}` has no such setting, only `ppo` has")
+            );
         }
     }
 }

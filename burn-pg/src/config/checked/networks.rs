@@ -63,9 +63,9 @@ mod tests {
         }
         for (wrong, message) in [
             ("kind = 'vit'", "`network.kind` is \"vit\"; it must be \"mlp\" or \"cnn\""),
-            ("kind = 'mlp', layers = []", "`network.layers` is not read: only `cnn` does"),
+            ("kind = 'mlp', layers = []", "`network.layers` is not read: `mlp` has no such setting, only `cnn` has"),
             ("kind = 'cnn', layer = []", "there is no setting `network.layer`; did you mean `network.layers`?"),
-            ("layers = []", "`network.layers` is not read: only `cnn` does"),
+            ("layers = []", "`network.layers` is not read: `mlp` has no such setting, only `cnn` has"),
         ] {
             assert_eq!(encoder(wrong).unwrap_err().to_string(), message);
         }

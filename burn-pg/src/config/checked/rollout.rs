@@ -61,7 +61,7 @@ mod tests {
                         (`env.num_envs` 8 x `rollout.num_steps` 128)";
         assert_eq!(error, expected);
         let error = read("total_steps = 1000").unwrap_err().to_string();
-        let expected = "`run.total_steps` is 1000, which is less than the 1024 steps of one rollout (`env.num_envs` x `rollout.num_steps`)";
+        let expected = "`run.total_steps` is 1000, which is less than the 1024 steps of one rollout (`env.num_envs` x `rollout.num_steps`): give at least that many";
         assert_eq!(error, expected);
         let error = read("num_steps = 1000000000000").unwrap_err();
         assert!(matches!(error, ConfigError::OutOfRange { .. }), "{error}");

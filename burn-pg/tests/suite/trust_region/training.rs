@@ -98,7 +98,7 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
     for (text, message) in [
         ("shared_layers = true", "`network.shared_layers` is true; it must be false"),
         ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01; it must be 0"),
-        ("target_kl = 0.02", "`algorithm.target_kl` is not read: only `ppo` does"),
+        ("target_kl = 0.02", "`algorithm.target_kl` is not read: `trpo` has no such setting, only `ppo` has"),
         (
             "trust_region = { max_kl = 0 }",
             "`algorithm.trust_region`: `max_kl` of trust_region is 0; it must be more than 0",
