@@ -108,7 +108,7 @@ impl Settings {
         if let Some(file) = &file {
             given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
         }
-        let env = self.env_of(positional, &given)?;
+        let env = Self::env_of(positional, &given)?;
         // An unknown environment is reported before errors that follow from it.
         let spec = envs::spec(&env)?;
         let [.., options] = &mut given[..] else { unreachable!("there are options") };
@@ -159,7 +159,7 @@ impl Settings {
     }
 
     /// Returns the environment: the one on the command line, or that of a layer.
-    fn env_of(&self, positional: Option<&str>, layers: &[Layer]) -> Result<String> {
+    fn env_of(positional: Option<&str>, layers: &[Layer]) -> Result<String> {
         let named =
             |layer: &Layer| Some((layer.from.clone(), layer.settings.get("env")?.get("name")?.as_str()?.to_owned()));
         let named: Vec<_> = layers.iter().filter_map(named).collect();

@@ -18,13 +18,11 @@
 //! | use | [`agent`] | acts with a trained policy: evaluation, export, import |
 //!
 //! ```
-//! use burn_pg::{Config, DeviceChoice, algorithm::ppo, device};
+//! use burn_pg::{Config, DeviceChoice, Trainer, device};
 //!
-//! let config = Config {
-//!     env: "CartPole-v1".into(),
-//!     total_steps: 2_048,
-//!     ..Config::default()
-//! };
+//! let mut config = Config::default();
+//! config.env.name = "CartPole-v1".into();
+//! config.run.total_steps = 2_048;
 //! let device = device::open(DeviceChoice::Auto)?.device;
 //! let mut trainer = Trainer::of(&config.validate()?, &device)?;
 //! trainer.run(&mut |stats: &burn_pg::UpdateStats| {

@@ -71,7 +71,7 @@ pub struct Args {
     /// Start with the weights of a run, of a file that `export --format safetensors` has written, or of a state dict of
     /// Stable-Baselines3, such as runs/CartPole-v1-ppo-seed1 or cartpole.safetensors. The networks are those of that policy
     /// [default: random weights]
-    #[arg(long, value_name = "RUN_DIR|FILE.safetensors", conflicts_with = "resume")]
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
     /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
     /// given with it

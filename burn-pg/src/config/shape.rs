@@ -222,7 +222,7 @@ fn about(schema: &Value) -> String {
     let mut rest = &*words.join(" ");
     while let Some((before, after)) = rest.split_once("[`") {
         let Some((name, after)) = after.split_once("`]") else { break };
-        plain += &format!("{before}`{name}`");
+        plain.extend([before, "`", name, "`"]);
         let target = after.strip_prefix('(').and_then(|link| link.split_once(')'));
         rest = target.map_or(after, |(_, after)| after);
     }

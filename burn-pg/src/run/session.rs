@@ -28,7 +28,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
 /// exactly from its last checkpoint.
 ///
 /// ```
-/// use burn_pg::{Config, DeviceChoice, UpdateStats, algorithm::ppo, device, run::{EarlierRun, RunDir, Session}};
+/// use burn_pg::{Config, DeviceChoice, Trainer, UpdateStats, device, run::{EarlierRun, RunDir, Session}};
 /// use std::ops::ControlFlow;
 ///
 /// # let folder = tempfile::tempdir()?;

@@ -8,6 +8,7 @@ use serde::{
 /// How a configuration writes that an optional setting has no value.
 pub const NONE: &str = "none";
 
+#[allow(clippy::ref_option)] // the signature that serde calls
 pub fn serialize<T: Serialize, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => value.serialize(serializer),

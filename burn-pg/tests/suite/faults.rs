@@ -216,7 +216,7 @@ fn losses_that_are_not_finite_are_given_up_too() {
     // A step so large that the second pass overflows; each update, until there have been too many.
     let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
-    let config = valid(&text);
+    let config = valid(text);
     let mut trainer = trainer(None, &config, Backend::Flex);
     let before = values(flatten_parameters(trainer.policy()));
     let mut log = Log::default();

@@ -118,7 +118,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
 /// The files of a checkpoint of a run with as little as there can be.
 fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
-    let config = valid(&text);
+    let config = valid(text);
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
     trainer.update().unwrap();

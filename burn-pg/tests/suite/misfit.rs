@@ -98,7 +98,7 @@ fn refusal_in(
     objective: Objective,
     estimator: Box<dyn AdvantageEstimator>,
 ) -> Option<Error> {
-    let config = Config::default().with(|config| config.env.name = envs.spec().id.clone()).validate().unwrap();
+    let config = Config::default().with(|config| config.env.name.clone_from(&envs.spec().id)).validate().unwrap();
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
     let epochs = Epochs {
         learner: Learner {

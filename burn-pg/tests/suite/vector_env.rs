@@ -85,7 +85,7 @@ fn config(algo: Algo) -> CheckedConfig {
     config
         .with(|config| {
             if algo == Algo::Ppo {
-                config.algorithm = ppo.into()
+                config.algorithm = ppo.into();
             }
         })
         .validate()

@@ -48,7 +48,7 @@ const CONFIG: &str = "config.toml";
 /// A run at the end of an update.
 ///
 /// ```
-/// use burn_pg::{Config, DeviceChoice, algorithm::ppo, run::checkpoint::Checkpoint, device};
+/// use burn_pg::{Config, DeviceChoice, Trainer, run::checkpoint::Checkpoint, device};
 ///
 /// let config = Config::default().with(|config| config.run.total_steps = 2_048).validate()?;
 /// let device = device::open(DeviceChoice::Auto)?.device;
