@@ -41,9 +41,9 @@ const SHAPES: [(&str, &str); 19] = [
     ("ppo, Pendulum", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
     ("ppo, held noise", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
     ("ppo, Acrobot", "name = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
-    ("a2c", "algorithm.kind = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nnum_envs = 512\nnum_steps = 5"),
+    ("a2c", "algorithm.kind = 'a2c'\nnum_envs = 512\nnum_steps = 5"),
     ("trpo", "algorithm.kind = 'trpo'\nnum_envs = 64"),
-    ("trpo, Pendulum", "algorithm.kind = 'trpo'\nenv = 'Pendulum-v1'\nnum_envs = 256"),
+    ("trpo, Pendulum", "algorithm.kind = 'trpo'\nname = 'Pendulum-v1'\nnum_envs = 256"),
     ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
     ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
     ("ppo, KL in the reward", "num_envs = 64\nkl_in_reward = 0.1"),
@@ -68,19 +68,19 @@ const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
 const IMAGES: [(&str, &str); 4] = [
     (
         "cnn, 10x10x4, 64 x 128",
-        "name = 'Dot10-v0'\nnum_envs = 64\nhidden_sizes = [128]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+        "name = 'Dot10-v0'\nnum_envs = 64\nhidden_sizes = [128]\nactivation = 'relu'\nnetwork = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
     ),
     (
         "cnn, 10x10x4, shared",
-        "name = 'Dot10-v0'\nnum_envs = 16\nshared_layers = true\nencoder = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
+        "name = 'Dot10-v0'\nnum_envs = 16\nshared_layers = true\nnetwork = { kind = 'cnn', layers = [{ channels = 16, kernel = 3 }] }",
     ),
     (
         "cnn, 84x84x4, 8 x 128",
-        "name = 'Dot84-v0'\nshared_layers = true\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+        "name = 'Dot84-v0'\nshared_layers = true\nhidden_sizes = [512]\nactivation = 'relu'\nnetwork = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
     ),
     (
         "cnn, 84x84x4, parts of 32",
-        "name = 'Dot84-v0'\nmicro_batch_size = 32\nhidden_sizes = [512]\nactivation = 'relu'\nencoder = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
+        "name = 'Dot84-v0'\nmicro_batch_size = 32\nhidden_sizes = [512]\nactivation = 'relu'\nnetwork = { kind = 'cnn', layers = [{ channels = 32, kernel = 8, stride = 4 }, { channels = 64, kernel = 4, stride = 2 }, { channels = 64, kernel = 3 }] }",
     ),
 ];
 
@@ -210,7 +210,7 @@ impl Comparison {
 #[test]
 fn plans_are_near_what_is_measured() {
     let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
-    let whole = |settings| format!("algorithm.kind = 'reinforce'\nnum_epochs = 1\nnum_minibatches = 1\n{settings}");
+    let whole = |settings| format!("algorithm.kind = 'reinforce'\n{settings}");
     let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
     let mut comparison = Comparison::default();
     for (name, updates, settings) in shapes {
@@ -244,8 +244,8 @@ fn checkpoints_are_planned_for() {
         "num_envs = 4096\nnum_steps = 2\nhidden_sizes = []".into(),
         many.into(),
         format!("{many}\n{normalized}"),
-        format!("{many}\n{normalized}\nenv = 'Acrobot-v1'"),
-        format!("{many}\nenv = 'Pendulum-v1'"),
+        format!("{many}\n{normalized}\nname = 'Acrobot-v1'"),
+        format!("{many}\nname = 'Pendulum-v1'"),
         "name = 'Pendulum-v1'\nnum_envs = 5000\nnum_steps = 2\nexploration = { sde = {} }".into(),
         format!("{many}\nrecurrence = {{ cell = 'gru', size = 32, burn_in = 2, sequence_steps = 2 }}"),
     ] {
@@ -261,7 +261,7 @@ fn checkpoints_are_planned_for() {
 
 #[test]
 fn evaluations_are_planned_for() {
-    let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\neval_episodes = 20000";
+    let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\nevaluation.episodes = 20000";
     let mut comparison = Comparison::default();
     for more in
         ["", "normalize_observations = true", "name = 'Pendulum-v1'", "recurrence = { cell = 'gru', size = 16 }"]
@@ -279,7 +279,7 @@ fn evaluations_are_planned_for() {
 /// Why Burn's checkpointing of gradients is not offered: see `docs/memory.md`.
 #[test]
 fn kernels_take_less_than_checkpointing_would() {
-    let once = "algorithm.kind = 'a2c'\nnum_epochs = 1\nnum_minibatches = 1\nactivation = 'relu'\nnum_envs = 64";
+    let once = "algorithm.kind = 'a2c'\nactivation = 'relu'\nnum_envs = 64";
     for hidden in ["[64, 64]", "[256, 256]"] {
         let settings = format!("{once}\nhidden_sizes = {hidden}");
         let [kernels, again] =
