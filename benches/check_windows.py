@@ -26,8 +26,8 @@ SOURCES = Path(__file__).parent / "windows"
 TIME_FIELDS = {"elapsed_seconds", "steps_per_second"}
 UPDATES = 40
 KILLS = 20
-SHORT = ["num_envs=8", "num_steps=8", "hidden_sizes=[8]", "eval_episodes=3", "normalize_observations=true"]
-SHORT += ["checkpoint={interval=1,keep=3,eval_episodes=1}"]
+SHORT = ["num_envs=8", "num_steps=8", "hidden_sizes=[8]", "evaluation.episodes=3", "normalize_observations=true"]
+SHORT += ["checkpoint={interval=1,keep=3,episodes=1}"]
 
 
 def train(out, steps, settings=SHORT):
