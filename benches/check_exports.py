@@ -35,8 +35,8 @@ TOLERANCE = 1e-5
 ROWS = 10_000
 EPISODE = 100
 
-SHORT = ["num_envs=4", "num_steps=64", "total_steps=1024", "evaluation.episodes=1"]
-PPO = ["num_minibatches=4", "num_epochs=4", "learning_rate=3e-3"]
+SHORT = ["num_envs=4", "total_steps=1024", "evaluation.episodes=1"]
+PPO = ["num_steps=64", "num_minibatches=4", "num_epochs=4", "learning_rate=3e-3"]
 NORMAL = "normalize_observations=true"
 # Name, environment, algorithm, settings.
 CASES = [
