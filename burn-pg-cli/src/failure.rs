@@ -50,9 +50,10 @@ impl Failure {
         }
     }
 
-    /// Replaces the message by what `tell` makes of it.
+    /// Replaces the message by what `tell` makes of it. `tell` gets it on one line: those of drivers have several.
     pub fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
-        let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&message(error)));
+        let on_one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&on_one_line(message(error))));
         match self {
             Self::Usage(error) => Self::Usage(told(&error)),
             Self::Run(error) => Self::Run(told(&error)),
