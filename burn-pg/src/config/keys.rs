@@ -33,30 +33,33 @@ const ALIASES: [(&str, &[&str]); 21] = [
 ];
 
 /// Returns every key with its table, such as `algorithm.gamma`. Keys of all kinds of a table are included.
-pub(super) fn all() -> Vec<String> {
+fn all() -> Vec<Key> {
     let mut keys = Vec::new();
-    visit(Table::of_config(), "", &mut keys);
+    visit(Table::of_config(), "", false, &mut keys);
     let mut seen = std::collections::BTreeSet::new();
-    keys.retain(|key| seen.insert(key.clone()));
+    keys.retain(|key| seen.insert(key.full.clone()));
     keys
 }
 
-fn visit(table: &Table, path: &str, keys: &mut Vec<String>) {
+/// A key with its table.
+struct Key {
+    full: String,
+    /// True for a part of a schedule or of an optional table.
+    is_part: bool,
+}
+
+fn visit(table: &Table, path: &str, is_part: bool, keys: &mut Vec<Key>) {
     let kinds = table.kinds.iter().flat_map(|kinds| &kinds.all);
     if let Some(kinds) = &table.kinds {
-        keys.push(joined(path, &kinds.tag));
+        keys.push(Key { full: joined(path, &kinds.tag), is_part });
     }
     for field in table.fields.iter().chain(kinds.flat_map(|kind| &kind.fields)) {
         let key = joined(path, &field.name);
-        let mut shape = &field.shape;
-        while let Shape::Optional(inner) = shape {
-            shape = inner;
+        if !path.is_empty() || !matches!(field.shape, Shape::Table(_)) {
+            keys.push(Key { full: key.clone(), is_part });
         }
-        if !path.is_empty() || !matches!(shape, Shape::Table(_)) {
-            keys.push(key.clone());
-        }
-        if let Shape::Table(table) | Shape::Schedule(table) = shape {
-            visit(table, &key, keys);
+        if let Shape::Table(table) | Shape::Schedule(table) = field.shape.some() {
+            visit(table, &key, is_part || !matches!(field.shape, Shape::Table(_)), keys);
         }
     }
 }
@@ -78,25 +81,18 @@ fn visit(table: &Table, path: &str, keys: &mut Vec<String>) {
 /// [`ConfigError::UnknownKey`] or [`ConfigError::AmbiguousKey`].
 pub fn full_key(key: &str) -> Result<String, ConfigError> {
     let all = all();
-    if all.iter().any(|known| known == key) || Table::of_config().field(key).is_some() {
+    if all.iter().any(|known| known.full == key) || Table::of_config().field(key).is_some() {
         return Ok(key.into());
     }
     let ending = format!(".{key}");
-    let is_part = |full: &str| {
-        let outer = full[..full.len() - ending.len()].rsplit('.').next().unwrap_or_default();
-        ["estimator", "sde"].contains(&outer)
-            || outer == "clip_range"
-            || outer.ends_with("_weight")
-            || outer == "learning_rate"
-    };
-    let full: Vec<_> = all.into_iter().filter(|full| full.ends_with(&ending)).collect();
-    let (parts, whole): (Vec<_>, Vec<_>) = full.into_iter().partition(|full| is_part(full));
+    let fitting = all.into_iter().filter(|known| known.full.ends_with(&ending));
+    let (parts, whole): (Vec<_>, Vec<_>) = fitting.partition(|known| known.is_part);
     let mut fitting = if whole.is_empty() && key.contains('.') { parts } else { whole };
     match fitting.len() {
         0 => Err(unknown(key)),
-        1 => Ok(fitting.remove(0)),
+        1 => Ok(fitting.remove(0).full),
         _ => {
-            let full = fitting.iter().map(|key| format!("`{key}`")).collect();
+            let full = fitting.iter().map(|key| format!("`{}`", key.full)).collect();
             Err(ConfigError::AmbiguousKey { key: key.into(), full })
         }
     }
@@ -115,7 +111,7 @@ fn nearest(key: &str) -> Option<String> {
     if let Some((meant, _)) = ALIASES.iter().find(|(_, aliases)| aliases.contains(&&*name)) {
         return Some((*meant).into());
     }
-    let known = all();
+    let known: Vec<String> = all().into_iter().map(|key| key.full).collect();
     let similar = UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest?;
     let table = key.rsplit_once('.').map_or("", |(table, _)| table);
     let mut fitting = known.into_iter().filter(|key| last(key) == similar);

@@ -121,11 +121,7 @@ fn merge(under: Table, over: Table, shape: &TableShape) -> Table {
     let kind = shape.kind(&over).or_else(|| shape.kind(&merged)).cloned();
     for (name, value) in over {
         let field = shape.fields_of(kind.as_ref()).find(|field| field.name == name);
-        let mut inner = field.map(|field| &field.shape);
-        while let Some(Shape::Optional(shape)) = inner {
-            inner = Some(shape);
-        }
-        let value = match (inner, merged.remove(&name), value) {
+        let value = match (field.map(|field| field.shape.some()), merged.remove(&name), value) {
             (Some(Shape::Table(shape) | Shape::Schedule(shape)), Some(Value::Table(under)), Value::Table(over)) => {
                 Value::Table(merge(under, over, shape))
             }

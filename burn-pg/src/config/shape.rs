@@ -101,6 +101,14 @@ impl Table {
 }
 
 impl Shape {
+    /// Returns what the setting is if it has a value.
+    pub fn some(&self) -> &Self {
+        match self {
+            Self::Optional(shape) => shape.some(),
+            shape => shape,
+        }
+    }
+
     /// Describes the values that are expected, with an example.
     pub fn expected(&self) -> String {
         match self {
