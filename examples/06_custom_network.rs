@@ -76,7 +76,7 @@ pub fn train() -> Result<f64, Error> {
     let device = device::open(DeviceChoice::Auto)?.device;
     let envs = make(&config.env.name, config.env.num_envs)?;
     let mut trainer = Recipe::of(&config)?.build_with(envs, &config, &device, |spec, rng, device| {
-        Residual::new(spec.observation_space.flat_len(), 2, rng, device)
+        Ok(Residual::new(spec.observation_space.flat_len(), 2, rng, device))
     })?;
     trainer.run(&mut |stats: &UpdateStats| {
         println!("{:6} steps: mean return {:.1}", stats.env_steps, stats.episode_return_mean.unwrap_or(f64::NAN));

@@ -53,6 +53,7 @@
 mod commands;
 mod failure;
 mod interrupt;
+mod network;
 mod numbers;
 mod output;
 mod presets;
@@ -64,11 +65,10 @@ mod tell;
 
 use std::process::ExitCode;
 
-use burn_pg::envs::EnvError;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-pub use registry::Registry;
+pub use registry::{Registry, RegistryError};
 
 /// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
@@ -94,7 +94,7 @@ enum Command {
     Bench(commands::bench::Args),
 }
 
-/// Runs the command line of this process with the environments of burn-pg and those that `register` adds:
+/// Runs the command line of this process with the environments and networks of burn-pg and those that `register` adds:
 ///
 /// ```ignore
 /// burn_pg_cli::main_with(|registry| {
@@ -107,29 +107,30 @@ enum Command {
 /// ([`burn_pg::device::report_panics`]), and handles signals while it trains. `--help`, invalid arguments and a command
 /// that fails end the process, without running destructors. The exit code is 0 for success, 1 if the command fails, 2 if
 /// it is refused before anything is done (also if `register` fails), 3 if the device fails, 130 or 143 after a signal.
-pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), EnvError>) -> ExitCode {
+pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> ExitCode {
     match run(register) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit(),
     }
 }
 
-fn run(register: impl FnOnce(&mut Registry) -> Result<(), EnvError>) -> Result<(), Failure> {
+fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Result<(), Failure> {
     // With this hook, a lost device ends a run instead of blocking it for ever.
     burn_pg::device::report_panics();
-    register(&mut Registry::new()).map_err(Failure::usage)?;
+    let mut registry = Registry::new();
+    register(&mut registry).map_err(Failure::usage)?;
     match Cli::parse().command {
-        Command::Train(args) => commands::train::run(&args),
-        Command::Plan(args) => commands::plan::run(&args),
-        Command::Eval(args) => commands::eval::run(&args),
-        Command::Act(args) => commands::act::run(&args),
-        Command::Export(args) => commands::export::run(&args),
+        Command::Train(args) => commands::train::run(&args, &registry),
+        Command::Plan(args) => commands::plan::run(&args, &registry),
+        Command::Eval(args) => commands::eval::run(&args, &registry),
+        Command::Act(args) => commands::act::run(&args, &registry),
+        Command::Export(args) => commands::export::run(&args, &registry),
         Command::Import(args) => commands::import::run(&args),
-        Command::Config(args) => commands::config::run(&args),
+        Command::Config(args) => commands::config::run(&args, &registry),
         Command::Presets(args) => commands::presets::run(&args),
         Command::Envs(args) => commands::envs::run(&args),
         Command::EnvTrace(args) => commands::env_trace::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
-        Command::Bench(args) => commands::bench::run(&args),
+        Command::Bench(args) => commands::bench::run(&args, &registry),
     }
 }

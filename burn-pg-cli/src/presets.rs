@@ -113,7 +113,7 @@ mod tests {
         for (name, encoder, hidden) in
             [("ppo-nature", EncoderSpec::nature(), 512), ("ppo-minatar", EncoderSpec::minatar(), 128)]
         {
-            let network = Config::from_table(named(name).unwrap()).unwrap().validate().unwrap().network();
+            let network = Config::from_table(named(name).unwrap()).unwrap().validate().unwrap().network().unwrap();
             let expected = NetworkSpec {
                 encoder,
                 hidden_sizes: vec![hidden],

@@ -15,7 +15,7 @@ use burn_pg::{
 use clap::Args;
 use toml::{Table, Value};
 
-use crate::{numbers::whole, presets, program};
+use crate::{numbers::whole, presets, program, registry::Registry};
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
@@ -95,13 +95,13 @@ impl Settings {
     }
 
     /// Returns the configuration from all layers.
-    pub fn resolve(&self) -> Result<Resolved> {
-        self.resolve_over(None)
+    pub fn resolve(&self, registry: &Registry) -> Result<Resolved> {
+        self.resolve_over(None, registry)
     }
 
     /// Returns the configuration from all layers, with `start`, the settings of the policy that training starts from, over
     /// the preset.
-    pub fn resolve_over(&self, start: Option<&Layer>) -> Result<Resolved> {
+    pub fn resolve_over(&self, start: Option<&Layer>, registry: &Registry) -> Result<Resolved> {
         let (positional, set) = self.positional()?;
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let mut given = vec![layer_of(&set)?, self.options()?];
@@ -127,6 +127,7 @@ impl Settings {
             layers.check(layer).map_err(|error| self::located(&error, &alone, file.as_ref()))?;
         }
         let config = layers.config().and_then(Config::validate).map_err(|error| located(&error))?;
+        let config = registry.resolved(config).map_err(|error| located(&error))?;
         for layer in &given {
             config.check_read(layer, &spec).map_err(|error| located(&error))?;
         }

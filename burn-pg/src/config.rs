@@ -7,6 +7,7 @@ mod algo;
 mod algorithm;
 mod checked;
 mod checkpointing;
+mod custom_network;
 mod environment;
 mod error;
 mod evaluation;
@@ -32,6 +33,7 @@ pub use algo::Algo;
 pub use algorithm::{A2cConfig, AlgorithmConfig, PpoConfig, ReinforceConfig, TrpoConfig};
 pub use checked::CheckedConfig;
 pub use checkpointing::CheckpointConfig;
+pub use custom_network::CustomNetwork;
 pub use environment::EnvConfig;
 pub use error::ConfigError;
 pub use evaluation::EvaluationConfig;
@@ -74,7 +76,8 @@ pub struct Config {
     pub rollout: RolloutConfig,
     /// The algorithm and its hyperparameters.
     pub algorithm: AlgorithmConfig,
-    /// The networks of actor and critic.
+    /// The networks of actor and critic. `kind` may also name a network that the program adds to the command line
+    /// (`Registry::add_network`), which has settings of its own in place of those below.
     pub network: NetworkConfig,
     /// The optimiser of the gradients.
     pub optimiser: OptimiserConfig,

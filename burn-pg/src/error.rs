@@ -93,6 +93,12 @@ pub enum Error {
     /// The environments cannot be divided into groups of the requested size.
     #[error(transparent)]
     GroupSize(#[from] GroupSizeError),
+    /// A network of your own cannot be created.
+    #[error("the network cannot be created: {0}")]
+    Network(Box<dyn std::error::Error + Send + Sync>),
+    /// A network of your own does not say what its layers are, so it cannot be exported.
+    #[error("this kind of network cannot be exported (it does not implement `Layers::layers`)")]
+    NotExported,
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),

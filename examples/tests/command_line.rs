@@ -1,7 +1,7 @@
 //! Lesson 10 runs. It is a program, so this test has no harness: it starts itself as that program.
 
 use std::{
-    env,
+    env, fs,
     path::Path,
     process::{Command, ExitCode, Output},
 };
@@ -17,9 +17,12 @@ const PROGRAM: &str = "PROGRAM_OF_LESSON_10";
 fn main() -> ExitCode {
     match env::var(PROGRAM).as_deref() {
         Ok("lesson") => lesson::main(),
-        Ok(_) => burn_pg_cli::main_with(|registry| registry.add(CartPole::default)),
+        Ok("taken") => burn_pg_cli::main_with(|registry| registry.add(CartPole::default)),
+        Ok(_) => burn_pg_cli::main_with(|_| Ok(())),
         Err(_) => {
             lesson_10_trains_evaluates_and_lists_its_environment();
+            every_command_runs_the_network_of_lesson_10();
+            settings_of_a_network_are_refused_by_name();
             the_name_of_the_program_is_in_what_it_prints();
             a_name_that_is_taken_ends_the_program();
             ExitCode::SUCCESS
@@ -52,6 +55,69 @@ fn lesson_10_trains_evaluates_and_lists_its_environment() {
     assert!(lesson(&["eval", "run"]).starts_with("Coin-v0: mean return 10.0,"));
     let envs = lesson(&["envs"]);
     assert!(envs.contains("\nCoin-v0 ") && envs.contains("\nCartPole-v1 "), "{envs}");
+}
+
+/// Refused by lesson 10 with this message.
+#[track_caller]
+fn refused(program: &str, folder: &Path, arguments: &[&str], message: &str) {
+    let output = run(program, folder, arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+}
+
+const NETWORK: [&str; 5] = ["--set", "network.kind=two-heads", "network.width=8", "num_steps=32", "learning_rate=0.01"];
+
+fn every_command_runs_the_network_of_lesson_10() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let lesson = |arguments: &[&str]| lesson(path, arguments);
+    let with_network = |arguments: &[&str]| lesson(&[arguments, &NETWORK].concat());
+
+    let config = with_network(&["config", "Coin-v0"]);
+    assert!(config.contains("\nkind = \"two-heads\"  # from: --set\nwidth = 8  # from: --set\n"), "{config}");
+    let plan = with_network(&["plan", "Coin-v0"]);
+    assert!(plan.contains("without the networks: how much memory the kind `two-heads` takes is not known"), "{plan}");
+    let bench = with_network(&["bench", "train", "Coin-v0", "--total-steps", "2000", "--repeat", "1"]);
+    assert!(bench.contains(" steps/s: "), "{bench}");
+
+    let whole = with_network(&["train", "Coin-v0", "--total-steps", "20480", "--out", "whole"]);
+    assert!(whole.contains("mean return 10.0,"), "{whole}");
+    with_network(&["train", "Coin-v0", "--total-steps", "10240", "--out", "run", "--quiet"]);
+    lesson(&["train", "--resume", "run", "--total-steps", "20480", "--quiet"]);
+    assert!(lesson(&["eval", "run"]).starts_with("Coin-v0: mean return 10.0,"));
+    assert!(lesson(&["eval", "run", "--at", "40"]).starts_with("Coin-v0: "));
+    for format in ["onnx", "safetensors"] {
+        lesson(&["export", "run", "--format", format, "--out", format]);
+    }
+    // The weights of the run, and no training that changes them.
+    let from = ["train", "Coin-v0", "--init-from", "run", "--out", "again", "--quiet", "--total-steps", "256"];
+    lesson(&[&from[..], &["--set", "num_steps=32", "learning_rate=1e-12"]].concat());
+    let written = fs::read_to_string(path.join("again/config.toml")).unwrap();
+    assert!(written.contains("[network]\nkind = \"two-heads\"\nwidth = 8\n"), "{written}");
+    assert!(lesson(&["eval", "again"]).starts_with("Coin-v0: mean return 10.0,"));
+
+    let message =
+        "`network.kind` is \"two-heads\"; it must be \"cnn\" or \"mlp\" (in run); use the program that trained the run";
+    refused("plain", path, &["eval", "run"], message);
+    refused("plain", path, &["train", "--resume", "run", "--total-steps", "30000"], message);
+}
+
+fn settings_of_a_network_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |set: &[&str], message: &str| {
+        refused("lesson", folder.path(), &[&["train", "Coin-v0", "--set"], set].concat(), message);
+    };
+    refused(
+        &["network.kind=two-haeds"],
+        "`network.kind` is \"two-haeds\"; it must be \"cnn\", \"mlp\" or \"two-heads\" (--set)",
+    );
+    let [kind, of_ours] = ["network.kind=two-heads", "network.kind=mlp"];
+    refused(&[kind, "network.width=wide"], "`network.width` is \"wide\"; it must be a whole number, 0 or more (--set)");
+    refused(&[kind, "network.with=8"], "there is no setting `network.with`; did you mean `network.width`? (--set)");
+    refused(&[kind, "hidden_sizes=[8]"], "there is no setting `network.hidden_sizes`");
+    refused(&[of_ours, "network.width=8"], "there is no setting `network.width`");
+    let in_pendulum = ["train", "Pendulum-v1", "--set", kind];
+    self::refused("lesson", folder.path(), &in_pendulum, "the network cannot be created: it sees vectors");
 }
 
 fn the_name_of_the_program_is_in_what_it_prints() {

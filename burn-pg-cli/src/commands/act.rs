@@ -7,16 +7,17 @@ use std::io::stdin;
 
 use anyhow::{Context, Error, Result, anyhow};
 use burn_pg::{
-    Agent, Decision, DeviceChoice, device,
-    envs::{ActionBuffer, Space},
+    Decision, DeviceChoice, device,
+    envs::{ActionBuffer, EnvSpec, Space},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    commands::agent::AgentArgs,
+    commands::agent::{AgentArgs, AnyAgent},
     failure::{Failure, message},
     output::print_while_read,
     program,
+    registry::Registry,
 };
 use lines::{Lines, TooLong};
 
@@ -42,8 +43,8 @@ pub struct Args {
     keep_going: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let agent = open(args).map_err(Failure::refused)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
+    let agent = open(args, registry).map_err(Failure::refused)?;
     let mut lines = Lines::new(stdin().lock(), observation::longest_line(agent.spec()));
     let mut state = None;
     for number in 1_u64.. {
@@ -53,9 +54,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             state = None;
             continue;
         }
-        let reply = match decide(line, &agent, state.as_deref()) {
+        let reply = match decide(line, &*agent, state.as_deref()) {
             Ok(decision) => {
-                let answer = answer(&decision, &agent);
+                let answer = answer(&decision, agent.spec());
                 state = decision.state;
                 answer
             }
@@ -68,15 +69,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(args: &Args) -> Result<Agent> {
+fn open(args: &Args, registry: &Registry) -> Result<Box<dyn AnyAgent>> {
     let device = device::open(args.device)?;
-    Ok(args.agent.open(&device.device)?.1)
+    Ok(args.agent.open(registry, &device.device)?.1)
 }
 
 /// Reads an observation and decides what to do.
-fn decide(line: Result<&[u8], TooLong>, agent: &Agent, state: Option<&[f32]>) -> Result<Decision> {
+fn decide(line: Result<&[u8], TooLong>, agent: &dyn AnyAgent, state: Option<&[f32]>) -> Result<Decision> {
     let observation = observation::read(line, agent.spec())?;
-    agent.decide(&observation, &[], state).map_err(|error| match error {
+    agent.decide(&observation, state).map_err(|error| match error {
         burn_pg::Error::ImageValue { index, value, high, .. } => {
             anyhow!("number {} is {value}, but a part of an image: a whole number from 0 to {high}", index + 1)
         }
@@ -93,15 +94,15 @@ fn bad_line(number: u64, error: Error, keep_going: bool) -> Result<Value, Failur
     }
 }
 
-fn answer(decision: &Decision, agent: &Agent) -> Value {
+fn answer(decision: &Decision, spec: &EnvSpec) -> Value {
     let Decision { actions, parameters, values, .. } = decision;
-    let action = match (&agent.spec().action_space, actions) {
+    let action = match (&spec.action_space, actions) {
         (Space::Discrete { .. }, ActionBuffer::Discrete(actions)) => json!(actions[0]),
         (_, ActionBuffer::Discrete(actions) | ActionBuffer::MultiDiscrete(actions)) => json!(actions),
         (_, ActionBuffer::MultiBinary(actions)) => json!(actions),
         (_, ActionBuffer::Continuous(actions)) => json!(actions),
     };
-    let mut answer = match &agent.spec().action_space {
+    let mut answer = match &spec.action_space {
         Space::Box { low, .. } => {
             let (mean, rest) = parameters.split_at(low.len());
             json!({ "action": action, "mean": mean, "log_std": rest[..low.len()] })

@@ -5,10 +5,14 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
-    Agent, CheckedConfig, Config,
+    Agent, CheckedConfig, Config, Decision, Evaluation,
+    agent::export::{self, Format, Layers},
     burn::tensor::Device,
+    config::ConfigError,
+    envs::{EnvSpec, VectorEnv},
+    evaluate_with,
     run::{
         checkpoint::Checkpoint,
         directory::{RunDir, RunDirError},
@@ -17,6 +21,8 @@ use burn_pg::{
 
 use crate::{
     commands::{how_to_go_on::how_to_go_on, newest::newest},
+    network::Saved,
+    registry::Registry,
     tell::tell,
 };
 
@@ -29,6 +35,49 @@ pub struct AgentArgs {
     /// the run, or else that of the newest checkpoint]
     #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     at: Option<At>,
+}
+
+/// What commands do with an agent, whatever the type of its policy.
+pub trait AnyAgent {
+    fn spec(&self) -> &EnvSpec;
+    fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, burn_pg::Error>;
+    fn decide(&self, observation: &[f32], state: Option<&[f32]>) -> Result<Decision, burn_pg::Error>;
+    fn evaluate(
+        &self,
+        envs: Box<dyn VectorEnv>,
+        seed: u64,
+        stochastic: bool,
+        progress: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<Evaluation, burn_pg::Error>;
+    fn export(&self, format: Format) -> Result<Vec<u8>, burn_pg::Error>;
+}
+
+impl<P: Layers> AnyAgent for Agent<P> {
+    fn spec(&self) -> &EnvSpec {
+        self.spec()
+    }
+
+    fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, burn_pg::Error> {
+        self.make_envs(num_envs)
+    }
+
+    fn decide(&self, observation: &[f32], state: Option<&[f32]>) -> Result<Decision, burn_pg::Error> {
+        self.decide(observation, &[], state)
+    }
+
+    fn evaluate(
+        &self,
+        envs: Box<dyn VectorEnv>,
+        seed: u64,
+        stochastic: bool,
+        progress: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<Evaluation, burn_pg::Error> {
+        evaluate_with(self, envs, seed, stochastic, progress)
+    }
+
+    fn export(&self, format: Format) -> Result<Vec<u8>, burn_pg::Error> {
+        export::bytes(self, format)
+    }
 }
 
 /// A checkpoint of a run.
@@ -66,20 +115,21 @@ impl Selected {
         AgentArgs { run_dir: run_dir.into(), at: None }.select()
     }
 
-    /// Returns the agent on `device`.
-    pub fn agent(&self, device: &Device) -> Result<Agent> {
-        Ok(match &self.checkpoint {
-            Some(checkpoint) => Agent::of_checkpoint(checkpoint, device)?,
-            None => Agent::open(&self.dir, device)?,
-        })
+    /// Returns where the policy is saved.
+    pub fn saved(&self) -> Saved<'_> {
+        match &self.checkpoint {
+            Some(checkpoint) => Saved::Checkpoint(checkpoint),
+            None => Saved::Dir(&self.dir),
+        }
     }
 }
 
 impl AgentArgs {
     /// Returns the settings of the run, and its agent on `device`.
-    pub fn open(&self, device: &Device) -> Result<(CheckedConfig, Agent)> {
+    pub fn open(&self, registry: &Registry, device: &Device) -> Result<(CheckedConfig, Box<dyn AnyAgent>)> {
         let selected = self.select()?;
-        let agent = selected.agent(device)?;
+        let network = registry.network(&selected.config).map_err(|error| unknown_network(&error, &self.run_dir))?;
+        let agent = network.agent(selected.saved(), device)?;
         Ok((selected.config, agent))
     }
 
@@ -122,6 +172,11 @@ impl AgentArgs {
         };
         Ok(Some(checkpoints.load(update)?))
     }
+}
+
+/// Returns the error for a run whose networks this program does not have.
+pub fn unknown_network(error: &ConfigError, run_dir: &Path) -> Error {
+    anyhow!("{error} (in {}); use the program that trained the run: it has this kind of network", run_dir.display())
 }
 
 /// Returns the settings of the policy at the end of a run. Warns if `config.toml` has other ones, or if the policy was

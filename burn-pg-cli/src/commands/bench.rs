@@ -5,6 +5,7 @@ use std::{fmt, ops::ControlFlow};
 use anyhow::Result;
 use burn_pg::{
     CheckedConfig, Trainer, UpdateStats,
+    agent::export::Layers,
     device::OpenDevice,
     kernel::with_threads,
     profile::{Phase, Profile, profiled},
@@ -18,6 +19,7 @@ use crate::{
     numbers::whole,
     output::print_line,
     program,
+    registry::Registry,
     settings::{Resolved, Settings, with_open_device},
 };
 
@@ -55,10 +57,10 @@ struct TrainArgs {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let What::Train(args) = &args.what;
-    let bench = prepare(args).map_err(Failure::Usage)?;
-    let report = bench.run(args.repeat).map_err(Failure::Run)?;
+    let bench = prepare(args, registry).map_err(Failure::Usage)?;
+    let report = bench.run(args.repeat, registry).map_err(Failure::Run)?;
     match args.json {
         true => print_line(report.json()),
         false => print_line(report),
@@ -72,8 +74,8 @@ struct Bench {
     threads: usize,
 }
 
-fn prepare(args: &TrainArgs) -> Result<Bench> {
-    let Resolved { config, preset, .. } = args.settings.clone().or(ENV, PRESET).resolve()?;
+fn prepare(args: &TrainArgs, registry: &Registry) -> Result<Bench> {
+    let Resolved { config, preset, .. } = args.settings.clone().or(ENV, PRESET).resolve(registry)?;
     let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
     let threads = with_threads(config.run.threads, rayon::current_num_threads);
@@ -81,24 +83,24 @@ fn prepare(args: &TrainArgs) -> Result<Bench> {
 }
 
 impl Bench {
-    fn run(self, repeat: usize) -> Result<Report> {
-        let mut rounds =
-            (0..repeat).map(|_| with_threads(self.threads, || self.round())).collect::<Result<Vec<_>>>()?;
+    fn run(self, repeat: usize, registry: &Registry) -> Result<Report> {
+        let (config, device, network) = (&self.config, &self.device.device, registry.network(&self.config)?);
+        let round = |_| with_threads(self.threads, || network.bench(config, device));
+        let mut rounds = (0..repeat).map(round).collect::<Result<Vec<_>>>()?;
         rounds.sort_by(|a, b| a.steps_per_second().total_cmp(&b.steps_per_second()));
         Ok(Report { bench: self, rounds })
     }
+}
 
-    /// Trains once.
-    fn round(&self) -> Result<Round> {
-        let mut trainer = Trainer::of(&self.config, &self.device.device)?;
-        let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
-        outcome?;
-        Ok(Round { env_steps: trainer.env_steps(), return_mean: trainer.episodes().return_mean(), profile })
-    }
+/// Trains once, from start to end.
+pub fn round<P: Layers>(mut trainer: Trainer<P>) -> Result<Round> {
+    let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
+    outcome?;
+    Ok(Round { env_steps: trainer.env_steps(), return_mean: trainer.episodes().return_mean(), profile })
 }
 
 /// One training run.
-struct Round {
+pub struct Round {
     env_steps: u64,
     /// Mean return of the last 100 episodes of training.
     return_mean: Option<f64>,

@@ -2,7 +2,7 @@
 
 use burn_pg::config::annotated;
 
-use crate::{failure::Failure, output::print_line, program, settings::Settings};
+use crate::{failure::Failure, output::print_line, program, registry::Registry, settings::Settings};
 
 /// Print every setting that a run would have, with its meaning, range and default, and where its value comes from
 ///
@@ -15,7 +15,7 @@ pub struct Args {
     settings: Settings,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let resolved = args.settings.clone().in_env("CartPole-v1").resolve().map_err(Failure::Usage)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
+    let resolved = args.settings.clone().in_env("CartPole-v1").resolve(registry).map_err(Failure::Usage)?;
     print_line(annotated(&resolved.config, &resolved.layers).trim_end())
 }

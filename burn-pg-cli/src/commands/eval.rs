@@ -2,14 +2,20 @@
 
 use anyhow::Result;
 use burn_pg::{
-    Agent, CheckedConfig, DeviceChoice,
+    CheckedConfig, DeviceChoice,
     device::{self, OpenDevice},
     envs::VectorEnv,
-    evaluate_with,
 };
 use serde_json::json;
 
-use crate::{commands::agent::AgentArgs, failure::Failure, numbers::whole, output::print_line, progress::EvalProgress};
+use crate::{
+    commands::agent::{AgentArgs, AnyAgent},
+    failure::Failure,
+    numbers::whole,
+    output::print_line,
+    progress::EvalProgress,
+    registry::Registry,
+};
 
 /// Evaluate the agent of a run directory over fresh episodes
 #[derive(clap::Args)]
@@ -33,11 +39,11 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let Evaluated { config, device, agent, envs } = load(args).map_err(Failure::refused)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
+    let Evaluated { config, device, agent, envs } = load(args, registry).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(config.run.seed);
     let mut progress = EvalProgress::new(envs.num_envs(), false);
-    let evaluation = evaluate_with(&agent, envs, seed, args.stochastic, |ended| progress.step(ended));
+    let evaluation = agent.evaluate(envs, seed, args.stochastic, &mut |ended| progress.step(ended));
     progress.finish();
     let evaluation = evaluation.map_err(Failure::of)?;
     if args.json {
@@ -71,13 +77,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 struct Evaluated {
     config: CheckedConfig,
     device: OpenDevice,
-    agent: Agent,
+    agent: Box<dyn AnyAgent>,
     envs: Box<dyn VectorEnv>,
 }
 
-fn load(args: &Args) -> Result<Evaluated> {
+fn load(args: &Args, registry: &Registry) -> Result<Evaluated> {
     let device = device::open(args.device)?;
-    let (config, agent) = args.agent.open(&device.device)?;
+    let (config, agent) = args.agent.open(registry, &device.device)?;
     let envs = agent.make_envs(args.episodes as usize)?;
     Ok(Evaluated { config, device, agent, envs })
 }

@@ -10,7 +10,7 @@ use burn_pg::{
     run::directory::RunDir,
 };
 
-use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line};
+use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line, registry::Registry};
 
 /// Export the agent of a run directory to a file that other programs run or load
 ///
@@ -31,21 +31,21 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     check_target(&args.agent.run_dir, &args.out).map_err(Failure::Usage)?;
-    let bytes = prepare(args).map_err(Failure::refused)?;
+    let bytes = prepare(args, registry).map_err(Failure::refused)?;
     export::write(&bytes, &args.out, args.force).map_err(Failure::usage)?;
     print_line(format_args!("{} bytes of {} in {}", bytes.len(), args.format, args.out.display()))
 }
 
-fn prepare(args: &Args) -> Result<Vec<u8>> {
+fn prepare(args: &Args, registry: &Registry) -> Result<Vec<u8>> {
     if args.out.exists() && !args.force {
         return Err(ExportError::Exists(args.out.clone())).context("without --force no file is replaced");
     }
     // The exported weights do not depend on the device.
     let device = device::open(DeviceChoice::Auto)?;
-    let (_, agent) = args.agent.open(&device.device)?;
-    Ok(export::bytes(&agent, args.format)?)
+    let (_, agent) = args.agent.open(registry, &device.device)?;
+    Ok(agent.export(args.format)?)
 }
 
 /// Refuses targets that are files of the run itself, or are not regular files.

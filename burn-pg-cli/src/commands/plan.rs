@@ -12,6 +12,7 @@ use crate::{
     failure::Failure,
     output::print_line,
     program,
+    registry::Registry,
     settings::{Resolved, Settings, on},
 };
 
@@ -30,8 +31,8 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let planned = Planned::new(&args.settings).map_err(Failure::Usage)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
+    let planned = Planned::new(&args.settings, registry).map_err(Failure::Usage)?;
     if args.json {
         print_line(planned.json())?;
     } else {
@@ -79,8 +80,8 @@ struct Planned {
 
 impl Planned {
     /// Plans for any device, whether this machine has it or not.
-    fn new(settings: &Settings) -> Result<Self> {
-        let Resolved { config, preset, .. } = settings.resolve()?;
+    fn new(settings: &Settings, registry: &Registry) -> Result<Self> {
+        let Resolved { config, preset, .. } = settings.resolve(registry)?;
         let config = match config.run.device {
             DeviceChoice::Backend(_) => config,
             DeviceChoice::Auto => on(&config, device::auto()?)?,
@@ -122,6 +123,7 @@ impl Planned {
             "env": config.env.name,
             "algo": config.algorithm.algo(),
             "device": config.run.device,
+            "unknown_network": plan.unknown_network,
             "parts": plan.parts().into_iter().map(by_name).collect::<Map<String, Value>>(),
             "phases": phases,
             "peak": plan.peak().name,

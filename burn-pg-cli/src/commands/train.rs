@@ -13,33 +13,35 @@ use std::{
 use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
     CheckedConfig, Config, Trainer,
-    agent::selection_seed,
+    agent::{export::Layers, selection_seed},
     device::OpenDevice,
     envs::{VectorEnv, make},
     evaluate, evaluate_with,
     kernel::with_threads,
-    policy::ActorCritic,
     run::{Changes, EarlierRun, Restored, RunDir, Session, directory::RunDirError},
     source::EnvSource,
 };
 
 use crate::{
     commands::{
+        agent::unknown_network,
         how_to_go_on::how_to_go_on,
         newest::{pass_over, tell_what_is_damaged},
         plan::refuse_what_does_not_fit,
     },
     failure::Failure,
     interrupt::Interrupt,
+    network::Kind,
     numbers::whole,
     output::print_line,
     program,
     progress::{EvalProgress, Progress},
+    registry::Registry,
     settings::{Resolved, Settings, with_open_device},
     tell::tell,
 };
 use failed::{failed, not_evaluated};
-use outcome::Outcome;
+pub use outcome::Outcome;
 use start::Start;
 use watch::Watch;
 
@@ -97,12 +99,18 @@ fn usage() -> String {
     format!("{begin}\n       {resume}")
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let run = match &args.resume {
-        Some(path) => resume(args, path)?,
-        None => begin(args).map_err(Failure::refused)?,
+pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
+    let outcome = match &args.resume {
+        Some(path) => {
+            let earlier = Earlier::open(args, path).map_err(Failure::refused)?;
+            let network = registry.network(&earlier.config);
+            network.map_err(|error| Failure::Usage(unknown_network(&error, path)))?.resume(args, earlier)?
+        }
+        None => {
+            let new = New::of(args, registry).map_err(Failure::refused)?;
+            registry.network(&new.resolved.config).map_err(Failure::usage)?.begin(args, new)?
+        }
     };
-    let outcome = run.execute(args.quiet)?;
     match (args.json, args.quiet) {
         (true, _) => print_line(outcome.summary()),
         (false, false) => print_line(outcome),
@@ -111,22 +119,27 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The parts of a run, checked and ready.
-struct Parts {
+struct Parts<P: Layers> {
     config: CheckedConfig,
     device: OpenDevice,
-    trainer: Trainer<ActorCritic>,
+    trainer: Trainer<P>,
     /// Environments for the evaluation.
     fresh_envs: Box<dyn VectorEnv>,
 }
 
-impl Parts {
+impl<P: Layers + 'static> Parts<P> {
     /// Creates the parts. Writes nothing.
-    fn of(config: &CheckedConfig, start: Option<&Start>, ignore_memory: bool) -> Result<Self> {
+    fn of(
+        kind: &impl Kind<Policy = P>,
+        config: &CheckedConfig,
+        start: Option<&Start>,
+        ignore_memory: bool,
+    ) -> Result<Self> {
         let (config, device) = with_open_device(config)?;
         refuse_what_does_not_fit(ignore_memory, &config, true)?;
         let trainer = match start {
-            Some(start) => start.trainer(&config, &device.device)?,
-            None => Trainer::of(&config, &device.device)?,
+            Some(start) => start.trainer(kind, &config, &device.device)?,
+            None => kind.trainer(&config, &device.device)?,
         };
         let fresh_envs = make(&config.env.name, config.evaluation.episodes)?;
         Ok(Self { config, device, trainer, fresh_envs })
@@ -143,24 +156,22 @@ fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Argume
     tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", device.backend));
 }
 
-impl Parts {
-    /// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0.
-    fn evaluated(config: &CheckedConfig, session: Session<ActorCritic>) -> Session<ActorCritic> {
-        let episodes = config.checkpoint.episodes;
-        if episodes == 0 {
-            return session;
-        }
-        let seed = selection_seed(config.run.seed);
-        session.with_evaluation(move |trainer| {
-            let agent = trainer.agent()?;
-            Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
-        })
+/// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0.
+fn evaluated<P: Layers + 'static>(config: &CheckedConfig, session: Session<P>) -> Session<P> {
+    let episodes = config.checkpoint.episodes;
+    if episodes == 0 {
+        return session;
     }
+    let seed = selection_seed(config.run.seed);
+    session.with_evaluation(move |trainer| {
+        let agent = trainer.agent()?;
+        Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
+    })
 }
 
 /// A run in its run directory.
-struct Run {
-    session: Session<ActorCritic>,
+struct Run<P: Layers> {
+    session: Session<P>,
     config: CheckedConfig,
     device: OpenDevice,
     /// Environments for the evaluation.
@@ -168,15 +179,33 @@ struct Run {
     interrupt: Interrupt,
 }
 
-/// Begins a new run. Refuses invalid settings before anything is trained or written.
-fn begin(args: &Args) -> Result<Run> {
-    if args.at.is_some() {
-        bail!("--at needs --resume");
+/// What a new run is made of.
+pub struct New {
+    start: Option<Start>,
+    resolved: Resolved,
+}
+
+impl New {
+    fn of(args: &Args, registry: &Registry) -> Result<Self> {
+        if args.at.is_some() {
+            bail!("--at needs --resume");
+        }
+        let start = args.init_from.as_deref().map(Start::open).transpose()?;
+        let settings = start.as_ref().map(Start::settings).transpose()?;
+        let resolved = args.settings.resolve_over(settings.as_ref(), registry)?;
+        Ok(Self { start, resolved })
     }
-    let start = args.init_from.as_deref().map(Start::open).transpose()?;
-    let settings = start.as_ref().map(Start::settings).transpose()?;
-    let Resolved { config, preset, .. } = args.settings.resolve_over(settings.as_ref())?;
-    let parts = Parts::of(&config, start.as_ref(), args.ignore_memory)?;
+}
+
+/// Trains a new run to its end.
+pub fn begin(kind: &impl Kind, args: &Args, new: New) -> Result<Outcome, Failure> {
+    begun(kind, args, new).map_err(Failure::refused)?.execute(args.quiet)
+}
+
+/// Begins a new run. Refuses invalid settings before anything is trained or written.
+fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
+    let New { start, resolved: Resolved { config, preset, .. } } = new;
+    let parts = Parts::of(kind, &config, start.as_ref(), args.ignore_memory)?;
     // From now on there is something to save.
     let interrupt = Interrupt::install()?;
     let config = &parts.config;
@@ -194,7 +223,7 @@ fn begin(args: &Args) -> Result<Run> {
         }
     }
     let Parts { config, device, trainer, fresh_envs } = parts;
-    let session = Parts::evaluated(&config, Session::begin(trainer, dir)?);
+    let session = evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
@@ -210,10 +239,10 @@ fn or_go_on(error: RunDirError) -> Error {
     }
 }
 
-/// Resumes an earlier run from one of its checkpoints, or from the start if it has none.
-fn resume(args: &Args, path: &Path) -> Result<Run, Failure> {
-    let (parts, restored) = earlier(args, path).map_err(Failure::refused)?;
-    go_on(args, parts, restored).map_err(Failure::of)
+/// Resumes an earlier run from one of its checkpoints, or from the start if it has none, and trains it to its end.
+pub fn resume(kind: &impl Kind, args: &Args, earlier: Earlier) -> Result<Outcome, Failure> {
+    let (parts, restored) = restored(kind, args, earlier).map_err(Failure::refused)?;
+    go_on(args, parts, restored).map_err(Failure::of)?.execute(args.quiet)
 }
 
 /// The parts of a run without its trainer.
@@ -223,17 +252,32 @@ struct Around {
     fresh_envs: Box<dyn VectorEnv>,
 }
 
+/// An earlier run, and the settings with which it is resumed.
+pub struct Earlier {
+    run: EarlierRun,
+    config: CheckedConfig,
+}
+
+impl Earlier {
+    fn open(args: &Args, path: &Path) -> Result<Self> {
+        let run = EarlierRun::open(path, args.at).inspect_err(tell_what_is_damaged)?;
+        pass_over(run.damaged());
+        let config = match run.checkpoint() {
+            Some(checkpoint) => going_on(checkpoint.config(), run.dir()),
+            None => run.config()?,
+        };
+        Ok(Self { run, config: args.settings.over(config)? })
+    }
+}
+
+/// A run that is restored from a checkpoint.
+type RestoredRun<P> = Restored<P, EnvSource<P>>;
+
 /// Restores an earlier run from a checkpoint. Its directory is not changed.
-fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, EnvSource<ActorCritic>>)> {
-    let earlier = EarlierRun::open(path, args.at).inspect_err(tell_what_is_damaged)?;
-    pass_over(earlier.damaged());
-    let config = match earlier.checkpoint() {
-        Some(checkpoint) => going_on(checkpoint.config(), earlier.dir()),
-        None => earlier.config()?,
-    };
-    let parts = Parts::of(&args.settings.over(config)?, None, args.ignore_memory)?;
+fn restored<K: Kind>(kind: &K, args: &Args, earlier: Earlier) -> Result<(Around, RestoredRun<K::Policy>)> {
+    let parts = Parts::of(kind, &earlier.config, None, args.ignore_memory)?;
     let Parts { config, device, trainer, fresh_envs } = parts;
-    let restored = earlier.restore(trainer)?;
+    let restored = earlier.run.restore(trainer)?;
     if let Some(given) = args.settings.total_steps {
         refuse_what_is_done(given, &restored)?;
     }
@@ -242,7 +286,7 @@ fn earlier(args: &Args, path: &Path) -> Result<(Around, Restored<ActorCritic, En
 
 /// Refuses a step count with which nothing is left to train. A run that was cut off before its outcome was written may be
 /// finished with the step count that it has.
-fn refuse_what_is_done(given: u64, restored: &Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<()> {
+fn refuse_what_is_done<P: Layers>(given: u64, restored: &RestoredRun<P>) -> Result<()> {
     let (trainer, done) = (restored.trainer(), restored.trainer().env_steps());
     let is_unfinished = given >= done && !restored.dir().has_summary();
     if !trainer.is_over() || is_unfinished {
@@ -283,7 +327,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 }
 
 /// Brings the directory of a run to the checkpoint from which it is resumed.
-fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
+fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun<P>) -> Result<Run<P>> {
     let interrupt = Interrupt::install()?;
     let (session, Changes { aside, missing }) = restored.go_on()?;
     if let Some(missing) = missing {
@@ -304,11 +348,11 @@ fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<
             tell(format_args!("nothing left to train: the run has done all its {steps} steps"));
         }
     }
-    let session = Parts::evaluated(&config, session);
+    let session = evaluated(&config, session);
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 
-impl Run {
+impl<P: Layers + 'static> Run<P> {
     /// Trains and evaluates on the same threads, so that stepping environments in parallel does not wake them each
     /// time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
@@ -334,8 +378,8 @@ impl Run {
                     evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
                 progress.finish();
                 let evaluation = evaluation?;
-                let outcome = Outcome { config, device, session, evaluation };
-                outcome.session.dir().write_summary(&outcome.summary())?;
+                let outcome = Outcome::of(&config, &device, &session, &evaluation);
+                session.dir().write_summary(outcome.summary())?;
                 Ok(outcome)
             };
             finish().map_err(|error: Error| Failure::of(error).told(|cause| not_evaluated(cause, &dir, &again)))

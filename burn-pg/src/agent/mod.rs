@@ -9,7 +9,7 @@ mod transform;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_pg_envs::{
-    ActionBuffer, EnvSpec, VectorEnv, make,
+    ActionBuffer, EnvSpec, Space, VectorEnv, make,
     wrapper::{ActionTransform, ObservationNormalizer},
 };
 
@@ -67,6 +67,20 @@ pub struct Decision {
     pub values: Option<Vec<f32>>,
     /// The recurrent state after the observations, if the policy is recurrent. Shape `[B, M]`.
     pub state: Option<Vec<f32>>,
+}
+
+/// Returns the transform from the actions of a policy to those of an environment, if they are continuous.
+///
+/// # Errors
+/// As [`Agent::new`].
+pub(crate) fn action_transform<P: Policy<Observation = Observation>>(
+    policy: &P,
+    spec: &EnvSpec,
+) -> Result<Option<ActionTransform>, Error> {
+    match spec.action_space {
+        Space::Box { .. } => Ok(Agent::new(policy.clone(), spec.clone(), None)?.transform),
+        _ => Ok(None),
+    }
 }
 
 impl<P: Policy<Observation = Observation>> Agent<P> {

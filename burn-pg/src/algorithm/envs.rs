@@ -14,17 +14,26 @@ use crate::config::CheckedConfig;
 /// [`EnvError::Unsuited`] if the policy squashes actions, but the action space of the environment is unbounded;
 /// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
-    training_envs_from(envs, config, None)
+    let space = &envs.spec().action_space;
+    let transform = match (space, config.network.exploration.squash) {
+        (Space::Box { .. }, true) => Some(ActionTransform::rescale(space)?),
+        (Space::Box { .. }, false) => Some(ActionTransform::clip(space)?),
+        _ => None,
+    };
+    training_envs_from(envs, transform, config, None)
 }
 
-/// Wraps environments as [`training_envs`] does. If observations are normalised, their statistics start with those of
-/// `start`.
+/// Wraps environments as [`training_envs`] does, with this transform of continuous actions. If observations are
+/// normalised, their statistics start with those of `start`.
 pub(super) fn training_envs_from(
-    envs: Box<dyn VectorEnv>,
+    mut envs: Box<dyn VectorEnv>,
+    transform: Option<ActionTransform>,
     config: &CheckedConfig,
     start: Option<&ObservationNormalizer>,
 ) -> Result<Box<dyn VectorEnv>, EnvError> {
-    let envs = bounded(envs, config)?;
+    if let Some(transform) = transform {
+        envs = Box::new(TransformActions::new(envs, transform)?);
+    }
     if !config.env.normalize_observations && !config.env.normalize_rewards {
         return Ok(envs);
     }
@@ -36,16 +45,4 @@ pub(super) fn training_envs_from(
     let mut envs = Normalize::with_normalizers(envs, observations, rewards)?;
     envs.set_training(true);
     Ok(Box::new(envs))
-}
-
-fn bounded(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
-    let space = &envs.spec().action_space;
-    if !matches!(space, Space::Box { .. }) {
-        return Ok(envs);
-    }
-    let transform = match config.network.exploration.squash {
-        true => ActionTransform::rescale(space)?,
-        false => ActionTransform::clip(space)?,
-    };
-    Ok(Box::new(TransformActions::new(envs, transform)?))
 }

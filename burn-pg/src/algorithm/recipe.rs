@@ -10,12 +10,12 @@ use burn_pg_envs::{EnvRng, EnvSpec, VectorEnv, wrapper::ObservationNormalizer};
 
 use super::{
     envs::training_envs_from,
-    start::{check_observations, with_weights_of},
+    start::{check_observations, with_weights_of, with_weights_of_actor_critic},
 };
 use crate::{
     Agent, Config, Error,
     advantage::{AdvantageEstimator, EstimatorSpec},
-    agent::check_envs,
+    agent::{action_transform, check_envs},
     config::{AlgorithmConfig, CheckedConfig, ConfigError},
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
@@ -40,7 +40,7 @@ use crate::{
 /// let recipe = Recipe::of(&config)?;
 /// let shape = NetworkSpec { activation: Activation::Silu, ..NetworkSpec::default() };
 /// let mut trainer = recipe.build_with(make(&config.env.name, config.env.num_envs)?, &config, &device, |spec, rng, device| {
-///     ActorCritic::new(spec, &shape, rng, device).expect("CartPole's observations are a box")
+///     Ok(ActorCritic::new(spec, &shape, rng, device)?)
 /// })?;
 /// trainer.update()?;
 /// # Ok::<(), burn_pg::Error>(())
@@ -122,7 +122,7 @@ impl Recipe {
         device: &Device,
     ) -> Result<Trainer<ActorCritic>, Error> {
         self.assemble(envs, config, device, None, |spec, rng, device| {
-            Ok(ActorCritic::new(spec, &config.network(), rng, device)?)
+            Ok(ActorCritic::new(spec, &config.network()?, rng, device)?)
         })
     }
 
@@ -144,29 +144,60 @@ impl Recipe {
         config: &CheckedConfig,
         device: &Device,
     ) -> Result<Trainer<ActorCritic>, Error> {
+        self.start(agent, from, envs, config, device, |spec, rng, device| {
+            let fresh = ActorCritic::new(spec, &config.network()?, rng, device)?;
+            Ok(with_weights_of_actor_critic(fresh, agent.policy())?)
+        })
+    }
+
+    /// Creates a trainer as [`build_from`](Self::build_from) does, with a network of your own: `policy` creates it as
+    /// for [`build_with`](Self::build_with), and its weights are replaced by those of `agent`.
+    ///
+    /// # Errors
+    /// As [`build_from`](Self::build_from); any error of `policy`.
+    pub fn build_from_with<P: Policy<Observation = Observation>>(
+        self,
+        agent: &Agent<P>,
+        from: &str,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
+    ) -> Result<Trainer<P>, Error> {
+        self.start(agent, from, envs, config, device, |spec, rng, device| {
+            Ok(with_weights_of(policy(spec, rng, device)?, agent.policy())?)
+        })
+    }
+
+    /// Creates a trainer whose policy has the weights of an agent already, and whose normaliser starts with its.
+    fn start<P: Policy<Observation = Observation>>(
+        self,
+        agent: &Agent<P>,
+        from: &str,
+        envs: Box<dyn VectorEnv>,
+        config: &CheckedConfig,
+        device: &Device,
+        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
+    ) -> Result<Trainer<P>, Error> {
         check_envs(agent.spec(), &*envs)?;
         check_observations(agent, config)?;
-        let trainer = self.assemble(envs, config, device, agent.normalizer(), |spec, rng, device| {
-            let fresh = ActorCritic::new(spec, &config.network(), rng, device)?;
-            Ok(with_weights_of(fresh, agent.policy())?)
-        })?;
-        Ok(trainer.with_init_from(from))
+        Ok(self.assemble(envs, config, device, agent.normalizer(), policy)?.with_init_from(from))
     }
 
     /// Creates a trainer in `envs` with a policy of your own. `policy` creates it from the specification of the
-    /// environments (with their wrappers), a stream of random numbers that follows from the seed of the configuration,
-    /// and a device with autodiff. The network settings of the configuration are ignored.
+    /// environments, a stream of random numbers that follows from the seed of the configuration, and a device with
+    /// autodiff. Of the network settings in the configuration, only how sequences are cut (`recurrence`) is used.
     ///
     /// # Errors
-    /// [`Error::Config`] if there are not `num_envs` environments; see also [`Trainer::new`].
+    /// [`Error::Config`] if there are not `num_envs` environments; any error of `policy`; see also [`Trainer::new`].
     pub fn build_with<P: Policy<Observation = Observation>>(
         self,
         envs: Box<dyn VectorEnv>,
         config: &CheckedConfig,
         device: &Device,
-        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> P,
+        policy: impl FnOnce(&EnvSpec, &mut EnvRng, &Device) -> Result<P, Error>,
     ) -> Result<Trainer<P>, Error> {
-        self.assemble(envs, config, device, None, |spec, rng, device| Ok(policy(spec, rng, device)))
+        self.assemble(envs, config, device, None, policy)
     }
 
     fn assemble<P: Policy<Observation = Observation>>(
@@ -183,9 +214,9 @@ impl Recipe {
             return Err(ConfigError::EnvCount { num_envs, given: envs.num_envs() }.into());
         }
         let spec = envs.spec().clone();
-        let envs = training_envs_from(envs, config, normalizer)?;
-        let policy =
-            seeded(seed, device, || policy(envs.spec(), &mut streams::weights(seed), &device.clone().autodiff()))?;
+        let policy = seeded(seed, device, || policy(&spec, &mut streams::weights(seed), &device.clone().autodiff()))?;
+        let transform = action_transform(&policy, &spec)?;
+        let envs = training_envs_from(envs, transform, config, normalizer)?;
         let objectives = [Some(&self.objective), self.trust_region.as_ref().map(|region| &region.objective)];
         let needed = objectives.into_iter().flatten().any(|of| of.needs(ContextPart::ReferenceLogProbs));
         let (num_epochs, num_minibatches) = algorithm.passes();

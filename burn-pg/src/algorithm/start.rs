@@ -3,16 +3,25 @@
 use super::StartMisfit;
 use crate::{
     Agent, CheckedConfig,
-    policy::ActorCritic,
+    policy::{ActorCritic, Observation, Policy},
     storage::{tensors, weights},
 };
 
 /// The parts of the networks that only the critic uses.
 const OF_CRITIC: [&str; 3] = ["critic.", "critic_encoder.", "critic_memory."];
 
+/// Returns the network `fresh` with the weights of `policy`.
+pub(super) fn with_weights_of<P: Policy>(fresh: P, policy: &P) -> Result<P, StartMisfit> {
+    let (expected, given) = (weights::in_single_precision(&fresh)?, weights::in_single_precision(policy)?);
+    Ok(tensors::into_module(fresh, given, &expected)?)
+}
+
 /// Returns the networks `fresh` with the weights of `policy`. If only one of the two has a critic, `fresh` keeps its
 /// own, or none.
-pub(super) fn with_weights_of(fresh: ActorCritic, policy: &ActorCritic) -> Result<ActorCritic, StartMisfit> {
+pub(super) fn with_weights_of_actor_critic(
+    fresh: ActorCritic,
+    policy: &ActorCritic,
+) -> Result<ActorCritic, StartMisfit> {
     let expected = weights::in_single_precision(&fresh)?;
     let mut given = weights::in_single_precision(policy)?;
     if fresh.has_critic() != policy.has_critic() {
@@ -29,7 +38,10 @@ pub(super) fn with_weights_of(fresh: ActorCritic, policy: &ActorCritic) -> Resul
 }
 
 /// Checks that observations are normalised as the agent's are: its policy knows no others.
-pub(super) fn check_observations(agent: &Agent, config: &CheckedConfig) -> Result<(), StartMisfit> {
+pub(super) fn check_observations<P: Policy<Observation = Observation>>(
+    agent: &Agent<P>,
+    config: &CheckedConfig,
+) -> Result<(), StartMisfit> {
     let [given, of_policy] = [config.env.normalize_observations, agent.normalizer().is_some()];
     compare("env.normalize_observations", given.to_string(), of_policy.to_string())
 }

@@ -11,7 +11,7 @@ use burn_pg_envs::EnvSpec;
 
 use super::{AlgorithmConfig, Config, ConfigError, Layer, error::Errors, unread::unread};
 use crate::{
-    policy::NetworkSpec,
+    policy::{EncoderSpec, NetworkSpec},
     source::{EnvSourceShape, RolloutLength, default_block_size},
 };
 
@@ -93,10 +93,16 @@ impl CheckedConfig {
         }
     }
 
-    /// The networks of actor and critic.
-    #[must_use]
-    pub fn network(&self) -> NetworkSpec {
-        NetworkSpec {
+    /// Returns the networks of actor and critic.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] if the configuration asks for a [network of the program](super::CustomNetwork), which this
+    /// crate does not know.
+    pub fn network(&self) -> Result<NetworkSpec, ConfigError> {
+        if self.network.custom.is_some() {
+            return Err(self.network.unknown_kind(EncoderSpec::KINDS));
+        }
+        Ok(NetworkSpec {
             hidden_sizes: self.network.hidden_sizes.clone(),
             activation: self.network.activation,
             shared: self.network.shared_layers,
@@ -104,6 +110,6 @@ impl CheckedConfig {
             recurrence: self.network.recurrence.cell(),
             exploration: self.network.exploration,
             encoder: self.network.encoder.clone(),
-        }
+        })
     }
 }

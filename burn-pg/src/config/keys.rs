@@ -81,7 +81,7 @@ fn visit(table: &Table, path: &str, is_part: bool, keys: &mut Vec<Key>) {
 /// [`ConfigError::UnknownKey`] or [`ConfigError::AmbiguousKey`].
 pub fn full_key(key: &str) -> Result<String, ConfigError> {
     let all = all();
-    if all.iter().any(|known| known.full == key) || Table::of_config().field(key).is_some() {
+    if all.iter().any(|known| known.full == key) || Table::of_config().field(key).is_some() || may_be_custom(key) {
         return Ok(key.into());
     }
     let ending = format!(".{key}");
@@ -96,6 +96,12 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
             Err(ConfigError::AmbiguousKey { key: key.into(), full })
         }
     }
+}
+
+/// True if a kind that a program adds may have this setting.
+fn may_be_custom(key: &str) -> bool {
+    let inner = key.split_once('.').and_then(|(table, _)| Table::of_config().field(table));
+    matches!(inner.map(|field| &field.shape), Some(Shape::Table(Table { kinds: Some(kinds), .. })) if kinds.is_open)
 }
 
 /// Returns the error for a key that does not exist, with the nearest existing key.

@@ -116,7 +116,7 @@ fn merge(under: Table, over: Table, shape: &TableShape) -> Table {
         && merged.get(&kinds.tag).is_some_and(|old| old != chosen)
     {
         let fields: Vec<_> = shape.fields_of(shape.kind(&over)).map(|field| field.name.as_str()).collect();
-        merged.retain(|name, _| fields.contains(&name));
+        merged.retain(|name, _| fields.contains(&name) && !shape.is_custom(&over));
     }
     let kind = shape.kind(&over).or_else(|| shape.kind(&merged)).cloned();
     for (name, value) in over {

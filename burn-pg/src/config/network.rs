@@ -1,14 +1,16 @@
 //! Settings of the networks.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use toml::{Table, Value};
 
-use super::Recurrence;
+use super::{ConfigError, CustomNetwork, Recurrence, shape::either};
 use crate::policy::{Activation, EncoderSpec, Exploration};
 
 /// The networks of actor and critic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
+#[schemars(extend("open" = true))]
 pub struct NetworkConfig {
     /// What comes first: `kind` is `mlp` for vectors, and `cnn` for images.
     #[serde(flatten)]
@@ -25,6 +27,9 @@ pub struct NetworkConfig {
     /// How continuous actions are explored. Default: a Gaussian with standard deviation 1, whose actions are clipped to
     /// the bounds.
     pub exploration: Exploration,
+    /// A network of the program, in place of all above: `kind` is then its name, and the table has its own settings.
+    #[serde(skip)]
+    pub custom: Option<CustomNetwork>,
 }
 
 impl Default for NetworkConfig {
@@ -36,6 +41,43 @@ impl Default for NetworkConfig {
             shared_layers: false,
             recurrence: Recurrence::default(),
             exploration: Exploration::default(),
+            custom: None,
+        }
+    }
+}
+
+impl NetworkConfig {
+    /// The name of the kind: `mlp`, `cnn`, or that of a network of the program.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.custom.as_ref().map_or_else(|| self.encoder.kind(), |custom| &custom.kind)
+    }
+
+    /// Returns the error for a kind that is not among `known`.
+    #[must_use]
+    pub fn unknown_kind<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> ConfigError {
+        let known: Vec<_> = known.into_iter().map(|name| format!("\"{name}\"")).collect();
+        let (key, value) = ("network.kind".into(), format!("\"{}\"", self.kind()));
+        ConfigError::Value { key, value, expected: either(&known) }
+    }
+}
+
+impl Serialize for NetworkConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.custom {
+            None => Self::serialize(self, serializer),
+            Some(custom) => custom.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for NetworkConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = Table::deserialize(deserializer)?;
+        let custom = CustomNetwork::of_table(&settings);
+        match custom {
+            Some(_) => Ok(Self { custom, ..Self::default() }),
+            None => Self::deserialize(Value::Table(settings)).map_err(D::Error::custom),
         }
     }
 }

@@ -19,6 +19,9 @@ pub(super) fn check(settings: Table, shape: &TableShape) -> Result<Table, Config
 }
 
 fn check_table(settings: Table, shape: &TableShape, path: &str, errors: &mut Errors) -> Table {
+    if shape.is_custom(&settings) {
+        return settings;
+    }
     let kind = shape.kind(&settings);
     if let Some(kinds) = &shape.kinds
         && kind.is_none()

@@ -49,6 +49,8 @@ pub(super) struct Kinds {
     pub tag: String,
     /// Name, description and settings of each kind.
     pub all: Vec<Kind>,
+    /// True if a program may add kinds, each with settings of its own in place of all others.
+    pub is_open: bool,
 }
 
 /// A kind of a table.
@@ -94,6 +96,12 @@ impl Table {
         kinds.all.iter().find(|kind| kind.name == name)
     }
 
+    /// True if these settings have a kind that a program may have added.
+    pub fn is_custom(&self, settings: &toml::Table) -> bool {
+        let Some(Kinds { tag, is_open: true, .. }) = &self.kinds else { return false };
+        self.kind(settings).is_none() && settings.get(tag).is_some_and(toml::Value::is_str)
+    }
+
     /// Returns the settings of a table of this kind.
     pub fn fields_of<'a>(&'a self, kind: Option<&'a Kind>) -> impl Iterator<Item = &'a Field> {
         self.fields.iter().chain(kind.into_iter().flat_map(|kind| &kind.fields))
@@ -112,7 +120,7 @@ impl Shape {
     /// Describes the values that are expected, with an example.
     pub fn expected(&self) -> String {
         match self {
-            Self::Table(Table { kinds: Some(Kinds { tag, all }), .. }) => {
+            Self::Table(Table { kinds: Some(Kinds { tag, all, .. }), .. }) => {
                 let names: Vec<_> = all.iter().map(|kind| format!("\"{}\"", kind.name)).collect();
                 format!("a table such as {{ {tag} = {} }}; `{tag}` may be {}", names[0], either(&names))
             }
@@ -198,7 +206,7 @@ fn table(schema: &Value) -> Table {
             about: about(kind),
             fields: fields(kind, Some(&tag)),
         });
-        Kinds { all: all.collect(), tag }
+        Kinds { all: all.collect(), tag, is_open: schema["open"] == true }
     });
     Table { fields: fields(schema, None), kinds }
 }

@@ -101,7 +101,11 @@ impl MemoryPlan {
             (MICRO_BATCH_SIZE, micro_batch),
             ("hidden_sizes", format!("{:?}", network.hidden_sizes)),
         ];
-        let is_read = |key: &str| !algorithm.acts_by_episodes() || !["num_steps", "num_minibatches"].contains(&key);
+        let is_read = |key: &str| match key {
+            "num_steps" | "num_minibatches" => !algorithm.acts_by_episodes(),
+            "hidden_sizes" => network.custom.is_none(),
+            _ => true,
+        };
         let settings = settings.into_iter().filter(|(key, _)| is_read(key)).collect();
         Err(DoesNotFit { needed, available, largest, remedies: remedies.collect(), settings })
     }

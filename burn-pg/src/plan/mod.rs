@@ -47,12 +47,15 @@ pub struct MemoryPlan {
     pub phases: Vec<PhasePlan>,
     /// True if the device has its own memory.
     pub has_device_memory: bool,
+    /// The kind of the networks if they are not of this crate. Their memory is then unknown, and not part of the plan.
+    pub unknown_network: Option<String>,
     #[serde(skip)]
     backend: Backend,
 }
 
 impl MemoryPlan {
-    /// Plans the training of an [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. The
+    /// Plans the training of an [`ActorCritic`](crate::policy::ActorCritic) in environments of this specification. Of
+    /// networks of your own ([`CustomNetwork`](crate::config::CustomNetwork)), only the rest of the run is planned. The
     /// device `auto` counts as `flex`. For `reinforce`, whose rollouts are whole episodes, episodes are assumed to be
     /// as long as the time limit, or 1,024 steps if there is none.
     #[must_use]
@@ -62,7 +65,8 @@ impl MemoryPlan {
             DeviceChoice::Backend(backend) => backend,
         };
         let phases = Parts::new(config, spec, backend).phases();
-        Self { phases, has_device_memory: !backend.is_cpu(), backend }
+        let unknown_network = config.network.custom.as_ref().map(|custom| custom.kind.clone());
+        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, backend }
     }
 
     /// Adds the evaluation after training. Its environments exist during all phases, because they are created before
@@ -135,7 +139,8 @@ impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peak = self.peak();
         writeln!(f, "{:<20} {:>12} {:>18}   {:>12}", "part", "at most", "bytes", "at the peak")?;
-        for (part, bytes) in self.parts() {
+        let is_known = |bytes: Bytes| self.unknown_network.is_none() || bytes > Bytes(0);
+        for (part, bytes) in self.parts().into_iter().filter(|&(_, bytes)| is_known(bytes)) {
             let at_peak = peak.parts.get(&part).copied().unwrap_or_default();
             let place = if self.has_device_memory && part.is_on_device() { "  on the device" } else { "" };
             writeln!(f, "{:<20} {bytes:>12} {:>18}   {at_peak:>12}{place}", part.name(), bytes.0)?;
@@ -148,6 +153,9 @@ impl fmt::Display for MemoryPlan {
         write!(f, "\n{:<20} {:>12} {:>18}", "total", peak.total(), peak.total().0)?;
         if self.has_device_memory {
             write!(f, "\n{:<20} {:>12} {:>18}", "of it on the host", self.host_peak(), self.host_peak().0)?;
+        }
+        if let Some(kind) = &self.unknown_network {
+            write!(f, "\nwithout the networks: how much memory the kind `{kind}` takes is not known")?;
         }
         Ok(())
     }

@@ -41,7 +41,10 @@ pub(super) struct Parts {
 impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
         let kernels = backend == Backend::Flex;
-        let layers = config.network().footprint(spec, kernels);
+        let layers = match config.network() {
+            Ok(network) => network.footprint(spec, kernels),
+            Err(_) => NetworkFootprint::unknown(spec),
+        };
         let source = SourceFootprint::new(config.source(), spec, &layers);
         let (epochs, minibatches) = config.algorithm.passes();
         let minibatches = minibatches as u64;

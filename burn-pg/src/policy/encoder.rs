@@ -74,6 +74,18 @@ impl Default for EncoderSpec {
 }
 
 impl EncoderSpec {
+    /// The names of the kinds.
+    pub const KINDS: [&str; 2] = ["mlp", "cnn"];
+
+    /// The name of the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::None {} => Self::KINDS[0],
+            Self::Cnn { .. } => Self::KINDS[1],
+        }
+    }
+
     /// The convolutions of Atari agents, for images of 84x84: 32 channels of 8x8 at stride 4, 64 of 4x4 at stride 2, 64
     /// of 3x3. A hidden layer of 512 with ReLU follows.
     ///

@@ -90,6 +90,12 @@ impl NetworkSpec {
 }
 
 impl NetworkFootprint {
+    /// Returns the footprint of a network whose layers are unknown: only its outputs count.
+    pub fn unknown(spec: &EnvSpec) -> Self {
+        let known = NetworkSpec::default().footprint(spec, false);
+        Self { perceptrons: Vec::new(), head: 0, ..known }
+    }
+
     /// Trainable parameters, P.
     pub fn parameters(&self) -> u64 {
         let perceptrons = self.perceptrons.iter().map(Perceptron::parameters);

@@ -15,6 +15,7 @@ use crate::kernel::{host::Network, on_host, perceptron};
 
 /// The gain of hidden layers.
 pub(super) const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
+
 /// A multi-layer perceptron: hidden layers with an activation, and a linear last layer.
 #[derive(Module, Debug)]
 pub struct Mlp {
@@ -28,7 +29,7 @@ impl Mlp {
     /// Weights are orthogonal with gain sqrt 2 (`last_gain` in the last layer), biases 0.
     ///
     /// # Panics
-    /// If there are fewer than two sizes.
+    /// If there are fewer than two sizes, or one of them is 0.
     #[must_use]
     pub fn new(sizes: &[usize], activation: Activation, last_gain: f64, rng: &mut EnvRng, device: &Device) -> Self {
         Self::with(sizes, activation, last_gain, &mut Initial::Orthogonal(rng), device)
@@ -41,6 +42,7 @@ impl Mlp {
         initial: &mut Initial<'_>,
         device: &Device,
     ) -> Self {
+        assert!(sizes.iter().all(|&size| size > 0), "every layer has a size above 0: {sizes:?}");
         let last = sizes.len().checked_sub(2).expect("at least an input and an output size");
         let layers = sizes.windows(2).enumerate().map(|(i, size)| {
             let gain = if i == last { last_gain } else { HIDDEN_GAIN };

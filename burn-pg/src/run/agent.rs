@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Agent, Error,
     config::{CheckedConfig, Config},
-    policy::{ActorCritic, Observation, Policy},
+    policy::{ActorCritic, NetworkSpec, Observation, Policy},
     source::Source,
     storage::{
         Misfit,
@@ -80,8 +80,9 @@ impl Agent {
     pub fn open(dir: &RunDir, device: &Device) -> Result<Self, Error> {
         let failed = |error| WeightsError::Content { path: dir.policy_path(), error };
         open(dir, |spec, config, saved| {
-            check_numbers(spec, config, saved).map_err(failed)?;
-            Ok(ActorCritic::blank(spec, &config.network(), device)?)
+            let network = config.network()?;
+            check_numbers(spec, &network, saved).map_err(failed)?;
+            Ok(ActorCritic::blank(spec, &network, device)?)
         })
     }
 
@@ -92,8 +93,9 @@ impl Agent {
     /// of the checkpoint do not belong together.
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, Error> {
         of_checkpoint(checkpoint, |spec, config, saved| {
-            check_numbers(spec, config, saved).map_err(Misfit::from)?;
-            Ok(ActorCritic::blank(spec, &config.network(), device)?)
+            let network = config.network()?;
+            check_numbers(spec, &network, saved).map_err(Misfit::from)?;
+            Ok(ActorCritic::blank(spec, &network, device)?)
         })
     }
 }
@@ -118,10 +120,9 @@ pub(super) fn save<P: Policy>(
     Ok(weights::save_with_note(policy, &dir.policy_path(), provenance.to_note())?)
 }
 
-/// Refuses a configuration whose networks are larger than the saved ones, before they are allocated: the configuration
-/// may ask for any size.
-fn check_numbers(spec: &EnvSpec, config: &CheckedConfig, saved: &Tensors) -> Result<(), TensorsError> {
-    tensors::check_numbers(saved, config.network().footprint(spec, false).parameters())
+/// Refuses networks that are larger than the saved ones, before they are allocated: a configuration may ask for any size.
+fn check_numbers(spec: &EnvSpec, network: &NetworkSpec, saved: &Tensors) -> Result<(), TensorsError> {
+    tensors::check_numbers(saved, network.footprint(spec, false).parameters())
 }
 
 fn open<P: Policy<Observation = Observation>>(

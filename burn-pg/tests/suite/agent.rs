@@ -207,7 +207,8 @@ fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
     let config = config.validate().unwrap();
     let recipe = Recipe::of(&config).unwrap();
     let envs = make("Pendulum-v1", 1).unwrap();
-    let mut trainer = recipe.build_with(envs, &config, &flex(), |spec, _, device| OneLayer::new(spec, device)).unwrap();
+    let mut trainer =
+        recipe.build_with(envs, &config, &flex(), |spec, _, device| Ok(OneLayer::new(spec, device))).unwrap();
     trainer.update().unwrap();
     let checkpoint = trainer.checkpoint().unwrap();
     let blank = |spec: &EnvSpec, _: &CheckedConfig| Ok(OneLayer::new(spec, &flex()));
@@ -361,7 +362,7 @@ fn an_agent_is_what_its_policy_file_says_whatever_becomes_of_the_other_files() {
         assert_eq!((decided(&opened), opened.normalizer()), (decided(&agent), agent.normalizer()));
         let blank = |spec: &EnvSpec, seen: &CheckedConfig| {
             assert_eq!(*seen, config);
-            Ok(ActorCritic::new(spec, &seen.network(), &mut EnvRng::new(0), &flex())?)
+            Ok(ActorCritic::new(spec, &seen.network()?, &mut EnvRng::new(0), &flex())?)
         };
         assert_eq!(decided(&Agent::open_with(&dir, blank).unwrap()), decided(&agent));
     };

@@ -262,8 +262,8 @@ fn steps_that_are_not_valid_explain_nothing() {
         objective: Objective::new().with(1.0, PolicyGradient),
         trust_region: None,
     };
-    let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| Probe {
-        logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)),
+    let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| {
+        Ok(Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)) })
     };
     let mut trainer = recipe.build_with(Box::new(envs), &config, &device(), policy).unwrap();
     // Rewards are 1, 2 and 3, so returns are 6, 5 and 3 where an episode lasts three steps, twice, and 3 and 2 where it

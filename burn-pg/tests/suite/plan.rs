@@ -37,7 +37,7 @@ fn parameters_are_those_of_the_networks() {
         "recurrence = { cell = 'lstm', size = 8 }\nshared_layers = true",
     ] {
         let (config, spec, plan) = planned(settings);
-        let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(0), &device).unwrap();
+        let policy = ActorCritic::new(&spec, &config.network().unwrap(), &mut EnvRng::new(0), &device).unwrap();
         let [parameters] = flatten_parameters(&policy).dims();
         assert_eq!(plan.phases[0].parts[&Part::Parameters], Bytes(4 * parameters as u64), "{settings}");
     }

@@ -181,8 +181,8 @@ fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
             let recipe = || Recipe::of(&config).unwrap();
             let on_host = recipe().build(Bare::new(8, Some((from, shorten))), &config, &device).unwrap();
             let on_device =
-                recipe().build_with(Bare::new(8, Some((from, shorten))), &config, &device, |_, _, device| OnDevice {
-                    logits: Param::from_tensor(Tensor::zeros([2], device)),
+                recipe().build_with(Bare::new(8, Some((from, shorten))), &config, &device, |_, _, device| {
+                    Ok(OnDevice { logits: Param::from_tensor(Tensor::zeros([2], device)) })
                 });
             for error in [first_error(on_host), first_error(on_device.unwrap())] {
                 assert!(error.contains(named), "{named}: {error}");

@@ -1,7 +1,7 @@
 //! What a run that failed says: why, what is saved, and how to go on.
 
 use burn_pg::{
-    policy::ActorCritic,
+    agent::export::Layers,
     run::{RunDir, Session, Stopped, directory::RunDirError},
 };
 
@@ -19,7 +19,7 @@ pub fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
 }
 
 /// Returns the failure of a run: why training failed, what was saved, and how to resume.
-pub fn failed(stopped: Stopped, session: &Session<ActorCritic>) -> Failure {
+pub fn failed<P: Layers>(stopped: Stopped, session: &Session<P>) -> Failure {
     let (update, steps, dir) = (session.trainer().updates(), session.trainer().env_steps(), session.dir());
     let Stopped { error, policy } = stopped;
     let is_gone = matches!(error, burn_pg::Error::RunDir(RunDirError::Gone(_)));

@@ -2,47 +2,42 @@
 
 use std::fmt;
 
-use burn_pg::{CheckedConfig, Evaluation, device::OpenDevice, policy::ActorCritic, run::Session};
-use serde_json::json;
+use burn_pg::{CheckedConfig, Evaluation, agent::export::Layers, device::OpenDevice, run::Session};
+use serde_json::{Value, json};
 
-/// A run that has ended.
+/// What is told of a run that has ended.
 pub struct Outcome {
-    pub config: CheckedConfig,
-    pub device: OpenDevice,
-    pub session: Session<ActorCritic>,
-    pub evaluation: Evaluation,
+    summary: Value,
+    text: String,
 }
 
 impl Outcome {
-    /// Returns what `summary.json` and `--json` have.
-    pub fn summary(&self) -> serde_json::Value {
-        let (env_steps, seconds) = (self.session.trainer().env_steps(), self.session.trainer().seconds());
-        json!({
-            "env": self.config.env.name,
-            "algo": self.config.algorithm.algo(),
-            "device": self.device.backend,
-            "seed": self.config.run.seed,
-            "init_from": self.session.trainer().init_from(),
+    pub fn of<P: Layers>(
+        config: &CheckedConfig,
+        device: &OpenDevice,
+        session: &Session<P>,
+        evaluation: &Evaluation,
+    ) -> Self {
+        let (trainer, path) = (session.trainer(), session.dir().path());
+        let (env_steps, seconds) = (trainer.env_steps(), trainer.seconds());
+        let summary = json!({
+            "env": config.env.name,
+            "algo": config.algorithm.algo(),
+            "device": device.backend,
+            "seed": config.run.seed,
+            "init_from": trainer.init_from(),
             "env_steps": env_steps,
             "train_seconds": seconds,
             "steps_per_second": env_steps as f64 / seconds,
-            "episodes": self.session.trainer().episodes().count(),
-            "faults": self.session.trainer().faults(),
-            "train_return_mean": self.session.trainer().episodes().return_mean(),
-            "eval_episodes": self.evaluation.returns.len(),
-            "eval_return_mean": self.evaluation.return_mean(),
-            "eval_return_std": self.evaluation.return_std(),
-            "run_dir": self.session.dir().path().to_string_lossy(),
-        })
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (env_steps, seconds, Self { evaluation, .. }) =
-            (self.session.trainer().env_steps(), self.session.trainer().seconds(), self);
-        write!(
-            f,
+            "episodes": trainer.episodes().count(),
+            "faults": trainer.faults(),
+            "train_return_mean": trainer.episodes().return_mean(),
+            "eval_episodes": evaluation.returns.len(),
+            "eval_return_mean": evaluation.return_mean(),
+            "eval_return_std": evaluation.return_std(),
+            "run_dir": path.to_string_lossy(),
+        });
+        let text = format!(
             "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
              evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
              saved in {}",
@@ -50,7 +45,19 @@ impl fmt::Display for Outcome {
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.returns.len(),
-            self.session.dir().path().display(),
-        )
+            path.display(),
+        );
+        Self { summary, text }
+    }
+
+    /// Returns what `summary.json` and `--json` have.
+    pub fn summary(&self) -> &Value {
+        &self.summary
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

@@ -2,19 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use burn_pg::{
-    Agent, CheckedConfig, Trainer,
-    agent::import::PolicyFile,
-    algorithm::Recipe,
-    burn::tensor::Device,
-    config::Layer,
-    envs::{EnvSpec, make},
-    policy::ActorCritic,
-};
+use anyhow::{Result, bail};
+use burn_pg::{Agent, CheckedConfig, Trainer, agent::import::PolicyFile, burn::tensor::Device, config::Layer, envs};
 use toml::{Table, Value};
 
-use crate::{commands::agent::Selected, tell::tell};
+use crate::{commands::agent::Selected, network::Kind};
 
 /// Settings of the networks that only training reads. A file does not tell them.
 const UNTOLD: [(&[&str], &[&str]); 2] = [
@@ -56,22 +48,22 @@ impl Start {
     }
 
     /// Creates a trainer that starts with the policy.
-    pub fn trainer(&self, config: &CheckedConfig, device: &Device) -> Result<Trainer<ActorCritic>> {
-        let (envs, from) = (make(&config.env.name, config.env.num_envs)?, self.path.to_string_lossy());
-        let agent = self.agent(envs.spec(), config, device)?;
-        if config.has_critic() && !agent.policy().has_critic() {
-            tell(format_args!("warning: the policy of {from} has no critic; training starts with a new one"));
-        }
-        Ok(Recipe::of(config)?.build_from(&agent, &from, envs, config, device)?)
+    pub fn trainer<K: Kind>(&self, kind: &K, config: &CheckedConfig, device: &Device) -> Result<Trainer<K::Policy>> {
+        let from = self.path.to_string_lossy();
+        let agent = self.agent(kind, config, device)?;
+        Ok(kind.trainer_from(&agent, &from, config, device)?)
     }
 
-    fn agent(&self, spec: &EnvSpec, config: &CheckedConfig, device: &Device) -> Result<Agent> {
+    fn agent<K: Kind>(&self, kind: &K, config: &CheckedConfig, device: &Device) -> Result<Agent<K::Policy>> {
         match &self.policy {
-            Policy::Run(run) => run.agent(device),
-            Policy::File(file) => {
-                let imported = file.import(spec, Some(config.network.activation), device)?;
-                Ok(Agent::new(imported.policy, spec.clone(), imported.normalizer)?)
+            Policy::Run(run) => {
+                let [given, of_run] = [config, &run.config].map(|config| config.network.kind());
+                if given != of_run && config.network.custom != run.config.network.custom {
+                    bail!("`network.kind` is \"{given}\", but \"{of_run}\" for the policy to start from");
+                }
+                Ok(kind.load(run.saved(), device)?)
             }
+            Policy::File(file) => kind.import(file, &envs::spec(&config.env.name)?, config, device),
         }
     }
 }

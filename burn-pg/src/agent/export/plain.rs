@@ -51,7 +51,7 @@ pub struct PlainInput {
 ///
 /// Without a `value_encoder` or a `value_memory`, the critic uses the encoder or the recurrent layer of the actor. The
 /// activation is applied after each convolution, each layer of the trunk, and each hidden layer of actor and critic.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlainNetwork {
     /// The activation.
     pub activation: Activation,
@@ -98,9 +98,13 @@ pub struct PlainConv {
 /// A network that can be exported. Implement it for a custom network with [`Dense::new`], [`PlainConv::new`],
 /// [`PlainCell::new`] and [`PlainActions::new`], which read the weights.
 pub trait Layers: Policy<Observation = Observation> {
+    /// Returns the layers. Default: [`Error::NotExported`], for a network of layers that an export does not have.
+    ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while weights are read.
-    fn layers(&self) -> Result<PlainNetwork, Error>;
+    fn layers(&self) -> Result<PlainNetwork, Error> {
+        Err(Error::NotExported)
+    }
 }
 
 /// `clip((o - mean) / std, -clip, clip)`, in double precision.
@@ -139,9 +143,10 @@ pub struct PlainCell {
 }
 
 /// How outputs of the actor become actions.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum PlainActions {
-    /// The outputs are logits. The action is the index of the largest logit, the first if several are equal.
+    /// The outputs are logits. The action is the index of the largest logit, the first if several are equal. The default.
+    #[default]
     Discrete,
     /// The outputs are the logits of several components, one after the other.
     MultiDiscrete {

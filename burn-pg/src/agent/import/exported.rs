@@ -38,6 +38,7 @@ impl Exported<'_> {
             recurrence: self.recurrence()?,
             exploration: self.exploration()?,
             hidden_sizes: if trunk.is_empty() { hidden } else { trunk },
+            custom: None,
         })
     }
 

@@ -116,7 +116,7 @@ impl PolicyFile {
             return Err(UnsupportedSpace::Observation { env: spec.id.clone(), space: space.to_string() }.into());
         }
         let config = Config { network: network.clone(), ..Config::default() }.validate()?;
-        let shape = NetworkSpec { critic: self.has_critic(), ..config.network() };
+        let shape = NetworkSpec { critic: self.has_critic(), ..config.network()? };
         let expected = shape.footprint(spec, false).parameters();
         let found = self.tensors.values().map(|data| data.num_elements() as u64).sum();
         if expected > found + MORE_WEIGHTS {

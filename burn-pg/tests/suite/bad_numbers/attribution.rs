@@ -80,9 +80,9 @@ fn second_update<P: Policy<Observation = Observation>>(
 
 fn probed(script: Script, divides: Divides, config: &CheckedConfig, recipe: Recipe) -> Error {
     second_update(script, |envs, device| {
-        recipe.build_with(envs, config, device, |_, _, device| Probe {
-            weight: Param::from_tensor(Tensor::from_floats([0.5], device)),
-            divides,
+        recipe.build_with(envs, config, device, |_, _, device| {
+            let weight = Param::from_tensor(Tensor::from_floats([0.5], device));
+            Ok(Probe { weight, divides })
         })
     })
 }

@@ -52,7 +52,7 @@ fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
         let envs = burn_pg::envs::make(&config.env.name, config.env.num_envs).unwrap();
         let recipe = Recipe::of(&config).unwrap();
         let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
-            ActorCritic::new(spec, &config.network(), rng, device).unwrap().map(&mut DrawnByBurn)
+            Ok(ActorCritic::new(spec, &config.network()?, rng, device)?.map(&mut DrawnByBurn))
         });
         MlpWeights::of(trainer.unwrap().policy())
     };
@@ -78,7 +78,8 @@ fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
     let spec = burn_pg::envs::spec(&config.env.name).unwrap();
     let weights = |seed: u64| {
         let policy = seeded(seed, &device, || {
-            let policy = ActorCritic::new(&spec, &config.network(), &mut EnvRng::new(1), &device.clone().autodiff())?;
+            let policy =
+                ActorCritic::new(&spec, &config.network().unwrap(), &mut EnvRng::new(1), &device.clone().autodiff())?;
             Ok::<_, UnsupportedSpace>(policy.map(&mut DrawnByBurn))
         });
         MlpWeights::of(&policy.unwrap())
