@@ -1,6 +1,6 @@
 //! The environments and networks of a program.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use burn_pg::{
     CheckedConfig, Config, Error,
@@ -16,7 +16,7 @@ use crate::network::{BuiltIn, Custom, Network};
 
 /// Takes the environments and networks that a program adds to those of burn-pg.
 pub struct Registry {
-    networks: BTreeMap<String, Box<dyn Network>>,
+    networks: Vec<(String, Box<dyn Network>)>,
 }
 
 /// Why a [`Registry`] refuses something.
@@ -49,7 +49,7 @@ impl From<EnvError> for RegistryError {
 impl Registry {
     pub(crate) fn new() -> Self {
         let built_in = EncoderSpec::KINDS.map(|kind| (kind.to_owned(), Box::new(BuiltIn) as Box<dyn Network>));
-        Self { networks: BTreeMap::from(built_in) }
+        Self { networks: built_in.into() }
     }
 
     /// Adds an environment under the name in its specification. `make` creates one environment; a [`VecEnv`] makes a
@@ -126,20 +126,22 @@ impl Registry {
         S: Serialize + DeserializeOwned + 'static,
         P: Layers + 'static,
     {
-        if self.networks.contains_key(kind) {
+        if self.find(kind).is_some() {
             return Err(RegistryError::Network(kind.into()));
         }
-        self.networks.insert(kind.into(), Box::new(Custom::new(make)));
+        self.networks.push((kind.into(), Box::new(Custom::new(make))));
         Ok(())
     }
 
     /// Returns the kind of the networks of a configuration.
     pub(crate) fn network(&self, config: &CheckedConfig) -> Result<&dyn Network, ConfigError> {
         let network = &config.network;
-        match self.networks.get(network.kind()) {
-            Some(kind) => Ok(&**kind),
-            None => Err(network.unknown_kind(self.networks.keys().map(String::as_str))),
-        }
+        let names = self.networks.iter().map(|(name, _)| name.as_str());
+        self.find(network.kind()).ok_or_else(|| network.unknown_kind(names))
+    }
+
+    fn find(&self, kind: &str) -> Option<&dyn Network> {
+        self.networks.iter().find(|(name, _)| name == kind).map(|(_, network)| &**network)
     }
 
     /// Returns the configuration with all settings of its networks: also with those that were not given.

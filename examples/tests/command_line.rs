@@ -97,7 +97,7 @@ fn every_command_runs_the_network_of_lesson_10() {
     assert!(lesson(&["eval", "again"]).starts_with("Coin-v0: mean return 10.0,"));
 
     let message =
-        "`network.kind` is \"two-heads\"; it must be \"cnn\" or \"mlp\" (in run); use the program that trained the run";
+        "`network.kind` is \"two-heads\"; it must be \"mlp\" or \"cnn\" (in run); use the program that trained the run";
     refused("plain", path, &["eval", "run"], message);
     refused("plain", path, &["train", "--resume", "run", "--total-steps", "30000"], message);
 }
@@ -109,7 +109,7 @@ fn settings_of_a_network_are_refused_by_name() {
     };
     refused(
         &["network.kind=two-haeds"],
-        "`network.kind` is \"two-haeds\"; it must be \"cnn\", \"mlp\" or \"two-heads\" (--set)",
+        "`network.kind` is \"two-haeds\"; it must be \"mlp\", \"cnn\" or \"two-heads\" (--set)",
     );
     let [kind, of_ours] = ["network.kind=two-heads", "network.kind=mlp"];
     refused(&[kind, "network.width=wide"], "`network.width` is \"wide\"; it must be a whole number, 0 or more (--set)");
