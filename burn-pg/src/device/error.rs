@@ -52,7 +52,7 @@ pub(super) fn list(backends: &[Backend]) -> String {
     backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// A device failed while it was used; with the message of its runtime.
+/// A device failed during use. Contains the message of its runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the device failed: {0}")]
 pub(crate) struct Failed(pub String);
