@@ -188,7 +188,7 @@ pub enum Error {
     },
     /// A source gave nothing to learn from. The weights are unchanged.
     #[error(
-        "update {update}: the source `{name}` gave {rows} samples of mass {mass}; there must be samples, and their mass \
+        "update {update}: the source `{name}` gave {rows} samples with mass {mass}; it must give samples, and their mass \
          must be more than 0"
     )]
     NoSamples {

@@ -17,7 +17,7 @@ pub enum DeviceError {
         list(.compiled)
     )]
     NotCompiled {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The backends that were compiled in.
         compiled: Vec<Backend>,
@@ -25,7 +25,7 @@ pub enum DeviceError {
     /// The backend is compiled in, but finds no hardware.
     #[error("device `{asked}` finds no adapter on this machine; this build can use: {}", list(.usable))]
     NoAdapter {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The other compiled backends that find an adapter.
         usable: Vec<Backend>,
@@ -33,7 +33,7 @@ pub enum DeviceError {
     /// The adapter exists but cannot be opened.
     #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
     Open {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The message of the driver.
         reason: String,

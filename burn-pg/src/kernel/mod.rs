@@ -42,8 +42,8 @@ pub(crate) fn product_bytes() -> u64 {
     return 512 << 10;
 }
 
-/// Runs `work`, which uses tensors of `device`: in a thread pool of this crate if they are in the memory of the host,
-/// otherwise on this thread.
+/// Runs `work`, which uses tensors of `device`. The work runs in a thread pool of this crate if the tensors are in the
+/// memory of the host, otherwise on this thread.
 pub(crate) fn run_on<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     match on_host(Tensor::<1>::zeros([1], device)) {
         Some(_) => threads::in_pool(work),

@@ -22,7 +22,7 @@ pub struct DoesNotFit {
     pub largest: Vec<(Part, Bytes)>,
     /// Changes of a single setting with which the run would fit.
     pub remedies: Vec<Remedy>,
-    /// The settings with which the memory of the run grows, and their values.
+    /// The settings that determine the memory of the run, with their current values.
     pub settings: Vec<(&'static str, String)>,
 }
 

@@ -44,7 +44,7 @@ pub enum Misfit {
         what: String,
     },
     /// A counter is larger than any run can make it, or differs from that of the source.
-    #[error("the checkpoint does not fit the run: it has {value} {what}")]
+    #[error("the checkpoint does not fit the run: it has {value} {what}, which this run cannot have")]
     Counter {
         /// Name of the counter.
         what: &'static str,

@@ -205,7 +205,7 @@ fn rows_of_task(rows: usize) -> usize {
     rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
 }
 
-/// Returns the number of tasks of a backward pass over `rows` rows; each sums a gradient of its own.
+/// Returns the number of tasks of a backward pass over `rows` rows; each sums its own gradient.
 pub(crate) fn tasks(rows: usize) -> usize {
     rows.div_ceil(rows_of_task(rows)).max(1)
 }
