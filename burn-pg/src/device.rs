@@ -1,4 +1,4 @@
-//! Choice of a device at run time, among the backends that were compiled in.
+//! Chooses a device at run time, among the backends that were compiled in.
 
 mod adapter;
 mod backend;
@@ -106,7 +106,7 @@ mod tests {
     use super::{error::list, *};
 
     #[test]
-    fn a_backend_that_is_not_compiled_in_is_refused_with_those_that_are() {
+    fn opening_a_backend_that_is_not_compiled_in_lists_the_compiled_ones() {
         for asked in Backend::ALL.into_iter().filter(|b| !b.is_compiled()) {
             let error = open(DeviceChoice::Backend(asked)).unwrap_err();
             let compiled = Backend::compiled();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_compiled_backend_opens_or_says_that_no_adapter_is_there() {
+    fn every_compiled_backend_opens_or_reports_that_it_has_no_adapter() {
         for asked in Backend::compiled() {
             match open(DeviceChoice::Backend(asked)) {
                 Ok(open) => assert_eq!(open.backend, asked),

@@ -52,12 +52,12 @@ impl fmt::Display for StepQuantity {
     }
 }
 
-/// Returns the start of a message.
+/// Returns the start of a message, which names the update.
 fn within(update: Option<u64>) -> String {
     update.map(|update| format!("update {update}: ")).unwrap_or_default()
 }
 
-/// Returns the end of a message. A term with the name of the metric is not named again.
+/// Returns the end of a message, which names the cause. A term with the name of the metric is not repeated.
 fn because(metric: &str, term: Option<&str>, env: Option<usize>) -> String {
     match (term.filter(|&term| term != metric), env) {
         (None, None) => String::new(),
@@ -111,7 +111,7 @@ pub enum Error {
     /// The state of an optimiser does not fit it.
     #[error(transparent)]
     OptimiserState(#[from] OptimiserStateError),
-    /// A run directory cannot be made, written or read.
+    /// A run directory cannot be created, written or read.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
     /// A file of weights cannot be written or read, or does not fit the model.
@@ -124,7 +124,7 @@ pub enum Error {
     #[error(transparent)]
     Misfit(#[from] Misfit),
     /// More updates failed than `faults.limit` allows. The weights are unchanged.
-    #[error("{limit} updates had failed before (`faults.limit`); {source}")]
+    #[error("more updates failed than `faults.limit` allows ({limit}); {source}")]
     Faults {
         /// `faults.limit`
         limit: u64,
@@ -137,7 +137,7 @@ pub enum Error {
     /// The environments do not fit the agent.
     #[error(transparent)]
     EnvMisfit(#[from] EnvMisfit),
-    /// The policy of a file cannot be imported.
+    /// The policy in a file cannot be imported.
     #[error(transparent)]
     Import(Box<ImportError>),
     /// Training cannot start with the policy of an agent.
@@ -145,11 +145,11 @@ pub enum Error {
     Start(StartMisfit),
     /// The environment of an agent is not registered in this program.
     #[error(
-        "environment `{env}` is not registered in this program; its policy can act and be exported, but to evaluate it, \
-         register the environment first (`burn_pg::envs::register`)"
+        "environment `{env}` is not registered in this program; its policy can act and be exported, but evaluating it \
+         needs the environment: register it first (`burn_pg::envs::register`)"
     )]
     Unregistered {
-        /// Its name.
+        /// Name of the environment.
         env: String,
         /// The error of the registry.
         source: EnvError,
@@ -158,7 +158,11 @@ pub enum Error {
     #[error("the run does not act in an environment; load the weights of its policy with `Checkpoint::load_policy`")]
     NoEnvironment,
     /// The policy does not give one row of parameters and one value for each observation. Training has not started.
-    #[error("for {observations} observations the policy gave {rows} distributions and {values:?} values")]
+    #[error(
+        "the policy gave {rows} rows of parameters and {} values for {observations} observations; it must give one row \
+         for each, and with a critic one value for each",
+        .values.unwrap_or_default()
+    )]
     Prediction {
         /// Number of observations given to the policy.
         observations: usize,
@@ -168,24 +172,29 @@ pub enum Error {
         values: Option<usize>,
     },
     /// The advantage estimator needs values, but the policy has no critic. Training has not started.
-    #[error("the advantage estimator needs the values of a critic, and the policy has none")]
+    #[error("the advantage estimator needs the values of a critic, but the policy has no critic")]
     NoCritic,
     /// Rollouts consist of whole episodes, but the environment has no time limit, so an episode might never end.
     /// Training has not started.
-    #[error("rollouts are of whole episodes, and those of environment `{env}` have no time limit")]
+    #[error(
+        "rollouts consist of whole episodes, but environment `{env}` has no time limit, so an episode might never end"
+    )]
     NoTimeLimit {
-        /// Its name.
+        /// Name of the environment.
         env: String,
     },
     /// The longest rollout of a source has no steps, so training would never end. Training has not started.
-    #[error("the source `{name}` says that its rollouts have no steps (`longest_rollout`)")]
+    #[error(
+        "the rollouts of source `{name}` have no steps, so training would never end; `longest_rollout` must return more \
+         than 0"
+    )]
     EmptyRollouts {
-        /// Its name.
+        /// Name of the source.
         name: String,
     },
     /// A source gave nothing to learn from. The weights are unchanged.
     #[error(
-        "update {update}: the source `{name}` gave {rows} samples of mass {mass}; there must be samples, and their mass \
+        "update {update}: the source `{name}` gave {rows} samples with mass {mass}; it must give samples, and their mass \
          must be more than 0"
     )]
     NoSamples {
@@ -195,10 +204,10 @@ pub enum Error {
         name: String,
         /// Number of samples.
         rows: usize,
-        /// What sums of losses would be divided by.
+        /// The divisor of sums of losses.
         mass: f64,
     },
-    /// A source of your own failed. The weights are unchanged.
+    /// A custom source failed. The weights are unchanged.
     #[error("the source `{name}` failed: {source}")]
     Source {
         /// Name of the source.
@@ -208,9 +217,7 @@ pub enum Error {
     },
     /// Two metrics of an update have the same name, or a metric has the name of a field of
     /// [`UpdateStats`](crate::UpdateStats). The weights are unchanged.
-    #[error(
-        "two numbers of an update are reported as `{name}`; give the metric of the source or of the loss term another name"
-    )]
+    #[error("two values of an update have the name `{name}`; rename the metric of the source or of the loss term")]
     MetricName {
         /// The name.
         name: String,
@@ -247,8 +254,8 @@ pub enum Error {
     },
     /// An environment gave an image with a value outside the range of its space. The weights are unchanged.
     #[error(
-        "{}environment {env} gave the value {value} at index {index}, a part of an image, after {env_steps} environment \
-         steps; its space has whole numbers from 0 to {high}",
+        "{}environment {env} gave the pixel {value} at index {index} after {env_steps} environment steps; pixels must be \
+         whole numbers from 0 to {high}",
         within(*.update)
     )]
     ImageValue {
@@ -308,11 +315,11 @@ pub enum Error {
         metric: &'static str,
         /// Its value.
         value: f64,
-        /// Name of the first loss term with a loss, metric or gradient that is not finite for those samples of `env`. A
-        /// term with the name of `metric` is tried first, and is named even if `env` is `None`.
+        /// Name of the first loss term with a loss, metric or gradient that is not finite for samples of `env`. A term
+        /// with the name of `metric` is checked first, and is reported even if `env` is `None`.
         term: Option<&'static str>,
-        /// Index of an environment with a sample (or a sequence) for which the policy before the update already gives a
-        /// loss, metric or gradient that is not finite. `None` if there is none, for example if a step was too large.
+        /// Index of an environment with samples for which the policy before the update already gives a loss, metric or
+        /// gradient that is not finite. `None` if there is none, for example if a step was too large.
         env: Option<usize>,
     },
     /// The device failed while its results were read.
@@ -343,7 +350,7 @@ impl From<Failed> for Error {
 
 impl Error {
     /// Adds the update to an error of an environment or of the policy that acts in it. `env_steps` are the environment
-    /// steps taken before an error of an environment.
+    /// steps taken before; only [`Error::EnvInUpdate`] uses them.
     pub(crate) fn in_update(self, update: u64, env_steps: u64) -> Self {
         match self {
             Self::Env(source) => Self::EnvInUpdate { update, env_steps, source },
@@ -364,18 +371,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_in_an_update_says_in_which() {
-        let told = |error: Error| error.in_update(3, 640).to_string();
+    fn errors_in_an_update_name_the_update() {
+        let message_of = |error: Error| error.in_update(3, 640).to_string();
         let observation = || Error::Observation { update: None, env: 1, index: 2, value: f32::NAN, env_steps: 640 };
         let message = "environment 1 gave the observation NaN at index 2 after 640 environment steps";
         assert_eq!(observation().to_string(), message);
-        assert_eq!(told(observation()), format!("update 3: {message}"));
+        assert_eq!(message_of(observation()), format!("update 3: {message}"));
         let policy = |env_steps| {
             let source = DistributionError::NothingPossible { row: 1 };
             Error::Policy { update: None, env_steps, source }
         };
-        assert_eq!(told(policy(640)), format!("update 3: {}", policy(640)));
+        assert_eq!(message_of(policy(640)), format!("update 3: {}", policy(640)));
         let message = "update 3, after 640 environment steps: environment 1 must be reset before it is stepped";
-        assert_eq!(told(EnvError::NeedsReset { env: 1 }.into()), message);
+        assert_eq!(message_of(EnvError::NeedsReset { env: 1 }.into()), message);
     }
 }

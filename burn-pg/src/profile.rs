@@ -1,6 +1,6 @@
-//! Time that training spends in each of its phases.
+//! Measures the time that training spends in each of its phases.
 //!
-//! Not built on the crate `tracing`: its spans would need a subscriber that adds up the same durations.
+//! The crate `tracing` is not used: its spans would need a subscriber that adds up the same durations.
 
 use std::{
     cell::RefCell,
@@ -83,8 +83,8 @@ thread_local! {
     static PROFILE: RefCell<Option<Profile>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and measures the time that training on this thread spends in each phase. A GPU works asynchronously: its
-/// time counts in the phase that waits for its results.
+/// Runs `work` and measures the time that training on this thread spends in each phase. A GPU works asynchronously, so
+/// its time counts in the phase that waits for its results.
 ///
 /// Calls must not be nested: the inner measurement would replace the outer one.
 pub fn profiled<R>(work: impl FnOnce() -> R) -> (R, Profile) {
@@ -97,7 +97,7 @@ pub fn profiled<R>(work: impl FnOnce() -> R) -> (R, Profile) {
 }
 
 /// True if the work on this thread is being measured.
-pub(crate) fn is_wanted() -> bool {
+pub(crate) fn is_measured() -> bool {
     PROFILE.with_borrow(Option::is_some)
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn add(phase: Phase, time: Duration) {
 
 /// Runs `work` and adds its time to `phase`.
 pub(crate) fn during<R>(phase: Phase, work: impl FnOnce() -> R) -> R {
-    if !is_wanted() {
+    if !is_measured() {
         return work();
     }
     let start = Instant::now();
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phases_add_up_to_no_more_than_the_whole() {
+    fn the_times_of_all_phases_and_the_rest_add_up_to_the_total() {
         let nap = || sleep(Duration::from_millis(2));
         let (result, profile) = profiled(|| {
             during(Phase::Forward, nap);
@@ -155,6 +155,6 @@ mod tests {
         let sum: Duration = Phase::ALL.iter().map(|&phase| profile.of(phase)).sum();
         assert_eq!(sum + profile.rest(), profile.total);
         during(Phase::Forward, nap);
-        assert!(!is_wanted());
+        assert!(!is_measured());
     }
 }

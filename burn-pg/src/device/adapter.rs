@@ -12,7 +12,7 @@ use super::probe::quietly;
 pub struct Adapter {
     /// The name that the driver reports. For a broken adapter, the reason if the driver gives one.
     pub name: String,
-    /// Its kind.
+    /// The kind of the device.
     pub kind: AdapterKind,
 }
 

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back() {
+    fn every_name_parses_and_an_unknown_name_lists_the_known_ones() {
         for backend in Backend::ALL {
             assert_eq!(backend.name().parse(), Ok(DeviceChoice::Backend(backend)));
         }

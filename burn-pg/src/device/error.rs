@@ -17,7 +17,7 @@ pub enum DeviceError {
         list(.compiled)
     )]
     NotCompiled {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The backends that were compiled in.
         compiled: Vec<Backend>,
@@ -25,7 +25,7 @@ pub enum DeviceError {
     /// The backend is compiled in, but finds no hardware.
     #[error("device `{asked}` finds no adapter on this machine; this build can use: {}", list(.usable))]
     NoAdapter {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The other compiled backends that find an adapter.
         usable: Vec<Backend>,
@@ -33,7 +33,7 @@ pub enum DeviceError {
     /// The adapter exists but cannot be opened.
     #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
     Open {
-        /// The backend asked for.
+        /// The requested backend.
         asked: Backend,
         /// The message of the driver.
         reason: String,
@@ -52,7 +52,7 @@ pub(super) fn list(backends: &[Backend]) -> String {
     backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// A device failed while it was used; with the message of its runtime.
+/// A device failed during use. Contains the message of its runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the device failed: {0}")]
 pub(crate) struct Failed(pub String);

@@ -1,4 +1,4 @@
-//! Panics of GPU runtimes. The thread that panics may be the one that should wake a thread waiting for the device.
+//! Panics of GPU runtimes. A runtime thread that panics may never wake the threads that wait for the device.
 
 use std::{
     any::Any,
@@ -19,11 +19,12 @@ pub(super) static PANICS: Panics<Device> = Panics::new();
 pub(super) static QUIET: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes a wait for a GPU end with [`Error::Execution`](crate::Error::Execution) if a thread of the GPU's runtime
-/// panics, as a thread of wgpu does if the driver reports that the device is lost. Without this call the wait may never
-/// end.
+/// panics. For example, a thread of wgpu panics if the driver reports that the device is lost. Without this call the
+/// wait may never end.
 ///
-/// Sets a panic hook that calls the previous hook. The library does not set it by itself: call this function once, at
-/// the start of a program that uses a GPU. (`burn-pg` does.) Builds without a GPU backend set no hook.
+/// Sets a panic hook that calls the previous hook. The library never sets the hook by itself: call this function once,
+/// at the start of a program that uses a GPU. The command line `burn-pg` does so. Builds without a GPU backend set no
+/// hook.
 pub fn report_panics() {
     static ONCE: Once = Once::new();
 
@@ -53,11 +54,11 @@ pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
 /// True if `file` is a source file of a GPU runtime.
 fn is_in_runtime(file: &str) -> bool {
     // The folder name of a crate ends with its version, except in a vendored copy.
-    let is_its_own = |part: &str| ["wgpu", "cubecl"].into_iter().any(|name| part.split('-').next() == Some(name));
-    file.split(['/', '\\']).any(is_its_own)
+    let is_runtime = |part: &str| ["wgpu", "cubecl"].into_iter().any(|name| part.split('-').next() == Some(name));
+    file.split(['/', '\\']).any(is_runtime)
 }
 
-/// Panics in the order in which they occurred, and how many of them each device has outlived. A device has outlived a
+/// Panics in the order in which they occurred, and how many of them each device has survived. A device has survived a
 /// panic if it answered a request made after the panic.
 pub(super) struct Panics<D>(Mutex<Noted<D>>);
 
@@ -65,7 +66,7 @@ struct Noted<D> {
     count: u64,
     /// The messages of the last panics, at most [`KEPT`].
     last: VecDeque<String>,
-    outlived: Vec<(D, u64)>,
+    survived: Vec<(D, u64)>,
 }
 
 /// Maximum number of messages kept.
@@ -73,7 +74,7 @@ const KEPT: usize = 16;
 
 impl<D: PartialEq> Panics<D> {
     pub const fn new() -> Self {
-        Self(Mutex::new(Noted { count: 0, last: VecDeque::new(), outlived: Vec::new() }))
+        Self(Mutex::new(Noted { count: 0, last: VecDeque::new(), survived: Vec::new() }))
     }
 
     pub fn note(&self, message: String) {
@@ -90,26 +91,27 @@ impl<D: PartialEq> Panics<D> {
         self.with(|noted| noted.count)
     }
 
-    /// Returns the first message kept after the first `outlived` panics: that panic is the cause of the later ones.
-    pub fn after(&self, outlived: u64) -> Option<String> {
+    /// Returns the first message that is kept of the panics after the first `count`: that panic is the cause of the
+    /// later ones.
+    pub fn first_after(&self, count: u64) -> Option<String> {
         self.with(|noted| {
             let forgotten = noted.count - noted.last.len() as u64;
-            let next = usize::try_from(outlived.saturating_sub(forgotten)).ok()?;
+            let next = usize::try_from(count.saturating_sub(forgotten)).ok()?;
             noted.last.get(next).cloned()
         })
     }
 
-    /// Returns the message of the first panic that `device` may not have outlived.
-    pub fn that_may_concern(&self, device: &D) -> Option<String> {
-        let known = self.with(|noted| noted.outlived.iter().find(|(of, _)| of == device).map(|&(_, count)| count));
-        self.after(known.unwrap_or(0))
+    /// Returns the message of the first panic that `device` has not survived, as far as is known.
+    pub fn not_survived_by(&self, device: &D) -> Option<String> {
+        let known = self.with(|noted| noted.survived.iter().find(|(of, _)| of == device).map(|&(_, count)| count));
+        self.first_after(known.unwrap_or(0))
     }
 
     /// Records that `device` answered a request made after `count` panics.
-    pub fn outlived(&self, device: D, count: u64) {
-        self.with(|noted| match noted.outlived.iter_mut().find(|(of, _)| *of == device) {
+    pub fn set_survived(&self, device: D, count: u64) {
+        self.with(|noted| match noted.survived.iter_mut().find(|(of, _)| *of == device) {
             Some((_, known)) => *known = count.max(*known),
-            None => noted.outlived.push((device, count)),
+            None => noted.survived.push((device, count)),
         });
     }
 
@@ -123,32 +125,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_answers_has_outlived_the_panics_before_and_no_other_device_has() {
+    fn an_answer_of_a_device_clears_its_earlier_panics_but_not_those_of_other_devices() {
         let panics = Panics::new();
-        assert_eq!(panics.that_may_concern(&"a"), None);
+        assert_eq!(panics.not_survived_by(&"a"), None);
         panics.note("a kernel failed".into());
-        panics.note("so did who waited for it".into());
-        // The request was made before the panics, so it may be this device's thread that panicked since.
-        panics.outlived("a", 0);
-        assert_eq!(panics.that_may_concern(&"a").as_deref(), Some("a kernel failed"));
-        panics.outlived("a", panics.count());
-        assert_eq!(panics.that_may_concern(&"a"), None);
-        assert_eq!(panics.that_may_concern(&"b").as_deref(), Some("a kernel failed"));
+        panics.note("so did a thread that waited for it".into());
+        // The request was made before the panics, so they may be of this device.
+        panics.set_survived("a", 0);
+        assert_eq!(panics.not_survived_by(&"a").as_deref(), Some("a kernel failed"));
+        panics.set_survived("a", panics.count());
+        assert_eq!(panics.not_survived_by(&"a"), None);
+        assert_eq!(panics.not_survived_by(&"b").as_deref(), Some("a kernel failed"));
         panics.note("lost".into());
-        assert_eq!(panics.that_may_concern(&"a").as_deref(), Some("lost"));
+        assert_eq!(panics.not_survived_by(&"a").as_deref(), Some("lost"));
     }
 
     #[test]
-    fn old_panics_make_room_for_new_ones() {
+    fn only_the_messages_of_the_last_panics_are_kept() {
         let panics = Panics::new();
         (0..100).for_each(|i| panics.note(i.to_string()));
-        panics.outlived("a", 90);
-        assert_eq!(panics.that_may_concern(&"a").as_deref(), Some("90"));
-        assert_eq!(panics.that_may_concern(&"b").as_deref(), Some("84"));
+        panics.set_survived("a", 90);
+        assert_eq!(panics.not_survived_by(&"a").as_deref(), Some("90"));
+        assert_eq!(panics.not_survived_by(&"b").as_deref(), Some("84"));
     }
 
     #[test]
-    fn files_of_runtimes_are_told_from_those_of_others() {
+    fn source_files_of_gpu_runtimes_are_recognised() {
         for file in
             ["/registry/wgpu-29.0.1/src/backend.rs", "vendor/cubecl/src/lib.rs", "C:\\x\\cubecl-wgpu-0.11.3\\a.rs"]
         {

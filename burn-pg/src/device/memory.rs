@@ -1,13 +1,13 @@
-//! Memory that is available on this machine.
+//! The memory that is available on this machine.
 //!
 //! The crate `sysinfo` is not used: it reads the limit of one control group but not of its parents, and counts caches
 //! as memory in use.
 
 use std::{fs, path::Path};
 
-/// Returns the bytes that this process can allocate without taking memory from others: the minimum of what the system
-/// reports as available and what is left below the limit of each control group of the process. `None` if unknown, as on
-/// all systems but Linux.
+/// Returns the bytes that this process can allocate without taking memory from others. This is the minimum of the
+/// available memory of the system and of the memory left below the limit of each control group of the process. `None`
+/// if unknown, as on all systems but Linux.
 pub(crate) fn available() -> Option<u64> {
     let of_system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of_system(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -23,8 +23,8 @@ fn available_of_system(text: &str) -> Option<u64> {
 }
 
 /// Returns the folders with the memory accounts of the control groups in `/proc/self/cgroup` and of their parents. A
-/// line is `0::/a/b` in version 2 and `4:memory:/a/b` in version 1. In a container the names can be those outside the
-/// container; the root folder that the container sees is then the folder of its own group.
+/// line is `0::/a/b` in version 2 and `4:memory:/a/b` in version 1. A container may get the paths from outside the
+/// container. Its root folder is then the folder of its own group.
 fn group_folders(text: &str) -> Vec<String> {
     let mut folders = Vec::new();
     for line in text.lines() {
@@ -35,7 +35,7 @@ fn group_folders(text: &str) -> Vec<String> {
             (_, controllers) if controllers.split(',').any(|name| name == "memory") => "/sys/fs/cgroup/memory",
             _ => continue,
         };
-        // From the group itself to the root.
+        // From the group itself up to the root.
         let mut path = path.trim_end_matches('/');
         loop {
             folders.push(format!("{root}{path}"));
@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_available_is_read_in_kibibytes() {
+    fn available_memory_is_read_in_kibibytes() {
         let text = "MemTotal:       24682416 kB\nMemFree:        20113084 kB\nMemAvailable:   23491892 kB\n";
         assert_eq!(available_of_system(text), Some(23_491_892 * 1024));
         assert_eq!(available_of_system("MemTotal: 1 kB\n"), None);
     }
 
     #[test]
-    fn groups_are_looked_for_from_the_own_to_the_root() {
+    fn folders_go_from_the_group_of_the_process_up_to_the_root() {
         assert_eq!(group_folders("0::/\n"), ["/sys/fs/cgroup"]);
         assert_eq!(
             group_folders("0::/user.slice/run-1.scope\n"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_the_limit_less_what_is_used_but_for_old_caches() {
+    fn memory_left_in_a_group_is_the_limit_minus_the_use_without_inactive_caches() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         assert_eq!(left_in_group(folder.path()), None);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_machine_has_some_and_not_more_than_a_machine_can_have() {
+    fn available_memory_of_this_machine_is_between_a_mebibyte_and_a_pebibyte() {
         let available = available().unwrap();
         assert!(available > 1 << 20 && available < 1 << 50, "{available}");
     }

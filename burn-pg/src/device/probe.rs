@@ -8,13 +8,13 @@ use std::{
 use super::failed::{PANICS, QUIET, message_of};
 
 /// Runs `probe` and returns the message of a panic as an error. A driver that is installed but unusable panics inside
-/// the runtime, often on a thread of its own. In a program that [reports panics](super::report_panics), the message of
-/// that thread is returned, and no panic of a runtime is printed while `probe` runs.
+/// the runtime, often on another thread. In a program that [reports panics](super::report_panics), the error is the
+/// message of that thread, and no panic of a runtime is printed while `probe` runs.
 pub(super) fn quietly<T>(probe: impl FnOnce() -> T) -> Result<T, String> {
     let before = PANICS.count();
     QUIET.fetch_add(1, Ordering::SeqCst);
     let outcome = catch_unwind(AssertUnwindSafe(probe));
     QUIET.fetch_sub(1, Ordering::SeqCst);
     // The first panic is the cause; later ones come from threads that waited for the first thread.
-    outcome.map_err(|panic| PANICS.after(before).unwrap_or_else(|| message_of(&*panic)))
+    outcome.map_err(|panic| PANICS.first_after(before).unwrap_or_else(|| message_of(&*panic)))
 }

@@ -1,4 +1,4 @@
-//! Reading of results from a device.
+//! Reads results from a device.
 
 use std::{
     fmt::Debug,
@@ -17,10 +17,10 @@ use super::{
     failed::{PANICS, message_of},
 };
 
-/// How long to wait for a device after a panic of a runtime. The panic may belong to another device.
+/// How long to wait for a device after a panic of a runtime, which may have been the runtime of another device.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Reads vectors with one synchronisation.
+/// Reads vectors of one device with one synchronisation.
 pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>; K], Failed> {
     let Some(device) = tensors.first().map(Tensor::device) else { return Err(failed("nothing to read")) };
     let data = execute(tensors.into_iter().fold(Transaction::default(), Transaction::register), device)?;
@@ -31,9 +31,9 @@ pub(crate) fn read<const K: usize>(tensors: [Tensor<1>; K]) -> Result<[Vec<f32>;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 pub(super) fn read_within(limit: Duration, tensor: Tensor<1>) -> Result<[Vec<f32>; 1], Failed> {
     let device = tensor.device();
-    PANICS.outlived(device.clone(), PANICS.count());
+    PANICS.set_survived(device.clone(), PANICS.count());
     let reading = Transaction::default().register(tensor).execute_async();
-    vectors(wait(reading, Some(limit), || PANICS.that_may_concern(&device), GRACE)?)
+    vectors(wait(reading, Some(limit), || PANICS.not_survived_by(&device), GRACE)?)
 }
 
 fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Failed> {
@@ -42,25 +42,31 @@ fn vectors<const K: usize>(data: Vec<TensorData>) -> Result<[Vec<f32>; K], Faile
     vectors?.try_into().map_err(failed)
 }
 
-/// Reads tensors in their own precision, in the order in which they were registered. (A tensor that is read without a
-/// transaction may be fetched only when its data is used; that use never returns if the device has failed by then.)
+/// Reads tensors in their own precision, in the order in which they were registered.
+///
+/// All reads use a transaction. Without one, a tensor may be fetched only when its data is used, and that use never
+/// returns if the device has failed by then.
 pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<TensorData>, Failed> {
-    // Counted before the request: the device's answer does not prove that it has outlived later panics.
+    // Counted before the request, because the answer does not prove that the device has survived later panics.
     let before = PANICS.count();
-    let data = wait(transaction.execute_async(), None, || PANICS.that_may_concern(&device), GRACE)?;
+    let data = wait(transaction.execute_async(), None, || PANICS.not_survived_by(&device), GRACE)?;
     if before > 0 {
-        PANICS.outlived(device, before);
+        PANICS.set_survived(device, before);
     }
     Ok(data)
 }
 
-/// Waits for a device. Returns an error if the reading fails or panics on this thread, if `said` returns the message of
-/// a panic on another thread (one that should have woken this thread) and `grace` has passed since, or if the wait
-/// exceeds `limit`.
+/// Waits for a device.
+///
+/// # Errors
+/// - `reading` fails, or panics on this thread.
+/// - `panic` returns the message of a panic on another thread, which may never wake this one, and `grace` has passed
+///   since.
+/// - The wait exceeds `limit`.
 fn wait<T, E: Debug>(
     reading: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
-    said: impl Fn() -> Option<String>,
+    panic: impl Fn() -> Option<String>,
     grace: Duration,
 ) -> Result<T, Failed> {
     let mut reading = pin!(reading);
@@ -78,10 +84,10 @@ fn wait<T, E: Debug>(
             return Err(Failed(format!("it has not answered for {:.0} s", waited.as_secs_f64())));
         }
         thread::park_timeout(Duration::from_millis(200));
-        if let Some(said) = said()
+        if let Some(message) = panic()
             && failed_since.get_or_insert_with(Instant::now).elapsed() > grace
         {
-            return Err(Failed(said));
+            return Err(Failed(message));
         }
     }
 }
@@ -106,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ready_later_is_waited_for() {
+    fn wait_returns_a_result_that_is_ready_later() {
         let start = Instant::now();
         let later = poll_fn(|context| {
             if start.elapsed() > Duration::from_millis(20) {
@@ -123,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_fails_or_panics_is_an_error() {
+    fn wait_returns_an_error_if_the_runtime_fails_or_panics() {
         let error = wait(ready(Err::<(), _>("lost")), None, || None, GRACE).unwrap_err();
         assert!(matches!(&error, Failed(reason) if reason == "\"lost\""), "{error:?}");
         let error =
@@ -132,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_ever_for_a_thread_that_has_panicked() {
-        let said = || Some("the poll thread is gone".into());
-        let error = wait(pending::<Result<(), ()>>(), None, said, Duration::ZERO).unwrap_err();
+    fn wait_ends_after_a_panic_on_another_thread() {
+        let panic = || Some("the poll thread is gone".into());
+        let error = wait(pending::<Result<(), ()>>(), None, panic, Duration::ZERO).unwrap_err();
         assert!(matches!(&error, Failed(reason) if reason == "the poll thread is gone"), "{error:?}");
     }
 
     #[test]
-    fn a_device_that_never_answers_is_waited_for_no_longer_than_the_limit() {
+    fn wait_ends_at_the_limit_if_the_device_does_not_answer() {
         let limit = Some(Duration::from_millis(1));
         let error = wait(pending::<Result<(), ()>>(), limit, || None, GRACE).unwrap_err();
         assert!(matches!(&error, Failed(reason) if reason == "it has not answered for 0 s"), "{error:?}");

@@ -32,7 +32,7 @@ impl Activation {
     #[must_use]
     pub fn apply<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Tanh if input.is_tracked() => tanh_with_kept_slope(input),
+            Self::Tanh if input.is_tracked() => tanh_from_output(input),
             Self::Tanh => activation::tanh(input),
             Self::Relu => activation::relu(input),
             Self::Silu => activation::silu(input),
@@ -40,14 +40,15 @@ impl Activation {
     }
 }
 
-/// `tanh` whose gradient is computed from its output. Burn's own computes the hyperbolic tangent again in the backward
-/// pass, which on a CPU is most of the cost of training.
+/// Computes `tanh` with a gradient from its output. Burn's own `tanh` computes the hyperbolic tangent a second time in
+/// the backward pass, which on a CPU is most of the cost of training.
 ///
-/// The added difference has the value 0, and its gradient is the derivative `1 - tanh(x)^2`.
-fn tanh_with_kept_slope<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+/// The result is `tanh(c) + (1 - tanh(c)^2) (x - c)`, where c is the value of x as a constant: the second term is 0,
+/// and its derivative is that of `tanh`.
+fn tanh_from_output<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     let plain = input.clone().inner();
     let output = activation::tanh(plain.clone());
-    let slope = output.clone().square().neg().add_scalar(1.0);
+    let derivative = output.clone().square().neg().add_scalar(1.0);
     let difference = input - Tensor::from_inner(plain);
-    difference * Tensor::from_inner(slope) + Tensor::from_inner(output)
+    difference * Tensor::from_inner(derivative) + Tensor::from_inner(output)
 }

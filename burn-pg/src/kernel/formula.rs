@@ -1,7 +1,8 @@
 //! The formulas of losses, densities and optimisers, each written once for tensors and for kernels.
 //!
-//! A formula is generic over a [`Number`]: a tensor of all samples, whose gradient comes from autodiff, or a [`Dual`]
-//! of one sample, which carries its derivatives with it, so that a kernel computes value and derivatives in one pass.
+//! A formula is generic over [`Number`], which is either a tensor of all samples, differentiated by autodiff, or a
+//! [`Dual`], the value of one sample with its derivatives. With a `Dual`, a kernel computes value and derivatives in
+//! one pass.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -25,7 +26,7 @@ pub(crate) trait Number:
     fn plus(self, scalar: Self::Scalar) -> Self;
     fn times(self, scalar: Self::Scalar) -> Self;
     fn over(self, scalar: Self::Scalar) -> Self;
-    /// `self * scalar + other`, with one rounding where the machine has an instruction for it.
+    /// Returns `self * scalar + other`. A [`Dual`] rounds once, a tensor twice.
     fn times_plus(self, scalar: Self::Scalar, other: Self) -> Self;
     fn sqrt(self) -> Self;
     fn exp(self) -> Self;
@@ -34,16 +35,16 @@ pub(crate) trait Number:
     fn both(one: Self::Mask, other: Self::Mask) -> Self::Mask;
     fn either(one: Self::Mask, other: Self::Mask) -> Self::Mask;
     fn not(mask: Self::Mask) -> Self::Mask;
-    /// Replaces the value by a constant, with derivative 0, where `mask` holds.
+    /// Replaces the value by a constant, with derivative 0, where `mask` is true.
     fn replaced(self, mask: Self::Mask, by: Self::Scalar) -> Self;
-    /// The larger of two numbers: the first if they are equal.
+    /// Returns the larger of two numbers, the first if they are equal.
     fn larger(self, other: Self) -> Self;
-    /// 1 where `mask` holds, 0 elsewhere.
+    /// Returns 1 where `mask` is true, 0 elsewhere.
     fn flag(&self, mask: Self::Mask) -> Self;
 }
 
-/// Returns the point beyond which [`ratio`] follows the tangent of the exponential: far beyond any ratio that training
-/// survives, and low enough that the square of the result, as in the norm of a gradient, is finite.
+/// Returns the log-ratio beyond which [`ratio`] follows the tangent of the exponential. Ratios in useful training are
+/// far smaller. The norm of a gradient needs the square of the exponential, which is still finite at this point.
 pub(crate) fn tangent_point(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 350.0,
@@ -52,27 +53,27 @@ pub(crate) fn tangent_point(dtype: DType) -> f64 {
     }
 }
 
-/// Returns `exp(x)` up to `limit`, and beyond it the tangent at `limit`.
+/// Returns `exp(x)` up to `limit`, and beyond it the tangent of the exponential at `limit`.
 ///
-/// An exponential that overflows would make the loss infinite and, once an infinite gradient is multiplied by 0, the
-/// weights NaN. The tangent stays finite, and its gradient still pushes the ratio back. The branch is chosen before the
-/// exponential is taken. NaN stays NaN, so that it is found and not trained on.
+/// An overflow would make the loss infinite, and the weights NaN once an infinite gradient is multiplied by 0. The
+/// tangent stays finite, and its gradient still moves the ratio back. The branch is chosen before the exponential is
+/// computed. NaN stays NaN, so that it is reported as an error.
 #[inline(always)]
 pub(crate) fn ratio<N: Number>(log_ratio: &N, limit: f64) -> N {
-    let (bound, slope) = (N::scalar(limit), N::scalar(limit.exp()));
+    let (bound, derivative) = (N::scalar(limit), N::scalar(limit.exp()));
     let beyond = log_ratio.above(bound);
     let excess = log_ratio.clone().plus(-bound);
-    let excess = excess.replaced(N::not(beyond.clone()), N::scalar(0.0)).times(slope);
+    let excess = excess.replaced(N::not(beyond.clone()), N::scalar(0.0)).times(derivative);
     log_ratio.clone().replaced(beyond, bound).exp() + excess
 }
 
-/// `r - 1 - log r`
+/// `r - 1 - log r`, J. Schulman's k3 estimator of the KL divergence.
 #[inline(always)]
 pub(crate) fn k3<N: Number>(ratio: &N, log_ratio: &N) -> N {
     ratio.clone().plus(N::scalar(-1.0)) - log_ratio.clone()
 }
 
-/// PPO's clipped surrogate, `-min(r A, clip(r, low, high) A)`. Where the clip takes hold its derivative is exactly 0.
+/// PPO's clipped surrogate, `-min(r A, clip(r, low, high) A)`. Where the ratio is clipped, the derivative is exactly 0.
 #[inline(always)]
 pub(crate) fn clipped_surrogate<N: Number>(ratio: &N, advantage: &N, [low, high]: [N::Scalar; 2]) -> N {
     let zero = N::scalar(0.0);
@@ -81,7 +82,7 @@ pub(crate) fn clipped_surrogate<N: Number>(ratio: &N, advantage: &N, [low, high]
     -(ratio.clone().replaced(clipped_above, high).replaced(clipped_below, low) * advantage.clone())
 }
 
-/// 1 where a ratio is outside the interval, 0 elsewhere.
+/// Returns 1 where a ratio is outside the interval, 0 elsewhere.
 #[inline(always)]
 pub(crate) fn outside<N: Number>(ratio: &N, [low, high]: [N::Scalar; 2]) -> N {
     ratio.flag(N::either(ratio.above(high), ratio.below(low)))
@@ -96,15 +97,14 @@ pub(crate) fn value_error<N: Number>(value: &N, target: &N) -> N {
 
 /// `V_old + clip(V - V_old, -range, range)`
 #[inline(always)]
-pub(crate) fn moved<N: Number>(value: &N, old: &N, range: N::Scalar) -> N {
+pub(crate) fn clipped_value<N: Number>(value: &N, old: &N, range: N::Scalar) -> N {
     let distance = value.clone() - old.clone();
-    let (ahead, behind) = (distance.above(range), distance.below(-range));
-    distance.replaced(ahead, range).replaced(behind, -range) + old.clone()
+    let (above, below) = (distance.above(range), distance.below(-range));
+    distance.replaced(above, range).replaced(below, -range) + old.clone()
 }
 
-/// The log-density of a normal distribution, `-z^2 / 2 - log sigma - log(2 pi) / 2` with `z = (a - mu) / sigma`. Where
-/// `-log sigma` is more than `limit`, `1 / sigma` is `exp(limit)`: for an action that is the mean, an infinite value
-/// would give NaN.
+/// The log-density of a normal distribution, `-z^2 / 2 - log sigma - log(2 pi) / 2` with `z = (a - mu) / sigma`.
+/// `1 / sigma` is at most `exp(limit)`: if it were infinite, an action equal to the mean would give NaN.
 #[inline(always)]
 pub(crate) fn log_density<N: Number>(action: &N, mean: &N, log_std: &N, limit: N::Scalar) -> N {
     let z = (action.clone() - mean.clone()) * inverse_std(log_std, limit);
@@ -120,7 +120,7 @@ pub(crate) fn inverse_std<N: Number>(log_std: &N, limit: N::Scalar) -> N {
     negative.replaced(beyond, limit).exp()
 }
 
-/// The coefficients of a step of [`adam`].
+/// The coefficients of one step of [`adam`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
     pub beta_1: f64,
@@ -133,7 +133,7 @@ pub(crate) struct AdamStep {
     pub correction: f64,
 }
 
-/// The parameters and both moments after a step of [`Adam`](crate::optim::Adam).
+/// Returns the parameters and both moments after a step of [`Adam`](crate::optim::Adam).
 #[inline(always)]
 pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, [first, second]: [N; 2]) -> [N; 3] {
     let AdamStep { epsilon, weight_decay, step_size, correction, .. } = step;
@@ -214,15 +214,15 @@ impl<const D: usize> Number for Tensor<D> {
     }
 }
 
-/// A value of one sample with its derivatives with respect to N variables.
+/// A value of one sample, and its derivatives with respect to N variables.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dual<T, const N: usize = 1> {
     pub value: T,
     pub derivatives: [T; N],
 }
 
-/// Creates a number from its value and its derivative with respect to variable `i`. (A closure would not be compiled
-/// for the vector instructions of the caller.)
+/// Creates a number from its value and its derivative with respect to variable `i`. It is a macro because a closure
+/// would not be compiled for the vector instructions of the caller.
 macro_rules! dual {
     ($value:expr, |$i:ident| $derivative:expr) => {{
         let mut derivatives = [T::zero(); N];
@@ -234,7 +234,7 @@ macro_rules! dual {
 }
 
 impl<T: Real, const N: usize> Dual<T, N> {
-    /// Creates the variable `index` of those with respect to which derivatives are taken.
+    /// Creates variable `index`: its derivative with respect to itself is 1, the others are 0.
     #[inline(always)]
     pub fn variable(value: T, index: usize) -> Self {
         let mut variable = Self::constant(value);
@@ -242,7 +242,7 @@ impl<T: Real, const N: usize> Dual<T, N> {
         variable
     }
 
-    /// Creates a constant.
+    /// Creates a constant. Its derivatives are 0.
     #[inline(always)]
     pub fn constant(value: T) -> Self {
         Self { value, derivatives: [T::zero(); N] }

@@ -1,4 +1,4 @@
-//! Operations on the samples of a minibatch: their losses, and means over them.
+//! Losses of the samples of a minibatch, and sums over them.
 
 use burn::tensor::Tensor;
 
@@ -23,20 +23,20 @@ pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> Cl
     })
 }
 
-/// Computes half the squared error of values, of shape `[M]`.
+/// Computes half the squared error of values from returns, with a limit on how far values may move. Shape `[M]` each.
 pub(crate) fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1> {
     table::value_error_kernel(values, returns, limit).unwrap_or_else(|| match limit {
         ValueLimit::None => formula::value_error(values, returns),
-        ValueLimit::Moved(old, range) => formula::value_error(&formula::moved(values, old, *range), returns),
+        ValueLimit::Clipped(old, range) => formula::value_error(&formula::clipped_value(values, old, *range), returns),
         ValueLimit::Larger(old, range) => {
-            let limited = formula::value_error(&formula::moved(values, old, *range), returns);
+            let limited = formula::value_error(&formula::clipped_value(values, old, *range), returns);
             formula::value_error(values, returns).larger(limited)
         }
     })
 }
 
-/// Computes `sum_k c_k sum_i w_i l_ki / mass` for losses `l_k` of shape `[M]` with positive `c_k`, and weights w of
-/// shape `[M]` (all 1 if there are none). Shape `[1]`.
+/// Computes `sum_k c_k sum_i w_i l_ki / mass` (shape `[1]`) from losses `l_k` of shape `[M]`, their positive
+/// coefficients `c_k`, and weights w of shape `[M]` (all 1 if there are none).
 pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Tensor<1> {
     table::weighted_total_kernel(summands, weights, mass).unwrap_or_else(|| {
         let weighted = summands.iter().map(|(weight, losses)| losses.clone().mul_scalar(*weight));
@@ -44,7 +44,7 @@ pub(crate) fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Ten
     })
 }
 
-/// Computes `sum_i w_i x_i / mass` of each vector of shape `[M]`, without gradient. Shape `[1]` each.
+/// Computes `sum_i w_i x_i / mass` (shape `[1]`) of each vector x of shape `[M]`, without gradient.
 pub(crate) fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>> {
     table::weighted_sums_kernel(vectors, weights, mass)
         .unwrap_or_else(|| vectors.iter().map(|values| divided_sum(values.clone(), weights, mass)).collect())
@@ -55,6 +55,6 @@ fn divided_sum(values: Tensor<1>, weights: Option<&Tensor<1>>, mass: f64) -> Ten
         None => values,
         Some(weights) => values * weights.clone(),
     };
-    // Not a division: Burn divides gradients by a scalar in single precision.
+    // A product instead of a division, because Burn divides gradients by a scalar in single precision.
     weighted.sum().mul_scalar(1.0 / mass)
 }

@@ -1,7 +1,6 @@
-//! Kernels: the operations in which training spends most of its time, each as a single operation.
+//! Kernels: the operations in which training spends most of its time, each as one operation.
 
-// A function that is not inlined into a function for vector instructions is compiled without them: see
-// `host/vector.rs`.
+// A function uses vector instructions only if it is inlined into a function of `vectorised!`: see `host/vector.rs`.
 #![allow(clippy::inline_always)]
 
 mod activation;
@@ -27,14 +26,14 @@ pub(crate) use operations::{ClippedSurrogate, ValueLimit};
 pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
 pub(crate) use table::{
     adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, gaussian_entropy, gaussian_log_prob,
-    normalize, on_host, whole,
+    join_slices, normalize, on_host,
 };
 pub use threads::with_threads;
 
-/// Largest number of layers of a perceptron that a kernel computes as one operation.
+/// Largest number of layers in a perceptron that has a kernel.
 pub(crate) const MOST_LAYERS: usize = 8;
 
-/// Returns the bytes that matrix products outside the kernels keep on each thread: the `gemm` crate, which the `flex`
+/// Returns the bytes that each thread keeps for matrix products outside the kernels. The `gemm` crate, which the `flex`
 /// backend uses, allocates as much as the second-level cache holds.
 pub(crate) fn product_bytes() -> u64 {
     #[cfg(feature = "flex")]
@@ -43,8 +42,8 @@ pub(crate) fn product_bytes() -> u64 {
     return 512 << 10;
 }
 
-/// Runs `work` on tensors of `device`: in a thread pool of this crate if kernels of the host serve them, or else on this
-/// thread.
+/// Runs `work`, which uses tensors of `device`. The work runs in a thread pool of this crate if the tensors are in the
+/// memory of the host, otherwise on this thread.
 pub(crate) fn run_on<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     match on_host(Tensor::<1>::zeros([1], device)) {
         Some(_) => threads::in_pool(work),

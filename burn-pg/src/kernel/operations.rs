@@ -16,7 +16,7 @@ pub(crate) struct ClippedSurrogate {
     pub clipped: Tensor<1>,
 }
 
-/// How far values may move from old ones, of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
+/// The limit on how far values may move from old values of shape `[M]`; see [`ValueClip`](crate::loss::ValueClip).
 #[derive(Clone)]
 pub(crate) enum ValueLimit {
     /// No limit.
@@ -24,12 +24,14 @@ pub(crate) enum ValueLimit {
     /// `max((V - R)^2, (V_c - R)^2)`
     Larger(Tensor<1>, f64),
     /// `(V_c - R)^2`
-    Moved(Tensor<1>, f64),
+    Clipped(Tensor<1>, f64),
 }
 
-/// Passes the list of operations to another macro. An operation is called `.._kernel` if a function without that suffix
-/// falls back to the reference implementation. A backend whose memory is not the host's has no `numbers_on_host`;
-/// threads and collectors use this to find out where tensors are.
+/// Passes the list of operations to another macro.
+///
+/// If a function of this crate falls back to the reference implementation, the operation has the name of the function
+/// with the suffix `_kernel`. Only backends whose tensors are in the memory of the host have `copy_to_host`; threads
+/// and collectors use it to find out where tensors are.
 macro_rules! for_each_operation {
     ($then:ident) => {
         $then! {
@@ -39,13 +41,13 @@ macro_rules! for_each_operation {
             categorical_log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Tensor<1>;
             /// Entropies from logits of shape `[B, K]`.
             categorical_entropy(logits: &Tensor<2>) -> Tensor<1>;
-            /// Log-densities from means, logarithms of standard deviations and actions of shape `[B, K]`, with
-            /// `-log_std` bounded by `largest_log`.
-            gaussian_log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, largest_log: f64) -> Tensor<1>;
+            /// Log-densities from means, logarithms of standard deviations and actions, of shape `[B, K]` each. The
+            /// inverse of a standard deviation is at most `exp(limit)`.
+            gaussian_log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, limit: f64) -> Tensor<1>;
             /// Entropies from logarithms of standard deviations of shape `[B, K]`.
             gaussian_entropy(log_std: &Tensor<2>) -> Tensor<1>;
-            /// See [`clipped_surrogate`](super::clipped_surrogate); with the bounds of ratios, and the limit beyond
-            /// which the exponential follows its tangent.
+            /// See [`clipped_surrogate`](super::clipped_surrogate). `bounds` are those of the ratio; beyond `limit`,
+            /// the exponential follows its tangent.
             clipped_surrogate_kernel(samples: [&Tensor<1>; 3], bounds: [f64; 2], limit: f64) -> ClippedSurrogate;
             /// See [`value_error`](super::value_error).
             value_error_kernel(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1>;
@@ -54,17 +56,17 @@ macro_rules! for_each_operation {
             /// See [`weighted_sums`](super::weighted_sums).
             weighted_sums_kernel(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Vec<Tensor<1>>;
             /// See [`normalize`](crate::loss::normalize).
-            normalize(numbers: &Tensor<1>) -> Tensor<1>;
+            normalize(values: &Tensor<1>) -> Tensor<1>;
             /// See [`clip_global_norm`](crate::optim::clip_global_norm).
             clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> (Tensor<1>, Tensor<1>);
-            /// A step of Adam: parameters and both moments after it.
+            /// The parameters and both moments after a step of Adam.
             adam_step(
                 step: AdamStep, parameters: &Tensor<1>, gradient: &Tensor<1>, moments: [Option<&Tensor<1>>; 2]
             ) -> [Tensor<1>; 3];
-            /// The tensor of which `parts` are the slices, in order. Nothing is copied.
-            whole(parts: &[Tensor<1>]) -> Tensor<1>;
+            /// The tensor whose consecutive slices are `parts`. Nothing is copied.
+            join_slices(parts: &[Tensor<1>]) -> Tensor<1>;
             /// A copy of the elements of a tensor in the memory of the host.
-            numbers_on_host(tensor: &Tensor<1>) -> Vec<f32>;
+            copy_to_host(tensor: &Tensor<1>) -> Vec<f32>;
         }
     };
 }

@@ -4,13 +4,13 @@ use burn::{nn::Linear, tensor::Tensor};
 
 use super::Activation;
 
-/// Applies layers to inputs of shape `[B, D]`, one after the other: `activation(x W + b)`, without the activation in
-/// the last layer unless `activate_last`. Carries gradients to inputs, weights and biases. The result has one column
-/// for each output of the last layer.
+/// Applies `layers` in turn to inputs of shape `[B, D]`. A layer computes `activation(x W + b)`; the last one leaves
+/// out the activation unless `activate_last`. The result has one column for each output of the last layer, and carries
+/// gradients to inputs, weights and biases.
 ///
-/// On the `flex` backend it is one operation, which computes blocks of rows on the threads of the current rayon pool;
+/// On the `flex` backend this is one operation, which computes blocks of rows on the threads of the current rayon pool;
 /// the result does not depend on the number of threads. On other backends, with more than 8 layers, or if a layer has
-/// no biases, it is [`perceptron_of_ordinary_ops`].
+/// no biases, this is [`perceptron_of_ordinary_ops`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
     super::table::perceptron_kernel(&input, layers, activation, activate_last)

@@ -1,8 +1,7 @@
 //! The table of kernels: the kernel for each operation and backend.
 //!
-//! A row is one of the [operations](super::operations), a column the [`Table`] of a backend, which leaves out
-//! operations without a kernel. If there is no kernel for the tensors, the caller uses the reference implementation,
-//! which consists of tensor operations of Burn.
+//! Its rows are the [operations](super::operations), its columns the [`Table`]s of the backends. If no backend has a
+//! kernel for the tensors, the caller uses the reference implementation, which consists of tensor operations of Burn.
 
 use burn::{
     nn::Linear,
@@ -34,8 +33,8 @@ macro_rules! lookups {
 
 for_each_operation!(lookups);
 
-/// Copies the elements of a single-precision tensor in the memory of the host. `None` for other tensors.
+/// Copies the elements of a tensor that is in the memory of the host and in single precision; `None` for others.
 pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
     let len = tensor.shape().num_elements();
-    numbers_on_host(&tensor.reshape([len]))
+    copy_to_host(&tensor.reshape([len]))
 }

@@ -1,8 +1,8 @@
 //! The threads that kernels run on.
 //!
-//! Work with kernels in it runs in a thread pool of this crate, which one caller uses at a time. The work never waits
-//! for a thread of rayon's global pool or of the caller's own pool, so a task of other code that blocks there cannot
-//! hold it up.
+//! Work that uses kernels runs in a thread pool of this crate. Only one caller uses a pool at a time. The work never
+//! waits for a thread of rayon's global pool or of the caller's own pool, so other code that blocks those threads
+//! cannot delay it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,27 +19,27 @@ use rayon::{ThreadPool, ThreadPoolBuilder, Yield, prelude::*};
 
 use crate::profile;
 
-/// How long a thread looks for tasks before it falls asleep. Also the longest time that it looks for tasks in the
-/// middle of a task, before it checks whether that task can go on.
-const ALERT: Duration = Duration::from_millis(2);
+/// How long a thread searches for tasks before it falls asleep. A thread that waits for a part of its own task searches
+/// for other tasks meanwhile, and checks after this time whether its task can continue.
+const SEARCH_TIME: Duration = Duration::from_millis(2);
 
-/// Largest number of pools that are kept for the next caller.
+/// Largest number of idle pools that are kept.
 const KEPT: usize = 16;
 
 /// Pools that no caller uses.
 static IDLE: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// Number of threads of this thread's pool that look for tasks without sleeping; `None` if the pool is not one of
-    /// this crate.
+    /// Number of threads in this thread's pool that search for tasks instead of sleeping; `None` if the thread is not
+    /// in a pool of this crate.
     static AWAKE: RefCell<Option<Arc<AtomicUsize>>> = const { RefCell::new(None) };
-    /// True while this thread does the work of a caller, or looks for tasks of that work.
+    /// True while this thread runs the work of a caller, or searches for tasks of that work.
     static IS_OCCUPIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` on `threads` threads that run nothing else. If `threads` is 0, they are as many as the current rayon
-/// pool has (outside of any pool, the global one). What [`profiled`](crate::profile::profiled) measures on this thread
-/// includes the work.
+/// Runs `work` on `threads` threads that run nothing else. 0 stands for the number of threads of the current rayon
+/// pool, or of the global pool if this thread is in none. If [`profiled`](crate::profile::profiled) is measuring this
+/// thread, it measures the work too.
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
     let kept = {
@@ -47,25 +47,25 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         idle.iter().position(|pool| pool.current_num_threads() == threads).map(|i| idle.swap_remove(i))
     };
     let Some(pool) = kept.or_else(|| new_pool(threads)) else {
-        // The system gives no more threads, so this thread does all of the work.
+        // The system refuses to start more threads, so this thread does all of the work.
         return work();
     };
     let profile = profile::take();
     let installed = || {
         pool.install(|| {
-            occupied(|| {
+            run_occupied(|| {
                 profile::set(profile);
                 (work(), profile::take())
             })
         })
     };
-    // A thread of another pool that waits here would meanwhile run other tasks of its pool, and one of them may block.
-    // So it blocks on a new thread instead, which waits for the work.
+    // While a rayon thread waits for another pool, it runs other tasks of its own pool, and one of them may block. It
+    // does not run them while it waits for a plain thread.
     let outcome = match rayon::current_thread_index() {
         None => installed(),
         Some(_) => thread::scope(|scope| scope.spawn(installed).join()).flatten(),
     };
-    // The pool is given back after a panic, too.
+    // The pool is kept even if the work has panicked.
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     if idle.len() < KEPT {
         idle.push(pool);
@@ -76,7 +76,8 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
     result
 }
 
-/// Runs `work` on as many threads as the pool of the caller has, or else rayon's global pool; see [`with_threads`].
+/// Runs `work` on as many threads as the caller's pool has, or rayon's global pool if there is none; see
+/// [`with_threads`].
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let threads = rayon::current_num_threads();
     match threads == 1 || AWAKE.with_borrow(Option::is_some) {
@@ -85,8 +86,8 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// Runs tasks, on several threads if there are several tasks and several threads. Tasks that run one after the other
-/// share a workspace.
+/// Runs tasks, on several threads if there are several tasks and several threads. Tasks that a thread runs one after
+/// the other may share a workspace.
 pub(crate) fn for_each<I: Send, W>(
     tasks: Vec<I>,
     workspace: impl Fn() -> W + Sync + Send,
@@ -96,14 +97,14 @@ pub(crate) fn for_each<I: Send, W>(
         let mut workspace = workspace();
         return tasks.into_iter().for_each(|task| run(&mut workspace, task));
     }
-    shared(|| tasks.into_par_iter().for_each_init(workspace, run));
+    in_current_pool(|| tasks.into_par_iter().for_each_init(workspace, run));
 }
 
 /// Runs tasks and returns their results, on several threads if there are several tasks and several threads.
 pub(crate) fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     match is_serial(tasks.len()) {
         true => tasks.into_iter().map(run).collect(),
-        false => shared(|| tasks.into_par_iter().map(run).collect()),
+        false => in_current_pool(|| tasks.into_par_iter().map(run).collect()),
     }
 }
 
@@ -111,8 +112,8 @@ fn is_serial(tasks: usize) -> bool {
     tasks < 2 || rayon::current_num_threads() == 1
 }
 
-/// Runs work that consists of tasks in the pool of this thread; if the thread is in none, in a pool of this crate.
-fn shared<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+/// Runs parallel work in the pool of this thread, or in a pool of this crate if the thread is in none.
+fn in_current_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_none() {
         return in_pool(work);
     }
@@ -126,57 +127,57 @@ fn new_pool(threads: usize) -> Option<ThreadPool> {
     ThreadPoolBuilder::new().num_threads(threads).start_handler(start).build().ok()
 }
 
-/// Keeps the other threads of this pool awake: they look for tasks until they have found none for [`ALERT`]. Tasks of
-/// some ten microseconds come again and again, and a thread that sleeps needs longer than that to wake up. Without
-/// this, training in 8 environments on two threads reaches 0.58 of its speed.
+/// Keeps the other threads of this pool awake: they search for tasks until they have found none for [`SEARCH_TIME`].
+/// Tasks take tens of microseconds and follow one another closely; a sleeping thread takes longer than that to wake up.
+/// Without this, training in 8 environments on two threads reaches 0.58 of its speed.
 ///
-/// No work waits for these threads. A thread that starts [`look_out`] in the middle of a task, while it waits for parts
-/// of that task, returns to the task after [`ALERT`]. It looks out again if it has to wait again.
+/// No work waits for these threads. A thread that waits for a part of its own task may start [`search_for_tasks`]. It
+/// returns to its task after [`SEARCH_TIME`], and searches again if it has to wait again.
 fn keep_awake() {
     AWAKE.with_borrow(|awake| {
         let Some(awake) = awake else { return };
         for _ in awake.load(Ordering::Relaxed)..rayon::current_num_threads() - 1 {
             awake.fetch_add(1, Ordering::Relaxed);
             let awake = Arc::clone(awake);
-            rayon::spawn(move || look_out(awake));
+            rayon::spawn(move || search_for_tasks(awake));
         }
     });
 }
 
-fn look_out(awake: Arc<AtomicUsize>) {
+fn search_for_tasks(awake: Arc<AtomicUsize>) {
     if IS_OCCUPIED.replace(true) {
         awake.fetch_sub(1, Ordering::Relaxed);
         return;
     }
     let start = Instant::now();
     let mut busy = start;
-    let goes_on = loop {
+    let continues = loop {
         match rayon::yield_now() {
             Some(Yield::Executed) => busy = Instant::now(),
-            _ if busy.elapsed() < ALERT => thread::yield_now(),
+            _ if busy.elapsed() < SEARCH_TIME => thread::yield_now(),
             _ => break false,
         }
-        if start.elapsed() > ALERT {
+        if start.elapsed() > SEARCH_TIME {
             break true;
         }
     };
     IS_OCCUPIED.set(false);
-    match goes_on {
-        true => rayon::spawn(move || look_out(awake)),
+    match continues {
+        true => rayon::spawn(move || search_for_tasks(awake)),
         false => drop(awake.fetch_sub(1, Ordering::Relaxed)),
     }
 }
 
-/// Does the work of a caller on this thread, and catches its panics. If the thread was looking for tasks, it is not
-/// counted in [`AWAKE`] until the end of that work.
-fn occupied<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
-    let looked_out = IS_OCCUPIED.replace(true);
-    let awake = AWAKE.with_borrow(Option::clone).filter(|_| looked_out);
+/// Runs the work of a caller on this thread, and catches its panics. If the thread was searching for tasks, [`AWAKE`]
+/// does not count it during the work.
+fn run_occupied<R>(work: impl FnOnce() -> R) -> thread::Result<R> {
+    let was_searching = IS_OCCUPIED.replace(true);
+    let awake = AWAKE.with_borrow(Option::clone).filter(|_| was_searching);
     if let Some(awake) = &awake {
         awake.fetch_sub(1, Ordering::Relaxed);
     }
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    IS_OCCUPIED.set(looked_out);
+    IS_OCCUPIED.set(was_searching);
     if let Some(awake) = &awake {
         awake.fetch_add(1, Ordering::Relaxed);
     }
@@ -193,19 +194,19 @@ mod tests {
         ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
     }
 
-    /// Many small tasks, in a pool as large as the caller's.
+    /// Runs many small tasks in a pool as large as the caller's.
     fn sum() -> u64 {
         in_pool(|| (0..100).map(|_| map((0..64).collect(), |i: u64| i).into_iter().sum::<u64>()).sum())
     }
 
-    /// Fails if `work` has not ended after a minute.
-    fn ends(work: impl FnOnce() + Send + 'static) {
+    /// Fails if `work` takes more than a minute.
+    fn finishes(work: impl FnOnce() + Send + 'static) {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             work();
             sender.send(()).unwrap();
         });
-        receiver.recv_timeout(Duration::from_mins(1)).expect("it ends");
+        receiver.recv_timeout(Duration::from_mins(1)).expect("the work ends within a minute");
     }
 
     #[test]
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn panics_get_through_and_leave_the_threads_usable() {
+    fn panics_reach_the_caller_and_leave_the_threads_usable() {
         for threads in [1, 2, 5] {
             let pool = pool(threads);
             assert_eq!(pool.install(sum), 201_600);
@@ -230,10 +231,10 @@ mod tests {
         }
     }
 
-    /// For example a logger that waits for messages of a run.
+    /// For example, a logger that waits for messages of a run.
     #[test]
-    fn tasks_that_block_every_thread_of_the_callers_pool_do_not_hold_work_up() {
-        ends(|| {
+    fn tasks_that_block_every_thread_of_the_callers_pool_do_not_delay_work() {
+        finishes(|| {
             let pool = pool(3);
             let (sender, receiver) = mpsc::channel::<()>();
             let receiver = Arc::new(Mutex::new(receiver));
@@ -252,11 +253,11 @@ mod tests {
         });
     }
 
-    /// For example several trainers, in one pool and outside of it.
+    /// For example, several trainers, in one pool and outside of it.
     #[test]
     fn several_callers_at_once_do_not_wait_for_each_other() {
         let updates = || (0..30).for_each(|_| assert_eq!(sum(), 201_600));
-        ends(move || {
+        finishes(move || {
             let pool = pool(4);
             for trainers in [2, 8] {
                 pool.install(|| (0..trainers).into_par_iter().for_each(|_| updates()));
@@ -271,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_wait_for_their_own_parts_are_not_held_up_by_the_look_out() {
-        ends(|| {
+    fn searching_threads_do_not_delay_tasks_that_wait_for_their_own_parts() {
+        finishes(|| {
             let parts = || map((0..8).collect(), |i: u64| map((0..8).collect(), |j: u64| i * j).iter().sum::<u64>());
             with_threads(4, || (0..2000).for_each(|_| assert_eq!(parts().iter().sum::<u64>(), 784)));
         });
@@ -287,14 +288,14 @@ mod tests {
         let start = Instant::now();
         while awake.load(Ordering::Relaxed) > 0 {
             assert!(start.elapsed() < Duration::from_mins(1), "{awake:?}");
-            thread::sleep(ALERT);
+            thread::sleep(SEARCH_TIME);
         }
     }
 
     #[test]
-    fn what_is_measured_is_measured_in_the_work() {
-        let nap = || profile::during(profile::Phase::Forward, || thread::sleep(ALERT));
+    fn a_profile_includes_the_work_of_other_threads() {
+        let nap = || profile::during(profile::Phase::Forward, || thread::sleep(SEARCH_TIME));
         let ((), profile) = profile::profiled(|| with_threads(2, nap));
-        assert!(profile.of(profile::Phase::Forward) >= ALERT);
+        assert!(profile.of(profile::Phase::Forward) >= SEARCH_TIME);
     }
 }

@@ -58,7 +58,7 @@ impl LossTerm for Value {
         let limit = match self.clip {
             ValueClip::Off => ValueLimit::None,
             ValueClip::Pessimistic { range } => ValueLimit::Larger(old(), range.at(context.progress())),
-            ValueClip::Hard { range } => ValueLimit::Moved(old(), range.at(context.progress())),
+            ValueClip::Hard { range } => ValueLimit::Clipped(old(), range.at(context.progress())),
         };
         PerSample::new(value_error(&context.values(), &context.returns(), &limit))
     }

@@ -78,7 +78,7 @@ impl Optimiser for Adam {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
         self.state.steps += 1;
-        // From `i32::MAX` steps on the number is cut off; both powers are 0 long before.
+        // `powi` takes an `i32`. Both powers are 0 long before `i32::MAX` steps.
         let steps = i32::try_from(self.state.steps).unwrap_or(i32::MAX);
         let step_size = learning_rate / (1.0 - beta_1.powi(steps));
         let correction = (1.0 - beta_2.powi(steps)).sqrt();

@@ -16,10 +16,10 @@ pub struct Solution {
 /// Solves `A x = b` for a symmetric positive definite matrix A, which is given by its `product` with a vector, and a
 /// vector b of shape `[P]` without autodiff. Each iteration computes one product and waits for the device once.
 ///
-/// Ends after `iterations` (without rounding, P would be enough), or once `|b - A x|` is at most `tolerance |b|`. If b
-/// is 0, there is no iteration, and x is 0. If an iteration finds a direction in which A has no positive curvature, or
-/// a value that is not finite, its result is dropped and the solution before it is returned. So x is finite whatever
-/// `product` and b are, and 0 if b is not finite.
+/// Stops after `iterations` (without rounding, P would be enough), or once `|b - A x|` is at most `tolerance |b|`. If b
+/// is 0, no iteration runs and x is 0. If an iteration finds a direction in which A has no positive curvature, or a
+/// value that is not finite, its result is dropped and the solution before it is returned. Therefore x is always
+/// finite, and it is 0 if b is not finite.
 ///
 /// Source: M. Hestenes, E. Stiefel, *Methods of conjugate gradients for solving linear systems* (1952).
 ///
@@ -33,13 +33,13 @@ pub fn conjugate_gradient(
 ) -> Result<Solution, Error> {
     let square = |v: &Tensor<1>| v.clone().square().sum();
     let mut squares = square(&b);
-    let [mut left] = numbers([squares.clone()])?;
-    let enough = tolerance * tolerance * left;
+    let [mut remaining] = read_scalars([squares.clone()])?;
+    let enough = tolerance * tolerance * remaining;
     let mut solution = Solution { x: b.zeros_like(), residual: b.clone() };
     let mut direction = b;
     for _ in 0..iterations {
-        // Written so that NaN ends the loop, too.
-        if !(left > enough && left.is_finite()) {
+        // The negation ends the loop for NaN too.
+        if !(remaining > enough && remaining.is_finite()) {
             break;
         }
         let curved = product(direction.clone());
@@ -49,16 +49,17 @@ pub fn conjugate_gradient(
         let residual = solution.residual.clone() - curved * length;
         let new_squares = square(&residual);
 
-        let [curvature, size, new_left] = numbers([curvature, square(&x), new_squares.clone()])?;
-        if !(curvature > 0.0 && size.is_finite() && new_left.is_finite()) {
+        let [curvature, size, new_remaining] = read_scalars([curvature, square(&x), new_squares.clone()])?;
+        if !(curvature > 0.0 && size.is_finite() && new_remaining.is_finite()) {
             break;
         }
         direction = residual.clone() + direction * (new_squares.clone() / squares);
-        (squares, left, solution) = (new_squares, new_left, Solution { x, residual });
+        (squares, remaining, solution) = (new_squares, new_remaining, Solution { x, residual });
     }
     Ok(solution)
 }
 
-fn numbers<const K: usize>(scalars: [Tensor<1>; K]) -> Result<[f64; K], Error> {
+/// Reads scalars of shape `[1]`.
+fn read_scalars<const K: usize>(scalars: [Tensor<1>; K]) -> Result<[f64; K], Error> {
     Ok(read(scalars)?.map(|values| f64::from(values[0])))
 }

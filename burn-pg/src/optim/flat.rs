@@ -5,7 +5,7 @@ use burn::{
     tensor::{Gradients, Tensor},
 };
 
-use crate::kernel::whole;
+use crate::kernel::join_slices;
 
 /// Returns the trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
 ///
@@ -49,8 +49,8 @@ impl<'a> Flatten<'a> {
     fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
         let mut flatten = Self { gradients, parts: Vec::new() };
         module.visit(&mut flatten);
-        // After `replace_parameters` the parts are consecutive slices of one tensor, which needs no copy.
-        whole(&flatten.parts).unwrap_or_else(|| Tensor::cat(flatten.parts, 0))
+        // After `replace_parameters` the parts are consecutive slices of one tensor, so nothing is copied.
+        join_slices(&flatten.parts).unwrap_or_else(|| Tensor::cat(flatten.parts, 0))
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::ops::RangeInclusive;
 
-/// Hyperparameters of an optimiser that are not valid.
+/// Why the hyperparameters of an optimiser are not valid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HyperparameterError {
     /// A hyperparameter is out of range.
     #[error("`{name}` of {optimiser} is {value}; it must be {range}")]
     OutOfRange {
-        /// The optimiser, as configurations call it.
+        /// Name of the optimiser in configurations.
         optimiser: &'static str,
-        /// The hyperparameter.
+        /// Name of the hyperparameter.
         name: &'static str,
         /// Its value.
         value: f64,
@@ -31,9 +31,9 @@ pub enum HyperparameterError {
     },
 }
 
-/// Checks the hyperparameters of one optimiser. NaN is in no range.
+/// Checks the hyperparameters of one optimiser. NaN is out of every range.
 pub(crate) struct Hyperparameters {
-    /// The optimiser, as configurations call it.
+    /// Name of the optimiser in configurations.
     pub(crate) optimiser: &'static str,
 }
 

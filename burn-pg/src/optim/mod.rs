@@ -1,8 +1,8 @@
-//! Optimisers: they turn a gradient into new weights.
+//! Optimisers, which turn a gradient into new weights.
 //!
 //! Gradients and optimiser state are flat vectors over all trainable parameters of a module, in the order in which the
-//! module is visited. The global norm is then one reduction, and a step takes a handful of operations however many
-//! tensors the module has.
+//! module is visited. The global norm is then one reduction, and the number of operations in a step does not grow with
+//! the number of tensors in the module.
 
 mod adam;
 mod adamw;
@@ -34,17 +34,15 @@ pub use state::{OptimiserState, OptimiserStateError};
 
 /// Turns gradients into steps. Implement this trait for a custom optimiser.
 pub trait Optimiser: Send {
-    /// Returns the parameters (shape `[P]`) after a step that reduces a loss with this gradient (shape `[P]`). No
-    /// tensor carries a graph, and nothing is read back from the device.
-    ///
-    /// P is the same in all steps.
+    /// Returns the parameters (shape `[P]`) after a step that reduces a loss with this gradient (shape `[P]`). P is the
+    /// same in all steps. Tensors carry no graph, and nothing is read back from the device.
     #[must_use]
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1>;
 
     /// Returns everything that a step depends on besides the hyperparameters.
     fn state(&self) -> OptimiserState;
 
-    /// Restores a state, on the device of its tensors.
+    /// Restores a state. Later steps run on the device of its tensors.
     ///
     /// # Errors
     /// [`OptimiserStateError`] if it is not a state of this kind of optimiser. The optimiser is then unchanged.

@@ -56,15 +56,14 @@ impl RmsPropSpec {
 /// x = x - lr b
 /// ```
 ///
-/// The state holds v as `square_average`; and, if they are used, u as `gradient_average` and b as `velocity`. Each has
-/// shape `[P]`.
+/// The state holds v as `square_average`, u as `gradient_average` if centred, and b as `velocity` if there is momentum.
+/// Each has shape `[P]`.
 ///
 /// TensorFlow's RMSprop differs: v begins at 1 instead of 0, and epsilon is added under the root. Stable-Baselines3
-/// also has that variant (`RMSpropTFLike`), so that its A2C can reproduce older results; its default is the one defined
-/// here.
+/// offers that variant as `RMSpropTFLike`, to reproduce older results of A2C; its default is the one defined here.
 ///
-/// Source: T. Tieleman, G. Hinton, *Lecture 6.5: RMSprop* (2012); centred: A. Graves, *Generating sequences with recurrent
-/// neural networks* (2013).
+/// Source: T. Tieleman, G. Hinton, *Lecture 6.5: RMSprop* (2012); centred: A. Graves, *Generating sequences with
+/// recurrent neural networks* (2013).
 #[derive(Debug, Clone)]
 pub struct RmsProp {
     spec: RmsPropSpec,
@@ -102,7 +101,7 @@ impl Optimiser for RmsProp {
         if centered {
             let share = gradient.clone().mul_scalar(1.0 - alpha);
             let mean = self.state.decayed_sum(Self::GRADIENT_AVERAGE, alpha, share);
-            // Rounding can make it negative where gradients hardly vary; in PyTorch the step is then NaN.
+            // Rounding can make the difference negative where gradients hardly vary; in PyTorch the step is then NaN.
             variance = (variance - mean.square()).clamp_min(0.0);
         }
 

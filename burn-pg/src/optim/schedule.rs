@@ -39,7 +39,8 @@ pub enum Schedule {
     },
     /// From `start` to `end` along half a cosine wave: slow at first, fastest in the middle, slow at the end.
     ///
-    /// Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without restarts.
+    /// Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), without
+    /// restarts.
     Cosine {
         /// The value at the beginning.
         start: f64,
@@ -49,7 +50,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Returns the value when the share `progress` of training is over, 0 to 1:
+    /// Returns the value at `progress`, the share of training that is over, 0 to 1:
     ///
     /// ```text
     /// linear:  start + (end - start) progress
@@ -149,7 +150,7 @@ impl JsonSchema for Schedule {
     }
 }
 
-/// Reads a number or a table. An untagged enum would do the same, but its error could not say what is wrong with a
+/// Reads a number or a table. An untagged enum would do the same, but its error would not say what is wrong with a
 /// table.
 struct NumberOrTable;
 

@@ -62,7 +62,7 @@ impl OptimiserSpec {
         }
     }
 
-    /// Returns the number of vectors, each as long as the parameters, that the optimiser keeps from step to step.
+    /// Returns the number of vectors, each as long as the parameters, that the optimiser keeps between steps.
     #[must_use]
     pub fn vectors(&self) -> usize {
         match self {

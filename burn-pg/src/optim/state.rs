@@ -13,20 +13,20 @@ pub struct OptimiserState {
     pub tensors: BTreeMap<String, Tensor<1>>,
 }
 
-/// A state that does not fit the optimiser. The optimiser is unchanged.
+/// Why a state does not fit the optimiser. The optimiser is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimiserStateError {
-    /// The optimiser keeps a tensor that the state lacks.
-    #[error("the state of the optimiser after {steps} steps has no `{name}`, which it needs")]
+    /// The state lacks a tensor that the optimiser needs.
+    #[error("the optimiser needs `{name}`, but its state after {steps} steps does not have it")]
     Missing {
         /// Name of the tensor.
         name: &'static str,
         /// Steps taken in that state.
         steps: u64,
     },
-    /// The state has a tensor that the optimiser does not keep.
-    #[error("the state of the optimiser after {steps} steps has a `{name}`, which it does not know")]
+    /// The state has a tensor that the optimiser does not use.
+    #[error("the state of the optimiser after {steps} steps has `{name}`, which this optimiser does not use")]
     Unexpected {
         /// Name of the tensor.
         name: String,
@@ -34,7 +34,7 @@ pub enum OptimiserStateError {
         steps: u64,
     },
     /// A tensor is longer or shorter than the others, or than the parameters.
-    #[error("`{name}` in the state of the optimiser has length {length}, but must have {expected}")]
+    #[error("`{name}` in the state of the optimiser has length {length}, but it must have {expected}")]
     Length {
         /// Name of the tensor.
         name: String,
@@ -46,13 +46,13 @@ pub enum OptimiserStateError {
 }
 
 impl OptimiserState {
-    /// Creates a state with those of `tensors` that are not `None`.
+    /// Creates a state from the `tensors` that are not `None`.
     pub fn new<'a>(steps: u64, tensors: impl IntoIterator<Item = (&'a str, Option<&'a Tensor<1>>)>) -> Self {
         let named = |(name, tensor): (&str, Option<&Tensor<1>>)| Some((name.to_owned(), tensor?.clone()));
         Self { steps, tensors: tensors.into_iter().filter_map(named).collect() }
     }
 
-    /// Checks that the state holds exactly the tensors `names` (before the first step: none), all of the same length.
+    /// Checks that the state has exactly the tensors `names`, or none before the first step, all of the same length.
     ///
     /// # Errors
     /// [`OptimiserStateError`] for the first tensor that does not fit.
@@ -71,7 +71,7 @@ impl OptimiserState {
         }
     }
 
-    /// Replaces the sum called `name` by `decay * old + new`, where the old sum is 0 before the first step. Returns it.
+    /// Replaces tensor `name` by `decay * old + new`, where `old` is 0 before the first step, and returns it.
     pub(super) fn decayed_sum(&mut self, name: &str, decay: f64, new: Tensor<1>) -> Tensor<1> {
         let sum = match self.tensors.remove(name) {
             None => new,
@@ -81,7 +81,7 @@ impl OptimiserState {
         sum
     }
 
-    /// Checks that the state is one for `expected` parameters.
+    /// Checks that the tensors have one element for each of `expected` parameters.
     ///
     /// # Errors
     /// [`OptimiserStateError::Length`]

@@ -10,7 +10,7 @@ use crate::config::{CheckedConfig, Config};
 /// The error for a run that would take more memory than is available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the run would take {needed} of memory ({} bytes), and {available} are available; most of it: {}. {}",
+    "the run would take {needed} of memory ({} bytes), and {available} are available; its largest parts are {}. {}",
     .needed.0, listed(.largest), advice(.remedies, .settings)
 )]
 pub struct DoesNotFit {
@@ -22,7 +22,7 @@ pub struct DoesNotFit {
     pub largest: Vec<(Part, Bytes)>,
     /// Changes of a single setting with which the run would fit.
     pub remedies: Vec<Remedy>,
-    /// The settings that determine how much memory the run takes, with their current values.
+    /// The settings that determine the memory of the run, with their current values.
     pub settings: Vec<(&'static str, String)>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Remedy {
         let Self { key, value, needed } = self;
         write!(f, "`{key} = {value}`")?;
         if *key == MICRO_BATCH_SIZE {
-            write!(f, " (gradients are added up over parts of minibatches: the same training in more time)")?;
+            write!(f, " (adds up gradients over parts of minibatches: the same training, but slower)")?;
         }
         write!(f, " takes {needed}")
     }
@@ -58,7 +58,7 @@ impl MemoryPlan {
     /// Checks that the run fits into the available memory. Always succeeds if `available` is `None`, that is, unknown.
     ///
     /// # Errors
-    /// [`DoesNotFit`], with changes of settings that would fit.
+    /// [`DoesNotFit`], with changes of settings with which the run would fit.
     pub fn check(&self, config: &CheckedConfig, spec: &EnvSpec, available: Option<Bytes>) -> Result<(), DoesNotFit> {
         let needed = self.host_peak();
         let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
@@ -101,19 +101,19 @@ impl MemoryPlan {
             (MICRO_BATCH_SIZE, micro_batch),
             ("hidden_sizes", format!("{:?}", network.hidden_sizes)),
         ];
-        let is_read = |key: &str| match key {
+        let is_used = |key: &str| match key {
             "num_steps" | "num_minibatches" => !algorithm.acts_by_episodes(),
             "hidden_sizes" => network.custom.is_none(),
             _ => true,
         };
-        let settings = settings.into_iter().filter(|(key, _)| is_read(key)).collect();
+        let settings = settings.into_iter().filter(|(key, _)| is_used(key)).collect();
         Err(DoesNotFit { needed, available, largest, remedies: remedies.collect(), settings })
     }
 }
 
-/// Returns the powers of two below `number`, the largest first.
-fn powers_below(number: usize) -> impl Iterator<Item = usize> {
-    (0..usize::BITS).rev().map(|power| 1 << power).filter(move |&power| power < number)
+/// Returns the powers of two below `limit`, the largest first.
+fn powers_below(limit: usize) -> impl Iterator<Item = usize> {
+    (0..usize::BITS).rev().map(|power| 1 << power).filter(move |&power| power < limit)
 }
 
 fn listed(parts: &[(Part, Bytes)]) -> String {
@@ -123,10 +123,10 @@ fn listed(parts: &[(Part, Bytes)]) -> String {
 
 fn advice(remedies: &[Remedy], settings: &[(&'static str, String)]) -> String {
     let settings: Vec<String> = settings.iter().map(|(key, value)| format!("`{key}` ({value})")).collect();
-    let lower = format!("it grows with {}", settings.join(", "));
+    let growth = format!("the memory grows with {}", settings.join(", "));
     if remedies.is_empty() {
-        return format!("No power of two for one setting alone would do; {lower}");
+        return format!("Lowering one setting to a power of two is not enough; {growth}");
     }
     let remedies: Vec<String> = remedies.iter().map(ToString::to_string).collect();
-    format!("It would fit with one of: {}; {lower}", remedies.join("; "))
+    format!("Any one of these changes would make it fit: {}; {growth}", remedies.join("; "))
 }

@@ -42,8 +42,8 @@ pub use part::{Part, PhasePlan};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryPlan {
-    /// The phases of an update after the first, in their order; then the phases of checkpoints and evaluations, if
-    /// these were added.
+    /// The phases of an update in order, for any update but the first; then the phases of checkpoints and evaluations,
+    /// if they were added.
     pub phases: Vec<PhasePlan>,
     /// True if the device has its own memory.
     pub has_device_memory: bool,
@@ -74,9 +74,9 @@ impl MemoryPlan {
     #[must_use]
     pub fn with_evaluation(mut self, config: &CheckedConfig, spec: &EnvSpec) -> Self {
         let parts = Parts::new(config, spec, self.backend);
-        let waiting = parts.waiting(config.evaluation.episodes as u64);
+        let envs = parts.evaluation_envs(config.evaluation.episodes as u64);
         for phase in &mut self.phases {
-            phase.add(Part::Evaluation, waiting);
+            phase.add(Part::Evaluation, envs);
         }
         self.phases.push(parts.evaluation("evaluation", config.evaluation.episodes as u64));
         self
@@ -94,7 +94,7 @@ impl MemoryPlan {
         self
     }
 
-    /// The phase that takes the most memory.
+    /// Returns the phase that takes the most memory.
     ///
     /// # Panics
     /// If there are no phases.
@@ -103,13 +103,14 @@ impl MemoryPlan {
         self.phases.iter().max_by_key(|phase| phase.total()).expect("an update has phases")
     }
 
-    /// The most memory that the run takes on the host: that of all parts, unless the device has its own memory.
+    /// Returns the most memory that the run takes on the host. If the device has no memory of its own, that is the
+    /// memory of all parts.
     #[must_use]
     pub fn host_peak(&self) -> Bytes {
         self.parts_at_host_peak().iter().map(|&(_, bytes)| bytes).sum()
     }
 
-    /// The parts on the host in the phase that takes the most memory there.
+    /// Returns the parts on the host in the phase that takes the most memory there.
     fn parts_at_host_peak(&self) -> Vec<(Part, Bytes)> {
         let phases = self.phases.iter().map(|phase| phase.on_host(self.has_device_memory));
         phases.max_by_key(|parts| parts.iter().map(|&(_, bytes)| bytes).sum::<Bytes>()).unwrap_or_default()
@@ -134,7 +135,7 @@ pub fn available_memory() -> Option<Bytes> {
     device::memory::available().map(Bytes)
 }
 
-/// Formats it as a table of the parts and a table of the phases.
+/// Formats the plan as a table of the parts and a table of the phases.
 impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peak = self.peak();

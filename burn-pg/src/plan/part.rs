@@ -18,7 +18,7 @@ pub enum Part {
     OptimiserState,
     /// Weights and optimiser state from before the update, the policy's copy that acts on the host, and the reference.
     Snapshots,
-    /// Environments, the results of a step, and their streams of random numbers.
+    /// Environments with their streams of random numbers, and the results of a step.
     Environments,
     /// The rollout buffer.
     Rollout,
@@ -30,8 +30,8 @@ pub enum Part {
     Batch,
     /// The batch, shuffled for an epoch.
     ShuffledBatch,
-    /// What the forward pass of a minibatch, or of a micro-batch, keeps for the backward pass, and the temporary memory
-    /// of both passes. On the `flex` backend, threads keep most of it for the next minibatch.
+    /// Memory that the forward pass of a minibatch (or a micro-batch) keeps for the backward pass, and the temporary
+    /// memory of both passes. On the `flex` backend, threads keep most of this memory for the next minibatch.
     Activations,
     /// Metrics of all steps of an update.
     Metrics,
@@ -42,7 +42,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Its name in tables.
+    /// Returns the name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Part {
         }
     }
 
-    /// True if it is in the memory of the device, if the device has its own memory.
+    /// True if the part is in the memory of the device, for devices with memory of their own.
     #[must_use]
     pub fn is_on_device(self) -> bool {
         let on_host =
@@ -82,7 +82,7 @@ pub struct PhasePlan {
 }
 
 impl PhasePlan {
-    /// The sum of all parts.
+    /// Returns the sum of all parts.
     #[must_use]
     pub fn total(&self) -> Bytes {
         self.parts.values().copied().sum()
@@ -93,7 +93,7 @@ impl PhasePlan {
         *sum = *sum + bytes;
     }
 
-    /// The parts that are on the host.
+    /// Returns the parts that are on the host.
     pub(super) fn on_host(&self, has_device_memory: bool) -> Vec<(Part, Bytes)> {
         let parts = self.parts.iter().filter(|(part, _)| !(has_device_memory && part.is_on_device()));
         parts.map(|(&part, &bytes)| (part, bytes)).collect()

@@ -25,16 +25,17 @@ pub(super) struct Parts {
     layers: NetworkFootprint,
     source: SourceFootprint,
     parameters: Bytes,
-    /// Vectors of the length of the parameters in the state of the optimiser.
+    /// Number of vectors in the state of the optimiser, each as long as the parameters.
     vectors: u64,
     has_reference: bool,
-    /// Samples of a minibatch, and samples that are differentiated at once.
+    /// Samples in a minibatch.
     minibatch: u64,
+    /// Samples that are differentiated at once.
     micro_batch: u64,
     /// Optimiser steps in an update.
     steps: u64,
     algo: Algo,
-    /// Elements of each sample that a distribution keeps, and those that it needs temporarily.
+    /// Elements per sample that a distribution keeps, and elements per sample that it needs temporarily.
     of_distribution: [u64; 2],
 }
 
@@ -91,11 +92,11 @@ impl Parts {
         phase
     }
 
-    /// The memory pools of the threads, for kernels: as much as was ever in use at once.
+    /// The memory that kernels keep in the pools of the threads: the most that was in use at the same time.
     fn pooled(&self) -> Bytes {
         let of_step = match self.algo {
-            // The policy step uses all samples. Each loss depends on one of the networks only, and the graph of the
-            // other network is freed in a later backward pass: until then it is allocated twice.
+            // The policy step uses all samples. Each loss depends on only one of the networks. The graph of the other
+            // network is freed in a later backward pass, so until then there are two graphs.
             Algo::Trpo => self.layers.pooled(self.source.rows) * 2,
             _ => 0,
         };
@@ -110,7 +111,7 @@ impl Parts {
     fn advantages(&self) -> PhasePlan {
         let source = &self.source;
         let targets = Bytes(source.targets()[0]) + Bytes(source.explained());
-        // Before that, the reference computes log-probabilities of the batch, one micro-batch at a time.
+        // Earlier in this phase, the reference computes log-probabilities of the batch, one micro-batch at a time.
         let inferring = if self.has_reference { Bytes(self.layers.inferring()) * self.micro_batch } else { Bytes(0) };
         let experience = [(Part::Rollout, Bytes(source.rollout())), (Part::Batch, Bytes(source.observed()))];
         let computed = [(Part::Targets, targets), (Part::Activations, inferring)];
@@ -168,8 +169,8 @@ impl Parts {
 
     fn backward(&self) -> PhasePlan {
         let Self { layers, source, micro_batch: rows, of_distribution: [kept, _], .. } = self;
-        let [sums, slopes] = layers.backward(*rows).map(Bytes);
-        let activations = Bytes(layers.kept(*rows, source.unit)) + Bytes(4 * kept) * *rows + slopes;
+        let [sums, output_gradients] = layers.backward(*rows).map(Bytes);
+        let activations = Bytes(layers.kept(*rows, source.unit)) + Bytes(4 * kept) * *rows + output_gradients;
         self.differentiating("backward", [(Part::Activations, activations), (Part::Gradients, sums)])
     }
 
@@ -178,7 +179,7 @@ impl Parts {
         let (parameters, vectors) = (self.parameters, self.parameters * self.vectors);
         let more = [
             (Part::Snapshots, parameters + vectors),
-            // After clipping: the gradient before it is freed by then.
+            // The clipped gradient. The gradient before clipping is freed by then.
             (Part::Gradients, parameters),
             (Part::Parameters, parameters * new),
             (Part::OptimiserState, vectors * new),
@@ -186,19 +187,20 @@ impl Parts {
         self.improving("step", self.shuffled().into_iter().chain(more))
     }
 
-    /// The policy step of `trpo`, on all samples at once.
+    /// The policy step of `trpo`, which uses all samples at once.
     fn trust_region(&self) -> PhasePlan {
         let Self { layers, source, of_distribution: [kept, _], .. } = self;
         let rows = source.rows;
-        let divergence = Bytes(4 * (12 * layers.outputs + 6)) * rows;
-        let [sums, slopes] = layers.backward(rows).map(Bytes);
-        let activations = Bytes(layers.kept(rows, source.unit)) + Bytes(4 * kept) * rows + divergence + slopes;
+        let kl_divergence = Bytes(4 * (12 * layers.outputs + 6)) * rows;
+        let [sums, output_gradients] = layers.backward(rows).map(Bytes);
+        let activations =
+            Bytes(layers.kept(rows, source.unit)) + Bytes(4 * kept) * rows + kl_divergence + output_gradients;
         let vectors = sums + self.parameters * 8;
         self.improving("trust region", [(Part::Activations, activations), (Part::Gradients, vectors)])
     }
 
-    /// The two phases of saving a checkpoint: its state as JSON values and as text, which is parsed again; then its
-    /// tensors and their file.
+    /// The two phases of saving a checkpoint. The first has its state as JSON values, as text, and as values parsed
+    /// from the text; the second has its tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
         let envs = |count| burn_pg_envs::make(&config.env.name, count).and_then(|envs| training_envs(envs, config));
         let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
@@ -212,12 +214,12 @@ impl Parts {
         ]
     }
 
-    /// Memory of the environments for an evaluation over `episodes` episodes.
-    pub fn waiting(&self, episodes: u64) -> Bytes {
+    /// Returns the memory of the environments for an evaluation over `episodes` episodes.
+    pub fn evaluation_envs(&self, episodes: u64) -> Bytes {
         Bytes(self.source.fresh_env()) * episodes
     }
 
-    /// An evaluation over `episodes` episodes, all at once.
+    /// An evaluation over `episodes` episodes, which run all at once.
     pub fn evaluation(&self, name: &'static str, episodes: u64) -> PhasePlan {
         let Self { layers, source, .. } = self;
         let inferring = if layers.act_on_host() { 0 } else { layers.inferring() };

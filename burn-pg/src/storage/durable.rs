@@ -1,7 +1,7 @@
 //! Files that are written completely or not at all.
 //!
 //! The crate `tempfile` is not used: only the owner can read its files, and the names of files that a killed process
-//! leaves cannot be distinguished from those of other programs.
+//! leaves behind cannot be told from those of other programs.
 
 use std::{
     fs::{self, File, Metadata},
@@ -34,17 +34,17 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// If `path` exists and is not a regular file.
 pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
-    // A broken link exists, too.
+    // A broken link also counts as existing.
     match path.symlink_metadata().is_ok() && !path.is_file() {
         true => Err(io::Error::other("it is not a regular file")),
         false => Ok(()),
     }
 }
 
-/// True if `path` is the open file `file`, and not another file or nothing. Outside Unix, true if `path` exists.
+/// True if the open file `file` is still at `path`. Outside Unix, true if any file is at `path`.
 ///
 /// # Errors
-/// Any error of the file system, except that `path` does not exist.
+/// Any error of the file system, except if `path` does not exist.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
@@ -64,7 +64,7 @@ fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true
 }
 
-/// Checks that `path` could be written: files can be created and removed in its folder.
+/// Checks that `path` can be written: that files can be created and removed in its folder.
 ///
 /// # Errors
 /// Any error of the file system.
@@ -96,23 +96,23 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Separates the name of a file from the process id and counter in the name of a temporary file.
 const TEMPORARY: &str = ".tmp-";
 
-/// Removes temporary files of `path` that killed processes left.
+/// Removes temporary files of `path` that killed processes left behind.
 pub(crate) fn clear_away_leftovers(path: &Path) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(());
     };
     for entry in fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {
         let entry = entry?;
-        let numbers = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
-        let left = |entry: &str| entry.strip_prefix(name)?.strip_prefix(TEMPORARY).map(numbers);
-        if entry.file_name().to_str().and_then(left) == Some(true) {
+        let is_id_and_counter = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
+        let is_leftover = |entry: &str| entry.strip_prefix(name)?.strip_prefix(TEMPORARY).map(is_id_and_counter);
+        if entry.file_name().to_str().and_then(is_leftover) == Some(true) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
 }
 
-/// Syncs the folder of `path`, so that the name is durable. Windows has no such call and does not need one.
+/// Syncs the folder of `path`, so that a crash does not lose the name. Windows has no such call and does not need one.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) => {

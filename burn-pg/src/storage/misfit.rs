@@ -18,42 +18,42 @@ pub enum Misfit {
     /// The state belongs to another objective.
     #[error("the checkpoint does not fit the run: {0}")]
     Objective(ObjectiveError),
-    /// The checkpoint has other environments; or, when a checkpoint is made, the environments cannot be saved.
+    /// The checkpoint is of other environments, or the environments do not support saving.
     #[error(transparent)]
     Envs(#[from] EnvError),
     /// The checkpoint has the wrong number of something.
     #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
     Count {
-        /// What is counted.
+        /// Name of the things that are counted.
         what: &'static str,
         /// The number in the checkpoint.
         found: usize,
         /// The number needed.
         expected: usize,
     },
-    /// The text of a part cannot be read as the state of this run, or the state could not be read back after writing.
+    /// The saved state of a part is not that of this run, or could not be read back when it was saved.
     #[error("the checkpoint does not fit the run: {reason}")]
     State {
         /// What is wrong.
         reason: String,
     },
     /// The source does not support saving.
-    #[error("`{what}` cannot be saved, so its runs have no checkpoints")]
+    #[error("the source `{what}` cannot be saved, so its runs have no checkpoints")]
     Unsaved {
         /// Name of the source.
         what: String,
     },
     /// A counter is larger than any run can make it, or differs from that of the source.
-    #[error("the checkpoint does not fit the run: it has {value} {what}")]
+    #[error("the checkpoint does not fit the run: it has {value} {what}, which this run cannot have")]
     Counter {
-        /// What is counted.
+        /// Name of the counter.
         what: &'static str,
-        /// The number.
+        /// Its value.
         value: u64,
     },
 }
 
-// Not `#[from]`, which would make these errors sources: their text is already part of the message.
+// Not `#[from]`, which would make these errors sources. Their text is already part of the message.
 impl From<TensorsError> for Misfit {
     fn from(error: TensorsError) -> Self {
         Self::Tensors(error)

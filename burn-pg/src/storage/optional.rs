@@ -1,11 +1,11 @@
-//! Settings that may have no value, for use with `#[serde(with = "optional")]`: `none`, or the value.
+//! Optional settings, written as the value or as `none`, for `#[serde(with = "optional")]`.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error},
 };
 
-/// How a configuration writes that an optional setting has no value.
+/// The text in a configuration for an optional setting without a value.
 pub const NONE: &str = "none";
 
 #[allow(clippy::ref_option)] // the signature that serde calls

@@ -12,7 +12,7 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Creates saved state from `state` and `tensors`. The JSON is read back once, because JSON cannot store values
+    /// Creates saved state from `state` and `tensors`. Reads the JSON back as a check, because JSON cannot store values
     /// that are not finite.
     ///
     /// # Errors
@@ -39,8 +39,8 @@ impl Saved {
     }
 }
 
-/// Serialises a state as JSON. The length is measured first, so that no more memory is allocated than needed: the state
-/// of many environments can be longer than all tensors.
+/// Serialises a state as JSON. Measures the length first and allocates exactly that, because the state of many
+/// environments can be larger than all tensors.
 pub(crate) fn to_text<T: Serialize>(state: &T) -> serde_json::Result<Vec<u8>> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, state)?;

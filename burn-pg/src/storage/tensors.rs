@@ -16,7 +16,7 @@ use crate::device::{Failed, readback::execute};
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, TensorData>;
 
-/// Why tensors are refused. The module that they were meant for is unchanged.
+/// Why tensors are refused. The module is unchanged.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorsError {
@@ -32,7 +32,7 @@ pub enum TensorsError {
         /// What is wrong.
         reason: String,
     },
-    /// The names are not those of the network.
+    /// The names differ from those of the network.
     #[error("does not fit the network: missing [{}], unexpected [{}]", .missing.join(", "), .unexpected.join(", "))]
     Names {
         /// Names that the network needs and the tensors lack.
@@ -41,7 +41,7 @@ pub enum TensorsError {
         unexpected: Vec<String>,
     },
     /// The tensors have fewer elements than the network.
-    #[error("does not fit the network: it has {found} numbers, and the network {expected}")]
+    #[error("does not fit the network: it has {found} elements, but the network has {expected}")]
     Numbers {
         /// Number of elements found.
         found: u64,
@@ -49,7 +49,7 @@ pub enum TensorsError {
         expected: u64,
     },
     /// An element is NaN or infinite.
-    #[error("tensor `{name}` holds {value}")]
+    #[error("tensor `{name}` holds {value}; all elements must be finite")]
     NonFinite {
         /// Name of the tensor.
         name: String,
@@ -104,7 +104,7 @@ pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
     tensors.collect()
 }
 
-/// Returns the metadata of a `safetensors` file under `key`, if it has any.
+/// Returns the metadata of a `safetensors` file under `key`, if there is any.
 ///
 /// # Errors
 /// [`TensorsError::Format`] if the bytes are not such a file.
@@ -129,7 +129,7 @@ pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> 
     Ok(collector.names.into_iter().zip(data).collect())
 }
 
-/// Reads a tensor.
+/// Reads a tensor from its device.
 ///
 /// # Errors
 /// [`TensorsError::Device`]
@@ -138,7 +138,7 @@ pub(crate) fn read<const D: usize>(tensor: &Tensor<D>) -> Result<TensorData, Ten
     Ok(data.pop().expect("one was registered"))
 }
 
-/// Refuses tensors that have fewer than `expected` elements, the size of a network, before the network is allocated.
+/// Refuses tensors with fewer than `expected` elements, the number in a network, before the network is allocated.
 ///
 /// # Errors
 /// [`TensorsError::Numbers`]
@@ -160,8 +160,8 @@ pub(crate) fn named(part: &str, tensors: Tensors) -> impl Iterator<Item = (Strin
 
 /// Returns the tensors whose names begin with `part` and a dot, without this prefix.
 pub(crate) fn part(tensors: &Tensors, part: &str) -> Tensors {
-    let of_part = |name: &str| Some(name.strip_prefix(part)?.strip_prefix('.')?.to_owned());
-    tensors.iter().filter_map(|(name, data)| Some((of_part(name)?, data.clone()))).collect()
+    let without_prefix = |name: &str| Some(name.strip_prefix(part)?.strip_prefix('.')?.to_owned());
+    tensors.iter().filter_map(|(name, data)| Some((without_prefix(name)?, data.clone()))).collect()
 }
 
 /// Replaces the float parameters of a module by `tensors`, on the device of the module.

@@ -30,12 +30,12 @@ pub enum WeightsError {
         /// What the file system says.
         source: io::Error,
     },
-    /// The file is not in the `safetensors` format, or its tensors do not fit the module; or the device failed.
+    /// The file is not in the `safetensors` format, its tensors do not fit the module, or the device failed.
     #[error("{}: {error}", .path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         error: TensorsError,
     },
 }
@@ -48,13 +48,13 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
     write(module, path, None)
 }
 
-/// Saves a module as [`save`] does, together with a text, which [`read_note`] returns.
+/// Saves a module as [`save`] does, together with a text that [`read_note`] returns.
 pub(crate) fn save_with_note<M: Module>(module: &M, path: &Path, note: String) -> Result<(), WeightsError> {
     write(module, path, Some(HashMap::from([(NOTE.to_owned(), note)])))
 }
 
-/// Key of the note in the metadata of a file. There is one key only, because the order of several would vary, and the
-/// bytes of the file with it.
+/// Key of the note in the metadata of a file. There is only one key: the order of several keys would vary, and so would
+/// the bytes of the file.
 pub(crate) const NOTE: &str = "burn-pg";
 
 fn write<M: Module>(module: &M, path: &Path, metadata: Option<HashMap<String, String>>) -> Result<(), WeightsError> {
@@ -78,7 +78,7 @@ pub(crate) fn read(path: &Path) -> Result<Tensors, WeightsError> {
     read_as(path, tensors::from_bytes)
 }
 
-/// Returns the text that [`save_with_note`] has put into a file; `None` for a file of [`save`].
+/// Returns the text that [`save_with_note`] put into a file; `None` for a file of [`save`].
 pub(crate) fn read_note(path: &Path) -> Result<Option<String>, WeightsError> {
     read_as(path, |file| tensors::metadata(file, NOTE))
 }

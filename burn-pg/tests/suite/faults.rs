@@ -204,7 +204,7 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
     let mut trainer = trainer(Some(Way::Panics), &config(Faults { limit: 2, ..LENIENT }, "ppo"), Backend::Flex);
     let error = trainer.run(&mut log).unwrap_err();
     assert!(matches!(&error, Error::Faults { limit: 2, .. }), "{error}");
-    assert!(error.to_string().starts_with("2 updates had failed before (`faults.limit`); update "), "{error}");
+    assert!(error.to_string().starts_with("more updates failed than `faults.limit` allows (2); update "), "{error}");
     assert_eq!((log.faults.len(), trainer.faults()), (2, 2));
     let none = Faults { limit: 0, ..LENIENT };
     let error = self::trainer(Some(Way::Panics), &config(none, "ppo"), Backend::Flex).run(&mut log).unwrap_err();

@@ -187,14 +187,14 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let config = config.with(|config| config.network.hidden_sizes = vec![4096; 64]);
     dir.write_config(&config).unwrap();
     let error = Agent::open(&dir, &device).unwrap_err().to_string();
-    assert!(error.contains("does not fit the network: it has 107 numbers, and the network "), "{error}");
+    assert!(error.contains("does not fit the network: it has 107 elements, but the network has "), "{error}");
     let checkpoint = folder.path().join("checkpoint");
     trainer.checkpoint().unwrap().write(&checkpoint).unwrap();
     let mut files = Checkpoint::FILES.map(|name| fs::read(checkpoint.join(name)).unwrap());
     files[4] = config.to_toml().into_bytes();
     let checkpoint = Checkpoint::from_files(&checkpoint, files.each_ref().map(Vec::as_slice)).unwrap();
     let error = Agent::of_checkpoint(&checkpoint, &device).unwrap_err().to_string();
-    assert!(error.contains("does not fit the network: it has 107 numbers"), "{error}");
+    assert!(error.contains("does not fit the network: it has 107 elements"), "{error}");
 }
 
 fn any_text(longest: usize) -> impl Strategy<Value = String> {

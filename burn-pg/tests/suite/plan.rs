@@ -137,7 +137,7 @@ fn the_message_names_what_to_lower() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let text = plan.check(&config, &spec, Some(Bytes(1000))).unwrap_err().to_string();
-    assert!(text.contains("No power of two for one setting alone would do"), "{text}");
+    assert!(text.contains("Lowering one setting to a power of two is not enough"), "{text}");
 }
 
 #[test]

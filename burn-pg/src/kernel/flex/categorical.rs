@@ -1,4 +1,4 @@
-//! Log-probabilities and entropies of categorical distributions, straight from the logits.
+//! Log-probabilities and entropies of categorical distributions, computed from logits.
 
 use burn::tensor::{Int, Tensor};
 
@@ -15,17 +15,17 @@ pub fn log_prob(logits: &Tensor<2>, actions: &Tensor<1, Int>) -> Option<Tensor<1
     let values = logits.values();
     let actions = integers(actions.clone())?;
     by_float_type!(values.dtype(), T => {
-        let Softmax { mut shifted, mut exps, sums } = Softmax::new(T::numbers(&values), width);
+        let Softmax { mut shifted, mut exps, sums } = Softmax::new(T::elements(&values), width);
         let rows = exps.chunks_exact_mut(width).zip(shifted.chunks_exact_mut(width)).zip(&sums).zip(&actions);
         let log_probs = rows.map(|(((probs, shifted), &sum), &action)| {
-            let action = usize::try_from(action).expect("actions are counted from 0");
+            let action = usize::try_from(action).expect("no action is negative");
             for prob in &mut *probs {
                 *prob = -*prob / sum;
             }
             probs[action] += 1.0;
             shifted[action] - sum.ln()
         });
-        Rows { values: log_probs.collect(), slopes: vec![exps] }.record(vec![logits])
+        Rows { values: log_probs.collect(), derivatives: vec![exps] }.record(vec![logits])
     })
 }
 
@@ -35,7 +35,7 @@ pub fn entropy(logits: &Tensor<2>) -> Option<Tensor<1>> {
     let logits = Primitive::of(logits.clone())?;
     let values = logits.values();
     by_float_type!(values.dtype(), T => {
-        let Softmax { shifted, mut exps, sums } = Softmax::new(T::numbers(&values), width);
+        let Softmax { shifted, mut exps, sums } = Softmax::new(T::elements(&values), width);
         let rows = exps.chunks_exact_mut(width).zip(shifted.chunks_exact(width)).zip(&sums);
         let entropies = rows.map(|((probs, shifted), &sum)| {
             let log_sum = sum.ln();
@@ -49,7 +49,7 @@ pub fn entropy(logits: &Tensor<2>) -> Option<Tensor<1>> {
             }
             entropy
         });
-        Rows { values: entropies.collect(), slopes: vec![exps] }.record(vec![logits])
+        Rows { values: entropies.collect(), derivatives: vec![exps] }.record(vec![logits])
     })
 }
 

@@ -1,5 +1,5 @@
-//! Kernels of the `flex` backend. A kernel returns `None` if a tensor is not one of that backend, or is of a float type
-//! without a kernel.
+//! Kernels of the `flex` backend. A kernel returns `None` for tensors of other backends, and of float types without a
+//! kernel.
 
 mod categorical;
 mod gaussian;
@@ -28,6 +28,6 @@ pub(super) const TABLE: Table = Table {
     normalize: Some(normalize::normalize),
     clip_global_norm: Some(optim::clip_global_norm),
     adam_step: Some(optim::adam_step),
-    whole: Some(primitive::whole),
-    numbers_on_host: Some(primitive::numbers),
+    join_slices: Some(primitive::join_slices),
+    copy_to_host: Some(primitive::copy_to_host),
 };

@@ -11,17 +11,17 @@ use crate::kernel::{
     host::{Real, dot_product, vectorised},
 };
 
-/// Returns the gradient (shape `[P]`, without autodiff) scaled to a norm of at most `max_norm`, and its norm before.
+/// Scales a gradient (shape `[P]`, without autodiff) to a norm of at most `max_norm`. Returns it and its norm before.
 pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1>, Tensor<1>)> {
     let Primitive::Plain(gradient) = Primitive::of(gradient.clone())? else { return None };
     let gradient = gradient.to_contiguous();
     by_float_type!(gradient.dtype(), T => {
-        let numbers = T::numbers(&gradient);
-        let norm = dot_product(numbers, numbers).sqrt();
+        let elements = T::elements(&gradient);
+        let norm = dot_product(elements, elements).sqrt();
         let factor = T::of(max_norm) / (norm + T::of(1e-6));
-        // Written so that a factor of NaN is applied, and NaN stays.
+        // The comparison is false for a factor of NaN, so that the result is NaN.
         let clipped = if factor > 1.0 { plain(gradient.clone()) } else {
-            let mut scaled = numbers.to_vec();
+            let mut scaled = elements.to_vec();
             scale(&mut scaled, factor);
             vector(scaled)
         };
@@ -30,9 +30,9 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
 }
 
 vectorised! {
-    fn scale<'a, T>(numbers: &'a mut [T], factor: T) -> () {
-        for number in numbers {
-            *number = *number * factor;
+    fn scale<'a, T>(elements: &'a mut [T], factor: T) -> () {
+        for element in elements {
+            *element = *element * factor;
         }
     }
 }
@@ -55,12 +55,12 @@ pub fn adam_step(
     };
     let len = gradient.shape()[0];
     by_float_type!(gradient.dtype(), T => {
-        let copy = |tensor: &FlexTensor| T::numbers(tensor).to_vec();
+        let copy = |tensor: &FlexTensor| T::elements(tensor).to_vec();
         let (mut parameters, [mut first, mut second]) = (copy(&parameters), match &moments {
             Some(moments) => moments.each_ref().map(copy),
             None => [vec![0.0; len], vec![0.0; len]],
         });
-        adam(step, &mut parameters, T::numbers(&gradient), &mut first, &mut second);
+        adam(step, &mut parameters, T::elements(&gradient), &mut first, &mut second);
         [parameters, first, second].map(vector)
     })
 }

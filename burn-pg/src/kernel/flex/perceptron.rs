@@ -9,11 +9,11 @@ use burn::{
 use super::primitive::{Primitive, Stored, by_float_type, part, record};
 use crate::kernel::{
     Activation, MOST_LAYERS,
-    host::{Network, Slopes},
+    host::{Network, NetworkGradients},
 };
 
-/// Computes [`perceptron`](crate::kernel::perceptron). `None` if a tensor is not one of the `flex` backend or is of a
-/// float type without a kernel, a layer has no biases, or there are more than [`MOST_LAYERS`] layers.
+/// Computes [`perceptron`](crate::kernel::perceptron). `None` if there is no kernel for the backend or the float type
+/// of a tensor, if a layer has no biases, or if there are more than [`MOST_LAYERS`] layers.
 pub fn perceptron(
     input: &Tensor<2>,
     layers: &[Linear],
@@ -33,8 +33,8 @@ pub fn perceptron(
     by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last)).flatten()
 }
 
-/// Computes the perceptron. `input` has the elements of the first of `primitives`, of shape `[B, inputs]`, and
-/// `parameters` those of the others: weights and biases of each layer in turn.
+/// Computes the perceptron. `input`, of shape `[B, inputs]`, has the elements of the first of `primitives`, and
+/// `parameters` have those of the others: weights and biases of each layer in turn.
 fn run<T: Stored>(
     primitives: Vec<Primitive>,
     input: FlexTensor,
@@ -42,29 +42,30 @@ fn run<T: Stored>(
     activation: Activation,
     activate_last: bool,
 ) -> Option<Tensor<2>> {
-    let layers = parameters.as_chunks().0.iter().map(|[weight, bias]| (T::numbers(weight), T::numbers(bias)));
+    let layers = parameters.as_chunks().0.iter().map(|[weight, bias]| (T::elements(weight), T::elements(bias)));
     let network = Network::new(layers, activation, activate_last);
     let shape = [input.shape()[0], parameters.last()?.shape()[0]];
     if primitives.iter().all(Primitive::is_plain) {
-        let output = network.infer_many(T::numbers(&input));
+        let output = network.infer_many(T::elements(&input));
         return Some(Tensor::from_primitive::<Flex>(T::tensor(output, &shape)));
     }
-    let trace = network.forward(T::numbers(&input));
+    let trace = network.forward(T::elements(&input));
     let output = T::tensor(trace.outputs.last()?.to_vec(), &shape);
-    Some(record(primitives, output, move |slope, wanted| {
-        let weights: Vec<&[T]> = parameters.iter().step_by(2).map(T::numbers).collect();
-        let slopes = network.backward(&weights, T::numbers(&input), &trace, T::numbers(slope), wanted[0]);
-        let Slopes { parameters: parameter_slopes, input: input_slope } = slopes;
+    Some(record(primitives, output, move |output_gradient, wanted| {
+        let weights: Vec<&[T]> = parameters.iter().step_by(2).map(T::elements).collect();
+        let output_gradient = T::elements(output_gradient);
+        let gradients = network.backward(&weights, T::elements(&input), &trace, output_gradient, wanted[0]);
+        let NetworkGradients { parameters: parameter_gradients, input: input_gradient } = gradients;
         let mut gradients = Vec::new();
         if wanted[0] {
-            gradients.push(T::tensor(input_slope, &input.shape()));
+            gradients.push(T::tensor(input_gradient, &input.shape()));
         }
-        let len = parameter_slopes.len();
-        let (parameter_slopes, mut start) = (T::tensor(parameter_slopes, &[len]), 0);
+        let len = parameter_gradients.len();
+        let (parameter_gradients, mut start) = (T::tensor(parameter_gradients, &[len]), 0);
         for (parameter, wanted) in parameters.iter().zip(&wanted[1..]) {
             let shape = parameter.shape();
             if *wanted {
-                gradients.push(part(&parameter_slopes, start, &shape));
+                gradients.push(part(&parameter_gradients, start, &shape));
             }
             start += shape.num_elements();
         }

@@ -26,33 +26,33 @@ pub fn clipped_surrogate(
     let old = Primitive::of(old.clone())?.values();
     let advantages = Primitive::of(advantages.clone())?.values();
     by_float_type!(new.dtype(), T => {
-        let inputs = [T::numbers(&new), T::numbers(&old), T::numbers(&advantages)];
+        let inputs = [T::elements(&new), T::elements(&old), T::elements(&advantages)];
         let mut outputs = array::from_fn(|_| vec![0.0; inputs[0].len()]);
         evaluate(&mut outputs, inputs, bounds.map(T::of), limit);
-        let [losses, derivatives, divergences, clipped] = outputs;
+        let [losses, derivatives, kl_estimates, clipped] = outputs;
         ClippedSurrogate {
-            loss: Rows { values: losses, slopes: vec![derivatives] }.record(vec![log_probs]),
-            approx_kl: vector(divergences),
+            loss: Rows { values: losses, derivatives: vec![derivatives] }.record(vec![log_probs]),
+            approx_kl: vector(kl_estimates),
             clipped: vector(clipped),
         }
     })
 }
 
 vectorised! {
-    /// Computes, for each sample, the loss, its derivative with respect to the log-probability, the divergence, and
-    /// whether the ratio is outside the interval.
+    /// Computes, for each sample, the loss, its derivative with respect to the log-probability, the estimate of the KL
+    /// divergence, and whether the ratio is outside the interval.
     fn evaluate<'a, T>(outputs: &'a mut [Vec<T>; 4], inputs: [&'a [T]; 3], bounds: [T; 2], limit: f64) -> () {
         let [new, old, advantages] = inputs;
-        let [losses, derivatives, divergences, clipped] = outputs;
-        let outputs = losses.iter_mut().zip(derivatives).zip(divergences).zip(clipped);
+        let [losses, derivatives, kl_estimates, clipped] = outputs;
+        let outputs = losses.iter_mut().zip(derivatives).zip(kl_estimates).zip(clipped);
         let inputs = new.iter().zip(old).zip(advantages);
-        for ((((loss, derivative), divergence), clipped), ((&new, &old), &advantage)) in outputs.zip(inputs) {
+        for ((((loss, derivative), kl_estimate), clipped), ((&new, &old), &advantage)) in outputs.zip(inputs) {
             let log_ratio = Dual::<T>::variable(new - old, 0);
             let ratio = formula::ratio(&log_ratio, limit);
             let surrogate = formula::clipped_surrogate(&ratio, &Dual::constant(advantage), bounds);
             *loss = surrogate.value;
             *derivative = surrogate.derivatives[0];
-            *divergence = formula::k3(&ratio, &log_ratio).value;
+            *kl_estimate = formula::k3(&ratio, &log_ratio).value;
             *clipped = formula::outside(&ratio, bounds).value;
         }
     }

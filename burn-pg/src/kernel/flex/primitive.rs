@@ -20,7 +20,7 @@ use pulp::bytemuck::Pod;
 
 use crate::kernel::host::Real;
 
-/// A float tensor of the `flex` backend on a device with autodiff, whether it needs a gradient or not.
+/// A float tensor of the `flex` backend on a device with autodiff. It may need a gradient or not.
 type AutodiffTensor = FloatTensor<Autodiff<Flex>>;
 
 /// A float tensor of the `flex` backend.
@@ -32,7 +32,7 @@ pub(super) enum Primitive {
 }
 
 impl Primitive {
-    /// Returns the flex tensor of a Burn tensor. `None` for a tensor of another backend, and with gradient checkpointing.
+    /// Returns the flex tensor of a Burn tensor. `None` if it is on another backend, or uses gradient checkpointing.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         let tensor = tensor.into_dispatch();
         match (tensor.kind, tensor.autodiff) {
@@ -56,7 +56,7 @@ impl Primitive {
             Self::Plain(tensor) => tensor.clone(),
             Self::Autodiff(tensor) => tensor.primitive().clone(),
         };
-        // A slice of a larger tensor can be contiguous, too; `to_contiguous` would copy it.
+        // `to_contiguous` would copy a contiguous slice of a larger tensor.
         if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
     }
 
@@ -98,11 +98,11 @@ pub(super) fn record<const D: usize>(
         return Tensor::from_primitive::<Flex>(output);
     }
     let inputs: Vec<NodeGuard> = inputs.into_iter().map(|input| input.into_autodiff().node()).collect();
-    let kept = Kept(Arc::new(gradients));
+    let pullback = SharedPullback(Arc::new(gradients));
     macro_rules! with_as_many_inputs {
         ($($count:literal)*) => {
             match inputs.len() {
-                $($count => record_with::<$count>(inputs, output, kept),)*
+                $($count => record_with::<$count>(inputs, output, pullback),)*
                 count => unreachable!("no operation has {count} inputs"),
             }
         };
@@ -112,21 +112,21 @@ pub(super) fn record<const D: usize>(
     Tensor::from_primitive::<Autodiff<Flex>>(output)
 }
 
-fn record_with<const N: usize>(inputs: Vec<NodeGuard>, output: FlexTensor, kept: Kept) -> AutodiffTensor {
-    let inputs: [NodeGuard; N] = inputs.try_into().expect("as many inputs as were counted");
+fn record_with<const N: usize>(inputs: Vec<NodeGuard>, output: FlexTensor, pullback: SharedPullback) -> AutodiffTensor {
+    let inputs: [NodeGuard; N] = inputs.try_into().expect("N inputs");
     match Step.prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(kept, output),
+        OpsKind::Tracked(step) => step.finish(pullback, output),
         OpsKind::UnTracked(step) => step.finish(output),
     }
 }
 
-/// What an operation keeps for the backward pass.
+/// What an operation keeps for the backward pass. Clones share it.
 #[derive(Clone)]
-struct Kept(Arc<Pullback>);
+struct SharedPullback(Arc<Pullback>);
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for SharedPullback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
+        f.debug_struct("SharedPullback").finish_non_exhaustive()
     }
 }
 
@@ -135,12 +135,12 @@ impl fmt::Debug for Kept {
 struct Step;
 
 impl<const N: usize> Backward<Flex, N> for Step {
-    type State = Kept;
+    type State = SharedPullback;
 
-    fn backward(self, ops: Ops<Kept, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let outer = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let Kept(pull_back) = ops.state;
-        let new = pull_back(&outer, &ops.parents.each_ref().map(Option::is_some));
+    fn backward(self, ops: Ops<SharedPullback, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let output_gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let SharedPullback(pull_back) = ops.state;
+        let new = pull_back(&output_gradient, &ops.parents.each_ref().map(Option::is_some));
         for (node, gradient) in ops.parents.into_iter().flatten().zip(new) {
             gradients.register::<Flex>(node.id, gradient);
         }
@@ -152,9 +152,9 @@ pub(super) trait Stored: Real + Element + Pod {
     /// Returns the elements of a tensor.
     ///
     /// # Panics
-    /// If it is not contiguous, or of another type.
-    fn numbers(tensor: &FlexTensor) -> &[Self] {
-        tensor.as_slice().expect("a contiguous tensor of the float type of the others")
+    /// If the tensor is not contiguous, or of another type.
+    fn elements(tensor: &FlexTensor) -> &[Self] {
+        tensor.as_slice().expect("a contiguous tensor of the same float type as the others")
     }
 
     /// Returns a tensor of these values.
@@ -166,14 +166,14 @@ pub(super) trait Stored: Real + Element + Pod {
 impl Stored for f32 {}
 impl Stored for f64 {}
 
-/// Copies the elements of a tensor; `None` if it is not one of the `flex` backend, or not in single precision.
-pub fn numbers(tensor: &Tensor<1>) -> Option<Vec<f32>> {
+/// Copies the elements of a tensor. `None` if the tensor is on another backend, or not in single precision.
+pub fn copy_to_host(tensor: &Tensor<1>) -> Option<Vec<f32>> {
     let values = Primitive::of(tensor.clone())?.values();
-    (values.dtype() == DType::F32).then(|| f32::numbers(&values).to_vec())
+    (values.dtype() == DType::F32).then(|| f32::elements(&values).to_vec())
 }
 
-/// Copies the elements of an integer tensor, on a device with autodiff or without; `None` if it is not one of the
-/// `flex` backend.
+/// Copies the elements of an integer tensor, on a device with or without autodiff. `None` if the tensor is on another
+/// backend, or has neither 32 nor 64 bits.
 pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
     let mut kind = tensor.into_dispatch().kind;
     if let DispatchTensorKind::Autodiff(inner) = kind {
@@ -189,7 +189,7 @@ pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
     }
 }
 
-/// Runs a kernel for the float type of tensors; `None` if there is no kernel for it.
+/// Runs a kernel for the float type of tensors. `None` if there is no kernel for this type.
 macro_rules! by_float_type {
     ($dtype:expr, $float:ident => $run:expr) => {
         match $dtype {
@@ -207,9 +207,9 @@ macro_rules! by_float_type {
 }
 pub(super) use by_float_type;
 
-/// Returns `parts` as one tensor of shape `[P]` without copying, or `None` if they are not adjacent slices of one tensor, in
-/// order, that cover all of it.
-pub fn whole(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
+/// Returns the tensor (shape `[P]`) whose consecutive slices are `parts`, without copying. `None` if they are not
+/// slices of one tensor, or do not cover all of it in order.
+pub fn join_slices(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
     let mut all: Option<FlexTensor> = None;
     let mut end = 0;
     for part in parts {
@@ -233,12 +233,12 @@ pub(super) fn plain(tensor: FlexTensor) -> Tensor<1> {
 }
 
 /// Returns a tensor of shape `[M]` on a device without autodiff.
-pub(super) fn vector<T: Stored>(numbers: Vec<T>) -> Tensor<1> {
-    let len = numbers.len();
-    plain(T::tensor(numbers, &[len]))
+pub(super) fn vector<T: Stored>(values: Vec<T>) -> Tensor<1> {
+    let len = values.len();
+    plain(T::tensor(values, &[len]))
 }
 
-/// Returns the elements of `all` from `start` on, as a tensor of this shape. Nothing is copied.
+/// Returns the elements of `all` from index `start` on as a tensor of this shape. Nothing is copied.
 pub(super) fn part(all: &FlexTensor, start: usize, shape: &[usize]) -> FlexTensor {
     let row_major = Layout::contiguous(shape.to_vec().into());
     let layout = Layout::new(row_major.shape().clone(), row_major.strides().to_vec(), start);

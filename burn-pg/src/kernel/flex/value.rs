@@ -12,27 +12,27 @@ use crate::kernel::{
     host::{Real, vectorised},
 };
 
-/// `(V - R)^2 / 2` for values and returns of shape `[M]`.
+/// Half the squared error of values from returns. Shape `[M]` each.
 pub fn value_error(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Option<Tensor<1>> {
     let values = Primitive::of(values.clone())?;
     let (new, returns) = (values.values(), Primitive::of(returns.clone())?.values());
     let old = match limit {
         ValueLimit::None => new.clone(),
-        ValueLimit::Larger(old, _) | ValueLimit::Moved(old, _) => Primitive::of(old.clone())?.values(),
+        ValueLimit::Larger(old, _) | ValueLimit::Clipped(old, _) => Primitive::of(old.clone())?.values(),
     };
     by_float_type!(new.dtype(), T => {
-        let inputs = [T::numbers(&new), T::numbers(&returns), T::numbers(&old)];
+        let inputs = [T::elements(&new), T::elements(&returns), T::elements(&old)];
         let (mut errors, mut derivatives) = (vec![0.0; inputs[0].len()], vec![0.0; inputs[0].len()]);
         match limit {
-            ValueLimit::None => free(&mut errors, &mut derivatives, inputs),
-            ValueLimit::Moved(_, range) => moved(&mut errors, &mut derivatives, inputs, T::of(*range)),
+            ValueLimit::None => unlimited(&mut errors, &mut derivatives, inputs),
+            ValueLimit::Clipped(_, range) => clipped(&mut errors, &mut derivatives, inputs, T::of(*range)),
             ValueLimit::Larger(_, range) => larger(&mut errors, &mut derivatives, inputs, T::of(*range)),
         }
-        Rows { values: errors, slopes: vec![derivatives] }.record(vec![values])
+        Rows { values: errors, derivatives: vec![derivatives] }.record(vec![values])
     })
 }
 
-/// A loop over samples, in which the error of one is a formula of its value, target and old value.
+/// Loops over samples. The error of a sample is a formula of its value, target and old value.
 macro_rules! each_sample {
     ($errors:ident, $derivatives:ident, $inputs:ident, |$value:ident, $target:ident, $old:ident| $error:expr) => {
         let [new, targets, old] = $inputs;
@@ -47,19 +47,19 @@ macro_rules! each_sample {
 }
 
 vectorised! {
-    fn free<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3]) -> () {
+    fn unlimited<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3]) -> () {
         each_sample!(errors, derivatives, inputs, |value, target, _old| formula::value_error(&value, &target));
     }
 
-    fn moved<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3], range: T) -> () {
+    fn clipped<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3], range: T) -> () {
         each_sample!(errors, derivatives, inputs, |value, target, old| {
-            formula::value_error(&formula::moved(&value, &old, range), &target)
+            formula::value_error(&formula::clipped_value(&value, &old, range), &target)
         });
     }
 
     fn larger<'a, T>(errors: &'a mut [T], derivatives: &'a mut [T], inputs: [&'a [T]; 3], range: T) -> () {
         each_sample!(errors, derivatives, inputs, |value, target, old| {
-            let limited = formula::value_error(&formula::moved(&value, &old, range), &target);
+            let limited = formula::value_error(&formula::clipped_value(&value, &old, range), &target);
             formula::value_error(&value, &target).larger(limited)
         });
     }

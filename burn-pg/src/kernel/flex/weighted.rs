@@ -8,20 +8,20 @@ use crate::kernel::host::{dot_product, sum};
 /// Largest number of losses that one operation adds up.
 const MOST_LOSSES: usize = 6;
 
-/// `sum_i w_i x_i / mass` of each vector, without gradient. Shape `[1]` each.
+/// Computes `sum_i w_i x_i / mass` (shape `[1]`) of each vector x of shape `[M]`, without gradient.
 pub fn weighted_sums(vectors: &[Tensor<1>], weights: Option<&Tensor<1>>, mass: f64) -> Option<Vec<Tensor<1>>> {
     let weights = values(weights).ok()?;
     vectors
         .iter()
-        .map(|numbers| {
-            let values = Primitive::of(numbers.clone())?.values();
+        .map(|tensor| {
+            let values = Primitive::of(tensor.clone())?.values();
             by_float_type!(values.dtype(), T => vector(vec![divided_sum::<T>(&values, weights.as_ref(), mass)]))
         })
         .collect()
 }
 
-/// `sum_k c_k sum_i w_i l_ki / mass` as one operation, which carries gradients to up to [`MOST_LOSSES`] losses.
-/// Shape `[1]`.
+/// Computes `sum_k c_k sum_i w_i l_ki / mass` (shape `[1]`), with gradients to the losses. `None` if there are more
+/// than [`MOST_LOSSES`] losses.
 pub fn weighted_total(summands: &[(f64, Tensor<1>)], weights: Option<&Tensor<1>>, mass: f64) -> Option<Tensor<1>> {
     if summands.len() > MOST_LOSSES {
         return None;
@@ -42,13 +42,13 @@ fn total<T: Stored>(
     let sums = losses.iter().map(|losses| divided_sum::<T>(&losses.values(), weights.as_ref(), mass));
     let total = factors.iter().zip(sums).fold(T::zero(), |total, (&factor, sum)| total + factor * sum);
     let len = losses[0].shape().num_elements();
-    record(losses, T::tensor(vec![total], &[1]), move |outer, wanted| {
-        let outer = T::numbers(outer)[0];
+    record(losses, T::tensor(vec![total], &[1]), move |output_gradient, wanted| {
+        let output_gradient = T::elements(output_gradient)[0];
         let gradient = |(&factor, _): (&T, _)| {
-            let each = outer * (factor / T::of(mass));
+            let each = output_gradient * (factor / T::of(mass));
             let gradient = match &weights {
                 None => vec![each; len],
-                Some(weights) => T::numbers(weights).iter().map(|&weight| each * weight).collect(),
+                Some(weights) => T::elements(weights).iter().map(|&weight| each * weight).collect(),
             };
             T::tensor(gradient, &[len])
         };
@@ -56,15 +56,18 @@ fn total<T: Stored>(
     })
 }
 
-/// Returns the elements of the weights, if there are weights. An error means that they are on another backend.
+/// Returns the elements of the weights, if there are any.
+///
+/// # Errors
+/// If the weights are on another backend.
 fn values(weights: Option<&Tensor<1>>) -> Result<Option<FlexTensor>, ()> {
     weights.map(|weights| Ok(Primitive::of(weights.clone()).ok_or(())?.values())).transpose()
 }
 
 fn divided_sum<T: Stored>(vector: &FlexTensor, weights: Option<&FlexTensor>, mass: f64) -> T {
     let sum = match weights {
-        None => sum(T::numbers(vector)),
-        Some(weights) => dot_product(T::numbers(vector), T::numbers(weights)),
+        None => sum(T::elements(vector)),
+        Some(weights) => dot_product(T::elements(vector), T::elements(weights)),
     };
     sum / T::of(mass)
 }

@@ -1,11 +1,11 @@
 //! Products of small matrices, each computed on the calling thread.
 //!
-//! Each element of a result is summed in the order of its summands, whatever else is computed with it, so no row
-//! depends on the number of other rows.
+//! The order of summation of an element does not depend on what is computed with it, so no row depends on the number of
+//! other rows.
 
 use super::{real::Real, reduce::dot, vector::vectorised};
 
-/// Largest number of outputs of a narrow layer, which has too few of them to fill the width of a panel.
+/// Largest number of outputs of a narrow layer. A narrow layer has too few outputs for a panel.
 const NARROW: usize = 4;
 
 /// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, stored in the order in which it is read.
@@ -13,13 +13,13 @@ const NARROW: usize = 4;
 pub(super) struct Affine<T> {
     depth: usize,
     columns: usize,
-    /// Panels of columns, row by row, the last one padded with zeros; for a narrow matrix, its columns. The bias comes
-    /// first, as if it were a row of the matrix.
+    /// Panels of columns, each stored row by row, the last one padded with zeros. A narrow matrix is stored column by
+    /// column. The bias is stored as if it were the first row of the matrix.
     values: Vec<T>,
 }
 
 impl<T: Real> Affine<T> {
-    /// Creates it from a row-major matrix and its bias (shape `[columns]`).
+    /// Creates the map from a row-major matrix and its bias (shape `[columns]`).
     pub fn new(matrix: &[T], bias: &[T]) -> Self {
         let columns = bias.len();
         let depth = matrix.len() / columns;
@@ -39,7 +39,7 @@ impl<T: Real> Affine<T> {
         Self { depth, columns, values }
     }
 
-    /// Creates it from the transpose of a row-major matrix with `columns` columns, without a bias.
+    /// Creates the map from the transpose of a row-major matrix with `columns` columns, without a bias.
     pub fn transposed(matrix: &[T], columns: usize) -> Self {
         let (rows, depth) = (matrix.len() / columns, columns);
         if rows <= NARROW {
@@ -58,7 +58,7 @@ impl<T: Real> Affine<T> {
         Self { depth, columns: rows, values }
     }
 
-    /// Returns the number of elements that it holds for a matrix of shape `[depth, columns]`.
+    /// Returns the number of elements that are stored for a matrix of shape `[depth, columns]`.
     pub fn elements(depth: u64, columns: u64) -> u64 {
         let filled = match columns <= NARROW as u64 {
             true => columns,
@@ -87,7 +87,7 @@ impl<T: Real> Affine<T> {
     }
 }
 
-/// `result += left^T right`. Shapes `[rows, height]`, `[rows, width]`, `[height, width]`.
+/// Computes `result += left^T right`. Shapes: left `[rows, height]`, right `[rows, width]`, result `[height, width]`.
 pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T], width: usize, result: &mut [T]) {
     if width <= NARROW {
         let mut columns = vec![T::zero(); result.len()];
@@ -119,11 +119,11 @@ pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T]
 }
 
 vectorised! {
-    /// `sums[j] += slopes[j]` over all rows of slopes, which are as wide as the sums.
-    pub(super) fn add_rows<'a, T>(slopes: &'a [T], sums: &'a mut [T]) -> () {
-        for row in slopes.chunks_exact(sums.len()) {
-            for (sum, &slope) in sums.iter_mut().zip(row) {
-                *sum += slope;
+    /// Adds every row of `rows` to `sums`. A row is as long as `sums`.
+    pub(super) fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += value;
             }
         }
     }

@@ -6,7 +6,7 @@ use num_traits::Float;
 
 use super::{pool::Pooled, tile::Tiled};
 
-/// A float type: `f32`, for which kernels are made fast, or `f64`, in which they are checked.
+/// A float type of kernels: `f32`, for which they are optimised, or `f64`, in which tests check them.
 pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Send + Sync + 'static {
     /// Replaces each value by its hyperbolic tangent.
     fn tanh_all(values: &mut [Self]);
@@ -20,7 +20,7 @@ pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Se
     /// Converts a value from double precision.
     #[inline(always)]
     fn of(value: f64) -> Self {
-        Self::from(value).expect("every number has a nearest float")
+        Self::from(value).expect("every f64 converts to a float type")
     }
 }
 

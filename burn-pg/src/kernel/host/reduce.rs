@@ -1,4 +1,4 @@
-//! Sums, in an order that depends only on the number of summands.
+//! Sums. The order of summation depends only on the number of summands.
 
 use super::{real::Real, vector::vectorised};
 
@@ -6,18 +6,18 @@ use super::{real::Real, vector::vectorised};
 const LANES: usize = 16;
 
 vectorised! {
-    /// The scalar product of two arrays of the same length.
+    /// Returns the scalar product of two arrays of the same length.
     pub(crate) fn dot_product<'a, T>(a: &'a [T], b: &'a [T]) -> T {
         dot(a, b)
     }
 
     /// Returns the sum of all values.
-    pub(crate) fn sum<'a, T>(numbers: &'a [T]) -> T {
-        let (lanes, rest) = numbers.as_chunks::<LANES>();
+    pub(crate) fn sum<'a, T>(values: &'a [T]) -> T {
+        let (lanes, rest) = values.as_chunks::<LANES>();
         let mut sums = [T::zero(); LANES];
-        for numbers in lanes {
+        for values in lanes {
             for lane in 0..LANES {
-                sums[lane] += numbers[lane];
+                sums[lane] += values[lane];
             }
         }
         total(sums, rest)
@@ -25,11 +25,11 @@ vectorised! {
 }
 
 /// Returns the mean of one or more values.
-pub(crate) fn mean<T: Real>(numbers: &[T]) -> T {
-    sum(numbers) / T::of(numbers.len() as f64)
+pub(crate) fn mean<T: Real>(values: &[T]) -> T {
+    sum(values) / T::of(values.len() as f64)
 }
 
-/// [`dot_product`], inlined into a function for vector instructions.
+/// [`dot_product`], to be inlined into a function of [`vectorised`].
 #[inline(always)]
 pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
@@ -49,8 +49,8 @@ pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
 #[inline(always)]
 fn total<T: Real>(lanes: [T; LANES], rest: &[T]) -> T {
     let mut sum = T::zero();
-    for &number in lanes.iter().chain(rest) {
-        sum += number;
+    for &value in lanes.iter().chain(rest) {
+        sum += value;
     }
     sum
 }

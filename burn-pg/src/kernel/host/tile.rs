@@ -1,29 +1,28 @@
-//! Wide products in tiles of sums that stay in vector registers.
+//! Matrix products with many columns, computed in tiles whose sums stay in vector registers.
 //!
-//! Written with explicit vectors, because whether the compiler vectorises a loop over arrays depends on the code around
-//! the loop.
+//! Uses explicit vectors, because whether the compiler vectorises a loop over arrays depends on the code around it.
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Number of rows that are computed together: with two vectors each, they fill most of sixteen registers.
+/// Number of rows that are computed together. With two vectors per row, they fill most of the sixteen registers.
 const HEIGHT: usize = 6;
 
-/// Float types that there are tiles for.
+/// Float types that have tiles.
 pub(crate) trait Tiled: Sized {
-    /// Returns the number of columns that are computed together, those of two vectors of this machine.
+    /// Returns the number of columns that are computed together: two vectors of this machine.
     fn panel_width() -> usize;
 
     /// Multiplies the rows of a matrix (shape `[rows, depth]`) by panels of [`panel_width`](Self::panel_width) columns
     /// (shape `[depth + 1, width]` each). The first row of each panel is added to the product. The result has shape
-    /// `[rows, columns]`; the last panel may have more columns than are left.
+    /// `[rows, columns]`; the columns of the last panel beyond `columns` are ignored.
     fn times_panels(depth: usize, columns: usize, matrix: &[Self], panels: &[Self], result: &mut [Self]);
 
-    /// `result += left^T right`, for the columns in whole panels. Shapes `[rows, height]`, `[rows, width]`,
-    /// `[height, width]`.
+    /// Computes `result += left^T right` for the columns in whole panels. Shapes: left `[rows, height]`, right
+    /// `[rows, width]`, result `[height, width]`.
     fn add_outer_products(height: usize, width: usize, left: &[Self], right: &[Self], result: &mut [Self]);
 }
 
-/// Evaluates `$run` for runs of `HEIGHT` out of `$count` items, and for shorter runs of the items that are left over.
+/// Evaluates `$run` for runs of `HEIGHT` out of `$count` items, then for shorter runs of the remaining items.
 macro_rules! in_runs {
     ($count:expr, |$first:ident, $size:ident| $run:expr) => {{
         let (mut $first, count) = (0, $count);

@@ -1,16 +1,17 @@
-//! Functions of whole arrays, compiled for the vector instructions of the machine they run on.
+//! Functions on arrays, compiled for the vector instructions of the machine they run on.
 //!
 //! | function | error in single precision, at most | special values |
 //! | --- | --- | --- |
-//! | [`tanh`] | 5 units in the last place, less than 6e-7 relative | -1 and 1 from 9.02 on |
+//! | [`tanh`] | 5 units in the last place, less than 6e-7 relative | -1 up to -9.02, 1 from 9.02 on |
 //! | [`exp`] | 2 units in the last place | 0 below -103.98, infinity from 88.73 on |
 //!
-//! NaN stays NaN. Each element is computed by itself, so no result depends on how an array is split.
+//! NaN stays NaN. Each element is computed on its own, so no result depends on how an array is split.
 
 use super::Real;
 
-/// Defines functions that are compiled for the vector instructions of the machine they run on, together with everything
-/// that is always inlined into them. (A closure or a function that is passed as an argument is not.)
+/// Defines functions that are compiled for the vector instructions of the machine they run on, together with all
+/// `#[inline(always)]` functions that they call. Closures, and functions passed as arguments, are compiled without
+/// these instructions.
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $visible:vis fn $name:ident<$life:lifetime $(, $float:ident)?>(
         $($argument:ident: $kind:ty),* $(,)?
@@ -71,7 +72,7 @@ impl Real for f32 {
 /// A rational function of degrees 13 and 6, the minimax approximation that the library Eigen uses.
 #[inline(always)]
 fn tanh_of(x: f32) -> f32 {
-    // At the first bound the function below is as near to 1 as it gets; beyond the second bound, 1 is nearer.
+    // The rational function is nearest to 1 at `FLAT`. Beyond `ONE`, 1 is nearer to the hyperbolic tangent.
     const FLAT: f32 = 7.905_311;
     const ONE: f32 = 9.010_914;
     let y = x.clamp(-FLAT, FLAT);
@@ -81,7 +82,7 @@ fn tanh_of(x: f32) -> f32 {
         [-2.760_768_4e-16, 2.000_188e-13, -8.604_672e-11, 5.122_297e-8, 1.485_722_4e-5, 6.372_619e-4, 4.893_524_6e-3],
     );
     let denominator = polynomial(square, [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3]);
-    // In this order only the product can be subnormal.
+    // In this order only the product can be subnormal, not the quotient.
     let ratio = y * (numerator / denominator);
     if x.abs() > ONE { 1.0_f32.copysign(x) } else { ratio }
 }
@@ -89,9 +90,9 @@ fn tanh_of(x: f32) -> f32 {
 /// `2^n e^r` with `r` between `-ln(2) / 2` and `ln(2) / 2`, and the polynomial of the library Cephes for `e^r`.
 #[inline(always)]
 pub(super) fn exp_of(x: f32) -> f32 {
-    /// Added to a number of moderate size, it leaves the nearest integer in the last bits.
+    /// Adding this to a number of moderate size leaves the nearest integer in the last bits.
     const ROUND: f32 = 12_582_912.0;
-    // ln(2) in two parts, of which the first has so few digits that its multiples are exact.
+    // The sum of both is ln(2). The first has so few digits that its multiples are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.clamp(-105.0, 90.0);
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
@@ -99,7 +100,7 @@ pub(super) fn exp_of(x: f32) -> f32 {
     let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], x));
     let tail = polynomial(r, [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5]);
     let power = tail.mul_add(r * r, r) + 1.0;
-    // In two steps: 2^n itself may lie beyond the range of the exponents.
+    // Two factors, because 2^n may be out of range.
     let n = shifted.to_bits().cast_signed() - ROUND.to_bits().cast_signed();
     let half = n >> 1;
     power * power_of_two(half) * power_of_two(n - half)
@@ -111,7 +112,7 @@ fn power_of_two(n: i32) -> f32 {
     f32::from_bits(((n + 127) << 23).cast_unsigned())
 }
 
-/// Evaluates the polynomial with these coefficients, that of the highest power first.
+/// Evaluates a polynomial. The coefficient of the highest power comes first.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = 0.0;

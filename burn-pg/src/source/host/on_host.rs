@@ -43,7 +43,7 @@ impl Collector {
         let parts = self.streams.chunks_mut(size).zip(recurrent.begins.chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
-        let (length, start) = (self.length, profile::is_wanted().then(Instant::now));
+        let (length, start) = (self.length, profile::is_measured().then(Instant::now));
         let run = |(policy, (env, ((streams, begins), record)))| {
             let (policy, spec, is_timed) = (&policy, &spec, start.is_some());
             Run { policy, spec, env, streams, begins, record, env_steps, is_timed }.play(length)
