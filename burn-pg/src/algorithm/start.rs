@@ -28,7 +28,8 @@ pub(super) fn with_weights_of(fresh: ActorCritic, policy: &ActorCritic) -> Resul
     Ok(started)
 }
 
-/// Checks that observations are normalised as the agent's are: its policy knows no others.
+/// Checks that the configuration normalises observations as the agent does: its policy was trained on such
+/// observations.
 pub(super) fn check_observations(agent: &Agent, config: &CheckedConfig) -> Result<(), StartMisfit> {
     let [given, of_policy] = [config.env.normalize_observations, agent.normalizer().is_some()];
     compare("env.normalize_observations", given.to_string(), of_policy.to_string())

@@ -65,7 +65,7 @@ impl SourceFootprint {
     /// Computes the footprint for environments of a specification, in which a policy of these layers acts.
     pub fn new(shape: EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
         let sequences = shape.sequences;
-        let (state_len, noise, acts_on_host) = (layers.state_len(), layers.held_noise(), layers.act_on_host());
+        let (state_len, noise, acts_on_host) = (layers.state_len(), layers.sde_noise(), layers.act_on_host());
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
         let (whole_episodes, steps) = match shape.length {
             RolloutLength::Episodes => (true, spec.max_episode_steps.map_or(shape.longest_episode as u64, u64::from)),
