@@ -149,7 +149,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         (
             "run",
             vec!["--set", "activation=relu"],
-            "`network.activation` is relu, but tanh for the policy to start from",
+            "`network.activation` is relu; it must be tanh, as for the policy to start from",
         ),
         (policy, vec!["--set", "activation=relu"], "`activation` is tanh; it must be relu, the one that was given"),
         (policy, vec!["--set", "normalize_observations=true"], "`env.normalize_observations` is true, but false for"),

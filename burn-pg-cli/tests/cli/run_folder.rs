@@ -351,8 +351,7 @@ fn a_policy_without_a_checkpoint_is_not_trained_over() {
     let before = content(&folder.path().join("a"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
-    let message =
-        "error: a has a policy but no checkpoint, so training would start again; train into another folder\n";
+    let message = "error: a has a policy but no checkpoint, so training would start again; train into another folder\n";
     assert_eq!(text(&output.stderr), message);
     assert!(content(&folder.path().join("a")) == before);
 }

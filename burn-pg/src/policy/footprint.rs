@@ -177,7 +177,7 @@ impl NetworkFootprint {
         let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
         let images = self.parts.iter().filter(|part| part.parameters() > 0);
         let images = images.map(|part| [all / 2, FLOAT * part.temporary(true) * rows]);
-        perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
+        perceptrons.chain(cells).chain(images).max_by_key(|bytes| bytes[0] + bytes[1]).unwrap_or_default()
     }
 
     /// Elements of each sample that a distribution over actions keeps, and those that it needs temporarily.

@@ -297,7 +297,8 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
     damage(6);
     let (checkpoint, damaged) = checkpoints.newest().unwrap().unwrap();
     assert_eq!((checkpoint.updates(), damaged.len()), (4, 1));
-    assert!(damaged[0].to_string().contains("update-000000006 is damaged: state.json does not match its checksum in SHA256SUMS"));
+    let message = "update-000000006 is damaged: state.json does not match its checksum in SHA256SUMS";
+    assert!(damaged[0].to_string().contains(message));
     damage(4);
     let error = checkpoints.newest().unwrap_err();
     assert!(error.to_string().starts_with("none of the 2 checkpoints in "), "{error}");

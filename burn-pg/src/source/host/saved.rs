@@ -120,7 +120,8 @@ impl Collector {
         mut tensors: Tensors,
         rollout: &mut Rollout,
     ) -> Result<RecurrentState, Misfit> {
-        let (num_envs, fresh) = (rollout.num_envs, self.recurrent.as_ref().expect("the recurrent state was just created"));
+        let (num_envs, fresh) =
+            (rollout.num_envs, self.recurrent.as_ref().expect("the recurrent state was just created"));
         check("recurrent states", saved.begins.len(), num_envs)?;
         let (Some(state), Some(history)) = (&fresh.state, &mut rollout.history) else {
             check_fit(&tensors, &Tensors::new())?;
@@ -136,7 +137,8 @@ impl Collector {
         check_fit(&tensors, &needed.map(|(name, data)| (name.to_owned(), data)).into())?;
         check("recurrent states", saved.begins_before.len(), history.begins_before.len())?;
         let mut take = |name| tensors.remove(name).expect("every name was checked");
-        let values = |data: TensorData| data.convert_dtype(DType::F32).try_into_vec().expect("they were converted to f32");
+        let values =
+            |data: TensorData| data.convert_dtype(DType::F32).try_into_vec().expect("they were converted to f32");
         let state = Tensor::from_data(take(STATE), (&state.device(), state.dtype()));
         history.states = values(take(STARTS));
         history.observations_before.clear();
