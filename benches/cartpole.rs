@@ -1,4 +1,4 @@
-//! What the parts of a PPO run on CartPole-v1 cost, besides the environment.
+//! The time of the parts of a PPO run on CartPole-v1, except the environment.
 //!
 //! `cargo bench -p burn-pg-benches --bench cartpole`
 #![forbid(unsafe_code)]

@@ -1,17 +1,17 @@
-"""Holds exported policies against `burn-pg act`, and imported ones against Stable-Baselines3.
+"""Compares exported policies with `burn-pg act`, and imported ones with Stable-Baselines3.
 
     python benches/check_exports.py target/release/burn-pg
 
 trains small policies of every kind with the binary, exports them to both formats, and compares onnxruntime and PyTorch with
-the binary on 10,000 observations each, extremes among them. Then it saves policies of Stable-Baselines3, imports them, and
-compares `model.predict` and the values on 1,000 observations. The policy of lesson 8, which sees images, is compared too, on 2,000 images:
-build it before with `cargo build --release --example 08_images`. Needs numpy, onnx, onnxruntime, torch, safetensors, gymnasium
-and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
+the binary on 10,000 observations each, with extreme values among them. Then it saves policies of Stable-Baselines3, imports
+them, and compares `model.predict` and the values on 1,000 observations. It also compares the policy of lesson 8, which sees
+images, on 2,000 images; build it before with `cargo build --release --example 08_images`. Needs numpy, onnx, onnxruntime,
+torch, safetensors, gymnasium and stable_baselines3. Ends with exit code 1 if anything differs by more than 1e-5.
 
     python benches/check_exports.py target/release/burn-pg --record burn-pg/tests/recorded/exports
 
-writes five such policies and that of lesson 8, their exports, and what onnxruntime and PyTorch made of 10,000 observations
-(500 images), for the tests to hold policies and exports against. To be done again when exports change.
+writes five such policies and that of lesson 8, their exports, and the outputs of onnxruntime and PyTorch for 10,000
+observations (500 images). Tests compare policies and exports with them. Run it again when exports change.
 """
 
 import json
@@ -55,19 +55,19 @@ CASES = [
     ("squashed", "Pendulum-v1", "ppo", [*PPO, "exploration={squash=true}"]),
     ("squashed, normalised", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true}"]),
     (
-        "deviations of the network",
+        "standard deviations from the network",
         "Pendulum-v1",
         "ppo",
         [*PPO, NORMAL, "exploration={state_dependent=true,log_std=-0.5}"],
     ),
-    ("held noise, squashed", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true,sde={}}"]),
+    ("gSDE noise, squashed", "Pendulum-v1", "ppo", [*PPO, NORMAL, "exploration={squash=true,sde={}}"]),
     ("GRU", "Pendulum-v1", "ppo", [*PPO, NORMAL, 'recurrence={cell="gru",size=16}']),
     ("LSTM", "CartPole-v1", "ppo", [*PPO, 'recurrence={cell="lstm",size=16}']),
     ("LSTM, shared", "CartPole-v1", "ppo", [*PPO, NORMAL, "shared_layers=true", 'recurrence={cell="lstm",size=16}']),
 ]
 
 SMALL = "hidden_sizes=[24,16]"
-# The same, of those that are recorded. The name is that of a folder.
+# The same for recorded policies. The name is the name of a folder.
 RECORDED = [
     ("discrete", "CartPole-v1", "ppo", [*PPO, SMALL]),
     ("discrete-normalised", "Acrobot-v1", "ppo", [*PPO, SMALL, NORMAL, "activation=silu", "shared_layers=true"]),
@@ -78,7 +78,7 @@ RECORDED = [
 
 
 def observations(env, rows, rng):
-    """Of every size from 1e-6 to 1e3, and the extremes: zeros, denormals, a million, and the bounds."""
+    """Returns observations of every size from 1e-6 to 1e3, and extreme ones: zeros, denormals, a million, and the bounds."""
     space = gymnasium.make(env).observation_space
     width = space.shape[0]
     sizes = 10.0 ** rng.uniform(-6, 3, (rows, 1))
@@ -94,7 +94,7 @@ def observations(env, rows, rng):
 
 
 def act(run, rows, episode=None):
-    """What the binary answers, as arrays. An empty line begins an episode."""
+    """Returns the output of `burn-pg act` as arrays. An empty line begins an episode."""
     lines = [json.dumps(list(map(float, row))) for row in rows]
     if episode:
         lines = [("\n" if i % episode == 0 else "") + line for i, line in enumerate(lines)]
@@ -130,19 +130,20 @@ def run_torch(path, rows, episode=None):
 
 @torch.no_grad()
 def conditions(path, rows, rng):
-    """How far outputs move, in double precision, if each number of the observation and each weight moves by two units in the
-    last place of single precision, up or down. What single precision computes, in whatever order it sums, is no more certain
-    than that: the sum of numbers of a million is known to a tenth. (Of eight draws the largest; shape `[N]` each.)"""
+    """Returns the uncertainty of each output in single precision, shape `[N]` each: the largest change in eight draws, in double
+    precision, when each value of the observation and each weight changes by two units in the last place of single precision, up or
+    down. Results in single precision are no more accurate than that, whatever the order of sums: a sum of values of a million, for
+    example, is accurate to a tenth."""
     policy = ExportedPolicy.load(path).double()
     rows = torch.from_numpy(rows).double()
     exact = policy(rows)
-    stirred = lambda tensor: tensor * (1 + 2.0**-22 * torch.from_numpy(rng.choice([-1.0, 1.0], tuple(tensor.shape))))
+    perturbed = lambda tensor: tensor * (1 + 2.0**-22 * torch.from_numpy(rng.choice([-1.0, 1.0], tuple(tensor.shape))))
     weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
     moved = []
     for _ in range(8):
-        policy.load_state_dict({name: stirred(of) if name.endswith("weight") else of for name, of in weights.items()})
-        # What is normalised is exact: it is computed in double precision.
-        moved.append(policy(rows if hasattr(policy, "normalizer") else stirred(rows)))
+        policy.load_state_dict({name: perturbed(of) if name.endswith("weight") else of for name, of in weights.items()})
+        # Normalised observations are not perturbed, because they are computed in double precision.
+        moved.append(policy(rows if hasattr(policy, "normalizer") else perturbed(rows)))
     largest = lambda name: max_of([(other[name] - exact[name]).abs().reshape(len(rows), -1).numpy() for other in moved])
     return {name: largest(name) for name in exact if name != "action" or exact[name].is_floating_point()}
 
@@ -152,11 +153,10 @@ def max_of(arrays):
 
 
 def compare(ours, theirs, uncertain={}):
-    """The largest difference of each output, relative to the larger of 1 and the largest number of its row: a small number
-    that is the sum of large ones has their rounding errors. Actions of which there are finitely many have to be the same
-    where the logits leave no doubt; how many differ in all is counted too. Rows whose outputs other than actions single
-    precision does not determine to the tolerance are counted apart, and there the difference is measured in units of what is
-    uncertain."""
+    """Returns the largest difference of each output. It is relative to the larger of 1 and the largest value of the row, because a
+    small value that is the sum of large ones has their rounding errors. Discrete actions must be equal where the logits are clearly
+    apart; those that differ elsewhere are only counted. Rows with an output, except an action, that is uncertain by more than the
+    tolerance are counted separately; there the difference is measured in units of the uncertainty."""
     found = {}
     for name in ours.keys() & theirs.keys():
         expected, got = ours[name], theirs[name]
@@ -166,7 +166,7 @@ def compare(ours, theirs, uncertain={}):
             scale = np.maximum(1, np.abs(ours["logits"]).max(1))
             clear = top[:, -1] - top[:, -2] > 2 * TOLERANCE * scale
             found["actions that differ"] = int((expected != got)[clear].sum())
-            found["in doubt"] = int((~clear).sum())
+            found["actions with close logits"] = int((~clear).sum())
             found["of these differ"] = int((expected != got)[~clear].sum())
             continue
         scale = np.abs(expected).reshape(len(expected), -1).max(1)
@@ -178,8 +178,8 @@ def compare(ours, theirs, uncertain={}):
         if unclear.any():
             ratio = difference[unclear] * np.maximum(1, scale[unclear]) / uncertain[name][unclear]
             found[f"(uncertain {name})"] = int(unclear.sum())
-            found[f"(in units of what is uncertain)"] = max(
-                float(ratio.max()), found.get("(in units of what is uncertain)", 0.0)
+            found[f"(in units of the uncertainty)"] = max(
+                float(ratio.max()), found.get("(in units of the uncertainty)", 0.0)
             )
     return found
 
@@ -212,18 +212,18 @@ def export_both(run):
 
 
 def train_on_images(run):
-    """Lesson 8, and its exports."""
+    """Trains the policy of lesson 8 and exports it."""
     subprocess.run([Path(BINARY).parent / "examples/08_images", run], check=True, stdout=subprocess.DEVNULL)
     export_both(run)
 
 
 def some_images(count, rng):
-    """Of 4 planes of 10 x 10 flags: a few of them, many, none and all. Shape `[count, 400]`."""
+    """Returns images of 4 planes of 10 x 10 flags, of which a few, many, none or all are set. Shape `[count, 400]`."""
     return (rng.random((count, 400)) < rng.choice([0, 0.01, 0.5, 1], (count, 1))).astype(np.uint8)
 
 
 def copy_run(run, target):
-    """The files that the tests need, into an empty folder."""
+    """Copies the files that the tests need into an empty folder."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for file in ("config.toml", "environment.json", "policy.safetensors", "normalizer.json"):
@@ -238,7 +238,7 @@ def save_outputs(target, outputs):
         f"{program}.{output}": array.astype(np.uint8 if array.dtype == np.int64 else np.float32)
         for program, found in outputs.items()
         for output, array in found.items()
-        # Deviations are numbers of the policy itself, and the memory shows in what comes of it.
+        # `log_std` is a parameter of the policy, and errors of the recurrent state show in the later outputs.
         if output not in ("log_std", "memory_out") and (program, output) != ("uncertain", "action")
     }
     save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target / "outputs.safetensors")
@@ -259,8 +259,8 @@ def record_images(target):
 
 
 def record(folder):
-    """Folders of a run, its exports, and outputs; and the observations that those without images share, of which each
-    environment takes as many numbers as it has."""
+    """Writes a folder for each policy, with its run, exports and outputs, and the observations that all policies without images
+    share: each environment uses the first values of a row."""
     folder = Path(folder)
     rows = observations("Acrobot-v1", ROWS, np.random.default_rng(0))
     folder.mkdir(parents=True, exist_ok=True)
@@ -298,14 +298,14 @@ def exports(folder):
         uncertain = {} if episode else conditions(f"{run}.safetensors", rows, np.random.default_rng(i))
         assert "far beyond" not in name or (ours["mean"] != ours["action"]).mean() > 0.05, "nothing was clipped"
         for program, theirs in outputs.items():
-            # Held noise has no deviation of its own in an export.
+            # The standard deviation of gSDE noise is not an output of exports.
             assert ours.keys() - theirs.keys() <= {"log_std"}, (ours.keys(), theirs.keys())
             failed |= report(f"{name}, {env}, {program}", compare(ours, theirs, uncertain))
     return failed
 
 
 def images(folder):
-    """The policy of lesson 8."""
+    """Compares the exports of the policy of lesson 8."""
     run = f"{folder}/catch"
     train_on_images(run)
     rows = some_images(2000, np.random.default_rng(0))
@@ -373,7 +373,7 @@ def imports(folder):
             name_of = "logits" if "logits" in ours else "mean"
             theirs[name_of] = (distribution.logits if name_of == "logits" else distribution.mean).numpy()
         if name_of == "logits":
-            # Those of a distribution of PyTorch are log-probabilities.
+            # The logits of a PyTorch distribution are log-probabilities.
             shift = lambda logits: torch.log_softmax(torch.as_tensor(logits, dtype=torch.float64), 1).numpy()
             ours, theirs = ({**numbers, "logits": shift(numbers["logits"])} for numbers in (ours, theirs))
         failed |= report(f"import of {name}, {env}", compare(ours, theirs))

@@ -1,12 +1,12 @@
-"""Holds the Windows binary to the promises of docs/reliability.md that depend on the system, under Wine on Linux.
+"""Checks that the Windows binary, under Wine on Linux, keeps the promises of docs/reliability.md that depend on the system.
 
     rustup target add x86_64-pc-windows-gnu
     apt-get install wine64 wine gcc-mingw-w64-x86-64-win32
     cargo build --release --target x86_64-pc-windows-gnu -p burn-pg-cli
     python benches/check_windows.py target/x86_64-pc-windows-gnu/release/burn-pg.exe
 
-Interrupts a run with Ctrl-C once and twice, kills runs at random moments, starts two in one folder, and holds what comes of them
-against a run that was left alone. Ends with exit code 1 if a promise does not hold.
+Interrupts a run with Ctrl-C once and twice, kills runs at random moments, starts two in one folder, and compares their results
+with those of an uninterrupted run. Ends with exit code 1 if a promise does not hold.
 """
 
 import json
@@ -56,12 +56,12 @@ class Wine:
         return out, err
 
     def interrupt(self, once_there, times, *arguments):
-        """Presses Ctrl-C in the console that `script` gives the run; its exit code, milliseconds to it, and what it told, without spaces:
-        the console breaks lines where it likes."""
+        """Presses Ctrl-C in the console that `script` gives the run. Returns the exit code, the milliseconds until the exit, and
+        the output, without spaces because the console breaks lines at any place."""
         command = ["wine", "interrupt.exe", once_there, str(times), "burn-pg.exe", *arguments]
         session = ["script", "-qec", shlex.join(command), "/dev/null"]
         told = subprocess.run(session, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
-        # Without what moves the cursor and colours the text.
+        # Remove the escape sequences that move the cursor and colour the text.
         told = squeezed(re.sub(r"\x1b(\[[0-9;?]*[a-zA-Z]|\].*?\x07)", "", told.stdout))
         outcome = re.search(r"exitcode(\d+)after(\d+)ms", told)
         expect(outcome, f"the run was not interrupted: {told}")
@@ -85,7 +85,7 @@ def expect(holds, otherwise):
 def wait_for(path):
     start = time.monotonic()
     while not path.exists():
-        expect(time.monotonic() - start < 60, f"{path} does not come")
+        expect(time.monotonic() - start < 60, f"{path} does not appear within 60 s")
         time.sleep(0.01)
 
 
@@ -93,7 +93,7 @@ def check(wine):
     steps = UPDATES * 64
     wine.run(*train("whole", steps))
     whole = wine.outcome("whole")
-    expect(len(whole[0]) == UPDATES, "the run has another number of updates")
+    expect(len(whole[0]) == UPDATES, f"the run has {len(whole[0])} updates, not {UPDATES}")
 
     code, _, told = wine.interrupt("once/checkpoints/update-000000002", 1, *train("once", 10**9))
     expect(code == 130, f"exit code {code} after Ctrl-C")
@@ -103,13 +103,13 @@ def check(wine):
     code, _, told = wine.interrupt("halves/checkpoints/update-000000002", 1, *train("halves", steps))
     expect(code == 130, f"exit code {code} after Ctrl-C: the run was over before, or failed: {told}")
     wine.run("train", "--resume", "halves", "--quiet")
-    expect(wine.outcome("halves") == whole, "a run that was interrupted has come to something else")
-    print("Ctrl-C saves, and the run goes on to the bit")
+    expect(wine.outcome("halves") == whole, "an interrupted run has another result")
+    print("Ctrl-C saves, and the run resumes bit for bit")
 
     slow = ["num_envs=128", "num_steps=65536"]
     code, milliseconds, told = wine.interrupt("twice/metrics.jsonl", 2, *train("twice", 10**9, slow))
     expect(code == 130 and "saved" not in told, f"exit code {code}: {told}")
-    expect(milliseconds < 5000, f"it lived on for {milliseconds} ms")
+    expect(milliseconds < 5000, f"it ended only after {milliseconds} ms")
     print(f"a second Ctrl-C ends a run at once ({milliseconds} ms)")
 
     kills = runs = 0
@@ -128,8 +128,8 @@ def check(wine):
                 kills += 1
             if (wine.folder / run / "config.toml").exists():
                 arguments = ["train", "--resume", run, "--quiet"]
-        expect(wine.outcome(run) == whole, "a run that was killed has come to something else")
-    print(f"{kills} kills, {runs} runs, all of them with the outcome of the one left alone")
+        expect(wine.outcome(run) == whole, "a killed run has another result")
+    print(f"{kills} kills, {runs} runs, all with the result of the uninterrupted run")
 
     first = wine.start(*train("shared", 10**9), stderr=subprocess.DEVNULL)
     wait_for(wine.folder / "shared" / "checkpoints" / "update-000000002")
@@ -140,16 +140,16 @@ def check(wine):
     second = wine.start("train", "--resume", "shared", "--quiet", stderr=subprocess.PIPE)
     try:
         _, err = second.communicate(timeout=3)
-        sys.exit(f"error: the lock of a dead process holds: {err}")
+        sys.exit(f"error: the lock of a killed process still holds: {err}")
     except subprocess.TimeoutExpired:
         second.kill()
         second.communicate()
-    print("two processes never train in one folder, and a dead one holds no lock")
+    print("two processes never train in one folder, and a killed process holds no lock")
 
     for export in ("safetensors", "onnx"):
         wine.run("export", "whole", "--format", export, "--out", f"policy.{export}")
     out, _ = wine.run("act", "whole", input="[0.01, 0.02, 0.03, 0.04]\n")
-    expect(out.strip(), "act says nothing")
+    expect(out.strip(), "act prints nothing")
     for arguments in (["plan", "CartPole-v1"], ["envs"], ["devices"]):
         wine.run(*arguments)
     print("export, act, plan, envs and devices run")

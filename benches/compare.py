@@ -1,4 +1,4 @@
-"""Compare the speed of two builds of burn-pg, in turns, so that both see the same machine.
+"""Compares the speed of two builds of burn-pg, in turns, so that both run under the same conditions.
 
     python benches/compare.py OLD_BINARY NEW_BINARY [ROUNDS]
 

@@ -17,7 +17,7 @@ fn environments(criterion: &mut Criterion) {
         group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
         for num_envs in [1_usize, 8, 64, 256, 1024, 8192] {
             let mut rng = EnvRng::new(0);
-            // Several batches in turn, or each environment would take one action for ever.
+            // Several batches in turn: with a single one, each environment would repeat one action.
             let drawn: Vec<_> = (0..16).map(|_| ActionBuffer::random(&spec.action_space, num_envs, &mut rng)).collect();
             group.throughput(Throughput::Elements(num_envs as u64));
             for threads in [1, 2] {
@@ -41,7 +41,7 @@ fn environments(criterion: &mut Criterion) {
     }
 }
 
-/// One environment without a batch around it: physics, resets and time limit in a plain loop, for the cost of the rest.
+/// One environment in a plain loop with resets and a time limit. The difference to a batch of 1 is the batch's cost.
 fn plain_loop(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("CartPole-v1");
     group.throughput(Throughput::Elements(1));

@@ -1,4 +1,4 @@
-"""A policy that `burn-pg export --format safetensors` has written, as a PyTorch module. To be copied.
+"""A policy that `burn-pg export --format safetensors` has written, as a PyTorch module. Copy this file to use it.
 
 policy = ExportedPolicy.load("policy.safetensors")
 out = policy(torch.tensor([[0.01, -0.02, 0.03, 0.04]]))
@@ -18,7 +18,7 @@ CELLS = {"gru": nn.GRUCell, "lstm": nn.LSTMCell}
 
 
 class ExportedPolicy(nn.Module):
-    """Its state dict has the names of the file, all of them and no others."""
+    """A module whose state dict has exactly the names of the file."""
 
     def __init__(self, shapes, about):
         super().__init__()
@@ -36,7 +36,7 @@ class ExportedPolicy(nn.Module):
             for i in weights:
                 outputs, inputs = shapes[f"{part}.{i}.weight"]
                 layers += [nn.Linear(inputs, outputs), ACTIVATIONS[about["activation"]]()]
-            # The activation stands between layers, and behind the shared ones.
+            # There is an activation between layers, and after the last shared layer.
             setattr(self, part, nn.Sequential(*(layers if part == "trunk" else layers[:-1])) if layers else None)
         for part in ("memory", "value_memory"):
             shape = shapes.get(f"{part}.weight_ih")
@@ -63,7 +63,7 @@ class ExportedPolicy(nn.Module):
         return policy
 
     def convolutions(self, shapes, encoder, part):
-        """What an image goes through; nothing for a vector."""
+        """Returns the layers of an image; None for a vector."""
         strides = self.about.get(f"encoder.{part}.strides")
         if not strides or f"{encoder}.{part}.0.weight" not in shapes:
             return None
@@ -74,7 +74,7 @@ class ExportedPolicy(nn.Module):
         return nn.Sequential(*layers, nn.Flatten())
 
     def encode(self, observation, encoder):
-        """All parts side by side, images through convolutions."""
+        """Concatenates all parts of an observation, images after their convolutions."""
         kind = self.policy[0].weight.dtype
         scaled = lambda name: observation[name].to(kind) * float(self.about.get(f"encoder.{name}.scale", 1))
         passed = lambda name: encoder[name](scaled(name)) if encoder and name in encoder else observation[name].to(kind)

@@ -1,5 +1,5 @@
-//! What each kernel costs, beside what it stands for: the same of ordinary operations, the standard library's functions, or the
-//! matrix products in it.
+//! The time of each kernel, next to its reference implementation, the functions of the standard library, or the matrix
+//! products that it contains.
 //!
 //! `cargo bench -p burn-pg-benches --bench kernels`
 #![forbid(unsafe_code)]
@@ -37,12 +37,12 @@ fn layers(device: &Device) -> Vec<Linear> {
 
 type Perceptron = fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>;
 
-/// Forward, and forward and backward, of 4-64-64-2 with tanh; and the products in it by themselves.
+/// The perceptron 4-64-64-2 with tanh: the forward pass, the forward and backward pass, and its matrix products alone.
 fn perceptrons(criterion: &mut Criterion, device: &Device) {
     for rows in [256, 4_096] {
         let mut group = criterion.benchmark_group(format!("perceptron, {rows} rows"));
         group.throughput(Throughput::Elements(rows as u64));
-        let both: [(&str, Perceptron); 2] = [("kernel", perceptron), ("ordinary", perceptron_of_ordinary_ops)];
+        let both: [(&str, Perceptron); 2] = [("kernel", perceptron), ("reference", perceptron_of_ordinary_ops)];
         for (name, run) in both {
             let (layers, input) = (layers(device), random([rows, 4], device));
             group.bench_function(BenchmarkId::new("forward", name), |bencher| {
@@ -62,7 +62,7 @@ fn perceptrons(criterion: &mut Criterion, device: &Device) {
     }
 }
 
-/// The matrix products of a forward and a backward pass, by the `gemm` crate, which the backend uses.
+/// The matrix products of a forward and a backward pass, computed with the `gemm` crate, as in the backend.
 struct Products(Vec<[Tensor<2>; 3]>);
 
 impl Products {
@@ -74,36 +74,36 @@ impl Products {
     }
 
     fn multiply(&self) {
-        for [input, weight, slope] in &self.0 {
+        for [input, weight, gradient] in &self.0 {
             black_box(input.clone().matmul(weight.clone()));
-            black_box(input.clone().transpose().matmul(slope.clone()));
-            black_box(slope.clone().matmul(weight.clone().transpose()));
+            black_box(input.clone().transpose().matmul(gradient.clone()));
+            black_box(gradient.clone().matmul(weight.clone().transpose()));
         }
     }
 }
 
-/// Name, function of many numbers, and of one.
+/// A name, a function of a slice, and the same function of one value.
 type Function = (&'static str, fn(&mut [f32]), fn(f32) -> f32);
 
-/// 4,096 numbers at once.
+/// Functions of 4,096 values at once.
 fn functions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("functions");
     let mut rng = EnvRng::new(2);
     #[allow(clippy::cast_possible_truncation)]
-    let numbers: Vec<f32> = (0..4_096).map(|_| rng.uniform(0.01, 3.0) as f32).collect();
-    group.throughput(Throughput::Elements(numbers.len() as u64));
+    let values: Vec<f32> = (0..4_096).map(|_| rng.uniform(0.01, 3.0) as f32).collect();
+    group.throughput(Throughput::Elements(values.len() as u64));
     let functions: [Function; 2] = [("tanh", vector::tanh, f32::tanh), ("exp", vector::exp, f32::exp)];
     for (name, of_all, of_one) in functions {
-        let mut result = numbers.clone();
+        let mut result = values.clone();
         group.bench_function(BenchmarkId::new(name, "kernel"), |bencher| {
             bencher.iter(|| {
-                result.copy_from_slice(&numbers);
+                result.copy_from_slice(&values);
                 of_all(black_box(&mut result));
             });
         });
         group.bench_function(BenchmarkId::new(name, "standard library"), |bencher| {
             bencher.iter(|| {
-                for (to, &from) in black_box(&mut result).iter_mut().zip(&numbers) {
+                for (to, &from) in black_box(&mut result).iter_mut().zip(&values) {
                     *to = of_one(from);
                 }
             });
@@ -112,7 +112,7 @@ fn functions(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Forward and backward of everything behind the networks, for 256 samples.
+/// The forward and backward pass of distributions and losses, for 256 samples.
 fn losses(criterion: &mut Criterion, device: &Device) {
     const ROWS: usize = 256;
     let mut group = criterion.benchmark_group("losses, 256 samples, forward and backward");
@@ -152,7 +152,7 @@ fn losses(criterion: &mut Criterion, device: &Device) {
     group.finish();
 }
 
-/// Norm and step over all parameters.
+/// The gradient norm and the step over all parameters.
 fn optimisers(criterion: &mut Criterion, device: &Device) {
     let mut group = criterion.benchmark_group("optimiser, 9,155 parameters");
     let (gradient, mut parameters) = (random([PARAMETERS], device), random([PARAMETERS], device));

@@ -1,10 +1,11 @@
-"""Measure burn-pg beside its peers, in turns, and print docs/performance.md's table.
+"""Measures burn-pg and its peers, in turns, and prints the table of docs/performance.md.
 
     cargo build --release
     python benches/performance.py target/release/burn-pg [PYTHON] [ROUNDS]
 
-PYTHON is one that has rejax and stable-baselines3, by default the one that runs this. Each round runs burn-pg and rejax one after
-the other, so that both see the same machine; the figures are medians over the rounds, 5 by default. Stable-Baselines3 runs once.
+PYTHON is a Python with rejax and stable-baselines3, by default the one that runs this script. Each round runs burn-pg and rejax
+one after the other, so that both run under the same conditions; the figures are medians over the rounds, 5 by default.
+Stable-Baselines3 runs once.
 """
 
 import statistics
@@ -21,7 +22,7 @@ PEERS = Path(__file__).parent / "peers"
 
 
 def solved(seed):
-    """Seconds from the start of the process to a mean return of 475 over 100 episodes, and steps."""
+    """Returns the seconds from the start of the process to a mean return of 475 over 100 episodes, and the steps."""
     start = time.perf_counter()
     command = ["bench", "train", "CartPole-v1", "--preset", "cartpole-v1-ppo-fast", "--repeat", "1", "--json", "--seed", str(seed)]
     report = output(BINARY, *command)

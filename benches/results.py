@@ -1,10 +1,10 @@
-"""Train every algorithm in every environment that it is tuned for, and print docs/results.md's table.
+"""Trains every algorithm in every environment that it is tuned for, and prints the table of docs/results.md.
 
     cargo build --release
     python benches/results.py target/release/burn-pg [JOBS]
 
-Ten seeds each (0 to 9), the default preset of the pair, greedy evaluation over 100 fresh episodes, two runs at a time unless
-JOBS says otherwise. A row has the interquartile mean over the seeds with its bootstrap 95 % interval (10,000 resamples of the
+Ten seeds each (0 to 9), the default preset of the pair, greedy evaluation over 100 fresh episodes, JOBS runs at a time (2 by
+default). A row has the interquartile mean over the seeds with its bootstrap 95 % interval (10,000 resamples of the
 seeds), the worst seed, and the environment steps of a run. Takes about a quarter of an hour on two cores.
 """
 
@@ -44,7 +44,7 @@ def run(job):
 
 
 def interquartile_mean(values):
-    """The mean of the middle half, with the weights of what lies across a quartile."""
+    """Returns the mean of the middle half; values that lie across a quartile count in part."""
     values, size = sorted(values), len(values)
     low, high = size / 4, 3 * size / 4
     weights = [max(0.0, min(high, i + 1) - max(low, i)) for i in range(size)]

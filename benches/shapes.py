@@ -1,4 +1,4 @@
-"""The two shapes in which training is timed, and how one is run."""
+"""The two shapes in which training is timed, and a function that runs one."""
 
 import json
 import subprocess
@@ -15,6 +15,6 @@ def output(*command):
 
 
 def train(binary, envs, minibatches, steps, *options):
-    """The report of `bench train` in a shape."""
+    """Returns the report of `bench train` in a shape."""
     shape = ["--total-steps", str(steps), "--set", f"num_envs={envs}", f"num_minibatches={minibatches}"]
     return output(binary, "bench", "train", "--repeat", "1", "--json", *options, *shape)

@@ -1,7 +1,8 @@
 //! Lesson 4: an algorithm is a choice of parts. This one is advantage actor-critic, made of parts of the library.
 //!
-//! Each part can be replaced, also by one of your own, without a change of the others. Here the advantages are those of
-//! the original paper instead of [`Recipe::a2c`](burn_pg::algorithm::Recipe::a2c)'s, the optimiser is RMSProp, and the learning rate falls.
+//! Each part can be replaced, also by one of your own, without changing the others. Unlike
+//! [`Recipe::a2c`](burn_pg::algorithm::Recipe::a2c), this lesson uses the advantages of the original paper, RMSProp,
+//! and a learning rate that falls.
 //!
 //! `cargo run --release -p burn-pg-examples --example 04_a2c`
 #![forbid(unsafe_code)]

@@ -22,7 +22,7 @@ impl Corridor {
         Self { batch: StepBatch::new(&spec, num_envs), spec, walkers: vec![(0, EnvRng::new(0)); num_envs] }
     }
 
-    /// Puts walker `env` into a room, a random one if none is given, and writes its observation and action mask.
+    /// Puts walker `env` into `room`, or into a random room, and writes its observation and action mask.
     fn enter(&mut self, env: usize, room: Option<u32>) {
         let (place, rng) = &mut self.walkers[env];
         let seen = self.batch.observation_mut(env);

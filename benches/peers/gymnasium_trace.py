@@ -1,12 +1,12 @@
-"""Hold `burn-pg env-trace` against Gymnasium, step by step.
+"""Compares `burn-pg env-trace` with Gymnasium, step by step.
 
     pip install gymnasium
     cargo build --release
     python benches/peers/gymnasium_trace.py target/release/burn-pg [SEEDS]
 
-For each environment and seed, random actions are traced here; Gymnasium is reset with the same seed, given our state before
-each step (so that chaos does not amplify the last bit) and the same action, and must give the same state, observation,
-reward and flags.
+For each environment and seed, `burn-pg env-trace` records random actions. Gymnasium is reset with the same seed; before each
+step it gets the recorded state (so that chaotic dynamics do not amplify rounding errors) and the same action. It must give the
+same state, observation, reward and flags.
 """
 
 import json

@@ -1,5 +1,5 @@
 """PPO of rejax with the shape of `--preset ppo-cleanrl`: the same networks, rollouts, passes and minibatches. (Its learning rate
-does not fall, and it clips gradients value by value.) Compilation and imports are not counted in `steps_per_second`.
+is constant, and it clips each gradient element by itself.) Compilation and imports are not counted in `steps_per_second`.
 
     pip install jax rejax 'gymnax<1'
     python benches/peers/rejax_ppo.py [NUM_ENVS NUM_MINIBATCHES TOTAL_STEPS [SEED]]

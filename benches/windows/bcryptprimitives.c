@@ -1,4 +1,4 @@
-// The one function of bcryptprimitives.dll that Rust programs need, for versions of Wine that do not have it yet.
+// The one function of bcryptprimitives.dll that Rust programs need, for versions of Wine without it.
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length);

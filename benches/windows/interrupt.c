@@ -1,13 +1,13 @@
 // Runs a command and presses Ctrl-C for it: interrupt.exe FILE TIMES COMMAND...
 //
 // Waits until FILE exists, sends Ctrl-C to the console TIMES times, half a second apart, and prints the exit code of the command
-// and the milliseconds that it lived on after the last time.
+// and the milliseconds from the last Ctrl-C to its end.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
-static BOOL WINAPI of_no_concern(DWORD event) {
+static BOOL WINAPI ignore_event(DWORD event) {
     (void)event;
     return TRUE;
 }
@@ -24,8 +24,8 @@ int main(int count, char **arguments) {
         strcat(strcat(command, i > 3 ? " \"" : "\""), arguments[i]);
         strcat(command, "\"");
     }
-    // Unlike the flag that would have the same effect here, a handler is not passed on to the command.
-    if (!SetConsoleCtrlHandler(of_no_concern, TRUE)) return failed("SetConsoleCtrlHandler");
+    // A handler, not the flag that ignores Ctrl-C, because the command would inherit the flag.
+    if (!SetConsoleCtrlHandler(ignore_event, TRUE)) return failed("SetConsoleCtrlHandler");
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION process;
     if (!CreateProcessA(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process)) return failed("CreateProcess");

@@ -1,8 +1,8 @@
 //! Policy-gradient reinforcement learning on [Burn](https://burn.dev), for any CPU or GPU.
 //!
-//! Policy gradients are one sentence: sample trajectories, estimate how good each action was, push the policy's
-//! log-probabilities that way, and not too far. Each of its words is a module here, and plain data flows from one to
-//! the next:
+//! A policy-gradient algorithm samples trajectories, estimates how good each action was, and makes good actions more
+//! probable, without moving the policy too far at once. Each of these parts is a module, and plain data flows from one
+//! to the next:
 //!
 //! | part | module | what it does |
 //! | --- | --- | --- |

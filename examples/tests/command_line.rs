@@ -1,4 +1,4 @@
-//! Lesson 10 runs. It is a program, so this test has no harness: it starts itself as that program.
+//! Tests of lesson 10. The lesson is a program, so this test has no harness: it starts itself as that program.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use burn_pg::envs::classic::CartPole;
 #[path = "../10_command_line.rs"]
 mod lesson;
 
-/// Names the program that a process is, if it is not the test.
+/// The environment variable that names the program to run instead of the tests.
 const PROGRAM: &str = "PROGRAM_OF_LESSON_10";
 
 fn main() -> ExitCode {
@@ -23,8 +23,8 @@ fn main() -> ExitCode {
             lesson_10_trains_evaluates_and_lists_its_environment();
             every_command_runs_the_network_of_lesson_10();
             settings_of_a_network_are_refused_by_name();
-            the_name_of_the_program_is_in_what_it_prints();
-            a_name_that_is_taken_ends_the_program();
+            version_and_help_name_the_program();
+            registering_a_taken_name_ends_the_program();
             ExitCode::SUCCESS
         }
     }
@@ -51,7 +51,7 @@ fn lesson_10_trains_evaluates_and_lists_its_environment() {
     let folder = tempfile::tempdir().unwrap();
     let lesson = |arguments: &[&str]| lesson(folder.path(), arguments);
     lesson(&["train", "Coin-v0", "--total-steps", "20000", "--out", "run", "--quiet"]);
-    // One of two sides at random would give 5.
+    // Random actions would give 5.
     assert!(lesson(&["eval", "run"]).starts_with("Coin-v0: mean return 10.0,"));
     let envs = lesson(&["envs"]);
     assert!(envs.contains("\nCoin-v0 ") && envs.contains("\nCartPole-v1 "), "{envs}");
@@ -120,7 +120,7 @@ fn settings_of_a_network_are_refused_by_name() {
     self::refused("lesson", folder.path(), &in_pendulum, "the network cannot be created: it sees vectors");
 }
 
-fn the_name_of_the_program_is_in_what_it_prints() {
+fn version_and_help_name_the_program() {
     let name = env::current_exe().unwrap();
     let name = name.file_stem().unwrap().to_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -130,9 +130,9 @@ fn the_name_of_the_program_is_in_what_it_prints() {
     assert!(lesson(&["train", "--help"]).contains(&format!("Usage: {name} train <ENV> [OPTIONS]")));
 }
 
-fn a_name_that_is_taken_ends_the_program() {
+fn registering_a_taken_name_ends_the_program() {
     let folder = tempfile::tempdir().unwrap();
-    // The arguments are invalid, too, but are not read.
+    // The arguments are invalid too, but they are not read.
     let output = run("taken", folder.path(), &["--nonsense"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(text(&output.stderr), "error: an environment called `CartPole-v1` is registered already\n");

@@ -16,19 +16,19 @@ mod custom_env;
 
 #[test]
 fn lesson_2_finds_the_hut() {
-    // The best there is: from place p, 9 - p steps at -0.1 and one that pays 1; 0.55 on average.
+    // The optimum from place p: 9 - p steps at -0.1 and one that gives 1; 0.55 on average.
     let return_mean = custom_env::train().unwrap();
     assert!((0.45..0.65).contains(&return_mean), "{return_mean}");
 }
 
-// In CartPole, where a random policy balances for some 20 steps.
+// Lessons 3 to 6 train on CartPole, where a random policy balances for about 20 steps.
 
 #[allow(dead_code)] // its `main`
 #[path = "../03_reinforce.rs"]
 mod reinforce;
 
 #[test]
-fn lesson_3_climbs_with_whole_episodes() {
+fn lesson_3_learns_from_whole_episodes() {
     let return_mean = reinforce::train().unwrap();
     assert!(return_mean > 100.0, "{return_mean}");
 }
@@ -38,7 +38,7 @@ fn lesson_3_climbs_with_whole_episodes() {
 mod a2c;
 
 #[test]
-fn lesson_4_climbs_with_parts_of_its_own_choice() {
+fn lesson_4_learns_with_the_chosen_parts() {
     let return_mean = a2c::train().unwrap();
     assert!(return_mean > 100.0, "{return_mean}");
 }
@@ -48,7 +48,7 @@ fn lesson_4_climbs_with_parts_of_its_own_choice() {
 mod custom_loss;
 
 #[test]
-fn lesson_5_stays_nearer_and_still_climbs() {
+fn lesson_5_learns_and_its_term_limits_the_change_of_the_policy() {
     let (return_mean, moved) = custom_loss::train(1.0).unwrap();
     assert!(return_mean > 100.0, "{return_mean}");
     let (_, moved_freely) = custom_loss::train(0.0).unwrap();
@@ -60,7 +60,7 @@ fn lesson_5_stays_nearer_and_still_climbs() {
 mod custom_network;
 
 #[test]
-fn lesson_6_trains_a_network_of_its_own() {
+fn lesson_6_learns_with_a_custom_network() {
     let return_mean = custom_network::train().unwrap();
     assert!(return_mean > 100.0, "{return_mean}");
 }
@@ -79,7 +79,7 @@ fn lesson_7_keeps_the_contract_of_vector_environments_at_any_size() {
 }
 
 #[test]
-fn lesson_7_goes_on_from_a_checkpoint_to_the_bit() {
+fn lesson_7_resumes_from_a_checkpoint_bit_for_bit() {
     for rooms in [5, 8] {
         let uninterrupted = vector_env::train(rooms, None).unwrap();
         assert_eq!(vector_env::train(rooms, Some(5)).unwrap(), uninterrupted);
@@ -95,11 +95,11 @@ fn lesson_7_goes_on_from_a_checkpoint_to_the_bit() {
 mod images;
 
 #[test]
-fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
+fn lesson_8_learns_and_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str| folder.path().join(name);
     let policy = |name: &str| std::fs::read(run(name).join("policy.safetensors")).unwrap();
-    // At best 0.5: every other thing is a bomb. At random some 0.
+    // The optimum is 0.5, because half of the things are bombs. A random policy gets about 0.
     let whole = images::train(&run("whole"), 40_000, u64::MAX).unwrap();
     assert!(whole > 0.2, "{whole}");
     images::train(&run("stopped"), 40_000, 5).unwrap();
@@ -109,7 +109,7 @@ fn lesson_8_catches_apples_and_goes_on_where_it_was_stopped_to_the_bit() {
 }
 
 #[test]
-fn lesson_8_goes_on_after_its_process_was_killed_to_the_bit() {
+fn lesson_8_resumes_bit_for_bit_after_its_process_was_killed() {
     // The process that is killed is this test itself.
     const RUN: &str = "RUN_OF_LESSON_8";
     let train = |run: &std::path::Path| images::train(run, 40_000, u64::MAX).unwrap();
@@ -142,9 +142,9 @@ fn lesson_8_goes_on_after_its_process_was_killed_to_the_bit() {
 #[path = "../09_text_source.rs"]
 mod text_source;
 
-/// The expected reward of a writer, less what it pays for its divergence from the first one, and the best there is: by
-/// listing every text.
-fn listed([first, writer]: [text_source::Writer; 2]) -> [f64; 2] {
+/// Returns the expected reward of a writer, minus `BETA` times its KL divergence from the first one, and the optimum.
+/// Both are computed from every possible text.
+fn expected_and_best([first, writer]: [text_source::Writer; 2]) -> [f64; 2] {
     use burn_pg::distribution::Categorical;
     use text_source::{BETA, score};
 
@@ -163,10 +163,10 @@ fn listed([first, writer]: [text_source::Writer; 2]) -> [f64; 2] {
 }
 
 #[test]
-fn lesson_9_comes_within_a_hundredth_of_the_best_there_is() {
+fn lesson_9_comes_within_one_percent_of_the_optimum() {
     let [first, writer] = text_source::train().unwrap();
-    let [untrained, _] = listed([first.clone(), first.clone()]);
-    let [expected, best] = listed([first, writer]);
+    let [untrained, _] = expected_and_best([first.clone(), first.clone()]);
+    let [expected, best] = expected_and_best([first, writer]);
     assert!(untrained < 0.9 * best, "{untrained} of {best} without training");
     assert!(expected <= best + 1e-5 && expected > 0.99 * best, "{expected} of {best}");
 }

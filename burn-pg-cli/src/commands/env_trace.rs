@@ -160,6 +160,6 @@ fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
             let numbers: Option<_> = elements.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
             ActionBuffer::Continuous(numbers.with_context(outside)?)
         }
-        Space::Image { .. } | Space::Dict { .. } => bail!("{space} is no space of actions"),
+        Space::Image { .. } | Space::Dict { .. } => bail!("{space} cannot be an action space"),
     })
 }

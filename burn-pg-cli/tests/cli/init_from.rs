@@ -149,10 +149,10 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         (
             "run",
             vec!["--set", "activation=relu"],
-            "`network.activation` is relu, but tanh for the policy to start from",
+            "`network.activation` is relu; it must be tanh, as for the policy to start from",
         ),
         (policy, vec!["--set", "activation=relu"], "`activation` is tanh; it must be relu, the one that was given"),
-        (policy, vec!["--set", "normalize_observations=true"], "`env.normalize_observations` is true, but false for"),
+        (policy, vec!["--set", "normalize_observations=true"], "`env.normalize_observations` is true; it must be false"),
         ("run/policy.safetensors", vec![], "is a file of a run directory; give the directory"),
         ("run/config.toml", vec![], "not a valid safetensors file"),
         ("nowhere", vec![], "nowhere cannot be read"),

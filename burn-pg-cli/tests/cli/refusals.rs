@@ -122,7 +122,7 @@ fn all_errors_of_a_file_are_told_at_once_with_their_lines() {
 #[test]
 fn a_network_that_does_not_fit_the_environment_is_refused() {
     let fix = "set it to \"mlp\"";
-    train_refused(&["--set", "network.kind=cnn"], &["observes Box[4], in which there is no image", fix]);
+    train_refused(&["--set", "network.kind=cnn"], &["observes Box[4], which has no image", fix]);
     train_refused(&["--preset", "ppo-nature"], &["environment `CartPole-v1` observes Box[4]", fix]);
     train_refused(
         &["--set", "network={kind=\"cnn\",layers=[]}"],

@@ -27,8 +27,8 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     damage("update-000000060");
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     success(&output);
-    let expected = "warning: checkpoint a/checkpoints/update-000000060 is damaged: tensors.safetensors is not what SHA256SUMS \
-                    says; it is passed over\n";
+    let expected = "warning: checkpoint a/checkpoints/update-000000060 is damaged: tensors.safetensors does not match \
+                    its checksum in SHA256SUMS; it is passed over\n";
     assert_eq!(text(&output.stderr), expected);
     assert!(outcome(&path("a")) == before);
     // It is put aside, and the run has come there again.
@@ -79,7 +79,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     fs::write(path("b/metrics.jsonl"), &spoilt).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     success(&output);
-    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
+    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 valid lines up to the checkpoint, not 60\n");
     assert_eq!(fs::read_to_string(path("b/metrics.jsonl")).unwrap(), spoilt);
     // One after the checkpoint goes anyway, as what a crash leaves may be.
     let damaged = lines.replacen("\"update\":59,", "\0\0\0", 1);
@@ -93,7 +93,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     fs::write(path("b/metrics.jsonl"), rest).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     success(&output);
-    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
+    assert_eq!(text(&output.stderr), "warning: metrics.jsonl has 59 valid lines up to the checkpoint, not 60\n");
     assert!(!path("b/metrics.jsonl.damaged").exists(), "nothing was removed");
 }
 
@@ -274,7 +274,7 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
     };
     // One bit makes a later update of an early one.
     let flipped = lines.replacen("\"update\":10,", "\"update\":90,", 1);
-    let warning = "warning: metrics.jsonl has 59 whole lines of 60 up to there";
+    let warning = "warning: metrics.jsonl has 59 valid lines up to the checkpoint, not 60";
     assert_eq!(resumed(flipped.as_bytes()), format!("{warning}\n"));
     assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
     // An earlier one that is there a second time is none of those that should be there.
@@ -286,7 +286,7 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
     // What is removed is copied before: none of it is a line, or the last one is not.
     let warning = |found: usize, copy: &str| {
         format!(
-            "warning: metrics.jsonl has {found} whole lines of 60 up to there; as it was, it is kept in \
+            "warning: metrics.jsonl has {found} valid lines up to the checkpoint, not 60; the original is kept in \
              a/metrics.jsonl.{copy}\n"
         )
     };
@@ -351,8 +351,7 @@ fn a_policy_without_a_checkpoint_is_not_trained_over() {
     let before = content(&folder.path().join("a"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
-    let message =
-        "error: a has a policy, and no checkpoint to go on from: it would begin again; train into another folder\n";
+    let message = "error: a has a policy but no checkpoint, so training would start again; train into another folder\n";
     assert_eq!(text(&output.stderr), message);
     assert!(content(&folder.path().join("a")) == before);
 }

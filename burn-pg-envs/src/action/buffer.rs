@@ -37,7 +37,7 @@ impl ActionBuffer {
             Space::MultiDiscrete { .. } => Self::MultiDiscrete(Vec::new()),
             Space::MultiBinary { .. } => Self::MultiBinary(Vec::new()),
             Space::Box { .. } => Self::Continuous(Vec::new()),
-            Space::Image { .. } | Space::Dict { .. } => panic!("{space} is no space of actions"),
+            Space::Image { .. } | Space::Dict { .. } => panic!("{space} cannot be an action space"),
         }
     }
 

@@ -169,7 +169,10 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         state: Option<&[f32]>,
     ) -> Result<Decision, Error> {
         let width = self.spec.observation_space.flat_len();
-        assert!(!observations.is_empty() && observations.len().is_multiple_of(width), "whole rows of {width} numbers");
+        assert!(
+            !observations.is_empty() && observations.len().is_multiple_of(width),
+            "observations must be whole rows of {width} values"
+        );
         check_observations(observations, &self.spec.observation_space, 0)?;
         let mut observations = observations.to_vec();
         if let Some(normalizer) = &self.normalizer {

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn squashed_actions_need_finite_bounds_and_every_action_its_own_space() {
+    fn infinite_bounds_for_squashed_actions_and_other_action_spaces_are_refused() {
         let unbounded = Space::symmetric(&[f32::INFINITY, 1.0]);
         let squashed = SquashedGaussian::new(zeros(), zeros());
         assert!(matches!(between(&squashed, &unbounded), Err(Error::Env(EnvError::Unsuited { .. }))));

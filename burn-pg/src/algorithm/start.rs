@@ -37,7 +37,8 @@ pub(super) fn with_weights_of_actor_critic(
     Ok(started)
 }
 
-/// Checks that observations are normalised as the agent's are: its policy knows no others.
+/// Checks that the configuration normalises observations as the agent does: its policy was trained on such
+/// observations.
 pub(super) fn check_observations<P: Policy<Observation = Observation>>(
     agent: &Agent<P>,
     config: &CheckedConfig,

@@ -11,7 +11,7 @@ pub enum StartMisfit {
     #[error("the policy to start from does not fit the networks of the configuration: {0}")]
     Networks(TensorsError),
     /// The policy was trained with another setting, so it would compute something else.
-    #[error("`{key}` is {given}, but {of_policy} for the policy to start from")]
+    #[error("`{key}` is {given}; it must be {of_policy}, as for the policy to start from")]
     Setting {
         /// The name of the setting.
         key: &'static str,

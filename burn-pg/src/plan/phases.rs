@@ -77,7 +77,7 @@ impl Parts {
     fn phase(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
         let Self { layers, source, parameters, .. } = self;
         let reference = if self.has_reference { *parameters } else { Bytes(0) };
-        let products = if layers.has_ordinary_products() { product_bytes() } else { 0 };
+        let products = if layers.has_products_outside_kernels() { product_bytes() } else { 0 };
         let mut phase = PhasePlan { name, parts: BTreeMap::default() };
         let lasting = [
             (Part::Parameters, *parameters),
@@ -163,7 +163,7 @@ impl Parts {
         // Elements of the loss terms; the outputs of the networks are no longer needed by then.
         let of_terms = 6_u64.saturating_sub(layers.outputs);
         let heads = Bytes(4 * (*kept + of_terms.max(*passing))) * *rows;
-        let activations = Bytes(layers.kept(*rows, source.unit)) + heads.max(Bytes(layers.passing(*rows)));
+        let activations = Bytes(layers.kept(*rows, source.unit)) + heads.max(Bytes(layers.temporary(*rows)));
         self.differentiating("forward", [(Part::Activations, activations)])
     }
 

@@ -104,13 +104,13 @@ impl ActorCritic {
         self.critic.is_some()
     }
 
-    /// Returns the settings that change what the networks compute, but neither names nor shapes of their weights: keys
-    /// and values.
+    /// Returns the keys and values of the settings that change what the networks compute, but not the names or shapes
+    /// of their weights.
     pub(crate) fn formulas(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("network.activation", self.actor.activation.name().to_owned())];
         if let Kind::Gaussian { exploration, .. } = &self.head.kind {
             settings.push(("network.exploration.squash", exploration.squash.to_string()));
-            // Otherwise it is the first value of weights.
+            // Otherwise `log_std` is only the initial value of weights.
             let offset = if exploration.state_dependent { exploration.log_std } else { 0.0 };
             settings.push(("network.exploration.log_std", offset.to_string()));
         }
@@ -165,7 +165,7 @@ impl ActorCritic {
         let Some(cell) = &self.memory else {
             return (actor, critic, None);
         };
-        let sequences = observation.sequences.as_ref().expect("a recurrent policy is given sequences");
+        let sequences = observation.sequences.as_ref().expect("a recurrent policy needs sequences");
         let begins = &sequences.begins;
         let before = |from: usize, of: &Cell| sequences.state.clone().narrow(1, from, of.state_len());
         let (actor, state) = cell.forward(actor, before(0, cell), begins);

@@ -61,7 +61,7 @@ impl CellKind {
     }
 
     /// Temporary elements of each step: `input W + b` for all steps, and the outputs before they are stacked.
-    pub(super) fn passing(self, size: u64) -> u64 {
+    pub(super) fn temporary(self, size: u64) -> u64 {
         (self.gates() as u64 + 1) * size
     }
 
@@ -74,7 +74,7 @@ impl CellKind {
     }
 }
 
-/// A recurrent layer over sequences in which episodes may end.
+/// A recurrent layer over sequences, in which new episodes may begin.
 #[derive(Module, Debug)]
 pub struct Cell {
     /// Input to gates, `[D, gates * H]`.
@@ -157,8 +157,7 @@ impl Cell {
     }
 }
 
-/// The logistic function, computed with tanh, because some backends do not compute their own one in the precision of
-/// the argument.
+/// The logistic function, computed with tanh, because the sigmoid of some backends is less precise than its argument.
 fn sigmoid(x: Tensor<2>) -> Tensor<2> {
     x.mul_scalar(0.5).tanh().add_scalar(1).mul_scalar(0.5)
 }

@@ -215,7 +215,7 @@ impl PartLayers {
     /// Most temporary elements of one sample that a layer needs beyond those that are [`kept`](Self::kept): its patches
     /// as the rows of a matrix, and its outputs; in the backward pass the gradients of its outputs and inputs. The
     /// elements that this and later layers keep are subtracted, because they are not allocated yet, or already free.
-    pub fn passing(&self, backward: bool) -> u64 {
+    pub fn temporary(&self, backward: bool) -> u64 {
         let Self::Image { shapes, layers, .. } = self else { return 0 };
         let elements: Vec<u64> = shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).collect();
         let of = |(i, layer): (usize, &ConvSpec)| {

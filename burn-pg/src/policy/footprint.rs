@@ -1,7 +1,7 @@
 //! Memory of networks, from the sizes of their layers.
 //!
-//! The memory of a kind of layer is defined next to its code; here it is added up. For a new encoder, define it in
-//! [`PartLayers`]; for a new recurrent layer, in [`CellKind`].
+//! The memory of a kind of layer is defined next to its code; this file adds it up. The memory of a new encoder belongs
+//! in [`PartLayers`], that of a new recurrent layer in [`CellKind`].
 
 use burn_pg_envs::{EnvSpec, Space};
 
@@ -21,7 +21,7 @@ const OPERATIONS: u64 = 8;
 
 /// The layers of an actor and a critic.
 pub(crate) struct NetworkFootprint {
-    /// Perceptrons, each of which is one call: the trunk, the actor, the critic.
+    /// Perceptrons: the trunk, the actor, the critic. Each is one call of a kernel.
     perceptrons: Vec<Perceptron>,
     /// Recurrent layers with their inputs and widths: one for the actor, and one for the critic unless they share it.
     cells: Vec<(CellKind, u64, u64)>,
@@ -48,7 +48,7 @@ struct Perceptron {
 
 impl NetworkSpec {
     /// Returns the layers for the spaces of an environment. An encoder that does not fit the observations counts as no
-    /// layers; it is refused when the networks are created. `kernels` is true if perceptrons are kernels of the `flex`
+    /// layers, because creating its networks will fail. `kernels` is true if perceptrons are kernels of the `flex`
     /// backend.
     pub(crate) fn footprint(&self, spec: &EnvSpec, kernels: bool) -> NetworkFootprint {
         let parts = self.encoder.parts(spec).unwrap_or_default();
@@ -57,13 +57,13 @@ impl NetworkSpec {
         let cell = self.recurrence.map(|(kind, size)| (kind, observed, size as u64));
         let mut hidden = vec![cell.map_or(observed, |(_, _, size)| size)];
         hidden.extend(self.hidden_sizes.iter().map(|&size| size as u64));
-        let (numbers, features) = (spec.action_space.flat_len() as u64, hidden[hidden.len() - 1]);
+        let (action_len, features) = (spec.action_space.flat_len() as u64, hidden[hidden.len() - 1]);
         let (outputs, head) = match &spec.action_space {
             Space::Discrete { .. } | Space::MultiDiscrete { .. } => (spec.action_space.mask_len() as u64, 0),
-            Space::MultiBinary { .. } | Space::Image { .. } | Space::Dict { .. } => (numbers, 0),
-            Space::Box { .. } if self.exploration.sde.is_some() => (numbers, features * numbers),
-            Space::Box { .. } if self.exploration.state_dependent => (2 * numbers, 0),
-            Space::Box { .. } => (numbers, numbers),
+            Space::MultiBinary { .. } | Space::Image { .. } | Space::Dict { .. } => (action_len, 0),
+            Space::Box { .. } if self.exploration.sde.is_some() => (action_len, features * action_len),
+            Space::Box { .. } if self.exploration.state_dependent => (2 * action_len, 0),
+            Space::Box { .. } => (action_len, action_len),
         };
         let perceptron = |sizes: Vec<u64>, activate_last| {
             let is_kernel = kernels && sizes.len() <= MOST_LAYERS + 1;
@@ -114,8 +114,8 @@ impl NetworkFootprint {
         self.kernels && self.cells.is_empty() && !self.has_convolutions() && self.noise_features == 0
     }
 
-    /// Elements of gSDE noise that each environment holds.
-    pub fn held_noise(&self) -> u64 {
+    /// Elements of gSDE noise per environment.
+    pub fn sde_noise(&self) -> u64 {
         self.noise_features * self.outputs
     }
 
@@ -127,7 +127,7 @@ impl NetworkFootprint {
     /// Bytes of one sample in a forward pass without autodiff.
     pub fn inferring(&self) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.kept(size) - 2 * size);
-        let images = self.parts.iter().map(|part| part.passing(false) + part.kept());
+        let images = self.parts.iter().map(|part| part.temporary(false) + part.kept());
         FLOAT * cells.chain(images).chain([2 * self.widest()]).max().unwrap_or_default()
     }
 
@@ -153,11 +153,11 @@ impl NetworkFootprint {
     }
 
     /// Temporary bytes that the forward pass needs beyond those that are [`kept`](Self::kept).
-    pub fn passing(&self, rows: u64) -> u64 {
-        let cells = self.cells.iter().map(|&(kind, _, size)| kind.passing(size));
-        let ordinary = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
-        let images = self.parts.iter().map(|part| part.passing(false));
-        FLOAT * rows * cells.chain(ordinary.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
+    pub fn temporary(&self, rows: u64) -> u64 {
+        let cells = self.cells.iter().map(|&(kind, _, size)| kind.temporary(size));
+        let without_kernel = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
+        let images = self.parts.iter().map(|part| part.temporary(false));
+        FLOAT * rows * cells.chain(without_kernel.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
     }
 
     /// Bytes that the backward pass needs beyond those that are [`kept`](Self::kept), in the network that needs most:
@@ -182,8 +182,8 @@ impl NetworkFootprint {
         });
         let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
         let images = self.parts.iter().filter(|part| part.parameters() > 0);
-        let images = images.map(|part| [all / 2, FLOAT * part.passing(true) * rows]);
-        perceptrons.chain(cells).chain(images).max_by_key(|&[sums, slopes]| sums + slopes).unwrap_or_default()
+        let images = images.map(|part| [all / 2, FLOAT * part.temporary(true) * rows]);
+        perceptrons.chain(cells).chain(images).max_by_key(|bytes| bytes[0] + bytes[1]).unwrap_or_default()
     }
 
     /// Elements of each sample that a distribution over actions keeps, and those that it needs temporarily.
@@ -196,8 +196,9 @@ impl NetworkFootprint {
         }
     }
 
-    /// True if any matrix product is not in a kernel. (gSDE noise of a single action is a product with a vector.)
-    pub fn has_ordinary_products(&self) -> bool {
+    /// True if any matrix product is computed outside kernels. (gSDE noise of a single action is a product with a
+    /// vector.)
+    pub fn has_products_outside_kernels(&self) -> bool {
         !self.cells.is_empty()
             || self.has_convolutions()
             || (self.noise_features > 0 && self.outputs > 1)

@@ -87,7 +87,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(super) enum HostHead {
     /// The outputs are the parameters.
-    Numbers,
+    Unchanged,
     /// The outputs are logits; those of masked actions are replaced by -1e38.
     Logits,
     /// The outputs are means; constant log standard deviations are appended.
@@ -127,7 +127,7 @@ impl HostHead {
                     *log_std = (*log_std + offset).clamp(low, high);
                 }
             }
-            Self::Numbers | Self::Logits | Self::Means { .. } => {}
+            Self::Unchanged | Self::Logits | Self::Means { .. } => {}
         }
     }
 }
@@ -139,13 +139,13 @@ impl Head {
     /// If the exploration has both `state_dependent` and `sde`, or `space` is an image or a dictionary.
     #[must_use]
     pub fn new(space: &Space, exploration: Exploration, features: usize, device: &Device) -> Self {
-        assert!(!exploration.is_ambiguous(), "deviations from the network, or from its features: not both");
+        assert!(!exploration.is_ambiguous(), "`state_dependent` and `sde` cannot be combined");
         let kind = match space {
             Space::Discrete { .. } => Kind::Categorical,
             Space::MultiDiscrete { sizes } => Kind::MultiCategorical(sizes.iter().map(|&n| n as usize).collect()),
             Space::MultiBinary { .. } => Kind::Bernoulli,
             Space::Box { low, .. } => Kind::Gaussian { len: low.len(), exploration },
-            Space::Image { .. } | Space::Dict { .. } => panic!("{space} is no space of actions"),
+            Space::Image { .. } | Space::Dict { .. } => panic!("{space} cannot be an action space"),
         };
         let (mut log_std, mut sde_log_std) = (None, None);
         if let Kind::Gaussian { len, exploration } = &kind {
@@ -171,17 +171,17 @@ impl Head {
         }
     }
 
-    /// True if the distribution also depends on the inputs of the last layer, which only gSDE noise does.
+    /// True if the distribution also depends on the inputs of the last layer, as with gSDE noise.
     #[must_use]
     pub fn looks_at_features(&self) -> bool {
         self.sde_log_std.is_some()
     }
 
-    /// Returns the distribution for `outputs` (shape `[B, inputs]`) of the last layer, without the actions that are
-    /// masked. `features` (shape `[B, F]`) are the inputs of the last layer.
+    /// Returns the distribution for `outputs` (shape `[B, inputs]`) of the last layer, without masked actions.
+    /// `features` (shape `[B, F]`) are the inputs of the last layer.
     ///
     /// # Panics
-    /// If the distribution [depends on features](Self::looks_at_features), but `features` is none.
+    /// If the distribution [depends on features](Self::looks_at_features), but `features` is `None`.
     #[must_use]
     pub fn distribution(
         &self,
@@ -201,7 +201,7 @@ impl Head {
             (Kind::Bernoulli, _) => AnyDistribution::Bernoulli(Bernoulli::new(outputs)),
             (Kind::Gaussian { len, exploration }, _) => match (&self.sde_log_std, exploration.sde) {
                 (Some(log_std), Some(noise)) => {
-                    let features = features.expect("held noise depends on the features");
+                    let features = features.expect("gSDE noise needs the features");
                     let features = if noise.learn_features { features } else { features.detach() };
                     let gaussian = StateDependentGaussian::new(outputs, features, log_std.val(), noise.resample_every);
                     match exploration.squash {
@@ -220,12 +220,12 @@ impl Head {
         }
     }
 
-    /// Returns how outputs of a network on the host become parameters of the distribution; none for gSDE noise, or if
+    /// Returns how outputs of a network on the host become parameters of the distribution; `None` for gSDE noise, or if
     /// the parameters are not on the host.
     pub(super) fn on_host(&self) -> Option<HostHead> {
         match (&self.kind, &self.log_std) {
             (Kind::Categorical | Kind::MultiCategorical(_), _) => Some(HostHead::Logits),
-            (Kind::Bernoulli, _) => Some(HostHead::Numbers),
+            (Kind::Bernoulli, _) => Some(HostHead::Unchanged),
             (Kind::Gaussian { .. }, Some(log_std)) => Some(HostHead::Means { log_std: on_host(log_std.val())? }),
             (Kind::Gaussian { exploration, .. }, None) if exploration.sde.is_none() => {
                 #[allow(clippy::cast_possible_truncation)] // networks on the host are in single precision

@@ -1,4 +1,4 @@
-//! Acting without tensors.
+//! Policies that act without tensors.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl HostWorkspace {
 
 impl HostPolicy<AnyDistribution> {
     /// Copies an actor and a critic that are chains of perceptrons, with an activation between any two layers. Returns
-    /// none if they are not on the `flex` backend in single precision, if a chain mixes activations, or if the head has
-    /// gSDE noise.
+    /// `None` if they are not on the `flex` backend in single precision, if a chain mixes activations, or if the head
+    /// has gSDE noise.
     ///
     /// # Panics
     /// If `actor` is empty.
@@ -94,8 +94,8 @@ impl HostPolicy<AnyDistribution> {
 impl<D: Distribution> HostPolicy<D> {
     /// Returns the most probable action for each of B observations (shape `[B, D]`), in the form that the environment
     /// takes. Only actions that are possible according to `action_masks` (shape `[B, M]`, or empty) are chosen. The
-    /// workspace must be made for the action space. Allocates no memory for up to 256 rows, once a call with as many
-    /// rows was made.
+    /// workspace must be made for the action space. After a first call with as many rows, a call with up to 256 rows
+    /// allocates no memory.
     ///
     /// # Errors
     /// [`DistributionError`] if the policy's output for an observation is not a distribution.
@@ -117,7 +117,7 @@ impl<D: Distribution> HostPolicy<D> {
     }
 
     /// Samples an action for each of B observations, row `i` with `streams[i]`. Appends the actions, in the form that
-    /// is learnt from, and their log-probabilities. Returns the actions in the form that the environment takes.
+    /// the policy learns from, and their log-probabilities. Returns the actions in the form that the environment takes.
     ///
     /// # Errors
     /// As [`act`](Self::act); nothing is appended then.

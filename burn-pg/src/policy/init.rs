@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shorter_side_is_orthogonal_with_the_gain_as_length() {
+    fn rows_or_columns_are_orthogonal_with_the_gain_as_norm() {
         for (rows, columns) in [(4, 64), (64, 64), (64, 2), (1, 1), (64, 1)] {
             let gain = 2.0_f64.sqrt();
             let matrix = orthogonal(rows, columns, gain, &mut EnvRng::new(3));

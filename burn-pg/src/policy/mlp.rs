@@ -90,7 +90,7 @@ impl Mlp {
     }
 }
 
-/// Copies a chain of networks to the host as one network, with an activation between any two layers. Returns none if
+/// Copies a chain of networks to the host as one network, with an activation between any two layers. Returns `None` if
 /// their parameters are not on the host, or their activations differ.
 pub(super) fn chain_on_host(networks: &[&Mlp]) -> Option<Network<f32>> {
     let activation = networks.first()?.activation;

@@ -48,8 +48,8 @@ pub trait Policy: Module {
     fn forward(&self, observation: Self::Observation) -> Prediction<Self::Dist>;
 
     /// Returns a copy of the current policy that acts on the host without tensors, if the policy supports that.
-    /// Default: none. Rollouts are faster with such a copy: each thread steps a block of environments through a whole
-    /// rollout.
+    /// Default: `None`. Rollouts are faster with such a copy, because each thread steps a block of environments through
+    /// a whole rollout.
     fn on_host(&self) -> Option<HostPolicy<Self::Dist>> {
         None
     }

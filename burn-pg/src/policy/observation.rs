@@ -47,8 +47,8 @@ pub struct Observation {
     pub action_mask: Option<Tensor<2, Bool>>,
     /// The sequences that the observations form, for a recurrent policy.
     pub sequences: Option<Sequences>,
-    /// The steps before the sequences, from which the recurrent state is computed again; none if it is not. For S
-    /// sequences with K steps before each: `S * K` rows with sequences of their own, on a device without autodiff.
+    /// The burn-in: the steps before the sequences, from which the recurrent state is computed again. For S sequences
+    /// with K steps before each: `S * K` rows with sequences of their own, on a device without autodiff.
     pub burn_in: Option<Box<Self>>,
 }
 

@@ -24,7 +24,8 @@ pub trait Rows: Clone + Send {
         1
     }
 
-    /// Returns the observations in the form in which `policy` sees them in training. Default: unchanged.
+    /// Returns the observations as `policy` gets them in training: recurrent states may be computed again with its
+    /// current weights. Default: unchanged.
     #[must_use]
     fn shown_to<P: Policy<Observation = Self>>(&self, _policy: &P) -> Self {
         self.clone()

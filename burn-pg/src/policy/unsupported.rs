@@ -25,8 +25,8 @@ pub enum UnsupportedSpace {
     },
     /// There are convolutions, but the observations contain no image.
     #[error(
-        "environment `{env}` observes {space}, in which there is no image for `network.kind = \"cnn\"`: set it \
-         to \"mlp\", and vectors go into the hidden layers as they are"
+        "environment `{env}` observes {space}, which has no image, but `network.kind = \"cnn\"` needs one: set it to \
+         \"mlp\""
     )]
     NoImage {
         /// The environment.

@@ -146,7 +146,7 @@ fn open<P: Policy<Observation = Observation>>(
         None => config.env.normalize_observations || dir.has_normalizer(),
     };
     let normalizer = is_normalized.then(|| dir.normalizer()).transpose()?;
-    // After reading them: what is wrong with a file says more than that it has changed.
+    // Checked after the files were read, because an error in a file says more than that the file has changed.
     provenance.iter().try_for_each(|provenance| provenance.check(dir))?;
     let failed = |error| WeightsError::Content { path: path.clone(), error };
     spec.check()?;

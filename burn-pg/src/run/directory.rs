@@ -39,7 +39,7 @@ pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
 pub(in crate::run) use provenance::Provenance;
 
 const CONFIG: &str = "config.toml";
-/// Before the version, in the first line of `config.toml`.
+/// The start of the first line of `config.toml`, before the version.
 const WRITTEN_BY: &str = "# burn-pg ";
 const METRICS: &str = "metrics.jsonl";
 const POLICY: &str = "policy.safetensors";
@@ -204,10 +204,10 @@ impl RunDir {
         })
     }
 
-    /// Opens `metrics.jsonl` to append after update `update` (0 for a new run). Everything after the line of the
-    /// largest update that is at most `update` is removed. Before that line, text that is not a line of metrics stays,
-    /// and so do lines out of order. If fewer than `expected` updates remain, returns [`MissingLines`] too, and copies
-    /// the file before anything is removed.
+    /// Opens `metrics.jsonl` to append after update `update` (0 for a new run). Keeps the file up to the line of the
+    /// largest update that is at most `update`, and removes the rest. Invalid lines and lines out of order stay in the
+    /// kept part. If fewer than `expected` updates remain, also returns [`MissingLines`], and copies the file before
+    /// anything is removed.
     ///
     /// # Errors
     /// [`RunDirError::Read`] or [`RunDirError::Write`].

@@ -84,9 +84,9 @@ impl EarlierRun {
     /// are damaged, and renamed.
     ///
     /// # Errors
-    /// [`Error::Misfit`] if the checkpoint is of a run with other parts, or there is none because the source cannot be saved;
-    /// the directory is then unchanged.
-    /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
+    /// [`Error::Misfit`] if the checkpoint is of a run with other parts, or if there is none because the source cannot
+    /// be saved. The directory is then unchanged. [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be
+    /// written.
     pub fn resume<P: Policy, S: Source<P>>(self, trainer: Trainer<P, S>) -> Result<Session<P, S>, Error> {
         self.restore(trainer)?.go_on().map(|(session, _)| session)
     }
@@ -119,7 +119,7 @@ pub struct Restored<P: Policy, S: Source<P>> {
     is_extended: bool,
 }
 
-/// What is to be told of a directory that was brought to the state of a checkpoint.
+/// What changed in a directory that was brought to the state of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// The folder in which everything after the checkpoint is kept, if the run went back to an earlier one.

@@ -9,15 +9,15 @@ use crate::{
 
 /// How to continue after a failed update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(super) enum Recovery {
     /// Skip the update.
     Skip,
     /// Skip the update and restart an environment with a new stream of random numbers.
     Restart { env: usize },
 }
 
-impl Remedy {
-    /// Returns the fix for `error` if the configuration lets the run continue, `None` otherwise.
+impl Recovery {
+    /// Returns how to continue after `error`; `None` if the configuration does not let the run continue.
     pub fn of(error: &Error, faults: &Faults) -> Option<Self> {
         match error {
             Error::EnvInUpdate {

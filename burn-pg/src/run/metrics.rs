@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_field_of_the_metrics_file_is_missing_in_the_list() {
+    fn fields_lists_every_field_of_a_metrics_line() {
         let stats = UpdateStats {
             update: 1,
             env_steps: 2,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_refused() {
+    fn a_metric_name_that_is_taken_is_refused() {
         let of_update = || BTreeMap::from([("loss".to_owned(), 1.0)]);
         let all = all_metrics(of_update(), vec![("length", 2.0)]).unwrap();
         assert_eq!(all, BTreeMap::from([("length".to_owned(), 2.0), ("loss".to_owned(), 1.0)]));

@@ -1,10 +1,10 @@
-//! Where a run begins and how far it is.
+//! The start and the progress of a run.
 
 use super::Trainer;
 use crate::{policy::Policy, source::Source};
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// Notes where the weights before the first update come from.
+    /// Records where the weights before the first update come from.
     pub(crate) fn with_init_from(mut self, from: &str) -> Self {
         self.init_from = Some(from.into());
         self

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// Returns why the run can have no checkpoints: its source, or the environments of it, cannot be saved.
+    /// Returns why the run cannot have checkpoints, if its source or the environments of the source cannot be saved.
     pub(super) fn why_unsaved(&self) -> Option<Misfit> {
         match self.source().save() {
             Err(reason @ (Misfit::Unsaved { .. } | Misfit::Envs(EnvError::Unsupported { .. }))) => Some(reason),

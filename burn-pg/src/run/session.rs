@@ -17,7 +17,7 @@ use crate::{
     source::{EnvSource, Source},
 };
 
-/// A learning rate that rises by a larger factor when a run is extended is reported.
+/// Factor above which a rise of the learning rate is reported when a run is extended.
 const RISE: f64 = 1.1;
 
 /// Time between checkpoints if the configuration has no interval.
@@ -61,7 +61,7 @@ type Evaluate<P, S> = Box<dyn FnMut(&Trainer<P, S>) -> Result<f64, Error> + Send
 struct Keeper<P: Policy, S: Source<P>> {
     dir: RunDir,
     metrics: MetricsFile,
-    /// The learning rate before a run was extended, until the first update has shown the one after it.
+    /// The last learning rate before the run was extended; `None` after the first update since.
     learning_rate: Option<f64>,
     evaluate: Option<Evaluate<P, S>>,
     /// The update of the last checkpoint, or 0.
@@ -81,14 +81,15 @@ pub struct Stopped {
     /// Why the run stopped.
     #[source]
     pub error: Error,
-    /// Whether the last good policy was saved. After a device failure it is not saved, because its weights are
-    /// undefined; nor is it if the directory is gone.
+    /// Whether the last good policy was saved. It is not saved after a device failure, because its weights are
+    /// undefined, or if the directory is gone.
     pub policy: Result<(), Error>,
 }
 
 impl<P: Policy, S: Source<P>> Session<P, S> {
-    /// Starts a run in `dir`, which was just [created](RunDir::create), and writes the settings there. If the weights do
-    /// not follow from them ([`Trainer::init_from`]), also saves a checkpoint, so that the run can always be resumed.
+    /// Starts a run in `dir`, which was just [created](RunDir::create), and writes the settings there. If the weights
+    /// do not follow from the settings ([`Trainer::init_from`]), also saves a checkpoint, so that the run can always be
+    /// resumed.
     ///
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written, or another process trains in it;
@@ -104,7 +105,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         Ok(Self::new(trainer, dir, metrics, lock, None))
     }
 
-    /// `learning_rate` is that of the last update, if the run now has more steps than it had then.
+    /// Creates a session. `learning_rate` is that of the last update, if the run now has more steps than it had then.
     pub(super) fn new(
         trainer: Trainer<P, S>,
         dir: RunDir,
@@ -143,9 +144,9 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     }
 
     /// Trains until the run is over or `observer` ends it. Writes the metrics of each update, saves checkpoints when
-    /// they are due, and saves a checkpoint and the policy at the end. If the source does not implement
-    /// [`save`](Source::save), there are no checkpoints, and `observer` gets a warning before the first update. It also
-    /// gets one if the learning rate rises because the run has more steps than when it was saved.
+    /// they are due, and saves a checkpoint and the policy at the end. `observer` gets a warning before the first
+    /// update if there are no checkpoints because the source does not implement [`save`](Source::save), and a warning
+    /// if the learning rate rises because the run has more steps than when it was saved.
     ///
     /// # Errors
     /// [`Stopped`]. The last good policy is still saved, unless the device failed. The error is
@@ -230,7 +231,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         self.evaluate(trainer, observer)?;
         // An old checkpoint that was not removed does no harm.
         if let Err(error) = checkpoints.prune(trainer.config().checkpoint.keep) {
-            observer.on_warning(&format!("older checkpoints stay: {error}"));
+            observer.on_warning(&format!("older checkpoints could not be removed: {error}"));
         }
         Ok(())
     }
@@ -244,7 +245,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         Ok(())
     }
 
-    /// Returns the reason for an error of a file: that the directory is gone, if it is.
+    /// Returns the cause of a file error: [`RunDirError::Gone`] if the directory is gone, the error itself otherwise.
     fn cause_of(&self, error: Error) -> Error {
         match (&error, self.metrics.check_in_place()) {
             (Error::RunDir(_) | Error::Checkpoint(_) | Error::Weights(_), Err(gone @ RunDirError::Gone(_))) => {
@@ -256,7 +257,7 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
 
     /// Saves the policy with its environment and its normaliser.
     fn save_policy(&self, trainer: &Trainer<P, S>) -> Result<(), Error> {
-        // In a directory that has taken the place of this one, another run may have its policy.
+        // If the directory was replaced, it may hold the policy of another run.
         self.metrics.check_in_place()?;
         let (config, environment) = (trainer.config(), trainer.source().environment());
         save(&self.dir, config, environment, trainer.observation_normalizer(), &trainer.policy().valid())

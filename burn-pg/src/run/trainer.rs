@@ -21,7 +21,7 @@ where
 {
     /// The policy, on a device with autodiff. See [`seeded`](crate::algorithm::seeded).
     pub policy: P,
-    /// Where experience comes from.
+    /// The source of experience.
     pub source: S,
     /// How the policy is improved from that experience.
     pub update: Box<dyn Update<P, S::Samples>>,
@@ -137,11 +137,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// result are 0.
     ///
     /// # Errors
-    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::ImageValue`], [`Error::Reward`],
-    /// [`Error::Step`] or [`Error::NonFinite`] if an observation, a reward, another quantity of a step, or a metric is
-    /// impossible; [`Error::Objective`] if samples lack a part that a term needs; [`Error::Policy`] if the policy's
-    /// output is not a distribution; [`Error::MetricName`] if two metrics have the same name. On these errors the policy
-    /// is unchanged. After [`Error::Execution`] (device failure) it is undefined.
+    /// [`Error::EnvInUpdate`] if an environment fails; [`Error::Observation`], [`Error::ImageValue`],
+    /// [`Error::Reward`], [`Error::Step`] or [`Error::NonFinite`] if an observation, a reward, another quantity of a
+    /// step, or a metric is invalid; [`Error::Objective`] if samples lack a part that a term needs; [`Error::Policy`]
+    /// if the policy's output is not a distribution; [`Error::MetricName`] if two metrics have the same name. On these
+    /// errors the policy is unchanged. After [`Error::Execution`] (device failure) it is undefined.
     pub fn update(&mut self) -> Result<UpdateStats, Error> {
         let device = self.device.clone();
         run_on(&device, || self.update_once())

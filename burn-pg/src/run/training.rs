@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, time::Instant};
 
-use super::{Observer, Trainer, UpdateStats, faults::Remedy};
+use super::{Observer, Trainer, UpdateStats, faults::Recovery};
 use crate::{Error, policy::Policy, source::Source};
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
@@ -55,7 +55,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
                     each(self, Ok(&stats))
                 }
                 Err(error) => {
-                    let fault = self.survive(error)?;
+                    let fault = self.recover(error)?;
                     each(self, Err(&fault))
                 }
             };
@@ -73,14 +73,14 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
 
     /// Counts a failed update and prepares the next one if the configuration allows the fault; otherwise returns the
     /// error that ends the run.
-    fn survive(&mut self, error: Error) -> Result<Error, Error> {
-        let Some(remedy) = Remedy::of(&error, &self.config.faults) else { return Err(error) };
+    fn recover(&mut self, error: Error) -> Result<Error, Error> {
+        let Some(recovery) = Recovery::of(&error, &self.config.faults) else { return Err(error) };
         let limit = self.config.faults.limit;
         if self.faults >= limit {
             return Err(if limit == 0 { error } else { Error::Faults { limit, source: Box::new(error) } });
         }
         self.faults += 1;
-        if let Remedy::Restart { env } = remedy {
+        if let Recovery::Restart { env } = recovery {
             self.parts.source.restart(env);
         }
         Ok(error)

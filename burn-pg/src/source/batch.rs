@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Batch {
-    /// Moves a rollout to a device: its valid steps, or all of its sequences. The uploaded columns of the rollout are
-    /// then empty, unless their rows had to be selected or reordered.
+    /// Moves a rollout to a device: its valid steps or, for a recurrent policy, all of its sequences. This empties the
+    /// uploaded columns of the rollout, unless their rows had to be selected or reordered.
     #[must_use]
     pub fn upload(rollout: &mut Rollout, device: &Device) -> Self {
         let order = Order::of(rollout);
@@ -24,9 +24,9 @@ impl Batch {
 
 /// The order of a rollout's rows in a batch.
 pub(super) struct Order {
-    /// Rows of the rollout, in the order of the batch; none if that is all of them in their own order.
+    /// Rows of the rollout in the order of the batch; `None` for all rows in the order of the rollout.
     rows: Option<Vec<usize>>,
-    /// True for the samples to learn from; none if that is all of them.
+    /// True for the samples to learn from; `None` for all samples.
     valid: Option<Vec<bool>>,
     origins: Origins,
 }
@@ -68,11 +68,11 @@ impl Order {
         rollout.actions.clone().upload(self.rows.as_deref(), total, device)
     }
 
-    /// Writes values in the order of the batch to their rows in a column of the rollout.
-    pub fn put_back(&self, numbers: Vec<f32>, column: &mut [f32]) {
+    /// Writes `values`, which are in the order of the batch, to their rows in a column of the rollout.
+    pub fn put_back(&self, values: Vec<f32>, column: &mut [f32]) {
         match &self.rows {
-            None => column.copy_from_slice(&numbers),
-            Some(rows) => rows.iter().zip(numbers).for_each(|(&row, number)| column[row] = number),
+            None => column.copy_from_slice(&values),
+            Some(rows) => rows.iter().zip(values).for_each(|(&row, value)| column[row] = value),
         }
     }
 
@@ -137,15 +137,15 @@ impl<O: Rows> Batch<O> {
         })
     }
 
-    /// Averages losses as `averaging` says over sequences of these lengths, whose rows follow each other. Existing weights
-    /// are multiplied by those of the average. The mass of a minibatch is in proportion to its rows.
+    /// Sets the weights that average losses as `averaging` says, over consecutive sequences with the given lengths.
+    /// Existing weights are multiplied by these. The mass of a minibatch is proportional to its number of rows.
     ///
     /// # Panics
     /// If the lengths do not add up to the number of rows.
     #[must_use]
     pub fn averaged(mut self, averaging: Averaging, lengths: &[usize]) -> Self {
         let rows = lengths.iter().sum::<usize>();
-        assert_eq!(rows, self.num_rows(), "the lengths of the sequences add up to the rows");
+        assert_eq!(rows, self.num_rows(), "the lengths of the sequences must add up to the number of rows");
         let (weights, mass) = averaging.weigh(lengths);
         if let Some(weights) = weights {
             let options = (&self.device(), self.log_probs.dtype());
@@ -162,14 +162,15 @@ impl<O: Rows> Batch<O> {
         self.len() as f64 * self.mass_per_row
     }
 
-    /// Indices of the rows to learn from; none if that is all of them.
+    /// Indices of the rows to learn from; `None` for all rows.
     fn valid_rows(&self) -> Option<Tensor<1, Int>> {
         let valid = self.valid.as_ref()?;
         let rows: Vec<usize> = (0..valid.len()).filter(|&row| valid[row]).collect();
         Some(indices(&rows, &self.device()))
     }
 
-    /// Weight of each row in a mean over the samples: 0 if it is not to be learnt from. None if all weights are equal.
+    /// Returns the weight of each row in a mean over the samples, 0 for rows that are not learnt from; `None` if all
+    /// weights are equal.
     pub(crate) fn weights_in_means(&self) -> Option<Tensor<1>> {
         let Some(valid) = &self.valid else { return self.weights.clone() };
         let valid: Vec<f32> = valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();

@@ -1,8 +1,9 @@
-//! The columns of experience: the values that belong to each step, all in one place.
+//! The columns of rollouts and batches: the values that belong to each step.
 //!
-//! A column is one line below. That line makes it a field of a [`Rollout`] on the host and, if it is learnt from, of a
-//! [`Batch`] on the device. It also defines how the column is cleared, joined from blocks, uploaded, selected, cut and
-//! counted in the memory plan. `as` names the part of a [`LossContext`] through which loss terms use it.
+//! Each column is defined by one line below. This line makes the column a field of a [`Rollout`] on the host and, if
+//! the policy learns from it, of a [`Batch`] on the device. It also defines how the column is cleared, joined from
+//! blocks, uploaded, selected, cut and counted in the memory plan. `as` names the part of a [`LossContext`] through
+//! which loss terms use the column.
 
 use std::ops::Range;
 
@@ -60,7 +61,7 @@ macro_rules! columns {
                 $(self.$host.clear();)*
             }
 
-            /// Reserves memory for `rows` rows in the columns that `like` has.
+            /// Reserves memory for `rows` rows in each column that is not empty in `like`.
             pub(super) fn reserve_as(&mut self, like: &Self, rows: usize) {
                 $(self.$required.reserve_as(&like.$required, rows, like.len());)*
                 $(self.$optional.reserve_as(&like.$optional, rows, like.len());)*
@@ -129,13 +130,13 @@ macro_rules! columns {
             $($(#[$required_doc])* pub $required: $to,)*
             $($(#[$optional_doc])* pub $optional: Option<$on_device>,)*
             /// Share of training that was over when the samples were collected, 0 to 1; see
-            /// [`CollectContext::progress`](super::CollectContext::progress). Weights and ranges of loss terms that
-            /// change during training follow it. 0 unless the source sets it.
+            /// [`CollectContext::progress`](super::CollectContext::progress). [Schedules](crate::optim::Schedule) in
+            /// loss terms are evaluated there. 0 unless the source sets it.
             pub progress: f64,
             /// What each row to learn from adds to the [mass](super::Samples::mass). Default 1: losses are averaged over
             /// the rows. See [`averaged`](Self::averaged).
             pub mass_per_row: f64,
-            /// True for the samples to learn from; none if that is all of them. Length B.
+            /// True for the samples to learn from; `None` for all samples. Length B.
             pub valid: Option<Vec<bool>>,
             /// The environments that the samples come from, if the samples are in the order of collection.
             pub origins: Origins,
@@ -166,7 +167,7 @@ macro_rules! columns {
                 }
             }
 
-            /// True if the column of a part is optional and not there.
+            /// True if the column of `part` is optional and absent.
             pub(super) fn lacks_column(&self, part: ContextPart) -> bool {
                 match part {
                     $(ContextPart::$part => self.$optional.is_none(),)*
@@ -233,11 +234,11 @@ columns! {
         truncated: Vec<bool>;
         /// True if this step began an episode. One per row.
         begins: Vec<bool>;
-        /// True if this step is to be learnt from: always, unless rollouts are whole
-        /// [`Episodes`](super::RolloutLength::Episodes). One per row.
+        /// True if the policy learns from this step. False only in rollouts of whole
+        /// [`Episodes`](super::RolloutLength::Episodes), after the first episode of an environment. One per row.
         valid: Vec<bool>;
-        /// Values of the next observations: at a truncation of the episode's final observation, at a termination 0. One
-        /// per row; none without a critic.
+        /// Values of the next observations: after a truncation, the value of the episode's final observation; after a
+        /// termination, 0. One per row; none without a critic.
         next_values: Vec<f32>;
     }
 }
@@ -246,20 +247,20 @@ columns! {
 trait Column {
     /// Appends a row of zeros.
     fn push_zeros(&mut self, spec: &EnvSpec);
-    /// Reserves memory for `rows` rows like those of `like`, which has `of` rows.
-    fn reserve_as(&mut self, like: &Self, rows: usize, of: usize);
-    /// Appends the rows `rows` of `from`, which has `of` rows.
-    fn append(&mut self, from: &Self, rows: Range<usize>, of: usize);
-    /// Bytes of a row, if the column has `of` rows.
-    fn row_bytes(&self, of: usize) -> usize;
+    /// Reserves memory for `rows` rows like those of `like`, which has `total` rows.
+    fn reserve_as(&mut self, like: &Self, rows: usize, total: usize);
+    /// Appends the rows `rows` of `from`, which has `total` rows.
+    fn append(&mut self, from: &Self, rows: Range<usize>, total: usize);
+    /// Bytes of a row, if the column has `total` rows.
+    fn row_bytes(&self, total: usize) -> usize;
 }
 
 /// A column that can be moved to a device.
 pub(super) trait Upload<T> {
-    /// Uploads all `of` rows, or the given `rows`.
-    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> T;
-    /// Bytes of a row on the device, if the column has `of` rows.
-    fn row_bytes(&self, of: usize) -> usize;
+    /// Uploads all `total` rows, or the given `rows`.
+    fn upload(&mut self, rows: Option<&[usize]>, total: usize, device: &Device) -> T;
+    /// Bytes of a row on the device, if the column has `total` rows.
+    fn row_bytes(&self, total: usize) -> usize;
 }
 
 impl<T: Copy + Default> Column for Vec<T> {
@@ -267,47 +268,47 @@ impl<T: Copy + Default> Column for Vec<T> {
         self.push(T::default());
     }
 
-    fn reserve_as(&mut self, like: &Self, rows: usize, of: usize) {
-        self.reserve_exact(rows * like.len().checked_div(of).unwrap_or(0));
+    fn reserve_as(&mut self, like: &Self, rows: usize, total: usize) {
+        self.reserve_exact(rows * like.len().checked_div(total).unwrap_or(0));
     }
 
-    fn append(&mut self, from: &Self, rows: Range<usize>, of: usize) {
-        let width = from.len().checked_div(of).unwrap_or(0);
+    fn append(&mut self, from: &Self, rows: Range<usize>, total: usize) {
+        let width = from.len().checked_div(total).unwrap_or(0);
         self.extend_from_slice(&from[rows.start * width..rows.end * width]);
     }
 
-    fn row_bytes(&self, of: usize) -> usize {
-        size_of::<T>() * self.len().checked_div(of).unwrap_or(0)
+    fn row_bytes(&self, total: usize) -> usize {
+        size_of::<T>() * self.len().checked_div(total).unwrap_or(0)
     }
 }
 
 impl Column for ActionBuffer {
     fn push_zeros(&mut self, spec: &EnvSpec) {
-        let numbers = spec.action_space.flat_len();
+        let len = spec.action_space.flat_len();
         match self {
-            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.extend(vec![0; numbers]),
-            Self::MultiBinary(actions) => actions.extend(vec![false; numbers]),
-            Self::Continuous(actions) => actions.extend(vec![0.0; numbers]),
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.extend(vec![0; len]),
+            Self::MultiBinary(actions) => actions.extend(vec![false; len]),
+            Self::Continuous(actions) => actions.extend(vec![0.0; len]),
         }
     }
 
-    fn reserve_as(&mut self, like: &Self, rows: usize, of: usize) {
-        let numbers = rows * like.len().checked_div(of).unwrap_or(0);
+    fn reserve_as(&mut self, like: &Self, rows: usize, total: usize) {
+        let len = rows * like.len().checked_div(total).unwrap_or(0);
         match self {
-            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.reserve_exact(numbers),
-            Self::MultiBinary(actions) => actions.reserve_exact(numbers),
-            Self::Continuous(actions) => actions.reserve_exact(numbers),
+            Self::Discrete(actions) | Self::MultiDiscrete(actions) => actions.reserve_exact(len),
+            Self::MultiBinary(actions) => actions.reserve_exact(len),
+            Self::Continuous(actions) => actions.reserve_exact(len),
         }
     }
 
-    fn append(&mut self, from: &Self, rows: Range<usize>, of: usize) {
-        let width = from.len().checked_div(of).unwrap_or(0);
+    fn append(&mut self, from: &Self, rows: Range<usize>, total: usize) {
+        let width = from.len().checked_div(total).unwrap_or(0);
         self.extend_from(from, rows.start * width..rows.end * width);
     }
 
-    fn row_bytes(&self, of: usize) -> usize {
+    fn row_bytes(&self, total: usize) -> usize {
         let each = if matches!(self, Self::MultiBinary(_)) { 1 } else { 4 };
-        each * self.len().checked_div(of).unwrap_or(0)
+        each * self.len().checked_div(total).unwrap_or(0)
     }
 }
 
@@ -330,21 +331,21 @@ impl Column for Observations {
 }
 
 impl Upload<Tensor<1>> for Vec<f32> {
-    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> Tensor<1> {
-        let values = picked(self, of, rows);
+    fn upload(&mut self, rows: Option<&[usize]>, total: usize, device: &Device) -> Tensor<1> {
+        let values = picked(self, total, rows);
         let len = values.len();
         Tensor::from_data(TensorData::new(values, [len]), device)
     }
 
-    fn row_bytes(&self, of: usize) -> usize {
-        Column::row_bytes(self, of)
+    fn row_bytes(&self, total: usize) -> usize {
+        Column::row_bytes(self, total)
     }
 }
 
 impl Upload<ActionTensor> for ActionBuffer {
-    fn upload(&mut self, rows: Option<&[usize]>, of: usize, device: &Device) -> ActionTensor {
-        let Some(rows) = rows else { return ActionTensor::upload(self, of, device) };
-        let width = self.len() / of;
+    fn upload(&mut self, rows: Option<&[usize]>, total: usize, device: &Device) -> ActionTensor {
+        let Some(rows) = rows else { return ActionTensor::upload(self, total, device) };
+        let width = self.len() / total;
         let mut picked = self.clone();
         picked.clear();
         for row in rows {
@@ -353,8 +354,8 @@ impl Upload<ActionTensor> for ActionBuffer {
         ActionTensor::upload(&picked, rows.len(), device)
     }
 
-    fn row_bytes(&self, of: usize) -> usize {
-        4 * self.len().checked_div(of).unwrap_or(0)
+    fn row_bytes(&self, total: usize) -> usize {
+        4 * self.len().checked_div(total).unwrap_or(0)
     }
 }
 

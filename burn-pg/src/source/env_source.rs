@@ -79,7 +79,8 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         let order = Order::of(rollout);
         let observations = during(Phase::Gather, || order.observations(rollout, context.device));
         if let Some(reference) = reference {
-            // Before any check: the recurrent state of the reference must follow every rollout, even one that is given up.
+            // Before any check: the recurrent state of the reference must follow every rollout, even one that a check
+            // refuses.
             let actions = order.actions(rollout, context.device);
             let log_probs = reference.log_probs_of_rollout(&observations, &actions, rollout.num_envs)?;
             rollout.reference_log_probs.clone_from(&rollout.log_probs);

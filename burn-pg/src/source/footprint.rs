@@ -34,7 +34,7 @@ pub(crate) struct SourceFootprint {
     envs: u64,
     steps: u64,
     pub rows: u64,
-    /// Steps, and rows, for which memory is reserved: more than there are if the length of a rollout is not known before.
+    /// Steps, and rows, for which memory is reserved: more than the rollout has, if its length is not known in advance.
     block_steps: u64,
     capacity: u64,
     /// Rows that stay together: the steps of a sequence, or 1.
@@ -52,7 +52,7 @@ pub(crate) struct SourceFootprint {
     /// Bytes of a row: on the device, and on the host after the upload.
     uploaded: u64,
     left: u64,
-    /// Values of an action, and how many of them are brought within bounds.
+    /// Values of an action, and how many of them are clipped or rescaled to bounds.
     action_len: u64,
     bounded: u64,
     state_len: u64,
@@ -65,7 +65,7 @@ impl SourceFootprint {
     /// Computes the footprint for environments of a specification, in which a policy of these layers acts.
     pub fn new(shape: EnvSourceShape, spec: &EnvSpec, layers: &NetworkFootprint) -> Self {
         let sequences = shape.sequences;
-        let (state_len, noise, acts_on_host) = (layers.state_len(), layers.held_noise(), layers.act_on_host());
+        let (state_len, noise, acts_on_host) = (layers.state_len(), layers.sde_noise(), layers.act_on_host());
         let (envs, block) = (shape.num_envs as u64, shape.block_size as u64);
         let (whole_episodes, steps) = match shape.length {
             RolloutLength::Episodes => (true, spec.max_episode_steps.map_or(shape.longest_episode as u64, u64::from)),
@@ -190,8 +190,8 @@ impl SourceFootprint {
         [16 * self.rows, 8 * self.rows]
     }
 
-    /// Bytes of the copies of values and returns for the explained variance. They grow by doubling, and each time the
-    /// old memory is still there until it is copied.
+    /// Bytes of the copies of values and returns for the explained variance. They grow by doubling; while one grows,
+    /// its old and its new memory exist together.
     pub fn explained(&self) -> u64 {
         if self.shape.has_values { 16 * self.rows.next_power_of_two() } else { 0 }
     }
@@ -269,11 +269,11 @@ impl SavedSize {
         Ok(Self { values, text: text + stream + 1 })
     }
 
-    /// Estimates the memory for environments that cannot be created here: the observation, and a state of twice as many
-    /// values.
+    /// Estimates the memory for environments that cannot be created here, from the size of the observation and a state
+    /// of twice as many values.
     pub fn estimate(spec: &EnvSpec) -> Self {
-        let numbers = spec.observation_space.flat_len() as u64;
-        Self { values: 2 * NODE + 2 * 32 * numbers, text: 350 + 3 * DOUBLE * numbers }
+        let len = spec.observation_space.flat_len() as u64;
+        Self { values: 2 * NODE + 2 * 32 * len, text: 350 + 3 * DOUBLE * len }
     }
 }
 

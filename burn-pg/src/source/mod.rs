@@ -1,4 +1,4 @@
-//! Where experience comes from: acting, scoring, shaping rewards, bootstrapping and estimating advantages.
+//! Sources of experience: they act, record rewards, bootstrap values and estimate advantages.
 //!
 //! A [`Source`] turns a policy into [`Samples`] that are ready to learn from, in one call. No later stage needs to know
 //! whether they come from environments on the host ([`EnvSource`]), from a GPU, or from a language model.
@@ -38,7 +38,7 @@ use crate::{
     storage::{Misfit, Saved},
 };
 
-/// Where experience comes from.
+/// A source of experience.
 ///
 /// A source of your own needs the first three methods. If its samples have optional parts, [`check`](Self::check) must
 /// return them. The defaults of the other methods fit a source without a critic, episodes, normalisation or state of
@@ -59,7 +59,7 @@ pub trait Source<P: Policy>: Send {
     /// Most steps that one call of [`collect`](Self::collect) takes; `None` if there is no bound.
     fn longest_rollout(&self) -> Option<u64>;
 
-    /// The name of what it samples from, for messages. Default: the name of its type.
+    /// The name of the source in messages. Default: the name of its type.
     fn name(&self) -> String {
         std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
     }
@@ -136,7 +136,7 @@ pub struct CollectContext<'a> {
     pub device: &'a Device,
 }
 
-/// What a source has collected.
+/// The result of [`Source::collect`].
 #[derive(Debug, Clone)]
 pub struct Experience<S> {
     /// The samples to learn from.

@@ -172,7 +172,7 @@ impl Values {
         match self {
             Self::Floats(values) => values.extend_from_slice(row),
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // integers from 0 to 255
-            Self::Bytes(values) => values.extend(row.iter().map(|&number| number as u8)),
+            Self::Bytes(values) => values.extend(row.iter().map(|&value| value as u8)),
         }
     }
 

@@ -57,7 +57,7 @@ impl<P: Policy> Reference<P> {
     /// If `rows` is 0.
     #[must_use]
     pub fn with_micro_batch(self, rows: usize) -> Self {
-        assert!(rows > 0, "a micro-batch has a row");
+        assert!(rows > 0, "a micro-batch needs at least one row");
         Self { micro_batch: rows, ..self }
     }
 

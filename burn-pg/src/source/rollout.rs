@@ -18,21 +18,22 @@ impl Rollout {
     /// Removes all steps, but keeps the recurrent states and steps that the next rollout begins with.
     pub fn clear(&mut self) {
         if let Some(history) = &mut self.history {
-            history.turn(self.num_envs, &self.observations, &self.begins);
+            history.begin_next(self.num_envs, &self.observations, &self.begins);
         }
         self.clear_columns();
     }
 
     /// True if a rollout of this length is not complete. `playing` is true for environments in their first episode.
-    pub(super) fn goes_on(&self, length: RolloutLength, playing: &[bool]) -> bool {
+    pub(super) fn is_incomplete(&self, length: RolloutLength, playing: &[bool]) -> bool {
         match length {
             RolloutLength::Steps(steps) => self.len() < steps * self.num_envs,
             RolloutLength::Episodes => playing.contains(&true),
         }
     }
 
-    /// Ends a recorded step, whose outcome is `view`. If the number of steps is known, the first one reserves memory
-    /// for the others. If not, the step is valid in the environments that are still `playing` their first episode.
+    /// Ends a recorded step with the outcome `view`. If the number of steps is fixed, the first step reserves memory
+    /// for the others. If rollouts are whole episodes, the step is valid in the environments that are still `playing`
+    /// their first episode.
     pub(super) fn end_step(&mut self, length: RolloutLength, playing: &mut [bool], view: StepView<'_>) {
         match length {
             RolloutLength::Steps(steps) if self.len() == self.num_envs => {
@@ -50,14 +51,14 @@ impl Rollout {
     }
 
     /// Stores advantages and returns, in single precision.
-    #[allow(clippy::cast_possible_truncation)] // targets are trained on in single precision
+    #[allow(clippy::cast_possible_truncation)] // training uses single precision
     pub fn set_targets(&mut self, targets: &Targets) {
-        let single = |numbers: &[f64]| numbers.iter().map(|&number| number as f32).collect();
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
         (self.advantages, self.returns) = (single(&targets.advantages), single(&targets.returns));
     }
 
-    /// Checks that all rewards are finite, since others would turn every weight into NaN. For the error: `update` is
-    /// the update that the rollout is for, and `env_steps` the number of steps before the rollout.
+    /// Checks that all rewards are finite, since a single NaN or infinity would turn every weight into NaN. The error
+    /// contains `update`, the update that the rollout is for, and `env_steps`, the number of steps before the rollout.
     ///
     /// # Errors
     /// [`Error::Reward`] for the first reward that is not finite.
@@ -74,8 +75,8 @@ impl Rollout {
         }
     }
 
-    /// Checks that all log-probabilities, values and next values are finite, since others would turn every weight into
-    /// NaN. `update` is the update that the rollout is for.
+    /// Checks that all log-probabilities, values and next values are finite, since a single NaN or infinity would turn
+    /// every weight into NaN. `update` is the update that the rollout is for.
     ///
     /// # Errors
     /// [`Error::Step`] for the first log-probability that is not finite; if there is none, for the first such value,
@@ -96,8 +97,8 @@ impl Rollout {
         self.check(update, StepQuantity::ShapedReward, self.rewards.iter().copied().map(f64::from))
     }
 
-    /// Checks that all targets are finite in single precision, since others would turn every weight into NaN. `update`
-    /// is the update that the rollout is for.
+    /// Checks that all targets are finite in single precision, since a single NaN or infinity would turn every weight
+    /// into NaN. `update` is the update that the rollout is for.
     ///
     /// # Errors
     /// [`Error::Step`] for the first advantage that is not finite in single precision; if there is none, for the first
@@ -107,10 +108,10 @@ impl Rollout {
         self.check(update, StepQuantity::Return, targets.returns.iter().copied())
     }
 
-    fn check(&self, update: u64, quantity: StepQuantity, numbers: impl Iterator<Item = f64>) -> Result<(), Error> {
-        #[allow(clippy::cast_possible_truncation)] // what is trained on is
-        let usable = |number: f64| (number as f32).is_finite();
-        match numbers.enumerate().find(|&(_, number)| !usable(number)) {
+    fn check(&self, update: u64, quantity: StepQuantity, values: impl Iterator<Item = f64>) -> Result<(), Error> {
+        #[allow(clippy::cast_possible_truncation)] // training uses single precision
+        let usable = |value: f64| (value as f32).is_finite();
+        match values.enumerate().find(|&(_, value)| !usable(value)) {
             None => Ok(()),
             Some((row, value)) => {
                 Err(Error::Step { update, quantity, env: row % self.num_envs, step: row / self.num_envs, value })
@@ -118,8 +119,8 @@ impl Rollout {
         }
     }
 
-    /// Returns the input of an advantage estimator. It has no log-ratios, because the policy that acted is the one to
-    /// improve.
+    /// Returns the input of an advantage estimator. It has no log-ratios, because the policy that took the actions is
+    /// the policy to improve.
     #[must_use]
     pub fn trajectory(&self) -> Trajectory<'_> {
         Trajectory {

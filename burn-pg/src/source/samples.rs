@@ -39,7 +39,7 @@ pub trait Samples<P: Policy>: Clone {
     #[must_use]
     fn with_normalized_advantages(self) -> Self;
 
-    /// Returns what loss terms need, computed with `policy` as it is now.
+    /// Returns what loss terms need, computed with `policy`.
     fn context<'a>(&'a self, policy: &P) -> LossContext<'a>;
 
     /// The environment (or prompt) that a unit comes from, so that an error can be attributed to it. Default: unknown.

@@ -52,10 +52,9 @@ pub(crate) fn episodes_seed(seed: u64, env_steps: u64, restarts: u32) -> u64 {
     first
 }
 
-/// Returns the seed of the evaluations that choose the best checkpoint of a run with the seed `seed`, for
-/// [`evaluate`](crate::evaluate). It depends only on `seed`, so all checkpoints play the same episodes. They share no
-/// seeds with an evaluation with `seed` itself: the return of the best of many checkpoints on the episodes that it was
-/// chosen by would be too high.
+/// Returns the seed for the [evaluations](crate::evaluate) that choose the best checkpoint of a run with the seed
+/// `seed`. All checkpoints of the run play the same episodes. An evaluation with `seed` itself plays other episodes,
+/// because the return of the best of many checkpoints is too high on the episodes by which it was chosen.
 #[must_use]
 pub fn selection_seed(seed: u64) -> u64 {
     let [first] = SeedSequence::stream(seed, &[SELECTION]).generate();

@@ -45,8 +45,8 @@ impl Epochs {
         Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
     }
 
-    /// Makes all passes; `log` has the metrics of the steps before them. After an error the optimiser has the state from
-    /// before the passes.
+    /// Makes all passes; `log` contains the metrics of the steps before them. On error, the optimiser has its state
+    /// from before the passes.
     pub(super) fn passes<P: Policy, S: Samples<P>>(
         &mut self,
         mut policy: P,
@@ -56,7 +56,7 @@ impl Epochs {
     ) -> Result<Improved<P>, Error> {
         let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
         let mut epochs = 0;
-        while epochs < self.num_epochs && (epochs == 0 || !moved_too_far(&log, self.target_kl)?) {
+        while epochs < self.num_epochs && (epochs == 0 || !exceeds_target_kl(&log, self.target_kl)?) {
             let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
             let shuffled = during(Phase::Gather, || {
                 self.shuffle.shuffle(&mut order);
@@ -165,7 +165,7 @@ impl Epochs {
 }
 
 /// True if `approx_kl` of the last minibatch is above `target_kl`. Reads from the device only if there is a target.
-fn moved_too_far(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
+fn exceeds_target_kl(log: &MetricLog, target_kl: f64) -> Result<bool, Error> {
     if target_kl.is_infinite() {
         return Ok(false);
     }

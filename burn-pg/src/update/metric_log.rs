@@ -21,8 +21,8 @@ impl MetricLog {
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
         let Some((names, values)) = self.0.last() else { return Ok(None) };
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
-        let [numbers] = read([values.clone()])?;
-        Ok(Some(f64::from(numbers[column])))
+        let [values] = read([values.clone()])?;
+        Ok(Some(f64::from(values[column])))
     }
 
     /// Returns the mean of each metric over the steps that have it. Gives an error if a metric or one of the new
@@ -34,20 +34,20 @@ impl MetricLog {
             }
         }
         let (names, values): (Vec<Vec<&str>>, Vec<_>) = self.0.into_iter().unzip();
-        // The number of weights that are not finite. `is_finite` tests bits: arithmetic and comparisons may be compiled
-        // as if there were no NaN and no infinity (shading languages allow that).
-        let spoilt = weights.is_finite().bool_not().float().sum();
-        let [numbers, spoilt] = read([Tensor::cat(values, 0), spoilt])?;
-        // In the order of the steps, because one value that is not finite spoils the metrics of all later steps.
-        let metrics = names.iter().flatten().copied().zip(numbers.iter().map(|&number| f64::from(number)));
-        let weights = (spoilt[0] != 0.0).then_some(("weights", f64::NAN));
-        if let Some((metric, value)) = metrics.clone().find(|(_, number)| !number.is_finite()).or(weights) {
+        // Counted with `is_finite`, which tests bits: shading languages may compile arithmetic and comparisons as if
+        // there were no NaN and no infinity.
+        let non_finite = weights.is_finite().bool_not().float().sum();
+        let [values, non_finite] = read([Tensor::cat(values, 0), non_finite])?;
+        // The first non-finite value is reported, because it makes the metrics of all later steps non-finite.
+        let metrics = names.iter().flatten().copied().zip(values.iter().map(|&value| f64::from(value)));
+        let weights = (non_finite[0] != 0.0).then_some(("weights", f64::NAN));
+        if let Some((metric, value)) = metrics.clone().find(|(_, value)| !value.is_finite()).or(weights) {
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });
         }
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-        for (name, number) in metrics {
+        for (name, value) in metrics {
             let (sum, count) = sums.entry(name).or_default();
-            *sum += number;
+            *sum += value;
             *count += 1.0;
         }
         Ok(sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect())

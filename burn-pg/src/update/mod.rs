@@ -31,7 +31,7 @@ pub trait Update<P: Policy, S>: Send {
     /// Checks that the update needs no optional part of a context other than those in `given`.
     ///
     /// # Errors
-    /// [`Error::Objective`] if a loss term needs another one.
+    /// [`Error::Objective`] if a loss term needs a part that is not in `given`.
     fn check(&self, given: &[ContextPart]) -> Result<(), Error>;
 
     /// Improves `policy` from `samples` and returns the new policy. `policy` must be on a device with autodiff.

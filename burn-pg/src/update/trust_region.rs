@@ -33,8 +33,8 @@ pub use spec::TrustRegionSpec;
 /// before. If `max_backtracks` is reached before that, no step is taken.
 ///
 /// The step changes only parameters that the distribution over actions depends on. A critic that shares none of them is
-/// unchanged, and a [`Learner`](crate::Learner) fits it. If it shared some, fitting it would move the policy out of the
-/// trust region.
+/// unchanged, and a [`Learner`](crate::Learner) fits it. Fitting a critic that shares some of them would move the
+/// policy out of the trust region.
 ///
 /// Source: J. Schulman, S. Levine, P. Moritz, M. Jordan, P. Abbeel, *Trust region policy optimization* (2015), appendix C.
 pub struct TrustRegion {
@@ -59,18 +59,18 @@ impl TrustRegion {
     /// [`Error::Execution`] if the device fails.
     ///
     /// # Panics
-    /// If the objective has no terms, or one that needs values.
+    /// If the objective has no terms, or a term that needs values.
     pub fn step<P: Policy>(&self, policy: P, batch: Batch<P::Observation>) -> Result<(P, Vec<Metric>), Error> {
         let batch = if self.normalize_advantages { Samples::<P>::with_normalized_advantages(batch) } else { batch };
         let observation = batch.observations.shown_to(&policy);
         let fisher = Fisher::new(policy.clone(), observation.clone(), batch.weights_in_means());
-        let judge = |policy: &P| {
+        let evaluate = |policy: &P| {
             let prediction = Prediction { values: None, ..policy.forward(observation.clone()) };
             let kl = fisher.divergence(&prediction.distribution).inner();
             (self.objective.compute(&batch.context_of(prediction)), kl)
         };
 
-        let (before, _) = judge(&policy);
+        let (before, _) = evaluate(&policy);
         let loss_before = before.loss.clone().inner();
         let gradient = flatten_gradients(&policy, &before.loss.backward());
         let norm = gradient.clone().square().sum().sqrt();
@@ -80,7 +80,7 @@ impl TrustRegion {
             for fraction in iter::successors(Some(1.0), shorter).take(self.spec.max_backtracks + 1) {
                 let moved = parameters.clone() + step.clone().mul_scalar(fraction);
                 let candidate = replace_parameters(policy.clone(), moved);
-                let (after, kl) = judge(&candidate);
+                let (after, kl) = evaluate(&candidate);
                 let gain = loss_before.clone() - after.loss.inner();
                 let [gained, distance] = read([gain, kl.clone()])?;
                 if gained[0] > 0.0 && f64::from(distance[0]) <= self.spec.max_kl {
@@ -88,8 +88,8 @@ impl TrustRegion {
                 }
             }
         }
-        let nowhere = norm.zeros_like();
-        Ok((policy, report(before.metrics, nowhere, 0.0, norm)))
+        let zero = norm.zeros_like();
+        Ok((policy, report(before.metrics, zero, 0.0, norm)))
     }
 
     /// Returns the step d, or `None` if its length is not finite. Shape `[P]`.

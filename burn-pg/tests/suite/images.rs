@@ -254,10 +254,7 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     };
     let image = |side| Space::Image { shape: [4, side, side], high: 255 };
     let error = refused(Space::symmetric(&[1.0; 4]), cnn());
-    assert!(
-        error.contains("observes Box[4], in which there is no image") && error.contains("set it to \"mlp\""),
-        "{error}"
-    );
+    assert!(error.contains("observes Box[4], which has no image") && error.contains("set it to \"mlp\""), "{error}");
     let error = refused(image(84), EncoderSpec::default());
     assert!(error.contains("set `network = { kind = \"cnn\", layers"), "{error}");
     let error = refused(image(20), EncoderSpec::nature());

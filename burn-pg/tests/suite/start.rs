@@ -88,7 +88,7 @@ fn statistics_of_observations_go_on() {
     assert_close(&after.mean, &before.mean, 0.2, "mean");
 
     let misfit = start(&agent, config.with(|config| config.env.normalize_observations = false)).err().unwrap();
-    let message = "`env.normalize_observations` is false, but true for the policy to start from";
+    let message = "`env.normalize_observations` is false; it must be true, as for the policy to start from";
     assert_eq!(misfit.to_string(), message);
 }
 
@@ -129,7 +129,7 @@ fn a_policy_that_does_not_fit_is_refused_by_the_names_of_its_tensors_or_of_the_s
     let deep = small().with(|config| config.network.hidden_sizes = vec![8, 8]);
     refused(&agent, deep, "missing [actor.layers.2.bias, actor.layers.2.weight, critic.layers.2.bias");
     let other = small().with(|config| config.network.activation = Activation::Silu);
-    refused(&agent, other, "`network.activation` is silu, but tanh for the policy to start from");
+    refused(&agent, other, "`network.activation` is silu; it must be tanh, as for the policy to start from");
     let elsewhere = small().with(|config| config.env.name = "Acrobot-v1".into());
     let elsewhere = refused(&agent, elsewhere, "`CartPole-v1` with the observation space Box[4]");
     assert!(matches!(elsewhere, Error::EnvMisfit(_)));
@@ -137,7 +137,11 @@ fn a_policy_that_does_not_fit_is_refused_by_the_names_of_its_tensors_or_of_the_s
     let pendulum = small().with(|config| config.env.name = "Pendulum-v1".into());
     let agent = trained(&pendulum);
     let squashed = pendulum.clone().with(|config| config.network.exploration.squash = true);
-    refused(&agent, squashed, "`network.exploration.squash` is true, but false for the policy to start from");
+    refused(
+        &agent,
+        squashed,
+        "`network.exploration.squash` is true; it must be false, as for the policy to start from",
+    );
     // Weights replace the initial standard deviations.
     start(&agent, pendulum.with(|config| config.network.exploration.log_std = -1.0)).unwrap();
 }

@@ -116,7 +116,7 @@ pub struct PlainNormalizer {
     pub std: Vec<f64>,
     /// The bound of the result.
     pub clip: f64,
-    /// Number of observations that the statistics are of.
+    /// Number of observations in the statistics.
     pub count: f64,
 }
 
@@ -184,7 +184,7 @@ impl Dense {
     /// Reads the weights of a linear layer with a bias.
     ///
     /// # Errors
-    /// [`Error::Execution`] if the device fails while they are read.
+    /// [`Error::Execution`] if the device fails while the weights are read.
     ///
     /// # Panics
     /// If the layer has no bias.
@@ -218,7 +218,7 @@ impl PlainCell {
     /// Reads the weights of a recurrent layer.
     ///
     /// # Errors
-    /// [`Error::Execution`] if the device fails while they are read.
+    /// [`Error::Execution`] if the device fails while the weights are read.
     pub fn new(cell: &Cell) -> Result<Self, Error> {
         let (input, hidden) = (Dense::new(&cell.input)?, Dense::new(&cell.hidden)?);
         Ok(Self { kind: cell.kind, size: cell.size, input, hidden })
@@ -238,7 +238,7 @@ impl PlainPolicy {
     /// Reads the data of an agent.
     ///
     /// # Errors
-    /// [`Error::Execution`] if the device fails while they are read.
+    /// [`Error::Execution`] if the device fails while the weights are read.
     pub fn new<P: Layers>(agent: &Agent<P>) -> Result<Self, Error> {
         let network = agent.policy.layers()?;
         let input = |name: &str, space: &Space| PlainInput {
@@ -315,7 +315,7 @@ impl PlainConv {
     /// in both directions.
     ///
     /// # Errors
-    /// [`Error::Execution`] if the device fails while they are read.
+    /// [`Error::Execution`] if the device fails while the weights are read.
     ///
     /// # Panics
     /// If the convolution is not of this kind.

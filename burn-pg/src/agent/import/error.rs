@@ -45,7 +45,7 @@ pub enum ImportError {
         /// The environment.
         env: String,
     },
-    /// The file says something else of its policy than what is needed, in its metadata or in the bounds of its actions.
+    /// The metadata of the file or the bounds of its actions are not what the environment and the networks need.
     #[error("{}: `{key}` is {found}; it must be {expected}", .path.display())]
     Value {
         /// The file.

@@ -25,7 +25,7 @@ pub(super) struct Exported<'a> {
 }
 
 impl Exported<'_> {
-    /// Returns the settings of the networks. Those that the file does not tell have their defaults.
+    /// Returns the settings of the networks. Settings that are not in the file have their defaults.
     pub fn network(&self) -> Result<NetworkConfig, ImportError> {
         let (trunk, mut hidden) = (self.file.widths("trunk"), self.file.widths("policy"));
         hidden.pop();
@@ -42,7 +42,8 @@ impl Exported<'_> {
         })
     }
 
-    /// Returns the convolutions of the first image: all images have the same, unless the file is refused later.
+    /// Returns the convolutions of the first image. If other images have other convolutions, [`check`](Self::check)
+    /// fails.
     fn encoder(&self) -> Result<EncoderSpec, ImportError> {
         let first =
             self.about.iter().filter(|(_, strides)| !strides.is_empty()).find_map(|(key, strides)| {
@@ -94,7 +95,7 @@ impl Exported<'_> {
         Ok(Some(ObservationNormalizer::from_std(mean?, &std?, count, clip)))
     }
 
-    /// Checks that the file says of its policy what an export of `policy` would say, a network of the same shape.
+    /// Checks that the metadata are those of an export of `policy`, a network of the same shape.
     pub fn check(
         &self,
         policy: &ActorCritic,
@@ -145,7 +146,7 @@ impl Exported<'_> {
         text.parse().map_err(|_| self.other(key, text, "a number".into()))
     }
 
-    /// Parses a name of the metadata as settings have it.
+    /// Parses a name in the metadata, which is spelt as in the settings.
     fn named<T: DeserializeOwned>(&self, key: &str) -> Result<T, ImportError> {
         let text = self.about.get(key).map_or("absent", String::as_str);
         serde_json::from_value(Value::from(text)).map_err(|error| self.other(key, text, error.to_string()))
@@ -168,7 +169,7 @@ pub(super) fn images(policy: &ActorCritic, spec: &EnvSpec) -> Vec<String> {
     images.map(|(name, _)| name).collect()
 }
 
-/// Returns the name in the file of one of our tensors.
+/// Returns the name in the file of the tensor that this crate calls `ours`.
 pub(super) fn name(ours: &str, images: &[String]) -> String {
     let number = |text: &str| text.parse::<usize>().unwrap_or_default();
     let (prefix, ours) = ours.strip_prefix("critic_").map_or(("", ours), |rest| ("value_", rest));

@@ -30,7 +30,7 @@ pub(super) type About = BTreeMap<String, String>;
 pub struct PolicyFile {
     pub(super) path: PathBuf,
     pub(super) tensors: Tensors,
-    /// What one of our exports says of itself; `None` for a state dict of Stable-Baselines3.
+    /// The metadata of one of our exports; `None` for a state dict of Stable-Baselines3.
     pub(super) about: Option<About>,
 }
 
@@ -67,7 +67,7 @@ impl PolicyFile {
         self.about.is_none() || self.has_part("value")
     }
 
-    /// What the file is read as.
+    /// The kind of the file, for errors.
     pub(super) fn what(&self) -> &'static str {
         match self.about {
             Some(_) => "the exported policy that its metadata describe",
@@ -89,7 +89,7 @@ impl PolicyFile {
         })
     }
 
-    /// Returns a tensor of finite elements that must have this type and shape in an environment.
+    /// Returns a tensor, which must have finite elements and the type and shape that an environment needs.
     pub(super) fn checked(
         &self,
         name: &str,
@@ -118,7 +118,7 @@ impl PolicyFile {
         Ok(self.tensor(name)?.shape().to_vec().get(dim).copied().unwrap_or_default())
     }
 
-    /// Returns the numbers of outputs of the layers of a perceptron. PyTorch's weights are `[outputs, inputs]`.
+    /// Returns the number of outputs of each layer of a perceptron. PyTorch's weights are `[outputs, inputs]`.
     pub(super) fn widths(&self, network: &str) -> Vec<usize> {
         let width = |layer: usize| self.dim(&format!("{network}.{}.weight", 2 * layer), 0).ok();
         (0..).map_while(width).collect()

@@ -48,8 +48,8 @@ pub use file::PolicyFile;
 
 use exported::Exported;
 
-/// A network is created before its shapes are compared with those of the file, and may then have this many weights more
-/// than the file.
+/// Number of weights by which a network may exceed the file. The network is created before its shapes are compared with
+/// those of the file, so this limits its memory.
 const MORE_WEIGHTS: u64 = 1 << 20;
 
 /// A policy from a file.
@@ -64,11 +64,11 @@ pub struct Imported {
 }
 
 impl PolicyFile {
-    /// Returns the settings of the networks. Settings that the file does not tell have their defaults: how sequences
-    /// are cut, for how long gSDE noise is held, and for Stable-Baselines3 the activation.
+    /// Returns the settings of the networks. Settings that are not in the file have their defaults: how sequences are
+    /// cut, for how long gSDE noise is held, and for Stable-Baselines3 the activation.
     ///
     /// # Errors
-    /// [`Error::Import`]
+    /// [`Error::Import`] if the settings cannot be derived from the file.
     pub fn network(&self) -> Result<NetworkConfig, Error> {
         Ok(match self.exported() {
             Some(exported) => exported.network()?,

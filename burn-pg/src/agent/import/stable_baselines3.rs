@@ -7,7 +7,8 @@
 use super::{ImportError, PolicyFile};
 use crate::config::NetworkConfig;
 
-/// Returns the settings of the networks. The activation is the default of Stable-Baselines3: the file does not say it.
+/// Returns the settings of the networks. The activation is the default of Stable-Baselines3, because it is not in the
+/// file.
 pub(super) fn network(file: &PolicyFile) -> Result<NetworkConfig, ImportError> {
     let [policy, value] = ["policy_net", "value_net"].map(|net| file.widths(&format!("mlp_extractor.{net}")));
     if policy != value {
@@ -16,7 +17,7 @@ pub(super) fn network(file: &PolicyFile) -> Result<NetworkConfig, ImportError> {
     Ok(NetworkConfig { hidden_sizes: policy, ..NetworkConfig::default() })
 }
 
-/// Returns the name in the file of one of our tensors, in networks of `hidden` hidden layers.
+/// Returns the name in the file of the tensor that this crate calls `ours`, in networks with `hidden` hidden layers.
 pub(super) fn name(ours: &str, hidden: usize) -> String {
     let (networks, outputs) = (["policy_net", "value_net"], ["action_net", "value_net"]);
     let of = |network: usize, layer: &str, tensor: &str| match layer.parse::<usize>() {

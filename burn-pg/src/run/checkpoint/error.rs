@@ -77,7 +77,7 @@ pub enum CheckpointError {
         source: ConfigError,
     },
     /// There is no checkpoint of that update.
-    #[error("{} has no checkpoint of update {update}{}", .path.display(), told(*.newest))]
+    #[error("{} has no checkpoint of update {update}{}", .path.display(), newest_hint(*.newest))]
     Missing {
         /// Folder of the checkpoints.
         path: PathBuf,
@@ -96,6 +96,6 @@ pub enum CheckpointError {
     },
 }
 
-fn told(newest: Option<u64>) -> String {
+fn newest_hint(newest: Option<u64>) -> String {
     newest.map_or_else(|| ", nor any other".into(), |update| format!("; the newest is that of update {update}"))
 }

@@ -71,7 +71,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
     let path = if !path.exists() && replaced.exists() { &replaced } else { path };
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
     let failed = |name: &str, source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => damaged(format!("it has no {name}")),
+        io::ErrorKind::NotFound => damaged(format!("{name} is missing")),
         io::ErrorKind::InvalidData => damaged(format!("{name} is not text")),
         _ => CheckpointError::Read { path: path.join(name), source },
     };
@@ -85,18 +85,18 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Vec
         let digest = digest_of(&path.join(name)).map_err(|source| failed(name, source))?;
         let line = line_of(&digest, name);
         if !sums.contains(&line) {
-            return Err(damaged(format!("{name} is not what {SUMS} says")));
+            return Err(damaged(format!("{name} does not match its checksum in {SUMS}")));
         }
         expected += &line;
     }
     if sums != expected {
-        return Err(damaged(format!("{SUMS} is not the list of its files")));
+        return Err(damaged(format!("{SUMS} does not list exactly its files")));
     }
     let mut contents = [const { Vec::new() }; N];
     for (content, name) in contents.iter_mut().zip(names) {
         *content = fs::read(path.join(name)).map_err(|source| failed(name, source))?;
     }
-    // Another process may have replaced the folder since.
+    // Another process may have replaced the folder since the checksums were compared.
     let read = contents.iter().zip(names).map(|(content, name)| line_of(&Sha256::digest(content), name));
     if read.collect::<String>() != sums {
         return Err(damaged("it changed while it was read".into()));
@@ -150,7 +150,7 @@ pub(super) fn set_aside(path: &Path) -> io::Result<()> {
 }
 
 /// Returns `name` without the suffix of an unfinished or replaced folder.
-pub(super) fn meant(name: &str) -> &str {
+pub(super) fn base_name(name: &str) -> &str {
     name.strip_suffix(UNFINISHED).or(name.strip_suffix(REPLACED)).unwrap_or(name)
 }
 

@@ -180,7 +180,7 @@ impl Checkpoint {
         )
     }
 
-    /// Reads a checkpoint that [`write`](Self::write) wrote. Uses memory for the files and their content only.
+    /// Reads a checkpoint that [`write`](Self::write) wrote. Takes memory in proportion to the size of the files.
     ///
     /// # Errors
     /// [`CheckpointError`] if the checkpoint cannot be read, is damaged, or has another version.
@@ -231,7 +231,7 @@ fn of_earlier_schema(path: &Path) -> Option<CheckpointError> {
     (schema < SCHEMA).then(|| CheckpointError::Older { path: path.into(), schema, version })
 }
 
-/// Returns the error for a file that is not what it should be.
+/// Returns the error for an invalid file.
 fn damaged(path: &Path, file: &str, error: impl Display) -> CheckpointError {
     CheckpointError::Damaged { path: path.into(), reason: format!("{file}: {error}") }
 }

@@ -58,7 +58,7 @@ impl Checkpoints {
             clear_away_leftovers(&self.path.join(BEST))?;
             for entry in fs::read_dir(&self.path)? {
                 let name = entry?.file_name();
-                if let Some(update) = name.to_str().map(folder::meant).and_then(update_of) {
+                if let Some(update) = name.to_str().map(folder::base_name).and_then(update_of) {
                     folder::clean(&self.path_of(update))?;
                 }
             }
@@ -125,15 +125,15 @@ impl Checkpoints {
         self.each(earlier.iter().copied().filter(|&update| Some(update) != best), folder::remove)
     }
 
-    /// Moves the checkpoints after `update` to other ones, in whose folder there is none yet, and the record of the best
-    /// checkpoint if it is one of them. Otherwise a run that resumes from `update` would be mixed with its earlier
-    /// continuation.
+    /// Moves the checkpoints after `update` to the folder of `to`, which must not contain checkpoints of these updates,
+    /// and the record of the best checkpoint if it is one of them. Otherwise a run that resumes from `update` would be
+    /// mixed with its earlier continuation.
     ///
     /// # Errors
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn move_after(&self, update: u64, to: &Self) -> Result<(), CheckpointError> {
-        // From the last to the first, so that there is never a gap. The record of the best goes last: it stays as long
-        // as checkpoints that are worse.
+        // The last checkpoint is moved first, so that a crash never leaves a gap. The record of the best is moved last,
+        // so that it stays as long as any checkpoint that is worse.
         for later in self.updates()?.into_iter().rev().filter(|&other| other > update) {
             let (from, to) = (self.path_of(later), to.path_of(later));
             let moved = fs::rename(&from, &to).and_then(|()| sync_folder(&to)).and_then(|()| sync_folder(&from));
@@ -144,7 +144,7 @@ impl Checkpoints {
         {
             to.note(best)?;
         }
-        self.forget_best_after(update)
+        self.remove_best_after(update)
     }
 
     /// Renames the checkpoints after `update`, for example to `update-000001200.damaged`, because the resumed run will
@@ -154,19 +154,19 @@ impl Checkpoints {
     /// [`CheckpointError::Write`] or [`CheckpointError::Read`]
     pub fn set_aside_after(&self, update: u64) -> Result<(), CheckpointError> {
         self.each(self.updates()?.into_iter().filter(|&other| other > update), folder::set_aside)?;
-        self.forget_best_after(update)
+        self.remove_best_after(update)
     }
 
-    fn forget_best_after(&self, update: u64) -> Result<(), CheckpointError> {
+    fn remove_best_after(&self, update: u64) -> Result<(), CheckpointError> {
         let path = self.path.join(BEST);
-        let forgotten = match self.read_best() {
+        let removed = match self.read_best() {
             Ok(Some(best)) if best.update > update => fs::remove_file(&path),
             // A damaged record would stop all later pruning.
             Err(CheckpointError::Damaged { .. }) => fs::rename(&path, self.path.join(DAMAGED_BEST)),
             Ok(_) => Ok(()),
             Err(error) => return Err(error),
         };
-        forgotten.map_err(|source| CheckpointError::Write { path, source })
+        removed.map_err(|source| CheckpointError::Write { path, source })
     }
 
     fn each(&self, all: impl Iterator<Item = u64>, how: fn(&Path) -> io::Result<()>) -> Result<(), CheckpointError> {
@@ -203,7 +203,7 @@ impl Checkpoints {
                 let path = self.path_of(update);
                 match Checkpoint::read(&path) {
                     Ok(checkpoint) => return Ok(Some((checkpoint, errors))),
-                    // The process that trains has removed it since the listing, after writing a newer one.
+                    // The process that trains removed it after the listing, when it had written a newer one.
                     Err(_) if !path.exists() => is_stale = true,
                     Err(error @ CheckpointError::Damaged { .. }) => errors.push(error),
                     Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! Keeps what came after a checkpoint that a run goes back to.
+//! Keeps the later files of a run that goes back to an earlier checkpoint.
 
 use std::{
     fs::{self, File},
@@ -10,11 +10,11 @@ use super::{CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, NORMALIZER, POLICY, RunDi
 use crate::{Error, run::checkpoint::Checkpoints, storage::durable::sync_folder};
 
 impl RunDir {
-    /// Removes the checkpoints after `update`. Without them, a run that resumes from `update` is not mixed with its
-    /// earlier continuation. They are moved to a new folder `aside-after-20` in the directory (or `aside-after-20-2` and
-    /// so on if that exists), with the policy and the outcome, and with copies of settings and metrics; so the folder is
-    /// the run directory as it was, without its earlier checkpoints. Returns the folder; `None` if there are no later
-    /// checkpoints.
+    /// Moves the checkpoints after `update` to a new folder in the directory, so that a run that resumes from `update`
+    /// is not mixed with its earlier continuation. For update 20, the folder is `aside-after-20`, or `aside-after-20-2`
+    /// and so on if that exists. The policy and the outcome are moved there too, and settings and metrics are copied:
+    /// the folder is the run directory as it was, without its earlier checkpoints. Returns the folder; `None` if there
+    /// are no later checkpoints.
     pub(in crate::run) fn go_back(&self, update: u64) -> Result<Option<PathBuf>, Error> {
         let checkpoints = self.checkpoints();
         if checkpoints.updates()?.last().is_none_or(|&last| last <= update) {
@@ -28,7 +28,8 @@ impl RunDir {
             let failed = |source| RunDirError::Write { path: aside.join(name), source };
             copy_if_there(&self.path.join(name), &aside.join(name)).map_err(failed)?;
         }
-        // The policy goes before the checkpoints: a directory without a policy is known by its newest checkpoint.
+        // The policy is moved before the checkpoints, because a directory without a policy is represented by its newest
+        // checkpoint.
         for name in [SUMMARY, POLICY, ENVIRONMENT, NORMALIZER] {
             let failed = |source| RunDirError::Write { path: aside.join(name), source };
             move_if_there(&self.path.join(name), &aside.join(name)).map_err(failed)?;

@@ -1,10 +1,10 @@
-//! Why a run directory cannot be used.
+//! Errors of run directories.
 
 use std::{io, path::PathBuf};
 
 use crate::config::{ConfigError, ConfigFileError};
 
-/// A normaliser of observations of one number.
+/// A normaliser of observations of one value.
 const EXAMPLE: &str = r#"{"moments":{"mean":[0.5],"variance":[2.0],"count":1000},"clip":10}"#;
 
 /// Why a run directory cannot be used.
@@ -30,7 +30,7 @@ pub enum RunDirError {
     NoPolicy(PathBuf),
     /// The directory has a policy but no checkpoint: the run failed before its first checkpoint, its source cannot be
     /// saved, or the policy was imported.
-    #[error("{} has a policy, and no checkpoint to go on from: it would begin again; train into another folder", .0.display())]
+    #[error("{} has a policy but no checkpoint, so training would start again; train into another folder", .0.display())]
     NoCheckpoint(PathBuf),
     /// A line of `metrics.jsonl` is invalid.
     #[error("line {line} of {} is not valid: {reason}", .path.display())]
@@ -78,7 +78,7 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
-    /// What `policy.safetensors` says of itself cannot be read.
+    /// The metadata of `policy.safetensors` cannot be read.
     #[error("{} has metadata that cannot be read: {reason}", .path.display())]
     Provenance {
         /// The file.

@@ -78,8 +78,9 @@ impl MetricsFile {
         self.file.write_all(b"\n").and_then(|()| self.file.flush()).map_err(failed)
     }
 
-    /// Checks that the run directory is still in its place, with this file in it. Lines would otherwise be written to a
-    /// file without a name, or everything else to the directory of another run.
+    /// Checks that the run directory is still in its place, with this file in it. If the file was removed, lines would
+    /// be written to a deleted file. If the directory was replaced, all other files would be written to the
+    /// directory of another run.
     ///
     /// # Errors
     /// [`RunDirError::Gone`] with the directory, or with the file if the directory exists; [`RunDirError::Write`].
@@ -116,10 +117,10 @@ pub struct MissingLines {
 
 impl fmt::Display for MissingLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "metrics.jsonl has {} whole lines of {} up to there", self.found, self.expected)?;
+        write!(f, "metrics.jsonl has {} valid lines up to the checkpoint, not {}", self.found, self.expected)?;
         match &self.copy {
             None => Ok(()),
-            Some(copy) => write!(f, "; as it was, it is kept in {}", copy.display()),
+            Some(copy) => write!(f, "; the original is kept in {}", copy.display()),
         }
     }
 }

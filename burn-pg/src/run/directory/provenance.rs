@@ -1,4 +1,4 @@
-//! What a policy says of itself: the settings and files that it was saved with.
+//! The settings and files that a policy was saved with, recorded in its file.
 
 use std::{fs, io, path::Path};
 
@@ -12,8 +12,8 @@ use crate::{
     storage::{durable::refuse_other_than_file, weights},
 };
 
-/// What is needed besides the weights to rebuild an agent, in the metadata of `policy.safetensors` as JSON.
-/// `config.toml` may be edited; this is what the policy was trained with.
+/// What is needed besides the weights to rebuild an agent, in the metadata of `policy.safetensors` as JSON. The
+/// settings are those of the training; `config.toml` may have been edited since.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::run) struct Provenance {
     /// Version of the crate that wrote it.
@@ -37,7 +37,7 @@ impl Provenance {
         })
     }
 
-    /// Reads what the policy of `dir` says of itself; `None` if its file was written without that.
+    /// Reads the record from the policy file of `dir`; `None` if the file has none.
     pub(in crate::run) fn read(dir: &RunDir) -> Result<Option<Self>, Error> {
         let path = dir.policy_path();
         let Some(note) = weights::read_note(&path)? else { return Ok(None) };
@@ -45,7 +45,7 @@ impl Provenance {
         Ok(Some(serde_json::from_str(&note).map_err(invalid)?))
     }
 
-    /// Returns this as the text for the metadata.
+    /// Returns the record as text for the metadata.
     pub(in crate::run) fn to_note(&self) -> String {
         serde_json::to_string(self).expect("strings can be written as JSON")
     }
@@ -66,8 +66,8 @@ impl Provenance {
         self.normalizer.is_some()
     }
 
-    /// Refuses files that are not those which the policy of `dir` was saved with. A missing one is reported when it is
-    /// read.
+    /// Checks that the files of `dir` are those that the policy was saved with. A missing file is not an error here;
+    /// reading it is.
     pub(in crate::run) fn check(&self, dir: &RunDir) -> Result<(), RunDirError> {
         for (name, saved) in [(ENVIRONMENT, &self.environment), (NORMALIZER, &self.normalizer)] {
             let path = dir.path().join(name);
@@ -81,8 +81,8 @@ impl Provenance {
 }
 
 impl RunDir {
-    /// Returns the settings that the policy was trained with, from `policy.safetensors`; `None` if a version wrote it
-    /// that did not save them there. [`config`](Self::config) may have been edited since.
+    /// Returns the settings that the policy was trained with, from `policy.safetensors`; `None` if an earlier version
+    /// wrote the file without them. [`config`](Self::config) may have been edited since.
     ///
     /// # Errors
     /// [`Error::Weights`] if the file cannot be read; [`Error::RunDir`] if the settings cannot be used.

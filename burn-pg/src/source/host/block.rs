@@ -25,7 +25,7 @@ pub(super) struct BlockRecord {
     workspace: HostWorkspace,
 }
 
-/// Why a block stopped, and after how many of its steps.
+/// Why a block stopped, and at which of its steps.
 pub(super) struct Failure {
     pub step: usize,
     /// True if the environments took the step that failed.
@@ -42,7 +42,7 @@ pub(super) struct Run<'a, D> {
     /// True for environments in which the next step begins an episode.
     pub begins: &'a mut [bool],
     pub record: &'a mut BlockRecord,
-    /// Environment steps before the rollout, and how many one step of all environments adds.
+    /// Environment steps before the rollout, and the number that one step of all environments adds.
     pub env_steps: [u64; 2],
     /// True if time is measured.
     pub is_timed: bool,
@@ -77,7 +77,7 @@ impl<D: Distribution> Run<'_, D> {
     pub fn play(mut self, length: RolloutLength) -> Result<(), Failure> {
         self.record.clear();
         let mut playing = vec![true; self.streams.len()];
-        while self.record.rollout.goes_on(length, &playing) {
+        while self.record.rollout.is_incomplete(length, &playing) {
             self.step()?;
             self.record.rollout.end_step(length, &mut playing, self.env.view());
         }
@@ -104,8 +104,8 @@ impl<D: Distribution> Run<'_, D> {
         Ok(())
     }
 
-    /// Samples actions for the current observations into the workspace. Returns the time at which this was done, if
-    /// time is measured.
+    /// Samples actions for the current observations into the workspace. Returns the time after sampling, if time is
+    /// measured.
     fn act(&mut self, env_steps: u64) -> Result<Option<Instant>, Error> {
         let first = self.env.first();
         let Self { policy, env, spec, streams, begins, record, .. } = self;

@@ -43,7 +43,7 @@ pub struct Collector {
     /// Records of the blocks.
     pub(super) blocks: Vec<BlockRecord>,
     /// True if the last rollout is complete. A failed one is not, and its columns may differ in length.
-    pub(super) whole: bool,
+    pub(super) is_complete: bool,
     /// Number of restarts of environments after failures, each with a new stream.
     pub(super) restarts: u32,
     pub(super) env_steps: u64,
@@ -79,7 +79,7 @@ impl Collector {
             length,
             sequences: SequenceSpec { steps: 0, burn_in: 0 }.within(length),
             recurrent: None,
-            whole: true,
+            is_complete: true,
             restarts: 0,
             device: device.clone().without_autodiff(),
             env_steps: 0,
@@ -93,21 +93,21 @@ impl Collector {
     /// If `sequences` does not fit the rollouts (see [`SequenceSpec`]), or a rollout has already been collected.
     #[must_use]
     pub fn with_sequences(mut self, sequences: SequenceSpec) -> Self {
-        assert!(self.recurrent.is_none(), "rollouts are cut in one way from the first to the last");
+        assert!(self.recurrent.is_none(), "sequences must be set before the first rollout is collected");
         self.sequences = sequences.within(self.length);
         self
     }
 
-    /// Sets how many environments one thread steps through a whole rollout, at least 1, if the policy has a copy
-    /// [on the host](Policy::on_host). Results do not depend on it, except after a failed rollout, because the other
-    /// blocks still take all their steps in it. Default: a sixteenth of the environments, but at least 4 and at most
-    /// 64.
+    /// Sets the block size: the number of environments, at least 1, that one thread steps through a whole rollout. It
+    /// is used if the policy has a copy [on the host](Policy::on_host). Results do not depend on it, except after a
+    /// failed rollout, in which the other blocks still take all their steps. Default: a sixteenth of the environments,
+    /// but at least 4 and at most 64.
     ///
     /// # Panics
     /// If `size` is 0.
     #[must_use]
     pub fn with_block_size(mut self, size: usize) -> Self {
-        assert!(size > 0, "a block has an environment");
+        assert!(size > 0, "a block needs at least one environment");
         self.block_size = size;
         self
     }
@@ -130,8 +130,8 @@ impl Collector {
         self.env_steps
     }
 
-    /// Most environment steps of a rollout, over all environments; `None` if rollouts are whole episodes without a time
-    /// limit.
+    /// Largest number of environment steps of a rollout, over all environments; `None` if rollouts are whole episodes
+    /// without a time limit.
     #[must_use]
     pub fn longest_rollout(&self) -> Option<u64> {
         let steps = match self.length {
@@ -183,15 +183,15 @@ impl Collector {
     ///
     /// # Errors
     /// [`Error::Env`] if an environment fails, [`Error::Observation`] or [`Error::ImageValue`] if an observation is
-    /// impossible, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device
-    /// fails. None of them names the update: [`EnvSource`](crate::source::EnvSource) adds it.
+    /// invalid, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device
+    /// fails. These errors do not name the update: [`EnvSource`](crate::source::EnvSource) adds it.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
         self.ended.clear();
         if self.recurrent.is_none() {
             self.begin(policy.state_len());
         }
-        if !mem::take(&mut self.whole) {
-            self.begin_anew(policy.state_len())?;
+        if !mem::take(&mut self.is_complete) {
+            self.begin_after_failure(policy.state_len())?;
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
@@ -205,7 +205,7 @@ impl Collector {
             Some(on_host) => self.play_on_host(on_host, &mut endings),
             None => self.play_on_device(policy, &mut endings),
         };
-        // Episodes of a rollout that fails count as well.
+        // Episodes that ended in a rollout that fails also count.
         for ended in &endings.ended {
             self.episodes.push(ended.episode_return, ended.length);
             self.ended.push(ended.episode(num_envs));
@@ -223,11 +223,11 @@ impl Collector {
             }
         };
         self.bootstrap(values, &endings);
-        self.whole = true;
+        self.is_complete = true;
         Ok(&mut self.rollout)
     }
 
-    /// The last rollout that [`collect`](Self::collect) recorded, to be scored and moved to a device.
+    /// The last rollout that [`collect`](Self::collect) recorded, to set its advantages and to upload it.
     pub fn rollout_mut(&mut self) -> &mut Rollout {
         &mut self.rollout
     }
@@ -241,7 +241,7 @@ impl Collector {
         self.restarts += 1;
         // The error can be ignored: the next rollout resets the environment, and returns an error if that fails.
         let _ = self.envs.restart(env, streams::restart_seed(self.seed, self.restarts));
-        self.whole = false;
+        self.is_complete = false;
     }
 
     /// Creates the recurrent state, of `state_len` elements per environment, and the history.
@@ -253,8 +253,8 @@ impl Collector {
     }
 
     /// Begins new episodes after a failed rollout: an environment may need a reset, and the recurrent states of the old
-    /// episodes belong to no sequence of the next rollout.
-    fn begin_anew(&mut self, state_len: usize) -> Result<(), Error> {
+    /// episodes do not belong to any sequence of the next rollout.
+    fn begin_after_failure(&mut self, state_len: usize) -> Result<(), Error> {
         let num_envs = self.envs.num_envs();
         self.begin_episodes()?;
         self.rollout = Rollout::of_spec(num_envs, self.envs.spec());
@@ -272,6 +272,6 @@ impl Collector {
     }
 
     pub(super) fn recurrent(&mut self) -> &mut RecurrentState {
-        self.recurrent.as_mut().expect("it was made before the first step")
+        self.recurrent.as_mut().expect("the recurrent state is created before the first step")
     }
 }

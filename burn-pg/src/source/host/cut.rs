@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Cut<'a> {
     rollout: &'a Rollout,
     history: &'a History,
-    /// Steps of a sequence: all of the rollout if it is shorter.
+    /// Steps of a sequence, at most those of the rollout.
     steps: usize,
 }
 

@@ -57,8 +57,8 @@ impl Endings {
     }
 
     /// Records the outcome of a step in `rollout`, and final observations here. `begins` becomes true for environments
-    /// in which the next step begins an episode. For errors: the index of the first environment, and the environment
-    /// steps before this one.
+    /// in which the next step begins an episode. Errors use `first`, the index of the first environment, and
+    /// `env_steps`, the number of environment steps before this one.
     pub fn record(
         &mut self,
         rollout: &mut Rollout,

@@ -1,4 +1,4 @@
-//! What a rollout holds for recurrent policies.
+//! The data of a rollout that only recurrent policies need.
 
 use burn_pg_envs::Space;
 
@@ -23,7 +23,7 @@ pub struct SequenceSpec {
 }
 
 impl SequenceSpec {
-    /// Returns the values in effect for rollouts of `length`. Panics if they do not fit it.
+    /// Returns the steps and the burn-in that apply to rollouts of `length`. Panics if they do not fit it.
     pub(super) fn within(self, length: RolloutLength) -> Self {
         match length {
             RolloutLength::Episodes => Self { steps: usize::MAX, burn_in: 0 },
@@ -46,8 +46,8 @@ pub struct History {
     pub steps: usize,
     /// Steps of the burn-in before each sequence, K.
     pub burn_in: usize,
-    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`, or longer: the
-    /// states with which the next rollout begins follow.
+    /// Recurrent states K steps before each of J sequences of each environment. Shape `[J, N, M]`; longer if states for
+    /// the next rollout are already recorded.
     pub states: Vec<f32>,
     /// Observations of the K steps before the rollout. `K * N` rows.
     pub observations_before: Observations,
@@ -76,9 +76,9 @@ impl History {
         (step + self.burn_in).is_multiple_of(self.steps)
     }
 
-    /// Moves on to the rollout after one with these observations and beginnings of episodes, time-major: keeps the
-    /// states and steps with which the next rollout begins, and drops the rest.
-    pub(crate) fn turn(&mut self, num_envs: usize, observations: &Observations, begins: &[bool]) {
+    /// Moves on to the next rollout: keeps the states and steps that it begins with, and drops the rest. `observations`
+    /// and `begins` are those of the rollout that has ended, time-major.
+    pub(crate) fn begin_next(&mut self, num_envs: usize, observations: &Observations, begins: &[bool]) {
         let rows = begins.len();
         if rows == 0 {
             return;

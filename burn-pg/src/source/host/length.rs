@@ -1,4 +1,4 @@
-//! How long a rollout is.
+//! The length of a rollout.
 
 /// Where a rollout ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ impl Collector {
         endings: &mut Endings,
     ) -> Result<(), Error> {
         let mut playing = vec![true; self.rollout.num_envs];
-        while self.rollout.goes_on(self.length, &playing) {
+        while self.rollout.is_incomplete(self.length, &playing) {
             during(Phase::Inference, || self.act(policy))?;
             during(Phase::Environment, || self.step(endings))?;
             self.rollout.end_step(self.length, &mut playing, self.envs.batch().view());
@@ -35,7 +35,7 @@ impl Collector {
         let observations = &batch.observations;
         let space = &self.envs.spec().observation_space;
         check_observations(observations, space, self.env_steps)?;
-        let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
+        let recurrent = self.recurrent.as_mut().expect("the recurrent state is created before the first step");
         let observation = observe(space, observations.clone(), &batch.action_masks, &self.device);
         let prediction = policy.forward(recurrent.attach(observation, &[]));
         let Prediction { distribution, values, state } = prediction;
@@ -55,8 +55,8 @@ impl Collector {
         let Rollout { actions, log_probs, .. } = &mut self.rollout;
         let sampled = distribution.sample(&parameters, &mut self.streams, actions, log_probs);
         sampled.map_err(|source| Error::Policy { update: None, env_steps: self.env_steps, source })?;
-        let numbers = num_envs * self.envs.spec().action_space.flat_len();
-        self.taken.set(self.rollout.actions.last(numbers));
+        let len = num_envs * self.envs.spec().action_space.flat_len();
+        self.taken.set(self.rollout.actions.last(len));
         distribution.to_env(&mut self.taken);
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Collector {
             endings.add(self.rollout.len(), view);
         }
         outcome?;
-        let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
+        let recurrent = self.recurrent.as_mut().expect("the recurrent state is created before the first step");
         endings.record(&mut self.rollout, view, &mut recurrent.begins, space, 0, self.env_steps)?;
         let truncated = view.ended().filter(|&env| !view.terminated[env]);
         endings.states.extend(truncated.filter_map(|env| recurrent.of(env)));

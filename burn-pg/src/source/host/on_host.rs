@@ -39,7 +39,7 @@ impl Collector {
             false => vec![Box::new(WholeBatch(&mut *self.envs))],
         };
         check_blocks(&envs, &spec, num_envs, size)?;
-        let recurrent = self.recurrent.as_mut().expect("it was made before the first step");
+        let recurrent = self.recurrent.as_mut().expect("the recurrent state is created before the first step");
         let parts = self.streams.chunks_mut(size).zip(recurrent.begins.chunks_mut(size)).zip(&mut self.blocks);
         let env_steps = [self.env_steps, num_envs as u64];
         let runs: Vec<(HostPolicy<D>, _)> = envs.into_iter().zip(parts).map(|part| (policy.clone(), part)).collect();
@@ -58,8 +58,8 @@ impl Collector {
             profile::add(Phase::Environment, start.elapsed().mul_f64(share));
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
-        // Of several failures, the earliest step counts, as if all environments were stepped together; in the same
-        // step, the first block.
+        // Of several failures, the one at the earliest step is reported, as if all environments were stepped together;
+        // within a step, the one of the first block.
         let failures = outcomes.into_iter().filter_map(Result::err);
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;

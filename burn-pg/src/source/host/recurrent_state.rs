@@ -20,8 +20,8 @@ impl RecurrentState {
         Self { state, begins: vec![true; num_envs] }
     }
 
-    /// Attaches the recurrent states to `observations`: first the rows of all environments, then the final observations
-    /// of truncated episodes, whose states are `cut_off`, of shape `[rows, M]` each.
+    /// Attaches the recurrent states to `observations`, whose rows are those of all environments, then the final
+    /// observations of truncated episodes. `cut_off` are the states before the latter, of shape `[rows, M]` each.
     pub fn attach(&self, observations: Observation, cut_off: &[Tensor<2>]) -> Observation {
         let Some(state) = &self.state else { return observations };
         let parts: Vec<Tensor<2>> = [state].into_iter().chain(cut_off).cloned().collect();
@@ -40,7 +40,7 @@ impl RecurrentState {
         assert_eq!(
             state.is_some(),
             self.state.is_some(),
-            "a recurrent policy puts out its state at each step, others at none"
+            "a recurrent policy must return a state, and others must not"
         );
         self.state = state;
         self.begins.fill(false);

@@ -24,7 +24,7 @@ pub(crate) struct SavedCollector {
     restarts: u32,
     /// True if the last rollout failed.
     failed: bool,
-    /// None before the first rollout.
+    /// The recurrent states; `None` before the first rollout.
     state: Option<SavedState>,
     envs: SavedEnvs,
 }
@@ -53,11 +53,11 @@ impl Collector {
             let mut begins_before = Vec::new();
             if let (Some(state), Some(history)) = (&recurrent.state, &self.rollout.history) {
                 let mut history = history.clone();
-                // A failed rollout has no steps for the next one to begin with.
-                if self.whole {
-                    history.turn(self.rollout.num_envs, &self.rollout.observations, &self.rollout.begins);
+                // The steps of a failed rollout are lost, so the next rollout does not begin with them.
+                if self.is_complete {
+                    history.begin_next(self.rollout.num_envs, &self.rollout.observations, &self.rollout.begins);
                 }
-                let flat = |numbers: Vec<f32>| TensorData::new(numbers.clone(), [numbers.len()]);
+                let flat = |values: Vec<f32>| TensorData::new(values.clone(), [values.len()]);
                 tensors.insert(STATE.into(), read(state)?);
                 tensors.insert(STARTS.into(), flat(history.states));
                 tensors.insert(BEFORE.into(), flat(history.observations_before.flat().into_owned()));
@@ -70,15 +70,15 @@ impl Collector {
             episodes: self.episodes.clone(),
             streams: self.streams.clone(),
             restarts: self.restarts,
-            failed: !self.whole,
+            failed: !self.is_complete,
             state: state.transpose()?,
             envs: self.envs.save()?,
         };
         Ok((saved, tensors))
     }
 
-    /// Restores the state that [`save`](Self::save) returned, for a recurrent state of `state_len` elements. An error
-    /// changes nothing but the recurrent states and steps with which the next rollout begins.
+    /// Restores the state that [`save`](Self::save) returned, for a recurrent state of `state_len` elements. On error,
+    /// nothing has changed, except the recurrent states and steps with which the next rollout begins.
     pub(crate) fn load(&mut self, saved: SavedCollector, tensors: Tensors, state_len: usize) -> Result<(), Misfit> {
         let num_envs = self.envs.num_envs();
         check("action streams", saved.streams.len(), num_envs)?;
@@ -107,7 +107,7 @@ impl Collector {
         (self.env_steps, self.episodes, self.streams, self.restarts) = (env_steps, episodes, streams, restarts);
         // An environment that has failed must be reset, even if `saved` says that the rollout did not fail.
         let failed = failed || self.envs.batch().valid.contains(&false);
-        (self.whole, self.recurrent, self.rollout) = (!failed, recurrent, rollout);
+        (self.is_complete, self.recurrent, self.rollout) = (!failed, recurrent, rollout);
         self.blocks.clear();
         self.ended.clear();
         Ok(())
@@ -120,14 +120,15 @@ impl Collector {
         mut tensors: Tensors,
         rollout: &mut Rollout,
     ) -> Result<RecurrentState, Misfit> {
-        let (num_envs, fresh) = (rollout.num_envs, self.recurrent.as_ref().expect("it has just been made"));
+        let (num_envs, fresh) =
+            (rollout.num_envs, self.recurrent.as_ref().expect("the recurrent state was just created"));
         check("recurrent states", saved.begins.len(), num_envs)?;
         let (Some(state), Some(history)) = (&fresh.state, &mut rollout.history) else {
             check_fit(&tensors, &Tensors::new())?;
             check("recurrent states", saved.begins_before.len(), 0)?;
             return Ok(RecurrentState { state: None, begins: saved.begins.clone() });
         };
-        let flat = |numbers: &[f32]| TensorData::new(numbers.to_vec(), [numbers.len()]);
+        let flat = |values: &[f32]| TensorData::new(values.to_vec(), [values.len()]);
         let needed = [
             (STATE, read(state)?),
             (STARTS, flat(&history.states)),
@@ -136,11 +137,12 @@ impl Collector {
         check_fit(&tensors, &needed.map(|(name, data)| (name.to_owned(), data)).into())?;
         check("recurrent states", saved.begins_before.len(), history.begins_before.len())?;
         let mut take = |name| tensors.remove(name).expect("every name was checked");
-        let numbers = |data: TensorData| data.convert_dtype(DType::F32).try_into_vec().expect("they are in f32");
+        let values =
+            |data: TensorData| data.convert_dtype(DType::F32).try_into_vec().expect("they were converted to f32");
         let state = Tensor::from_data(take(STATE), (&state.device(), state.dtype()));
-        history.states = numbers(take(STARTS));
+        history.states = values(take(STARTS));
         history.observations_before.clear();
-        history.observations_before.extend(&numbers(take(BEFORE)));
+        history.observations_before.extend(&values(take(BEFORE)));
         history.begins_before.clone_from(&saved.begins_before);
         Ok(RecurrentState { state: Some(state), begins: saved.begins.clone() })
     }

@@ -4,8 +4,8 @@ use burn_pg_envs::{Actions, EnvError, VectorEnv};
 
 use crate::kernel::threads::in_pool;
 
-/// Steps environments in a thread pool of this crate: their parallel tasks would wait for a thread of the caller's pool, or
-/// of the global one, which other code may block.
+/// Steps environments in the thread pool of this crate. Other code may block the threads of the caller's pool or of the
+/// global one, for which parallel tasks of the environments would wait.
 pub(crate) fn step_envs(envs: &mut dyn VectorEnv, actions: Actions<'_>) -> Result<(), EnvError> {
     match envs.num_envs() {
         1 => envs.step(actions).map(|_| ()),

@@ -8,8 +8,8 @@ use crate::{
     policy::Policy,
 };
 
-/// The mean KL divergence, over B states, of other policies from one with the parameters theta, and its curvature at
-/// theta, which is the Fisher information matrix of the policy:
+/// The mean KL divergence, over B states, of other policies from the policy with the parameters theta, and the
+/// curvature of this divergence at theta, which is the Fisher information matrix of the policy:
 ///
 /// ```text
 /// D(theta') = mean_s KL(pi_theta(.|s) || pi_theta'(.|s)),   D(theta + d) = d^T F d / 2 + O(d^3)
@@ -24,10 +24,10 @@ use crate::{
 /// ```
 ///
 /// which needs only the [`kl`](Distribution::kl) of a distribution. (The alternative, `F = J^T M J` with the Jacobian J
-/// of the distribution's parameters and the Fisher matrix M with respect to them, would also need a difference, for
-/// `J v`, and a formula for M from every distribution.) The distance `e |v|` is the cube root of the machine epsilon,
+/// of the distribution's parameters and the Fisher matrix M with respect to them, would also need a difference, for `J
+/// v`, and a formula for M from every distribution.) The distance `e |v|` is the cube root of the machine epsilon,
 /// 0.005 in single and 6e-6 in double precision, where the error of the difference and the rounding error are about
-/// equal: products are right to about 1e-4 and 1e-10.
+/// equal. Products are accurate to about 1e-4 and 1e-10.
 ///
 /// Source: S. Kakade, *A natural policy gradient* (2001); the finite difference follows rllab's `FiniteDifferenceHvp`
 /// (Y. Duan, X. Chen, R. Houthooft, J. Schulman, P. Abbeel, 2016).
@@ -40,8 +40,8 @@ pub struct Fisher<P: Policy> {
 }
 
 impl<P: Policy> Fisher<P> {
-    /// Creates the Fisher matrix of `policy` for the observed states. The states have `weights` of shape `[B]`; without
-    /// weights all count alike.
+    /// Creates the Fisher matrix of `policy` for the observed states. `weights` (shape `[B]`) are the weights of the
+    /// states in the mean; without them, all states have equal weights.
     #[must_use]
     pub fn new(policy: P, observation: P::Observation, weights: Option<Tensor<1>>) -> Self {
         let parameters = flatten_parameters(&policy);
@@ -66,16 +66,16 @@ impl<P: Policy> Fisher<P> {
     /// depend on. Nothing is read back from the device.
     #[must_use]
     pub fn product(&self, v: Tensor<1>) -> Tensor<1> {
-        let reach = reach(v.dtype());
+        let distance = distance(v.dtype());
         let length = v.clone().square().sum().sqrt();
-        let shift = v * length.clone().clamp_min(f64::from(f32::MIN_POSITIVE)).recip().mul_scalar(reach);
-        let ahead = self.slope(self.parameters.clone() + shift.clone());
-        let behind = self.slope(self.parameters.clone() - shift);
-        (ahead - behind) * length.div_scalar(2.0 * reach)
+        let shift = v * length.clone().clamp_min(f64::from(f32::MIN_POSITIVE)).recip().mul_scalar(distance);
+        let ahead = self.kl_gradient(self.parameters.clone() + shift.clone());
+        let behind = self.kl_gradient(self.parameters.clone() - shift);
+        (ahead - behind) * length.div_scalar(2.0 * distance)
     }
 
     /// Returns the gradient of the KL divergence at other parameters.
-    fn slope(&self, parameters: Tensor<1>) -> Tensor<1> {
+    fn kl_gradient(&self, parameters: Tensor<1>) -> Tensor<1> {
         let policy = replace_parameters(self.policy.clone(), parameters);
         let divergence = self.divergence(&policy.forward(self.observation.clone()).distribution);
         flatten_gradients(&policy, &divergence.backward())
@@ -83,7 +83,7 @@ impl<P: Policy> Fisher<P> {
 }
 
 /// Returns the distance `e |v|` from the parameters at which gradients are taken.
-fn reach(dtype: DType) -> f64 {
+fn distance(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON.cbrt(),
         _ => f64::from(f32::EPSILON).cbrt(),

@@ -209,7 +209,7 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
 }
 
 #[test]
-#[should_panic(expected = "not both")]
+#[should_panic(expected = "cannot be combined")]
 fn a_head_has_one_source_of_deviations() {
     let exploration = Exploration { state_dependent: true, sde: Some(HeldNoise::default()), ..Exploration::default() };
     let _ = Head::new(&Space::symmetric(&[1.0]), exploration, 3, &flex());
