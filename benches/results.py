@@ -5,7 +5,7 @@
 
 Ten seeds each (0 to 9), the default preset of the pair, greedy evaluation over 100 fresh episodes, JOBS runs at a time (2 by
 default). A row has the interquartile mean over the seeds with its bootstrap 95 % interval (10,000 resamples of the
-seeds), the worst seed, and the environment steps of a run. Takes about a quarter of an hour on two cores.
+seeds), the worst seed, and the environment steps of a run. Takes about twenty minutes on two cores.
 """
 
 import json
@@ -31,6 +31,11 @@ PAIRS = [
     ("a2c", "MountainCar-v0", -115, 1_000_000),
     ("a2c", "MountainCarContinuous-v0", 90, 100_000),
     ("a2c", "Pendulum-v1", -250, 1_000_000),
+    ("trpo", "CartPole-v1", 475, 100_000),
+    ("trpo", "Acrobot-v1", -90, 100_000),
+    ("trpo", "MountainCar-v0", -110, 250_000),
+    ("trpo", "MountainCarContinuous-v0", 90, 30_000),
+    ("trpo", "Pendulum-v1", -200, 100_000),
     ("reinforce", "CartPole-v1", 475, 500_000),
     ("reinforce", "Acrobot-v1", -90, 1_000_000),
 ]

@@ -45,7 +45,7 @@ impl Source<Writer> for Texts {
     fn collect(&mut self, writer: &Writer, at: &CollectContext<'_>) -> Result<Experience<Self::Samples>, Error> {
         let (mut now, mut seen, mut letters, mut log_probs) = (vec![0_i64; TEXTS], Vec::new(), Vec::new(), Vec::new());
         for _ in 0..3 {
-            let next = writer.forward(Tensor::from_ints(&now[..], &writer.logits.device())).distribution;
+            let next = writer.distribution(Tensor::from_ints(&now[..], &writer.logits.device()));
             let logits: Vec<f32> = next.parameters().into_data().try_into_vec().expect("logits are f32");
             let mut drawn = ActionBuffer::default();
             next.sample(&logits, &mut self.streams, &mut drawn, &mut log_probs).expect("logits are finite");

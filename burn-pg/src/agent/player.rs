@@ -104,7 +104,14 @@ impl<P: Policy<Observation = Observation>> Player<P> {
             actions.set(chosen.map_err(refused)?.as_actions());
         } else {
             let observation = observe(space, self.observations.clone(), action_masks, &agent.device);
-            let Prediction { distribution, state, .. } = agent.policy.forward(recurrent.attach(observation, &[]));
+            let observation = recurrent.attach(observation, &[]);
+            let (distribution, state) = match agent.state_len() {
+                0 => (agent.policy.distribution(observation), None),
+                _ => {
+                    let Prediction { distribution, state, .. } = agent.policy.forward(observation);
+                    (distribution, state)
+                }
+            };
             recurrent.advance(state);
             let [parameters] = read([distribution.parameters().flatten(0, 1)])?;
             actions.clear();

@@ -157,24 +157,46 @@ impl ActorCritic {
         Ok(Self { encoder, critic_encoder, memory, critic_memory, trunk, actor, critic, head })
     }
 
-    /// Returns the outputs of the recurrent layers for actor and critic, or the encoded observations if there are no
-    /// such layers, and the new recurrent state.
-    fn recur(&self, observation: &Observation) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let actor = self.encoder.as_ref().map_or_else(|| observation.vector(), |encoder| encoder.forward(observation));
-        let critic = self.critic_encoder.as_ref().map_or_else(|| actor.clone(), |encoder| encoder.forward(observation));
-        let Some(cell) = &self.memory else {
-            return (actor, critic, None);
-        };
-        let sequences = observation.sequences.as_ref().expect("a recurrent policy needs sequences");
-        let begins = &sequences.begins;
-        let before = |from: usize, of: &Cell| sequences.state.clone().narrow(1, from, of.state_len());
-        let (actor, state) = cell.forward(actor, before(0, cell), begins);
-        let Some(critics) = &self.critic_memory else {
-            return (actor.clone(), actor, Some(state));
-        };
-        let (critic, of_critic) = critics.forward(critic, before(cell.state_len(), critics), begins);
-        (actor, critic, Some(Tensor::cat(vec![state, of_critic], 1)))
+    /// Returns the inputs of the actor's own layers, and the recurrent state of the actor if there is one.
+    fn actor_inputs(&self, observation: &Observation) -> (Tensor<2>, Option<Tensor<2>>) {
+        let (inputs, state) = before_perceptrons(self.encoder.as_ref(), self.memory.as_ref(), 0, observation);
+        (self.trunk.iter().fold(inputs, |inputs, trunk| trunk.activated(inputs)), state)
     }
+
+    /// As [`actor_inputs`](Self::actor_inputs), for a critic with layers of its own before its perceptron.
+    fn critic_inputs(&self, observation: &Observation) -> Option<(Tensor<2>, Option<Tensor<2>>)> {
+        let (encoder, memory) = (self.critic_encoder.as_ref(), self.critic_memory.as_ref());
+        let start = self.memory.as_ref().map_or(0, Cell::state_len);
+        let separate = encoder.is_some() || memory.is_some();
+        separate.then(|| before_perceptrons(encoder, memory, start, observation))
+    }
+
+    /// Returns the distribution for the [inputs](Self::actor_inputs) of the actor's own layers.
+    fn act(&self, inputs: Tensor<2>, observation: &Observation) -> AnyDistribution {
+        match self.head.looks_at_features() {
+            false => self.head.distribution(self.actor.forward(inputs), None, observation),
+            true => {
+                let features = self.actor.features(inputs);
+                self.head.distribution(self.actor.output(features.clone()), Some(features), observation)
+            }
+        }
+    }
+}
+
+/// Returns the outputs of an encoder and a recurrent layer, or the observations if there are none, and the new recurrent
+/// state. The state before is at column `start` of that of the policy.
+fn before_perceptrons(
+    encoder: Option<&Encoder>,
+    cell: Option<&Cell>,
+    start: usize,
+    observation: &Observation,
+) -> (Tensor<2>, Option<Tensor<2>>) {
+    let inputs = encoder.map_or_else(|| observation.vector(), |encoder| encoder.forward(observation));
+    let Some(cell) = cell else { return (inputs, None) };
+    let sequences = observation.sequences.as_ref().expect("a recurrent policy is given sequences");
+    let state = sequences.state.clone().narrow(1, start, cell.state_len());
+    let (outputs, state) = cell.forward(inputs, state, &sequences.begins);
+    (outputs, Some(state))
 }
 
 impl Policy for ActorCritic {
@@ -182,20 +204,19 @@ impl Policy for ActorCritic {
     type Dist = AnyDistribution;
 
     fn forward(&self, observation: Observation) -> Prediction<AnyDistribution> {
-        let (mut for_actor, mut for_critic, state) = self.recur(&observation);
-        if let Some(trunk) = &self.trunk {
-            for_actor = trunk.activated(for_actor);
-            for_critic = for_actor.clone();
+        let (for_actor, state) = self.actor_inputs(&observation);
+        let (for_critic, of_critic) = self.critic_inputs(&observation).unwrap_or_else(|| (for_actor.clone(), None));
+        let states: Vec<Tensor<2>> = state.into_iter().chain(of_critic).collect();
+        Prediction {
+            distribution: self.act(for_actor, &observation),
+            values: self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1)),
+            state: (!states.is_empty()).then(|| Tensor::cat(states, 1)),
         }
-        let distribution = match self.head.looks_at_features() {
-            false => self.head.distribution(self.actor.forward(for_actor), None, &observation),
-            true => {
-                let features = self.actor.features(for_actor);
-                self.head.distribution(self.actor.output(features.clone()), Some(features), &observation)
-            }
-        };
-        let values = self.critic.as_ref().map(|critic| critic.forward(for_critic).squeeze_dim(1));
-        Prediction { distribution, values, state }
+    }
+
+    /// Runs only the actor.
+    fn distribution(&self, observation: Observation) -> AnyDistribution {
+        self.act(self.actor_inputs(&observation).0, &observation)
     }
 
     /// Available on the `flex` backend, in single precision, for perceptrons without an encoder, a recurrent layer or

@@ -47,6 +47,12 @@ pub trait Policy: Module {
     /// A recurrent policy gets [`Observation::sequences`], and also returns its recurrent state after them.
     fn forward(&self, observation: Self::Observation) -> Prediction<Self::Dist>;
 
+    /// Returns the distribution that [`forward`](Self::forward) returns. Default: the one of `forward`. Override it if
+    /// the values take computations of their own.
+    fn distribution(&self, observation: Self::Observation) -> Self::Dist {
+        self.forward(observation).distribution
+    }
+
     /// Returns a copy of the current policy that acts on the host without tensors, if the policy supports that.
     /// Default: `None`. Rollouts are faster with such a copy, because each thread steps a block of environments through
     /// a whole rollout.

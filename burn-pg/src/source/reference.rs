@@ -86,7 +86,7 @@ impl<P: Policy> Reference<P> {
         for start in (0..rows).step_by(size) {
             let len = size.min(rows - start);
             let shown = observations.narrow_rows(start, len).shown_to(&self.policy);
-            let distribution = self.policy.forward(shown).distribution;
+            let distribution = self.policy.distribution(shown);
             let [of_part] = read([distribution.log_prob(&actions.narrow_rows(start, len))])?;
             log_probs.extend_from_slice(&of_part);
         }

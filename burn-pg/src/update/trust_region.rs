@@ -65,9 +65,9 @@ impl TrustRegion {
         let observation = batch.observations.shown_to(&policy);
         let fisher = Fisher::new(policy.clone(), observation.clone(), batch.weights_in_means());
         let evaluate = |policy: &P| {
-            let prediction = Prediction { values: None, ..policy.forward(observation.clone()) };
-            let kl = fisher.divergence(&prediction.distribution).inner();
-            (self.objective.compute(&batch.context_of(prediction)), kl)
+            let distribution = policy.distribution(observation.clone());
+            let kl = fisher.divergence(&distribution).inner();
+            (self.objective.compute(&batch.context_of(Prediction::new(distribution))), kl)
         };
 
         let (before, _) = evaluate(&policy);

@@ -61,7 +61,7 @@ impl Weighed {
         Self { images: draw(ROWS * 84), vectors: draw(ROWS * 2), weights: draw(ROWS * 4) }
     }
 
-    fn of(&self, policy: &ActorCritic, precision: &Precision) -> Tensor<1> {
+    fn observation(&self, policy: &ActorCritic, precision: &Precision) -> Observation {
         let image = precision.tensor(self.images.clone(), [ROWS, 84]);
         let vector = precision.tensor(self.vectors.clone(), [ROWS, 2]);
         let inputs = vec![Input::Floats(image), Input::Floats(vector)];
@@ -69,10 +69,29 @@ impl Weighed {
             state: precision.tensor(vec![0.3; 2 * policy.state_len()], [2, policy.state_len()]),
             begins: Tensor::from_data([[false, false], [false, true]], &precision.device),
         });
-        let prediction = policy.forward(Observation { sequences, ..inputs.into() });
+        Observation { sequences, ..inputs.into() }
+    }
+
+    fn of(&self, policy: &ActorCritic, precision: &Precision) -> Tensor<1> {
+        let prediction = policy.forward(self.observation(policy, precision));
         let values = prediction.values.unwrap().unsqueeze_dim::<2>(1);
         let outputs = Tensor::cat(vec![prediction.distribution.parameters(), values], 1);
         (outputs * precision.tensor(self.weights.clone(), [ROWS, 4])).sum()
+    }
+}
+
+#[test]
+fn the_distribution_alone_is_that_of_the_prediction() {
+    let space = Space::dict([("image", unbounded(&[2, 7, 6])), ("vector", unbounded(&[2]))]);
+    let precision = &Precision::all()[0];
+    for (shared, recurrence) in [true, false].into_iter().flat_map(|s| [(s, None), (s, Some((CellKind::Gru, 2)))]) {
+        let (encoder, rng) = (cnn([[3, 3, 2], [2, 2, 1]]), &mut EnvRng::new(2));
+        let network = NetworkSpec { encoder, hidden_sizes: vec![3, 3], shared, recurrence, ..NetworkSpec::default() };
+        let policy = ActorCritic::new(&tiny(space.clone()), &network, rng, &precision.device).unwrap();
+        let observation = Weighed::random(rng).observation(&policy, precision);
+        let expected = values(policy.forward(observation.clone()).distribution.parameters());
+        let ours = values(policy.distribution(observation).parameters());
+        assert_eq!(ours, expected, "{network:?}");
     }
 }
 

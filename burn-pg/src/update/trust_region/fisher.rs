@@ -45,7 +45,7 @@ impl<P: Policy> Fisher<P> {
     #[must_use]
     pub fn new(policy: P, observation: P::Observation, weights: Option<Tensor<1>>) -> Self {
         let parameters = flatten_parameters(&policy);
-        let distribution = policy.clone().no_grad().forward(observation.clone()).distribution;
+        let distribution = policy.clone().no_grad().distribution(observation.clone());
         Self { policy, parameters, observation, weights, distribution }
     }
 
@@ -77,7 +77,7 @@ impl<P: Policy> Fisher<P> {
     /// Returns the gradient of the KL divergence at other parameters.
     fn kl_gradient(&self, parameters: Tensor<1>) -> Tensor<1> {
         let policy = replace_parameters(self.policy.clone(), parameters);
-        let divergence = self.divergence(&policy.forward(self.observation.clone()).distribution);
+        let divergence = self.divergence(&policy.distribution(self.observation.clone()));
         flatten_gradients(&policy, &divergence.backward())
     }
 }

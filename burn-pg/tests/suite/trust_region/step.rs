@@ -6,11 +6,11 @@ use burn::{
 };
 use burn_pg::{
     TrustRegion, TrustRegionSpec,
-    distribution::{ActionTensor, Distribution},
+    distribution::{ActionTensor, AnyDistribution, Distribution},
     envs::{EnvRng, Space},
     loss::{Entropy, Metric, Objective, Surrogate},
     optim::{flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Exploration, Policy},
+    policy::{ActorCritic, Exploration, Observation, Policy, Prediction},
     source::Batch,
 };
 
@@ -145,6 +145,36 @@ fn the_critic_stays_as_it_is() {
                 .map(|policy| values(policy.forward(stepped.batch.observations.clone()).values.unwrap()));
             assert_eq!(old, new);
         }
+    }
+}
+
+/// A policy whose values must not be computed.
+#[derive(Module, Debug)]
+struct WithoutValues {
+    policy: ActorCritic,
+}
+
+impl Policy for WithoutValues {
+    type Observation = Observation;
+    type Dist = AnyDistribution;
+
+    fn forward(&self, _: Observation) -> Prediction<AnyDistribution> {
+        panic!("a trust region needs no values")
+    }
+
+    fn distribution(&self, observation: Observation) -> AnyDistribution {
+        self.policy.distribution(observation)
+    }
+}
+
+#[test]
+fn a_step_computes_no_values() {
+    for precision in Precision::all() {
+        let (region, advantages) = (region(exact(0.3)), random(Stepped::SAMPLES, &mut EnvRng::new(105)));
+        let Stepped { before, after, batch, .. } = Stepped::new(&region, &advantages, 5, &precision);
+        let (without_values, _) = region.step(WithoutValues { policy: before }, batch).unwrap();
+        let [ours, expected] = [flatten_parameters(&without_values), flatten_parameters(&after)].map(values);
+        assert_eq!(ours, expected, "{precision:?}");
     }
 }
 
