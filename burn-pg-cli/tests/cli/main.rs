@@ -16,6 +16,7 @@ mod refusals;
 mod resume;
 mod run_folder;
 mod snapshots;
+mod summary_page;
 mod terminal;
 mod trace;
 mod train;
