@@ -178,14 +178,14 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
 /// [`measured`] in a process of its own, with these variables besides.
 fn measured_apart<'a>(settings: &str, updates: usize, more: impl IntoIterator<Item = (&'a str, &'a OsStr)>) -> u64 {
     let mut process = Command::new(env::current_exe().unwrap());
-    process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]);
+    process.args(["--exact", "measures_the_shape_of_the_environment_variable", "--nocapture"]);
     process.env(SHAPE, settings).env(UPDATES, updates.to_string()).envs(more);
     let output = process.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text).parse().unwrap()
 }
 
-/// Runs with what was planned and measured for them; those that are too far apart.
+/// Planned and measured bytes of runs. `far` has the runs in which they are too far apart.
 #[derive(Default)]
 struct Comparison {
     far: Vec<(String, u64, u64)>,
@@ -291,7 +291,7 @@ fn kernels_take_less_than_checkpointing_would() {
 
 /// Nothing, unless a shape is named.
 #[test]
-fn measures_the_shape_that_it_is_told() {
+fn measures_the_shape_of_the_environment_variable() {
     let Ok(settings) = env::var(SHAPE) else { return };
     register_images();
     let device = Device::flex();

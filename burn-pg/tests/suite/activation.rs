@@ -17,7 +17,7 @@ fn values_and_gradients_are_those_of_the_closed_forms() {
             (false, false) => 5e-6,
         };
         for (activation, closed_form) in [(Activation::Tanh, tanh as fn(f64) -> _), (Activation::Relu, relu)] {
-            let (expected, slopes): (Vec<f64>, Vec<f64>) = inputs.map(closed_form).into_iter().unzip();
+            let (expected, derivatives): (Vec<f64>, Vec<f64>) = inputs.map(closed_form).into_iter().unzip();
             let what = format!("{precision:?} {activation:?}");
             let input = precision.vector(&inputs).require_grad();
             let output = activation.apply(input.clone());
@@ -28,7 +28,8 @@ fn values_and_gradients_are_those_of_the_closed_forms() {
             // Weighted, so that the gradient that comes in is not 1 everywhere.
             let weights = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0, 7.0, -8.0];
             let loss = (output * precision.vector(&weights)).sum();
-            let expected: Vec<f64> = slopes.iter().zip(weights).map(|(slope, weight)| slope * weight).collect();
+            let expected: Vec<f64> =
+                derivatives.iter().zip(weights).map(|(derivative, weight)| derivative * weight).collect();
             let gradient = input.grad(&loss.backward()).unwrap();
             assert_close(&values(gradient), &expected, tolerance, &format!("{what} gradient"));
         }

@@ -112,7 +112,7 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
 }
 
 #[derive(Deserialize)]
-struct Divergence {
+struct KlCase {
     p_logits: Vec<Number>,
     q_logits: Vec<Number>,
     expected: ExpectedDivergence,
@@ -125,13 +125,13 @@ struct ExpectedDivergence {
 }
 
 #[derive(Deserialize)]
-struct Divergences {
-    kl: Vec<Divergence>,
+struct KlCases {
+    kl: Vec<KlCase>,
 }
 
 #[test]
 fn divergences_and_their_gradients_are_exact() {
-    let file: Divergences = golden("dist/categorical.json");
+    let file: KlCases = golden("dist/categorical.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
         for (i, case) in file.kl.iter().enumerate() {
@@ -143,11 +143,11 @@ fn divergences_and_their_gradients_are_exact() {
                 ABOUT_ONE,
                 &values(kl.clone()),
                 &[case.expected.kl_p_q],
-                &format!("divergence {i}"),
+                &format!("KL divergence {i}"),
             );
             if let Some(gradient) = &case.expected.grad_wrt_p_logits {
                 let ours = values(p.grad(&kl.backward()).unwrap());
-                assert_near_within(&precision, ABOUT_ONE, &ours, gradient, &format!("gradient of divergence {i}"));
+                assert_near_within(&precision, ABOUT_ONE, &ours, gradient, &format!("gradient of KL divergence {i}"));
             }
         }
     }

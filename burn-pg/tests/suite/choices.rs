@@ -4,16 +4,16 @@ use std::ops::ControlFlow;
 
 use burn_pg::{
     Trainer, UpdateStats,
-    device::{self, Backend, DeviceChoice},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::Schedule,
     policy::ActorCritic,
 };
 
+use crate::helpers::{flex, ignore, without_time};
 use crate::settings::valid;
 use crate::{
     precision::{Precision, assert_close, values},
-    samples::{Samples, Slopes, mean},
+    samples::{Derivatives, Samples, mean},
 };
 
 #[test]
@@ -49,23 +49,23 @@ fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
     let closing = Schedule::Linear { start: 0.2, end: 0.0 };
     assert_eq!(closing.at(1.0), 0.0);
     for precision in Precision::all() {
-        let check = |term: &dyn LossTerm, of: fn(Slopes) -> Vec<f64>, loss: f64, slopes: [f64; 4]| {
+        let check = |term: &dyn LossTerm, of: fn(Derivatives) -> Vec<f64>, loss: f64, derivatives: [f64; 4]| {
             let what = format!("{precision:?} {}", term.name());
             assert_close(&[samples.loss(term, &precision)], &[loss / 4.0], 1e-6, &what);
-            let slopes = slopes.map(|slope| slope / 4.0);
-            assert_close(&of(samples.slopes(term, &precision)), &slopes, 1e-6, &what);
+            let derivatives = derivatives.map(|derivative| derivative / 4.0);
+            assert_close(&of(samples.derivatives(term, &precision)), &derivatives, 1e-6, &what);
         };
         let back = -1.5 * (-0.05_f64).exp();
         let ppo = PpoClip { clip_range: 0.0.into() };
-        check(&ppo, |slopes| slopes.log_probs, -1.0 + 2.0 - 0.5 + back, [0.0, 0.0, -0.5, back]);
+        check(&ppo, |derivatives| derivatives.log_probs, -1.0 + 2.0 - 0.5 + back, [0.0, 0.0, -0.5, back]);
         let hard = Value { clip: ValueClip::Hard { range: 0.0.into() } };
-        check(&hard, |slopes| slopes.values, 0.5 * (1.0 + 6.25 + 0.25), [0.0; 4]);
+        check(&hard, |derivatives| derivatives.values, 0.5 * (1.0 + 6.25 + 0.25), [0.0; 4]);
         let pessimistic = Value { clip: ValueClip::Pessimistic { range: 0.0.into() } };
-        check(&pessimistic, |slopes| slopes.values, 0.5 * (4.0 + 6.25 + 2.25 + 9.0), [-2.0, 0.0, 1.5, 3.0]);
+        check(&pessimistic, |derivatives| derivatives.values, 0.5 * (4.0 + 6.25 + 2.25 + 9.0), [-2.0, 0.0, 1.5, 3.0]);
     }
 
     let mut trainer = short_run("learning_rate = 0.01\nclip_range = { kind = 'linear', start = 0.2 }");
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    trainer.run(&mut ignore).unwrap();
     // One update more than was asked for: no number of it may be other than finite.
     trainer.update().unwrap();
 }
@@ -73,7 +73,7 @@ fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
 fn short_run(text: &str) -> Trainer<ActorCritic> {
     let table = format!("total_steps = 2048\nnum_envs = 4\nnum_steps = 64\nhidden_sizes = [16]\n{text}");
     let config = valid(&table);
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     Trainer::of(&config, &device).unwrap()
 }
 
@@ -83,7 +83,7 @@ fn history(text: &str) -> Vec<UpdateStats> {
     let mut trainer = short_run(text);
     trainer
         .run(&mut |stats: &UpdateStats| {
-            history.push(UpdateStats { elapsed_seconds: 0.0, steps_per_second: 0.0, ..stats.clone() });
+            history.push(without_time(stats));
             ControlFlow::Continue(())
         })
         .unwrap();

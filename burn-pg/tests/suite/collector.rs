@@ -9,7 +9,6 @@ use burn_pg::{
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     config::PpoConfig,
-    device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
@@ -18,7 +17,8 @@ use burn_pg::{
     source::{Batch, Collector, Rollout, RolloutLength},
 };
 
-use crate::pupil::shuffled;
+use crate::helpers::flex;
+use crate::policy_with_learner::shuffled;
 
 /// Its value is the observation, and its action is always 1.
 #[derive(Module, Debug)]
@@ -91,20 +91,16 @@ impl Env for Clock {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 /// A collector of rollouts of 4 steps, in environments that are cut off at 3, terminate at 2, and do both at 3.
 fn collector() -> Collector {
     // Made and reset once: the first episode of the run is their second, 200.
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &device()).unwrap()
+    Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &flex()).unwrap()
 }
 
 fn probe() -> Probe {
-    Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], &device())) }
+    Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], &flex())) }
 }
 
 /// Column `env` of a time-major array.
@@ -125,7 +121,7 @@ fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_fro
     assert_eq!(rollout.len(), 12);
     assert_eq!(rollout.actions, ActionBuffer::Discrete(vec![1; 12]));
     assert!(rollout.log_probs.iter().all(|&log_prob| log_prob.abs() < 1e-6));
-    assert_eq!(rollout.observations.flat(), rollout.values, "the probe values what it sees");
+    assert_eq!(rollout.observations.flat(), rollout.values, "the value is the observation");
 
     // Cut off after 3 steps: the next value is that of 203, not of 300, where the next episode begins.
     assert_eq!(column(&rollout.values, 0), [200.0, 201.0, 202.0, 300.0]);
@@ -165,7 +161,7 @@ fn episodes_go_on_in_the_next_rollout_and_are_counted() {
 fn a_rollout_of_episodes_holds_one_of_each_environment() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &device()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &flex()).unwrap();
     for _ in 0..2 {
         let rollout = collector.collect(&probe()).unwrap();
         let whole: Vec<f32> = rollout.observations.flat().iter().map(|o| o % 100.0).collect();
@@ -224,8 +220,8 @@ impl Env for Turns {
 fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     let envs = VecEnv::<Turns>::new(4).unwrap();
     let rng = &mut EnvRng::new(0);
-    let policy = ActorCritic::new(&Turns::default().spec(), &NetworkSpec::default(), rng, &device()).unwrap();
-    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &device()).unwrap();
+    let policy = ActorCritic::new(&Turns::default().spec(), &NetworkSpec::default(), rng, &flex()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &flex()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.action_masks.len(), 4 * 50 * 3);
     assert!(rollout.action_masks.chunks_exact(3).all(|mask| mask.iter().filter(|&&possible| possible).count() == 2));
@@ -234,7 +230,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
     rollout.set_targets(&targets);
-    let batch = shuffled(&Batch::upload(rollout, &device()), rng);
+    let batch = shuffled(&Batch::upload(rollout, &flex()), rng);
     for minibatch in batch.minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
@@ -265,7 +261,7 @@ fn steps_that_are_not_valid_explain_nothing() {
     let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| Probe {
         logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)),
     };
-    let mut trainer = recipe.build_with(Box::new(envs), &config, &device(), policy).unwrap();
+    let mut trainer = recipe.build_with(Box::new(envs), &config, &flex(), policy).unwrap();
     // Rewards are 1, 2 and 3, so returns are 6, 5 and 3 where an episode lasts three steps, twice, and 3 and 2 where it
     // lasts two; there, the third step is of another episode. Values grow by 1 each step.
     let variance = |numbers: [f64; 8]| {

@@ -1,13 +1,10 @@
 //! Actions of several components, masked ones among them, from the environment through training to evaluation.
 
-use std::ops::ControlFlow;
-
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
-    Config, Error, UpdateStats,
+    Config, Error,
     advantage::{AdvantageEstimator, Gae},
     algorithm::Recipe,
-    device::{self, Backend, DeviceChoice},
     distribution::{ActionTensor, Categorical, Distribution, DistributionError, MultiCategorical},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
@@ -16,16 +13,13 @@ use burn_pg::{
     source::{Batch, Collector, RolloutLength},
 };
 
+use crate::helpers::{flex, ignore};
 use crate::{
     categorical::{ABOUT_ONE, assert_near_within},
     golden::Number,
+    policy_with_learner::shuffled,
     precision::{Precision, values},
-    pupil::shuffled,
 };
-
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
 
 /// Trains PPO, and returns the mean return of its greedy policy.
 fn trained<E: Env + Default + 'static>() -> f64 {
@@ -38,8 +32,8 @@ fn trained<E: Env + Default + 'static>() -> f64 {
     });
     let config = config.validate().unwrap();
     let envs = || Box::new(VecEnv::<E>::new(8).unwrap());
-    let mut trainer = Recipe::of(&config).unwrap().build(envs(), &config, &device()).unwrap();
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs(), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }
 
@@ -170,14 +164,14 @@ fn components_that_are_true_or_false_are_learnt() {
 
 fn policy(spec: &EnvSpec) -> ActorCritic {
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
-    ActorCritic::new(spec, &shape, &mut EnvRng::new(0), &device()).unwrap()
+    ActorCritic::new(spec, &shape, &mut EnvRng::new(0), &flex()).unwrap()
 }
 
 #[test]
 fn masks_of_components_reach_the_minibatches() {
     let envs = Box::new(VecEnv::<Panel>::new(4).unwrap());
     let (policy, rng) = (policy(&Panel::default().spec()), &mut EnvRng::new(1));
-    let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &device()).unwrap();
+    let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &flex()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     let ActionBuffer::MultiDiscrete(actions) = &rollout.actions else { panic!() };
     assert_eq!((rollout.action_masks.len(), actions.len()), (4 * 50 * 5, 4 * 50 * 2));
@@ -186,7 +180,7 @@ fn masks_of_components_reach_the_minibatches() {
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
     rollout.set_targets(&targets);
-    for minibatch in shuffled(&Batch::upload(rollout, &device()), rng).minibatches(64) {
+    for minibatch in shuffled(&Batch::upload(rollout, &flex()), rng).minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
@@ -197,7 +191,7 @@ fn masks_of_components_reach_the_minibatches() {
 fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
     let envs = vec![Panel::default(), Panel { stuck: true, ..Panel::default() }];
     let envs = Box::new(VecEnv::from_envs(envs).unwrap());
-    let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &device()).unwrap();
+    let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &flex()).unwrap();
     let error = collector.collect(&policy(&Panel::default().spec())).unwrap_err();
     let Error::Policy { source: DistributionError::NothingPossible { row: 1 }, env_steps: 0, .. } = error else {
         panic!("{error}");
@@ -238,7 +232,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
             ),
             ("entropy", whole(&logits).entropy(), sum(ours().map(|part| part.entropy()).collect())),
             (
-                "divergence",
+                "KL divergence",
                 whole(&logits).kl(&whole(&others)),
                 sum(ours().zip(theirs()).map(|(p, q)| p.kl(&q)).collect()),
             ),
@@ -249,8 +243,8 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
                 assert_near_within(&precision, ABOUT_ONE, &ours, &expected, what);
             };
             near(values(together.clone()), values(apart.clone()), what);
-            let slope = |output: Tensor<1>| values(logits.grad(&output.sum().backward()).unwrap());
-            near(slope(together), slope(apart), &format!("gradient of the {what}"));
+            let derivative = |output: Tensor<1>| values(logits.grad(&output.sum().backward()).unwrap());
+            near(derivative(together), derivative(apart), &format!("gradient of the {what}"));
         }
         let drawn = whole(&logits);
         #[allow(clippy::cast_possible_truncation)] // read back in single precision

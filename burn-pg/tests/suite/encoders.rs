@@ -5,7 +5,7 @@ use burn_pg::{
     CheckedConfig, Config,
     algorithm::Recipe,
     config::{Algo, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
-    device::{self, Backend, DeviceChoice},
+    device::Backend,
     distribution::Distribution,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
@@ -14,15 +14,12 @@ use burn_pg::{
     },
 };
 
+use crate::helpers::{flex, parameters};
 use crate::precision::{Precision, assert_relative, values};
-
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
 
 /// Where parameters are tracked.
 fn training_device() -> Device {
-    device().autodiff()
+    flex().autodiff()
 }
 
 fn cnn<const N: usize>(layers: [[usize; 3]; N]) -> EncoderSpec {
@@ -124,7 +121,7 @@ fn kernels_are_orthogonal_and_belong_to_the_seed() {
     let network = NetworkSpec { encoder: cnn([[6, 3, 1], [8, 2, 1]]), shared: true, ..NetworkSpec::default() };
     let weights = |seed: u64| {
         let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(seed), &training_device()).unwrap();
-        values(flatten_parameters(&policy))
+        parameters(&policy)
     };
     let drawn = weights(5);
     assert_eq!(drawn, weights(5));
@@ -161,7 +158,7 @@ fn an_image_of_floats_needs_an_encoder_too_and_is_not_scaled() {
     let [len] = flatten_parameters(&policy).dims();
     let mut numbers = vec![0.0_f32; len];
     (numbers[4], numbers[len - 2]) = (1.0, 1.0);
-    let policy = replace_parameters(policy, Tensor::from_data(&numbers[..], &device()));
+    let policy = replace_parameters(policy, Tensor::from_data(&numbers[..], &flex()));
     let seen = [0.0, 0.0, 0.0, 0.0, 300.5, 0.0, 0.0, 0.0, 0.0];
     let prediction = policy.forward(Tensor::<2>::from_data([seen], &training_device()).into());
     assert_eq!(values(prediction.values.unwrap()), [300.5]);
@@ -247,12 +244,12 @@ fn every_algorithm_trains_masked_policies_over_dictionaries() {
         for recurrence in [Recurrence::default(), gru] {
             let config = config(algo, recurrence);
             let envs = Box::new(VecEnv::<Beacon>::new(config.env.num_envs).unwrap());
-            let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device()).unwrap();
-            let before = values(flatten_parameters(trainer.policy()));
+            let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap();
+            let before = parameters(trainer.policy());
             for _ in 0..2 {
                 trainer.update().unwrap_or_else(|error| panic!("{algo} {recurrence:?}: {error}"));
             }
-            let after = values(flatten_parameters(trainer.policy()));
+            let after = parameters(trainer.policy());
             // The first numbers are kernels: 4 of 1 x 2 x 2.
             let moved = |range: std::ops::Range<usize>| before[range.clone()] != after[range];
             assert!(moved(0..16) && after.iter().all(|number| number.is_finite()), "{algo} {recurrence:?}");

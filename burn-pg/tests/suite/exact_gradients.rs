@@ -24,8 +24,8 @@ use serde::Deserialize;
 
 use crate::{
     golden::golden,
+    policy_with_learner::PolicyWithLearner,
     precision::{open_devices, values},
-    pupil::Pupil,
 };
 
 /// Trajectories that are averaged within the library, and how often that is repeated to see how much the means scatter.
@@ -165,7 +165,7 @@ fn column(observation: &Observation, index: usize) -> Tensor<1, Int> {
 struct Route {
     name: &'static str,
     estimator: Box<dyn AdvantageEstimator>,
-    learner: Pupil<Tables>,
+    learner: PolicyWithLearner<Tables>,
     /// The gradients of all repetitions.
     gradients: Vec<Vec<f64>>,
     /// The same, without the discount of late steps.
@@ -186,7 +186,7 @@ impl Route {
             normalize_advantages: false,
             micro_batch_size: None,
         };
-        let learner = Pupil { policy: policy.clone(), learner };
+        let learner = PolicyWithLearner { policy: policy.clone(), learner };
         Self { name, estimator: Box::new(estimator), learner, gradients: Vec::new(), undiscounted: Vec::new() }
     }
 
@@ -206,7 +206,7 @@ impl Route {
     /// The ascent direction of a rollout by theta, per trajectory: the loss is to be minimised, and a mean over steps.
     fn ascent(&self, batch: Batch, process: &Process) -> Vec<f64> {
         let (gradient, _) = self.learner.gradient(batch);
-        let per_trajectory = |slope: &f64| -slope * process.horizon as f64;
+        let per_trajectory = |derivative: &f64| -derivative * process.horizon as f64;
         values(gradient)[..process.states * process.actions].iter().map(per_trajectory).collect()
     }
 }

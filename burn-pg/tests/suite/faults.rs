@@ -3,18 +3,17 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    CheckedConfig, DeviceChoice, Error, Observer, Trainer, UpdateStats,
+    CheckedConfig, Error, Observer, Trainer, UpdateStats,
     algorithm::Recipe,
     config::{Faults, Layer, Layers, OnEnvironment, OnNumbers},
-    device::{self, Backend},
+    device::Backend,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
-    optim::flatten_parameters,
     policy::ActorCritic,
     run::checkpoint::Checkpoint,
     source::Episode,
 };
 
-use crate::precision::values;
+use crate::helpers::{open, parameters, without_time};
 use crate::settings::{settings, valid};
 /// How an [`Unsound`] environment fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +90,7 @@ fn config(faults: Faults, algo: &str) -> CheckedConfig {
 
 /// Three environments, of which the second is unsound.
 fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
-    let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
+    let device = open(backend);
     let envs = [None, way, None].map(|way| Unsound { way, steps: 0 });
     let recipe = Recipe::of(config).unwrap();
     recipe.build(Box::new(VecEnv::from_envs(envs.into()).unwrap()), config, &device).unwrap()
@@ -159,19 +158,19 @@ fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
     let mut trainer = trainer(Some(Way::Rewards(f64::NAN)), &config(LENIENT, "ppo"), Backend::Flex);
     trainer.update().unwrap();
     trainer.update().unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let optimiser = |trainer: &Trainer<ActorCritic>| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
         trainer.checkpoint().unwrap().write(&path).unwrap();
         std::fs::read(path.join("tensors.safetensors")).unwrap()
     };
-    let memory = optimiser(&trainer);
+    let optimiser_before = optimiser(&trainer);
     trainer.update().unwrap_err();
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
-    assert_eq!(optimiser(&trainer), memory);
+    assert_eq!(parameters(trainer.policy()), before);
+    assert_eq!(optimiser(&trainer), optimiser_before);
     trainer.update().unwrap();
-    assert_ne!(values(flatten_parameters(trainer.policy())), before);
+    assert_ne!(parameters(trainer.policy()), before);
 }
 
 #[test]
@@ -218,13 +217,13 @@ fn losses_that_are_not_finite_are_given_up_too() {
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
     let config = valid(text);
     let mut trainer = trainer(None, &config, Backend::Flex);
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let mut log = Log::default();
     let error = trainer.run(&mut log).unwrap_err();
     let Error::Faults { limit: 4, source } = &error else { panic!("{error}") };
     assert!(matches!(**source, Error::NonFinite { update: 5, .. }), "{error}");
     assert_eq!((log.updates, log.faults.len()), (vec![], 4));
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    assert_eq!(parameters(trainer.policy()), before);
 }
 
 #[test]
@@ -243,15 +242,13 @@ fn a_run_goes_on_to_the_bit_after_faults() {
         let folder = tempfile::tempdir().unwrap();
         let path = |update: u64| folder.path().join(update.to_string());
         let mut whole = trainer(Some(way), &config, Backend::Flex);
-        let mut told = Vec::new();
-        let tell = |told: &mut Vec<String>, outcome: Result<&UpdateStats, &Error>| {
-            let without_time =
-                |stats: &UpdateStats| UpdateStats { elapsed_seconds: 0.0, steps_per_second: 0.0, ..stats.clone() };
-            told.push(format!("{:?}", outcome.map(without_time).map_err(ToString::to_string)));
+        let mut reports = Vec::new();
+        let report = |reports: &mut Vec<String>, outcome: Result<&UpdateStats, &Error>| {
+            reports.push(format!("{:?}", outcome.map(without_time).map_err(ToString::to_string)));
         };
         let outcome = whole.run_with(|trainer, outcome| {
             trainer.checkpoint().unwrap().write(&path(trainer.updates())).unwrap();
-            tell(&mut told, outcome);
+            report(&mut reports, outcome);
             ControlFlow::Continue(())
         });
         outcome.unwrap();
@@ -261,12 +258,12 @@ fn a_run_goes_on_to_the_bit_after_faults() {
             resumed.restore(Checkpoint::read(&path(update)).unwrap()).unwrap();
             let mut again = Vec::new();
             let outcome = resumed.run_with(|_, outcome| {
-                tell(&mut again, outcome);
+                report(&mut again, outcome);
                 ControlFlow::Continue(())
             });
             outcome.unwrap();
-            assert_eq!(told[usize::try_from(update).unwrap()..], again, "{way:?}, from update {update}");
-            let [theirs, ours] = [&whole, &resumed].map(|trainer| values(flatten_parameters(trainer.policy())));
+            assert_eq!(reports[usize::try_from(update).unwrap()..], again, "{way:?}, from update {update}");
+            let [theirs, ours] = [&whole, &resumed].map(|trainer| parameters(trainer.policy()));
             assert_eq!(theirs, ours, "{way:?}, from update {update}");
         }
     }

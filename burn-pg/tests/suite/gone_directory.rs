@@ -3,14 +3,15 @@
 use std::{fs, ops::ControlFlow, path::Path};
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Trainer, UpdateStats,
-    device::{self, Backend},
+    Config, Error, Trainer, UpdateStats,
     run::{RunDir, Session, Stopped, checkpoint::Checkpoint, directory::RunDirError},
 };
 
+use crate::helpers::flex;
+
 /// Trains a run of four updates in `path`. `meanwhile` happens after the update `at`.
 fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();
     let mut session = Session::begin(Trainer::of(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
     session.train(&mut |stats: &UpdateStats| {

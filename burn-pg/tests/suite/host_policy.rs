@@ -1,23 +1,19 @@
 //! Policies that act on the host, and rollouts in blocks of environments.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burn_pg::{
     Error,
-    device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
     policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, NetworkSpec, Policy, Prediction},
     source::{Collector, Rollout, RolloutLength},
 };
 
+use crate::helpers::{flex, on_threads};
 use crate::{component_actions::Panel, precision::assert_close};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 fn policy(spec: &EnvSpec, shape: &NetworkSpec) -> ActorCritic {
-    ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap()
+    ActorCritic::new(spec, shape, &mut EnvRng::new(3), &flex()).unwrap()
 }
 
 fn shapes() -> Vec<NetworkSpec> {
@@ -41,11 +37,11 @@ fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks:
     let rows = observations.len() / width;
     let what = format!("{} {shape:?}", spec.id);
 
-    let upload = Tensor::from_data(TensorData::new(observations.to_vec(), [rows, width]), &device());
+    let upload = Tensor::from_data(TensorData::new(observations.to_vec(), [rows, width]), &flex());
     let mut observation: burn_pg::policy::Observation = upload.into();
     if !masks.is_empty() {
         let shape = [rows, masks.len() / rows];
-        observation.action_mask = Some(Tensor::from_data(TensorData::new(masks.to_vec(), shape), &device()));
+        observation.action_mask = Some(Tensor::from_data(TensorData::new(masks.to_vec(), shape), &flex()));
     }
     let Prediction { distribution, .. } = policy.forward(observation);
     let parameters: Vec<f32> = distribution.parameters().into_data().try_into_vec().unwrap();
@@ -99,10 +95,10 @@ fn on_the_host_a_policy_does_what_it_does_with_tensors() {
 #[test]
 fn policies_that_need_tensors_have_no_copy_on_the_host() {
     let spec = make("Pendulum-v1", 1).unwrap().spec().clone();
-    let remembers = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
+    let recurrent = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
     let exploration = Exploration { sde: Some(burn_pg::policy::HeldNoise::default()), ..Exploration::default() };
     let holds_noise = NetworkSpec { exploration, ..NetworkSpec::default() };
-    for shape in [remembers, holds_noise] {
+    for shape in [recurrent, holds_noise] {
         assert!(policy(&spec, &shape).on_host().is_none(), "{shape:?}");
     }
 }
@@ -110,12 +106,11 @@ fn policies_that_need_tensors_have_no_copy_on_the_host() {
 fn rollouts(id: &str, length: RolloutLength, size: Option<usize>, threads: usize) -> [Rollout; 2] {
     let envs = make(id, 21).unwrap();
     let policy = policy(envs.spec(), &NetworkSpec::default());
-    let mut collector = Collector::new(envs, length, 7, &device()).unwrap();
+    let mut collector = Collector::new(envs, length, 7, &flex()).unwrap();
     if let Some(size) = size {
         collector = collector.with_block_size(size);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| [(); 2].map(|()| collector.collect(&policy).unwrap().clone()))
+    on_threads(threads, || [(); 2].map(|()| collector.collect(&policy).unwrap().clone()))
 }
 
 #[test]
@@ -186,7 +181,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let policy = policy(&Fuse { steps: 0, panics_in: 0 }.spec(), &NetworkSpec::default());
     let mut collector =
-        Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &device()).unwrap().with_block_size(4);
+        Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &flex()).unwrap().with_block_size(4);
     match collector.collect(&policy) {
         Err(Error::Env(EnvError::Failed { env: 6, steps: 7, fault, .. })) => {
             assert!(fault.to_string().contains("burnt through"), "{fault}");
@@ -194,7 +189,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
         other => panic!("{other:?}"),
     }
     assert_eq!(collector.env_steps(), 60, "six steps of ten environments");
-    assert_eq!(collector.episodes().count(), 20, "each was cut off twice");
+    assert_eq!(collector.episodes().count(), 20, "each was truncated twice");
     // Each has its panic behind it.
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.len(), 200);

@@ -7,8 +7,7 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Agent, Config, DeviceChoice, Trainer,
-    device::{self, Backend},
+    Agent, Config, Trainer,
     run::{
         checkpoint::Checkpoint,
         directory::{RunDir, read_metrics},
@@ -18,6 +17,7 @@ use burn_pg::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 
+use crate::helpers::flex;
 use crate::settings::valid;
 use crate::{
     golden::{Array, golden, golden_path},
@@ -50,7 +50,7 @@ struct Layer {
 }
 
 fn recorded([outputs, inputs]: [usize; 2]) -> Recorded {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let weight = Param::from_tensor(Tensor::zeros([outputs, inputs], &device));
     Recorded { actor: vec![Layer { weight, bias: Param::from_tensor(Tensor::zeros([outputs], &device)) }] }
 }
@@ -68,7 +68,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
     for Fixture { file, bytes, expected_of_us } in &manifest.files {
         assert_eq!(fs::metadata(path(file)).unwrap().len(), *bytes, "{file}");
         let outcome = weights::load(recorded([rows, columns]), &path(file));
-        let told = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let message = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let refused = |because: fn(&TensorsError) -> bool| match &outcome {
             Err(WeightsError::Content { error, .. }) => assert!(because(error), "{file}: {error}"),
             other => panic!("{file}: {other:?}"),
@@ -90,20 +90,20 @@ fn recorded_files_are_handled_as_their_manifest_says() {
             ("nan_weight.safetensors", _) => refused(|error| matches!(error, TensorsError::NonFinite { .. })),
             ("missing_tensor.safetensors", "error naming actor.0.bias") => {
                 refused(|error| matches!(error, TensorsError::Names { .. }));
-                assert!(told.contains("missing [actor.0.bias], unexpected []"), "{told}");
+                assert!(message.contains("missing [actor.0.bias], unexpected []"), "{message}");
             }
             ("extra_tensor.safetensors", _) => {
                 refused(|error| matches!(error, TensorsError::Names { .. }));
-                assert!(told.contains("unexpected [unknown.param]"), "{told}");
+                assert!(message.contains("unexpected [unknown.param]"), "{message}");
             }
             ("float64.safetensors", _) => {
                 refused(|error| matches!(error, TensorsError::Tensor { .. }));
-                assert!(told.contains("is F64["), "{told}");
+                assert!(message.contains("is F64["), "{message}");
             }
             ("transposed_weight.safetensors", "error naming actor.0.weight with both shapes") => {
                 refused(|error| matches!(error, TensorsError::Tensor { .. }));
                 let shapes = format!("is F32[{columns}, {rows}], but the network needs F32[{rows}, {columns}]");
-                assert!(told.contains(&format!("`actor.0.weight` {shapes}")), "{told}");
+                assert!(message.contains(&format!("`actor.0.weight` {shapes}")), "{message}");
             }
             (_, "error" | "error, without allocating" | "error; nothing executed") => {
                 refused(|error| matches!(error, TensorsError::Format { .. }));
@@ -112,14 +112,14 @@ fn recorded_files_are_handled_as_their_manifest_says() {
             (file, other) => panic!("{file}: {other}"),
         }
     }
-    assert!(loaded > 0 && malformed > 0, "one good file, and others that are none");
+    assert!(loaded > 0 && malformed > 0, "there are valid and invalid files");
 }
 
 /// The files of a checkpoint of a run with as little as there can be.
 fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
     let config = valid(text);
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
     {
         return false;
     }
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let Ok(mut trainer) = burn_pg::Trainer::of(&config, &device) else { return false };
     trainer.restore(checkpoint).is_ok() && {
         // Numbers may be absurd now, so it may fail, but not worse.
@@ -170,7 +170,7 @@ fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never
 #[test]
 fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights() {
     let folder = tempfile::tempdir().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let config = Config::default().with(|config| {
         config.run.total_steps = 1024;
         config.network.hidden_sizes = vec![8];

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use burn::tensor::Device;
 use burn_pg::{
     Agent, Error,
     agent::import::{ImportError, Imported, PolicyFile},
-    device::{self, Backend, DeviceChoice},
     envs::{ActionBuffer, EnvRng, Space, spec},
     policy::Activation,
     storage::weights::{TensorsError, WeightsError},
@@ -14,9 +12,7 @@ use burn_pg::{
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
+use crate::helpers::flex;
 
 /// Name to shape and numbers.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -64,7 +60,7 @@ fn saved(tensors: &Tensors) -> (TempDir, PathBuf) {
 
 fn import(tensors: &Tensors, env: &str, activation: Activation) -> Result<Imported, Error> {
     let (_folder, path) = saved(tensors);
-    PolicyFile::read(&path)?.import(&spec(env).unwrap(), Some(activation), &device())
+    PolicyFile::read(&path)?.import(&spec(env).unwrap(), Some(activation), &flex())
 }
 
 #[test]

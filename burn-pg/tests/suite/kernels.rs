@@ -16,6 +16,7 @@ use burn_pg::{
     policy::Activation,
 };
 
+use crate::helpers::on_threads;
 use crate::precision::{Precision, assert_close, values};
 
 /// The backend that there are kernels for, in both precisions.
@@ -42,7 +43,7 @@ fn layers(sizes: &[usize], rng: &mut EnvRng, precision: &Precision) -> Vec<Linea
 }
 
 /// The result for an input, and the gradients of a sum of it with unequal weights in the input and in each parameter.
-fn look(
+fn result_and_gradients(
     perceptron: fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>,
     input: &Tensor<2>,
     layers: &[Linear],
@@ -83,8 +84,9 @@ fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
             for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
                 for (rows, activate_last) in [(1, false), (3, true), (64, false), (65, true), (200, false)] {
                     let input = random([rows, sizes[0]], &mut rng, &precision);
-                    let ours = look(perceptron, &input, &layers, activation, activate_last);
-                    let plain = look(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
+                    let ours = result_and_gradients(perceptron, &input, &layers, activation, activate_last);
+                    let plain =
+                        result_and_gradients(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
                     assert_eq!(ours.len(), 2 + 2 * layers.len());
                     let tolerance = if precision.is_double() { 1e-12 } else { 2e-5 };
                     for (i, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
@@ -106,7 +108,7 @@ fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
             layers[1].weight.clone().map(|_| random([3, 5], &mut rng, &precision).swap_dims(0, 1).require_grad());
         let input = random([6, 40], &mut rng, &precision).swap_dims(0, 1);
         let [ours, plain] = [perceptron, perceptron_of_ordinary_ops]
-            .map(|perceptron| look(perceptron, &input, &layers, Activation::Tanh, false));
+            .map(|perceptron| result_and_gradients(perceptron, &input, &layers, Activation::Tanh, false));
         for (ours, plain) in ours.iter().zip(&plain) {
             assert_close(ours, plain, if precision.is_double() { 1e-12 } else { 2e-5 }, "crosswise");
         }
@@ -118,9 +120,10 @@ fn no_rows_have_no_slopes() {
     let mut rng = EnvRng::new(5);
     for precision in on_flex() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
-        let found = look(perceptron, &precision.tensor(vec![], [0, 4]), &layers, Activation::Tanh, false);
+        let found =
+            result_and_gradients(perceptron, &precision.tensor(vec![], [0, 4]), &layers, Activation::Tanh, false);
         assert!(found[0].is_empty() && found[1].is_empty());
-        assert!(found[2..].iter().flatten().all(|&slope| slope == 0.0));
+        assert!(found[2..].iter().flatten().all(|&derivative| derivative == 0.0));
     }
 }
 
@@ -143,8 +146,7 @@ fn no_bit_depends_on_the_number_of_threads() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
         let input = random([5_000, 4], &mut rng, &precision);
         let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| look(perceptron, &input, &layers, Activation::Tanh, false))
+            on_threads(threads, || result_and_gradients(perceptron, &input, &layers, Activation::Tanh, false))
         };
         let one = with(1);
         for threads in [2, 3, 7] {

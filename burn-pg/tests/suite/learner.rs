@@ -7,13 +7,13 @@ use burn_pg::{
 };
 
 use crate::{
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, values},
-    pupil::Pupil,
     recorded_update::recorded_update,
 };
 
 /// A learner that has moved away from the policy of the batch, so that some ratios are clipped and others are not.
-fn moved(recording: &str, precision: &Precision) -> (Pupil, Batch) {
+fn moved(recording: &str, precision: &Precision) -> (PolicyWithLearner, Batch) {
     let case = recorded_update(recording);
     let iteration = &case.iterations[0];
     let batch = iteration.batch(precision);

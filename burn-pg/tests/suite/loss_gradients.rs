@@ -59,7 +59,7 @@ fn gradients_are_those_of_finite_differences() {
     let tolerance = 1e-8;
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for ((name, term), samples) in terms().iter().flat_map(|term| minibatches.iter().map(move |s| (term, s))) {
-            let ours = samples.slopes(term.as_ref(), precision);
+            let ours = samples.derivatives(term.as_ref(), precision);
             let columns: [(&str, &[f64], Column); 3] = [
                 ("log-probabilities", &ours.log_probs, |samples| &mut samples.log_probs),
                 ("entropies", &ours.entropies, |samples| &mut samples.entropies),
@@ -88,11 +88,11 @@ fn minibatches_of_that_test_lie_on_both_sides_of_every_clip() {
     let samples = Samples::random(200, rng);
     let precision = &Precision::all()[0];
     let (clip, off) = (ValueClip::Hard { range: CLIP.into() }, ValueClip::Off);
-    let [hard, free] = [clip, off].map(|clip| samples.slopes(&Value { clip }, precision).values);
+    let [hard, free] = [clip, off].map(|clip| samples.derivatives(&Value { clip }, precision).values);
     let clipped = hard.iter().zip(&free).filter(|(hard, free)| hard != free).count();
     assert!((20..180).contains(&clipped), "{clipped}");
-    let ratios = samples.slopes(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
-    let clipped = ratios.iter().filter(|&&slope| slope == 0.0).count();
+    let ratios = samples.derivatives(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
+    let clipped = ratios.iter().filter(|&&derivative| derivative == 0.0).count();
     assert!((20..180).contains(&clipped), "{clipped}");
 }
 
@@ -122,9 +122,9 @@ proptest! {
         let samples = Samples::with_log_ratios(&[above, below, 0.0], &[advantage, -advantage, 1.0]);
         for precision in Precision::all() {
             let term = PpoClip { clip_range: CLIP.into() };
-            let slopes = samples.slopes(&term, &precision).log_probs;
-            prop_assert_eq!(&slopes[..2], &[0.0, 0.0]);
-            assert_close(&slopes[2..], &[-1.0 / 3.0], 1e-6, "gradient");
+            let derivatives = samples.derivatives(&term, &precision).log_probs;
+            prop_assert_eq!(&derivatives[..2], &[0.0, 0.0]);
+            assert_close(&derivatives[2..], &[-1.0 / 3.0], 1e-6, "gradient");
             let output = term.compute(&samples.context(&precision));
             let expected = -(advantage * (1.0 + CLIP) - advantage * (1.0 - CLIP) + 1.0) / 3.0;
             assert_close(&[mean(output.loss)], &[expected], 1e-6, "loss");
@@ -153,12 +153,12 @@ proptest! {
                 (&k3, -log_ratio, 0.0),
             ] {
                 let samples = Samples::with_log_ratios(&[log_ratio, 0.0], &[advantage, 0.0]);
-                let slopes = samples.slopes(term, &precision).log_probs;
+                let derivatives = samples.derivatives(term, &precision).log_probs;
                 // Its square too, for the norm.
                 let largest = if precision.dtype == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
-                prop_assert!(slopes[0].abs() > 1e10 && slopes[0].abs() < largest.sqrt(), "{:?}", slopes);
-                prop_assert_eq!(slopes[0].signum(), log_ratio.signum());
-                prop_assert!(slopes[1].abs() < 1e-6, "{:?}", slopes);
+                prop_assert!(derivatives[0].abs() > 1e10 && derivatives[0].abs() < largest.sqrt(), "{:?}", derivatives);
+                prop_assert_eq!(derivatives[0].signum(), log_ratio.signum());
+                prop_assert!(derivatives[1].abs() < 1e-6, "{:?}", derivatives);
                 prop_assert!(samples.loss(term, &precision).is_finite());
             }
         }
@@ -181,11 +181,11 @@ fn values_that_have_moved_too_far_count_as_their_programs_say() {
     samples.old_values = vec![1.0, 1.0, 1.0];
     samples.values = vec![0.5, 1.5, 1.1];
     for precision in Precision::all() {
-        let check = |clip: ValueClip, loss: f64, slopes: [f64; 3]| {
+        let check = |clip: ValueClip, loss: f64, derivatives: [f64; 3]| {
             let term = Value { clip };
             assert_close(&[samples.loss(&term, &precision)], &[loss / 6.0], 1e-6, &format!("{clip:?}"));
-            let slopes = slopes.map(|slope| slope / 3.0);
-            assert_close(&samples.slopes(&term, &precision).values, &slopes, 1e-6, &format!("{clip:?}"));
+            let derivatives = derivatives.map(|derivative| derivative / 3.0);
+            assert_close(&samples.derivatives(&term, &precision).values, &derivatives, 1e-6, &format!("{clip:?}"));
         };
         check(ValueClip::Off, 0.25 + 2.25 + 1.21, [0.5, 1.5, 1.1]);
         check(ValueClip::Pessimistic { range: CLIP.into() }, 0.64 + 2.25 + 1.21, [0.0, 1.5, 1.1]);

@@ -2,14 +2,13 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::Tensor,
 };
 use burn_pg::{
     Config, Error, Learner, Parts, Trainer,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     config::{Algo, ConfigError},
-    device::{self, Backend, DeviceChoice},
     distribution::{
         ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical,
         SquashedGaussian, StateDependentGaussian,
@@ -25,6 +24,7 @@ use burn_pg::{
     update::Epochs,
 };
 
+use crate::helpers::flex;
 use crate::settings::valid;
 
 /// What a policy puts out for each observation.
@@ -75,10 +75,6 @@ impl Policy for Fixed {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 /// What a trainer of such a policy says at once.
 fn refusal(
     env: &str,
@@ -99,7 +95,7 @@ fn refusal_in(
     estimator: Box<dyn AdvantageEstimator>,
 ) -> Option<Error> {
     let config = Config::default().with(|config| config.env.name.clone_from(&envs.spec().id)).validate().unwrap();
-    let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
+    let weight = Param::from_tensor(Tensor::from_floats([0.0], &flex().autodiff()));
     let epochs = Epochs {
         learner: Learner {
             objective,
@@ -114,13 +110,13 @@ fn refusal_in(
         target_kl: f64::INFINITY,
         shuffle: EnvRng::new(0),
     };
-    let collector = Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap();
+    let collector = Collector::new(envs, RolloutLength::Steps(8), 0, &flex()).unwrap();
     let parts = Parts {
         policy: Fixed { weight, kind, values },
         source: EnvSource::new(collector, estimator),
         update: Box::new(epochs),
     };
-    Trainer::new(parts, &config, &device()).err()
+    Trainer::new(parts, &config, &flex()).err()
 }
 
 fn rewards() -> Box<dyn AdvantageEstimator> {
@@ -170,7 +166,7 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
         assert!(refusal_in(Box::new(envs), kind, None, plain(), rewards()).is_none(), "{kind:?}");
     }
     let (ones, zeros) = (|| vec![1.0; 2], || vec![0.0; 2]);
-    let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &device()), Tensor::zeros([1, 2], &device()));
+    let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &flex()), Tensor::zeros([1, 2], &flex()));
     let fits = |low, high| squashed.check_space(&Space::Box { low, high, shape: vec![2] }).is_ok();
     assert!(fits(vec![-1.0; 2], ones()));
     assert!(
@@ -211,7 +207,7 @@ fn reinforce_has_no_critic() {
         valid(&table)
     };
     let parameters = |text: &str| {
-        let trainer = Trainer::of(&config(text), &device()).unwrap();
+        let trainer = Trainer::of(&config(text), &flex()).unwrap();
         assert_eq!(config(text).algorithm.algo(), Algo::Reinforce);
         let [count] = flatten_parameters(trainer.policy()).dims();
         count
@@ -231,7 +227,7 @@ fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_th
         let config = valid(&text);
         let mut envs = make("CartPole-v1", config.env.num_envs).unwrap();
         envs.set_time_limit(limit).unwrap();
-        Recipe::of(&config).unwrap().build(envs, &config, &device()).map(|_| ())
+        Recipe::of(&config).unwrap().build(envs, &config, &flex()).map(|_| ())
     };
     let error = refusal(None, 100_000).unwrap_err();
     assert!(matches!(&error, Error::NoTimeLimit { env } if env == "CartPole-v1"), "{error}");

@@ -7,10 +7,9 @@ use std::{
 };
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    Config, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::Gae,
     config::PpoConfig,
-    device::{self, Backend},
     envs::{EnvRng, make},
     loss::{
         ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, Objective, ObjectiveError,
@@ -22,6 +21,7 @@ use burn_pg::{
     update::Epochs,
 };
 
+use crate::helpers::flex;
 use crate::{
     precision::{Precision, assert_close, values},
     samples::{Samples, mean, means},
@@ -118,17 +118,17 @@ impl LossTerm for Steep {
 fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_slope_is_infinite() {
     let (mut samples, precision) = (Samples::random(3, &mut EnvRng::new(1)), &Precision::all()[0]);
     samples.log_probs[1] = 0.0;
-    let slopes = |objective: &Objective| {
+    let outcome = |objective: &Objective| {
         let context = samples.context(precision);
         let ObjectiveOutput { loss, metrics } = objective.compute(&context);
         let names: Vec<_> = metrics.into_iter().map(|(name, _)| name).collect();
         (values(context.log_probs().grad(&loss.clone().backward()).unwrap()), values(loss), names)
     };
-    let without = slopes(&Objective::new().with(1.0, PolicyGradient));
-    let with = slopes(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
+    let without = outcome(&Objective::new().with(1.0, PolicyGradient));
+    let with = outcome(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
     assert_eq!((&with.0, &with.1), (&without.0, &without.1));
     assert!(with.2.contains(&"steep"));
-    let nothing = slopes(&Objective::new().with(0.0, Steep));
+    let nothing = outcome(&Objective::new().with(0.0, Steep));
     assert_eq!(nothing, (vec![0.0; 3], vec![0.0], vec!["steep", "loss"]));
 }
 
@@ -222,7 +222,7 @@ fn the_penalty_weighs_the_divergence() {
         assert_close(&[some.0 - none.0], &[(3.0 - 1e-6) * some.1], 1e-5, "loss");
         let log_ratios = samples.log_probs.iter().zip(&samples.old_log_probs).map(|(new, old)| new - old);
         let kl = log_ratios.map(|log_ratio| log_ratio.exp() - 1.0 - log_ratio).sum::<f64>() / 7.0;
-        assert_close(&[some.1], &[kl], 1e-6, "divergence");
+        assert_close(&[some.1], &[kl], 1e-6, "KL divergence");
     }
 }
 
@@ -234,7 +234,7 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
         config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
     });
     let config = config.validate().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = make(&config.env.name, config.env.num_envs).unwrap();
     let rng = &mut EnvRng::new(4);
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };

@@ -163,7 +163,7 @@ impl Check<'_> {
     }
 
     fn objective(&self, objective: &Objective, metrics: &[(&str, f64)], gradients: &Weights) {
-        let (policy, context) = self.look();
+        let (policy, context) = self.context();
         let output = objective.compute(&context);
         let ours: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();
         for &(name, expected) in metrics {
@@ -175,14 +175,14 @@ impl Check<'_> {
 
     /// Spinning Up's `approx_kl`, which is of no use to us, but tells that the log-probabilities are the same.
     fn mean_log_ratio(&self, expected: f64) {
-        let (_, context) = self.look();
+        let (_, context) = self.context();
         let ours = values((context.old_log_probs() - context.log_probs()).mean());
         assert_close(&ours, &[expected], self.tolerance(), &self.what("mean log-ratio"));
     }
 
-    fn look(&self) -> (ActorCritic, LossContext<'static>) {
+    fn context(&self) -> (ActorCritic, LossContext<'static>) {
         let policy = actor_critic(self.weights, self.precision);
-        let context = self.case.batch.look(&policy, self.precision);
+        let context = self.case.batch.context(&policy, self.precision);
         (policy, context)
     }
 

@@ -88,7 +88,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     };
 
     let policy = actor_critic(weights, precision);
-    let mut context = batch.look(&policy, precision);
+    let mut context = batch.context(&policy, precision);
     if hyper.norm_adv {
         let advantages = normalize(context.advantages());
         context = context.with_tensor(ContextPart::Advantages, advantages);
@@ -132,8 +132,8 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         let ratios: Vec<f64> = (0..)
             .take(expected.len())
             .map(|sample| {
-                let ones = batch.look(&policy, precision).advantages().ones_like();
-                let context = batch.look(&policy, precision).with_tensor(ContextPart::Advantages, ones);
+                let ones = batch.context(&policy, precision).advantages().ones_like();
+                let context = batch.context(&policy, precision).with_tensor(ContextPart::Advantages, ones);
                 let context = context.of_rows(Some(precision.indices(&[sample])));
                 -values(Surrogate.compute(&context).loss)[0]
             })

@@ -12,8 +12,8 @@ use burn_pg::{
 use crate::{
     golden::Array,
     network::{Weights, flat, recorded},
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, assert_relative, values},
-    pupil::Pupil,
     recorded_update::{Hyper, Iteration, Moments, recorded_update},
     trajectory::rounded,
 };
@@ -41,7 +41,7 @@ fn whole_updates_are_cleanrls() {
     }
 }
 
-fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &Precision, what: &str) {
+fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut PolicyWithLearner, precision: &Precision, what: &str) {
     let expected = &iteration.expected;
     check_weights(learner, &iteration.weights_before, precision, &format!("{what} before"));
     if let Some(before) = &iteration.adam_before {
@@ -99,14 +99,14 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &
     }
 }
 
-fn check_weights(learner: &Pupil, expected: &Weights, precision: &Precision, what: &str) {
+fn check_weights(learner: &PolicyWithLearner, expected: &Weights, precision: &Precision, what: &str) {
     for (name, weights) in recorded(&learner.policy, None) {
         let theirs = expected[&name].transposed().flat();
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
     }
 }
 
-fn check_moments(learner: &Pupil, expected: &BTreeMap<String, Moments>, precision: &Precision, what: &str) {
+fn check_moments(learner: &PolicyWithLearner, expected: &BTreeMap<String, Moments>, precision: &Precision, what: &str) {
     let flat = |moment: fn(&Moments) -> &Array| {
         let arrays = expected.iter().map(|(name, moments)| (name.clone(), moment(moments).clone())).collect();
         flat(&learner.policy, &arrays)

@@ -32,7 +32,7 @@ pub struct RecordedMinibatch {
 
 impl RecordedMinibatch {
     /// What `policy` says of it, with the advantages as they were recorded.
-    pub fn look(&self, policy: &ActorCritic, precision: &Precision) -> LossContext<'static> {
+    pub fn context(&self, policy: &ActorCritic, precision: &Precision) -> LossContext<'static> {
         let Prediction { distribution, values, .. } = policy.forward(precision.matrix(&self.obs).into());
         let log_probs = distribution.log_prob(&self.actions.tensor(precision));
         let context = LossContext::new(self.obs.len() as f64, 0.0)

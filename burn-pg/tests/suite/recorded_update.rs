@@ -15,8 +15,8 @@ use serde::Deserialize;
 use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic},
+    policy_with_learner::PolicyWithLearner,
     precision::Precision,
-    pupil::Pupil,
     trajectory::{Exact, Owned, rounded},
 };
 
@@ -98,7 +98,7 @@ pub struct Expected {
 
 impl Hyper {
     /// What CleanRL trained with, on recorded weights.
-    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Pupil {
+    pub fn learner(&self, weights: &Weights, precision: &Precision) -> PolicyWithLearner {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         let learner = Learner {
@@ -111,7 +111,7 @@ impl Hyper {
             normalize_advantages: self.norm_adv,
             micro_batch_size: None,
         };
-        Pupil { policy: actor_critic(weights, precision), learner }
+        PolicyWithLearner { policy: actor_critic(weights, precision), learner }
     }
 }
 

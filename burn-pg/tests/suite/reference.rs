@@ -1,10 +1,8 @@
 //! What a reference policy says of a rollout.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module as _;
 use burn_pg::{
-    Config, Error, StepQuantity, UpdateStats,
+    Config, Error, StepQuantity,
     advantage::Gae,
     algorithm::Recipe,
     config::{PpoConfig, Recurrence, RecurrentSpec},
@@ -13,6 +11,7 @@ use burn_pg::{
     source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
 };
 
+use crate::helpers::ignore;
 use crate::precision::{assert_close, open_devices, values};
 
 const ENVS: usize = 3;
@@ -99,7 +98,7 @@ fn a_penalty_that_overflows_is_named() {
     let device = &open_devices()[0].device;
     let envs = make(&config.env.name, config.env.num_envs).unwrap();
     let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, device).unwrap();
-    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
+    let error = trainer.run(&mut ignore).unwrap_err();
     assert!(matches!(error, Error::Step { quantity: StepQuantity::ShapedReward, .. }), "{error}");
     assert!(error.to_string().contains("`kl_in_reward`"), "{error}");
 }

@@ -25,7 +25,7 @@ pub struct Samples {
 
 /// The derivatives of a loss by what carries gradients.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Slopes {
+pub struct Derivatives {
     pub log_probs: Vec<f64>,
     pub entropies: Vec<f64>,
     pub values: Vec<f64>,
@@ -81,14 +81,18 @@ impl Samples {
     }
 
     /// The derivatives of the mean loss.
-    pub fn slopes(&self, term: &dyn LossTerm, precision: &Precision) -> Slopes {
+    pub fn derivatives(&self, term: &dyn LossTerm, precision: &Precision) -> Derivatives {
         let context = self.context(precision);
         let gradients = term.compute(&context).loss.mean().backward();
         let of = |leaf: Tensor<1>| match leaf.grad(&gradients) {
             Some(gradient) => values(gradient),
             None => vec![0.0; self.log_probs.len()],
         };
-        Slopes { log_probs: of(context.log_probs()), entropies: of(context.entropies()), values: of(context.values()) }
+        Derivatives {
+            log_probs: of(context.log_probs()),
+            entropies: of(context.entropies()),
+            values: of(context.values()),
+        }
     }
 }
 

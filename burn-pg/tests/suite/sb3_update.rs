@@ -16,8 +16,8 @@ use serde::Deserialize;
 use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic, flat, recorded},
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, assert_relative, values},
-    pupil::Pupil,
     trajectory::{Exact, rounded},
 };
 
@@ -93,7 +93,7 @@ impl Optimizer {
     }
 
     /// Our names of the tensors it remembers, and theirs.
-    fn remembers(&self) -> &'static [(&'static str, &'static str)] {
+    fn state_tensors(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Adam { .. } => &[("first_moment", "exp_avg"), ("second_moment", "exp_avg_sq")],
             Self::RMSprop { .. } => &[("square_average", "square_avg")],
@@ -159,7 +159,7 @@ impl Case {
         Gae { gamma: self.hyper.gamma, lambda: self.hyper.gae_lambda }.estimate(&trajectory.view())
     }
 
-    fn learner(&self, precision: &Precision) -> Pupil {
+    fn learner(&self, precision: &Precision) -> PolicyWithLearner {
         let Hyper { clip_range, clip_range_vf, vf_coef, ent_coef, .. } = self.hyper;
         let objective = match self.algorithm {
             Algorithm::Ppo => Objective::new().with(1.0, PpoClip { clip_range: clip_range.unwrap().into() }),
@@ -174,7 +174,7 @@ impl Case {
             normalize_advantages: self.hyper.normalize_advantage,
             micro_batch_size: None,
         };
-        Pupil { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
+        PolicyWithLearner { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
     }
 
     fn batch(&self, precision: &Precision) -> Batch {
@@ -196,7 +196,7 @@ impl Case {
 
     /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
     /// each step, and beyond one and a half times the target they do not take it, nor any after it.
-    fn train(&self, learner: &mut Pupil, batch: &Batch) -> Training {
+    fn train(&self, learner: &mut PolicyWithLearner, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {
             assert!(!training.stopped, "{}: they went on", self.name);
@@ -252,7 +252,7 @@ impl Case {
         }
     }
 
-    fn check_optimiser(&self, learner: &Pupil, taken: u64, what: &str) {
+    fn check_optimiser(&self, learner: &PolicyWithLearner, taken: u64, what: &str) {
         let OptimiserState { steps, tensors } = learner.optimiser.state();
         assert_eq!(steps, taken, "{what}");
         let theirs = &self.expected.optimizer_state_in_parameter_order;
@@ -261,7 +261,7 @@ impl Case {
             assert!(theirs.iter().all(BTreeMap::is_empty) && tensors.is_empty(), "{what}");
             return;
         }
-        let names = self.hyper.optimizer.remembers();
+        let names = self.hyper.optimizer.state_tensors();
         assert_eq!(tensors.len(), names.len(), "{what}");
         for &(ours, name) in names {
             let parameters = self.expected.parameter_order.iter().zip(theirs);

@@ -32,5 +32,8 @@ fn the_page_of_settings_is_generated_from_the_code() {
         std::fs::write(path, &page).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap();
-    assert!(written == page, "docs/settings.md is not what the code says; its head says how to write it again");
+    assert!(
+        written == page,
+        "docs/settings.md differs from the code; the comment of this test says how to regenerate it"
+    );
 }

@@ -1,22 +1,21 @@
 //! Vector environments that are implemented outside `burn-pg-envs`.
 
-use std::ops::ControlFlow;
-
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::Tensor,
 };
 use burn_pg::{
     Config, Error, Trainer, UpdateStats,
     algorithm::Recipe,
     config::{Algo, CheckedConfig, Faults, OnEnvironment, PpoConfig},
-    device::{self, Backend, DeviceChoice},
     distribution::Categorical,
     envs::{Actions, EnvError, EnvSpec, Fault, StepBatch, VecEnv, VectorEnv, classic::CartPole},
     policy::{Observation, Policy, Prediction},
     source::Source,
     storage::Misfit,
 };
+
+use crate::helpers::{flex, ignore};
 
 type Shorten = fn(&mut StepBatch);
 
@@ -69,10 +68,6 @@ impl VectorEnv for Bare {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 fn config(algo: Algo) -> CheckedConfig {
     let total_steps = if algo == Algo::Ppo { 2_000 } else { 50_000 };
     let config = Config::default().with(|config| {
@@ -98,7 +93,7 @@ fn updates<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>) -> Vec<UpdateSta
 
 #[test]
 fn five_methods_train_to_the_bit_as_environments_with_all_parts_do() {
-    let (config, device) = (config(Algo::Ppo), device());
+    let (config, device) = (config(Algo::Ppo), flex());
     let build = |envs| Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     let whole = updates(build(Box::new(VecEnv::<CartPole>::new(8).unwrap())));
     assert_eq!(updates(build(Bare::new(8, None))), whole);
@@ -106,7 +101,7 @@ fn five_methods_train_to_the_bit_as_environments_with_all_parts_do() {
 
 #[test]
 fn rollouts_of_whole_episodes_do_without_partial_resets() {
-    let (config, device) = (config(Algo::Reinforce), device());
+    let (config, device) = (config(Algo::Reinforce), flex());
     let build = || Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     let history = updates(build());
     assert_eq!(updates(build()), history, "a seed gives the same run");
@@ -116,7 +111,7 @@ fn rollouts_of_whole_episodes_do_without_partial_resets() {
 
 #[test]
 fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
-    let (config, device) = (config(Algo::Ppo), device());
+    let (config, device) = (config(Algo::Ppo), flex());
     let mut trainer = Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     trainer.update().unwrap();
     let error = trainer.checkpoint().unwrap_err();
@@ -132,11 +127,11 @@ fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own
     let recipe = || Recipe::of(&config).unwrap();
     let failing = |fails| Box::new(Bare { fails, ..*Bare::new(8, None) });
     // The third step, and one after the reset of all that follows.
-    let mut trainer = recipe().build(failing(&[3, 40]), &config, &device()).unwrap();
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    let mut trainer = recipe().build(failing(&[3, 40]), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     assert_eq!(trainer.faults(), 2);
 
-    let mut trainer = recipe().build(failing(&[3]), &config, &device()).unwrap();
+    let mut trainer = recipe().build(failing(&[3]), &config, &flex()).unwrap();
     let error = trainer.update().unwrap_err();
     let is_reported = matches!(&error, Error::EnvInUpdate { source: EnvError::Failed { env: 2, fault, .. }, .. }
         if fault.to_string() == "the simulator has stopped");
@@ -162,7 +157,7 @@ impl Policy for OnDevice {
 
 #[test]
 fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
-    let (config, device) = (config(Algo::Ppo), device());
+    let (config, device) = (config(Algo::Ppo), flex());
     let shorten: [(&str, Shorten); 6] = [
         ("observations` of `CartPole-v1` has 31 elements; 8 environments need 32", |batch| {
             batch.observations.truncate(31);

@@ -5,20 +5,18 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
+    Agent, Config, Error, StepQuantity, Trainer,
     algorithm::Recipe,
     config::{CheckedConfig, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
-    device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{VecEnv, VectorEnv},
     evaluate,
     loss::{ContextPart, LossContext, LossTerm, PerSample},
-    optim::flatten_parameters,
     policy::{Observation, Policy, Prediction},
 };
 
 use super::{Script, Still};
-use crate::precision::values;
+use crate::helpers::{flex, parameters};
 use crate::settings::ppo_of;
 
 /// What a [`Probe`] divides by the observation.
@@ -67,13 +65,13 @@ fn second_update<P: Policy<Observation = Observation>>(
     script: Script,
     build: impl FnOnce(Box<VecEnv<Script>>, &burn::tensor::Device) -> Result<Trainer<P>, Error>,
 ) -> Error {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = VecEnv::from_envs(vec![Script::new([1.0; 5], [0.0; 4]), script]).unwrap();
     let mut trainer = build(Box::new(envs), &device).unwrap();
     trainer.update().unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let error = trainer.update().unwrap_err();
-    assert_eq!(values(flatten_parameters(trainer.policy())), before, "the weights are as they were");
+    assert_eq!(parameters(trainer.policy()), before, "the weights are as they were");
     assert_eq!(trainer.updates(), 2);
     error
 }
@@ -117,7 +115,7 @@ fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
 
 #[test]
 fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
     let agent = Agent::new(policy, envs.spec().clone(), None).unwrap();
@@ -142,9 +140,9 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     assert_eq!(error.to_string(), "update 2: `value_loss` is inf, because of samples of environment 1");
 
     // In sequences too, of which there are two of each environment.
-    let memory = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
+    let recurrence = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
     let config =
-        (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(memory)).validate().unwrap();
+        (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(recurrence)).validate().unwrap();
     let error = second_update(script(), |envs, device| Recipe::of(&config)?.build(envs, &config, device));
     let term = Some("value_loss");
     assert!(
@@ -218,11 +216,11 @@ fn a_step_to_weights_that_are_not_finite_is_not_taken_and_no_environment_is_blam
         (ppo_of(config).num_epochs, ppo_of(config).num_minibatches) = (1, 1);
     });
     let config = config.validate().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let error = trainer.update().unwrap_err();
     assert_eq!(error.to_string(), "update 1: `weights` is NaN");
     assert!(matches!(error, Error::NonFinite { env: None, .. }));
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    assert_eq!(parameters(trainer.policy()), before);
 }

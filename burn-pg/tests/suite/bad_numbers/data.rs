@@ -105,9 +105,9 @@ fn recorded_minibatches_that_spoil_the_weights_are_refused() {
             // A step of so many environments.
             let rollout = Rollout::new(advantages.len(), Observations::default(), ActionBuffer::Discrete(Vec::new()));
             let error = rollout.check_targets(&Targets { advantages, returns: Vec::new() }, 1).unwrap_err();
-            let told =
+            let is_reported =
                 matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);
-            assert!(told, "{name}: {error}");
+            assert!(is_reported, "{name}: {error}");
             advantages_refused += 1;
         }
     }

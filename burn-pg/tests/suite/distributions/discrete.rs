@@ -70,21 +70,21 @@ fn entropy_and_divergence_of_coins_have_the_values_and_gradients_of_their_formul
         let entropy = sum(&|p, _| sigmoid(p) * softplus(-p) + sigmoid(-p) * softplus(p));
         let entropy_by_p = each(&|p, _| -p * variance(p));
         let of_true = |p: f64, q: f64| sigmoid(p) * (softplus(-q) - softplus(-p));
-        let divergence = sum(&|p, q| of_true(p, q) + of_true(-p, -q));
+        let kl = sum(&|p, q| of_true(p, q) + of_true(-p, -q));
         let divergence_by_p = each(&|p, q| (p - q) * variance(p));
         let divergence_by_q = each(&|p, q| sigmoid(q) - sigmoid(p));
 
         for precision in Precision::all() {
             let leaf = |logits: &[f64]| precision.tensor(logits.to_vec(), [1, logits.len()]).require_grad();
             let (by_p, by_q) = (leaf(p), leaf(q));
-            let coins = |logits: &Tensor<2>| Bernoulli::new(logits.clone());
+            let bernoulli = |logits: &Tensor<2>| Bernoulli::new(logits.clone());
             let gradients = [(&by_p, &entropy_by_p[..], summands)];
             let expected = Expectation { value: entropy, summands, gradients: &gradients };
-            check(&precision, &coins(&by_p).entropy(), &expected, &format!("entropy of {p:?}"));
+            check(&precision, &bernoulli(&by_p).entropy(), &expected, &format!("entropy of {p:?}"));
             let gradients = [(&by_p, &divergence_by_p[..], summands), (&by_q, &divergence_by_q[..], summands)];
-            let expected = Expectation { value: divergence, summands, gradients: &gradients };
-            let what = format!("divergence of {p:?} from {q:?}");
-            check(&precision, &coins(&by_p).kl(&coins(&by_q)), &expected, &what);
+            let expected = Expectation { value: kl, summands, gradients: &gradients };
+            let what = format!("KL divergence of {p:?} from {q:?}");
+            check(&precision, &bernoulli(&by_p).kl(&bernoulli(&by_q)), &expected, &what);
         }
     }
 }
@@ -93,8 +93,8 @@ fn entropy_and_divergence_of_coins_have_the_values_and_gradients_of_their_formul
 fn the_divergence_of_coins_is_that_of_categoricals_with_two_actions() {
     for precision in Precision::all() {
         let (p, q) = ([0.3, -4.0, 2.0], [-1.0, -2.0, 7.0]);
-        let coins = |logits: &[f64]| Bernoulli::new(precision.tensor(logits.to_vec(), [1, 3]));
-        let ours = values(coins(&p).kl(&coins(&q)))[0];
+        let bernoulli = |logits: &[f64]| Bernoulli::new(precision.tensor(logits.to_vec(), [1, 3]));
+        let ours = values(bernoulli(&p).kl(&bernoulli(&q)))[0];
         let pair = |logit: f64| Categorical::new(precision.tensor(vec![logit, 0.0], [1, 2]));
         let theirs: f64 = p.iter().zip(q).map(|(&p, q)| values(pair(p).kl(&pair(q)))[0]).sum();
         assert!((ours - theirs).abs() < if precision.is_double() { 1e-12 } else { 1e-5 }, "{ours} {theirs}");

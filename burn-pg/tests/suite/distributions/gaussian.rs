@@ -74,7 +74,7 @@ struct Normal {
 }
 
 #[derive(Deserialize)]
-struct Divergence {
+struct KlCase {
     p: Normal,
     q: Normal,
     expected: ExpectedDivergence,
@@ -86,13 +86,13 @@ struct ExpectedDivergence {
 }
 
 #[derive(Deserialize)]
-struct Divergences {
-    kl: Vec<Divergence>,
+struct KlCases {
+    kl: Vec<KlCase>,
 }
 
 #[test]
 fn divergences_of_gaussians_are_exact_squashed_or_not() {
-    let file: Divergences = golden("dist/normal.json");
+    let file: KlCases = golden("dist/normal.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
         for (i, case) in file.kl.iter().enumerate() {
@@ -103,7 +103,7 @@ fn divergences_of_gaussians_are_exact_squashed_or_not() {
             // The logarithm of the ratio of the standard deviations, and the rest.
             let log_ratios = case.p.log_std.iter().zip(&case.q.log_std).map(|(p, q)| (p.0 - q.0).abs());
             let summands = expected.0 + 2.0 * log_ratios.sum::<f64>();
-            let what = format!("divergence {i}");
+            let what = format!("KL divergence {i}");
             check_value(&precision, &plain(&case.p).kl(&plain(&case.q)), expected, summands, &what);
             check_value(&precision, &squashed(&case.p).kl(&squashed(&case.q)), expected, summands, &what);
         }
@@ -180,9 +180,9 @@ fn entropy_by_summation(mean: f64, std: f64) -> f64 {
     for i in -100_000..=100_000 {
         let z = f64::from(i) * step;
         let u: f64 = mean + std * z;
-        let slope = 2.0 * (std::f64::consts::LN_2 - u.abs() - (-2.0 * u.abs()).exp().ln_1p());
+        let log_derivative = 2.0 * (std::f64::consts::LN_2 - u.abs() - (-2.0 * u.abs()).exp().ln_1p());
         let log_density = -0.5 * z * z - std.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln();
-        total -= step * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * (log_density - slope);
+        total -= step * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * (log_density - log_derivative);
     }
     total
 }
@@ -235,15 +235,15 @@ fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
     for precision in Precision::all() {
         for log_std in [-1e4, -800.0, -100.0, -89.0, -87.0, -80.0, 80.0, 87.0, 100.0, 1e4] {
             let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
-            let density = |action: f64, slopes: bool| {
+            let density = |action: f64, with_gradients: bool| {
                 let inputs = [tensor(0.5), tensor(log_std)];
                 let gaussian = Gaussian::new(inputs[0].clone(), inputs[1].clone());
                 let log_prob = gaussian.log_prob(&ActionTensor::Continuous(tensor(action)));
                 let value = values(log_prob.clone())[0];
-                if slopes {
+                if with_gradients {
                     let gradients = log_prob.backward();
-                    let slopes = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
-                    assert_eq!(slopes, [0.0, -1.0], "{precision:?} {log_std}");
+                    let found = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
+                    assert_eq!(found, [0.0, -1.0], "{precision:?} {log_std}");
                 }
                 value
             };
@@ -253,7 +253,7 @@ fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
             let beside = density(0.75, false);
             assert!(!beside.is_nan() && (beside < 0.0 || log_std > 0.0), "{precision:?} {log_std}: {beside}");
             let narrow = Gaussian::new(tensor(0.5), tensor(log_std));
-            assert_near(&precision, &values(narrow.kl(&narrow)), &[Number(0.0)], "divergence from itself");
+            assert_near(&precision, &values(narrow.kl(&narrow)), &[Number(0.0)], "KL divergence from itself");
         }
     }
     // On the host as on the device.

@@ -14,11 +14,12 @@ use burn_pg::{
 use prost::Message;
 
 use super::{
-    agent, assert_actions, assert_rows, device, half_open,
+    agent, assert_actions, assert_rows, half_open,
     interpreter::{Value, interpret},
     normalizer, observations,
 };
 use crate::component_actions::{Lamps, Panel};
+use crate::helpers::flex;
 
 pub fn shapes() -> Vec<NetworkSpec> {
     let with = |activation, hidden_sizes, shared, critic| NetworkSpec {
@@ -95,24 +96,24 @@ fn decoded(agent: &Agent) -> ModelProto {
 fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -> Decision {
     let len = agent.spec().observation_space.flat_len();
     let rows = observations.len() / len;
-    let mut memory = vec![0.0; rows * agent.state_len()];
+    let mut state = vec![0.0; rows * agent.state_len()];
     let mut before = None;
     let (mut decision, model) = (None, decoded(agent));
     // Three steps of a recurrent policy.
-    for step in 0..if memory.is_empty() { 1 } else { 3 } {
+    for step in 0..if state.is_empty() { 1 } else { 3 } {
         let mut inputs = BTreeMap::from([("observation", Value::floats(observations, len))]);
         if !masks.is_empty() {
             inputs.insert("action_mask", Value::flags(masks, masks.len() / rows));
         }
-        if !memory.is_empty() {
-            inputs.insert("memory", Value::floats(&memory, agent.state_len()));
+        if !state.is_empty() {
+            inputs.insert("memory", Value::floats(&state, agent.state_len()));
         }
         let outputs = interpret(&model, inputs);
         let ours = agent.decide(observations, masks, before.as_deref()).unwrap();
         let what = format!("{what}, step {step}");
         // (What is normalised is small and exact, and hidden states are small.)
         let plain =
-            memory.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
+            state.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
         let uncertain = match plain {
             true => uncertain(&model, &Value::floats(observations, len), &outputs),
             false => BTreeMap::new(),
@@ -136,7 +137,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         }
         if let Some(ours) = &ours.state {
             assert_rows(ours, &outputs["memory_out"].numbers, uncertain("memory_out"), rows, &what);
-            memory.clone_from(ours);
+            state.clone_from(ours);
         }
         before.clone_from(&ours.state);
         decision = Some(ours);
@@ -223,7 +224,7 @@ fn what_is_masked_is_never_chosen() {
 #[test]
 fn a_tie_goes_to_the_first_action() {
     let spec = EnvSpec { action_space: Space::discrete(4), ..spec("CartPole-v1").unwrap() };
-    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &device()).unwrap();
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &flex()).unwrap();
     // All observations are 0, and so are the biases: each logit is 0.
     let agent = Agent::new(policy, spec, None).unwrap();
     let outputs = interpret(&decoded(&agent), BTreeMap::from([("observation", Value::floats(&[0.0; 8], 4))]));

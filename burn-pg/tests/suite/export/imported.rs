@@ -19,19 +19,20 @@ use burn_pg::{
 use safetensors::{SafeTensors, tensor::TensorView};
 
 use super::{
-    agent, device,
+    agent,
     graph::{explorations, shapes},
     half_open,
     inputs::{Own, seeing},
     normalizer, observations,
 };
 use crate::component_actions::{Lamps, Panel};
+use crate::helpers::flex;
 
 fn import(file: &[u8], spec: &EnvSpec, activation: Option<Activation>) -> Result<Imported, Error> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.safetensors");
     fs::write(&path, file).unwrap();
-    PolicyFile::read(&path)?.import(spec, activation, &device())
+    PolicyFile::read(&path)?.import(spec, activation, &flex())
 }
 
 /// Checks that the import of an export acts as the agent does, and is exported to the same bytes.
@@ -125,13 +126,13 @@ fn convolutions_and_dictionaries_come_back() {
 #[test]
 fn a_network_of_a_users_own_comes_back_if_ours_can_be_like_it() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
-    let [own, ours] = decisions(&Agent::new(Own::new(&device()), spec, None).unwrap(), "own");
+    let [own, ours] = decisions(&Agent::new(Own::new(&flex()), spec, None).unwrap(), "own");
     // One divides by 255, the other multiplies.
     let is_close = |(own, ours): (&f32, &f32)| (own - ours).abs() < 1e-6;
     assert!(own.parameters.iter().zip(&ours.parameters).all(is_close), "{own:?} instead of {ours:?}");
     // Ours scales by the largest value.
     let other = seeing(Space::Image { shape: [2, 5, 6], high: 3 });
-    let file = bytes(&Agent::new(Own::new(&device()), other.clone(), None).unwrap(), Format::Safetensors).unwrap();
+    let file = bytes(&Agent::new(Own::new(&flex()), other.clone(), None).unwrap(), Format::Safetensors).unwrap();
     let error = import(&file, &other, None).unwrap_err().to_string();
     assert!(error.contains("`encoder.observation.scale` is 0.003921569; it must be 0.33333334"), "{error}");
 }
@@ -141,9 +142,9 @@ fn recorded_exports_come_back() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/exports");
     for name in ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"] {
         let path = folder.join(name);
-        let agent = Agent::open(&RunDir::open(&path), &device()).unwrap();
+        let agent = Agent::open(&RunDir::open(&path), &flex()).unwrap();
         let imported = PolicyFile::read(&path.join("exported.safetensors")).unwrap();
-        let imported = imported.import(agent.spec(), None, &device()).unwrap();
+        let imported = imported.import(agent.spec(), None, &flex()).unwrap();
         let again = Agent::new(imported.policy, agent.spec().clone(), imported.normalizer).unwrap();
         let seen: Vec<f32> = (0..3 * agent.spec().observation_space.flat_len()).map(|i| (i % 2) as f32).collect();
         let decisions = [&agent, &again].map(|agent| agent.decide(&seen, &[], None).unwrap());

@@ -10,13 +10,9 @@ mod refused;
 
 use std::collections::BTreeMap;
 
-use burn::{
-    module::{Module, ModuleMapper, Param},
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::module::Module;
 use burn_pg::{
     Agent, Decision,
-    device::{self, Backend, DeviceChoice},
     envs::{
         ActionBuffer, EnvRng, EnvSpec, Space, spec,
         wrapper::{ObservationNormalizer, RunningMoments},
@@ -25,28 +21,11 @@ use burn_pg::{
 };
 use safetensors::{Dtype, SafeTensors};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// Adds random numbers to every weight, so that no bias is 0, no standard deviation 1, and means go beyond their bounds.
-struct Stir(EnvRng);
-
-impl ModuleMapper for Stir {
-    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        parameter.map(|old| {
-            let shape = old.dims();
-            let values: Vec<f32> = old.to_data().try_into_vec().unwrap();
-            #[allow(clippy::cast_possible_truncation)]
-            let values: Vec<f32> = values.iter().map(|value| value + self.0.uniform(-0.4, 0.4) as f32).collect();
-            Tensor::from_data(TensorData::new(values, shape), &old.device())
-        })
-    }
-}
+use crate::helpers::{AddNoise, flex};
 
 fn agent(spec: &EnvSpec, shape: &NetworkSpec, normalizer: Option<ObservationNormalizer>) -> Agent {
-    let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap();
-    Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec.clone(), normalizer).unwrap()
+    let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &flex()).unwrap();
+    Agent::new(policy.map(&mut AddNoise(EnvRng::new(4))), spec.clone(), normalizer).unwrap()
 }
 
 /// Statistics with a mean that is large beside its standard deviation, and a number that never moved.

@@ -18,7 +18,8 @@ use burn_pg::{
 use prost::Message;
 use safetensors::SafeTensors;
 
-use super::{assert_rows, device};
+use super::assert_rows;
+use crate::helpers::flex;
 
 const CASES: [&str; 6] = ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"];
 const ROWS: usize = 10_000;
@@ -34,7 +35,7 @@ fn folder() -> PathBuf {
 
 fn recorded(name: &str) -> (Agent, PathBuf) {
     let path = folder().join(name);
-    (Agent::open(&RunDir::open(&path), &device()).unwrap(), path)
+    (Agent::open(&RunDir::open(&path), &flex()).unwrap(), path)
 }
 
 /// The numbers of a recorded array, if there is one.

@@ -7,7 +7,8 @@ use burn_pg::{
     policy::{ActorCritic, Exploration, NetworkSpec},
 };
 
-use super::{agent, device, half_open, normalizer};
+use super::{agent, half_open, normalizer};
+use crate::helpers::flex;
 
 #[test]
 fn what_does_not_belong_together_makes_no_agent() {
@@ -15,7 +16,7 @@ fn what_does_not_belong_together_makes_no_agent() {
     let squash =
         NetworkSpec { exploration: Exploration { squash: true, ..Exploration::default() }, ..NetworkSpec::default() };
     let made = |of: &EnvSpec, shape: &NetworkSpec, spec: EnvSpec, statistics| {
-        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
+        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &flex()).unwrap();
         Agent::new(policy, spec, statistics).map(|_| ())
     };
     let plain = NetworkSpec::default();

@@ -11,6 +11,7 @@ use burn_pg::{
     policy::{Cell, CellKind},
 };
 
+use crate::helpers::parameters;
 use crate::precision::{Precision, assert_close, open_devices, values};
 
 const KINDS: [CellKind; 2] = [CellKind::Gru, CellKind::Lstm];
@@ -67,7 +68,7 @@ fn a_layer_is_burns_own() {
         let batched = inputs.clone().reshape([2, 5, 3]);
         for kind in KINDS {
             let cell = cell(kind, &precision);
-            let flat = values(flatten_parameters(&cell));
+            let flat = parameters(&cell);
             let state: Tensor<2> = precision.tensor(draw(2 * cell.state_len(), 3), [2, cell.state_len()]);
             let theirs = match kind {
                 CellKind::Gru => {
@@ -142,17 +143,17 @@ fn gradients_through_time_are_slopes() {
                 (cell.forward(inputs, state, &begins).0 * weights.clone()).sum()
             };
             let gradient = values(flatten_gradients(&cell, &loss(&cell).backward()));
-            let flat = values(flatten_parameters(&cell));
+            let flat = parameters(&cell);
             for (i, &expected) in gradient.iter().enumerate() {
                 let at = |shift: f64| {
                     let mut moved = flat.clone();
                     moved[i] += shift;
                     values(loss(&replace_parameters(cell.clone(), precision.vector(&moved).inner())))[0]
                 };
-                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert_close(&[slope], &[expected], 1e-8, &format!("{kind:?} {precision:?} {i}"));
+                let derivative = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert_close(&[derivative], &[expected], 1e-8, &format!("{kind:?} {precision:?} {i}"));
             }
-            assert!(gradient.iter().all(|slope| slope.abs() > 1e-6), "every weight matters");
+            assert!(gradient.iter().all(|derivative| derivative.abs() > 1e-6), "every weight matters");
         }
     }
 }

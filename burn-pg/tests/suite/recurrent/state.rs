@@ -12,8 +12,9 @@ use burn_pg::{
     source::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
 
-use super::{batch, device};
-use crate::{collector::Clock, precision::values, pupil::shuffled};
+use super::batch;
+use crate::helpers::flex;
+use crate::{collector::Clock, policy_with_learner::shuffled, precision::values};
 
 /// Remembers a fading sum of what it has observed, and values an observation by it: `m = scale * m + observation`.
 #[derive(Module, Debug)]
@@ -26,7 +27,7 @@ impl Policy for Tally {
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let Sequences { mut state, begins, .. } = observation.sequences.clone().expect("it remembers");
+        let Sequences { mut state, begins, .. } = observation.sequences.clone().expect("the policy is recurrent");
         let [sequences, steps] = begins.dims();
         let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
@@ -46,14 +47,14 @@ impl Policy for Tally {
 }
 
 fn tally(scale: f32) -> Tally {
-    Tally { scale: Param::from_tensor(Tensor::from_floats([scale], &device().autodiff())) }
+    Tally { scale: Param::from_tensor(Tensor::from_floats([scale], &flex().autodiff())) }
 }
 
 /// Episodes that are cut off at 3, terminate at 2, and do both at 3.
 fn clocks(steps: usize, sequences: SequenceSpec) -> Collector {
     let envs = VecEnv::from_envs([9, 2, 3].map(Clock::new).into()).unwrap();
     let length = RolloutLength::Steps(steps);
-    Collector::new(Box::new(envs), length, 0, &device()).unwrap().with_sequences(sequences)
+    Collector::new(Box::new(envs), length, 0, &flex()).unwrap().with_sequences(sequences)
 }
 
 /// The value of each observation of three environments, in turn, for a state that is carried over from call to call.
@@ -108,7 +109,7 @@ impl Env for Stumbles {
 
     fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
         self.0 += 1;
-        assert!(self.0 != 6, "told to");
+        assert!(self.0 != 6, "as scripted");
         observation[0] = f32::from(self.0);
         Step { reward: 0.0, terminated: false, truncated: false }
     }
@@ -126,7 +127,7 @@ impl Env for Stumbles {
 fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_remembered() {
     for burn_in in [0, 3, 4] {
         let envs = Box::new(VecEnv::from_envs((0..3).map(|_| Stumbles::default()).collect()).unwrap());
-        let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &device()).unwrap();
+        let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &flex()).unwrap();
         let mut collector = collector.with_sequences(SequenceSpec { steps: 2, burn_in });
         let policy = tally(0.5);
         collector.collect(&policy.valid()).unwrap();
@@ -139,7 +140,7 @@ fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_rem
             assert_eq!((rollout.len(), &rollout.begins[..3]), (12, &[begins; 3][..]));
             assert_eq!(rollout.values, sums(&rollout, &mut state));
             let batch = batch(&rollout);
-            assert_eq!(look(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
+            assert_eq!(values_of(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
         }
     }
 }
@@ -158,9 +159,9 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
             let mut found = Vec::new();
             for minibatch in shuffled(&whole, &mut EnvRng::new(3)).minibatches(5) {
                 assert_eq!(minibatch.len() % unit, 0, "sequences stay whole");
-                let looked = look(&policy, &minibatch);
+                let computed = values_of(&policy, &minibatch);
                 let recorded = values(minibatch.values.clone().unwrap());
-                assert_eq!(looked, recorded, "sequences of {steps}, {burn_in} before them");
+                assert_eq!(computed, recorded, "sequences of {steps}, {burn_in} before them");
                 found.extend(recorded);
             }
             let mut expected: Vec<f64> = rollout.values.iter().copied().map(f64::from).collect();
@@ -172,7 +173,7 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
 }
 
 /// The values that `policy` gives to a minibatch in training.
-fn look<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
+fn values_of<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
     values(policy.forward(minibatch.observations.shown_to(policy)).values.unwrap())
 }
 
@@ -187,6 +188,6 @@ fn a_burn_in_remembers_what_the_weights_of_now_would() {
     let observed = values(batch.observations.vector().clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
     let [first, second] = [3, 4].map(|step| f64::from(rollout.observations.flat()[step * 3]));
     assert_eq!((observed, second - first), (second, 1.0));
-    assert_eq!(look(&tally(0.5), &batch)[row], second + 0.5 * first);
-    assert_eq!(look(&tally(0.25), &batch)[row], second + 0.25 * first, "not with what the old weights remembered");
+    assert_eq!(values_of(&tally(0.5), &batch)[row], second + 0.5 * first);
+    assert_eq!(values_of(&tally(0.25), &batch)[row], second + 0.25 * first, "not with what the old weights remembered");
 }

@@ -1,10 +1,8 @@
 //! Training of recurrent policies, and configurations that are refused for them.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
 use burn_pg::{
-    Config, Learner, UpdateStats,
+    Config, Learner,
     algorithm::Recipe,
     config::{Algo, Recurrence, RecurrentSpec},
     distribution::Distribution,
@@ -16,7 +14,8 @@ use burn_pg::{
     source::{Collector, RolloutLength, SequenceSpec},
 };
 
-use super::{batch, device};
+use super::batch;
+use crate::helpers::{flex, ignore};
 use crate::precision::{assert_close, values};
 use crate::settings::ppo_of;
 
@@ -88,16 +87,12 @@ fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_
     })
 }
 
-fn quiet(_: &UpdateStats) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 /// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does
 /// not remember.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
-    trainer.run(&mut quiet).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
 }
 
@@ -119,12 +114,12 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
         (RolloutLength::Steps(16), SequenceSpec { steps: 4, burn_in: 6 }),
     ] {
         let envs = cues_of(&[9, 2, 3]);
-        let mut collector = Collector::new(envs, length, 0, &device()).unwrap().with_sequences(sequences);
+        let mut collector = Collector::new(envs, length, 0, &flex()).unwrap().with_sequences(sequences);
         let policy = ActorCritic::new(
             &Cue { length: 2, shown: 0, step: 0 }.spec(),
             &shape,
             &mut EnvRng::new(5),
-            &device().autodiff(),
+            &flex().autodiff(),
         )
         .unwrap();
         for _ in 0..2 {
@@ -161,8 +156,8 @@ fn reinforce_remembers_too() {
         config.run.total_steps = 2_000;
     });
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
-    trainer.run(&mut quiet).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     assert!(trainer.episodes().count() > 0);
 }
 

@@ -11,7 +11,8 @@ use burn_pg::{
     policy::{Exploration, Head, HeldNoise, Observation},
 };
 
-use super::{flex, variances};
+use super::variances;
+use crate::helpers::flex;
 use crate::precision::{Precision, assert_close, values};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
@@ -84,11 +85,11 @@ fn densities_entropies_and_divergences_are_those_of_the_marginal() {
         assert_close(&values(ours.log_prob(&tensor)), &by_state((0..8).map(density)), tolerance, "log_prob");
         let entropy = vars.iter().map(|variance| 0.5 * variance.ln() + 0.5 + HALF_LOG_TAU);
         assert_close(&values(ours.entropy()), &by_state(entropy), tolerance, "entropy");
-        let divergence = |i: usize| {
+        let kl = |i: usize| {
             let squares = vars[i] + (p.means[i] - q.means[i]).powi(2);
             0.5 * ((other_vars[i] / vars[i]).ln() + squares / other_vars[i] - 1.0)
         };
-        assert_close(&values(ours.kl(&other)), &by_state((0..8).map(divergence)), tolerance, "kl");
+        assert_close(&values(ours.kl(&other)), &by_state((0..8).map(kl)), tolerance, "kl");
         assert_close(&values(ours.kl(&ours)), &[0.0; 4], tolerance, "kl to itself");
 
         let (ours, other) = (SquashedGaussian::from(ours), SquashedGaussian::from(other));
@@ -137,7 +138,7 @@ fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() 
             assert_close(&values(sigma.grad(&gradients).unwrap()), &expected, tolerance, &what);
             // By a feature it is the share divided by the feature.
             let of_features = values(phi.grad(&gradients).unwrap());
-            assert!(of_features.iter().all(|slope| slope.is_finite()), "{what}: {of_features:?}");
+            assert!(of_features.iter().all(|derivative| derivative.is_finite()), "{what}: {of_features:?}");
             let shares = [features[0] * of_features[0], features[1] * of_features[1]];
             assert_close(&shares, &expected, tolerance, &what);
         }
@@ -176,8 +177,8 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
             };
             let leaf = |features: &[f64]| precision.tensor(features.to_vec(), [4, 3]).require_grad();
             let at = |features: &[f64], log_std: &[f64]| values(log_prob(leaf(features), log_std).0)[0];
-            let slopes = |numbers: &[f64], value: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
-                let slope = |i: usize| {
+            let derivatives = |numbers: &[f64], value: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
+                let derivative = |i: usize| {
                     let moved = |by: f64| {
                         let mut numbers = numbers.to_vec();
                         numbers[i] += by;
@@ -187,22 +188,22 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
                     // Without the error of second order (Richardson).
                     (4.0 * difference(1e-4) - difference(2e-4)) / 3.0
                 };
-                (0..numbers.len()).map(slope).collect()
+                (0..numbers.len()).map(derivative).collect()
             };
 
             let features = leaf(&case.features);
             let (total, head) = log_prob(features.clone(), &case.log_std);
             let gradients = total.backward();
-            let expected = slopes(&case.log_std, &|log_std| at(&case.features, log_std));
-            assert!(expected.iter().all(|slope| slope.abs() > 1e-4), "{expected:?}");
+            let expected = derivatives(&case.log_std, &|log_std| at(&case.features, log_std));
+            assert!(expected.iter().all(|derivative| derivative.abs() > 1e-4), "{expected:?}");
             assert_close(&values(flatten_gradients(&head, &gradients)), &expected, 1e-8, "log_std");
 
             let ours = features.grad(&gradients).map(values);
             if learn_features {
-                let expected = slopes(&case.features, &|features| at(features, &case.log_std));
+                let expected = derivatives(&case.features, &|features| at(features, &case.log_std));
                 assert_close(&ours.unwrap(), &expected, 1e-8, "features");
             } else {
-                assert!(ours.is_none_or(|gradient| gradient.iter().all(|&slope| slope == 0.0)));
+                assert!(ours.is_none_or(|gradient| gradient.iter().all(|&derivative| derivative == 0.0)));
             }
         }
     }

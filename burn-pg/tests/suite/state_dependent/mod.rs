@@ -1,16 +1,15 @@
 //! Noise that is a function of the state and held over several steps (gSDE).
 
-mod held;
 mod marginal;
+mod noise;
 mod training;
 
-use burn::tensor::Device;
 use burn_pg::{
-    DeviceChoice,
-    device::{self, Backend},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     source::{Collector, RolloutLength},
 };
+
+use crate::helpers::flex;
 
 /// `sum_f phi_f^2 exp(2 log_std_fk) + 1e-6` of one state and each of `len` actions.
 fn variances(features: &[f64], log_std: &[f64], len: usize) -> Vec<f64> {
@@ -19,10 +18,6 @@ fn variances(features: &[f64], log_std: &[f64], len: usize) -> Vec<f64> {
         terms.sum::<f64>() + 1e-6
     };
     (0..len).map(one).collect()
-}
-
-fn flex() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
 }
 
 /// Observes a unit vector of three dimensions, a later one each time; cut off after 5 steps.

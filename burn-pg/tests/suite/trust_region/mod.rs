@@ -120,7 +120,7 @@ fn enumerated(
             if masks.is_none_or(|masks| masks[s][a]) {
                 let log_prob = policy.forward(state()).distribution.log_prob(action);
                 let weight = values(log_prob.clone())[0].exp() / states.len() as f64;
-                matrix.add(weight, &slope(policy, &log_prob));
+                matrix.add(weight, &gradient_of(policy, &log_prob));
             }
         }
     }
@@ -131,7 +131,7 @@ fn region(spec: TrustRegionSpec) -> TrustRegion {
     TrustRegion { objective: Objective::new().with(1.0, Surrogate), spec, normalize_advantages: false }
 }
 
-/// So small that a quadratic model of the KL divergence is far off for a large radius.
+/// Damping so small that the quadratic model of the KL divergence is far off for a large radius.
 const DAMPING: f64 = 5e-3;
 
 /// Enough iterations to solve for all of the tiny policy.

@@ -8,7 +8,7 @@ use burn_pg::{
     update::Fisher,
 };
 
-use super::{Matrix, enumerated, observation, policy, random, rows, slope};
+use super::{Matrix, enumerated, gradient_of, observation, policy, random, rows};
 use crate::precision::{Precision, assert_close, values};
 
 /// Asserts that products agree with those of the matrix.
@@ -66,10 +66,10 @@ fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precis
             || policy.forward(precision.matrix(std::slice::from_ref(state)).into()).distribution.parameters();
         let numbers = values(parameters());
         for index in 0..2 * components {
-            let slope = slope(policy, &parameters().narrow(1, index, 1).reshape([1]));
+            let gradient = gradient_of(policy, &parameters().narrow(1, index, 1).reshape([1]));
             let weight =
                 if index < components { (-2.0 * numbers[index + components]).exp() } else { 2.0 } / states.len() as f64;
-            matrix.add(weight, &slope);
+            matrix.add(weight, &gradient);
         }
     }
     matrix

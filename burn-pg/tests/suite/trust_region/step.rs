@@ -9,12 +9,13 @@ use burn_pg::{
     distribution::{ActionTensor, Distribution},
     envs::{EnvRng, Space},
     loss::{Entropy, Metric, Objective, Surrogate},
-    optim::{flatten_parameters, replace_parameters},
+    optim::replace_parameters,
     policy::{ActorCritic, Exploration, Policy},
     source::Batch,
 };
 
-use super::{DAMPING, dot, enumerated, exact, observation, policy, random, region, rows, slope};
+use super::{DAMPING, dot, enumerated, exact, gradient_of, observation, policy, random, region, rows};
+use crate::helpers::parameters;
 use crate::{
     conjugate_gradient::solve,
     precision::{Precision, assert_close, values},
@@ -73,9 +74,9 @@ impl Stepped {
             (0..3).map(of).collect()
         };
         let (old, new) = (log_probs(&self.before), log_probs(policy));
-        let divergence =
+        let kl =
             |(old, new): (&Vec<f64>, &Vec<f64>)| -> f64 { old.iter().zip(new).map(|(p, q)| p.exp() * (p - q)).sum() };
-        old.iter().zip(&new).map(divergence).sum::<f64>() / Self::SAMPLES as f64
+        old.iter().zip(&new).map(kl).sum::<f64>() / Self::SAMPLES as f64
     }
 }
 
@@ -97,17 +98,17 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             let mut matrix = enumerated(before, &Space::discrete(3), states, None, &precision);
             matrix.0.iter_mut().enumerate().for_each(|(i, row)| row[i] += DAMPING);
             let log_probs = before.forward(batch.observations.clone()).distribution.log_prob(&batch.actions);
-            let gradient = slope(before, &(log_probs * batch.advantages.clone().unwrap()).mean().neg());
+            let gradient = gradient_of(before, &(log_probs * batch.advantages.clone().unwrap()).mean().neg());
             let natural = solve(&matrix.0, &gradient);
             let length = (2.0 * max_kl / dot(&natural, &gradient)).sqrt();
 
             let fraction = stepped.metric("step_fraction");
-            let start = values(flatten_parameters(before));
+            let start = parameters(before);
             let at = |fraction: f64| -> Vec<f64> {
                 start.iter().zip(&natural).map(|(start, natural)| start - fraction * length * natural).collect()
             };
             let tolerance = if precision.is_double() { 1e-7 } else { 1e-3 };
-            assert_close(&values(flatten_parameters(after)), &at(fraction), tolerance, &what);
+            assert_close(&parameters(after), &at(fraction), tolerance, &what);
 
             // Both conditions hold, and not for the step before it was last shortened.
             let fulfilled = |policy: &ActorCritic| {
@@ -136,7 +137,7 @@ fn the_critic_stays_as_it_is() {
         let advantages = random(Stepped::SAMPLES, &mut EnvRng::new(1));
         for spec in [TrustRegionSpec::default(), TrustRegionSpec { damping: 0.0, ..TrustRegionSpec::default() }] {
             let stepped = Stepped::new(&region(spec), &advantages, 0, &precision);
-            let [before, after] = [&stepped.before, &stepped.after].map(|policy| values(flatten_parameters(policy)));
+            let [before, after] = [&stepped.before, &stepped.after].map(parameters);
             let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
             let (actor, critic) = (2 * 3 + 3 + 3 * 3 + 3, 2 * 3 + 3 + 3 + 1);
             assert!(moved <= actor && moved > actor - 3, "{moved} of {actor}");
@@ -153,7 +154,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
     for precision in Precision::all() {
         let stays = |region: &TrustRegion, advantages: &[f64]| {
             let stepped = Stepped::new(region, advantages, 2, &precision);
-            let [before, after] = [&stepped.before, &stepped.after].map(|policy| values(flatten_parameters(policy)));
+            let [before, after] = [&stepped.before, &stepped.after].map(parameters);
             assert_eq!(before, after, "{precision:?}");
             assert_eq!((stepped.metric("step_fraction"), stepped.metric("kl")), (0.0, 0.0));
             stepped

@@ -6,7 +6,6 @@ use burn_pg::{
     advantage::{AdvantageEstimator, Targets, Trajectory},
     algorithm::Recipe,
     config::{Algo, CheckedConfig, ConfigError},
-    device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::make,
     loss::{ContextPart, LossContext, LossTerm, Objective, ObjectiveError, PerSample, Value},
@@ -15,6 +14,7 @@ use burn_pg::{
 };
 
 use super::{exact, region};
+use crate::helpers::{flex, parameters};
 use crate::precision::values;
 use crate::settings::settings;
 
@@ -24,7 +24,7 @@ fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
 }
 
 fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>, Error> {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     recipe.build(make(&config.env.name, config.env.num_envs).unwrap(), config, &device)
 }
 
@@ -43,7 +43,7 @@ fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
 }
 
 /// What actor and critic say of a few observations.
-fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
+fn outputs(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
     let policy = trainer.policy().valid();
     let device = flatten_parameters(trainer.policy()).device();
     let states = Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &device);
@@ -53,13 +53,13 @@ fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
 
 #[test]
 fn every_update_keeps_to_the_region_and_fits_the_critic() {
-    for memory in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
-        let config = config(memory).unwrap();
+    for recurrence in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
+        let config = config(recurrence).unwrap();
         let mut trainer = build(Recipe::of(&config).unwrap(), &config).unwrap();
         for _ in 0..3 {
-            let before = values(flatten_parameters(trainer.policy()));
+            let before = parameters(trainer.policy());
             let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
-            let after = values(flatten_parameters(trainer.policy()));
+            let after = parameters(trainer.policy());
             assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
             // An estimate from 32 samples.
             assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
@@ -74,9 +74,9 @@ fn every_update_keeps_to_the_region_and_fits_the_critic() {
 #[test]
 fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
     let mut trainer = with_advantages(0.0);
-    let before = said(&trainer);
+    let before = outputs(&trainer);
     assert_eq!(trainer.update().unwrap().losses["step_fraction"], 0.0);
-    let after = said(&trainer);
+    let after = outputs(&trainer);
     assert_eq!(before.0, after.0);
     assert_ne!(before.1, after.1);
 }
@@ -85,11 +85,11 @@ fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
 fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were() {
     for advantage in [f64::NAN, f64::INFINITY] {
         let mut trainer = with_advantages(advantage);
-        let before = values(flatten_parameters(trainer.policy()));
+        let before = parameters(trainer.policy());
         let error = trainer.update().unwrap_err();
         let named = matches!(error, Error::Step { update: 1, quantity: StepQuantity::Advantage, env: 0, step: 0, .. });
         assert!(named, "{error}");
-        assert_eq!(values(flatten_parameters(trainer.policy())), before);
+        assert_eq!(parameters(trainer.policy()), before);
     }
 }
 
@@ -130,8 +130,8 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
     }
     let config = config("").unwrap();
     let recipe = Recipe::of(&config).unwrap();
-    let misled = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
-    let error = build(Recipe { trust_region: Some(misled), ..recipe }, &config).err().unwrap();
+    let value_only = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
+    let error = build(Recipe { trust_region: Some(value_only), ..recipe }, &config).err().unwrap();
     let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }

@@ -12,12 +12,12 @@ use burn_pg::{
 };
 
 /// A policy that a learner improves, minibatch by minibatch.
-pub struct Pupil<P = ActorCritic> {
+pub struct PolicyWithLearner<P = ActorCritic> {
     pub policy: P,
     pub learner: Learner,
 }
 
-impl<P: Policy> Pupil<P> {
+impl<P: Policy> PolicyWithLearner<P> {
     pub fn step(&mut self, minibatch: Batch<P::Observation>, learning_rate: f64) -> Vec<Metric> {
         let (policy, metrics) = self.learner.step(&self.policy, minibatch, learning_rate);
         self.policy = policy;
@@ -29,7 +29,7 @@ impl<P: Policy> Pupil<P> {
     }
 }
 
-impl<P> Deref for Pupil<P> {
+impl<P> Deref for PolicyWithLearner<P> {
     type Target = Learner;
 
     fn deref(&self) -> &Learner {
@@ -37,7 +37,7 @@ impl<P> Deref for Pupil<P> {
     }
 }
 
-impl<P> DerefMut for Pupil<P> {
+impl<P> DerefMut for PolicyWithLearner<P> {
     fn deref_mut(&mut self) -> &mut Learner {
         &mut self.learner
     }

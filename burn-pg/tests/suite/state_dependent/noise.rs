@@ -13,7 +13,8 @@ use burn_pg::{
     source::Rollout,
 };
 
-use super::{basis, flex, variances};
+use super::{basis, variances};
+use crate::helpers::flex;
 use crate::precision::{Precision, assert_close, values};
 
 /// The parameters of a distribution, read back.
