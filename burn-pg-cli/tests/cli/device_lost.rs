@@ -117,19 +117,22 @@ fn lose_and_resume(points: u64) {
                 }
                 code => panic!("{out}: {code:?}: {message}"),
             }
-            let told = message.lines().find(|line| line.starts_with("error: ")).expect(message);
-            assert!(told.contains("the device failed: "), "{out}: {told}");
+            let error = message.lines().find(|line| line.starts_with("error: ")).expect(message);
+            assert!(error.contains("the device failed: "), "{out}: {error}");
             let run = folder.path().join(&out);
             let checkpoints = RunDir::open(&run).checkpoints().updates().unwrap();
             match checkpoints.last() {
-                Some(update) if told.starts_with("error: training failed ") => {
-                    assert!(told.contains(&format!("from the checkpoint of update {update} with: ")), "{out}: {told}");
+                Some(update) if error.starts_with("error: training failed ") => {
+                    assert!(
+                        error.contains(&format!("from the checkpoint of update {update} with: ")),
+                        "{out}: {error}"
+                    );
                 }
                 Some(update) => {
-                    assert!(told.contains("; the policy is saved, but the outcome is not; "), "{out}: {told}");
-                    assert_eq!(*update, UPDATES, "{out}: {told}");
+                    assert!(error.contains("; the policy is saved, but the outcome is not; "), "{out}: {error}");
+                    assert_eq!(*update, UPDATES, "{out}: {error}");
                 }
-                None => assert!(told.contains("there is no checkpoint yet"), "{out}: {told}"),
+                None => assert!(error.contains("there is no checkpoint yet"), "{out}: {error}"),
             }
             // On a device that works, the run comes to its end, and no line of its metrics is missing.
             let output = burn_pg(folder.path(), ["train", "--quiet", "--resume", &out]);

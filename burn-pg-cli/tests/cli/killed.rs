@@ -39,9 +39,9 @@ fn kill_and_resume(kills: usize) {
                 send("-KILL", &child);
             }
             let output: Output = child.wait_with_output().unwrap();
-            let told = text(&output.stderr);
-            warnings += told.matches("warning: ").count();
-            let after = told.split_once("going on after update ").map(|(_, rest)| rest.split_once(' ').unwrap().0);
+            let stderr = text(&output.stderr);
+            warnings += stderr.matches("warning: ").count();
+            let after = stderr.split_once("going on after update ").map(|(_, rest)| rest.split_once(' ').unwrap().0);
             resumed += usize::from(after.is_some_and(|update| update != "0"));
             if output.status.signal() == Some(9) {
                 killed += 1;

@@ -72,10 +72,50 @@ fn small(more: &[&str]) -> Vec<String> {
     SMALL.iter().chain(more).map(ToString::to_string).collect()
 }
 
+/// Trains a small run into `out`.
+#[track_caller]
+fn train_small(folder: &Path, out: &str, more: &[&str]) {
+    success(&burn_pg(folder, small(&[&["--out", out, "--quiet"], more].concat())));
+}
+
 #[track_caller]
 fn success(output: &Output) -> &str {
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+/// Returns stderr of a command that succeeded.
+#[cfg(unix)]
+#[track_caller]
+fn stderr(output: &Output) -> &str {
+    success(output);
+    text(&output.stderr)
+}
+
+/// Returns stderr of a command that ended with exit code 2.
+#[track_caller]
+fn usage_error(output: &Output) -> &str {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    message
+}
+
+#[track_caller]
+fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is missing in: {text}");
+}
+
+/// Returns what `burn-pg act run` with these options answers to `input`.
+fn acted(folder: &Path, options: &[&str], input: impl AsRef<[u8]>) -> Output {
+    fs::write(folder.join("input"), input).unwrap();
+    let input = fs::File::open(folder.join("input")).unwrap();
+    command(folder, [&["act", "run", "--device", "flex"], options].concat()).stdin(input).output().unwrap()
+}
+
+/// Creates a named pipe that no process opens.
+#[cfg(unix)]
+fn make_pipe(path: impl AsRef<OsStr>) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// The JSON object on the last line of stdout, which has no other line.
@@ -141,13 +181,10 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     let before = content(folder.path());
 
     let output = burn_pg(folder.path(), arguments);
-    let message = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{message}");
+    let message = usage_error(&output);
     assert_eq!(text(&output.stdout), "");
     assert_eq!(message.matches("error: ").count(), 1, "{message}");
     assert!(message.matches("(os error").count() <= 1, "said twice: {message}");
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is missing in: {message}");
-    }
+    parts.iter().for_each(|part| assert_contains(message, part));
     assert_eq!(content(folder.path()), before, "nothing is written");
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{burn_pg, text};
+use super::{burn_pg, text, usage_error};
 
 /// Too much for any machine: activations of a terabyte.
 const HUGE: [&str; 6] = ["--preset", "ppo-cleanrl", "--device", "flex", "--set", "hidden_sizes=[4096, 4096]"];
@@ -44,7 +44,7 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
 fn networks_that_do_not_fit_are_not_planned_for() {
     let folder = tempfile::tempdir().unwrap();
     let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--set", "encoder={kind='cnn'}"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    usage_error(&output);
     assert!(output.stdout.is_empty());
 }
 
@@ -55,8 +55,7 @@ fn a_run_that_does_not_fit_is_refused_with_what_would() {
     let settings = ["--set", "num_envs=524288", "--total-steps", "1e9"];
     for command in [["train", "CartPole-v1"].as_slice(), &["bench", "train", "CartPole-v1"]] {
         let output = burn_pg(folder.path(), command.iter().copied().chain(settings).chain(HUGE));
-        assert_eq!(output.status.code(), Some(2));
-        let error = text(&output.stderr);
+        let error = usage_error(&output);
         for part in [
             " are available",
             "activations ",

@@ -6,9 +6,9 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, tim
 use burn_pg::{agent::selection_seed, run::directory::RunDir};
 
 use super::{
-    burn_pg, content, json,
+    assert_contains, burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    small, success, text,
+    stderr, success, text, train_small, usage_error,
 };
 
 #[test]
@@ -17,8 +17,7 @@ fn two_processes_never_train_in_one_directory() {
     let child = start(folder.path(), long_run_into("a", "1e9"));
     wait_for(&folder.path().join("a/checkpoints/update-000000002"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stderr), "error: another process is training in a\n");
+    assert_eq!(usage_error(&output), "error: another process is training in a\n");
     // The lock does not outlive who holds it.
     send("-KILL", &child);
     child.wait_with_output().unwrap();
@@ -45,8 +44,7 @@ fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
         ),
     ] {
         let output = burn_pg(folder.path(), long_run_into("b", "64").chain(["--set", part]));
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).starts_with(message), "{}", text(&output.stderr));
+        assert!(usage_error(&output).starts_with(message), "{}", text(&output.stderr));
     }
 }
 
@@ -97,8 +95,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     assert!(export("newest.onnx", &[]) == export("chosen.onnx", &["--at", &newest]));
     assert!(export("best.onnx", &["--at", "best"]).len() > 1000);
     let refused = burn_pg(folder.path(), ["export", "a", "--at", "3", "--format", "onnx", "--out", "none.onnx"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("no checkpoint of update 3"), "{}", text(&refused.stderr));
+    assert_contains(usage_error(&refused), "no checkpoint of update 3");
     success(&burn_pg(folder.path(), ["act", "a", "--at", "best"]));
 }
 
@@ -132,9 +129,8 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     assert_eq!(json(&eval("60"))["eval_return_mean"], last["eval_return_mean"]);
     success(&burn_pg(folder.path(), run_into("b").chain(["--set", "checkpoint={interval=7}"])));
     let none = burn_pg(folder.path(), ["eval", "b", "--at", "best"]);
-    assert_eq!(none.status.code(), Some(2));
     assert_eq!(
-        text(&none.stderr),
+        usage_error(&none),
         "error: no checkpoint of b was evaluated (`checkpoint.episodes`), or the best one is gone\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
@@ -155,9 +151,7 @@ fn going_back_keeps_what_came_after() {
 
     let go_back = ["train", "--resume", "a", "--at", "58", "--total-steps", "3776"];
     let output = burn_pg(folder.path(), go_back);
-    success(&output);
-    let told = "what came after update 58 is kept in a/aside-after-58\n";
-    assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    assert_contains(stderr(&output), "what came after update 58 is kept in a/aside-after-58\n");
     let aside = path("a/aside-after-58");
     assert!(names.map(|name| fs::read(aside.join(name)).unwrap()) == before);
     assert_eq!(evaluated("a/aside-after-58"), return_mean);
@@ -167,8 +161,7 @@ fn going_back_keeps_what_came_after() {
     // What is kept there is kept.
     let kept = content(&aside);
     let output = burn_pg(folder.path(), go_back);
-    success(&output);
-    assert!(text(&output.stderr).contains("is kept in a/aside-after-58-2\n"), "{}", text(&output.stderr));
+    assert_contains(stderr(&output), "is kept in a/aside-after-58-2\n");
     assert!(content(&aside) == kept);
     // Nothing comes after the newest one.
     success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
@@ -178,17 +171,16 @@ fn going_back_keeps_what_came_after() {
 #[test]
 fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    train_small(folder.path(), "a", &[]);
     let resumed = |more: &[&str]| burn_pg(folder.path(), ["train", "--resume", "a"].iter().chain(more));
     let refused = |steps: &str| {
         let before = content(folder.path());
         let output = resumed(&["--total-steps", steps]);
-        assert_eq!(output.status.code(), Some(2));
         let expected = format!(
             "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
              --total-steps 128\n"
         );
-        assert_eq!(text(&output.stderr), expected);
+        assert_eq!(usage_error(&output), expected);
         assert!(content(folder.path()) == before);
     };
     for steps in ["32", "64", "95"] {
@@ -209,13 +201,12 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
 #[test]
 fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
-    let told = |more: &[&str]| {
+    train_small(folder.path(), "a", &[]);
+    let resumed = |more: &[&str]| {
         let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
-        success(&output);
-        text(&output.stderr).to_owned()
+        stderr(&output).to_owned()
     };
     let expected = "warning: the learning rate goes from 1.25e-4 (last update) to 2.25e-4, because its schedule now spans 640 steps\n";
-    assert_eq!(told(&["--total-steps", "640"]), expected);
-    assert_eq!(told(&[]), "");
+    assert_eq!(resumed(&["--total-steps", "640"]), expected);
+    assert_eq!(resumed(&[]), "");
 }

@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::{burn_pg, export::save_state_dict, small, success};
+use super::{burn_pg, export::save_state_dict, success, train_small};
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
 #[test]
 fn the_page_lists_every_field_of_a_trained_and_an_imported_summary_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "trained", "--quiet"])));
+    train_small(folder.path(), "trained", &[]);
     save_state_dict(&folder.path().join("sb3.safetensors"), 4, 2);
     success(&burn_pg(folder.path(), ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "imported"]));
     for (run, table) in ["trained", "imported"].into_iter().zip(tables()) {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{burn_pg, success, text};
+use super::{assert_contains, burn_pg, success, usage_error};
 
 /// The lines of an `env-trace`.
 fn trace(folder: &Path, arguments: &[&str]) -> Vec<Value> {
@@ -56,7 +56,6 @@ fn actions_that_cannot_be_taken_end_a_trace() {
     ] {
         fs::write(folder.path().join("actions.json"), actions).unwrap();
         let output = burn_pg(folder.path(), ["env-trace", env, "--actions", "actions.json"]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
     }
 }
