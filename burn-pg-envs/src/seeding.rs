@@ -264,7 +264,7 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7) as usize] += 1;
         }
-        // 10,000 expected, standard deviation 93: five of them.
+        // 10,000 are expected, within five standard deviations of 93.
         assert!(counts.iter().all(|&c| c.abs_diff(10_000) < 465), "{counts:?}");
     }
 
@@ -274,7 +274,7 @@ mod tests {
         let draws: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 1e5;
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / 1e5 - mean * mean;
-        // Standard errors 0.0032 and 0.0045: five of them.
+        // Within five standard errors of 0.0032 and 0.0045.
         assert!(mean.abs() < 0.016, "{mean}");
         assert!((variance - 1.0).abs() < 0.023, "{variance}");
     }

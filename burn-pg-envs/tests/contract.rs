@@ -1,4 +1,4 @@
-//! A vector environment that is implemented outside the crate: `check_env` finds each break of its contract.
+//! A vector environment outside the crate: `check_env` finds each break of the contract.
 
 use burn_pg_envs::{
     Actions, Autoreset, EnvBlock, EnvError, EnvRng, EnvSpec, SavedEnvs, Space, Step, StepBatch, StepView, VecEnv,
@@ -30,8 +30,8 @@ enum Break {
     MisplacedBlocks,
 }
 
-/// Walkers on lines of `len` places, who start near the middle and are cut off after six steps. The left end cannot be
-/// left to the left.
+/// Walkers on lines of `len` places. They start near the middle and are truncated after six steps. At the left end, the
+/// action to the left is masked.
 struct Lines {
     spec: EnvSpec,
     batch: StepBatch,
@@ -169,7 +169,7 @@ impl VectorEnv for Lines {
     }
 }
 
-/// A block that does nothing, and shows the whole batch.
+/// A block that does nothing and returns the whole batch.
 struct Idle<'a>(usize, &'a StepBatch);
 
 impl EnvBlock for Idle<'_> {
@@ -236,7 +236,7 @@ fn wrappers_name_a_vector_of_a_wrong_length_instead_of_panicking() {
     assert!(is_named(Normalize::new(broken(), Some(0.9)).unwrap().step(actions).unwrap_err()));
 }
 
-/// Has the five required methods and no more.
+/// Implements the five required methods only.
 struct Bare(Lines);
 
 impl VectorEnv for Bare {

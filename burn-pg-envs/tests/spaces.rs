@@ -1,4 +1,4 @@
-//! Environments whose spaces are known at run time only: images, dictionaries, and actions of any number of components.
+//! Environments whose spaces are known only at run time: images, dictionaries, and actions with any number of components.
 
 use burn_pg_envs::{
     ActionBuffer, Actions, Env, EnvError, EnvRng, EnvSpec, Part, Space, Step, VecEnv, VectorEnv, check_env, make,
@@ -57,7 +57,7 @@ impl Env for Dot {
     }
 }
 
-/// Sees an image and its last action, which has as many components as it was made with.
+/// Observes an image and its last action, with as many components as it has joints.
 struct Arm {
     joints: usize,
     last: Vec<f32>,

@@ -5,8 +5,8 @@ use burn_pg_envs::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Counts its steps; action 1 terminates, 2 panics, 3 observes infinity, 4 gives a reward of NaN. Rewards each step with its
-/// number, and starts at a random fraction.
+/// Counts its steps, which are also the rewards, and starts at a random fraction. Action 1 terminates, 2 panics, 3 observes
+/// infinity, 4 gives a reward of NaN.
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct Counter(f32);
 
@@ -32,7 +32,7 @@ impl Env for Counter {
     }
 
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        assert!(action != 2, "told to");
+        assert!(action != 2, "as scripted");
         self.0 += 1.0;
         observation[0] = if action == 3 { f32::INFINITY } else { self.0 };
         let reward = if action == 4 { f64::NAN } else { f64::from(self.0.floor()) };
@@ -151,9 +151,10 @@ fn actions_are_checked_before_anything_moves() {
 #[test]
 fn an_environment_that_fails_is_named_and_the_others_go_on() {
     let n = 300;
-    for (action, fault) in
-        [(2, Fault::Panic { message: "told to".into() }), (3, Fault::Observation { index: 0, value: f32::INFINITY })]
-    {
+    for (action, fault) in [
+        (2, Fault::Panic { message: "as scripted".into() }),
+        (3, Fault::Observation { index: 0, value: f32::INFINITY }),
+    ] {
         let mut envs = counters(n);
         envs.reset(1000).unwrap();
         step(&mut envs, &vec![0; n]);
@@ -189,7 +190,7 @@ fn a_saved_state_of_other_environments_is_refused() {
     assert!(error.to_string().contains("it is that of `Other`, not of `Counter`"), "{error}");
 }
 
-/// Fails in its reset if its stream begins as that of seed 7 or 8: with a panic, or by observing infinity.
+/// Fails in a reset whose random stream is that of seed 7 (with a panic) or 8 (by observing infinity).
 #[derive(Default, Clone)]
 struct Moody;
 
@@ -226,7 +227,7 @@ fn an_environment_that_fails_in_its_reset_is_named_and_the_others_go_on() {
     let infinite = Fault::Observation { index: 0, value: f32::INFINITY };
     let error = envs.reset_each(&[1, 8, 2, 3]).unwrap_err();
     assert_eq!(error, EnvError::Failed { env: 1, seed: 8, steps: 0, fault: infinite });
-    // Its stream goes on, so the next episode starts.
+    // Its stream continues, so the next reset succeeds.
     envs.reset_where(&[false, true, false, false]).unwrap();
     assert!(envs.step(Actions::Discrete(&[0; 4])).is_ok());
     assert!(matches!(VecEnv::from_envs(vec![Moody; 9]), Err(EnvError::Failed { env: 7, .. })));
@@ -246,7 +247,7 @@ fn one_environment_starts_anew_in_another_stream_and_the_others_stay_as_they_are
         (&before.observations[..4], &before.observations[8..])
     );
     assert_eq!((batch.episode_lengths[0], batch.episode_lengths[1]), (1, 0));
-    // Its stream goes on from there.
+    // It continues like a fresh environment with that seed.
     let mut fresh = make("CartPole-v1", 1).unwrap();
     fresh.reset(77).unwrap();
     for _ in 0..60 {
@@ -279,14 +280,14 @@ fn the_mode_can_change_right_after_an_end() {
         assert!(step(&mut envs, &[1]).terminated[0]);
         envs
     };
-    // It was reset already.
+    // The environment was reset already.
     for mode in [Autoreset::NextStep, Autoreset::Disabled] {
         let mut envs = ended(Autoreset::SameStep);
         envs.set_autoreset(mode).unwrap();
         let batch = step(&mut envs, &[0]);
         assert_eq!((batch.valid[0], batch.episode_lengths[0]), (true, 1));
     }
-    // It awaits a reset.
+    // The environment still needs a reset.
     for (from, to) in [(Autoreset::NextStep, Autoreset::SameStep), (Autoreset::Disabled, Autoreset::NextStep)] {
         let mut envs = ended(from);
         envs.set_autoreset(to).unwrap();
@@ -298,7 +299,7 @@ fn the_mode_can_change_right_after_an_end() {
     assert_eq!(envs.step(Actions::Discrete(&[0])).unwrap_err(), EnvError::NeedsReset { env: 0 });
 }
 
-/// Its actions are two numbers, its space has three.
+/// Its actions have two components, but its action space has three.
 #[derive(Debug, Default)]
 struct Misfit;
 

@@ -121,7 +121,7 @@ fn wrappers_nest_and_are_saved_from_the_inside_out() {
     let mut other = reloaded(&envs, nested());
     assert_eq!(other.spec(), envs.spec());
     assert_eq!(other.step(actions).unwrap(), envs.step(actions).unwrap());
-    // In another order they do not fit, and nothing has changed.
+    // The state of other wrappers is refused and changes nothing.
     let mut bare = RecordEpisodes::new(make("Pendulum-v1", 2).unwrap());
     let before = bare.save().unwrap();
     assert!(matches!(bare.load(&envs.save().unwrap()), Err(EnvError::State { .. })));

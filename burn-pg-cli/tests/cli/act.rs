@@ -1,4 +1,4 @@
-//! `act` as a service of other programs.
+//! `act` as a service for other programs.
 
 use std::{fs, path::Path};
 
@@ -46,7 +46,7 @@ fn it_ends_when_nobody_reads_its_answers() {
     trained(folder.path());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    // The second line would be an error, but it is not read.
+    // The second line would be an error, but it is never read.
     fs::write(folder.path().join("input"), "[0, 0, 0, 0]\nbad\n").unwrap();
     let input = fs::File::open(folder.path().join("input")).unwrap();
     let output =

@@ -1,4 +1,4 @@
-//! Policies that leave, come in, and act.
+//! Policies that are exported, imported, and act.
 
 use std::{fs, path::Path, process::Output};
 
@@ -70,7 +70,7 @@ fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
     let line = "[0.5, -0.5, 0.1, 0.2]\n";
     let output = acted(folder.path(), &[], format!("{line}{line}\n{line}{line}"));
     let lines: Vec<&str> = success(&output).lines().collect();
-    assert_ne!(lines[0], lines[1], "the second step remembers the first");
+    assert_ne!(lines[0], lines[1], "the second step has the recurrent state of the first");
     assert_eq!(lines[..2], lines[2..], "an empty line begins an episode");
 }
 
@@ -82,7 +82,7 @@ fn what_cannot_be_exported_is_refused() {
     );
 }
 
-/// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.
+/// Writes a state dict in the form of Stable-Baselines3, with one hidden layer of two units and `outputs` actions.
 pub fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
     let linear = |name: &str, inputs: usize, outputs: usize| {
         [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
@@ -93,7 +93,7 @@ pub fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
         linear("action_net", 2, outputs),
         linear("value_net", 2, 1),
     ];
-    // The format: the length of the header, a JSON header, and the numbers.
+    // The format is the length of the header, a JSON header, and the values.
     let (mut header, mut numbers) = (serde_json::Map::new(), Vec::<u8>::new());
     for (name, shape) in layers.into_iter().flatten() {
         let begin = numbers.len();
@@ -132,7 +132,7 @@ fn an_imported_policy_is_a_run_like_any_other() {
     let normalized = value(&acted(path, &[], "[0.1, 0.2, 0.3, 1.6]"));
     assert!((normalized - plain).abs() < 1e-6, "{normalized} {plain}");
 
-    // What is refused leaves nothing behind.
+    // A refused import writes nothing.
     fs::write(path.join("of_three.json"), statistics.replace("[0,0,0,0]", "[0,0,0]")).unwrap();
     fs::write(path.join("of_text.json"), statistics.replacen("[0,", "[\"zero\",", 1)).unwrap();
     let before = content(path);

@@ -1,4 +1,4 @@
-//! Training on from the weights of a run or a file.
+//! Training that starts from the weights of a run or a file.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use super::{
 /// A learning rate with which no weight moves.
 const STILL: &str = "learning_rate=1e-12";
 
-/// [`small`] from `from` into `out`, with another network and other observations in the preset than in the policies here.
+/// Runs [`small`] with `--init-from`, without its hidden sizes: the preset has another network than the policies here.
 fn init(folder: &Path, from: &str, out: &str, more: &[&str]) -> std::process::Output {
     let own = ["--init-from", from, "--out", out, "--json", "--set", "evaluation.episodes=3"];
     let arguments = small(&own).into_iter().filter(|argument| argument != "hidden_sizes=[8]");
@@ -60,7 +60,7 @@ fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
     success(&burn_pg(path, ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "imported"]));
     let summary = json(&init(path, "sb3.safetensors", "from-sb3", &["--set", STILL]));
     assert_eq!(summary["eval_return_mean"], evaluated("imported"));
-    // The state dict does not say its activation.
+    // A state dict does not contain the activation.
     let relu = ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "relu", "--activation", "relu"];
     success(&burn_pg(path, relu));
     json(&init(path, "sb3.safetensors", "from-relu", &["--set", STILL, "activation=relu"]));
@@ -72,7 +72,7 @@ fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
 fn a_run_that_started_from_a_file_resumes_without_it() {
     let (folder, _) = trained(&[]);
     let path = folder.path();
-    // The weight of the KL divergence keeps the reference in the checkpoints.
+    // With a KL penalty, checkpoints contain the reference.
     json(&init(path, "policy.safetensors", "on", &["--set", "kl_in_reward=0.1"]));
     fs::remove_file(path.join("policy.safetensors")).unwrap();
     let resume = ["train", "--resume", "on", "--total-steps", "128", "--json", "--quiet"];

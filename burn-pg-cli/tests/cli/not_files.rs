@@ -7,7 +7,7 @@ use super::{export::save_state_dict, make_pipe, refused};
 fn input_that_is_not_a_regular_file_is_refused_unread() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    // Nobody writes into it.
+    // No process writes into the pipe.
     make_pipe(path("pipe"));
     let state_dict = path("sb3.safetensors");
     save_state_dict(state_dict.as_ref(), 4, 2);

@@ -2,7 +2,7 @@
 
 use super::refused;
 
-/// [`refused`], for options of `train CartPole-v1`.
+/// Like [`refused`], for options of `train CartPole-v1`.
 #[track_caller]
 fn train_refused(options: &[&str], parts: &[&str]) {
     let mut arguments = vec!["train", "CartPole-v1"];
@@ -77,7 +77,7 @@ fn a_value_out_of_range_is_refused() {
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
-    // Wrong even where a stronger layer overrides it.
+    // A wrong value is refused even if another layer overrides it.
     train_refused(&["--seed", "3", "--set", "seed=-1"], &["`run.seed` is -1; it must be a whole number, 0 or more"]);
 }
 

@@ -1,4 +1,4 @@
-//! What a run that goes on is known by, and what it is told.
+//! Resumed runs: what they use, change and report.
 #![cfg(unix)]
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, time::Duration};
@@ -18,7 +18,7 @@ fn two_processes_never_train_in_one_directory() {
     wait_for(&folder.path().join("a/checkpoints/update-000000002"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
     assert_eq!(usage_error(&output), "error: another process is training in a\n");
-    // The lock does not outlive who holds it.
+    // The lock ends with the process that holds it.
     send("-KILL", &child);
     child.wait_with_output().unwrap();
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet"]);
@@ -76,7 +76,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     wait_for(&path("checkpoints/update-000000070"));
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it had come to is not what it is now.
+    // The results of the shorter run are removed.
     for name in ["summary.json", "policy.safetensors", "environment.json", "normalizer.json"] {
         assert!(!path(name).exists(), "{name}");
     }
@@ -120,7 +120,7 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     let mut kept = vec![best.update, 60];
     kept.dedup();
     assert_eq!(checkpoints.updates().unwrap(), kept);
-    // It is chosen by other episodes than those of `eval` and of the summary, which have the seed of the run.
+    // It is chosen with other episodes than those of `eval` and of the summary, which use the seed of the run.
     let seed = selection_seed(1).to_string();
     let chosen = ["eval", "a", "--at", "best", "--episodes", "2", "--json", "--seed", &seed];
     assert_eq!(json(&burn_pg(folder.path(), chosen))["eval_return_mean"], best.return_mean);
@@ -158,12 +158,12 @@ fn going_back_keeps_what_came_after() {
     assert_eq!(RunDir::open(&aside).checkpoints().updates().unwrap(), [59, 60]);
     assert_eq!(RunDir::open(&path("a")).checkpoints().updates().unwrap().last(), Some(&59));
 
-    // What is kept there is kept.
+    // Going back again leaves that folder unchanged.
     let kept = content(&aside);
     let output = burn_pg(folder.path(), go_back);
     assert_contains(stderr(&output), "is kept in a/aside-after-58-2\n");
     assert!(content(&aside) == kept);
-    // Nothing comes after the newest one.
+    // There is nothing after the newest checkpoint.
     success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
     assert!(!path("a/aside-after-59").exists());
 }
@@ -190,7 +190,7 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
     let output = resumed(&[]);
     assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
     assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
-    // A run that was killed while it was evaluated may be finished with the same command.
+    // A run that was killed during its evaluation can be finished with the same command.
     let summary = folder.path().join("a/summary.json");
     fs::remove_file(&summary).unwrap();
     refused("32");

@@ -1,4 +1,4 @@
-//! Folders of runs that are damaged, edited, unwritable or somebody else's.
+//! Run directories that are damaged, edited, unwritable or used by someone else.
 #![cfg(unix)]
 
 use std::fs;
@@ -30,11 +30,11 @@ fn damaged_checkpoints_are_named_and_passed_over() {
                     says; it is passed over\n";
     assert_eq!(stderr(&output), expected);
     assert!(outcome(&path("a")) == before);
-    // It is put aside, and the run has come there again.
+    // The damaged checkpoint is set aside, and the run has reached update 60 again.
     let updates = || RunDir::open(&path("a")).checkpoints().updates().unwrap();
     assert!(path("a/checkpoints/update-000000060.damaged").is_dir());
     assert_eq!(updates().last(), Some(&60));
-    // What is damaged does not count as one of the last.
+    // Damaged checkpoints do not count as the last three.
     damage("update-000000060");
     damage("update-000000059");
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "1e9"]);
@@ -43,7 +43,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     child.wait_with_output().unwrap();
     assert!(*updates().last().unwrap() >= 61, "{:?}", updates());
     success(&burn_pg(folder.path(), ["eval", "a", "--at", &updates().last().unwrap().to_string(), "--episodes", "1"]));
-    // What is known of the best may be damaged: it is found out again.
+    // A damaged best.json is written again.
     fs::write(path("a/checkpoints/best.json"), "{\"upd").unwrap();
     let (first, steps) = (updates()[0].to_string(), (64 * updates().last().unwrap()).to_string());
     let resume = ["train", "--resume", "a", "--at", &first, "--quiet", "--total-steps", &steps];
@@ -65,11 +65,11 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     );
     let count = updates.len();
     assert_eq!(error, [format!("error: none of the {count} checkpoints in a/checkpoints can be loaded")]);
-    // The commands that look for a policy name them too.
+    // Commands that need a policy name them too.
     fs::remove_file(path("a/policy.safetensors")).unwrap();
     let output = burn_pg(folder.path(), ["eval", "a"]);
     assert_eq!(usage_error(&output).lines().collect::<Vec<_>>(), lines);
-    // A line of the metrics that is no line stays, and is told.
+    // An invalid line of the metrics stays and is reported.
     success(&burn_pg(folder.path(), run_into("b")));
     let lines = fs::read_to_string(path("b/metrics.jsonl")).unwrap();
     let spoilt = lines.replacen("\"update\":3,", "\"update\":,", 1);
@@ -77,13 +77,13 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
     assert_eq!(stderr(&output), "warning: metrics.jsonl has 59 whole lines of 60 up to there\n");
     assert_eq!(fs::read_to_string(path("b/metrics.jsonl")).unwrap(), spoilt);
-    // One after the checkpoint goes anyway, as what a crash leaves may be.
+    // An invalid line after the checkpoint is removed without a warning, because a crash may leave one.
     let damaged = lines.replacen("\"update\":59,", "\0\0\0", 1);
     fs::write(path("b/metrics.jsonl"), damaged).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet", "--at", "58"]);
     assert_eq!(stderr(&output), "");
     assert!(outcome(&path("b")) == before);
-    // A line that is missing is told.
+    // A missing line is reported.
     let (_, rest) = lines.split_once('\n').unwrap();
     fs::write(path("b/metrics.jsonl"), rest).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "b", "--quiet"]);
@@ -96,7 +96,7 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
-    // Somebody else's.
+    // Files of another program.
     let theirs = folder.path().join("theirs/checkpoints");
     fs::create_dir_all(theirs.join("model.tmp")).unwrap();
     fs::write(theirs.join("update-5"), "").unwrap();
@@ -201,7 +201,7 @@ fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_
         warning.starts_with("warning: a/config.toml") && warning.ends_with("the settings of the policy are used\n"),
         "{warning}"
     );
-    // The other files of a policy belong to it, too.
+    // A normaliser other than the one saved with the policy is refused.
     let normalizer = folder.path().join("a/normalizer.json");
     fs::write(&normalizer, fs::read_to_string(&normalizer).unwrap().replacen("\"clip\":10", "\"clip\":1", 1)).unwrap();
     let output = burn_pg(folder.path(), ["eval", "a"]);
@@ -254,18 +254,18 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
         let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
         stderr(&output).to_owned()
     };
-    // One bit makes a later update of an early one.
+    // One changed digit makes an early update a later one.
     let flipped = lines.replacen("\"update\":10,", "\"update\":90,", 1);
     let warning = "warning: metrics.jsonl has 59 whole lines of 60 up to there";
     assert_eq!(resumed(flipped.as_bytes()), format!("{warning}\n"));
     assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
-    // An earlier one that is there a second time is none of those that should be there.
+    // A duplicate update does not replace a missing one.
     for (from, to) in [(52, 27), (10, 50), (20, 60)] {
         let flipped = lines.replacen(&format!("\"update\":{from},"), &format!("\"update\":{to},"), 1);
         assert_eq!(resumed(flipped.as_bytes()), format!("{warning}\n"), "{from} {to}");
         assert_eq!(fs::read_to_string(path("metrics.jsonl")).unwrap(), flipped);
     }
-    // What is removed is copied before: none of it is a line, or the last one is not.
+    // The file is copied before anything is removed: if no line is valid, or if the last one is not.
     let warning = |found: usize, copy: &str| {
         format!(
             "warning: metrics.jsonl has {found} whole lines of 60 up to there; as it was, it is kept in \
@@ -279,7 +279,7 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
     let flipped = lines.replacen("\"update\":60,", "\"update\":,0,", 1);
     assert_eq!(resumed(flipped.as_bytes()), warning(59, "damaged-2"));
     assert_eq!(fs::read_to_string(path("metrics.jsonl.damaged-2")).unwrap(), flipped);
-    // One that was later than where the run goes back to is not kept for looking like an earlier one.
+    // A line after the checkpoint is removed, even if it has the number of an earlier update.
     fs::write(path("metrics.jsonl"), lines.replacen("\"update\":60,", "\"update\":20,", 1)).unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet", "--at", "58"]);
     assert_eq!(stderr(&output), "");
@@ -300,7 +300,7 @@ fn a_folder_in_which_nothing_was_begun_can_be_used() {
     assert!(usage_error(&output).starts_with("error: a is already used"), "{}", text(&output.stderr));
     drop(held);
     success(&burn_pg(folder.path(), long_run_into("a", "64")));
-    // Whoever opens a pipe waits for its other end.
+    // Opening a pipe would wait for the other end.
     fs::remove_file(run.join(".lock")).unwrap();
     make_pipe(run.join(".lock"));
     let output = burn_pg(folder.path(), ["train", "--quiet", "--resume", "a"]);

@@ -1,11 +1,11 @@
-//! Progress on terminals of several kinds.
+//! Progress on several kinds of terminals.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
 
 use super::{small, success};
 
-/// Everything that a small run writes to a terminal of that type.
+/// Returns everything that a small run writes to a terminal of this type.
 fn shown_on(term: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let run = format!("'{}' '{}'", env!("CARGO_BIN_EXE_burn-pg"), small(&[]).join("' '"));

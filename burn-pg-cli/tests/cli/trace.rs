@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{assert_contains, burn_pg, success, usage_error};
 
-/// The lines of an `env-trace`.
+/// Returns the lines of an `env-trace`.
 fn trace(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = burn_pg(folder, ["env-trace"].iter().chain(arguments));
     success(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -26,7 +26,7 @@ fn an_environment_is_traced_step_by_step() {
     }
     assert_eq!(lines, trace(folder.path(), &["Pendulum-v1", "--seed", "3", "--steps", "4"]), "a seed repeats");
 
-    // An episode that ends ends the trace, with its final observation.
+    // The end of an episode ends the trace, with the final observation.
     fs::write(folder.path().join("left.json"), "[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]").unwrap();
     let lines = trace(folder.path(), &["CartPole-v1", "--actions", "left.json"]);
     assert!(lines.len() < 14);

@@ -1,4 +1,4 @@
-//! Runs in environments that the command line does not know.
+//! Runs in environments that are not registered.
 
 use burn_pg::{
     Agent, Config,

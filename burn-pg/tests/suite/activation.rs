@@ -1,4 +1,4 @@
-//! Activations: values, and gradients against their closed forms.
+//! Activations: values and gradients, compared with closed forms.
 
 use burn_pg::policy::Activation;
 
@@ -13,7 +13,7 @@ fn values_and_gradients_are_those_of_the_closed_forms() {
         let tolerance = match (precision.is_double(), precision.backend.is_cpu()) {
             (true, _) => 1e-15,
             (false, true) => 3e-7,
-            // WGSL leaves the accuracy of `tanh` to the driver; the software driver is off by 8e-7.
+            // WGSL leaves the accuracy of tanh to the driver; the software driver is off by 8e-7.
             (false, false) => 5e-6,
         };
         for (activation, closed_form) in [(Activation::Tanh, tanh as fn(f64) -> _), (Activation::Relu, relu)] {
@@ -22,10 +22,10 @@ fn values_and_gradients_are_those_of_the_closed_forms() {
             let input = precision.vector(&inputs).require_grad();
             let output = activation.apply(input.clone());
             assert_close(&values(output.clone()), &expected, tolerance, &what);
-            // Without gradients the values are the same.
+            // The values without autodiff are the same.
             let plain = activation.apply(input.clone().inner());
             assert_eq!(values(plain), values(output.clone()), "{what}");
-            // Weighted, so that the gradient that comes in is not 1 everywhere.
+            // Weighted, so that the incoming gradient is not 1 everywhere.
             let weights = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0, 7.0, -8.0];
             let loss = (output * precision.vector(&weights)).sum();
             let expected: Vec<f64> =

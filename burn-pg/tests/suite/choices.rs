@@ -1,4 +1,4 @@
-//! What a configuration chooses reaches the loop: schedules, estimators, and a reference to keep near.
+//! Schedules, estimators and references of a configuration take effect in training.
 
 use std::ops::ControlFlow;
 
@@ -41,9 +41,9 @@ fn weights_and_ranges_follow_their_schedules() {
 
 #[test]
 fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
-    // Two ratios that are to go farther from 1, one that is there, and one that is to come back.
+    // Two ratios that the advantage moves away from 1, one that is 1, and one that it moves back.
     let mut samples = Samples::with_log_ratios(&[0.3, -0.4, 0.0, -0.05], &[1.0, -2.0, 0.5, 1.5]);
-    // Of values that were 0.
+    // The old values are 0.
     samples.values = vec![-1.0, 1.0, 2.0, 3.0];
     samples.returns = vec![1.0, 2.5, 0.5, 0.0];
     let closing = Schedule::Linear { start: 0.2, end: 0.0 };
@@ -66,7 +66,7 @@ fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
 
     let mut trainer = short_run("learning_rate = 0.01\nclip_range = { kind = 'linear', start = 0.2 }");
     trainer.run(&mut ignore).unwrap();
-    // One update more than was asked for: no number of it may be other than finite.
+    // One update after the end, where the clip range is 0: all values must be finite.
     trainer.update().unwrap();
 }
 
@@ -77,7 +77,7 @@ fn short_run(text: &str) -> Trainer<ActorCritic> {
     Trainer::of(&config, &device).unwrap()
 }
 
-/// What a short run reports of each update.
+/// Returns the statistics of each update of a short run, without times.
 fn history(text: &str) -> Vec<UpdateStats> {
     let mut history = Vec::new();
     let mut trainer = short_run(text);
@@ -98,7 +98,7 @@ fn schedules_advance_with_the_run() {
     assert_eq!(rates(history("learning_rate = { kind = 'linear', start = 0.01 }")), expected);
     assert_eq!(rates(history("learning_rate = 0.01")), [0.01; 8]);
 
-    // A clip range that falls is that of its start in the first update, and another in the last.
+    // A falling clip range equals its start in the first update, and is smaller in the last.
     let constant = history("learning_rate = 0.01\nclip_range = 0.3");
     let falling = history("learning_rate = 0.01\nclip_range = { kind = 'cosine', start = 0.3, end = 0.01 }");
     assert_eq!(constant[0], falling[0]);

@@ -1,4 +1,4 @@
-//! Actions of several components, masked ones among them, from the environment through training to evaluation.
+//! Actions of several components, with and without masks: environment, training and evaluation.
 
 use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
@@ -37,14 +37,14 @@ fn trained<E: Env + Default + 'static>() -> f64 {
     evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }
 
-/// A dial of three positions and a switch of two. It pays 1 to turn the dial to what is observed, and 1 to set the switch as
-/// the sign of the second number says; the position that the dial was turned to last is blocked.
+/// A dial with three positions and a switch with two. The reward is 1 for turning the dial to the observed position, and 1
+/// for setting the switch to the sign of the second element. The last position of the dial is masked.
 #[derive(Default)]
 pub struct Panel {
     wanted: u32,
     up: bool,
     blocked: u32,
-    /// Is everything blocked?
+    /// True if every position is blocked.
     stuck: bool,
 }
 
@@ -102,7 +102,7 @@ impl Env for Panel {
     }
 }
 
-/// Three lamps, each of which pays 1 if it is lit where the observation is positive, and dark where it is negative.
+/// Three lamps. The reward is 1 for each lamp that is on where the observation is positive, or off where it is negative.
 #[derive(Default)]
 pub struct Lamps([bool; 3]);
 
@@ -150,14 +150,14 @@ impl Env for Lamps {
 
 #[test]
 fn masked_components_are_learnt() {
-    // Of 20, and half of it at random.
+    // The maximum is 20; random actions reach half of it.
     let return_mean = trained::<Panel>();
     assert!(return_mean > 18.0, "{return_mean}");
 }
 
 #[test]
 fn components_that_are_true_or_false_are_learnt() {
-    // Of 30, and half of it at random.
+    // The maximum is 30; random actions reach half of it.
     let return_mean = trained::<Lamps>();
     assert!(return_mean > 27.0, "{return_mean}");
 }
@@ -175,7 +175,7 @@ fn masks_of_components_reach_the_minibatches() {
     let rollout = collector.collect(&policy).unwrap();
     let ActionBuffer::MultiDiscrete(actions) = &rollout.actions else { panic!() };
     assert_eq!((rollout.action_masks.len(), actions.len()), (4 * 50 * 5, 4 * 50 * 2));
-    // Two positions of the dial are left, and two of the switch, and the first policy is nearly uniform.
+    // Two positions of the dial and two of the switch are possible, and the initial policy is nearly uniform.
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 4.0_f32.ln()).abs() < 0.1));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
@@ -222,7 +222,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
         let all = ActionTensor::MultiDiscrete(Tensor::from_data(data, &precision.device));
 
         let sum = |numbers: Vec<Tensor<1>>| numbers.into_iter().reduce(Tensor::add).unwrap();
-        // A graph serves one backward pass, so each output has components of its own.
+        // A graph allows one backward pass, so each output has its own components.
         let (ours, theirs) = (|| parts(&logits).into_iter(), || parts(&others).into_iter());
         let outputs = [
             (
@@ -254,7 +254,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
             let (mut buffer, mut log_probs) = (ActionBuffer::MultiDiscrete(Vec::new()), Vec::new());
             drawn.sample(&parameters, &mut streams, &mut buffer, &mut log_probs).unwrap();
             let ActionBuffer::MultiDiscrete(taken) = &buffer else { panic!() };
-            // Of the first row.
+            // The first row.
             assert!(taken[0] != 1 && [1, 2].contains(&taken[2]), "{taken:?}");
             let again = values(drawn.log_prob(&ActionTensor::upload(&buffer, 2, &precision.device)));
             let near = |(drawn, computed): (&f32, &f64)| (f64::from(*drawn) - computed).abs() < 1e-5;

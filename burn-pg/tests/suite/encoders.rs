@@ -17,7 +17,7 @@ use burn_pg::{
 use crate::helpers::{flex, parameters};
 use crate::precision::{Precision, assert_relative, values};
 
-/// Where parameters are tracked.
+/// Returns a device with autodiff.
 fn training_device() -> Device {
     flex().autodiff()
 }
@@ -43,7 +43,7 @@ fn tiny(observation_space: Space) -> EnvSpec {
     }
 }
 
-/// A weighted sum of all logits and values, for images of 2 x 7 x 6 and vectors of 2, row by row.
+/// Returns a weighted sum of all logits and values, for images of 2 x 7 x 6 and vectors of 2.
 struct Weighed {
     images: Vec<f64>,
     vectors: Vec<f64>,
@@ -77,7 +77,7 @@ impl Weighed {
 fn gradients_of_encoders_are_finite_differences() {
     let space = Space::dict([("image", unbounded(&[2, 7, 6])), ("vector", unbounded(&[2]))]);
     for precision in Precision::all().into_iter().filter(|precision| precision.dtype == DType::F64) {
-        // Burn computes a sigmoid in single precision unless a backend has its own: differences of 1e-5 say nothing there.
+        // Burn computes a sigmoid in single precision unless a backend has its own, too coarse for differences of 1e-5.
         let activations = match precision.backend {
             Backend::NdArray => &[Activation::Tanh][..],
             _ => &[Activation::Tanh, Activation::Silu],
@@ -154,7 +154,7 @@ fn an_image_of_floats_needs_an_encoder_too_and_is_not_scaled() {
     let error = made(EncoderSpec::default()).unwrap_err().to_string();
     assert!(error.contains("observes Box[1, 3, 3], and an image needs convolutions"), "{error}");
     let policy = made(cnn([[1, 3, 1]])).unwrap();
-    // A kernel that picks the middle; two biases and weights of 1 for the critic's only feature.
+    // A kernel that selects the middle, two biases, and a weight of 1 for the critic's only feature.
     let [len] = flatten_parameters(&policy).dims();
     let mut numbers = vec![0.0_f32; len];
     (numbers[4], numbers[len - 2]) = (1.0, 1.0);
@@ -164,7 +164,7 @@ fn an_image_of_floats_needs_an_encoder_too_and_is_not_scaled() {
     assert_eq!(values(prediction.values.unwrap()), [300.5]);
 }
 
-/// Pays for the column of a bright pixel, of three columns of which one is always impossible.
+/// Rewards choosing the column of a bright pixel, out of three of which one is always masked.
 #[derive(Default)]
 struct Beacon {
     at: u32,
@@ -250,7 +250,7 @@ fn every_algorithm_trains_masked_policies_over_dictionaries() {
                 trainer.update().unwrap_or_else(|error| panic!("{algo} {recurrence:?}: {error}"));
             }
             let after = parameters(trainer.policy());
-            // The first numbers are kernels: 4 of 1 x 2 x 2.
+            // The first weights are the kernels: 4 of 1 x 2 x 2.
             let moved = |range: std::ops::Range<usize>| before[range.clone()] != after[range];
             assert!(moved(0..16) && after.iter().all(|number| number.is_finite()), "{algo} {recurrence:?}");
         }

@@ -1,4 +1,4 @@
-//! Faults that a run survives, if its configuration says so.
+//! Faults that a run survives if its configuration allows them.
 
 use std::ops::ControlFlow;
 
@@ -30,7 +30,7 @@ struct Unsound {
     steps: u32,
 }
 
-#[allow(clippy::cast_possible_truncation)] // it may
+#[allow(clippy::cast_possible_truncation)] // rounding is fine
 fn fraction(rng: &mut EnvRng) -> f32 {
     rng.next_f64() as f32
 }
@@ -88,7 +88,7 @@ fn config(faults: Faults, algo: &str) -> CheckedConfig {
         .unwrap()
 }
 
-/// Three environments, of which the second is unsound.
+/// Returns a trainer with three environments, of which the second is unsound.
 fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
     let device = open(backend);
     let envs = [None, way, None].map(|way| Unsound { way, steps: 0 });
@@ -96,11 +96,11 @@ fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Traine
     recipe.build(Box::new(VecEnv::from_envs(envs.into()).unwrap()), config, &device).unwrap()
 }
 
-/// What a run reports.
+/// An observer that keeps what a run reports.
 #[derive(Default)]
 struct Log {
     updates: Vec<u64>,
-    /// The update whose end the fault was told after, and what was told.
+    /// The messages of the faults.
     faults: Vec<String>,
     last: Option<UpdateStats>,
     episodes: u64,
@@ -136,17 +136,17 @@ fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
             let mut log = Log::default();
             let mut trainer = trainer(Some(way), &config(LENIENT, algo), backend);
             trainer.run(&mut log).unwrap();
-            // The 20th, 40th and so on of the steps of the second environment, in rollouts of 8.
+            // The second environment fails in steps 20, 40 and so on; rollouts have 8 steps.
             assert!(log.faults.len() >= 3, "{algo}: {:?}", log.faults);
             let first = "update 3, after 57 environment steps: environment 1, seeded with 2, failed after 20 steps: ";
             assert_eq!(log.faults[0], format!("{first}{message}"), "{algo}");
             assert_eq!(log.updates[..2], [1, 2], "{algo}");
-            assert!(!log.updates.contains(&3), "{algo}: it was given up");
+            assert!(!log.updates.contains(&3), "{algo}: it was skipped");
             assert_eq!(trainer.faults(), log.faults.len() as u64);
             assert_eq!(trainer.updates(), (log.updates.len() + log.faults.len()) as u64);
             assert!(log.last.unwrap().faults >= 3);
             assert!(trainer.is_over());
-            // Panics cost the environment its stream of random numbers, and the others not.
+            // A panic gives the environment a new random stream, and other faults do not.
             let seeded = log.faults[1].contains("seeded with 2,");
             assert_eq!(seeded, way != Way::Panics, "{}", log.faults[1]);
         }
@@ -212,7 +212,7 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
 
 #[test]
 fn losses_that_are_not_finite_are_given_up_too() {
-    // A step so large that the second pass overflows; each update, until there have been too many.
+    // The step is so large that the second pass overflows, in each update until the limit is reached.
     let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
     let config = valid(text);

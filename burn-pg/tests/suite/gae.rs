@@ -1,4 +1,4 @@
-//! Generalised advantage estimation, against TorchRL, Stable-Baselines3, Spinning Up and RLax.
+//! Generalised advantage estimation, compared with TorchRL, Stable-Baselines3, Spinning Up and RLax.
 
 use burn_pg::{
     Error,
@@ -75,7 +75,7 @@ fn advantages_and_returns_are_those_of_the_field() {
 #[test]
 fn what_lies_behind_a_terminal_step_is_never_touched() {
     let file: File = golden("adv/gae_nonfinite.json");
-    // The other cases have rewards that are not finite; see below.
+    // The other cases have rewards that are not finite, see below.
     let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_some()).collect();
     assert!(!cases.is_empty());
     for case in cases {

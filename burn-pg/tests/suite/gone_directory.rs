@@ -1,4 +1,4 @@
-//! Runs whose directory is removed or replaced while they go on.
+//! Runs whose directory is removed or replaced while they train.
 
 use std::{fs, ops::ControlFlow, path::Path};
 
@@ -9,7 +9,7 @@ use burn_pg::{
 
 use crate::helpers::flex;
 
-/// Trains a run of four updates in `path`. `meanwhile` happens after the update `at`.
+/// Trains a run of four updates in `path`, and calls `meanwhile` after update `at`.
 fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
     let device = flex();
     let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();

@@ -1,4 +1,4 @@
-//! Policies that act on the host, and rollouts in blocks of environments.
+//! Policies on the host, and rollouts in blocks of environments.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_pg::{
@@ -28,7 +28,7 @@ fn shapes() -> Vec<NetworkSpec> {
     ]
 }
 
-/// The networks with tensors, and their copy on the host, see the same observations.
+/// Asserts that a policy with tensors and its copy on the host give the same outputs.
 fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks: &[bool]) {
     let policy = policy(spec, shape);
     let on_host = policy.on_host().unwrap();
@@ -131,7 +131,7 @@ fn rollouts_depend_neither_on_blocks_nor_on_threads() {
     }
 }
 
-/// Counts its steps, is cut off every third, and panics in a certain one.
+/// Counts its steps, is truncated after every third, and panics in step `panics_in`.
 struct Fuse {
     steps: u32,
     panics_in: u32,
@@ -175,7 +175,7 @@ impl Env for Fuse {
 #[test]
 fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_anew() {
     let never = u32::MAX;
-    // In the blocks of environments 0 to 3, 4 to 7, and 8 and 9.
+    // The blocks are environments 0 to 3, 4 to 7, and 8 and 9.
     let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
     let envs = panics_in.map(|panics_in| Fuse { steps: 0, panics_in });
     let envs = VecEnv::from_envs(envs.into()).unwrap();
@@ -190,11 +190,11 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
     }
     assert_eq!(collector.env_steps(), 60, "six steps of ten environments");
     assert_eq!(collector.episodes().count(), 20, "each was truncated twice");
-    // Each has its panic behind it.
+    // Each environment is past the step in which it panics.
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.len(), 200);
     assert!(rollout.begins[..10].iter().all(|&begins| begins));
-    // Cut off with every third step: the value that follows is that of the final observation.
+    // Truncated after every third step: the next value is that of the final observation.
     assert!(rollout.truncated[20..30].iter().all(|&cut_off| cut_off));
     assert_eq!(rollout.next_values[..10], rollout.values[10..20]);
     assert_eq!(rollout.next_values[20..30], rollout.values[30..40], "a reset does not change what it counts");

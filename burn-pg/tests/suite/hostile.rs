@@ -1,4 +1,4 @@
-//! Files that are not what they should be: no wrong load, no panic, no memory for what is not there.
+//! Damaged and hostile files: they are not loaded wrongly, cause no panic, and allocate no more than their size.
 
 use std::{fs, path::PathBuf};
 
@@ -82,8 +82,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
                 assert_eq!(values(layer.bias.val()), single(expected("actor.0.bias")));
                 loaded += 1;
             }
-            // The file itself is whole, so it loads, with a number that nobody wrote. Where that matters, in checkpoints, there is
-            // a checksum.
+            // The file is well-formed, so it loads, with a changed value. Checkpoints have checksums against that.
             ("bit_flip_in_body.safetensors", _) => {
                 outcome.unwrap();
             }
@@ -115,7 +114,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
     assert!(loaded > 0 && malformed > 0, "there are valid and invalid files");
 }
 
-/// The files of a checkpoint of a run with as little as there can be.
+/// Returns the files of a checkpoint of a run that is as small as possible.
 fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
     let config = valid(text);
@@ -127,12 +126,12 @@ fn files() -> [Vec<u8>; 5] {
     Checkpoint::FILES.map(|name| fs::read(folder.path().join("c").join(name)).unwrap())
 }
 
-/// Reads the files of a checkpoint that passed its checksums, and goes on with it if they make sense. (Nothing may panic.)
+/// Reads the files of a checkpoint whose checksums are valid, and continues the run if they make sense. Must not panic.
 fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
     let files = files.each_ref().map(Vec::as_slice);
     let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), files) else { return false };
     let Ok(config) = checkpoint.config().clone().validate() else { return false };
-    // What a user would be asked about, and a test has no memory for.
+    // A user would be warned about such sizes, and a test has not enough memory for them.
     if config.env.num_envs > 64
         || config.network.hidden_sizes.iter().sum::<usize>() > 256
         || config.env.name != "CartPole-v1"
@@ -142,7 +141,7 @@ fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
     let device = flex();
     let Ok(mut trainer) = burn_pg::Trainer::of(&config, &device) else { return false };
     trainer.restore(checkpoint).is_ok() && {
-        // Numbers may be absurd now, so it may fail, but not worse.
+        // Values may be absurd now, so the update may fail, but must not panic.
         let _ = trainer.update();
         true
     }
@@ -166,7 +165,7 @@ fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never
     assert!(refused > 500 && restored > 100, "{refused} {restored}");
 }
 
-/// More than anybody has the time to make.
+/// Building such networks would take very long.
 #[test]
 fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,7 +179,7 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
     dir.write_config(&config).unwrap();
     trainer.agent().unwrap().save(&dir).unwrap();
-    // Without what its file says of itself, so that the settings are those of `config.toml`.
+    // Without metadata in the file, so that the settings of `config.toml` are used.
     weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
     Agent::open(&dir, &device).unwrap();
 
@@ -201,7 +200,7 @@ fn any_text(longest: usize) -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..longest).prop_map(|letters| letters.into_iter().collect())
 }
 
-/// Letters that are somewhere in JSON and TOML.
+/// Random text of characters that occur in JSON and TOML.
 fn like_json(longest: usize) -> impl Strategy<Value = String> {
     let letters: Vec<char> = "[]{}\",:-+.0123456789eEtrufalsn \n=".chars().collect();
     vec(select(letters), 0..longest).prop_map(|letters| letters.into_iter().collect())

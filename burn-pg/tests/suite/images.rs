@@ -21,8 +21,8 @@ use crate::precision::{assert_close, open_devices, values};
 
 pub const SHAPE: [usize; 3] = [4, 10, 10];
 
-/// A dot in an image of 10x10x4 is in the left or in the right half: action 1 is right for the right half. In a dictionary, a
-/// vector of one positive number makes it right for the left half, too.
+/// A dot in the left or the right half of an image of 10x10x4: action 1 is correct for the right half. With `DICT`, a
+/// positive number beside the image swaps the halves.
 #[derive(Default)]
 pub struct Dot<const DICT: bool> {
     at: u32,
@@ -333,7 +333,7 @@ impl<const VALUE: u32> Env for Painter<VALUE> {
 
     fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
         self.steps += 1;
-        // In quarters, for constants are integers.
+        // In quarters, because const generics are integers.
         observation[7] = if self.steps == 2 { VALUE as f32 / 4.0 } else { 1.0 };
         Step { reward: 0.0, terminated: false, truncated: false }
     }

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::helpers::flex;
 
-/// Name to shape and numbers.
+/// Shape and values by name.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// A state dict as Stable-Baselines3 has it.
+/// Returns a state dict in the form of Stable-Baselines3.
 fn state_dict(observed: usize, hidden: &[usize], outputs: usize, continuous: bool) -> Tensors {
     let rng = &mut EnvRng::new(2);
     let mut tensors = Tensors::new();

@@ -1,8 +1,7 @@
-//! Kernels against the ordinary operations that they stand for, and against the standard library.
+//! Kernels compared with their reference implementation and with the standard library.
 //!
-//! What is not looked at here by itself - log-probabilities and entropies, the surrogate, the loss of values, the norm and
-//! Adam - is compared with recorded numbers elsewhere in this suite, on `flex` by way of the kernels and on every other
-//! backend by way of the ordinary operations.
+//! Other tests of this suite compare log-probabilities, entropies, the surrogate, the value loss, the norm and Adam with
+//! recorded values: on `flex` they test the kernels, on every other backend the reference implementation.
 
 use burn::{
     module::{Module, Param},
@@ -19,7 +18,7 @@ use burn_pg::{
 use crate::helpers::on_threads;
 use crate::precision::{Precision, assert_close, values};
 
-/// The backend that there are kernels for, in both precisions.
+/// Returns the backend that has kernels, in both precisions.
 fn on_flex() -> Vec<Precision> {
     let all: Vec<Precision> = Precision::all().into_iter().filter(|p| p.backend == Backend::Flex).collect();
     assert_eq!(all.len(), 2);
@@ -42,7 +41,7 @@ fn layers(sizes: &[usize], rng: &mut EnvRng, precision: &Precision) -> Vec<Linea
     sizes.windows(2).map(layer).collect()
 }
 
-/// The result for an input, and the gradients of a sum of it with unequal weights in the input and in each parameter.
+/// Returns the result for an input, and the gradients of a weighted sum of it with respect to the input and each parameter.
 fn result_and_gradients(
     perceptron: fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>,
     input: &Tensor<2>,
@@ -73,11 +72,11 @@ fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
         &[2, 3, 4, 5, 6],
         &[17, 65, 9],
         &[3, 4, 4, 4, 4, 4, 4, 4, 2],
-        // One layer more than there is a kernel for.
+        // One layer more than the kernel supports.
         &[3, 4, 4, 4, 4, 4, 4, 4, 4, 2],
     ];
     for precision in Precision::all() {
-        // On a GPU both are ordinary operations: once is enough.
+        // On a GPU both are the reference implementation, so one shape is enough.
         let shapes = if precision.backend.is_cpu() { &shapes[..] } else { &shapes[..1] };
         for sizes in shapes {
             let layers = layers(sizes, &mut rng, &precision);
@@ -157,7 +156,7 @@ fn no_bit_depends_on_the_number_of_threads() {
 
 #[test]
 fn not_a_number_stays_one() {
-    // Other backends have a say of their own in what a maximum of NaN is.
+    // Other backends define the maximum of NaN in their own way.
     for precision in on_flex() {
         for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
             let layers = layers(&[2, 3, 1], &mut EnvRng::new(5), &precision);
@@ -168,8 +167,8 @@ fn not_a_number_stays_one() {
     }
 }
 
-/// The largest error of a function over all of single precision (every 997th number, and those around 0 and 1), in units
-/// in the last place of the result.
+/// Returns the largest error of a function over the range of single precision (every 997th number, and those around 0 and
+/// 1), in units in the last place of the result.
 fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
     let every = (0..=u32::MAX).step_by(997).map(f32::from_bits);
     let near = |bits: u32| (bits - 3_000..bits + 3_000).map(f32::from_bits);
@@ -179,11 +178,11 @@ fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
     let mut largest: f64 = 0.0;
     for (&x, &ours) in inputs.iter().zip(&ours) {
         let expected = exact(f64::from(x));
-        #[allow(clippy::cast_possible_truncation)] // the nearest float to what is exact
+        #[allow(clippy::cast_possible_truncation)] // rounds the exact result
         let rounded = expected as f32;
         if rounded.is_nan() || rounded.is_infinite() || rounded == 0.0 {
             let same = rounded.is_nan() && ours.is_nan() || rounded == ours;
-            // The end of the range may be a unit off.
+            // The end of the range may be off by one unit.
             let unit = f64::from(f32::from_bits(1));
             let close = rounded.is_infinite() && ours >= f32::MAX || f64::from(ours).abs() <= unit && rounded == 0.0;
             assert!(same || close, "{x:e}: {ours:e} instead of {rounded:e}");

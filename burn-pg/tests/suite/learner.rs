@@ -33,11 +33,11 @@ fn micro_batches_add_up_to_the_minibatch() {
     for recording in ["discrete_small", "discrete_vclip_annealed"] {
         for precision in Precision::all() {
             let (mut learner, batch) = moved(recording, &precision);
-            assert!(learner.normalize_advantages, "a statistic of the whole minibatch is among what is tested");
+            assert!(learner.normalize_advantages, "the test covers a statistic of the whole minibatch");
             let (gradient, metrics) = learner.gradient(batch.clone());
             let gradient = values(gradient);
             assert!(gradient.iter().any(|element| element.abs() > 1e-2));
-            // One sample less than the whole leaves a single one to the last part.
+            // One sample less than the whole leaves one sample for the last part.
             for size in [1, 3, 31, batch.len() - 1, batch.len(), batch.len() + 1] {
                 let what = format!("{recording} {precision:?} {size} of {}", batch.len());
                 learner.micro_batch_size = Some(size);

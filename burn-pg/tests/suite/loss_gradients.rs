@@ -1,4 +1,4 @@
-//! The gradients of all loss terms: by finite differences, and where ratios overflow.
+//! The gradients of all loss terms: compared with finite differences, and where ratios overflow.
 
 use burn::tensor::DType;
 use burn_pg::{
@@ -34,7 +34,7 @@ fn terms() -> Vec<(&'static str, Box<dyn LossTerm>)> {
     ]
 }
 
-/// Is no sample so near a kink of a term that a step of [`STEP`] could cross it?
+/// True if no sample is so near a kink of a term that a step of [`STEP`] could cross it.
 fn smooth(samples: &Samples) -> bool {
     let off = |number: f64, kink: f64| (number - kink).abs() > 1e-3;
     (0..samples.log_probs.len()).all(|i| {
@@ -48,14 +48,14 @@ fn smooth(samples: &Samples) -> bool {
 
 const STEP: f64 = 1e-5;
 
-/// A vector of a minibatch.
+/// Selects a vector of a minibatch.
 type Column = fn(&mut Samples) -> &mut Vec<f64>;
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
     let rng = &mut EnvRng::new(3);
     let minibatches: Vec<Samples> = std::iter::repeat_with(|| Samples::random(6, rng)).filter(smooth).take(4).collect();
-    // Of a central difference of a function of order 1 with third derivatives of order 10.
+    // The error of a central difference of a function of order 1 with third derivatives of order 10.
     let tolerance = 1e-8;
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for ((name, term), samples) in terms().iter().flat_map(|term| minibatches.iter().map(move |s| (term, s))) {
@@ -140,11 +140,11 @@ proptest! {
         advantage in -10.0_f64..-0.1,
     ) {
         for precision in Precision::all() {
-            // Where single precision has overflowed long ago, double precision has only beyond 709.
+            // Double precision overflows beyond 709 only, single precision much earlier.
             let log_ratio = if precision.is_double() { 10.0 * log_ratio } else { log_ratio };
             let (ppo, penalty) = (PpoClip { clip_range: CLIP.into() }, KlPenalty::default());
             let k3 = KlToReference { estimator: KlEstimator::K3 };
-            // The policy is far above the old one; k3's exponential is that of the reference over the policy.
+            // The ratio to the old policy is large. The exponential of k3 is the ratio of the reference to the policy.
             for (term, log_ratio, advantage) in [
                 (&ppo as &dyn LossTerm, log_ratio, advantage),
                 (&Surrogate, log_ratio, advantage),
@@ -154,7 +154,7 @@ proptest! {
             ] {
                 let samples = Samples::with_log_ratios(&[log_ratio, 0.0], &[advantage, 0.0]);
                 let derivatives = samples.derivatives(term, &precision).log_probs;
-                // Its square too, for the norm.
+                // Its square must be finite too, for the norm.
                 let largest = if precision.dtype == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
                 prop_assert!(derivatives[0].abs() > 1e10 && derivatives[0].abs() < largest.sqrt(), "{:?}", derivatives);
                 prop_assert_eq!(derivatives[0].signum(), log_ratio.signum());
@@ -176,7 +176,7 @@ fn log_probabilities_that_are_not_numbers_show_in_the_loss() {
 
 #[test]
 fn values_that_have_moved_too_far_count_as_their_programs_say() {
-    // Returns are 0. Moved towards the return by 0.5 of 1, away from it by 0.5, and by no more than the range.
+    // Returns are 0. The values moved by 0.5 towards the return, by 0.5 away from it, and by less than the range.
     let mut samples = Samples::with_log_ratios(&[0.0; 3], &[0.0; 3]);
     samples.old_values = vec![1.0, 1.0, 1.0];
     samples.values = vec![0.5, 1.5, 1.1];

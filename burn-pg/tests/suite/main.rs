@@ -1,7 +1,7 @@
-//! Tests of the library as its users see it, most of them against numbers from the field's own programs.
+//! Tests of the public interface of the library, most of them against values recorded from established programs.
 //!
-//! Tests of tensor code run on every backend that was compiled in and finds an adapter, in single precision, and on
-//! those that have it in double precision too.
+//! Tests of tensor code run on every compiled backend that finds an adapter: in single precision, and on CPU backends also
+//! in double precision.
 
 mod activation;
 mod agent;

@@ -27,7 +27,7 @@ use burn_pg::{
 use crate::helpers::flex;
 use crate::settings::valid;
 
-/// What a policy puts out for each observation.
+/// The distribution that a policy returns.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Categorical(usize),
@@ -35,7 +35,7 @@ enum Kind {
     Bernoulli,
     Gaussian(usize),
     Squashed(usize),
-    /// One number, of noise that is held.
+    /// One component, with gSDE noise.
     SquashedHeld,
 }
 
@@ -44,7 +44,7 @@ struct Fixed {
     weight: Param<Tensor<1>>,
     #[module(skip)]
     kind: Kind,
-    /// Values for so many times as many rows.
+    /// Values for this many times the number of rows.
     #[module(skip)]
     values: Option<usize>,
 }
@@ -75,7 +75,7 @@ impl Policy for Fixed {
     }
 }
 
-/// What a trainer of such a policy says at once.
+/// Returns the error of creating a trainer with such a policy.
 fn refusal(
     env: &str,
     kind: Kind,
@@ -86,7 +86,7 @@ fn refusal(
     refusal_in(make(env, 3).unwrap(), kind, values, objective, estimator)
 }
 
-/// [`refusal`] in these environments.
+/// Like [`refusal`], in these environments.
 fn refusal_in(
     envs: Box<dyn VectorEnv>,
     kind: Kind,
@@ -159,7 +159,7 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
             "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] \
              from [-2.0] to [2.0]"
         );
-        // Behind a transform they are those of the policy.
+        // A transform gives the policy the bounds that it expects.
         let envs = make("Pendulum-v1", 3).unwrap();
         let rescaled = ActionTransform::rescale(&envs.spec().action_space).unwrap();
         let envs = TransformActions::new(envs, rescaled).unwrap();
@@ -214,7 +214,7 @@ fn reinforce_has_no_critic() {
     };
     let actor = 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2;
     assert_eq!(parameters(""), actor);
-    // With a term that trains it, it has one.
+    // It has a critic if a term trains one.
     let value =
         "[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }\n[[loss]]\nweight = 1\nterm = { kind = 'value' }";
     assert_eq!(parameters(value), 2 * actor - 64 - 1);

@@ -1,4 +1,4 @@
-//! What an objective refuses, reports and remembers; alone and in the loop.
+//! Objectives: what they refuse and report, and the state of their terms; alone and in training.
 
 use std::{
     collections::BTreeMap,
@@ -97,11 +97,11 @@ fn each_loss_is_reported_under_the_name_of_its_term() {
     }
     let sum: f64 = weights.iter().zip(losses).map(|(weight, loss)| weight * loss).sum();
     assert_close(&[metrics["loss"]], &[sum], 1e-6, "the sum");
-    // Some backends divide by multiplying with the reciprocal: the two sums differ by rounding there.
+    // Some backends divide by multiplying with the reciprocal, so the two sums differ by rounding.
     assert_close(&[metrics["entropy"]], &[-metrics["entropy_loss"]], 1e-6, "entropy");
 }
 
-/// A loss whose slope is infinite where log-probabilities are 0.
+/// A loss whose gradient is infinite where log-probabilities are 0.
 struct Steep;
 
 impl LossTerm for Steep {
@@ -273,7 +273,7 @@ fn run(objective: Objective) -> Result<Vec<BTreeMap<String, f64>>, Error> {
 
 #[test]
 fn the_loop_lets_terms_adapt_after_each_update() {
-    // Nothing that four small steps do comes near this target.
+    // Four small steps stay far below this target.
     let halving = KlPenalty { target: 10.0, weight: 4.0 };
     let losses = run(Objective::new().with(1.0, halving).with(0.5, Value::default())).unwrap();
     let weights: Vec<f64> = losses.iter().map(|losses| losses["kl_weight"]).collect();
@@ -320,18 +320,18 @@ impl LossTerm for Breaks {
 fn an_update_that_fails_names_what_failed_first() {
     let calls = Arc::default();
     let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
-    // In the third and fourth minibatch the policy's loss, which comes before it, is NaN as well.
+    // In the third and fourth minibatches the policy loss, which is computed first, is NaN as well.
     let error = run(objective).unwrap_err();
     let Error::NonFinite { update: 1, metric: "breaks", value, term: Some("breaks"), env: None } = error else {
         panic!("{error}");
     };
     assert_eq!(value, f64::NEG_INFINITY);
     assert_eq!(error.to_string(), "update 1: `breaks` is -inf");
-    // Four minibatches, and again those of one epoch with the policy of before, in which nothing was wrong.
+    // Four minibatches, and then one epoch again with the weights before the update, in which all values are finite.
     assert_eq!(*calls.lock().unwrap(), 4 + 2);
 }
 
-/// Takes the mean itself, which only the objective is to do.
+/// Returns a mean instead of one value per sample.
 struct Averages;
 
 impl LossTerm for Averages {

@@ -1,4 +1,4 @@
-//! Optimisers and the global gradient norm, against PyTorch.
+//! Optimisers and the global gradient norm, compared with PyTorch.
 
 use burn::tensor::Tensor;
 use burn_pg::optim::{
@@ -33,7 +33,7 @@ struct Step {
     weights_after: Vec<Array>,
 }
 
-/// The optimiser of a recording, and the learning rate before its first `set_lr`.
+/// Returns the optimiser of a recording, and the learning rate before its first `set_lr`.
 fn recorded_optimiser(name: &str) -> (OptimiserSpec, f64) {
     let adam = |epsilon, weight_decay| AdamSpec { epsilon, weight_decay, ..AdamSpec::default() };
     match name {
@@ -50,8 +50,8 @@ fn recorded_optimiser(name: &str) -> (OptimiserSpec, f64) {
     }
 }
 
-/// In single precision each of at most ten steps rounds weights of order 1 to 6e-8, and a global norm of order 20 that
-/// single precision sums up is compared relative to its size.
+/// In single precision, each of at most ten steps rounds weights of order 1 to 6e-8. Global norms of order 20 are compared
+/// relative to their size.
 fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-12 } else { 6e-7 }
 }
@@ -108,7 +108,7 @@ fn every_option_is_pytorchs_and_a_state_carries_all_that_matters() {
             let gradient = precision.vector(&step.gradient).inner();
             weights = optimiser.step(step.learning_rate, weights, gradient);
             assert_close(&values(weights.clone()), &step.weights_after, tolerance(&precision), &what);
-            // Another takes over after each step.
+            // A new optimiser continues from the saved state after each step.
             let state = optimiser.state();
             assert_eq!(state.steps, i as u64 + 1, "{what}");
             optimiser = case.spec.build();

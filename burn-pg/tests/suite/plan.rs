@@ -1,4 +1,4 @@
-//! Memory plans: what they are made of, what they refuse, and how they are shown.
+//! Memory plans: their parts and phases, what they refuse, and how they are shown.
 
 use burn_pg::{
     CheckedConfig, Config, MemoryPlan,

@@ -1,4 +1,4 @@
-//! A policy with what improves it.
+//! A policy together with its learner.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,7 +11,7 @@ use burn_pg::{
     source::Batch,
 };
 
-/// A policy that a learner improves, minibatch by minibatch.
+/// A policy together with its learner.
 pub struct PolicyWithLearner<P = ActorCritic> {
     pub policy: P,
     pub learner: Learner,
@@ -43,7 +43,7 @@ impl<P> DerefMut for PolicyWithLearner<P> {
     }
 }
 
-/// A batch in a random order of its units.
+/// Returns a batch with its units in a random order.
 pub fn shuffled(batch: &Batch, rng: &mut EnvRng) -> Batch {
     let mut order: Vec<u32> = (0..).take(batch.num_rows() / batch.unit()).collect();
     rng.shuffle(&mut order);

@@ -1,4 +1,4 @@
-//! PPO's losses, metrics and the gradient of every weight, against CleanRL's own minibatch block.
+//! PPO's losses, metrics and the gradient of every weight, compared with CleanRL's minibatch code.
 
 use std::collections::BTreeMap;
 
@@ -66,8 +66,7 @@ fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
     assert!(file.networks.values().any(of_continuous_actions) && !file.networks.values().all(of_continuous_actions));
     for (name, network) in file.networks {
         let weights = network.weights;
-        // More cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss, see
-        // `bad_numbers`.
+        // Other cases have inputs that are not finite; we refuse those before the loss, see `bad_numbers`.
         let sound = file.cases.iter().filter(|case| case["network"] == name && case["expected"]["grads"].is_object());
         let cases: Vec<Case> = sound.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
         assert!(!cases.is_empty(), "{name}");
@@ -127,7 +126,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         assert_close(&values(norm), &[expected], tolerance, &what("gradient norm"));
     }
 
-    // Of one sample whose advantage is 1, the surrogate is minus the ratio.
+    // The surrogate of one sample with an advantage of 1 is minus the ratio.
     if let Some(expected) = &expected.ratio {
         let ratios: Vec<f64> = (0..)
             .take(expected.len())
@@ -140,7 +139,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
             .collect();
         assert_close(&ratios, expected, tolerance, &what("ratio"));
     }
-    // Theirs is from the policy that acted to the current one, ours to a reference.
+    // They measure the KL divergence from the policy that acted, we from a reference.
     if let Some(expected) = expected.approx_kl_k1 {
         let old_log_probs = context.old_log_probs();
         let k1 = KlToReference { estimator: KlEstimator::K1 };

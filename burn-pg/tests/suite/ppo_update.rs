@@ -1,5 +1,5 @@
-//! Whole updates against CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and
-//! Adam's moments, over two consecutive iterations in one go.
+//! Whole updates compared with CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and
+//! Adam's moments, over two consecutive iterations.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn whole_updates_are_cleanrls() {
     ] {
         let case = recorded_update(name);
         for precision in Precision::all() {
-            // What an iteration leaves behind is what the next begins with.
+            // The state after an iteration is the one before the next.
             let mut learner = case.hyper.learner(&case.iterations[0].weights_before, &precision);
             for (i, iteration) in case.iterations.iter().enumerate() {
                 let what = format!("{name} iteration {i} {:?} {:?}", precision.backend, precision.dtype);
@@ -49,7 +49,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut PolicyWithLearner, 
     }
 
     let gae = Gae { gamma: hyper.gamma, lambda: hyper.gae_lambda };
-    // CleanRL's rollouts are recorded in double precision, and ours are kept in single.
+    // CleanRL's rollouts are recorded in double precision, and ours are in single precision.
     let (targets, batch) = if precision.is_double() {
         let targets = iteration.trajectory().estimate(&gae);
         let batch = iteration.batch_with(&targets, precision);
@@ -63,7 +63,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut PolicyWithLearner, 
     let tolerance = tolerance(precision);
     assert_close(&targets.advantages, &expected.advantages.concat(), tolerance, &format!("{what} advantages"));
     assert_close(&targets.returns, &expected.returns.concat(), tolerance, &format!("{what} returns"));
-    // Whatever the networks use, this takes values in single precision.
+    // This function takes single precision, whatever the networks use.
     let explained = explained_variance(&rounded(&iteration.rollout.values), &targets.returns);
     assert_close(&[explained.unwrap()], &[expected.explained_variance], 5e-6, &format!("{what} explained variance"));
 
@@ -85,7 +85,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut PolicyWithLearner, 
             minibatches += 1;
         }
         epochs += 1;
-        // CleanRL goes on until the last minibatch of a pass is beyond the target; so do we.
+        // CleanRL and we stop if the last minibatch of a pass exceeds the target.
         if hyper.target_kl.is_some_and(|target| last_kl > target) {
             break;
         }
@@ -113,13 +113,13 @@ fn check_moments(learner: &PolicyWithLearner, expected: &BTreeMap<String, Moment
     };
     let OptimiserState { steps, tensors } = learner.optimiser.state();
     assert_eq!(steps, expected.values().next().unwrap().step, "{what}");
-    // Second moments are far below 1, where an absolute bound says nothing.
+    // Second moments are far below 1, so the bound is relative.
     let check = |name: &str, theirs: Vec<f64>, tolerance: f64| {
         assert_relative(&values(tensors[name].clone()), &theirs, tolerance, &format!("{what} {name}"));
     };
     check("first_moment", flat(|moments| &moments.exp_avg), tolerance(precision));
-    // Those of biases are squares of small differences of sums, whose order of summands differs from the recorded one: 1.3e-5
-    // of the largest was seen in single precision.
+    // Those of biases are squares of small differences of sums with another order of summation: the largest difference seen
+    // in single precision was 1.3e-5 of the largest value.
     let tolerance = tolerance(precision) * if precision.is_double() { 1.0 } else { 4.0 };
     check("second_moment", flat(|moments| &moments.exp_avg_sq), tolerance);
 }

@@ -1,4 +1,4 @@
-//! Reward-to-go, against Spinning Up, and n-step returns, against reward-to-go and generalised advantage estimation.
+//! Reward-to-go, compared with Spinning Up, and n-step returns, compared with reward-to-go and GAE.
 
 use std::num::NonZeroUsize;
 
@@ -38,7 +38,7 @@ fn without_a_critic_reward_to_go_is_spinning_ups() {
     assert!(!file.cases.is_empty());
     for case in &file.cases {
         let going_on = vec![false; case.done.len()];
-        // With nothing to bootstrap from, it makes no difference how an episode ended.
+        // Without bootstrapping, termination and truncation are the same.
         for (terminated, truncated) in [(&case.done, &going_on), (&going_on, &case.done)] {
             let reinforce = RewardToGo { gamma: case.gamma, baseline: false, bootstrap: Bootstrap::Zero };
             let targets = reinforce.estimate(&Trajectory {

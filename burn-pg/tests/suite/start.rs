@@ -12,7 +12,7 @@ use burn_pg::{
 use crate::helpers::{flex, ignore, parameters, small};
 use crate::{precision::assert_close, settings::ppo_of};
 
-/// An agent after two updates.
+/// Returns an agent after two updates.
 fn trained(config: &Config) -> Agent {
     let mut trainer = Trainer::of(&config.clone().validate().unwrap(), &flex()).unwrap();
     (0..2).for_each(|_| drop(trainer.update().unwrap()));

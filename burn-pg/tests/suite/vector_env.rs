@@ -19,7 +19,7 @@ use crate::helpers::{flex, ignore};
 
 type Shorten = fn(&mut StepBatch);
 
-/// `CartPole` with the five required methods alone. From some step on, a vector is too short.
+/// `CartPole` with the five required methods only. It can give vectors of a wrong length from some step on.
 struct Bare {
     inner: VecEnv<CartPole>,
     batch: StepBatch,
@@ -126,7 +126,7 @@ fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own
     let config = (*config(Algo::Ppo)).clone().with(|config| config.faults = faults).validate().unwrap();
     let recipe = || Recipe::of(&config).unwrap();
     let failing = |fails| Box::new(Bare { fails, ..*Bare::new(8, None) });
-    // The third step, and one after the reset of all that follows.
+    // The third step, and a step after the reset of all environments that follows.
     let mut trainer = recipe().build(failing(&[3, 40]), &config, &flex()).unwrap();
     trainer.run(&mut ignore).unwrap();
     assert_eq!(trainer.faults(), 2);
@@ -138,7 +138,7 @@ fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own
     assert!(is_reported, "{error:?}");
 }
 
-/// A policy that acts on the device, as one without kernels does.
+/// A policy that acts on the device, because it has no copy on the host.
 #[derive(Module, Debug)]
 struct OnDevice {
     logits: Param<Tensor<1>>,
@@ -171,7 +171,7 @@ fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
         ("episode_lengths` of `CartPole-v1` has 7 elements; 8", |batch| batch.episode_lengths.truncate(7)),
     ];
     for (named, shorten) in shorten {
-        // In the first step, in the middle of a rollout, and in the first of the second one.
+        // In the first step, in the middle of a rollout, and in the first step of the second one.
         for from in [1, 20, 33] {
             let recipe = || Recipe::of(&config).unwrap();
             let on_host = recipe().build(Bare::new(8, Some((from, shorten))), &config, &device).unwrap();

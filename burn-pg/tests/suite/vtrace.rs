@@ -1,4 +1,4 @@
-//! V-trace, against TorchRL and RLax.
+//! V-trace, compared with TorchRL and RLax.
 
 use burn_pg::advantage::{AdvantageEstimator, Gae, VTrace};
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ fn targets_are_those_of_the_field() {
         let targets = vtrace.estimate(&trajectory.view());
         assert_relative(&targets.returns, &double(&case.expected.vs), 1e-9, &case.name);
         assert_trained_on(&targets.returns, &double(&case.expected.vs), &case.name);
-        // RLax can clip the advantages at a bound of their own. Ours has one bound for both, as in the paper.
+        // RLax can clip the advantages with a separate bound. We have one bound for both, as in the paper.
         if case.pg_rho_clip == case.rho_clip {
             assert_relative(&targets.advantages, &double(&case.expected.pg_advantages), 1e-9, &case.name);
             assert_trained_on(&targets.advantages, &double(&case.expected.pg_advantages), &case.name);
@@ -96,7 +96,7 @@ proptest! {
         };
         // The exponential of 1000 is infinite.
         prop_assert_eq!(with(2.0), with(1000.0));
-        // An action that the policy would never take says nothing.
+        // An action with probability 0 under the policy contributes nothing.
         let never = with(f64::NEG_INFINITY);
         prop_assert_eq!(never.returns[row], f64::from(trajectory.values[row]));
         prop_assert_eq!(never.advantages[row], 0.0);

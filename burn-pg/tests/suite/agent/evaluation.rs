@@ -15,21 +15,21 @@ use burn_pg::{
 use super::pendulum;
 use crate::helpers::flex;
 
-/// The environments of an evaluation of the pendulum, wrapped by hand.
+/// Returns environments like those of an evaluation of the pendulum, wrapped by hand.
 fn wrapped(num_envs: usize, normalizer: ObservationNormalizer) -> Normalize<Box<dyn VectorEnv>> {
     let transform = ActionTransform::rescale(&spec("Pendulum-v1").unwrap().action_space).unwrap();
     let envs = TransformActions::new(make("Pendulum-v1", num_envs).unwrap(), transform).unwrap();
     Normalize::with_normalizers(Box::new(envs) as Box<dyn VectorEnv>, Some(normalizer), None).unwrap()
 }
 
-/// The returns of `policy` in the episodes of an evaluation with `seed`, in environments wrapped by hand.
+/// Returns the returns of `policy` in the episodes of an evaluation with `seed`, in environments wrapped by hand.
 fn returns_when_wrapped(policy: &ActorCritic, normalizer: ObservationNormalizer, seed: u64) -> Vec<f64> {
     let mut envs = wrapped(3, normalizer);
     let [seed] = SeedSequence::stream(seed, &[4]).generate();
     envs.reset(seed).unwrap();
     let policy = policy.on_host().unwrap();
     let mut workspace = HostWorkspace::new(&envs.spec().action_space);
-    // Its episodes are cut off after 200 steps, all at once.
+    // All episodes are truncated after 200 steps.
     for _ in 0..200 {
         let actions = policy.act(&envs.batch().observations, &[], &mut workspace).unwrap();
         envs.step(actions.as_actions()).unwrap();
@@ -46,7 +46,7 @@ fn an_evaluation_on_raw_environments_equals_one_on_wrapped_environments() {
     let agent = Agent::new(policy.clone(), spec.clone(), Some(normalizer)).unwrap();
     let evaluation = evaluate(&agent, make("Pendulum-v1", 3).unwrap(), 5, false).unwrap();
     assert_eq!(evaluation.returns, expected);
-    // The normaliser matters.
+    // Without the normaliser the returns differ.
     let without = Agent::new(policy, spec, None).unwrap();
     let without = evaluate(&without, make("Pendulum-v1", 3).unwrap(), 5, false).unwrap();
     assert_ne!(without.returns, expected);

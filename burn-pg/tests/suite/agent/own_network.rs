@@ -18,7 +18,7 @@ use burn_pg::{
 use super::pendulum;
 use crate::helpers::flex;
 
-/// A network of one's own with squashed actions.
+/// A user's own network with squashed actions.
 #[derive(Module, Debug)]
 struct OneLayer {
     layer: Linear,
@@ -48,7 +48,7 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
     let agent = Agent::new(OneLayer::new(&spec, &flex()), spec, Some(normalizer)).unwrap();
     let rows = [0.6, 0.8, 1.0, -1.0, 0.0, -8.0];
     let decision = agent.decide(&rows, &[], None).unwrap();
-    // The bounds of its actions come from its distribution: they are rescaled from ±1 to ±2.
+    // The distribution is squashed, so actions are rescaled from ±1 to the bounds ±2.
     let ActionBuffer::Continuous(actions) = &decision.actions else { panic!("{decision:?}") };
     for (action, parameters) in actions.iter().zip(decision.parameters.chunks_exact(2)) {
         assert!((action - 2.0 * parameters[0].tanh()).abs() < 1e-6, "{decision:?}");

@@ -19,7 +19,7 @@ use burn_pg::{
 
 use crate::helpers::flex;
 
-/// Three places in a row, of which one cannot be left to the left. Nobody registers it.
+/// Three places in a row. The first one cannot be left to the left. It is not registered.
 #[derive(Default)]
 struct Row(u32);
 
@@ -100,7 +100,7 @@ fn an_agent_loads_and_is_exported_though_its_environment_is_not_registered() {
         for format in Format::ALL {
             assert!(bytes(&opened, format).unwrap() == bytes(&agent, format).unwrap());
         }
-        // Those who have the environment evaluate in it; the others are told what is missing.
+        // A program that has the environment can evaluate in it; without it, the error names what is missing.
         let envs = Box::new(VecEnv::<Row>::new(2).unwrap());
         assert!(evaluate(&opened, envs, 0, false).unwrap().return_mean() > 0.0);
         let error = opened.make_envs(2).err().unwrap();

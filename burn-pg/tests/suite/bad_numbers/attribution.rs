@@ -19,7 +19,7 @@ use super::{Script, Still};
 use crate::helpers::{flex, parameters};
 use crate::settings::ppo_of;
 
-/// What a [`Probe`] divides by the observation.
+/// The output that a [`Probe`] divides by the observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Divides {
     Nothing,
@@ -27,7 +27,7 @@ enum Divides {
     Logits,
 }
 
-/// The value of an observation is a multiple of it.
+/// A policy whose value is a multiple of the observation.
 #[derive(Module, Debug)]
 struct Probe {
     weight: Param<Tensor<1>>,
@@ -60,7 +60,7 @@ fn config() -> CheckedConfig {
     config.validate().unwrap()
 }
 
-/// The error of the second update. The second of two environments follows a script.
+/// Returns the error of the second update. The second of two environments follows a script.
 fn second_update<P: Policy<Observation = Observation>>(
     script: Script,
     build: impl FnOnce(Box<VecEnv<Script>>, &burn::tensor::Device) -> Result<Trainer<P>, Error>,
@@ -139,7 +139,7 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     let error = probed(script(), Divides::Nothing, &config(), ppo());
     assert_eq!(error.to_string(), "update 2: `value_loss` is inf, because of samples of environment 1");
 
-    // In sequences too, of which there are two of each environment.
+    // The same with sequences, two per environment.
     let recurrence = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
     let config =
         (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(recurrence)).validate().unwrap();
@@ -151,7 +151,7 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     );
 }
 
-/// The square root of the absolute values, whose gradient is infinite at 0.
+/// The square root of the absolute values. Its gradient is infinite at 0.
 struct Root;
 
 impl LossTerm for Root {
@@ -202,7 +202,7 @@ fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
     else {
         panic!("{error}");
     };
-    // The critic is looked at too.
+    // The critic is checked too.
     let error = probed(script(), Divides::Nothing, &config, recipe().with(1.0, Root).with(0.0, LogRoot));
     let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
         panic!("{error}");

@@ -1,4 +1,4 @@
-//! Coins, and several categorical actions at once.
+//! Bernoulli and multi-categorical distributions.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_pg::{
@@ -37,7 +37,7 @@ fn bernoulli_is_exact() {
             let distribution = Bernoulli::new(logits.clone());
             let action = ActionTensor::MultiBinary(precision.tensor(case.action.clone(), [1, case.action.len()]));
             let expected = &case.expected;
-            // Where the logarithm of a sigmoid is not an operation of its own, it is that of a sum that is 1 or more.
+            // Without its own operation, the logarithm of a sigmoid is that of a sum of at least 1.
             let summands = if precision.backend == Backend::Flex { 0.0 } else { ABOUT_ONE };
             let gradients = [(&logits, &expected.grad_log_prob_wrt_logits[..], summands)];
             let log_prob = Expectation { value: expected.log_prob, summands, gradients: &gradients };
@@ -48,7 +48,7 @@ fn bernoulli_is_exact() {
     }
 }
 
-/// `log(1 + e^x)`, minus the logarithm of the probability of the outcome that the log-odds `x` speak against.
+/// `log(1 + e^x)`: minus the log-probability of `false` with log-odds `x`.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
@@ -59,8 +59,8 @@ fn entropy_and_divergence_of_coins_have_the_values_and_gradients_of_their_formul
     let variance = |logit: f64| sigmoid(logit) * sigmoid(-logit);
     let (near, far) = ([0.5, -4.0, 2.0, 0.0, -8.0], [-1.25, -2.0, 7.0, 1.5, 3.0]);
     let (certain, opposite) = ([1e4, -1e4, 1e4, -1e4], [-1e4, 1e4, 1e4, 0.5]);
-    // The logarithms of both outcomes are as large as the logits, and little of them may be left. Where one outcome is
-    // certain nothing is: gradients are 0 or those of a probability.
+    // The log-probabilities are as large as the logits and may nearly cancel; they cancel fully where one outcome is certain.
+    // Gradients are then 0 or those of a probability.
     for (p, q, summands) in
         [(&near[..], &far[..], 40.0), (&far[..], &near[..], 40.0), (&certain[..], &opposite[..], ABOUT_ONE)]
     {
@@ -123,7 +123,7 @@ fn multi_categorical_is_exact() {
             let distribution = MultiCategorical::new(row(&precision, &case.logits), &case.nvec);
             let data = TensorData::new(case.action.clone(), [1, case.action.len()]);
             let action = ActionTensor::MultiDiscrete(Tensor::<2, Int>::from_data(data, &precision.device));
-            // As for each of its components.
+            // The same tolerance as for each component.
             let MultiExpected { log_prob, entropy } = case.expected;
             check_value(&precision, &distribution.log_prob(&action), log_prob, ABOUT_ONE, &case.name);
             check_value(&precision, &distribution.entropy(), entropy, ABOUT_ONE, &case.name);

@@ -1,4 +1,4 @@
-//! Gaussians, squashed and not.
+//! Gaussian and squashed Gaussian distributions.
 
 use burn_pg::{
     distribution::{ActionTensor, Distribution, Gaussian, SquashedGaussian},
@@ -31,7 +31,7 @@ struct NormalExpected {
     grad_entropy_wrt_log_std: Vec<Number>,
 }
 
-/// How large together the summands `z^2 / 2`, `log sigma` and `log(2 pi) / 2` of a log-density are.
+/// Returns the sum of the magnitudes of the summands `z^2 / 2`, `log sigma` and `log(2 pi) / 2` of a log-density.
 fn log_density_summands(mean: &[Number], log_std: &[Number], action: &[Number]) -> f64 {
     let components = mean.iter().zip(log_std).zip(action);
     components
@@ -51,7 +51,7 @@ fn the_gaussian_is_exact() {
             let distribution = Gaussian::new(mean.clone(), log_std.clone());
             let action = ActionTensor::Continuous(row(&precision, &case.action));
             let expected = &case.expected;
-            // Squares and logarithms of both signs; and z^2 - 1.
+            // Squares and logarithms may cancel; and z^2 - 1.
             let summands = log_density_summands(&case.mean, &case.log_std, &case.action);
             let gradients = [
                 (&mean, &expected.grad_log_prob_wrt_mean[..], 0.0),
@@ -139,9 +139,9 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
             let distribution = SquashedGaussian::new(mean.clone(), log_std.clone());
             let action = ActionTensor::Continuous(row(&precision, &case.pre_tanh));
             let expected = &case.expected;
-            // Ours is the density of the tangent; that of an action with other bounds is scaled by their widths.
+            // Ours is the density of `tanh(u)`; the density of an action with other bounds is scaled by their widths.
             let widths: f64 = case.low.iter().zip(&case.high).map(|(low, high)| ((high - low) / 2.0).ln()).sum();
-            // Those of the Gaussian, and u and softplus(-2 u) of each tangent.
+            // The summands of the Gaussian, and `u` and `softplus(-2 u)` of each component.
             let tangents: f64 = case.pre_tanh.iter().map(|u| 1.0 + 6.0 * u.0.abs()).sum();
             let summands = log_density_summands(&case.mean, &case.log_std, &case.pre_tanh);
             let gradients = [
@@ -157,8 +157,8 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
             distribution.to_env(&mut taken);
             let ActionBuffer::Continuous(taken) = taken else { panic!() };
             for (i, tangent) in taken.iter().enumerate() {
-                // The recorded action is scaled to its bounds. Near 0 that is a small difference of them, so that the tangent
-                // itself is compared, relative to its size: near 0 it is as exact as elsewhere.
+                // The recorded action is scaled to its bounds, which loses digits near 0. So `tanh(u)` itself is compared,
+                // relative to its size.
                 let (low, high, theirs) = (case.low[i], case.high[i], case.pre_tanh[i].0.tanh());
                 let scaled = low + f64::midpoint(theirs, 1.0) * (high - low);
                 let of_bounds = low.abs().max(high.abs());
@@ -174,7 +174,7 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
     }
 }
 
-/// `-E[log p(a)]` by a fine sum over the Gaussian.
+/// Returns `-E[log p(a)]` by numerical integration over the Gaussian.
 fn entropy_by_summation(mean: f64, std: f64) -> f64 {
     let (mut total, step) = (0.0, 1e-4);
     for i in -100_000..=100_000 {
@@ -247,7 +247,7 @@ fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
                 }
                 value
             };
-            // The mean itself.
+            // At the mean.
             let expected = -log_std - 0.5 * (2.0 * std::f64::consts::PI).ln();
             assert_near(&precision, &[density(0.5, true)], &[Number(expected)], "log-density of the mean");
             let beside = density(0.75, false);
@@ -256,7 +256,7 @@ fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
             assert_near(&precision, &values(narrow.kl(&narrow)), &[Number(0.0)], "KL divergence from itself");
         }
     }
-    // On the host as on the device.
+    // The host copy gives the same.
     let precision = &Precision::all()[0];
     let gaussian = Gaussian::new(precision.tensor(vec![0.5], [1, 1]), precision.tensor(vec![-1e4], [1, 1]));
     let (mut actions, mut log_probs) = (ActionBuffer::Continuous(Vec::new()), Vec::new());

@@ -1,4 +1,4 @@
-//! ONNX graphs give what the agent decides.
+//! ONNX graphs decide as the agent does.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,9 @@ pub fn explorations() -> Vec<Exploration> {
     ]
 }
 
-/// How far the outputs of a graph move if each number of the observation and each weight moves by two units in the last place
-/// of single precision. What single precision makes of differences of large numbers is no more certain than that, and depends
-/// on the order of the sum. (Of eight draws the largest.)
+/// Returns how far the outputs of a graph move if each element of the observation and each weight moves by two units in the
+/// last place of single precision; the largest of eight random draws. Differences of large numbers in single precision are no
+/// more accurate than that, and depend on the order of summation.
 fn uncertain(
     model: &ModelProto,
     observations: &Value,
@@ -91,7 +91,7 @@ fn decoded(agent: &Agent) -> ModelProto {
     ModelProto::decode(&*bytes(agent, Format::Onnx).unwrap()).unwrap()
 }
 
-/// What a graph gives is what the agent decides.
+/// Asserts that a graph decides as the agent does, and returns the last decision.
 #[track_caller]
 fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -> Decision {
     let len = agent.spec().observation_space.flat_len();
@@ -111,7 +111,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         let outputs = interpret(&model, inputs);
         let ours = agent.decide(observations, masks, before.as_deref()).unwrap();
         let what = format!("{what}, step {step}");
-        // (What is normalised is small and exact, and hidden states are small.)
+        // Normalised observations and hidden states are small, so they need no such tolerance.
         let plain =
             state.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
         let uncertain = match plain {
@@ -162,7 +162,7 @@ fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
     for (spec, bounded) in [(spec("Pendulum-v1").unwrap(), true), (half_open(), false)] {
         for exploration in explorations().into_iter().filter(|exploration| bounded || !exploration.squash) {
             for shape in shapes() {
-                // gSDE noise needs features, and these are there without hidden layers too.
+                // gSDE noise needs features; without hidden layers the observations are the features.
                 let shape = NetworkSpec { exploration, ..shape };
                 for statistics in [None, Some(normalizer(3))] {
                     let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
@@ -208,7 +208,7 @@ fn what_is_masked_is_never_chosen() {
     let agent = agent(&spec, &NetworkSpec::default(), None);
     let observations = observations(4);
     let rng = &mut EnvRng::new(1);
-    // Of each component at least one is possible.
+    // At least one action of each component is possible.
     let row = |rng: &mut EnvRng| {
         let (dial, switch) = (rng.below(3) as usize, 3 + rng.below(2) as usize);
         (0..5).map(|at| at == dial || at == switch || rng.below(2) == 1).collect::<Vec<bool>>()

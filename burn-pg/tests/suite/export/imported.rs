@@ -1,4 +1,4 @@
-//! Exports are imported again: the same weights, the same actions.
+//! Imports of exports have the same weights and act in the same way.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -47,7 +47,7 @@ fn check(agent: &Agent, what: &str) {
 fn decisions<P: Layers>(agent: &Agent<P>, what: &str) -> [Decision; 2] {
     let file = bytes(agent, Format::Safetensors).unwrap();
     let Imported { policy, normalizer, .. } = import(&file, agent.spec(), None).unwrap();
-    // The square of a standard deviation is rounded.
+    // Squaring a standard deviation rounds.
     match (&normalizer, agent.normalizer()) {
         (Some(found), Some(expected)) => assert_close(found, expected, what),
         (found, expected) => assert_eq!(found.as_ref(), expected, "{what}"),
@@ -127,10 +127,10 @@ fn convolutions_and_dictionaries_come_back() {
 fn a_network_of_a_users_own_comes_back_if_ours_can_be_like_it() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
     let [own, ours] = decisions(&Agent::new(Own::new(&flex()), spec, None).unwrap(), "own");
-    // One divides by 255, the other multiplies.
+    // One divides by 255, the other multiplies by 1/255.
     let is_close = |(own, ours): (&f32, &f32)| (own - ours).abs() < 1e-6;
     assert!(own.parameters.iter().zip(&ours.parameters).all(is_close), "{own:?} instead of {ours:?}");
-    // Ours scales by the largest value.
+    // Our encoder scales by the largest value.
     let other = seeing(Space::Image { shape: [2, 5, 6], high: 3 });
     let file = bytes(&Agent::new(Own::new(&flex()), other.clone(), None).unwrap(), Format::Safetensors).unwrap();
     let error = import(&file, &other, None).unwrap_err().to_string();
@@ -152,7 +152,7 @@ fn recorded_exports_come_back() {
     }
 }
 
-/// A file taken apart: metadata, and tensors as views.
+/// The metadata and the tensors of a file.
 fn changed(
     file: &[u8],
     change: impl FnOnce(&mut BTreeMap<String, String>, &mut BTreeMap<String, TensorView>),

@@ -49,7 +49,7 @@ fn model<P: Layers>(agent: &Agent<P>) -> ModelProto {
     ModelProto::decode(&*bytes(agent, Format::Onnx).unwrap()).unwrap()
 }
 
-/// Name, type and shape (without the rows) of each input.
+/// Returns name, type and shape (without the rows) of each input.
 fn inputs(graph: &GraphProto) -> Vec<(&str, DataType, Vec<i64>)> {
     let input = |value: &burn_pg::agent::export::onnx::proto::ValueInfoProto| {
         let tensor = value.r#type.as_ref().unwrap().tensor_type.as_ref().unwrap();

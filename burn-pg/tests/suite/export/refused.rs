@@ -1,4 +1,4 @@
-//! Agents that do not fit together, observations that are none, and files that are there already are refused.
+//! Agents whose parts do not fit together, invalid observations, and existing files are refused.
 
 use burn_pg::{
     Agent, Error,

@@ -1,4 +1,4 @@
-//! Recurrent layers, against Burn's own.
+//! Recurrent layers, compared with Burn's own.
 
 use burn::{
     module::Param,
@@ -16,7 +16,7 @@ use crate::precision::{Precision, assert_close, open_devices, values};
 
 const KINDS: [CellKind; 2] = [CellKind::Gru, CellKind::Lstm];
 
-/// Numbers between -1 and 1, the same in single and in double precision.
+/// Returns values between -1 and 1 that are exact in single precision.
 #[allow(clippy::cast_possible_truncation)]
 fn draw(count: usize, seed: u64) -> Vec<f64> {
     let mut rng = EnvRng::new(seed);
@@ -34,8 +34,8 @@ fn cell(kind: CellKind, precision: &Precision) -> Cell {
     replace_parameters(cell, precision.vector(&draw(len, 1)).inner())
 }
 
-/// A linear layer out of a flat vector: columns `block * 4..block * 4 + 4` of a layer to `gates * 4` outputs from
-/// `inputs` that begins at `start`.
+/// Returns a linear layer from a flat vector: columns `block * 4..block * 4 + 4` of a layer from `inputs` to `gates * 4`
+/// outputs that begins at `start`.
 fn block(flat: &[f64], start: usize, inputs: usize, gates: usize, block: usize, device: &Device) -> Linear {
     let row = |row: usize| &flat[start + (row * gates + block) * 4..][..4];
     let weight: Vec<f64> = (0..inputs).flat_map(row).copied().collect();
@@ -46,7 +46,7 @@ fn block(flat: &[f64], start: usize, inputs: usize, gates: usize, block: usize, 
     }
 }
 
-/// The gate of Burn's that is block `k` of ours.
+/// Returns Burn's gate for our block `k`.
 fn gate(flat: &[f64], gates: usize, k: usize, device: &Device) -> GateController {
     let mut controller = GruConfig::new(3, 4, true).with_initializer(Initializer::Zeros).init(device).new_gate;
     controller.input_transform = block(flat, 0, 3, gates, k, device);
@@ -90,7 +90,7 @@ fn a_layer_is_burns_own() {
             };
             let (ours, after) = cell.forward(inputs.clone(), state, &begins);
             let (ours, what) = (values(ours), format!("{kind:?} {precision:?}"));
-            // They take the logistic function in another way, and a GPU's tangent is off by a few 1e-6.
+            // Burn computes the logistic function in another way, and tanh on a GPU is off by a few 1e-6.
             assert_close(&ours, &values(theirs), 1e-5, &what);
             let last = values(after.narrow(1, 0, 4));
             assert_close(&last, &[&ours[16..20], &ours[36..40]].concat(), 0.0, &what);
@@ -116,7 +116,7 @@ fn sequences_are_steps_one_after_the_other() {
                 let mut state: Tensor<2> = precision.tensor(start[sequence * width..][..width].to_vec(), [1, width]);
                 for step in sequence * 5..sequence * 5 + 5 {
                     if begins[step] {
-                        // The start of an episode drops any hidden state, NaN too.
+                        // The start of an episode drops the hidden state, even if it is NaN.
                         state = state.full_like(f64::NAN);
                     }
                     let output;

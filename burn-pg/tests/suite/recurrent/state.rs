@@ -16,7 +16,7 @@ use super::batch;
 use crate::helpers::flex;
 use crate::{collector::Clock, policy_with_learner::shuffled, precision::values};
 
-/// Remembers a fading sum of what it has observed, and values an observation by it: `m = scale * m + observation`.
+/// A recurrent policy whose state is a decaying sum of observations, `m = scale * m + observation`, and also its value.
 #[derive(Module, Debug)]
 struct Tally {
     scale: Param<Tensor<1>>,
@@ -50,14 +50,14 @@ fn tally(scale: f32) -> Tally {
     Tally { scale: Param::from_tensor(Tensor::from_floats([scale], &flex().autodiff())) }
 }
 
-/// Episodes that are cut off at 3, terminate at 2, and do both at 3.
+/// A collector of three environments: episodes are truncated after 3 steps, terminate after 2, or both after 3.
 fn clocks(steps: usize, sequences: SequenceSpec) -> Collector {
     let envs = VecEnv::from_envs([9, 2, 3].map(Clock::new).into()).unwrap();
     let length = RolloutLength::Steps(steps);
     Collector::new(Box::new(envs), length, 0, &flex()).unwrap().with_sequences(sequences)
 }
 
-/// The value of each observation of three environments, in turn, for a state that is carried over from call to call.
+/// Returns the expected value of each observation of three environments. `state` is carried over from call to call.
 fn sums(rollout: &Rollout, state: &mut [f32; 3]) -> Vec<f32> {
     let observations = rollout.observations.flat();
     let rows = observations.iter().zip(&rollout.begins).enumerate();
@@ -78,7 +78,7 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
         assert_eq!(rollout.values, sums(&rollout, &mut state));
         assert!(rollout.begins.iter().filter(|&&begins| begins).count() >= 4);
         for row in 0..rollout.len() {
-            // The final observation, and the one after the rollout, follow the last one by 1.
+            // The final observation, and the one after the rollout, are the last one plus 1.
             let followed = 0.5 * rollout.values[row] + rollout.observations.flat()[row] + 1.0;
             let next = rollout.values.get(row + 3).copied();
             let expected = match (rollout.terminated[row], rollout.truncated[row]) {
@@ -91,7 +91,7 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
     }
 }
 
-/// Observes how often it was stepped, and panics in its sixth step.
+/// Observes the number of its steps, and panics in the sixth.
 #[derive(Default)]
 struct Stumbles(u8);
 
@@ -172,22 +172,22 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
     }
 }
 
-/// The values that `policy` gives to a minibatch in training.
+/// Returns the values that `policy` gives to a minibatch in training.
 fn values_of<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
     values(policy.forward(minibatch.observations.shown_to(policy)).values.unwrap())
 }
 
 #[test]
 fn a_burn_in_remembers_what_the_weights_of_now_would() {
-    // Episodes of 9 steps, so that one is going on where the sequence begins.
+    // Episodes of 9 steps, so that the sequence begins in the middle of one.
     let mut collector = clocks(8, SequenceSpec { steps: 2, burn_in: 1 });
     let rollout = collector.collect(&tally(0.5).valid()).unwrap().clone();
     let batch = batch(&rollout);
-    // Sequence by sequence: that of environment 0 which begins at step 4, in the second step of an episode.
+    // Rows are ordered by sequence. This one is of environment 0 and begins at step 4, the second step of an episode.
     let row = 6 * 2;
     let observed = values(batch.observations.vector().clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
     let [first, second] = [3, 4].map(|step| f64::from(rollout.observations.flat()[step * 3]));
     assert_eq!((observed, second - first), (second, 1.0));
     assert_eq!(values_of(&tally(0.5), &batch)[row], second + 0.5 * first);
-    assert_eq!(values_of(&tally(0.25), &batch)[row], second + 0.25 * first, "not with what the old weights remembered");
+    assert_eq!(values_of(&tally(0.25), &batch)[row], second + 0.25 * first, "not the state of the old weights");
 }

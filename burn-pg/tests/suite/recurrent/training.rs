@@ -19,8 +19,8 @@ use crate::helpers::{flex, ignore};
 use crate::precision::{assert_close, values};
 use crate::settings::ppo_of;
 
-/// Shows -1 or 1 at first, then zeros; in the last step the action must be the one that was shown. A third one is never
-/// possible.
+/// Observes -1 or 1 at first, then zeros; the reward is 1 if the last action is the one that was shown. A third action is
+/// always masked.
 struct Cue {
     length: u32,
     shown: u32,
@@ -87,8 +87,7 @@ fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_
     })
 }
 
-/// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does
-/// not remember.
+/// Trains a policy and returns its mean greedy return. A policy without recurrent state wins half of the episodes.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
     let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &flex()).unwrap();
@@ -150,7 +149,7 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
 
 #[test]
 fn reinforce_remembers_too() {
-    // Neither fits `num_steps`, and neither is read.
+    // REINFORCE ignores the length of sequences and the burn-in; neither would fit `num_steps`.
     let config = recurrent(Recurrence::Gru, 5, 40).with(|config| {
         config.algorithm = Algo::Reinforce.into();
         config.run.total_steps = 2_000;

@@ -43,7 +43,7 @@ fn a_checkpoint_with_any_byte_changed_or_any_file_cut_off_is_refused() {
     assert!(flipped > 2_000, "{flipped}");
 }
 
-/// Lets the files of a checkpoint be other ones, with checksums that are right.
+/// Changes a file of a checkpoint and writes valid checksums.
 fn rewrite(path: &Path, name: &str, change: impl Fn(&str) -> String) {
     let text = change(&fs::read_to_string(path.join(name)).unwrap());
     fs::write(path.join(name), &text).unwrap();
@@ -67,7 +67,7 @@ fn checkpoints_of_other_versions_are_refused_by_name() {
         error_after(&|text| text.replacen("\"schema\":4", "\"schema\":5", 1).replacen("\"0.1.0\"", "\"9.8.7\"", 1));
     assert!(matches!(newer, CheckpointError::Newer { schema: 5, newest: 4, .. }), "{newer}");
     assert!(newer.to_string().contains("has schema 5 (of version 9.8.7), and this version knows schemas up to 4"));
-    // Whatever else it holds.
+    // Its other content is not read.
     let newer = error_after(&|_| "{\"schema\":5,\"version\":\"9.9\",\"of\":[\"the future\"]}".into());
     assert!(matches!(newer, CheckpointError::Newer { schema: 5, .. }), "{newer}");
     let older = error_after(&|_| "{\"schema\":0,\"version\":\"0.0.1\"}".into());
@@ -113,7 +113,7 @@ fn counters_that_no_run_comes_to_are_refused() {
                 if trainer.restore(checkpoint).is_err() {
                     refused += 1;
                 } else if !trainer.is_over() {
-                    // No overflow, with checks for it too.
+                    // It may fail, but must not panic, also with overflow checks.
                     let _ = trainer.update();
                 }
             }
@@ -122,7 +122,7 @@ fn counters_that_no_run_comes_to_are_refused() {
     }
     assert!(refused > 10, "{refused}");
 
-    // Those that the source has taken are those of the run.
+    // The environment steps of the source must equal those of the run.
     rewrite(&path, "source.json", |whole| whole.replacen("\"env_steps\":", "\"env_steps\":1", 1));
     let refusal = trainer(&config, Backend::Flex).restore(Checkpoint::read(&path).unwrap()).unwrap_err();
     assert!(refusal.to_string().contains("environment steps"), "{refusal}");

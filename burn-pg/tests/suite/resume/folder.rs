@@ -25,12 +25,12 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
         assert_eq!(best.unwrap_or_default(), [1, 2, 4].contains(&update), "{update}");
         checkpoints.prune(3).unwrap();
     }
-    // The last three; the best of all stays beside them, and of two as good the later one.
+    // The last three stay, and the best; of two equally good ones the later is the best.
     assert_eq!(checkpoints.updates().unwrap(), [4, 5, 6]);
     assert_eq!(checkpoints.best().unwrap(), Some(Best { update: 4, return_mean: 7.0 }));
     checkpoints.prune(1).unwrap();
     assert_eq!(checkpoints.updates().unwrap(), [4, 6]);
-    // What is not known to be worse stays.
+    // If `best.json` is damaged, nothing is pruned.
     fs::write(folder.path().join("checkpoints/best.json"), "{").unwrap();
     assert!(matches!(checkpoints.prune(1), Err(CheckpointError::Damaged { .. })));
     assert_eq!(checkpoints.updates().unwrap(), [4, 6]);
@@ -44,7 +44,7 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
     damage(4);
     let error = checkpoints.newest().unwrap_err();
     assert!(error.to_string().starts_with("none of the 2 checkpoints in "), "{error}");
-    // One that cannot be read at all may be whole.
+    // A checkpoint that cannot be read may be undamaged, so it is an error and not skipped.
     fs::remove_file(checkpoints.path_of(6).join("state.json")).unwrap();
     fs::create_dir(checkpoints.path_of(6).join("state.json")).unwrap();
     assert!(matches!(checkpoints.newest(), Err(CheckpointError::Read { .. })));
@@ -69,13 +69,13 @@ fn going_back_moves_what_came_later() {
     assert_eq!((kept(&checkpoints), kept(&aside)), ((vec![1, 2], None), (vec![3, 4], Some(3))));
     assert_eq!(aside.load(4).unwrap().updates(), 4);
     assert!(!folder.path().join("best.json").exists());
-    // What is damaged is put aside, and they can be pruned again.
+    // A damaged `best.json` is set aside; then pruning works again.
     fs::write(folder.path().join("best.json"), "{").unwrap();
     assert!(checkpoints.prune(2).is_err());
     checkpoints.set_aside_after(2).unwrap();
     assert_eq!(fs::read(folder.path().join("best.json.damaged")).unwrap(), b"{");
     checkpoints.prune(2).unwrap();
-    // A crash on the way back may leave the best without its checkpoint. Then any other is better; with it, it stays.
+    // A crash while going back may leave a best entry without its checkpoint. Any other checkpoint then replaces it.
     let worse = Best { update: 1, return_mean: 1.0 };
     checkpoints.note(Best { update: 2, return_mean: 5.0 }).unwrap();
     assert!(!checkpoints.note(worse).unwrap());
@@ -90,7 +90,7 @@ fn what_a_crash_leaves_of_a_checkpoint_is_cleared_away_or_put_back() {
     let checkpoints = Checkpoints::at(folder.path());
     let whole = smallest(folder.path());
     fs::rename(&whole, checkpoints.path_of(1)).unwrap();
-    // Killed while it wrote, and while it put a new one in the place of an old one.
+    // One run was killed while it wrote a checkpoint, another while it replaced an old one.
     fs::create_dir(folder.path().join("update-000000002.tmp")).unwrap();
     fs::write(folder.path().join("update-000000002.tmp/state.json"), "{\"sche").unwrap();
     fs::rename(checkpoints.path_of(1), folder.path().join("update-000000001.old")).unwrap();
@@ -98,7 +98,7 @@ fn what_a_crash_leaves_of_a_checkpoint_is_cleared_away_or_put_back() {
     checkpoints.prepare().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert_eq!(checkpoints.newest().unwrap().unwrap().0.updates(), 1);
-    // The new one was in place already.
+    // Killed after the new one was in place.
     fs::create_dir(folder.path().join("update-000000001.old")).unwrap();
     checkpoints.prepare().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -14,7 +14,7 @@ use crate::settings::valid;
 /// Six updates of four environments.
 const COMMON: &str = "total_steps = 192\nnum_envs = 4\nhidden_sizes = [6]\n";
 
-/// For algorithms that take several steps per rollout.
+/// Settings for algorithms that take several steps per rollout.
 const PASSES: &str = "num_minibatches = 2\nnum_epochs = 2\n";
 
 fn config(settings: &str) -> CheckedConfig {
@@ -33,7 +33,7 @@ fn trainer(config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
     Trainer::of(config, &open(backend)).unwrap()
 }
 
-/// A checkpoint of a run with as little as there can be.
+/// Writes a checkpoint of a run that is as small as possible.
 fn smallest(folder: &Path) -> PathBuf {
     let config = config("num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 32");
     let mut trainer = trainer(&config, Backend::Flex);

@@ -10,7 +10,7 @@ use super::{config, trainer};
 use crate::helpers::{on_threads, parameters, without_time};
 use crate::precision::{assert_close, open_devices};
 
-/// Every algorithm, kind of policy, optimiser, wrapper and term that remembers something.
+/// Every algorithm, kind of policy, optimiser, wrapper and term that has state.
 const RUNS: [(&str, &str); 19] = [
     ("ppo", ""),
     ("ppo, shared layers, relu, adamw", "shared_layers = true\nactivation = 'relu'\noptimiser = { kind = 'adamw' }"),
@@ -30,7 +30,7 @@ const RUNS: [(&str, &str); 19] = [
     ),
     ("ppo, pendulum", "name = 'Pendulum-v1'\nlearning_rate = { kind = 'cosine', start = 1e-2, end = 0 }"),
     ("ppo, squashed", "name = 'MountainCarContinuous-v0'\nexploration = { squash = true, state_dependent = true }"),
-    ("ppo, held noise", "name = 'Pendulum-v1'\nexploration = { sde = { resample_every = 3, learn_features = true } }"),
+    ("ppo, gsde noise", "name = 'Pendulum-v1'\nexploration = { sde = { resample_every = 3, learn_features = true } }"),
     ("ppo, acrobot", "name = 'Acrobot-v1'\ntarget_kl = 1e-4"),
     ("a2c", "algorithm.kind = 'a2c'"),
     (

@@ -1,4 +1,4 @@
-//! Environments of one's own: learnt, refused, or failing in the middle of a run.
+//! A user's own environments: learnt, refused, or failing during a run.
 
 use burn_pg::{
     Config, Error, Trainer,
@@ -11,7 +11,7 @@ use burn_pg::{
 
 use crate::helpers::{flex, ignore, parameters, small};
 
-/// Two actions: 0 pays 1 and 1 pays nothing. Every episode is one step.
+/// Two actions: action 0 has a reward of 1, action 1 none. Every episode is one step.
 #[derive(Clone, Default)]
 struct Bandit;
 
@@ -84,7 +84,7 @@ fn learns_the_bandit(algo: Algo) {
 /// An observation that makes [`Broken`] panic in its first step.
 const PANIC: f32 = 77.0;
 
-/// Says what it is told to for an observation and a reward.
+/// Returns the given observation and reward.
 struct Broken {
     observation: f32,
     reward: f64,
@@ -135,7 +135,7 @@ fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
             "update 1, after 0 environment steps: environment 1, seeded with 2, failed after 1 steps: its reward is";
         assert!(error.to_string().starts_with(expected), "{error}");
     }
-    // Finite, but not in single precision.
+    // Finite, but infinite in single precision.
     let error = run_broken(0.0, 1e300);
     let expected =
         "update 1: environment 1 gave the reward inf in step 0 of the rollout that began at 0 environment steps";

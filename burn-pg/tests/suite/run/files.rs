@@ -1,4 +1,4 @@
-//! Files of weights, and the folder of a run.
+//! Files of weights, and run directories.
 
 use burn_pg::{
     device::Backend,

@@ -42,7 +42,7 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
     }
 }
 
-/// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.
+/// Burn initialises these layers from its own generator, when they are first used.
 #[test]
 fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
     let weights = |seed: u64| {
@@ -86,7 +86,7 @@ fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
     assert_ne!(weights(1), weights(2));
 }
 
-/// Puts weights that Burn draws in place of those of a policy.
+/// Replaces the weights of a policy with weights that Burn draws.
 struct DrawnByBurn;
 
 impl ModuleMapper for DrawnByBurn {

@@ -1,4 +1,4 @@
-//! What a run does: it trains on every device, ends when it is told to, and keeps its weights when an update fails.
+//! Runs train on every device, end when an observer says so, and keep their weights if an update fails.
 
 use std::{
     ops::ControlFlow,
@@ -64,7 +64,7 @@ fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
 
 #[test]
 fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
-    // So large a step that the next loss overflows.
+    // The step is so large that the next loss overflows.
     let config = small().with(|config| {
         config.optimiser.learning_rate = Schedule::Linear { start: 1e30, end: 0.0 };
         ppo_of(config).num_epochs = 3;
@@ -78,7 +78,7 @@ fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
 
 #[test]
 fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
-    // Each of two updates has one step; that of the second leads to weights that are not finite.
+    // Each of two updates has one step; the step of the second leads to weights that are not finite.
     let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
     let config = small().with(|config| {
         config.optimiser.learning_rate = learning_rate;
@@ -130,7 +130,7 @@ fn observers_checkpoints_and_evaluations_are_not_part_of_the_time_of_training() 
     assert!(last.elapsed_seconds + (4 * pause).as_secs_f64() < start.elapsed().as_secs_f64());
 }
 
-/// Loggers that wait for what a run sends them, one for each thread of rayon's global pool.
+/// Loggers block every thread of rayon's global pool until the run sends them something.
 #[test]
 fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
     let (done, is_done) = std::sync::mpsc::channel();
@@ -156,7 +156,7 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
     assert_eq!(is_done.recv_timeout(std::time::Duration::from_mins(1)), Ok(2));
 }
 
-/// Environments that are costly enough to be stepped on several threads.
+/// The batch is large enough to be stepped on several threads.
 #[test]
 fn tasks_that_block_in_the_global_pool_do_not_hold_evaluations_and_other_devices_up() {
     let (done, is_done) = std::sync::mpsc::channel();

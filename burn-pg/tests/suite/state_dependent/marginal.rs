@@ -21,7 +21,7 @@ fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-12 } else { 2e-6 }
 }
 
-/// Numbers as a device has them, after rounding to its precision.
+/// Returns values rounded to the precision of a device.
 fn kept(precision: &Precision, numbers: &[f64]) -> Vec<f64> {
     values(precision.vector(numbers))
 }
@@ -63,7 +63,7 @@ impl Case {
     }
 }
 
-/// The sum over the components of each state.
+/// Returns the sum over the components of each state.
 fn by_state(components: impl Iterator<Item = f64>) -> Vec<f64> {
     components.collect::<Vec<_>>().chunks(2).map(|pair| pair.iter().sum()).collect()
 }
@@ -130,13 +130,13 @@ fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() 
             let [variance] = variances(&features, &log_std, 1)[..] else { unreachable!() };
             let ours = values(entropy.clone())[0] - 0.5 - HALF_LOG_TAU;
             assert_close(&[ours], &[0.5 * variance.ln()], tolerance(&precision), &what);
-            // d log(variance) / 2 by log_std: the shares of the features in the variance.
+            // The derivative of log(variance) / 2 with respect to log_std: the share of each feature in the variance.
             let gradients = entropy.backward();
             let share = |f: usize| features[f].powi(2) * (2.0 * log_std[f]).exp() / variance;
             let expected = [share(0), share(1)];
             let tolerance = if precision.is_double() { 1e-12 } else { 1e-5 };
             assert_close(&values(sigma.grad(&gradients).unwrap()), &expected, tolerance, &what);
-            // By a feature it is the share divided by the feature.
+            // With respect to a feature it is the share divided by the feature.
             let of_features = values(phi.grad(&gradients).unwrap());
             assert!(of_features.iter().all(|derivative| derivative.is_finite()), "{what}: {of_features:?}");
             let shares = [features[0] * of_features[0], features[1] * of_features[1]];
@@ -145,7 +145,7 @@ fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() 
     }
 }
 
-/// Puts numbers into the only parameter of a module.
+/// Replaces the only parameter of a module.
 struct Set<'a> {
     numbers: &'a [f64],
     precision: &'a Precision,
@@ -185,7 +185,7 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
                         value(&numbers)
                     };
                     let difference = |by: f64| (moved(by) - moved(-by)) / (2.0 * by);
-                    // Without the error of second order (Richardson).
+                    // Richardson extrapolation removes the second-order error.
                     (4.0 * difference(1e-4) - difference(2e-4)) / 3.0
                 };
                 (0..numbers.len()).map(derivative).collect()

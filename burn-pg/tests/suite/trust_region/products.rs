@@ -1,4 +1,4 @@
-//! Products with the Fisher matrix, against the matrix of scores and the analytic one of a Gaussian.
+//! Products with the Fisher matrix, compared with the matrix of scores and the analytic one of a Gaussian.
 
 use burn_pg::{
     distribution::Distribution,
@@ -11,7 +11,7 @@ use burn_pg::{
 use super::{Matrix, enumerated, gradient_of, observation, policy, random, rows};
 use crate::precision::{Precision, assert_close, values};
 
-/// Asserts that products agree with those of the matrix.
+/// Asserts that Fisher products agree with products with the matrix.
 #[track_caller]
 fn check_products(precision: &Precision, fisher: &Fisher<ActorCritic>, expected: &Matrix, rng: &mut EnvRng) {
     let size = expected.0.len();
@@ -37,7 +37,7 @@ fn products_are_those_of_the_matrix_of_scores() {
         let states = rows(4, rng);
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), None);
         check_products(precision, &fisher, &enumerated(&policy, space, &states, None, precision), rng);
-        // Or of some of the states.
+        // The same with some of the states.
         let some = Some(precision.vector(&[0.0, 2.0, 0.0, 2.0]));
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), some);
         let states = [states[3].clone(), states[1].clone()];
@@ -57,7 +57,8 @@ fn actions_that_are_masked_add_nothing_to_products() {
     }
 }
 
-/// The Fisher matrix of a Gaussian policy: the Gaussian has `1 / sigma^2` for each mean, and 2 for each log standard deviation.
+/// Returns the Fisher matrix of a Gaussian policy: the Gaussian contributes `1 / sigma^2` for each mean, and 2 for each log
+/// standard deviation.
 fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precision: &Precision) -> Matrix {
     let [size] = flatten_parameters(policy).dims();
     let mut matrix = Matrix::zeros(size);

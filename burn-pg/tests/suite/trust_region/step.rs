@@ -1,4 +1,4 @@
-//! The step within a trust region, against the natural gradient from dense matrices; and what it leaves alone.
+//! The step within a trust region, compared with the natural gradient from dense matrices; and what it leaves unchanged.
 
 use burn::{
     module::Module,
@@ -21,7 +21,7 @@ use crate::{
     precision::{Precision, assert_close, values},
 };
 
-/// Samples of a policy, and what a step makes of them.
+/// Samples of a policy, and the policy before and after a step on them.
 struct Stepped {
     before: ActorCritic,
     after: ActorCritic,
@@ -57,14 +57,14 @@ impl Stepped {
         values(metric.clone())[0]
     }
 
-    /// `-mean(r A)` of a policy.
+    /// Returns `-mean(r A)` of a policy.
     fn loss(&self, policy: &ActorCritic) -> f64 {
         let log_probs = policy.forward(self.batch.observations.clone()).distribution.log_prob(&self.batch.actions);
         let ratios = values(log_probs - self.batch.log_probs.clone()).into_iter().map(f64::exp).collect::<Vec<_>>();
         -dot(&ratios, &values(self.batch.advantages.clone().unwrap())) / Self::SAMPLES as f64
     }
 
-    /// The mean of KL(before || policy).
+    /// Returns the mean of KL(before || policy).
     fn kl(&self, policy: &ActorCritic) -> f64 {
         let log_probs = |policy: &ActorCritic| -> Vec<Vec<f64>> {
             let of = |a: i64| {
@@ -94,7 +94,7 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             let what = format!("{precision:?} seed {seed} max_kl {max_kl}");
             let Stepped { before, after, states, batch, .. } = &stepped;
 
-            // The same from dense matrices: the gradient is minus the mean of advantages times scores.
+            // The expected step from dense matrices. The gradient is minus the mean of advantages times scores.
             let mut matrix = enumerated(before, &Space::discrete(3), states, None, &precision);
             matrix.0.iter_mut().enumerate().for_each(|(i, row)| row[i] += DAMPING);
             let log_probs = before.forward(batch.observations.clone()).distribution.log_prob(&batch.actions);
@@ -110,7 +110,7 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             let tolerance = if precision.is_double() { 1e-7 } else { 1e-3 };
             assert_close(&parameters(after), &at(fraction), tolerance, &what);
 
-            // Both conditions hold, and not for the step before it was last shortened.
+            // Both conditions hold, and do not hold for the step before the last backtracking.
             let fulfilled = |policy: &ActorCritic| {
                 stepped.kl(policy) <= max_kl * (1.0 + 1e-5) && stepped.loss(policy) < stepped.loss(before)
             };
@@ -161,7 +161,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
         };
         let plain = region(TrustRegionSpec::default());
         assert_eq!(stays(&plain, &[0.0; Stepped::SAMPLES]).metric("policy_grad_norm"), 0.0);
-        // All the same are no better than none, once they are normalised.
+        // Equal advantages are 0 after normalisation.
         let normalized = TrustRegion { normalize_advantages: true, ..region(TrustRegionSpec::default()) };
         stays(&normalized, &[2.0; Stepped::SAMPLES]);
         for number in [f64::NAN, f64::INFINITY] {
@@ -169,7 +169,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
             advantages[5] = number;
             assert!(!stays(&plain, &advantages).metric("policy_loss").is_finite());
         }
-        // A step that may not be shortened, and is too long.
+        // A step that is too long, without backtracking.
         let spec = TrustRegionSpec { max_backtracks: 0, ..exact(0.3) };
         let advantages = random(Stepped::SAMPLES, &mut EnvRng::new(105));
         let shortened = Stepped::new(&region(exact(0.3)), &advantages, 5, &precision);

@@ -28,7 +28,7 @@ fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>,
     recipe.build(make(&config.env.name, config.env.num_envs).unwrap(), config, &device)
 }
 
-/// Gives every action this advantage, and every step the return 1.
+/// An estimator that gives every action this advantage, and every step a return of 1.
 struct Fixed(f64);
 
 impl AdvantageEstimator for Fixed {
@@ -42,7 +42,7 @@ fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
     build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::of(&config).unwrap() }, &config).unwrap()
 }
 
-/// What actor and critic say of a few observations.
+/// Returns the outputs of actor and critic for a few observations.
 fn outputs(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
     let policy = trainer.policy().valid();
     let device = flatten_parameters(trainer.policy()).device();
@@ -61,7 +61,7 @@ fn every_update_keeps_to_the_region_and_fits_the_critic() {
             let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
             let after = parameters(trainer.policy());
             assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
-            // An estimate from 32 samples.
+            // The logged value is an estimate from 32 samples.
             assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
             assert!(losses["step_fraction"] > 0.0 && losses["policy_loss"] < 0.0, "{losses:?}");
             assert!((losses["loss"] - 0.5 * losses["value_loss"]).abs() < 1e-6, "the critic's alone: {losses:?}");
@@ -136,7 +136,7 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
 
-/// A term of one's own.
+/// A user's own term.
 struct Flat(&'static [ContextPart]);
 
 impl LossTerm for Flat {
