@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_is_for_the_algorithm_that_it_is_called_after() {
+    fn every_preset_is_named_after_its_algorithm() {
         for (name, _) in PRESETS {
             let algo = Config::from_table(named(name).unwrap()).unwrap().algorithm.algo().name();
             assert!(name.split('-').any(|part| part == algo), "{name} is for {algo}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_says_all_that_matters() {
+    fn every_preset_sets_all_hyperparameters() {
         // Settings of a run, and variants that no preset uses.
         let others = ["estimator", "kl_in_reward", "loss", "micro_batch_size", "target_kl", "name", "block_size"];
         let tables = ["env", "rollout", "algorithm", "network"];
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_for_images_have_the_networks_that_they_are_called_after() {
+    fn presets_for_images_have_the_networks_in_their_names() {
         for (name, encoder, hidden) in
             [("ppo-nature", EncoderSpec::nature(), 512), ("ppo-minatar", EncoderSpec::minatar(), 128)]
         {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_preset_of_cleanrl_is_the_fields_yardstick() {
+    fn the_cleanrl_preset_has_the_hyperparameters_of_cleanrl() {
         let expected = "
             run = { total_steps = 500_000 }
             env = { num_envs = 8, normalize_observations = false, normalize_rewards = false }

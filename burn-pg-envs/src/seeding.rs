@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn uniform_numbers_are_those_of_numpy_and_others_are_not() {
+    fn uniform_numbers_match_numpy_and_others_do_not() {
         let mut rng = EnvRng::new(42);
         // numpy.random.default_rng(42).random(2)
         assert_eq!([rng.next_f64(), rng.next_f64()], [0.773_956_048_555_963_3, 0.438_878_439_752_052_3]);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_generator_goes_on_where_it_was() {
+    fn a_saved_generator_continues_its_stream() {
         let mut rng = EnvRng::new(11);
         rng.next_u64();
         let saved = serde_json::to_string(&rng).unwrap();

@@ -42,7 +42,7 @@ fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
 }
 
 #[test]
-fn the_modes_are_gymnasiums() {
+fn autoreset_modes_match_gymnasium() {
     let File { case } = golden("adv/autoreset.json");
     for (name, autoreset) in
         [("SameStep", Autoreset::SameStep), ("NextStep", Autoreset::NextStep), ("Disabled", Autoreset::Disabled)]

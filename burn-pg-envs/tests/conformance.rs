@@ -196,7 +196,7 @@ fn history(id: &str, num_envs: usize, seed: u64, threads: usize) -> String {
 }
 
 #[test]
-fn a_seed_repeats_a_history_whatever_the_number_of_threads() {
+fn a_seed_repeats_a_history_with_any_number_of_threads() {
     for spec in registered() {
         let once = history(&spec.id, 2048, 5, 1);
         assert_eq!(once, history(&spec.id, 2048, 5, 1), "{}", spec.id);
@@ -206,7 +206,7 @@ fn a_seed_repeats_a_history_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn a_saved_state_goes_on_where_it_was_mid_episode() {
+fn a_saved_state_continues_in_the_middle_of_an_episode() {
     for spec in registered() {
         let mut envs = make(&spec.id, 3).unwrap();
         envs.reset(8).unwrap();
@@ -229,7 +229,7 @@ fn a_saved_state_goes_on_where_it_was_mid_episode() {
 }
 
 #[test]
-fn the_first_environment_of_a_batch_does_not_know_how_many_there_are() {
+fn the_first_environment_does_not_depend_on_the_size_of_the_batch() {
     for spec in registered() {
         let mut one = make(&spec.id, 1).unwrap();
         let mut many = make(&spec.id, 200).unwrap();
@@ -239,7 +239,7 @@ fn the_first_environment_of_a_batch_does_not_know_how_many_there_are() {
 }
 
 #[test]
-fn an_ended_episode_is_followed_as_the_mode_says() {
+fn the_step_after_an_ended_episode_follows_the_autoreset_mode() {
     for spec in registered() {
         for mode in [Autoreset::SameStep, Autoreset::NextStep, Autoreset::Disabled] {
             let mut envs = make(&spec.id, 1).unwrap();

@@ -187,7 +187,7 @@ impl EnvBlock for Idle<'_> {
 }
 
 #[test]
-fn environments_that_keep_the_contract_pass_with_all_their_parts() {
+fn environments_that_keep_the_contract_pass() {
     for (len, num_envs) in [(8, 1), (8, 5)] {
         let report = check_env(|| Ok(Lines::new(len, num_envs, Break::Nothing))).unwrap();
         assert!(report.episodes > 3 && report.steps == 64, "{report:?}");
@@ -262,7 +262,7 @@ impl VectorEnv for Bare {
 }
 
 #[test]
-fn what_is_not_implemented_is_refused_by_name() {
+fn methods_that_are_not_implemented_are_refused_by_name() {
     let bare = || Bare(Lines::new(8, 3, Break::Nothing));
     let report = check_env(|| Ok(bare())).unwrap();
     assert!(!report.saves && !report.resets_some && !report.restarts_one && !report.has_blocks);
@@ -291,7 +291,7 @@ fn a_saved_state_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn one_process_has_lines_of_several_lengths_by_name() {
+fn one_process_can_register_lines_of_several_lengths() {
     for len in [8, 9] {
         let lines = move |num_envs| {
             let mut lines = Lines::new(len, num_envs, Break::Nothing);

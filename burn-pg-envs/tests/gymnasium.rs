@@ -27,7 +27,7 @@ struct GeneratorCase {
 }
 
 #[test]
-fn a_seed_gives_the_generator_that_numpy_makes_of_it() {
+fn a_seed_gives_the_generator_of_numpy() {
     let data: Value = golden("envs/reset_seeds.json");
     let cases: Vec<GeneratorCase> = serde_json::from_value(data["cases"]["numpy_pcg64"].clone()).unwrap();
     assert!(!cases.is_empty());
@@ -126,7 +126,7 @@ fn within_one_ulp(ours: f32, theirs: f32) -> bool {
 }
 
 #[test]
-fn a_reset_gives_the_state_that_gymnasium_starts_from() {
+fn a_reset_gives_the_initial_state_of_gymnasium() {
     resets_agree::<CartPole>();
     resets_agree::<Acrobot>();
     resets_agree::<MountainCar>();
@@ -196,7 +196,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn every_transition_is_gymnasiums() {
+fn every_transition_matches_gymnasium() {
     transitions_agree::<CartPole>();
     transitions_agree::<Acrobot>();
     transitions_agree::<MountainCar>();
@@ -247,7 +247,7 @@ fn transitions_agree<E: Classic>() {
 }
 
 #[test]
-fn specifications_are_gymnasiums() {
+fn specifications_match_gymnasium() {
     for id in ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"] {
         let recording: Recording = golden(&format!("envs/{id}.json"));
         let spec = spec(&recording.env_id).unwrap();
@@ -276,7 +276,7 @@ fn assert_same_space(ours: &Space, theirs: &Value) {
 }
 
 #[test]
-fn both_flags_are_gymnasiums_on_every_recorded_step() {
+fn both_flags_match_gymnasium_on_every_recorded_step() {
     let found = [
         flags_agree::<CartPole>(),
         flags_agree::<Acrobot>(),

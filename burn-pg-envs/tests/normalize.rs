@@ -50,7 +50,7 @@ fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
 }
 
 #[test]
-fn running_moments_are_those_of_stable_baselines() {
+fn running_moments_match_stable_baselines3() {
     let file: Moments = golden("norm/running_mean_std.json");
     assert!(!file.cases.is_empty());
     for case in &file.cases {
@@ -168,7 +168,7 @@ fn replay(
 }
 
 #[test]
-fn a_batch_is_normalised_as_vecnormalize_does() {
+fn a_batch_is_normalised_as_by_vecnormalize() {
     let file: Value = golden("norm/wrappers.json");
     let recorded = &file["sb3_vecnormalize"];
     let events = Arc::new(recorded["events"].as_array().unwrap().clone());
@@ -219,7 +219,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
 /// observation at a time, also at resets; and the running return is reset before the terminal reward is added instead of
 /// after it, and not reset by truncation.
 #[test]
-fn the_normalisers_have_the_formulas_of_gymnasium() {
+fn the_normalisers_match_the_formulas_of_gymnasium() {
     let file: Value = golden("norm/wrappers.json");
     let recorded = &file["gymnasium"];
     let raw = recorded["raw"].as_array().unwrap();
@@ -342,7 +342,7 @@ impl Env for Fragile {
 }
 
 #[test]
-fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
+fn failed_environments_do_not_change_the_statistics() {
     let mut envs = Normalize::new(VecEnv::<Fragile>::new(4).unwrap(), Some(0.9)).unwrap();
     let error = envs.step(Actions::Discrete(&[0, 1, 2, 0])).unwrap_err();
     assert!(matches!(error, EnvError::Failed { env: 1, .. }), "{error}");
@@ -371,7 +371,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
 }
 
 #[test]
-fn statistics_move_to_a_batch_of_another_size() {
+fn statistics_can_be_used_with_a_batch_of_another_size() {
     let mut envs = Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
     push_left(&mut envs, 40);
     let observations = envs.observation_normalizer().unwrap().clone();

@@ -69,7 +69,7 @@ fn agent(id: &str, squash: bool) -> Agent {
 }
 
 #[test]
-fn reading_a_checkpoint_takes_no_memory_that_its_files_do_not_account_for() {
+fn reading_a_checkpoint_allocates_no_more_than_its_files_justify() {
     let config = Config::default().with(|config| {
         config.run.total_steps = 1024;
         config.network.hidden_sizes = vec![8];

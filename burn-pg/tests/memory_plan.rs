@@ -208,7 +208,7 @@ impl Comparison {
 }
 
 #[test]
-fn plans_are_near_what_is_measured() {
+fn plans_match_measurements() {
     let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
     let whole = |settings| format!("algorithm.kind = 'reinforce'\n{settings}");
     let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
@@ -222,7 +222,7 @@ fn plans_are_near_what_is_measured() {
 }
 
 #[test]
-fn images_are_planned_for() {
+fn plans_for_images_match_measurements() {
     register_images();
     let mut comparison = Comparison::default();
     for (name, settings) in IMAGES {
@@ -234,7 +234,7 @@ fn images_are_planned_for() {
 }
 
 #[test]
-fn checkpoints_are_planned_for() {
+fn plans_for_checkpoints_match_measurements() {
     let folder = tempfile::tempdir().unwrap();
     let many = "num_envs = 5000\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []";
     let normalized = "normalize_observations = true\nnormalize_rewards = true";
@@ -260,7 +260,7 @@ fn checkpoints_are_planned_for() {
 }
 
 #[test]
-fn evaluations_are_planned_for() {
+fn plans_for_evaluations_match_measurements() {
     let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\nevaluation.episodes = 20000";
     let mut comparison = Comparison::default();
     for more in

@@ -41,7 +41,7 @@ fn a_bad_line_is_answered_and_leaves_the_recurrent_state() {
 
 #[cfg(unix)]
 #[test]
-fn it_ends_when_nobody_reads_its_answers() {
+fn act_ends_when_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     trained(folder.path());
     let (reader, writer) = std::io::pipe().unwrap();

@@ -147,12 +147,12 @@ fn lose_and_resume(points: u64) {
 }
 
 #[test]
-fn a_device_that_is_lost_ends_a_run_which_can_be_gone_on_with() {
+fn a_lost_device_ends_a_run_that_can_be_resumed() {
     lose_and_resume(3);
 }
 
 #[test]
 #[ignore = "takes many minutes: the campaign of docs/reliability.md"]
-fn a_device_that_is_lost_at_any_moment_ends_a_run_which_can_be_gone_on_with() {
+fn a_device_lost_at_any_moment_ends_a_run_that_can_be_resumed() {
     lose_and_resume(40);
 }

@@ -64,7 +64,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
 }
 
 #[test]
-fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
+fn lines_are_steps_of_an_episode_for_a_recurrent_agent() {
     let folder = tempfile::tempdir().unwrap();
     train_small(folder.path(), "run", &["--set", r#"recurrence={cell="gru",size=4}"#]);
     let line = "[0.5, -0.5, 0.1, 0.2]\n";
@@ -75,7 +75,7 @@ fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_refused() {
+fn an_unknown_format_is_refused() {
     refused(
         &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
         &["unknown format `onix` (did you mean `onnx`?)"],

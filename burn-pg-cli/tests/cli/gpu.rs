@@ -11,7 +11,7 @@ fn small_on(device: &str, more: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_gpu_that_is_not_there_is_refused() {
+fn a_missing_gpu_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), small_on("wgpu", &[]))
         // Hides all drivers of Vulkan and OpenGL.

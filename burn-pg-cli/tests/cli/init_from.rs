@@ -39,7 +39,7 @@ fn normalizer(run: &Path) -> Value {
 }
 
 #[test]
-fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
+fn training_starts_from_a_run_an_export_or_a_state_dict() {
     let (folder, trained) = trained(&["--seed", "5"]);
     let path = folder.path();
     assert_eq!(trained["init_from"], Value::Null);
@@ -80,7 +80,7 @@ fn a_run_that_started_from_a_file_resumes_without_it() {
 }
 
 #[test]
-fn statistics_of_observations_come_with_the_policy() {
+fn observation_statistics_come_with_the_policy() {
     let (folder, _) = trained(&["--set", "normalize_observations=true"]);
     let path = folder.path();
     let count = |run: &str| normalizer(&path.join(run))["moments"]["count"].as_f64().unwrap();
@@ -117,7 +117,7 @@ fn a_policy_without_a_critic_gets_a_new_one() {
 }
 
 #[test]
-fn settings_that_a_file_does_not_tell_are_those_of_the_preset() {
+fn settings_that_a_file_lacks_are_those_of_the_preset() {
     let folder = tempfile::tempdir().unwrap();
     let train = ["train", "Pendulum-v1", "--preset", "pendulum-v1-ppo-sde", "--device", "flex", "--quiet"];
     let short = ["--set", "num_envs=2", "num_steps=8", "num_minibatches=1", "num_epochs=1", "evaluation.episodes=1"];
@@ -134,7 +134,7 @@ fn settings_that_a_file_does_not_tell_are_those_of_the_preset() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_before_anything_is_written() {
+fn a_policy_that_does_not_fit_is_refused_before_anything_is_written() {
     let (folder, _) = trained(&[]);
     let path = folder.path();
     fs::create_dir(path.join("empty")).unwrap();

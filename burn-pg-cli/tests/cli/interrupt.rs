@@ -13,7 +13,7 @@ use super::{
 };
 
 #[test]
-fn an_interrupted_run_saves_and_goes_on_as_if_nothing_had_been() {
+fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("whole")));

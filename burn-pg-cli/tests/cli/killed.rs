@@ -76,13 +76,13 @@ fn kill_and_resume(kills: usize) {
 }
 
 #[test]
-fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
+fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     kill_and_resume(10);
 }
 
 #[test]
 #[ignore = "takes minutes: the campaign of docs/reliability.md"]
-fn a_run_that_is_killed_two_hundred_times_comes_to_the_same_end() {
+fn a_run_killed_two_hundred_times_ends_as_an_uninterrupted_one() {
     kill_and_resume(200);
 }
 
@@ -121,7 +121,7 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
 }
 
 #[test]
-fn a_run_whose_directory_is_moved_away_ends_and_does_not_create_it_again() {
+fn a_run_whose_directory_is_moved_ends_and_does_not_create_it_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let child = start(folder.path(), long_run_into("a", "1e9"));
@@ -138,7 +138,7 @@ fn a_run_whose_directory_is_moved_away_ends_and_does_not_create_it_again() {
 }
 
 #[test]
-fn what_is_given_with_resume_holds_from_then_on() {
+fn settings_given_with_resume_hold_in_later_resumes() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(["--set", "checkpoint.interval=1000"])));
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "4096"]);

@@ -41,7 +41,7 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
 }
 
 #[test]
-fn networks_that_do_not_fit_are_not_planned_for() {
+fn networks_that_do_not_fit_have_no_plan() {
     let folder = tempfile::tempdir().unwrap();
     let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--set", "encoder={kind='cnn'}"]);
     usage_error(&output);
@@ -50,7 +50,7 @@ fn networks_that_do_not_fit_are_not_planned_for() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_run_that_does_not_fit_is_refused_with_what_would() {
+fn a_run_that_does_not_fit_is_refused_with_the_settings_to_lower() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--set", "num_envs=524288", "--total-steps", "1e9"];
     for command in [["train", "CartPole-v1"].as_slice(), &["bench", "train", "CartPole-v1"]] {

@@ -28,7 +28,7 @@ fn two_processes_never_train_in_one_directory() {
 }
 
 #[test]
-fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
+fn a_part_of_a_setting_leaves_the_rest_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let parts = ["--set", "checkpoint.interval=7", "faults.limit=2", "optimiser.beta_1=0.5"];
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(parts)));
@@ -49,7 +49,7 @@ fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
 }
 
 #[test]
-fn a_run_goes_on_if_nobody_listens_any_more() {
+fn a_run_continues_if_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("exec {} \"$@\" 2>&1 | head -n 2", env!("CARGO_BIN_EXE_burn-pg"));
     let talkative = long_run_into("a", "3840").filter(|&argument| argument != "--quiet");
@@ -61,7 +61,7 @@ fn a_run_goes_on_if_nobody_listens_any_more() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
+fn a_resumed_run_is_used_by_its_newest_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("a").join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -100,7 +100,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
 }
 
 #[test]
-fn paths_need_not_be_text() {
+fn paths_need_not_be_utf8() {
     let folder = tempfile::tempdir().unwrap();
     let out = OsStr::from_bytes(b"run-\xff\xfe");
     let arguments = RUN.into_iter().chain(["--total-steps", "128", "--out"]).map(OsStr::new);
@@ -110,7 +110,7 @@ fn paths_need_not_be_text() {
 }
 
 #[test]
-fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
+fn the_best_checkpoint_is_kept_if_checkpoints_are_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--set", "checkpoint={interval=1,keep=1,episodes=2}"];
     success(&burn_pg(folder.path(), run_into("a").chain(settings)));
@@ -137,7 +137,7 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
 }
 
 #[test]
-fn going_back_keeps_what_came_after() {
+fn going_back_keeps_later_checkpoints_and_results() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -169,7 +169,7 @@ fn going_back_keeps_what_came_after() {
 }
 
 #[test]
-fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
+fn a_step_count_that_leaves_nothing_to_train_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     train_small(folder.path(), "a", &[]);
     let resumed = |more: &[&str]| burn_pg(folder.path(), ["train", "--resume", "a"].iter().chain(more));
@@ -199,7 +199,7 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
 }
 
 #[test]
-fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
+fn a_learning_rate_that_rises_because_a_run_is_extended_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     train_small(folder.path(), "a", &[]);
     let resumed = |more: &[&str]| {

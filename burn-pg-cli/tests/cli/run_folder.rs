@@ -12,7 +12,7 @@ use super::{
 };
 
 #[test]
-fn damaged_checkpoints_are_named_and_passed_over() {
+fn damaged_checkpoints_are_named_and_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -92,7 +92,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
 }
 
 #[test]
-fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
+fn runs_that_cannot_be_resumed_or_written_are_refused_before_anything_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
@@ -133,7 +133,7 @@ fn what_cannot_be_resumed_or_written_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_folder_that_holds_a_run_is_refused_with_the_command_that_goes_on_with_it() {
+fn a_folder_that_holds_a_run_is_refused_with_the_command_that_resumes_it() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), long_run_into("a", "64")));
     let output = burn_pg(folder.path(), long_run_into("a", "64"));
@@ -143,7 +143,7 @@ fn a_folder_that_holds_a_run_is_refused_with_the_command_that_goes_on_with_it() 
 }
 
 #[test]
-fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
+fn an_edited_or_damaged_config_is_reported_on_resume() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), run_into("a")));
     let path = folder.path().join("a/config.toml");
@@ -209,7 +209,7 @@ fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_
 }
 
 #[test]
-fn a_run_that_cannot_be_written_on_is_refused_before_anything_is_removed() {
+fn a_run_that_cannot_be_written_to_is_refused_before_anything_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = folder.path().join("a/metrics.jsonl");
     success(&burn_pg(folder.path(), run_into("a")));
@@ -244,7 +244,7 @@ fn a_run_that_cannot_be_written_on_is_refused_before_anything_is_removed() {
 }
 
 #[test]
-fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
+fn missing_metrics_are_reported_and_nothing_is_removed_without_a_copy() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("a").join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -289,7 +289,7 @@ fn metrics_that_are_missing_are_told_and_nothing_of_them_is_lost() {
 }
 
 #[test]
-fn a_folder_in_which_nothing_was_begun_can_be_used() {
+fn a_folder_with_only_an_unheld_lock_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("a");
     fs::create_dir(&run).unwrap();
@@ -308,7 +308,7 @@ fn a_folder_in_which_nothing_was_begun_can_be_used() {
 }
 
 #[test]
-fn what_is_not_ours_among_the_checkpoints_stays() {
+fn other_files_among_the_checkpoints_stay() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("a/checkpoints").join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -323,7 +323,7 @@ fn what_is_not_ours_among_the_checkpoints_stays() {
 }
 
 #[test]
-fn a_policy_without_a_checkpoint_is_not_trained_over() {
+fn a_policy_without_a_checkpoint_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let failed = burn_pg(folder.path(), run_into("a").chain(["--set", "learning_rate=1e30"]));
     assert_eq!(failed.status.code(), Some(1));

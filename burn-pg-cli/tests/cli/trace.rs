@@ -36,7 +36,7 @@ fn an_environment_is_traced_step_by_step() {
 }
 
 #[test]
-fn actions_that_cannot_be_taken_end_a_trace() {
+fn invalid_actions_end_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     for (env, actions, message) in [
         ("CartPole-v1", "[0, 2]", "action 2 is outside Discrete(2)"),

@@ -43,7 +43,7 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
 }
 
 #[test]
-fn every_algorithm_trains_in_every_environment_with_its_default_preset_and_takes_no_step_more() {
+fn default_presets_train_every_algorithm_in_every_environment_within_total_steps() {
     let folder = tempfile::tempdir().unwrap();
     // Presets have at most 16 environments, and the longest rollout is 8 whole episodes of 999 steps.
     for (env, rollout) in [
@@ -229,7 +229,7 @@ fn progress_goes_to_stderr_in_plain_lines_and_quiet_shows_none() {
 }
 
 #[test]
-fn several_settings_follow_one_option_or_several_and_the_environment_may_come_last() {
+fn settings_may_share_one_option_and_the_environment_may_come_last() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["num_envs=2", "num_steps=8", "num_epochs=1", "num_minibatches=1", "evaluation.episodes=1"];
     let run = |rest: &[&str]| {
@@ -247,7 +247,7 @@ fn several_settings_follow_one_option_or_several_and_the_environment_may_come_la
 }
 
 #[test]
-fn training_is_over_when_the_return_that_was_asked_for_is_reached() {
+fn training_ends_when_the_target_return_is_reached() {
     let folder = tempfile::tempdir().unwrap();
     let options =
         ["--preset", "ppo-cleanrl", "--total-steps", "200000", "--set", "target_return=30", "--quiet", "--json"];

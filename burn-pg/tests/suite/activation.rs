@@ -5,7 +5,7 @@ use burn_pg::policy::Activation;
 use crate::precision::{Precision, assert_close, values};
 
 #[test]
-fn values_and_gradients_are_those_of_the_closed_forms() {
+fn values_and_gradients_match_the_closed_forms() {
     let inputs = [-50.0, -3.0, -0.5, -1e-3, 1e-7, 0.25, 2.0, 50.0];
     let tanh = |x: f64| (x.tanh(), 1.0 - x.tanh() * x.tanh());
     let relu = |x: f64| (x.max(0.0), f64::from(u8::from(x > 0.0)));

@@ -129,7 +129,7 @@ struct KlCases {
 }
 
 #[test]
-fn divergences_and_their_gradients_are_exact() {
+fn kl_divergences_and_their_gradients_are_exact() {
     let file: KlCases = golden("dist/categorical.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
@@ -154,7 +154,7 @@ fn divergences_and_their_gradients_are_exact() {
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // the recorded logits are exact in single precision
-fn logits_that_are_no_distribution_are_refused() {
+fn invalid_logits_are_refused() {
     let file: File = golden("dist/categorical.json");
     let precision = &Precision::all()[0];
     let mut refused = 0;

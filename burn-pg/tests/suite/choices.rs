@@ -40,7 +40,7 @@ fn weights_and_ranges_follow_their_schedules() {
 }
 
 #[test]
-fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
+fn a_clip_range_of_zero_stops_samples_that_would_move_away_and_gives_no_nan() {
     // Two ratios that the advantage moves away from 1, one that is 1, and one that it moves back.
     let mut samples = Samples::with_log_ratios(&[0.3, -0.4, 0.0, -0.05], &[1.0, -2.0, 0.5, 1.5]);
     // The old values are 0.
@@ -110,7 +110,7 @@ fn schedules_advance_with_the_run() {
 }
 
 #[test]
-fn an_estimator_takes_the_place_of_that_of_the_algorithm() {
+fn a_configured_estimator_replaces_that_of_the_algorithm() {
     let usual = history("gae_lambda = 0.9");
     assert_eq!(history("estimator = { kind = 'gae', lambda = 0.9 }"), usual);
     for other in [
@@ -122,7 +122,7 @@ fn an_estimator_takes_the_place_of_that_of_the_algorithm() {
 }
 
 #[test]
-fn a_policy_keeps_near_the_one_it_began_as() {
+fn kl_to_reference_keeps_the_policy_near_its_start() {
     let distance = |weight: &str| {
         let terms = format!(
             "learning_rate = 0.01\n\

@@ -114,7 +114,7 @@ fn check_flags(rollout: &Rollout, env: usize, terminated: [u8; 4], truncated: [u
 }
 
 #[test]
-fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_from_nothing() {
+fn truncation_bootstraps_from_the_final_observation_and_termination_does_not() {
     let mut collector = collector();
     let policy = probe();
     let rollout = collector.collect(&policy).unwrap();
@@ -141,7 +141,7 @@ fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_fro
 }
 
 #[test]
-fn episodes_go_on_in_the_next_rollout_and_are_counted() {
+fn episodes_continue_in_the_next_rollout_and_are_counted() {
     let mut collector = collector();
     let policy = probe();
     collector.collect(&policy).unwrap();
@@ -158,7 +158,7 @@ fn episodes_go_on_in_the_next_rollout_and_are_counted() {
 }
 
 #[test]
-fn a_rollout_of_episodes_holds_one_of_each_environment() {
+fn a_rollout_of_episodes_holds_one_per_environment() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &flex()).unwrap();
@@ -242,7 +242,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
 }
 
 #[test]
-fn steps_that_are_not_valid_explain_nothing() {
+fn invalid_steps_do_not_count_in_explained_variance() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let config = Config::default().with(|config| {

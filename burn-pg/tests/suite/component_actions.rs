@@ -149,14 +149,14 @@ impl Env for Lamps {
 }
 
 #[test]
-fn masked_components_are_learnt() {
+fn ppo_learns_masked_multi_discrete_actions() {
     // The maximum is 20; random actions reach half of it.
     let return_mean = trained::<Panel>();
     assert!(return_mean > 18.0, "{return_mean}");
 }
 
 #[test]
-fn components_that_are_true_or_false_are_learnt() {
+fn ppo_learns_multi_binary_actions() {
     // The maximum is 30; random actions reach half of it.
     let return_mean = trained::<Lamps>();
     assert!(return_mean > 27.0, "{return_mean}");
@@ -168,7 +168,7 @@ fn policy(spec: &EnvSpec) -> ActorCritic {
 }
 
 #[test]
-fn masks_of_components_reach_the_minibatches() {
+fn masks_of_multi_discrete_actions_reach_the_minibatches() {
     let envs = Box::new(VecEnv::<Panel>::new(4).unwrap());
     let (policy, rng) = (policy(&Panel::default().spec()), &mut EnvRng::new(1));
     let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &flex()).unwrap();
@@ -188,7 +188,7 @@ fn masks_of_components_reach_the_minibatches() {
 }
 
 #[test]
-fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
+fn a_fully_masked_component_is_an_error_of_its_environment() {
     let envs = vec![Panel::default(), Panel { stuck: true, ..Panel::default() }];
     let envs = Box::new(VecEnv::from_envs(envs).unwrap());
     let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &flex()).unwrap();
@@ -199,7 +199,7 @@ fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
 }
 
 #[test]
-fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
+fn a_masked_multi_categorical_equals_independent_masked_categoricals() {
     let sizes = [3, 2, 4];
     let masks = [[true, false, true, true, true, false, true, true, false], [true; 9]];
     let actions = [[2, 0, 1], [1, 1, 3]];

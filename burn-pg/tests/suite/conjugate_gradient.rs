@@ -51,7 +51,7 @@ fn products<'a>(matrix: &Tensor<2>, count: &'a Cell<usize>) -> impl Fn(Tensor<1>
 }
 
 #[test]
-fn the_solution_is_that_of_elimination() {
+fn the_solution_matches_gaussian_elimination() {
     let rng = &mut EnvRng::new(5);
     for size in [1, 2, 7, 20] {
         let a = positive_definite(size, rng);
@@ -76,7 +76,7 @@ fn the_solution_is_that_of_elimination() {
 }
 
 #[test]
-fn it_ends_where_enough_is_solved() {
+fn iterations_stop_at_the_tolerance() {
     let a = positive_definite(20, &mut EnvRng::new(6));
     let b: Vec<f64> = (0..20).map(|i| f64::from(i) - 7.5).collect();
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -101,7 +101,7 @@ fn it_ends_where_enough_is_solved() {
 }
 
 #[test]
-fn nothing_is_solved_where_there_is_nothing_to_solve() {
+fn zero_nonfinite_and_indefinite_systems_stop_early() {
     for precision in Precision::all() {
         let vector = |numbers: &[f64]| precision.vector(numbers).inner();
         let solve = |product: &dyn Fn(Tensor<1>) -> Tensor<1>, b: &[f64]| {

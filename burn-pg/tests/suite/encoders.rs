@@ -74,7 +74,7 @@ impl Weighed {
 }
 
 #[test]
-fn gradients_of_encoders_are_finite_differences() {
+fn gradients_of_encoders_equal_finite_differences() {
     let space = Space::dict([("image", unbounded(&[2, 7, 6])), ("vector", unbounded(&[2]))]);
     for precision in Precision::all().into_iter().filter(|precision| precision.dtype == DType::F64) {
         // Burn computes a sigmoid in single precision unless a backend has its own, too coarse for differences of 1e-5.
@@ -116,7 +116,7 @@ fn gradients_of_encoders_are_finite_differences() {
 }
 
 #[test]
-fn kernels_are_orthogonal_and_belong_to_the_seed() {
+fn kernels_are_orthogonal_and_follow_from_the_seed() {
     let spec = tiny(Space::Image { shape: [4, 9, 9], high: 1 });
     let network = NetworkSpec { encoder: cnn([[6, 3, 1], [8, 2, 1]]), shared: true, ..NetworkSpec::default() };
     let weights = |seed: u64| {

@@ -56,7 +56,7 @@ fn all() -> Vec<Box<dyn AdvantageEstimator>> {
 
 proptest! {
     #[test]
-    fn what_lies_behind_a_terminal_step_is_never_read(trajectory in trajectories(6)) {
+    fn values_after_a_terminal_step_are_never_read(trajectory in trajectories(6)) {
         let mut poisoned = trajectory.clone();
         for (next_value, &terminated) in poisoned.next_values.iter_mut().zip(&trajectory.terminated) {
             if terminated {
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_reaches_back_into_an_episode_that_has_ended(trajectory in trajectories(6)) {
+    fn later_episodes_do_not_change_the_advantages_of_the_first(trajectory in trajectories(6)) {
         let view = trajectory.view();
         let rows: Vec<usize> = view.episode_from(0).chain(view.episode_from(1)).collect();
         let mut other = trajectory.clone();
@@ -110,7 +110,7 @@ proptest! {
 }
 
 #[test]
-fn only_what_was_cut_off_has_a_value_behind_it() {
+fn only_terminal_steps_are_not_bootstrapped() {
     // A reward of 1, followed by a value of 10.
     let cases = [
         ((false, false), 10.0), // the trajectory ends

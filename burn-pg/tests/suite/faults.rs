@@ -126,7 +126,7 @@ impl Observer for Log {
 const LENIENT: Faults = Faults { numbers: OnNumbers::Skip, environment: OnEnvironment::Restart, limit: 10 };
 
 #[test]
-fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
+fn a_failed_update_is_skipped_and_counted_and_the_run_continues() {
     for (way, message) in [
         (Way::Panics, "it panicked: the sky has fallen"),
         (Way::Observes(f32::NAN), "component 0 of its observation is NaN"),
@@ -154,7 +154,7 @@ fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
 }
 
 #[test]
-fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
+fn a_skipped_update_leaves_weights_and_optimiser_unchanged() {
     let mut trainer = trainer(Some(Way::Rewards(f64::NAN)), &config(LENIENT, "ppo"), Backend::Flex);
     trainer.update().unwrap();
     trainer.update().unwrap();
@@ -174,7 +174,7 @@ fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
 }
 
 #[test]
-fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
+fn a_run_ends_with_the_first_fault_that_its_settings_do_not_allow() {
     let stop = Faults::default();
     let numbers = Faults { numbers: OnNumbers::Skip, ..stop };
     let environment = Faults { environment: OnEnvironment::Restart, ..stop };
@@ -211,7 +211,7 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
 }
 
 #[test]
-fn losses_that_are_not_finite_are_given_up_too() {
+fn updates_with_nonfinite_losses_are_skipped() {
     // The step is so large that the second pass overflows, in each update until the limit is reached.
     let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
@@ -227,7 +227,7 @@ fn losses_that_are_not_finite_are_given_up_too() {
 }
 
 #[test]
-fn a_run_goes_on_to_the_bit_after_faults() {
+fn a_resumed_run_equals_the_uninterrupted_one_after_faults() {
     for (way, settings) in [
         (Way::Panics, ""),
         (Way::Panics, "recurrence = { cell = 'gru', size = 3, burn_in = 2 }"),

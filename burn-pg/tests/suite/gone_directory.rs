@@ -36,7 +36,7 @@ fn a_run_ends_at_its_next_write_if_its_directory_was_removed() {
 }
 
 #[test]
-fn a_run_leaves_a_directory_alone_that_has_taken_the_place_of_its_own() {
+fn a_run_writes_nothing_into_a_directory_that_replaced_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let stopped = train(&path, 4, || {
@@ -50,7 +50,7 @@ fn a_run_leaves_a_directory_alone_that_has_taken_the_place_of_its_own() {
 }
 
 #[test]
-fn a_checkpoint_does_not_create_the_folder_that_it_belongs_into() {
+fn writing_a_checkpoint_does_not_create_its_parent_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     train(&path, 0, || ()).unwrap();

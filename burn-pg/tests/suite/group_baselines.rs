@@ -62,7 +62,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn advantages_are_those_of_the_field() {
+fn advantages_match_trl_and_verl() {
     for case in cases() {
         let (scores, size, expected) = (case.scores(), case.group_size, &case.expected);
         assert_eq!(scores.len(), case.prompts * size, "{}", case.name);
@@ -102,7 +102,7 @@ fn verl_differs_in_its_epsilon_only() {
 }
 
 #[test]
-fn sizes_that_make_no_groups_are_refused() {
+fn invalid_group_sizes_are_refused() {
     assert_eq!(GroupSize::new(4, 8).unwrap().get(), 4);
     for group_size in [0, 1] {
         assert_eq!(GroupSize::new(group_size, 8), Err(GroupSizeError::TooSmall { group_size }));
@@ -114,12 +114,12 @@ fn sizes_that_make_no_groups_are_refused() {
 
 #[test]
 #[should_panic(expected = "5 scores do not fall into groups of 2")]
-fn scores_that_make_no_groups_panic() {
+fn scores_that_do_not_divide_into_groups_panic() {
     let _ = rloo(&[0.0; 5], 2);
 }
 
 #[test]
-fn all_of_an_environments_first_episode_has_the_advantage_of_its_score() {
+fn every_step_of_the_first_episode_has_the_advantage_of_its_score() {
     // Two groups of two environments, one column each. The first episode terminates after two steps; the second is truncated
     // after one, and its next value must not matter; the third and fourth continue after the trajectory.
     let (yes, no) = (true, false);
@@ -150,7 +150,7 @@ fn all_of_an_environments_first_episode_has_the_advantage_of_its_score() {
 
 proptest! {
     #[test]
-    fn advantages_of_a_group_cancel_out(scores in proptest::collection::vec(-100.0..100.0_f64, 12)) {
+    fn advantages_of_a_group_add_up_to_zero(scores in proptest::collection::vec(-100.0..100.0_f64, 12)) {
         let advantages = [
             rloo(&scores, 4),
             grpo(&scores, 4, GrpoScale::Group),
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn a_score_that_could_not_be_had_might_as_well_not_be_there(
+    fn a_nan_score_is_left_out_of_its_group(
         scores in proptest::collection::vec(-100.0..100.0_f64, 3),
         place in 0..=3_usize,
     ) {

@@ -75,7 +75,7 @@ fn assert_alike(ours: &ActionBuffer, expected: &ActionBuffer, what: &str) {
 }
 
 #[test]
-fn on_the_host_a_policy_does_what_it_does_with_tensors() {
+fn a_policy_on_the_host_decides_as_with_tensors() {
     for id in ["CartPole-v1", "Pendulum-v1"] {
         let mut envs = make(id, 37).unwrap();
         let observations = envs.reset(5).unwrap().observations.clone();
@@ -173,7 +173,7 @@ impl Env for Fuse {
 }
 
 #[test]
-fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_anew() {
+fn the_first_of_several_failures_is_named_and_the_next_rollout_begins_anew() {
     let never = u32::MAX;
     // The blocks are environments 0 to 3, 4 to 7, and 8 and 9.
     let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
@@ -202,7 +202,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
 }
 
 #[test]
-fn what_does_not_fit_a_policy_on_the_host_is_a_mistake() {
+fn inputs_of_a_wrong_length_make_a_policy_on_the_host_panic() {
     let spec = make("CartPole-v1", 1).unwrap().spec().clone();
     let policy = policy(&spec, &NetworkSpec::default()).on_host().unwrap();
     let cases: [(&[f32], &[bool]); 3] = [(&[0.0; 5], &[]), (&[0.0; 3], &[]), (&[0.0; 8], &[true; 2])];

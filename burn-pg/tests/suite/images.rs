@@ -143,7 +143,7 @@ fn check_resumed<const DICT: bool>(config: &CheckedConfig) {
 }
 
 #[test]
-fn images_are_kept_as_bytes_through_selection_and_cuts_on_every_device() {
+fn images_stay_bytes_in_batches_and_minibatches_on_every_device() {
     let space = Space::dict([("image", Space::Image { shape: [1, 1, 3], high: 255 }), ("v", Space::symmetric(&[9.0]))]);
     let rows: Vec<f32> = (0..5).flat_map(|row| [0.0, 50.0 * row as f32, 255.0, 0.5 - row as f32]).collect();
     let mut kept = Observations::new(&space);
@@ -240,7 +240,7 @@ fn an_encoder_is_a_convolution_of_the_scaled_image_beside_the_vector() {
 }
 
 #[test]
-fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
+fn networks_that_do_not_fit_the_observations_are_refused_with_a_fix() {
     let refused = |space: Space, encoder: EncoderSpec| {
         let spec = EnvSpec { observation_space: space, ..spec("CartPole-v1").unwrap() };
         let network = NetworkSpec { encoder, ..NetworkSpec::default() };
@@ -348,7 +348,7 @@ impl<const VALUE: u32> Env for Painter<VALUE> {
 }
 
 #[test]
-fn values_out_of_the_range_of_an_image_are_refused() {
+fn image_values_out_of_range_are_refused() {
     fn error<const VALUE: u32>() -> Option<String> {
         let config = config(|config| config.env.num_envs = 1);
         let envs = Box::new(VecEnv::<Painter<VALUE>>::new(1).unwrap());

@@ -113,7 +113,7 @@ fn an_imported_policy_acts_as_it_did() {
 }
 
 #[test]
-fn a_state_dict_of_something_else_is_refused_by_name() {
+fn a_state_dict_of_another_network_is_refused_with_the_reason() {
     let sound = || state_dict(4, &[7, 5], 2, false);
     assert!(import(&sound(), "CartPole-v1", Activation::Tanh).is_ok());
     let refused = |change: &dyn Fn(&mut Tensors), env: &str, part: &str| {
@@ -166,7 +166,7 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
 }
 
 #[test]
-fn a_file_that_is_none_is_refused() {
+fn an_invalid_file_is_refused() {
     let (_folder, path) = saved(&state_dict(4, &[7], 2, false));
     let read = |path: &PathBuf| PolicyFile::read(path).unwrap_err();
     let error = read(&path.with_extension("none"));

@@ -62,7 +62,7 @@ fn result_and_gradients(
 }
 
 #[test]
-fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
+fn the_perceptron_and_its_gradients_match_the_reference_implementation() {
     let mut rng = EnvRng::new(1);
     let shapes: [&[usize]; 8] = [
         &[4, 64, 64, 2],
@@ -99,7 +99,7 @@ fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
 }
 
 #[test]
-fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
+fn transposed_inputs_are_read_row_by_row() {
     let mut rng = EnvRng::new(2);
     for precision in Precision::all() {
         let mut layers = layers(&[6, 5, 3], &mut rng, &precision);
@@ -115,7 +115,7 @@ fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
 }
 
 #[test]
-fn no_rows_have_no_slopes() {
+fn the_gradients_of_an_empty_batch_are_zero() {
     let mut rng = EnvRng::new(5);
     for precision in on_flex() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
@@ -127,7 +127,7 @@ fn no_rows_have_no_slopes() {
 }
 
 #[test]
-fn without_a_graph_the_result_is_the_same_to_the_bit() {
+fn results_without_autodiff_are_identical() {
     let mut rng = EnvRng::new(3);
     for precision in on_flex() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
@@ -139,7 +139,7 @@ fn without_a_graph_the_result_is_the_same_to_the_bit() {
 }
 
 #[test]
-fn no_bit_depends_on_the_number_of_threads() {
+fn results_are_identical_with_any_number_of_threads() {
     for precision in on_flex() {
         let mut rng = EnvRng::new(4);
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
@@ -155,7 +155,7 @@ fn no_bit_depends_on_the_number_of_threads() {
 }
 
 #[test]
-fn not_a_number_stays_one() {
+fn nan_stays_nan() {
     // Other backends define the maximum of NaN in their own way.
     for precision in on_flex() {
         for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
@@ -195,7 +195,7 @@ fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
 }
 
 #[test]
-fn vector_functions_are_as_accurate_as_they_say() {
+fn vector_functions_are_as_accurate_as_documented() {
     for (name, function, exact, units) in [
         ("tanh", vector::tanh as fn(&mut [f32]), f64::tanh as fn(f64) -> f64, 5.0),
         ("exp", vector::exp, f64::exp, 2.0),
@@ -207,7 +207,7 @@ fn vector_functions_are_as_accurate_as_they_say() {
 }
 
 #[test]
-fn vector_functions_at_the_ends() {
+fn vector_functions_are_right_at_the_ends_of_their_range() {
     let of = |function: fn(&mut [f32]), x: f32| {
         let mut values = [x; 9];
         function(&mut values);

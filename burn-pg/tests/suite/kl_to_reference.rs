@@ -68,7 +68,7 @@ fn one(estimator: KlEstimator, log_prob: f64, reference: f64, precision: &Precis
 }
 
 #[test]
-fn values_and_gradients_of_samples_are_trls_and_verls() {
+fn values_and_gradients_of_samples_match_trl_and_verl() {
     let file: File = golden("rlhf/kl_estimators.json");
     assert!(!file.cases.is_empty());
     for (case, precision) in file.cases.iter().flat_map(|case| Precision::all().into_iter().map(move |p| (case, p))) {
@@ -110,7 +110,7 @@ fn gradient_by_second(p: &[f64], q: &[f64]) -> Vec<f64> {
 }
 
 #[test]
-fn only_k2_trains_on_the_divergence_and_only_its_value_is_biased() {
+fn only_k2_has_the_gradient_of_the_kl_divergence_and_only_its_value_is_biased() {
     let file: File = golden("rlhf/kl_estimators.json");
     assert!(!file.exact_expectations.is_empty());
     // Two equal policies would show no bias.

@@ -56,7 +56,7 @@ fn micro_batches_add_up_to_the_minibatch() {
 }
 
 #[test]
-fn a_step_of_micro_batches_is_a_step_of_the_minibatch() {
+fn a_step_on_micro_batches_equals_one_on_the_minibatch() {
     for precision in Precision::all() {
         let step = |micro_batch_size: Option<usize>| {
             let (mut learner, batch) = moved("discrete_small", &precision);
@@ -72,7 +72,7 @@ fn a_step_of_micro_batches_is_a_step_of_the_minibatch() {
 }
 
 #[test]
-fn parts_of_any_sizes_count_by_their_samples() {
+fn micro_batches_count_by_their_number_of_samples() {
     for precision in Precision::all() {
         let (mut learner, mut batch) = moved("discrete_small", &precision);
         let (whole, _) = learner.gradient(batch.clone());

@@ -52,7 +52,7 @@ const STEP: f64 = 1e-5;
 type Column = fn(&mut Samples) -> &mut Vec<f64>;
 
 #[test]
-fn gradients_are_those_of_finite_differences() {
+fn gradients_equal_finite_differences() {
     let rng = &mut EnvRng::new(3);
     let minibatches: Vec<Samples> = std::iter::repeat_with(|| Samples::random(6, rng)).filter(smooth).take(4).collect();
     // The error of a central difference of a function of order 1 with third derivatives of order 10.
@@ -83,7 +83,7 @@ fn gradients_are_those_of_finite_differences() {
 }
 
 #[test]
-fn minibatches_of_that_test_lie_on_both_sides_of_every_clip() {
+fn random_minibatches_lie_on_both_sides_of_every_clip() {
     let rng = &mut EnvRng::new(3);
     let samples = Samples::random(200, rng);
     let precision = &Precision::all()[0];
@@ -166,7 +166,7 @@ proptest! {
 }
 
 #[test]
-fn log_probabilities_that_are_not_numbers_show_in_the_loss() {
+fn nan_log_probabilities_make_the_loss_nan() {
     for (precision, (name, term)) in Precision::all().iter().flat_map(|p| terms().into_iter().map(move |t| (p, t))) {
         let samples = Samples::with_log_ratios(&[f64::NAN, 0.0], &[1.0, 1.0]);
         let looks_at_them = !matches!(name, "entropy" | "value" | "value, pessimistic" | "value, hard");
@@ -175,7 +175,7 @@ fn log_probabilities_that_are_not_numbers_show_in_the_loss() {
 }
 
 #[test]
-fn values_that_have_moved_too_far_count_as_their_programs_say() {
+fn each_kind_of_value_clipping_has_its_loss_and_gradient() {
     // Returns are 0. The values moved by 0.5 towards the return, by 0.5 away from it, and by less than the range.
     let mut samples = Samples::with_log_ratios(&[0.0; 3], &[0.0; 3]);
     samples.old_values = vec![1.0, 1.0, 1.0];

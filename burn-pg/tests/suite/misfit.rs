@@ -151,7 +151,7 @@ fn a_policy_for_other_actions_is_refused() {
 }
 
 #[test]
-fn actions_within_one_are_refused_where_the_bounds_are_others() {
+fn squashed_actions_are_refused_if_the_bounds_are_not_one() {
     for kind in [Kind::Squashed(1), Kind::SquashedHeld] {
         let error = refusal("Pendulum-v1", kind, None, plain(), rewards()).unwrap();
         assert_eq!(
@@ -175,13 +175,13 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
 }
 
 #[test]
-fn values_that_are_not_one_an_observation_are_refused() {
+fn a_critic_must_give_one_value_per_observation() {
     let error = refusal("CartPole-v1", Kind::Categorical(2), Some(2), plain(), rewards()).unwrap();
     assert!(matches!(error, Error::Prediction { observations: 3, rows: 3, values: Some(6) }), "{error}");
 }
 
 #[test]
-fn what_needs_a_critic_is_refused_without_one() {
+fn terms_and_estimators_that_need_a_critic_are_refused_without_one() {
     let fitted = || plain().with(0.5, Value::default());
     let refusal =
         |values, objective, estimator| refusal("CartPole-v1", Kind::Categorical(2), values, objective, estimator);
@@ -221,7 +221,7 @@ fn reinforce_has_no_critic() {
 }
 
 #[test]
-fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
+fn whole_episodes_are_refused_without_a_time_limit_or_with_too_few_steps() {
     let refusal = |limit: Option<u32>, total_steps: u64| {
         let text = format!("algorithm.kind = 'reinforce'\ntotal_steps = {total_steps}");
         let config = valid(&text);

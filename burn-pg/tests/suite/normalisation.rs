@@ -47,7 +47,7 @@ fn grid(half: i32) -> impl Iterator<Item = f64> {
 
 proptest! {
     #[test]
-    fn of_a_categorical(row in (1..=16_usize).prop_flat_map(logits)) {
+    fn categorical_probabilities_add_up_to_one(row in (1..=16_usize).prop_flat_map(logits)) {
         for precision in Precision::all() {
             let all: Vec<i64> = (0..).take(row.len()).collect();
             let actions = ActionTensor::Discrete(precision.indices(&all));
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_categorical_in_which_some_actions_are_impossible(
+    fn masked_categorical_probabilities_add_up_to_one(
         row in logits(9),
         mut possible in vec(proptest::bool::ANY, 9),
         one in 0..9_usize,
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn of_several_categoricals(row in logits(6)) {
+    fn multi_categorical_probabilities_add_up_to_one(row in logits(6)) {
         let sizes = [2, 1, 3];
         let all = combinations(&sizes);
         prop_assert_eq!(all.len(), 6);
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn of_coins(row in logits(4)) {
+    fn bernoulli_probabilities_add_up_to_one(row in logits(4)) {
         let all = combinations(&[2; 4]).concat().into_iter().map(|side| side as f64).collect::<Vec<_>>();
         for precision in Precision::all() {
             let actions = ActionTensor::MultiBinary(precision.tensor(all.clone(), [16, 4]));
@@ -105,7 +105,7 @@ proptest! {
     /// The trapezoid rule over ten standard deviations on each side; the rest is 2e-23. On a grid of at most 1/20 of a
     /// standard deviation its error is far below rounding.
     #[test]
-    fn of_a_gaussian(mean in -3.0..3.0_f64, log_std in -3.0..2.0_f64) {
+    fn the_density_of_a_gaussian_integrates_to_one(mean in -3.0..3.0_f64, log_std in -3.0..2.0_f64) {
         for precision in Precision::all() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));
@@ -120,7 +120,7 @@ proptest! {
 
     /// The same grid, before tanh: an interval `du` becomes `(1 - tanh^2 u) du` between actions.
     #[test]
-    fn of_a_squashed_gaussian(mean in -2.0..2.0_f64, log_std in -3.0..0.0_f64) {
+    fn the_density_of_a_squashed_gaussian_integrates_to_one(mean in -2.0..2.0_f64, log_std in -3.0..0.0_f64) {
         for precision in Precision::all() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));

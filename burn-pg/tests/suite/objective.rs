@@ -115,7 +115,7 @@ impl LossTerm for Steep {
 }
 
 #[test]
-fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_slope_is_infinite() {
+fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_gradient_is_infinite() {
     let (mut samples, precision) = (Samples::random(3, &mut EnvRng::new(1)), &Precision::all()[0]);
     samples.log_probs[1] = 0.0;
     let outcome = |objective: &Objective| {
@@ -137,7 +137,7 @@ fn measured(kl: f64) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn the_penalty_doubles_above_the_target_and_halves_below_it() {
+fn the_kl_weight_doubles_above_the_target_and_halves_below_it() {
     let mut penalty = KlPenalty { target: 0.01, weight: 1.0 };
     for (kl, weight) in [
         (0.0151, 2.0),
@@ -164,7 +164,7 @@ fn the_penalty_doubles_above_the_target_and_halves_below_it() {
 }
 
 #[test]
-fn what_terms_remember_is_saved_and_gone_on_from() {
+fn the_state_of_terms_is_saved_and_restored() {
     let objective = || Objective::new().with(1.0, KlPenalty::default()).with(0.5, Value::default());
     let mut ours = objective();
     ours.after_update(&measured(1.0));
@@ -208,7 +208,7 @@ fn what_terms_remember_is_saved_and_gone_on_from() {
 }
 
 #[test]
-fn the_penalty_weighs_the_divergence() {
+fn the_kl_penalty_is_its_weight_times_the_kl_divergence() {
     let samples = Samples::random(7, &mut EnvRng::new(2));
     for precision in Precision::all() {
         let [none, some] = [1e-6, 3.0].map(|weight| {
@@ -272,7 +272,7 @@ fn run(objective: Objective) -> Result<Vec<BTreeMap<String, f64>>, Error> {
 }
 
 #[test]
-fn the_loop_lets_terms_adapt_after_each_update() {
+fn terms_adapt_after_each_update() {
     // Four small steps stay far below this target.
     let halving = KlPenalty { target: 10.0, weight: 4.0 };
     let losses = run(Objective::new().with(1.0, halving).with(0.5, Value::default())).unwrap();
@@ -317,7 +317,7 @@ impl LossTerm for Breaks {
 }
 
 #[test]
-fn an_update_that_fails_names_what_failed_first() {
+fn a_failed_update_names_the_term_that_failed_first() {
     let calls = Arc::default();
     let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
     // In the third and fourth minibatches the policy loss, which is computed first, is NaN as well.
@@ -346,7 +346,7 @@ impl LossTerm for Averages {
 
 #[test]
 #[should_panic(expected = "`averages` has 1 values for 3 samples: a term gives one per sample")]
-fn a_term_that_takes_the_mean_itself_is_named() {
+fn a_term_that_returns_a_mean_is_named() {
     let samples = Samples::random(3, &mut EnvRng::new(1));
     let _ = Objective::new().with(1.0, Averages).compute(&samples.context(&Precision::all()[0]));
 }

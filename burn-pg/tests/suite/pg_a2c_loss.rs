@@ -95,7 +95,7 @@ struct ExpectedVariance {
 }
 
 #[test]
-fn losses_and_the_gradient_of_every_weight_are_spinning_ups_and_stable_baselines() {
+fn losses_and_the_gradient_of_every_weight_match_spinning_up_and_stable_baselines3() {
     let file: File = golden("loss/pg_a2c.json");
     let of_continuous_actions = |network: &Network| network.weights.contains_key("actor_logstd");
     assert!(file.networks.values().any(of_continuous_actions) && !file.networks.values().all(of_continuous_actions));
@@ -196,7 +196,7 @@ impl Check<'_> {
 }
 
 #[test]
-fn explained_variance_is_stable_baselines() {
+fn explained_variance_matches_stable_baselines3() {
     let file: File = golden("loss/pg_a2c.json");
     assert!(!file.explained_variance.is_empty());
     for case in file.explained_variance {

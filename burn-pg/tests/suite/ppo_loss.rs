@@ -60,7 +60,7 @@ struct Expected {
 }
 
 #[test]
-fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
+fn losses_metrics_and_the_gradient_of_every_weight_match_cleanrl() {
     let file: File = golden("loss/ppo.json");
     let of_continuous_actions = |network: &Network| network.weights.contains_key("actor_logstd");
     assert!(file.networks.values().any(of_continuous_actions) && !file.networks.values().all(of_continuous_actions));

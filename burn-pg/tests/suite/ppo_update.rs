@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[test]
-fn whole_updates_are_cleanrls() {
+fn whole_updates_match_cleanrl() {
     for name in [
         "discrete_small",
         "discrete_grad_clip_active",

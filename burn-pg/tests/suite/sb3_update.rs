@@ -120,7 +120,7 @@ enum StateEntry {
 }
 
 #[test]
-fn whole_updates_are_stable_baselines() {
+fn whole_updates_match_stable_baselines3() {
     let file: File = golden("update/sb3_train.json");
     for algorithm in [Algorithm::Ppo, Algorithm::A2C] {
         assert!(file.cases.iter().any(|case| case.algorithm == algorithm));

@@ -26,7 +26,7 @@ fn start(agent: &Agent, config: Config) -> Result<Trainer<ActorCritic>, Error> {
 }
 
 #[test]
-fn the_first_rollout_is_of_the_policy_to_start_from_and_so_is_the_reference() {
+fn the_first_rollout_and_the_reference_use_the_policy_to_start_from() {
     let recurrence = Recurrence::Lstm(RecurrentSpec { size: 4, ..RecurrentSpec::default() });
     for recurrence in [Recurrence::default(), recurrence] {
         let config = small().with(|config| config.network.recurrence = recurrence);
@@ -45,7 +45,7 @@ fn the_first_rollout_is_of_the_policy_to_start_from_and_so_is_the_reference() {
 }
 
 #[test]
-fn statistics_of_observations_go_on() {
+fn observation_statistics_are_continued() {
     let config = small().with(|config| config.env.normalize_observations = true);
     let agent = trained(&config);
     let trainer = start(&agent, config.clone()).unwrap();
@@ -60,7 +60,7 @@ fn statistics_of_observations_go_on() {
 }
 
 #[test]
-fn a_missing_critic_is_a_new_one_and_one_that_nothing_needs_is_left_out() {
+fn a_missing_critic_is_created_and_an_unneeded_one_is_left_out() {
     let without = small().with(|config| {
         config.run.total_steps = 1_000;
         config.algorithm = Algo::Reinforce.into();
@@ -80,7 +80,7 @@ fn a_missing_critic_is_a_new_one_and_one_that_nothing_needs_is_left_out() {
 }
 
 #[test]
-fn a_policy_that_does_not_fit_is_refused_by_the_names_of_its_tensors_or_of_the_setting() {
+fn a_policy_that_does_not_fit_is_refused_with_the_tensor_or_the_setting() {
     let agent = trained(&small());
     let refused = |agent: &Agent, config: Config, part: &str| {
         let error = start(agent, config).err().unwrap();

@@ -92,7 +92,7 @@ fn updates<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>) -> Vec<UpdateSta
 }
 
 #[test]
-fn five_methods_train_to_the_bit_as_environments_with_all_parts_do() {
+fn the_five_required_methods_train_exactly_as_a_full_implementation() {
     let (config, device) = (config(Algo::Ppo), flex());
     let build = |envs| Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     let whole = updates(build(Box::new(VecEnv::<CartPole>::new(8).unwrap())));
@@ -100,7 +100,7 @@ fn five_methods_train_to_the_bit_as_environments_with_all_parts_do() {
 }
 
 #[test]
-fn rollouts_of_whole_episodes_do_without_partial_resets() {
+fn rollouts_of_whole_episodes_need_no_partial_resets() {
     let (config, device) = (config(Algo::Reinforce), flex());
     let build = || Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     let history = updates(build());
@@ -110,7 +110,7 @@ fn rollouts_of_whole_episodes_do_without_partial_resets() {
 }
 
 #[test]
-fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
+fn checkpointing_environments_that_cannot_be_saved_is_a_typed_error() {
     let (config, device) = (config(Algo::Ppo), flex());
     let mut trainer = Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     trainer.update().unwrap();
@@ -121,7 +121,7 @@ fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
 }
 
 #[test]
-fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own() {
+fn a_run_survives_an_environment_that_fails_and_cannot_restart_alone() {
     let faults = Faults { environment: OnEnvironment::Restart, limit: 2, ..Faults::default() };
     let config = (*config(Algo::Ppo)).clone().with(|config| config.faults = faults).validate().unwrap();
     let recipe = || Recipe::of(&config).unwrap();

@@ -39,7 +39,7 @@ struct Expected {
 }
 
 #[test]
-fn targets_are_those_of_the_field() {
+fn targets_match_torchrl_and_rlax() {
     let file: File = golden("adv/vtrace.json");
     let mut advantages_compared = 0;
     for case in &file.cases {
@@ -69,7 +69,7 @@ fn targets_are_those_of_the_field() {
 
 proptest! {
     #[test]
-    fn on_policy_it_is_generalised_advantage_estimation_at_lambda_one(
+    fn on_policy_vtrace_equals_gae_with_lambda_one(
         mut trajectory in trajectories(7),
         gamma in 0.0..=1.0_f64,
         rho_clip in prop_oneof![Just(1.0), 1.0..9.0_f64, Just(f64::INFINITY)],
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn far_beyond_the_bounds_a_ratio_makes_no_difference(trajectory in trajectories(7), row in 0..14_usize) {
+    fn ratios_above_the_bounds_make_no_difference(trajectory in trajectories(7), row in 0..14_usize) {
         let vtrace = VTrace { gamma: 0.9, rho_clip: 2.0, c_clip: 1.0 };
         let with = |log_ratio| {
             let mut trajectory = trajectory.clone();
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn a_ratio_that_is_not_a_number_is_not_taken_for_a_bound() {
+fn a_nan_ratio_is_not_clipped_to_a_bound() {
     let mut trajectory = Owned::new(1, &[1.0]);
     trajectory.log_ratios = vec![f64::NAN];
     let targets = VTrace { gamma: 0.9, rho_clip: 1.0, c_clip: 1.0 }.estimate(&trajectory.view());

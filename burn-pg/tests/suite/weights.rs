@@ -26,7 +26,7 @@ fn named(metrics: &[Metric], name: &str) -> f64 {
 }
 
 #[test]
-fn metrics_are_weighted_means_whatever_the_mass_is() {
+fn metrics_are_weighted_means_for_any_sum_of_weights() {
     let samples = Samples::random(6, &mut EnvRng::new(3));
     let weights = [0.5, 2.0, 0.0, 1.0, 0.25, 3.0];
     for precision in &Precision::all() {

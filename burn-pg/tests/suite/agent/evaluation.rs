@@ -90,7 +90,7 @@ fn the_agent_of_a_trainer_is_evaluated_as_it_was_trained() {
 }
 
 #[test]
-fn environments_that_are_wrapped_or_others_are_refused() {
+fn wrapped_or_different_environments_are_refused() {
     let (policy, normalizer) = pendulum();
     let agent = Agent::new(policy, spec("Pendulum-v1").unwrap(), Some(normalizer.clone())).unwrap();
     let refused = |envs: Box<dyn VectorEnv>| match evaluate(&agent, envs, 0, false) {

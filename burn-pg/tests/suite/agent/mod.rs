@@ -27,7 +27,7 @@ fn pendulum() -> (ActorCritic, ObservationNormalizer) {
 }
 
 #[test]
-fn a_player_carries_the_recurrent_state_as_decisions_do() {
+fn a_player_carries_recurrent_state_from_step_to_step() {
     let recurrence = Recurrence::Gru(RecurrentSpec { size: 4, ..RecurrentSpec::default() });
     let config = Config::default()
         .with(|config| {

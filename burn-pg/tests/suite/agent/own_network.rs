@@ -42,7 +42,7 @@ impl Policy for OneLayer {
 }
 
 #[test]
-fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
+fn a_users_own_network_is_saved_and_opened_as_an_agent() {
     let spec = spec("Pendulum-v1").unwrap();
     let (_, normalizer) = pendulum();
     let agent = Agent::new(OneLayer::new(&spec, &flex()), spec, Some(normalizer)).unwrap();
@@ -63,7 +63,7 @@ fn a_network_of_ones_own_is_saved_and_opened_as_an_agent() {
 }
 
 #[test]
-fn a_network_of_ones_own_is_loaded_from_a_checkpoint_as_an_agent() {
+fn a_users_own_network_is_loaded_from_a_checkpoint_as_an_agent() {
     let exploration = Exploration { squash: true, ..Exploration::default() };
     let config = Config::default().with(|config| {
         config.env.name = "Pendulum-v1".into();

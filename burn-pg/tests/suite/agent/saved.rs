@@ -146,7 +146,7 @@ fn an_environment_file_that_is_missing_or_damaged_is_named() {
 }
 
 #[test]
-fn an_agent_is_what_its_policy_file_says_whatever_becomes_of_the_other_files() {
+fn an_agent_follows_its_policy_file_even_if_other_files_change() {
     let config = row_config();
     let envs = Box::new(VecEnv::<Row>::new(2).unwrap());
     let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap();

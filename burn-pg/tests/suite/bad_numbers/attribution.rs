@@ -90,7 +90,7 @@ fn ppo() -> Recipe {
 }
 
 #[test]
-fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
+fn a_nonfinite_value_is_reported_with_its_environment_and_step() {
     let acted_on = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(acted_on, Divides::Values, &config(), ppo());
     assert_eq!(error.to_string(), "update 2: the value of environment 1 in step 2 of the rollout is inf");
@@ -101,7 +101,7 @@ fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
 }
 
 #[test]
-fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
+fn invalid_distribution_parameters_are_reported_with_their_environment() {
     let script = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Logits, &config(), ppo());
     let Error::Policy { update: Some(2), env_steps: 12, source } = &error else { panic!("{error}") };
@@ -114,7 +114,7 @@ fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
 }
 
 #[test]
-fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
+fn invalid_distribution_parameters_in_an_evaluation_are_reported_without_an_update() {
     let device = flex();
     let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
@@ -124,7 +124,7 @@ fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update()
 }
 
 #[test]
-fn rewards_that_add_up_beyond_single_precision_are_told_with_their_environment_and_step() {
+fn returns_beyond_single_precision_are_reported_with_their_environment_and_step() {
     let script = Script::new([1.0; 5], [0.0, 3e38, 3e38, 0.0]);
     let error = probed(script, Divides::Nothing, &config(), ppo());
     let Error::Step { update: 2, quantity: StepQuantity::Advantage, env: 1, step: 0, value } = error else {
@@ -134,7 +134,7 @@ fn rewards_that_add_up_beyond_single_precision_are_told_with_their_environment_a
 }
 
 #[test]
-fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
+fn a_loss_that_overflows_is_attributed_to_the_environment_with_the_large_return() {
     let script = || Script::new([1.0; 5], [0.0, 1e30, 0.0, 0.0]);
     let error = probed(script(), Divides::Nothing, &config(), ppo());
     assert_eq!(error.to_string(), "update 2: `value_loss` is inf, because of samples of environment 1");
@@ -169,7 +169,7 @@ impl LossTerm for Root {
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_is_blamed_on_term_and_environment_though_the_loss_is_finite() {
+fn a_nonfinite_gradient_of_a_finite_loss_is_attributed_to_term_and_environment() {
     let script = Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Nothing, &config(), ppo().with(1.0, Root));
     let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
@@ -193,7 +193,7 @@ impl LossTerm for LogRoot {
 }
 
 #[test]
-fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
+fn a_nonfinite_trust_region_step_is_attributed_to_term_and_environment() {
     let config = (*config()).clone().with(|config| config.algorithm = TrpoConfig::default().into()).validate().unwrap();
     let script = || Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
     let recipe = || Recipe::of(&config).unwrap();
@@ -210,7 +210,7 @@ fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
 }
 
 #[test]
-fn a_step_to_weights_that_are_not_finite_is_not_taken_and_no_environment_is_blamed() {
+fn a_step_to_nonfinite_weights_is_not_taken_and_not_attributed_to_an_environment() {
     let config = (*config()).clone().with(|config| {
         config.optimiser.learning_rate = 1e39.into();
         (ppo_of(config).num_epochs, ppo_of(config).num_minibatches) = (1, 1);

@@ -30,7 +30,7 @@ fn rollout() -> Rollout {
 type Column = fn(&mut Rollout) -> &mut Vec<f32>;
 
 #[test]
-fn every_number_of_a_step_is_looked_at() {
+fn every_number_of_a_step_is_checked() {
     rollout().check_rewards(1, 0).unwrap();
     rollout().check_predictions(1).unwrap();
     let of: [(StepQuantity, Column); 3] = [
@@ -89,7 +89,7 @@ fn refused_observation(rows: &[Vec<Number>]) -> usize {
 
 /// CleanRL trains on these minibatches, and its weights become NaN.
 #[test]
-fn recorded_minibatches_that_spoil_the_weights_are_refused() {
+fn recorded_minibatches_that_would_make_weights_nan_are_refused() {
     let file: Minibatches = golden("loss/ppo.json");
     let (mut observations_refused, mut advantages_refused) = (0, 0);
     for mut case in file.cases.into_iter().filter(|case| case["expected"].is_null()) {

@@ -54,7 +54,7 @@ fn softplus(x: f64) -> f64 {
 }
 
 #[test]
-fn entropy_and_divergence_of_coins_have_the_values_and_gradients_of_their_formulas() {
+fn bernoulli_entropy_and_kl_divergence_match_their_formulas() {
     let sigmoid = |logit: f64| 1.0 / (1.0 + (-logit).exp());
     let variance = |logit: f64| sigmoid(logit) * sigmoid(-logit);
     let (near, far) = ([0.5, -4.0, 2.0, 0.0, -8.0], [-1.25, -2.0, 7.0, 1.5, 3.0]);
@@ -90,7 +90,7 @@ fn entropy_and_divergence_of_coins_have_the_values_and_gradients_of_their_formul
 }
 
 #[test]
-fn the_divergence_of_coins_is_that_of_categoricals_with_two_actions() {
+fn bernoulli_kl_divergence_equals_that_of_categoricals_with_two_actions() {
     for precision in Precision::all() {
         let (p, q) = ([0.3, -4.0, 2.0], [-1.0, -2.0, 7.0]);
         let bernoulli = |logits: &[f64]| Bernoulli::new(precision.tensor(logits.to_vec(), [1, 3]));

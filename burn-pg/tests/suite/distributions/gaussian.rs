@@ -91,7 +91,7 @@ struct KlCases {
 }
 
 #[test]
-fn divergences_of_gaussians_are_exact_squashed_or_not() {
+fn kl_divergences_of_gaussians_are_exact_squashed_or_not() {
     let file: KlCases = golden("dist/normal.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
@@ -131,7 +131,7 @@ struct TanhExpected {
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // actions are single precision
-fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
+fn the_squashed_gaussian_is_exact_even_where_tanh_saturates() {
     for precision in Precision::all() {
         for case in cases::<TanhCase>("dist/tanh_normal.json") {
             let mean = row(&precision, &case.mean).require_grad();
@@ -188,7 +188,7 @@ fn entropy_by_summation(mean: f64, std: f64) -> f64 {
 }
 
 #[test]
-fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
+fn the_entropy_of_a_squashed_gaussian_equals_a_numerical_integral() {
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for (mean, std, tolerance) in
             [(0.0, 1.0_f64, 1e-6), (0.7, 0.3, 1e-6), (-2.0, 0.01, 1e-6), (5.0, 3.0, 1e-6), (1.0, 20.0, 2e-2)]
@@ -202,7 +202,7 @@ fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
 }
 
 #[test]
-fn the_entropy_of_a_squashed_gaussian_is_kept_in_single_precision_and_its_slope_is_that_of_differences() {
+fn the_entropy_of_a_squashed_gaussian_is_right_in_single_precision_and_its_gradient_equals_finite_differences() {
     for precision in Precision::all() {
         for (mean, log_std) in [(0.0, 0.0_f64), (0.7, -1.2), (-2.0, -4.0), (1.5, 1.0), (-6.0, 0.5)] {
             let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
@@ -231,7 +231,7 @@ fn the_entropy_of_a_squashed_gaussian_is_kept_in_single_precision_and_its_slope_
 }
 
 #[test]
-fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
+fn extreme_standard_deviations_give_no_nan() {
     for precision in Precision::all() {
         for log_std in [-1e4, -800.0, -100.0, -89.0, -87.0, -80.0, 80.0, 87.0, 100.0, 1e4] {
             let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();

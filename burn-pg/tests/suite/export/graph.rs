@@ -146,7 +146,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
 }
 
 #[test]
-fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
+fn a_graph_decides_as_the_agent_does_for_every_space_and_network() {
     let unmasked = EnvSpec { masks_actions: false, ..Panel::default().spec() };
     for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), unmasked] {
         let len = spec.observation_space.flat_len();
@@ -158,7 +158,7 @@ fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
 }
 
 #[test]
-fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
+fn continuous_actions_of_a_graph_stay_within_their_bounds() {
     for (spec, bounded) in [(spec("Pendulum-v1").unwrap(), true), (half_open(), false)] {
         for exploration in explorations().into_iter().filter(|exploration| bounded || !exploration.squash) {
             for shape in shapes() {
@@ -183,7 +183,7 @@ fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
 }
 
 #[test]
-fn policies_that_remember_are_given_what_they_put_out() {
+fn recurrent_graphs_take_their_output_state_as_input() {
     for (kind, shared, critic) in [
         (CellKind::Gru, false, true),
         (CellKind::Lstm, false, true),
@@ -203,7 +203,7 @@ fn policies_that_remember_are_given_what_they_put_out() {
 }
 
 #[test]
-fn what_is_masked_is_never_chosen() {
+fn masked_actions_are_never_chosen() {
     let spec = Panel::default().spec();
     let agent = agent(&spec, &NetworkSpec::default(), None);
     let observations = observations(4);
@@ -232,7 +232,7 @@ fn a_tie_goes_to_the_first_action() {
 }
 
 #[test]
-fn a_graph_says_what_it_is() {
+fn a_graph_has_metadata() {
     let spec = spec("Pendulum-v1").unwrap();
     let model = decoded(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3))));
     assert_eq!((model.ir_version, model.opset_import[0].version), (onnx::IR_VERSION, onnx::OPSET));

@@ -74,7 +74,7 @@ fn assert_close(found: &ObservationNormalizer, expected: &ObservationNormalizer,
 }
 
 #[test]
-fn perceptrons_come_back_for_every_space_and_every_kind_of_exploration() {
+fn perceptrons_are_imported_for_every_space_and_every_kind_of_exploration() {
     for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), Panel::default().spec()] {
         let len = spec.observation_space.flat_len();
         for (shape, statistics) in shapes().iter().flat_map(|shape| [(shape, None), (shape, Some(normalizer(len)))]) {
@@ -92,7 +92,7 @@ fn perceptrons_come_back_for_every_space_and_every_kind_of_exploration() {
 }
 
 #[test]
-fn recurrent_policies_come_back() {
+fn recurrent_policies_are_imported() {
     let spec = spec("Pendulum-v1").unwrap();
     for (kind, hidden_sizes, shared, critic) in [
         (CellKind::Gru, vec![6], false, true),
@@ -106,7 +106,7 @@ fn recurrent_policies_come_back() {
 }
 
 #[test]
-fn convolutions_and_dictionaries_come_back() {
+fn convolutions_and_dictionaries_are_imported() {
     let picture = || Space::Image { shape: [2, 5, 4], high: 3 };
     let vector = |name| (name, Space::symmetric(&[1.0; 2]));
     let layers = "kind = 'cnn'\nlayers = [{ channels = 3, kernel = 2, stride = 2 }, { channels = 4, kernel = 2 }]";
@@ -124,7 +124,7 @@ fn convolutions_and_dictionaries_come_back() {
 }
 
 #[test]
-fn a_network_of_a_users_own_comes_back_if_ours_can_be_like_it() {
+fn a_users_own_network_is_imported_if_actor_critic_can_represent_it() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
     let [own, ours] = decisions(&Agent::new(Own::new(&flex()), spec, None).unwrap(), "own");
     // One divides by 255, the other multiplies by 1/255.
@@ -138,7 +138,7 @@ fn a_network_of_a_users_own_comes_back_if_ours_can_be_like_it() {
 }
 
 #[test]
-fn recorded_exports_come_back() {
+fn recorded_exports_are_imported() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/exports");
     for name in ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"] {
         let path = folder.join(name);
@@ -214,7 +214,7 @@ fn a_file_that_does_not_fit_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_damaged_file_is_an_error_and_no_panic() {
+fn a_damaged_file_is_an_error_not_a_panic() {
     let spec = seeing(Space::Image { shape: [2, 5, 4], high: 3 });
     let recurrence = Some((CellKind::Lstm, 3));
     let shape = NetworkSpec { encoder: EncoderSpec::minatar(), recurrence, ..NetworkSpec::default() };

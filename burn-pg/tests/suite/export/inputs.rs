@@ -124,7 +124,7 @@ fn an_image_of_floats_may_be_normalised() {
 }
 
 #[test]
-fn parts_are_inputs_and_none_takes_a_name_of_the_graph() {
+fn parts_of_a_dictionary_are_inputs_whose_names_do_not_clash() {
     let part = || Space::symmetric(&[255.0]);
     let picture = Space::Image { shape: [1, 3, 3], high: 255 };
     let agent =
@@ -223,7 +223,7 @@ impl Layers for Own {
 }
 
 #[test]
-fn a_network_of_a_users_own_is_exported_by_its_layers() {
+fn a_users_own_network_is_exported_by_its_layers() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
     let agent = Agent::new(Own::new(&flex()), spec, None).unwrap();
     let seen = pixels(ROWS * 60);

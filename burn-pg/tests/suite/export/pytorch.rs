@@ -77,7 +77,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
 }
 
 #[test]
-fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
+fn a_state_dict_names_recurrent_shared_and_gsde_parameters() {
     let names = |shape: NetworkSpec| -> Vec<(String, Vec<usize>)> {
         let agent = agent(&spec("Pendulum-v1").unwrap(), &shape, None);
         let tensors = state_dict(&bytes(&agent, Format::Safetensors).unwrap());

@@ -82,7 +82,7 @@ fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
 }
 
 #[test]
-fn other_programs_decide_what_the_agent_decides() {
+fn onnxruntime_and_pytorch_decide_as_the_agent_does() {
     let observations = |folder: &Path| {
         let file = fs::read(folder.join("observations.safetensors")).unwrap();
         numbers(&SafeTensors::deserialize(&file).unwrap(), "observation").unwrap()
@@ -122,7 +122,7 @@ fn other_programs_decide_what_the_agent_decides() {
 
 /// Today's exports equal the recorded files, except the version that wrote them.
 #[test]
-fn exports_are_those_that_other_programs_were_given() {
+fn exports_equal_the_recorded_files() {
     const SINCE: &str =
         "exports have changed: record the outputs of other programs again, with benches/check_exports.py";
     for name in CASES {

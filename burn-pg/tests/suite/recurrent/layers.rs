@@ -55,7 +55,7 @@ fn gate(flat: &[f64], gates: usize, k: usize, device: &Device) -> GateController
 }
 
 #[test]
-fn a_layer_is_burns_own() {
+fn layers_match_burns_own() {
     for open in open_devices() {
         let precision = Precision {
             backend: open.backend,
@@ -99,7 +99,7 @@ fn a_layer_is_burns_own() {
 }
 
 #[test]
-fn sequences_are_steps_one_after_the_other() {
+fn a_sequence_equals_its_steps_one_after_the_other() {
     for precision in Precision::all() {
         for kind in KINDS {
             let cell = cell(kind, &precision);
@@ -130,7 +130,7 @@ fn sequences_are_steps_one_after_the_other() {
 }
 
 #[test]
-fn gradients_through_time_are_slopes() {
+fn gradients_through_time_equal_finite_differences() {
     for precision in Precision::all().into_iter().filter(Precision::is_double) {
         for kind in KINDS {
             let cell = cell(kind, &precision);

@@ -70,7 +70,7 @@ fn sums(rollout: &Rollout, state: &mut [f32; 3]) -> Vec<f32> {
 }
 
 #[test]
-fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout() {
+fn recurrent_state_ends_with_the_episode_and_continues_across_rollouts() {
     let mut collector = clocks(4, SequenceSpec { steps: 0, burn_in: 0 });
     let mut state = [0.0; 3];
     for _ in 0..5 {
@@ -124,7 +124,7 @@ impl Env for Stumbles {
 }
 
 #[test]
-fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_remembered() {
+fn the_rollout_after_a_failed_one_begins_with_new_episodes_and_empty_recurrent_state() {
     for burn_in in [0, 3, 4] {
         let envs = Box::new(VecEnv::from_envs((0..3).map(|_| Stumbles::default()).collect()).unwrap());
         let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &flex()).unwrap();
@@ -146,7 +146,7 @@ fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_rem
 }
 
 #[test]
-fn the_same_weights_remember_the_same_in_every_cut_and_order() {
+fn values_do_not_depend_on_the_length_and_order_of_sequences() {
     for (steps, burn_in) in [(0, 0), (4, 0), (2, 0), (1, 0), (0, 3), (4, 8), (2, 1), (2, 5), (1, 8)] {
         let mut collector = clocks(8, SequenceSpec { steps, burn_in });
         let policy = tally(0.5);
@@ -178,7 +178,7 @@ fn values_of<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch
 }
 
 #[test]
-fn a_burn_in_remembers_what_the_weights_of_now_would() {
+fn burn_in_computes_the_recurrent_state_with_current_weights() {
     // Episodes of 9 steps, so that the sequence begins in the middle of one.
     let mut collector = clocks(8, SequenceSpec { steps: 2, burn_in: 1 });
     let rollout = collector.collect(&tally(0.5).valid()).unwrap().clone();

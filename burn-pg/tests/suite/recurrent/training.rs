@@ -96,7 +96,7 @@ fn trained(config: Config) -> f64 {
 }
 
 #[test]
-fn a_policy_that_remembers_solves_what_no_other_can() {
+fn a_recurrent_policy_solves_what_a_feed_forward_one_cannot() {
     assert!(trained(recurrent(Recurrence::Gru, 0, 0)) > 0.95);
     assert!(trained(recurrent(Recurrence::Lstm, 16, 8)) > 0.95);
     assert!(trained(recurrent(Recurrence::Gru, 8, 6).with(|config| config.network.shared_layers = true)) > 0.95);
@@ -148,7 +148,7 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
 }
 
 #[test]
-fn reinforce_remembers_too() {
+fn reinforce_trains_recurrent_policies() {
     // REINFORCE ignores the length of sequences and the burn-in; neither would fit `num_steps`.
     let config = recurrent(Recurrence::Gru, 5, 40).with(|config| {
         config.algorithm = Algo::Reinforce.into();

@@ -90,7 +90,7 @@ fn checkpoints_of_other_versions_are_refused_by_name() {
 }
 
 #[test]
-fn counters_that_no_run_comes_to_are_refused() {
+fn impossible_counters_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = smallest(folder.path());
     let config = Checkpoint::read(&path).unwrap().config().clone().validate().unwrap();

@@ -10,7 +10,7 @@ use burn_pg::{
 use super::{config, smallest, trainer};
 
 #[test]
-fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
+fn the_newest_undamaged_checkpoint_is_found_and_the_damaged_ones_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::at(&folder.path().join("checkpoints"));
     assert!(checkpoints.newest().unwrap().is_none());
@@ -51,7 +51,7 @@ fn the_newest_whole_checkpoint_is_found_and_the_damaged_ones_are_named() {
 }
 
 #[test]
-fn going_back_moves_what_came_later() {
+fn going_back_moves_later_checkpoints_aside() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (checkpoints, aside) = (Checkpoints::at(folder.path()), Checkpoints::at(other.path()));
     let mut trainer = trainer(&config(""), Backend::Flex);
@@ -85,7 +85,7 @@ fn going_back_moves_what_came_later() {
 }
 
 #[test]
-fn what_a_crash_leaves_of_a_checkpoint_is_cleared_away_or_put_back() {
+fn leftovers_of_a_crash_are_removed_or_restored() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::at(folder.path());
     let whole = smallest(folder.path());

@@ -62,7 +62,7 @@ fn run_to_end(
 }
 
 #[test]
-fn a_run_goes_on_to_the_bit_from_any_checkpoint_with_any_number_of_threads() {
+fn a_resumed_run_equals_the_uninterrupted_one_from_any_checkpoint_with_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     for backend in open_devices().into_iter().map(|open| open.backend).filter(|backend| backend.is_cpu()) {
         for (i, (name, settings)) in RUNS.into_iter().enumerate() {
@@ -97,7 +97,7 @@ fn a_run_goes_on_to_the_bit_from_any_checkpoint_with_any_number_of_threads() {
 }
 
 #[test]
-fn on_a_gpu_a_run_goes_on_as_near_as_its_rounding() {
+fn on_a_gpu_a_resumed_run_differs_by_rounding_only() {
     for backend in open_devices().into_iter().map(|open| open.backend).filter(|backend| !backend.is_cpu()) {
         let config = config("total_steps = 96");
         let mut first = trainer(&config, backend);
@@ -111,7 +111,7 @@ fn on_a_gpu_a_run_goes_on_as_near_as_its_rounding() {
 }
 
 #[test]
-fn a_checkpoint_of_another_run_is_refused_for_what_differs() {
+fn a_checkpoint_that_does_not_fit_the_run_is_refused_with_the_difference() {
     let checkpoint = |settings: &str| {
         let mut trainer = trainer(&config(settings), Backend::Flex);
         trainer.update().unwrap();

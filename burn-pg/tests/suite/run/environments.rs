@@ -45,7 +45,7 @@ impl Env for Bandit {
 }
 
 #[test]
-fn environments_that_are_not_as_many_as_configured_are_refused() {
+fn a_number_of_environments_other_than_configured_is_refused() {
     let device = flex();
     let envs = Box::new(VecEnv::<Bandit>::new(3).unwrap());
     let config = small().validate().unwrap();
@@ -54,7 +54,7 @@ fn environments_that_are_not_as_many_as_configured_are_refused() {
 }
 
 #[test]
-fn an_environment_of_ones_own_is_learnt() {
+fn a_users_own_environment_is_learnt() {
     [Algo::Trpo, Algo::Ppo].into_iter().for_each(learns_the_bandit);
 }
 
@@ -128,7 +128,7 @@ fn run_broken(observation: f32, reward: f64) -> Error {
 }
 
 #[test]
-fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
+fn a_nonfinite_reward_or_observation_ends_a_run() {
     for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = run_broken(0.0, reward);
         let expected =
@@ -157,7 +157,7 @@ fn an_environment_that_panics_ends_a_run_and_not_the_process() {
 }
 
 #[test]
-fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
+fn an_unsupported_space_and_an_unknown_environment_are_refused() {
     #[derive(Default)]
     struct Switch;
 

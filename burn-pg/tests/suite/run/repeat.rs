@@ -18,7 +18,7 @@ use crate::precision::open_devices;
 use crate::settings::ppo_of;
 
 #[test]
-fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
+fn a_seed_repeats_a_run_with_any_number_of_threads() {
     // Enough environments that they are stepped in parallel.
     let config = small().with(|config| {
         config.env.num_envs = 512;

@@ -41,7 +41,7 @@ fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
 }
 
 #[test]
-fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
+fn an_update_stops_early_beyond_the_target_kl() {
     let epochs = |target_kl: f64| {
         let config = small().with(|config| {
             config.optimiser.learning_rate = Schedule::Linear { start: 0.05, end: 0.0 };
@@ -63,7 +63,7 @@ fn a_policy_that_has_moved_too_far_is_left_alone_for_the_rest_of_the_update() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
+fn a_nonfinite_loss_leaves_the_weights_unchanged() {
     // The step is so large that the next loss overflows.
     let config = small().with(|config| {
         config.optimiser.learning_rate = Schedule::Linear { start: 1e30, end: 0.0 };
@@ -77,7 +77,7 @@ fn a_loss_that_is_not_finite_leaves_the_weights_as_they_were() {
 }
 
 #[test]
-fn an_update_that_fails_leaves_what_observations_are_normalised_with_to_the_policy_that_learnt_with_it() {
+fn a_failed_update_leaves_weights_and_observation_normaliser_unchanged() {
     // Each of two updates has one step; the step of the second leads to weights that are not finite.
     let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
     let config = small().with(|config| {
@@ -105,7 +105,7 @@ fn an_observer_ends_a_run() {
 }
 
 #[test]
-fn observers_checkpoints_and_evaluations_are_not_part_of_the_time_of_training() {
+fn training_time_excludes_observers_checkpoints_and_evaluations() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = small();
     config.checkpoint.interval = Some(1);
@@ -132,7 +132,7 @@ fn observers_checkpoints_and_evaluations_are_not_part_of_the_time_of_training() 
 
 /// Loggers block every thread of rayon's global pool until the run sends them something.
 #[test]
-fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
+fn tasks_that_block_the_global_pool_do_not_delay_a_run() {
     let (done, is_done) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let loggers: Vec<_> = (0..rayon::current_num_threads())
@@ -158,7 +158,7 @@ fn tasks_that_block_in_the_global_pool_do_not_hold_a_run_up() {
 
 /// The batch is large enough to be stepped on several threads.
 #[test]
-fn tasks_that_block_in_the_global_pool_do_not_hold_evaluations_and_other_devices_up() {
+fn tasks_that_block_the_global_pool_do_not_delay_evaluations_and_other_devices() {
     let (done, is_done) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();

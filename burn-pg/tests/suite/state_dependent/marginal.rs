@@ -69,7 +69,7 @@ fn by_state(components: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 #[test]
-fn densities_entropies_and_divergences_are_those_of_the_marginal() {
+fn densities_entropies_and_kl_divergences_match_the_marginal_gaussian() {
     for precision in Precision::all() {
         let (p, q) = (Case::random(&precision, 1), Case::random(&precision, 2));
         let actions = kept(&precision, &[0.3, -0.9, 1.5, 0.0, -0.2, 0.7, 0.1, -1.1]);
@@ -106,7 +106,7 @@ fn densities_entropies_and_divergences_are_those_of_the_marginal() {
 }
 
 #[test]
-fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() {
+fn standard_deviations_and_their_gradients_are_right_where_squares_overflow_or_vanish() {
     let cases = [
         ([0.0, 0.0], [0.0, -1.0]),
         ([0.0, 0.0], [80.0, -80.0]),
@@ -158,7 +158,7 @@ impl ModuleMapper for Set<'_> {
 }
 
 #[test]
-fn gradients_reach_the_deviations_and_on_request_the_features() {
+fn gradients_reach_the_standard_deviations_and_on_request_the_features() {
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         let case = Case::random(precision, 3);
         let actions =
@@ -211,7 +211,7 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
 
 #[test]
 #[should_panic(expected = "not both")]
-fn a_head_has_one_source_of_deviations() {
+fn a_head_has_one_source_of_standard_deviations() {
     let exploration = Exploration { state_dependent: true, sde: Some(HeldNoise::default()), ..Exploration::default() };
     let _ = Head::new(&Space::symmetric(&[1.0]), exploration, 3, &flex());
 }

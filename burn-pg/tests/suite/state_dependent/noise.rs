@@ -39,7 +39,7 @@ fn solve(states: &[[f64; 2]], offsets: &[f64]) -> [f64; 2] {
 }
 
 #[test]
-fn one_matrix_serves_a_hold_and_another_the_next() {
+fn each_interval_has_its_own_noise_matrix() {
     let states = [[1.0, 0.5], [-0.5, 1.0], [0.25, 0.75], [-1.0, -0.25]];
     for precision in Precision::all().iter().filter(|precision| !precision.is_double()) {
         let mut stream = [ActionStream::from(EnvRng::new(4))];
@@ -82,7 +82,7 @@ fn one_matrix_serves_a_hold_and_another_the_next() {
 }
 
 #[test]
-fn draws_have_the_moments_of_the_marginal_and_its_density() {
+fn samples_have_the_moments_and_the_density_of_the_marginal() {
     let count = 20_000;
     let (mean, features, log_std) = ([0.5, -1.0], [0.5, -1.0, 0.25], [0.0, -1.0, -0.5, 0.25, 0.5, -2.0]);
     let vars = variances(&features, &log_std, 2);
@@ -160,7 +160,7 @@ fn matrices(rollout: &Rollout, env: usize, interval: usize) -> Vec<[f32; 3]> {
 }
 
 #[test]
-fn a_collector_holds_noise_for_a_rollout_or_an_interval_over_the_ends_of_episodes() {
+fn gsde_noise_is_held_for_a_rollout_or_an_interval_even_if_episodes_end() {
     for (resample_every, interval) in [(0, 12), (6, 6), (100, 12)] {
         let mut collector = basis(2);
         let probe = probe(resample_every);
@@ -180,7 +180,7 @@ fn a_collector_holds_noise_for_a_rollout_or_an_interval_over_the_ends_of_episode
 }
 
 #[test]
-fn noise_does_not_depend_on_the_number_of_environments() {
+fn gsde_noise_does_not_depend_on_the_number_of_environments() {
     let probe = probe(6);
     let of = |num_envs: usize| {
         let mut collector = basis(num_envs);

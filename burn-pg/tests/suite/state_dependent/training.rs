@@ -84,7 +84,7 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
 }
 
 #[test]
-fn a_seed_repeats_noise_whatever_the_number_of_threads() {
+fn a_seed_repeats_gsde_noise_with_any_number_of_threads() {
     // Enough environments that they are stepped in parallel.
     let config = pendulum().with(|config| {
         config.env.num_envs = 512;

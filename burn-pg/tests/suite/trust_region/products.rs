@@ -29,7 +29,7 @@ fn check_products(precision: &Precision, fisher: &Fisher<ActorCritic>, expected:
 }
 
 #[test]
-fn products_are_those_of_the_matrix_of_scores() {
+fn products_match_the_matrix_of_scores() {
     let spaces = [Space::discrete(3), Space::MultiDiscrete { sizes: vec![2, 3] }, Space::MultiBinary { n: 2 }];
     for (precision, space) in Precision::all().iter().flat_map(|p| spaces.iter().map(move |space| (p, space))) {
         let rng = &mut EnvRng::new(8);
@@ -46,7 +46,7 @@ fn products_are_those_of_the_matrix_of_scores() {
 }
 
 #[test]
-fn actions_that_are_masked_add_nothing_to_products() {
+fn masked_actions_add_nothing_to_products() {
     let masks = [[true, true, false], [true, true, true], [false, false, true]];
     for precision in &Precision::all() {
         let (rng, space) = (&mut EnvRng::new(9), Space::discrete(3));
@@ -77,7 +77,7 @@ fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precis
 }
 
 #[test]
-fn products_are_those_of_the_analytic_matrix_of_a_gaussian() {
+fn products_match_the_analytic_matrix_of_a_gaussian() {
     for (precision, squash) in Precision::all().iter().flat_map(|precision| [(precision, false), (precision, true)]) {
         let held = HeldNoise { learn_features: true, ..HeldNoise::default() };
         for (state_dependent, sde) in [(false, None), (true, None), (false, Some(held))] {

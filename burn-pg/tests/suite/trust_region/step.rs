@@ -132,7 +132,7 @@ fn the_step_is_the_natural_gradient_within_the_region() {
 }
 
 #[test]
-fn the_critic_stays_as_it_is() {
+fn the_step_leaves_the_critic_unchanged() {
     for precision in Precision::all() {
         let advantages = random(Stepped::SAMPLES, &mut EnvRng::new(1));
         for spec in [TrustRegionSpec::default(), TrustRegionSpec { damping: 0.0, ..TrustRegionSpec::default() }] {
@@ -150,7 +150,7 @@ fn the_critic_stays_as_it_is() {
 }
 
 #[test]
-fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
+fn a_zero_nonfinite_or_rejected_step_leaves_the_weights_unchanged() {
     for precision in Precision::all() {
         let stays = |region: &TrustRegion, advantages: &[f64]| {
             let stepped = Stepped::new(region, advantages, 2, &precision);
@@ -179,7 +179,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
 }
 
 #[test]
-fn other_terms_pull_too() {
+fn other_terms_of_the_policy_contribute_to_the_step() {
     for precision in Precision::all() {
         let objective = Objective::new().with(1.0, Surrogate).with(10.0, Entropy);
         let region = TrustRegion { objective, ..region(TrustRegionSpec::default()) };

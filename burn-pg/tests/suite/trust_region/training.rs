@@ -52,7 +52,7 @@ fn outputs(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
 }
 
 #[test]
-fn every_update_keeps_to_the_region_and_fits_the_critic() {
+fn every_update_stays_within_the_region_and_fits_the_critic() {
     for recurrence in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
         let config = config(recurrence).unwrap();
         let mut trainer = build(Recipe::of(&config).unwrap(), &config).unwrap();
@@ -72,7 +72,7 @@ fn every_update_keeps_to_the_region_and_fits_the_critic() {
 }
 
 #[test]
-fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
+fn passes_that_fit_the_critic_leave_the_policy_unchanged() {
     let mut trainer = with_advantages(0.0);
     let before = outputs(&trainer);
     assert_eq!(trainer.update().unwrap().losses["step_fraction"], 0.0);
@@ -82,7 +82,7 @@ fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
 }
 
 #[test]
-fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were() {
+fn nan_advantages_end_a_run_and_leave_the_weights_unchanged() {
     for advantage in [f64::NAN, f64::INFINITY] {
         let mut trainer = with_advantages(advantage);
         let before = parameters(trainer.policy());
@@ -94,7 +94,7 @@ fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were(
 }
 
 #[test]
-fn what_would_move_the_policy_out_of_the_region_is_refused() {
+fn settings_and_objectives_that_trpo_cannot_use_are_refused() {
     for (text, message) in [
         ("shared_layers = true", "`network.shared_layers` is true; it must be false"),
         ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01; it must be 0"),
