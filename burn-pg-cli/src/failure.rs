@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_shown_once() {
         let error = anyhow::anyhow!("no space left").context("a.json cannot be written: no space left");
         assert_eq!(message(&error), "a.json cannot be written: no space left");
         let error = anyhow::anyhow!("no space left").context("a.json cannot be written");

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_is_for_the_algorithm_that_it_is_called_after() {
+    fn every_preset_is_named_after_its_algorithm() {
         for (name, _) in PRESETS {
             let algo = Config::from_table(named(name).unwrap()).unwrap().algorithm.algo().name();
             assert!(name.split('-').any(|part| part == algo), "{name} is for {algo}");
@@ -82,8 +82,8 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_says_all_that_matters() {
-        // Settings of the run, or of variants that no preset uses.
+    fn every_preset_sets_all_hyperparameters() {
+        // Settings of a run, and variants that no preset uses.
         let others = ["estimator", "kl_in_reward", "loss", "micro_batch_size", "target_kl", "name", "block_size"];
         let tables = ["env", "rollout", "algorithm", "network"];
         for (name, _) in PRESETS {
@@ -97,8 +97,8 @@ mod tests {
                     .iter()
                     .filter(|(key, value)| !others.contains(&key.as_str()) && is_plain(value));
                 for (key, _) in keys {
-                    let says = preset.get(table).is_some_and(|table| table.get(key).is_some());
-                    assert!(says, "{name} leaves `{table}.{key}` to the defaults");
+                    let is_set = preset.get(table).is_some_and(|table| table.get(key).is_some());
+                    assert!(is_set, "{name} leaves `{table}.{key}` to the defaults");
                 }
             }
             for key in ["kind", "learning_rate", "max_grad_norm"] {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_for_images_have_the_networks_that_they_are_called_after() {
+    fn presets_for_images_have_the_networks_in_their_names() {
         for (name, encoder, hidden) in
             [("ppo-nature", EncoderSpec::nature(), 512), ("ppo-minatar", EncoderSpec::minatar(), 128)]
         {
@@ -126,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn the_preset_of_cleanrl_is_the_fields_yardstick() {
-        let yardstick = "
+    fn the_cleanrl_preset_has_the_hyperparameters_of_cleanrl() {
+        let expected = "
             run = { total_steps = 500_000 }
             env = { num_envs = 8, normalize_observations = false, normalize_rewards = false }
             rollout = { num_steps = 128 }
@@ -149,6 +149,6 @@ mod tests {
             learning_rate = { kind = 'linear', start = 2.5e-4 }
             max_grad_norm = 0.5
         ";
-        assert_eq!(named("ppo-cleanrl").unwrap(), yardstick.parse().unwrap());
+        assert_eq!(named("ppo-cleanrl").unwrap(), expected.parse().unwrap());
     }
 }

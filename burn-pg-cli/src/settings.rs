@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_as_people_write_them() {
+    fn counts_may_have_exponents_and_separators() {
         for (text, count) in [("100000", 100_000), ("100_000", 100_000), ("1e5", 100_000), ("0", 0)] {
             assert_eq!(parse_count(text), Ok(count));
         }

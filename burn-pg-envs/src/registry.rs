@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_maker_that_makes_something_else_is_refused() {
+    fn a_maker_that_makes_another_environment_is_refused() {
         let spec = EnvSpec::new("Other-v0", crate::Space::symmetric(&[1.0]), crate::Space::discrete(2));
         register(spec, VecEnv::<classic::CartPole>::new).unwrap();
         let named = "its name was registered as Other-v0, but its maker makes CartPole-v1";
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_given_once() {
+    fn a_name_is_registered_once() {
         let error = register_env::<classic::CartPole>().unwrap_err();
         assert_eq!(error, EnvError::Registered { id: "CartPole-v1".into() });
     }

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn uniform_numbers_are_those_of_numpy_and_others_are_not() {
+    fn uniform_numbers_match_numpy_and_others_do_not() {
         let mut rng = EnvRng::new(42);
         // numpy.random.default_rng(42).random(2)
         assert_eq!([rng.next_f64(), rng.next_f64()], [0.773_956_048_555_963_3, 0.438_878_439_752_052_3]);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_generator_goes_on_where_it_was() {
+    fn a_saved_generator_continues_its_stream() {
         let mut rng = EnvRng::new(11);
         rng.next_u64();
         let saved = serde_json::to_string(&rng).unwrap();
@@ -264,7 +264,7 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7) as usize] += 1;
         }
-        // 10,000 expected, standard deviation 93: five of them.
+        // 10,000 are expected, within five standard deviations of 93.
         assert!(counts.iter().all(|&c| c.abs_diff(10_000) < 465), "{counts:?}");
     }
 
@@ -274,7 +274,7 @@ mod tests {
         let draws: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 1e5;
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / 1e5 - mean * mean;
-        // Standard errors 0.0032 and 0.0045: five of them.
+        // Within five standard errors of 0.0032 and 0.0045.
         assert!(mean.abs() < 0.016, "{mean}");
         assert!((variance - 1.0).abs() < 0.023, "{variance}");
     }

@@ -83,7 +83,7 @@ mod tests {
     const ALGORITHMS: &[&str] = &["reinforce", "a2c", "trpo", "ppo"];
 
     #[test]
-    fn a_typo_is_answered_with_the_name_that_was_meant() {
+    fn a_typo_is_answered_with_the_intended_name() {
         for (name, known, meant) in [
             ("cartpole-v1", ENVIRONMENTS, "CartPole-v1"),
             ("CartPole-v0", ENVIRONMENTS, "CartPole-v1"),

@@ -11,8 +11,8 @@ const STEPS: u64 = 600;
 
 #[test]
 fn no_step_after_the_first_allocates() {
-    // The counter sees this thread, which is one of its pool. On two threads it hands out tasks to the other, and then a single
-    // allocation, of which a step has none, has been seen in some runs of hundreds of steps.
+    // The counter counts this thread, the only one of its pool. With two threads, rayon has been seen to make a single
+    // allocation in some runs of hundreds of steps.
     let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
     one.install(|| check(&[1, 8192], 0));
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -29,7 +29,7 @@ fn check(sizes: &[usize], most: u64) {
         let envs = RecordEpisodes::new(make(&spec.id, num_envs).unwrap());
         let mut envs = Normalize::new(envs, Some(0.99)).unwrap();
         let drawn = ActionBuffer::random(&spec.action_space, num_envs, &mut EnvRng::new(0));
-        // Until the cost of a step is known.
+        // The first steps measure the cost of a step.
         for _ in 0..10 {
             envs.step(drawn.as_actions()).unwrap();
         }

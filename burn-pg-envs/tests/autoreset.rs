@@ -1,4 +1,4 @@
-//! The three autoreset modes against Gymnasium's: the same episodes of CartPole through each of them.
+//! The three autoreset modes, compared with Gymnasium's: the same episodes of CartPole with each of them.
 
 mod recorded;
 
@@ -32,7 +32,7 @@ struct Mode {
     valid: Vec<Vec<bool>>,
 }
 
-/// Observations agree to rounding; the open loop of a short episode amplifies the last bit only a little.
+/// Asserts that observations agree except for rounding, which a short episode amplifies only a little.
 #[track_caller]
 fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
     assert_eq!(ours.len(), theirs.as_flattened().len(), "{at}");
@@ -42,7 +42,7 @@ fn assert_near(ours: &[f32], theirs: &[[f32; 4]], at: &str) {
 }
 
 #[test]
-fn the_modes_are_gymnasiums() {
+fn autoreset_modes_match_gymnasium() {
     let File { case } = golden("adv/autoreset.json");
     for (name, autoreset) in
         [("SameStep", Autoreset::SameStep), ("NextStep", Autoreset::NextStep), ("Disabled", Autoreset::Disabled)]

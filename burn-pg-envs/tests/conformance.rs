@@ -1,4 +1,4 @@
-//! What every registered environment must hold to.
+//! Properties of every registered environment.
 
 use std::sync::Once;
 
@@ -8,7 +8,7 @@ use burn_pg_envs::{
 };
 use serde_json::Value;
 
-/// An environment with the action type and spaces that are given; its observation is flat, and random.
+/// An environment with the given action type and spaces; its observations are random.
 macro_rules! toy {
     ($name:ident, $action:ty, $action_space:expr, $observation_space:expr) => {
         #[derive(Default)]
@@ -48,7 +48,7 @@ macro_rules! toy {
     };
 }
 
-/// The numbers of an action of any type.
+/// Returns the components of an action of any type.
 fn read(action: &impl serde::Serialize) -> Vec<f64> {
     let number = |value: &Value| value.as_f64().unwrap_or_else(|| f64::from(value.as_bool().unwrap()));
     match serde_json::to_value(action).unwrap() {
@@ -60,7 +60,7 @@ fn read(action: &impl serde::Serialize) -> Vec<f64> {
 toy!(Shifted, u32, Space::Discrete { n: 3, start: -1 }, Space::discrete(2));
 toy!(Pair, [u32; 2], Space::MultiDiscrete { sizes: vec![2, 5] }, Space::MultiBinary { n: 3 });
 toy!(Switches, [bool; 4], Space::MultiBinary { n: 4 }, Space::MultiDiscrete { sizes: vec![2, 3] });
-/// A row of switches of which one, in turn, cannot be pressed; pressing it is the author's mistake.
+/// A row of switches. One of them, another in each step, is masked; pressing it panics.
 #[derive(Default)]
 struct Masked(u32);
 
@@ -89,7 +89,7 @@ impl Env for Masked {
         Step { reward: 0.0, terminated: rng.below(9) == 0, truncated: false }
     }
 
-    /// Only what cannot be pressed is written.
+    /// Writes the masked switch only.
     fn action_mask(&self, mask: &mut [bool]) {
         mask[self.0 as usize] = false;
     }
@@ -140,7 +140,7 @@ fn square() -> Space {
     Space::Box { low: vec![0.0; 4], high: vec![1.0; 4], shape: vec![2, 2] }
 }
 
-/// Every registered environment, with those above among them.
+/// Returns the specification of every registered environment, including those above.
 fn registered() -> Vec<EnvSpec> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -183,7 +183,7 @@ fn observations_lie_in_their_space_and_episodes_end_in_time() {
     }
 }
 
-/// The whole history of a batch of `num_envs`, with `threads` threads.
+/// Returns the history of a batch of `num_envs` environments as text, with `threads` threads.
 fn history(id: &str, num_envs: usize, seed: u64, threads: usize) -> String {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
@@ -196,7 +196,7 @@ fn history(id: &str, num_envs: usize, seed: u64, threads: usize) -> String {
 }
 
 #[test]
-fn a_seed_repeats_a_history_whatever_the_number_of_threads() {
+fn a_seed_repeats_a_history_with_any_number_of_threads() {
     for spec in registered() {
         let once = history(&spec.id, 2048, 5, 1);
         assert_eq!(once, history(&spec.id, 2048, 5, 1), "{}", spec.id);
@@ -206,7 +206,7 @@ fn a_seed_repeats_a_history_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn a_saved_state_goes_on_where_it_was_mid_episode() {
+fn a_saved_state_continues_in_the_middle_of_an_episode() {
     for spec in registered() {
         let mut envs = make(&spec.id, 3).unwrap();
         envs.reset(8).unwrap();
@@ -217,7 +217,7 @@ fn a_saved_state_goes_on_where_it_was_mid_episode() {
         let mut other = make(&spec.id, 3).unwrap();
         other.load(&serde_json::from_str(&saved).unwrap()).unwrap();
         assert_eq!(other.batch(), envs.batch(), "{}", spec.id);
-        // Long enough for episodes to end, and streams to be drawn from.
+        // Long enough for episodes to end and resets to draw random numbers.
         let mut batches = Vec::new();
         let mut same = rng.clone();
         play(&mut *envs, 600, &mut rng, |envs| batches.push(envs.batch().clone()));
@@ -229,7 +229,7 @@ fn a_saved_state_goes_on_where_it_was_mid_episode() {
 }
 
 #[test]
-fn the_first_environment_of_a_batch_does_not_know_how_many_there_are() {
+fn the_first_environment_does_not_depend_on_the_size_of_the_batch() {
     for spec in registered() {
         let mut one = make(&spec.id, 1).unwrap();
         let mut many = make(&spec.id, 200).unwrap();
@@ -239,7 +239,7 @@ fn the_first_environment_of_a_batch_does_not_know_how_many_there_are() {
 }
 
 #[test]
-fn an_ended_episode_is_followed_as_the_mode_says() {
+fn the_step_after_an_ended_episode_follows_the_autoreset_mode() {
     for spec in registered() {
         for mode in [Autoreset::SameStep, Autoreset::NextStep, Autoreset::Disabled] {
             let mut envs = make(&spec.id, 1).unwrap();
@@ -286,7 +286,7 @@ fn actions_outside_the_space_are_refused_and_change_nothing() {
                 actions[last] = f32::NAN;
                 true
             }
-            // Every flag is in its space.
+            // Every flag is valid.
             _ => false,
         };
         if is_refused {

@@ -1,4 +1,4 @@
-//! A vector environment that is implemented outside the crate: `check_env` finds each break of its contract.
+//! A vector environment outside the crate: `check_env` finds each break of the contract.
 
 use burn_pg_envs::{
     Actions, Autoreset, EnvBlock, EnvError, EnvRng, EnvSpec, SavedEnvs, Space, Step, StepBatch, StepView, VecEnv,
@@ -30,8 +30,8 @@ enum Break {
     MisplacedBlocks,
 }
 
-/// Walkers on lines of `len` places, who start near the middle and are cut off after six steps. The left end cannot be
-/// left to the left.
+/// Walkers on lines of `len` places. They start near the middle and are truncated after six steps. At the left end, the
+/// action to the left is masked.
 struct Lines {
     spec: EnvSpec,
     batch: StepBatch,
@@ -169,7 +169,7 @@ impl VectorEnv for Lines {
     }
 }
 
-/// A block that does nothing, and shows the whole batch.
+/// A block that does nothing and returns the whole batch.
 struct Idle<'a>(usize, &'a StepBatch);
 
 impl EnvBlock for Idle<'_> {
@@ -187,7 +187,7 @@ impl EnvBlock for Idle<'_> {
 }
 
 #[test]
-fn environments_that_keep_the_contract_pass_with_all_their_parts() {
+fn environments_that_keep_the_contract_pass() {
     for (len, num_envs) in [(8, 1), (8, 5)] {
         let report = check_env(|| Ok(Lines::new(len, num_envs, Break::Nothing))).unwrap();
         assert!(report.episodes > 3 && report.steps == 64, "{report:?}");
@@ -236,7 +236,7 @@ fn wrappers_name_a_vector_of_a_wrong_length_instead_of_panicking() {
     assert!(is_named(Normalize::new(broken(), Some(0.9)).unwrap().step(actions).unwrap_err()));
 }
 
-/// Has the five required methods and no more.
+/// Implements the five required methods only.
 struct Bare(Lines);
 
 impl VectorEnv for Bare {
@@ -262,7 +262,7 @@ impl VectorEnv for Bare {
 }
 
 #[test]
-fn what_is_not_implemented_is_refused_by_name() {
+fn methods_that_are_not_implemented_are_refused_by_name() {
     let bare = || Bare(Lines::new(8, 3, Break::Nothing));
     let report = check_env(|| Ok(bare())).unwrap();
     assert!(!report.saves && !report.resets_some && !report.restarts_one && !report.has_blocks);
@@ -291,7 +291,7 @@ fn a_saved_state_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn one_process_has_lines_of_several_lengths_by_name() {
+fn one_process_can_register_lines_of_several_lengths() {
     for len in [8, 9] {
         let lines = move |num_envs| {
             let mut lines = Lines::new(len, num_envs, Break::Nothing);

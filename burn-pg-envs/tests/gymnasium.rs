@@ -1,4 +1,4 @@
-//! Against numbers recorded from Gymnasium: seeding to the bit, dynamics step by step, episodes as a whole.
+//! Comparison with values recorded from Gymnasium: seeding to the bit, dynamics step by step, and whole episodes.
 
 mod recorded;
 
@@ -27,7 +27,7 @@ struct GeneratorCase {
 }
 
 #[test]
-fn a_seed_gives_the_generator_that_numpy_makes_of_it() {
+fn a_seed_gives_the_generator_of_numpy() {
     let data: Value = golden("envs/reset_seeds.json");
     let cases: Vec<GeneratorCase> = serde_json::from_value(data["cases"]["numpy_pcg64"].clone()).unwrap();
     assert!(!cases.is_empty());
@@ -40,13 +40,13 @@ fn a_seed_gives_the_generator_that_numpy_makes_of_it() {
     }
 }
 
-/// An environment as Gymnasium keeps and makes it.
+/// Access to the state of an environment in Gymnasium's form.
 trait Classic: Env + Default + 'static {
     fn numbers(&self) -> Vec<f64>;
     fn set_numbers(&mut self, numbers: &[f64]);
-    /// With the options that a recording was made with.
+    /// Creates it with the options of a recording.
     fn configured(recorded: &Trajectory) -> Self;
-    /// Takes a recorded action, of single or double precision.
+    /// Takes a recorded action, in single or double precision.
     fn act(&mut self, action: &Value, double: bool, observation: &mut [f32]) -> Step;
 }
 
@@ -126,7 +126,7 @@ fn within_one_ulp(ours: f32, theirs: f32) -> bool {
 }
 
 #[test]
-fn a_reset_gives_the_state_that_gymnasium_starts_from() {
+fn a_reset_gives_the_initial_state_of_gymnasium() {
     resets_agree::<CartPole>();
     resets_agree::<Acrobot>();
     resets_agree::<MountainCar>();
@@ -145,7 +145,7 @@ fn resets_agree<E: Classic>() {
         let mut observation = vec![0.0; case.obs.len()];
         env.reset(&mut rng, &mut observation);
         assert_eq!(env.numbers(), case.state, "{id} seed {seed}");
-        // Cosines of single precision, which Acrobot's first observation takes, are NumPy's own.
+        // Acrobot's first observation has cosines in single precision, which NumPy computes in its own way.
         let agree = observation.iter().zip(&case.obs).all(|(&ours, &theirs)| within_one_ulp(ours, theirs));
         assert!(agree, "{id} seed {seed}: {observation:?} {:?}", case.obs);
         env.reset(&mut rng, &mut observation);
@@ -196,7 +196,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn every_transition_is_gymnasiums() {
+fn every_transition_matches_gymnasium() {
     transitions_agree::<CartPole>();
     transitions_agree::<Acrobot>();
     transitions_agree::<MountainCar>();
@@ -204,13 +204,13 @@ fn every_transition_is_gymnasiums() {
     transitions_agree::<Pendulum>();
 }
 
-/// Are they within the tolerance, relative above 1, or the same special value?
+/// True if the values agree within `tolerance` (relative above 1), or are the same infinity or both NaN.
 fn close(ours: f64, theirs: f64, tolerance: f64) -> bool {
     (ours - theirs).abs() <= tolerance * theirs.abs().max(1.0) || ours == theirs || (ours.is_nan() && theirs.is_nan())
 }
 
-/// Each recorded transition by itself: the recorded state is set, one step is taken. (Some tasks are chaotic: an open loop
-/// would amplify the last bit.) Actions that are not finite go through the dynamics too, although a batch refuses them.
+/// Compares each recorded transition: sets the recorded state and takes one step. (Some tasks are chaotic, so whole episodes
+/// would amplify the last bit.) This includes actions that are not finite, although a batch refuses them.
 #[allow(clippy::cast_possible_truncation)] // observations are recorded in single precision
 fn transitions_agree<E: Classic>() {
     let recording: Recording = golden(&format!("envs/{}.json", E::default().spec().id));
@@ -233,7 +233,7 @@ fn transitions_agree<E: Classic>() {
                 let close = within_one_ulp(ours, theirs) || (ours.is_nan() && theirs.is_nan());
                 assert!(close, "{at}: observation {ours} instead of {theirs}");
             }
-            // Past the end of an episode Gymnasium leaves the reward undefined (it gives 0); a batch does not go there.
+            // After the end of an episode Gymnasium's reward is undefined (it returns 0); a batch never steps there.
             let theirs_reward = number(&t.rewards[k]);
             let close = is_over || close(step.reward, theirs_reward, reward_tolerance);
             assert!(close, "{at}: reward {} instead of {theirs_reward}", step.reward);
@@ -247,7 +247,7 @@ fn transitions_agree<E: Classic>() {
 }
 
 #[test]
-fn specifications_are_gymnasiums() {
+fn specifications_match_gymnasium() {
     for id in ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"] {
         let recording: Recording = golden(&format!("envs/{id}.json"));
         let spec = spec(&recording.env_id).unwrap();
@@ -276,7 +276,7 @@ fn assert_same_space(ours: &Space, theirs: &Value) {
 }
 
 #[test]
-fn both_flags_are_gymnasiums_on_every_recorded_step() {
+fn both_flags_match_gymnasium_on_every_recorded_step() {
     let found = [
         flags_agree::<CartPole>(),
         flags_agree::<Acrobot>(),
@@ -290,8 +290,8 @@ fn both_flags_are_gymnasiums_on_every_recorded_step() {
     }
 }
 
-/// The recorded episodes through a batch, with their time limits, up to their first end. Before each step the recorded state
-/// is put in place of ours, so that no rounding is amplified. Returns the flags that ended the episodes.
+/// Plays the recorded episodes in a batch, with their time limits, until their first end. Before each step our state is
+/// replaced with the recorded one, so that no rounding is amplified. Returns the flags that ended the episodes.
 #[allow(clippy::cast_possible_truncation)] // actions of a batch are single precision
 fn flags_agree<E: Classic + Clone>() -> Vec<(bool, bool)> {
     let recording: Recording = golden(&format!("envs/{}.json", E::default().spec().id));
@@ -300,7 +300,7 @@ fn flags_agree<E: Classic + Clone>() -> Vec<(bool, bool)> {
         let mut envs = VecEnv::from_envs(vec![E::configured(t)]).unwrap();
         envs.set_autoreset(Autoreset::Disabled).unwrap();
         envs.set_time_limit(Some(t.max_episode_steps)).unwrap();
-        // Where the recording began with a plain reset, so do we.
+        // If the recording began with a plain reset, we compare the reset.
         if let (true, None, Some(seed)) = (t.kind == "reset", &t.reset_options, t.reset_seed) {
             let first = &envs.reset(seed).unwrap().observations;
             let agree =
@@ -349,8 +349,8 @@ struct InvalidCase {
     action: Value,
 }
 
-/// But for negative actions, which our type does not have (`burn-pg env-trace` refuses them), and a step before a reset, for a
-/// batch is reset when it is made.
+/// Two recorded cases are left out: negative actions, which our type cannot represent (`burn-pg env-trace` refuses them), and
+/// a step before a reset, because a batch is reset when it is created.
 #[test]
 fn invalid_actions_are_refused_and_change_nothing() {
     let file: Invalid = golden("envs/invalid_actions.json");

@@ -1,4 +1,4 @@
-//! Normalisation against Stable-Baselines3's `RunningMeanStd` and `VecNormalize`, and Gymnasium's wrappers.
+//! Normalisation, compared with Stable-Baselines3's `RunningMeanStd` and `VecNormalize`, and Gymnasium's wrappers.
 
 mod recorded;
 
@@ -50,7 +50,7 @@ fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
 }
 
 #[test]
-fn running_moments_are_those_of_stable_baselines() {
+fn running_moments_match_stable_baselines3() {
     let file: Moments = golden("norm/running_mean_std.json");
     assert!(!file.cases.is_empty());
     for case in &file.cases {
@@ -73,7 +73,7 @@ fn running_moments_are_those_of_stable_baselines() {
     }
 }
 
-/// Numbers of any nesting, one after the other.
+/// Flattens nested arrays of numbers.
 #[allow(clippy::cast_possible_truncation)] // recorded in single precision
 fn flat(value: &Value) -> Vec<f32> {
     match value {
@@ -86,12 +86,12 @@ fn double(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|&number| f64::from(number)).collect()
 }
 
-/// One column of the recorded batch, played back.
+/// An environment that plays one column of the recorded batch back.
 struct Replay {
     column: usize,
     event: usize,
     events: Arc<Vec<Value>>,
-    /// The last observation of the episode that ends in each event, before it is normalised.
+    /// The final observation of the episode that ends in each event, before normalisation.
     finals: Arc<BTreeMap<usize, Vec<f32>>>,
 }
 
@@ -144,12 +144,12 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
 }
 
-/// How many numbers an observation has.
+/// The number of elements of an observation.
 fn width(events: &[Value]) -> usize {
     flat(&events[0]["raw_obs"][0]).len()
 }
 
-/// Plays the events, and shows each of them.
+/// Plays the events, and passes each batch to a function.
 fn replay(
     events: &Arc<Vec<Value>>,
     finals: &BTreeMap<usize, Vec<f32>>,
@@ -168,12 +168,12 @@ fn replay(
 }
 
 #[test]
-fn a_batch_is_normalised_as_vecnormalize_does() {
+fn a_batch_is_normalised_as_by_vecnormalize() {
     let file: Value = golden("norm/wrappers.json");
     let recorded = &file["sb3_vecnormalize"];
     let events = Arc::new(recorded["events"].as_array().unwrap().clone());
-    // The last observation of an episode is recorded as it was normalised. It does not enter the statistics, so a first run
-    // without it gives those of each event, and with them the observation before.
+    // Final observations are recorded after normalisation. They do not enter the statistics, so a first run without them
+    // gives the statistics of each event, from which the observations before normalisation follow.
     let (num_envs, width) = (events[0]["raw_obs"].as_array().unwrap().len(), width(&events));
     let mut finals = BTreeMap::new();
     replay(&events, &BTreeMap::new(), |k, envs| {
@@ -203,7 +203,7 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
         }
     });
     assert_eq!(compared, finals.len());
-    // NumPy takes the mean of each batch of observations in single precision, ours is in double.
+    // NumPy computes the mean of each batch of observations in single precision, we in double precision.
     let (observations, rewards) = (envs.observation_normalizer().unwrap(), envs.reward_normalizer().unwrap());
     assert_close(&observations.moments.mean, &numbers(&recorded["obs_rms"]["mean"]), 1e-6, "mean");
     assert_close(&observations.moments.variance, &numbers(&recorded["obs_rms"]["var"]), 1e-6, "variance");
@@ -215,10 +215,11 @@ fn a_batch_is_normalised_as_vecnormalize_does() {
     assert_close(&double(&frozen), &double(&flat(&recorded["eval_mode"]["normalized"])), 1e-6, "evaluation");
 }
 
-/// Gymnasium's wrappers share the formulas. They do not clip; they take in an observation at a time, at a reset too; and the
-/// running return is dropped before the terminal reward is added instead of after it, and goes on over a truncation.
+/// Gymnasium's wrappers have the same formulas, with three differences: they do not clip; they update the statistics with one
+/// observation at a time, also at resets; and the running return is reset before the terminal reward is added instead of
+/// after it, and not reset by truncation.
 #[test]
-fn the_normalisers_have_the_formulas_of_gymnasium() {
+fn the_normalisers_match_the_formulas_of_gymnasium() {
     let file: Value = golden("norm/wrappers.json");
     let recorded = &file["gymnasium"];
     let raw = recorded["raw"].as_array().unwrap();
@@ -239,8 +240,8 @@ fn the_normalisers_have_the_formulas_of_gymnasium() {
         let mut row = raw.clone();
         observations.moments.update(&raw);
         observations.apply(&mut row);
-        // Their moments of observations are in single precision: the difference to the mean, a small one at first, has
-        // the rounding error of the mean.
+        // Their moments of observations are in single precision, so the difference from the mean, which is small at first,
+        // has the rounding error of the mean.
         let deviations = observations.moments.variance.iter().map(|variance| variance.sqrt());
         let rounding = raw.iter().zip(deviations).map(|(&o, deviation)| f64::from(o.abs() * f32::EPSILON) / deviation);
         let rounding = rounding.fold(0.0, f64::max);
@@ -275,7 +276,7 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     let wrapped = || Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
     let mut envs = wrapped();
     envs.reset(5).unwrap();
-    // Episodes end, and final observations are normalised too.
+    // Final observations are normalised too.
     push_left(&mut envs, 25);
     assert!(envs.batch().observations.iter().all(|o| o.abs() <= 10.0));
     assert!(envs.batch().rewards.iter().all(|&reward| reward != 1.0), "rewards are scaled");
@@ -290,19 +291,19 @@ fn a_normalised_batch_is_saved_and_loaded_with_its_statistics() {
     assert_eq!(other.observation_normalizer().unwrap(), envs.observation_normalizer().unwrap());
     assert_eq!(other.reward_normalizer(), envs.reward_normalizer());
 
-    // With frozen statistics nothing is learnt.
+    // Frozen statistics do not change.
     let before = envs.observation_normalizer().unwrap().clone();
     envs.set_training(false);
     push_left(&mut envs, 5);
     assert_eq!(envs.observation_normalizer().unwrap().clone(), before);
 
-    // A wrapper does not fit where there is none, nor the other way round.
+    // A saved state with a wrapper does not fit a batch without it, and vice versa.
     let mut bare = make("CartPole-v1", 3).unwrap();
     assert!(matches!(bare.load(&serde_json::from_str(&saved).unwrap()), Err(EnvError::State { .. })));
     assert!(matches!(other.load(&bare.save().unwrap()), Err(EnvError::State { .. })));
 }
 
-/// Observes its steps; actions 1 and 2 make NaN of its state.
+/// Observes the number of its steps; actions 1 and 2 make its state NaN.
 #[derive(Default)]
 struct Fragile(f32);
 
@@ -341,7 +342,7 @@ impl Env for Fragile {
 }
 
 #[test]
-fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
+fn failed_environments_do_not_change_the_statistics() {
     let mut envs = Normalize::new(VecEnv::<Fragile>::new(4).unwrap(), Some(0.9)).unwrap();
     let error = envs.step(Actions::Discrete(&[0, 1, 2, 0])).unwrap_err();
     assert!(matches!(error, EnvError::Failed { env: 1, .. }), "{error}");
@@ -350,7 +351,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
     assert!((normalizer.moments.count - (4.0 + 2.0 + 1e-4)).abs() < 1e-9, "two rows were seen");
     assert_eq!(envs.reward_normalizer().unwrap().returns, [1.0, 0.0, 0.0, 1.0]);
 
-    // Only the failed ones are reset: the others keep their rows, and are not seen again.
+    // Only the failed environments are reset. The rows of the others stay and are not added to the statistics again.
     let before = envs.batch().clone();
     let batch = envs.reset_where(&[false, true, true, false]).unwrap().clone();
     for env in [0, 3] {
@@ -360,7 +361,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
     let batch = envs.step(Actions::Discrete(&[0; 4])).unwrap();
     assert!(batch.observations.iter().all(|observation| observation.is_finite()));
 
-    // And what was saved with a failure in it is loaded again.
+    // A state that was saved after a failure can be loaded.
     envs.step(Actions::Discrete(&[0, 0, 1, 0])).unwrap_err();
     let json = serde_json::to_string(&envs.save().unwrap()).unwrap();
     let mut other = Normalize::new(VecEnv::<Fragile>::new(4).unwrap(), Some(0.9)).unwrap();
@@ -370,7 +371,7 @@ fn environments_that_fail_do_not_poison_the_statistics_of_the_others() {
 }
 
 #[test]
-fn statistics_move_to_a_batch_of_another_size() {
+fn statistics_can_be_used_with_a_batch_of_another_size() {
     let mut envs = Normalize::new(make("CartPole-v1", 3).unwrap(), Some(0.99)).unwrap();
     push_left(&mut envs, 40);
     let observations = envs.observation_normalizer().unwrap().clone();

@@ -1,4 +1,4 @@
-//! Environments whose spaces are known at run time only: images, dictionaries, and actions of any number of components.
+//! Environments whose spaces are known only at run time: images, dictionaries, and actions with any number of components.
 
 use burn_pg_envs::{
     ActionBuffer, Actions, Env, EnvError, EnvRng, EnvSpec, Part, Space, Step, VecEnv, VectorEnv, check_env, make,
@@ -57,7 +57,7 @@ impl Env for Dot {
     }
 }
 
-/// Sees an image and its last action, which has as many components as it was made with.
+/// Observes an image and its last action, with as many components as it has joints.
 struct Arm {
     joints: usize,
     last: Vec<f32>,
@@ -106,7 +106,7 @@ impl Env for Arm {
 }
 
 #[test]
-fn images_of_several_sizes_live_in_one_process() {
+fn one_process_can_have_images_of_several_sizes() {
     for (channels, size) in [(4, 10), (1, 3)] {
         let dots = || VecEnv::from_fn(3, |_| Dot { channels, size, place: 0 });
         let report = check_env(dots).unwrap();
@@ -120,7 +120,7 @@ fn images_of_several_sizes_live_in_one_process() {
 }
 
 #[test]
-fn a_dictionary_and_any_number_of_joints_go_through_wrappers() {
+fn wrappers_take_dictionaries_and_any_number_of_joints() {
     for joints in [1, 7] {
         let arms = || VecEnv::from_fn(3, |_| TimeLimit::new(Arm::new(joints), 4));
         let report = check_env(arms).unwrap();
@@ -164,7 +164,7 @@ fn images_and_dictionaries_are_not_normalised() {
 }
 
 #[test]
-fn environments_of_one_batch_have_one_specification() {
+fn environments_of_a_batch_must_share_one_specification() {
     let error = VecEnv::from_fn(3, |i| Dot { channels: 1, size: 3 + i / 2, place: 0 }).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -5,8 +5,8 @@ use burn_pg_envs::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Counts its steps; action 1 terminates, 2 panics, 3 observes infinity, 4 gives a reward of NaN. Rewards each step with its
-/// number, and starts at a random fraction.
+/// Counts its steps, which are also the rewards, and starts at a random fraction. Action 1 terminates, 2 panics, 3 observes
+/// infinity, 4 gives a reward of NaN.
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct Counter(f32);
 
@@ -32,7 +32,7 @@ impl Env for Counter {
     }
 
     fn step(&mut self, action: u32, _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
-        assert!(action != 2, "told to");
+        assert!(action != 2, "as scripted");
         self.0 += 1.0;
         observation[0] = if action == 3 { f32::INFINITY } else { self.0 };
         let reward = if action == 4 { f64::NAN } else { f64::from(self.0.floor()) };
@@ -61,7 +61,7 @@ fn whole(observations: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn an_ended_episode_hands_out_its_final_observation_and_starts_anew() {
+fn an_ended_episode_returns_its_final_observation_and_is_reset() {
     let mut envs = counters(2);
     step(&mut envs, &[0, 0]);
     let batch = step(&mut envs, &[1, 0]);
@@ -84,7 +84,7 @@ fn an_ended_episode_hands_out_its_final_observation_and_starts_anew() {
 }
 
 #[test]
-fn both_flags_are_kept_when_the_last_step_in_time_is_terminal() {
+fn both_flags_are_set_when_the_last_step_in_time_is_terminal() {
     let mut envs = counters(1);
     step(&mut envs, &[0]);
     step(&mut envs, &[0]);
@@ -93,7 +93,7 @@ fn both_flags_are_kept_when_the_last_step_in_time_is_terminal() {
 }
 
 #[test]
-fn a_reset_in_place_of_the_next_step_is_marked() {
+fn a_reset_in_place_of_the_next_step_is_not_valid() {
     let mut envs = counters(2);
     envs.set_autoreset(Autoreset::NextStep).unwrap();
     let batch = step(&mut envs, &[1, 0]);
@@ -127,7 +127,7 @@ fn without_autoreset_an_ended_episode_waits_for_a_reset() {
 }
 
 #[test]
-fn every_row_of_a_parallel_batch_meets_its_own_action() {
+fn every_row_of_a_parallel_batch_gets_its_own_action() {
     let n = 657;
     let mut envs = counters(n);
     let actions: Vec<u32> = (0..n).map(|i| u32::from(i % 3 == 0)).collect();
@@ -136,7 +136,7 @@ fn every_row_of_a_parallel_batch_meets_its_own_action() {
 }
 
 #[test]
-fn actions_are_checked_before_anything_moves() {
+fn actions_are_checked_before_anything_changes() {
     let mut envs = counters(2);
     let before = envs.save().unwrap();
     let error = envs.step(Actions::Discrete(&[0, 5])).unwrap_err();
@@ -149,11 +149,12 @@ fn actions_are_checked_before_anything_moves() {
 }
 
 #[test]
-fn an_environment_that_fails_is_named_and_the_others_go_on() {
+fn an_environment_that_fails_is_named_and_the_others_continue() {
     let n = 300;
-    for (action, fault) in
-        [(2, Fault::Panic { message: "told to".into() }), (3, Fault::Observation { index: 0, value: f32::INFINITY })]
-    {
+    for (action, fault) in [
+        (2, Fault::Panic { message: "as scripted".into() }),
+        (3, Fault::Observation { index: 0, value: f32::INFINITY }),
+    ] {
         let mut envs = counters(n);
         envs.reset(1000).unwrap();
         step(&mut envs, &vec![0; n]);
@@ -189,7 +190,7 @@ fn a_saved_state_of_other_environments_is_refused() {
     assert!(error.to_string().contains("it is that of `Other`, not of `Counter`"), "{error}");
 }
 
-/// Fails in its reset if its stream begins as that of seed 7 or 8: with a panic, or by observing infinity.
+/// Fails in a reset whose random stream is that of seed 7 (with a panic) or 8 (by observing infinity).
 #[derive(Default, Clone)]
 struct Moody;
 
@@ -217,7 +218,7 @@ impl Env for Moody {
 }
 
 #[test]
-fn an_environment_that_fails_in_its_reset_is_named_and_the_others_go_on() {
+fn an_environment_that_fails_in_its_reset_is_named_and_the_others_continue() {
     let mut envs = VecEnv::<Moody>::new(4).unwrap();
     let panic = Fault::Panic { message: "not in the mood".into() };
     assert_eq!(envs.reset(5).unwrap_err(), EnvError::Failed { env: 2, seed: 7, steps: 0, fault: panic.clone() });
@@ -226,14 +227,14 @@ fn an_environment_that_fails_in_its_reset_is_named_and_the_others_go_on() {
     let infinite = Fault::Observation { index: 0, value: f32::INFINITY };
     let error = envs.reset_each(&[1, 8, 2, 3]).unwrap_err();
     assert_eq!(error, EnvError::Failed { env: 1, seed: 8, steps: 0, fault: infinite });
-    // Its stream goes on, so the next episode starts.
+    // Its stream continues, so the next reset succeeds.
     envs.reset_where(&[false, true, false, false]).unwrap();
     assert!(envs.step(Actions::Discrete(&[0; 4])).is_ok());
     assert!(matches!(VecEnv::from_envs(vec![Moody; 9]), Err(EnvError::Failed { env: 7, .. })));
 }
 
 #[test]
-fn one_environment_starts_anew_in_another_stream_and_the_others_stay_as_they_are() {
+fn restarting_one_environment_leaves_the_others_unchanged() {
     let mut envs = make("CartPole-v1", 3).unwrap();
     envs.reset(5).unwrap();
     envs.step(Actions::Discrete(&[0, 1, 0])).unwrap();
@@ -246,7 +247,7 @@ fn one_environment_starts_anew_in_another_stream_and_the_others_stay_as_they_are
         (&before.observations[..4], &before.observations[8..])
     );
     assert_eq!((batch.episode_lengths[0], batch.episode_lengths[1]), (1, 0));
-    // Its stream goes on from there.
+    // It continues like a fresh environment with that seed.
     let mut fresh = make("CartPole-v1", 1).unwrap();
     fresh.reset(77).unwrap();
     for _ in 0..60 {
@@ -257,12 +258,12 @@ fn one_environment_starts_anew_in_another_stream_and_the_others_stay_as_they_are
 
 #[test]
 #[should_panic(expected = "there is no environment 3")]
-fn an_environment_that_is_not_there_cannot_be_restarted() {
+fn restarting_an_environment_that_does_not_exist_panics() {
     let _ = make("CartPole-v1", 3).unwrap().restart(3, 0);
 }
 
 #[test]
-fn a_saved_state_has_its_time_limit() {
+fn a_saved_state_includes_the_time_limit() {
     let mut envs = counters(1);
     envs.set_time_limit(Some(2)).unwrap();
     step(&mut envs, &[0]);
@@ -272,21 +273,21 @@ fn a_saved_state_has_its_time_limit() {
 }
 
 #[test]
-fn the_mode_can_change_right_after_an_end() {
+fn the_autoreset_mode_can_change_after_an_episode_has_ended() {
     let ended = |mode| {
         let mut envs = counters(1);
         envs.set_autoreset(mode).unwrap();
         assert!(step(&mut envs, &[1]).terminated[0]);
         envs
     };
-    // It was reset already.
+    // The environment was reset already.
     for mode in [Autoreset::NextStep, Autoreset::Disabled] {
         let mut envs = ended(Autoreset::SameStep);
         envs.set_autoreset(mode).unwrap();
         let batch = step(&mut envs, &[0]);
         assert_eq!((batch.valid[0], batch.episode_lengths[0]), (true, 1));
     }
-    // It awaits a reset.
+    // The environment still needs a reset.
     for (from, to) in [(Autoreset::NextStep, Autoreset::SameStep), (Autoreset::Disabled, Autoreset::NextStep)] {
         let mut envs = ended(from);
         envs.set_autoreset(to).unwrap();
@@ -298,7 +299,7 @@ fn the_mode_can_change_right_after_an_end() {
     assert_eq!(envs.step(Actions::Discrete(&[0])).unwrap_err(), EnvError::NeedsReset { env: 0 });
 }
 
-/// Its actions are two numbers, its space has three.
+/// Its actions have two components, but its action space has three.
 #[derive(Debug, Default)]
 struct Misfit;
 
@@ -345,7 +346,7 @@ fn a_specification_that_contradicts_the_type_or_itself_is_refused() {
 }
 
 #[test]
-fn blocks_name_environments_by_their_index_in_the_whole_batch() {
+fn errors_of_blocks_name_environments_by_their_index_in_the_whole_batch() {
     let space = Space::discrete(5).to_string();
     let mut envs = counters(4);
     envs.reset(0).unwrap();

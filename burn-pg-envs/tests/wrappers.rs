@@ -44,7 +44,7 @@ fn a_range_is_mapped_end_to_end() {
 }
 
 #[test]
-fn actions_beyond_the_bounds_are_clipped_before_they_are_charged() {
+fn actions_are_clipped_before_their_cost_is_computed() {
     let make = || make("MountainCarContinuous-v0", 2).unwrap();
     let transform = ActionTransform::clip(&make().spec().action_space).unwrap();
     let mut envs = TransformActions::new(make(), transform).unwrap();
@@ -57,7 +57,7 @@ fn actions_beyond_the_bounds_are_clipped_before_they_are_charged() {
 }
 
 #[test]
-fn a_transform_that_does_not_suit_is_refused() {
+fn a_transform_that_does_not_fit_the_actions_is_refused() {
     let unbounded = Space::symmetric(&[f32::INFINITY]);
     let error = ActionTransform::rescale(&unbounded).unwrap_err();
     assert_eq!(error.to_string(), "rescaled actions need a box with finite bounds, but the action space is Box[1]");
@@ -108,7 +108,7 @@ fn episodes_are_counted_over_resets_and_reloads() {
 }
 
 #[test]
-fn wrappers_nest_and_are_saved_from_the_inside_out() {
+fn nested_wrappers_are_saved_together() {
     let nested = || {
         let inner = RecordEpisodes::new(make("Pendulum-v1", 2).unwrap());
         let transform = ActionTransform::rescale(&inner.spec().action_space).unwrap();
@@ -121,7 +121,7 @@ fn wrappers_nest_and_are_saved_from_the_inside_out() {
     let mut other = reloaded(&envs, nested());
     assert_eq!(other.spec(), envs.spec());
     assert_eq!(other.step(actions).unwrap(), envs.step(actions).unwrap());
-    // In another order they do not fit, and nothing has changed.
+    // The state of other wrappers is refused and changes nothing.
     let mut bare = RecordEpisodes::new(make("Pendulum-v1", 2).unwrap());
     let before = bare.save().unwrap();
     assert!(matches!(bare.load(&envs.save().unwrap()), Err(EnvError::State { .. })));

@@ -1,4 +1,4 @@
-//! Acting on the host allocates nothing, and reading a checkpoint nothing that its files do not account for.
+//! Acting on the host allocates nothing, and reading a checkpoint allocates no more than its files justify.
 #![cfg(feature = "flex")]
 
 use std::fs;
@@ -55,7 +55,7 @@ fn a_decision_copies_no_weights() {
     let decide = || drop(agent.decide(&[0.6, 0.8, 1.0], &[], None).unwrap());
     decide();
     let counted = allocation_counter::measure(decide);
-    // The hidden layer alone has 64 x 64 weights of four bytes.
+    // The hidden layer alone has 64 x 64 weights of 4 bytes.
     assert!(counted.bytes_total < 64 * 64, "{} bytes", counted.bytes_total);
 }
 
@@ -69,7 +69,7 @@ fn agent(id: &str, squash: bool) -> Agent {
 }
 
 #[test]
-fn reading_a_checkpoint_takes_no_memory_that_its_files_do_not_account_for() {
+fn reading_a_checkpoint_allocates_no_more_than_its_files_justify() {
     let config = Config::default().with(|config| {
         config.run.total_steps = 1024;
         config.network.hidden_sizes = vec![8];

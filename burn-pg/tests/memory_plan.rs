@@ -1,7 +1,7 @@
-//! What a run allocates, beside what its plan says.
+//! Measured allocations of runs, compared with their plans.
 //!
-//! Each run has a process of its own: Burn keeps the graphs of all threads in one place, and what a thread frees of another's
-//! would be counted on the wrong side.
+//! Each run has its own process: Burn keeps the graphs of all threads in one place, so a thread may free memory that another
+//! one has allocated, which would be counted wrongly.
 #![cfg(feature = "flex")]
 
 use std::{env, ffi::OsStr, process::Command};
@@ -15,17 +15,17 @@ use burn_pg::{
 };
 use rayon::ThreadPoolBuilder;
 
-/// Names the shape that a process measures.
+/// Names the shape that the process measures.
 const SHAPE: &str = "BURN_PG_MEASURED_SHAPE";
-/// How many updates it goes through.
+/// The number of updates that the process trains.
 const UPDATES: &str = "BURN_PG_MEASURED_UPDATES";
-/// Set if activations are to be computed again in the backward pass. Then there is one step only: new weights would not have
-/// the strategy of the old ones.
+/// Set if the backward pass computes activations again. Then there is one step only, because the weights after a step lose
+/// this strategy.
 const CHECKPOINTING: &str = "BURN_PG_MEASURED_CHECKPOINTING";
 
-/// Where a process writes a checkpoint after its updates, if it is to write one.
+/// Where the process writes a checkpoint after its updates, if set.
 const CHECKPOINT: &str = "BURN_PG_MEASURED_CHECKPOINT";
-/// Set if a process is to evaluate the policy after its updates.
+/// Set if the process evaluates the policy after its updates.
 const EVALUATION: &str = "BURN_PG_MEASURED_EVALUATION";
 
 /// Name and settings.
@@ -54,7 +54,7 @@ const SHAPES: [(&str, &str); 19] = [
     ("nine layers", "hidden_sizes = [32, 32, 32, 32, 32, 32, 32, 32]\nnum_envs = 64"),
 ];
 
-/// Those of whole episodes: name, updates until the episodes are as long as they can be, and settings besides.
+/// Shapes with whole episodes: name, updates until the episodes are as long as possible, and settings.
 const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
     ("reinforce, 64 x 500, after learning", 20, "num_envs = 64\nlearning_rate = 0.01"),
     ("reinforce, Pendulum, 8 x 200", 3, "name = 'Pendulum-v1'"),
@@ -64,7 +64,7 @@ const WHOLE_EPISODES: [(&str, usize, &str); 6] = [
     ("reinforce, Acrobot, 256 x 256", 3, "name = 'Acrobot-v1'\nhidden_sizes = [256, 256]"),
 ];
 
-/// Those of images: name and settings.
+/// Shapes with images: name and settings.
 const IMAGES: [(&str, &str); 4] = [
     (
         "cnn, 10x10x4, 64 x 128",
@@ -84,7 +84,7 @@ const IMAGES: [(&str, &str); 4] = [
     ),
 ];
 
-/// A dot somewhere in an image of four channels, of so many pixels a side.
+/// A dot in an image of four channels, with this many pixels a side.
 #[derive(Default)]
 struct Dot<const SIDE: usize> {
     at: u32,
@@ -132,7 +132,7 @@ impl<const SIDE: usize> Env for Dot<SIDE> {
     }
 }
 
-/// Makes the environments of images known, before a test or a process looks for them.
+/// Registers the environments with images.
 fn register_images() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -141,7 +141,7 @@ fn register_images() {
     });
 }
 
-/// As the memory plan promises.
+/// The accuracy that `docs/memory.md` promises.
 const TOLERANCE: f64 = 0.15;
 
 fn config(settings: &str) -> CheckedConfig {
@@ -152,9 +152,9 @@ fn config(settings: &str) -> CheckedConfig {
         .unwrap()
 }
 
-/// Most bytes that are allocated at once while a trainer is made and goes through so many updates.
+/// Returns the largest number of bytes that are allocated at once while a trainer is created and trains `updates` updates.
 fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
-    // The counter sees this thread, which does everything itself.
+    // The counter counts this thread only, so this thread does all the work.
     let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
     let counted = one.install(|| {
         allocation_counter::measure(|| {
@@ -175,17 +175,17 @@ fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
     counted.bytes_max
 }
 
-/// [`measured`] in a process of its own, with these variables besides.
+/// [`measured`] in its own process, with additional environment variables.
 fn measured_apart<'a>(settings: &str, updates: usize, more: impl IntoIterator<Item = (&'a str, &'a OsStr)>) -> u64 {
     let mut process = Command::new(env::current_exe().unwrap());
-    process.args(["--exact", "measures_the_shape_that_it_is_told", "--nocapture"]);
+    process.args(["--exact", "measures_the_shape_of_the_environment_variable", "--nocapture"]);
     process.env(SHAPE, settings).env(UPDATES, updates.to_string()).envs(more);
     let output = process.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().find_map(|line| line.strip_prefix("measured: ")).expect(&text).parse().unwrap()
 }
 
-/// Runs with what was planned and measured for them; those that are too far apart.
+/// Planned and measured bytes of runs. `far` has the runs in which they are too far apart.
 #[derive(Default)]
 struct Comparison {
     far: Vec<(String, u64, u64)>,
@@ -208,7 +208,7 @@ impl Comparison {
 }
 
 #[test]
-fn plans_are_near_what_is_measured() {
+fn plans_match_measurements() {
     let shapes = SHAPES.map(|(name, settings)| (name, 3, settings.to_owned()));
     let whole = |settings| format!("algorithm.kind = 'reinforce'\n{settings}");
     let shapes = shapes.into_iter().chain(WHOLE_EPISODES.map(|(name, updates, more)| (name, updates, whole(more))));
@@ -222,7 +222,7 @@ fn plans_are_near_what_is_measured() {
 }
 
 #[test]
-fn images_are_planned_for() {
+fn plans_for_images_match_measurements() {
     register_images();
     let mut comparison = Comparison::default();
     for (name, settings) in IMAGES {
@@ -234,7 +234,7 @@ fn images_are_planned_for() {
 }
 
 #[test]
-fn checkpoints_are_planned_for() {
+fn plans_for_checkpoints_match_measurements() {
     let folder = tempfile::tempdir().unwrap();
     let many = "num_envs = 5000\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []";
     let normalized = "normalize_observations = true\nnormalize_rewards = true";
@@ -260,7 +260,7 @@ fn checkpoints_are_planned_for() {
 }
 
 #[test]
-fn evaluations_are_planned_for() {
+fn plans_for_evaluations_match_measurements() {
     let few = "num_envs = 2\nnum_steps = 4\nnum_minibatches = 1\nhidden_sizes = [16]\nevaluation.episodes = 20000";
     let mut comparison = Comparison::default();
     for more in
@@ -276,7 +276,7 @@ fn evaluations_are_planned_for() {
     comparison.check();
 }
 
-/// Why Burn's checkpointing of gradients is not offered: see `docs/memory.md`.
+/// The reason why gradient checkpointing is not offered, see `docs/memory.md`.
 #[test]
 fn kernels_take_less_than_checkpointing_would() {
     let once = "algorithm.kind = 'a2c'\nactivation = 'relu'\nnum_envs = 64";
@@ -289,9 +289,9 @@ fn kernels_take_less_than_checkpointing_would() {
     }
 }
 
-/// Nothing, unless a shape is named.
+/// Does nothing unless the environment variable names a shape.
 #[test]
-fn measures_the_shape_that_it_is_told() {
+fn measures_the_shape_of_the_environment_variable() {
     let Ok(settings) = env::var(SHAPE) else { return };
     register_images();
     let device = Device::flex();

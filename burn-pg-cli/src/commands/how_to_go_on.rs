@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_path_is_quoted_if_a_shell_would_take_it_apart() {
+    fn a_path_is_quoted_if_a_shell_would_split_it() {
         for (path, told) in [
             ("runs/a-1", "runs/a-1"),
             ("runs/two words", "'runs/two words'"),
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_path_that_is_not_text_can_be_pasted() {
+    fn a_path_that_is_not_utf8_can_be_pasted() {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
         let path = OsStr::from_bytes(b"it's \xff");

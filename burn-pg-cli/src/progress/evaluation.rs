@@ -86,7 +86,7 @@ mod tests {
         let mut schedule = Schedule { next: FIRST_LINE };
         let due: Vec<u64> = (0..=100).filter(|&second| schedule.is_due(Duration::from_secs(second))).collect();
         assert_eq!(due, [2, 4, 8, 16, 32, 64]);
-        // After a long step, one line makes up for those that were missed.
+        // After a long step, one line is printed for all that were due.
         assert!(schedule.is_due(Duration::from_secs(1000)));
         assert!(!schedule.is_due(Duration::from_secs(1001)));
     }

@@ -1,21 +1,14 @@
-//! `act` as a service of other programs.
+//! `act` as a service for other programs.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{burn_pg, command, small, success, text};
+use super::{acted, command, success, text, train_small, usage_error};
 
 /// Trains a recurrent agent into `run`.
 fn trained(folder: &Path) {
-    let recurrent = ["--out", "run", "--quiet", "--set", r#"recurrence={cell="gru",size=4}"#];
-    success(&burn_pg(folder, small(&recurrent)));
-}
-
-fn acted(folder: &Path, options: &[&str], input: &[u8]) -> Output {
-    fs::write(folder.join("input"), input).unwrap();
-    let input = fs::File::open(folder.join("input")).unwrap();
-    command(folder, [&["act", "run", "--device", "flex"], options].concat()).stdin(input).output().unwrap()
+    train_small(folder, "run", &["--set", r#"recurrence={cell="gru",size=4}"#]);
 }
 
 #[test]
@@ -23,7 +16,7 @@ fn a_bad_line_is_answered_and_leaves_the_recurrent_state() {
     let folder = tempfile::tempdir().unwrap();
     trained(folder.path());
     let (first, second) = ("[0.5, -0.5, 0.1, 0.2]", "[0.25, 0, 0, 0]");
-    let good = acted(folder.path(), &[], format!("{first}\n{second}").as_bytes());
+    let good = acted(folder.path(), &[], format!("{first}\n{second}"));
     let good: Vec<&str> = success(&good).lines().collect();
     let long = "[0, ".repeat(10_000);
     let bad: [(&[u8], &str); 4] = [
@@ -41,26 +34,24 @@ fn a_bad_line_is_answered_and_leaves_the_recurrent_state() {
         assert_eq!(serde_json::from_str::<Value>(lines[1]).unwrap(), serde_json::json!({ "error": reason, "line": 2 }));
 
         let output = acted(folder.path(), &[], &input);
-        assert_eq!(output.status.code(), Some(2));
-        assert_eq!(text(&output.stderr), format!("error: line 2: {reason}\n"));
+        assert_eq!(usage_error(&output), format!("error: line 2: {reason}\n"));
         assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), good[..1]);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn it_ends_when_nobody_reads_its_answers() {
+fn act_ends_when_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     trained(folder.path());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    // The second line would be an error, but it is not read.
+    // The second line would be an error, but it is never read.
     fs::write(folder.path().join("input"), "[0, 0, 0, 0]\nbad\n").unwrap();
     let input = fs::File::open(folder.path().join("input")).unwrap();
     let output =
         command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).stdout(writer).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stderr), "");
+    assert_eq!(super::stderr(&output), "");
 }
 
 #[cfg(target_os = "linux")]

@@ -5,11 +5,11 @@ use std::fs;
 use super::{burn_pg, json, refused, success};
 
 #[test]
-fn a_benchmark_says_how_fast_training_is_and_where_its_time_goes() {
+fn a_benchmark_reports_the_speed_of_training_and_the_share_of_each_phase() {
     let folder = tempfile::tempdir().unwrap();
     let small = ["--total-steps", "2048", "--device", "flex", "--repeat", "3", "--threads", "2"];
     let report = json(&burn_pg(folder.path(), ["bench", "train", "--json"].iter().chain(&small)));
-    // The common yardstick, if nothing else is asked for.
+    // The default is CartPole-v1 with CleanRL's hyperparameters.
     assert_eq!(report["env"], "CartPole-v1");
     assert_eq!(report["hyperparameters"], "preset ppo-cleanrl");
     assert_eq!((&report["threads"], &report["env_steps"]), (&2.into(), &2048.into()));

@@ -1,4 +1,4 @@
-//! Devices that fail in the middle of a run: the software Vulkan driver, below a layer that loses its device.
+//! Devices that fail during a run: the software Vulkan driver with a layer that loses the device.
 #![cfg(all(feature = "wgpu", target_os = "linux"))]
 
 use std::{
@@ -13,7 +13,7 @@ use burn_pg::run::directory::RunDir;
 
 use super::{burn_pg, command, metrics, success, text};
 
-/// Updates of a run. Each of them is saved and evaluated.
+/// Updates of a run. A checkpoint is saved and evaluated after each.
 const UPDATES: u64 = 4;
 
 const RUN: [&str; 15] = [
@@ -34,7 +34,7 @@ const RUN: [&str; 15] = [
     "checkpoint={interval=1,keep=9,episodes=1}",
 ];
 
-/// The layer, compiled and described to the loader.
+/// The compiled layer with its description for the Vulkan loader.
 struct Layer {
     folder: PathBuf,
 }
@@ -43,7 +43,7 @@ impl Layer {
     fn compiled_into(folder: &Path) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/device_lost/layer.c");
         let library = folder.join("liblayer.so");
-        // Where there is Rust, there is a C compiler: it links.
+        // Rust needs a C compiler to link, so there is one.
         let compiler = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).status();
         assert!(compiler.unwrap().success());
         let description = serde_json::json!({"file_format_version": "1.1.0", "layer": {
@@ -54,25 +54,25 @@ impl Layer {
         Self { folder: folder.into() }
     }
 
-    /// The run, into `out`, below this layer.
+    /// Returns the command of a run into `out` with this layer.
     fn run(&self, out: &str) -> Command {
         let mut command = command(&self.folder, RUN.into_iter().chain(["--out", out]));
         command.env("VK_LAYER_PATH", &self.folder).env("VK_INSTANCE_LAYERS", "VK_LAYER_lost");
         command
     }
 
-    /// How often a run hands work to its device.
+    /// Returns how often a run submits work to its device.
     fn submits(&self) -> u64 {
         let path = self.folder.join("submits");
         success(&self.run("counted").env("SUBMITS_TO", &path).output().unwrap());
         fs::read_to_string(path).unwrap().parse().unwrap()
     }
 
-    /// A run whose device is lost in a function, once it has been handed work so many times.
+    /// Runs, and loses the device in `function` after `after` submits.
     fn run_and_lose(&self, out: &str, function: &str, after: u64) -> Output {
         let mut command = self.run(out);
         command.env("LOSE_IN", function).env("LOSE_AFTER", after.to_string());
-        // Sometimes one that is so fast that nobody has to wait for it, and sometimes a slow one.
+        // Half of the devices finish at once, and half are slow.
         command.env("WAIT_MS", if after.is_multiple_of(2) { "0" } else { "5" });
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
@@ -87,10 +87,10 @@ impl Layer {
     }
 }
 
-/// Where a device is found to be lost: when it is handed work, waited for, and asked how far it is.
+/// The functions that can report a lost device: submitting work, waiting for it, and asking for its progress.
 const FUNCTIONS: [&str; 3] = ["vkQueueSubmit", "vkWaitSemaphores", "vkGetSemaphoreCounterValue"];
 
-/// Loses the device at so many points of a run, in each of the functions. Whatever has been saved by then is gone on with.
+/// Loses the device at `points` points of a run, in each of the functions, and resumes from what was saved.
 fn lose_and_resume(points: u64) {
     let folder = tempfile::tempdir().unwrap();
     let layer = Layer::compiled_into(folder.path());
@@ -104,12 +104,12 @@ fn lose_and_resume(points: u64) {
             let message = text(&output.stderr);
             match output.status.code() {
                 Some(3) => {}
-                // No two runs hand over their work in quite the same parts.
+                // The number of submits differs a little from run to run.
                 Some(0) if after > submits * 4 / 5 => {
                     late += 1;
                     continue;
                 }
-                // While the device was being opened.
+                // The device was lost while it was opened.
                 Some(2) if message.contains("error: device `wgpu` cannot be opened (the device failed: ") => {
                     refused += 1;
                     assert!(!folder.path().join(&out).exists());
@@ -117,21 +117,24 @@ fn lose_and_resume(points: u64) {
                 }
                 code => panic!("{out}: {code:?}: {message}"),
             }
-            let told = message.lines().find(|line| line.starts_with("error: ")).expect(message);
-            assert!(told.contains("the device failed: "), "{out}: {told}");
+            let error = message.lines().find(|line| line.starts_with("error: ")).expect(message);
+            assert!(error.contains("the device failed: "), "{out}: {error}");
             let run = folder.path().join(&out);
             let checkpoints = RunDir::open(&run).checkpoints().updates().unwrap();
             match checkpoints.last() {
-                Some(update) if told.starts_with("error: training failed ") => {
-                    assert!(told.contains(&format!("from the checkpoint of update {update} with: ")), "{out}: {told}");
+                Some(update) if error.starts_with("error: training failed ") => {
+                    assert!(
+                        error.contains(&format!("from the checkpoint of update {update} with: ")),
+                        "{out}: {error}"
+                    );
                 }
                 Some(update) => {
-                    assert!(told.contains("; the policy is saved, but the outcome is not; "), "{out}: {told}");
-                    assert_eq!(*update, UPDATES, "{out}: {told}");
+                    assert!(error.contains("; the policy is saved, but the outcome is not; "), "{out}: {error}");
+                    assert_eq!(*update, UPDATES, "{out}: {error}");
                 }
-                None => assert!(told.contains("there is no checkpoint yet"), "{out}: {told}"),
+                None => assert!(error.contains("there is no checkpoint yet"), "{out}: {error}"),
             }
-            // On a device that works, the run comes to its end, and no line of its metrics is missing.
+            // On a working device the run ends, and no line of its metrics is missing.
             let output = burn_pg(folder.path(), ["train", "--quiet", "--resume", &out]);
             success(&output);
             assert!(!text(&output.stderr).contains("warning"), "{out}: {}", text(&output.stderr));
@@ -144,12 +147,12 @@ fn lose_and_resume(points: u64) {
 }
 
 #[test]
-fn a_device_that_is_lost_ends_a_run_which_can_be_gone_on_with() {
+fn a_lost_device_ends_a_run_that_can_be_resumed() {
     lose_and_resume(3);
 }
 
 #[test]
 #[ignore = "takes many minutes: the campaign of docs/reliability.md"]
-fn a_device_that_is_lost_at_any_moment_ends_a_run_which_can_be_gone_on_with() {
+fn a_device_lost_at_any_moment_ends_a_run_that_can_be_resumed() {
     lose_and_resume(40);
 }

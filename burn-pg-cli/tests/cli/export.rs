@@ -1,21 +1,16 @@
-//! Policies that leave, come in, and act.
+//! Policies that are exported, imported, and act.
 
 use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
 
-use super::{burn_pg, command, content, json, refused, small, success, text};
-
-/// Trains a blink in `folder`, into `run`.
-fn trained(folder: &Path, more: &[&str]) {
-    success(&burn_pg(folder, small(&[&["--out", "run", "--quiet"], more].concat())));
-}
+use super::{acted, assert_contains, burn_pg, content, json, refused, success, train_small, usage_error};
 
 #[test]
 fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path();
-    trained(run, &["--set", "normalize_observations=true"]);
+    train_small(run, "run", &["--set", "normalize_observations=true"]);
     for format in ["onnx", "safetensors"] {
         let out = format!("policy.{format}");
         let said = burn_pg(run, ["export", "run", "--format", format, "--out", &out]);
@@ -25,8 +20,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
     let exported = fs::read(run.join("policy.onnx")).unwrap();
     let again = ["export", "run", "--format", "onnx", "--out", "policy.onnx"];
     let refused = burn_pg(run, again);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("policy.onnx exists already"), "{}", text(&refused.stderr));
+    assert_contains(usage_error(&refused), "policy.onnx exists already");
     fs::write(run.join("policy.onnx"), "something else").unwrap();
     success(&burn_pg(run, again.into_iter().chain(["--force"])));
     assert_eq!(fs::read(run.join("policy.onnx")).unwrap(), exported);
@@ -34,24 +28,21 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
     let before = content(run);
     for own in ["run/policy.safetensors", "./run/../run/config.toml"] {
         let refused = burn_pg(run, ["export", "run", "--format", "safetensors", "--force", "--out", own]);
-        assert_eq!(refused.status.code(), Some(2));
-        assert!(text(&refused.stderr).contains("belongs to the run itself"), "{}", text(&refused.stderr));
+        assert_contains(usage_error(&refused), "belongs to the run itself");
     }
     #[cfg(unix)]
     {
-        assert!(std::process::Command::new("mkfifo").arg(run.join("pipe")).status().unwrap().success());
+        super::make_pipe(run.join("pipe"));
         let refused = burn_pg(run, ["export", "run", "--format", "onnx", "--force", "--out", "pipe"]);
-        assert_eq!(refused.status.code(), Some(2));
         let message = "error: pipe is there, and is not a regular file; it is not replaced\n";
-        assert_eq!(text(&refused.stderr), message);
+        assert_eq!(usage_error(&refused), message);
         fs::remove_file(run.join("pipe")).unwrap();
     }
     let nowhere = burn_pg(run, ["export", "run", "--format", "onnx", "--out", "nowhere/policy.onnx"]);
-    assert_eq!(nowhere.status.code(), Some(2));
-    assert!(text(&nowhere.stderr).contains("nowhere/policy.onnx cannot be written"), "{}", text(&nowhere.stderr));
+    assert_contains(usage_error(&nowhere), "nowhere/policy.onnx cannot be written");
     assert_eq!(content(run), before);
 
-    let answers = |input: &str| acted(run, input);
+    let answers = |input: &str| acted(run, &[], input);
     let output = answers("[0, 0, 0, 0]\n\n[1e6, -1e6, 0.5, 1e-40]\n");
     let lines: Vec<Value> = success(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
@@ -68,38 +59,30 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
         ("[0, 0, 0, 0] 1", "line 1: not valid JSON at column 14; expected a JSON array of 4 numbers"),
     ] {
         let output = answers(input);
-        assert_eq!(output.status.code(), Some(2), "{input}");
-        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
     }
 }
 
-/// What `burn-pg act run` answers to `input`.
-fn acted(folder: &Path, input: &str) -> Output {
-    fs::write(folder.join("input"), input).unwrap();
-    let input = fs::File::open(folder.join("input")).unwrap();
-    command(folder, ["act", "run", "--device", "flex"]).stdin(input).output().unwrap()
-}
-
 #[test]
-fn lines_are_steps_of_an_episode_to_an_agent_that_remembers() {
+fn lines_are_steps_of_an_episode_for_a_recurrent_agent() {
     let folder = tempfile::tempdir().unwrap();
-    trained(folder.path(), &["--set", r#"recurrence={cell="gru",size=4}"#]);
+    train_small(folder.path(), "run", &["--set", r#"recurrence={cell="gru",size=4}"#]);
     let line = "[0.5, -0.5, 0.1, 0.2]\n";
-    let output = acted(folder.path(), &format!("{line}{line}\n{line}{line}"));
+    let output = acted(folder.path(), &[], format!("{line}{line}\n{line}{line}"));
     let lines: Vec<&str> = success(&output).lines().collect();
-    assert_ne!(lines[0], lines[1], "the second step remembers the first");
+    assert_ne!(lines[0], lines[1], "the second step has the recurrent state of the first");
     assert_eq!(lines[..2], lines[2..], "an empty line begins an episode");
 }
 
 #[test]
-fn what_cannot_be_exported_is_refused() {
+fn an_unknown_format_is_refused() {
     refused(
         &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
         &["unknown format `onix` (did you mean `onnx`?)"],
     );
 }
 
-/// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.
+/// Writes a state dict in the form of Stable-Baselines3, with one hidden layer of two units and `outputs` actions.
 pub fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
     let linear = |name: &str, inputs: usize, outputs: usize| {
         [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
@@ -110,7 +93,7 @@ pub fn save_state_dict(path: &Path, observed: usize, outputs: usize) {
         linear("action_net", 2, outputs),
         linear("value_net", 2, 1),
     ];
-    // The format: the length of the header, a JSON header, and the numbers.
+    // The format is the length of the header, a JSON header, and the values.
     let (mut header, mut numbers) = (serde_json::Map::new(), Vec::<u8>::new());
     for (name, shape) in layers.into_iter().flatten() {
         let begin = numbers.len();
@@ -138,18 +121,18 @@ fn an_imported_policy_is_a_run_like_any_other() {
     success(&burn_pg(path, ["export", "run", "--format", "onnx", "--out", "policy.onnx"]));
 
     let value = |of: &Output| serde_json::from_str::<Value>(success(of)).unwrap()["value"].as_f64().unwrap();
-    let plain = value(&acted(path, "[0.1, 0.2, 0.3, 0.8]"));
+    let plain = value(&acted(path, &[], "[0.1, 0.2, 0.3, 0.8]"));
     success(&with(&["other", "--activation", "relu"]));
     fs::rename(path.join("run"), path.join("plain")).unwrap();
     fs::rename(path.join("other"), path.join("run")).unwrap();
-    let rectified = value(&acted(path, "[0.1, 0.2, 0.3, 0.8]"));
+    let rectified = value(&acted(path, &[], "[0.1, 0.2, 0.3, 0.8]"));
     assert_ne!(plain, rectified);
     fs::remove_dir_all(path.join("run")).unwrap();
     success(&with(&["run", "--normalizer", "statistics.json"]));
-    let normalized = value(&acted(path, "[0.1, 0.2, 0.3, 1.6]"));
+    let normalized = value(&acted(path, &[], "[0.1, 0.2, 0.3, 1.6]"));
     assert!((normalized - plain).abs() < 1e-6, "{normalized} {plain}");
 
-    // What is refused leaves nothing behind.
+    // A refused import writes nothing.
     fs::write(path.join("of_three.json"), statistics.replace("[0,0,0,0]", "[0,0,0]")).unwrap();
     fs::write(path.join("of_text.json"), statistics.replacen("[0,", "[\"zero\",", 1)).unwrap();
     let before = content(path);
@@ -170,8 +153,7 @@ fn an_imported_policy_is_a_run_like_any_other() {
         ),
     ] {
         let output = burn_pg(path, &arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains(message), "`{message}` is missing in: {}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
         assert_eq!(content(path), before, "{arguments:?}");
     }
 }

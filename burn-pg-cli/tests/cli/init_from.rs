@@ -1,4 +1,4 @@
-//! Training on from the weights of a run or a file.
+//! Training that starts from the weights of a run or a file.
 
 use std::{
     fs,
@@ -7,12 +7,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::{burn_pg, content, export::save_state_dict, json, small, success, tensors, text};
+use super::{
+    assert_contains, burn_pg, content, export::save_state_dict, json, small, success, tensors, text, usage_error,
+};
 
 /// A learning rate with which no weight moves.
 const STILL: &str = "learning_rate=1e-12";
 
-/// [`small`] from `from` into `out`, with another network and other observations in the preset than in the policies here.
+/// Runs [`small`] with `--init-from`, without its hidden sizes: the preset has another network than the policies here.
 fn init(folder: &Path, from: &str, out: &str, more: &[&str]) -> std::process::Output {
     let own = ["--init-from", from, "--out", out, "--json", "--set", "evaluation.episodes=3"];
     let arguments = small(&own).into_iter().filter(|argument| argument != "hidden_sizes=[8]");
@@ -37,7 +39,7 @@ fn normalizer(run: &Path) -> Value {
 }
 
 #[test]
-fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
+fn training_starts_from_a_run_an_export_or_a_state_dict() {
     let (folder, trained) = trained(&["--seed", "5"]);
     let path = folder.path();
     assert_eq!(trained["init_from"], Value::Null);
@@ -46,7 +48,7 @@ fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
     };
     for (from, out) in [("run", "from-run"), ("policy.safetensors", "from-export")] {
         let output = init(path, from, out, &["--set", STILL]);
-        assert!(text(&output.stderr).contains(&format!("\nstarting from {from}\n")), "{}", text(&output.stderr));
+        assert_contains(text(&output.stderr), &format!("\nstarting from {from}\n"));
         let summary = json(&output);
         assert_eq!(summary["init_from"], from);
         assert_eq!(summary["eval_return_mean"], evaluated("run"), "{from}");
@@ -58,7 +60,7 @@ fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
     success(&burn_pg(path, ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "imported"]));
     let summary = json(&init(path, "sb3.safetensors", "from-sb3", &["--set", STILL]));
     assert_eq!(summary["eval_return_mean"], evaluated("imported"));
-    // The state dict does not say its activation.
+    // A state dict does not contain the activation.
     let relu = ["import", "sb3.safetensors", "--env", "CartPole-v1", "--out", "relu", "--activation", "relu"];
     success(&burn_pg(path, relu));
     json(&init(path, "sb3.safetensors", "from-relu", &["--set", STILL, "activation=relu"]));
@@ -70,7 +72,7 @@ fn training_goes_on_from_a_run_an_export_or_a_state_dict() {
 fn a_run_that_started_from_a_file_resumes_without_it() {
     let (folder, _) = trained(&[]);
     let path = folder.path();
-    // The weight of the KL divergence keeps the reference in the checkpoints.
+    // With a KL penalty, checkpoints contain the reference.
     json(&init(path, "policy.safetensors", "on", &["--set", "kl_in_reward=0.1"]));
     fs::remove_file(path.join("policy.safetensors")).unwrap();
     let resume = ["train", "--resume", "on", "--total-steps", "128", "--json", "--quiet"];
@@ -78,7 +80,7 @@ fn a_run_that_started_from_a_file_resumes_without_it() {
 }
 
 #[test]
-fn statistics_of_observations_come_with_the_policy() {
+fn observation_statistics_come_with_the_policy() {
     let (folder, _) = trained(&["--set", "normalize_observations=true"]);
     let path = folder.path();
     let count = |run: &str| normalizer(&path.join(run))["moments"]["count"].as_f64().unwrap();
@@ -98,8 +100,7 @@ fn statistics_of_observations_come_with_the_policy() {
     ] {
         let arguments = ["import", "policy.safetensors", "--env", "CartPole-v1", "--out", "other"];
         let output = burn_pg(path, arguments.into_iter().chain(more));
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
     }
 }
 
@@ -116,7 +117,7 @@ fn a_policy_without_a_critic_gets_a_new_one() {
 }
 
 #[test]
-fn settings_that_a_file_does_not_tell_are_those_of_the_preset() {
+fn settings_that_a_file_lacks_are_those_of_the_preset() {
     let folder = tempfile::tempdir().unwrap();
     let train = ["train", "Pendulum-v1", "--preset", "pendulum-v1-ppo-sde", "--device", "flex", "--quiet"];
     let short = ["--set", "num_envs=2", "num_steps=8", "num_minibatches=1", "num_epochs=1", "evaluation.episodes=1"];
@@ -133,7 +134,7 @@ fn settings_that_a_file_does_not_tell_are_those_of_the_preset() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_before_anything_is_written() {
+fn a_policy_that_does_not_fit_is_refused_before_anything_is_written() {
     let (folder, _) = trained(&[]);
     let path = folder.path();
     fs::create_dir(path.join("empty")).unwrap();
@@ -152,7 +153,11 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
             "`network.activation` is relu; it must be tanh, as for the policy to start from",
         ),
         (policy, vec!["--set", "activation=relu"], "`activation` is tanh; it must be relu, the one that was given"),
-        (policy, vec!["--set", "normalize_observations=true"], "`env.normalize_observations` is true; it must be false"),
+        (
+            policy,
+            vec!["--set", "normalize_observations=true"],
+            "`env.normalize_observations` is true; it must be false",
+        ),
         ("run/policy.safetensors", vec![], "is a file of a run directory; give the directory"),
         ("run/config.toml", vec![], "not a valid safetensors file"),
         ("nowhere", vec![], "nowhere cannot be read"),
@@ -160,8 +165,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         ("run", vec!["--resume", "run"], "cannot be used with"),
     ] {
         let output = init(path, from, "new", &more);
-        assert_eq!(output.status.code(), Some(2), "{from} {more:?}: {}", text(&output.stderr));
-        assert!(text(&output.stderr).contains(message), "`{message}` is missing in: {}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
         assert_eq!(content(path).into_keys().collect::<Vec<_>>(), before, "{from} {more:?}");
     }
     for (from, message) in [
@@ -169,8 +173,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         (policy, "`policy.0.weight` is F32[8, 4]; it must be F32[8, 6] for Acrobot-v1"),
     ] {
         let output = burn_pg(path, ["train", "Acrobot-v1", "--init-from", from, "--device", "flex"]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
         assert_eq!(content(path).into_keys().collect::<Vec<_>>(), before);
     }
 }

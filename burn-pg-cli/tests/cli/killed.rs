@@ -1,4 +1,4 @@
-//! Runs that are killed, or cut off by a full disk, and gone on with.
+//! Runs that are killed, or fail because of a full disk, and are resumed.
 #![cfg(unix)]
 
 use std::{
@@ -17,8 +17,8 @@ use super::{
     success, text,
 };
 
-/// Kills a run that saves continuously, at random moments, and goes on with it each time, until it has been killed `kills` times;
-/// again and again from the start, if it comes to its end.
+/// Kills a run that saves continuously at random moments and resumes it each time, until it has been killed `kills` times. If
+/// the run ends, another one is started. Asserts that each of them ends as an uninterrupted run.
 fn kill_and_resume(kills: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -33,22 +33,22 @@ fn kill_and_resume(kills: usize) {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            // A third of a run or so at most, so that most are killed several times.
+            // At most about a third of a run, so that most runs are killed several times.
             thread::sleep(Duration::from_micros(random % 300_000));
             if child.try_wait().unwrap().is_none() {
                 send("-KILL", &child);
             }
             let output: Output = child.wait_with_output().unwrap();
-            let told = text(&output.stderr);
-            warnings += told.matches("warning: ").count();
-            let after = told.split_once("going on after update ").map(|(_, rest)| rest.split_once(' ').unwrap().0);
+            let stderr = text(&output.stderr);
+            warnings += stderr.matches("warning: ").count();
+            let after = stderr.split_once("going on after update ").map(|(_, rest)| rest.split_once(' ').unwrap().0);
             resumed += usize::from(after.is_some_and(|update| update != "0"));
             if output.status.signal() == Some(9) {
                 killed += 1;
             } else if output.status.success() {
                 break;
             } else {
-                // Killed before it had written what it was told to do, so nothing has been lost.
+                // It was killed before it had written its settings, so nothing is lost.
                 assert!(!path(&out).join("config.toml").exists(), "{}", text(&output.stderr));
                 fs::remove_dir_all(path(&out)).unwrap();
                 child = start(folder.path(), run_into(&out));
@@ -76,13 +76,13 @@ fn kill_and_resume(kills: usize) {
 }
 
 #[test]
-fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
+fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     kill_and_resume(10);
 }
 
 #[test]
 #[ignore = "takes minutes: the campaign of docs/reliability.md"]
-fn a_run_that_is_killed_two_hundred_times_comes_to_the_same_end() {
+fn a_run_killed_two_hundred_times_ends_as_an_uninterrupted_one() {
     kill_and_resume(200);
 }
 
@@ -91,13 +91,13 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("whole")));
-    // No file may be longer than 8 KiB, in which there is room for some 15 updates.
+    // No file may be longer than 8 KiB, which is enough for about 15 updates.
     let script = format!("trap '' XFSZ; ulimit -f 8; exec {} \"$@\"", env!("CARGO_BIN_EXE_burn-pg"));
     let arguments = ["-c", &script, "bash"].into_iter().chain(run_into("full"));
     let output = Command::new("bash").args(arguments).current_dir(folder.path()).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    // The cause comes first, and what can be done comes last.
+    // The message starts with the cause and ends with the fix.
     let cause = " steps: full/metrics.jsonl cannot be written: File too large";
     assert!(message.starts_with("error: training failed after ") && message.contains(cause), "{message}");
     assert!(
@@ -107,7 +107,7 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
     assert!(message.ends_with(" with: burn-pg train --resume full\n"), "{message}");
     success(&burn_pg(folder.path(), ["train", "--quiet", "--resume", "full"]));
     assert!(outcome(&path("full")) == outcome(&path("whole")));
-    // Of a checkpoint that does not fit nothing is left, and the one before it stays.
+    // A checkpoint that does not fit leaves nothing, and the one before it stays.
     success(&burn_pg(folder.path(), long_run_into("large", "64").chain(["--set", "hidden_sizes=[64]"])));
     let script = format!("trap '' XFSZ; ulimit -f 4; exec {} \"$@\"", env!("CARGO_BIN_EXE_burn-pg"));
     let arguments = ["-c", &script, "bash", "train", "--quiet", "--resume", "large", "--total-steps", "128"];
@@ -121,7 +121,7 @@ fn a_full_disk_ends_a_run_with_its_reason_and_loses_nothing_that_was_saved() {
 }
 
 #[test]
-fn a_run_whose_directory_is_moved_away_ends_and_does_not_create_it_again() {
+fn a_run_whose_directory_is_moved_ends_and_does_not_create_it_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let child = start(folder.path(), long_run_into("a", "1e9"));
@@ -133,12 +133,12 @@ fn a_run_whose_directory_is_moved_away_ends_and_does_not_create_it_again() {
     let cause = " steps: a was removed, moved or replaced while the run went on; nothing more can be saved in a\n";
     assert!(message.starts_with("error: training failed after ") && message.ends_with(cause), "{message}");
     assert!(!path("a").exists());
-    // What was saved before is whole.
+    // The checkpoints before are undamaged.
     success(&burn_pg(folder.path(), ["eval", "b", "--episodes", "1"]));
 }
 
 #[test]
-fn what_is_given_with_resume_holds_from_then_on() {
+fn settings_given_with_resume_hold_in_later_resumes() {
     let folder = tempfile::tempdir().unwrap();
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(["--set", "checkpoint.interval=1000"])));
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "4096"]);

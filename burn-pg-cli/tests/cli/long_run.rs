@@ -44,22 +44,22 @@ pub fn send(signal: &str, to: &Child) {
     assert!(Command::new("kill").args([signal, &to.id().to_string()]).status().unwrap().success());
 }
 
-/// Waits until something is there.
+/// Waits until a path exists.
 #[track_caller]
 pub fn wait_for(path: &Path) {
     wait_until(|| path.exists());
 }
 
 #[track_caller]
-pub fn wait_until(it_is_so: impl Fn() -> bool) {
+pub fn wait_until(condition: impl Fn() -> bool) {
     let start = Instant::now();
-    while !it_is_so() {
+    while !condition() {
         assert!(start.elapsed() < Duration::from_mins(1), "it takes too long");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// What a run has come to: metrics but for the time, and weights.
+/// Returns the metrics of a run without time fields, and its weights.
 pub fn outcome(
     run: &Path,
 ) -> (Vec<impl PartialEq + std::fmt::Debug + use<>>, impl PartialEq + std::fmt::Debug + use<>) {

@@ -1,4 +1,4 @@
-//! The command line, as a user or a script meets it.
+//! The command line, as users and scripts see it.
 
 mod act;
 mod bench;
@@ -16,6 +16,7 @@ mod refusals;
 mod resume;
 mod run_folder;
 mod snapshots;
+mod summary_page;
 mod terminal;
 mod trace;
 mod train;
@@ -38,7 +39,7 @@ fn burn_pg<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S
 
 fn command<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_burn-pg"));
-    // Without that variable the graphics libraries of a system without a screen write to stderr.
+    // Without this variable, graphics libraries on a system without a screen write to stderr.
     command.args(arguments).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
     command
 }
@@ -47,7 +48,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// A training run that takes a blink: 64 steps, 2 updates.
+/// The arguments of a very short training run: 64 steps, 2 updates.
 const SMALL: [&str; 16] = [
     "train",
     "CartPole-v1",
@@ -71,13 +72,53 @@ fn small(more: &[&str]) -> Vec<String> {
     SMALL.iter().chain(more).map(ToString::to_string).collect()
 }
 
+/// Trains a small run into `out`.
+#[track_caller]
+fn train_small(folder: &Path, out: &str, more: &[&str]) {
+    success(&burn_pg(folder, small(&[&["--out", out, "--quiet"], more].concat())));
+}
+
 #[track_caller]
 fn success(output: &Output) -> &str {
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// The JSON object on the last line of stdout, which has no other line.
+/// Returns stderr of a command that succeeded.
+#[cfg(unix)]
+#[track_caller]
+fn stderr(output: &Output) -> &str {
+    success(output);
+    text(&output.stderr)
+}
+
+/// Returns stderr of a command that ended with exit code 2.
+#[track_caller]
+fn usage_error(output: &Output) -> &str {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    message
+}
+
+#[track_caller]
+fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is missing in: {text}");
+}
+
+/// Returns what `burn-pg act run` with these options answers to `input`.
+fn acted(folder: &Path, options: &[&str], input: impl AsRef<[u8]>) -> Output {
+    fs::write(folder.join("input"), input).unwrap();
+    let input = fs::File::open(folder.join("input")).unwrap();
+    command(folder, [&["act", "run", "--device", "flex"], options].concat()).stdin(input).output().unwrap()
+}
+
+/// Creates a named pipe that no process opens.
+#[cfg(unix)]
+fn make_pipe(path: impl AsRef<OsStr>) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Returns the JSON object on stdout, which must be one line.
 #[track_caller]
 fn json(output: &Output) -> Value {
     let stdout = success(output);
@@ -85,7 +126,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(stdout).unwrap()
 }
 
-/// The metrics of a run without their time fields.
+/// Returns the metrics of a run without their time fields.
 fn metrics(run: &Path) -> Vec<BTreeMap<String, Value>> {
     let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let parse = |line: &str| {
@@ -98,7 +139,7 @@ fn metrics(run: &Path) -> Vec<BTreeMap<String, Value>> {
     lines.lines().map(parse).collect()
 }
 
-/// The tensors of a `safetensors` file, without its metadata.
+/// Returns the header of a `safetensors` file without metadata, and its data.
 fn tensors(path: &Path) -> (Value, Vec<u8>) {
     let file = fs::read(path).unwrap();
     let (length, rest) = file.split_first_chunk().unwrap();
@@ -108,7 +149,7 @@ fn tensors(path: &Path) -> (Value, Vec<u8>) {
     (header, values.to_vec())
 }
 
-/// Everything below a folder, with the content of its files.
+/// Returns everything below a folder, with the content of its files.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -123,7 +164,8 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Exit code 2, nothing on stdout, nothing written, and one message that holds all `parts`.
+/// Asserts that a command ends with exit code 2, prints nothing on stdout, writes no file, and prints one message that
+/// contains all `parts`.
 #[track_caller]
 fn refused(arguments: &[&str], parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
@@ -140,13 +182,10 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     let before = content(folder.path());
 
     let output = burn_pg(folder.path(), arguments);
-    let message = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{message}");
+    let message = usage_error(&output);
     assert_eq!(text(&output.stdout), "");
     assert_eq!(message.matches("error: ").count(), 1, "{message}");
-    assert!(message.matches("(os error").count() <= 1, "said twice: {message}");
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is missing in: {message}");
-    }
+    assert!(message.matches("(os error").count() <= 1, "shown twice: {message}");
+    parts.iter().for_each(|part| assert_contains(message, part));
     assert_eq!(content(folder.path()), before, "nothing is written");
 }

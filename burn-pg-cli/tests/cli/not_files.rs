@@ -1,16 +1,14 @@
 //! Pipes, devices and folders in place of input files. Reading one of them might never end.
 #![cfg(unix)]
 
-use std::process::Command;
-
-use super::{export::save_state_dict, refused};
+use super::{export::save_state_dict, make_pipe, refused};
 
 #[test]
 fn input_that_is_not_a_regular_file_is_refused_unread() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    // Nobody writes into it.
-    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    // No process writes into the pipe.
+    make_pipe(path("pipe"));
     let state_dict = path("sb3.safetensors");
     save_state_dict(state_dict.as_ref(), 4, 2);
     for input in [path("pipe"), path("."), "/dev/zero".into()] {

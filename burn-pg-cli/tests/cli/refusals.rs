@@ -2,7 +2,7 @@
 
 use super::refused;
 
-/// [`refused`], for options of `train CartPole-v1`.
+/// Like [`refused`], for options of `train CartPole-v1`.
 #[track_caller]
 fn train_refused(options: &[&str], parts: &[&str]) {
     let mut arguments = vec!["train", "CartPole-v1"];
@@ -77,7 +77,7 @@ fn a_value_out_of_range_is_refused() {
     train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
-    // Wrong even where a stronger layer overrides it.
+    // A wrong value is refused even if another layer overrides it.
     train_refused(&["--seed", "3", "--set", "seed=-1"], &["`run.seed` is -1; it must be a whole number, 0 or more"]);
 }
 
@@ -107,7 +107,7 @@ fn settings_that_nothing_reads_are_refused_with_the_reason() {
 }
 
 #[test]
-fn all_errors_of_a_file_are_told_at_once_with_their_lines() {
+fn all_errors_of_a_file_are_reported_at_once_with_their_lines() {
     train_refused(
         &["--config", "three.toml"],
         &[
@@ -132,7 +132,7 @@ fn a_network_that_does_not_fit_the_environment_is_refused() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_used_is_refused() {
+fn unreadable_and_contradictory_configurations_are_refused() {
     train_refused(&["--config", "none.toml"], &["none.toml cannot be read"]);
     train_refused(&["--config", "broken.toml"], &["broken.toml is not valid TOML"]);
     train_refused(
@@ -153,7 +153,7 @@ fn an_output_folder_that_is_used_or_unwritable_is_refused() {
 }
 
 #[test]
-fn a_number_that_cannot_be_used_is_refused_with_what_is_expected() {
+fn an_invalid_number_is_refused_with_the_expected_range() {
     for (arguments, message) in [
         (&["eval", "run", "--episodes", "0"][..], "expected a whole number from 1 to 1048576, such as 100"),
         (&["eval", "run", "--episodes", "-1"], "expected a whole number from 1 to 1048576, such as 100"),

@@ -1,4 +1,4 @@
-//! What a run that goes on is known by, and what it is told.
+//! Resumed runs: what they use, change and report.
 #![cfg(unix)]
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, time::Duration};
@@ -6,9 +6,9 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Command, thread, tim
 use burn_pg::{agent::selection_seed, run::directory::RunDir};
 
 use super::{
-    burn_pg, content, json,
+    assert_contains, burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    small, success, text,
+    stderr, success, text, train_small, usage_error,
 };
 
 #[test]
@@ -17,9 +17,8 @@ fn two_processes_never_train_in_one_directory() {
     let child = start(folder.path(), long_run_into("a", "1e9"));
     wait_for(&folder.path().join("a/checkpoints/update-000000002"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stderr), "error: another process is training in a\n");
-    // The lock does not outlive who holds it.
+    assert_eq!(usage_error(&output), "error: another process is training in a\n");
+    // The lock ends with the process that holds it.
     send("-KILL", &child);
     child.wait_with_output().unwrap();
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet"]);
@@ -29,7 +28,7 @@ fn two_processes_never_train_in_one_directory() {
 }
 
 #[test]
-fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
+fn a_part_of_a_setting_leaves_the_rest_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let parts = ["--set", "checkpoint.interval=7", "faults.limit=2", "optimiser.beta_1=0.5"];
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(parts)));
@@ -45,13 +44,12 @@ fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
         ),
     ] {
         let output = burn_pg(folder.path(), long_run_into("b", "64").chain(["--set", part]));
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).starts_with(message), "{}", text(&output.stderr));
+        assert!(usage_error(&output).starts_with(message), "{}", text(&output.stderr));
     }
 }
 
 #[test]
-fn a_run_goes_on_if_nobody_listens_any_more() {
+fn a_run_continues_if_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("exec {} \"$@\" 2>&1 | head -n 2", env!("CARGO_BIN_EXE_burn-pg"));
     let talkative = long_run_into("a", "3840").filter(|&argument| argument != "--quiet");
@@ -63,7 +61,7 @@ fn a_run_goes_on_if_nobody_listens_any_more() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
+fn a_resumed_run_is_used_by_its_newest_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("a").join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -78,7 +76,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     wait_for(&path("checkpoints/update-000000070"));
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it had come to is not what it is now.
+    // The results of the shorter run are removed.
     for name in ["summary.json", "policy.safetensors", "environment.json", "normalizer.json"] {
         assert!(!path(name).exists(), "{name}");
     }
@@ -97,13 +95,12 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     assert!(export("newest.onnx", &[]) == export("chosen.onnx", &["--at", &newest]));
     assert!(export("best.onnx", &["--at", "best"]).len() > 1000);
     let refused = burn_pg(folder.path(), ["export", "a", "--at", "3", "--format", "onnx", "--out", "none.onnx"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("no checkpoint of update 3"), "{}", text(&refused.stderr));
+    assert_contains(usage_error(&refused), "no checkpoint of update 3");
     success(&burn_pg(folder.path(), ["act", "a", "--at", "best"]));
 }
 
 #[test]
-fn paths_need_not_be_text() {
+fn paths_need_not_be_utf8() {
     let folder = tempfile::tempdir().unwrap();
     let out = OsStr::from_bytes(b"run-\xff\xfe");
     let arguments = RUN.into_iter().chain(["--total-steps", "128", "--out"]).map(OsStr::new);
@@ -113,7 +110,7 @@ fn paths_need_not_be_text() {
 }
 
 #[test]
-fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
+fn the_best_checkpoint_is_kept_if_checkpoints_are_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--set", "checkpoint={interval=1,keep=1,episodes=2}"];
     success(&burn_pg(folder.path(), run_into("a").chain(settings)));
@@ -123,7 +120,7 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     let mut kept = vec![best.update, 60];
     kept.dedup();
     assert_eq!(checkpoints.updates().unwrap(), kept);
-    // It is chosen by other episodes than those of `eval` and of the summary, which have the seed of the run.
+    // It is chosen with other episodes than those of `eval` and of the summary, which use the seed of the run.
     let seed = selection_seed(1).to_string();
     let chosen = ["eval", "a", "--at", "best", "--episodes", "2", "--json", "--seed", &seed];
     assert_eq!(json(&burn_pg(folder.path(), chosen))["eval_return_mean"], best.return_mean);
@@ -132,16 +129,15 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     assert_eq!(json(&eval("60"))["eval_return_mean"], last["eval_return_mean"]);
     success(&burn_pg(folder.path(), run_into("b").chain(["--set", "checkpoint={interval=7}"])));
     let none = burn_pg(folder.path(), ["eval", "b", "--at", "best"]);
-    assert_eq!(none.status.code(), Some(2));
     assert_eq!(
-        text(&none.stderr),
+        usage_error(&none),
         "error: no checkpoint of b was evaluated (`checkpoint.episodes`), or the best one is gone\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
 }
 
 #[test]
-fn going_back_keeps_what_came_after() {
+fn going_back_keeps_later_checkpoints_and_results() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("a")));
@@ -155,40 +151,36 @@ fn going_back_keeps_what_came_after() {
 
     let go_back = ["train", "--resume", "a", "--at", "58", "--total-steps", "3776"];
     let output = burn_pg(folder.path(), go_back);
-    success(&output);
-    let told = "what came after update 58 is kept in a/aside-after-58\n";
-    assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    assert_contains(stderr(&output), "what came after update 58 is kept in a/aside-after-58\n");
     let aside = path("a/aside-after-58");
     assert!(names.map(|name| fs::read(aside.join(name)).unwrap()) == before);
     assert_eq!(evaluated("a/aside-after-58"), return_mean);
     assert_eq!(RunDir::open(&aside).checkpoints().updates().unwrap(), [59, 60]);
     assert_eq!(RunDir::open(&path("a")).checkpoints().updates().unwrap().last(), Some(&59));
 
-    // What is kept there is kept.
+    // Going back again leaves that folder unchanged.
     let kept = content(&aside);
     let output = burn_pg(folder.path(), go_back);
-    success(&output);
-    assert!(text(&output.stderr).contains("is kept in a/aside-after-58-2\n"), "{}", text(&output.stderr));
+    assert_contains(stderr(&output), "is kept in a/aside-after-58-2\n");
     assert!(content(&aside) == kept);
-    // Nothing comes after the newest one.
+    // There is nothing after the newest checkpoint.
     success(&burn_pg(folder.path(), ["train", "--resume", "a", "--at", "59", "--quiet"]));
     assert!(!path("a/aside-after-59").exists());
 }
 
 #[test]
-fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
+fn a_step_count_that_leaves_nothing_to_train_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
+    train_small(folder.path(), "a", &[]);
     let resumed = |more: &[&str]| burn_pg(folder.path(), ["train", "--resume", "a"].iter().chain(more));
     let refused = |steps: &str| {
         let before = content(folder.path());
         let output = resumed(&["--total-steps", steps]);
-        assert_eq!(output.status.code(), Some(2));
         let expected = format!(
             "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
              --total-steps 128\n"
         );
-        assert_eq!(text(&output.stderr), expected);
+        assert_eq!(usage_error(&output), expected);
         assert!(content(folder.path()) == before);
     };
     for steps in ["32", "64", "95"] {
@@ -198,7 +190,7 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
     let output = resumed(&[]);
     assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
     assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
-    // A run that was killed while it was evaluated may be finished with the same command.
+    // A run that was killed during its evaluation can be finished with the same command.
     let summary = folder.path().join("a/summary.json");
     fs::remove_file(&summary).unwrap();
     refused("32");
@@ -207,15 +199,14 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
 }
 
 #[test]
-fn a_learning_rate_that_rises_because_a_run_is_longer_is_told() {
+fn a_learning_rate_that_rises_because_a_run_is_extended_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "a", "--quiet"])));
-    let told = |more: &[&str]| {
+    train_small(folder.path(), "a", &[]);
+    let resumed = |more: &[&str]| {
         let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
-        success(&output);
-        text(&output.stderr).to_owned()
+        stderr(&output).to_owned()
     };
     let expected = "warning: the learning rate goes from 1.25e-4 (last update) to 2.25e-4, because its schedule now spans 640 steps\n";
-    assert_eq!(told(&["--total-steps", "640"]), expected);
-    assert_eq!(told(&[]), "");
+    assert_eq!(resumed(&["--total-steps", "640"]), expected);
+    assert_eq!(resumed(&[]), "");
 }

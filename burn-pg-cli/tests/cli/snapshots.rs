@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{burn_pg, json, small, success, text};
+use super::{burn_pg, json, small, success, text, train_small, usage_error};
 
 /// Commands that are refused, in the folder that [`folder`] creates. Add new messages here.
 const MESSAGES: [&str; 42] = [
@@ -69,7 +69,7 @@ fn check(name: &str, shown: &str) {
 /// A folder with a small run in `run`, and paths that hold no run.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    success(&burn_pg(folder.path(), small(&["--out", "run", "--quiet"])));
+    train_small(folder.path(), "run", &[]);
     let path = |name: &str| folder.path().join(name);
     fs::write(path("a-file"), "[0, 1").unwrap();
     for (name, file, content) in
@@ -86,9 +86,8 @@ fn messages() {
     let folder = folder();
     let shown = MESSAGES.map(|message| {
         let output = burn_pg(folder.path(), message.split(' '));
-        assert_eq!(output.status.code(), Some(2), "{message}");
         assert_eq!(text(&output.stdout), "", "{message}");
-        format!("$ burn-pg {message}\n{}\n", text(&output.stderr))
+        format!("$ burn-pg {message}\n{}\n", usage_error(&output))
     });
     check("messages", &shown.concat());
 }

@@ -1,11 +1,11 @@
-//! Progress on terminals of several kinds.
+//! Progress on several kinds of terminals.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
 
 use super::{small, success};
 
-/// Everything that a small run writes to a terminal of that type.
+/// Returns everything that a small run writes to a terminal of this type.
 fn shown_on(term: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let run = format!("'{}' '{}'", env!("CARGO_BIN_EXE_burn-pg"), small(&[]).join("' '"));
@@ -16,14 +16,14 @@ fn shown_on(term: &str) -> String {
 }
 
 #[test]
-fn a_terminal_that_cannot_redraw_gets_plain_lines() {
+fn a_terminal_that_cannot_redraw_shows_plain_lines() {
     let shown = shown_on("dumb");
     assert_eq!(shown.matches("64/64 steps, ").count(), 1, "{shown}");
     assert!(!shown.contains('\x1b'), "{shown}");
 }
 
 #[test]
-fn a_terminal_that_can_redraw_gets_a_bar() {
+fn a_terminal_that_can_redraw_shows_a_bar() {
     let shown = shown_on("xterm");
     assert!(shown.contains("64/64: ") && shown.contains('\x1b'), "{shown}");
     assert!(!shown.contains("64/64 steps, "), "{shown}");

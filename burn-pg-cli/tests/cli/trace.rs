@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{burn_pg, success, text};
+use super::{assert_contains, burn_pg, success, usage_error};
 
-/// The lines of an `env-trace`.
+/// Returns the lines of an `env-trace`.
 fn trace(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = burn_pg(folder, ["env-trace"].iter().chain(arguments));
     success(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -26,7 +26,7 @@ fn an_environment_is_traced_step_by_step() {
     }
     assert_eq!(lines, trace(folder.path(), &["Pendulum-v1", "--seed", "3", "--steps", "4"]), "a seed repeats");
 
-    // An episode that ends ends the trace, with its final observation.
+    // The end of an episode ends the trace, with the final observation.
     fs::write(folder.path().join("left.json"), "[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]").unwrap();
     let lines = trace(folder.path(), &["CartPole-v1", "--actions", "left.json"]);
     assert!(lines.len() < 14);
@@ -36,7 +36,7 @@ fn an_environment_is_traced_step_by_step() {
 }
 
 #[test]
-fn actions_that_cannot_be_taken_end_a_trace() {
+fn invalid_actions_end_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     for (env, actions, message) in [
         ("CartPole-v1", "[0, 2]", "action 2 is outside Discrete(2)"),
@@ -56,7 +56,6 @@ fn actions_that_cannot_be_taken_end_a_trace() {
     ] {
         fs::write(folder.path().join("actions.json"), actions).unwrap();
         let output = burn_pg(folder.path(), ["env-trace", env, "--actions", "actions.json"]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_contains(usage_error(&output), message);
     }
 }

@@ -1,4 +1,4 @@
-//! Training runs: what they do, show and leave behind.
+//! Training runs: what they do, show and write.
 
 use std::fs;
 
@@ -31,9 +31,9 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
             "evaluation.episodes=2",
             "num_envs=2",
         ]);
-        // A whole episode of any of them.
+        // Long enough for a whole episode in each environment.
         args.extend(if algo == "reinforce" { &["total_steps=1998"][..] } else { &["total_steps=32", "num_steps=8"] });
-        // Normalised, so that the evaluation needs what was learnt of observations.
+        // Normalised, so that the evaluation needs the observation statistics.
         args.extend(["normalize_observations=true", "normalize_rewards=true", "hidden_sizes=[4]"]);
         let summary = json(&burn_pg(folder.path(), args));
         assert!(summary["env_steps"].as_u64().unwrap() > 0, "{out}");
@@ -43,9 +43,9 @@ fn every_algorithm_runs_in_every_environment_and_can_be_evaluated() {
 }
 
 #[test]
-fn every_algorithm_trains_in_every_environment_with_its_default_preset_and_takes_no_step_more() {
+fn default_presets_train_every_algorithm_in_every_environment_within_total_steps() {
     let folder = tempfile::tempdir().unwrap();
-    // The environments of the presets are at most 16, and the longest rollout is of 8 whole episodes of 999 steps.
+    // Presets have at most 16 environments, and the longest rollout is 8 whole episodes of 999 steps.
     for (env, rollout) in [
         ("CartPole-v1", 4_000),
         ("Acrobot-v1", 4_000),
@@ -142,7 +142,7 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
     let stochastic = ["eval", "a", "--episodes", "2", "--seed", "3", "--stochastic", "--device", "flex"];
     assert!(success(&burn_pg(folder.path(), stochastic)).contains("2 episodes"));
 
-    // And so can the run.
+    // The run can be repeated.
     let again = ["train", "CartPole-v1", "--config", "a/config.toml", "--out", "b", "--quiet"];
     assert_eq!(success(&burn_pg(folder.path(), again)), "");
     assert_eq!(metrics(&run), metrics(&folder.path().join("b")));
@@ -155,7 +155,7 @@ fn a_run_leaves_a_directory_that_can_be_evaluated_and_run_again() {
 #[test]
 fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    // So large a step that the loss of the second epoch overflows.
+    // The step is so large that the loss of the second epoch overflows.
     let options = ["--out", "a", "--json", "--set", "learning_rate=1e30", "normalize_observations=true"];
     let output = burn_pg(folder.path(), small(&options));
     let message = text(&output.stderr).lines().last().unwrap();
@@ -177,7 +177,7 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     ];
     assert!(content(&run).into_keys().eq(files.map(|name| run.join(name))));
     assert_eq!(metrics(&run), []);
-    // No update has succeeded, so it is the policy that the run began with.
+    // No update has succeeded, so the policy is the initial one.
     let dir = RunDir::open(&run);
     let flex = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let trainer = Trainer::of(&dir.config().unwrap().validate().unwrap(), &flex).unwrap();
@@ -201,7 +201,7 @@ fn the_number_of_threads_changes_no_metric() {
     assert_eq!(one, run("3"));
 }
 
-/// [`small`] without its number of steps.
+/// The arguments of [`small`] without its number of steps.
 fn many(more: &[&str]) -> Vec<String> {
     let mut arguments = small(more);
     arguments.drain(4..6);
@@ -229,7 +229,7 @@ fn progress_goes_to_stderr_in_plain_lines_and_quiet_shows_none() {
 }
 
 #[test]
-fn several_settings_follow_one_option_or_several_and_the_environment_may_come_last() {
+fn settings_may_share_one_option_and_the_environment_may_come_last() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["num_envs=2", "num_steps=8", "num_epochs=1", "num_minibatches=1", "evaluation.episodes=1"];
     let run = |rest: &[&str]| {
@@ -247,7 +247,7 @@ fn several_settings_follow_one_option_or_several_and_the_environment_may_come_la
 }
 
 #[test]
-fn training_is_over_when_the_return_that_was_asked_for_is_reached() {
+fn training_ends_when_the_target_return_is_reached() {
     let folder = tempfile::tempdir().unwrap();
     let options =
         ["--preset", "ppo-cleanrl", "--total-steps", "200000", "--set", "target_return=30", "--quiet", "--json"];

@@ -1,6 +1,4 @@
-//! Runs in environments that the command line does not know.
-
-use std::fs;
+//! Runs in environments that are not registered.
 
 use burn_pg::{
     Agent, Config,
@@ -10,7 +8,7 @@ use burn_pg::{
     run::directory::RunDir,
 };
 
-use super::{burn_pg, command, success, text};
+use super::{acted, assert_contains, burn_pg, success, usage_error};
 
 #[test]
 fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
@@ -29,14 +27,10 @@ fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
     dir.write_config(&Config::default().with(|config| config.env.name = spec.id.clone())).unwrap();
     Agent::new(policy, spec, None).unwrap().save(&dir).unwrap();
 
-    fs::write(folder.path().join("input"), "[0.5, -0.5]\n").unwrap();
-    let input = fs::File::open(folder.path().join("input")).unwrap();
-    let acted = command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).output().unwrap();
-    assert!(success(&acted).starts_with(r#"{"action":["#));
+    let output = acted(folder.path(), &[], "[0.5, -0.5]\n");
+    assert!(success(&output).starts_with(r#"{"action":["#));
     success(&burn_pg(folder.path(), ["export", "run", "--format", "onnx", "--out", "policy.onnx"]));
 
     let evaluated = burn_pg(folder.path(), ["eval", "run", "--device", "flex"]);
-    assert_eq!(evaluated.status.code(), Some(2));
-    let message = text(&evaluated.stderr);
-    assert!(message.contains("environment `Elsewhere-v0` is not registered in this program"), "{message}");
+    assert_contains(usage_error(&evaluated), "environment `Elsewhere-v0` is not registered in this program");
 }

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cheap_stays_together_and_what_is_dear_is_spread() {
+    fn cheap_environments_share_a_task_and_costly_ones_are_spread() {
         let micros = Duration::from_micros;
         let mut workload = Workload::new(1000);
         assert_eq!(workload.sample(), Some(1), "one environment is timed first");

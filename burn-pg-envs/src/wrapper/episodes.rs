@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_means_look_back_on_a_hundred_episodes() {
+    fn means_cover_the_last_hundred_episodes() {
         let mut stats = EpisodeStats::default();
         assert_eq!(stats.return_mean(), None);
         for length in 1..=150 {

@@ -1,5 +1,5 @@
-//! Advantages through each of Gymnasium's autoreset modes: the same episodes, the same advantages, and rows without a
-//! transition left out.
+//! Advantages with each of Gymnasium's autoreset modes: the same episodes give the same advantages, and rows without a
+//! transition are left out.
 
 use std::collections::BTreeMap;
 

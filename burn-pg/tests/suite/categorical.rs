@@ -1,4 +1,4 @@
-//! The categorical distribution, against 60-digit arithmetic: log-probabilities, entropies and their gradients.
+//! The categorical distribution, compared with 60-digit arithmetic: log-probabilities, entropies and their gradients.
 
 use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
@@ -12,8 +12,8 @@ use crate::{
     precision::{Precision, values},
 };
 
-/// A log-probability is a logit less the logarithm of a sum that is 1 or more, and an action that is all but certain
-/// has the gradient 1 - p: of both, what is left of summands of about 1.
+/// The magnitude of summands that may cancel: a log-probability is a logit minus the logarithm of a sum of at least 1, and
+/// the gradient of an almost certain action is 1 - p.
 pub const ABOUT_ONE: f64 = 1.0;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct Expected {
     entropy: Number,
     grad_log_prob_wrt_logits: Vec<Number>,
     grad_entropy_wrt_logits: Vec<Number>,
-    /// Of all actions; recorded where none is masked.
+    /// Log-probabilities of all actions; recorded if none is masked.
     #[serde(default)]
     log_softmax: Vec<Number>,
 }
@@ -52,16 +52,15 @@ pub fn numbers(numbers: &[Number]) -> Vec<f64> {
     numbers.iter().map(|number| number.0).collect()
 }
 
-/// Asserts that each number is within 1e-12 (2e-6 in single precision) of what is expected, relative to its size. What
-/// lies beyond the range of the float type has to be infinite or as large as the type can say, and what is below its
-/// normal numbers as small.
+/// Asserts that each value is within 1e-12 (2e-6 in single precision) of the expected one, relative to its size. Values
+/// beyond the range of the float type must be infinite or the largest number, and those below its normal numbers as small.
 #[track_caller]
 pub fn assert_near(precision: &Precision, ours: &[f64], expected: &[Number], what: &str) {
     assert_near_within(precision, 0.0, ours, expected, what);
 }
 
-/// [`assert_near`], for numbers that are what is left of summands as large as `summands`: what these lose by rounding,
-/// a few units in their last place, is lost for good.
+/// Like [`assert_near`], for differences of values as large as `summands`: the rounding errors of these, a few units in
+/// their last place, are tolerated.
 #[track_caller]
 pub fn assert_near_within(precision: &Precision, summands: f64, ours: &[f64], expected: &[Number], what: &str) {
     let (tolerance, unit, largest, smallest) = match precision.is_double() {
@@ -71,7 +70,7 @@ pub fn assert_near_within(precision: &Precision, summands: f64, ours: &[f64], ex
     assert_eq!(ours.len(), expected.len(), "{what}");
     for (&ours, &Number(expected)) in ours.iter().zip(expected) {
         let beyond = expected.abs() >= largest && ours.abs() >= largest && ours.signum() == expected.signum();
-        // Shading languages promise less of exponentials and logarithms than a relative error.
+        // Shading languages do not guarantee a relative error of exponentials and logarithms.
         let least = if precision.backend.is_cpu() { 0.0 } else { tolerance };
         let bound = (tolerance * expected.abs()).max(least) + 4.0 * unit * summands + smallest;
         let near = (ours - expected).abs() <= bound;
@@ -104,7 +103,7 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
                 &format!("{} log-probabilities", case.name),
             );
             check(distribution.log_prob(&action), log_prob, &case.expected.grad_log_prob_wrt_logits, "log-probability");
-            // A graph serves one backward pass.
+            // A graph allows one backward pass.
             let distribution = Categorical::new(logits.clone());
             check(distribution.entropy(), entropy, &case.expected.grad_entropy_wrt_logits, "entropy");
         }
@@ -112,7 +111,7 @@ fn log_probabilities_entropies_and_gradients_are_exact() {
 }
 
 #[derive(Deserialize)]
-struct Divergence {
+struct KlCase {
     p_logits: Vec<Number>,
     q_logits: Vec<Number>,
     expected: ExpectedDivergence,
@@ -125,13 +124,13 @@ struct ExpectedDivergence {
 }
 
 #[derive(Deserialize)]
-struct Divergences {
-    kl: Vec<Divergence>,
+struct KlCases {
+    kl: Vec<KlCase>,
 }
 
 #[test]
-fn divergences_and_their_gradients_are_exact() {
-    let file: Divergences = golden("dist/categorical.json");
+fn kl_divergences_and_their_gradients_are_exact() {
+    let file: KlCases = golden("dist/categorical.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
         for (i, case) in file.kl.iter().enumerate() {
@@ -143,11 +142,11 @@ fn divergences_and_their_gradients_are_exact() {
                 ABOUT_ONE,
                 &values(kl.clone()),
                 &[case.expected.kl_p_q],
-                &format!("divergence {i}"),
+                &format!("KL divergence {i}"),
             );
             if let Some(gradient) = &case.expected.grad_wrt_p_logits {
                 let ours = values(p.grad(&kl.backward()).unwrap());
-                assert_near_within(&precision, ABOUT_ONE, &ours, gradient, &format!("gradient of divergence {i}"));
+                assert_near_within(&precision, ABOUT_ONE, &ours, gradient, &format!("gradient of KL divergence {i}"));
             }
         }
     }
@@ -155,11 +154,11 @@ fn divergences_and_their_gradients_are_exact() {
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // the recorded logits are exact in single precision
-fn logits_that_are_no_distribution_are_refused() {
+fn invalid_logits_are_refused() {
     let file: File = golden("dist/categorical.json");
     let precision = &Precision::all()[0];
     let mut refused = 0;
-    // What a network puts out; the others are refused by the action space, see below.
+    // Invalid outputs of networks. Invalid numbers of actions are refused by the action space, see below.
     for case in file.invalid.iter().filter(|case| case.action.is_none() && !case.logits.is_empty()) {
         let logits: Vec<f32> = case.logits.iter().map(|number| number.0 as f32).collect();
         let distribution = Categorical::new(precision.tensor(numbers(&case.logits), [1, logits.len()]));
@@ -192,7 +191,7 @@ fn spaces_without_actions_and_actions_out_of_range_are_refused() {
             assert!(spec.check().is_err());
             spaces_refused += 1;
         } else if let Some(action) = case.action {
-            // Below 0 there are no actions at all.
+            // Negative actions cannot be represented.
             let checked = u32::try_from(action).map(|action| Actions::Discrete(&[action]).check(&space, 1));
             assert!(!matches!(checked, Ok(Ok(()))), "{action}");
             actions_refused += 1;
@@ -248,7 +247,7 @@ fn masked_actions_have_probability_zero_and_everything_else_is_exact() {
             let MaskedExpected { probs, rest } = &case.expected;
             let ours = values(masked().log_probs().exp());
             for (&ours, &prob) in ours.iter().zip(probs) {
-                // What rounding takes from a logarithm, it takes from the size of the probability.
+                // The absolute rounding error of a log-probability is a relative one of the probability.
                 let rounding = if prob.0 > 0.0 { -prob.0 * prob.0.ln() } else { 0.0 };
                 assert_near_within(&precision, rounding, &[ours], &[prob], &format!("{} probability", case.name));
             }

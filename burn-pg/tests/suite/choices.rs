@@ -1,19 +1,19 @@
-//! What a configuration chooses reaches the loop: schedules, estimators, and a reference to keep near.
+//! Schedules, estimators and references of a configuration take effect in training.
 
 use std::ops::ControlFlow;
 
 use burn_pg::{
     Trainer, UpdateStats,
-    device::{self, Backend, DeviceChoice},
     loss::{LossTerm, Objective, PolicyGradient, PpoClip, Value, ValueClip},
     optim::Schedule,
     policy::ActorCritic,
 };
 
+use crate::helpers::{flex, ignore, without_time};
 use crate::settings::valid;
 use crate::{
     precision::{Precision, assert_close, values},
-    samples::{Samples, Slopes, mean},
+    samples::{Derivatives, Samples, mean},
 };
 
 #[test]
@@ -40,50 +40,50 @@ fn weights_and_ranges_follow_their_schedules() {
 }
 
 #[test]
-fn where_a_range_has_closed_nothing_goes_farther_and_nothing_is_nan() {
-    // Two ratios that are to go farther from 1, one that is there, and one that is to come back.
+fn a_clip_range_of_zero_stops_samples_that_would_move_away_and_gives_no_nan() {
+    // Two ratios that the advantage moves away from 1, one that is 1, and one that it moves back.
     let mut samples = Samples::with_log_ratios(&[0.3, -0.4, 0.0, -0.05], &[1.0, -2.0, 0.5, 1.5]);
-    // Of values that were 0.
+    // The old values are 0.
     samples.values = vec![-1.0, 1.0, 2.0, 3.0];
     samples.returns = vec![1.0, 2.5, 0.5, 0.0];
     let closing = Schedule::Linear { start: 0.2, end: 0.0 };
     assert_eq!(closing.at(1.0), 0.0);
     for precision in Precision::all() {
-        let check = |term: &dyn LossTerm, of: fn(Slopes) -> Vec<f64>, loss: f64, slopes: [f64; 4]| {
+        let check = |term: &dyn LossTerm, of: fn(Derivatives) -> Vec<f64>, loss: f64, derivatives: [f64; 4]| {
             let what = format!("{precision:?} {}", term.name());
             assert_close(&[samples.loss(term, &precision)], &[loss / 4.0], 1e-6, &what);
-            let slopes = slopes.map(|slope| slope / 4.0);
-            assert_close(&of(samples.slopes(term, &precision)), &slopes, 1e-6, &what);
+            let derivatives = derivatives.map(|derivative| derivative / 4.0);
+            assert_close(&of(samples.derivatives(term, &precision)), &derivatives, 1e-6, &what);
         };
         let back = -1.5 * (-0.05_f64).exp();
         let ppo = PpoClip { clip_range: 0.0.into() };
-        check(&ppo, |slopes| slopes.log_probs, -1.0 + 2.0 - 0.5 + back, [0.0, 0.0, -0.5, back]);
+        check(&ppo, |derivatives| derivatives.log_probs, -1.0 + 2.0 - 0.5 + back, [0.0, 0.0, -0.5, back]);
         let hard = Value { clip: ValueClip::Hard { range: 0.0.into() } };
-        check(&hard, |slopes| slopes.values, 0.5 * (1.0 + 6.25 + 0.25), [0.0; 4]);
+        check(&hard, |derivatives| derivatives.values, 0.5 * (1.0 + 6.25 + 0.25), [0.0; 4]);
         let pessimistic = Value { clip: ValueClip::Pessimistic { range: 0.0.into() } };
-        check(&pessimistic, |slopes| slopes.values, 0.5 * (4.0 + 6.25 + 2.25 + 9.0), [-2.0, 0.0, 1.5, 3.0]);
+        check(&pessimistic, |derivatives| derivatives.values, 0.5 * (4.0 + 6.25 + 2.25 + 9.0), [-2.0, 0.0, 1.5, 3.0]);
     }
 
     let mut trainer = short_run("learning_rate = 0.01\nclip_range = { kind = 'linear', start = 0.2 }");
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
-    // One update more than was asked for: no number of it may be other than finite.
+    trainer.run(&mut ignore).unwrap();
+    // One update after the end, where the clip range is 0: all values must be finite.
     trainer.update().unwrap();
 }
 
 fn short_run(text: &str) -> Trainer<ActorCritic> {
     let table = format!("total_steps = 2048\nnum_envs = 4\nnum_steps = 64\nhidden_sizes = [16]\n{text}");
     let config = valid(&table);
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     Trainer::of(&config, &device).unwrap()
 }
 
-/// What a short run reports of each update.
+/// Returns the statistics of each update of a short run, without times.
 fn history(text: &str) -> Vec<UpdateStats> {
     let mut history = Vec::new();
     let mut trainer = short_run(text);
     trainer
         .run(&mut |stats: &UpdateStats| {
-            history.push(UpdateStats { elapsed_seconds: 0.0, steps_per_second: 0.0, ..stats.clone() });
+            history.push(without_time(stats));
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -98,7 +98,7 @@ fn schedules_advance_with_the_run() {
     assert_eq!(rates(history("learning_rate = { kind = 'linear', start = 0.01 }")), expected);
     assert_eq!(rates(history("learning_rate = 0.01")), [0.01; 8]);
 
-    // A clip range that falls is that of its start in the first update, and another in the last.
+    // A falling clip range equals its start in the first update, and is smaller in the last.
     let constant = history("learning_rate = 0.01\nclip_range = 0.3");
     let falling = history("learning_rate = 0.01\nclip_range = { kind = 'cosine', start = 0.3, end = 0.01 }");
     assert_eq!(constant[0], falling[0]);
@@ -110,7 +110,7 @@ fn schedules_advance_with_the_run() {
 }
 
 #[test]
-fn an_estimator_takes_the_place_of_that_of_the_algorithm() {
+fn a_configured_estimator_replaces_that_of_the_algorithm() {
     let usual = history("gae_lambda = 0.9");
     assert_eq!(history("estimator = { kind = 'gae', lambda = 0.9 }"), usual);
     for other in [
@@ -122,7 +122,7 @@ fn an_estimator_takes_the_place_of_that_of_the_algorithm() {
 }
 
 #[test]
-fn a_policy_keeps_near_the_one_it_began_as() {
+fn kl_to_reference_keeps_the_policy_near_its_start() {
     let distance = |weight: &str| {
         let terms = format!(
             "learning_rate = 0.01\n\

@@ -8,7 +8,7 @@ use std::{
 
 type Name = Vec<String>;
 
-/// The files of the library by their names as modules, without comments and tests.
+/// Collects the source of each file by its module path, without comments and tests.
 fn files(folder: &Path, module: &[String], into: &mut BTreeMap<Name, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -24,7 +24,7 @@ fn files(folder: &Path, module: &[String], into: &mut BTreeMap<Name, String>) {
     }
 }
 
-/// The paths of an import: `a::{b, c::d}` has `a::b` and `a::c::d`.
+/// Returns the paths of an import: `a::{b, c::d}` has `a::b` and `a::c::d`.
 fn paths(import: &str) -> Vec<String> {
     let Some((prefix, rest)) = import.split_once('{') else {
         return vec![import.split(" as ").next().unwrap().trim().into()];
@@ -39,7 +39,7 @@ fn paths(import: &str) -> Vec<String> {
     parts.flat_map(|part| paths(&format!("{}{part}", prefix.trim()))).collect()
 }
 
-/// The full name of a path in a file of the library; none for paths into other crates.
+/// Returns the full name of a path in a file of the library; `None` for paths into other crates.
 fn full(path: &str, module: &Name, files: &BTreeMap<Name, String>) -> Option<Name> {
     let parts: Name = path.split("::").map(Into::into).filter(|part: &String| part != "self" && part != "*").collect();
     let supers = parts.iter().take_while(|part| *part == "super").count();
@@ -51,7 +51,7 @@ fn full(path: &str, module: &Name, files: &BTreeMap<Name, String>) -> Option<Nam
     }
 }
 
-/// The imports of a file that are passed on, or those that are not.
+/// Returns the public imports (re-exports) of a file, or the others.
 fn imports(code: &str, public: bool) -> Vec<String> {
     let statements = code.split(';').filter_map(|statement| {
         let (before, import) = statement.rsplit_once("use ").filter(|(_, import)| !import.contains('('))?;
@@ -61,7 +61,7 @@ fn imports(code: &str, public: bool) -> Vec<String> {
     statements.filter(|(is_public, _)| *is_public == public).flat_map(|(_, import)| paths(import)).collect()
 }
 
-/// The file that defines what has this name.
+/// Returns the file that defines the item with this name.
 fn file_of(name: &[String], files: &BTreeMap<Name, String>, passed_on: &BTreeMap<Name, Name>) -> Name {
     let len = (0..=name.len()).rev().find(|&len| files.contains_key(&name[..len])).unwrap();
     match name.get(..=len).and_then(|item| passed_on.get(item).filter(|from| from[..] != *item)) {

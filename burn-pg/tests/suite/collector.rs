@@ -1,4 +1,4 @@
-//! What a rollout records, at the ends of episodes above all.
+//! What a rollout records, especially at the ends of episodes.
 
 use burn::{
     module::{Module, Param},
@@ -9,7 +9,6 @@ use burn_pg::{
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     config::PpoConfig,
-    device::{self, Backend, DeviceChoice},
     distribution::{Categorical, Distribution},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
@@ -18,9 +17,10 @@ use burn_pg::{
     source::{Batch, Collector, Rollout, RolloutLength},
 };
 
-use crate::pupil::shuffled;
+use crate::helpers::flex;
+use crate::policy_with_learner::shuffled;
 
-/// Its value is the observation, and its action is always 1.
+/// A policy whose value is the observation and whose action is always 1.
 #[derive(Module, Debug)]
 struct Probe {
     logits: Param<Tensor<1>>,
@@ -36,7 +36,7 @@ impl Policy for Probe {
     }
 }
 
-/// Observes `100 * (episode + 1) + step`, is cut off after 3 steps, and terminates after `lifetime`.
+/// Observes `100 * (episode + 1) + step`. Episodes are truncated after 3 steps and terminate after `lifetime`.
 pub struct Clock {
     lifetime: u8,
     episode: u8,
@@ -44,7 +44,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// One that terminates after so many steps, if it is not cut off before.
+    /// Creates an environment that terminates after `lifetime` steps, unless it is truncated before.
     pub fn new(lifetime: u8) -> Self {
         Self { lifetime, episode: 0, step: 0 }
     }
@@ -91,23 +91,19 @@ impl Env for Clock {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// A collector of rollouts of 4 steps, in environments that are cut off at 3, terminate at 2, and do both at 3.
+/// A collector of rollouts of 4 steps of three environments: truncated after 3 steps, terminated after 2, both after 3.
 fn collector() -> Collector {
-    // Made and reset once: the first episode of the run is their second, 200.
+    // Creation resets them once, so the first episode of the run is their second and observes 200.
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &device()).unwrap()
+    Collector::new(Box::new(envs), RolloutLength::Steps(4), 0, &flex()).unwrap()
 }
 
 fn probe() -> Probe {
-    Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], &device())) }
+    Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], &flex())) }
 }
 
-/// Column `env` of a time-major array.
+/// Returns column `env` of a time-major array.
 fn column<T: Copy>(numbers: &[T], env: usize) -> Vec<T> {
     numbers.iter().skip(env).step_by(3).copied().collect()
 }
@@ -118,39 +114,39 @@ fn check_flags(rollout: &Rollout, env: usize, terminated: [u8; 4], truncated: [u
 }
 
 #[test]
-fn a_truncation_is_bootstrapped_from_its_final_observation_and_a_termination_from_nothing() {
+fn truncation_bootstraps_from_the_final_observation_and_termination_does_not() {
     let mut collector = collector();
     let policy = probe();
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.len(), 12);
     assert_eq!(rollout.actions, ActionBuffer::Discrete(vec![1; 12]));
     assert!(rollout.log_probs.iter().all(|&log_prob| log_prob.abs() < 1e-6));
-    assert_eq!(rollout.observations.flat(), rollout.values, "the probe values what it sees");
+    assert_eq!(rollout.observations.flat(), rollout.values, "the value is the observation");
 
-    // Cut off after 3 steps: the next value is that of 203, not of 300, where the next episode begins.
+    // Truncated after 3 steps: the next value is that of 203, not of 300, where the next episode begins.
     assert_eq!(column(&rollout.values, 0), [200.0, 201.0, 202.0, 300.0]);
     assert_eq!(column(&rollout.next_values, 0), [201.0, 202.0, 203.0, 301.0]);
     assert_eq!(column(&rollout.rewards, 0), [1.0, 2.0, 3.0, 1.0]);
     check_flags(rollout, 0, [0, 0, 0, 0], [0, 0, 1, 0]);
 
-    // Terminates after 2 steps, the second time with the last step of the rollout.
+    // Terminates after 2 steps; the second episode ends with the last step of the rollout.
     assert_eq!(column(&rollout.values, 1), [200.0, 201.0, 300.0, 301.0]);
     assert_eq!(column(&rollout.next_values, 1), [201.0, 0.0, 301.0, 0.0]);
     check_flags(rollout, 1, [0, 1, 0, 1], [0, 0, 0, 0]);
 
-    // Terminates as time runs out: both flags, and no bootstrap.
+    // Terminates when the time limit is reached: both flags, and no bootstrap.
     assert_eq!(column(&rollout.values, 2), [200.0, 201.0, 202.0, 300.0]);
     assert_eq!(column(&rollout.next_values, 2), [201.0, 202.0, 0.0, 301.0]);
     check_flags(rollout, 2, [0, 0, 1, 0], [0, 0, 1, 0]);
 }
 
 #[test]
-fn episodes_go_on_in_the_next_rollout_and_are_counted() {
+fn episodes_continue_in_the_next_rollout_and_are_counted() {
     let mut collector = collector();
     let policy = probe();
     collector.collect(&policy).unwrap();
     assert_eq!(collector.episodes().count(), 4);
-    // Returns 1 + 2 + 3 of two environments, and 1 + 2 twice.
+    // The returns are 1 + 2 + 3 in two environments, and 1 + 2 twice.
     assert_eq!(collector.episodes().return_mean(), Some((6.0 + 6.0 + 3.0 + 3.0) / 4.0));
     assert_eq!(collector.episodes().length_mean(), Some((3.0 + 3.0 + 2.0 + 2.0) / 4.0));
 
@@ -162,21 +158,21 @@ fn episodes_go_on_in_the_next_rollout_and_are_counted() {
 }
 
 #[test]
-fn a_rollout_of_episodes_holds_one_of_each_environment() {
+fn a_rollout_of_episodes_holds_one_per_environment() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
-    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &device()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &flex()).unwrap();
     for _ in 0..2 {
         let rollout = collector.collect(&probe()).unwrap();
         let whole: Vec<f32> = rollout.observations.flat().iter().map(|o| o % 100.0).collect();
-        // The second environment has ended after two steps, and its third is that of another episode.
+        // The episode of the second environment ends after two steps; its third step is of another episode.
         assert_eq!(whole, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 0.0, 2.0]);
         assert_eq!(rollout.valid, [true, true, true, true, true, true, true, false, true]);
     }
     assert_eq!(collector.env_steps(), 18);
 }
 
-/// Any of three actions, of which one, in turn, is impossible; taking it ends the test.
+/// Three actions, of which another one is masked in each step; a masked action panics.
 #[derive(Default)]
 struct Turns(u32);
 
@@ -224,17 +220,17 @@ impl Env for Turns {
 fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
     let envs = VecEnv::<Turns>::new(4).unwrap();
     let rng = &mut EnvRng::new(0);
-    let policy = ActorCritic::new(&Turns::default().spec(), &NetworkSpec::default(), rng, &device()).unwrap();
-    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &device()).unwrap();
+    let policy = ActorCritic::new(&Turns::default().spec(), &NetworkSpec::default(), rng, &flex()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(50), 0, &flex()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.action_masks.len(), 4 * 50 * 3);
     assert!(rollout.action_masks.chunks_exact(3).all(|mask| mask.iter().filter(|&&possible| possible).count() == 2));
-    // Two actions are left, and the first policy is nearly uniform.
+    // Two actions are possible, and the initial policy is nearly uniform.
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 2.0_f32.ln()).abs() < 0.05));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
     rollout.set_targets(&targets);
-    let batch = shuffled(&Batch::upload(rollout, &device()), rng);
+    let batch = shuffled(&Batch::upload(rollout, &flex()), rng);
     for minibatch in batch.minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
@@ -246,7 +242,7 @@ fn masked_actions_are_never_taken_and_masks_reach_the_minibatches() {
 }
 
 #[test]
-fn steps_that_are_not_valid_explain_nothing() {
+fn invalid_steps_do_not_count_in_explained_variance() {
     let envs = [9, 2, 3].map(Clock::new);
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let config = Config::default().with(|config| {
@@ -265,9 +261,9 @@ fn steps_that_are_not_valid_explain_nothing() {
     let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| {
         Ok(Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)) })
     };
-    let mut trainer = recipe.build_with(Box::new(envs), &config, &device(), policy).unwrap();
-    // Rewards are 1, 2 and 3, so returns are 6, 5 and 3 where an episode lasts three steps, twice, and 3 and 2 where it
-    // lasts two; there, the third step is of another episode. Values grow by 1 each step.
+    let mut trainer = recipe.build_with(Box::new(envs), &config, &flex(), policy).unwrap();
+    // Rewards are 1, 2 and 3. Returns are 6, 5 and 3 in the two episodes of three steps, and 3 and 2 in the one of two, whose
+    // environment takes its third step in another episode. Values grow by 1 each step.
     let variance = |numbers: [f64; 8]| {
         let mean = numbers.iter().sum::<f64>() / 8.0;
         numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / 8.0

@@ -1,13 +1,10 @@
-//! Actions of several components, masked ones among them, from the environment through training to evaluation.
+//! Actions of several components, with and without masks: environment, training and evaluation.
 
-use std::ops::ControlFlow;
-
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 use burn_pg::{
-    Config, Error, UpdateStats,
+    Config, Error,
     advantage::{AdvantageEstimator, Gae},
     algorithm::Recipe,
-    device::{self, Backend, DeviceChoice},
     distribution::{ActionTensor, Categorical, Distribution, DistributionError, MultiCategorical},
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     evaluate,
@@ -16,16 +13,13 @@ use burn_pg::{
     source::{Batch, Collector, RolloutLength},
 };
 
+use crate::helpers::{flex, ignore};
 use crate::{
     categorical::{ABOUT_ONE, assert_near_within},
     golden::Number,
+    policy_with_learner::shuffled,
     precision::{Precision, values},
-    pupil::shuffled,
 };
-
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
 
 /// Trains PPO, and returns the mean return of its greedy policy.
 fn trained<E: Env + Default + 'static>() -> f64 {
@@ -38,19 +32,19 @@ fn trained<E: Env + Default + 'static>() -> f64 {
     });
     let config = config.validate().unwrap();
     let envs = || Box::new(VecEnv::<E>::new(8).unwrap());
-    let mut trainer = Recipe::of(&config).unwrap().build(envs(), &config, &device()).unwrap();
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(envs(), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     evaluate(&trainer.agent().unwrap(), envs(), 1, false).unwrap().return_mean()
 }
 
-/// A dial of three positions and a switch of two. It pays 1 to turn the dial to what is observed, and 1 to set the switch as
-/// the sign of the second number says; the position that the dial was turned to last is blocked.
+/// A dial with three positions and a switch with two. The reward is 1 for turning the dial to the observed position, and 1
+/// for setting the switch to the sign of the second element. The last position of the dial is masked.
 #[derive(Default)]
 pub struct Panel {
     wanted: u32,
     up: bool,
     blocked: u32,
-    /// Is everything blocked?
+    /// True if every position is blocked.
     stuck: bool,
 }
 
@@ -108,7 +102,7 @@ impl Env for Panel {
     }
 }
 
-/// Three lamps, each of which pays 1 if it is lit where the observation is positive, and dark where it is negative.
+/// Three lamps. The reward is 1 for each lamp that is on where the observation is positive, or off where it is negative.
 #[derive(Default)]
 pub struct Lamps([bool; 3]);
 
@@ -155,38 +149,38 @@ impl Env for Lamps {
 }
 
 #[test]
-fn masked_components_are_learnt() {
-    // Of 20, and half of it at random.
+fn ppo_learns_masked_multi_discrete_actions() {
+    // The maximum is 20; random actions reach half of it.
     let return_mean = trained::<Panel>();
     assert!(return_mean > 18.0, "{return_mean}");
 }
 
 #[test]
-fn components_that_are_true_or_false_are_learnt() {
-    // Of 30, and half of it at random.
+fn ppo_learns_multi_binary_actions() {
+    // The maximum is 30; random actions reach half of it.
     let return_mean = trained::<Lamps>();
     assert!(return_mean > 27.0, "{return_mean}");
 }
 
 fn policy(spec: &EnvSpec) -> ActorCritic {
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
-    ActorCritic::new(spec, &shape, &mut EnvRng::new(0), &device()).unwrap()
+    ActorCritic::new(spec, &shape, &mut EnvRng::new(0), &flex()).unwrap()
 }
 
 #[test]
-fn masks_of_components_reach_the_minibatches() {
+fn masks_of_multi_discrete_actions_reach_the_minibatches() {
     let envs = Box::new(VecEnv::<Panel>::new(4).unwrap());
     let (policy, rng) = (policy(&Panel::default().spec()), &mut EnvRng::new(1));
-    let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &device()).unwrap();
+    let mut collector = Collector::new(envs, RolloutLength::Steps(50), 0, &flex()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     let ActionBuffer::MultiDiscrete(actions) = &rollout.actions else { panic!() };
     assert_eq!((rollout.action_masks.len(), actions.len()), (4 * 50 * 5, 4 * 50 * 2));
-    // Two positions of the dial are left, and two of the switch, and the first policy is nearly uniform.
+    // Two positions of the dial and two of the switch are possible, and the initial policy is nearly uniform.
     assert!(rollout.log_probs.iter().all(|log_prob| (log_prob + 4.0_f32.ln()).abs() < 0.1));
 
     let targets = Gae { gamma: 0.9, lambda: 0.9 }.estimate(&rollout.trajectory());
     rollout.set_targets(&targets);
-    for minibatch in shuffled(&Batch::upload(rollout, &device()), rng).minibatches(64) {
+    for minibatch in shuffled(&Batch::upload(rollout, &flex()), rng).minibatches(64) {
         let log_probs = policy.forward(minibatch.observations.clone()).distribution.log_prob(&minibatch.actions);
         let difference = (log_probs - minibatch.log_probs).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
@@ -194,10 +188,10 @@ fn masks_of_components_reach_the_minibatches() {
 }
 
 #[test]
-fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
+fn a_fully_masked_component_is_an_error_of_its_environment() {
     let envs = vec![Panel::default(), Panel { stuck: true, ..Panel::default() }];
     let envs = Box::new(VecEnv::from_envs(envs).unwrap());
-    let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &device()).unwrap();
+    let mut collector = Collector::new(envs, RolloutLength::Steps(5), 0, &flex()).unwrap();
     let error = collector.collect(&policy(&Panel::default().spec())).unwrap_err();
     let Error::Policy { source: DistributionError::NothingPossible { row: 1 }, env_steps: 0, .. } = error else {
         panic!("{error}");
@@ -205,7 +199,7 @@ fn a_component_in_which_nothing_is_possible_is_an_error_of_its_environment() {
 }
 
 #[test]
-fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
+fn a_masked_multi_categorical_equals_independent_masked_categoricals() {
     let sizes = [3, 2, 4];
     let masks = [[true, false, true, true, true, false, true, true, false], [true; 9]];
     let actions = [[2, 0, 1], [1, 1, 3]];
@@ -228,7 +222,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
         let all = ActionTensor::MultiDiscrete(Tensor::from_data(data, &precision.device));
 
         let sum = |numbers: Vec<Tensor<1>>| numbers.into_iter().reduce(Tensor::add).unwrap();
-        // A graph serves one backward pass, so each output has components of its own.
+        // A graph allows one backward pass, so each output has its own components.
         let (ours, theirs) = (|| parts(&logits).into_iter(), || parts(&others).into_iter());
         let outputs = [
             (
@@ -238,7 +232,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
             ),
             ("entropy", whole(&logits).entropy(), sum(ours().map(|part| part.entropy()).collect())),
             (
-                "divergence",
+                "KL divergence",
                 whole(&logits).kl(&whole(&others)),
                 sum(ours().zip(theirs()).map(|(p, q)| p.kl(&q)).collect()),
             ),
@@ -249,8 +243,8 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
                 assert_near_within(&precision, ABOUT_ONE, &ours, &expected, what);
             };
             near(values(together.clone()), values(apart.clone()), what);
-            let slope = |output: Tensor<1>| values(logits.grad(&output.sum().backward()).unwrap());
-            near(slope(together), slope(apart), &format!("gradient of the {what}"));
+            let derivative = |output: Tensor<1>| values(logits.grad(&output.sum().backward()).unwrap());
+            near(derivative(together), derivative(apart), &format!("gradient of the {what}"));
         }
         let drawn = whole(&logits);
         #[allow(clippy::cast_possible_truncation)] // read back in single precision
@@ -260,7 +254,7 @@ fn a_masked_distribution_of_components_is_that_of_independent_masked_ones() {
             let (mut buffer, mut log_probs) = (ActionBuffer::MultiDiscrete(Vec::new()), Vec::new());
             drawn.sample(&parameters, &mut streams, &mut buffer, &mut log_probs).unwrap();
             let ActionBuffer::MultiDiscrete(taken) = &buffer else { panic!() };
-            // Of the first row.
+            // The first row.
             assert!(taken[0] != 1 && [1, 2].contains(&taken[2]), "{taken:?}");
             let again = values(drawn.log_prob(&ActionTensor::upload(&buffer, 2, &precision.device)));
             let near = |(drawn, computed): (&f32, &f64)| (f64::from(*drawn) - computed).abs() < 1e-5;

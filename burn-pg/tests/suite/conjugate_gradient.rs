@@ -1,4 +1,4 @@
-//! Conjugate gradients against elimination, and where there is nothing to solve.
+//! Conjugate gradients, compared with Gaussian elimination; and systems that cannot be solved.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use burn_pg::{
 
 use crate::precision::{Precision, assert_close, values};
 
-/// The x of `A x = b`, by Gaussian elimination with pivots.
+/// Returns the solution of `A x = b`, by Gaussian elimination with pivots.
 pub fn solve(a: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
     let size = b.len();
     let mut rows: Vec<Vec<f64>> = a.iter().zip(b).map(|(row, &b)| [&row[..], &[b]].concat()).collect();
@@ -31,7 +31,7 @@ pub fn solve(a: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
     x
 }
 
-/// A matrix `B^T B + I / 2`, whose eigenvalues lie between 1/2 and about 10.
+/// Returns a matrix `B^T B + I / 2` with eigenvalues between 1/2 and about 10.
 fn positive_definite(size: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
     let factor: Vec<Vec<f64>> = (0..size).map(|_| (0..size).map(|_| rng.uniform(-1.0, 1.0)).collect()).collect();
     let entry = |i: usize, j: usize| {
@@ -41,7 +41,7 @@ fn positive_definite(size: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
     (0..size).map(|i| (0..size).map(|j| entry(i, j)).collect()).collect()
 }
 
-/// The products with a matrix, counted.
+/// Returns a function that multiplies with a matrix and counts its calls.
 fn products<'a>(matrix: &Tensor<2>, count: &'a Cell<usize>) -> impl Fn(Tensor<1>) -> Tensor<1> + use<'a> {
     let matrix = matrix.clone().inner();
     move |v: Tensor<1>| {
@@ -51,7 +51,7 @@ fn products<'a>(matrix: &Tensor<2>, count: &'a Cell<usize>) -> impl Fn(Tensor<1>
 }
 
 #[test]
-fn the_solution_is_that_of_elimination() {
+fn the_solution_matches_gaussian_elimination() {
     let rng = &mut EnvRng::new(5);
     for size in [1, 2, 7, 20] {
         let a = positive_definite(size, rng);
@@ -66,7 +66,7 @@ fn the_solution_is_that_of_elimination() {
             assert_close(&values(x), &expected, tolerance, &what);
             assert_close(&values(residual), &left, tolerance, &what);
 
-            // Few iterations solve less of it, and what they leave is said.
+            // One iteration leaves a residual, which is returned.
             let Solution { x, residual } = conjugate_gradient(&product, target.clone(), 1, 1e-12).unwrap();
             let left = values(target - product(x));
             assert_close(&values(residual), &left, tolerance, &what);
@@ -76,7 +76,7 @@ fn the_solution_is_that_of_elimination() {
 }
 
 #[test]
-fn it_ends_where_enough_is_solved() {
+fn iterations_stop_at_the_tolerance() {
     let a = positive_definite(20, &mut EnvRng::new(6));
     let b: Vec<f64> = (0..20).map(|i| f64::from(i) - 7.5).collect();
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -101,7 +101,7 @@ fn it_ends_where_enough_is_solved() {
 }
 
 #[test]
-fn nothing_is_solved_where_there_is_nothing_to_solve() {
+fn zero_nonfinite_and_indefinite_systems_stop_early() {
     for precision in Precision::all() {
         let vector = |numbers: &[f64]| precision.vector(numbers).inner();
         let solve = |product: &dyn Fn(Tensor<1>) -> Tensor<1>, b: &[f64]| {
@@ -112,9 +112,9 @@ fn nothing_is_solved_where_there_is_nothing_to_solve() {
             assert_eq!(solve(&|v| v, &[1.0, number]), [0.0, 0.0], "{precision:?}");
             assert_eq!(solve(&|v| v.mul_scalar(number), &[1.0, 2.0]), [0.0, 0.0], "{precision:?}");
         }
-        // A matrix that is not positive: along (1, 1) it curves downwards.
+        // A matrix that is not positive definite: it has negative curvature along (1, 1).
         assert_eq!(solve(&|v| v.neg(), &[1.0, 1.0]), [0.0, 0.0], "{precision:?}");
-        // What was solved before a product failed is kept.
+        // The solution before a product that is NaN is kept.
         let count = Cell::new(0);
         let failing = |v: Tensor<1>| {
             count.set(count.get() + 1);

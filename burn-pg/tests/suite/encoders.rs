@@ -5,7 +5,7 @@ use burn_pg::{
     CheckedConfig, Config,
     algorithm::Recipe,
     config::{Algo, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
-    device::{self, Backend, DeviceChoice},
+    device::Backend,
     distribution::Distribution,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     optim::{flatten_gradients, flatten_parameters, replace_parameters},
@@ -14,15 +14,12 @@ use burn_pg::{
     },
 };
 
+use crate::helpers::{flex, parameters};
 use crate::precision::{Precision, assert_relative, values};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// Where parameters are tracked.
+/// Returns a device with autodiff.
 fn training_device() -> Device {
-    device().autodiff()
+    flex().autodiff()
 }
 
 fn cnn<const N: usize>(layers: [[usize; 3]; N]) -> EncoderSpec {
@@ -46,7 +43,7 @@ fn tiny(observation_space: Space) -> EnvSpec {
     }
 }
 
-/// A weighted sum of all logits and values, for images of 2 x 7 x 6 and vectors of 2, row by row.
+/// Returns a weighted sum of all logits and values, for images of 2 x 7 x 6 and vectors of 2.
 struct Weighed {
     images: Vec<f64>,
     vectors: Vec<f64>,
@@ -96,10 +93,10 @@ fn the_distribution_alone_is_that_of_the_prediction() {
 }
 
 #[test]
-fn gradients_of_encoders_are_finite_differences() {
+fn gradients_of_encoders_equal_finite_differences() {
     let space = Space::dict([("image", unbounded(&[2, 7, 6])), ("vector", unbounded(&[2]))]);
     for precision in Precision::all().into_iter().filter(|precision| precision.dtype == DType::F64) {
-        // Burn computes a sigmoid in single precision unless a backend has its own: differences of 1e-5 say nothing there.
+        // Burn computes a sigmoid in single precision unless a backend has its own, too coarse for differences of 1e-5.
         let activations = match precision.backend {
             Backend::NdArray => &[Activation::Tanh][..],
             _ => &[Activation::Tanh, Activation::Silu],
@@ -138,12 +135,12 @@ fn gradients_of_encoders_are_finite_differences() {
 }
 
 #[test]
-fn kernels_are_orthogonal_and_belong_to_the_seed() {
+fn kernels_are_orthogonal_and_follow_from_the_seed() {
     let spec = tiny(Space::Image { shape: [4, 9, 9], high: 1 });
     let network = NetworkSpec { encoder: cnn([[6, 3, 1], [8, 2, 1]]), shared: true, ..NetworkSpec::default() };
     let weights = |seed: u64| {
         let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(seed), &training_device()).unwrap();
-        values(flatten_parameters(&policy))
+        parameters(&policy)
     };
     let drawn = weights(5);
     assert_eq!(drawn, weights(5));
@@ -176,17 +173,17 @@ fn an_image_of_floats_needs_an_encoder_too_and_is_not_scaled() {
     let error = made(EncoderSpec::default()).unwrap_err().to_string();
     assert!(error.contains("observes Box[1, 3, 3], and an image needs convolutions"), "{error}");
     let policy = made(cnn([[1, 3, 1]])).unwrap();
-    // A kernel that picks the middle; two biases and weights of 1 for the critic's only feature.
+    // A kernel that selects the middle, two biases, and a weight of 1 for the critic's only feature.
     let [len] = flatten_parameters(&policy).dims();
     let mut numbers = vec![0.0_f32; len];
     (numbers[4], numbers[len - 2]) = (1.0, 1.0);
-    let policy = replace_parameters(policy, Tensor::from_data(&numbers[..], &device()));
+    let policy = replace_parameters(policy, Tensor::from_data(&numbers[..], &flex()));
     let seen = [0.0, 0.0, 0.0, 0.0, 300.5, 0.0, 0.0, 0.0, 0.0];
     let prediction = policy.forward(Tensor::<2>::from_data([seen], &training_device()).into());
     assert_eq!(values(prediction.values.unwrap()), [300.5]);
 }
 
-/// Pays for the column of a bright pixel, of three columns of which one is always impossible.
+/// Rewards choosing the column of a bright pixel, out of three of which one is always masked.
 #[derive(Default)]
 struct Beacon {
     at: u32,
@@ -266,13 +263,13 @@ fn every_algorithm_trains_masked_policies_over_dictionaries() {
         for recurrence in [Recurrence::default(), gru] {
             let config = config(algo, recurrence);
             let envs = Box::new(VecEnv::<Beacon>::new(config.env.num_envs).unwrap());
-            let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device()).unwrap();
-            let before = values(flatten_parameters(trainer.policy()));
+            let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap();
+            let before = parameters(trainer.policy());
             for _ in 0..2 {
                 trainer.update().unwrap_or_else(|error| panic!("{algo} {recurrence:?}: {error}"));
             }
-            let after = values(flatten_parameters(trainer.policy()));
-            // The first numbers are kernels: 4 of 1 x 2 x 2.
+            let after = parameters(trainer.policy());
+            // The first weights are the kernels: 4 of 1 x 2 x 2.
             let moved = |range: std::ops::Range<usize>| before[range.clone()] != after[range];
             assert!(moved(0..16) && after.iter().all(|number| number.is_finite()), "{algo} {recurrence:?}");
         }

@@ -1,4 +1,4 @@
-//! What every advantage estimator keeps to.
+//! Properties of every advantage estimator.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ use crate::{
     trajectory::{Owned, permuted, trajectories, trajectories_of},
 };
 
-/// Those that bootstrap from the value of what followed.
+/// Estimators that bootstrap from the value of the next observation.
 fn bootstrapping() -> Vec<Box<dyn AdvantageEstimator>> {
     let gamma = 0.9;
     vec![
@@ -23,7 +23,7 @@ fn bootstrapping() -> Vec<Box<dyn AdvantageEstimator>> {
     ]
 }
 
-/// Those that judge the actions in one environment by nothing that happens in another.
+/// Estimators whose advantages in one environment do not depend on the others.
 fn single() -> Vec<Box<dyn AdvantageEstimator>> {
     let mut estimators = bootstrapping();
     estimators.push(Box::new(RewardToGo { gamma: 0.9, baseline: false, bootstrap: Bootstrap::Zero }));
@@ -41,7 +41,7 @@ fn grouped(group_size: GroupSize) -> Vec<Box<dyn AdvantageEstimator>> {
     estimators
 }
 
-/// But for rounding: sums over groups are in another order.
+/// Asserts that permuted environments give permuted targets, except for rounding: sums over groups are in another order.
 #[track_caller]
 fn assert_permutes(estimator: &dyn AdvantageEstimator, trajectory: &Owned, order: &[usize]) {
     let Targets { advantages, returns } = estimator.estimate(&trajectory.view());
@@ -56,7 +56,7 @@ fn all() -> Vec<Box<dyn AdvantageEstimator>> {
 
 proptest! {
     #[test]
-    fn what_lies_behind_a_terminal_step_is_never_read(trajectory in trajectories(6)) {
+    fn values_after_a_terminal_step_are_never_read(trajectory in trajectories(6)) {
         let mut poisoned = trajectory.clone();
         for (next_value, &terminated) in poisoned.next_values.iter_mut().zip(&trajectory.terminated) {
             if terminated {
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_reaches_back_into_an_episode_that_has_ended(trajectory in trajectories(6)) {
+    fn later_episodes_do_not_change_the_advantages_of_the_first(trajectory in trajectories(6)) {
         let view = trajectory.view();
         let rows: Vec<usize> = view.episode_from(0).chain(view.episode_from(1)).collect();
         let mut other = trajectory.clone();
@@ -99,7 +99,7 @@ proptest! {
         for estimator in single() {
             assert_permutes(estimator.as_ref(), &trajectory, &order);
         }
-        // Groups stay together, but not in their order, nor do their members.
+        // Groups stay together, but the groups and the members of each change their order.
         let pair = |swap: bool, pair: [usize; 2]| if swap { [pair[1], pair[0]] } else { pair };
         let groups = [pair(swap_first, [0, 1]), pair(swap_last, [2, 3])];
         let order = if swap_groups { [groups[1], groups[0]] } else { groups }.concat();
@@ -110,8 +110,8 @@ proptest! {
 }
 
 #[test]
-fn only_what_was_cut_off_has_a_value_behind_it() {
-    // A reward of 1, and a value of 10 behind it.
+fn only_terminal_steps_are_not_bootstrapped() {
+    // A reward of 1, followed by a value of 10.
     let cases = [
         ((false, false), 10.0), // the trajectory ends
         ((false, true), 10.0),

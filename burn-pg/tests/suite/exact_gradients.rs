@@ -1,8 +1,8 @@
-//! Sampled policy gradients, against the exact ones of small tabular decision processes.
+//! Sampled policy gradients, compared with the exact ones of small tabular decision processes.
 //!
-//! Everything is the library's, from the environments to the gradient of the loss; only the discount of late steps, which
-//! it drops as nearly all programs do, is put back. The mean over many trajectories must then be the gradient of the
-//! expected return; without that discount it must not be.
+//! Environments, rollouts, losses and gradients are the library's. Like nearly all programs, it leaves out the factor
+//! `gamma^t` of step `t`; these tests multiply it back in. With it, the mean over many trajectories must be the gradient of
+//! the expected return; without it, it must not be.
 
 use std::{iter, sync::Arc};
 
@@ -24,11 +24,11 @@ use serde::Deserialize;
 
 use crate::{
     golden::golden,
+    policy_with_learner::PolicyWithLearner,
     precision::{open_devices, values},
-    pupil::Pupil,
 };
 
-/// Trajectories that are averaged within the library, and how often that is repeated to see how much the means scatter.
+/// Trajectories that the library averages, and how often that is repeated to estimate the standard error.
 const TRAJECTORIES: usize = 4000;
 const REPETITIONS: usize = 50;
 
@@ -37,7 +37,7 @@ struct File {
     cases: Vec<Process>,
 }
 
-/// A decision process that ends after `horizon` steps, a policy for it, and what is known of the two.
+/// A decision process that ends after `horizon` steps, with a policy and exact results for it.
 #[derive(Deserialize)]
 struct Process {
     name: String,
@@ -63,7 +63,7 @@ struct Expected {
     V_by_steps_to_go: Vec<Vec<f64>>,
 }
 
-/// The process as an environment. Observes the state and the steps to go.
+/// The process as an environment. Observes the state and the remaining steps.
 struct Tabular {
     process: Arc<Process>,
     state: usize,
@@ -125,12 +125,12 @@ fn draw(probabilities: &[f64], rng: &mut EnvRng) -> usize {
     drawn.unwrap_or(last)
 }
 
-/// A table of logits, and one of the exact values of the policy that they are.
+/// A table of logits, and a table of the exact values of that policy.
 #[derive(Module, Debug)]
 struct Tables {
     /// Shape `[states, actions]`.
     theta: Param<Tensor<2>>,
-    /// By steps to go, 0 of them included, and state. Shape `[(horizon + 1) * states]`.
+    /// By remaining steps (0 included) and state. Shape `[(horizon + 1) * states]`.
     values: Param<Tensor<1>>,
     states: usize,
 }
@@ -161,14 +161,14 @@ fn column(observation: &Observation, index: usize) -> Tensor<1, Int> {
     observation.vector().clone().narrow(1, index, 1).squeeze_dim::<1>(1).int()
 }
 
-/// A way to the policy gradient.
+/// A way to estimate the policy gradient.
 struct Route {
     name: &'static str,
     estimator: Box<dyn AdvantageEstimator>,
-    learner: Pupil<Tables>,
+    learner: PolicyWithLearner<Tables>,
     /// The gradients of all repetitions.
     gradients: Vec<Vec<f64>>,
-    /// The same, without the discount of late steps.
+    /// The same, without the factor `gamma^t`.
     undiscounted: Vec<Vec<f64>>,
 }
 
@@ -186,7 +186,7 @@ impl Route {
             normalize_advantages: false,
             micro_batch_size: None,
         };
-        let learner = Pupil { policy: policy.clone(), learner };
+        let learner = PolicyWithLearner { policy: policy.clone(), learner };
         Self { name, estimator: Box::new(estimator), learner, gradients: Vec::new(), undiscounted: Vec::new() }
     }
 
@@ -194,7 +194,7 @@ impl Route {
         let gamma = process.gamma;
         let clip = PpoClip { clip_range: 0.2.into() };
         let reinforce = RewardToGo { gamma, baseline: false, bootstrap: Bootstrap::Zero };
-        // With exact values, any lambda is right on average.
+        // With exact values, the estimate is unbiased for any lambda.
         let (gae, one_step) = (Gae { gamma, lambda: 0.9 }, Gae { gamma, lambda: 0.0 });
         vec![
             Self::new("reward-to-go, policy gradient", reinforce, PolicyGradient, policy),
@@ -203,15 +203,15 @@ impl Route {
         ]
     }
 
-    /// The ascent direction of a rollout by theta, per trajectory: the loss is to be minimised, and a mean over steps.
+    /// Returns the gradient of the return of a rollout, per trajectory. (The loss is minimised, and a mean over steps.)
     fn ascent(&self, batch: Batch, process: &Process) -> Vec<f64> {
         let (gradient, _) = self.learner.gradient(batch);
-        let per_trajectory = |slope: &f64| -slope * process.horizon as f64;
+        let per_trajectory = |derivative: &f64| -derivative * process.horizon as f64;
         values(gradient)[..process.states * process.actions].iter().map(per_trajectory).collect()
     }
 }
 
-/// Mean and standard error of each column.
+/// Returns mean and standard error of each column.
 fn moments(rows: &[Vec<f64>]) -> Vec<(f64, f64)> {
     let count = rows.len() as f64;
     let column = |index: usize| {
@@ -222,14 +222,14 @@ fn moments(rows: &[Vec<f64>]) -> Vec<(f64, f64)> {
     (0..rows[0].len()).map(column).collect()
 }
 
-/// The distance from what is expected, in standard errors, of the column that is farthest from it.
+/// Returns the largest distance of a column from the expected value, in standard errors.
 fn farthest(rows: &[Vec<f64>], expected: &[f64]) -> f64 {
     let distances = moments(rows).into_iter().zip(expected).map(|((mean, error), exact)| (mean - exact).abs() / error);
     distances.fold(0.0, f64::max)
 }
 
-/// Compares each route, and returns how far one without the discount of late steps is from the exact gradient, in standard
-/// errors: the largest distance of all routes.
+/// Compares each route with the exact gradient. Returns the largest distance of the routes without the factor `gamma^t`, in
+/// standard errors.
 fn check(process: Process, device: &Device) -> f64 {
     let process = Arc::new(process);
     let copy = || Tabular { process: Arc::clone(&process), state: 0, steps_to_go: 0 };
@@ -241,7 +241,7 @@ fn check(process: Process, device: &Device) -> f64 {
         let rollout = collector.collect(&policy.valid()).unwrap();
         for route in &mut routes {
             let targets = route.estimator.estimate(&rollout.trajectory());
-            // Of step t, by gamma^t.
+            // The factor gamma^t of step t.
             let discounts = (0..).map(|row| process.gamma.powi(row / i32::try_from(TRAJECTORIES).unwrap()));
             let advantages = targets.advantages.iter().zip(discounts).map(|(advantage, discount)| advantage * discount);
             let discounted = Targets { advantages: advantages.collect(), returns: targets.returns.clone() };

@@ -1,20 +1,19 @@
-//! Faults that a run survives, if its configuration says so.
+//! Faults that a run survives if its configuration allows them.
 
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    CheckedConfig, DeviceChoice, Error, Observer, Trainer, UpdateStats,
+    CheckedConfig, Error, Observer, Trainer, UpdateStats,
     algorithm::Recipe,
     config::{Faults, Layer, Layers, OnEnvironment, OnNumbers},
-    device::{self, Backend},
+    device::Backend,
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
-    optim::flatten_parameters,
     policy::ActorCritic,
     run::checkpoint::Checkpoint,
     source::Episode,
 };
 
-use crate::precision::values;
+use crate::helpers::{open, parameters, without_time};
 use crate::settings::{settings, valid};
 /// How an [`Unsound`] environment fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +30,7 @@ struct Unsound {
     steps: u32,
 }
 
-#[allow(clippy::cast_possible_truncation)] // it may
+#[allow(clippy::cast_possible_truncation)] // rounding is fine
 fn fraction(rng: &mut EnvRng) -> f32 {
     rng.next_f64() as f32
 }
@@ -89,19 +88,19 @@ fn config(faults: Faults, algo: &str) -> CheckedConfig {
         .unwrap()
 }
 
-/// Three environments, of which the second is unsound.
+/// Returns a trainer with three environments, of which the second is unsound.
 fn trainer(way: Option<Way>, config: &CheckedConfig, backend: Backend) -> Trainer<ActorCritic> {
-    let device = device::open(DeviceChoice::Backend(backend)).unwrap().device;
+    let device = open(backend);
     let envs = [None, way, None].map(|way| Unsound { way, steps: 0 });
     let recipe = Recipe::of(config).unwrap();
     recipe.build(Box::new(VecEnv::from_envs(envs.into()).unwrap()), config, &device).unwrap()
 }
 
-/// What a run reports.
+/// An observer that keeps what a run reports.
 #[derive(Default)]
 struct Log {
     updates: Vec<u64>,
-    /// The update whose end the fault was told after, and what was told.
+    /// The messages of the faults.
     faults: Vec<String>,
     last: Option<UpdateStats>,
     episodes: u64,
@@ -127,7 +126,7 @@ impl Observer for Log {
 const LENIENT: Faults = Faults { numbers: OnNumbers::Skip, environment: OnEnvironment::Restart, limit: 10 };
 
 #[test]
-fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
+fn a_failed_update_is_skipped_and_counted_and_the_run_continues() {
     for (way, message) in [
         (Way::Panics, "it panicked: the sky has fallen"),
         (Way::Observes(f32::NAN), "component 0 of its observation is NaN"),
@@ -137,17 +136,17 @@ fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
             let mut log = Log::default();
             let mut trainer = trainer(Some(way), &config(LENIENT, algo), backend);
             trainer.run(&mut log).unwrap();
-            // The 20th, 40th and so on of the steps of the second environment, in rollouts of 8.
+            // The second environment fails in steps 20, 40 and so on; rollouts have 8 steps.
             assert!(log.faults.len() >= 3, "{algo}: {:?}", log.faults);
             let first = "update 3, after 57 environment steps: environment 1, seeded with 2, failed after 20 steps: ";
             assert_eq!(log.faults[0], format!("{first}{message}"), "{algo}");
             assert_eq!(log.updates[..2], [1, 2], "{algo}");
-            assert!(!log.updates.contains(&3), "{algo}: it was given up");
+            assert!(!log.updates.contains(&3), "{algo}: it was skipped");
             assert_eq!(trainer.faults(), log.faults.len() as u64);
             assert_eq!(trainer.updates(), (log.updates.len() + log.faults.len()) as u64);
             assert!(log.last.unwrap().faults >= 3);
             assert!(trainer.is_over());
-            // Panics cost the environment its stream of random numbers, and the others not.
+            // A panic gives the environment a new random stream, and other faults do not.
             let seeded = log.faults[1].contains("seeded with 2,");
             assert_eq!(seeded, way != Way::Panics, "{}", log.faults[1]);
         }
@@ -155,27 +154,27 @@ fn an_update_that_fails_is_given_up_and_counted_and_the_run_goes_on() {
 }
 
 #[test]
-fn an_update_that_is_given_up_leaves_no_trace_in_the_weights() {
+fn a_skipped_update_leaves_weights_and_optimiser_unchanged() {
     let mut trainer = trainer(Some(Way::Rewards(f64::NAN)), &config(LENIENT, "ppo"), Backend::Flex);
     trainer.update().unwrap();
     trainer.update().unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let optimiser = |trainer: &Trainer<ActorCritic>| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
         trainer.checkpoint().unwrap().write(&path).unwrap();
         std::fs::read(path.join("tensors.safetensors")).unwrap()
     };
-    let memory = optimiser(&trainer);
+    let optimiser_before = optimiser(&trainer);
     trainer.update().unwrap_err();
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
-    assert_eq!(optimiser(&trainer), memory);
+    assert_eq!(parameters(trainer.policy()), before);
+    assert_eq!(optimiser(&trainer), optimiser_before);
     trainer.update().unwrap();
-    assert_ne!(values(flatten_parameters(trainer.policy())), before);
+    assert_ne!(parameters(trainer.policy()), before);
 }
 
 #[test]
-fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
+fn a_run_ends_with_the_first_fault_that_its_settings_do_not_allow() {
     let stop = Faults::default();
     let numbers = Faults { numbers: OnNumbers::Skip, ..stop };
     let environment = Faults { environment: OnEnvironment::Restart, ..stop };
@@ -212,23 +211,23 @@ fn a_run_ends_with_the_first_fault_that_it_is_not_to_survive() {
 }
 
 #[test]
-fn losses_that_are_not_finite_are_given_up_too() {
-    // A step so large that the second pass overflows; each update, until there have been too many.
+fn updates_with_nonfinite_losses_are_skipped() {
+    // The step is so large that the second pass overflows, in each update until the limit is reached.
     let text = "num_envs = 3\nnum_steps = 8\nnum_minibatches = 1\nhidden_sizes = [4]\ntotal_steps = 2400\n\
                 learning_rate = 1e30\nfaults = { numbers = 'skip', limit = 4 }";
     let config = valid(text);
     let mut trainer = trainer(None, &config, Backend::Flex);
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let mut log = Log::default();
     let error = trainer.run(&mut log).unwrap_err();
     let Error::Faults { limit: 4, source } = &error else { panic!("{error}") };
     assert!(matches!(**source, Error::NonFinite { update: 5, .. }), "{error}");
     assert_eq!((log.updates, log.faults.len()), (vec![], 4));
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    assert_eq!(parameters(trainer.policy()), before);
 }
 
 #[test]
-fn a_run_goes_on_to_the_bit_after_faults() {
+fn a_resumed_run_equals_the_uninterrupted_one_after_faults() {
     for (way, settings) in [
         (Way::Panics, ""),
         (Way::Panics, "recurrence = { cell = 'gru', size = 3, burn_in = 2 }"),
@@ -243,15 +242,13 @@ fn a_run_goes_on_to_the_bit_after_faults() {
         let folder = tempfile::tempdir().unwrap();
         let path = |update: u64| folder.path().join(update.to_string());
         let mut whole = trainer(Some(way), &config, Backend::Flex);
-        let mut told = Vec::new();
-        let tell = |told: &mut Vec<String>, outcome: Result<&UpdateStats, &Error>| {
-            let without_time =
-                |stats: &UpdateStats| UpdateStats { elapsed_seconds: 0.0, steps_per_second: 0.0, ..stats.clone() };
-            told.push(format!("{:?}", outcome.map(without_time).map_err(ToString::to_string)));
+        let mut reports = Vec::new();
+        let report = |reports: &mut Vec<String>, outcome: Result<&UpdateStats, &Error>| {
+            reports.push(format!("{:?}", outcome.map(without_time).map_err(ToString::to_string)));
         };
         let outcome = whole.run_with(|trainer, outcome| {
             trainer.checkpoint().unwrap().write(&path(trainer.updates())).unwrap();
-            tell(&mut told, outcome);
+            report(&mut reports, outcome);
             ControlFlow::Continue(())
         });
         outcome.unwrap();
@@ -261,12 +258,12 @@ fn a_run_goes_on_to_the_bit_after_faults() {
             resumed.restore(Checkpoint::read(&path(update)).unwrap()).unwrap();
             let mut again = Vec::new();
             let outcome = resumed.run_with(|_, outcome| {
-                tell(&mut again, outcome);
+                report(&mut again, outcome);
                 ControlFlow::Continue(())
             });
             outcome.unwrap();
-            assert_eq!(told[usize::try_from(update).unwrap()..], again, "{way:?}, from update {update}");
-            let [theirs, ours] = [&whole, &resumed].map(|trainer| values(flatten_parameters(trainer.policy())));
+            assert_eq!(reports[usize::try_from(update).unwrap()..], again, "{way:?}, from update {update}");
+            let [theirs, ours] = [&whole, &resumed].map(|trainer| parameters(trainer.policy()));
             assert_eq!(theirs, ours, "{way:?}, from update {update}");
         }
     }

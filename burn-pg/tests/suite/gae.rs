@@ -1,4 +1,4 @@
-//! Generalised advantage estimation, against TorchRL, Stable-Baselines3, Spinning Up and RLax.
+//! Generalised advantage estimation, compared with TorchRL, Stable-Baselines3, Spinning Up and RLax.
 
 use burn_pg::{
     Error,
@@ -58,7 +58,7 @@ fn estimate(case: &Case) -> Targets {
 }
 
 #[test]
-fn advantages_and_returns_are_those_of_the_field() {
+fn advantages_and_returns_match_other_programs() {
     let file: File = golden("adv/gae.json");
     assert!(!file.cases.is_empty());
     for case in &file.cases {
@@ -73,9 +73,9 @@ fn advantages_and_returns_are_those_of_the_field() {
 }
 
 #[test]
-fn what_lies_behind_a_terminal_step_is_never_touched() {
+fn gae_never_reads_the_value_after_a_terminal_step() {
     let file: File = golden("adv/gae_nonfinite.json");
-    // The other cases have rewards that are not finite; see below.
+    // The other cases have rewards that are not finite, see below.
     let cases: Vec<&Case> = file.cases.iter().filter(|case| case.expected.is_some()).collect();
     assert!(!cases.is_empty());
     for case in cases {
@@ -104,7 +104,7 @@ fn rewards_that_are_not_finite_are_refused_before_any_advantage_is_computed() {
 }
 
 #[test]
-fn discounted_rewards_up_to_a_bootstrap_are_torchrls() {
+fn discounted_rewards_with_a_bootstrap_match_torchrl() {
     let file: File = golden("adv/gae.json");
     assert!(!file.cases.is_empty());
     for case in &file.cases {

@@ -1,18 +1,18 @@
-//! Numbers recorded from other programs.
+//! Values recorded from other programs.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-/// The path of a file or folder of the copy in this crate, or of the folder that `BURN_PG_GOLDEN` names.
+/// Returns the path of a file or folder, in this crate or in the folder that `BURN_PG_GOLDEN` names.
 pub fn golden_path(file: &str) -> PathBuf {
     let folder = std::env::var_os("BURN_PG_GOLDEN")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
     folder.join(file)
 }
 
-/// Reads a recorded file. Tests of what it holds take the number of cases and their sizes from it, and assert that there is
-/// a case of each kind that they are about.
+/// Reads a recorded file. Tests take the number of cases and their sizes from it, and assert that it has a case of each kind
+/// that they test.
 pub fn golden<T: DeserializeOwned>(file: &str) -> T {
     let path = golden_path(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -61,7 +61,7 @@ impl Array {
         }
     }
 
-    /// Between `[outputs, inputs]` and `[inputs, outputs]`; vectors stay.
+    /// Transposes a matrix; returns a vector unchanged.
     pub fn transposed(&self) -> Self {
         match self {
             Self::Vector(vector) => Self::Vector(vector.clone()),

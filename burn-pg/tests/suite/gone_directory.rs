@@ -1,16 +1,17 @@
-//! Runs whose directory is removed or replaced while they go on.
+//! Runs whose directory is removed or replaced while they train.
 
 use std::{fs, ops::ControlFlow, path::Path};
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Trainer, UpdateStats,
-    device::{self, Backend},
+    Config, Error, Trainer, UpdateStats,
     run::{RunDir, Session, Stopped, checkpoint::Checkpoint, directory::RunDirError},
 };
 
-/// Trains a run of four updates in `path`. `meanwhile` happens after the update `at`.
+use crate::helpers::flex;
+
+/// Trains a run of four updates in `path`, and calls `meanwhile` after update `at`.
 fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();
     let mut session = Session::begin(Trainer::of(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
     session.train(&mut |stats: &UpdateStats| {
@@ -35,7 +36,7 @@ fn a_run_ends_at_its_next_write_if_its_directory_was_removed() {
 }
 
 #[test]
-fn a_run_leaves_a_directory_alone_that_has_taken_the_place_of_its_own() {
+fn a_run_writes_nothing_into_a_directory_that_replaced_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let stopped = train(&path, 4, || {
@@ -49,7 +50,7 @@ fn a_run_leaves_a_directory_alone_that_has_taken_the_place_of_its_own() {
 }
 
 #[test]
-fn a_checkpoint_does_not_create_the_folder_that_it_belongs_into() {
+fn writing_a_checkpoint_does_not_create_its_parent_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     train(&path, 0, || ()).unwrap();

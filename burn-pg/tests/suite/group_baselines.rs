@@ -1,4 +1,4 @@
-//! RLOO and GRPO, against TRL and verl, and on episodes of environments.
+//! RLOO and GRPO, compared with TRL and verl, and on episodes of environments.
 
 use burn_pg::advantage::{
     AdvantageEstimator, GroupSize, GroupSizeError, Grpo, GrpoScale, Rloo, grpo, rloo, rloo_normalized,
@@ -48,7 +48,7 @@ impl Case {
         self.rewards.iter().map(|number| number.0).collect()
     }
 
-    /// (In one case all of the numbers are about a millionth.)
+    /// In one case all values are about 1e-6.
     fn check(&self, what: &str, ours: &[f64], expected: &[f64]) {
         assert_relative(ours, expected, 1e-9, &format!("{} {what}", self.name));
         assert_trained_on(ours, expected, &format!("{} {what}", self.name));
@@ -62,13 +62,13 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn advantages_are_those_of_the_field() {
+fn advantages_match_trl_and_verl() {
     for case in cases() {
         let (scores, size, expected) = (case.scores(), case.group_size, &case.expected);
         assert_eq!(scores.len(), case.prompts * size, "{}", case.name);
         case.check("rloo", &rloo(&scores, size), &expected.rloo);
         case.check("group", &grpo(&scores, size, GrpoScale::Group), &expected.grpo_std_group);
-        // A group of one is recorded without the others. There every advantage is 0, and its size is refused (below).
+        // Groups of one are recorded separately. Every advantage is 0, and we refuse this size (see below).
         let zeros = vec![0.0; scores.len()];
         let or_zeros = |recorded: &Option<Vec<f64>>| {
             assert!(recorded.is_some() || size == 1, "{}", case.name);
@@ -87,7 +87,7 @@ fn verl_differs_in_its_epsilon_only() {
         let (scores, size) = (case.scores(), case.group_size);
         let Some(verl) = &case.verl else { continue };
         case.check("verl rloo", &rloo(&scores, size), &verl.rloo);
-        // verl adds 1e-6 to the deviation where we add 1e-4; our two scales tell the deviation.
+        // verl adds 1e-6 to the standard deviation and we add 1e-4; it follows from our two scales.
         let scaled = grpo(&scores, size, GrpoScale::Group);
         let unscaled = grpo(&scores, size, GrpoScale::Unscaled);
         let with_verls = |(scaled, distance): (&f64, &f64)| match distance {
@@ -102,7 +102,7 @@ fn verl_differs_in_its_epsilon_only() {
 }
 
 #[test]
-fn sizes_that_make_no_groups_are_refused() {
+fn invalid_group_sizes_are_refused() {
     assert_eq!(GroupSize::new(4, 8).unwrap().get(), 4);
     for group_size in [0, 1] {
         assert_eq!(GroupSize::new(group_size, 8), Err(GroupSizeError::TooSmall { group_size }));
@@ -114,14 +114,14 @@ fn sizes_that_make_no_groups_are_refused() {
 
 #[test]
 #[should_panic(expected = "5 scores do not fall into groups of 2")]
-fn scores_that_make_no_groups_panic() {
+fn scores_that_do_not_divide_into_groups_panic() {
     let _ = rloo(&[0.0; 5], 2);
 }
 
 #[test]
-fn all_of_an_environments_first_episode_has_the_advantage_of_its_score() {
-    // Two groups of two environments, a column each. The first ends after two steps, by termination; the second after
-    // one, by truncation, whose next value must not matter; the third and the fourth go on beyond the trajectory.
+fn every_step_of_the_first_episode_has_the_advantage_of_its_score() {
+    // Two groups of two environments, one column each. The first episode terminates after two steps; the second is truncated
+    // after one, and its next value must not matter; the third and fourth continue after the trajectory.
     let (yes, no) = (true, false);
     #[rustfmt::skip]
     let trajectory = Owned {
@@ -131,7 +131,7 @@ fn all_of_an_environments_first_episode_has_the_advantage_of_its_score() {
         values: vec![f32::NAN; 12],
         ..Owned::new(4, &[1.0, 5.0, 2.0, 0.0,  2.0, 9.0, 2.0, 1.0,  9.0, 9.0, 2.0, 2.0])
     };
-    // Scores 3 and 5, 6 and 3.
+    // The scores are 3 and 5, 6 and 3.
     let group_size = GroupSize::new(2, 4).unwrap();
     let targets = Rloo { group_size, normalize: false }.estimate(&trajectory.view());
     #[rustfmt::skip]
@@ -150,7 +150,7 @@ fn all_of_an_environments_first_episode_has_the_advantage_of_its_score() {
 
 proptest! {
     #[test]
-    fn advantages_of_a_group_cancel_out(scores in proptest::collection::vec(-100.0..100.0_f64, 12)) {
+    fn advantages_of_a_group_add_up_to_zero(scores in proptest::collection::vec(-100.0..100.0_f64, 12)) {
         let advantages = [
             rloo(&scores, 4),
             grpo(&scores, 4, GrpoScale::Group),
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn a_score_that_could_not_be_had_might_as_well_not_be_there(
+    fn a_nan_score_is_left_out_of_its_group(
         scores in proptest::collection::vec(-100.0..100.0_f64, 3),
         place in 0..=3_usize,
     ) {

@@ -1,23 +1,19 @@
-//! Policies that act on the host, and rollouts in blocks of environments.
+//! Policies on the host, and rollouts in blocks of environments.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burn_pg::{
     Error,
-    device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
     policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, NetworkSpec, Policy, Prediction},
     source::{Collector, Rollout, RolloutLength},
 };
 
+use crate::helpers::{flex, on_threads};
 use crate::{component_actions::Panel, precision::assert_close};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 fn policy(spec: &EnvSpec, shape: &NetworkSpec) -> ActorCritic {
-    ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap()
+    ActorCritic::new(spec, shape, &mut EnvRng::new(3), &flex()).unwrap()
 }
 
 fn shapes() -> Vec<NetworkSpec> {
@@ -32,7 +28,7 @@ fn shapes() -> Vec<NetworkSpec> {
     ]
 }
 
-/// The networks with tensors, and their copy on the host, see the same observations.
+/// Asserts that a policy with tensors and its copy on the host give the same outputs.
 fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks: &[bool]) {
     let policy = policy(spec, shape);
     let on_host = policy.on_host().unwrap();
@@ -41,11 +37,11 @@ fn check_alike(spec: &EnvSpec, shape: &NetworkSpec, observations: &[f32], masks:
     let rows = observations.len() / width;
     let what = format!("{} {shape:?}", spec.id);
 
-    let upload = Tensor::from_data(TensorData::new(observations.to_vec(), [rows, width]), &device());
+    let upload = Tensor::from_data(TensorData::new(observations.to_vec(), [rows, width]), &flex());
     let mut observation: burn_pg::policy::Observation = upload.into();
     if !masks.is_empty() {
         let shape = [rows, masks.len() / rows];
-        observation.action_mask = Some(Tensor::from_data(TensorData::new(masks.to_vec(), shape), &device()));
+        observation.action_mask = Some(Tensor::from_data(TensorData::new(masks.to_vec(), shape), &flex()));
     }
     let Prediction { distribution, .. } = policy.forward(observation);
     let parameters: Vec<f32> = distribution.parameters().into_data().try_into_vec().unwrap();
@@ -79,7 +75,7 @@ fn assert_alike(ours: &ActionBuffer, expected: &ActionBuffer, what: &str) {
 }
 
 #[test]
-fn on_the_host_a_policy_does_what_it_does_with_tensors() {
+fn a_policy_on_the_host_decides_as_with_tensors() {
     for id in ["CartPole-v1", "Pendulum-v1"] {
         let mut envs = make(id, 37).unwrap();
         let observations = envs.reset(5).unwrap().observations.clone();
@@ -99,10 +95,10 @@ fn on_the_host_a_policy_does_what_it_does_with_tensors() {
 #[test]
 fn policies_that_need_tensors_have_no_copy_on_the_host() {
     let spec = make("Pendulum-v1", 1).unwrap().spec().clone();
-    let remembers = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
+    let recurrent = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
     let exploration = Exploration { sde: Some(burn_pg::policy::HeldNoise::default()), ..Exploration::default() };
     let holds_noise = NetworkSpec { exploration, ..NetworkSpec::default() };
-    for shape in [remembers, holds_noise] {
+    for shape in [recurrent, holds_noise] {
         assert!(policy(&spec, &shape).on_host().is_none(), "{shape:?}");
     }
 }
@@ -110,12 +106,11 @@ fn policies_that_need_tensors_have_no_copy_on_the_host() {
 fn rollouts(id: &str, length: RolloutLength, size: Option<usize>, threads: usize) -> [Rollout; 2] {
     let envs = make(id, 21).unwrap();
     let policy = policy(envs.spec(), &NetworkSpec::default());
-    let mut collector = Collector::new(envs, length, 7, &device()).unwrap();
+    let mut collector = Collector::new(envs, length, 7, &flex()).unwrap();
     if let Some(size) = size {
         collector = collector.with_block_size(size);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| [(); 2].map(|()| collector.collect(&policy).unwrap().clone()))
+    on_threads(threads, || [(); 2].map(|()| collector.collect(&policy).unwrap().clone()))
 }
 
 #[test]
@@ -136,7 +131,7 @@ fn rollouts_depend_neither_on_blocks_nor_on_threads() {
     }
 }
 
-/// Counts its steps, is cut off every third, and panics in a certain one.
+/// Counts its steps, is truncated after every third, and panics in step `panics_in`.
 struct Fuse {
     steps: u32,
     panics_in: u32,
@@ -178,15 +173,15 @@ impl Env for Fuse {
 }
 
 #[test]
-fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_anew() {
+fn the_first_of_several_failures_is_named_and_the_next_rollout_begins_anew() {
     let never = u32::MAX;
-    // In the blocks of environments 0 to 3, 4 to 7, and 8 and 9.
+    // The blocks are environments 0 to 3, 4 to 7, and 8 and 9.
     let panics_in = [never, 9, never, never, never, never, 7, 7, 8, never];
     let envs = panics_in.map(|panics_in| Fuse { steps: 0, panics_in });
     let envs = VecEnv::from_envs(envs.into()).unwrap();
     let policy = policy(&Fuse { steps: 0, panics_in: 0 }.spec(), &NetworkSpec::default());
     let mut collector =
-        Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &device()).unwrap().with_block_size(4);
+        Collector::new(Box::new(envs), RolloutLength::Steps(20), 0, &flex()).unwrap().with_block_size(4);
     match collector.collect(&policy) {
         Err(Error::Env(EnvError::Failed { env: 6, steps: 7, fault, .. })) => {
             assert!(fault.to_string().contains("burnt through"), "{fault}");
@@ -194,12 +189,12 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
         other => panic!("{other:?}"),
     }
     assert_eq!(collector.env_steps(), 60, "six steps of ten environments");
-    assert_eq!(collector.episodes().count(), 20, "each was cut off twice");
-    // Each has its panic behind it.
+    assert_eq!(collector.episodes().count(), 20, "each was truncated twice");
+    // Each environment is past the step in which it panics.
     let rollout = collector.collect(&policy).unwrap();
     assert_eq!(rollout.len(), 200);
     assert!(rollout.begins[..10].iter().all(|&begins| begins));
-    // Cut off with every third step: the value that follows is that of the final observation.
+    // Truncated after every third step: the next value is that of the final observation.
     assert!(rollout.truncated[20..30].iter().all(|&cut_off| cut_off));
     assert_eq!(rollout.next_values[..10], rollout.values[10..20]);
     assert_eq!(rollout.next_values[20..30], rollout.values[30..40], "a reset does not change what it counts");
@@ -207,7 +202,7 @@ fn of_several_failures_in_blocks_the_first_is_named_and_the_next_rollout_begins_
 }
 
 #[test]
-fn what_does_not_fit_a_policy_on_the_host_is_a_mistake() {
+fn inputs_of_a_wrong_length_make_a_policy_on_the_host_panic() {
     let spec = make("CartPole-v1", 1).unwrap().spec().clone();
     let policy = policy(&spec, &NetworkSpec::default()).on_host().unwrap();
     let cases: [(&[f32], &[bool]); 3] = [(&[0.0; 5], &[]), (&[0.0; 3], &[]), (&[0.0; 8], &[true; 2])];

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: no wrong load, no panic, no memory for what is not there.
+//! Damaged and hostile files: they are not loaded wrongly, cause no panic, and allocate no more than their size.
 
 use std::{fs, path::PathBuf};
 
@@ -7,8 +7,7 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Agent, Config, DeviceChoice, Trainer,
-    device::{self, Backend},
+    Agent, Config, Trainer,
     run::{
         checkpoint::Checkpoint,
         directory::{RunDir, read_metrics},
@@ -18,6 +17,7 @@ use burn_pg::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
 
+use crate::helpers::flex;
 use crate::settings::valid;
 use crate::{
     golden::{Array, golden, golden_path},
@@ -50,7 +50,7 @@ struct Layer {
 }
 
 fn recorded([outputs, inputs]: [usize; 2]) -> Recorded {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let weight = Param::from_tensor(Tensor::zeros([outputs, inputs], &device));
     Recorded { actor: vec![Layer { weight, bias: Param::from_tensor(Tensor::zeros([outputs], &device)) }] }
 }
@@ -68,7 +68,7 @@ fn recorded_files_are_handled_as_their_manifest_says() {
     for Fixture { file, bytes, expected_of_us } in &manifest.files {
         assert_eq!(fs::metadata(path(file)).unwrap().len(), *bytes, "{file}");
         let outcome = weights::load(recorded([rows, columns]), &path(file));
-        let told = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let message = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let refused = |because: fn(&TensorsError) -> bool| match &outcome {
             Err(WeightsError::Content { error, .. }) => assert!(because(error), "{file}: {error}"),
             other => panic!("{file}: {other:?}"),
@@ -82,28 +82,27 @@ fn recorded_files_are_handled_as_their_manifest_says() {
                 assert_eq!(values(layer.bias.val()), single(expected("actor.0.bias")));
                 loaded += 1;
             }
-            // The file itself is whole, so it loads, with a number that nobody wrote. Where that matters, in checkpoints, there is
-            // a checksum.
+            // The file is well-formed, so it loads, with a changed value. Checkpoints have checksums against that.
             ("bit_flip_in_body.safetensors", _) => {
                 outcome.unwrap();
             }
             ("nan_weight.safetensors", _) => refused(|error| matches!(error, TensorsError::NonFinite { .. })),
             ("missing_tensor.safetensors", "error naming actor.0.bias") => {
                 refused(|error| matches!(error, TensorsError::Names { .. }));
-                assert!(told.contains("missing [actor.0.bias], unexpected []"), "{told}");
+                assert!(message.contains("missing [actor.0.bias], unexpected []"), "{message}");
             }
             ("extra_tensor.safetensors", _) => {
                 refused(|error| matches!(error, TensorsError::Names { .. }));
-                assert!(told.contains("unexpected [unknown.param]"), "{told}");
+                assert!(message.contains("unexpected [unknown.param]"), "{message}");
             }
             ("float64.safetensors", _) => {
                 refused(|error| matches!(error, TensorsError::Tensor { .. }));
-                assert!(told.contains("is F64["), "{told}");
+                assert!(message.contains("is F64["), "{message}");
             }
             ("transposed_weight.safetensors", "error naming actor.0.weight with both shapes") => {
                 refused(|error| matches!(error, TensorsError::Tensor { .. }));
                 let shapes = format!("is F32[{columns}, {rows}], but the network needs F32[{rows}, {columns}]");
-                assert!(told.contains(&format!("`actor.0.weight` {shapes}")), "{told}");
+                assert!(message.contains(&format!("`actor.0.weight` {shapes}")), "{message}");
             }
             (_, "error" | "error, without allocating" | "error; nothing executed") => {
                 refused(|error| matches!(error, TensorsError::Format { .. }));
@@ -112,14 +111,14 @@ fn recorded_files_are_handled_as_their_manifest_says() {
             (file, other) => panic!("{file}: {other}"),
         }
     }
-    assert!(loaded > 0 && malformed > 0, "one good file, and others that are none");
+    assert!(loaded > 0 && malformed > 0, "there are valid and invalid files");
 }
 
-/// The files of a checkpoint of a run with as little as there can be.
+/// Returns the files of a checkpoint of a run that is as small as possible.
 fn files() -> [Vec<u8>; 5] {
     let text = "num_envs = 1\nnum_steps = 2\nnum_minibatches = 1\nhidden_sizes = []\ntotal_steps = 8";
     let config = valid(text);
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
     trainer.update().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -127,29 +126,29 @@ fn files() -> [Vec<u8>; 5] {
     Checkpoint::FILES.map(|name| fs::read(folder.path().join("c").join(name)).unwrap())
 }
 
-/// Reads the files of a checkpoint that passed its checksums, and goes on with it if they make sense. (Nothing may panic.)
+/// Reads the files of a checkpoint whose checksums are valid, and continues the run if they make sense. Must not panic.
 fn read_and_restore(files: &[Vec<u8>; 5]) -> bool {
     let files = files.each_ref().map(Vec::as_slice);
     let Ok(checkpoint) = Checkpoint::from_files("here".as_ref(), files) else { return false };
     let Ok(config) = checkpoint.config().clone().validate() else { return false };
-    // What a user would be asked about, and a test has no memory for.
+    // A user would be warned about such sizes, and a test has not enough memory for them.
     if config.env.num_envs > 64
         || config.network.hidden_sizes.iter().sum::<usize>() > 256
         || config.env.name != "CartPole-v1"
     {
         return false;
     }
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let Ok(mut trainer) = burn_pg::Trainer::of(&config, &device) else { return false };
     trainer.restore(checkpoint).is_ok() && {
-        // Numbers may be absurd now, so it may fail, but not worse.
+        // Values may be absurd now, so the update may fail, but must not panic.
         let _ = trainer.update();
         true
     }
 }
 
 #[test]
-fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never_panics() {
+fn a_changed_checkpoint_with_valid_checksums_never_panics() {
     let files = files();
     assert!(read_and_restore(&files));
     let (mut refused, mut restored) = (0, 0);
@@ -166,11 +165,11 @@ fn a_checkpoint_whose_checksums_were_made_to_fit_is_refused_or_goes_on_but_never
     assert!(refused > 500 && restored > 100, "{refused} {restored}");
 }
 
-/// More than anybody has the time to make.
+/// Building such networks would take very long.
 #[test]
-fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights() {
+fn enormous_networks_are_refused_if_the_file_has_fewer_weights() {
     let folder = tempfile::tempdir().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let config = Config::default().with(|config| {
         config.run.total_steps = 1024;
         config.network.hidden_sizes = vec![8];
@@ -180,7 +179,7 @@ fn a_configuration_that_asks_for_enormous_networks_is_refused_by_their_weights()
     let dir = RunDir::create(&folder.path().join("run")).unwrap();
     dir.write_config(&config).unwrap();
     trainer.agent().unwrap().save(&dir).unwrap();
-    // Without what its file says of itself, so that the settings are those of `config.toml`.
+    // Without metadata in the file, so that the settings of `config.toml` are used.
     weights::save(&trainer.policy().valid(), &dir.policy_path()).unwrap();
     Agent::open(&dir, &device).unwrap();
 
@@ -201,7 +200,7 @@ fn any_text(longest: usize) -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..longest).prop_map(|letters| letters.into_iter().collect())
 }
 
-/// Letters that are somewhere in JSON and TOML.
+/// Random text of characters that occur in JSON and TOML.
 fn like_json(longest: usize) -> impl Strategy<Value = String> {
     let letters: Vec<char> = "[]{}\",:-+.0123456789eEtrufalsn \n=".chars().collect();
     vec(select(letters), 0..longest).prop_map(|letters| letters.into_iter().collect())
@@ -225,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_of_a_checkpoint_that_are_missing_or_doubled_do_not_make_it_panic(
+    fn missing_or_doubled_parts_of_a_checkpoint_never_panic(
         file in 0..5_usize, from in 0.0..1.0_f64, len in 0.0..0.3_f64, double in any::<bool>(),
     ) {
         let mut files = files();

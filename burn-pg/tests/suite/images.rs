@@ -1,34 +1,28 @@
 //! Policies that see images, and dictionaries of images and vectors.
 
-use std::ops::ControlFlow;
-
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Tensor, TensorData},
 };
 use burn_pg::{
-    CheckedConfig, Config, Error, Trainer, UpdateStats,
+    CheckedConfig, Config, Error, Trainer,
     agent::export::{Format, bytes},
     algorithm::Recipe,
     config::{Recurrence, RecurrentSpec},
-    device::{self, Backend, DeviceChoice},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, spec},
     evaluate,
-    optim::{Schedule, flatten_parameters},
+    optim::Schedule,
     policy::{ActorCritic, ConvSpec, EncoderSpec, Exploration, Input, NetworkSpec, Observation, Rows},
     source::{Collector, Observations, RolloutLength, observe},
 };
 
+use crate::helpers::{flex, ignore, parameters};
 use crate::precision::{assert_close, open_devices, values};
 
 pub const SHAPE: [usize; 3] = [4, 10, 10];
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// A dot in an image of 10x10x4 is in the left or in the right half: action 1 is right for the right half. In a dictionary, a
-/// vector of one positive number makes it right for the left half, too.
+/// A dot in the left or the right half of an image of 10x10x4: action 1 is correct for the right half. With `DICT`, a
+/// positive number beside the image swaps the halves.
 #[derive(Default)]
 pub struct Dot<const DICT: bool> {
     at: u32,
@@ -104,7 +98,7 @@ fn config(change: impl FnOnce(&mut Config)) -> CheckedConfig {
 
 fn trainer<const DICT: bool>(config: &CheckedConfig) -> Trainer<ActorCritic> {
     let envs = Box::new(VecEnv::<Dot<DICT>>::new(config.env.num_envs).unwrap());
-    Recipe::of(config).unwrap().build(envs, config, &device()).unwrap()
+    Recipe::of(config).unwrap().build(envs, config, &flex()).unwrap()
 }
 
 #[test]
@@ -117,7 +111,7 @@ fn images_and_dictionaries_are_learnt() {
 fn trained<const DICT: bool>() -> f64 {
     let config = config(|config| config.run.total_steps = 40_960);
     let mut trainer = trainer::<DICT>(&config);
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    trainer.run(&mut ignore).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Dot<DICT>>::new(50).unwrap());
     evaluate(&trainer.agent().unwrap(), envs, 1, false).unwrap().return_mean()
 }
@@ -144,12 +138,12 @@ fn check_resumed<const DICT: bool>(config: &CheckedConfig) {
     for _ in 0..3 {
         assert_eq!(resumed.update().unwrap(), whole.update().unwrap());
     }
-    let weights = |trainer: &Trainer<ActorCritic>| values(flatten_parameters(trainer.policy()));
+    let weights = |trainer: &Trainer<ActorCritic>| parameters(trainer.policy());
     assert_eq!(weights(&resumed), weights(&whole));
 }
 
 #[test]
-fn images_are_kept_as_bytes_through_selection_and_cuts_on_every_device() {
+fn images_stay_bytes_in_batches_and_minibatches_on_every_device() {
     let space = Space::dict([("image", Space::Image { shape: [1, 1, 3], high: 255 }), ("v", Space::symmetric(&[9.0]))]);
     let rows: Vec<f32> = (0..5).flat_map(|row| [0.0, 50.0 * row as f32, 255.0, 0.5 - row as f32]).collect();
     let mut kept = Observations::new(&space);
@@ -164,9 +158,9 @@ fn images_are_kept_as_bytes_through_selection_and_cuts_on_every_device() {
         assert_eq!(values(some.vector()), expected.iter().copied().map(f64::from).collect::<Vec<_>>());
     }
     let envs = Box::new(VecEnv::<Dot<false>>::new(2).unwrap());
-    let mut collector = Collector::new(envs, RolloutLength::Steps(4), 0, &device()).unwrap();
+    let mut collector = Collector::new(envs, RolloutLength::Steps(4), 0, &flex()).unwrap();
     let network = NetworkSpec { encoder: cnn(), ..NetworkSpec::default() };
-    let policy = ActorCritic::new(&Dot::<false>::default().spec(), &network, &mut EnvRng::new(0), &device()).unwrap();
+    let policy = ActorCritic::new(&Dot::<false>::default().spec(), &network, &mut EnvRng::new(0), &flex()).unwrap();
     let rollout = collector.collect(&policy).unwrap();
     let flat = rollout.observations.flat().into_owned();
     assert_eq!((rollout.observations.len(), flat.iter().sum::<f32>()), (8, 8.0), "a dot in each");
@@ -209,7 +203,7 @@ fn an_encoder_is_a_convolution_of_the_scaled_image_beside_the_vector() {
     };
     for open in open_devices() {
         let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(3), &open.device.clone().autodiff()).unwrap();
-        let weights = values(flatten_parameters(&policy));
+        let weights = parameters(&policy);
         // The convolution comes first: 2 x 3 x 3 weights, and a bias.
         let (weight, rest) = weights.split_at(18);
         let pixels: Vec<f64> = (0..40).map(|i| f64::from(i * 7 % 101)).collect();
@@ -246,11 +240,11 @@ fn an_encoder_is_a_convolution_of_the_scaled_image_beside_the_vector() {
 }
 
 #[test]
-fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
+fn networks_that_do_not_fit_the_observations_are_refused_with_a_fix() {
     let refused = |space: Space, encoder: EncoderSpec| {
         let spec = EnvSpec { observation_space: space, ..spec("CartPole-v1").unwrap() };
         let network = NetworkSpec { encoder, ..NetworkSpec::default() };
-        ActorCritic::new(&spec, &network, &mut EnvRng::new(0), &device()).unwrap_err().to_string()
+        ActorCritic::new(&spec, &network, &mut EnvRng::new(0), &flex()).unwrap_err().to_string()
     };
     let image = |side| Space::Image { shape: [4, side, side], high: 255 };
     let error = refused(Space::symmetric(&[1.0; 4]), cnn());
@@ -258,9 +252,9 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
     let error = refused(image(84), EncoderSpec::default());
     assert!(error.contains("set `network = { kind = \"cnn\", layers"), "{error}");
     let error = refused(image(20), EncoderSpec::nature());
-    let told =
+    let expected =
         "layer 3 of `network.layers` has a kernel of 3x3, but 1x1 pixels arrive there (environment `CartPole-v1`)";
-    assert!(error.starts_with(told), "{error}");
+    assert!(error.starts_with(expected), "{error}");
     let config = Config::default()
         .with(|config| {
             config.network.encoder = cnn();
@@ -268,12 +262,12 @@ fn networks_that_do_not_fit_the_observations_are_refused_with_what_would() {
         })
         .validate()
         .unwrap();
-    let error = burn_pg::Trainer::of(&config, &device()).map(drop).unwrap_err();
+    let error = burn_pg::Trainer::of(&config, &flex()).map(drop).unwrap_err();
     assert!(matches!(error, Error::Space(_)), "{error}");
     let vectors = Space::dict([("a", Space::symmetric(&[1.0; 2])), ("b", Space::symmetric(&[1.0]))]);
     let spec = EnvSpec { observation_space: vectors.clone(), ..spec("CartPole-v1").unwrap() };
-    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device()).unwrap();
-    let observation: Observation = observe(&vectors, vec![0.5; 6], &[], &device());
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &flex()).unwrap();
+    let observation: Observation = observe(&vectors, vec![0.5; 6], &[], &flex());
     assert_eq!(burn_pg::policy::Policy::forward(&policy, observation).values.unwrap().dims(), [2]);
     let layers = vec![ConvSpec { channels: 0, kernel: 3, stride: 1 }];
     let error =
@@ -300,7 +294,7 @@ fn convolutions_are_exported_with_every_kind_of_actions() {
                 hidden_sizes: vec![7],
                 ..NetworkSpec::default()
             };
-            let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(1), &device()).unwrap();
+            let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(1), &flex()).unwrap();
             let agent = burn_pg::Agent::new(policy.no_grad(), spec.clone(), None).unwrap();
             crate::export::graph::check_parts(&agent);
             let state = bytes(&agent, Format::Safetensors).unwrap();
@@ -336,7 +330,7 @@ impl<const VALUE: u32> Env for Painter<VALUE> {
 
     fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
         self.steps += 1;
-        // In quarters, for constants are integers.
+        // In quarters, because const generics are integers.
         observation[7] = if self.steps == 2 { VALUE as f32 / 4.0 } else { 1.0 };
         Step { reward: 0.0, terminated: false, truncated: false }
     }
@@ -351,17 +345,17 @@ impl<const VALUE: u32> Env for Painter<VALUE> {
 }
 
 #[test]
-fn values_out_of_the_range_of_an_image_are_refused() {
+fn image_values_out_of_range_are_refused() {
     fn error<const VALUE: u32>() -> Option<String> {
         let config = config(|config| config.env.num_envs = 1);
         let envs = Box::new(VecEnv::<Painter<VALUE>>::new(1).unwrap());
-        let error = Recipe::of(&config).unwrap().build(envs, &config, &device()).unwrap().update().err()?;
+        let error = Recipe::of(&config).unwrap().build(envs, &config, &flex()).unwrap().update().err()?;
         assert!(matches!(error, Error::ImageValue { env: 0, index: 7, high: 1, .. }), "{error}");
         Some(error.to_string())
     }
     assert_eq!(error::<0>(), None);
     assert_eq!(error::<4>(), None);
-    let told = error::<2>().unwrap();
-    assert!(told.contains("0.5") && told.contains("from 0 to 1"), "{told}");
+    let message = error::<2>().unwrap();
+    assert!(message.contains("0.5") && message.contains("from 0 to 1"), "{message}");
     assert!(error::<1020>().unwrap().contains("255"));
 }

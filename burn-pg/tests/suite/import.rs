@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use burn::tensor::Device;
 use burn_pg::{
     Agent, Error,
     agent::import::{ImportError, Imported, PolicyFile},
-    device::{self, Backend, DeviceChoice},
     envs::{ActionBuffer, EnvRng, Space, spec},
     policy::Activation,
     storage::weights::{TensorsError, WeightsError},
@@ -14,14 +12,12 @@ use burn_pg::{
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
+use crate::helpers::flex;
 
-/// Name to shape and numbers.
+/// Shape and values by name.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// A state dict as Stable-Baselines3 has it.
+/// Returns a state dict in the form of Stable-Baselines3.
 fn state_dict(observed: usize, hidden: &[usize], outputs: usize, continuous: bool) -> Tensors {
     let rng = &mut EnvRng::new(2);
     let mut tensors = Tensors::new();
@@ -64,7 +60,7 @@ fn saved(tensors: &Tensors) -> (TempDir, PathBuf) {
 
 fn import(tensors: &Tensors, env: &str, activation: Activation) -> Result<Imported, Error> {
     let (_folder, path) = saved(tensors);
-    PolicyFile::read(&path)?.import(&spec(env).unwrap(), Some(activation), &device())
+    PolicyFile::read(&path)?.import(&spec(env).unwrap(), Some(activation), &flex())
 }
 
 #[test]
@@ -117,7 +113,7 @@ fn an_imported_policy_acts_as_it_did() {
 }
 
 #[test]
-fn a_state_dict_of_something_else_is_refused_by_name() {
+fn a_state_dict_of_another_network_is_refused_with_the_reason() {
     let sound = || state_dict(4, &[7, 5], 2, false);
     assert!(import(&sound(), "CartPole-v1", Activation::Tanh).is_ok());
     let refused = |change: &dyn Fn(&mut Tensors), env: &str, part: &str| {
@@ -170,7 +166,7 @@ fn a_state_dict_of_something_else_is_refused_by_name() {
 }
 
 #[test]
-fn a_file_that_is_none_is_refused() {
+fn an_invalid_file_is_refused() {
     let (_folder, path) = saved(&state_dict(4, &[7], 2, false));
     let read = |path: &PathBuf| PolicyFile::read(path).unwrap_err();
     let error = read(&path.with_extension("none"));

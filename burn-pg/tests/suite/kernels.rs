@@ -1,8 +1,7 @@
-//! Kernels against the ordinary operations that they stand for, and against the standard library.
+//! Kernels compared with their reference implementation and with the standard library.
 //!
-//! What is not looked at here by itself - log-probabilities and entropies, the surrogate, the loss of values, the norm and
-//! Adam - is compared with recorded numbers elsewhere in this suite, on `flex` by way of the kernels and on every other
-//! backend by way of the ordinary operations.
+//! Other tests of this suite compare log-probabilities, entropies, the surrogate, the value loss, the norm and Adam with
+//! recorded values: on `flex` they test the kernels, on every other backend the reference implementation.
 
 use burn::{
     module::{Module, Param},
@@ -16,9 +15,10 @@ use burn_pg::{
     policy::Activation,
 };
 
+use crate::helpers::on_threads;
 use crate::precision::{Precision, assert_close, values};
 
-/// The backend that there are kernels for, in both precisions.
+/// Returns the backend that has kernels, in both precisions.
 fn on_flex() -> Vec<Precision> {
     let all: Vec<Precision> = Precision::all().into_iter().filter(|p| p.backend == Backend::Flex).collect();
     assert_eq!(all.len(), 2);
@@ -41,8 +41,8 @@ fn layers(sizes: &[usize], rng: &mut EnvRng, precision: &Precision) -> Vec<Linea
     sizes.windows(2).map(layer).collect()
 }
 
-/// The result for an input, and the gradients of a sum of it with unequal weights in the input and in each parameter.
-fn look(
+/// Returns the result for an input, and the gradients of a weighted sum of it with respect to the input and each parameter.
+fn result_and_gradients(
     perceptron: fn(Tensor<2>, &[Linear], Activation, bool) -> Tensor<2>,
     input: &Tensor<2>,
     layers: &[Linear],
@@ -62,7 +62,7 @@ fn look(
 }
 
 #[test]
-fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
+fn the_perceptron_and_its_gradients_match_the_reference_implementation() {
     let mut rng = EnvRng::new(1);
     let shapes: [&[usize]; 8] = [
         &[4, 64, 64, 2],
@@ -72,19 +72,20 @@ fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
         &[2, 3, 4, 5, 6],
         &[17, 65, 9],
         &[3, 4, 4, 4, 4, 4, 4, 4, 2],
-        // One layer more than there is a kernel for.
+        // One layer more than the kernel supports.
         &[3, 4, 4, 4, 4, 4, 4, 4, 4, 2],
     ];
     for precision in Precision::all() {
-        // On a GPU both are ordinary operations: once is enough.
+        // On a GPU both are the reference implementation, so one shape is enough.
         let shapes = if precision.backend.is_cpu() { &shapes[..] } else { &shapes[..1] };
         for sizes in shapes {
             let layers = layers(sizes, &mut rng, &precision);
             for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
                 for (rows, activate_last) in [(1, false), (3, true), (64, false), (65, true), (200, false)] {
                     let input = random([rows, sizes[0]], &mut rng, &precision);
-                    let ours = look(perceptron, &input, &layers, activation, activate_last);
-                    let plain = look(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
+                    let ours = result_and_gradients(perceptron, &input, &layers, activation, activate_last);
+                    let plain =
+                        result_and_gradients(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
                     assert_eq!(ours.len(), 2 + 2 * layers.len());
                     let tolerance = if precision.is_double() { 1e-12 } else { 2e-5 };
                     for (i, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
@@ -98,7 +99,7 @@ fn a_perceptron_is_its_ordinary_operations_with_all_their_gradients() {
 }
 
 #[test]
-fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
+fn transposed_inputs_are_read_row_by_row() {
     let mut rng = EnvRng::new(2);
     for precision in Precision::all() {
         let mut layers = layers(&[6, 5, 3], &mut rng, &precision);
@@ -106,7 +107,7 @@ fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
             layers[1].weight.clone().map(|_| random([3, 5], &mut rng, &precision).swap_dims(0, 1).require_grad());
         let input = random([6, 40], &mut rng, &precision).swap_dims(0, 1);
         let [ours, plain] = [perceptron, perceptron_of_ordinary_ops]
-            .map(|perceptron| look(perceptron, &input, &layers, Activation::Tanh, false));
+            .map(|perceptron| result_and_gradients(perceptron, &input, &layers, Activation::Tanh, false));
         for (ours, plain) in ours.iter().zip(&plain) {
             assert_close(ours, plain, if precision.is_double() { 1e-12 } else { 2e-5 }, "crosswise");
         }
@@ -114,18 +115,19 @@ fn what_lies_crosswise_in_memory_is_read_along_its_rows() {
 }
 
 #[test]
-fn no_rows_have_no_slopes() {
+fn the_gradients_of_an_empty_batch_are_zero() {
     let mut rng = EnvRng::new(5);
     for precision in on_flex() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
-        let found = look(perceptron, &precision.tensor(vec![], [0, 4]), &layers, Activation::Tanh, false);
+        let found =
+            result_and_gradients(perceptron, &precision.tensor(vec![], [0, 4]), &layers, Activation::Tanh, false);
         assert!(found[0].is_empty() && found[1].is_empty());
-        assert!(found[2..].iter().flatten().all(|&slope| slope == 0.0));
+        assert!(found[2..].iter().flatten().all(|&derivative| derivative == 0.0));
     }
 }
 
 #[test]
-fn without_a_graph_the_result_is_the_same_to_the_bit() {
+fn results_without_autodiff_are_identical() {
     let mut rng = EnvRng::new(3);
     for precision in on_flex() {
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
@@ -137,14 +139,13 @@ fn without_a_graph_the_result_is_the_same_to_the_bit() {
 }
 
 #[test]
-fn no_bit_depends_on_the_number_of_threads() {
+fn results_are_identical_with_any_number_of_threads() {
     for precision in on_flex() {
         let mut rng = EnvRng::new(4);
         let layers = layers(&[4, 64, 64, 2], &mut rng, &precision);
         let input = random([5_000, 4], &mut rng, &precision);
         let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| look(perceptron, &input, &layers, Activation::Tanh, false))
+            on_threads(threads, || result_and_gradients(perceptron, &input, &layers, Activation::Tanh, false))
         };
         let one = with(1);
         for threads in [2, 3, 7] {
@@ -154,8 +155,8 @@ fn no_bit_depends_on_the_number_of_threads() {
 }
 
 #[test]
-fn not_a_number_stays_one() {
-    // Other backends have a say of their own in what a maximum of NaN is.
+fn nan_stays_nan() {
+    // Other backends define the maximum of NaN in their own way.
     for precision in on_flex() {
         for activation in [Activation::Tanh, Activation::Relu, Activation::Silu] {
             let layers = layers(&[2, 3, 1], &mut EnvRng::new(5), &precision);
@@ -166,8 +167,8 @@ fn not_a_number_stays_one() {
     }
 }
 
-/// The largest error of a function over all of single precision (every 997th number, and those around 0 and 1), in units
-/// in the last place of the result.
+/// Returns the largest error of a function over the range of single precision (every 997th number, and those around 0 and
+/// 1), in units in the last place of the result.
 fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
     let every = (0..=u32::MAX).step_by(997).map(f32::from_bits);
     let near = |bits: u32| (bits - 3_000..bits + 3_000).map(f32::from_bits);
@@ -177,11 +178,11 @@ fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
     let mut largest: f64 = 0.0;
     for (&x, &ours) in inputs.iter().zip(&ours) {
         let expected = exact(f64::from(x));
-        #[allow(clippy::cast_possible_truncation)] // the nearest float to what is exact
+        #[allow(clippy::cast_possible_truncation)] // rounds the exact result
         let rounded = expected as f32;
         if rounded.is_nan() || rounded.is_infinite() || rounded == 0.0 {
             let same = rounded.is_nan() && ours.is_nan() || rounded == ours;
-            // The end of the range may be a unit off.
+            // The end of the range may be off by one unit.
             let unit = f64::from(f32::from_bits(1));
             let close = rounded.is_infinite() && ours >= f32::MAX || f64::from(ours).abs() <= unit && rounded == 0.0;
             assert!(same || close, "{x:e}: {ours:e} instead of {rounded:e}");
@@ -194,7 +195,7 @@ fn largest_error(function: fn(&mut [f32]), exact: fn(f64) -> f64) -> f64 {
 }
 
 #[test]
-fn vector_functions_are_as_accurate_as_they_say() {
+fn vector_functions_are_as_accurate_as_documented() {
     for (name, function, exact, units) in [
         ("tanh", vector::tanh as fn(&mut [f32]), f64::tanh as fn(f64) -> f64, 5.0),
         ("exp", vector::exp, f64::exp, 2.0),
@@ -206,7 +207,7 @@ fn vector_functions_are_as_accurate_as_they_say() {
 }
 
 #[test]
-fn vector_functions_at_the_ends() {
+fn vector_functions_are_right_at_the_ends_of_their_range() {
     let of = |function: fn(&mut [f32]), x: f32| {
         let mut values = [x; 9];
         function(&mut values);

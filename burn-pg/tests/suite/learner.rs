@@ -7,13 +7,13 @@ use burn_pg::{
 };
 
 use crate::{
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, values},
-    pupil::Pupil,
     recorded_update::recorded_update,
 };
 
 /// A learner that has moved away from the policy of the batch, so that some ratios are clipped and others are not.
-fn moved(recording: &str, precision: &Precision) -> (Pupil, Batch) {
+fn moved(recording: &str, precision: &Precision) -> (PolicyWithLearner, Batch) {
     let case = recorded_update(recording);
     let iteration = &case.iterations[0];
     let batch = iteration.batch(precision);
@@ -33,11 +33,11 @@ fn micro_batches_add_up_to_the_minibatch() {
     for recording in ["discrete_small", "discrete_vclip_annealed"] {
         for precision in Precision::all() {
             let (mut learner, batch) = moved(recording, &precision);
-            assert!(learner.normalize_advantages, "a statistic of the whole minibatch is among what is tested");
+            assert!(learner.normalize_advantages, "the test covers a statistic of the whole minibatch");
             let (gradient, metrics) = learner.gradient(batch.clone());
             let gradient = values(gradient);
             assert!(gradient.iter().any(|element| element.abs() > 1e-2));
-            // One sample less than the whole leaves a single one to the last part.
+            // One sample less than the whole leaves one sample for the last part.
             for size in [1, 3, 31, batch.len() - 1, batch.len(), batch.len() + 1] {
                 let what = format!("{recording} {precision:?} {size} of {}", batch.len());
                 learner.micro_batch_size = Some(size);
@@ -56,7 +56,7 @@ fn micro_batches_add_up_to_the_minibatch() {
 }
 
 #[test]
-fn a_step_of_micro_batches_is_a_step_of_the_minibatch() {
+fn a_step_on_micro_batches_equals_one_on_the_minibatch() {
     for precision in Precision::all() {
         let step = |micro_batch_size: Option<usize>| {
             let (mut learner, batch) = moved("discrete_small", &precision);
@@ -72,7 +72,7 @@ fn a_step_of_micro_batches_is_a_step_of_the_minibatch() {
 }
 
 #[test]
-fn parts_of_any_sizes_count_by_their_samples() {
+fn micro_batches_count_by_their_number_of_samples() {
     for precision in Precision::all() {
         let (mut learner, mut batch) = moved("discrete_small", &precision);
         let (whole, _) = learner.gradient(batch.clone());

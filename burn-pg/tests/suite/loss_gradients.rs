@@ -1,4 +1,4 @@
-//! The gradients of all loss terms: by finite differences, and where ratios overflow.
+//! The gradients of all loss terms: compared with finite differences, and where ratios overflow.
 
 use burn::tensor::DType;
 use burn_pg::{
@@ -34,7 +34,7 @@ fn terms() -> Vec<(&'static str, Box<dyn LossTerm>)> {
     ]
 }
 
-/// Is no sample so near a kink of a term that a step of [`STEP`] could cross it?
+/// True if no sample is so near a kink of a term that a step of [`STEP`] could cross it.
 fn smooth(samples: &Samples) -> bool {
     let off = |number: f64, kink: f64| (number - kink).abs() > 1e-3;
     (0..samples.log_probs.len()).all(|i| {
@@ -48,18 +48,18 @@ fn smooth(samples: &Samples) -> bool {
 
 const STEP: f64 = 1e-5;
 
-/// A vector of a minibatch.
+/// Selects a vector of a minibatch.
 type Column = fn(&mut Samples) -> &mut Vec<f64>;
 
 #[test]
-fn gradients_are_those_of_finite_differences() {
+fn gradients_equal_finite_differences() {
     let rng = &mut EnvRng::new(3);
     let minibatches: Vec<Samples> = std::iter::repeat_with(|| Samples::random(6, rng)).filter(smooth).take(4).collect();
-    // Of a central difference of a function of order 1 with third derivatives of order 10.
+    // The error of a central difference of a function of order 1 with third derivatives of order 10.
     let tolerance = 1e-8;
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for ((name, term), samples) in terms().iter().flat_map(|term| minibatches.iter().map(move |s| (term, s))) {
-            let ours = samples.slopes(term.as_ref(), precision);
+            let ours = samples.derivatives(term.as_ref(), precision);
             let columns: [(&str, &[f64], Column); 3] = [
                 ("log-probabilities", &ours.log_probs, |samples| &mut samples.log_probs),
                 ("entropies", &ours.entropies, |samples| &mut samples.entropies),
@@ -83,16 +83,16 @@ fn gradients_are_those_of_finite_differences() {
 }
 
 #[test]
-fn minibatches_of_that_test_lie_on_both_sides_of_every_clip() {
+fn random_minibatches_lie_on_both_sides_of_every_clip() {
     let rng = &mut EnvRng::new(3);
     let samples = Samples::random(200, rng);
     let precision = &Precision::all()[0];
     let (clip, off) = (ValueClip::Hard { range: CLIP.into() }, ValueClip::Off);
-    let [hard, free] = [clip, off].map(|clip| samples.slopes(&Value { clip }, precision).values);
+    let [hard, free] = [clip, off].map(|clip| samples.derivatives(&Value { clip }, precision).values);
     let clipped = hard.iter().zip(&free).filter(|(hard, free)| hard != free).count();
     assert!((20..180).contains(&clipped), "{clipped}");
-    let ratios = samples.slopes(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
-    let clipped = ratios.iter().filter(|&&slope| slope == 0.0).count();
+    let ratios = samples.derivatives(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
+    let clipped = ratios.iter().filter(|&&derivative| derivative == 0.0).count();
     assert!((20..180).contains(&clipped), "{clipped}");
 }
 
@@ -122,9 +122,9 @@ proptest! {
         let samples = Samples::with_log_ratios(&[above, below, 0.0], &[advantage, -advantage, 1.0]);
         for precision in Precision::all() {
             let term = PpoClip { clip_range: CLIP.into() };
-            let slopes = samples.slopes(&term, &precision).log_probs;
-            prop_assert_eq!(&slopes[..2], &[0.0, 0.0]);
-            assert_close(&slopes[2..], &[-1.0 / 3.0], 1e-6, "gradient");
+            let derivatives = samples.derivatives(&term, &precision).log_probs;
+            prop_assert_eq!(&derivatives[..2], &[0.0, 0.0]);
+            assert_close(&derivatives[2..], &[-1.0 / 3.0], 1e-6, "gradient");
             let output = term.compute(&samples.context(&precision));
             let expected = -(advantage * (1.0 + CLIP) - advantage * (1.0 - CLIP) + 1.0) / 3.0;
             assert_close(&[mean(output.loss)], &[expected], 1e-6, "loss");
@@ -140,11 +140,11 @@ proptest! {
         advantage in -10.0_f64..-0.1,
     ) {
         for precision in Precision::all() {
-            // Where single precision has overflowed long ago, double precision has only beyond 709.
+            // Double precision overflows beyond 709 only, single precision much earlier.
             let log_ratio = if precision.is_double() { 10.0 * log_ratio } else { log_ratio };
             let (ppo, penalty) = (PpoClip { clip_range: CLIP.into() }, KlPenalty::default());
             let k3 = KlToReference { estimator: KlEstimator::K3 };
-            // The policy is far above the old one; k3's exponential is that of the reference over the policy.
+            // The ratio to the old policy is large. The exponential of k3 is the ratio of the reference to the policy.
             for (term, log_ratio, advantage) in [
                 (&ppo as &dyn LossTerm, log_ratio, advantage),
                 (&Surrogate, log_ratio, advantage),
@@ -153,12 +153,12 @@ proptest! {
                 (&k3, -log_ratio, 0.0),
             ] {
                 let samples = Samples::with_log_ratios(&[log_ratio, 0.0], &[advantage, 0.0]);
-                let slopes = samples.slopes(term, &precision).log_probs;
-                // Its square too, for the norm.
+                let derivatives = samples.derivatives(term, &precision).log_probs;
+                // Its square must be finite too, for the norm.
                 let largest = if precision.dtype == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
-                prop_assert!(slopes[0].abs() > 1e10 && slopes[0].abs() < largest.sqrt(), "{:?}", slopes);
-                prop_assert_eq!(slopes[0].signum(), log_ratio.signum());
-                prop_assert!(slopes[1].abs() < 1e-6, "{:?}", slopes);
+                prop_assert!(derivatives[0].abs() > 1e10 && derivatives[0].abs() < largest.sqrt(), "{:?}", derivatives);
+                prop_assert_eq!(derivatives[0].signum(), log_ratio.signum());
+                prop_assert!(derivatives[1].abs() < 1e-6, "{:?}", derivatives);
                 prop_assert!(samples.loss(term, &precision).is_finite());
             }
         }
@@ -166,7 +166,7 @@ proptest! {
 }
 
 #[test]
-fn log_probabilities_that_are_not_numbers_show_in_the_loss() {
+fn nan_log_probabilities_make_the_loss_nan() {
     for (precision, (name, term)) in Precision::all().iter().flat_map(|p| terms().into_iter().map(move |t| (p, t))) {
         let samples = Samples::with_log_ratios(&[f64::NAN, 0.0], &[1.0, 1.0]);
         let looks_at_them = !matches!(name, "entropy" | "value" | "value, pessimistic" | "value, hard");
@@ -175,17 +175,17 @@ fn log_probabilities_that_are_not_numbers_show_in_the_loss() {
 }
 
 #[test]
-fn values_that_have_moved_too_far_count_as_their_programs_say() {
-    // Returns are 0. Moved towards the return by 0.5 of 1, away from it by 0.5, and by no more than the range.
+fn each_kind_of_value_clipping_has_its_loss_and_gradient() {
+    // Returns are 0. The values moved by 0.5 towards the return, by 0.5 away from it, and by less than the range.
     let mut samples = Samples::with_log_ratios(&[0.0; 3], &[0.0; 3]);
     samples.old_values = vec![1.0, 1.0, 1.0];
     samples.values = vec![0.5, 1.5, 1.1];
     for precision in Precision::all() {
-        let check = |clip: ValueClip, loss: f64, slopes: [f64; 3]| {
+        let check = |clip: ValueClip, loss: f64, derivatives: [f64; 3]| {
             let term = Value { clip };
             assert_close(&[samples.loss(&term, &precision)], &[loss / 6.0], 1e-6, &format!("{clip:?}"));
-            let slopes = slopes.map(|slope| slope / 3.0);
-            assert_close(&samples.slopes(&term, &precision).values, &slopes, 1e-6, &format!("{clip:?}"));
+            let derivatives = derivatives.map(|derivative| derivative / 3.0);
+            assert_close(&samples.derivatives(&term, &precision).values, &derivatives, 1e-6, &format!("{clip:?}"));
         };
         check(ValueClip::Off, 0.25 + 2.25 + 1.21, [0.5, 1.5, 1.1]);
         check(ValueClip::Pessimistic { range: CLIP.into() }, 0.64 + 2.25 + 1.21, [0.0, 1.5, 1.1]);

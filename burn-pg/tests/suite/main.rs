@@ -1,7 +1,7 @@
-//! Tests of the library as its users see it, most of them against numbers from the field's own programs.
+//! Tests of the public interface of the library, most of them against values recorded from established programs.
 //!
-//! Tests of tensor code run on every backend that was compiled in and finds an adapter, in single precision, and on
-//! those that have it in double precision too.
+//! Tests of tensor code run on every compiled backend that finds an adapter: in single precision, and on CPU backends also
+//! in double precision.
 
 mod activation;
 mod agent;
@@ -23,6 +23,7 @@ mod gae;
 mod golden;
 mod gone_directory;
 mod group_baselines;
+mod helpers;
 mod host_policy;
 mod hostile;
 mod images;
@@ -39,10 +40,10 @@ mod optimisers;
 mod own_source;
 mod pg_a2c_loss;
 mod plan;
+mod policy_with_learner;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
-mod pupil;
 mod recorded_minibatch;
 mod recorded_update;
 mod recurrent;

@@ -2,14 +2,13 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::Tensor,
 };
 use burn_pg::{
     Config, Error, Learner, Parts, Trainer,
     advantage::{AdvantageEstimator, Bootstrap, Gae, RewardToGo},
     algorithm::Recipe,
     config::{Algo, ConfigError},
-    device::{self, Backend, DeviceChoice},
     distribution::{
         ActionMisfit, AnyDistribution, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical,
         SquashedGaussian, StateDependentGaussian,
@@ -25,9 +24,10 @@ use burn_pg::{
     update::Epochs,
 };
 
+use crate::helpers::flex;
 use crate::settings::valid;
 
-/// What a policy puts out for each observation.
+/// The distribution that a policy returns.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Categorical(usize),
@@ -35,7 +35,7 @@ enum Kind {
     Bernoulli,
     Gaussian(usize),
     Squashed(usize),
-    /// One number, of noise that is held.
+    /// One component, with gSDE noise.
     SquashedHeld,
 }
 
@@ -44,7 +44,7 @@ struct Fixed {
     weight: Param<Tensor<1>>,
     #[module(skip)]
     kind: Kind,
-    /// Values for so many times as many rows.
+    /// Values for this many times the number of rows.
     #[module(skip)]
     values: Option<usize>,
 }
@@ -75,11 +75,7 @@ impl Policy for Fixed {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// What a trainer of such a policy says at once.
+/// Returns the error of creating a trainer with such a policy.
 fn refusal(
     env: &str,
     kind: Kind,
@@ -90,7 +86,7 @@ fn refusal(
     refusal_in(make(env, 3).unwrap(), kind, values, objective, estimator)
 }
 
-/// [`refusal`] in these environments.
+/// Like [`refusal`], in these environments.
 fn refusal_in(
     envs: Box<dyn VectorEnv>,
     kind: Kind,
@@ -99,7 +95,7 @@ fn refusal_in(
     estimator: Box<dyn AdvantageEstimator>,
 ) -> Option<Error> {
     let config = Config::default().with(|config| config.env.name.clone_from(&envs.spec().id)).validate().unwrap();
-    let weight = Param::from_tensor(Tensor::from_floats([0.0], &device().autodiff()));
+    let weight = Param::from_tensor(Tensor::from_floats([0.0], &flex().autodiff()));
     let epochs = Epochs {
         learner: Learner {
             objective,
@@ -114,13 +110,13 @@ fn refusal_in(
         target_kl: f64::INFINITY,
         shuffle: EnvRng::new(0),
     };
-    let collector = Collector::new(envs, RolloutLength::Steps(8), 0, &device()).unwrap();
+    let collector = Collector::new(envs, RolloutLength::Steps(8), 0, &flex()).unwrap();
     let parts = Parts {
         policy: Fixed { weight, kind, values },
         source: EnvSource::new(collector, estimator),
         update: Box::new(epochs),
     };
-    Trainer::new(parts, &config, &device()).err()
+    Trainer::new(parts, &config, &flex()).err()
 }
 
 fn rewards() -> Box<dyn AdvantageEstimator> {
@@ -155,7 +151,7 @@ fn a_policy_for_other_actions_is_refused() {
 }
 
 #[test]
-fn actions_within_one_are_refused_where_the_bounds_are_others() {
+fn squashed_actions_are_refused_if_the_bounds_are_not_one() {
     for kind in [Kind::Squashed(1), Kind::SquashedHeld] {
         let error = refusal("Pendulum-v1", kind, None, plain(), rewards()).unwrap();
         assert_eq!(
@@ -163,14 +159,14 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
             "the policy gives 1 continuous numbers within ±1, but the environment's actions are of the space Box[1] \
              from [-2.0] to [2.0]"
         );
-        // Behind a transform they are those of the policy.
+        // A transform gives the policy the bounds that it expects.
         let envs = make("Pendulum-v1", 3).unwrap();
         let rescaled = ActionTransform::rescale(&envs.spec().action_space).unwrap();
         let envs = TransformActions::new(envs, rescaled).unwrap();
         assert!(refusal_in(Box::new(envs), kind, None, plain(), rewards()).is_none(), "{kind:?}");
     }
     let (ones, zeros) = (|| vec![1.0; 2], || vec![0.0; 2]);
-    let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &device()), Tensor::zeros([1, 2], &device()));
+    let squashed = SquashedGaussian::new(Tensor::zeros([1, 2], &flex()), Tensor::zeros([1, 2], &flex()));
     let fits = |low, high| squashed.check_space(&Space::Box { low, high, shape: vec![2] }).is_ok();
     assert!(fits(vec![-1.0; 2], ones()));
     assert!(
@@ -179,13 +175,13 @@ fn actions_within_one_are_refused_where_the_bounds_are_others() {
 }
 
 #[test]
-fn values_that_are_not_one_an_observation_are_refused() {
+fn a_critic_must_give_one_value_per_observation() {
     let error = refusal("CartPole-v1", Kind::Categorical(2), Some(2), plain(), rewards()).unwrap();
     assert!(matches!(error, Error::Prediction { observations: 3, rows: 3, values: Some(6) }), "{error}");
 }
 
 #[test]
-fn what_needs_a_critic_is_refused_without_one() {
+fn terms_and_estimators_that_need_a_critic_are_refused_without_one() {
     let fitted = || plain().with(0.5, Value::default());
     let refusal =
         |values, objective, estimator| refusal("CartPole-v1", Kind::Categorical(2), values, objective, estimator);
@@ -211,27 +207,27 @@ fn reinforce_has_no_critic() {
         valid(&table)
     };
     let parameters = |text: &str| {
-        let trainer = Trainer::of(&config(text), &device()).unwrap();
+        let trainer = Trainer::of(&config(text), &flex()).unwrap();
         assert_eq!(config(text).algorithm.algo(), Algo::Reinforce);
         let [count] = flatten_parameters(trainer.policy()).dims();
         count
     };
     let actor = 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2;
     assert_eq!(parameters(""), actor);
-    // With a term that trains it, it has one.
+    // It has a critic if a term trains one.
     let value =
         "[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }\n[[loss]]\nweight = 1\nterm = { kind = 'value' }";
     assert_eq!(parameters(value), 2 * actor - 64 - 1);
 }
 
 #[test]
-fn whole_episodes_are_refused_where_nothing_ends_them_or_there_is_no_time_for_them() {
+fn whole_episodes_are_refused_without_a_time_limit_or_with_too_few_steps() {
     let refusal = |limit: Option<u32>, total_steps: u64| {
         let text = format!("algorithm.kind = 'reinforce'\ntotal_steps = {total_steps}");
         let config = valid(&text);
         let mut envs = make("CartPole-v1", config.env.num_envs).unwrap();
         envs.set_time_limit(limit).unwrap();
-        Recipe::of(&config).unwrap().build(envs, &config, &device()).map(|_| ())
+        Recipe::of(&config).unwrap().build(envs, &config, &flex()).map(|_| ())
     };
     let error = refusal(None, 100_000).unwrap_err();
     assert!(matches!(&error, Error::NoTimeLimit { env } if env == "CartPole-v1"), "{error}");

@@ -1,4 +1,4 @@
-//! Recorded weights into our networks, and our gradients out of them.
+//! Conversion of recorded weights to our networks, and of our weights and gradients to PyTorch's names.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
     precision::{Precision, values},
 };
 
-/// Tensors as PyTorch names and shapes them: `actor.0.weight`, `[outputs, inputs]`.
+/// Tensors with PyTorch's names and shapes: `actor.0.weight`, `[outputs, inputs]`.
 pub type Weights = BTreeMap<String, Array>;
 
 /// Recorded actions.
@@ -37,7 +37,7 @@ impl RecordedActions {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // as rollouts keep them
+    #[allow(clippy::cast_possible_truncation)] // rollouts are in single precision
     pub fn buffer(&self) -> ActionBuffer {
         match self {
             Self::Discrete(actions) => {
@@ -47,7 +47,7 @@ impl RecordedActions {
         }
     }
 
-    /// One after the other; they must be of one kind.
+    /// Concatenates actions of one kind.
     pub fn concat(parts: &[Self]) -> Self {
         let mut parts = parts.iter().cloned();
         let first = parts.next().expect("there are actions");
@@ -59,7 +59,7 @@ impl RecordedActions {
     }
 }
 
-/// An actor and a critic with tanh, of recorded weights; for continuous actions if there is a log-std among them.
+/// Builds an actor and a critic with tanh from recorded weights; for continuous actions if they contain a log-std.
 pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
     let continuous = weights.contains_key("actor_logstd");
     let actor = if continuous { "actor_mean" } else { "actor" };
@@ -84,8 +84,8 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
     model.map(&mut Fill { path: Vec::new(), weights, precision, actor })
 }
 
-/// `actor.layers.1.weight` is `actor.2.weight` there: every other layer is an activation. The actor of continuous
-/// actions is called `actor_mean`.
+/// Returns PyTorch's name of a parameter: `actor.layers.1.weight` is `actor.2.weight`, because every other layer is an
+/// activation. The actor of continuous actions is called `actor_mean`.
 fn recorded_name(path: &[String], actor: &str) -> String {
     match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["head", "log_std"] => "actor_logstd".into(),
@@ -123,7 +123,7 @@ impl ModuleMapper for Fill<'_> {
     }
 }
 
-/// The parameters of a module, or their gradients, under PyTorch's names, in the order of a visit.
+/// Returns the parameters of a module, or their gradients, under PyTorch's names, in visiting order.
 pub fn recorded<M: Module>(module: &M, gradients: Option<&Gradients>) -> Vec<(String, Vec<f64>)> {
     let mut read = Read { path: Vec::new(), gradients, found: Vec::new() };
     module.visit(&mut read);
@@ -131,7 +131,7 @@ pub fn recorded<M: Module>(module: &M, gradients: Option<&Gradients>) -> Vec<(St
     read.found.into_iter().map(|(path, values)| (recorded_name(&path, actor), values)).collect()
 }
 
-/// Arrays of the names and shapes of a module's parameters, one after the other in the order of a visit.
+/// Concatenates arrays that have the names and shapes of a module's parameters, in visiting order.
 pub fn flat<M: Module>(module: &M, arrays: &Weights) -> Vec<f64> {
     let order = recorded(module, None);
     assert_eq!(order.len(), arrays.len());

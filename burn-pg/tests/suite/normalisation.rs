@@ -8,12 +8,12 @@ use proptest::{collection::vec, prelude::*};
 
 use crate::precision::{Precision, values};
 
-/// Of sums of at most 16 probabilities.
+/// Returns the tolerance for a sum of at most 16 probabilities.
 fn rounding(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-12 } else { 5e-6 }
 }
 
-/// The sum of the probabilities of `count` actions, each under a row of the same parameters.
+/// Returns the sum of the probabilities of `count` actions, with the same parameters for each.
 fn total<D: Distribution>(
     make: impl Fn(Tensor<2>) -> D,
     row: &[f64],
@@ -29,7 +29,7 @@ fn logits(count: usize) -> impl Strategy<Value = Vec<f64>> {
     vec(-30.0..30.0_f64, count)
 }
 
-/// Every combination of one element of each component.
+/// Returns every combination of one element of each component.
 fn combinations(sizes: &[usize]) -> Vec<Vec<i64>> {
     sizes.iter().fold(vec![Vec::new()], |combinations, &size| {
         let longer = |combination: &Vec<i64>| {
@@ -40,14 +40,14 @@ fn combinations(sizes: &[usize]) -> Vec<Vec<i64>> {
     })
 }
 
-/// A grid of `2 * half + 1` points over `-1..=1`.
+/// Returns a grid of `2 * half + 1` points over `-1..=1`.
 fn grid(half: i32) -> impl Iterator<Item = f64> {
     (-half..=half).map(move |i| f64::from(i) / f64::from(half))
 }
 
 proptest! {
     #[test]
-    fn of_a_categorical(row in (1..=16_usize).prop_flat_map(logits)) {
+    fn categorical_probabilities_add_up_to_one(row in (1..=16_usize).prop_flat_map(logits)) {
         for precision in Precision::all() {
             let all: Vec<i64> = (0..).take(row.len()).collect();
             let actions = ActionTensor::Discrete(precision.indices(&all));
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_categorical_in_which_some_actions_are_impossible(
+    fn masked_categorical_probabilities_add_up_to_one(
         row in logits(9),
         mut possible in vec(proptest::bool::ANY, 9),
         one in 0..9_usize,
@@ -69,7 +69,7 @@ proptest! {
             let masked = |logits| Categorical::masked(logits, Tensor::<2, Bool>::from_data(mask.clone(), &precision.device));
             let sum = total(masked, &row, &precision, &actions, 9);
             prop_assert!((sum - 1.0).abs() < rounding(&precision), "{sum} {precision:?}");
-            // And so do those that are possible, without the others.
+            // The probabilities of the possible actions alone add up to 1 too.
             let some: Vec<i64> = (0..9).zip(&possible).filter(|(_, possible)| **possible).map(|(i, _)| i).collect();
             let rows = TensorData::new(possible.repeat(some.len()), [some.len(), 9]);
             let masked = |logits| Categorical::masked(logits, Tensor::<2, Bool>::from_data(rows.clone(), &precision.device));
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn of_several_categoricals(row in logits(6)) {
+    fn multi_categorical_probabilities_add_up_to_one(row in logits(6)) {
         let sizes = [2, 1, 3];
         let all = combinations(&sizes);
         prop_assert_eq!(all.len(), 6);
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn of_coins(row in logits(4)) {
+    fn bernoulli_probabilities_add_up_to_one(row in logits(4)) {
         let all = combinations(&[2; 4]).concat().into_iter().map(|side| side as f64).collect::<Vec<_>>();
         for precision in Precision::all() {
             let actions = ActionTensor::MultiBinary(precision.tensor(all.clone(), [16, 4]));
@@ -102,25 +102,25 @@ proptest! {
         }
     }
 
-    /// By the trapezoid rule over ten deviations on each side, beyond which 2e-23 lies. Its error on a grid as fine as a
-    /// twentieth of a deviation is far below any rounding.
+    /// The trapezoid rule over ten standard deviations on each side; the rest is 2e-23. On a grid of at most 1/20 of a
+    /// standard deviation its error is far below rounding.
     #[test]
-    fn of_a_gaussian(mean in -3.0..3.0_f64, log_std in -3.0..2.0_f64) {
+    fn the_density_of_a_gaussian_integrates_to_one(mean in -3.0..3.0_f64, log_std in -3.0..2.0_f64) {
         for precision in Precision::all() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));
             let gaussian = |row: Tensor<2>| Gaussian::new(row.clone().narrow(1, 0, 1), row.narrow(1, 1, 1));
             let sum = total(gaussian, &[mean, log_std], &precision, &actions, points.len());
             let integral = sum * log_std.exp() / 20.0;
-            // Single precision rounds the distance of a point to the mean, which is small beside both.
+            // Single precision rounds the distance of a point from the mean, which is small compared with both.
             let tolerance = if precision.is_double() { 1e-12 } else { 1e-4 };
             prop_assert!((integral - 1.0).abs() < tolerance, "{integral} {precision:?}");
         }
     }
 
-    /// The same grid, in what the tangent is taken of: an interval du is one of (1 - tanh^2 u) du between actions.
+    /// The same grid, before tanh: an interval `du` becomes `(1 - tanh^2 u) du` between actions.
     #[test]
-    fn of_a_squashed_gaussian(mean in -2.0..2.0_f64, log_std in -3.0..0.0_f64) {
+    fn the_density_of_a_squashed_gaussian_integrates_to_one(mean in -2.0..2.0_f64, log_std in -3.0..0.0_f64) {
         for precision in Precision::all() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));

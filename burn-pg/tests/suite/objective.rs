@@ -1,4 +1,4 @@
-//! What an objective refuses, reports and remembers; alone and in the loop.
+//! Objectives: what they refuse and report, and the state of their terms; alone and in training.
 
 use std::{
     collections::BTreeMap,
@@ -7,10 +7,9 @@ use std::{
 };
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Learner, Parts, Trainer, UpdateStats,
+    Config, Error, Learner, Parts, Trainer, UpdateStats,
     advantage::Gae,
     config::PpoConfig,
-    device::{self, Backend},
     envs::{EnvRng, make},
     loss::{
         ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, Objective, ObjectiveError,
@@ -22,6 +21,7 @@ use burn_pg::{
     update::Epochs,
 };
 
+use crate::helpers::flex;
 use crate::{
     precision::{Precision, assert_close, values},
     samples::{Samples, mean, means},
@@ -97,11 +97,11 @@ fn each_loss_is_reported_under_the_name_of_its_term() {
     }
     let sum: f64 = weights.iter().zip(losses).map(|(weight, loss)| weight * loss).sum();
     assert_close(&[metrics["loss"]], &[sum], 1e-6, "the sum");
-    // Some backends divide by multiplying with the reciprocal: the two sums differ by rounding there.
+    // Some backends divide by multiplying with the reciprocal, so the two sums differ by rounding.
     assert_close(&[metrics["entropy"]], &[-metrics["entropy_loss"]], 1e-6, "entropy");
 }
 
-/// A loss whose slope is infinite where log-probabilities are 0.
+/// A loss whose gradient is infinite where log-probabilities are 0.
 struct Steep;
 
 impl LossTerm for Steep {
@@ -115,20 +115,20 @@ impl LossTerm for Steep {
 }
 
 #[test]
-fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_slope_is_infinite() {
+fn a_term_of_weight_zero_is_reported_and_adds_nothing_even_if_its_gradient_is_infinite() {
     let (mut samples, precision) = (Samples::random(3, &mut EnvRng::new(1)), &Precision::all()[0]);
     samples.log_probs[1] = 0.0;
-    let slopes = |objective: &Objective| {
+    let outcome = |objective: &Objective| {
         let context = samples.context(precision);
         let ObjectiveOutput { loss, metrics } = objective.compute(&context);
         let names: Vec<_> = metrics.into_iter().map(|(name, _)| name).collect();
         (values(context.log_probs().grad(&loss.clone().backward()).unwrap()), values(loss), names)
     };
-    let without = slopes(&Objective::new().with(1.0, PolicyGradient));
-    let with = slopes(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
+    let without = outcome(&Objective::new().with(1.0, PolicyGradient));
+    let with = outcome(&Objective::new().with(1.0, PolicyGradient).with(0.0, Steep));
     assert_eq!((&with.0, &with.1), (&without.0, &without.1));
     assert!(with.2.contains(&"steep"));
-    let nothing = slopes(&Objective::new().with(0.0, Steep));
+    let nothing = outcome(&Objective::new().with(0.0, Steep));
     assert_eq!(nothing, (vec![0.0; 3], vec![0.0], vec!["steep", "loss"]));
 }
 
@@ -137,7 +137,7 @@ fn measured(kl: f64) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn the_penalty_doubles_above_the_target_and_halves_below_it() {
+fn the_kl_weight_doubles_above_the_target_and_halves_below_it() {
     let mut penalty = KlPenalty { target: 0.01, weight: 1.0 };
     for (kl, weight) in [
         (0.0151, 2.0),
@@ -164,7 +164,7 @@ fn the_penalty_doubles_above_the_target_and_halves_below_it() {
 }
 
 #[test]
-fn what_terms_remember_is_saved_and_gone_on_from() {
+fn the_state_of_terms_is_saved_and_restored() {
     let objective = || Objective::new().with(1.0, KlPenalty::default()).with(0.5, Value::default());
     let mut ours = objective();
     ours.after_update(&measured(1.0));
@@ -208,7 +208,7 @@ fn what_terms_remember_is_saved_and_gone_on_from() {
 }
 
 #[test]
-fn the_penalty_weighs_the_divergence() {
+fn the_kl_penalty_is_its_weight_times_the_kl_divergence() {
     let samples = Samples::random(7, &mut EnvRng::new(2));
     for precision in Precision::all() {
         let [none, some] = [1e-6, 3.0].map(|weight| {
@@ -222,7 +222,7 @@ fn the_penalty_weighs_the_divergence() {
         assert_close(&[some.0 - none.0], &[(3.0 - 1e-6) * some.1], 1e-5, "loss");
         let log_ratios = samples.log_probs.iter().zip(&samples.old_log_probs).map(|(new, old)| new - old);
         let kl = log_ratios.map(|log_ratio| log_ratio.exp() - 1.0 - log_ratio).sum::<f64>() / 7.0;
-        assert_close(&[some.1], &[kl], 1e-6, "divergence");
+        assert_close(&[some.1], &[kl], 1e-6, "KL divergence");
     }
 }
 
@@ -234,7 +234,7 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
         config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
     });
     let config = config.validate().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = make(&config.env.name, config.env.num_envs).unwrap();
     let rng = &mut EnvRng::new(4);
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
@@ -272,8 +272,8 @@ fn run(objective: Objective) -> Result<Vec<BTreeMap<String, f64>>, Error> {
 }
 
 #[test]
-fn the_loop_lets_terms_adapt_after_each_update() {
-    // Nothing that four small steps do comes near this target.
+fn terms_adapt_after_each_update() {
+    // Four small steps stay far below this target.
     let halving = KlPenalty { target: 10.0, weight: 4.0 };
     let losses = run(Objective::new().with(1.0, halving).with(0.5, Value::default())).unwrap();
     let weights: Vec<f64> = losses.iter().map(|losses| losses["kl_weight"]).collect();
@@ -317,21 +317,21 @@ impl LossTerm for Breaks {
 }
 
 #[test]
-fn an_update_that_fails_names_what_failed_first() {
+fn a_failed_update_names_the_term_that_failed_first() {
     let calls = Arc::default();
     let objective = Objective::new().with(1.0, PolicyGradient).with(1.0, Breaks(Arc::clone(&calls)));
-    // In the third and fourth minibatch the policy's loss, which comes before it, is NaN as well.
+    // In the third and fourth minibatches the policy loss, which is computed first, is NaN as well.
     let error = run(objective).unwrap_err();
     let Error::NonFinite { update: 1, metric: "breaks", value, term: Some("breaks"), env: None } = error else {
         panic!("{error}");
     };
     assert_eq!(value, f64::NEG_INFINITY);
     assert_eq!(error.to_string(), "update 1: `breaks` is -inf");
-    // Four minibatches, and again those of one epoch with the policy of before, in which nothing was wrong.
+    // Four minibatches, and then one epoch again with the weights before the update, in which all values are finite.
     assert_eq!(*calls.lock().unwrap(), 4 + 2);
 }
 
-/// Takes the mean itself, which only the objective is to do.
+/// Returns a mean instead of one value per sample.
 struct Averages;
 
 impl LossTerm for Averages {
@@ -346,7 +346,7 @@ impl LossTerm for Averages {
 
 #[test]
 #[should_panic(expected = "`averages` has 1 values for 3 samples: a term gives one per sample")]
-fn a_term_that_takes_the_mean_itself_is_named() {
+fn a_term_that_returns_a_mean_is_named() {
     let samples = Samples::random(3, &mut EnvRng::new(1));
     let _ = Objective::new().with(1.0, Averages).compute(&samples.context(&Precision::all()[0]));
 }

@@ -1,4 +1,4 @@
-//! Optimisers and the global gradient norm, against PyTorch.
+//! Optimisers and the global gradient norm, compared with PyTorch.
 
 use burn::tensor::Tensor;
 use burn_pg::optim::{
@@ -33,7 +33,7 @@ struct Step {
     weights_after: Vec<Array>,
 }
 
-/// The optimiser of a recording, and the learning rate before its first `set_lr`.
+/// Returns the optimiser of a recording, and the learning rate before its first `set_lr`.
 fn recorded_optimiser(name: &str) -> (OptimiserSpec, f64) {
     let adam = |epsilon, weight_decay| AdamSpec { epsilon, weight_decay, ..AdamSpec::default() };
     match name {
@@ -50,8 +50,8 @@ fn recorded_optimiser(name: &str) -> (OptimiserSpec, f64) {
     }
 }
 
-/// In single precision each of at most ten steps rounds weights of order 1 to 6e-8, and a global norm of order 20 that
-/// single precision sums up is compared relative to its size.
+/// In single precision, each of at most ten steps rounds weights of order 1 to 6e-8. Global norms of order 20 are compared
+/// relative to their size.
 fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-12 } else { 6e-7 }
 }
@@ -61,7 +61,7 @@ fn flat(arrays: &[Array]) -> Vec<f64> {
 }
 
 #[test]
-fn steps_over_all_parameters_are_pytorchs() {
+fn steps_match_pytorch() {
     let file: File<Case> = golden("update/optimizers.json");
     assert!(!file.cases.is_empty());
     for (case, precision) in file.cases.iter().flat_map(|case| Precision::all().into_iter().map(move |p| (case, p))) {
@@ -96,7 +96,7 @@ struct OptionsStep {
 }
 
 #[test]
-fn every_option_is_pytorchs_and_a_state_carries_all_that_matters() {
+fn every_option_matches_pytorch_and_a_state_is_complete() {
     let file: File<Options> = serde_json::from_str(include_str!("../recorded/optimizer_options.json")).unwrap();
     assert_eq!(file.cases.len(), 10);
     for (case, precision) in file.cases.iter().flat_map(|case| Precision::all().into_iter().map(move |p| (case, p))) {
@@ -108,7 +108,7 @@ fn every_option_is_pytorchs_and_a_state_carries_all_that_matters() {
             let gradient = precision.vector(&step.gradient).inner();
             weights = optimiser.step(step.learning_rate, weights, gradient);
             assert_close(&values(weights.clone()), &step.weights_after, tolerance(&precision), &what);
-            // Another takes over after each step.
+            // A new optimiser continues from the saved state after each step.
             let state = optimiser.state();
             assert_eq!(state.steps, i as u64 + 1, "{what}");
             optimiser = case.spec.build();
@@ -119,7 +119,7 @@ fn every_option_is_pytorchs_and_a_state_carries_all_that_matters() {
 }
 
 #[test]
-fn a_centred_rmsprop_bears_gradients_that_do_not_vary() {
+fn centred_rmsprop_is_finite_with_constant_gradients() {
     let spec = RmsPropSpec { alpha: 0.5, centered: true, ..RmsPropSpec::default() };
     for precision in Precision::all() {
         let mut optimiser = OptimiserSpec::RmsProp(spec).build();
@@ -160,7 +160,7 @@ fn states_of_other_optimisers_are_refused() {
 }
 
 #[test]
-fn specs_have_pytorchs_defaults_and_refuse_what_is_out_of_range() {
+fn specifications_have_pytorchs_defaults_and_are_checked() {
     let read = |text: &str| toml::from_str::<OptimiserSpec>(text);
     let adam = AdamSpec { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, weight_decay: 0.0 };
     let adamw = AdamWSpec { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };

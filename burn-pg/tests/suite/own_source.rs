@@ -1,4 +1,4 @@
-//! Sources of a user's own: what is refused, and how far a run gets with one that cannot be saved.
+//! A user's own sources: what is refused, and a run with a source that cannot be saved.
 
 use std::ops::ControlFlow;
 
@@ -18,12 +18,12 @@ use burn_pg::{
 
 const ROWS: usize = 4;
 
-/// The same four samples again and again.
+/// A source that returns the same four samples in every rollout.
 struct Constant {
     steps: u64,
     longest: u64,
     metrics: Vec<(&'static str, f64)>,
-    /// The samples that it gives; an error if there are too many.
+    /// The number of samples of a rollout; an error if it is too large.
     rows: usize,
     forgets_advantages: bool,
 }
@@ -138,7 +138,7 @@ fn samples_without_an_announced_part_are_refused() {
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
 
-/// Keeps what it is warned of.
+/// An observer that keeps the warnings.
 #[derive(Default)]
 struct Warnings {
     warnings: Vec<String>,
@@ -173,7 +173,7 @@ fn a_source_that_cannot_be_saved_trains_to_its_end_without_checkpoints() {
     assert!(RunDir::open(&path).policy_path().exists());
     assert!(EarlierRun::open(&path, None).is_err());
 
-    // Nor is one begun again that was killed: its metrics would be lost.
+    // A killed run cannot be resumed, because it would begin again and lose its metrics.
     std::fs::remove_file(RunDir::open(&path).policy_path()).unwrap();
     let metrics = || std::fs::read(path.join("metrics.jsonl")).unwrap();
     let before = metrics();

@@ -1,5 +1,5 @@
-//! The losses of vanilla policy gradient and of advantage actor-critic with the gradient of every weight, against
-//! Spinning Up's and Stable-Baselines3's.
+//! The losses of vanilla policy gradient and of advantage actor-critic with the gradient of every weight, compared with
+//! Spinning Up and Stable-Baselines3.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ struct ExpectedVariance {
 }
 
 #[test]
-fn losses_and_the_gradient_of_every_weight_are_spinning_ups_and_stable_baselines() {
+fn losses_and_the_gradient_of_every_weight_match_spinning_up_and_stable_baselines3() {
     let file: File = golden("loss/pg_a2c.json");
     let of_continuous_actions = |network: &Network| network.weights.contains_key("actor_logstd");
     assert!(file.networks.values().any(of_continuous_actions) && !file.networks.values().all(of_continuous_actions));
@@ -131,7 +131,7 @@ impl Check<'_> {
                 let policy = Objective::new().with(1.0, PolicyGradient).with(0.0, Entropy);
                 let metrics = [("policy_loss", expected.policy_loss), ("entropy", expected.entropy)];
                 self.objective(&policy, &metrics, &expected.policy_grads);
-                // Without the half, and a separate optimiser.
+                // Spinning Up has no factor of 1/2 and a separate optimiser.
                 let value = Objective::new().with(2.0, Value::default());
                 self.objective(&value, &[("loss", expected.value_loss)], &expected.value_grads);
                 self.mean_log_ratio(expected.approx_kl_k1);
@@ -153,7 +153,7 @@ impl Check<'_> {
             }
             Kind::PpoPolicyOnly { hyper, expected } => {
                 let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef.into() });
-                // Spinning Up counts in single precision, whatever it computes in.
+                // Spinning Up computes this metric in single precision.
                 let clip_fraction = nearest_single(expected.clip_fraction);
                 let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", clip_fraction)];
                 self.objective(&objective, &metrics, &expected.grads);
@@ -163,7 +163,7 @@ impl Check<'_> {
     }
 
     fn objective(&self, objective: &Objective, metrics: &[(&str, f64)], gradients: &Weights) {
-        let (policy, context) = self.look();
+        let (policy, context) = self.context();
         let output = objective.compute(&context);
         let ours: BTreeMap<_, _> = output.metrics.into_iter().map(|(name, tensor)| (name, values(tensor)[0])).collect();
         for &(name, expected) in metrics {
@@ -173,16 +173,16 @@ impl Check<'_> {
         assert_gradients(&policy, &output.loss, gradients, self.tolerance(), &self.what(""));
     }
 
-    /// Spinning Up's `approx_kl`, which is of no use to us, but tells that the log-probabilities are the same.
+    /// Spinning Up's `approx_kl`. We do not report it; it shows that the log-probabilities are the same.
     fn mean_log_ratio(&self, expected: f64) {
-        let (_, context) = self.look();
+        let (_, context) = self.context();
         let ours = values((context.old_log_probs() - context.log_probs()).mean());
         assert_close(&ours, &[expected], self.tolerance(), &self.what("mean log-ratio"));
     }
 
-    fn look(&self) -> (ActorCritic, LossContext<'static>) {
+    fn context(&self) -> (ActorCritic, LossContext<'static>) {
         let policy = actor_critic(self.weights, self.precision);
-        let context = self.case.batch.look(&policy, self.precision);
+        let context = self.case.batch.context(&policy, self.precision);
         (policy, context)
     }
 
@@ -196,7 +196,7 @@ impl Check<'_> {
 }
 
 #[test]
-fn explained_variance_is_stable_baselines() {
+fn explained_variance_matches_stable_baselines3() {
     let file: File = golden("loss/pg_a2c.json");
     assert!(!file.explained_variance.is_empty());
     for case in file.explained_variance {
@@ -211,7 +211,7 @@ fn explained_variance_is_stable_baselines() {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // that is what it is for
+#[allow(clippy::cast_possible_truncation)] // rounding is the purpose
 fn nearest_single(number: f64) -> f64 {
     f64::from(number as f32)
 }

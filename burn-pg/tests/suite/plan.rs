@@ -1,4 +1,4 @@
-//! Memory plans: what they are made of, what they refuse, and how they are shown.
+//! Memory plans: their parts and phases, what they refuse, and how they are shown.
 
 use burn_pg::{
     CheckedConfig, Config, MemoryPlan,
@@ -22,7 +22,7 @@ fn planned_for(config: Config) -> (CheckedConfig, EnvSpec, MemoryPlan) {
 }
 
 #[test]
-fn parameters_are_those_of_the_networks() {
+fn planned_parameters_are_those_of_the_networks() {
     let device = device::open(DeviceChoice::Auto).unwrap().device.autodiff();
     for settings in [
         "",
@@ -53,7 +53,7 @@ fn the_peak_is_that_of_the_largest_phase() {
 }
 
 #[test]
-fn a_device_with_memory_of_its_own_takes_what_is_on_it() {
+fn memory_of_a_separate_device_does_not_count_on_the_host() {
     let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
     assert!(plan.has_device_memory && plan.host_peak() < plan.peak().total());
     let shown = plan.to_string();
@@ -61,7 +61,7 @@ fn a_device_with_memory_of_its_own_takes_what_is_on_it() {
 }
 
 #[test]
-fn parts_of_minibatches_take_less() {
+fn micro_batches_take_less_memory() {
     let whole = planned("num_envs = 256").2;
     let parts = planned("num_envs = 256\nmicro_batch_size = 512").2;
     assert!(parts.parts()[&Part::Activations].0 * 10 < whole.parts()[&Part::Activations].0);
@@ -69,7 +69,7 @@ fn parts_of_minibatches_take_less() {
 }
 
 #[test]
-fn the_largest_numbers_there_can_be_do_not_overflow() {
+fn the_largest_settings_do_not_overflow() {
     let rollout = "num_envs = 1048576\nnum_steps = 64\nnum_epochs = 1000000\nnum_minibatches = 67108864";
     let settings = format!("{rollout}\nhidden_sizes = [4096, 4096]");
     let config = crate::settings::settings(&settings).unwrap();
@@ -81,7 +81,7 @@ fn the_largest_numbers_there_can_be_do_not_overflow() {
 }
 
 #[test]
-fn a_run_that_fits_is_not_refused_nor_one_that_nobody_knows_of() {
+fn a_run_is_accepted_if_it_fits_or_the_available_memory_is_unknown() {
     let (config, spec, plan) = planned_for(Config::default());
     let peak = plan.host_peak();
     assert_eq!(plan.check(&config, &spec, Some(peak)), Ok(()));
@@ -91,7 +91,7 @@ fn a_run_that_fits_is_not_refused_nor_one_that_nobody_knows_of() {
 }
 
 #[test]
-fn what_would_fit_is_the_largest_power_of_two_that_does() {
+fn suggestions_are_the_largest_powers_of_two_that_fit() {
     let many = Config::default().with(|config| {
         config.env.num_envs = 2048;
         config.run.total_steps = 10_000_000;
@@ -120,7 +120,7 @@ fn what_would_fit_is_the_largest_power_of_two_that_does() {
 }
 
 #[test]
-fn the_message_names_what_to_lower() {
+fn the_message_names_the_settings_to_lower() {
     let (config, spec, plan) = planned_for(Config::default().with(|config| {
         config.env.num_envs = 2048;
         config.run.total_steps = 10_000_000;
@@ -141,7 +141,7 @@ fn the_message_names_what_to_lower() {
 }
 
 #[test]
-fn numbers_are_shown_in_the_largest_unit_of_which_there_is_one() {
+fn bytes_are_shown_in_the_largest_unit_that_they_fill() {
     for (bytes, text) in [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -156,13 +156,13 @@ fn numbers_are_shown_in_the_largest_unit_of_which_there_is_one() {
 }
 
 #[test]
-fn what_is_too_large_stays_at_the_largest_number() {
+fn arithmetic_with_bytes_saturates() {
     assert_eq!(Bytes(u64::MAX) + Bytes(1), Bytes(u64::MAX));
     assert_eq!(Bytes(1 << 40) * (1 << 40), Bytes(u64::MAX));
 }
 
 #[test]
-fn optimisers_keep_as_many_vectors_as_they_say() {
+fn optimisers_keep_as_many_vectors_as_their_specification_says() {
     use burn_pg::burn::tensor::Tensor;
     let device = device::open(DeviceChoice::Auto).unwrap().device;
     for text in [

@@ -1,4 +1,4 @@
-//! PPO's losses, metrics and the gradient of every weight, against CleanRL's own minibatch block.
+//! PPO's losses, metrics and the gradient of every weight, compared with CleanRL's minibatch code.
 
 use std::collections::BTreeMap;
 
@@ -60,14 +60,13 @@ struct Expected {
 }
 
 #[test]
-fn losses_metrics_and_the_gradient_of_every_weight_are_cleanrls() {
+fn losses_metrics_and_the_gradient_of_every_weight_match_cleanrl() {
     let file: File = golden("loss/ppo.json");
     let of_continuous_actions = |network: &Network| network.weights.contains_key("actor_logstd");
     assert!(file.networks.values().any(of_continuous_actions) && !file.networks.values().all(of_continuous_actions));
     for (name, network) in file.networks {
         let weights = network.weights;
-        // More cases record what a peer makes of inputs that are not numbers; ours never get as far as a loss, see
-        // `bad_numbers`.
+        // Other cases have inputs that are not finite; we refuse those before the loss, see `bad_numbers`.
         let sound = file.cases.iter().filter(|case| case["network"] == name && case["expected"]["grads"].is_object());
         let cases: Vec<Case> = sound.map(|case| serde_json::from_value(case.clone()).unwrap()).collect();
         assert!(!cases.is_empty(), "{name}");
@@ -88,7 +87,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     };
 
     let policy = actor_critic(weights, precision);
-    let mut context = batch.look(&policy, precision);
+    let mut context = batch.context(&policy, precision);
     if hyper.norm_adv {
         let advantages = normalize(context.advantages());
         context = context.with_tensor(ContextPart::Advantages, advantages);
@@ -127,20 +126,20 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
         assert_close(&values(norm), &[expected], tolerance, &what("gradient norm"));
     }
 
-    // Of one sample whose advantage is 1, the surrogate is minus the ratio.
+    // The surrogate of one sample with an advantage of 1 is minus the ratio.
     if let Some(expected) = &expected.ratio {
         let ratios: Vec<f64> = (0..)
             .take(expected.len())
             .map(|sample| {
-                let ones = batch.look(&policy, precision).advantages().ones_like();
-                let context = batch.look(&policy, precision).with_tensor(ContextPart::Advantages, ones);
+                let ones = batch.context(&policy, precision).advantages().ones_like();
+                let context = batch.context(&policy, precision).with_tensor(ContextPart::Advantages, ones);
                 let context = context.of_rows(Some(precision.indices(&[sample])));
                 -values(Surrogate.compute(&context).loss)[0]
             })
             .collect();
         assert_close(&ratios, expected, tolerance, &what("ratio"));
     }
-    // Theirs is from the policy that acted to the current one, ours to a reference.
+    // They measure the KL divergence from the policy that acted, we from a reference.
     if let Some(expected) = expected.approx_kl_k1 {
         let old_log_probs = context.old_log_probs();
         let k1 = KlToReference { estimator: KlEstimator::K1 };

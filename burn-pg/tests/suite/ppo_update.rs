@@ -1,5 +1,5 @@
-//! Whole updates against CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and
-//! Adam's moments, over two consecutive iterations in one go.
+//! Whole updates compared with CleanRL's, from the rollout to the weights: advantages, every loss and norm, the weights and
+//! Adam's moments, over two consecutive iterations.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use burn_pg::{
 use crate::{
     golden::Array,
     network::{Weights, flat, recorded},
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, assert_relative, values},
-    pupil::Pupil,
     recorded_update::{Hyper, Iteration, Moments, recorded_update},
     trajectory::rounded,
 };
 
 #[test]
-fn whole_updates_are_cleanrls() {
+fn whole_updates_match_cleanrl() {
     for name in [
         "discrete_small",
         "discrete_grad_clip_active",
@@ -31,7 +31,7 @@ fn whole_updates_are_cleanrls() {
     ] {
         let case = recorded_update(name);
         for precision in Precision::all() {
-            // What an iteration leaves behind is what the next begins with.
+            // The state after an iteration is the one before the next.
             let mut learner = case.hyper.learner(&case.iterations[0].weights_before, &precision);
             for (i, iteration) in case.iterations.iter().enumerate() {
                 let what = format!("{name} iteration {i} {:?} {:?}", precision.backend, precision.dtype);
@@ -41,7 +41,7 @@ fn whole_updates_are_cleanrls() {
     }
 }
 
-fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &Precision, what: &str) {
+fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut PolicyWithLearner, precision: &Precision, what: &str) {
     let expected = &iteration.expected;
     check_weights(learner, &iteration.weights_before, precision, &format!("{what} before"));
     if let Some(before) = &iteration.adam_before {
@@ -49,7 +49,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &
     }
 
     let gae = Gae { gamma: hyper.gamma, lambda: hyper.gae_lambda };
-    // CleanRL's rollouts are recorded in double precision, and ours are kept in single.
+    // CleanRL's rollouts are recorded in double precision, and ours are in single precision.
     let (targets, batch) = if precision.is_double() {
         let targets = iteration.trajectory().estimate(&gae);
         let batch = iteration.batch_with(&targets, precision);
@@ -63,7 +63,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &
     let tolerance = tolerance(precision);
     assert_close(&targets.advantages, &expected.advantages.concat(), tolerance, &format!("{what} advantages"));
     assert_close(&targets.returns, &expected.returns.concat(), tolerance, &format!("{what} returns"));
-    // Whatever the networks use, this takes values in single precision.
+    // This function takes single precision, whatever the networks use.
     let explained = explained_variance(&rounded(&iteration.rollout.values), &targets.returns);
     assert_close(&[explained.unwrap()], &[expected.explained_variance], 5e-6, &format!("{what} explained variance"));
 
@@ -85,7 +85,7 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &
             minibatches += 1;
         }
         epochs += 1;
-        // CleanRL goes on until the last minibatch of a pass is beyond the target; so do we.
+        // CleanRL and we stop if the last minibatch of a pass exceeds the target.
         if hyper.target_kl.is_some_and(|target| last_kl > target) {
             break;
         }
@@ -99,27 +99,27 @@ fn check(hyper: &Hyper, iteration: &Iteration, learner: &mut Pupil, precision: &
     }
 }
 
-fn check_weights(learner: &Pupil, expected: &Weights, precision: &Precision, what: &str) {
+fn check_weights(learner: &PolicyWithLearner, expected: &Weights, precision: &Precision, what: &str) {
     for (name, weights) in recorded(&learner.policy, None) {
         let theirs = expected[&name].transposed().flat();
         assert_close(&weights, &theirs, tolerance(precision), &format!("{what} {name}"));
     }
 }
 
-fn check_moments(learner: &Pupil, expected: &BTreeMap<String, Moments>, precision: &Precision, what: &str) {
+fn check_moments(learner: &PolicyWithLearner, expected: &BTreeMap<String, Moments>, precision: &Precision, what: &str) {
     let flat = |moment: fn(&Moments) -> &Array| {
         let arrays = expected.iter().map(|(name, moments)| (name.clone(), moment(moments).clone())).collect();
         flat(&learner.policy, &arrays)
     };
     let OptimiserState { steps, tensors } = learner.optimiser.state();
     assert_eq!(steps, expected.values().next().unwrap().step, "{what}");
-    // Second moments are far below 1, where an absolute bound says nothing.
+    // Second moments are far below 1, so the bound is relative.
     let check = |name: &str, theirs: Vec<f64>, tolerance: f64| {
         assert_relative(&values(tensors[name].clone()), &theirs, tolerance, &format!("{what} {name}"));
     };
     check("first_moment", flat(|moments| &moments.exp_avg), tolerance(precision));
-    // Those of biases are squares of small differences of sums, whose order of summands differs from the recorded one: 1.3e-5
-    // of the largest was seen in single precision.
+    // Those of biases are squares of small differences of sums with another order of summation: the largest difference seen
+    // in single precision was 1.3e-5 of the largest value.
     let tolerance = tolerance(precision) * if precision.is_double() { 1.0 } else { 4.0 };
     check("second_moment", flat(|moments| &moments.exp_avg_sq), tolerance);
 }

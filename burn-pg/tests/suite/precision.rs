@@ -13,13 +13,13 @@ pub struct Precision {
 }
 
 impl Precision {
-    /// Every combination that works here. Never empty.
+    /// Returns every combination that works on this machine. Never empty.
     pub fn all() -> Vec<Self> {
         let all: Vec<Self> = open_devices()
             .into_iter()
             .flat_map(|open| {
                 let types = [DType::F32, DType::F64].into_iter();
-                // On GPUs double precision is rare, and no use of the library asks for it there.
+                // Few GPUs support double precision, and the library does not use it there.
                 let types = types.filter(move |&dtype| dtype == DType::F32 || open.backend.is_cpu());
                 types.map(move |dtype| Self { backend: open.backend, device: open.device.clone().autodiff(), dtype })
             })
@@ -50,8 +50,7 @@ impl Precision {
     }
 }
 
-/// A device of every compiled backend that finds an adapter. One that finds an adapter and cannot open it fails the
-/// test.
+/// Opens a device of every compiled backend that finds an adapter. Panics if a backend finds an adapter but cannot open it.
 pub fn open_devices() -> Vec<OpenDevice> {
     let open = |backend| match device::open(DeviceChoice::Backend(backend)) {
         Ok(open) => Some(open),
@@ -61,12 +60,12 @@ pub fn open_devices() -> Vec<OpenDevice> {
     Backend::compiled().into_iter().filter_map(open).collect()
 }
 
-/// The values of a tensor, in double precision.
+/// Returns the values of a tensor, in double precision.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().convert::<f64>().try_into_vec().unwrap()
 }
 
-/// Asserts that numbers agree, each within `tolerance` relative to the larger of 1 and its expected size.
+/// Asserts that values agree, each within `tolerance` relative to the larger of 1 and its expected magnitude.
 #[track_caller]
 pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     assert_eq!(ours.len(), expected.len(), "{what}");
@@ -76,8 +75,8 @@ pub fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) 
     }
 }
 
-/// Asserts that numbers agree, each within `tolerance` relative to the largest expected one. (Not to its own size: a
-/// small difference of large numbers has their rounding errors.)
+/// Asserts that values agree, each within `tolerance` relative to the largest expected one. (Not to its own magnitude: a
+/// small difference of large values has their rounding errors.)
 #[track_caller]
 pub fn assert_relative(ours: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     let largest = expected.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
@@ -86,8 +85,8 @@ pub fn assert_relative(ours: &[f64], expected: &[f64], tolerance: f64, what: &st
     assert_close(&scaled(ours), &scaled(expected), tolerance, &format!("{what}, in units of {unit}"));
 }
 
-/// Asserts that numbers agree as they are trained on, in single precision, each within 1e-5 relative to the largest
-/// expected one.
+/// Asserts that values agree after rounding to single precision, in which training uses them, each within 1e-5 relative to
+/// the largest expected one.
 #[track_caller]
 #[allow(clippy::cast_possible_truncation)]
 pub fn assert_trained_on(ours: &[f64], expected: &[f64], what: &str) {

@@ -1,4 +1,4 @@
-//! Recorded minibatches, and the gradients that recorded losses have on them.
+//! Recorded minibatches with the gradients of recorded losses.
 
 use burn::tensor::{Gradients, Tensor};
 use burn_pg::{
@@ -31,8 +31,8 @@ pub struct RecordedMinibatch {
 }
 
 impl RecordedMinibatch {
-    /// What `policy` says of it, with the advantages as they were recorded.
-    pub fn look(&self, policy: &ActorCritic, precision: &Precision) -> LossContext<'static> {
+    /// Returns the loss context of `policy` for the minibatch, with the recorded advantages.
+    pub fn context(&self, policy: &ActorCritic, precision: &Precision) -> LossContext<'static> {
         let Prediction { distribution, values, .. } = policy.forward(precision.matrix(&self.obs).into());
         let log_probs = distribution.log_prob(&self.actions.tensor(precision));
         let context = LossContext::new(self.obs.len() as f64, 0.0)

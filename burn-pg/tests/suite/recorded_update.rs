@@ -1,4 +1,4 @@
-//! Whole updates as CleanRL made them.
+//! Whole updates, recorded from CleanRL.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use serde::Deserialize;
 use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic},
+    policy_with_learner::PolicyWithLearner,
     precision::Precision,
-    pupil::Pupil,
     trajectory::{Exact, Owned, rounded},
 };
 
-/// The recording of this name.
+/// Returns the recording of this name.
 pub fn recorded_update(name: &str) -> Case {
     let File { case } = golden(&format!("update/ppo_cleanrl_{name}.json"));
     assert!(!case.iterations.is_empty());
@@ -97,8 +97,8 @@ pub struct Expected {
 }
 
 impl Hyper {
-    /// What CleanRL trained with, on recorded weights.
-    pub fn learner(&self, weights: &Weights, precision: &Precision) -> Pupil {
+    /// Returns a policy with the recorded weights and a learner with CleanRL's hyperparameters.
+    pub fn learner(&self, weights: &Weights, precision: &Precision) -> PolicyWithLearner {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         let learner = Learner {
@@ -111,18 +111,18 @@ impl Hyper {
             normalize_advantages: self.norm_adv,
             micro_batch_size: None,
         };
-        Pupil { policy: actor_critic(weights, precision), learner }
+        PolicyWithLearner { policy: actor_critic(weights, precision), learner }
     }
 }
 
 impl Iteration {
-    /// The samples of the rollout, with the recorded advantages and returns.
+    /// Returns the samples of the rollout, with the recorded advantages and returns.
     pub fn batch(&self, precision: &Precision) -> Batch {
         let Expected { advantages, returns, .. } = &self.expected;
         self.batch_with(&Targets { advantages: advantages.concat(), returns: returns.concat() }, precision)
     }
 
-    /// The samples of the rollout as they were recorded, in double precision where the device has it.
+    /// Returns the samples of the rollout as recorded, in the precision of the device.
     pub fn batch_with(&self, targets: &Targets, precision: &Precision) -> Batch {
         let Rollout { obs, actions, log_probs, values, .. } = &self.rollout;
         let observations = precision.matrix(&obs.concat()).into();
@@ -135,13 +135,13 @@ impl Iteration {
         }
     }
 
-    /// The rollout as CleanRL kept it.
+    /// Returns the rollout in double precision, as CleanRL computed it.
     pub fn trajectory(&self) -> Exact {
         let Rollout { rewards, values, next_value, dones_before_step, next_done, .. } = &self.rollout;
         Exact::of_one_flag((rewards, values), next_value, dones_before_step, next_done)
     }
 
-    /// The rollout as we keep it.
+    /// Returns the rollout in single precision, as we store it.
     pub fn rollout(&self) -> source::Rollout {
         let Rollout { obs, actions, log_probs, dones_before_step, .. } = &self.rollout;
         let Owned { num_envs, rewards, values, next_values, terminated, truncated, .. } = self.trajectory().rounded();

@@ -1,10 +1,8 @@
-//! What a reference policy says of a rollout.
-
-use std::ops::ControlFlow;
+//! Reference policies: log-probabilities of a rollout, resuming, and failed rollouts.
 
 use burn::module::Module as _;
 use burn_pg::{
-    Config, Error, StepQuantity, UpdateStats,
+    Config, Error, StepQuantity,
     advantage::Gae,
     algorithm::Recipe,
     config::{PpoConfig, Recurrence, RecurrentSpec},
@@ -13,12 +11,13 @@ use burn_pg::{
     source::{Batch, CollectContext, Collector, EnvSource, Reference, RolloutLength, SequenceSpec, Source as _},
 };
 
+use crate::helpers::ignore;
 use crate::precision::{assert_close, open_devices, values};
 
 const ENVS: usize = 3;
 
-/// Rollouts of `steps` steps in sequences of `length`, as long as there are steps in `total`: the log-probabilities under
-/// the reference of each, time-major. The policy that acts is another one.
+/// Collects `total / steps` rollouts of `steps` steps in sequences of `length` with another policy. Returns the
+/// log-probabilities under the reference, time-major.
 fn reference_log_probs(device: &burn::tensor::Device, steps: usize, length: usize, micro_batch: usize) -> Vec<f64> {
     let (spec, total) = (burn_pg::envs::spec("CartPole-v1").unwrap(), 32);
     let shape = NetworkSpec { recurrence: Some((CellKind::Gru, 4)), ..NetworkSpec::default() };
@@ -35,7 +34,7 @@ fn reference_log_probs(device: &burn::tensor::Device, steps: usize, length: usiz
     for update in 0..(total / steps) as u64 {
         let context = CollectContext { update, progress: 0.0, device: &autodiff };
         let samples: Batch = source.collect(&acting, &context).unwrap().samples;
-        // From sequence by sequence to step by step.
+        // From sequence-major to time-major order.
         let of_batch = values(samples.reference_log_probs.unwrap());
         for step in 0..steps {
             let row = |env| ((step / length) * ENVS + env) * length + step % length;
@@ -58,7 +57,7 @@ fn a_recurrent_reference_keeps_its_own_recurrent_state() {
 
 #[test]
 fn a_resumed_run_with_a_recurrent_reference_equals_the_uninterrupted_one() {
-    // To the bit on CPUs alone: a GPU may add in another order from run to run.
+    // Only CPUs repeat to the bit: a GPU may add in another order from run to run.
     for open in open_devices().into_iter().filter(|open| open.backend.is_cpu()) {
         let config = Config::default().with(|config| {
             config.run.total_steps = 2_048;
@@ -99,12 +98,12 @@ fn a_penalty_that_overflows_is_named() {
     let device = &open_devices()[0].device;
     let envs = make(&config.env.name, config.env.num_envs).unwrap();
     let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, device).unwrap();
-    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
+    let error = trainer.run(&mut ignore).unwrap_err();
     assert!(matches!(error, Error::Step { quantity: StepQuantity::ShapedReward, .. }), "{error}");
     assert!(error.to_string().contains("`kl_in_reward`"), "{error}");
 }
 
-/// Observes its steps. If `spoilt`, the reward of step 10 is too large for single precision.
+/// Observes the number of its steps. If `spoilt`, the reward of step 10 is too large for single precision.
 struct Drift {
     steps: u32,
     spoilt: bool,

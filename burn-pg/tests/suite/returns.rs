@@ -1,4 +1,4 @@
-//! Reward-to-go, against Spinning Up, and n-step returns, against reward-to-go and generalised advantage estimation.
+//! Reward-to-go, compared with Spinning Up, and n-step returns, compared with reward-to-go and GAE.
 
 use std::num::NonZeroUsize;
 
@@ -33,12 +33,12 @@ struct Expected {
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // the recorded inputs are exact in single precision
-fn without_a_critic_reward_to_go_is_spinning_ups() {
+fn reward_to_go_without_a_critic_matches_spinning_up() {
     let file: File = golden("adv/returns.json");
     assert!(!file.cases.is_empty());
     for case in &file.cases {
         let going_on = vec![false; case.done.len()];
-        // With nothing to bootstrap from, it makes no difference how an episode ended.
+        // Without bootstrapping, termination and truncation are the same.
         for (terminated, truncated) in [(&case.done, &going_on), (&going_on, &case.done)] {
             let reinforce = RewardToGo { gamma: case.gamma, baseline: false, bootstrap: Bootstrap::Zero };
             let targets = reinforce.estimate(&Trajectory {
@@ -63,7 +63,7 @@ fn n_step(gamma: f64, n: usize, trajectory: &Owned) -> Targets {
 
 proptest! {
     #[test]
-    fn with_a_critic_reward_to_go_is_the_return_of_lambda_one(trajectory in trajectories(7), gamma in 0.0..=1.0_f64) {
+    fn reward_to_go_with_a_critic_equals_gae_with_lambda_one(trajectory in trajectories(7), gamma in 0.0..=1.0_f64) {
         let gae = Gae { gamma, lambda: 1.0 }.estimate(&trajectory.view());
         for baseline in [false, true] {
             let reward_to_go = RewardToGo { gamma, baseline, bootstrap: Bootstrap::NextValues };
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn one_step_is_the_error_of_lambda_zero(trajectory in trajectories(7), gamma in 0.0..=1.0_f64) {
+    fn one_step_returns_equal_gae_with_lambda_zero(trajectory in trajectories(7), gamma in 0.0..=1.0_f64) {
         let gae = Gae { gamma, lambda: 0.0 }.estimate(&trajectory.view());
         let targets = n_step(gamma, 1, &trajectory);
         assert_close(&targets.advantages, &gae.advantages, 1e-9, "advantages");
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn more_steps_than_there_are_make_the_whole_return(
+    fn n_steps_beyond_the_end_equal_reward_to_go(
         trajectory in trajectories(7),
         gamma in 0.0..=1.0_f64,
         n in prop_oneof![7..20_usize, Just(usize::MAX)],
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn one_more_step_is_a_reward_and_the_return_of_the_step_after(
+    fn n_plus_one_steps_are_a_reward_and_the_n_step_return_of_the_next_step(
         trajectory in trajectories(9),
         gamma in 0.0..=1.0_f64,
         n in 1..8_usize,

@@ -23,9 +23,9 @@ pub struct Samples {
     pub reference_log_probs: Vec<f64>,
 }
 
-/// The derivatives of a loss by what carries gradients.
+/// The derivatives of a loss with respect to log-probabilities, entropies and values.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Slopes {
+pub struct Derivatives {
     pub log_probs: Vec<f64>,
     pub entropies: Vec<f64>,
     pub values: Vec<f64>,
@@ -47,7 +47,7 @@ impl Samples {
         }
     }
 
-    /// Samples of these log-ratios and advantages, and otherwise zeros.
+    /// Samples with these log-ratios and advantages; everything else is 0.
     pub fn with_log_ratios(log_ratios: &[f64], advantages: &[f64]) -> Self {
         let zeros = vec![0.0; log_ratios.len()];
         Self {
@@ -75,29 +75,33 @@ impl Samples {
             .with_tensor(ContextPart::ReferenceLogProbs, precision.vector(&self.reference_log_probs))
     }
 
-    /// The mean loss.
+    /// Returns the mean loss.
     pub fn loss(&self, term: &dyn LossTerm, precision: &Precision) -> f64 {
         mean(term.compute(&self.context(precision)).loss)
     }
 
-    /// The derivatives of the mean loss.
-    pub fn slopes(&self, term: &dyn LossTerm, precision: &Precision) -> Slopes {
+    /// Returns the derivatives of the mean loss.
+    pub fn derivatives(&self, term: &dyn LossTerm, precision: &Precision) -> Derivatives {
         let context = self.context(precision);
         let gradients = term.compute(&context).loss.mean().backward();
         let of = |leaf: Tensor<1>| match leaf.grad(&gradients) {
             Some(gradient) => values(gradient),
             None => vec![0.0; self.log_probs.len()],
         };
-        Slopes { log_probs: of(context.log_probs()), entropies: of(context.entropies()), values: of(context.values()) }
+        Derivatives {
+            log_probs: of(context.log_probs()),
+            entropies: of(context.entropies()),
+            values: of(context.values()),
+        }
     }
 }
 
-/// The mean of what a term gives for each sample.
+/// Returns the mean over samples.
 pub fn mean(vector: Tensor<1>) -> f64 {
     values(vector.mean())[0]
 }
 
-/// The means of the metrics of a term.
+/// Returns the means of the metrics of a term.
 pub fn means(output: PerSample) -> BTreeMap<&'static str, f64> {
     output.metrics.into_iter().map(|(name, vector)| (name, mean(vector))).collect()
 }

@@ -1,5 +1,5 @@
-//! What `train` of Stable-Baselines3's PPO and A2C makes of a rollout: advantages, every number that is logged, the
-//! weights and the state of the optimiser.
+//! Whole updates compared with `train` of Stable-Baselines3's PPO and A2C: advantages, every logged value, weights and the
+//! state of the optimiser.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use serde::Deserialize;
 use crate::{
     golden::{Array, golden},
     network::{RecordedActions, Weights, actor_critic, flat, recorded},
+    policy_with_learner::PolicyWithLearner,
     precision::{Precision, assert_close, assert_relative, values},
-    pupil::Pupil,
     trajectory::{Exact, rounded},
 };
 
@@ -92,8 +92,8 @@ impl Optimizer {
         }
     }
 
-    /// Our names of the tensors it remembers, and theirs.
-    fn remembers(&self) -> &'static [(&'static str, &'static str)] {
+    /// Our names of the tensors in its state, and theirs.
+    fn state_tensors(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Adam { .. } => &[("first_moment", "exp_avg"), ("second_moment", "exp_avg_sq")],
             Self::RMSprop { .. } => &[("square_average", "square_avg")],
@@ -120,7 +120,7 @@ enum StateEntry {
 }
 
 #[test]
-fn whole_updates_are_stable_baselines() {
+fn whole_updates_match_stable_baselines3() {
     let file: File = golden("update/sb3_train.json");
     for algorithm in [Algorithm::Ppo, Algorithm::A2C] {
         assert!(file.cases.iter().any(|case| case.algorithm == algorithm));
@@ -159,7 +159,7 @@ impl Case {
         Gae { gamma: self.hyper.gamma, lambda: self.hyper.gae_lambda }.estimate(&trajectory.view())
     }
 
-    fn learner(&self, precision: &Precision) -> Pupil {
+    fn learner(&self, precision: &Precision) -> PolicyWithLearner {
         let Hyper { clip_range, clip_range_vf, vf_coef, ent_coef, .. } = self.hyper;
         let objective = match self.algorithm {
             Algorithm::Ppo => Objective::new().with(1.0, PpoClip { clip_range: clip_range.unwrap().into() }),
@@ -167,14 +167,14 @@ impl Case {
         };
         let clip = clip_range_vf.map_or(ValueClip::Off, |range| ValueClip::Hard { range: range.into() });
         let learner = Learner {
-            // Their squared error is without our half.
+            // Their squared error has no factor of 1/2.
             objective: objective.with(2.0 * vf_coef, Value { clip }).with(ent_coef, Entropy),
             optimiser: self.hyper.optimizer.spec().build(),
             max_grad_norm: self.hyper.max_grad_norm,
             normalize_advantages: self.hyper.normalize_advantage,
             micro_batch_size: None,
         };
-        Pupil { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
+        PolicyWithLearner { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
     }
 
     fn batch(&self, precision: &Precision) -> Batch {
@@ -194,9 +194,9 @@ impl Case {
         }
     }
 
-    /// Walks along the recorded permutations with their rule of the divergence, which is not ours: they look before
-    /// each step, and beyond one and a half times the target they do not take it, nor any after it.
-    fn train(&self, learner: &mut Pupil, batch: &Batch) -> Training {
+    /// Trains on the recorded permutations with their rule for the target KL divergence, which is not ours: they check
+    /// before each step, and if it exceeds 1.5 times the target, they skip this step and all later ones.
+    fn train(&self, learner: &mut PolicyWithLearner, batch: &Batch) -> Training {
         let mut training = Training::default();
         for permutation in &self.permutations {
             assert!(!training.stopped, "{}: they went on", self.name);
@@ -218,23 +218,23 @@ impl Case {
         training
     }
 
-    /// Their samples are those of one environment after the other.
+    /// Their samples are ordered by environment.
     fn row(&self, index: usize) -> u32 {
         let (steps, num_envs) = (self.rewards.len(), self.rewards[0].len());
         let (env, step) = (index / steps, index % steps);
         (step * num_envs + env).try_into().unwrap()
     }
 
-    /// What we have to say under the name of a number that they log.
+    /// Returns our value for a name that they log.
     fn logged(&self, key: &str, training: &Training, policy: &ActorCritic) -> f64 {
         match key {
             "train/policy_gradient_loss" | "train/policy_loss" => training.mean("policy_loss"),
             "train/value_loss" => 2.0 * training.mean("value_loss"),
             "train/entropy_loss" => training.mean("entropy_loss"),
             "train/clip_fraction" => training.mean("clip_fraction"),
-            // Theirs is that of the last epoch alone,
+            // They log the mean of the last epoch only,
             "train/approx_kl" => mean(training.epochs.last().unwrap(), "approx_kl"),
-            // and this that of the last minibatch.
+            // and here the value of the last minibatch.
             "train/loss" => training.epochs.last().unwrap().last().unwrap()["loss"],
             "train/explained_variance" => {
                 explained_variance(&rounded(&self.values), &self.expected.returns.concat()).unwrap()
@@ -252,7 +252,7 @@ impl Case {
         }
     }
 
-    fn check_optimiser(&self, learner: &Pupil, taken: u64, what: &str) {
+    fn check_optimiser(&self, learner: &PolicyWithLearner, taken: u64, what: &str) {
         let OptimiserState { steps, tensors } = learner.optimiser.state();
         assert_eq!(steps, taken, "{what}");
         let theirs = &self.expected.optimizer_state_in_parameter_order;
@@ -261,7 +261,7 @@ impl Case {
             assert!(theirs.iter().all(BTreeMap::is_empty) && tensors.is_empty(), "{what}");
             return;
         }
-        let names = self.hyper.optimizer.remembers();
+        let names = self.hyper.optimizer.state_tensors();
         assert_eq!(tensors.len(), names.len(), "{what}");
         for &(ours, name) in names {
             let parameters = self.expected.parameter_order.iter().zip(theirs);
@@ -276,8 +276,8 @@ impl Case {
                 })
                 .collect();
             let expected = flat(&learner.policy, &cleanrls(&arrays));
-            // Squares are far below 1, where an absolute bound says nothing. Those of biases are squares of small differences
-            // of sums, whose order of summands differs from the recorded one: 5.7e-6 of the largest was seen.
+            // Squares are far below 1, so the bound is relative. Those of biases are squares of small differences of sums
+            // with another order of summation: the largest difference seen was 5.7e-6 of the largest value.
             assert_relative(&values(tensors[ours].clone()), &expected, 4.0 * TOLERANCE, &format!("{what} {ours}"));
         }
     }
@@ -285,7 +285,7 @@ impl Case {
 
 type Metrics = BTreeMap<&'static str, f64>;
 
-/// What was measured before each step, and before the one that was not taken.
+/// The metrics before each step, and before the step that was not taken.
 #[derive(Default)]
 struct Training {
     epochs: Vec<Vec<Metrics>>,
@@ -303,10 +303,10 @@ fn mean(minibatches: &[Metrics], metric: &str) -> f64 {
     minibatches.iter().map(|metrics| metrics[metric]).sum::<f64>() / minibatches.len() as f64
 }
 
-/// Their networks under the names that CleanRL gives to the same ones.
+/// Renames their tensors to CleanRL's names.
 fn cleanrls(weights: &Weights) -> Weights {
     let actor = if weights.contains_key("log_std") { "actor_mean" } else { "actor" };
-    // Every other layer is an activation, so that the output layer has twice the number of hidden ones.
+    // Every other layer is an activation, so the index of the output layer is twice the number of hidden layers.
     let hidden = |network: &str| weights.keys().filter(|key| key.contains(network) && key.ends_with("weight")).count();
     let name = |name: &str| match name.split('.').collect::<Vec<_>>()[..] {
         ["log_std"] => "actor_logstd".into(),

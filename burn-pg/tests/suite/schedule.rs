@@ -1,4 +1,4 @@
-//! Schedules: the linear one against CleanRL's, the cosine against what is known of it, and how they are written.
+//! Schedules: the linear one compared with CleanRL's, the cosine with known values, and their notation in settings.
 
 use burn_pg::optim::Schedule;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ fn the_learning_rate_falls_as_in_cleanrl() {
     for decay in file.linear_lr {
         let schedule = Schedule::Linear { start: decay.lr0, end: 0.0 };
         let ours = schedule.at((decay.iteration - 1) as f64 / decay.num_iterations as f64);
-        // Relative to numbers of this size.
+        // Relative to values of this magnitude.
         assert_close(&[ours / decay.lr0], &[decay.expected / decay.lr0], 1e-15, "learning rate");
     }
 }

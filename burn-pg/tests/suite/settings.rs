@@ -1,11 +1,11 @@
-//! Configurations from settings by short keys.
+//! Configurations from short keys, and the page of settings.
 
 use burn_pg::{
     CheckedConfig, Config,
     config::{AlgorithmConfig, ConfigError, Layer, PpoConfig, settings_page},
 };
 
-/// Reads settings such as `gamma = 0.98`, one a line.
+/// Reads settings such as `gamma = 0.98`, one per line.
 pub fn settings(text: &str) -> Result<Config, ConfigError> {
     Config::from_table(Layer::from_short_keys("", text.parse().unwrap())?.settings)
 }
@@ -15,7 +15,7 @@ pub fn valid(text: &str) -> CheckedConfig {
     settings(text).and_then(Config::validate).unwrap()
 }
 
-/// The hyperparameters of PPO in a configuration for it.
+/// Returns the hyperparameters of a configuration for PPO.
 pub fn ppo_of(config: &mut Config) -> &mut PpoConfig {
     match &mut config.algorithm {
         AlgorithmConfig::Ppo(ppo) => ppo,
@@ -32,5 +32,8 @@ fn the_page_of_settings_is_generated_from_the_code() {
         std::fs::write(path, &page).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap();
-    assert!(written == page, "docs/settings.md is not what the code says; its head says how to write it again");
+    assert!(
+        written == page,
+        "docs/settings.md differs from the code; the comment of this test says how to regenerate it"
+    );
 }

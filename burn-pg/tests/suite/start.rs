@@ -1,41 +1,20 @@
 //! Training that starts with the weights of a trained policy.
 
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    tensor::{Device, Tensor},
-};
 use burn_pg::{
     Agent, CheckedConfig, Config, Error, Trainer,
     algorithm::{Recipe, StartMisfit},
-    config::{Algo, PpoConfig, Recurrence, RecurrentSpec},
-    device::{self, Backend, DeviceChoice},
+    config::{Algo, Recurrence, RecurrentSpec},
     envs::make,
     policy::{Activation, ActorCritic},
     run::{EarlierRun, RunDir, Session},
 };
 
-use crate::{
-    precision::{assert_close, values},
-    settings::ppo_of,
-};
+use crate::helpers::{flex, ignore, parameters, small};
+use crate::{precision::assert_close, settings::ppo_of};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-fn small() -> Config {
-    Config::default().with(|config| {
-        config.run.total_steps = 64;
-        config.env.num_envs = 2;
-        config.rollout.num_steps = 16;
-        config.network.hidden_sizes = vec![8];
-        config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
-    })
-}
-
-/// An agent after two updates.
+/// Returns an agent after two updates.
 fn trained(config: &Config) -> Agent {
-    let mut trainer = Trainer::of(&config.clone().validate().unwrap(), &device()).unwrap();
+    let mut trainer = Trainer::of(&config.clone().validate().unwrap(), &flex()).unwrap();
     (0..2).for_each(|_| drop(trainer.update().unwrap()));
     trainer.agent().unwrap()
 }
@@ -43,23 +22,11 @@ fn trained(config: &Config) -> Agent {
 fn start(agent: &Agent, config: Config) -> Result<Trainer<ActorCritic>, Error> {
     let config: CheckedConfig = config.validate().unwrap();
     let envs = make(&config.env.name, config.env.num_envs)?;
-    Recipe::of(&config)?.build_from(agent, "somewhere", envs, &config, &device())
-}
-
-fn weights(policy: &ActorCritic) -> Vec<f64> {
-    struct Values(Vec<f64>);
-    impl ModuleVisitor for Values {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0.extend(values(parameter.val()));
-        }
-    }
-    let mut found = Values(Vec::new());
-    policy.visit(&mut found);
-    found.0
+    Recipe::of(&config)?.build_from(agent, "somewhere", envs, &config, &flex())
 }
 
 #[test]
-fn the_first_rollout_is_of_the_policy_to_start_from_and_so_is_the_reference() {
+fn the_first_rollout_and_the_reference_use_the_policy_to_start_from() {
     let recurrence = Recurrence::Lstm(RecurrentSpec { size: 4, ..RecurrentSpec::default() });
     for recurrence in [Recurrence::default(), recurrence] {
         let config = small().with(|config| config.network.recurrence = recurrence);
@@ -69,7 +36,7 @@ fn the_first_rollout_is_of_the_policy_to_start_from_and_so_is_the_reference() {
             ppo_of(config).kl_in_reward = 0.1;
         });
         let mut trainer = start(&agent, config).unwrap();
-        assert_eq!(weights(trainer.policy()), weights(agent.policy()));
+        assert_eq!(parameters(trainer.policy()), parameters(agent.policy()));
         assert_eq!(trainer.init_from(), Some("somewhere"));
         let [first, second] = [(); 2].map(|()| trainer.update().unwrap().losses["kl_in_reward"]);
         assert_close(&[first], &[0.0], 1e-6, "the policy is the reference at first");
@@ -78,7 +45,7 @@ fn the_first_rollout_is_of_the_policy_to_start_from_and_so_is_the_reference() {
 }
 
 #[test]
-fn statistics_of_observations_go_on() {
+fn observation_statistics_are_continued() {
     let config = small().with(|config| config.env.normalize_observations = true);
     let agent = trained(&config);
     let trainer = start(&agent, config.clone()).unwrap();
@@ -93,7 +60,7 @@ fn statistics_of_observations_go_on() {
 }
 
 #[test]
-fn a_missing_critic_is_a_new_one_and_one_that_nothing_needs_is_left_out() {
+fn a_missing_critic_is_created_and_an_unneeded_one_is_left_out() {
     let without = small().with(|config| {
         config.run.total_steps = 1_000;
         config.algorithm = Algo::Reinforce.into();
@@ -102,18 +69,18 @@ fn a_missing_critic_is_a_new_one_and_one_that_nothing_needs_is_left_out() {
     assert!(!actor.policy().has_critic() && both.policy().has_critic());
 
     let started = start(&actor, small()).unwrap();
-    let fresh = Trainer::of(&small().validate().unwrap(), &device()).unwrap();
-    let [actors, started, fresh] = [actor.policy(), started.policy(), fresh.policy()].map(weights);
+    let fresh = Trainer::of(&small().validate().unwrap(), &flex()).unwrap();
+    let [actors, started, fresh] = [actor.policy(), started.policy(), fresh.policy()].map(parameters);
     assert_eq!(started[..actors.len()], actors);
     assert_eq!(started[actors.len()..], fresh[actors.len()..]);
 
     let started = start(&both, without).unwrap();
     assert!(!started.policy().has_critic());
-    assert_eq!(weights(started.policy())[..], weights(both.policy())[..actors.len()]);
+    assert_eq!(parameters(started.policy())[..], parameters(both.policy())[..actors.len()]);
 }
 
 #[test]
-fn a_policy_that_does_not_fit_is_refused_by_the_names_of_its_tensors_or_of_the_setting() {
+fn a_policy_that_does_not_fit_is_refused_with_the_tensor_or_the_setting() {
     let agent = trained(&small());
     let refused = |agent: &Agent, config: Config, part: &str| {
         let error = start(agent, config).err().unwrap();
@@ -154,13 +121,13 @@ fn a_run_that_stops_before_its_first_update_resumes_with_the_weights_that_it_sta
     drop(Session::begin(start(&agent, small()).unwrap(), RunDir::create(&path).unwrap()).unwrap());
     let resumed = || {
         let earlier = EarlierRun::open(&path, None).unwrap();
-        let trainer = Trainer::of(&earlier.config().unwrap().validate().unwrap(), &device()).unwrap();
-        assert_ne!(weights(trainer.policy()), weights(agent.policy()));
+        let trainer = Trainer::of(&earlier.config().unwrap().validate().unwrap(), &flex()).unwrap();
+        assert_ne!(parameters(trainer.policy()), parameters(agent.policy()));
         earlier.resume(trainer).unwrap()
     };
     let mut session = resumed();
-    assert_eq!(weights(session.trainer().policy()), weights(agent.policy()));
-    session.train(&mut |_: &burn_pg::UpdateStats| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!(parameters(session.trainer().policy()), parameters(agent.policy()));
+    session.train(&mut ignore).unwrap();
     drop(session);
     let session = resumed();
     assert_eq!((session.trainer().updates(), session.trainer().init_from()), (2, Some("somewhere")));

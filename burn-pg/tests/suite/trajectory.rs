@@ -1,4 +1,4 @@
-//! Trajectories for tests of advantage estimators: recorded ones, and any at all.
+//! Trajectories for tests of advantage estimators, recorded and random.
 
 use burn_pg::advantage::{AdvantageEstimator, Targets, Trajectory};
 use proptest::prelude::*;
@@ -16,9 +16,8 @@ pub struct Exact {
 }
 
 impl Exact {
-    /// A rollout as CleanRL and Stable-Baselines3 keep it, with one flag from before each step for the end of an
-    /// episode, and what followed the last step apart. They do not tell truncations apart; here all ends are
-    /// terminations.
+    /// A rollout in the form of CleanRL and Stable-Baselines3: one flag before each step for the end of an episode, and the
+    /// flag and value after the last step separately. They do not distinguish truncation; here all ends are terminations.
     pub fn of_one_flag(
         (rewards, values): (&[Vec<f64>], &[Vec<f64>]),
         last_values: &[f64],
@@ -37,7 +36,7 @@ impl Exact {
         }
     }
 
-    /// As rollouts are kept, in single precision.
+    /// In single precision, as rollouts are stored.
     #[allow(clippy::cast_possible_truncation)]
     pub fn rounded(&self) -> Owned {
         self.map(|number| number as f32)
@@ -57,8 +56,8 @@ impl Exact {
         }
     }
 
-    /// What an estimator that is linear in rewards and values makes of it. Trajectories are in single precision; but
-    /// the estimate of the rounded numbers and that of what the rounding took away add up to that of the numbers.
+    /// Returns the targets of an estimator that is linear in rewards and values. Trajectories are in single precision, so
+    /// the targets of the rounded values and those of the rounding errors are added.
     #[allow(clippy::cast_possible_truncation)]
     pub fn estimate(&self, linear: &dyn AdvantageEstimator) -> Targets {
         let whole = linear.estimate(&self.rounded().view());
@@ -81,7 +80,7 @@ pub struct Owned {
 }
 
 impl Owned {
-    /// Steps of `num_envs` environments that earn `rewards`, are worth nothing and end nothing.
+    /// Steps of `num_envs` environments with these rewards, values of 0, and no ends of episodes.
     pub fn new(num_envs: usize, rewards: &[f32]) -> Self {
         let steps = rewards.len();
         Self {
@@ -111,7 +110,7 @@ impl Owned {
         self.terminated[row] || self.truncated[row]
     }
 
-    /// With its environments in another order.
+    /// Returns the trajectory with its environments in another order.
     pub fn permuted(&self, order: &[usize]) -> Self {
         Self {
             num_envs: self.num_envs,
@@ -125,17 +124,17 @@ impl Owned {
     }
 }
 
-/// Each step of as many environments as `order` names, in that order.
+/// Reorders the environments of each step.
 pub fn permuted<T: Copy>(items: &[T], order: &[usize]) -> Vec<T> {
     items.chunks_exact(order.len()).flat_map(|step| order.iter().map(|&env| step[env])).collect()
 }
 
-/// Any trajectory of `steps` steps of two environments.
+/// Random trajectories of `steps` steps of two environments.
 pub fn trajectories(steps: usize) -> impl Strategy<Value = Owned> {
     trajectories_of(2, steps)
 }
 
-/// Any trajectory of `steps` steps of `num_envs` environments.
+/// Random trajectories of `steps` steps of `num_envs` environments.
 pub fn trajectories_of(num_envs: usize, steps: usize) -> impl Strategy<Value = Owned> {
     let numbers = move || proptest::collection::vec(-10.0_f32..10.0, num_envs * steps);
     let flags = move || proptest::collection::vec(proptest::bool::weighted(0.2), num_envs * steps);
@@ -153,7 +152,7 @@ pub fn trajectories_of(num_envs: usize, steps: usize) -> impl Strategy<Value = O
     )
 }
 
-#[allow(clippy::cast_possible_truncation)] // rollouts are kept in single precision
+#[allow(clippy::cast_possible_truncation)] // rollouts are in single precision
 pub fn rounded(rows: &[Vec<f64>]) -> Vec<f32> {
     rows.iter().flatten().map(|&number| number as f32).collect()
 }

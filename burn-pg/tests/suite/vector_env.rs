@@ -1,16 +1,13 @@
 //! Vector environments that are implemented outside `burn-pg-envs`.
 
-use std::ops::ControlFlow;
-
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::Tensor,
 };
 use burn_pg::{
     Config, Error, Trainer, UpdateStats,
     algorithm::Recipe,
     config::{Algo, CheckedConfig, Faults, OnEnvironment, PpoConfig},
-    device::{self, Backend, DeviceChoice},
     distribution::Categorical,
     envs::{Actions, EnvError, EnvSpec, Fault, StepBatch, VecEnv, VectorEnv, classic::CartPole},
     policy::{Observation, Policy, Prediction},
@@ -18,9 +15,11 @@ use burn_pg::{
     storage::Misfit,
 };
 
+use crate::helpers::{flex, ignore};
+
 type Shorten = fn(&mut StepBatch);
 
-/// `CartPole` with the five required methods alone. From some step on, a vector is too short.
+/// `CartPole` with the five required methods only. It can give vectors of a wrong length from some step on.
 struct Bare {
     inner: VecEnv<CartPole>,
     batch: StepBatch,
@@ -69,10 +68,6 @@ impl VectorEnv for Bare {
     }
 }
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
 fn config(algo: Algo) -> CheckedConfig {
     let total_steps = if algo == Algo::Ppo { 2_000 } else { 50_000 };
     let config = Config::default().with(|config| {
@@ -97,16 +92,16 @@ fn updates<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>) -> Vec<UpdateSta
 }
 
 #[test]
-fn five_methods_train_to_the_bit_as_environments_with_all_parts_do() {
-    let (config, device) = (config(Algo::Ppo), device());
+fn the_five_required_methods_train_exactly_as_a_full_implementation() {
+    let (config, device) = (config(Algo::Ppo), flex());
     let build = |envs| Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
     let whole = updates(build(Box::new(VecEnv::<CartPole>::new(8).unwrap())));
     assert_eq!(updates(build(Bare::new(8, None))), whole);
 }
 
 #[test]
-fn rollouts_of_whole_episodes_do_without_partial_resets() {
-    let (config, device) = (config(Algo::Reinforce), device());
+fn rollouts_of_whole_episodes_need_no_partial_resets() {
+    let (config, device) = (config(Algo::Reinforce), flex());
     let build = || Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     let history = updates(build());
     assert_eq!(updates(build()), history, "a seed gives the same run");
@@ -115,8 +110,8 @@ fn rollouts_of_whole_episodes_do_without_partial_resets() {
 }
 
 #[test]
-fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
-    let (config, device) = (config(Algo::Ppo), device());
+fn checkpointing_environments_that_cannot_be_saved_is_a_typed_error() {
+    let (config, device) = (config(Algo::Ppo), flex());
     let mut trainer = Recipe::of(&config).unwrap().build(Bare::new(8, None), &config, &device).unwrap();
     trainer.update().unwrap();
     let error = trainer.checkpoint().unwrap_err();
@@ -126,24 +121,24 @@ fn a_checkpoint_of_environments_that_cannot_be_saved_is_a_typed_error() {
 }
 
 #[test]
-fn an_environment_that_reports_an_error_is_survived_without_a_restart_of_its_own() {
+fn a_run_survives_an_environment_that_fails_and_cannot_restart_alone() {
     let faults = Faults { environment: OnEnvironment::Restart, limit: 2, ..Faults::default() };
     let config = (*config(Algo::Ppo)).clone().with(|config| config.faults = faults).validate().unwrap();
     let recipe = || Recipe::of(&config).unwrap();
     let failing = |fails| Box::new(Bare { fails, ..*Bare::new(8, None) });
-    // The third step, and one after the reset of all that follows.
-    let mut trainer = recipe().build(failing(&[3, 40]), &config, &device()).unwrap();
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    // The third step, and a step after the reset of all environments that follows.
+    let mut trainer = recipe().build(failing(&[3, 40]), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     assert_eq!(trainer.faults(), 2);
 
-    let mut trainer = recipe().build(failing(&[3]), &config, &device()).unwrap();
+    let mut trainer = recipe().build(failing(&[3]), &config, &flex()).unwrap();
     let error = trainer.update().unwrap_err();
     let is_reported = matches!(&error, Error::EnvInUpdate { source: EnvError::Failed { env: 2, fault, .. }, .. }
         if fault.to_string() == "the simulator has stopped");
     assert!(is_reported, "{error:?}");
 }
 
-/// A policy that acts on the device, as one without kernels does.
+/// A policy that acts on the device, because it has no copy on the host.
 #[derive(Module, Debug)]
 struct OnDevice {
     logits: Param<Tensor<1>>,
@@ -162,7 +157,7 @@ impl Policy for OnDevice {
 
 #[test]
 fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
-    let (config, device) = (config(Algo::Ppo), device());
+    let (config, device) = (config(Algo::Ppo), flex());
     let shorten: [(&str, Shorten); 6] = [
         ("observations` of `CartPole-v1` has 31 elements; 8 environments need 32", |batch| {
             batch.observations.truncate(31);
@@ -176,7 +171,7 @@ fn a_vector_of_a_wrong_length_is_named_on_the_host_and_on_the_device() {
         ("episode_lengths` of `CartPole-v1` has 7 elements; 8", |batch| batch.episode_lengths.truncate(7)),
     ];
     for (named, shorten) in shorten {
-        // In the first step, in the middle of a rollout, and in the first of the second one.
+        // In the first step, in the middle of a rollout, and in the first step of the second one.
         for from in [1, 20, 33] {
             let recipe = || Recipe::of(&config).unwrap();
             let on_host = recipe().build(Bare::new(8, Some((from, shorten))), &config, &device).unwrap();

@@ -1,4 +1,4 @@
-//! V-trace, against TorchRL and RLax.
+//! V-trace, compared with TorchRL and RLax.
 
 use burn_pg::advantage::{AdvantageEstimator, Gae, VTrace};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ struct Expected {
 }
 
 #[test]
-fn targets_are_those_of_the_field() {
+fn targets_match_torchrl_and_rlax() {
     let file: File = golden("adv/vtrace.json");
     let mut advantages_compared = 0;
     for case in &file.cases {
@@ -57,7 +57,7 @@ fn targets_are_those_of_the_field() {
         let targets = vtrace.estimate(&trajectory.view());
         assert_relative(&targets.returns, &double(&case.expected.vs), 1e-9, &case.name);
         assert_trained_on(&targets.returns, &double(&case.expected.vs), &case.name);
-        // RLax can clip the advantages at a bound of their own. Ours has one bound for both, as in the paper.
+        // RLax can clip the advantages with a separate bound. We have one bound for both, as in the paper.
         if case.pg_rho_clip == case.rho_clip {
             assert_relative(&targets.advantages, &double(&case.expected.pg_advantages), 1e-9, &case.name);
             assert_trained_on(&targets.advantages, &double(&case.expected.pg_advantages), &case.name);
@@ -69,7 +69,7 @@ fn targets_are_those_of_the_field() {
 
 proptest! {
     #[test]
-    fn on_policy_it_is_generalised_advantage_estimation_at_lambda_one(
+    fn on_policy_vtrace_equals_gae_with_lambda_one(
         mut trajectory in trajectories(7),
         gamma in 0.0..=1.0_f64,
         rho_clip in prop_oneof![Just(1.0), 1.0..9.0_f64, Just(f64::INFINITY)],
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn far_beyond_the_bounds_a_ratio_makes_no_difference(trajectory in trajectories(7), row in 0..14_usize) {
+    fn ratios_above_the_bounds_make_no_difference(trajectory in trajectories(7), row in 0..14_usize) {
         let vtrace = VTrace { gamma: 0.9, rho_clip: 2.0, c_clip: 1.0 };
         let with = |log_ratio| {
             let mut trajectory = trajectory.clone();
@@ -96,7 +96,7 @@ proptest! {
         };
         // The exponential of 1000 is infinite.
         prop_assert_eq!(with(2.0), with(1000.0));
-        // An action that the policy would never take says nothing.
+        // An action with probability 0 under the policy contributes nothing.
         let never = with(f64::NEG_INFINITY);
         prop_assert_eq!(never.returns[row], f64::from(trajectory.values[row]));
         prop_assert_eq!(never.advantages[row], 0.0);
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn a_ratio_that_is_not_a_number_is_not_taken_for_a_bound() {
+fn a_nan_ratio_is_not_clipped_to_a_bound() {
     let mut trajectory = Owned::new(1, &[1.0]);
     trajectory.log_ratios = vec![f64::NAN];
     let targets = VTrace { gamma: 0.9, rho_clip: 1.0, c_clip: 1.0 }.estimate(&trajectory.view());

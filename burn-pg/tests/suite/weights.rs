@@ -26,7 +26,7 @@ fn named(metrics: &[Metric], name: &str) -> f64 {
 }
 
 #[test]
-fn metrics_are_weighted_means_whatever_the_mass_is() {
+fn metrics_are_weighted_means_for_any_sum_of_weights() {
     let samples = Samples::random(6, &mut EnvRng::new(3));
     let weights = [0.5, 2.0, 0.0, 1.0, 0.25, 3.0];
     for precision in &Precision::all() {
@@ -75,7 +75,7 @@ fn advantages_of_masked_samples_do_not_count_in_the_normalisation() {
             found.remove(2);
             assert_close(&found, &expected, 1e-5, "advantages");
         }
-        // A single one stays as it is.
+        // A single advantage is not normalised.
         let single = normalised(batch(&[7.0, 2.0], Some(&[0.0, 0.3]), None, precision));
         assert_close(&single[1..], &[2.0], 1e-6, "single advantage");
     }
@@ -104,7 +104,7 @@ fn losses_are_averaged_over_rows_sequences_or_by_a_constant_in_minibatches_too()
             let context = source::Samples::<ActorCritic>::context(batch, &policy);
             values(Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).compute(&context).loss)[0]
         };
-        // The loss of each row, by itself.
+        // The loss of each row alone.
         let rows: Vec<f64> = advantages.iter().map(|&one| loss(&batch(&[one], None, None, precision))).collect();
         let third = 1.0 / 3.0;
         for (averaging, weights, mass) in [
@@ -118,7 +118,7 @@ fn losses_are_averaged_over_rows_sequences_or_by_a_constant_in_minibatches_too()
                 let expected = (0..6).map(of).sum::<f64>() / mass;
                 assert_close(&[loss(&batch)], &[expected], 1e-5, "loss");
                 assert_close(&[source::Samples::<ActorCritic>::mass(&batch)], &[mass], 1e-12, "mass");
-                // The mean over minibatches of the same size.
+                // The mean over minibatches of equal size.
                 let parts: Vec<f64> =
                     source::Samples::<ActorCritic>::minibatches(&batch, 2).map(|part| loss(&part)).collect();
                 assert_close(&[parts.iter().sum::<f64>() / 3.0], &[expected], 1e-5, "minibatches");

@@ -47,7 +47,7 @@ impl<R: BufRead> Lines<R> {
 mod tests {
     use super::*;
 
-    /// The lines of `text` with a limit of 4 bytes; `None` for one that is too long.
+    /// Returns the lines of `text` with a limit of 4 bytes; `None` for one that is too long.
     fn lines(text: &str) -> Vec<Option<String>> {
         let mut lines = Lines::new(text.as_bytes(), 4);
         let mut found = Vec::new();

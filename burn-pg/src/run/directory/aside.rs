@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, NORMALIZER, POLICY, RunDir, RunDirError, SUMMARY};
+use super::{
+    CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, NORMALIZER, POLICY, RunDir, RunDirError, SUMMARY,
+    claim::create_numbered_folder,
+};
 use crate::{Error, run::checkpoint::Checkpoints, storage::durable::sync_folder};
 
 impl RunDir {
@@ -21,7 +24,7 @@ impl RunDir {
             checkpoints.set_aside_after(update)?;
             return Ok(None);
         }
-        let aside = self.create_aside(update)?;
+        let aside = create_numbered_folder(&self.path, &format!("aside-after-{update}"))?;
         let kept = Checkpoints::at(&aside.join(CHECKPOINTS));
         kept.prepare()?;
         for name in [CONFIG, METRICS] {
@@ -36,19 +39,6 @@ impl RunDir {
         }
         checkpoints.move_after(update, &kept)?;
         Ok(Some(aside))
-    }
-
-    fn create_aside(&self, update: u64) -> Result<PathBuf, RunDirError> {
-        let name = format!("aside-after-{update}");
-        let mut number = 1;
-        loop {
-            let path = self.path.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(source) => return Err(RunDirError::Write { path, source }),
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirEntry, File, OpenOptions, TryLockError},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{LOCK, RunDir, RunDirError};
@@ -44,21 +44,9 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Write`], or [`RunDirError::Used`] if another process writes into the folder at the same moment.
     pub fn create_numbered(parent: &Path, name: &str) -> Result<Self, RunDirError> {
-        let failed = |path: &Path, source| RunDirError::Write { path: path.into(), source };
-        fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
-        let mut number = 1;
-        loop {
-            let path = match number {
-                1 => parent.join(name),
-                _ => parent.join(format!("{name}-{number}")),
-            };
-            // Only one process can create a folder, so two runs never share it.
-            match fs::create_dir(&path) {
-                Ok(()) => return Self::create(&path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(source) => return Err(failed(&path, source)),
-            }
-        }
+        let failed = |source| RunDirError::Write { path: parent.into(), source };
+        fs::create_dir_all(parent).map_err(failed)?;
+        Self::create(&create_numbered_folder(parent, name)?)
     }
 
     /// Locks the directory for this process until the returned lock is dropped. The operating system also unlocks it if
@@ -83,6 +71,20 @@ impl RunDir {
             cleared.map_err(|source| RunDirError::Write { path: self.path.clone(), source })?;
         }
         Ok(RunLock { _file: file })
+    }
+}
+
+/// Creates a new folder in `parent` with the name `name`, or `name-2`, `name-3` and so on if those exist. Only one process
+/// can create a folder, so two never get the same one.
+pub(super) fn create_numbered_folder(parent: &Path, name: &str) -> Result<PathBuf, RunDirError> {
+    let (mut path, mut number) = (parent.join(name), 1);
+    loop {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(source) => return Err(RunDirError::Write { path, source }),
+        }
+        path = parent.join(format!("{name}-{number}"));
     }
 }
 

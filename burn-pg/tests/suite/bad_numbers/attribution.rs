@@ -5,23 +5,21 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    Agent, Config, DeviceChoice, Error, StepQuantity, Trainer,
+    Agent, Config, Error, StepQuantity, Trainer,
     algorithm::Recipe,
     config::{CheckedConfig, PpoConfig, Recurrence, RecurrentSpec, TrpoConfig},
-    device::{self, Backend},
     distribution::{Categorical, DistributionError},
     envs::{VecEnv, VectorEnv},
     evaluate,
     loss::{ContextPart, LossContext, LossTerm, PerSample},
-    optim::flatten_parameters,
     policy::{Observation, Policy, Prediction},
 };
 
 use super::{Script, Still};
-use crate::precision::values;
+use crate::helpers::{flex, parameters};
 use crate::settings::ppo_of;
 
-/// What a [`Probe`] divides by the observation.
+/// The output that a [`Probe`] divides by the observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Divides {
     Nothing,
@@ -29,7 +27,7 @@ enum Divides {
     Logits,
 }
 
-/// The value of an observation is a multiple of it.
+/// A policy whose value is a multiple of the observation.
 #[derive(Module, Debug)]
 struct Probe {
     weight: Param<Tensor<1>>,
@@ -62,18 +60,18 @@ fn config() -> CheckedConfig {
     config.validate().unwrap()
 }
 
-/// The error of the second update. The second of two environments follows a script.
+/// Returns the error of the second update. The second of two environments follows a script.
 fn second_update<P: Policy<Observation = Observation>>(
     script: Script,
     build: impl FnOnce(Box<VecEnv<Script>>, &burn::tensor::Device) -> Result<Trainer<P>, Error>,
 ) -> Error {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = VecEnv::from_envs(vec![Script::new([1.0; 5], [0.0; 4]), script]).unwrap();
     let mut trainer = build(Box::new(envs), &device).unwrap();
     trainer.update().unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let error = trainer.update().unwrap_err();
-    assert_eq!(values(flatten_parameters(trainer.policy())), before, "the weights are as they were");
+    assert_eq!(parameters(trainer.policy()), before, "the weights are as they were");
     assert_eq!(trainer.updates(), 2);
     error
 }
@@ -92,7 +90,7 @@ fn ppo() -> Recipe {
 }
 
 #[test]
-fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
+fn a_nonfinite_value_is_reported_with_its_environment_and_step() {
     let acted_on = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(acted_on, Divides::Values, &config(), ppo());
     assert_eq!(error.to_string(), "update 2: the value of environment 1 in step 2 of the rollout is inf");
@@ -103,7 +101,7 @@ fn a_value_that_is_not_finite_is_told_with_its_environment_and_step() {
 }
 
 #[test]
-fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
+fn invalid_distribution_parameters_are_reported_with_their_environment() {
     let script = Script::new([1.0, 1.0, 0.0, 1.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Logits, &config(), ppo());
     let Error::Policy { update: Some(2), env_steps: 12, source } = &error else { panic!("{error}") };
@@ -116,8 +114,8 @@ fn a_policy_that_is_no_distribution_is_told_with_its_environment() {
 }
 
 #[test]
-fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update() {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+fn invalid_distribution_parameters_in_an_evaluation_are_reported_without_an_update() {
+    let device = flex();
     let envs = VecEnv::from_envs(vec![Still(vec![1.0]), Still(vec![0.0])]).unwrap();
     let policy = Probe { weight: Param::from_tensor(Tensor::from_floats([0.5], &device)), divides: Divides::Logits };
     let agent = Agent::new(policy, envs.spec().clone(), None).unwrap();
@@ -126,7 +124,7 @@ fn a_policy_that_is_no_distribution_in_an_evaluation_is_told_without_an_update()
 }
 
 #[test]
-fn rewards_that_add_up_beyond_single_precision_are_told_with_their_environment_and_step() {
+fn returns_beyond_single_precision_are_reported_with_their_environment_and_step() {
     let script = Script::new([1.0; 5], [0.0, 3e38, 3e38, 0.0]);
     let error = probed(script, Divides::Nothing, &config(), ppo());
     let Error::Step { update: 2, quantity: StepQuantity::Advantage, env: 1, step: 0, value } = error else {
@@ -136,15 +134,15 @@ fn rewards_that_add_up_beyond_single_precision_are_told_with_their_environment_a
 }
 
 #[test]
-fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
+fn a_loss_that_overflows_is_attributed_to_the_environment_with_the_large_return() {
     let script = || Script::new([1.0; 5], [0.0, 1e30, 0.0, 0.0]);
     let error = probed(script(), Divides::Nothing, &config(), ppo());
     assert_eq!(error.to_string(), "update 2: `value_loss` is inf, because of samples of environment 1");
 
-    // In sequences too, of which there are two of each environment.
-    let memory = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
+    // The same with sequences, two per environment.
+    let recurrence = RecurrentSpec { size: 4, sequence_steps: 2, burn_in: 1 };
     let config =
-        (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(memory)).validate().unwrap();
+        (*config()).clone().with(|config| config.network.recurrence = Recurrence::Gru(recurrence)).validate().unwrap();
     let error = second_update(script(), |envs, device| Recipe::of(&config)?.build(envs, &config, device));
     let term = Some("value_loss");
     assert!(
@@ -153,7 +151,7 @@ fn a_loss_that_overflows_is_blamed_on_the_environment_whose_return_does_it() {
     );
 }
 
-/// The square root of the absolute values, whose gradient is infinite at 0.
+/// The square root of the absolute values. Its gradient is infinite at 0.
 struct Root;
 
 impl LossTerm for Root {
@@ -171,7 +169,7 @@ impl LossTerm for Root {
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_is_blamed_on_term_and_environment_though_the_loss_is_finite() {
+fn a_nonfinite_gradient_of_a_finite_loss_is_attributed_to_term_and_environment() {
     let script = Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
     let error = probed(script, Divides::Nothing, &config(), ppo().with(1.0, Root));
     let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
@@ -195,7 +193,7 @@ impl LossTerm for LogRoot {
 }
 
 #[test]
-fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
+fn a_nonfinite_trust_region_step_is_attributed_to_term_and_environment() {
     let config = (*config()).clone().with(|config| config.algorithm = TrpoConfig::default().into()).validate().unwrap();
     let script = || Script::new([1.0, 1.0, 1.0, 0.0, 1.0], [0.0; 4]);
     let recipe = || Recipe::of(&config).unwrap();
@@ -204,7 +202,7 @@ fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
     else {
         panic!("{error}");
     };
-    // The critic is looked at too.
+    // The critic is checked too.
     let error = probed(script(), Divides::Nothing, &config, recipe().with(1.0, Root).with(0.0, LogRoot));
     let Error::NonFinite { update: 2, metric: "grad_norm", term: Some("root"), env: Some(1), .. } = error else {
         panic!("{error}");
@@ -212,17 +210,17 @@ fn the_step_within_a_trust_region_is_blamed_on_term_and_environment_too() {
 }
 
 #[test]
-fn a_step_to_weights_that_are_not_finite_is_not_taken_and_no_environment_is_blamed() {
+fn a_step_to_nonfinite_weights_is_not_taken_and_not_attributed_to_an_environment() {
     let config = (*config()).clone().with(|config| {
         config.optimiser.learning_rate = 1e39.into();
         (ppo_of(config).num_epochs, ppo_of(config).num_minibatches) = (1, 1);
     });
     let config = config.validate().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let mut trainer = burn_pg::Trainer::of(&config, &device).unwrap();
-    let before = values(flatten_parameters(trainer.policy()));
+    let before = parameters(trainer.policy());
     let error = trainer.update().unwrap_err();
     assert_eq!(error.to_string(), "update 1: `weights` is NaN");
     assert!(matches!(error, Error::NonFinite { env: None, .. }));
-    assert_eq!(values(flatten_parameters(trainer.policy())), before);
+    assert_eq!(parameters(trainer.policy()), before);
 }

@@ -30,7 +30,7 @@ fn rollout() -> Rollout {
 type Column = fn(&mut Rollout) -> &mut Vec<f32>;
 
 #[test]
-fn every_number_of_a_step_is_looked_at() {
+fn every_number_of_a_step_is_checked() {
     rollout().check_rewards(1, 0).unwrap();
     rollout().check_predictions(1).unwrap();
     let of: [(StepQuantity, Column); 3] = [
@@ -52,7 +52,7 @@ fn every_number_of_a_step_is_looked_at() {
                 refused(rollout.check_predictions(7), quantity, row, f64::from(bad));
             }
         }
-        // Of the last, which is finite, single precision makes infinity.
+        // The last value is finite, but infinite in single precision.
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e39] {
             let good = Targets { advantages: vec![0.5; 6], returns: vec![0.5; 6] };
             rollout().check_targets(&good, 7).unwrap();
@@ -76,7 +76,7 @@ struct Minibatch {
     advantages: Vec<Number>,
 }
 
-/// The environment, of one for each row, whose observation is refused.
+/// Returns the row whose observation is refused, with one environment per row.
 #[allow(clippy::cast_possible_truncation)] // recorded in single precision
 fn refused_observation(rows: &[Vec<Number>]) -> usize {
     let envs = rows.iter().map(|row| Still(row.iter().map(|number| number.0 as f32).collect())).collect();
@@ -87,9 +87,9 @@ fn refused_observation(rows: &[Vec<Number>]) -> usize {
     }
 }
 
-/// CleanRL trains on these minibatches, and has NaN for weights then.
+/// CleanRL trains on these minibatches, and its weights become NaN.
 #[test]
-fn recorded_minibatches_that_spoil_the_weights_are_refused() {
+fn recorded_minibatches_that_would_make_weights_nan_are_refused() {
     let file: Minibatches = golden("loss/ppo.json");
     let (mut observations_refused, mut advantages_refused) = (0, 0);
     for mut case in file.cases.into_iter().filter(|case| case["expected"].is_null()) {
@@ -102,12 +102,12 @@ fn recorded_minibatches_that_spoil_the_weights_are_refused() {
         } else {
             let advantages: Vec<f64> = batch.advantages.iter().map(|number| number.0).collect();
             let row = advantages.iter().position(|advantage| !advantage.is_finite()).unwrap();
-            // A step of so many environments.
+            // One step of this many environments.
             let rollout = Rollout::new(advantages.len(), Observations::default(), ActionBuffer::Discrete(Vec::new()));
             let error = rollout.check_targets(&Targets { advantages, returns: Vec::new() }, 1).unwrap_err();
-            let told =
+            let is_reported =
                 matches!(error, Error::Step { quantity: StepQuantity::Advantage, env, step: 0, .. } if env == row);
-            assert!(told, "{name}: {error}");
+            assert!(is_reported, "{name}: {error}");
             advantages_refused += 1;
         }
     }

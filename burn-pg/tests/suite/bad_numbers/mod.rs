@@ -1,11 +1,11 @@
-//! Numbers that are not finite end a run before the weights change, with an error that says where they come from.
+//! Values that are not finite end a run before the weights change, with an error that names their origin.
 
 mod attribution;
 mod data;
 
 use burn_pg::envs::{Env, EnvRng, EnvSpec, Space, Step};
 
-/// An environment of episodes of four steps. One of them is as written here, from beginning to end; in the others every
+/// An environment with episodes of four steps. Episode [`FOLLOWED`] has these observations and rewards; in the others every
 /// observation is 1 and every reward 0.
 struct Script {
     observations: [f32; 5],
@@ -14,7 +14,7 @@ struct Script {
     step: usize,
 }
 
-/// The episode in which a [`Script`] is followed: one passes while environments are made, and one with each update.
+/// The episode that follows the [`Script`]: creating environments uses up one episode, and so does each update.
 const FOLLOWED: u32 = 3;
 
 impl Script {
@@ -60,7 +60,7 @@ impl Env for Script {
     }
 }
 
-/// Goes nowhere.
+/// An environment that does nothing.
 struct Still(Vec<f32>);
 
 impl Env for Still {

@@ -1,4 +1,4 @@
-//! Gaussians, squashed and not.
+//! Gaussian and squashed Gaussian distributions.
 
 use burn_pg::{
     distribution::{ActionTensor, Distribution, Gaussian, SquashedGaussian},
@@ -31,7 +31,7 @@ struct NormalExpected {
     grad_entropy_wrt_log_std: Vec<Number>,
 }
 
-/// How large together the summands `z^2 / 2`, `log sigma` and `log(2 pi) / 2` of a log-density are.
+/// Returns the sum of the magnitudes of the summands `z^2 / 2`, `log sigma` and `log(2 pi) / 2` of a log-density.
 fn log_density_summands(mean: &[Number], log_std: &[Number], action: &[Number]) -> f64 {
     let components = mean.iter().zip(log_std).zip(action);
     components
@@ -51,7 +51,7 @@ fn the_gaussian_is_exact() {
             let distribution = Gaussian::new(mean.clone(), log_std.clone());
             let action = ActionTensor::Continuous(row(&precision, &case.action));
             let expected = &case.expected;
-            // Squares and logarithms of both signs; and z^2 - 1.
+            // Squares and logarithms may cancel; and z^2 - 1.
             let summands = log_density_summands(&case.mean, &case.log_std, &case.action);
             let gradients = [
                 (&mean, &expected.grad_log_prob_wrt_mean[..], 0.0),
@@ -74,7 +74,7 @@ struct Normal {
 }
 
 #[derive(Deserialize)]
-struct Divergence {
+struct KlCase {
     p: Normal,
     q: Normal,
     expected: ExpectedDivergence,
@@ -86,13 +86,13 @@ struct ExpectedDivergence {
 }
 
 #[derive(Deserialize)]
-struct Divergences {
-    kl: Vec<Divergence>,
+struct KlCases {
+    kl: Vec<KlCase>,
 }
 
 #[test]
-fn divergences_of_gaussians_are_exact_squashed_or_not() {
-    let file: Divergences = golden("dist/normal.json");
+fn kl_divergences_of_gaussians_are_exact_squashed_or_not() {
+    let file: KlCases = golden("dist/normal.json");
     assert!(!file.kl.is_empty());
     for precision in Precision::all() {
         for (i, case) in file.kl.iter().enumerate() {
@@ -103,7 +103,7 @@ fn divergences_of_gaussians_are_exact_squashed_or_not() {
             // The logarithm of the ratio of the standard deviations, and the rest.
             let log_ratios = case.p.log_std.iter().zip(&case.q.log_std).map(|(p, q)| (p.0 - q.0).abs());
             let summands = expected.0 + 2.0 * log_ratios.sum::<f64>();
-            let what = format!("divergence {i}");
+            let what = format!("KL divergence {i}");
             check_value(&precision, &plain(&case.p).kl(&plain(&case.q)), expected, summands, &what);
             check_value(&precision, &squashed(&case.p).kl(&squashed(&case.q)), expected, summands, &what);
         }
@@ -131,7 +131,7 @@ struct TanhExpected {
 
 #[test]
 #[allow(clippy::cast_possible_truncation)] // actions are single precision
-fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
+fn the_squashed_gaussian_is_exact_even_where_tanh_saturates() {
     for precision in Precision::all() {
         for case in cases::<TanhCase>("dist/tanh_normal.json") {
             let mean = row(&precision, &case.mean).require_grad();
@@ -139,9 +139,9 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
             let distribution = SquashedGaussian::new(mean.clone(), log_std.clone());
             let action = ActionTensor::Continuous(row(&precision, &case.pre_tanh));
             let expected = &case.expected;
-            // Ours is the density of the tangent; that of an action with other bounds is scaled by their widths.
+            // Ours is the density of `tanh(u)`; the density of an action with other bounds is scaled by their widths.
             let widths: f64 = case.low.iter().zip(&case.high).map(|(low, high)| ((high - low) / 2.0).ln()).sum();
-            // Those of the Gaussian, and u and softplus(-2 u) of each tangent.
+            // The summands of the Gaussian, and `u` and `softplus(-2 u)` of each component.
             let tangents: f64 = case.pre_tanh.iter().map(|u| 1.0 + 6.0 * u.0.abs()).sum();
             let summands = log_density_summands(&case.mean, &case.log_std, &case.pre_tanh);
             let gradients = [
@@ -157,8 +157,8 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
             distribution.to_env(&mut taken);
             let ActionBuffer::Continuous(taken) = taken else { panic!() };
             for (i, tangent) in taken.iter().enumerate() {
-                // The recorded action is scaled to its bounds. Near 0 that is a small difference of them, so that the tangent
-                // itself is compared, relative to its size: near 0 it is as exact as elsewhere.
+                // The recorded action is scaled to its bounds, which loses digits near 0. So `tanh(u)` itself is compared,
+                // relative to its size.
                 let (low, high, theirs) = (case.low[i], case.high[i], case.pre_tanh[i].0.tanh());
                 let scaled = low + f64::midpoint(theirs, 1.0) * (high - low);
                 let of_bounds = low.abs().max(high.abs());
@@ -174,21 +174,21 @@ fn the_squashed_gaussian_is_exact_where_the_tangent_saturates_too() {
     }
 }
 
-/// `-E[log p(a)]` by a fine sum over the Gaussian.
+/// Returns `-E[log p(a)]` by numerical integration over the Gaussian.
 fn entropy_by_summation(mean: f64, std: f64) -> f64 {
     let (mut total, step) = (0.0, 1e-4);
     for i in -100_000..=100_000 {
         let z = f64::from(i) * step;
         let u: f64 = mean + std * z;
-        let slope = 2.0 * (std::f64::consts::LN_2 - u.abs() - (-2.0 * u.abs()).exp().ln_1p());
+        let log_derivative = 2.0 * (std::f64::consts::LN_2 - u.abs() - (-2.0 * u.abs()).exp().ln_1p());
         let log_density = -0.5 * z * z - std.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln();
-        total -= step * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * (log_density - slope);
+        total -= step * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * (log_density - log_derivative);
     }
     total
 }
 
 #[test]
-fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
+fn the_entropy_of_a_squashed_gaussian_equals_a_numerical_integral() {
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         for (mean, std, tolerance) in
             [(0.0, 1.0_f64, 1e-6), (0.7, 0.3, 1e-6), (-2.0, 0.01, 1e-6), (5.0, 3.0, 1e-6), (1.0, 20.0, 2e-2)]
@@ -202,7 +202,7 @@ fn the_entropy_of_a_squashed_gaussian_is_that_of_a_fine_sum() {
 }
 
 #[test]
-fn the_entropy_of_a_squashed_gaussian_is_kept_in_single_precision_and_its_slope_is_that_of_differences() {
+fn the_entropy_of_a_squashed_gaussian_is_right_in_single_precision_and_its_gradient_equals_finite_differences() {
     for precision in Precision::all() {
         for (mean, log_std) in [(0.0, 0.0_f64), (0.7, -1.2), (-2.0, -4.0), (1.5, 1.0), (-6.0, 0.5)] {
             let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
@@ -231,32 +231,32 @@ fn the_entropy_of_a_squashed_gaussian_is_kept_in_single_precision_and_its_slope_
 }
 
 #[test]
-fn deviations_at_and_beyond_the_ends_of_the_float_type_make_nothing_nan() {
+fn extreme_standard_deviations_give_no_nan() {
     for precision in Precision::all() {
         for log_std in [-1e4, -800.0, -100.0, -89.0, -87.0, -80.0, 80.0, 87.0, 100.0, 1e4] {
             let tensor = |value: f64| precision.tensor(vec![value], [1, 1]).require_grad();
-            let density = |action: f64, slopes: bool| {
+            let density = |action: f64, with_gradients: bool| {
                 let inputs = [tensor(0.5), tensor(log_std)];
                 let gaussian = Gaussian::new(inputs[0].clone(), inputs[1].clone());
                 let log_prob = gaussian.log_prob(&ActionTensor::Continuous(tensor(action)));
                 let value = values(log_prob.clone())[0];
-                if slopes {
+                if with_gradients {
                     let gradients = log_prob.backward();
-                    let slopes = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
-                    assert_eq!(slopes, [0.0, -1.0], "{precision:?} {log_std}");
+                    let found = inputs.map(|input| values(input.grad(&gradients).unwrap())[0]);
+                    assert_eq!(found, [0.0, -1.0], "{precision:?} {log_std}");
                 }
                 value
             };
-            // The mean itself.
+            // At the mean.
             let expected = -log_std - 0.5 * (2.0 * std::f64::consts::PI).ln();
             assert_near(&precision, &[density(0.5, true)], &[Number(expected)], "log-density of the mean");
             let beside = density(0.75, false);
             assert!(!beside.is_nan() && (beside < 0.0 || log_std > 0.0), "{precision:?} {log_std}: {beside}");
             let narrow = Gaussian::new(tensor(0.5), tensor(log_std));
-            assert_near(&precision, &values(narrow.kl(&narrow)), &[Number(0.0)], "divergence from itself");
+            assert_near(&precision, &values(narrow.kl(&narrow)), &[Number(0.0)], "KL divergence from itself");
         }
     }
-    // On the host as on the device.
+    // The host copy gives the same.
     let precision = &Precision::all()[0];
     let gaussian = Gaussian::new(precision.tensor(vec![0.5], [1, 1]), precision.tensor(vec![-1e4], [1, 1]));
     let (mut actions, mut log_probs) = (ActionBuffer::Continuous(Vec::new()), Vec::new());

@@ -1,4 +1,4 @@
-//! Distributions other than the categorical one, against 60-digit arithmetic and PyTorch; and sampling from each of them.
+//! Distributions other than the categorical one, compared with 60-digit arithmetic and PyTorch; and sampling from them.
 
 mod discrete;
 mod gaussian;
@@ -28,11 +28,11 @@ fn row(precision: &Precision, values: &[Number]) -> Tensor<2> {
     precision.tensor(numbers(values), [1, values.len()])
 }
 
-/// What an output should be, and its gradients. Both may be what is left of summands of a size: 0 if nothing cancels.
+/// The expected value of an output, and its gradients. `summands` is the magnitude of summands that cancel, or 0.
 struct Expectation<'a> {
     value: Number,
     summands: f64,
-    /// With respect to each input.
+    /// For each input: the input, the expected gradient, and the magnitude of its summands.
     gradients: &'a [(&'a Tensor<2>, &'a [Number], f64)],
 }
 
@@ -47,7 +47,7 @@ fn check(precision: &Precision, output: &Tensor<1>, expected: &Expectation<'_>, 
     }
 }
 
-/// The value alone.
+/// Expects a value without gradients.
 fn check_value(precision: &Precision, output: &Tensor<1>, value: Number, summands: f64, what: &str) {
     check(precision, output, &Expectation { value, summands, gradients: &[] }, what);
 }

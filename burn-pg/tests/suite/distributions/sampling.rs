@@ -11,8 +11,8 @@ use burn_pg::{
 
 use crate::precision::{Precision, values};
 
-/// Draws many times from one row of parameters: the log-probabilities that come with the actions are those of the
-/// distribution, and their mean is minus the entropy.
+/// Draws many actions from one row of parameters. Asserts that the log-probabilities that are returned with them are those of
+/// the distribution, and that their mean is minus the entropy.
 fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: impl Fn(Tensor<2>) -> D, row: &[f64]) {
     let count = 20_000;
     let distribution = make(precision.tensor(row.repeat(count), [count, row.len()]));
@@ -30,7 +30,7 @@ fn samples_agree<D: Distribution>(precision: &Precision, space: &Space, make: im
     let mean = again.iter().sum::<f64>() / count as f64;
     let variance = again.iter().map(|l| (l - mean) * (l - mean)).sum::<f64>() / count as f64;
     let entropy = values(distribution.entropy())[0];
-    // Five standard errors.
+    // Within five standard errors.
     assert!((mean + entropy).abs() < 5.0 * (variance / count as f64).sqrt() + 1e-5, "{space}: {mean} {entropy}");
 
     let mut modes = ActionBuffer::new(space);

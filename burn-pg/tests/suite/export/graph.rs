@@ -1,4 +1,4 @@
-//! ONNX graphs give what the agent decides.
+//! ONNX graphs decide as the agent does.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,12 @@ use burn_pg::{
 use prost::Message;
 
 use super::{
-    agent, assert_actions, assert_rows, device, half_open,
+    agent, assert_actions, assert_rows, half_open,
     interpreter::{Value, interpret},
     normalizer, observations,
 };
 use crate::component_actions::{Lamps, Panel};
+use crate::helpers::flex;
 
 pub fn shapes() -> Vec<NetworkSpec> {
     let with = |activation, hidden_sizes, shared, critic| NetworkSpec {
@@ -49,9 +50,9 @@ pub fn explorations() -> Vec<Exploration> {
     ]
 }
 
-/// How far the outputs of a graph move if each number of the observation and each weight moves by two units in the last place
-/// of single precision. What single precision makes of differences of large numbers is no more certain than that, and depends
-/// on the order of the sum. (Of eight draws the largest.)
+/// Returns how far the outputs of a graph move if each element of the observation and each weight moves by two units in the
+/// last place of single precision; the largest of eight random draws. Differences of large numbers in single precision are no
+/// more accurate than that, and depend on the order of summation.
 fn uncertain(
     model: &ModelProto,
     observations: &Value,
@@ -90,29 +91,29 @@ fn decoded(agent: &Agent) -> ModelProto {
     ModelProto::decode(&*bytes(agent, Format::Onnx).unwrap()).unwrap()
 }
 
-/// What a graph gives is what the agent decides.
+/// Asserts that a graph decides as the agent does, and returns the last decision.
 #[track_caller]
 fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -> Decision {
     let len = agent.spec().observation_space.flat_len();
     let rows = observations.len() / len;
-    let mut memory = vec![0.0; rows * agent.state_len()];
+    let mut state = vec![0.0; rows * agent.state_len()];
     let mut before = None;
     let (mut decision, model) = (None, decoded(agent));
     // Three steps of a recurrent policy.
-    for step in 0..if memory.is_empty() { 1 } else { 3 } {
+    for step in 0..if state.is_empty() { 1 } else { 3 } {
         let mut inputs = BTreeMap::from([("observation", Value::floats(observations, len))]);
         if !masks.is_empty() {
             inputs.insert("action_mask", Value::flags(masks, masks.len() / rows));
         }
-        if !memory.is_empty() {
-            inputs.insert("memory", Value::floats(&memory, agent.state_len()));
+        if !state.is_empty() {
+            inputs.insert("memory", Value::floats(&state, agent.state_len()));
         }
         let outputs = interpret(&model, inputs);
         let ours = agent.decide(observations, masks, before.as_deref()).unwrap();
         let what = format!("{what}, step {step}");
-        // (What is normalised is small and exact, and hidden states are small.)
+        // Normalised observations and hidden states are small, so they need no such tolerance.
         let plain =
-            memory.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
+            state.is_empty() && masks.is_empty() && !model.metadata_props.iter().any(|e| e.key == "normalizer_clip");
         let uncertain = match plain {
             true => uncertain(&model, &Value::floats(observations, len), &outputs),
             false => BTreeMap::new(),
@@ -136,7 +137,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         }
         if let Some(ours) = &ours.state {
             assert_rows(ours, &outputs["memory_out"].numbers, uncertain("memory_out"), rows, &what);
-            memory.clone_from(ours);
+            state.clone_from(ours);
         }
         before.clone_from(&ours.state);
         decision = Some(ours);
@@ -145,7 +146,7 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
 }
 
 #[test]
-fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
+fn a_graph_decides_as_the_agent_does_for_every_space_and_network() {
     let unmasked = EnvSpec { masks_actions: false, ..Panel::default().spec() };
     for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), unmasked] {
         let len = spec.observation_space.flat_len();
@@ -157,11 +158,11 @@ fn a_graph_gives_what_the_agent_decides_whatever_the_space_and_the_network() {
 }
 
 #[test]
-fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
+fn continuous_actions_of_a_graph_stay_within_their_bounds() {
     for (spec, bounded) in [(spec("Pendulum-v1").unwrap(), true), (half_open(), false)] {
         for exploration in explorations().into_iter().filter(|exploration| bounded || !exploration.squash) {
             for shape in shapes() {
-                // gSDE noise needs features, and these are there without hidden layers too.
+                // gSDE noise needs features; without hidden layers the observations are the features.
                 let shape = NetworkSpec { exploration, ..shape };
                 for statistics in [None, Some(normalizer(3))] {
                     let what = format!("{} {shape:?} {}", spec.id, statistics.is_some());
@@ -182,7 +183,7 @@ fn continuous_actions_stay_within_their_bounds_as_they_do_here() {
 }
 
 #[test]
-fn policies_that_remember_are_given_what_they_put_out() {
+fn recurrent_graphs_take_their_output_state_as_input() {
     for (kind, shared, critic) in [
         (CellKind::Gru, false, true),
         (CellKind::Lstm, false, true),
@@ -202,12 +203,12 @@ fn policies_that_remember_are_given_what_they_put_out() {
 }
 
 #[test]
-fn what_is_masked_is_never_chosen() {
+fn masked_actions_are_never_chosen() {
     let spec = Panel::default().spec();
     let agent = agent(&spec, &NetworkSpec::default(), None);
     let observations = observations(4);
     let rng = &mut EnvRng::new(1);
-    // Of each component at least one is possible.
+    // At least one action of each component is possible.
     let row = |rng: &mut EnvRng| {
         let (dial, switch) = (rng.below(3) as usize, 3 + rng.below(2) as usize);
         (0..5).map(|at| at == dial || at == switch || rng.below(2) == 1).collect::<Vec<bool>>()
@@ -223,7 +224,7 @@ fn what_is_masked_is_never_chosen() {
 #[test]
 fn a_tie_goes_to_the_first_action() {
     let spec = EnvSpec { action_space: Space::discrete(4), ..spec("CartPole-v1").unwrap() };
-    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &device()).unwrap();
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &flex()).unwrap();
     // All observations are 0, and so are the biases: each logit is 0.
     let agent = Agent::new(policy, spec, None).unwrap();
     let outputs = interpret(&decoded(&agent), BTreeMap::from([("observation", Value::floats(&[0.0; 8], 4))]));
@@ -231,7 +232,7 @@ fn a_tie_goes_to_the_first_action() {
 }
 
 #[test]
-fn a_graph_says_what_it_is() {
+fn a_graph_has_metadata() {
     let spec = spec("Pendulum-v1").unwrap();
     let model = decoded(&agent(&spec, &NetworkSpec::default(), Some(normalizer(3))));
     assert_eq!((model.ir_version, model.opset_import[0].version), (onnx::IR_VERSION, onnx::OPSET));

@@ -1,4 +1,4 @@
-//! Exports are imported again: the same weights, the same actions.
+//! Imports of exports have the same weights and act in the same way.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,19 +19,20 @@ use burn_pg::{
 use safetensors::{SafeTensors, tensor::TensorView};
 
 use super::{
-    agent, device,
+    agent,
     graph::{explorations, shapes},
     half_open,
     inputs::{Own, seeing},
     normalizer, observations,
 };
 use crate::component_actions::{Lamps, Panel};
+use crate::helpers::flex;
 
 fn import(file: &[u8], spec: &EnvSpec, activation: Option<Activation>) -> Result<Imported, Error> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.safetensors");
     fs::write(&path, file).unwrap();
-    PolicyFile::read(&path)?.import(spec, activation, &device())
+    PolicyFile::read(&path)?.import(spec, activation, &flex())
 }
 
 /// Checks that the import of an export acts as the agent does, and is exported to the same bytes.
@@ -46,7 +47,7 @@ fn check(agent: &Agent, what: &str) {
 fn decisions<P: Layers>(agent: &Agent<P>, what: &str) -> [Decision; 2] {
     let file = bytes(agent, Format::Safetensors).unwrap();
     let Imported { policy, normalizer, .. } = import(&file, agent.spec(), None).unwrap();
-    // The square of a standard deviation is rounded.
+    // Squaring a standard deviation rounds.
     match (&normalizer, agent.normalizer()) {
         (Some(found), Some(expected)) => assert_close(found, expected, what),
         (found, expected) => assert_eq!(found.as_ref(), expected, "{what}"),
@@ -73,7 +74,7 @@ fn assert_close(found: &ObservationNormalizer, expected: &ObservationNormalizer,
 }
 
 #[test]
-fn perceptrons_come_back_for_every_space_and_every_kind_of_exploration() {
+fn perceptrons_are_imported_for_every_space_and_every_kind_of_exploration() {
     for spec in [spec("CartPole-v1").unwrap(), Lamps::default().spec(), Panel::default().spec()] {
         let len = spec.observation_space.flat_len();
         for (shape, statistics) in shapes().iter().flat_map(|shape| [(shape, None), (shape, Some(normalizer(len)))]) {
@@ -91,7 +92,7 @@ fn perceptrons_come_back_for_every_space_and_every_kind_of_exploration() {
 }
 
 #[test]
-fn recurrent_policies_come_back() {
+fn recurrent_policies_are_imported() {
     let spec = spec("Pendulum-v1").unwrap();
     for (kind, hidden_sizes, shared, critic) in [
         (CellKind::Gru, vec![6], false, true),
@@ -105,7 +106,7 @@ fn recurrent_policies_come_back() {
 }
 
 #[test]
-fn convolutions_and_dictionaries_come_back() {
+fn convolutions_and_dictionaries_are_imported() {
     let picture = || Space::Image { shape: [2, 5, 4], high: 3 };
     let vector = |name| (name, Space::symmetric(&[1.0; 2]));
     let layers = "kind = 'cnn'\nlayers = [{ channels = 3, kernel = 2, stride = 2 }, { channels = 4, kernel = 2 }]";
@@ -123,27 +124,27 @@ fn convolutions_and_dictionaries_come_back() {
 }
 
 #[test]
-fn a_network_of_a_users_own_comes_back_if_ours_can_be_like_it() {
+fn a_users_own_network_is_imported_if_actor_critic_can_represent_it() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
-    let [own, ours] = decisions(&Agent::new(Own::new(&device()), spec, None).unwrap(), "own");
-    // One divides by 255, the other multiplies.
+    let [own, ours] = decisions(&Agent::new(Own::new(&flex()), spec, None).unwrap(), "own");
+    // One divides by 255, the other multiplies by 1/255.
     let is_close = |(own, ours): (&f32, &f32)| (own - ours).abs() < 1e-6;
     assert!(own.parameters.iter().zip(&ours.parameters).all(is_close), "{own:?} instead of {ours:?}");
-    // Ours scales by the largest value.
+    // Our encoder scales by the largest value.
     let other = seeing(Space::Image { shape: [2, 5, 6], high: 3 });
-    let file = bytes(&Agent::new(Own::new(&device()), other.clone(), None).unwrap(), Format::Safetensors).unwrap();
+    let file = bytes(&Agent::new(Own::new(&flex()), other.clone(), None).unwrap(), Format::Safetensors).unwrap();
     let error = import(&file, &other, None).unwrap_err().to_string();
     assert!(error.contains("`encoder.observation.scale` is 0.003921569; it must be 0.33333334"), "{error}");
 }
 
 #[test]
-fn recorded_exports_come_back() {
+fn recorded_exports_are_imported() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/exports");
     for name in ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"] {
         let path = folder.join(name);
-        let agent = Agent::open(&RunDir::open(&path), &device()).unwrap();
+        let agent = Agent::open(&RunDir::open(&path), &flex()).unwrap();
         let imported = PolicyFile::read(&path.join("exported.safetensors")).unwrap();
-        let imported = imported.import(agent.spec(), None, &device()).unwrap();
+        let imported = imported.import(agent.spec(), None, &flex()).unwrap();
         let again = Agent::new(imported.policy, agent.spec().clone(), imported.normalizer).unwrap();
         let seen: Vec<f32> = (0..3 * agent.spec().observation_space.flat_len()).map(|i| (i % 2) as f32).collect();
         let decisions = [&agent, &again].map(|agent| agent.decide(&seen, &[], None).unwrap());
@@ -151,7 +152,7 @@ fn recorded_exports_come_back() {
     }
 }
 
-/// A file taken apart: metadata, and tensors as views.
+/// The metadata and the tensors of a file.
 fn changed(
     file: &[u8],
     change: impl FnOnce(&mut BTreeMap<String, String>, &mut BTreeMap<String, TensorView>),
@@ -213,7 +214,7 @@ fn a_file_that_does_not_fit_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_damaged_file_is_an_error_and_no_panic() {
+fn a_damaged_file_is_an_error_not_a_panic() {
     let spec = seeing(Space::Image { shape: [2, 5, 4], high: 3 });
     let recurrence = Some((CellKind::Lstm, 3));
     let shape = NetworkSpec { encoder: EncoderSpec::minatar(), recurrence, ..NetworkSpec::default() };

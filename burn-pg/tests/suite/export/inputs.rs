@@ -26,10 +26,11 @@ use burn_pg::{
 use prost::Message;
 
 use super::{
-    Stir, assert_rows, device,
+    assert_rows,
     interpreter::{Value, interpret},
     state_dict,
 };
+use crate::helpers::{AddNoise, flex};
 
 const ROWS: usize = 7;
 
@@ -40,15 +41,15 @@ pub fn seeing(observation_space: Space) -> EnvSpec {
 fn agent(space: Space, normalizer: Option<ObservationNormalizer>) -> Agent {
     let spec = seeing(space);
     let network = NetworkSpec { encoder: EncoderSpec::minatar(), hidden_sizes: vec![6], ..NetworkSpec::default() };
-    let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(3), &device()).unwrap();
-    Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec, normalizer).unwrap()
+    let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(3), &flex()).unwrap();
+    Agent::new(policy.map(&mut AddNoise(EnvRng::new(4))), spec, normalizer).unwrap()
 }
 
 fn model<P: Layers>(agent: &Agent<P>) -> ModelProto {
     ModelProto::decode(&*bytes(agent, Format::Onnx).unwrap()).unwrap()
 }
 
-/// Name, type and shape (without the rows) of each input.
+/// Returns name, type and shape (without the rows) of each input.
 fn inputs(graph: &GraphProto) -> Vec<(&str, DataType, Vec<i64>)> {
     let input = |value: &burn_pg::agent::export::onnx::proto::ValueInfoProto| {
         let tensor = value.r#type.as_ref().unwrap().tensor_type.as_ref().unwrap();
@@ -123,7 +124,7 @@ fn an_image_of_floats_may_be_normalised() {
 }
 
 #[test]
-fn parts_are_inputs_and_none_takes_a_name_of_the_graph() {
+fn parts_of_a_dictionary_are_inputs_whose_names_do_not_clash() {
     let part = || Space::symmetric(&[255.0]);
     let picture = Space::Image { shape: [1, 3, 3], high: 255 };
     let agent =
@@ -158,9 +159,9 @@ fn parts_are_inputs_and_none_takes_a_name_of_the_graph() {
 fn dictionaries_of_vectors_need_no_encoder() {
     let spec =
         seeing(Space::dict([("position", Space::symmetric(&[255.0; 2])), ("speed", Space::symmetric(&[255.0]))]));
-    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &device()).unwrap();
+    let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(3), &flex()).unwrap();
     assert!(policy.on_host().is_some(), "rollouts need no tensors");
-    let agent = Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec, None).unwrap();
+    let agent = Agent::new(policy.map(&mut AddNoise(EnvRng::new(4))), spec, None).unwrap();
     let seen: Vec<f32> = pixels(ROWS * 3).iter().map(|number| number / 100.0).collect();
     let columns = |from: usize, len: usize| -> Vec<f32> {
         seen.chunks_exact(3).flat_map(|row| &row[from..from + len]).copied().collect()
@@ -222,9 +223,9 @@ impl Layers for Own {
 }
 
 #[test]
-fn a_network_of_a_users_own_is_exported_by_its_layers() {
+fn a_users_own_network_is_exported_by_its_layers() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
-    let agent = Agent::new(Own::new(&device()), spec, None).unwrap();
+    let agent = Agent::new(Own::new(&flex()), spec, None).unwrap();
     let seen = pixels(ROWS * 60);
     assert_decides(&agent, &seen, BTreeMap::from([("observation", image([2, 5, 6], &seen))]));
     let tensors = state_dict(&bytes(&agent, Format::Safetensors).unwrap());

@@ -1,11 +1,11 @@
-//! The operators of ONNX that exports are made of, in double precision. It is written from the specification of the operators,
-//! and shares no code with what it is to check.
+//! An interpreter of the ONNX operators that exports use, in double precision. It is written from the specification of the
+//! operators and shares no code with the library.
 
 use std::collections::BTreeMap;
 
 use burn_pg::agent::export::onnx::proto::{DataType, ModelProto, NodeProto, TensorProto};
 
-/// Numbers of any type, row-major.
+/// A tensor of any type, row-major.
 #[derive(Debug, Clone)]
 pub struct Value {
     pub shape: Vec<usize>,
@@ -49,7 +49,7 @@ impl Value {
         self.numbers.chunks_exact(self.shape[1])
     }
 
-    /// The element that belongs to an index of a shape that it is broadcast to.
+    /// Returns the element at an index of the shape that the tensor is broadcast to.
     fn broadcast(&self, index: &[usize]) -> f64 {
         let skipped = index.len() - self.shape.len();
         let at = self
@@ -61,7 +61,7 @@ impl Value {
     }
 }
 
-/// The shape that shapes are broadcast to.
+/// Returns the shape that all shapes are broadcast to.
 fn broadcast_shape(shapes: &[&[usize]]) -> Vec<usize> {
     let dimensions = shapes.iter().map(|shape| shape.len()).max().unwrap();
     let length = |from_last: usize| {
@@ -93,7 +93,7 @@ fn attribute(node: &NodeProto, name: &str) -> Option<i64> {
     node.attribute.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.i.unwrap())
 }
 
-/// The outputs of a model. Every name has to be defined before it is used, and once.
+/// Computes the outputs of a model. Every name must be defined once, before it is used.
 pub fn interpret(model: &ModelProto, inputs: BTreeMap<&str, Value>) -> BTreeMap<String, Value> {
     let graph = model.graph.as_ref().unwrap();
     let declared: Vec<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();

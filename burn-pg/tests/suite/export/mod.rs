@@ -1,4 +1,4 @@
-//! Exported policies, read back and computed in double precision by other code than that which acts.
+//! Exported policies, read back and computed in double precision by code that is independent of the library.
 
 pub mod graph;
 mod imported;
@@ -10,13 +10,9 @@ mod refused;
 
 use std::collections::BTreeMap;
 
-use burn::{
-    module::{Module, ModuleMapper, Param},
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::module::Module;
 use burn_pg::{
     Agent, Decision,
-    device::{self, Backend, DeviceChoice},
     envs::{
         ActionBuffer, EnvRng, EnvSpec, Space, spec,
         wrapper::{ObservationNormalizer, RunningMoments},
@@ -25,38 +21,21 @@ use burn_pg::{
 };
 use safetensors::{Dtype, SafeTensors};
 
-fn device() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// Adds random numbers to every weight, so that no bias is 0, no standard deviation 1, and means go beyond their bounds.
-struct Stir(EnvRng);
-
-impl ModuleMapper for Stir {
-    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        parameter.map(|old| {
-            let shape = old.dims();
-            let values: Vec<f32> = old.to_data().try_into_vec().unwrap();
-            #[allow(clippy::cast_possible_truncation)]
-            let values: Vec<f32> = values.iter().map(|value| value + self.0.uniform(-0.4, 0.4) as f32).collect();
-            Tensor::from_data(TensorData::new(values, shape), &old.device())
-        })
-    }
-}
+use crate::helpers::{AddNoise, flex};
 
 fn agent(spec: &EnvSpec, shape: &NetworkSpec, normalizer: Option<ObservationNormalizer>) -> Agent {
-    let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &device()).unwrap();
-    Agent::new(policy.map(&mut Stir(EnvRng::new(4))), spec.clone(), normalizer).unwrap()
+    let policy = ActorCritic::new(spec, shape, &mut EnvRng::new(3), &flex()).unwrap();
+    Agent::new(policy.map(&mut AddNoise(EnvRng::new(4))), spec.clone(), normalizer).unwrap()
 }
 
-/// Statistics with a mean that is large beside its standard deviation, and a number that never moved.
+/// Statistics with a mean that is large compared with its standard deviation, and with a variance of 0.
 fn normalizer(len: usize) -> ObservationNormalizer {
     let mean = (0..len).map(|i| [0.3, 1000.1, -7.0][i % 3]).collect();
     let variance = (0..len).map(|i| [0.04, 1e-4, 0.0][i % 3]).collect();
     ObservationNormalizer { moments: RunningMoments { mean, variance, count: 100.0 }, clip: 5.0 }
 }
 
-/// Rows of every size, and the extremes: zeros, denormals, a million, and numbers near the means above.
+/// Observations of every magnitude, and extremes: zeros, denormals, a million, and values near the means above.
 fn observations(len: usize) -> Vec<f32> {
     let rng = &mut EnvRng::new(9);
     let extremes = [0.0, -0.0, 1e-45, -1e-40, f32::MIN_POSITIVE, 1e6, -1e6, 1.0, -1.0, 1000.1, 1000.107, -7.0];
@@ -67,14 +46,14 @@ fn observations(len: usize) -> Vec<f32> {
     rows
 }
 
-/// Bounded on one side, on the other, and on both.
+/// Three actions: bounded below, above, and on both sides.
 fn half_open() -> EnvSpec {
     let (low, high) = (vec![-0.1, f32::NEG_INFINITY, -0.5], vec![f32::INFINITY, 0.2, 2.0]);
     EnvSpec { action_space: Space::Box { low, high, shape: vec![3] }, ..spec("Pendulum-v1").unwrap() }
 }
 
-/// Numbers of one output agree to 1e-5, relative to the larger of 1 and the largest number of their row. Where that is less
-/// than what is `uncertain` of one in fifty rows at most, they agree to that.
+/// Asserts that an output agrees to 1e-5, relative to the larger of 1 and the largest value of the row. In at most one of
+/// fifty rows the difference may be larger, up to `uncertain`.
 #[track_caller]
 fn assert_rows(ours: &[f32], expected: &[f64], uncertain: Option<&[f64]>, rows: usize, what: &str) {
     assert_eq!(ours.len(), expected.len(), "{what}");
@@ -97,7 +76,7 @@ fn assert_rows(ours: &[f32], expected: &[f64], uncertain: Option<&[f64]>, rows: 
     assert!(beyond * 50 <= rows, "{what}: {beyond} of {rows} rows differ");
 }
 
-/// The actions are those expected, but where two logits of one component are so near that rounding decides.
+/// Asserts that the actions are those expected, except where two logits of a component are so close that rounding decides.
 #[track_caller]
 fn assert_actions(
     agent: &Agent,
@@ -124,7 +103,7 @@ fn assert_actions(
     let mut clear = 0;
     for row in 0..rows {
         let mut logits = &ours.parameters[row * width..(row + 1) * width];
-        // Of those that are not masked.
+        // Masked logits do not count.
         let scale = logits.iter().filter(|logit| logit.abs() < 1e37).fold(1.0_f32, |most, logit| most.max(logit.abs()));
         for (component, &size) in sizes.iter().enumerate() {
             let (of_component, rest) = logits.split_at(size);
@@ -142,7 +121,7 @@ fn assert_actions(
     assert!(clear * 10 > rows * sizes.len() * 9, "{what}: rounding decides too often, {clear}");
 }
 
-/// The tensors of a state dict as rows of double precision, by name: shape and numbers.
+/// Returns shape and values (in double precision) of each tensor of a state dict, by name.
 fn state_dict(file: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
     let file = SafeTensors::deserialize(file).unwrap();
     let numbers = |view: &safetensors::tensor::TensorView<'_>| match view.dtype() {

@@ -48,7 +48,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
     assert_eq!((&*about["activation"], &*about["squash"], &*about["transform"]), ("relu", "tanh", "rescale"));
     let clip: f64 = about["normalizer_clip"].parse().unwrap();
 
-    // The forward pass that these names mean.
+    // The forward pass with these tensors.
     let linear = |input: &[f64], name: &str| -> Vec<f64> {
         let (weight, bias) = (&tensors[&format!("{name}.weight")].1, &tensors[&format!("{name}.bias")].1);
         let row = |(row, bias): (&[f64], &f64)| row.iter().zip(input).map(|(w, x)| w * x).sum::<f64>() + bias;
@@ -77,7 +77,7 @@ fn a_state_dict_has_the_names_and_the_layout_of_pytorch() {
 }
 
 #[test]
-fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
+fn a_state_dict_names_recurrent_shared_and_gsde_parameters() {
     let names = |shape: NetworkSpec| -> Vec<(String, Vec<usize>)> {
         let agent = agent(&spec("Pendulum-v1").unwrap(), &shape, None);
         let tensors = state_dict(&bytes(&agent, Format::Safetensors).unwrap());
@@ -100,12 +100,12 @@ fn a_state_dict_names_what_remembers_is_shared_or_holds_its_noise() {
     );
     let exploration = Exploration { state_dependent: true, ..Exploration::default() };
     let recurrence = Some((CellKind::Lstm, 5));
-    let remembering: Vec<_> = names(NetworkSpec { exploration, recurrence, shared: false, ..shape })
+    let recurrent: Vec<_> = names(NetworkSpec { exploration, recurrence, shared: false, ..shape })
         .into_iter()
         .filter(|(name, _)| !name.contains("bias_"))
         .collect();
     assert_eq!(
-        remembering,
+        recurrent,
         listed(&[
             ("memory.weight_hh", [20, 5]),
             ("memory.weight_ih", [20, 3]),

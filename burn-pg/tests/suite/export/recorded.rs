@@ -1,4 +1,4 @@
-//! What onnxruntime and PyTorch made of exports, beside what the agents themselves decide, for 10,000 observations (500
+//! Outputs of onnxruntime and PyTorch for exports, compared with the decisions of the agents, for 10,000 observations (500
 //! images) each.
 //!
 //! `benches/check_exports.py --record` has written `tests/recorded/exports`: agents, the files that the two programs were given,
@@ -18,14 +18,15 @@ use burn_pg::{
 use prost::Message;
 use safetensors::SafeTensors;
 
-use super::{assert_rows, device};
+use super::assert_rows;
+use crate::helpers::flex;
 
 const CASES: [&str; 6] = ["discrete", "discrete-normalised", "clipped", "squashed-normalised", "lstm", "images"];
 const ROWS: usize = 10_000;
 const IMAGES: usize = 500;
-/// Numbers of a recorded observation, of which an environment takes the first.
+/// Elements of a recorded observation; an environment takes as many of the first as it needs.
 const WIDTH: usize = 6;
-/// Steps of the episodes that a policy that remembers was given.
+/// Steps of the episodes of recurrent policies.
 const EPISODE: usize = 100;
 
 fn folder() -> PathBuf {
@@ -34,10 +35,10 @@ fn folder() -> PathBuf {
 
 fn recorded(name: &str) -> (Agent, PathBuf) {
     let path = folder().join(name);
-    (Agent::open(&RunDir::open(&path), &device()).unwrap(), path)
+    (Agent::open(&RunDir::open(&path), &flex()).unwrap(), path)
 }
 
-/// The numbers of a recorded array, if there is one.
+/// Returns the values of a recorded array, if there is one.
 fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     let tensor = tensors.tensor(name).ok()?;
     let bytes = tensor.data();
@@ -48,7 +49,7 @@ fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     })
 }
 
-/// What is decided in each row: actions, logits or means, and values. Policies that remember take rows as steps of episodes.
+/// Returns the decision for each row: actions, logits or means, and values. Recurrent policies take rows as steps of episodes.
 fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
     let len = agent.spec().observation_space.flat_len();
     let (count, steps) = (rows.len() / len, if agent.state_len() > 0 { EPISODE } else { 1 });
@@ -64,7 +65,7 @@ fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
             other => panic!("{other:?}"),
         };
         let parameters = decision.parameters.len() / at.len();
-        // Means are before deviations.
+        // Means come before standard deviations.
         let wanted = match &agent.spec().action_space {
             Space::Box { low, .. } => low.len(),
             _ => parameters,
@@ -81,7 +82,7 @@ fn decided(agent: &Agent, rows: &[f32]) -> [Vec<f32>; 3] {
 }
 
 #[test]
-fn other_programs_decide_what_the_agent_decides() {
+fn onnxruntime_and_pytorch_decide_as_the_agent_does() {
     let observations = |folder: &Path| {
         let file = fs::read(folder.join("observations.safetensors")).unwrap();
         numbers(&SafeTensors::deserialize(&file).unwrap(), "observation").unwrap()
@@ -105,7 +106,7 @@ fn other_programs_decide_what_the_agent_decides() {
             let theirs = |output: &str| numbers(&outputs, &format!("{program}.{output}")).unwrap();
             let wide = |numbers: Vec<f32>| -> Vec<f64> { numbers.into_iter().map(f64::from).collect() };
             let uncertain = |output: &str| numbers(&outputs, &format!("uncertain.{output}")).map(wide);
-            // Without exception.
+            // All actions must be equal.
             match is_continuous {
                 true => assert_rows(&actions, &wide(theirs("action")), None, count, &what),
                 false => assert_eq!(actions, theirs("action"), "{what}"),
@@ -119,11 +120,11 @@ fn other_programs_decide_what_the_agent_decides() {
     }
 }
 
-/// What the programs were given is what is exported today, but for the version that wrote it.
+/// Today's exports equal the recorded files, except the version that wrote them.
 #[test]
-fn exports_are_those_that_other_programs_were_given() {
+fn exports_equal_the_recorded_files() {
     const SINCE: &str =
-        "what is exported has changed: other programs have to be asked again, with benches/check_exports.py";
+        "exports have changed: record the outputs of other programs again, with benches/check_exports.py";
     for name in CASES {
         let (agent, path) = recorded(name);
         let onnx = [bytes(&agent, Format::Onnx).unwrap(), fs::read(path.join("exported.onnx")).unwrap()];

@@ -1,4 +1,4 @@
-//! Agents that do not fit together, observations that are none, and files that are there already are refused.
+//! Agents whose parts do not fit together, invalid observations, and existing files are refused.
 
 use burn_pg::{
     Agent, Error,
@@ -7,15 +7,16 @@ use burn_pg::{
     policy::{ActorCritic, Exploration, NetworkSpec},
 };
 
-use super::{agent, device, half_open, normalizer};
+use super::{agent, half_open, normalizer};
+use crate::helpers::flex;
 
 #[test]
-fn what_does_not_belong_together_makes_no_agent() {
+fn mismatched_policies_environments_and_normalisers_are_refused() {
     let pendulum = spec("Pendulum-v1").unwrap();
     let squash =
         NetworkSpec { exploration: Exploration { squash: true, ..Exploration::default() }, ..NetworkSpec::default() };
     let made = |of: &EnvSpec, shape: &NetworkSpec, spec: EnvSpec, statistics| {
-        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &device()).unwrap();
+        let policy = ActorCritic::new(of, shape, &mut EnvRng::new(3), &flex()).unwrap();
         Agent::new(policy, spec, statistics).map(|_| ())
     };
     let plain = NetworkSpec::default();
@@ -31,14 +32,14 @@ fn what_does_not_belong_together_makes_no_agent() {
 }
 
 #[test]
-fn an_observation_that_is_none_is_refused() {
+fn an_observation_that_is_not_finite_is_refused() {
     let agent = agent(&spec("Pendulum-v1").unwrap(), &NetworkSpec::default(), None);
     let error = agent.decide(&[0.0, 0.0, 0.0, 1.0, f32::NAN, 0.0], &[], None).unwrap_err();
     assert!(matches!(error, Error::Observation { env: 1, index: 1, .. }), "{error}");
 }
 
 #[test]
-fn a_file_is_replaced_only_on_demand() {
+fn a_file_is_replaced_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.onnx");
     write(b"one", &path, false).unwrap();

@@ -1,4 +1,4 @@
-//! Recurrent layers, against Burn's own.
+//! Recurrent layers, compared with Burn's own.
 
 use burn::{
     module::Param,
@@ -11,11 +11,12 @@ use burn_pg::{
     policy::{Cell, CellKind},
 };
 
+use crate::helpers::parameters;
 use crate::precision::{Precision, assert_close, open_devices, values};
 
 const KINDS: [CellKind; 2] = [CellKind::Gru, CellKind::Lstm];
 
-/// Numbers between -1 and 1, the same in single and in double precision.
+/// Returns values between -1 and 1 that are exact in single precision.
 #[allow(clippy::cast_possible_truncation)]
 fn draw(count: usize, seed: u64) -> Vec<f64> {
     let mut rng = EnvRng::new(seed);
@@ -33,8 +34,8 @@ fn cell(kind: CellKind, precision: &Precision) -> Cell {
     replace_parameters(cell, precision.vector(&draw(len, 1)).inner())
 }
 
-/// A linear layer out of a flat vector: columns `block * 4..block * 4 + 4` of a layer to `gates * 4` outputs from
-/// `inputs` that begins at `start`.
+/// Returns a linear layer from a flat vector: columns `block * 4..block * 4 + 4` of a layer from `inputs` to `gates * 4`
+/// outputs that begins at `start`.
 fn block(flat: &[f64], start: usize, inputs: usize, gates: usize, block: usize, device: &Device) -> Linear {
     let row = |row: usize| &flat[start + (row * gates + block) * 4..][..4];
     let weight: Vec<f64> = (0..inputs).flat_map(row).copied().collect();
@@ -45,7 +46,7 @@ fn block(flat: &[f64], start: usize, inputs: usize, gates: usize, block: usize, 
     }
 }
 
-/// The gate of Burn's that is block `k` of ours.
+/// Returns Burn's gate for our block `k`.
 fn gate(flat: &[f64], gates: usize, k: usize, device: &Device) -> GateController {
     let mut controller = GruConfig::new(3, 4, true).with_initializer(Initializer::Zeros).init(device).new_gate;
     controller.input_transform = block(flat, 0, 3, gates, k, device);
@@ -54,7 +55,7 @@ fn gate(flat: &[f64], gates: usize, k: usize, device: &Device) -> GateController
 }
 
 #[test]
-fn a_layer_is_burns_own() {
+fn layers_match_burns_own() {
     for open in open_devices() {
         let precision = Precision {
             backend: open.backend,
@@ -67,7 +68,7 @@ fn a_layer_is_burns_own() {
         let batched = inputs.clone().reshape([2, 5, 3]);
         for kind in KINDS {
             let cell = cell(kind, &precision);
-            let flat = values(flatten_parameters(&cell));
+            let flat = parameters(&cell);
             let state: Tensor<2> = precision.tensor(draw(2 * cell.state_len(), 3), [2, cell.state_len()]);
             let theirs = match kind {
                 CellKind::Gru => {
@@ -89,7 +90,7 @@ fn a_layer_is_burns_own() {
             };
             let (ours, after) = cell.forward(inputs.clone(), state, &begins);
             let (ours, what) = (values(ours), format!("{kind:?} {precision:?}"));
-            // They take the logistic function in another way, and a GPU's tangent is off by a few 1e-6.
+            // Burn computes the logistic function in another way, and tanh on a GPU is off by a few 1e-6.
             assert_close(&ours, &values(theirs), 1e-5, &what);
             let last = values(after.narrow(1, 0, 4));
             assert_close(&last, &[&ours[16..20], &ours[36..40]].concat(), 0.0, &what);
@@ -98,7 +99,7 @@ fn a_layer_is_burns_own() {
 }
 
 #[test]
-fn sequences_are_steps_one_after_the_other() {
+fn a_sequence_equals_its_steps_one_after_the_other() {
     for precision in Precision::all() {
         for kind in KINDS {
             let cell = cell(kind, &precision);
@@ -115,7 +116,7 @@ fn sequences_are_steps_one_after_the_other() {
                 let mut state: Tensor<2> = precision.tensor(start[sequence * width..][..width].to_vec(), [1, width]);
                 for step in sequence * 5..sequence * 5 + 5 {
                     if begins[step] {
-                        // The start of an episode drops any hidden state, NaN too.
+                        // The start of an episode drops the hidden state, even if it is NaN.
                         state = state.full_like(f64::NAN);
                     }
                     let output;
@@ -129,7 +130,7 @@ fn sequences_are_steps_one_after_the_other() {
 }
 
 #[test]
-fn gradients_through_time_are_slopes() {
+fn gradients_through_time_equal_finite_differences() {
     for precision in Precision::all().into_iter().filter(Precision::is_double) {
         for kind in KINDS {
             let cell = cell(kind, &precision);
@@ -142,17 +143,17 @@ fn gradients_through_time_are_slopes() {
                 (cell.forward(inputs, state, &begins).0 * weights.clone()).sum()
             };
             let gradient = values(flatten_gradients(&cell, &loss(&cell).backward()));
-            let flat = values(flatten_parameters(&cell));
+            let flat = parameters(&cell);
             for (i, &expected) in gradient.iter().enumerate() {
                 let at = |shift: f64| {
                     let mut moved = flat.clone();
                     moved[i] += shift;
                     values(loss(&replace_parameters(cell.clone(), precision.vector(&moved).inner())))[0]
                 };
-                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert_close(&[slope], &[expected], 1e-8, &format!("{kind:?} {precision:?} {i}"));
+                let derivative = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert_close(&[derivative], &[expected], 1e-8, &format!("{kind:?} {precision:?} {i}"));
             }
-            assert!(gradient.iter().all(|slope| slope.abs() > 1e-6), "every weight matters");
+            assert!(gradient.iter().all(|derivative| derivative.abs() > 1e-6), "every weight matters");
         }
     }
 }

@@ -12,10 +12,11 @@ use burn_pg::{
     source::{Batch, Collector, Rollout, RolloutLength, SequenceSpec},
 };
 
-use super::{batch, device};
-use crate::{collector::Clock, precision::values, pupil::shuffled};
+use super::batch;
+use crate::helpers::flex;
+use crate::{collector::Clock, policy_with_learner::shuffled, precision::values};
 
-/// Remembers a fading sum of what it has observed, and values an observation by it: `m = scale * m + observation`.
+/// A recurrent policy whose state is a decaying sum of observations, `m = scale * m + observation`, and also its value.
 #[derive(Module, Debug)]
 struct Tally {
     scale: Param<Tensor<1>>,
@@ -26,7 +27,7 @@ impl Policy for Tally {
     type Dist = Categorical;
 
     fn forward(&self, observation: Observation) -> Prediction<Categorical> {
-        let Sequences { mut state, begins, .. } = observation.sequences.clone().expect("it remembers");
+        let Sequences { mut state, begins, .. } = observation.sequences.clone().expect("the policy is recurrent");
         let [sequences, steps] = begins.dims();
         let observed = observation.vector().reshape([sequences, steps]);
         let mut sums = Vec::new();
@@ -46,17 +47,17 @@ impl Policy for Tally {
 }
 
 fn tally(scale: f32) -> Tally {
-    Tally { scale: Param::from_tensor(Tensor::from_floats([scale], &device().autodiff())) }
+    Tally { scale: Param::from_tensor(Tensor::from_floats([scale], &flex().autodiff())) }
 }
 
-/// Episodes that are cut off at 3, terminate at 2, and do both at 3.
+/// A collector of three environments: episodes are truncated after 3 steps, terminate after 2, or both after 3.
 fn clocks(steps: usize, sequences: SequenceSpec) -> Collector {
     let envs = VecEnv::from_envs([9, 2, 3].map(Clock::new).into()).unwrap();
     let length = RolloutLength::Steps(steps);
-    Collector::new(Box::new(envs), length, 0, &device()).unwrap().with_sequences(sequences)
+    Collector::new(Box::new(envs), length, 0, &flex()).unwrap().with_sequences(sequences)
 }
 
-/// The value of each observation of three environments, in turn, for a state that is carried over from call to call.
+/// Returns the expected value of each observation of three environments. `state` is carried over from call to call.
 fn sums(rollout: &Rollout, state: &mut [f32; 3]) -> Vec<f32> {
     let observations = rollout.observations.flat();
     let rows = observations.iter().zip(&rollout.begins).enumerate();
@@ -69,7 +70,7 @@ fn sums(rollout: &Rollout, state: &mut [f32; 3]) -> Vec<f32> {
 }
 
 #[test]
-fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout() {
+fn recurrent_state_ends_with_the_episode_and_continues_across_rollouts() {
     let mut collector = clocks(4, SequenceSpec { steps: 0, burn_in: 0 });
     let mut state = [0.0; 3];
     for _ in 0..5 {
@@ -77,7 +78,7 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
         assert_eq!(rollout.values, sums(&rollout, &mut state));
         assert!(rollout.begins.iter().filter(|&&begins| begins).count() >= 4);
         for row in 0..rollout.len() {
-            // The final observation, and the one after the rollout, follow the last one by 1.
+            // The final observation, and the one after the rollout, are the last one plus 1.
             let followed = 0.5 * rollout.values[row] + rollout.observations.flat()[row] + 1.0;
             let next = rollout.values.get(row + 3).copied();
             let expected = match (rollout.terminated[row], rollout.truncated[row]) {
@@ -90,7 +91,7 @@ fn what_is_remembered_ends_with_the_episode_and_goes_on_from_rollout_to_rollout(
     }
 }
 
-/// Observes how often it was stepped, and panics in its sixth step.
+/// Observes the number of its steps, and panics in the sixth.
 #[derive(Default)]
 struct Stumbles(u8);
 
@@ -108,7 +109,7 @@ impl Env for Stumbles {
 
     fn step(&mut self, _: u32, _: &mut EnvRng, observation: &mut [f32]) -> Step {
         self.0 += 1;
-        assert!(self.0 != 6, "told to");
+        assert!(self.0 != 6, "as scripted");
         observation[0] = f32::from(self.0);
         Step { reward: 0.0, terminated: false, truncated: false }
     }
@@ -123,10 +124,10 @@ impl Env for Stumbles {
 }
 
 #[test]
-fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_remembered() {
+fn the_rollout_after_a_failed_one_begins_with_new_episodes_and_empty_recurrent_state() {
     for burn_in in [0, 3, 4] {
         let envs = Box::new(VecEnv::from_envs((0..3).map(|_| Stumbles::default()).collect()).unwrap());
-        let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &device()).unwrap();
+        let collector = Collector::new(envs, RolloutLength::Steps(4), 0, &flex()).unwrap();
         let mut collector = collector.with_sequences(SequenceSpec { steps: 2, burn_in });
         let policy = tally(0.5);
         collector.collect(&policy.valid()).unwrap();
@@ -139,13 +140,13 @@ fn after_a_rollout_that_failed_the_next_begins_with_new_episodes_and_nothing_rem
             assert_eq!((rollout.len(), &rollout.begins[..3]), (12, &[begins; 3][..]));
             assert_eq!(rollout.values, sums(&rollout, &mut state));
             let batch = batch(&rollout);
-            assert_eq!(look(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
+            assert_eq!(values_of(&policy, &batch), values(batch.values.clone().unwrap()), "burn-in of {burn_in}");
         }
     }
 }
 
 #[test]
-fn the_same_weights_remember_the_same_in_every_cut_and_order() {
+fn values_do_not_depend_on_the_length_and_order_of_sequences() {
     for (steps, burn_in) in [(0, 0), (4, 0), (2, 0), (1, 0), (0, 3), (4, 8), (2, 1), (2, 5), (1, 8)] {
         let mut collector = clocks(8, SequenceSpec { steps, burn_in });
         let policy = tally(0.5);
@@ -158,9 +159,9 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
             let mut found = Vec::new();
             for minibatch in shuffled(&whole, &mut EnvRng::new(3)).minibatches(5) {
                 assert_eq!(minibatch.len() % unit, 0, "sequences stay whole");
-                let looked = look(&policy, &minibatch);
+                let computed = values_of(&policy, &minibatch);
                 let recorded = values(minibatch.values.clone().unwrap());
-                assert_eq!(looked, recorded, "sequences of {steps}, {burn_in} before them");
+                assert_eq!(computed, recorded, "sequences of {steps}, {burn_in} before them");
                 found.extend(recorded);
             }
             let mut expected: Vec<f64> = rollout.values.iter().copied().map(f64::from).collect();
@@ -171,22 +172,22 @@ fn the_same_weights_remember_the_same_in_every_cut_and_order() {
     }
 }
 
-/// The values that `policy` gives to a minibatch in training.
-fn look<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
+/// Returns the values that `policy` gives to a minibatch in training.
+fn values_of<P: Policy<Observation = Observation>>(policy: &P, minibatch: &Batch) -> Vec<f64> {
     values(policy.forward(minibatch.observations.shown_to(policy)).values.unwrap())
 }
 
 #[test]
-fn a_burn_in_remembers_what_the_weights_of_now_would() {
-    // Episodes of 9 steps, so that one is going on where the sequence begins.
+fn burn_in_computes_the_recurrent_state_with_current_weights() {
+    // Episodes of 9 steps, so that the sequence begins in the middle of one.
     let mut collector = clocks(8, SequenceSpec { steps: 2, burn_in: 1 });
     let rollout = collector.collect(&tally(0.5).valid()).unwrap().clone();
     let batch = batch(&rollout);
-    // Sequence by sequence: that of environment 0 which begins at step 4, in the second step of an episode.
+    // Rows are ordered by sequence. This one is of environment 0 and begins at step 4, the second step of an episode.
     let row = 6 * 2;
     let observed = values(batch.observations.vector().clone().narrow(0, row, 1).squeeze_dim::<1>(1))[0];
     let [first, second] = [3, 4].map(|step| f64::from(rollout.observations.flat()[step * 3]));
     assert_eq!((observed, second - first), (second, 1.0));
-    assert_eq!(look(&tally(0.5), &batch)[row], second + 0.5 * first);
-    assert_eq!(look(&tally(0.25), &batch)[row], second + 0.25 * first, "not with what the old weights remembered");
+    assert_eq!(values_of(&tally(0.5), &batch)[row], second + 0.5 * first);
+    assert_eq!(values_of(&tally(0.25), &batch)[row], second + 0.25 * first, "not the state of the old weights");
 }

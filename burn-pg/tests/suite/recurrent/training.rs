@@ -1,10 +1,8 @@
 //! Training of recurrent policies, and configurations that are refused for them.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
 use burn_pg::{
-    Config, Learner, UpdateStats,
+    Config, Learner,
     algorithm::Recipe,
     config::{Algo, Recurrence, RecurrentSpec},
     distribution::Distribution,
@@ -16,12 +14,13 @@ use burn_pg::{
     source::{Collector, RolloutLength, SequenceSpec},
 };
 
-use super::{batch, device};
+use super::batch;
+use crate::helpers::{flex, ignore};
 use crate::precision::{assert_close, values};
 use crate::settings::ppo_of;
 
-/// Shows -1 or 1 at first, then zeros; in the last step the action must be the one that was shown. A third one is never
-/// possible.
+/// Observes -1 or 1 at first, then zeros; the reward is 1 if the last action is the one that was shown. A third action is
+/// always masked.
 struct Cue {
     length: u32,
     shown: u32,
@@ -88,21 +87,16 @@ fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_
     })
 }
 
-fn quiet(_: &UpdateStats) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-/// The greedy return of a policy trained by such a configuration: half of the episodes are won by any policy that does
-/// not remember.
+/// Trains a policy and returns its mean greedy return. A policy without recurrent state wins half of the episodes.
 fn trained(config: Config) -> f64 {
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
-    trainer.run(&mut quiet).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     evaluate(&trainer.agent().unwrap(), cues(100), 7, false).unwrap().return_mean()
 }
 
 #[test]
-fn a_policy_that_remembers_solves_what_no_other_can() {
+fn a_recurrent_policy_solves_what_a_feed_forward_one_cannot() {
     assert!(trained(recurrent(Recurrence::Gru, 0, 0)) > 0.95);
     assert!(trained(recurrent(Recurrence::Lstm, 16, 8)) > 0.95);
     assert!(trained(recurrent(Recurrence::Gru, 8, 6).with(|config| config.network.shared_layers = true)) > 0.95);
@@ -119,12 +113,12 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
         (RolloutLength::Steps(16), SequenceSpec { steps: 4, burn_in: 6 }),
     ] {
         let envs = cues_of(&[9, 2, 3]);
-        let mut collector = Collector::new(envs, length, 0, &device()).unwrap().with_sequences(sequences);
+        let mut collector = Collector::new(envs, length, 0, &flex()).unwrap().with_sequences(sequences);
         let policy = ActorCritic::new(
             &Cue { length: 2, shown: 0, step: 0 }.spec(),
             &shape,
             &mut EnvRng::new(5),
-            &device().autodiff(),
+            &flex().autodiff(),
         )
         .unwrap();
         for _ in 0..2 {
@@ -154,15 +148,15 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
 }
 
 #[test]
-fn reinforce_remembers_too() {
-    // Neither fits `num_steps`, and neither is read.
+fn reinforce_trains_recurrent_policies() {
+    // REINFORCE ignores the length of sequences and the burn-in; neither would fit `num_steps`.
     let config = recurrent(Recurrence::Gru, 5, 40).with(|config| {
         config.algorithm = Algo::Reinforce.into();
         config.run.total_steps = 2_000;
     });
     let config = config.validate().unwrap();
-    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &device()).unwrap();
-    trainer.run(&mut quiet).unwrap();
+    let mut trainer = Recipe::of(&config).unwrap().build(cues(config.env.num_envs), &config, &flex()).unwrap();
+    trainer.run(&mut ignore).unwrap();
     assert!(trainer.episodes().count() > 0);
 }
 

@@ -1,20 +1,17 @@
-//! Environments of one's own: learnt, refused, or failing in the middle of a run.
-
-use std::ops::ControlFlow;
+//! A user's own environments: learnt, refused, or failing during a run.
 
 use burn_pg::{
-    Config, DeviceChoice, Error, Trainer, UpdateStats,
+    Config, Error, Trainer,
     algorithm::Recipe,
     config::{Algo, ConfigError},
-    device::{self, Backend},
     envs::{Env, EnvError, EnvRng, EnvSpec, Fault, Space, Step, VecEnv, VectorEnv},
     evaluate,
     optim::Schedule,
 };
 
-use super::{MlpWeights, small};
+use crate::helpers::{flex, ignore, parameters, small};
 
-/// Two actions: 0 pays 1 and 1 pays nothing. Every episode is one step.
+/// Two actions: action 0 has a reward of 1, action 1 none. Every episode is one step.
 #[derive(Clone, Default)]
 struct Bandit;
 
@@ -48,8 +45,8 @@ impl Env for Bandit {
 }
 
 #[test]
-fn environments_that_are_not_as_many_as_configured_are_refused() {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+fn a_number_of_environments_other_than_configured_is_refused() {
+    let device = flex();
     let envs = Box::new(VecEnv::<Bandit>::new(3).unwrap());
     let config = small().validate().unwrap();
     let Err(error) = Recipe::of(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };
@@ -57,7 +54,7 @@ fn environments_that_are_not_as_many_as_configured_are_refused() {
 }
 
 #[test]
-fn an_environment_of_ones_own_is_learnt() {
+fn a_users_own_environment_is_learnt() {
     [Algo::Trpo, Algo::Ppo].into_iter().for_each(learns_the_bandit);
 }
 
@@ -70,11 +67,11 @@ fn learns_the_bandit(algo: Algo) {
         config.network.hidden_sizes = vec![8];
         config.algorithm = algo.into();
     });
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let envs = Box::new(VecEnv::<Bandit>::new(4).unwrap());
     let config = config.validate().unwrap();
     let mut trainer = Recipe::of(&config).unwrap().build(envs, &config, &device).unwrap();
-    trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    trainer.run(&mut ignore).unwrap();
     let envs: Box<dyn VectorEnv> = Box::new(VecEnv::<Bandit>::new(50).unwrap());
     let agent = trainer.agent().unwrap();
     let greedy = evaluate(&agent, envs, 1, false).unwrap();
@@ -87,7 +84,7 @@ fn learns_the_bandit(algo: Algo) {
 /// An observation that makes [`Broken`] panic in its first step.
 const PANIC: f32 = 77.0;
 
-/// Says what it is told to for an observation and a reward.
+/// Returns the given observation and reward.
 struct Broken {
     observation: f32,
     reward: f64,
@@ -106,7 +103,7 @@ impl Env for Broken {
     }
 
     fn step(&mut self, _: u32, _: &mut EnvRng, _: &mut [f32]) -> Step {
-        assert!(self.observation.to_bits() != PANIC.to_bits(), "told to");
+        assert!(self.observation.to_bits() != PANIC.to_bits(), "as scripted");
         Step { reward: self.reward, terminated: false, truncated: false }
     }
 
@@ -116,7 +113,7 @@ impl Env for Broken {
 }
 
 fn run_broken(observation: f32, reward: f64) -> Error {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let good = Broken { observation: 0.0, reward: 0.0 };
     let envs = match VecEnv::from_envs(vec![good, Broken { observation, reward }]) {
         Ok(envs) => envs,
@@ -124,21 +121,21 @@ fn run_broken(observation: f32, reward: f64) -> Error {
     };
     let config = small().validate().unwrap();
     let mut trainer = Recipe::of(&config).unwrap().build(Box::new(envs), &config, &device).unwrap();
-    let before = MlpWeights::of(trainer.policy());
-    let error = trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap_err();
-    assert_eq!(before, MlpWeights::of(trainer.policy()), "the weights are as they were");
+    let before = parameters(trainer.policy());
+    let error = trainer.run(&mut ignore).unwrap_err();
+    assert_eq!(before, parameters(trainer.policy()), "the weights are as they were");
     error
 }
 
 #[test]
-fn a_reward_or_an_observation_that_is_not_a_number_ends_a_run() {
+fn a_nonfinite_reward_or_observation_ends_a_run() {
     for reward in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = run_broken(0.0, reward);
         let expected =
             "update 1, after 0 environment steps: environment 1, seeded with 2, failed after 1 steps: its reward is";
         assert!(error.to_string().starts_with(expected), "{error}");
     }
-    // Finite, but not in single precision.
+    // Finite, but infinite in single precision.
     let error = run_broken(0.0, 1e300);
     let expected =
         "update 1: environment 1 gave the reward inf in step 0 of the rollout that began at 0 environment steps";
@@ -156,11 +153,11 @@ fn an_environment_that_panics_ends_a_run_and_not_the_process() {
     let EnvError::Failed { env: 1, steps: 1, fault: Fault::Panic { message }, .. } = source else {
         panic!("{source}");
     };
-    assert_eq!(message, "told to");
+    assert_eq!(message, "as scripted");
 }
 
 #[test]
-fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
+fn an_unsupported_space_and_an_unknown_environment_are_refused() {
     #[derive(Default)]
     struct Switch;
 
@@ -185,7 +182,7 @@ fn a_space_without_a_policy_and_an_unknown_environment_are_refused() {
         fn set_state(&mut self, (): ()) {}
     }
 
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let config = small().validate().unwrap();
     let envs = Box::new(VecEnv::<Switch>::new(config.env.num_envs).unwrap());
     let Err(error) = Recipe::of(&config).unwrap().build(envs, &config, &device) else { panic!("accepted") };

@@ -1,4 +1,4 @@
-//! Files of weights, and the folder of a run.
+//! Files of weights, and run directories.
 
 use burn_pg::{
     device::Backend,
@@ -6,7 +6,8 @@ use burn_pg::{
     storage::weights::{self, TensorsError, WeightsError},
 };
 
-use super::{MlpWeights, small, trainer};
+use super::trainer;
+use crate::helpers::{parameters, small};
 
 #[test]
 fn weights_survive_a_file_and_refuse_another_network() {
@@ -17,9 +18,9 @@ fn weights_survive_a_file_and_refuse_another_network() {
     weights::save(&policy, &path).unwrap();
 
     let other = trainer(config.clone().with(|config| config.run.seed = 9), Backend::Flex).policy().clone();
-    assert_ne!(MlpWeights::of(&other), MlpWeights::of(&policy));
+    assert_ne!(parameters(&other), parameters(&policy));
     let loaded = weights::load(other, &path).unwrap();
-    assert_eq!(MlpWeights::of(&loaded), MlpWeights::of(&policy));
+    assert_eq!(parameters(&loaded), parameters(&policy));
 
     let wider =
         trainer(config.clone().with(|config| config.network.hidden_sizes = vec![16]), Backend::Flex).policy().clone();

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use burn_pg::{
     algorithm::Recipe,
     config::{Algo, CheckedConfig},
-    device::{self, Backend, DeviceChoice},
     envs::make,
     loss::{KlEstimator, KlPenalty, KlToReference, Objective},
 };
 
-use super::small;
+use crate::helpers::{flex, small};
 use crate::settings::ppo_of;
 
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
@@ -38,7 +37,7 @@ fn listed() -> BTreeSet<String> {
 
 /// Returns the fields of the first update.
 fn fields(recipe: Recipe, config: &CheckedConfig) -> Vec<String> {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let mut envs = make("CartPole-v1", 2).unwrap();
     // The rollouts of REINFORCE are whole episodes, which must fit into the steps of the run.
     envs.set_time_limit(Some(16)).unwrap();

@@ -6,19 +6,19 @@ use burn::{
     tensor::Tensor,
 };
 use burn_pg::{
-    DeviceChoice,
     algorithm::{Recipe, seeded},
-    device::{self, Backend},
+    device::Backend,
     envs::EnvRng,
     policy::{ActorCritic, UnsupportedSpace},
 };
 
-use super::{MlpWeights, metrics, small, trainer};
+use super::{metrics, trainer};
+use crate::helpers::{flex, on_threads, parameters, small};
 use crate::precision::open_devices;
 use crate::settings::ppo_of;
 
 #[test]
-fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
+fn a_seed_repeats_a_run_with_any_number_of_threads() {
     // Enough environments that they are stepped in parallel.
     let config = small().with(|config| {
         config.env.num_envs = 512;
@@ -27,10 +27,9 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
         ppo_of(config).num_minibatches = 4;
     });
     let run = |threads: usize, seed: u64| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on_threads(threads, || {
             let mut trainer = trainer(config.clone().with(|config| config.run.seed = seed), Backend::Flex);
-            (metrics(&mut trainer), MlpWeights::of(trainer.policy()))
+            (metrics(&mut trainer), parameters(trainer.policy()))
         })
     };
     let once = run(1, 5);
@@ -43,18 +42,18 @@ fn a_seed_repeats_a_run_whatever_the_number_of_threads() {
     }
 }
 
-/// Layers that Burn initialises, not this crate's streams, and initialises when they are first used.
+/// Burn initialises these layers from its own generator, when they are first used.
 #[test]
 fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
     let weights = |seed: u64| {
         let config = small().with(|config| config.run.seed = seed).validate().unwrap();
-        let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+        let device = flex();
         let envs = burn_pg::envs::make(&config.env.name, config.env.num_envs).unwrap();
         let recipe = Recipe::of(&config).unwrap();
         let trainer = recipe.build_with(envs, &config, &device, |spec, rng, device| {
             Ok(ActorCritic::new(spec, &config.network()?, rng, device)?.map(&mut DrawnByBurn))
         });
-        MlpWeights::of(trainer.unwrap().policy())
+        parameters(trainer.unwrap().policy())
     };
     let expected = [1, 2].map(weights);
     assert_ne!(expected[0], expected[1]);
@@ -74,7 +73,7 @@ fn a_seed_repeats_the_weights_of_burns_initialisers_while_others_draw_theirs() {
 #[test]
 fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
     let config = small().validate().unwrap();
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     let spec = burn_pg::envs::spec(&config.env.name).unwrap();
     let weights = |seed: u64| {
         let policy = seeded(seed, &device, || {
@@ -82,13 +81,13 @@ fn a_seed_repeats_the_weights_of_a_policy_that_no_recipe_creates() {
                 ActorCritic::new(&spec, &config.network().unwrap(), &mut EnvRng::new(1), &device.clone().autodiff())?;
             Ok::<_, UnsupportedSpace>(policy.map(&mut DrawnByBurn))
         });
-        MlpWeights::of(&policy.unwrap())
+        parameters(&policy.unwrap())
     };
     assert_eq!(weights(1), weights(1));
     assert_ne!(weights(1), weights(2));
 }
 
-/// Puts weights that Burn draws in place of those of a policy.
+/// Replaces the weights of a policy with weights that Burn draws.
 struct DrawnByBurn;
 
 impl ModuleMapper for DrawnByBurn {

@@ -11,7 +11,8 @@ use burn_pg::{
     policy::{Exploration, Head, HeldNoise, Observation},
 };
 
-use super::{flex, variances};
+use super::variances;
+use crate::helpers::flex;
 use crate::precision::{Precision, assert_close, values};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
@@ -20,7 +21,7 @@ fn tolerance(precision: &Precision) -> f64 {
     if precision.is_double() { 1e-12 } else { 2e-6 }
 }
 
-/// Numbers as a device has them, after rounding to its precision.
+/// Returns values rounded to the precision of a device.
 fn kept(precision: &Precision, numbers: &[f64]) -> Vec<f64> {
     values(precision.vector(numbers))
 }
@@ -62,13 +63,13 @@ impl Case {
     }
 }
 
-/// The sum over the components of each state.
+/// Returns the sum over the components of each state.
 fn by_state(components: impl Iterator<Item = f64>) -> Vec<f64> {
     components.collect::<Vec<_>>().chunks(2).map(|pair| pair.iter().sum()).collect()
 }
 
 #[test]
-fn densities_entropies_and_divergences_are_those_of_the_marginal() {
+fn densities_entropies_and_kl_divergences_match_the_marginal_gaussian() {
     for precision in Precision::all() {
         let (p, q) = (Case::random(&precision, 1), Case::random(&precision, 2));
         let actions = kept(&precision, &[0.3, -0.9, 1.5, 0.0, -0.2, 0.7, 0.1, -1.1]);
@@ -84,11 +85,11 @@ fn densities_entropies_and_divergences_are_those_of_the_marginal() {
         assert_close(&values(ours.log_prob(&tensor)), &by_state((0..8).map(density)), tolerance, "log_prob");
         let entropy = vars.iter().map(|variance| 0.5 * variance.ln() + 0.5 + HALF_LOG_TAU);
         assert_close(&values(ours.entropy()), &by_state(entropy), tolerance, "entropy");
-        let divergence = |i: usize| {
+        let kl = |i: usize| {
             let squares = vars[i] + (p.means[i] - q.means[i]).powi(2);
             0.5 * ((other_vars[i] / vars[i]).ln() + squares / other_vars[i] - 1.0)
         };
-        assert_close(&values(ours.kl(&other)), &by_state((0..8).map(divergence)), tolerance, "kl");
+        assert_close(&values(ours.kl(&other)), &by_state((0..8).map(kl)), tolerance, "kl");
         assert_close(&values(ours.kl(&ours)), &[0.0; 4], tolerance, "kl to itself");
 
         let (ours, other) = (SquashedGaussian::from(ours), SquashedGaussian::from(other));
@@ -105,7 +106,7 @@ fn densities_entropies_and_divergences_are_those_of_the_marginal() {
 }
 
 #[test]
-fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() {
+fn standard_deviations_and_their_gradients_are_right_where_squares_overflow_or_vanish() {
     let cases = [
         ([0.0, 0.0], [0.0, -1.0]),
         ([0.0, 0.0], [80.0, -80.0]),
@@ -129,22 +130,22 @@ fn deviations_and_their_gradients_are_right_where_squares_overflow_and_vanish() 
             let [variance] = variances(&features, &log_std, 1)[..] else { unreachable!() };
             let ours = values(entropy.clone())[0] - 0.5 - HALF_LOG_TAU;
             assert_close(&[ours], &[0.5 * variance.ln()], tolerance(&precision), &what);
-            // d log(variance) / 2 by log_std: the shares of the features in the variance.
+            // The derivative of log(variance) / 2 with respect to log_std: the share of each feature in the variance.
             let gradients = entropy.backward();
             let share = |f: usize| features[f].powi(2) * (2.0 * log_std[f]).exp() / variance;
             let expected = [share(0), share(1)];
             let tolerance = if precision.is_double() { 1e-12 } else { 1e-5 };
             assert_close(&values(sigma.grad(&gradients).unwrap()), &expected, tolerance, &what);
-            // By a feature it is the share divided by the feature.
+            // With respect to a feature it is the share divided by the feature.
             let of_features = values(phi.grad(&gradients).unwrap());
-            assert!(of_features.iter().all(|slope| slope.is_finite()), "{what}: {of_features:?}");
+            assert!(of_features.iter().all(|derivative| derivative.is_finite()), "{what}: {of_features:?}");
             let shares = [features[0] * of_features[0], features[1] * of_features[1]];
             assert_close(&shares, &expected, tolerance, &what);
         }
     }
 }
 
-/// Puts numbers into the only parameter of a module.
+/// Replaces the only parameter of a module.
 struct Set<'a> {
     numbers: &'a [f64],
     precision: &'a Precision,
@@ -157,7 +158,7 @@ impl ModuleMapper for Set<'_> {
 }
 
 #[test]
-fn gradients_reach_the_deviations_and_on_request_the_features() {
+fn gradients_reach_the_standard_deviations_and_on_request_the_features() {
     for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
         let case = Case::random(precision, 3);
         let actions =
@@ -176,33 +177,33 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
             };
             let leaf = |features: &[f64]| precision.tensor(features.to_vec(), [4, 3]).require_grad();
             let at = |features: &[f64], log_std: &[f64]| values(log_prob(leaf(features), log_std).0)[0];
-            let slopes = |numbers: &[f64], value: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
-                let slope = |i: usize| {
+            let derivatives = |numbers: &[f64], value: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
+                let derivative = |i: usize| {
                     let moved = |by: f64| {
                         let mut numbers = numbers.to_vec();
                         numbers[i] += by;
                         value(&numbers)
                     };
                     let difference = |by: f64| (moved(by) - moved(-by)) / (2.0 * by);
-                    // Without the error of second order (Richardson).
+                    // Richardson extrapolation removes the second-order error.
                     (4.0 * difference(1e-4) - difference(2e-4)) / 3.0
                 };
-                (0..numbers.len()).map(slope).collect()
+                (0..numbers.len()).map(derivative).collect()
             };
 
             let features = leaf(&case.features);
             let (total, head) = log_prob(features.clone(), &case.log_std);
             let gradients = total.backward();
-            let expected = slopes(&case.log_std, &|log_std| at(&case.features, log_std));
-            assert!(expected.iter().all(|slope| slope.abs() > 1e-4), "{expected:?}");
+            let expected = derivatives(&case.log_std, &|log_std| at(&case.features, log_std));
+            assert!(expected.iter().all(|derivative| derivative.abs() > 1e-4), "{expected:?}");
             assert_close(&values(flatten_gradients(&head, &gradients)), &expected, 1e-8, "log_std");
 
             let ours = features.grad(&gradients).map(values);
             if learn_features {
-                let expected = slopes(&case.features, &|features| at(features, &case.log_std));
+                let expected = derivatives(&case.features, &|features| at(features, &case.log_std));
                 assert_close(&ours.unwrap(), &expected, 1e-8, "features");
             } else {
-                assert!(ours.is_none_or(|gradient| gradient.iter().all(|&slope| slope == 0.0)));
+                assert!(ours.is_none_or(|gradient| gradient.iter().all(|&derivative| derivative == 0.0)));
             }
         }
     }
@@ -210,7 +211,7 @@ fn gradients_reach_the_deviations_and_on_request_the_features() {
 
 #[test]
 #[should_panic(expected = "cannot be combined")]
-fn a_head_has_one_source_of_deviations() {
+fn a_head_has_one_source_of_standard_deviations() {
     let exploration = Exploration { state_dependent: true, sde: Some(HeldNoise::default()), ..Exploration::default() };
     let _ = Head::new(&Space::symmetric(&[1.0]), exploration, 3, &flex());
 }

@@ -1,18 +1,17 @@
 //! Noise that is a function of the state and held over several steps (gSDE).
 
-mod held;
 mod marginal;
+mod noise;
 mod training;
 
-use burn::tensor::Device;
 use burn_pg::{
-    DeviceChoice,
-    device::{self, Backend},
     envs::{Env, EnvRng, EnvSpec, Space, Step, VecEnv},
     source::{Collector, RolloutLength},
 };
 
-/// `sum_f phi_f^2 exp(2 log_std_fk) + 1e-6` of one state and each of `len` actions.
+use crate::helpers::flex;
+
+/// Returns `sum_f phi_f^2 exp(2 log_std_fk) + 1e-6` for one state and each of `len` actions.
 fn variances(features: &[f64], log_std: &[f64], len: usize) -> Vec<f64> {
     let one = |k: usize| {
         let terms = features.iter().enumerate().map(|(f, phi)| phi * phi * (2.0 * log_std[f * len + k]).exp());
@@ -21,11 +20,7 @@ fn variances(features: &[f64], log_std: &[f64], len: usize) -> Vec<f64> {
     (0..len).map(one).collect()
 }
 
-fn flex() -> Device {
-    device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device
-}
-
-/// Observes a unit vector of three dimensions, a later one each time; cut off after 5 steps.
+/// Observes a unit vector of three dimensions, the next one in each step; truncated after 5 steps.
 #[derive(Default)]
 struct Basis(u32);
 

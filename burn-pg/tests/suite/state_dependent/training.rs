@@ -8,11 +8,11 @@ use burn_pg::{
     distribution::{ActionTensor, AnyDistribution, Distribution},
     envs::{Env, EnvRng, make},
     evaluate,
-    optim::flatten_parameters,
     policy::{ActorCritic, Exploration, HeldNoise, NetworkSpec, Observation, Policy},
 };
 
-use super::{Basis, basis, flex};
+use super::{Basis, basis};
+use crate::helpers::{flex, ignore, on_threads, parameters};
 use crate::precision::{assert_close, open_devices, values};
 use crate::settings::ppo_of;
 
@@ -60,7 +60,7 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
             config.network.exploration.squash = squash;
             let config = config.validate().unwrap();
             let mut trainer = Trainer::of(&config, &open.device).unwrap();
-            let before = values(flatten_parameters(trainer.policy()));
+            let before = parameters(trainer.policy());
             let mut updates = 0;
             trainer
                 .run(&mut |stats: &UpdateStats| {
@@ -70,7 +70,7 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
                 })
                 .unwrap();
             assert_eq!(updates, 3);
-            let after = values(flatten_parameters(trainer.policy()));
+            let after = parameters(trainer.policy());
             assert!(before.iter().zip(&after).filter(|(before, after)| before != after).count() > before.len() / 2);
 
             let agent = trainer.agent().unwrap();
@@ -84,7 +84,7 @@ fn a_pendulum_is_trained_on_every_device_and_evaluated_with_and_without_noise() 
 }
 
 #[test]
-fn a_seed_repeats_noise_whatever_the_number_of_threads() {
+fn a_seed_repeats_gsde_noise_with_any_number_of_threads() {
     // Enough environments that they are stepped in parallel.
     let config = pendulum().with(|config| {
         config.env.num_envs = 512;
@@ -93,12 +93,11 @@ fn a_seed_repeats_noise_whatever_the_number_of_threads() {
         ppo_of(config).num_minibatches = 2;
     });
     let run = |threads: usize, seed: u64| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on_threads(threads, || {
             let config = config.clone().with(|config| config.run.seed = seed).validate().unwrap();
             let mut trainer = Trainer::of(&config, &flex()).unwrap();
-            trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
-            values(flatten_parameters(trainer.policy()))
+            trainer.run(&mut ignore).unwrap();
+            parameters(trainer.policy())
         })
     };
     let once = run(1, 5);

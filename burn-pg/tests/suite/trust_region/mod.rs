@@ -16,10 +16,10 @@ use burn_pg::{
 
 use crate::precision::{Precision, values};
 
-/// Numbers that an observation is made of.
+/// Elements of an observation.
 const OBSERVED: usize = 2;
 
-/// A tiny actor and critic with weights that are far from special.
+/// Returns a tiny actor and critic with random weights.
 fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision: &Precision) -> ActorCritic {
     let spec = EnvSpec {
         id: "tiny".into(),
@@ -43,8 +43,8 @@ fn rows(count: usize, rng: &mut EnvRng) -> Vec<Vec<f64>> {
     (0..count).map(|_| random(OBSERVED, rng)).collect()
 }
 
-/// The gradient of a number of shape `[1]`.
-fn slope(policy: &ActorCritic, number: &Tensor<1>) -> Vec<f64> {
+/// Returns the gradient of a scalar of shape `[1]` with respect to the policy.
+fn gradient_of(policy: &ActorCritic, number: &Tensor<1>) -> Vec<f64> {
     values(flatten_gradients(policy, &number.backward()))
 }
 
@@ -72,12 +72,12 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Some actions, one row each.
+/// Returns some actions, one row each.
 fn integers(rows: &[Vec<i64>], precision: &Precision) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), rows[0].len()]), &precision.device)
 }
 
-/// Every action of the space.
+/// Returns every action of the space.
 fn every_action(space: &Space, precision: &Precision) -> Vec<ActionTensor> {
     match space {
         Space::Discrete { n, .. } => {
@@ -104,7 +104,7 @@ fn observation(rows: &[Vec<f64>], masks: Option<&[[bool; 3]]>, precision: &Preci
     Observation { action_mask: mask, ..precision.matrix(rows).into() }
 }
 
-/// `mean_s sum_a pi(a|s) grad log pi(a|s) grad log pi(a|s)^T`, over the possible actions.
+/// Returns `mean_s sum_a pi(a|s) grad log pi(a|s) grad log pi(a|s)^T`, over the possible actions.
 fn enumerated(
     policy: &ActorCritic,
     space: &Space,
@@ -120,7 +120,7 @@ fn enumerated(
             if masks.is_none_or(|masks| masks[s][a]) {
                 let log_prob = policy.forward(state()).distribution.log_prob(action);
                 let weight = values(log_prob.clone())[0].exp() / states.len() as f64;
-                matrix.add(weight, &slope(policy, &log_prob));
+                matrix.add(weight, &gradient_of(policy, &log_prob));
             }
         }
     }
@@ -131,10 +131,10 @@ fn region(spec: TrustRegionSpec) -> TrustRegion {
     TrustRegion { objective: Objective::new().with(1.0, Surrogate), spec, normalize_advantages: false }
 }
 
-/// So small that a quadratic model of the KL divergence is far off for a large radius.
+/// Damping so small that the quadratic model of the KL divergence is far off for a large radius.
 const DAMPING: f64 = 5e-3;
 
-/// Enough iterations to solve for all of the tiny policy.
+/// Enough iterations to solve the system of the tiny policy exactly.
 fn exact(max_kl: f64) -> TrustRegionSpec {
     TrustRegionSpec { max_kl, cg_iterations: 60, cg_tolerance: 1e-9, damping: DAMPING, ..TrustRegionSpec::default() }
 }

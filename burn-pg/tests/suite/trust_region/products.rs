@@ -1,4 +1,4 @@
-//! Products with the Fisher matrix, against the matrix of scores and the analytic one of a Gaussian.
+//! Products with the Fisher matrix, compared with the matrix of scores and the analytic one of a Gaussian.
 
 use burn_pg::{
     distribution::Distribution,
@@ -8,10 +8,10 @@ use burn_pg::{
     update::Fisher,
 };
 
-use super::{Matrix, enumerated, observation, policy, random, rows, slope};
+use super::{Matrix, enumerated, gradient_of, observation, policy, random, rows};
 use crate::precision::{Precision, assert_close, values};
 
-/// Asserts that products agree with those of the matrix.
+/// Asserts that Fisher products agree with products with the matrix.
 #[track_caller]
 fn check_products(precision: &Precision, fisher: &Fisher<ActorCritic>, expected: &Matrix, rng: &mut EnvRng) {
     let size = expected.0.len();
@@ -29,7 +29,7 @@ fn check_products(precision: &Precision, fisher: &Fisher<ActorCritic>, expected:
 }
 
 #[test]
-fn products_are_those_of_the_matrix_of_scores() {
+fn products_match_the_matrix_of_scores() {
     let spaces = [Space::discrete(3), Space::MultiDiscrete { sizes: vec![2, 3] }, Space::MultiBinary { n: 2 }];
     for (precision, space) in Precision::all().iter().flat_map(|p| spaces.iter().map(move |space| (p, space))) {
         let rng = &mut EnvRng::new(8);
@@ -37,7 +37,7 @@ fn products_are_those_of_the_matrix_of_scores() {
         let states = rows(4, rng);
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), None);
         check_products(precision, &fisher, &enumerated(&policy, space, &states, None, precision), rng);
-        // Or of some of the states.
+        // The same with some of the states.
         let some = Some(precision.vector(&[0.0, 2.0, 0.0, 2.0]));
         let fisher = Fisher::new(policy.clone(), observation(&states, None, precision), some);
         let states = [states[3].clone(), states[1].clone()];
@@ -46,7 +46,7 @@ fn products_are_those_of_the_matrix_of_scores() {
 }
 
 #[test]
-fn actions_that_are_masked_add_nothing_to_products() {
+fn masked_actions_add_nothing_to_products() {
     let masks = [[true, true, false], [true, true, true], [false, false, true]];
     for precision in &Precision::all() {
         let (rng, space) = (&mut EnvRng::new(9), Space::discrete(3));
@@ -57,7 +57,8 @@ fn actions_that_are_masked_add_nothing_to_products() {
     }
 }
 
-/// The Fisher matrix of a Gaussian policy: the Gaussian has `1 / sigma^2` for each mean, and 2 for each log standard deviation.
+/// Returns the Fisher matrix of a Gaussian policy: the Gaussian contributes `1 / sigma^2` for each mean, and 2 for each log
+/// standard deviation.
 fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precision: &Precision) -> Matrix {
     let [size] = flatten_parameters(policy).dims();
     let mut matrix = Matrix::zeros(size);
@@ -66,17 +67,17 @@ fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precis
             || policy.forward(precision.matrix(std::slice::from_ref(state)).into()).distribution.parameters();
         let numbers = values(parameters());
         for index in 0..2 * components {
-            let slope = slope(policy, &parameters().narrow(1, index, 1).reshape([1]));
+            let gradient = gradient_of(policy, &parameters().narrow(1, index, 1).reshape([1]));
             let weight =
                 if index < components { (-2.0 * numbers[index + components]).exp() } else { 2.0 } / states.len() as f64;
-            matrix.add(weight, &slope);
+            matrix.add(weight, &gradient);
         }
     }
     matrix
 }
 
 #[test]
-fn products_are_those_of_the_analytic_matrix_of_a_gaussian() {
+fn products_match_the_analytic_matrix_of_a_gaussian() {
     for (precision, squash) in Precision::all().iter().flat_map(|precision| [(precision, false), (precision, true)]) {
         let held = HeldNoise { learn_features: true, ..HeldNoise::default() };
         for (state_dependent, sde) in [(false, None), (true, None), (false, Some(held))] {

@@ -1,4 +1,4 @@
-//! The step within a trust region, against the natural gradient from dense matrices; and what it leaves alone.
+//! The step within a trust region, compared with the natural gradient from dense matrices; and what it leaves unchanged.
 
 use burn::{
     module::Module,
@@ -14,13 +14,14 @@ use burn_pg::{
     source::Batch,
 };
 
-use super::{DAMPING, dot, enumerated, exact, observation, policy, random, region, rows, slope};
+use super::{DAMPING, dot, enumerated, exact, gradient_of, observation, policy, random, region, rows};
+use crate::helpers::parameters;
 use crate::{
     conjugate_gradient::solve,
     precision::{Precision, assert_close, values},
 };
 
-/// Samples of a policy, and what a step makes of them.
+/// Samples of a policy, and the policy before and after a step on them.
 struct Stepped {
     before: ActorCritic,
     after: ActorCritic,
@@ -56,14 +57,14 @@ impl Stepped {
         values(metric.clone())[0]
     }
 
-    /// `-mean(r A)` of a policy.
+    /// Returns `-mean(r A)` of a policy.
     fn loss(&self, policy: &ActorCritic) -> f64 {
         let log_probs = policy.forward(self.batch.observations.clone()).distribution.log_prob(&self.batch.actions);
         let ratios = values(log_probs - self.batch.log_probs.clone()).into_iter().map(f64::exp).collect::<Vec<_>>();
         -dot(&ratios, &values(self.batch.advantages.clone().unwrap())) / Self::SAMPLES as f64
     }
 
-    /// The mean of KL(before || policy).
+    /// Returns the mean of KL(before || policy).
     fn kl(&self, policy: &ActorCritic) -> f64 {
         let log_probs = |policy: &ActorCritic| -> Vec<Vec<f64>> {
             let of = |a: i64| {
@@ -73,9 +74,9 @@ impl Stepped {
             (0..3).map(of).collect()
         };
         let (old, new) = (log_probs(&self.before), log_probs(policy));
-        let divergence =
+        let kl =
             |(old, new): (&Vec<f64>, &Vec<f64>)| -> f64 { old.iter().zip(new).map(|(p, q)| p.exp() * (p - q)).sum() };
-        old.iter().zip(&new).map(divergence).sum::<f64>() / Self::SAMPLES as f64
+        old.iter().zip(&new).map(kl).sum::<f64>() / Self::SAMPLES as f64
     }
 }
 
@@ -93,23 +94,23 @@ fn the_step_is_the_natural_gradient_within_the_region() {
             let what = format!("{precision:?} seed {seed} max_kl {max_kl}");
             let Stepped { before, after, states, batch, .. } = &stepped;
 
-            // The same from dense matrices: the gradient is minus the mean of advantages times scores.
+            // The expected step from dense matrices. The gradient is minus the mean of advantages times scores.
             let mut matrix = enumerated(before, &Space::discrete(3), states, None, &precision);
             matrix.0.iter_mut().enumerate().for_each(|(i, row)| row[i] += DAMPING);
             let log_probs = before.forward(batch.observations.clone()).distribution.log_prob(&batch.actions);
-            let gradient = slope(before, &(log_probs * batch.advantages.clone().unwrap()).mean().neg());
+            let gradient = gradient_of(before, &(log_probs * batch.advantages.clone().unwrap()).mean().neg());
             let natural = solve(&matrix.0, &gradient);
             let length = (2.0 * max_kl / dot(&natural, &gradient)).sqrt();
 
             let fraction = stepped.metric("step_fraction");
-            let start = values(flatten_parameters(before));
+            let start = parameters(before);
             let at = |fraction: f64| -> Vec<f64> {
                 start.iter().zip(&natural).map(|(start, natural)| start - fraction * length * natural).collect()
             };
             let tolerance = if precision.is_double() { 1e-7 } else { 1e-3 };
-            assert_close(&values(flatten_parameters(after)), &at(fraction), tolerance, &what);
+            assert_close(&parameters(after), &at(fraction), tolerance, &what);
 
-            // Both conditions hold, and not for the step before it was last shortened.
+            // Both conditions hold, and do not hold for the step before the last backtracking.
             let fulfilled = |policy: &ActorCritic| {
                 stepped.kl(policy) <= max_kl * (1.0 + 1e-5) && stepped.loss(policy) < stepped.loss(before)
             };
@@ -131,12 +132,12 @@ fn the_step_is_the_natural_gradient_within_the_region() {
 }
 
 #[test]
-fn the_critic_stays_as_it_is() {
+fn the_step_leaves_the_critic_unchanged() {
     for precision in Precision::all() {
         let advantages = random(Stepped::SAMPLES, &mut EnvRng::new(1));
         for spec in [TrustRegionSpec::default(), TrustRegionSpec { damping: 0.0, ..TrustRegionSpec::default() }] {
             let stepped = Stepped::new(&region(spec), &advantages, 0, &precision);
-            let [before, after] = [&stepped.before, &stepped.after].map(|policy| values(flatten_parameters(policy)));
+            let [before, after] = [&stepped.before, &stepped.after].map(parameters);
             let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
             let (actor, critic) = (2 * 3 + 3 + 3 * 3 + 3, 2 * 3 + 3 + 3 + 1);
             assert!(moved <= actor && moved > actor - 3, "{moved} of {actor}");
@@ -179,18 +180,18 @@ fn a_step_computes_no_values() {
 }
 
 #[test]
-fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
+fn a_zero_nonfinite_or_rejected_step_leaves_the_weights_unchanged() {
     for precision in Precision::all() {
         let stays = |region: &TrustRegion, advantages: &[f64]| {
             let stepped = Stepped::new(region, advantages, 2, &precision);
-            let [before, after] = [&stepped.before, &stepped.after].map(|policy| values(flatten_parameters(policy)));
+            let [before, after] = [&stepped.before, &stepped.after].map(parameters);
             assert_eq!(before, after, "{precision:?}");
             assert_eq!((stepped.metric("step_fraction"), stepped.metric("kl")), (0.0, 0.0));
             stepped
         };
         let plain = region(TrustRegionSpec::default());
         assert_eq!(stays(&plain, &[0.0; Stepped::SAMPLES]).metric("policy_grad_norm"), 0.0);
-        // All the same are no better than none, once they are normalised.
+        // Equal advantages are 0 after normalisation.
         let normalized = TrustRegion { normalize_advantages: true, ..region(TrustRegionSpec::default()) };
         stays(&normalized, &[2.0; Stepped::SAMPLES]);
         for number in [f64::NAN, f64::INFINITY] {
@@ -198,7 +199,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
             advantages[5] = number;
             assert!(!stays(&plain, &advantages).metric("policy_loss").is_finite());
         }
-        // A step that may not be shortened, and is too long.
+        // A step that is too long, without backtracking.
         let spec = TrustRegionSpec { max_backtracks: 0, ..exact(0.3) };
         let advantages = random(Stepped::SAMPLES, &mut EnvRng::new(105));
         let shortened = Stepped::new(&region(exact(0.3)), &advantages, 5, &precision);
@@ -208,7 +209,7 @@ fn without_a_direction_or_a_number_the_weights_stay_as_they_are() {
 }
 
 #[test]
-fn other_terms_pull_too() {
+fn other_terms_of_the_policy_contribute_to_the_step() {
     for precision in Precision::all() {
         let objective = Objective::new().with(1.0, Surrogate).with(10.0, Entropy);
         let region = TrustRegion { objective, ..region(TrustRegionSpec::default()) };

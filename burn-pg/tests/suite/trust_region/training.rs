@@ -6,7 +6,6 @@ use burn_pg::{
     advantage::{AdvantageEstimator, Targets, Trajectory},
     algorithm::Recipe,
     config::{Algo, CheckedConfig, ConfigError},
-    device::{self, Backend, DeviceChoice},
     distribution::Distribution,
     envs::make,
     loss::{ContextPart, LossContext, LossTerm, Objective, ObjectiveError, PerSample, Value},
@@ -15,6 +14,7 @@ use burn_pg::{
 };
 
 use super::{exact, region};
+use crate::helpers::{flex, parameters};
 use crate::precision::values;
 use crate::settings::settings;
 
@@ -24,11 +24,11 @@ fn config(text: &str) -> Result<CheckedConfig, ConfigError> {
 }
 
 fn build(recipe: Recipe, config: &CheckedConfig) -> Result<Trainer<ActorCritic>, Error> {
-    let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
+    let device = flex();
     recipe.build(make(&config.env.name, config.env.num_envs).unwrap(), config, &device)
 }
 
-/// Gives every action this advantage, and every step the return 1.
+/// An estimator that gives every action this advantage, and every step a return of 1.
 struct Fixed(f64);
 
 impl AdvantageEstimator for Fixed {
@@ -42,8 +42,8 @@ fn with_advantages(advantage: f64) -> Trainer<ActorCritic> {
     build(Recipe { estimator: Box::new(Fixed(advantage)), ..Recipe::of(&config).unwrap() }, &config).unwrap()
 }
 
-/// What actor and critic say of a few observations.
-fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
+/// Returns the outputs of actor and critic for a few observations.
+fn outputs(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
     let policy = trainer.policy().valid();
     let device = flatten_parameters(trainer.policy()).device();
     let states = Tensor::<2>::from_floats([[0.1, -0.2, 0.05, 0.3], [-0.4, 0.6, 0.1, -0.7]], &device);
@@ -52,16 +52,16 @@ fn said(trainer: &Trainer<ActorCritic>) -> (Vec<f64>, Vec<f64>) {
 }
 
 #[test]
-fn every_update_keeps_to_the_region_and_fits_the_critic() {
-    for memory in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
-        let config = config(memory).unwrap();
+fn every_update_stays_within_the_region_and_fits_the_critic() {
+    for recurrence in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8, burn_in = 4 }"] {
+        let config = config(recurrence).unwrap();
         let mut trainer = build(Recipe::of(&config).unwrap(), &config).unwrap();
         for _ in 0..3 {
-            let before = values(flatten_parameters(trainer.policy()));
+            let before = parameters(trainer.policy());
             let UpdateStats { losses, epochs, .. } = trainer.update().unwrap();
-            let after = values(flatten_parameters(trainer.policy()));
+            let after = parameters(trainer.policy());
             assert!(losses["kl"] > 0.0 && losses["kl"] <= 0.01, "{losses:?}");
-            // An estimate from 32 samples.
+            // The logged value is an estimate from 32 samples.
             assert!(losses["approx_kl"] > 0.0 && losses["approx_kl"] < 0.03, "{losses:?}");
             assert!(losses["step_fraction"] > 0.0 && losses["policy_loss"] < 0.0, "{losses:?}");
             assert!((losses["loss"] - 0.5 * losses["value_loss"]).abs() < 1e-6, "the critic's alone: {losses:?}");
@@ -72,29 +72,29 @@ fn every_update_keeps_to_the_region_and_fits_the_critic() {
 }
 
 #[test]
-fn the_passes_over_a_rollout_leave_the_policy_where_the_step_took_it() {
+fn passes_that_fit_the_critic_leave_the_policy_unchanged() {
     let mut trainer = with_advantages(0.0);
-    let before = said(&trainer);
+    let before = outputs(&trainer);
     assert_eq!(trainer.update().unwrap().losses["step_fraction"], 0.0);
-    let after = said(&trainer);
+    let after = outputs(&trainer);
     assert_eq!(before.0, after.0);
     assert_ne!(before.1, after.1);
 }
 
 #[test]
-fn advantages_that_are_not_numbers_end_a_run_and_leave_the_weights_as_they_were() {
+fn nan_advantages_end_a_run_and_leave_the_weights_unchanged() {
     for advantage in [f64::NAN, f64::INFINITY] {
         let mut trainer = with_advantages(advantage);
-        let before = values(flatten_parameters(trainer.policy()));
+        let before = parameters(trainer.policy());
         let error = trainer.update().unwrap_err();
         let named = matches!(error, Error::Step { update: 1, quantity: StepQuantity::Advantage, env: 0, step: 0, .. });
         assert!(named, "{error}");
-        assert_eq!(values(flatten_parameters(trainer.policy())), before);
+        assert_eq!(parameters(trainer.policy()), before);
     }
 }
 
 #[test]
-fn what_would_move_the_policy_out_of_the_region_is_refused() {
+fn settings_and_objectives_that_trpo_cannot_use_are_refused() {
     for (text, message) in [
         ("shared_layers = true", "`network.shared_layers` is true; it must be false"),
         ("optimiser = { kind = 'adamw' }", "`optimiser.weight_decay` is 0.01; it must be 0"),
@@ -130,13 +130,13 @@ fn what_would_move_the_policy_out_of_the_region_is_refused() {
     }
     let config = config("").unwrap();
     let recipe = Recipe::of(&config).unwrap();
-    let misled = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
-    let error = build(Recipe { trust_region: Some(misled), ..recipe }, &config).err().unwrap();
+    let value_only = TrustRegion { objective: Objective::new().with(1.0, Value::default()), ..region(exact(0.01)) };
+    let error = build(Recipe { trust_region: Some(value_only), ..recipe }, &config).err().unwrap();
     let missing = ObjectiveError::Missing { term: "value_loss", part: ContextPart::Values };
     assert!(matches!(&error, Error::Objective(error) if *error == missing), "{error}");
 }
 
-/// A term of one's own.
+/// A user's own term.
 struct Flat(&'static [ContextPart]);
 
 impl LossTerm for Flat {

@@ -1,4 +1,4 @@
-//! A policy with what improves it.
+//! A policy together with its learner.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,13 +11,13 @@ use burn_pg::{
     source::Batch,
 };
 
-/// A policy that a learner improves, minibatch by minibatch.
-pub struct Pupil<P = ActorCritic> {
+/// A policy together with its learner.
+pub struct PolicyWithLearner<P = ActorCritic> {
     pub policy: P,
     pub learner: Learner,
 }
 
-impl<P: Policy> Pupil<P> {
+impl<P: Policy> PolicyWithLearner<P> {
     pub fn step(&mut self, minibatch: Batch<P::Observation>, learning_rate: f64) -> Vec<Metric> {
         let (policy, metrics) = self.learner.step(&self.policy, minibatch, learning_rate);
         self.policy = policy;
@@ -29,7 +29,7 @@ impl<P: Policy> Pupil<P> {
     }
 }
 
-impl<P> Deref for Pupil<P> {
+impl<P> Deref for PolicyWithLearner<P> {
     type Target = Learner;
 
     fn deref(&self) -> &Learner {
@@ -37,13 +37,13 @@ impl<P> Deref for Pupil<P> {
     }
 }
 
-impl<P> DerefMut for Pupil<P> {
+impl<P> DerefMut for PolicyWithLearner<P> {
     fn deref_mut(&mut self) -> &mut Learner {
         &mut self.learner
     }
 }
 
-/// A batch in a random order of its units.
+/// Returns a batch with its units in a random order.
 pub fn shuffled(batch: &Batch, rng: &mut EnvRng) -> Batch {
     let mut order: Vec<u32> = (0..).take(batch.num_rows() / batch.unit()).collect();
     rng.shuffle(&mut order);

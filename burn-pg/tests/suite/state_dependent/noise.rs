@@ -1,4 +1,4 @@
-//! Sampling: one noise matrix serves for several steps of an environment.
+//! Sampling: one noise matrix is used for several steps of an environment.
 
 use std::num::NonZeroU32;
 
@@ -13,16 +13,17 @@ use burn_pg::{
     source::Rollout,
 };
 
-use super::{basis, flex, variances};
+use super::{basis, variances};
+use crate::helpers::flex;
 use crate::precision::{Precision, assert_close, values};
 
-/// The parameters of a distribution, read back.
+/// Reads the parameters of a distribution back.
 #[allow(clippy::cast_possible_truncation)] // in single precision
 fn read(distribution: &impl Distribution) -> Vec<f32> {
     values(distribution.parameters()).into_iter().map(|number| number as f32).collect()
 }
 
-/// One action for each stream.
+/// Draws one action for each stream.
 fn sample(distribution: &impl Distribution, streams: &mut [ActionStream]) -> (Vec<f64>, Vec<f32>) {
     let (mut actions, mut log_probs) = (ActionBuffer::Continuous(Vec::new()), Vec::new());
     distribution.sample(&read(distribution), streams, &mut actions, &mut log_probs).unwrap();
@@ -30,7 +31,7 @@ fn sample(distribution: &impl Distribution, streams: &mut [ActionStream]) -> (Ve
     (actions.into_iter().map(f64::from).collect(), log_probs)
 }
 
-/// `E` of two features and one action, from two states and the offsets of their actions.
+/// Returns the noise matrix `E` of two features and one action, from two states and the offsets of their actions.
 fn solve(states: &[[f64; 2]], offsets: &[f64]) -> [f64; 2] {
     let [[a, b], [c, d]] = [states[0], states[1]];
     let determinant = a * d - b * c;
@@ -38,7 +39,7 @@ fn solve(states: &[[f64; 2]], offsets: &[f64]) -> [f64; 2] {
 }
 
 #[test]
-fn one_matrix_serves_a_hold_and_another_the_next() {
+fn each_interval_has_its_own_noise_matrix() {
     let states = [[1.0, 0.5], [-0.5, 1.0], [0.25, 0.75], [-1.0, -0.25]];
     for precision in Precision::all().iter().filter(|precision| !precision.is_double()) {
         let mut stream = [ActionStream::from(EnvRng::new(4))];
@@ -70,7 +71,7 @@ fn one_matrix_serves_a_hold_and_another_the_next() {
             }
             matrix
         };
-        // Two whole holds, one that the next rollout cuts short, and one more.
+        // Two whole intervals, one that the next rollout ends early, and one more.
         let matrices = [hold(4), hold(4), hold(3), hold(4)];
         for (i, one) in matrices.iter().enumerate() {
             for other in &matrices[..i] {
@@ -81,7 +82,7 @@ fn one_matrix_serves_a_hold_and_another_the_next() {
 }
 
 #[test]
-fn draws_have_the_moments_of_the_marginal_and_its_density() {
+fn samples_have_the_moments_and_the_density_of_the_marginal() {
     let count = 20_000;
     let (mean, features, log_std) = ([0.5, -1.0], [0.5, -1.0, 0.25], [0.0, -1.0, -0.5, 0.25, 0.5, -2.0]);
     let vars = variances(&features, &log_std, 2);
@@ -97,7 +98,7 @@ fn draws_have_the_moments_of_the_marginal_and_its_density() {
         for k in 0..2 {
             let offsets: Vec<f64> = actions.iter().skip(k).step_by(2).map(|action| action - mean[k]).collect();
             let moment = |power: i32| offsets.iter().map(|offset| offset.powi(power)).sum::<f64>() / count as f64;
-            // Five standard errors each.
+            // Within five standard errors.
             assert!(moment(1).abs() < 5.0 * (vars[k] / count as f64).sqrt(), "{}", moment(1));
             let spread = vars[k] * (2.0 / count as f64).sqrt();
             assert!((moment(2) - vars[k]).abs() < 5.0 * spread, "{} {}", moment(2), vars[k]);
@@ -111,7 +112,7 @@ fn draws_have_the_moments_of_the_marginal_and_its_density() {
         let recorded: Vec<f64> = log_probs.into_iter().map(f64::from).collect();
         assert_close(&recorded, &values(distribution.log_prob(&tensor)), 2e-6, "recorded");
 
-        // With the opposite features the same noise gives the opposite offsets.
+        // The same noise with negated features gives negated offsets.
         let (opposite, _) = sample(&at(&features.map(|feature| -feature)), &mut streams);
         for (i, (action, opposite)) in actions.iter().zip(&opposite).enumerate() {
             assert!((action + opposite - 2.0 * mean[i % 2]).abs() < 1e-5, "{action} {opposite}");
@@ -119,7 +120,7 @@ fn draws_have_the_moments_of_the_marginal_and_its_density() {
     }
 }
 
-/// Its features are the observations, and its means are 0: in [`Basis`], an action is an element of `E`.
+/// A policy whose features are the observations and whose means are 0: in [`Basis`], an action is an element of `E`.
 #[derive(Module, Debug)]
 struct Probe {
     log_std: Param<Tensor<2>>,
@@ -143,7 +144,7 @@ fn probe(resample_every: u32) -> Probe {
     Probe { log_std, resample_every: NonZeroU32::new(resample_every) }
 }
 
-/// The elements of `E` in each hold of `interval` steps of an environment; they must not change within it.
+/// Returns the elements of `E` in each interval of `interval` steps of an environment; asserts that they do not change in it.
 fn matrices(rollout: &Rollout, env: usize, interval: usize) -> Vec<[f32; 3]> {
     let ActionBuffer::Continuous(actions) = &rollout.actions else { panic!() };
     let rows: Vec<usize> = (env..rollout.len()).step_by(rollout.num_envs).collect();
@@ -159,7 +160,7 @@ fn matrices(rollout: &Rollout, env: usize, interval: usize) -> Vec<[f32; 3]> {
 }
 
 #[test]
-fn a_collector_holds_noise_for_a_rollout_or_an_interval_over_the_ends_of_episodes() {
+fn gsde_noise_is_held_for_a_rollout_or_an_interval_even_if_episodes_end() {
     for (resample_every, interval) in [(0, 12), (6, 6), (100, 12)] {
         let mut collector = basis(2);
         let probe = probe(resample_every);
@@ -179,7 +180,7 @@ fn a_collector_holds_noise_for_a_rollout_or_an_interval_over_the_ends_of_episode
 }
 
 #[test]
-fn noise_does_not_depend_on_the_number_of_environments() {
+fn gsde_noise_does_not_depend_on_the_number_of_environments() {
     let probe = probe(6);
     let of = |num_envs: usize| {
         let mut collector = basis(num_envs);
