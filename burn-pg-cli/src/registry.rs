@@ -2,6 +2,16 @@
 
 use burn_pg::envs::{self, Env, EnvError, EnvSpec, VecEnv, VectorEnv};
 
+use crate::program;
+
+/// Names the command that lists the environments in an error for an unknown one.
+pub fn listed(error: EnvError) -> EnvError {
+    match error {
+        EnvError::Unknown(unknown) => unknown.listed_by(program::command("envs")).into(),
+        other => other,
+    }
+}
+
 /// Takes the environments that a program adds to those of burn-pg.
 pub struct Registry(());
 

@@ -15,7 +15,7 @@ use burn_pg::{
 use clap::Args;
 use toml::{Table, Value};
 
-use crate::{numbers::whole, presets, program};
+use crate::{numbers::whole, presets, program, registry::listed};
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
@@ -110,7 +110,7 @@ impl Settings {
         }
         let env = Self::env_of(positional, &given)?;
         // An unknown environment is reported before errors that follow from it.
-        let spec = envs::spec(&env)?;
+        let spec = envs::spec(&env).map_err(listed)?;
         let [.., options] = &mut given[..] else { unreachable!("there are options") };
         options.set("env.name", env.as_str())?;
 

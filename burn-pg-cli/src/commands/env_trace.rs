@@ -7,7 +7,7 @@ use burn_pg::envs::{ActionBuffer, EnvError, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, numbers::whole, output::print_line};
+use crate::{failure::Failure, numbers::whole, output::print_line, registry::listed};
 
 /// Play one environment and print every step as a line of JSON, to be held against Gymnasium
 ///
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
-    let mut envs = make(&args.env, 1)?;
+    let mut envs = make(&args.env, 1).map_err(listed)?;
     // The trace ends with the episode, and its last observation must not be replaced by that of a reset.
     envs.set_autoreset(burn_pg::envs::Autoreset::Disabled)?;
     let Some(path) = &args.actions else {

@@ -14,7 +14,7 @@ use burn_pg::{
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::{failure::Failure, output::print_line};
+use crate::{failure::Failure, output::print_line, registry::listed};
 
 /// Make a run directory of a policy that was exported, or that Stable-Baselines3 has trained
 ///
@@ -81,7 +81,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// Reads the policy, and refuses what does not fit before anything is written.
 fn prepare(args: &Args) -> Result<(Agent, Config)> {
-    let envs = make(&args.env, 1)?;
+    let envs = make(&args.env, 1).map_err(listed)?;
     let spec = envs.spec().clone();
     let device = device::open(DeviceChoice::Auto)?;
     let file = PolicyFile::read(&args.file)?;

@@ -44,6 +44,18 @@ fn an_unknown_preset_is_refused() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_message_names_the_program_that_runs() {
+    use std::os::unix::process::CommandExt;
+
+    use super::{command, text};
+
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), ["train", "CartPole-v1", "--preset", "fast"]).arg0("coins").output().unwrap();
+    assert_eq!(text(&output.stderr), "error: unknown preset `fast`; `coins presets` lists those that exist\n");
+}
+
 #[test]
 fn an_unknown_key_is_refused() {
     train_refused(
