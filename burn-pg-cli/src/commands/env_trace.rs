@@ -65,6 +65,10 @@ fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
         let Policy::Random = args.policy;
         return Ok((envs, Script::Random(EnvRng::stream(args.seed, &[0]))));
     };
+    // Reading a pipe or a device might never end.
+    if path.exists() && !path.is_file() {
+        bail!("{} cannot be read: it is not a regular file", path.display());
+    }
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let expected = "expected an array with an action for each step, such as [0, 1, 1]";
     match serde_json::from_str(&text) {
