@@ -48,8 +48,11 @@ fn prepare(args: &Args) -> Result<Vec<u8>> {
     Ok(export::bytes(&agent, args.format)?)
 }
 
-/// Refuses targets that are files of the run itself, or are not regular files.
+/// Refuses stdout, files of the run itself, and what is not a regular file.
 fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
+    if out == Path::new("-") {
+        bail!("--out -: a policy is not written to stdout; name a file, such as policy.onnx");
+    }
     let folder = match out.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,

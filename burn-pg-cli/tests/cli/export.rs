@@ -97,6 +97,10 @@ fn what_cannot_be_exported_is_refused() {
         &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
         &["unknown format `onix` (did you mean `onnx`?)"],
     );
+    refused(
+        &["export", "nowhere", "--format", "onnx", "--out", "-"],
+        &["--out -: a policy is not written to stdout; name a file, such as policy.onnx"],
+    );
 }
 
 /// Writes a state dict as Stable-Baselines3 has it, of one hidden layer of two and `outputs` actions.
