@@ -116,6 +116,10 @@ fn settings_that_nothing_reads_are_refused_with_the_reason() {
         &["--set", "estimator={kind='n_step',n=5}", "gae_lambda=0.9"],
         &["`algorithm.gae_lambda` is not read: the estimator is `algorithm.estimator` (--set)"],
     );
+    train_refused(
+        &["--set", "faults.limit=3"],
+        &["`faults.limit` is not read: no update is skipped, unless `faults.numbers` is \"skip\" or"],
+    );
 }
 
 #[test]

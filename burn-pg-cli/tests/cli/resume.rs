@@ -31,7 +31,7 @@ fn two_processes_never_train_in_one_directory() {
 #[test]
 fn a_part_of_a_setting_leaves_the_rest_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let parts = ["--set", "checkpoint.interval=7", "faults.limit=2", "optimiser.beta_1=0.5"];
+    let parts = ["--set", "checkpoint.interval=7", "faults={numbers=\"skip\",limit=2}", "optimiser.beta_1=0.5"];
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(parts)));
     let config = fs::read_to_string(folder.path().join("a/config.toml")).unwrap();
     for line in ["interval = 7", "keep = 3", "episodes = 1", "limit = 2", "beta_1 = 0.5", "epsilon = 0.00001"] {
