@@ -20,7 +20,7 @@ use burn_pg::{
     kernel::with_threads,
     policy::ActorCritic,
     run::{Changes, EarlierRun, Restored, RunDir, Session, directory::RunDirError},
-    source::EnvSource,
+    source::{EnvSource, Source},
 };
 
 use crate::{
@@ -251,10 +251,11 @@ fn refuse_what_is_done(given: u64, restored: &Restored<ActorCritic, EnvSource<Ac
     if trainer.reaches_target() {
         bail!("the run has reached its `target_return` after {done} steps, so --total-steps does not let it go on");
     }
+    let least = done + trainer.source().longest_rollout().unwrap_or(1);
     bail!(
-        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give more, such as \
-         --total-steps {}",
-        2 * done
+        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give at least \
+         {least}, which leaves room for one rollout, or more, such as --total-steps {}",
+        least.max(2 * done)
     )
 }
 

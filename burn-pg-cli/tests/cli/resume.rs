@@ -8,7 +8,7 @@ use burn_pg::{agent::selection_seed, run::directory::RunDir};
 use super::{
     burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    small, success, text,
+    metrics, small, success, text,
 };
 
 #[test]
@@ -185,8 +185,8 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
         let output = resumed(&["--total-steps", steps]);
         assert_eq!(output.status.code(), Some(2));
         let expected = format!(
-            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
-             --total-steps 128\n"
+            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give at least 96, \
+             which leaves room for one rollout, or more, such as --total-steps 128\n"
         );
         assert_eq!(text(&output.stderr), expected);
         assert!(content(folder.path()) == before);
@@ -204,6 +204,9 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
     refused("32");
     success(&resumed(&["--total-steps", "64"]));
     assert!(summary.exists());
+    // The least step count that is suggested is enough for one more update.
+    success(&resumed(&["--total-steps", "96"]));
+    assert_eq!(metrics(&folder.path().join("a")).len(), 3);
 }
 
 #[test]
