@@ -314,6 +314,7 @@ impl Run {
     /// time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { mut session, config, device, fresh_envs, interrupt } = self;
+        let is_over = session.trainer().is_over();
         with_threads(config.run.threads, || {
             let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
             let trained = session.train(&mut watch);
@@ -335,7 +336,7 @@ impl Run {
                     evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
                 progress.finish();
                 let evaluation = evaluation?;
-                let outcome = Outcome { config, device, session, evaluation };
+                let outcome = Outcome { config, device, session, has_trained: !is_over, evaluation };
                 outcome.session.dir().write_summary(&outcome.summary())?;
                 Ok(outcome)
             };

@@ -196,7 +196,8 @@ fn a_step_count_with_which_nothing_is_left_to_train_is_refused() {
     }
     // Without a step count, the run is evaluated again.
     let output = resumed(&[]);
-    assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
+    let outcome = success(&output);
+    assert!(outcome.starts_with("nothing was left to train after 64 steps\nevaluation: "), "{outcome}");
     assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
     // A run that was killed while it was evaluated may be finished with the same command.
     let summary = folder.path().join("a/summary.json");

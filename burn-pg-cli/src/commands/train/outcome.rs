@@ -10,6 +10,8 @@ pub struct Outcome {
     pub config: CheckedConfig,
     pub device: OpenDevice,
     pub session: Session<ActorCritic>,
+    /// False if the run was over before, and was only evaluated again.
+    pub has_trained: bool,
     pub evaluation: Evaluation,
 }
 
@@ -41,12 +43,16 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (env_steps, seconds, Self { evaluation, .. }) =
             (self.session.trainer().env_steps(), self.session.trainer().seconds(), self);
+        match self.has_trained {
+            true => {
+                let rate = env_steps as f64 / seconds;
+                writeln!(f, "trained {env_steps} steps in {seconds:.1} s ({rate:.0} steps/s)")?;
+            }
+            false => writeln!(f, "nothing was left to train after {env_steps} steps")?,
+        }
         write!(
             f,
-            "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
-             evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
-             saved in {}",
-            env_steps as f64 / seconds,
+            "evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\nsaved in {}",
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.returns.len(),
