@@ -286,9 +286,12 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 /// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on(args: &Args, around: Around, restored: Restored<ActorCritic, EnvSource<ActorCritic>>) -> Result<Run> {
     let interrupt = Interrupt::install()?;
-    let (session, Changes { aside, missing }) = restored.go_on()?;
+    let (session, Changes { aside, missing, edited }) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
+    }
+    if let Some(edited) = edited {
+        tell(format_args!("config.toml was edited; the edited file is kept in {}", edited.display()));
     }
     let Around { config, device, fresh_envs } = around;
     if !args.quiet {

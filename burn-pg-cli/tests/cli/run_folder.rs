@@ -161,20 +161,45 @@ fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
         success(&output);
         text(&output.stderr).to_owned()
     };
-    fs::write(&path, config.replace("gamma = 0.99", "gamma = 0.5")).unwrap();
+    let edited = config.replace("gamma = 0.99", "gamma = 0.5");
+    fs::write(&path, &edited).unwrap();
     let told = resumed();
     let expected = "warning: a/config.toml has other settings than the checkpoint; of the file, only `total_steps`, `device` \
-                    and `threads` are taken\n";
+                    and `threads` are taken\nconfig.toml was edited; the edited file is kept in a/config.toml.edited\n";
     assert_eq!(told, expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
+    assert_eq!(fs::read_to_string(folder.path().join("a/config.toml.edited")).unwrap(), edited);
     assert_eq!(resumed(), "");
     fs::write(&path, format!("{}\ncut = [", &config[..config.find("num_epochs").unwrap()])).unwrap();
     let told = resumed();
-    assert!(
-        told.starts_with("warning: a/config.toml") && told.ends_with("the settings of the checkpoint are taken\n"),
-        "{told}"
-    );
+    let expected = "; the settings of the checkpoint are taken\nconfig.toml was edited; the edited file is kept in \
+                    a/config.toml.edited-2\n";
+    assert!(told.starts_with("warning: a/config.toml") && told.ends_with(expected), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
+}
+
+#[test]
+fn comments_in_a_config_are_not_lost_when_a_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), run_into("a")));
+    let path = folder.path().join("a/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let resumed = |more: &[&str]| {
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    // A file that nobody edited is written again without a copy.
+    assert_eq!(resumed(&["--threads", "2"]), "");
+    let config = config.replace("threads = 0", "threads = 2");
+    assert_eq!(fs::read_to_string(&path).unwrap(), config);
+    let commented = format!("{config}# The best so far.\n");
+    fs::write(&path, &commented).unwrap();
+    assert_eq!(resumed(&[]), "");
+    assert_eq!(fs::read_to_string(&path).unwrap(), commented);
+    let kept = "config.toml was edited; the edited file is kept in a/config.toml.edited\n";
+    assert_eq!(resumed(&["--threads", "1"]), kept);
+    assert_eq!(fs::read_to_string(folder.path().join("a/config.toml.edited")).unwrap(), commented);
 }
 
 #[test]

@@ -174,7 +174,9 @@ mod tests {
     #[test]
     fn the_page_marks_required_settings() {
         let page = settings_page();
-        for line in ["| `weight` | Required. The weight of the term,", "| `weight` | The initial weight of the penalty."] {
+        for line in
+            ["| `weight` | Required. The weight of the term,", "| `weight` | The initial weight of the penalty."]
+        {
             assert!(page.contains(line), "{line}");
         }
     }

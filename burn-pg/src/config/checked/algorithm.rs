@@ -88,7 +88,10 @@ mod tests {
         }
         of("ppo", "").unwrap();
         let error = of("ppo", &term("kind = 'policy_gradient'")).unwrap_err().to_string();
-        assert_eq!(error, "`algorithm.target_kl` is 0.02; it must be none: `loss` has no term that reports `approx_kl`");
+        assert_eq!(
+            error,
+            "`algorithm.target_kl` is 0.02; it must be none: `loss` has no term that reports `approx_kl`"
+        );
         for algo in ["reinforce", "a2c"] {
             let error = read(&format!("algorithm.kind = '{algo}'\ntarget_kl = 0.02")).unwrap_err().to_string();
             assert_eq!(
