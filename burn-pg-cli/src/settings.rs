@@ -3,12 +3,14 @@
 //! Later layers win: built-in defaults, preset, the policy that training starts from, configuration file, `--set`, and the
 //! options of the command line.
 
+mod located;
+
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
-    config::{Algo, ConfigError, ConfigFile, Layer, Layers},
+    config::{Algo, ConfigFile, Layer, Layers},
     device::{self, Backend, OpenDevice},
     envs,
 };
@@ -16,6 +18,7 @@ use clap::Args;
 use toml::{Table, Value};
 
 use crate::{numbers::whole, presets, program, registry::listed};
+use located::Located;
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
@@ -120,16 +123,21 @@ impl Settings {
         for layer in start.into_iter().chain(&given) {
             layers.push(layer.from.clone(), layer.settings.clone());
         }
-        let located = |error: &ConfigError| located(error, &layers, file.as_ref());
+        let mut errors = Located::new(file.as_ref());
         for layer in &given {
-            let mut alone = Layers::default();
-            alone.push(layer.from.clone(), layer.settings.clone());
-            layers.check(layer).map_err(|error| self::located(&error, &alone, file.as_ref()))?;
+            if let Err(error) = layers.check(layer) {
+                let mut alone = Layers::default();
+                alone.push(layer.from.clone(), layer.settings.clone());
+                errors.add(&error, &alone);
+            }
         }
-        let config = layers.config().and_then(Config::validate).map_err(|error| located(&error))?;
+        let config = layers.config().and_then(Config::validate).inspect_err(|error| errors.add(error, &layers));
+        errors.check()?;
+        let config = config?;
         for layer in &given {
-            config.check_read(layer, &spec).map_err(|error| located(&error))?;
+            let _ = config.check_read(layer, &spec).inspect_err(|error| errors.add(error, &layers));
         }
+        errors.check()?;
         let preset = match &self.config {
             Some(path) => format!("{} over {preset}", path.display()),
             None => preset,
@@ -224,25 +232,6 @@ fn layer_of(settings: &[&str]) -> Result<Layer> {
         layer.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
     }
     Ok(layer)
-}
-
-/// Returns an error that says where each setting comes from: the line of the file, or the option.
-fn located(error: &ConfigError, layers: &Layers, file: Option<&ConfigFile>) -> anyhow::Error {
-    let each = error.each().iter().map(|error| {
-        let Some(key) = error.key() else { return error.to_string() };
-        let from = layers.origin(key);
-        match (file, from) {
-            (Some(file), Some(from)) if from == file.path.display().to_string() => file.message(error),
-            (Some(file), None) if file.line(key).is_some() => file.message(error),
-            (_, Some(from)) => format!("{error} ({from})"),
-            (_, None) => error.to_string(),
-        }
-    });
-    let each: Vec<_> = each.collect();
-    match &each[..] {
-        [one] => anyhow!("{one}"),
-        many => anyhow!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
-    }
 }
 
 /// Reads `100000`, `100_000` or `1e5`.

@@ -5,6 +5,7 @@
 
 mod algo;
 mod algorithm;
+mod all_errors;
 mod checked;
 mod checkpointing;
 mod environment;
@@ -17,6 +18,7 @@ mod layers;
 mod limits;
 mod network;
 mod optimiser;
+
 mod reading;
 mod recurrence;
 mod reference;

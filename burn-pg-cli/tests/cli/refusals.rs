@@ -133,6 +133,14 @@ fn all_errors_of_a_file_are_told_at_once_with_their_lines() {
             "  there is no setting `env.frobnicate` (three.toml, line 6)",
         ],
     );
+    // Errors of the file come first, in the order of its lines.
+    train_refused(
+        &["--config", "by-line.toml", "--set", "gamma=high"],
+        &["4 settings are wrong:\n  `run.seed` is -1; it must be a whole number, 0 or more (by-line.toml, line 2)\n  \
+           `env.num_envs` is 0; it must be between 1 and 1048576 (by-line.toml, line 4)\n  \
+           `algorithm.num_epochs` is 0; it must be between 1 and 1000000 (by-line.toml, line 7)\n  \
+           `algorithm.gamma` is \"high\"; it must be a number (--set)\n"],
+    );
 }
 
 #[test]
