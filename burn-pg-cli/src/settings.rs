@@ -85,7 +85,9 @@ impl Settings {
 
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
-        let has_preset = self.preset.is_some() || self.config.is_some() || self.algo.is_some();
+        let names_algo = |setting: &String| setting.starts_with("algorithm.kind") || setting.starts_with("algorithm=");
+        let has_algo = self.algo.is_some() || self.set.iter().any(names_algo);
+        let has_preset = self.preset.is_some() || self.config.is_some() || has_algo;
         let preset = if has_preset { self.preset } else { Some(preset.into()) };
         Self { preset, ..self }.in_env(env)
     }
@@ -117,9 +119,10 @@ impl Settings {
         let [.., options] = &mut given[..] else { unreachable!("there are options") };
         options.set("env.name", env.as_str())?;
 
-        let (table, preset) = self.base(&env, &given)?;
+        let base = self.base(&env, &given)?;
+        refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
         let mut layers = Layers::default();
-        layers.push(preset.clone(), table);
+        layers.push(base.from.clone(), base.settings.clone());
         for layer in start.into_iter().chain(&given) {
             layers.push(layer.from.clone(), layer.settings.clone());
         }
@@ -138,10 +141,7 @@ impl Settings {
             let _ = config.check_read(layer, &spec).inspect_err(|error| errors.add(error, &layers));
         }
         errors.check()?;
-        let preset = match &self.config {
-            Some(path) => format!("{} over {preset}", path.display()),
-            None => preset,
-        };
+        let preset = file.map_or_else(|| base.from.clone(), |file| described(&file, &base));
         Ok(Resolved { config, preset, layers })
     }
 
@@ -184,19 +184,19 @@ impl Settings {
     }
 
     /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
-    /// or no settings; and a description of it.
-    fn base(&self, env: &str, layers: &[Layer]) -> Result<(Table, String)> {
+    /// or no settings.
+    fn base(&self, env: &str, layers: &[Layer]) -> Result<Layer> {
+        let preset = |name: &str, settings| Layer { from: format!("preset {name}"), settings };
         if let Some(name) = &self.preset {
-            return Ok((presets::named(name)?, format!("preset {name}")));
+            return Ok(preset(name, presets::named(name)?));
         }
-        let algo = layers.iter().rev().find_map(|layer| layer.settings.get("algorithm")?.get("kind")?.as_str());
-        let algo: Algo = algo.and_then(|name| name.parse().ok()).unwrap_or(Algo::Ppo);
+        let algo = layers.iter().find_map(algorithm_of).unwrap_or(Algo::Ppo);
         let tuned = presets::tuned_name(env, algo);
         // The preset of the algorithm is not tuned for an environment.
         let found = [tuned.as_str(), algo.name()].into_iter().find_map(|name| Some((name, presets::named(name).ok()?)));
-        let mut chosen = Layer { from: String::new(), settings: Table::new() };
-        chosen.set("algorithm.kind", algo.name())?;
-        Ok(found.map_or((chosen.settings, "no preset".into()), |(name, table)| (table, format!("preset {name}"))))
+        let mut none = Layer { from: "no preset".into(), settings: Table::new() };
+        none.set("algorithm.kind", algo.name())?;
+        Ok(found.map_or(none, |(name, table)| preset(name, table)))
     }
 
     /// Returns the settings from the options of the command line.
@@ -222,6 +222,43 @@ impl Settings {
         }
         Ok(layer)
     }
+}
+
+fn algorithm_of(layer: &Layer) -> Option<Algo> {
+    layer.settings.get("algorithm")?.get("kind")?.as_str()?.parse().ok()
+}
+
+fn refuse_two_algorithms<'a>(layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
+    let mut named = layers.filter_map(|layer| Some((algorithm_of(layer)?, &layer.from)));
+    let Some((algo, from)) = named.next() else { return Ok(()) };
+    match named.find(|(other, _)| *other != algo) {
+        Some((other, place)) => {
+            bail!("two algorithms: `{algo}` from {from}, and `{other}` from {place}; leave out one of them")
+        }
+        None => Ok(()),
+    }
+}
+
+/// Describes a file of settings over a preset, with the number of settings that it overrides.
+fn described(file: &ConfigFile, preset: &Layer) -> String {
+    let path = file.path.display();
+    match overridden(&preset.settings, &file.settings) {
+        0 => format!("{path} over {}", preset.from),
+        1 => format!("{path}, which overrides 1 setting of {}", preset.from),
+        count => format!("{path}, which overrides {count} settings of {}", preset.from),
+    }
+}
+
+/// Returns the number of settings that both tables have, with different values.
+fn overridden(under: &Table, over: &Table) -> usize {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+    let both = over.iter().filter_map(|(name, value)| Some((under.get(name)?, value)));
+    both.map(|values| match values {
+        (Value::Table(under), Value::Table(over)) => overridden(under, over),
+        (under, over) if under == over || number(under).is_some_and(|under| number(over) == Some(under)) => 0,
+        _ => 1,
+    })
+    .sum()
 }
 
 /// Returns the `--set` settings as a layer.
@@ -270,6 +307,14 @@ mod tests {
         assert_eq!(parse_value("\"relu\""), Value::String("relu".into()));
         assert_eq!(parse_value("1\nseed = 2"), Value::String("1\nseed = 2".into()));
         assert_eq!(parse_value(""), Value::String(String::new()));
+    }
+
+    #[test]
+    fn settings_that_differ_from_those_of_a_preset_are_counted() {
+        let preset = "run.total_steps = 5\nalgorithm = { gamma = 1, loss = [] }\nenv.num_envs = 8";
+        let count = |file: &str| overridden(&preset.parse().unwrap(), &file.parse().unwrap());
+        assert_eq!(count("run = { total_steps = 5, seed = 3 }\nalgorithm.gamma = 1.0"), 0);
+        assert_eq!(count("run.total_steps = 6\nalgorithm = { gamma = 0.9, loss = [] }\nrollout.num_steps = 3"), 2);
     }
 
     #[test]

@@ -18,7 +18,6 @@ mod layers;
 mod limits;
 mod network;
 mod optimiser;
-
 mod reading;
 mod recurrence;
 mod reference;

@@ -50,6 +50,13 @@ fn the_settings_of_a_run_are_printed_as_a_file_that_trains_the_same_run() {
     let settings = |text: &str| text.parse::<toml::Table>().unwrap();
     assert_eq!(settings(&second), settings(&first));
     assert!(second.contains("gamma = 0.97  # from: my.toml\n"), "{second}");
+    // A plan says how the settings of a file differ from those of the preset.
+    fs::write(folder.path().join("other.toml"), "algorithm.kind = 'ppo'\nalgorithm.gamma = 0.5\nenv.num_envs = 8")
+        .unwrap();
+    let plan = ["plan", "CartPole-v1", "--preset", "ppo-cleanrl", "--config", "other.toml", "--device", "flex"];
+    let plan = burn_pg(folder.path(), plan);
+    let head = "CartPole-v1, ppo (other.toml, which overrides 1 setting of preset ppo-cleanrl), device flex\n";
+    assert!(success(&plan).starts_with(head), "{}", text(&plan.stdout));
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     fs::write(folder.path().join("by-line.toml"), by_line).unwrap();
     fs::write(folder.path().join("broken.toml"), "gamma = \n").unwrap();
     fs::write(folder.path().join("pendulum.toml"), "env.name = \"Pendulum-v1\"\n").unwrap();
+    fs::write(folder.path().join("a2c.toml"), "algorithm.kind = \"a2c\"\n").unwrap();
     fs::create_dir(folder.path().join("used")).unwrap();
     fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
     fs::create_dir(folder.path().join("only-settings")).unwrap();

@@ -170,6 +170,27 @@ fn a_configuration_that_cannot_be_used_is_refused() {
 }
 
 #[test]
+fn two_algorithms_are_refused() {
+    for (options, message) in [
+        (
+            &["--preset", "ppo-cleanrl", "--config", "a2c.toml"][..],
+            "two algorithms: `ppo` from preset ppo-cleanrl, and `a2c` from a2c.toml; leave out one of them",
+        ),
+        (
+            &["--config", "a2c.toml", "--algo", "trpo"],
+            "two algorithms: `a2c` from a2c.toml, and `trpo` from the command line; leave out one of them",
+        ),
+        (
+            &["--algo", "trpo", "--set", "algorithm.kind=a2c"],
+            "two algorithms: `a2c` from --set, and `trpo` from the command line; leave out one of them",
+        ),
+        (&["--preset", "reinforce", "--algo", "ppo"], "two algorithms: `reinforce` from preset reinforce, and `ppo`"),
+    ] {
+        train_refused(options, &[message]);
+    }
+}
+
+#[test]
 fn an_output_folder_that_is_used_or_unwritable_is_refused() {
     train_refused(&["--out", "used"], &["used is already used"]);
     train_refused(&["--out", "a-file/run"], &["a-file/run cannot be written"]);
