@@ -178,7 +178,13 @@ impl Settings {
             },
             (None, Some((_, env))) => Ok(env.clone()),
             (None, None) => {
-                bail!("no environment was given, such as CartPole-v1; `{}` lists them", program::command("envs"))
+                let [example, envs, help] =
+                    [program::subcommand() + " CartPole-v1", "envs".into(), program::subcommand() + " --help"]
+                        .map(program::command);
+                bail!(
+                    "no environment was given; type for example `{example}`; `{envs}` lists the environments, and `{help}` \
+                     the options"
+                )
             }
         }
     }

@@ -16,7 +16,14 @@ fn an_unknown_environment_is_refused() {
         &["train", "Acrobat", "--total-steps", "1"],
         &["unknown environment `Acrobat` (did you mean `Acrobot-v1`?)"],
     );
-    refused(&["train"], &["no environment was given"]);
+    for command in [&["train"][..], &["plan", "--seed", "3"]] {
+        let name = command[0];
+        let message = format!(
+            "no environment was given; type for example `burn-pg {name} CartPole-v1`; `burn-pg envs` lists the environments, \
+             and `burn-pg {name} --help` the options\n"
+        );
+        refused(command, &[&message]);
+    }
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
     for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
         let unknown = format!("unknown environment `{stranger}`; known are: ");
