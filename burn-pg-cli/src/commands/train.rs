@@ -175,7 +175,10 @@ fn begin(args: &Args) -> Result<Run> {
     }
     let start = args.init_from.as_deref().map(Start::open).transpose()?;
     let settings = start.as_ref().map(Start::settings).transpose()?;
-    let Resolved { config, preset, .. } = args.settings.resolve_over(settings.as_ref())?;
+    let Resolved { config, preset, layers } = args.settings.resolve_over(settings.as_ref())?;
+    if let Some(start) = &start {
+        start.refuse_unread(&layers)?;
+    }
     let parts = Parts::of(&config, start.as_ref(), args.ignore_memory)?;
     // From now on there is something to save.
     let interrupt = Interrupt::install()?;
