@@ -64,10 +64,18 @@ fn presets_are_listed_with_what_they_are_for() {
     let folder = tempfile::tempdir().unwrap();
     let listed = burn_pg(folder.path(), ["presets"]);
     let text = success(&listed);
-    assert!(
-        text.lines().any(|line| line.starts_with("cartpole-v1-ppo ") && line.contains("Solves CartPole-v1")),
-        "{text}"
-    );
+    let cells: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect()).collect();
+    for row in [
+        ["preset", "environment", "algorithm", "steps"],
+        ["cartpole-v1-ppo-fast", "CartPole-v1", "ppo", "250,000"],
+        ["mountaincarcontinuous-v0-trpo", "MountainCarContinuous-v0", "trpo", "30,000"],
+        ["ppo-cleanrl", "any", "ppo", "500,000"],
+        ["ppo-nature", "any with images", "ppo", "10,000,000"],
+    ] {
+        assert!(cells.iter().any(|cells| *cells == row), "{row:?}: {text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     let presets = json(&burn_pg(folder.path(), ["presets", "--json"]));
     let named = |name: &str| presets.as_array().unwrap().iter().find(|preset| preset["name"] == name).unwrap().clone();
     assert_eq!(named("ppo-cleanrl")["settings"]["algorithm"]["clip_range"], 0.2);
