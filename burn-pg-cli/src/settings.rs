@@ -23,32 +23,33 @@ use located::Located;
 /// The settings a user can give.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// The environment to train in; `envs` lists them
+    /// Use this environment, such as CartPole-v1; `envs` lists them
     #[arg(value_name = "ENV")]
     env: Option<String>,
-    /// Algorithm: reinforce, a2c, trpo or ppo [default: ppo]
+    /// Use this algorithm: reinforce, a2c, trpo or ppo [default: that of the preset or the file, or else ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters, such as ppo-cleanrl; `presets` lists them [default: those tuned for the environment and the
-    /// algorithm, or else for the algorithm, if there are any]
+    /// Use the hyperparameters of this preset, such as ppo-cleanrl; `presets` lists them [default: the one tuned for the
+    /// environment and the algorithm, or else the one of the algorithm, or none]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Settings from a TOML file, such as the config.toml of an earlier run; the environment too, if none is given
+    /// Read settings from this TOML file, such as the config.toml of an earlier run. They override the preset, and may name
+    /// the environment
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; `config` shows all of them
+    /// Change settings by name, such as gamma=0.98 or checkpoint.interval=10; `config` shows all of them
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
-    /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
+    /// Run the networks on this device: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// Seed of all randomness [default: 1]
+    /// Seed all randomness with this number [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
-    /// Environment steps to train for, such as 100000 or 1e5 [default: that of the preset]
+    /// Train for this number of environment steps, such as 100000 or 1e5 [default: that of the preset]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub total_steps: Option<u64>,
-    /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
+    /// Step environments on this number of threads, 0 for one per core; results do not depend on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(0..=1024, 2))]
     threads: Option<usize>,
 }
@@ -173,7 +174,9 @@ impl Settings {
         let named: Vec<_> = layers.iter().filter_map(named).collect();
         match (positional, named.last()) {
             (Some(env), _) => match named.iter().find(|(_, other)| other != env) {
-                Some((from, other)) => bail!("two environments: `{env}` on the command line, and `{other}` in {from}"),
+                Some((from, other)) => bail!(
+                    "two environments: `{env}` on the command line, and `{other}` in {from}; leave out one of them"
+                ),
                 None => Ok(env.into()),
             },
             (None, Some((_, env))) => Ok(env.clone()),
@@ -209,7 +212,7 @@ impl Settings {
     fn options(&self) -> Result<Layer> {
         let mut layer = Layer { from: "the command line".into(), settings: Table::new() };
         let whole = |option: &str, value: u64| {
-            i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))
+            i64::try_from(value).with_context(|| format!("{option} {value}: it must be below 2^63"))
         };
         if let Some(algo) = self.algo {
             layer.set("algorithm.kind", algo.name())?;
@@ -271,7 +274,9 @@ fn overridden(under: &Table, over: &Table) -> usize {
 fn layer_of(settings: &[&str]) -> Result<Layer> {
     let mut layer = Layer { from: "--set".into(), settings: Table::new() };
     for setting in settings {
-        let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
+        let (key, value) = setting
+            .split_once('=')
+            .with_context(|| format!("--set {setting}: expected KEY=VALUE, such as --set gamma=0.98"))?;
         layer.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
     }
     Ok(layer)

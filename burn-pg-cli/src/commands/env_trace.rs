@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{failure::Failure, numbers::whole, output::print_line, registry::listed};
 
-/// Play one environment and print every step as a line of JSON, to be held against Gymnasium
+/// Play one environment and print every step as a line of JSON, to compare it with Gymnasium
 ///
 /// The first line is the reset: step 0, with `reward` null. The time limit truncates as in Gymnasium, and the trace ends
 /// with the episode.
@@ -26,7 +26,7 @@ pub struct Args {
     /// Take actions from a JSON file: an array with one element for each step, such as [0, 1, 1] or [[0.5], [-0.5]]
     #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
     actions: Option<PathBuf>,
-    /// Choose actions this way if no file gives them
+    /// Choose actions by this policy, unless --actions gives them
     #[arg(long, default_value = "random")]
     policy: Policy,
 }
@@ -164,6 +164,6 @@ fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
             let numbers: Option<_> = elements.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
             ActionBuffer::Continuous(numbers.with_context(outside)?)
         }
-        Space::Image { .. } | Space::Dict { .. } => bail!("{space} is no space of actions"),
+        Space::Image { .. } | Space::Dict { .. } => bail!("{space} is not an action space"),
     })
 }

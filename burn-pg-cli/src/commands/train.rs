@@ -68,26 +68,26 @@ pub struct Args {
     /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Start with the weights of a run, of a file that `export --format safetensors` has written, or of a state dict of
-    /// Stable-Baselines3, such as runs/CartPole-v1-ppo-seed1 or cartpole.safetensors. The networks are those of that policy
-    /// [default: random weights]
+    /// Start with the weights of this run, such as runs/CartPole-v1-ppo-seed1, or of this file, such as cartpole.safetensors:
+    /// one that `export --format safetensors` has written, or a state dict of Stable-Baselines3. The networks are those of that
+    /// policy [default: random weights]
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
-    /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
-    /// given with it
+    /// Resume an earlier run from its newest checkpoint. Of all settings, only --threads, --device and --total-steps can be
+    /// changed
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// Go on from the checkpoint of this update, such as 120; needs --resume [default: the newest]. What came after it is
+    /// Resume from the checkpoint of this update, such as 120; needs --resume [default: the newest]. What came after it is
     /// kept in the run directory, in aside-after-<UPDATE>
     #[arg(long, value_name = "UPDATE", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 120))]
     at: Option<u64>,
-    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    /// Start even if the memory plan says that the run does not fit into the available memory; `plan` shows it
     #[arg(long)]
     ignore_memory: bool,
-    /// Print the summary as one JSON object on the last line of stdout, and nothing else there
+    /// Print the summary as one line of JSON, and nothing else, on stdout
     #[arg(long)]
     json: bool,
-    /// Show neither progress nor, without --json, the outcome
+    /// Show no progress, and no outcome unless --json is given
     #[arg(long)]
     quiet: bool,
 }
@@ -171,7 +171,7 @@ struct Run {
 /// Begins a new run. Refuses invalid settings before anything is trained or written.
 fn begin(args: &Args) -> Result<Run> {
     if args.at.is_some() {
-        bail!("--at needs --resume");
+        bail!("--at needs --resume: it is the checkpoint of a run to resume from");
     }
     let start = args.init_from.as_deref().map(Start::open).transpose()?;
     let settings = start.as_ref().map(Start::settings).transpose()?;
@@ -252,7 +252,11 @@ fn refuse_what_is_done(given: u64, restored: &Restored<ActorCritic, EnvSource<Ac
         return Ok(());
     }
     if trainer.reaches_target() {
-        bail!("the run has reached its `target_return` after {done} steps, so --total-steps does not let it go on");
+        bail!(
+            "the run has reached its `target_return` after {done} steps, and --total-steps does not change that; to train on, \
+             start a new run with --init-from {}",
+            restored.dir().path().display()
+        );
     }
     let least = done + trainer.source().longest_rollout().unwrap_or(1);
     bail!(
@@ -269,7 +273,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
         Ok(written) => written,
         Err(error) => {
             let error = Error::from(error);
-            tell(format_args!("warning: {error:#}; the settings of the checkpoint are taken"));
+            tell(format_args!("warning: {error:#}; the settings of the checkpoint are used"));
             return saved.clone();
         }
     };
@@ -279,7 +283,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
     config.run.threads = written.run.threads;
     if config != written {
         tell(format_args!(
-            "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are taken",
+            "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are used",
             dir.config_path().display()
         ));
     }

@@ -42,7 +42,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
         assert!(std::process::Command::new("mkfifo").arg(run.join("pipe")).status().unwrap().success());
         let refused = burn_pg(run, ["export", "run", "--format", "onnx", "--force", "--out", "pipe"]);
         assert_eq!(refused.status.code(), Some(2));
-        let message = "error: pipe is there, and is not a regular file; it is not replaced\n";
+        let message = "error: pipe exists and is not a regular file, so it is not replaced; name another file\n";
         assert_eq!(text(&refused.stderr), message);
         fs::remove_file(run.join("pipe")).unwrap();
     }

@@ -85,7 +85,7 @@ fn a_run_that_goes_on_is_known_by_its_newest_checkpoint() {
     let newest = *RunDir::open(&path("")).checkpoints().updates().unwrap().last().unwrap();
     let newest = newest.to_string();
     let evaluated = eval(&[]);
-    let note = format!("the run has not come to its end; this is its policy after update {newest}\n");
+    let note = format!("the run has not ended; this is its policy after update {newest}\n");
     assert_eq!(text(&evaluated.stderr), note);
     assert_eq!(json(&evaluated), json(&eval(&["--at", &newest])));
 
@@ -135,7 +135,7 @@ fn the_best_checkpoint_is_kept_if_they_are_evaluated() {
     assert_eq!(none.status.code(), Some(2));
     assert_eq!(
         text(&none.stderr),
-        "error: no checkpoint of b was evaluated (`checkpoint.episodes`), or the best one is gone\n"
+        "error: b has no best checkpoint: none was evaluated during training (`checkpoint.episodes`), or it was removed\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
 }

@@ -28,7 +28,7 @@ fn damaged_checkpoints_are_named_and_passed_over() {
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     success(&output);
     let expected = "warning: checkpoint a/checkpoints/update-000000060 is damaged: tensors.safetensors is not what SHA256SUMS \
-                    says; it is passed over\n";
+                    says; it is skipped\n";
     assert_eq!(text(&output.stderr), expected);
     assert!(outcome(&path("a")) == before);
     // It is put aside, and the run has come there again.
@@ -165,14 +165,14 @@ fn an_edited_or_damaged_config_is_told_when_a_run_goes_on() {
     fs::write(&path, &edited).unwrap();
     let told = resumed();
     let expected = "warning: a/config.toml has other settings than the checkpoint; of the file, only `total_steps`, `device` \
-                    and `threads` are taken\nconfig.toml was edited; the edited file is kept in a/config.toml.edited\n";
+                    and `threads` are used\nconfig.toml was edited; the edited file is kept in a/config.toml.edited\n";
     assert_eq!(told, expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
     assert_eq!(fs::read_to_string(folder.path().join("a/config.toml.edited")).unwrap(), edited);
     assert_eq!(resumed(), "");
     fs::write(&path, format!("{}\ncut = [", &config[..config.find("num_epochs").unwrap()])).unwrap();
     let told = resumed();
-    let expected = "; the settings of the checkpoint are taken\nconfig.toml was edited; the edited file is kept in \
+    let expected = "; the settings of the checkpoint are used\nconfig.toml was edited; the edited file is kept in \
                     a/config.toml.edited-2\n";
     assert!(told.starts_with("warning: a/config.toml") && told.ends_with(expected), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
@@ -222,12 +222,12 @@ fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_
         let edited = text_before.replace(from, to);
         assert_ne!(edited, text_before, "{from}");
         fs::write(&config, edited).unwrap();
-        let expected = "warning: a/config.toml has other settings than the policy; those of the policy hold\n";
+        let expected = "warning: a/config.toml has other settings than the policy; those of the policy are used\n";
         assert_eq!(evaluated(), (before.clone(), expected.to_owned()), "{to}");
     }
     let exported = burn_pg(folder.path(), ["export", "a", "--format", "onnx", "--out", "a.onnx"]);
     success(&exported);
-    assert!(text(&exported.stderr).contains("those of the policy hold"), "{}", text(&exported.stderr));
+    assert!(text(&exported.stderr).contains("those of the policy are used"), "{}", text(&exported.stderr));
     fs::write(&config, "cut = [").unwrap();
     let (after, told) = evaluated();
     assert_eq!(after, before);

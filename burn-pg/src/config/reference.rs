@@ -92,10 +92,10 @@ const HEAD: &str = "# Settings\n
 This page is generated from the types in [`config`](../burn-pg/src/config.rs), and a test compares it with them.\n
 Settings come in tables. `burn-pg config` prints all of them for a run, as TOML that `train --config` reads; each run
 writes its own to `config.toml`. On the command line, `--set gamma=0.98` is short for `--set algorithm.gamma=0.98`: the
-last part of a key is enough where it is unique. Later ones win: the defaults, a preset (`--preset`), a file (`--config`),
-`--set`, other options; only the algorithm must be the same wherever it is named. A setting that nothing reads is refused. `\"none\"` unsets an optional
-setting (`--set target_return=none`). Settings without a default are marked as required: a table that has them is refused
-without them.\n
+last part of a key is enough where it is unique. A setting that nothing reads is refused. `\"none\"` unsets an optional
+setting (`--set target_return=none`). A setting that is marked as required has no default.\n
+A preset (`--preset`) overrides the defaults, a file (`--config`) overrides the preset, and `--set` overrides the file. Only
+the algorithm must be the same wherever it is named.\n
 ```toml
 [run]
 total_steps = 200_000
