@@ -2,6 +2,8 @@
 
 use burn_pg::{config::Algo, envs::UnknownName};
 
+use crate::program;
+
 /// Name and TOML text of every preset.
 const PRESETS: [(&str, &str); 25] = [
     ("a2c", include_str!("../presets/a2c.toml")),
@@ -33,11 +35,9 @@ const PRESETS: [(&str, &str); 25] = [
 
 /// Returns the settings of a preset.
 pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
-    PRESETS
-        .iter()
-        .find(|(preset, _)| *preset == name)
-        .map(|(_, text)| parse(text))
-        .ok_or_else(|| UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)))
+    PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, text)| parse(text)).ok_or_else(|| {
+        UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)).listed_by(program::command("presets"))
+    })
 }
 
 /// Returns the name of each preset, what its file says about it, and its settings.

@@ -28,6 +28,13 @@ pub fn version() -> &'static str {
     }
 }
 
+/// Returns the subcommand that was typed, such as `bench train`: all arguments before the first option. Only if no other
+/// argument was given.
+pub fn subcommand() -> String {
+    let words = args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.take_while(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
+}
+
 /// Returns a command of this program, as a user types it.
 pub fn command(arguments: impl Display) -> String {
     format!("{} {arguments}", name())

@@ -12,7 +12,18 @@ use burn_pg::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::network::{BuiltIn, Custom, Network};
+use crate::{
+    network::{BuiltIn, Custom, Network},
+    program,
+};
+
+/// Names the command that lists the environments in an error for an unknown one.
+pub fn listed(error: EnvError) -> EnvError {
+    match error {
+        EnvError::Unknown(unknown) => unknown.listed_by(program::command("envs")).into(),
+        other => other,
+    }
+}
 
 /// Takes the environments and networks that a program adds to those of burn-pg.
 pub struct Registry {

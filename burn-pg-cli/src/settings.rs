@@ -3,49 +3,57 @@
 //! Later layers win: built-in defaults, preset, the policy that training starts from, configuration file, `--set`, and the
 //! options of the command line.
 
+mod located;
+
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
-    config::{Algo, ConfigError, ConfigFile, Layer, Layers},
+    config::{Algo, ConfigFile, Layer, Layers},
     device::{self, Backend, OpenDevice},
     envs,
 };
 use clap::Args;
 use toml::{Table, Value};
 
-use crate::{numbers::whole, presets, program, registry::Registry};
+use crate::{
+    numbers::whole,
+    presets, program,
+    registry::{Registry, listed},
+};
+use located::Located;
 
 /// The settings a user can give.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// The environment to train in; `envs` lists them
+    /// Use this environment, such as CartPole-v1; `envs` lists them
     #[arg(value_name = "ENV")]
     env: Option<String>,
-    /// Algorithm: reinforce, a2c, trpo or ppo [default: ppo]
+    /// Use this algorithm: reinforce, a2c, trpo or ppo [default: that of the preset or the file, or else ppo]
     #[arg(long)]
     algo: Option<Algo>,
-    /// Named hyperparameters, such as ppo-cleanrl; `presets` lists them [default: those tuned for the environment and the
-    /// algorithm, or else for the algorithm, if there are any]
+    /// Use the hyperparameters of this preset, such as ppo-cleanrl; `presets` lists them [default: the one tuned for the
+    /// environment and the algorithm, or else the one of the algorithm, or none]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Settings from a TOML file, such as the config.toml of an earlier run; the environment too, if none is given
+    /// Read settings from this TOML file, such as the config.toml of an earlier run. They override the preset, and may name
+    /// the environment
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Settings by name, such as gamma=0.98 or checkpoint.interval=10; `config` shows all of them
+    /// Change settings by name, such as gamma=0.98 or checkpoint.interval=10; `config` shows all of them
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
-    /// Where the networks run: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
+    /// Run the networks on this device: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: auto]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// Seed of all randomness [default: 1]
+    /// Seed all randomness with this number [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
     seed: Option<u64>,
-    /// Environment steps to train for, such as 100000 or 1e5 [default: that of the preset]
+    /// Train for this number of environment steps, such as 100000 or 1e5 [default: that of the preset]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub total_steps: Option<u64>,
-    /// Threads that step environments, 0 for one per core; no result depends on it [default: 0]
+    /// Step environments on this number of threads, 0 for one per core; results do not depend on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(0..=1024, 2))]
     threads: Option<usize>,
 }
@@ -82,7 +90,9 @@ impl Settings {
 
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
-        let has_preset = self.preset.is_some() || self.config.is_some() || self.algo.is_some();
+        let names_algo = |setting: &String| setting.starts_with("algorithm.kind") || setting.starts_with("algorithm=");
+        let has_algo = self.algo.is_some() || self.set.iter().any(names_algo);
+        let has_preset = self.preset.is_some() || self.config.is_some() || has_algo;
         let preset = if has_preset { self.preset } else { Some(preset.into()) };
         Self { preset, ..self }.in_env(env)
     }
@@ -110,31 +120,34 @@ impl Settings {
         }
         let env = Self::env_of(positional, &given)?;
         // An unknown environment is reported before errors that follow from it.
-        let spec = envs::spec(&env)?;
+        let spec = envs::spec(&env).map_err(listed)?;
         let [.., options] = &mut given[..] else { unreachable!("there are options") };
         options.set("env.name", env.as_str())?;
 
-        let (table, preset) = self.base(&env, &given)?;
+        let base = self.base(&env, &given)?;
+        refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
         let mut layers = Layers::default();
-        layers.push(preset.clone(), table);
+        layers.push(base.from.clone(), base.settings.clone());
         for layer in start.into_iter().chain(&given) {
             layers.push(layer.from.clone(), layer.settings.clone());
         }
-        let located = |error: &ConfigError| located(error, &layers, file.as_ref());
+        let mut errors = Located::new(file.as_ref());
         for layer in &given {
-            let mut alone = Layers::default();
-            alone.push(layer.from.clone(), layer.settings.clone());
-            layers.check(layer).map_err(|error| self::located(&error, &alone, file.as_ref()))?;
+            if let Err(error) = layers.check(layer) {
+                let mut alone = Layers::default();
+                alone.push(layer.from.clone(), layer.settings.clone());
+                errors.add(&error, &alone);
+            }
         }
-        let config = layers.config().and_then(Config::validate).map_err(|error| located(&error))?;
-        let config = registry.resolved(config).map_err(|error| located(&error))?;
+        let config = layers.config().and_then(Config::validate).and_then(|config| registry.resolved(config));
+        let config = config.inspect_err(|error| errors.add(error, &layers));
+        errors.check()?;
+        let config = config?;
         for layer in &given {
-            config.check_read(layer, &spec).map_err(|error| located(&error))?;
+            let _ = config.check_read(layer, &spec).inspect_err(|error| errors.add(error, &layers));
         }
-        let preset = match &self.config {
-            Some(path) => format!("{} over {preset}", path.display()),
-            None => preset,
-        };
+        errors.check()?;
+        let preset = file.map_or_else(|| base.from.clone(), |file| described(&file, &base));
         Ok(Resolved { config, preset, layers })
     }
 
@@ -166,37 +179,45 @@ impl Settings {
         let named: Vec<_> = layers.iter().filter_map(named).collect();
         match (positional, named.last()) {
             (Some(env), _) => match named.iter().find(|(_, other)| other != env) {
-                Some((from, other)) => bail!("two environments: `{env}` on the command line, and `{other}` in {from}"),
+                Some((from, other)) => bail!(
+                    "two environments: `{env}` on the command line, and `{other}` in {from}; leave out one of them"
+                ),
                 None => Ok(env.into()),
             },
             (None, Some((_, env))) => Ok(env.clone()),
             (None, None) => {
-                bail!("no environment was given, such as CartPole-v1; `{}` lists them", program::command("envs"))
+                let [example, envs, help] =
+                    [program::subcommand() + " CartPole-v1", "envs".into(), program::subcommand() + " --help"]
+                        .map(program::command);
+                bail!(
+                    "no environment was given; type for example `{example}`; `{envs}` lists the environments, and `{help}` \
+                     the options"
+                )
             }
         }
     }
 
     /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
-    /// or no settings; and a description of it.
-    fn base(&self, env: &str, layers: &[Layer]) -> Result<(Table, String)> {
+    /// or no settings.
+    fn base(&self, env: &str, layers: &[Layer]) -> Result<Layer> {
+        let preset = |name: &str, settings| Layer { from: format!("preset {name}"), settings };
         if let Some(name) = &self.preset {
-            return Ok((presets::named(name)?, format!("preset {name}")));
+            return Ok(preset(name, presets::named(name)?));
         }
-        let algo = layers.iter().rev().find_map(|layer| layer.settings.get("algorithm")?.get("kind")?.as_str());
-        let algo: Algo = algo.and_then(|name| name.parse().ok()).unwrap_or(Algo::Ppo);
+        let algo = layers.iter().find_map(algorithm_of).unwrap_or(Algo::Ppo);
         let tuned = presets::tuned_name(env, algo);
         // The preset of the algorithm is not tuned for an environment.
         let found = [tuned.as_str(), algo.name()].into_iter().find_map(|name| Some((name, presets::named(name).ok()?)));
-        let mut chosen = Layer { from: String::new(), settings: Table::new() };
-        chosen.set("algorithm.kind", algo.name())?;
-        Ok(found.map_or((chosen.settings, "no preset".into()), |(name, table)| (table, format!("preset {name}"))))
+        let mut none = Layer { from: "no preset".into(), settings: Table::new() };
+        none.set("algorithm.kind", algo.name())?;
+        Ok(found.map_or(none, |(name, table)| preset(name, table)))
     }
 
     /// Returns the settings from the options of the command line.
     fn options(&self) -> Result<Layer> {
         let mut layer = Layer { from: "the command line".into(), settings: Table::new() };
         let whole = |option: &str, value: u64| {
-            i64::try_from(value).with_context(|| format!("{option} {value}: must be below 2^63"))
+            i64::try_from(value).with_context(|| format!("{option} {value}: it must be below 2^63"))
         };
         if let Some(algo) = self.algo {
             layer.set("algorithm.kind", algo.name())?;
@@ -217,33 +238,53 @@ impl Settings {
     }
 }
 
+fn algorithm_of(layer: &Layer) -> Option<Algo> {
+    layer.settings.get("algorithm")?.get("kind")?.as_str()?.parse().ok()
+}
+
+fn refuse_two_algorithms<'a>(layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
+    let mut named = layers.filter_map(|layer| Some((algorithm_of(layer)?, &layer.from)));
+    let Some((algo, from)) = named.next() else { return Ok(()) };
+    match named.find(|(other, _)| *other != algo) {
+        Some((other, place)) => {
+            bail!("two algorithms: `{algo}` from {from}, and `{other}` from {place}; leave out one of them")
+        }
+        None => Ok(()),
+    }
+}
+
+/// Describes a file of settings over a preset, with the number of settings that it overrides.
+fn described(file: &ConfigFile, preset: &Layer) -> String {
+    let path = file.path.display();
+    match overridden(&preset.settings, &file.settings) {
+        0 => format!("{path} over {}", preset.from),
+        1 => format!("{path}, which overrides 1 setting of {}", preset.from),
+        count => format!("{path}, which overrides {count} settings of {}", preset.from),
+    }
+}
+
+/// Returns the number of settings that both tables have, with different values.
+fn overridden(under: &Table, over: &Table) -> usize {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+    let both = over.iter().filter_map(|(name, value)| Some((under.get(name)?, value)));
+    both.map(|values| match values {
+        (Value::Table(under), Value::Table(over)) => overridden(under, over),
+        (under, over) if under == over || number(under).is_some_and(|under| number(over) == Some(under)) => 0,
+        _ => 1,
+    })
+    .sum()
+}
+
 /// Returns the `--set` settings as a layer.
 fn layer_of(settings: &[&str]) -> Result<Layer> {
     let mut layer = Layer { from: "--set".into(), settings: Table::new() };
     for setting in settings {
-        let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
+        let (key, value) = setting
+            .split_once('=')
+            .with_context(|| format!("--set {setting}: expected KEY=VALUE, such as --set gamma=0.98"))?;
         layer.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
     }
     Ok(layer)
-}
-
-/// Returns an error that says where each setting comes from: the line of the file, or the option.
-fn located(error: &ConfigError, layers: &Layers, file: Option<&ConfigFile>) -> anyhow::Error {
-    let each = error.each().iter().map(|error| {
-        let Some(key) = error.key() else { return error.to_string() };
-        let from = layers.origin(key);
-        match (file, from) {
-            (Some(file), Some(from)) if from == file.path.display().to_string() => file.message(error),
-            (Some(file), None) if file.line(key).is_some() => file.message(error),
-            (_, Some(from)) => format!("{error} ({from})"),
-            (_, None) => error.to_string(),
-        }
-    });
-    let each: Vec<_> = each.collect();
-    match &each[..] {
-        [one] => anyhow!("{one}"),
-        many => anyhow!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
-    }
 }
 
 /// Reads `100000`, `100_000` or `1e5`.
@@ -282,6 +323,14 @@ mod tests {
         assert_eq!(parse_value("\"relu\""), Value::String("relu".into()));
         assert_eq!(parse_value("1\nseed = 2"), Value::String("1\nseed = 2".into()));
         assert_eq!(parse_value(""), Value::String(String::new()));
+    }
+
+    #[test]
+    fn settings_that_differ_from_those_of_a_preset_are_counted() {
+        let preset = "run.total_steps = 5\nalgorithm = { gamma = 1, loss = [] }\nenv.num_envs = 8";
+        let count = |file: &str| overridden(&preset.parse().unwrap(), &file.parse().unwrap());
+        assert_eq!(count("run = { total_steps = 5, seed = 3 }\nalgorithm.gamma = 1.0"), 0);
+        assert_eq!(count("run.total_steps = 6\nalgorithm = { gamma = 0.9, loss = [] }\nrollout.num_steps = 3"), 2);
     }
 
     #[test]

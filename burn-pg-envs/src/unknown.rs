@@ -20,6 +20,8 @@ pub struct UnknownName {
     pub known: Vec<String>,
     /// The existing name that is most similar to `name`; `None` if none is similar enough to suggest.
     pub nearest: Option<String>,
+    /// The command that lists all names, such as `burn-pg envs`. The message has it in place of a long list.
+    pub listed_by: Option<String>,
 }
 
 impl UnknownName {
@@ -29,7 +31,7 @@ impl UnknownName {
         let similarity = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
         let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
         let nearest = nearest.filter(|nearest| similarity(nearest) >= NEAR).cloned();
-        Self { what, name: name.into(), known, nearest }
+        Self { what, name: name.into(), known, nearest, listed_by: None }
     }
 
     /// Sets the existing name that the user may have meant.
@@ -38,27 +40,24 @@ impl UnknownName {
         Self { nearest: Some(name.into()), ..self }
     }
 
-    /// Returns the command that lists all names of this kind, if there is one.
-    fn listed_by(&self) -> Option<&'static str> {
-        match self.what {
-            "environment" => Some("burn-pg envs"),
-            "preset" => Some("burn-pg presets"),
-            "key" => Some("burn-pg config"),
-            _ => None,
-        }
+    /// Sets the command that lists all names.
+    #[must_use]
+    pub fn listed_by(self, command: String) -> Self {
+        Self { listed_by: Some(command), ..self }
     }
 }
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, name, known, nearest } = self;
+        let Self { what, name, known, nearest, listed_by } = self;
         write!(f, "unknown {what} `{name}`")?;
         if let Some(nearest) = nearest {
             write!(f, " (did you mean `{nearest}`?)")?;
         }
-        match self.listed_by() {
-            Some(command) if known.len() > LISTED => write!(f, "; `{command}` lists those that exist")?,
-            _ => write!(f, "; known are: {}", known.join(", "))?,
+        match (listed_by, known.len().saturating_sub(LISTED)) {
+            (_, 0) => write!(f, "; known are: {}", known.join(", "))?,
+            (Some(command), _) => write!(f, "; `{command}` lists those that exist")?,
+            (None, more) => write!(f, "; known are: {} and {more} more", known[..LISTED].join(", "))?,
         }
         if *what == "environment" && nearest.is_none() {
             f.write_str(
@@ -125,16 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_replaced_by_the_command_that_prints_it() {
-        let message = |what, count| {
-            let known = (0..count).map(|number| format!("name-{number}"));
-            UnknownName::new(what, "foo", known).to_string()
-        };
-        assert_eq!(message("preset", 3), "unknown preset `foo`; known are: name-0, name-1, name-2");
-        assert_eq!(message("preset", 10), "unknown preset `foo`; `burn-pg presets` lists those that exist");
-        assert_eq!(message("key", 10), "unknown key `foo`; `burn-pg config` lists those that exist");
-        // No command lists formats.
-        assert!(message("format", 10).ends_with("name-8, name-9"));
+    fn a_long_list_is_cut_or_replaced_by_the_command_that_prints_it() {
+        let unknown = |count| UnknownName::new("preset", "foo", (0..count).map(|number| format!("name-{number}")));
+        let listed = |count| unknown(count).listed_by("coins presets".into()).to_string();
+        let short = "unknown preset `foo`; known are: name-0, name-1, name-2";
+        assert_eq!([unknown(3).to_string(), listed(3)], [short, short]);
+        assert_eq!(listed(12), "unknown preset `foo`; `coins presets` lists those that exist");
+        assert!(unknown(12).to_string().ends_with("name-7, name-8 and 3 more"), "{}", unknown(12));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod algo;
 mod algorithm;
+mod all_errors;
 mod checked;
 mod checkpointing;
 mod custom_network;

@@ -21,15 +21,15 @@ use crate::{
 };
 use lines::{Lines, TooLong};
 
-/// Read observations from stdin, and print what the agent of a run directory does in each
+/// Read observations from stdin, and print the action of the agent of a run directory for each
 ///
 /// Each line of stdin is an observation as the environment gives it: a JSON array of numbers. Each is answered at once with
 /// a line of JSON: the most probable `action` as the environment takes it, `logits` or `mean` and `log_std`, and the
-/// `value` if there is a critic. To a recurrent agent, lines are the steps of an episode, and an empty line begins the
-/// next one.
+/// `value` if there is a critic. For a recurrent agent, lines are the steps of an episode, and an empty line starts
+/// the next one.
 ///
 /// A line that is not an observation ends the command with exit code 2 and "line N: reason", or is answered with the
-/// reason (see --keep-going). A recurrent agent passes over it.
+/// reason (see --keep-going). The state of a recurrent agent stays as it is.
 #[derive(clap::Args)]
 #[command(after_help = format!("Example:\n  echo '[0.1, 0.2, 0.3, 0.4]' | {}", program::command("act runs/CartPole-v1-ppo-seed1")))]
 pub struct Args {
@@ -79,7 +79,7 @@ fn decide(line: Result<&[u8], TooLong>, agent: &dyn AnyAgent, state: Option<&[f3
     let observation = observation::read(line, agent.spec())?;
     agent.decide(&observation, state).map_err(|error| match error {
         burn_pg::Error::ImageValue { index, value, high, .. } => {
-            anyhow!("number {} is {value}, but a part of an image: a whole number from 0 to {high}", index + 1)
+            anyhow!("number {} is {value}, but the values of an image are whole numbers from 0 to {high}", index + 1)
         }
         other => other.into(),
     })

@@ -31,8 +31,8 @@ use crate::{
 pub struct AgentArgs {
     /// Use the agent of this run directory, which `train` or `import` has written
     pub run_dir: PathBuf,
-    /// Use the policy of a checkpoint: that of an update, such as 120, or the `best` one [default: the policy at the end of
-    /// the run, or else that of the newest checkpoint]
+    /// Use the policy of the checkpoint of this update, such as 120, or of the `best` checkpoint [default: the policy at the
+    /// end of the run, or that of the newest checkpoint if the run has not ended]
     #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     at: Option<At>,
 }
@@ -152,7 +152,7 @@ impl AgentArgs {
             Some(At::Best) => match checkpoints.best()? {
                 Some(best) => best.update,
                 None => bail!(
-                    "no checkpoint of {} was evaluated (`checkpoint.episodes`), or the best one is gone",
+                    "{} has no best checkpoint: none was evaluated during training (`checkpoint.episodes`), or it was removed",
                     dir.path().display()
                 ),
             },
@@ -163,10 +163,7 @@ impl AgentArgs {
                     let no_policy = RunDirError::NoPolicy(dir.path().into());
                     bail!("{no_policy}, and there is no checkpoint; train to its end with: {}", how_to_go_on(dir));
                 };
-                tell(format_args!(
-                    "the run has not come to its end; this is its policy after update {}",
-                    checkpoint.updates()
-                ));
+                tell(format_args!("the run has not ended; this is its policy after update {}", checkpoint.updates()));
                 return Ok(Some(checkpoint));
             }
         };
@@ -197,7 +194,7 @@ fn settings(dir: &RunDir) -> Result<Config> {
     match dir.config() {
         Ok(written) if written == saved => {}
         Ok(_) => tell(format_args!(
-            "warning: {} has other settings than the policy; those of the policy hold",
+            "warning: {} has other settings than the policy; those of the policy are used",
             config.display()
         )),
         Err(error) => tell(format_args!("warning: {:#}; the settings of the policy are used", Error::from(error))),

@@ -27,7 +27,7 @@ use crate::{
 const ENV: &str = "CartPole-v1";
 const PRESET: &str = "ppo-cleanrl";
 
-/// Measure how fast this machine is
+/// Measure how fast this machine trains
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -39,14 +39,14 @@ enum What {
     Train(TrainArgs),
 }
 
-/// Train from start to end, evaluating and keeping nothing, and show environment steps a second and where the time goes.
-/// Without an environment: CartPole-v1. Without --preset, --config and --algo: the field's common yardstick, ppo-cleanrl
+/// Train without evaluating or saving anything, and show the environment steps per second and where the time goes. The
+/// default environment is CartPole-v1; unless --preset, --config or an algorithm is given, the preset is ppo-cleanrl
 #[derive(clap::Args)]
 #[command(override_usage = program::command("bench train [ENV] [OPTIONS]"))]
 struct TrainArgs {
     #[command(flatten)]
     settings: Settings,
-    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    /// Start even if the memory plan says that the run does not fit into the available memory; `plan` shows it
     #[arg(long)]
     ignore_memory: bool,
     /// Train this number of times, and show the median

@@ -6,8 +6,8 @@ use crate::{failure::Failure, output::print_line, program, registry::Registry, s
 
 /// Print every setting that a run would have, with its meaning, range and default, and where its value comes from
 ///
-/// The output is TOML that `train --config` reads: `config CartPole-v1 > my.toml`. Without an environment:
-/// CartPole-v1. Without --preset: the preset that `train` would take.
+/// The output is TOML that `train --config` reads: `config CartPole-v1 > my.toml`. The default
+/// environment is CartPole-v1, and the default preset is that of `train`.
 #[derive(clap::Args)]
 #[command(override_usage = program::command("config [ENV] [OPTIONS]"))]
 pub struct Args {

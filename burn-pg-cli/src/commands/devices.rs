@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{failure::Failure, output::print_line};
 
-/// List the backends of this build, the adapters they find, and what `auto` picks
+/// List the backends of this build, the adapters they find, and the one that `auto` picks
 #[derive(clap::Args)]
 pub struct Args {
     /// Print them as one JSON object
@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     for (backend, adapters) in backends {
         let state = match (backend.is_compiled(), adapters.is_empty()) {
-            (false, _) => format!("not compiled in (add with `--features {backend}`)"),
+            (false, _) => format!("not compiled in (build with `--features {backend}`)"),
             (true, true) => "no adapter found".into(),
             (true, false) => adapters.iter().map(describe).collect::<Vec<_>>().join(", "),
         };

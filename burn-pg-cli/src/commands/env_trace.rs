@@ -7,9 +7,9 @@ use burn_pg::envs::{ActionBuffer, EnvError, EnvRng, Space, VectorEnv, make};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, numbers::whole, output::print_line};
+use crate::{failure::Failure, numbers::whole, output::print_line, registry::listed};
 
-/// Play one environment and print every step as a line of JSON, to be held against Gymnasium
+/// Play one environment and print every step as a line of JSON, to compare it with Gymnasium
 ///
 /// The first line is the reset: step 0, with `reward` null. The time limit truncates as in Gymnasium, and the trace ends
 /// with the episode.
@@ -26,7 +26,7 @@ pub struct Args {
     /// Take actions from a JSON file: an array with one element for each step, such as [0, 1, 1] or [[0.5], [-0.5]]
     #[arg(long, value_name = "FILE.json", conflicts_with = "policy")]
     actions: Option<PathBuf>,
-    /// Choose actions this way if no file gives them
+    /// Choose actions by this policy, unless --actions gives them
     #[arg(long, default_value = "random")]
     policy: Policy,
 }
@@ -58,13 +58,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn prepare(args: &Args) -> Result<(Box<dyn VectorEnv>, Script)> {
-    let mut envs = make(&args.env, 1)?;
+    let mut envs = make(&args.env, 1).map_err(listed)?;
     // The trace ends with the episode, and its last observation must not be replaced by that of a reset.
     envs.set_autoreset(burn_pg::envs::Autoreset::Disabled)?;
     let Some(path) = &args.actions else {
         let Policy::Random = args.policy;
         return Ok((envs, Script::Random(EnvRng::stream(args.seed, &[0]))));
     };
+    // Reading a pipe or a device might never end.
+    if path.exists() && !path.is_file() {
+        bail!("{} cannot be read: it is not a regular file", path.display());
+    }
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let expected = "expected an array with an action for each step, such as [0, 1, 1]";
     match serde_json::from_str(&text) {
@@ -160,6 +164,6 @@ fn read(space: &Space, action: &Value) -> Result<ActionBuffer> {
             let numbers: Option<_> = elements.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
             ActionBuffer::Continuous(numbers.with_context(outside)?)
         }
-        Space::Image { .. } | Space::Dict { .. } => bail!("{space} cannot be an action space"),
+        Space::Image { .. } | Space::Dict { .. } => bail!("{space} is not an action space"),
     })
 }

@@ -34,7 +34,7 @@ pub struct Args {
     /// Run the networks on this device; `devices` lists them [default: auto]
     #[arg(long, default_value = "auto", hide_default_value = true)]
     device: DeviceChoice,
-    /// Print the outcome as one JSON object on the last line of stdout, and nothing else there
+    /// Print the outcome as one line of JSON, and nothing else, on stdout
     #[arg(long)]
     json: bool,
 }

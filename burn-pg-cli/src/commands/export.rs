@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn_pg::{
     DeviceChoice,
     agent::export::{self, ExportError, Format},
@@ -14,8 +14,8 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line, re
 
 /// Export the agent of a run directory to a file that other programs run or load
 ///
-/// It takes observations as the environment gives them to the actions of `eval`: the normaliser, and the bounds of
-/// continuous actions, are in it. docs/export.md lists inputs, outputs and names.
+/// The exported model turns observations, as the environment gives them, into the actions that `eval` takes: it contains the
+/// normaliser and the bounds of continuous actions. docs/export.md lists inputs, outputs and names.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 
 fn prepare(args: &Args, registry: &Registry) -> Result<Vec<u8>> {
     if args.out.exists() && !args.force {
-        return Err(ExportError::Exists(args.out.clone())).context("without --force no file is replaced");
+        bail!("{}; --force replaces it", ExportError::Exists(args.out.clone()));
     }
     // The exported weights do not depend on the device.
     let device = device::open(DeviceChoice::Auto)?;
@@ -48,16 +48,19 @@ fn prepare(args: &Args, registry: &Registry) -> Result<Vec<u8>> {
     Ok(agent.export(args.format)?)
 }
 
-/// Refuses targets that are files of the run itself, or are not regular files.
+/// Refuses stdout, files of the run itself, and what is not a regular file.
 fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
+    if out == Path::new("-") {
+        bail!("--out -: a policy is not written to stdout; name a file, such as policy.onnx");
+    }
     let folder = match out.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
-        None => bail!("{} is not a file", out.display()),
+        None => bail!("{} is not a file; name one, such as policy.onnx", out.display()),
     };
     // Devices, pipes and links are not replaced.
     if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-        bail!("{} is there, and is not a regular file; it is not replaced", out.display());
+        bail!("{} exists and is not a regular file, so it is not replaced; name another file", out.display());
     }
     let name_is_own = out.file_name().is_some_and(|name| RunDir::FILES.iter().any(|own| *own == name));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);

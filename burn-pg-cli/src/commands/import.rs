@@ -14,28 +14,29 @@ use burn_pg::{
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::{failure::Failure, output::print_line};
+use crate::{failure::Failure, output::print_line, registry::listed};
 
-/// Make a run directory of a policy that was exported, or that Stable-Baselines3 has trained
+/// Make a run directory from a policy that was exported, or that Stable-Baselines3 has trained
 ///
-/// It takes a file that `export --format safetensors` has written, or the state dict of an MlpPolicy of Stable-Baselines3, as
+/// The file is one that `export --format safetensors` has written, or the state dict of an MlpPolicy of Stable-Baselines3, as
 /// `safetensors.torch.save_file(model.policy.state_dict(), "policy.safetensors")` writes it. `eval`, `act` and `export` then
 /// use it like any other run.
 #[derive(clap::Args)]
 pub struct Args {
     /// Read the exported policy or the state dict from this file
     file: PathBuf,
-    /// Name the environment that the policy was trained in, such as CartPole-v1; `envs` lists all
+    /// Name the environment that the policy was trained in, such as CartPole-v1; `envs` lists them
     #[arg(long)]
     env: String,
     /// Write the run to this directory, which must be empty or not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Apply this after each hidden layer: a state dict does not say which [default: tanh, or that of an exported policy]
+    /// Apply this activation after each hidden layer; a state dict does not contain it [default: tanh, or that of an exported
+    /// policy]
     #[arg(long)]
     activation: Option<Follows>,
-    /// Normalise observations with the statistics in this file, which is like `normalizer.json` of a run directory [default: no
-    /// normalisation, or that of an exported policy]
+    /// Normalise observations with the statistics in this file, which has the format of normalizer.json in a run directory
+    /// [default: no normalisation, or that of an exported policy]
     #[arg(long, value_name = "FILE.json")]
     normalizer: Option<PathBuf>,
 }
@@ -81,7 +82,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// Reads the policy, and refuses what does not fit before anything is written.
 fn prepare(args: &Args) -> Result<(Agent, Config)> {
-    let envs = make(&args.env, 1)?;
+    let envs = make(&args.env, 1).map_err(listed)?;
     let spec = envs.spec().clone();
     let device = device::open(DeviceChoice::Auto)?;
     let file = PolicyFile::read(&args.file)?;

@@ -19,7 +19,7 @@ pub fn newest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>, Error> {
 /// Warns that damaged checkpoints are skipped.
 pub fn pass_over(damaged: &[CheckpointError]) {
     for error in damaged {
-        tell(format_args!("warning: {error}; it is passed over"));
+        tell(format_args!("warning: {error}; it is skipped"));
     }
 }
 

@@ -16,11 +16,11 @@ use crate::{
     settings::{Resolved, Settings, on},
 };
 
-/// Show how much memory `train` would take with the same settings, part by part and phase by phase. Nothing is allocated
+/// Show how much memory `train` needs with the same settings, by part and by phase, without allocating it
 #[derive(clap::Args)]
 #[command(
     override_usage = program::command("plan <ENV> [OPTIONS]"),
-    after_help = "Exit codes: 0 if the run fits, or if it is not known how much memory is available, 1 if it does not fit, 2 if the \
+    after_help = "Exit codes: 0 if the run fits, or if the available memory is not known, 1 if it does not fit, 2 if the \
                   settings are refused."
 )]
 pub struct Args {
@@ -42,7 +42,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     }
     match planned.misfit() {
         None => Ok(()),
-        Some(_) => Err(Failure::Run(anyhow!("the run does not fit into the memory that is available"))),
+        Some(_) => Err(Failure::Run(anyhow!("the run does not fit into the available memory"))),
     }
 }
 
@@ -53,7 +53,7 @@ pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evalua
     }
     let spec = envs::spec(&config.env.name)?;
     let plan = planned(config, &spec, is_evaluated);
-    plan.check(config, &spec, available()).context("refused (`--ignore-memory` begins all the same)")
+    plan.check(config, &spec, available()).context("the run is refused (--ignore-memory starts it all the same)")
 }
 
 /// Freed memory that the allocator keeps: 28 to 40 MiB were measured, in small runs and large ones.
@@ -99,7 +99,7 @@ impl Planned {
 
     fn verdict(&self) -> String {
         let Some(available) = self.available else {
-            return "how much memory is available is not known on this system".into();
+            return "the available memory is not known on this system".into();
         };
         match self.misfit() {
             None => format!("{:<20} {available:>12} {:>18}   it fits", "available", available.0),

@@ -1,5 +1,6 @@
 //! `burn-pg presets`
 
+use burn_pg::{Config, envs::specs, policy::EncoderSpec};
 use serde_json::json;
 
 use crate::{failure::Failure, output::print_line, presets, program};
@@ -18,16 +19,37 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             presets::all().map(|(name, about, settings)| json!({ "name": name, "about": about, "settings": settings }));
         return print_line(json!(all.collect::<Vec<_>>()));
     }
-    let width = presets::all().map(|(name, ..)| name.len()).max().unwrap_or_default();
-    for (name, about, _) in presets::all() {
-        print_line(format_args!("{name:<width$}  {}", first_sentence(&about)))?;
+    print_line(row("preset", "environment", "algorithm", "steps"))?;
+    for (name, _, settings) in presets::all() {
+        let config = Config::from_table(settings).map_err(Failure::run)?;
+        let (algo, steps) = (config.algorithm.algo().name(), grouped(config.run.total_steps));
+        print_line(row(name, &environment(name, &config), algo, &steps))?;
     }
-    print_line(format_args!("\n`{}` shows the settings of one", program::command("config ENV --preset NAME")))
+    let [settings, about] = ["config ENV --preset NAME", "presets --json"].map(program::command);
+    print_line(format_args!("\n`{settings}` shows the settings of one,\n`{about}` what each is for"))
 }
 
-/// Returns the first sentence of a text.
-fn first_sentence(text: &str) -> &str {
-    text.find(". ").map_or(text, |end| &text[..=end])
+/// Returns a line of the table, of at most 80 characters.
+fn row(name: &str, environment: &str, algo: &str, steps: &str) -> String {
+    format!("{name:<29}  {environment:<24}  {algo:<9}  {steps:>10}")
+}
+
+/// Returns the environment that a preset is tuned for, or the kind of environments that it is for.
+fn environment(name: &str, config: &Config) -> String {
+    let tuned =
+        specs().into_iter().find(|spec| name.starts_with(&presets::tuned_name(&spec.id, config.algorithm.algo())));
+    match (tuned, &config.network.encoder) {
+        (Some(spec), _) => spec.id,
+        (None, EncoderSpec::Cnn { .. }) => "any with images".into(),
+        (None, EncoderSpec::None {}) => "any".into(),
+    }
+}
+
+/// Writes a number with separators, such as 1,000,000.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let ends = (1..=digits.len()).rev().map(|rest| if rest % 3 == 1 && rest > 1 { "," } else { "" });
+    digits.chars().zip(ends).map(|(digit, end)| format!("{digit}{end}")).collect()
 }
 
 #[cfg(test)]
@@ -35,8 +57,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_ends_at_a_full_stop_and_a_space() {
-        assert_eq!(first_sentence("CleanRL's ppo.py. Source: a book."), "CleanRL's ppo.py.");
-        assert_eq!(first_sentence("One only."), "One only.");
+    fn digits_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (30_000, "30,000"), (1_000_000, "1,000,000")] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

@@ -19,7 +19,7 @@ use burn_pg::{
     evaluate, evaluate_with,
     kernel::with_threads,
     run::{Changes, EarlierRun, Restored, RunDir, Session, directory::RunDirError},
-    source::EnvSource,
+    source::{EnvSource, Source},
 };
 
 use crate::{
@@ -70,26 +70,26 @@ pub struct Args {
     /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Start with the weights of a run, of a file that `export --format safetensors` has written, or of a state dict of
-    /// Stable-Baselines3, such as runs/CartPole-v1-ppo-seed1 or cartpole.safetensors. The networks are those of that policy
-    /// [default: random weights]
+    /// Start with the weights of this run, such as runs/CartPole-v1-ppo-seed1, or of this file, such as cartpole.safetensors:
+    /// one that `export --format safetensors` has written, or a state dict of Stable-Baselines3. The networks are those of that
+    /// policy [default: random weights]
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
-    /// Go on with an earlier run from its newest checkpoint. Of all settings only --threads, --device and --total-steps may be
-    /// given with it
+    /// Resume an earlier run from its newest checkpoint. Of all settings, only --threads, --device and --total-steps can be
+    /// changed
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["env", "algo", "preset", "config", "set", "seed", "out"])]
     resume: Option<PathBuf>,
-    /// Go on from the checkpoint of this update, such as 120; needs --resume [default: the newest]. What came after it is
+    /// Resume from the checkpoint of this update, such as 120; needs --resume [default: the newest]. What came after it is
     /// kept in the run directory, in aside-after-<UPDATE>
     #[arg(long, value_name = "UPDATE", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 120))]
     at: Option<u64>,
-    /// Begin even if the memory plan says that the run does not fit into the memory that is available
+    /// Start even if the memory plan says that the run does not fit into the available memory; `plan` shows it
     #[arg(long)]
     ignore_memory: bool,
-    /// Print the summary as one JSON object on the last line of stdout, and nothing else there
+    /// Print the summary as one line of JSON, and nothing else, on stdout
     #[arg(long)]
     json: bool,
-    /// Show neither progress nor, without --json, the outcome
+    /// Show no progress, and no outcome unless --json is given
     #[arg(long)]
     quiet: bool,
 }
@@ -188,11 +188,14 @@ pub struct New {
 impl New {
     fn of(args: &Args, registry: &Registry) -> Result<Self> {
         if args.at.is_some() {
-            bail!("--at needs --resume");
+            bail!("--at needs --resume: it is the checkpoint of a run to resume from");
         }
         let start = args.init_from.as_deref().map(Start::open).transpose()?;
         let settings = start.as_ref().map(Start::settings).transpose()?;
         let resolved = args.settings.resolve_over(settings.as_ref(), registry)?;
+        if let Some(start) = &start {
+            start.refuse_unread(&resolved.layers)?;
+        }
         Ok(Self { start, resolved })
     }
 }
@@ -293,12 +296,17 @@ fn refuse_what_is_done<P: Layers>(given: u64, restored: &RestoredRun<P>) -> Resu
         return Ok(());
     }
     if trainer.reaches_target() {
-        bail!("the run has reached its `target_return` after {done} steps, so --total-steps does not let it go on");
+        bail!(
+            "the run has reached its `target_return` after {done} steps, and --total-steps does not change that; to train on, \
+             start a new run with --init-from {}",
+            restored.dir().path().display()
+        );
     }
+    let least = done + trainer.source().longest_rollout().unwrap_or(1);
     bail!(
-        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give more, such as \
-         --total-steps {}",
-        2 * done
+        "the run has already done {done} steps, so with --total-steps {given} nothing is left to train; give at least \
+         {least}, which leaves room for one rollout, or more, such as --total-steps {}",
+        least.max(2 * done)
     )
 }
 
@@ -309,7 +317,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
         Ok(written) => written,
         Err(error) => {
             let error = Error::from(error);
-            tell(format_args!("warning: {error:#}; the settings of the checkpoint are taken"));
+            tell(format_args!("warning: {error:#}; the settings of the checkpoint are used"));
             return saved.clone();
         }
     };
@@ -319,7 +327,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
     config.run.threads = written.run.threads;
     if config != written {
         tell(format_args!(
-            "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are taken",
+            "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are used",
             dir.config_path().display()
         ));
     }
@@ -329,9 +337,12 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 /// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun<P>) -> Result<Run<P>> {
     let interrupt = Interrupt::install()?;
-    let (session, Changes { aside, missing }) = restored.go_on()?;
+    let (session, Changes { aside, missing, edited }) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
+    }
+    if let Some(edited) = edited {
+        tell(format_args!("config.toml was edited; the edited file is kept in {}", edited.display()));
     }
     let Around { config, device, fresh_envs } = around;
     if !args.quiet {
@@ -357,6 +368,7 @@ impl<P: Layers + 'static> Run<P> {
     /// time.
     fn execute(self, quiet: bool) -> Result<Outcome, Failure> {
         let Self { mut session, config, device, fresh_envs, interrupt } = self;
+        let is_over = session.trainer().is_over();
         with_threads(config.run.threads, || {
             let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
             let trained = session.train(&mut watch);
@@ -378,7 +390,7 @@ impl<P: Layers + 'static> Run<P> {
                     evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
                 progress.finish();
                 let evaluation = evaluation?;
-                let outcome = Outcome::of(&config, &device, &session, &evaluation);
+                let outcome = Outcome::of(&config, &device, &session, !is_over, &evaluation);
                 session.dir().write_summary(outcome.summary())?;
                 Ok(outcome)
             };

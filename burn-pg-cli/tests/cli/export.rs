@@ -34,7 +34,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
     {
         super::make_pipe(run.join("pipe"));
         let refused = burn_pg(run, ["export", "run", "--format", "onnx", "--force", "--out", "pipe"]);
-        let message = "error: pipe is there, and is not a regular file; it is not replaced\n";
+        let message = "error: pipe exists and is not a regular file, so it is not replaced; name another file\n";
         assert_eq!(usage_error(&refused), message);
         fs::remove_file(run.join("pipe")).unwrap();
     }
@@ -79,6 +79,10 @@ fn an_unknown_format_is_refused() {
     refused(
         &["export", "nowhere", "--format", "onix", "--out", "policy.onnx"],
         &["unknown format `onix` (did you mean `onnx`?)"],
+    );
+    refused(
+        &["export", "nowhere", "--format", "onnx", "--out", "-"],
+        &["--out -: a policy is not written to stdout; name a file, such as policy.onnx"],
     );
 }
 

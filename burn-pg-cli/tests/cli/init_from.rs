@@ -127,6 +127,13 @@ fn settings_that_a_file_lacks_are_those_of_the_preset() {
     run(&["--out", "run"]);
     let export = ["export", "run", "--format", "safetensors", "--out", "policy.safetensors"];
     success(&burn_pg(folder.path(), export));
+    // The weights of a policy have its standard deviations.
+    let start = ["train", "Pendulum-v1", "--init-from", "policy.safetensors", "--set", "log_std=-1"];
+    let output = burn_pg(folder.path(), start);
+    assert_eq!(output.status.code(), Some(2));
+    let message = "error: `network.exploration.log_std` is not read: the standard deviations are those of the policy in \
+                   policy.safetensors; leave it out (--set)\n";
+    assert_eq!(text(&output.stderr), message);
     run(&["--out", "on", "--init-from", "policy.safetensors"]);
     let config = |run: &str| fs::read_to_string(folder.path().join(run).join("config.toml")).unwrap();
     let noise = |run: &str| config(run).split("[network.exploration.sde]").nth(1).unwrap().to_owned();

@@ -49,6 +49,13 @@ fn the_settings_of_a_run_are_printed_as_a_file_that_trains_the_same_run() {
     let settings = |text: &str| text.parse::<toml::Table>().unwrap();
     assert_eq!(settings(&second), settings(&first));
     assert!(second.contains("gamma = 0.97  # from: my.toml\n"), "{second}");
+    // A plan says how the settings of a file differ from those of the preset.
+    fs::write(folder.path().join("other.toml"), "algorithm.kind = 'ppo'\nalgorithm.gamma = 0.5\nenv.num_envs = 8")
+        .unwrap();
+    let plan = ["plan", "CartPole-v1", "--preset", "ppo-cleanrl", "--config", "other.toml", "--device", "flex"];
+    let plan = burn_pg(folder.path(), plan);
+    let head = "CartPole-v1, ppo (other.toml, which overrides 1 setting of preset ppo-cleanrl), device flex\n";
+    assert!(success(&plan).starts_with(head));
 }
 
 #[test]
@@ -56,10 +63,18 @@ fn presets_are_listed_with_what_they_are_for() {
     let folder = tempfile::tempdir().unwrap();
     let listed = burn_pg(folder.path(), ["presets"]);
     let text = success(&listed);
-    assert!(
-        text.lines().any(|line| line.starts_with("cartpole-v1-ppo ") && line.contains("Solves CartPole-v1")),
-        "{text}"
-    );
+    let cells: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect()).collect();
+    for row in [
+        ["preset", "environment", "algorithm", "steps"],
+        ["cartpole-v1-ppo-fast", "CartPole-v1", "ppo", "250,000"],
+        ["mountaincarcontinuous-v0-trpo", "MountainCarContinuous-v0", "trpo", "30,000"],
+        ["ppo-cleanrl", "any", "ppo", "500,000"],
+        ["ppo-nature", "any with images", "ppo", "10,000,000"],
+    ] {
+        assert!(cells.iter().any(|cells| *cells == row), "{row:?}: {text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     let presets = json(&burn_pg(folder.path(), ["presets", "--json"]));
     let named = |name: &str| presets.as_array().unwrap().iter().find(|preset| preset["name"] == name).unwrap().clone();
     assert_eq!(named("ppo-cleanrl")["settings"]["algorithm"]["clip_range"], 0.2);

@@ -173,8 +173,11 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     fs::write(folder.path().join("typo.toml"), "gama = 0.9\n").unwrap();
     let three = "# Three errors.\n[algorithm]\ngamma = 'high'\n[env]\nnum_envs = -1\nfrobnicate = 1\n";
     fs::write(folder.path().join("three.toml"), three).unwrap();
+    let by_line = "[run]\nseed = -1\n[env]\nnum_envs = 0\n[algorithm]\nkind = 'ppo'\nnum_epochs = 0\n";
+    fs::write(folder.path().join("by-line.toml"), by_line).unwrap();
     fs::write(folder.path().join("broken.toml"), "gamma = \n").unwrap();
     fs::write(folder.path().join("pendulum.toml"), "env.name = \"Pendulum-v1\"\n").unwrap();
+    fs::write(folder.path().join("a2c.toml"), "algorithm.kind = \"a2c\"\n").unwrap();
     fs::create_dir(folder.path().join("used")).unwrap();
     fs::write(folder.path().join("used/notes.txt"), "mine").unwrap();
     fs::create_dir(folder.path().join("only-settings")).unwrap();

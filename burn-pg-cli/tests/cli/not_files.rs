@@ -14,6 +14,7 @@ fn input_that_is_not_a_regular_file_is_refused_unread() {
     for input in [path("pipe"), path("."), "/dev/zero".into()] {
         let message = format!("{input} cannot be read: it is not a regular file");
         refused(&["train", "CartPole-v1", "--config", &input], &[&message]);
+        refused(&["env-trace", "CartPole-v1", "--actions", &input], &[&message]);
         refused(&["import", &input, "--env", "CartPole-v1", "--out", "run"], &[&message]);
         let import = ["import", &state_dict, "--env", "CartPole-v1", "--out", "run"];
         refused(&[&import[..], &["--normalizer", &input]].concat(), &[&message]);

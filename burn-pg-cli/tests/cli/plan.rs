@@ -71,5 +71,5 @@ fn a_run_that_does_not_fit_is_refused_with_the_settings_to_lower() {
     let output = burn_pg(folder.path(), ["plan", "CartPole-v1"].into_iter().chain(settings).chain(HUGE));
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("\n\nit does not fit: "), "{}", text(&output.stdout));
-    assert_eq!(text(&output.stderr), "error: the run does not fit into the memory that is available\n");
+    assert_eq!(text(&output.stderr), "error: the run does not fit into the available memory\n");
 }

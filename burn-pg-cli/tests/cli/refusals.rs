@@ -16,7 +16,14 @@ fn an_unknown_environment_is_refused() {
         &["train", "Acrobat", "--total-steps", "1"],
         &["unknown environment `Acrobat` (did you mean `Acrobot-v1`?)"],
     );
-    refused(&["train"], &["no environment was given"]);
+    for command in [&["train"][..], &["plan", "--seed", "3"]] {
+        let name = command[0];
+        let message = format!(
+            "no environment was given; type for example `burn-pg {name} CartPole-v1`; `burn-pg envs` lists the environments, \
+             and `burn-pg {name} --help` the options\n"
+        );
+        refused(command, &[&message]);
+    }
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
     for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
         let unknown = format!("unknown environment `{stranger}`; known are: ");
@@ -42,6 +49,18 @@ fn an_unknown_preset_is_refused() {
         &["--preset", "ppo-clean"],
         &["unknown preset `ppo-clean` (did you mean `ppo-cleanrl`?); `burn-pg presets` lists those that exist"],
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_message_names_the_program_that_runs() {
+    use std::os::unix::process::CommandExt;
+
+    use super::{command, text};
+
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), ["train", "CartPole-v1", "--preset", "fast"]).arg0("coins").output().unwrap();
+    assert_eq!(text(&output.stderr), "error: unknown preset `fast`; `coins presets` lists those that exist\n");
 }
 
 #[test]
@@ -104,6 +123,10 @@ fn settings_that_nothing_reads_are_refused_with_the_reason() {
         &["--set", "estimator={kind='n_step',n=5}", "gae_lambda=0.9"],
         &["`algorithm.gae_lambda` is not read: the estimator is `algorithm.estimator` (--set)"],
     );
+    train_refused(
+        &["--set", "faults.limit=3"],
+        &["`faults.limit` is not read: no update is skipped, unless `faults.numbers` is \"skip\" or"],
+    );
 }
 
 #[test]
@@ -116,6 +139,14 @@ fn all_errors_of_a_file_are_reported_at_once_with_their_lines() {
             "  `env.num_envs` is -1; it must be a whole number, 0 or more (three.toml, line 5)\n",
             "  there is no setting `env.frobnicate` (three.toml, line 6)",
         ],
+    );
+    // Errors of the file come first, in the order of its lines.
+    train_refused(
+        &["--config", "by-line.toml", "--set", "gamma=high"],
+        &["4 settings are wrong:\n  `run.seed` is -1; it must be a whole number, 0 or more (by-line.toml, line 2)\n  \
+           `env.num_envs` is 0; it must be between 1 and 1048576 (by-line.toml, line 4)\n  \
+           `algorithm.num_epochs` is 0; it must be between 1 and 1000000 (by-line.toml, line 7)\n  \
+           `algorithm.gamma` is \"high\"; it must be a number (--set)\n"],
     );
 }
 
@@ -143,6 +174,27 @@ fn unreadable_and_contradictory_configurations_are_refused() {
         &["--set", "env.name=Pendulum-v1"],
         &["two environments: `CartPole-v1` on the command line, and `Pendulum-v1` in --set"],
     );
+}
+
+#[test]
+fn two_algorithms_are_refused() {
+    for (options, message) in [
+        (
+            &["--preset", "ppo-cleanrl", "--config", "a2c.toml"][..],
+            "two algorithms: `ppo` from preset ppo-cleanrl, and `a2c` from a2c.toml; leave out one of them",
+        ),
+        (
+            &["--config", "a2c.toml", "--algo", "trpo"],
+            "two algorithms: `a2c` from a2c.toml, and `trpo` from the command line; leave out one of them",
+        ),
+        (
+            &["--algo", "trpo", "--set", "algorithm.kind=a2c"],
+            "two algorithms: `a2c` from --set, and `trpo` from the command line; leave out one of them",
+        ),
+        (&["--preset", "reinforce", "--algo", "ppo"], "two algorithms: `reinforce` from preset reinforce, and `ppo`"),
+    ] {
+        train_refused(options, &[message]);
+    }
 }
 
 #[test]

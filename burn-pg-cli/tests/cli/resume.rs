@@ -8,7 +8,7 @@ use burn_pg::{agent::selection_seed, run::directory::RunDir};
 use super::{
     assert_contains, burn_pg, content, json,
     long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
-    stderr, success, text, train_small, usage_error,
+    metrics, stderr, success, text, train_small, usage_error,
 };
 
 #[test]
@@ -30,7 +30,7 @@ fn two_processes_never_train_in_one_directory() {
 #[test]
 fn a_part_of_a_setting_leaves_the_rest_unchanged() {
     let folder = tempfile::tempdir().unwrap();
-    let parts = ["--set", "checkpoint.interval=7", "faults.limit=2", "optimiser.beta_1=0.5"];
+    let parts = ["--set", "checkpoint.interval=7", "faults={numbers=\"skip\",limit=2}", "optimiser.beta_1=0.5"];
     success(&burn_pg(folder.path(), long_run_into("a", "64").chain(parts)));
     let config = fs::read_to_string(folder.path().join("a/config.toml")).unwrap();
     for line in ["interval = 7", "keep = 3", "episodes = 1", "limit = 2", "beta_1 = 0.5", "epsilon = 0.00001"] {
@@ -83,7 +83,7 @@ fn a_resumed_run_is_used_by_its_newest_checkpoint() {
     let newest = *RunDir::open(&path("")).checkpoints().updates().unwrap().last().unwrap();
     let newest = newest.to_string();
     let evaluated = eval(&[]);
-    let note = format!("the run has not come to its end; this is its policy after update {newest}\n");
+    let note = format!("the run has not ended; this is its policy after update {newest}\n");
     assert_eq!(text(&evaluated.stderr), note);
     assert_eq!(json(&evaluated), json(&eval(&["--at", &newest])));
 
@@ -131,7 +131,7 @@ fn the_best_checkpoint_is_kept_if_checkpoints_are_evaluated() {
     let none = burn_pg(folder.path(), ["eval", "b", "--at", "best"]);
     assert_eq!(
         usage_error(&none),
-        "error: no checkpoint of b was evaluated (`checkpoint.episodes`), or the best one is gone\n"
+        "error: b has no best checkpoint: none was evaluated during training (`checkpoint.episodes`), or it was removed\n"
     );
     assert!(outcome(&folder.path().join("a")) == outcome(&folder.path().join("b")), "evaluations leave no trace");
 }
@@ -177,8 +177,8 @@ fn a_step_count_that_leaves_nothing_to_train_is_refused() {
         let before = content(folder.path());
         let output = resumed(&["--total-steps", steps]);
         let expected = format!(
-            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give more, such as \
-             --total-steps 128\n"
+            "error: the run has already done 64 steps, so with --total-steps {steps} nothing is left to train; give at least 96, \
+             which leaves room for one rollout, or more, such as --total-steps 128\n"
         );
         assert_eq!(usage_error(&output), expected);
         assert!(content(folder.path()) == before);
@@ -188,7 +188,8 @@ fn a_step_count_that_leaves_nothing_to_train_is_refused() {
     }
     // Without a step count, the run is evaluated again.
     let output = resumed(&[]);
-    assert!(success(&output).contains("evaluation: "), "{}", text(&output.stdout));
+    let outcome = success(&output);
+    assert!(outcome.starts_with("nothing was left to train after 64 steps\nevaluation: "), "{outcome}");
     assert_eq!(text(&output.stderr), "nothing left to train: the run has done all its 64 steps\n");
     // A run that was killed during its evaluation can be finished with the same command.
     let summary = folder.path().join("a/summary.json");
@@ -196,6 +197,9 @@ fn a_step_count_that_leaves_nothing_to_train_is_refused() {
     refused("32");
     success(&resumed(&["--total-steps", "64"]));
     assert!(summary.exists());
+    // The least step count that is suggested is enough for one more update.
+    success(&resumed(&["--total-steps", "96"]));
+    assert_eq!(metrics(&folder.path().join("a")).len(), 3);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn damaged_checkpoints_are_named_and_skipped() {
     damage("update-000000060");
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
     let expected = "warning: checkpoint a/checkpoints/update-000000060 is damaged: tensors.safetensors does not match \
-                    its checksum in SHA256SUMS; it is passed over\n";
+                    its checksum in SHA256SUMS; it is skipped\n";
     assert_eq!(stderr(&output), expected);
     assert!(outcome(&path("a")) == before);
     // The damaged checkpoint is set aside, and the run has reached update 60 again.
@@ -152,21 +152,45 @@ fn an_edited_or_damaged_config_is_reported_on_resume() {
         let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
         stderr(&output).to_owned()
     };
-    fs::write(&path, config.replace("gamma = 0.99", "gamma = 0.5")).unwrap();
+    let edited = config.replace("gamma = 0.99", "gamma = 0.5");
+    fs::write(&path, &edited).unwrap();
     let warning = resumed();
     let expected = "warning: a/config.toml has other settings than the checkpoint; of the file, only `total_steps`, `device` \
-                    and `threads` are taken\n";
+                    and `threads` are used\nconfig.toml was edited; the edited file is kept in a/config.toml.edited\n";
     assert_eq!(warning, expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
+    assert_eq!(fs::read_to_string(folder.path().join("a/config.toml.edited")).unwrap(), edited);
     assert_eq!(resumed(), "");
     fs::write(&path, format!("{}\ncut = [", &config[..config.find("num_epochs").unwrap()])).unwrap();
     let warning = resumed();
-    assert!(
-        warning.starts_with("warning: a/config.toml")
-            && warning.ends_with("the settings of the checkpoint are taken\n"),
-        "{warning}"
-    );
+    let expected = "; the settings of the checkpoint are used\nconfig.toml was edited; the edited file is kept in \
+                    a/config.toml.edited-2\n";
+    assert!(warning.starts_with("warning: a/config.toml") && warning.ends_with(expected), "{warning}");
     assert_eq!(fs::read_to_string(&path).unwrap(), config);
+}
+
+#[test]
+fn comments_in_a_config_are_not_lost_when_a_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), run_into("a")));
+    let path = folder.path().join("a/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let resumed = |more: &[&str]| {
+        let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"].iter().chain(more));
+        success(&output);
+        text(&output.stderr).to_owned()
+    };
+    // A file that nobody edited is written again without a copy.
+    assert_eq!(resumed(&["--threads", "2"]), "");
+    let config = config.replace("threads = 0", "threads = 2");
+    assert_eq!(fs::read_to_string(&path).unwrap(), config);
+    let commented = format!("{config}# The best so far.\n");
+    fs::write(&path, &commented).unwrap();
+    assert_eq!(resumed(&[]), "");
+    assert_eq!(fs::read_to_string(&path).unwrap(), commented);
+    let kept = "config.toml was edited; the edited file is kept in a/config.toml.edited\n";
+    assert_eq!(resumed(&["--threads", "1"]), kept);
+    assert_eq!(fs::read_to_string(folder.path().join("a/config.toml.edited")).unwrap(), commented);
 }
 
 #[test]
@@ -189,11 +213,11 @@ fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_
         let edited = text_before.replace(from, to);
         assert_ne!(edited, text_before, "{from}");
         fs::write(&config, edited).unwrap();
-        let expected = "warning: a/config.toml has other settings than the policy; those of the policy hold\n";
+        let expected = "warning: a/config.toml has other settings than the policy; those of the policy are used\n";
         assert_eq!(evaluated(), (before.clone(), expected.to_owned()), "{to}");
     }
     let exported = burn_pg(folder.path(), ["export", "a", "--format", "onnx", "--out", "a.onnx"]);
-    assert_contains(stderr(&exported), "those of the policy hold");
+    assert_contains(stderr(&exported), "those of the policy are used");
     fs::write(&config, "cut = [").unwrap();
     let (after, warning) = evaluated();
     assert_eq!(after, before);

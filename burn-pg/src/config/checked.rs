@@ -37,13 +37,18 @@ impl Config {
     /// [`ConfigError`], all of them at once.
     pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
         let mut errors = Errors::default();
-        self.check_ranges(&mut errors);
+        self.check_each(&mut errors);
         errors.add(self.check_algorithm());
-        self.check_networks(&mut errors);
         errors.into_result()?;
         // Of settings that are in range: what follows from one that is not says nothing new.
         self.check_rollout()?;
         Ok(CheckedConfig(self))
+    }
+
+    /// Checks the settings whose ranges do not depend on other settings.
+    pub(super) fn check_each(&self, errors: &mut Errors) {
+        self.check_ranges(errors);
+        self.check_networks(errors);
     }
 }
 

@@ -14,7 +14,8 @@ pub struct CheckpointConfig {
     #[serde(with = "optional")]
     #[schemars(with = "Option<u64>")]
     pub interval: Option<u64>,
-    /// Number of latest checkpoints to keep, at least 1; the best one is also kept. Default 2.
+    /// Number of latest checkpoints to keep, at least 1, those of ends and interruptions included; the best one is also
+    /// kept. Default 2.
     pub keep: usize,
     /// Episodes over which each checkpoint is evaluated, to find the best, at most 1,048,576; 0 for no evaluation.
     /// Default 0.

@@ -83,10 +83,13 @@ impl ConfigFile {
         keys.find_map(|key| self.lines.get(&key).copied())
     }
 
-    /// Returns the message of an error, with the line of each key that is in this file.
+    /// Returns the message of an error, with the line of each key that is in this file, in the order of the lines.
     #[must_use]
     pub fn message(&self, error: &ConfigError) -> String {
-        let each = error.each().iter().map(|error| match error.key().and_then(|key| self.line(key)) {
+        let line = |error: &ConfigError| error.key().and_then(|key| self.line(key));
+        let mut errors: Vec<_> = error.each().iter().collect();
+        errors.sort_by_key(|error| line(error).unwrap_or(usize::MAX));
+        let each = errors.into_iter().map(|error| match line(error) {
             Some(line) => format!("{error} ({}, line {line})", self.path.display()),
             None => error.to_string(),
         });
@@ -130,7 +133,8 @@ mod tests {
     fn errors_name_the_file_and_the_line() {
         let text = "[algorithm]\ngamma = 'high'\n\n[[algorithm.loss]]\nweight = 1\nterm = { kind = 'entropi' }\n[env]\nnum = 1\n";
         let file = ConfigFile::parse("run.toml".as_ref(), text).unwrap();
-        let message = file.message(&Config::from_table(file.settings.clone()).unwrap_err());
+        let of = |file: &ConfigFile| file.message(&Config::from_table(file.settings.clone()).unwrap_err());
+        let message = of(&file);
         assert!(message.starts_with("3 settings are wrong:\n  "), "{message}");
         for part in [
             "`algorithm.gamma` is \"high\"; it must be a number (run.toml, line 2)",
@@ -141,6 +145,10 @@ mod tests {
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }
+        let backwards = "[run]\nseed = -1\n[env]\nnum_envs = 0\n[algorithm]\ngama = 1\n";
+        let message = of(&ConfigFile::parse("run.toml".as_ref(), backwards).unwrap());
+        let lines: Vec<_> = message.lines().skip(1).map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(lines, ["2)", "4)", "6)"], "{message}");
         let error = ConfigFile::parse("run.toml".as_ref(), "[env]\nname =\n").unwrap_err().to_string();
         assert!(error.starts_with("run.toml is not valid TOML: line 2: "), "{error}");
     }

@@ -91,10 +91,7 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
     match fitting.len() {
         0 => Err(unknown(key)),
         1 => Ok(fitting.remove(0).full),
-        _ => {
-            let full = fitting.iter().map(|key| format!("`{}`", key.full)).collect();
-            Err(ConfigError::AmbiguousKey { key: key.into(), full })
-        }
+        _ => Err(ambiguous(key, &fitting.into_iter().map(|key| key.full).collect::<Vec<_>>())),
     }
 }
 
@@ -104,9 +101,19 @@ fn may_be_custom(key: &str) -> bool {
     matches!(inner.map(|field| &field.shape), Some(Shape::Table(Table { kinds: Some(kinds), .. })) if kinds.is_open)
 }
 
-/// Returns the error for a key that does not exist, with the nearest existing key.
+/// Returns the error for a key that does not exist: with the keys that it is the last part of, if there are several, or
+/// else with the nearest one.
 pub(super) fn unknown(key: &str) -> ConfigError {
-    ConfigError::UnknownKey { key: key.into(), nearest: nearest(key) }
+    let ending = format!(".{key}");
+    let full: Vec<_> = all().into_iter().map(|known| known.full).filter(|full| full.ends_with(&ending)).collect();
+    match full.len() {
+        0 | 1 => ConfigError::UnknownKey { key: key.into(), nearest: nearest(key) },
+        _ => ambiguous(key, &full),
+    }
+}
+
+fn ambiguous(key: &str, full: &[String]) -> ConfigError {
+    ConfigError::AmbiguousKey { key: key.into(), full: full.iter().map(|key| format!("`{key}`")).collect() }
 }
 
 /// Returns the existing key that is most similar, if one is similar: by its name in another program, by its last part,
@@ -120,9 +127,9 @@ fn nearest(key: &str) -> Option<String> {
     let known: Vec<String> = all().into_iter().map(|key| key.full).collect();
     let similar = UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest?;
     let table = key.rsplit_once('.').map_or("", |(table, _)| table);
-    let mut fitting = known.into_iter().filter(|key| last(key) == similar);
-    let first = fitting.next();
-    fitting.find(|key| key.rsplit_once('.').is_some_and(|(other, _)| other == table)).or(first)
+    let fitting: Vec<String> = known.into_iter().filter(|key| last(key) == similar).collect();
+    let is_within = |full: &&String| full.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+    fitting.iter().find(is_within).or(fitting.first()).cloned()
 }
 
 #[cfg(test)]
@@ -145,16 +152,29 @@ mod tests {
         ] {
             assert_eq!(full_key(short).as_deref(), Ok(full));
         }
-        for unknown in ["start", "gama", "foo.bar", ""] {
+        for unknown in ["gama", "foo.bar", ""] {
             assert!(matches!(full_key(unknown), Err(ConfigError::UnknownKey { .. })), "{unknown}");
         }
     }
 
     #[test]
+    fn a_part_of_several_settings_is_refused_with_all_of_them() {
+        let expected = "`start` may be `algorithm.clip_range.start`, `algorithm.entropy_weight.start` or \
+                        `optimiser.learning_rate.start`; write one of them";
+        assert_eq!(full_key("start").unwrap_err().to_string(), expected);
+        let of_file = Config::from_table("start = 1e-3".parse().unwrap());
+        assert_eq!(of_file.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
     fn unknown_keys_are_refused_with_the_nearest() {
-        for (wrong, meant) in
-            [("gama = 0.9", "algorithm.gamma"), ("gamma = 0.9", "algorithm.gamma"), ("env.num_env = 3", "env.num_envs")]
-        {
+        for (wrong, meant) in [
+            ("gama = 0.9", "algorithm.gamma"),
+            ("gamma = 0.9", "algorithm.gamma"),
+            ("env.num_env = 3", "env.num_envs"),
+            ("optimiser.start = 1e-3", "optimiser.learning_rate.start"),
+            ("resample_every = 4", "network.exploration.sde.resample_every"),
+        ] {
             let error = Config::from_table(wrong.parse().unwrap()).unwrap_err().to_string();
             assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{error}");
         }

@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::{
     Config, ConfigError,
+    all_errors::with_ranges,
     error::Errors,
     reading::check,
     shape::{Shape, Table as TableShape, joined},
@@ -59,9 +60,11 @@ impl Layers {
     /// Returns the configuration of all layers.
     ///
     /// # Errors
-    /// [`ConfigError`], all of them at once: unknown keys, keys that the chosen kind does not read, wrong types.
+    /// [`ConfigError`], all of them at once: unknown keys, keys that the chosen kind does not read, wrong types, and with
+    /// them numbers out of range. If there are only the last, [`Config::validate`] reports them.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let settings = check(self.merged(), TableShape::of_config())?;
+        let merged = self.merged();
+        let settings = check(merged.clone(), TableShape::of_config()).map_err(|error| with_ranges(&error, merged))?;
         settings.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
             key: "configuration",
             reason: error.message().into(),

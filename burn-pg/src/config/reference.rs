@@ -93,7 +93,9 @@ This page is generated from the types in [`config`](../burn-pg/src/config.rs), a
 Settings come in tables. `burn-pg config` prints all of them for a run, as TOML that `train --config` reads; each run
 writes its own to `config.toml`. On the command line, `--set gamma=0.98` is short for `--set algorithm.gamma=0.98`: the
 last part of a key is enough where it is unique. A setting that nothing reads is refused. `\"none\"` unsets an optional
-setting (`--set target_return=none`).\n
+setting (`--set target_return=none`). A setting that is marked as required has no default.\n
+A preset (`--preset`) overrides the defaults, a file (`--config`) overrides the preset, and `--set` overrides the file. Only
+the algorithm must be the same wherever it is named.\n
 ```toml
 [run]
 total_steps = 200_000
@@ -145,7 +147,8 @@ fn rows(page: &mut String, path: &str, fields: &[Field], kind: Option<(&str, &Ki
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_by_key(|field| order.iter().position(|name| *name == field.name));
     for field in fields {
-        let _ = writeln!(page, "| `{}` | {} |", field.name, field.about.replace('|', "\\|"));
+        let required = if field.is_required { "Required. " } else { "" };
+        let _ = writeln!(page, "| `{}` | {required}{} |", field.name, field.about.replace('|', "\\|"));
     }
 }
 
@@ -168,6 +171,16 @@ fn order(config: &Config, path: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_marks_required_settings() {
+        let page = settings_page();
+        for line in
+            ["| `weight` | Required. The weight of the term,", "| `weight` | The initial weight of the penalty."]
+        {
+            assert!(page.contains(line), "{line}");
+        }
+    }
 
     #[test]
     fn a_configuration_with_comments_is_read_back() {

@@ -2,7 +2,7 @@
 
 use burn_pg_envs::{EnvSpec, Space};
 
-use super::{AlgorithmConfig, Config};
+use super::{AlgorithmConfig, Config, OnEnvironment, OnNumbers};
 use crate::policy::Exploration;
 
 /// Returns the keys that nothing reads in this configuration, with the reason: in an environment of this specification,
@@ -31,6 +31,10 @@ pub(super) fn unread(config: &Config, spec: Option<&EnvSpec>) -> Vec<(&'static s
     add(has_loss, objective, "the objective is `algorithm.loss`");
     let has_estimator = config.algorithm.estimator().is_some();
     add(has_estimator && !is_reinforce, &["algorithm.gae_lambda"], "the estimator is `algorithm.estimator`");
+
+    let skips = config.faults.numbers == OnNumbers::Skip || config.faults.environment == OnEnvironment::Restart;
+    let no_skips = "no update is skipped, unless `faults.numbers` is \"skip\" or `faults.environment` is \"restart\"";
+    add(!skips, &["faults.limit"], no_skips);
 
     let is_discrete = spec.is_some_and(|spec| !matches!(spec.action_space, Space::Box { .. }));
     let Exploration { squash, state_dependent, log_std, sde } = config.network.exploration;

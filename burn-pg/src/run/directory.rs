@@ -13,6 +13,7 @@
 
 mod aside;
 mod claim;
+mod edited;
 mod error;
 mod json;
 mod metrics_file;

@@ -81,7 +81,7 @@ impl EarlierRun {
     /// Resumes the run exactly at the checkpoint, with `trainer`, which must have the same parts as the run. Metrics
     /// after the checkpoint are removed. If the checkpoint was chosen with `at` and there are later ones, all that came
     /// after it is kept in a new folder `aside-after-20` (for update 20) in the directory. Otherwise later checkpoints
-    /// are damaged, and renamed.
+    /// are damaged, and renamed. A `config.toml` that was edited is kept in `config.toml.edited`.
     ///
     /// # Errors
     /// [`Error::Misfit`] if the checkpoint is of a run with other parts, or if there is none because the source cannot
@@ -126,6 +126,8 @@ pub struct Changes {
     pub aside: Option<PathBuf>,
     /// Metrics that are missing before the checkpoint.
     pub missing: Option<MissingLines>,
+    /// A copy of `config.toml`, if it was edited and had to be written again.
+    pub edited: Option<PathBuf>,
 }
 
 impl<P: Policy, S: Source<P>> Restored<P, S> {
@@ -157,8 +159,8 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         if !trainer.is_over() {
             dir.forget_the_end()?;
         }
-        dir.write_config(trainer.config())?;
+        let edited = dir.rewrite_config(trainer.config())?;
         let before = metrics.learning_rate().filter(|_| is_extended);
-        Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing }))
+        Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing, edited }))
     }
 }

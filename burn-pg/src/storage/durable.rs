@@ -73,6 +73,25 @@ pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     fs::remove_file(temporary)
 }
 
+/// Copies a file to a new file in the same folder: `metrics.jsonl.damaged` for the suffix `damaged`, or
+/// `metrics.jsonl.damaged-2` and so on if that exists.
+pub(crate) fn copy_beside(path: &Path, suffix: &str) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let name = if number == 1 { format!(".{suffix}") } else { format!(".{suffix}-{number}") };
+        let name = with_suffix(path, &name);
+        match File::create_new(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+            Ok(mut copy) => {
+                io::copy(&mut File::open(path)?, &mut copy)?;
+                copy.sync_all()?;
+                return Ok(name);
+            }
+        }
+    }
+}
+
 /// Creates a file with an unused name in the folder of `path`.
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let process = std::process::id();

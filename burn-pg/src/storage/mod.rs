@@ -6,6 +6,7 @@ mod misfit;
 pub(crate) mod optional;
 pub(crate) mod saved;
 pub(crate) mod tensors;
+pub(crate) mod unlimited;
 pub mod weights;
 
 pub use misfit::Misfit;

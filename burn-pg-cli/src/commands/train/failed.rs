@@ -13,7 +13,7 @@ use crate::{
 /// Returns the message of a run that has trained, and whose outcome is lost.
 pub fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
     match dir.policy_path().exists() {
-        true => format!("{cause}; the policy is saved, but the outcome is not; again with: {again}"),
+        true => format!("{cause}; the policy is saved, but it was not evaluated; evaluate it with: {again}"),
         false => format!("{cause}; nothing is left of the run in {}", dir.path().display()),
     }
 }
@@ -56,6 +56,6 @@ fn what_to_go_on_from(dir: &RunDir) -> String {
             || "there is no checkpoint yet".into(),
             |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
         ),
-        Err(unread) => format!("checkpoints cannot be looked for ({unread})"),
+        Err(unread) => format!("its checkpoints cannot be read ({unread})"),
     }
 }

@@ -12,10 +12,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// `has_trained` is false if the run was over before, and was only evaluated again.
     pub fn of<P: Layers>(
         config: &CheckedConfig,
         device: &OpenDevice,
         session: &Session<P>,
+        has_trained: bool,
         evaluation: &Evaluation,
     ) -> Self {
         let (trainer, path) = (session.trainer(), session.dir().path());
@@ -37,11 +39,13 @@ impl Outcome {
             "eval_return_std": evaluation.return_std(),
             "run_dir": path.to_string_lossy(),
         });
+        let rate = env_steps as f64 / seconds;
+        let done = match has_trained {
+            true => format!("trained {env_steps} steps in {seconds:.1} s ({rate:.0} steps/s)"),
+            false => format!("nothing was left to train after {env_steps} steps"),
+        };
         let text = format!(
-            "trained {env_steps} steps in {seconds:.1} s ({:.0} steps/s)\n\
-             evaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\n\
-             saved in {}",
-            env_steps as f64 / seconds,
+            "{done}\nevaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\nsaved in {}",
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.returns.len(),

@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use burn_pg::{Agent, CheckedConfig, Trainer, agent::import::PolicyFile, burn::tensor::Device, config::Layer, envs};
+use burn_pg::{
+    Agent, CheckedConfig, Trainer,
+    agent::import::PolicyFile,
+    burn::tensor::Device,
+    config::{Layer, Layers},
+    envs,
+};
 use toml::{Table, Value};
 
 use crate::{commands::agent::Selected, network::Kind};
@@ -45,6 +51,18 @@ impl Start {
         let settings = [("network".to_owned(), network.into()), ("env".to_owned(), env.into())];
         let from = format!("--init-from {}", self.path.display());
         Ok(Layer { from, settings: settings.into_iter().collect() })
+    }
+
+    /// Refuses settings on the command line that are not read, because the policy has its weights.
+    pub fn refuse_unread(&self, layers: &Layers) -> Result<()> {
+        let key = "network.exploration.log_std";
+        if layers.origin(key) == Some("--set") {
+            let from = self.path.display();
+            bail!(
+                "`{key}` is not read: the standard deviations are those of the policy in {from}; leave it out (--set)"
+            );
+        }
+        Ok(())
     }
 
     /// Creates a trainer that starts with the policy.

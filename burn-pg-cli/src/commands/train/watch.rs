@@ -28,7 +28,7 @@ impl Observer for Watch {
     }
 
     fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
-        self.progress.warn(format_args!("an update was given up: {fault}"));
+        self.progress.warn(format_args!("an update was skipped: {fault}"));
         self.go_on()
     }
 

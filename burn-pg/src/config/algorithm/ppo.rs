@@ -3,7 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{advantage::EstimatorSpec, loss::LossSpec, optim::Schedule, storage::optional};
+use crate::{
+    advantage::EstimatorSpec,
+    loss::LossSpec,
+    optim::Schedule,
+    storage::{optional, unlimited},
+};
 
 /// The hyperparameters of proximal policy optimisation. The defaults are those of CleanRL's `ppo.py`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +43,9 @@ pub struct PpoConfig {
     pub clip_value: bool,
     /// Passes over a rollout end early at this KL divergence from the policy that took the actions, in nats, more than 0.
     /// Checked after each pass, with the `approx_kl` of its last minibatch: needs a term that reports it (`ppo_clip`,
-    /// `kl_penalty` or `surrogate`). Default inf: never.
+    /// `kl_penalty` or `surrogate`). Default none: never.
+    #[serde(with = "unlimited")]
+    #[schemars(with = "Option<f64>")]
     pub target_kl: f64,
     /// Weight of the entropy term, 0 or more: a number or a schedule. Default 0.01. (Not read if `loss` is set.)
     pub entropy_weight: Schedule,

@@ -41,7 +41,7 @@ impl Config {
 /// Checks that some term reports the KL divergence if `target_kl` is set.
 fn check_divergence(ppo: &PpoConfig) -> Result<(), ConfigError> {
     let measured = ppo.loss.is_empty() || ppo.loss.iter().any(|summand| summand.term.reports_divergence());
-    let range = "inf: `loss` has no term that reports `approx_kl`";
+    let range = "none: `loss` has no term that reports `approx_kl`";
     check("algorithm.target_kl", ppo.target_kl, measured || ppo.target_kl.is_infinite(), range)
 }
 
@@ -88,7 +88,10 @@ mod tests {
         }
         of("ppo", "").unwrap();
         let error = of("ppo", &term("kind = 'policy_gradient'")).unwrap_err().to_string();
-        assert_eq!(error, "`algorithm.target_kl` is 0.02; it must be inf: `loss` has no term that reports `approx_kl`");
+        assert_eq!(
+            error,
+            "`algorithm.target_kl` is 0.02; it must be none: `loss` has no term that reports `approx_kl`"
+        );
         for algo in ["reinforce", "a2c"] {
             let error = read(&format!("algorithm.kind = '{algo}'\ntarget_kl = 0.02")).unwrap_err().to_string();
             assert_eq!(

@@ -21,10 +21,6 @@ fn not_negative(value: f64) -> bool {
     value.is_finite() && value >= 0.0
 }
 
-fn is_positive(value: f64) -> bool {
-    value.is_finite() && value > 0.0
-}
-
 fn unit(value: f64) -> bool {
     (0.0..=1.0).contains(&value)
 }
@@ -52,7 +48,7 @@ impl Config {
         let rate = optimiser.learning_rate;
         errors.add(check("optimiser.learning_rate", rate, rate.is_positive_before_its_end(), BEFORE_ITS_END));
         let norm = optimiser.max_grad_norm;
-        errors.add(check("optimiser.max_grad_norm", norm, is_positive(norm), "more than 0 and finite"));
+        errors.add(check("optimiser.max_grad_norm", norm, norm > 0.0, "more than 0, or none"));
         let invalid = |key, reason: String| ConfigError::Invalid { key, reason };
         errors.add(optimiser.kind.validate().map_err(|error| invalid("optimiser", error.to_string())));
         let objective = Objective::from_specs(algorithm.loss()).map(drop);
@@ -76,7 +72,7 @@ impl AlgorithmConfig {
         errors.add(check("algorithm.num_epochs", epochs, fits(epochs, 1_000_000), "between 1 and 1000000"));
         errors.add(check("algorithm.num_minibatches", minibatches, minibatches > 0, "at least 1"));
         let target = self.target_kl();
-        errors.add(check("algorithm.target_kl", target, target > 0.0, "more than 0"));
+        errors.add(check("algorithm.target_kl", target, target > 0.0, "more than 0, or none"));
         let mut check_critic = |lambda: f64, weight: f64| {
             errors.add(check("algorithm.gae_lambda", lambda, unit(lambda), "between 0 and 1"));
             errors.add(check("algorithm.value_weight", weight, not_negative(weight), "0 or more"));
@@ -124,6 +120,26 @@ mod tests {
         assert_eq!(read("target_return = -110").unwrap().run.target_return, Some(-110.0));
         let error = read("target_return = inf").unwrap_err().to_string();
         assert_eq!(error, "`run.target_return` is inf; it must be finite");
+    }
+
+    #[test]
+    fn a_limit_is_unset_with_none() {
+        let text = "target_kl = 'none'\nmax_grad_norm = 'none'";
+        let config = read(text).unwrap();
+        assert_eq!((config.algorithm.target_kl(), config.optimiser.max_grad_norm), (f64::INFINITY, f64::INFINITY));
+        assert_eq!(read(&text.replace("'none'", "inf")).unwrap(), config);
+        let written = config.to_toml();
+        for line in ["target_kl = \"none\"", "max_grad_norm = \"none\""] {
+            assert!(written.lines().any(|other| other == line), "{line}: {written}");
+        }
+        assert_eq!(read(&written).unwrap(), config);
+        for (text, message) in [
+            ("target_kl = 0", "`algorithm.target_kl` is 0; it must be more than 0, or none"),
+            ("max_grad_norm = -1", "`optimiser.max_grad_norm` is -1; it must be more than 0, or none"),
+            ("max_grad_norm = 'off'", "`optimiser.max_grad_norm` is \"off\"; it must be a number, or \"none\""),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), message);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use super::RunDirError;
 use crate::{
     UpdateStats,
-    storage::durable::{is_at, sync_folder, with_suffix},
+    storage::durable::{copy_beside, is_at, sync_folder},
 };
 
 /// `metrics.jsonl`, with one line per update.
@@ -52,7 +52,7 @@ impl MetricsFile {
         let is_cut = kept < file.metadata().map_err(failed)?.len();
         let mut missing = None;
         if found < expected {
-            let copy = is_cut.then(|| copy_beside(&path)).transpose().map_err(failed)?;
+            let copy = is_cut.then(|| copy_beside(&path, "damaged")).transpose().map_err(failed)?;
             missing = Some(MissingLines { found, expected, copy });
         }
         file.set_len(kept).map_err(failed)?;
@@ -121,25 +121,6 @@ impl fmt::Display for MissingLines {
         match &self.copy {
             None => Ok(()),
             Some(copy) => write!(f, "; the original is kept in {}", copy.display()),
-        }
-    }
-}
-
-/// Copies a file to a new file in the same folder: `metrics.jsonl.damaged`, or `metrics.jsonl.damaged-2` and so on if
-/// that exists.
-fn copy_beside(path: &Path) -> io::Result<PathBuf> {
-    let mut number = 1;
-    loop {
-        let name = if number == 1 { ".damaged".into() } else { format!(".damaged-{number}") };
-        let name = with_suffix(path, &name);
-        match File::create_new(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            Err(error) => return Err(error),
-            Ok(mut copy) => {
-                io::copy(&mut File::open(path)?, &mut copy)?;
-                copy.sync_all()?;
-                return Ok(name);
-            }
         }
     }
 }
