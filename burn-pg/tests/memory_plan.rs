@@ -29,7 +29,7 @@ const CHECKPOINT: &str = "BURN_PG_MEASURED_CHECKPOINT";
 const EVALUATION: &str = "BURN_PG_MEASURED_EVALUATION";
 
 /// Name and settings.
-const SHAPES: [(&str, &str); 19] = [
+const SHAPES: [(&str, &str); 20] = [
     ("ppo, 8 x 128", ""),
     ("ppo, 2048 x 128", "num_envs = 2048\nnum_minibatches = 8"),
     ("ppo, 2048 x 128, parts of 4096", "num_envs = 2048\nnum_minibatches = 8\nmicro_batch_size = 4096"),
@@ -44,6 +44,7 @@ const SHAPES: [(&str, &str); 19] = [
     ("a2c", "algorithm.kind = 'a2c'\nnum_envs = 512\nnum_steps = 5"),
     ("trpo", "algorithm.kind = 'trpo'\nnum_envs = 64"),
     ("trpo, Pendulum", "algorithm.kind = 'trpo'\nname = 'Pendulum-v1'\nnum_envs = 256"),
+    ("trpo, Acrobot", "algorithm.kind = 'trpo'\nname = 'Acrobot-v1'\nnum_envs = 64"),
     ("gru", "recurrence = { cell = 'gru', size = 32, sequence_steps = 16 }\nnum_envs = 16\nnum_steps = 64"),
     ("lstm", "recurrence = { cell = 'lstm', burn_in = 8 }\nnum_envs = 64\nnum_steps = 32\nhidden_sizes = [32]"),
     ("ppo, KL in the reward", "num_envs = 64\nkl_in_reward = 0.1"),

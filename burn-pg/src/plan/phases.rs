@@ -95,9 +95,8 @@ impl Parts {
     /// The memory that kernels keep in the pools of the threads: the most that was in use at the same time.
     fn pooled(&self) -> Bytes {
         let of_step = match self.algo {
-            // The policy step uses all samples. Each loss depends on only one of the networks. The graph of the other
-            // network is freed in a later backward pass, so until then there are two graphs.
-            Algo::Trpo => self.layers.pooled(self.source.rows) * 2,
+            // The policy step uses all samples, and only the actor.
+            Algo::Trpo => self.layers.of_actor().pooled(self.source.rows),
             _ => 0,
         };
         Bytes(of_step + self.layers.pooled(self.micro_batch))
@@ -189,9 +188,10 @@ impl Parts {
 
     /// The policy step of `trpo`, which uses all samples at once.
     fn trust_region(&self) -> PhasePlan {
-        let Self { layers, source, of_distribution: [kept, _], .. } = self;
-        let rows = source.rows;
-        let kl_divergence = Bytes(4 * (12 * layers.outputs + 6)) * rows;
+        let Self { source, of_distribution: [kept, _], .. } = self;
+        let (layers, rows) = (self.layers.of_actor(), source.rows);
+        // Elements of each sample, measured with 1 to 3 outputs.
+        let kl_divergence = Bytes(4 * (3 * layers.outputs + 42)) * rows;
         let [sums, output_gradients] = layers.backward(rows).map(Bytes);
         let activations =
             Bytes(layers.kept(rows, source.unit)) + Bytes(4 * kept) * rows + kl_divergence + output_gradients;

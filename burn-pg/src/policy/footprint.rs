@@ -20,6 +20,7 @@ const NODE: u64 = 350;
 const OPERATIONS: u64 = 8;
 
 /// The layers of an actor and a critic.
+#[derive(Clone)]
 pub(crate) struct NetworkFootprint {
     /// Perceptrons: the trunk, the actor, the critic. Each is one call of a kernel.
     perceptrons: Vec<Perceptron>,
@@ -39,6 +40,7 @@ pub(crate) struct NetworkFootprint {
 }
 
 /// A chain of linear layers.
+#[derive(Clone)]
 struct Perceptron {
     /// Inputs of the first layer, then outputs of each.
     sizes: Vec<u64>,
@@ -94,6 +96,14 @@ impl NetworkFootprint {
     pub fn unknown(spec: &EnvSpec) -> Self {
         let known = NetworkSpec::default().footprint(spec, false);
         Self { perceptrons: Vec::new(), head: 0, ..known }
+    }
+
+    /// Returns the layers of the actor alone, which must share none with the critic.
+    pub fn of_actor(&self) -> Self {
+        let mut actor = self.clone();
+        actor.perceptrons.truncate(1);
+        actor.cells.truncate(1);
+        Self { encoders: 1, ..actor }
     }
 
     /// Trainable parameters, P.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn::{
-    module::{Module, ModuleMapper, Param},
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Tensor},
 };
 use burn_pg::{
@@ -11,7 +11,6 @@ use burn_pg::{
     config::PpoConfig,
     device::{self, Backend, DeviceChoice},
     envs::EnvRng,
-    optim::flatten_parameters,
 };
 
 use crate::precision::values;
@@ -54,7 +53,15 @@ pub fn without_time(stats: &UpdateStats) -> UpdateStats {
 
 /// Returns all weights of a module, in double precision.
 pub fn parameters<M: Module>(module: &M) -> Vec<f64> {
-    values(flatten_parameters(module))
+    struct Values(Vec<f64>);
+    impl ModuleVisitor for Values {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.extend(values(parameter.val()));
+        }
+    }
+    let mut all = Values(Vec::new());
+    module.visit(&mut all);
+    all.0
 }
 
 /// Adds a random number to every weight, so that no bias is 0, no standard deviation is 1, and actions differ from state

@@ -125,7 +125,7 @@ fn a_checkpoint_that_does_not_fit_the_run_is_refused_with_the_difference() {
     for (ours, theirs, expected) in [
         ("", "hidden_sizes = [5]", "tensor `actor.layers.0.bias` is F32[5], but the network needs F32[6]"),
         ("", "hidden_sizes = [6, 6]", "unexpected [actor.layers.2.bias, "),
-        ("", "optimiser = { kind = 'sgd', momentum = 0.5 }", "has no `first_moment`"),
+        ("", "optimiser = { kind = 'sgd', momentum = 0.5 }", "the optimiser needs `first_moment`"),
         ("", "num_envs = 2", "it has 2 action streams, but 4 are needed"),
         ("", RUNS[8].1, "unexpected [actor.layers.0.bias, "),
         (RUNS[8].1, "", "missing [actor.layers.0.bias, "),
