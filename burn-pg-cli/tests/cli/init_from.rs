@@ -152,7 +152,11 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
             "`network.activation` is relu; it must be tanh, as for the policy to start from",
         ),
         (policy, vec!["--set", "activation=relu"], "`activation` is tanh; it must be relu, the one that was given"),
-        (policy, vec!["--set", "normalize_observations=true"], "`env.normalize_observations` is true; it must be false"),
+        (
+            policy,
+            vec!["--set", "normalize_observations=true"],
+            "`env.normalize_observations` is true; it must be false",
+        ),
         ("run/policy.safetensors", vec![], "is a file of a run directory; give the directory"),
         ("run/config.toml", vec![], "not a valid safetensors file"),
         ("nowhere", vec![], "nowhere cannot be read"),
