@@ -47,9 +47,10 @@ fn environment(name: &str, config: &Config) -> String {
 
 /// Writes a number with separators, such as 1,000,000.
 fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let ends = (1..=digits.len()).rev().map(|rest| if rest % 3 == 1 && rest > 1 { "," } else { "" });
-    digits.chars().zip(ends).map(|(digit, end)| format!("{digit}{end}")).collect()
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", grouped(number / 1000), number % 1000),
+    }
 }
 
 #[cfg(test)]

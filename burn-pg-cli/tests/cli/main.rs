@@ -189,6 +189,8 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     assert_eq!(text(&output.stdout), "");
     assert_eq!(message.matches("error: ").count(), 1, "{message}");
     assert!(message.matches("(os error").count() <= 1, "shown twice: {message}");
-    parts.iter().for_each(|part| assert_contains(message, part));
+    for part in parts {
+        assert_contains(message, part);
+    }
     assert_eq!(content(folder.path()), before, "nothing is written");
 }
