@@ -1,5 +1,6 @@
 //! Named sets of hyperparameters, compiled in.
 
+use anyhow::{Error, Result};
 use burn_pg::{config::Algo, envs::UnknownName};
 
 use crate::program;
@@ -34,9 +35,10 @@ const PRESETS: [(&str, &str); 25] = [
 ];
 
 /// Returns the settings of a preset.
-pub fn named(name: &str) -> Result<toml::Table, UnknownName> {
+pub fn named(name: &str) -> Result<toml::Table> {
     PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, text)| parse(text)).ok_or_else(|| {
-        UnknownName::new("preset", name, PRESETS.map(|(name, _)| name)).listed_by(program::command("presets"))
+        let unknown = UnknownName::new("preset", name, PRESETS.map(|(name, _)| name));
+        Error::msg(unknown.listed_by(&program::command("presets")))
     })
 }
 

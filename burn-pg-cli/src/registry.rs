@@ -17,11 +17,11 @@ use crate::{
     program,
 };
 
-/// Names the command that lists the environments in an error for an unknown one.
-pub fn listed(error: EnvError) -> EnvError {
+/// Returns the error of an environment, with the command that lists them if it is unknown.
+pub fn listed(error: EnvError) -> anyhow::Error {
     match error {
-        EnvError::Unknown(unknown) => unknown.listed_by(program::command("envs")).into(),
-        other => other,
+        EnvError::Unknown(unknown) => anyhow::Error::msg(unknown.listed_by(&program::command("envs"))),
+        other => other.into(),
     }
 }
 

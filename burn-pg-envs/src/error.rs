@@ -9,7 +9,7 @@ use crate::UnknownName;
 pub enum EnvError {
     /// No environment of that name is registered.
     #[error(transparent)]
-    Unknown(Box<UnknownName>),
+    Unknown(#[from] UnknownName),
     /// The name of an environment is taken.
     #[error("an environment called `{id}` is registered already")]
     Registered {
@@ -135,12 +135,6 @@ pub enum EnvError {
         /// What is wrong.
         reason: String,
     },
-}
-
-impl From<UnknownName> for EnvError {
-    fn from(error: UnknownName) -> Self {
-        Self::Unknown(error.into())
-    }
 }
 
 /// What can go wrong inside an environment.

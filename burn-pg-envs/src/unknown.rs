@@ -20,8 +20,6 @@ pub struct UnknownName {
     pub known: Vec<String>,
     /// The existing name that is most similar to `name`; `None` if none is similar enough to suggest.
     pub nearest: Option<String>,
-    /// The command that lists all names, such as `burn-pg envs`. The message has it in place of a long list.
-    pub listed_by: Option<String>,
 }
 
 impl UnknownName {
@@ -31,7 +29,7 @@ impl UnknownName {
         let similarity = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
         let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
         let nearest = nearest.filter(|nearest| similarity(nearest) >= NEAR).cloned();
-        Self { what, name: name.into(), known, nearest, listed_by: None }
+        Self { what, name: name.into(), known, nearest }
     }
 
     /// Sets the existing name that the user may have meant.
@@ -40,32 +38,34 @@ impl UnknownName {
         Self { nearest: Some(name.into()), ..self }
     }
 
-    /// Sets the command that lists all names.
+    /// Returns the message with `command`, such as `burn-pg envs`, in place of a long list of names.
     #[must_use]
-    pub fn listed_by(self, command: String) -> Self {
-        Self { listed_by: Some(command), ..self }
+    pub fn listed_by(&self, command: &str) -> String {
+        self.message(Some(command))
+    }
+
+    fn message(&self, command: Option<&str>) -> String {
+        let Self { what, name, known, nearest } = self;
+        let meant = nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
+        let list = match (command, known.len().saturating_sub(LISTED)) {
+            (_, 0) => format!("known are: {}", known.join(", ")),
+            (Some(command), _) => format!("`{command}` lists those that exist"),
+            (None, more) => format!("known are: {} and {more} more", known[..LISTED].join(", ")),
+        };
+        let hint = match *what == "environment" && nearest.is_none() {
+            true => {
+                ". It is not built in: to add it, pass it to `burn_pg_cli::main_with`, or `register` it in your program \
+                 (see docs/environments.md)"
+            }
+            false => "",
+        };
+        format!("unknown {what} `{name}`{meant}; {list}{hint}")
     }
 }
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, name, known, nearest, listed_by } = self;
-        write!(f, "unknown {what} `{name}`")?;
-        if let Some(nearest) = nearest {
-            write!(f, " (did you mean `{nearest}`?)")?;
-        }
-        match (listed_by, known.len().saturating_sub(LISTED)) {
-            (_, 0) => write!(f, "; known are: {}", known.join(", "))?,
-            (Some(command), _) => write!(f, "; `{command}` lists those that exist")?,
-            (None, more) => write!(f, "; known are: {} and {more} more", known[..LISTED].join(", "))?,
-        }
-        if *what == "environment" && nearest.is_none() {
-            f.write_str(
-                ". It is not built in: to add it, pass it to `burn_pg_cli::main_with`, or `register` it in your program \
-                 (see docs/environments.md)",
-            )?;
-        }
-        Ok(())
+        f.write_str(&self.message(None))
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_or_replaced_by_the_command_that_prints_it() {
         let unknown = |count| UnknownName::new("preset", "foo", (0..count).map(|number| format!("name-{number}")));
-        let listed = |count| unknown(count).listed_by("coins presets".into()).to_string();
+        let listed = |count| unknown(count).listed_by("coins presets");
         let short = "unknown preset `foo`; known are: name-0, name-1, name-2";
         assert_eq!([unknown(3).to_string(), listed(3)], [short, short]);
         assert_eq!(listed(12), "unknown preset `foo`; `coins presets` lists those that exist");
