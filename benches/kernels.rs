@@ -14,7 +14,7 @@ use burn_pg::{
     device::{self, Backend, DeviceChoice},
     distribution::{ActionTensor, Categorical, Distribution, Gaussian},
     envs::{EnvRng, make},
-    kernel::{Activation, perceptron, perceptron_of_ordinary_ops, vector},
+    kernel::{Activation, perceptron, perceptron_reference, vector},
     loss::{ContextPart, LossContext, LossTerm, PpoClip, Value, ValueClip, normalize},
     optim::{Adam, AdamSpec, Optimiser, clip_global_norm},
     policy::{ActorCritic, HostWorkspace, NetworkSpec, Policy},
@@ -42,7 +42,7 @@ fn perceptrons(criterion: &mut Criterion, device: &Device) {
     for rows in [256, 4_096] {
         let mut group = criterion.benchmark_group(format!("perceptron, {rows} rows"));
         group.throughput(Throughput::Elements(rows as u64));
-        let both: [(&str, Perceptron); 2] = [("kernel", perceptron), ("reference", perceptron_of_ordinary_ops)];
+        let both: [(&str, Perceptron); 2] = [("kernel", perceptron), ("reference", perceptron_reference)];
         for (name, run) in both {
             let (layers, input) = (layers(device), random([rows, 4], device));
             group.bench_function(BenchmarkId::new("forward", name), |bencher| {

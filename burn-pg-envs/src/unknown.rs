@@ -32,12 +32,6 @@ impl UnknownName {
         Self { what, name: name.into(), known, nearest }
     }
 
-    /// Sets the existing name that the user may have meant.
-    #[must_use]
-    pub fn meaning(self, name: &str) -> Self {
-        Self { nearest: Some(name.into()), ..self }
-    }
-
     /// Returns the message with `command`, such as `burn-pg envs`, in place of a long list of names.
     #[must_use]
     pub fn listed_by(&self, command: &str) -> String {

@@ -118,7 +118,7 @@ impl Planned {
                 json!({ "name": phase.name, "bytes": phase.total(), "parts": parts })
             })
             .collect();
-        let remedies = misfit.iter().flat_map(|error| &error.remedies);
+        let fixes = misfit.iter().flat_map(|error| &error.fixes);
         json!({
             "env": config.env.name,
             "algo": config.algorithm.algo(),
@@ -131,7 +131,7 @@ impl Planned {
             "bytes_on_host": plan.host_peak(),
             "available": available,
             "fits": available.map(|_| misfit.is_none()),
-            "remedies": remedies.map(|remedy| json!({ remedy.key: remedy.value, "bytes": remedy.needed })).collect::<Vec<_>>(),
+            "fixes": fixes.map(|fix| json!({ fix.key: fix.value, "bytes": fix.needed })).collect::<Vec<_>>(),
         })
     }
 }

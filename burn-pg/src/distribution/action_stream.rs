@@ -34,7 +34,7 @@ impl ActionStream {
 
     /// Returns the gSDE noise of one action, `len` standard normal values: the same as for the last action, unless
     /// `resample_every` actions have used it, a rollout has begun, or `len` has changed.
-    pub fn held_noise(&mut self, len: usize, resample_every: Option<NonZeroU32>) -> &[f64] {
+    pub fn gsde_noise(&mut self, len: usize, resample_every: Option<NonZeroU32>) -> &[f64] {
         if self.held.len() != len || resample_every.is_some_and(|actions| self.served >= actions.get()) {
             let Self { rng, held, .. } = self;
             held.clear();
@@ -58,11 +58,11 @@ mod tests {
         let (first, second, third) = (fresh(), fresh(), fresh());
         let interval = NonZeroU32::new(3);
         for expected in [first, first, first, second] {
-            assert_eq!(stream.held_noise(2, interval), expected);
+            assert_eq!(stream.gsde_noise(2, interval), expected);
         }
         stream.begin_rollout();
         for _ in 0..10 {
-            assert_eq!(stream.held_noise(2, None), third);
+            assert_eq!(stream.gsde_noise(2, None), third);
         }
     }
 
@@ -70,10 +70,10 @@ mod tests {
     fn a_saved_stream_goes_on_in_the_middle_of_a_hold() {
         let mut stream = ActionStream::from(EnvRng::new(2));
         let interval = NonZeroU32::new(2);
-        stream.held_noise(3, interval);
+        stream.gsde_noise(3, interval);
         let mut loaded: ActionStream = serde_json::from_str(&serde_json::to_string(&stream).unwrap()).unwrap();
         for _ in 0..5 {
-            assert_eq!(loaded.held_noise(3, interval), stream.held_noise(3, interval));
+            assert_eq!(loaded.gsde_noise(3, interval), stream.gsde_noise(3, interval));
         }
     }
 }

@@ -133,7 +133,7 @@ impl Distribution for StateDependentGaussian {
         for (row, stream) in parameters.chunks_exact(self.width()).zip(streams) {
             let (means, row) = row.split_at(len);
             let (log_stds, scaled) = row.split_at(len);
-            let noise = stream.held_noise(scaled.len(), self.resample_every).chunks_exact(features);
+            let noise = stream.gsde_noise(scaled.len(), self.resample_every).chunks_exact(features);
             let mut total = 0.0;
             for (((&mean, &log_std), scaled), noise) in
                 means.iter().zip(log_stds).zip(scaled.chunks_exact(features)).zip(noise)

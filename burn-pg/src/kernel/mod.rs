@@ -23,7 +23,7 @@ pub use activation::Activation;
 pub use host::vector;
 pub(crate) use loss::{clipped_surrogate, value_error, weighted_sums, weighted_total};
 pub(crate) use operations::{ClippedSurrogate, ValueLimit};
-pub use perceptron::{perceptron, perceptron_of_ordinary_ops};
+pub use perceptron::{perceptron, perceptron_reference};
 pub(crate) use table::{
     adam_step, categorical_entropy, categorical_log_prob, clip_global_norm, gaussian_entropy, gaussian_log_prob,
     join_slices, normalize, on_host,

@@ -10,16 +10,16 @@ use super::Activation;
 ///
 /// On the `flex` backend this is one operation, which computes blocks of rows on the threads of the current rayon pool;
 /// the result does not depend on the number of threads. On other backends, with more than 8 layers, or if a layer has
-/// no biases, this is [`perceptron_of_ordinary_ops`].
+/// no biases, this is [`perceptron_reference`].
 #[must_use]
 pub fn perceptron(input: Tensor<2>, layers: &[Linear], activation: Activation, activate_last: bool) -> Tensor<2> {
     super::table::perceptron_kernel(&input, layers, activation, activate_last)
-        .unwrap_or_else(|| perceptron_of_ordinary_ops(input, layers, activation, activate_last))
+        .unwrap_or_else(|| perceptron_reference(input, layers, activation, activate_last))
 }
 
 /// The reference implementation of [`perceptron`].
 #[must_use]
-pub fn perceptron_of_ordinary_ops(
+pub fn perceptron_reference(
     input: Tensor<2>,
     layers: &[Linear],
     activation: Activation,

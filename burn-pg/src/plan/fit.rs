@@ -11,7 +11,7 @@ use crate::config::{CheckedConfig, Config};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the run would take {needed} of memory ({} bytes), and {available} are available; its largest parts are {}. {}",
-    .needed.0, listed(.largest), advice(.remedies, .settings)
+    .needed.0, listed(.largest), advice(.fixes, .settings)
 )]
 pub struct DoesNotFit {
     /// The most memory that the run would take on the host.
@@ -21,7 +21,7 @@ pub struct DoesNotFit {
     /// The largest parts at the peak, at most three, the largest first.
     pub largest: Vec<(Part, Bytes)>,
     /// Changes of a single setting with which the run would fit.
-    pub remedies: Vec<Remedy>,
+    pub fixes: Vec<Fix>,
     /// The settings that determine the memory of the run, with their current values.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -31,7 +31,7 @@ type Change = fn(&mut Config, usize);
 
 /// A change of a setting with which the run would fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remedy {
+pub struct Fix {
     /// The setting: `micro_batch_size`, `num_envs`, `num_steps`, `evaluation.episodes` or
     /// `checkpoint.episodes`.
     pub key: &'static str,
@@ -41,7 +41,7 @@ pub struct Remedy {
     pub needed: Bytes,
 }
 
-impl fmt::Display for Remedy {
+impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, needed } = self;
         write!(f, "`{key} = {value}`")?;
@@ -89,9 +89,9 @@ impl MemoryPlan {
                 config.checkpoint.episodes = count;
             }),
         ];
-        let remedies = keys.into_iter().filter_map(|(key, now, change)| {
+        let fixes = keys.into_iter().filter_map(|(key, now, change)| {
             let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;
-            Some(Remedy { key, value, needed })
+            Some(Fix { key, value, needed })
         });
         let micro_batch = algorithm.micro_batch_size().map_or("none".into(), |size| size.to_string());
         let settings = [
@@ -107,7 +107,7 @@ impl MemoryPlan {
             _ => true,
         };
         let settings = settings.into_iter().filter(|(key, _)| is_used(key)).collect();
-        Err(DoesNotFit { needed, available, largest, remedies: remedies.collect(), settings })
+        Err(DoesNotFit { needed, available, largest, fixes: fixes.collect(), settings })
     }
 }
 
@@ -121,12 +121,12 @@ fn listed(parts: &[(Part, Bytes)]) -> String {
     parts.join(", ")
 }
 
-fn advice(remedies: &[Remedy], settings: &[(&'static str, String)]) -> String {
+fn advice(fixes: &[Fix], settings: &[(&'static str, String)]) -> String {
     let settings: Vec<String> = settings.iter().map(|(key, value)| format!("`{key}` ({value})")).collect();
     let growth = format!("the memory grows with {}", settings.join(", "));
-    if remedies.is_empty() {
+    if fixes.is_empty() {
         return format!("Lowering one setting to a power of two is not enough; {growth}");
     }
-    let remedies: Vec<String> = remedies.iter().map(ToString::to_string).collect();
-    format!("Any one of these changes would make it fit: {}; {growth}", remedies.join("; "))
+    let fixes: Vec<String> = fixes.iter().map(ToString::to_string).collect();
+    format!("Any one of these changes would make it fit: {}; {growth}", fixes.join("; "))
 }

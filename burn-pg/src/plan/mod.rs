@@ -23,7 +23,7 @@ use crate::{
 use phases::Parts;
 
 pub use crate::storage::Bytes;
-pub use fit::{DoesNotFit, Remedy};
+pub use fit::{DoesNotFit, Fix};
 pub use part::{Part, PhasePlan};
 
 /// How much memory a run takes.

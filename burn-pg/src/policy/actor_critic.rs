@@ -173,7 +173,7 @@ impl ActorCritic {
 
     /// Returns the distribution for the [inputs](Self::actor_inputs) of the actor's own layers.
     fn act(&self, inputs: Tensor<2>, observation: &Observation) -> AnyDistribution {
-        match self.head.looks_at_features() {
+        match self.head.needs_features() {
             false => self.head.distribution(self.actor.forward(inputs), None, observation),
             true => {
                 let features = self.actor.features(inputs);

@@ -37,8 +37,8 @@ pub struct Exploration {
     /// gSDE: noise that is a function of the state and is held over several steps. Not together with `state_dependent`.
     /// Default: none, each action has independent noise.
     #[serde(with = "optional")]
-    #[schemars(with = "Option<HeldNoise>")]
-    pub sde: Option<HeldNoise>,
+    #[schemars(with = "Option<GsdeNoise>")]
+    pub sde: Option<GsdeNoise>,
 }
 
 /// Generalised state-dependent exploration (gSDE), [`StateDependentGaussian`], with the outputs of the actor's last
@@ -46,7 +46,7 @@ pub struct Exploration {
 /// action is `exp(log_std)` times the norm of the features, which is of the order of the square root of their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct HeldNoise {
+pub struct GsdeNoise {
     /// Steps for which the noise is held, at least 1. Default: none, which holds it for a whole rollout.
     #[serde(with = "optional")]
     #[schemars(with = "Option<NonZeroU32>")]
@@ -173,7 +173,7 @@ impl Head {
 
     /// True if the distribution also depends on the inputs of the last layer, as with gSDE noise.
     #[must_use]
-    pub fn looks_at_features(&self) -> bool {
+    pub fn needs_features(&self) -> bool {
         self.sde_log_std.is_some()
     }
 
@@ -181,7 +181,7 @@ impl Head {
     /// `features` (shape `[B, F]`) are the inputs of the last layer.
     ///
     /// # Panics
-    /// If the distribution [depends on features](Self::looks_at_features), but `features` is `None`.
+    /// If the distribution [depends on features](Self::needs_features), but `features` is `None`.
     #[must_use]
     pub fn distribution(
         &self,

@@ -109,7 +109,7 @@ pub(super) fn save<P: Policy>(
     normalizer: Option<&ObservationNormalizer>,
     policy: &P,
 ) -> Result<(), Error> {
-    dir.forget_the_end()?;
+    dir.remove_outcome()?;
     if let Some(spec) = spec {
         dir.write_environment(spec)?;
     }

@@ -174,7 +174,7 @@ impl RunDir {
     ///
     /// # Errors
     /// [`RunDirError::Write`].
-    pub fn forget_the_end(&self) -> Result<(), RunDirError> {
+    pub fn remove_outcome(&self) -> Result<(), RunDirError> {
         for name in [SUMMARY, POLICY, ENVIRONMENT, NORMALIZER] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {

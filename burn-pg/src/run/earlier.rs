@@ -157,7 +157,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         }
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;
         if !trainer.is_over() {
-            dir.forget_the_end()?;
+            dir.remove_outcome()?;
         }
         let edited = dir.rewrite_config(trainer.config())?;
         let before = metrics.learning_rate().filter(|_| is_extended);

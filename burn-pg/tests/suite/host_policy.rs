@@ -96,7 +96,7 @@ fn a_policy_on_the_host_decides_as_with_tensors() {
 fn policies_that_need_tensors_have_no_copy_on_the_host() {
     let spec = make("Pendulum-v1", 1).unwrap().spec().clone();
     let recurrent = NetworkSpec { recurrence: Some((CellKind::Gru, 8)), ..NetworkSpec::default() };
-    let exploration = Exploration { sde: Some(burn_pg::policy::HeldNoise::default()), ..Exploration::default() };
+    let exploration = Exploration { sde: Some(burn_pg::policy::GsdeNoise::default()), ..Exploration::default() };
     let holds_noise = NetworkSpec { exploration, ..NetworkSpec::default() };
     for shape in [recurrent, holds_noise] {
         assert!(policy(&spec, &shape).on_host().is_none(), "{shape:?}");

@@ -11,7 +11,7 @@ use burn::{
 use burn_pg::{
     device::Backend,
     envs::EnvRng,
-    kernel::{perceptron, perceptron_of_ordinary_ops, vector},
+    kernel::{perceptron, perceptron_reference, vector},
     policy::Activation,
 };
 
@@ -84,8 +84,7 @@ fn the_perceptron_and_its_gradients_match_the_reference_implementation() {
                 for (rows, activate_last) in [(1, false), (3, true), (64, false), (65, true), (200, false)] {
                     let input = random([rows, sizes[0]], &mut rng, &precision);
                     let ours = result_and_gradients(perceptron, &input, &layers, activation, activate_last);
-                    let plain =
-                        result_and_gradients(perceptron_of_ordinary_ops, &input, &layers, activation, activate_last);
+                    let plain = result_and_gradients(perceptron_reference, &input, &layers, activation, activate_last);
                     assert_eq!(ours.len(), 2 + 2 * layers.len());
                     let tolerance = if precision.is_double() { 1e-12 } else { 2e-5 };
                     for (i, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
@@ -106,7 +105,7 @@ fn transposed_inputs_are_read_row_by_row() {
         layers[1].weight =
             layers[1].weight.clone().map(|_| random([3, 5], &mut rng, &precision).swap_dims(0, 1).require_grad());
         let input = random([6, 40], &mut rng, &precision).swap_dims(0, 1);
-        let [ours, plain] = [perceptron, perceptron_of_ordinary_ops]
+        let [ours, plain] = [perceptron, perceptron_reference]
             .map(|perceptron| result_and_gradients(perceptron, &input, &layers, Activation::Tanh, false));
         for (ours, plain) in ours.iter().zip(&plain) {
             assert_close(ours, plain, if precision.is_double() { 1e-12 } else { 2e-5 }, "crosswise");

@@ -5,7 +5,7 @@ use burn_pg::{
     device::{self, DeviceChoice},
     envs::{EnvRng, EnvSpec, spec},
     optim::{OptimiserSpec, flatten_parameters},
-    plan::{Bytes, Part, Remedy},
+    plan::{Bytes, Fix, Part},
     policy::ActorCritic,
 };
 
@@ -101,10 +101,10 @@ fn suggestions_are_the_largest_powers_of_two_that_fit() {
     let error = plan.check(&config, &spec, Some(available)).unwrap_err();
     assert_eq!(error.largest[0].0, Part::Activations);
     assert_eq!(
-        error.remedies.iter().map(|remedy| remedy.key).collect::<Vec<_>>(),
+        error.fixes.iter().map(|fix| fix.key).collect::<Vec<_>>(),
         ["micro_batch_size", "num_envs", "num_steps"]
     );
-    for Remedy { key, value, needed } in error.remedies {
+    for Fix { key, value, needed } in error.fixes {
         let with = |value: usize| {
             let mut config = many.clone();
             match key {

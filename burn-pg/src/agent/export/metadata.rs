@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_pg_envs::wrapper::ActionTransform;
 
-use super::{Deviations, PlainActions, PlainPolicy};
+use super::{PlainActions, PlainPolicy, StandardDeviations};
 use crate::policy::{CellKind, LOG_STD};
 
 /// Version of the format: keys, names and layouts.
@@ -54,9 +54,9 @@ pub(in crate::agent) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, Strin
             put("squash", if *squash { "tanh" } else { "none" });
             put("transform", if rescales { "rescale" } else { "clip" });
             match deviations {
-                Deviations::Fixed(_) => put("deviations", "fixed"),
-                Deviations::HeldNoise(_) => put("deviations", "held_noise"),
-                Deviations::Outputs { offset } => {
+                StandardDeviations::Fixed(_) => put("deviations", "fixed"),
+                StandardDeviations::Gsde(_) => put("deviations", "held_noise"),
+                StandardDeviations::Outputs { offset } => {
                     put("deviations", "outputs");
                     put("log_std_offset", &offset.to_string());
                     put("log_std_bounds", &format!("{},{}", LOG_STD.0, LOG_STD.1));

@@ -25,8 +25,8 @@ use std::{
 use burn_pg_envs::UnknownName;
 
 pub use plain::{
-    Dense, Deviations, Layers, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork,
-    PlainNormalizer, PlainPolicy,
+    Dense, Layers, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork, PlainNormalizer,
+    PlainPolicy, StandardDeviations,
 };
 pub use state_dict::state_dict;
 pub(super) use {metadata::metadata, state_dict::KEY};

@@ -162,13 +162,13 @@ pub enum PlainActions {
         /// True if actions are squashed by a hyperbolic tangent.
         squash: bool,
         /// The standard deviations of exploration.
-        deviations: Deviations,
+        deviations: StandardDeviations,
     },
 }
 
 /// Logarithms of standard deviations.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deviations {
+pub enum StandardDeviations {
     /// Independent of the observation. Shape `[K]`.
     Fixed(Vec<f32>),
     /// The second half of the outputs plus an offset, clipped to [-20, 2](crate::policy::Exploration::state_dependent).
@@ -177,7 +177,7 @@ pub enum Deviations {
         offset: f64,
     },
     /// gSDE noise: one for each feature and action. Row-major, shape `[F, K]`.
-    HeldNoise(Vec<f32>),
+    Gsde(Vec<f32>),
 }
 
 impl Dense {
@@ -343,9 +343,9 @@ impl PlainActions {
             Kind::Gaussian { len, exploration } => {
                 let values = |tensor: Tensor<1>| read([tensor]).map(|[values]| values);
                 let deviations = match (&head.sde_log_std, &head.log_std) {
-                    (Some(log_std), _) => Deviations::HeldNoise(values(log_std.val().flatten(0, 1))?),
-                    (None, Some(log_std)) => Deviations::Fixed(values(log_std.val())?),
-                    (None, None) => Deviations::Outputs { offset: exploration.log_std },
+                    (Some(log_std), _) => StandardDeviations::Gsde(values(log_std.val().flatten(0, 1))?),
+                    (None, Some(log_std)) => StandardDeviations::Fixed(values(log_std.val())?),
+                    (None, None) => StandardDeviations::Outputs { offset: exploration.log_std },
                 };
                 Self::Continuous { len: *len, squash: exploration.squash, deviations }
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::tensor::{Element, TensorData};
 use burn_pg_envs::wrapper::ActionTransform;
 
-use super::{Dense, Deviations, PlainActions, PlainCell, PlainEncoder, PlainPolicy, metadata::metadata};
+use super::{Dense, PlainActions, PlainCell, PlainEncoder, PlainPolicy, StandardDeviations, metadata::metadata};
 use crate::storage::tensors::{self, Tensors};
 
 /// Key of the metadata.
@@ -50,11 +50,11 @@ pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
         put(&mut tensors, "action.low".into(), vec![*len], low);
         put(&mut tensors, "action.high".into(), vec![*len], high);
         match deviations {
-            Deviations::Fixed(log_std) => put(&mut tensors, "log_std".into(), vec![*len], log_std),
-            Deviations::HeldNoise(log_std) => {
+            StandardDeviations::Fixed(log_std) => put(&mut tensors, "log_std".into(), vec![*len], log_std),
+            StandardDeviations::Gsde(log_std) => {
                 put(&mut tensors, "log_std".into(), vec![log_std.len() / len, *len], log_std);
             }
-            Deviations::Outputs { .. } => {}
+            StandardDeviations::Outputs { .. } => {}
         }
     }
     // One string, because the order of several would vary, and the bytes of the file with it.

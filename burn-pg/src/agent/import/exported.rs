@@ -15,7 +15,7 @@ use crate::{
     Agent, Error,
     agent::export::{PlainPolicy, metadata},
     config::{NetworkConfig, Recurrence, RecurrentSpec},
-    policy::{ActorCritic, CellKind, ConvSpec, EncoderSpec, Exploration, HeldNoise, encoder::PartLayers},
+    policy::{ActorCritic, CellKind, ConvSpec, EncoderSpec, Exploration, GsdeNoise, encoder::PartLayers},
 };
 
 /// A file with its metadata.
@@ -77,7 +77,7 @@ impl Exported<'_> {
             squash: is("squash", "tanh"),
             state_dependent,
             log_std: if state_dependent { self.number("log_std_offset")? } else { 0.0 },
-            sde: is("deviations", "held_noise").then(HeldNoise::default),
+            sde: is("deviations", "held_noise").then(GsdeNoise::default),
         })
     }
 

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn trpo_moves_the_features_of_held_noise_within_its_region() {
+    fn trpo_moves_the_features_of_gsde_noise_within_its_region() {
         let of_trpo = |learn: bool| {
             read(&format!(
                 "algorithm.kind = 'trpo'\nnum_minibatches = 1\nexploration = {{ sde = {{ learn_features = {learn} }} }}"

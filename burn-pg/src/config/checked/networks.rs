@@ -28,7 +28,7 @@ mod tests {
 
     use crate::{
         config::{Config, ConfigError, read},
-        policy::{ConvSpec, EncoderSpec, Exploration, HeldNoise},
+        policy::{ConvSpec, EncoderSpec, Exploration, GsdeNoise},
     };
 
     #[test]
@@ -71,15 +71,15 @@ mod tests {
     }
 
     #[test]
-    fn held_noise_is_read_and_refused_beside_deviations_of_the_network() -> Result<(), ConfigError> {
+    fn gsde_noise_is_read_and_refused_beside_state_dependent_standard_deviations() -> Result<(), ConfigError> {
         let exploration =
             |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.network.exploration);
         assert_eq!(exploration("squash = true")?.sde, None);
         let sde = exploration("sde = {}")?.sde;
-        assert_eq!(sde, Some(HeldNoise { resample_every: None, learn_features: false }));
+        assert_eq!(sde, Some(GsdeNoise { resample_every: None, learn_features: false }));
         let sde = exploration("sde = { resample_every = 4, learn_features = true }")?.sde;
-        assert_eq!(sde, Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
-        for sde in [Some(HeldNoise::default()), sde] {
+        assert_eq!(sde, Some(GsdeNoise { resample_every: NonZeroU32::new(4), learn_features: true }));
+        for sde in [Some(GsdeNoise::default()), sde] {
             let exploration = Exploration { sde, ..Exploration::default() };
             let config = Config::default().with(|config| config.network.exploration = exploration);
             assert_eq!(*read(&config.to_toml())?, config);

@@ -9,7 +9,7 @@ use burn_pg::{
         onnx::{self, proto::ModelProto},
     },
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, spec},
-    policy::{Activation, ActorCritic, CellKind, Exploration, HeldNoise, NetworkSpec},
+    policy::{Activation, ActorCritic, CellKind, Exploration, GsdeNoise, NetworkSpec},
 };
 use prost::Message;
 
@@ -45,8 +45,8 @@ pub fn explorations() -> Vec<Exploration> {
         with(true, false, None),
         with(false, true, None),
         with(true, true, None),
-        with(false, false, Some(HeldNoise::default())),
-        with(true, false, Some(HeldNoise::default())),
+        with(false, false, Some(GsdeNoise::default())),
+        with(true, false, Some(GsdeNoise::default())),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn_pg::{
     agent::export::{Format, bytes},
     envs::spec,
-    policy::{Activation, CellKind, Exploration, HeldNoise, NetworkSpec},
+    policy::{Activation, CellKind, Exploration, GsdeNoise, NetworkSpec},
 };
 use safetensors::SafeTensors;
 
@@ -88,7 +88,7 @@ fn a_state_dict_names_recurrent_shared_and_gsde_parameters() {
         list.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
     let shape = NetworkSpec { hidden_sizes: vec![6], shared: true, critic: true, ..NetworkSpec::default() };
-    let exploration = Exploration { sde: Some(HeldNoise::default()), ..Exploration::default() };
+    let exploration = Exploration { sde: Some(GsdeNoise::default()), ..Exploration::default() };
     assert_eq!(
         names(NetworkSpec { exploration, ..shape.clone() }),
         listed(&[

@@ -8,7 +8,7 @@ use burn_pg::{
     distribution::{ActionTensor, Distribution, Normal, SquashedGaussian, StateDependentGaussian},
     envs::{EnvRng, Space},
     optim::flatten_gradients,
-    policy::{Exploration, Head, HeldNoise, Observation},
+    policy::{Exploration, GsdeNoise, Head, Observation},
 };
 
 use super::variances;
@@ -164,7 +164,7 @@ fn gradients_reach_the_standard_deviations_and_on_request_the_features() {
         let actions =
             ActionTensor::Continuous(precision.tensor(vec![0.3, -0.9, 1.5, 0.0, -0.2, 0.7, 0.1, -1.1], [4, 2]));
         for (squash, learn_features) in [(false, false), (false, true), (true, true)] {
-            let sde = Some(HeldNoise { learn_features, ..HeldNoise::default() });
+            let sde = Some(GsdeNoise { learn_features, ..GsdeNoise::default() });
             let exploration = Exploration { squash, sde, ..Exploration::default() };
             let space = Space::symmetric(&[1.0; 2]);
             let log_prob = |features: Tensor<2>, log_std: &[f64]| {
@@ -212,6 +212,6 @@ fn gradients_reach_the_standard_deviations_and_on_request_the_features() {
 #[test]
 #[should_panic(expected = "cannot be combined")]
 fn a_head_has_one_source_of_standard_deviations() {
-    let exploration = Exploration { state_dependent: true, sde: Some(HeldNoise::default()), ..Exploration::default() };
+    let exploration = Exploration { state_dependent: true, sde: Some(GsdeNoise::default()), ..Exploration::default() };
     let _ = Head::new(&Space::symmetric(&[1.0]), exploration, 3, &flex());
 }

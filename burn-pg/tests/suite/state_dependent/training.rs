@@ -8,7 +8,7 @@ use burn_pg::{
     distribution::{ActionTensor, AnyDistribution, Distribution},
     envs::{Env, EnvRng, make},
     evaluate,
-    policy::{ActorCritic, Exploration, HeldNoise, NetworkSpec, Observation, Policy},
+    policy::{ActorCritic, Exploration, GsdeNoise, NetworkSpec, Observation, Policy},
 };
 
 use super::{Basis, basis};
@@ -19,7 +19,7 @@ use crate::settings::ppo_of;
 #[test]
 fn the_first_ratio_is_one_for_perceptrons() {
     for (squash, shared) in [(false, false), (true, true)] {
-        let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: true });
+        let sde = Some(GsdeNoise { resample_every: NonZeroU32::new(4), learn_features: true });
         let exploration = Exploration { squash, sde, ..Exploration::default() };
         let shape = NetworkSpec { exploration, shared, hidden_sizes: vec![16, 8], ..NetworkSpec::default() };
         let policy = ActorCritic::new(&Basis::default().spec(), &shape, &mut EnvRng::new(0), &flex()).unwrap();
@@ -40,7 +40,7 @@ fn the_first_ratio_is_one_for_perceptrons() {
 }
 
 fn pendulum() -> Config {
-    let sde = Some(HeldNoise { resample_every: NonZeroU32::new(4), learn_features: false });
+    let sde = Some(GsdeNoise { resample_every: NonZeroU32::new(4), learn_features: false });
     Config::default().with(|config| {
         config.env.name = "Pendulum-v1".into();
         config.run.total_steps = 3 * 1024;

@@ -4,7 +4,7 @@ use burn_pg::{
     distribution::Distribution,
     envs::{EnvRng, Space},
     optim::flatten_parameters,
-    policy::{ActorCritic, Exploration, HeldNoise, Policy},
+    policy::{ActorCritic, Exploration, GsdeNoise, Policy},
     update::Fisher,
 };
 
@@ -79,7 +79,7 @@ fn analytic(policy: &ActorCritic, components: usize, states: &[Vec<f64>], precis
 #[test]
 fn products_match_the_analytic_matrix_of_a_gaussian() {
     for (precision, squash) in Precision::all().iter().flat_map(|precision| [(precision, false), (precision, true)]) {
-        let held = HeldNoise { learn_features: true, ..HeldNoise::default() };
+        let held = GsdeNoise { learn_features: true, ..GsdeNoise::default() };
         for (state_dependent, sde) in [(false, None), (true, None), (false, Some(held))] {
             let rng = &mut EnvRng::new(10);
             let exploration = Exploration { squash, state_dependent, sde, ..Exploration::default() };

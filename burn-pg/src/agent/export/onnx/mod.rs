@@ -34,7 +34,7 @@ use self::{
     proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto},
 };
 use super::{
-    Dense, Deviations, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork, PlainPolicy,
+    Dense, PlainActions, PlainCell, PlainConv, PlainEncoder, PlainInput, PlainNetwork, PlainPolicy, StandardDeviations,
     metadata::metadata,
 };
 use crate::{
@@ -303,14 +303,14 @@ impl Graph {
         len: usize,
         squash: bool,
         transform: &ActionTransform,
-        deviations: &Deviations,
+        deviations: &StandardDeviations,
     ) {
         let builder = &mut self.builder;
-        let moments = if matches!(deviations, Deviations::Outputs { .. }) { vec![len; 2] } else { vec![len] };
+        let moments = if matches!(deviations, StandardDeviations::Outputs { .. }) { vec![len; 2] } else { vec![len] };
         let moments = builder.columns(outputs, &moments, "moments");
         let mean = builder.node("Identity", &[&moments[0]], &[], "mean");
         let log_std = match deviations {
-            Deviations::Outputs { offset } => {
+            StandardDeviations::Outputs { offset } => {
                 #[allow(clippy::cast_possible_truncation)] // networks use single precision
                 let [offset, low, high] = [*offset, LOG_STD.0, LOG_STD.1].map(|number| number as f32);
                 let offset = builder.floats("log_std.offset", &[], &[offset]);
@@ -319,12 +319,12 @@ impl Graph {
                 let moved = builder.node("Add", &[&moments[1], &offset], &[], "log_std.moved");
                 Some(builder.node("Clip", &[&moved, &low, &high], &[], "log_std"))
             }
-            Deviations::Fixed(values) => {
+            StandardDeviations::Fixed(values) => {
                 let values = builder.floats("log_std.values", &[len], values);
                 let shape = builder.node("Shape", &[&mean], &[], "log_std.shape");
                 Some(builder.node("Expand", &[&values, &shape], &[], "log_std"))
             }
-            Deviations::HeldNoise(_) => None,
+            StandardDeviations::Gsde(_) => None,
         };
         let action = if squash { builder.node("Tanh", &[&mean], &[], "squashed") } else { mean.clone() };
         let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
