@@ -67,13 +67,16 @@ impl Default for Size {
 
 impl TwoHeads {
     fn new(spec: &EnvSpec, &Size { width }: &Size, rng: &mut EnvRng, device: &Device) -> Result<Self, Error> {
-        let (Space::Box { .. }, &Space::Discrete { n: actions, .. }) = (&spec.observation_space, &spec.action_space)
-        else {
-            return Err(Error::Network("it sees vectors, and takes one of several actions".into()));
+        let (observations, actions) = (&spec.observation_space, &spec.action_space);
+        let (Space::Box { .. }, &Space::Discrete { n, .. }, 1..=4096) = (observations, actions, width) else {
+            let given = format!("{observations}, {actions} and width {width}");
+            return Err(Error::Network(
+                format!("it needs vectors, discrete actions and a width of 1 to 4096, not {given}").into(),
+            ));
         };
         let mut mlp = |inputs, outputs, gain| Mlp::new(&[inputs, outputs], Activation::Tanh, gain, rng, device);
-        let hidden = mlp(spec.observation_space.flat_len(), width, 1.0);
-        Ok(Self { hidden, actor: mlp(width, actions as usize, 0.01), critic: mlp(width, 1, 1.0) })
+        let hidden = mlp(observations.flat_len(), width, 1.0);
+        Ok(Self { hidden, actor: mlp(width, n as usize, 0.01), critic: mlp(width, 1, 1.0) })
     }
 }
 

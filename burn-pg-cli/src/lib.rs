@@ -63,7 +63,10 @@ mod registry;
 mod settings;
 mod tell;
 
-use std::process::ExitCode;
+use std::{
+    io::{Write, stdout},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -114,12 +117,23 @@ pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryErro
     }
 }
 
+/// Reads the arguments of the process. Ends it if they are invalid, or ask for help or the version.
+fn parsed() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| match error.use_stderr() {
+        true => error.exit(),
+        false => match error.print().and_then(|()| stdout().flush()) {
+            Ok(()) => std::process::exit(0),
+            Err(error) => Failure::run(anyhow::Error::new(error).context("stdout cannot be written")).exit(),
+        },
+    })
+}
+
 fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Result<(), Failure> {
     // With this hook, a lost device ends a run instead of blocking it for ever.
     burn_pg::device::report_panics();
     let mut registry = Registry::new();
     register(&mut registry).map_err(Failure::usage)?;
-    match Cli::parse().command {
+    match parsed().command {
         Command::Train(args) => commands::train::run(&args, &registry),
         Command::Plan(args) => commands::plan::run(&args, &registry),
         Command::Eval(args) => commands::eval::run(&args, &registry),

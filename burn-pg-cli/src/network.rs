@@ -1,6 +1,9 @@
 //! Kinds of networks: those of burn-pg, and those that a program adds.
 
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use anyhow::{Result, bail};
 use burn_pg::{
@@ -124,7 +127,13 @@ where
     fn make(&self, spec: &EnvSpec, config: &CheckedConfig, rng: &mut EnvRng, device: &Device) -> Result<P, Error> {
         // A run of another kind is loaded by that kind.
         let network = config.network.custom.as_ref().expect("the configuration names this kind");
-        (self.make)(spec, &network.settings()?, rng, device)
+        let settings = network.settings()?;
+        let made = catch_unwind(AssertUnwindSafe(|| (self.make)(spec, &settings, rng, device)));
+        made.unwrap_or_else(|panic| {
+            let reason = panic.downcast_ref::<String>().cloned();
+            let reason = reason.or_else(|| Some((*panic.downcast_ref::<&str>()?).to_owned()));
+            Err(Error::Network(reason.unwrap_or_else(|| "its function panicked".into()).into()))
+        })
     }
 }
 

@@ -5,16 +5,25 @@ use std::ops::RangeInclusive;
 /// Returns a parser of whole numbers in `range`. Its error names the range and an example.
 pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>, example: u64) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = count(text).filter(|number| range.contains(number));
         number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
             let expected = match *most {
-                u64::MAX => format!("expected a whole number of at least {least}"),
+                u64::MAX => format!("expected a whole number from {least} to 2^64 - 1"),
+                most if most == i64::MAX as u64 => format!("expected a whole number from {least} to 2^63 - 1"),
                 _ => format!("expected a whole number from {least} to {most}"),
             };
             format!("{expected}, such as {example}")
         })
     }
+}
+
+/// Reads `100000`, `100_000` or `1e5`.
+fn count(text: &str) -> Option<u64> {
+    let digits = text.replace('_', "");
+    let whole = |number: &f64| number.fract() == 0.0 && (0.0..9e15).contains(number);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, and within 53 bits
+    digits.parse().ok().or_else(|| digits.parse::<f64>().ok().filter(whole).map(|number| number as u64))
 }
 
 #[cfg(test)]
@@ -30,6 +39,16 @@ mod tests {
         }
         let seed = whole::<u64>(0..=u64::MAX, 7);
         assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
-        assert_eq!(seed("-1").unwrap_err(), "expected a whole number of at least 0, such as 7");
+        assert_eq!(seed("-1").unwrap_err(), "expected a whole number from 0 to 2^64 - 1, such as 7");
+    }
+
+    #[test]
+    fn counts_may_have_exponents_and_separators() {
+        for (text, number) in [("100000", 100_000), ("100_000", 100_000), ("1e5", 100_000), ("0", 0)] {
+            assert_eq!(count(text), Some(number));
+        }
+        for text in ["-5", "1.5", "1e30", "many", "", "nan"] {
+            assert!(count(text).is_none(), "{text}");
+        }
     }
 }

@@ -90,7 +90,7 @@ fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
 /// Describes an update within a terminal of 80 columns.
 fn short(stats: &UpdateStats) -> String {
     format!(
-        "{:.0}/s, return {}, EV {}, KL {:.4},",
+        "{:.0}/s, return {}, EV {}, KL {},",
         stats.steps_per_second,
         number(stats.episode_return_mean),
         number(stats.explained_variance),
@@ -100,7 +100,7 @@ fn short(stats: &UpdateStats) -> String {
 
 fn describe(stats: &UpdateStats) -> String {
     format!(
-        "{:.0} steps/s, return {}, explained variance {}, KL {:.4}",
+        "{:.0} steps/s, return {}, explained variance {}, KL {}",
         stats.steps_per_second,
         number(stats.episode_return_mean),
         number(stats.explained_variance),
@@ -112,6 +112,6 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))
 }
 
-fn kl(stats: &UpdateStats) -> f64 {
-    stats.losses.get("approx_kl").copied().unwrap_or_default()
+fn kl(stats: &UpdateStats) -> String {
+    stats.losses.get("approx_kl").map_or_else(|| "-".into(), |kl| format!("{kl:.4}"))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use burn_pg::{
-    CheckedConfig, Config, Error,
+    Config, Error,
     agent::export::Layers,
     burn::tensor::Device,
     config::ConfigError,
@@ -145,7 +145,7 @@ impl Registry {
     }
 
     /// Returns the kind of the networks of a configuration.
-    pub(crate) fn network(&self, config: &CheckedConfig) -> Result<&dyn Network, ConfigError> {
+    pub(crate) fn network(&self, config: &Config) -> Result<&dyn Network, ConfigError> {
         let network = &config.network;
         let names = self.networks.iter().map(|(name, _)| name.as_str());
         self.find(network.kind()).ok_or_else(|| network.unknown_kind(names))
@@ -155,10 +155,10 @@ impl Registry {
         self.networks.iter().find(|(name, _)| name == kind).map(|(_, network)| &**network)
     }
 
-    /// Returns the configuration with all settings of its networks: also with those that were not given.
-    pub(crate) fn resolved(&self, config: CheckedConfig) -> Result<CheckedConfig, ConfigError> {
-        let Some(custom) = &config.network.custom else { return Ok(config) };
-        let custom = self.network(&config)?.resolved(custom)?;
-        Config::clone(&config).with(|config| config.network.custom = Some(custom)).validate()
+    /// Returns the configuration with the defaults of the settings of its networks filled in.
+    pub(crate) fn resolved(&self, config: &Config) -> Result<Config, ConfigError> {
+        let Some(custom) = &config.network.custom else { return Ok(config.clone()) };
+        let custom = self.network(config)?.resolved(custom)?;
+        Ok(config.clone().with(|config| config.network.custom = Some(custom)))
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
-    config::{Algo, ConfigFile, Layer, Layers},
+    config::{Algo, ConfigError, ConfigFile, Layer, Layers},
     device::{self, Backend, OpenDevice},
     envs,
 };
@@ -48,14 +48,17 @@ pub struct Settings {
     #[arg(long)]
     device: Option<DeviceChoice>,
     /// Seed all randomness with this number [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX, 7))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=i64::MAX as u64, 7))]
     seed: Option<u64>,
     /// Train for this number of environment steps, such as 100000 or 1e5 [default: that of the preset]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=i64::MAX as u64, 100_000))]
     pub total_steps: Option<u64>,
     /// Step environments on this number of threads, 0 for one per core; results do not depend on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(0..=1024, 2))]
     threads: Option<usize>,
+    /// The environment if none is given.
+    #[arg(skip)]
+    default_env: Option<String>,
 }
 
 /// A configuration, and where its settings come from.
@@ -82,10 +85,9 @@ pub fn on(config: &CheckedConfig, backend: Backend) -> Result<CheckedConfig> {
 }
 
 impl Settings {
-    /// Fills in `env` if no environment is given.
+    /// Takes `env` if no environment is given.
     pub fn in_env(self, env: &str) -> Self {
-        let env = if self.names_env() { self.env } else { Some(env.into()) };
-        Self { env, ..self }
+        Self { default_env: Some(env.into()), ..self }
     }
 
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
@@ -95,13 +97,6 @@ impl Settings {
         let has_preset = self.preset.is_some() || self.config.is_some() || has_algo;
         let preset = if has_preset { self.preset } else { Some(preset.into()) };
         Self { preset, ..self }.in_env(env)
-    }
-
-    /// True if something may name an environment.
-    fn names_env(&self) -> bool {
-        let set =
-            |setting: &String| !setting.contains('=') || setting.starts_with("env.name") || setting.starts_with("name");
-        self.env.is_some() || self.config.is_some() || self.set.iter().any(set)
     }
 
     /// Returns the configuration from all layers.
@@ -118,35 +113,42 @@ impl Settings {
         if let Some(file) = &file {
             given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
         }
-        let env = Self::env_of(positional, &given)?;
+        let env = self.env_of(positional, &given, file.as_ref())?;
         // An unknown environment is reported before errors that follow from it.
         let spec = envs::spec(&env).map_err(listed)?;
-        let [.., options] = &mut given[..] else { unreachable!("there are options") };
-        options.set("env.name", env.as_str())?;
+        if positional.is_some() {
+            let [.., options] = &mut given[..] else { unreachable!("there are options") };
+            options.set("env.name", env.as_str())?;
+        }
 
         let base = self.base(&env, &given)?;
         refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
         let mut layers = Layers::default();
+        if let Some(env) = &self.default_env {
+            let mut default = Layer { from: "default".into(), settings: Table::new() };
+            default.set("env.name", env.as_str())?;
+            layers.push(default.from, default.settings);
+        }
         layers.push(base.from.clone(), base.settings.clone());
         for layer in start.into_iter().chain(&given) {
             layers.push(layer.from.clone(), layer.settings.clone());
         }
         let mut errors = Located::new(file.as_ref());
         for layer in &given {
-            if let Err(error) = layers.check(layer) {
-                let mut alone = Layers::default();
-                alone.push(layer.from.clone(), layer.settings.clone());
-                errors.add(&error, &alone);
-            }
+            errors.check_layer(layer, &layers);
         }
-        let config = layers.config().and_then(Config::validate).and_then(|config| registry.resolved(config));
-        let config = config.inspect_err(|error| errors.add(error, &layers));
+        let mut checked = layers.config();
+        if let Ok(config) = &checked {
+            let mut add = |error: &ConfigError| errors.add(error, &layers);
+            let _ = config.clone().validate().inspect_err(&mut add);
+            for layer in &given {
+                let _ = config.check_read(layer, &spec).inspect_err(&mut add);
+            }
+            checked = registry.resolved(config);
+        }
+        let config = checked.and_then(Config::validate).inspect_err(|error| errors.add(error, &layers));
         errors.check()?;
         let config = config?;
-        for layer in &given {
-            let _ = config.check_read(layer, &spec).inspect_err(|error| errors.add(error, &layers));
-        }
-        errors.check()?;
         let preset = file.map_or_else(|| base.from.clone(), |file| described(&file, &base));
         Ok(Resolved { config, preset, layers })
     }
@@ -173,7 +175,7 @@ impl Settings {
     }
 
     /// Returns the environment: the one on the command line, or that of a layer.
-    fn env_of(positional: Option<&str>, layers: &[Layer]) -> Result<String> {
+    fn env_of(&self, positional: Option<&str>, layers: &[Layer], file: Option<&ConfigFile>) -> Result<String> {
         let named =
             |layer: &Layer| Some((layer.from.clone(), layer.settings.get("env")?.get("name")?.as_str()?.to_owned()));
         let named: Vec<_> = layers.iter().filter_map(named).collect();
@@ -186,6 +188,15 @@ impl Settings {
             },
             (None, Some((_, env))) => Ok(env.clone()),
             (None, None) => {
+                if let Some(env) = &self.default_env {
+                    return Ok(env.clone());
+                }
+                // A name that is not a text, for example.
+                let mut errors = Located::new(file);
+                for layer in layers {
+                    errors.check_layer(layer, &Layers::default());
+                }
+                errors.check()?;
                 let [example, envs, help] =
                     [program::subcommand() + " CartPole-v1", "envs".into(), program::subcommand() + " --help"]
                         .map(program::command);
@@ -287,18 +298,6 @@ fn layer_of(settings: &[&str]) -> Result<Layer> {
     Ok(layer)
 }
 
-/// Reads `100000`, `100_000` or `1e5`.
-fn parse_count(text: &str) -> Result<u64, String> {
-    let digits = text.replace('_', "");
-    let whole = |number: f64| number.fract() == 0.0 && (0.0..9e15).contains(&number);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, and within 53 bits
-    match (digits.parse(), digits.parse::<f64>()) {
-        (Ok(count), _) => Ok(count),
-        (Err(_), Ok(number)) if whole(number) => Ok(number as u64),
-        _ => Err("expected a whole number, such as 100000 or 1e5".into()),
-    }
-}
-
 /// Reads a value as TOML, or as a string if it is not valid TOML: `relu` needs no quotes.
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>();
@@ -331,15 +330,5 @@ mod tests {
         let count = |file: &str| overridden(&preset.parse().unwrap(), &file.parse().unwrap());
         assert_eq!(count("run = { total_steps = 5, seed = 3 }\nalgorithm.gamma = 1.0"), 0);
         assert_eq!(count("run.total_steps = 6\nalgorithm = { gamma = 0.9, loss = [] }\nrollout.num_steps = 3"), 2);
-    }
-
-    #[test]
-    fn counts_may_have_exponents_and_separators() {
-        for (text, count) in [("100000", 100_000), ("100_000", 100_000), ("1e5", 100_000), ("0", 0)] {
-            assert_eq!(parse_count(text), Ok(count));
-        }
-        for text in ["-5", "1.5", "1e30", "many", "", "nan"] {
-            assert!(parse_count(text).is_err(), "{text}");
-        }
     }
 }

@@ -114,10 +114,16 @@ fn settings_of_a_network_are_refused_by_name() {
     let [kind, of_ours] = ["network.kind=two-heads", "network.kind=mlp"];
     refused(&[kind, "network.width=wide"], "`network.width` is \"wide\"; it must be a whole number, 0 or more (--set)");
     refused(&[kind, "network.with=8"], "there is no setting `network.with`; did you mean `network.width`? (--set)");
-    refused(&[kind, "hidden_sizes=[8]"], "there is no setting `network.hidden_sizes`");
+    refused(&[kind, "hidden_sizes=[8]"], "`network.hidden_sizes` is not read: it is for the networks of burn-pg");
+    refused(&[kind, "network.width=0"], "the network cannot be created: it needs vectors");
     refused(&[of_ours, "network.width=8"], "there is no setting `network.width`");
     let in_pendulum = ["train", "Pendulum-v1", "--set", kind];
-    self::refused("lesson", folder.path(), &in_pendulum, "the network cannot be created: it sees vectors");
+    self::refused(
+        "lesson",
+        folder.path(),
+        &in_pendulum,
+        "the network cannot be created: it needs vectors, discrete actions",
+    );
 }
 
 fn version_and_help_name_the_program() {

@@ -43,17 +43,25 @@ pub struct Args {
     keep_going: bool,
 }
 
+/// Most empty lines in a row.
+const MOST_EMPTY: u32 = 10_000;
+
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let agent = open(args, registry).map_err(Failure::refused)?;
     let mut lines = Lines::new(stdin().lock(), observation::longest_line(agent.spec()));
-    let mut state = None;
+    let (mut state, mut empty) = (None, 0);
     for number in 1_u64.. {
         let line = lines.next().context("stdin cannot be read").map_err(Failure::Run)?;
         let Some(line) = line else { break };
         if matches!(line, Ok(line) if line.trim_ascii().is_empty()) {
-            state = None;
+            (state, empty) = (None, empty + 1);
+            // Nothing is written for these lines, so nothing would show that the reader of the answers is gone.
+            if empty > MOST_EMPTY {
+                return Err(Failure::Usage(anyhow!("line {number}: more than {MOST_EMPTY} empty lines in a row")));
+            }
             continue;
         }
+        empty = 0;
         let reply = match decide(line, &*agent, state.as_deref()) {
             Ok(decision) => {
                 let answer = answer(&decision, agent.spec());

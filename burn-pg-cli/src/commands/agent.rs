@@ -10,7 +10,7 @@ use burn_pg::{
     Agent, CheckedConfig, Config, Decision, Evaluation,
     agent::export::{self, Format, Layers},
     burn::tensor::Device,
-    config::ConfigError,
+    config::{ConfigError, RunConfig},
     envs::{EnvSpec, VectorEnv},
     evaluate_with,
     run::{
@@ -138,7 +138,10 @@ impl AgentArgs {
         dir.check()?;
         let checkpoint = self.checkpoint(&dir)?;
         let config = match &checkpoint {
-            Some(checkpoint) => checkpoint.config().clone(),
+            Some(checkpoint) => {
+                warn_of_other_settings(&dir, checkpoint.config(), "checkpoint");
+                checkpoint.config().clone()
+            }
             None => settings(&dir)?,
         };
         Ok(Selected { dir, checkpoint, config: config.validate()? })
@@ -163,7 +166,9 @@ impl AgentArgs {
                     let no_policy = RunDirError::NoPolicy(dir.path().into());
                     bail!("{no_policy}, and there is no checkpoint; train to its end with: {}", how_to_go_on(dir));
                 };
-                tell(format_args!("the run has not ended; this is its policy after update {}", checkpoint.updates()));
+                let (why, update) =
+                    (if dir.has_summary() { "its policy is gone" } else { "it has not ended" }, checkpoint.updates());
+                tell(format_args!("{}: {why}; this is the policy after update {update}", dir.path().display()));
                 return Ok(Some(checkpoint));
             }
         };
@@ -191,13 +196,25 @@ fn settings(dir: &RunDir) -> Result<Config> {
         ));
         return Ok(dir.config()?);
     };
-    match dir.config() {
-        Ok(written) if written == saved => {}
-        Ok(_) => tell(format_args!(
-            "warning: {} has other settings than the policy; those of the policy are used",
-            config.display()
-        )),
-        Err(error) => tell(format_args!("warning: {:#}; the settings of the policy are used", Error::from(error))),
-    }
+    warn_of_other_settings(dir, &saved, "policy");
     Ok(saved)
+}
+
+/// Warns if `config.toml` has other settings than a policy, or cannot be read. Step count, device and threads may have
+/// changed since.
+fn warn_of_other_settings(dir: &RunDir, saved: &Config, what: &str) {
+    let comparable = |config: &Config| {
+        config.clone().with(|config| {
+            config.run =
+                RunConfig { seed: config.run.seed, target_return: config.run.target_return, ..RunConfig::default() };
+        })
+    };
+    match dir.config() {
+        Ok(written) if comparable(&written) == comparable(saved) => {}
+        Ok(_) => tell(format_args!(
+            "warning: {} has other settings than the {what}; those of the {what} are used",
+            dir.config_path().display()
+        )),
+        Err(error) => tell(format_args!("warning: {:#}; the settings of the {what} are used", Error::from(error))),
+    }
 }

@@ -192,9 +192,15 @@ impl New {
         }
         let start = args.init_from.as_deref().map(Start::open).transpose()?;
         let settings = start.as_ref().map(Start::settings).transpose()?;
-        let resolved = args.settings.resolve_over(settings.as_ref(), registry)?;
+        let given = args.settings.clone();
+        let given = match start.as_ref().and_then(Start::env) {
+            Some(env) => given.in_env(env),
+            None => given,
+        };
+        let resolved = given.resolve_over(settings.as_ref(), registry)?;
         if let Some(start) = &start {
             start.refuse_unread(&resolved.layers)?;
+            start.refuse_other_networks(&resolved.config, &resolved.layers)?;
         }
         Ok(Self { start, resolved })
     }
@@ -391,7 +397,7 @@ impl<P: Layers + 'static> Run<P> {
                 progress.finish();
                 let evaluation = evaluation?;
                 let outcome = Outcome::of(&config, &device, &session, !is_over, &evaluation);
-                session.dir().write_summary(outcome.summary())?;
+                session.write_summary(outcome.summary())?;
                 Ok(outcome)
             };
             finish().map_err(|error: Error| Failure::of(error).told(|cause| not_evaluated(cause, &dir, &again)))

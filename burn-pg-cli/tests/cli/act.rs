@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{acted, command, success, text, train_small, usage_error};
+use super::{acted, assert_contains, command, success, text, train_small, usage_error};
 
 /// Trains a recurrent agent into `run`.
 fn trained(folder: &Path) {
@@ -52,6 +52,16 @@ fn act_ends_when_its_output_is_closed() {
     let output =
         command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).stdout(writer).output().unwrap();
     assert_eq!(super::stderr(&output), "");
+}
+
+#[test]
+fn empty_lines_without_end_do_not_keep_act_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    fs::write(folder.path().join("input"), "\n".repeat(20_000)).unwrap();
+    let input = fs::File::open(folder.path().join("input")).unwrap();
+    let output = command(folder.path(), ["act", "run", "--device", "flex"]).stdin(input).output().unwrap();
+    assert_contains(usage_error(&output), "line 10001: more than 10000 empty lines in a row");
 }
 
 #[cfg(target_os = "linux")]

@@ -151,15 +151,19 @@ fn a_policy_that_does_not_fit_is_refused_before_anything_is_written() {
         (
             "run",
             vec!["--set", "hidden_sizes=[9]"],
-            "tensor `actor.layers.0.bias` is F32[8], but the network needs F32[9]",
+            "`network.hidden_sizes` is [9]; it must be [8], as for the policy in run (--set)",
         ),
-        (policy, vec!["--set", "hidden_sizes=[9]"], "tensor `actor.layers.0.bias` is F32[8], but the network needs"),
+        (
+            policy,
+            vec!["--set", "hidden_sizes=[9]"],
+            "`network.hidden_sizes` is [9]; it must be [8], as for the policy in",
+        ),
         (
             "run",
             vec!["--set", "activation=relu"],
-            "`network.activation` is relu; it must be tanh, as for the policy to start from",
+            "`network.activation` is \"relu\"; it must be \"tanh\", as for the policy in run (--set)",
         ),
-        (policy, vec!["--set", "activation=relu"], "`activation` is tanh; it must be relu, the one that was given"),
+        (policy, vec!["--set", "activation=relu"], "`activation` is relu; it must be tanh, as in the file"),
         (
             policy,
             vec!["--set", "normalize_observations=true"],

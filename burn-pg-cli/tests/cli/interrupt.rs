@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     burn_pg, json,
-    long_run::{long_run_into, outcome, run_into, send, start, wait_for, wait_until},
+    long_run::{long_run_into, outcome, run_into, send, start, wait_for, wait_for_update, wait_until},
     metrics, stderr, success, text, usage_error,
 };
 
@@ -21,7 +21,7 @@ fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
         let out = format!("interrupted{signal}");
         // So long that it cannot end before the signal.
         let child = start(folder.path(), long_run_into(&out, "1e9"));
-        wait_for(&path(&out).join("checkpoints/update-000000003"));
+        wait_for_update(&path(&out), 3);
         send(signal, &child);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
@@ -32,7 +32,7 @@ fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
         success(&burn_pg(folder.path(), ["eval", &out, "--episodes", "1"]));
     }
     let child = start(folder.path(), run_into("halves"));
-    wait_for(&path("halves/checkpoints/update-000000004"));
+    wait_for_update(&path("halves"), 4);
     send("-INT", &child);
     // The exit code is 0 if the run ended before the signal.
     assert!(matches!(child.wait_with_output().unwrap().status.code(), Some(130 | 0)));
@@ -53,7 +53,7 @@ fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
     // A run that went back and was killed resumes from its own checkpoints, not from those that it went back from.
     success(&burn_pg(folder.path(), run_into("other")));
     let child = start(folder.path(), ["train", "--resume", "other", "--at", "58", "--quiet"]);
-    wait_for(&path("other/checkpoints/update-000000059"));
+    wait_for_update(&path("other"), 59);
     send("-KILL", &child);
     child.wait_with_output().unwrap();
     let output = burn_pg(folder.path(), ["train", "--resume", "other", "--quiet"]);

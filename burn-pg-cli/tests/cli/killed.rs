@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     burn_pg, content, json,
-    long_run::{long_run_into, outcome, run_into, send, start, wait_until},
+    long_run::{long_run_into, outcome, run_into, send, start, wait_for_update, wait_until},
     success, text,
 };
 
@@ -125,7 +125,7 @@ fn a_run_whose_directory_is_moved_ends_and_does_not_create_it_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let child = start(folder.path(), long_run_into("a", "1e9"));
-    wait_until(|| path("a/checkpoints/update-000000002").exists());
+    wait_for_update(&path("a"), 2);
     fs::rename(path("a"), path("b")).unwrap();
     let output = child.wait_with_output().unwrap();
     let message = text(&output.stderr);

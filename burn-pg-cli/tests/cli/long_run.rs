@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use burn_pg::run::directory::RunDir;
+
 use super::{command, metrics, tensors};
 
 /// A run of 60 updates that saves a checkpoint after each.
@@ -48,6 +50,13 @@ pub fn send(signal: &str, to: &Child) {
 #[track_caller]
 pub fn wait_for(path: &Path) {
     wait_until(|| path.exists());
+}
+
+/// Waits until a run has a checkpoint of this update or a later one: an old one is removed soon.
+#[track_caller]
+pub fn wait_for_update(run: &Path, update: u64) {
+    let checkpoints = RunDir::open(run).checkpoints();
+    wait_until(|| checkpoints.updates().is_ok_and(|updates| updates.last() >= Some(&update)));
 }
 
 #[track_caller]

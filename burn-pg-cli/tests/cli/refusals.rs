@@ -124,6 +124,10 @@ fn settings_that_nothing_reads_are_refused_with_the_reason() {
         &["`algorithm.gae_lambda` is not read: the estimator is `algorithm.estimator` (--set)"],
     );
     train_refused(
+        &["--set", "optimiser.kind=sgd", "dampening=0.5"],
+        &["`optimiser.dampening` is not read: it is for `optimiser.momentum`, which is 0"],
+    );
+    train_refused(
         &["--set", "faults.limit=3"],
         &["`faults.limit` is not read: no update is skipped, unless `faults.numbers` is \"skip\" or"],
     );
@@ -140,6 +144,28 @@ fn all_errors_of_a_file_are_reported_at_once_with_their_lines() {
             "  there is no setting `env.frobnicate` (three.toml, line 6)",
         ],
     );
+    train_refused(
+        &[
+            "--set",
+            "num_minibatches=3",
+            "total_steps=4",
+            "gamma=2",
+            "faults.limit=3",
+            "network.exploration.squash=true",
+        ],
+        &["5 settings are wrong:\n"],
+    );
+    // Without an environment, too.
+    refused(
+        &["train", "--set", "env.name=5", "gamma=high"],
+        &["2 settings are wrong:\n  `env.name` is 5; it must be a text (--set)\n  `algorithm.gamma` is \"high\""],
+    );
+    train_refused(&["--set", "optimiser.kind=lion"], &["error: `optimiser.kind` is \"lion\"; it must be \"adam\""]);
+    train_refused(
+        &["--set", "device=tpu", "gamma=2"],
+        &["2 settings are wrong:\n  `run.device`: unknown device `tpu`; known are: ", "`algorithm.gamma` is 2"],
+    );
+    train_refused(&["--set", "clip_range.kind=linear"], &["`algorithm.clip_range.start` is missing", "(--set)"]);
     // Errors of the file come first, in the order of its lines.
     train_refused(
         &["--config", "by-line.toml", "--set", "gamma=high"],

@@ -7,7 +7,7 @@ use burn_pg::{agent::selection_seed, run::directory::RunDir};
 
 use super::{
     assert_contains, burn_pg, content, json,
-    long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for},
+    long_run::{RUN, long_run_into, outcome, run_into, send, start, wait_for_update},
     metrics, stderr, success, text, train_small, usage_error,
 };
 
@@ -15,7 +15,7 @@ use super::{
 fn two_processes_never_train_in_one_directory() {
     let folder = tempfile::tempdir().unwrap();
     let child = start(folder.path(), long_run_into("a", "1e9"));
-    wait_for(&folder.path().join("a/checkpoints/update-000000002"));
+    wait_for_update(&folder.path().join("a"), 2);
     let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
     assert_eq!(usage_error(&output), "error: another process is training in a\n");
     // The lock ends with the process that holds it.
@@ -73,7 +73,7 @@ fn a_resumed_run_is_used_by_its_newest_checkpoint() {
     assert_eq!(json(&at_the_end), json(&eval(&["--at", "60"])));
 
     let mut child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "1e9"]);
-    wait_for(&path("checkpoints/update-000000070"));
+    wait_for_update(&folder.path().join("a"), 70);
     child.kill().unwrap();
     child.wait().unwrap();
     // The results of the shorter run are removed.

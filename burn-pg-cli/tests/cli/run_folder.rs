@@ -7,7 +7,7 @@ use burn_pg::run::directory::{RunDir, read_metrics};
 
 use super::{
     assert_contains, burn_pg, content, json,
-    long_run::{long_run_into, outcome, run_into, send, start, wait_for},
+    long_run::{long_run_into, outcome, run_into, send, start, wait_for_update},
     make_pipe, metrics, stderr, success, text, usage_error,
 };
 
@@ -38,7 +38,7 @@ fn damaged_checkpoints_are_named_and_skipped() {
     damage("update-000000060");
     damage("update-000000059");
     let child = start(folder.path(), ["train", "--resume", "a", "--quiet", "--total-steps", "1e9"]);
-    wait_for(&path("a/checkpoints/update-000000061"));
+    wait_for_update(&path("a"), 61);
     send("-INT", &child);
     child.wait_with_output().unwrap();
     assert!(*updates().last().unwrap() >= 61, "{:?}", updates());
@@ -218,6 +218,16 @@ fn a_policy_is_used_with_the_settings_it_was_trained_with_even_if_the_config_is_
     }
     let exported = burn_pg(folder.path(), ["export", "a", "--format", "onnx", "--out", "a.onnx"]);
     assert_contains(stderr(&exported), "those of the policy are used");
+    fs::write(&config, text_before.replace("\"tanh\"", "\"silu\"")).unwrap();
+    let at_best = burn_pg(folder.path(), ["eval", "a", "--at", "best", "--episodes", "5"]);
+    assert_contains(stderr(&at_best), "other settings than the checkpoint; those of the checkpoint are used");
+    let policy = folder.path().join("a/policy.safetensors");
+    let bytes = fs::read(&policy).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"tanh").unwrap();
+    fs::write(&policy, [&bytes[..at], b"silu", &bytes[at + 4..]].concat()).unwrap();
+    let output = burn_pg(folder.path(), ["eval", "a"]);
+    assert_contains(usage_error(&output), "has metadata that cannot be read: it does not match its checksum");
+    fs::write(&policy, bytes).unwrap();
     fs::write(&config, "cut = [").unwrap();
     let (after, warning) = evaluated();
     assert_eq!(after, before);

@@ -8,9 +8,8 @@ use burn_pg_envs::{EnvSpec, Space, VectorEnv};
 pub enum EnvMisfit {
     /// The environments have another space.
     #[error(
-        "the agent is for `{agent}` with the {what} space {expected}, but the environments given are `{given}` with \
-         {found}; give them as `make` makes them, without wrappers: the agent normalises observations and transforms \
-         actions itself"
+        "the agent is for `{agent}` with the {what} space {expected}, but the environments are `{given}` with {found} (they \
+         must be without wrappers, because the agent normalises observations and transforms actions itself)"
     )]
     Space {
         /// The environment of the agent.

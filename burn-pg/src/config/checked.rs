@@ -15,6 +15,9 @@ use crate::{
     source::{EnvSourceShape, RolloutLength, default_block_size},
 };
 
+/// The tables that the checks of a rollout read.
+const OF_ROLLOUT: [&str; 4] = ["env.num_envs", "rollout", "algorithm.num_minibatches", "run.total_steps"];
+
 /// Assumed length of episodes without a time limit, in memory plans.
 const LONGEST_EPISODE: usize = 1024;
 
@@ -39,20 +42,13 @@ impl Config {
         let mut errors = Errors::default();
         self.check_each(&mut errors);
         errors.add(self.check_algorithm());
-        errors.into_result()?;
-        // Of settings that are in range: what follows from one that is not says nothing new.
-        self.check_rollout()?;
-        Ok(CheckedConfig(self))
+        // Checked only if what it depends on is in range, because its errors would follow from the others.
+        if !OF_ROLLOUT.iter().any(|key| errors.are_about(key)) {
+            errors.add(self.check_rollout());
+        }
+        errors.into_result().map(|()| CheckedConfig(self))
     }
 
-    /// Checks the settings whose ranges do not depend on other settings.
-    pub(super) fn check_each(&self, errors: &mut Errors) {
-        self.check_ranges(errors);
-        self.check_networks(errors);
-    }
-}
-
-impl CheckedConfig {
     /// Checks that everything that a layer sets is read: with the other settings, in an environment of this
     /// specification.
     ///
@@ -66,6 +62,14 @@ impl CheckedConfig {
         errors.into_result()
     }
 
+    /// Checks the settings whose ranges do not depend on other settings.
+    pub(super) fn check_each(&self, errors: &mut Errors) {
+        self.check_ranges(errors);
+        self.check_networks(errors);
+    }
+}
+
+impl CheckedConfig {
     /// True if there is a critic. REINFORCE has none, unless `loss` has a value term.
     #[must_use]
     pub fn has_critic(&self) -> bool {

@@ -4,7 +4,10 @@ use burn_pg_envs::UnknownName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::{ConfigError, shape::joined};
+use super::{
+    ConfigError,
+    shape::{Table as TableShape, joined},
+};
 use crate::policy::EncoderSpec;
 
 /// A network of the program that reads the configuration: the name of its kind, and its own settings.
@@ -55,10 +58,15 @@ impl CustomNetwork {
     /// write when it is serialised.
     pub fn settings<S: Serialize + DeserializeOwned>(&self) -> Result<S, ConfigError> {
         let read = serde_path_to_error::deserialize(Value::Table(self.settings.clone()));
+        let read = read.or_else(|error| Value::Table(with_whole_numbers(&self.settings)).try_into().map_err(|_| error));
         let read: S = read.map_err(|error| self.refused(&error.path().to_string(), error.inner().message()))?;
         let known = Table::try_from(&read).unwrap_or_default();
         match self.settings.keys().find(|name| !known.contains_key(*name)) {
             None => Ok(read),
+            Some(name) if TableShape::of_config().field("network").is_some_and(|network| network.has(name)) => {
+                let reason = format!("it is for the networks of burn-pg, and `{}` has no such setting", self.kind);
+                Err(ConfigError::NotRead { key: joined("network", name), reason })
+            }
             Some(name) => {
                 let nearest = UnknownName::new("setting", name, known.keys()).nearest;
                 let [key, nearest] =
@@ -74,7 +82,8 @@ impl CustomNetwork {
     /// As [`settings`](Self::settings).
     pub fn resolved<S: Serialize + DeserializeOwned>(&self) -> Result<Self, ConfigError> {
         let settings = Table::try_from(self.settings::<S>()?);
-        let settings = settings.map_err(|error| ConfigError::Invalid { key: "network", reason: error.to_string() })?;
+        let settings =
+            settings.map_err(|error| ConfigError::Invalid { key: "network".into(), reason: error.to_string() })?;
         Ok(Self { kind: self.kind.clone(), settings })
     }
 
@@ -95,6 +104,16 @@ impl CustomNetwork {
             _ => ConfigError::NotRead { key, reason: message.trim().into() },
         }
     }
+}
+
+/// Returns the settings with integers in place of whole numbers such as `1e2`.
+fn with_whole_numbers(settings: &Table) -> Table {
+    let whole = |value: &Value| match value.as_float() {
+        #[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
+        Some(number) if number.fract() == 0.0 && number.abs() < 9e15 => Value::Integer(number as i64),
+        _ => value.clone(),
+    };
+    settings.iter().map(|(name, value)| (name.clone(), whole(value))).collect()
 }
 
 /// Returns what serde expects without the names of Rust's types.
@@ -140,6 +159,7 @@ mod tests {
     fn settings_are_read_with_the_defaults_of_their_type() {
         let expected = Wide { width: 3, scale: 0.5, norm: Norm::Layer };
         assert_eq!(wide("width = 3, scale = 0.5").unwrap(), expected);
+        assert_eq!(wide("width = 1e2").unwrap().width, 100);
         let config = read("network = { kind = 'wide', width = 3 }").unwrap();
         let resolved = config.network.custom.as_ref().unwrap().resolved::<Wide>().unwrap();
         assert_eq!(resolved.settings, "width = 3\nscale = 0.0\nnorm = 'layer'".parse().unwrap());
@@ -154,7 +174,10 @@ mod tests {
             ("width = 1, norm = 'none'", "`network.norm` is \"none\"; it must be `layer` or `batch`"),
             ("scale = 1", "`network.width` is missing; it must be given"),
             ("width = 1, scael = 1", "there is no setting `network.scael`; did you mean `network.scale`?"),
-            ("width = 1, hidden_sizes = [1]", "there is no setting `network.hidden_sizes`"),
+            (
+                "width = 1, hidden_sizes = [1]",
+                "`network.hidden_sizes` is not read: it is for the networks of burn-pg, and `wide` has no such setting",
+            ),
         ] {
             assert_eq!(wide(text).unwrap_err().to_string(), message);
         }

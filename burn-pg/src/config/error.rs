@@ -61,8 +61,8 @@ pub enum ConfigError {
     /// Settings of a part of the run contradict each other.
     #[error("`{key}`: {reason}")]
     Invalid {
-        /// The table.
-        key: &'static str,
+        /// The setting, or its table.
+        key: String,
         /// What is wrong.
         reason: String,
     },
@@ -141,12 +141,12 @@ impl ConfigError {
     pub fn key(&self) -> Option<&str> {
         Some(match self {
             Self::UnknownKey { key, .. }
+            | Self::Invalid { key, .. }
             | Self::AmbiguousKey { key, .. }
             | Self::NotRead { key, .. }
             | Self::Value { key, .. }
             | Self::Missing { key, .. }
             | Self::OutOfRange { key, .. } => key,
-            Self::Invalid { key, .. } => key,
             Self::AmbiguousExploration => "network.exploration",
             Self::Minibatches { .. } => "algorithm.num_minibatches",
             Self::TooFewSteps { .. } | Self::ShorterThanRollout { .. } => "run.total_steps",
@@ -179,6 +179,12 @@ impl Errors {
         if let Err(error) = outcome {
             self.0.extend(error.each().to_vec());
         }
+    }
+
+    /// True if an error is about this key, or about a setting in this table.
+    pub fn are_about(&self, key: &str) -> bool {
+        let keys = self.0.iter().filter_map(ConfigError::key);
+        keys.filter_map(|found| found.strip_prefix(key)).any(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     pub fn into_result(mut self) -> Result<(), ConfigError> {

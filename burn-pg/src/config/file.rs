@@ -55,9 +55,15 @@ impl ConfigFile {
     /// # Errors
     /// [`ConfigFileError`] if `path` is not a regular file, or is not valid TOML.
     pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
-        let text = refuse_other_than_file(path).and_then(|()| fs::read_to_string(path));
-        let text = text.map_err(|source| ConfigFileError::Read { path: path.into(), source })?;
-        Self::parse(path, &text)
+        let bytes = refuse_other_than_file(path).and_then(|()| fs::read(path));
+        let bytes = bytes.map_err(|source| ConfigFileError::Read { path: path.into(), source })?;
+        match str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(path, text),
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+                Err(ConfigFileError::Toml { path: path.into(), line, reason: "it is not text in UTF-8".into() })
+            }
+        }
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigFileError> {
@@ -65,7 +71,7 @@ impl ConfigFile {
         let failed = |error: toml::de::Error| ConfigFileError::Toml {
             path: path.into(),
             line: line(error.span().map_or(0, |span| span.start)),
-            reason: error.message().into(),
+            reason: in_words(error.message()),
         };
         let settings = text.parse().map_err(failed)?;
         let mut lines = BTreeMap::new();
@@ -98,6 +104,14 @@ impl ConfigFile {
             [one] => one.clone(),
             many => format!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
         }
+    }
+}
+
+/// Returns what is wrong with a file without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    match message.contains("value was too large") || message.contains(" as i128") {
+        true => "a whole number must be between -2^63 and 2^63 - 1".into(),
+        false => message.into(),
     }
 }
 
@@ -149,6 +163,10 @@ mod tests {
         let message = of(&ConfigFile::parse("run.toml".as_ref(), backwards).unwrap());
         let lines: Vec<_> = message.lines().skip(1).map(|line| line.rsplit(' ').next().unwrap()).collect();
         assert_eq!(lines, ["2)", "4)", "6)"], "{message}");
+        let large =
+            ConfigFile::parse("run.toml".as_ref(), "[run]\nseed = 9223372036854775808\n").unwrap_err().to_string();
+        let expected = "run.toml is not valid TOML: line 2: a whole number must be between -2^63 and 2^63 - 1";
+        assert_eq!(large, expected);
         let error = ConfigFile::parse("run.toml".as_ref(), "[env]\nname =\n").unwrap_err().to_string();
         assert!(error.starts_with("run.toml is not valid TOML: line 2: "), "{error}");
     }

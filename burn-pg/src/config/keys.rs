@@ -1,5 +1,7 @@
 //! The names of the settings: full and short ones, and their names in other programs.
 
+use std::collections::BTreeSet;
+
 use burn_pg_envs::UnknownName;
 
 use super::{
@@ -87,7 +89,8 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
     let ending = format!(".{key}");
     let fitting = all.into_iter().filter(|known| known.full.ends_with(&ending));
     let (parts, whole): (Vec<_>, Vec<_>) = fitting.partition(|known| known.is_part);
-    let mut fitting = if whole.is_empty() && key.contains('.') { parts } else { whole };
+    let may_be_part = key.contains('.') || (parts.len() == 1 && alias(key).is_none());
+    let mut fitting = if whole.is_empty() && may_be_part { parts } else { whole };
     match fitting.len() {
         0 => Err(unknown(key)),
         1 => Ok(fitting.remove(0).full),
@@ -117,19 +120,37 @@ fn ambiguous(key: &str, full: &[String]) -> ConfigError {
 }
 
 /// Returns the existing key that is most similar, if one is similar: by its name in another program, by its last part,
-/// or by its spelling.
+/// or by its spelling. If the key names a table, the setting is one of that table.
 fn nearest(key: &str) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let name = last(key);
-    if let Some((meant, _)) = ALIASES.iter().find(|(_, aliases)| aliases.contains(&&*name)) {
-        return Some((*meant).into());
-    }
     let known: Vec<String> = all().into_iter().map(|key| key.full).collect();
-    let similar = UnknownName::new("setting", &name, known.iter().map(|key| last(key))).nearest?;
-    let table = key.rsplit_once('.').map_or("", |(table, _)| table);
-    let fitting: Vec<String> = known.into_iter().filter(|key| last(key) == similar).collect();
-    let is_within = |full: &&String| full.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
-    fitting.iter().find(is_within).or(fitting.first()).cloned()
+    let Some((table, name)) = key.rsplit_once('.') else { return named_like(key, &known) };
+    let tables: BTreeSet<&str> = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0)).collect();
+    let table = match tables.iter().find(|known| **known == table || known.ends_with(&format!(".{table}"))) {
+        Some(table) => *table,
+        None => {
+            let meant = alias(table);
+            let similar = || UnknownName::new("table", table, tables.iter().copied()).nearest;
+            let meant = meant.map(str::to_owned).or_else(similar)?;
+            tables.iter().find(|known| **known == meant)?
+        }
+    };
+    let is_within = |key: &&String| key.rsplit_once('.').is_some_and(|(outer, _)| outer == table);
+    named_like(name, &known.iter().filter(is_within).cloned().collect::<Vec<_>>())
+}
+
+/// Returns the key among `known` with a name like this.
+fn named_like(name: &str, known: &[String]) -> Option<String> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    if let Some(meant) = alias(name).filter(|meant| known.iter().any(|key| key == meant || key.starts_with(meant))) {
+        return Some(meant.into());
+    }
+    let similar = UnknownName::new("setting", name, known.iter().map(|key| last(key))).nearest?;
+    known.iter().find(|key| last(key) == similar).cloned()
+}
+
+/// Returns our key for a name in another program.
+fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map(|(meant, _)| *meant)
 }
 
 #[cfg(test)]
@@ -149,6 +170,8 @@ mod tests {
             ("estimator.lambda", "algorithm.estimator.lambda"),
             ("max_kl", "algorithm.trust_region.max_kl"),
             ("optimiser", "optimiser"),
+            ("n", "algorithm.estimator.n"),
+            ("resample_every", "network.exploration.sde.resample_every"),
         ] {
             assert_eq!(full_key(short).as_deref(), Ok(full));
         }
@@ -164,6 +187,21 @@ mod tests {
         assert_eq!(full_key("start").unwrap_err().to_string(), expected);
         let of_file = Config::from_table("start = 1e-3".parse().unwrap());
         assert_eq!(of_file.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn the_nearest_setting_is_one_of_the_table_that_the_key_names() {
+        for (wrong, meant) in [
+            ("optimizer.kind", Some("optimiser.kind")),
+            ("optimzer.learning_rte", Some("optimiser.learning_rate")),
+            ("checkpoint.episode", Some("checkpoint.episodes")),
+            ("algorithm.clip_coef", Some("algorithm.clip_range")),
+            ("sde.interval", None),
+            ("algorithm.loss[0].kind", None),
+            ("gamma.x", None),
+        ] {
+            assert_eq!(nearest(wrong).as_deref(), meant, "{wrong}");
+        }
     }
 
     #[test]

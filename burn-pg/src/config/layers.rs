@@ -64,10 +64,11 @@ impl Layers {
     /// them numbers out of range. If there are only the last, [`Config::validate`] reports them.
     pub fn config(&self) -> Result<Config, ConfigError> {
         let merged = self.merged();
-        let settings = check(merged.clone(), TableShape::of_config()).map_err(|error| with_ranges(&error, merged))?;
-        settings.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
-            key: "configuration",
-            reason: error.message().into(),
+        let settings = check(merged.clone(), TableShape::of_config());
+        let settings = settings.map_err(|error| with_ranges(&error, merged.clone()))?;
+        serde_path_to_error::deserialize(Value::Table(settings)).map_err(|error| {
+            let (key, reason) = (error.path().to_string(), error.inner().message().trim().into());
+            with_ranges(&ConfigError::Invalid { key, reason }, merged)
         })
     }
 
@@ -163,7 +164,9 @@ impl Layer {
         let mut settings = &self.settings;
         let mut parts = key.split('.').peekable();
         while let Some(part) = parts.next() {
-            match settings.get(part) {
+            // A list is set as a whole.
+            let name = part.split('[').next().unwrap_or_default();
+            match settings.get(name) {
                 Some(Value::Table(inner)) if parts.peek().is_some() => settings = inner,
                 other => return other.is_some(),
             }

@@ -108,6 +108,15 @@ impl Table {
     }
 }
 
+impl Field {
+    /// True if the setting is a table that may have this setting.
+    pub fn has(&self, name: &str) -> bool {
+        let Shape::Table(table) = self.shape.some() else { return false };
+        let kinds = table.kinds.iter().flat_map(|kinds| &kinds.all);
+        table.fields.iter().chain(kinds.flat_map(|kind| &kind.fields)).any(|field| field.name == name)
+    }
+}
+
 impl Shape {
     /// Returns what the setting is if it has a value.
     pub fn some(&self) -> &Self {

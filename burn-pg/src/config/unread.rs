@@ -3,7 +3,7 @@
 use burn_pg_envs::{EnvSpec, Space};
 
 use super::{AlgorithmConfig, Config, OnEnvironment, OnNumbers};
-use crate::policy::Exploration;
+use crate::{optim::OptimiserSpec, policy::Exploration};
 
 /// Returns the keys that nothing reads in this configuration, with the reason: in an environment of this specification,
 /// if there is one.
@@ -35,6 +35,9 @@ pub(super) fn unread(config: &Config, spec: Option<&EnvSpec>) -> Vec<(&'static s
     let skips = config.faults.numbers == OnNumbers::Skip || config.faults.environment == OnEnvironment::Restart;
     let no_skips = "no update is skipped, unless `faults.numbers` is \"skip\" or `faults.environment` is \"restart\"";
     add(!skips, &["faults.limit"], no_skips);
+
+    let without_momentum = matches!(&config.optimiser.kind, OptimiserSpec::Sgd(sgd) if sgd.momentum == 0.0);
+    add(without_momentum, &["optimiser.dampening"], "it is for `optimiser.momentum`, which is 0");
 
     let is_discrete = spec.is_some_and(|spec| !matches!(spec.action_space, Space::Box { .. }));
     let Exploration { squash, state_dependent, log_std, sde } = config.network.exploration;

@@ -143,6 +143,20 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         &self.keeper.dir
     }
 
+    /// Writes the outcome of the run to `summary.json`, and the settings again if their file is gone.
+    ///
+    /// # Errors
+    /// [`Error::RunDir`] if the file cannot be written; the error is [`RunDirError::Gone`] if the directory or its
+    /// metrics were removed, moved or replaced: then nothing is written.
+    pub fn write_summary(&self, summary: &serde_json::Value) -> Result<(), Error> {
+        let Keeper { dir, metrics, .. } = &self.keeper;
+        metrics.check_in_place()?;
+        if !dir.config_path().exists() {
+            dir.write_config(self.trainer.config())?;
+        }
+        Ok(dir.write_summary(summary)?)
+    }
+
     /// Trains until the run is over or `observer` ends it. Writes the metrics of each update, saves checkpoints when
     /// they are due, and saves a checkpoint and the policy at the end. `observer` gets a warning before the first
     /// update if there are no checkpoints because the source does not implement [`save`](Source::save), and a warning

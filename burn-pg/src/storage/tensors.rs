@@ -9,7 +9,7 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{DType, Device, Tensor, TensorData, Transaction},
 };
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
 use crate::device::{Failed, readback::execute};
 
@@ -109,7 +109,10 @@ pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
 /// # Errors
 /// [`TensorsError::Format`] if the bytes are not such a file.
 pub(crate) fn metadata(file: &[u8], key: &str) -> Result<Option<String>, TensorsError> {
-    let (_, header) = SafeTensors::read_metadata(file).map_err(format_error)?;
+    let (_, header) = SafeTensors::read_metadata(file).map_err(|error| match error {
+        SafeTensorError::HeaderTooLarge => format_error("its header is longer than one may be"),
+        error => format_error(error),
+    })?;
     Ok(header.metadata().as_ref().and_then(|texts| texts.get(key).cloned()))
 }
 

@@ -4,17 +4,20 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use burn_pg::{
     Config, Error, Trainer, UpdateStats,
+    policy::ActorCritic,
     run::{RunDir, Session, Stopped, checkpoint::Checkpoint, directory::RunDirError},
 };
 
 use crate::helpers::flex;
 
+fn session(path: &Path) -> Session<ActorCritic> {
+    let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();
+    Session::begin(Trainer::of(&config, &flex()).unwrap(), RunDir::create(path).unwrap()).unwrap()
+}
+
 /// Trains a run of four updates in `path`, and calls `meanwhile` after update `at`.
 fn train(path: &Path, at: u64, meanwhile: impl Fn()) -> Result<(), Box<Stopped>> {
-    let device = flex();
-    let config = Config::default().with(|config| config.run.total_steps = 4 * 1024).validate().unwrap();
-    let mut session = Session::begin(Trainer::of(&config, &device).unwrap(), RunDir::create(path).unwrap()).unwrap();
-    session.train(&mut |stats: &UpdateStats| {
+    session(path).train(&mut |stats: &UpdateStats| {
         if stats.update == at {
             meanwhile();
         }
@@ -33,6 +36,23 @@ fn a_run_ends_at_its_next_write_if_its_directory_was_removed() {
         assert!(named(&stopped.policy.unwrap_err()), "{at}");
         assert!(!path.exists(), "{at}");
     }
+}
+
+#[test]
+fn no_summary_is_written_into_a_directory_that_was_emptied_and_lost_settings_are_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let mut session = session(&path);
+    session.train(&mut |_: &UpdateStats| ControlFlow::Continue(())).unwrap();
+    fs::remove_file(path.join("config.toml")).unwrap();
+    session.write_summary(&serde_json::json!({})).unwrap();
+    assert!(RunDir::open(&path).config().is_ok() && path.join("summary.json").exists());
+    for name in ["summary.json", "metrics.jsonl"] {
+        fs::remove_file(path.join(name)).unwrap();
+    }
+    let error = session.write_summary(&serde_json::json!({})).unwrap_err();
+    assert!(matches!(&error, Error::RunDir(RunDirError::Gone(_))), "{error}");
+    assert!(!path.join("summary.json").exists());
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
 fn what_to_go_on_from(dir: &RunDir) -> String {
     match dir.checkpoints().updates() {
         Ok(updates) => updates.last().map_or_else(
-            || "there is no checkpoint yet".into(),
+            || "there is no checkpoint yet to resume from".into(),
             |update| format!("go on from the checkpoint of update {update} with: {}", how_to_go_on(dir)),
         ),
         Err(unread) => format!("its checkpoints cannot be read ({unread})"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use burn_pg::{
-    Agent, CheckedConfig, Trainer,
+    Agent, CheckedConfig, Config, Trainer,
     agent::import::PolicyFile,
     burn::tensor::Device,
     config::{Layer, Layers},
@@ -19,6 +19,8 @@ const UNTOLD: [(&[&str], &[&str]); 2] = [
     (&["recurrence"], &["sequence_steps", "burn_in"]),
     (&["exploration", "sde"], &["resample_every", "learn_features"]),
 ];
+
+const LOG_STD: &str = "network.exploration.log_std";
 
 /// A policy of a run or a file, before it is on a device.
 pub struct Start {
@@ -53,9 +55,17 @@ impl Start {
         Ok(Layer { from, settings: settings.into_iter().collect() })
     }
 
+    /// Returns the environment of a run.
+    pub fn env(&self) -> Option<&str> {
+        match &self.policy {
+            Policy::Run(run) => Some(&run.config.env.name),
+            Policy::File(_) => None,
+        }
+    }
+
     /// Refuses settings on the command line that are not read, because the policy has its weights.
     pub fn refuse_unread(&self, layers: &Layers) -> Result<()> {
-        let key = "network.exploration.log_std";
+        let key = LOG_STD;
         if layers.origin(key) == Some("--set") {
             let from = self.path.display();
             bail!(
@@ -63,6 +73,23 @@ impl Start {
             );
         }
         Ok(())
+    }
+
+    /// Refuses networks other than those of the policy.
+    pub fn refuse_other_networks(&self, config: &Config, layers: &Layers) -> Result<()> {
+        let of_policy: Option<Table> =
+            self.settings()?.settings.remove("network").and_then(|network| network.try_into().ok());
+        let mut of_policy = told(of_policy.unwrap_or_default());
+        let mut given = told(Table::try_from(&config.network)?);
+        if let Policy::File(_) = self.policy {
+            // A file of Stable-Baselines3 does not contain it; that of an export is compared when it is imported.
+            given.remove("activation");
+            of_policy.remove("activation");
+        }
+        let other = difference("network", &given, &of_policy).filter(|(key, ..)| key != LOG_STD);
+        let Some((key, given, expected)) = other else { return Ok(()) };
+        let from = layers.origin(&key).map(|from| format!(" ({from})")).unwrap_or_default();
+        bail!("`{key}` is {given}; it must be {expected}, as for the policy in {}{from}", self.path.display());
     }
 
     /// Creates a trainer that starts with the policy.
@@ -74,16 +101,26 @@ impl Start {
 
     fn agent<K: Kind>(&self, kind: &K, config: &CheckedConfig, device: &Device) -> Result<Agent<K::Policy>> {
         match &self.policy {
-            Policy::Run(run) => {
-                let [given, of_run] = [config, &run.config].map(|config| config.network.kind());
-                if given != of_run && config.network.custom != run.config.network.custom {
-                    bail!("`network.kind` is \"{given}\", but \"{of_run}\" for the policy to start from");
-                }
-                Ok(kind.load(run.saved(), device)?)
-            }
+            Policy::Run(run) => Ok(kind.load(run.saved(), device)?),
             Policy::File(file) => kind.import(file, &envs::spec(&config.env.name)?, config, device),
         }
     }
+}
+
+/// Returns the first setting that differs between two tables, with both values. A missing value is `none`.
+fn difference(path: &str, given: &Table, expected: &Table) -> Option<(String, String, String)> {
+    let names = given.keys().chain(expected.keys().filter(|name| !given.contains_key(*name)));
+    names.into_iter().find_map(|name| {
+        let key = format!("{path}.{name}");
+        match (given.get(name), expected.get(name)) {
+            (Some(Value::Table(given)), Some(Value::Table(expected))) => difference(&key, given, expected),
+            (given, expected) if given != expected => {
+                let [given, expected] = [given, expected].map(|value| value.map_or("none".into(), Value::to_string));
+                Some((key, given, expected))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// Returns the settings of the networks of a file without those that it does not tell.

@@ -86,8 +86,8 @@ impl PolicyFile {
         let (mut network, exported) = (self.network()?, self.exported());
         match (&exported, activation) {
             (Some(exported), Some(given)) if given != network.activation => {
-                let expected = format!("{}, the one that was given", given.name());
-                return Err(exported.other("activation", network.activation.name(), expected).into());
+                let expected = format!("{}, as in the file", network.activation.name());
+                return Err(exported.other("activation", given.name(), expected).into());
             }
             (_, Some(given)) => network.activation = given,
             (_, None) => {}

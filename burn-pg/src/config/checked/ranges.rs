@@ -49,7 +49,7 @@ impl Config {
         errors.add(check("optimiser.learning_rate", rate, rate.is_positive_before_its_end(), BEFORE_ITS_END));
         let norm = optimiser.max_grad_norm;
         errors.add(check("optimiser.max_grad_norm", norm, norm > 0.0, "more than 0, or none"));
-        let invalid = |key, reason: String| ConfigError::Invalid { key, reason };
+        let invalid = |key: &str, reason: String| ConfigError::Invalid { key: key.into(), reason };
         errors.add(optimiser.kind.validate().map_err(|error| invalid("optimiser", error.to_string())));
         let objective = Objective::from_specs(algorithm.loss()).map(drop);
         errors.add(objective.map_err(|error| invalid("algorithm.loss", error.to_string())));
@@ -91,7 +91,7 @@ impl AlgorithmConfig {
             Self::Trpo(config) => {
                 check_critic(config.gae_lambda, config.value_weight);
                 let region = config.trust_region.validate();
-                let key = "algorithm.trust_region";
+                let key = "algorithm.trust_region".into();
                 errors.add(region.map_err(|error| ConfigError::Invalid { key, reason: error.to_string() }));
                 config.entropy_weight
             }

@@ -1,7 +1,7 @@
 //! Checks that a rollout can be cut into minibatches and sequences, and that a run has at least one rollout.
 
 use super::ranges::check;
-use crate::config::{Config, ConfigError, RecurrentSpec};
+use crate::config::{Config, ConfigError, RecurrentSpec, error::Errors};
 
 /// Most samples of a rollout.
 const LARGEST_ROLLOUT: usize = 1 << 26;
@@ -20,17 +20,17 @@ impl Config {
         let batch = num_envs.saturating_mul(num_steps);
         let range = "such that a rollout has at most 2^26 samples";
         check("rollout.num_steps", num_steps, batch <= LARGEST_ROLLOUT, range)?;
+        let mut errors = Errors::default();
         if !batch.is_multiple_of(num_minibatches) {
-            return Err(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
-        }
-        if let Some(spec) = self.network.recurrence.spec() {
-            self.check_sequences(spec)?;
+            errors.push(ConfigError::Minibatches { num_minibatches, batch, num_envs, num_steps });
+        } else if let Some(spec) = self.network.recurrence.spec() {
+            errors.add(self.check_sequences(spec));
         }
         let total_steps = self.run.total_steps;
         if total_steps < batch as u64 {
-            return Err(ConfigError::TooFewSteps { total_steps, batch });
+            errors.push(ConfigError::TooFewSteps { total_steps, batch });
         }
-        Ok(())
+        errors.into_result()
     }
 
     fn check_sequences(&self, spec: RecurrentSpec) -> Result<(), ConfigError> {
@@ -53,6 +53,14 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use crate::config::{ConfigError, read};
+
+    #[test]
+    fn errors_of_a_rollout_are_reported_beside_those_of_other_tables() {
+        let several = |text: &str| read(text).unwrap_err().each().len();
+        assert_eq!(several("num_minibatches = 3\ntotal_steps = 4\ngamma = 2"), 3);
+        // What follows from a number that is out of range is not reported.
+        assert_eq!(several("num_envs = 0\nnum_minibatches = 3"), 1);
+    }
 
     #[test]
     fn a_rollout_that_is_not_cut_evenly_or_never_ends_is_refused() {

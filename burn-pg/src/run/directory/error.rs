@@ -94,7 +94,8 @@ pub enum RunDirError {
     },
     /// The directory has no `environment.json`.
     #[error(
-        "{} is missing; an earlier version of burn-pg saved the policy without it: train again with this version",
+        "{} is missing; restore it, or use the policy of a checkpoint (an early version of burn-pg saved policies without \
+         this file)",
         .path.display()
     )]
     NoEnvironment {

@@ -24,25 +24,43 @@ pub(in crate::run) struct Provenance {
     environment: Option<String>,
     /// SHA-256 of `normalizer.json`; `None` if no normaliser belongs to the policy.
     normalizer: Option<String>,
+    /// SHA-256 of the fields above; `None` in files of earlier versions.
+    #[serde(default)]
+    checksum: Option<String>,
 }
 
 impl Provenance {
     /// Describes a policy that was trained with `config`, and belongs to the files that `dir` has now.
     pub(in crate::run) fn of(dir: &RunDir, config: &Config) -> Result<Self, RunDirError> {
-        Ok(Self {
+        let saved = Self {
             version: env!("CARGO_PKG_VERSION").into(),
             config: config.to_toml(),
             environment: digest(&dir.path().join(ENVIRONMENT))?,
             normalizer: digest(&dir.path().join(NORMALIZER))?,
-        })
+            checksum: None,
+        };
+        Ok(Self { checksum: Some(saved.digest()), ..saved })
     }
 
     /// Reads the record from the policy file of `dir`; `None` if the file has none.
     pub(in crate::run) fn read(dir: &RunDir) -> Result<Option<Self>, Error> {
         let path = dir.policy_path();
         let Some(note) = weights::read_note(&path)? else { return Ok(None) };
-        let invalid = |error: serde_json::Error| RunDirError::Provenance { path, reason: error.to_string() };
-        Ok(Some(serde_json::from_str(&note).map_err(invalid)?))
+        let invalid =
+            |error: serde_json::Error| RunDirError::Provenance { path: path.clone(), reason: error.to_string() };
+        let saved: Self = serde_json::from_str(&note).map_err(invalid)?;
+        match saved.checksum.as_ref().is_none_or(|checksum| *checksum == saved.digest()) {
+            true => Ok(Some(saved)),
+            false => {
+                let reason = "it does not match its checksum".into();
+                Err(RunDirError::Provenance { path: dir.policy_path(), reason }.into())
+            }
+        }
+    }
+
+    fn digest(&self) -> String {
+        let Self { version, config, environment, normalizer, checksum: _ } = self;
+        format!("{:x}", Sha256::digest(format!("{version}\n{config}\n{environment:?}\n{normalizer:?}")))
     }
 
     /// Returns the record as text for the metadata.
