@@ -69,7 +69,7 @@ impl TwoHeads {
     fn new(spec: &EnvSpec, &Size { width }: &Size, rng: &mut EnvRng, device: &Device) -> Result<Self, Error> {
         let (Space::Box { .. }, &Space::Discrete { n: actions, .. }) = (&spec.observation_space, &spec.action_space)
         else {
-            return Err(Error::Network("it sees vectors, and takes one of several actions".into()));
+            return Err(Error::Network("it needs vectors as observations and a discrete action space".into()));
         };
         let mut mlp = |inputs, outputs, gain| Mlp::new(&[inputs, outputs], Activation::Tanh, gain, rng, device);
         let hidden = mlp(spec.observation_space.flat_len(), width, 1.0);
@@ -88,7 +88,7 @@ impl Policy for TwoHeads {
     }
 }
 
-/// For `export`. A network with layers that no export has leaves the method out.
+/// For `export`. Leave this out if the network has layers that cannot be exported.
 impl Layers for TwoHeads {
     fn layers(&self) -> Result<PlainNetwork, Error> {
         let [trunk, policy, value] = [&self.hidden, &self.actor, &self.critic]

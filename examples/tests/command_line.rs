@@ -117,7 +117,7 @@ fn settings_of_a_network_are_refused_by_name() {
     refused(&[kind, "hidden_sizes=[8]"], "there is no setting `network.hidden_sizes`");
     refused(&[of_ours, "network.width=8"], "there is no setting `network.width`");
     let in_pendulum = ["train", "Pendulum-v1", "--set", kind];
-    self::refused("lesson", folder.path(), &in_pendulum, "the network cannot be created: it sees vectors");
+    self::refused("lesson", folder.path(), &in_pendulum, "the network cannot be created: it needs vectors");
 }
 
 fn version_and_help_name_the_program() {

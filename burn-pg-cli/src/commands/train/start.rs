@@ -14,13 +14,13 @@ use toml::{Table, Value};
 
 use crate::{commands::agent::Selected, network::Kind};
 
-/// Settings of the networks that only training reads. A file does not tell them.
-const UNTOLD: [(&[&str], &[&str]); 2] = [
+/// Settings of the networks that only training reads. An exported file does not contain them.
+const ONLY_FOR_TRAINING: [(&[&str], &[&str]); 2] = [
     (&["recurrence"], &["sequence_steps", "burn_in"]),
     (&["exploration", "sde"], &["resample_every", "learn_features"]),
 ];
 
-/// A policy of a run or a file, before it is on a device.
+/// A policy of a run or a file, not yet loaded onto a device.
 pub struct Start {
     path: PathBuf,
     policy: Policy,
@@ -45,7 +45,7 @@ impl Start {
     pub fn settings(&self) -> Result<Layer> {
         let (network, is_normalized) = match &self.policy {
             Policy::Run(run) => (Table::try_from(&run.config.network)?, run.config.env.normalize_observations),
-            Policy::File(file) => (told(Table::try_from(file.network()?)?), file.is_normalized()),
+            Policy::File(file) => (without_training_settings(Table::try_from(file.network()?)?), file.is_normalized()),
         };
         let env = Table::from_iter([("normalize_observations".to_owned(), is_normalized.into())]);
         let settings = [("network".to_owned(), network.into()), ("env".to_owned(), env.into())];
@@ -53,7 +53,7 @@ impl Start {
         Ok(Layer { from, settings: settings.into_iter().collect() })
     }
 
-    /// Refuses settings on the command line that are not read, because the policy has its weights.
+    /// Refuses settings on the command line that are not read, because the weights of the policy replace them.
     pub fn refuse_unread(&self, layers: &Layers) -> Result<()> {
         let key = "network.exploration.log_std";
         if layers.origin(key) == Some("--set") {
@@ -86,9 +86,10 @@ impl Start {
     }
 }
 
-/// Returns the settings of the networks of a file without those that it does not tell.
-fn told(mut network: Table) -> Table {
-    for (path, keys) in UNTOLD {
+/// Returns the network settings of a file without those that only training reads, which an exported file does not
+/// contain.
+fn without_training_settings(mut network: Table) -> Table {
+    for (path, keys) in ONLY_FOR_TRAINING {
         let mut table = Some(&mut network);
         for name in path {
             table = table.and_then(|table| table.get_mut(*name)).and_then(Value::as_table_mut);
