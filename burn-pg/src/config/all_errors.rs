@@ -1,4 +1,4 @@
-//! Numbers out of range beside settings of a wrong name or type.
+//! Reports numbers out of range together with settings of a wrong name or type.
 
 use toml::{Table, Value};
 
@@ -9,7 +9,7 @@ use super::{Config, ConfigError, error::Errors, reading::check, shape::Table as 
 pub(super) fn with_ranges(error: &ConfigError, mut settings: Table) -> ConfigError {
     let mut errors = Errors::default();
     errors.add(Err(error.clone()));
-    // Without the wrong settings, the rest can be read. A table that cannot be read without one of them goes, too.
+    // Without the wrong settings, the rest can be read. Also removes tables that cannot be read without them.
     for whole_table in [false, true] {
         let Err(error) = check(settings.clone(), TableShape::of_config()) else { break };
         for key in error.each().iter().filter_map(ConfigError::key) {
@@ -24,7 +24,7 @@ pub(super) fn with_ranges(error: &ConfigError, mut settings: Table) -> ConfigErr
     errors.into_result().expect_err("at least the error that was given")
 }
 
-/// Removes a setting. Of a list, all is removed.
+/// Removes a setting. For an element, removes the whole list.
 fn remove(settings: &mut Table, key: &str) {
     let key = key.split('[').next().unwrap_or_default();
     let (outer, name) = key.rsplit_once('.').unwrap_or(("", key));
