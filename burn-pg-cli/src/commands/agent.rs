@@ -171,7 +171,7 @@ impl AgentArgs {
     }
 }
 
-/// Returns the error for a run whose networks this program does not have.
+/// Returns the error for a run with a kind of network that this program does not have.
 pub fn unknown_network(error: &ConfigError, run_dir: &Path) -> Error {
     anyhow!("{error} (in {}); use the program that trained the run: it has this kind of network", run_dir.display())
 }
