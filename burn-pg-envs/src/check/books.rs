@@ -103,7 +103,7 @@ impl Finals {
         }
     }
 
-    /// Returns what is wrong with all final observations, if at least 4 episodes have ended.
+    /// Returns the fault of all final observations, if there is one and at least 4 episodes have ended.
     pub fn fault(&self) -> Option<&'static str> {
         if self.ends < 4 {
             return None;
