@@ -232,7 +232,7 @@ pub enum Error {
         update: Option<u64>,
         /// Environment steps taken before.
         env_steps: u64,
-        /// What is wrong with the distribution. Its row is the index of the environment.
+        /// The error of the distribution. Its row is the index of the environment.
         source: DistributionError,
     },
     /// An environment gave an observation that is NaN or infinite. The weights are unchanged.

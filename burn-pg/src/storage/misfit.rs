@@ -34,7 +34,7 @@ pub enum Misfit {
     /// The saved state of a part is not that of this run, or could not be read back when it was saved.
     #[error("the checkpoint does not fit the run: {reason}")]
     State {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The source does not support saving.
