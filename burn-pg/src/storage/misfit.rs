@@ -21,7 +21,7 @@ pub enum Misfit {
     /// The checkpoint is of other environments, or the environments do not support saving.
     #[error(transparent)]
     Envs(#[from] EnvError),
-    /// The checkpoint has the wrong number of something.
+    /// The checkpoint has a wrong number of environments, tensors or the like.
     #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
     Count {
         /// Name of the things that are counted.
