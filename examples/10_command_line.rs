@@ -91,7 +91,7 @@ impl Policy for TwoHeads {
     }
 }
 
-/// For `export`. A network with layers that no export has leaves the method out.
+/// For `export`. Leave this out if the network has layers that cannot be exported.
 impl Layers for TwoHeads {
     fn layers(&self) -> Result<PlainNetwork, Error> {
         let [trunk, policy, value] = [&self.hidden, &self.actor, &self.critic]

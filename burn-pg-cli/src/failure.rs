@@ -16,7 +16,7 @@ pub enum Failure {
     Device(anyhow::Error),
     /// It was interrupted and has saved its state. Exit code 130 or 143, depending on the signal.
     Interrupted {
-        /// How to resume.
+        /// The command that resumes the run.
         advice: String,
         /// 128 plus the number of the signal.
         code: u8,
@@ -50,7 +50,8 @@ impl Failure {
         }
     }
 
-    /// Replaces the message by what `tell` makes of it. `tell` gets it on one line: those of drivers have several.
+    /// Replaces the message by `tell(message)`. The message is joined into one line first, because messages of drivers
+    /// have several lines.
     pub fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
         let on_one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&on_one_line(message(error))));
@@ -78,10 +79,10 @@ impl Failure {
     }
 }
 
-/// Ends the process without the destructors of C and C++ libraries. Threads of a lost device's driver may still run, and
-/// would crash the process once the driver is unloaded (seen in 18 of 60 runs with Mesa's software driver).
+/// Ends the process without the destructors of C and C++ libraries. Threads of a lost device's driver may still run,
+/// and would crash the process once the driver is unloaded (seen in 18 of 60 runs with Mesa's software driver).
 fn end(code: u8) -> ! {
-    // There is nobody left to tell that this fails.
+    // An error is ignored, because there is no place left to report it.
     let _ = std::io::stdout().flush();
     #[cfg(unix)]
     signal_hook::low_level::exit(code.into());

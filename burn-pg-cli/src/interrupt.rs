@@ -10,17 +10,17 @@ use std::{
     time::Duration,
 };
 
-/// Time after the first signal in which others count as the same. `timeout` sends one to its child and then one to its
-/// process group, which is the child again.
+/// Time after the first signal in which further signals count as the same one. `timeout` signals its child, and then
+/// its process group, which contains the child.
 const SAME: Duration = Duration::from_millis(500);
-/// How often the first signal is looked for, to arm the second.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval at which the first signal is polled; after it, the next signal ends the process.
+const POLL: Duration = Duration::from_millis(50);
 
 /// 128 plus the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The signals received. The program handles the first one itself; a second one, [`SAME`] later or more, ends the process
-/// at once.
+/// The signals received. The program handles the first one itself; a second one, [`SAME`] later or more, ends the
+/// process at once.
 #[derive(Clone, Default)]
 pub struct Interrupt {
     /// True if the next signal ends the process.
@@ -56,7 +56,7 @@ impl Interrupt {
                 thread::sleep(SAME);
                 return self.release();
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL);
         }
     }
 
@@ -73,7 +73,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Lets the next signal end the process: there is nothing to save.
+    /// Lets the next signal end the process, because there is nothing to save.
     pub fn release(&self) {
         self.again.store(true, Ordering::SeqCst);
     }

@@ -42,7 +42,7 @@
 //! **Features** are the backends, as in `burn-pg`; the default is `flex`.
 //!
 //! **Allocator.** A library must not choose the allocator of a program, so this one does not. The binary `burn-pg` uses
-//! `mimalloc`, which keeps freed memory of tensors for the next ones; a program that wants the same speed does so, too:
+//! `mimalloc`, which keeps freed memory of tensors for the next ones; for the same speed, use it in your program:
 //!
 //! ```ignore
 //! #[global_allocator]
@@ -108,8 +108,9 @@ enum Command {
 ///
 /// Call it as all of `main`: it reads the arguments of the process, sets a panic hook that notices lost devices
 /// ([`burn_pg::device::report_panics`]), and handles signals while it trains. `--help`, invalid arguments and a command
-/// that fails end the process, without running destructors. The exit code is 0 for success, 1 if the command fails, 2 if
-/// it is refused before anything is done (also if `register` fails), 3 if the device fails, 130 or 143 after a signal.
+/// that fails end the process, without running destructors. The exit code is 0 for success, 1 if the command fails, 2
+/// if it is refused before anything is done (also if `register` fails), 3 if the device fails, 130 or 143 after a
+/// signal.
 pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> ExitCode {
     match run(register) {
         Ok(()) => ExitCode::SUCCESS,

@@ -48,7 +48,7 @@ pub trait Env: Send {
     fn set_state(&mut self, state: Self::State);
 }
 
-/// What one step returns besides the observation.
+/// The result of one step, besides the observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// The reward of the step.
@@ -73,7 +73,7 @@ pub struct EnvSpec {
     pub max_episode_steps: Option<u32>,
     /// Mean return over 100 episodes from which the task counts as solved, if one is defined.
     pub reward_threshold: Option<f64>,
-    /// Whether some actions are impossible in some states, so that each observation comes with a mask.
+    /// True if some actions are impossible in some states, so that each observation comes with a mask.
     #[serde(default)]
     pub masks_actions: bool,
 }

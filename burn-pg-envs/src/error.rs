@@ -55,15 +55,15 @@ pub enum EnvError {
     Spec {
         /// Name of the environment.
         id: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A wrapper does not support a space.
     #[error("{what} need {need}, but the {of} space is {space}")]
     Unsuited {
-        /// What the wrapper produces.
+        /// The feature of the wrapper, such as "clipped actions".
         what: &'static str,
-        /// What it needs.
+        /// The space that the feature needs, such as "a box".
         need: &'static str,
         /// Which of the spaces: "action" or "observation".
         of: &'static str,
@@ -91,7 +91,7 @@ pub enum EnvError {
         id: String,
         /// The method.
         method: &'static str,
-        /// What needs it.
+        /// The feature that needs the method.
         needed_for: &'static str,
     },
     /// [`check_env`](crate::check_env) has found that environments break the contract of
@@ -100,7 +100,7 @@ pub enum EnvError {
     Contract {
         /// Name of the environments.
         id: String,
-        /// What it breaks, and where.
+        /// The part of the contract that is broken, and where.
         reason: String,
     },
     /// The number of flags or seeds is not the number of environments.
@@ -126,18 +126,18 @@ pub enum EnvError {
         seed: u64,
         /// Its steps since that reset.
         steps: u64,
-        /// What went wrong.
+        /// The fault.
         fault: Fault,
     },
     /// A state cannot be saved, or a saved state does not fit the environments.
     #[error("the saved state of the environments cannot be used: {reason}")]
     State {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What can go wrong inside an environment.
+/// A failure inside an environment.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {

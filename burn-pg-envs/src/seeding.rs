@@ -208,12 +208,12 @@ impl TryFrom<SavedRng> for EnvRng {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // the halves are what is wanted
+#[allow(clippy::cast_possible_truncation)] // splits a word into halves
 fn halves(word: u64) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)
 }
 
-#[allow(clippy::cast_possible_truncation)] // the low half is what is wanted
+#[allow(clippy::cast_possible_truncation)] // keeps the low half
 fn low_half(word: u128) -> u64 {
     word as u64
 }

@@ -99,7 +99,7 @@ impl Space {
         Self::Discrete { n, start: 0 }
     }
 
-    /// Returns what is wrong with the space, if anything is.
+    /// Returns the contradiction within the space, if there is one.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let ordered = |low: &[f32], high: &[f32]| low.iter().zip(high).all(|(low, high)| low <= high);
         match self {

@@ -215,7 +215,7 @@ fn each_break_of_the_contract_is_named() {
         (Break::Mask, "environment 0 has a mask without a possible action"),
         (Break::Invalid, "the row of environment 0 is not valid"),
         (Break::Save, "differs with the same actions, in a batch that was saved and one that was loaded"),
-        (Break::SaveOfAnyName, "`load` takes the state of environments of another name"),
+        (Break::SaveOfAnyName, "`load` accepts a state saved by environments with another name"),
         (Break::ResetOfAll, "`reset_where` of environment 0 changes another one"),
         (Break::RestartIgnoresSeed, "the same seed, in `restart` and in `reset_each`"),
         (Break::Blocks, "the vector `observations` of `Lines-v0` has 5 elements; 1 environments need 1"),

@@ -96,7 +96,7 @@ pub enum Error {
     /// A network of your own cannot be created.
     #[error("the network cannot be created: {0}")]
     Network(Box<dyn std::error::Error + Send + Sync>),
-    /// A network of your own does not say what its layers are, so it cannot be exported.
+    /// A network of your own does not implement `Layers::layers`, so it cannot be exported.
     #[error("this kind of network cannot be exported (it does not implement `Layers::layers`)")]
     NotExported,
     /// There is no policy for a space of the environment.
@@ -232,7 +232,7 @@ pub enum Error {
         update: Option<u64>,
         /// Environment steps taken before.
         env_steps: u64,
-        /// What is wrong with the distribution. Its row is the index of the environment.
+        /// The error of the distribution. Its row is the index of the environment.
         source: DistributionError,
     },
     /// An environment gave an observation that is NaN or infinite. The weights are unchanged.

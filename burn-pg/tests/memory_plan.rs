@@ -1,7 +1,7 @@
 //! Measured allocations of runs, compared with their plans.
 //!
-//! Each run has its own process: Burn keeps the graphs of all threads in one place, so a thread may free memory that another
-//! one has allocated, which would be counted wrongly.
+//! Each run has its own process: Burn keeps the graphs of all threads in one place, so a thread may free memory that
+//! another one has allocated, which would be counted wrongly.
 #![cfg(feature = "flex")]
 
 use std::{env, ffi::OsStr, process::Command};
@@ -19,8 +19,8 @@ use rayon::ThreadPoolBuilder;
 const SHAPE: &str = "BURN_PG_MEASURED_SHAPE";
 /// The number of updates that the process trains.
 const UPDATES: &str = "BURN_PG_MEASURED_UPDATES";
-/// Set if the backward pass computes activations again. Then there is one step only, because the weights after a step lose
-/// this strategy.
+/// Set if the backward pass computes activations again. Then there is only one step, because the weights lose this
+/// strategy in a step.
 const CHECKPOINTING: &str = "BURN_PG_MEASURED_CHECKPOINTING";
 
 /// Where the process writes a checkpoint after its updates, if set.
@@ -39,7 +39,7 @@ const SHAPES: [(&str, &str); 20] = [
     ("ppo, 1024 x 1024", "hidden_sizes = [1024, 1024]\noptimiser = { kind = 'sgd' }"),
     ("ppo, shared layers", "shared_layers = true\nnum_envs = 64"),
     ("ppo, Pendulum", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
-    ("ppo, held noise", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
+    ("ppo, gSDE noise", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
     ("ppo, Acrobot", "name = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
     ("a2c", "algorithm.kind = 'a2c'\nnum_envs = 512\nnum_steps = 5"),
     ("trpo", "algorithm.kind = 'trpo'\nnum_envs = 64"),
@@ -153,7 +153,8 @@ fn config(settings: &str) -> CheckedConfig {
         .unwrap()
 }
 
-/// Returns the largest number of bytes that are allocated at once while a trainer is created and trains `updates` updates.
+/// Returns the largest number of bytes that are allocated at once while a trainer is created and trains for `updates`
+/// updates.
 fn measured(config: &CheckedConfig, device: &Device, updates: usize) -> u64 {
     // The counter counts this thread only, so this thread does all the work.
     let one = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();

@@ -26,18 +26,18 @@ use crate::{
     tell::tell,
 };
 
-/// A run, and the policy of it that is meant.
+/// A run directory, and the choice of one of its policies.
 #[derive(clap::Args)]
 pub struct AgentArgs {
     /// Use the agent of this run directory, which `train` or `import` has written
     pub run_dir: PathBuf,
-    /// Use the policy of the checkpoint of this update, such as 120, or of the `best` checkpoint [default: the policy at the
-    /// end of the run, or that of the newest checkpoint if the run has not ended]
+    /// Use the policy of the checkpoint of this update, such as 120, or of the `best` checkpoint [default: the policy
+    /// at the end of the run, or that of the newest checkpoint if the run has not ended]
     #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     at: Option<At>,
 }
 
-/// What commands do with an agent, whatever the type of its policy.
+/// The operations that commands need from an agent. It hides the type of the policy.
 pub trait AnyAgent {
     fn spec(&self) -> &EnvSpec;
     fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, burn_pg::Error>;
@@ -100,7 +100,7 @@ impl FromStr for At {
     }
 }
 
-/// A policy of a run, before it is on a device.
+/// A policy of a run, not yet loaded onto a device.
 pub struct Selected {
     dir: RunDir,
     /// `None` for the policy at the end of the run.
@@ -110,7 +110,7 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// Selects the policy that a run has come to.
+    /// Selects the policy at the end of the run, or of its newest checkpoint if it has not ended.
     pub fn newest(run_dir: &Path) -> Result<Self> {
         AgentArgs { run_dir: run_dir.into(), at: None }.select()
     }
@@ -176,7 +176,7 @@ impl AgentArgs {
     }
 }
 
-/// Returns the error for a run whose networks this program does not have.
+/// Returns the error for a run with a kind of network that this program does not have.
 pub fn unknown_network(error: &ConfigError, run_dir: &Path) -> Error {
     anyhow!("{error} (in {}); use the program that trained the run: it has this kind of network", run_dir.display())
 }

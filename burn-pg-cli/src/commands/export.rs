@@ -14,8 +14,8 @@ use crate::{commands::agent::AgentArgs, failure::Failure, output::print_line, re
 
 /// Export the agent of a run directory to a file that other programs run or load
 ///
-/// The exported model turns observations, as the environment gives them, into the actions that `eval` takes: it contains the
-/// normaliser and the bounds of continuous actions. docs/export.md lists inputs, outputs and names.
+/// The exported model turns observations, as the environment gives them, into the actions that `eval` takes: it
+/// contains the normaliser and the bounds of continuous actions. docs/export.md lists inputs, outputs and names.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -48,7 +48,7 @@ fn prepare(args: &Args, registry: &Registry) -> Result<Vec<u8>> {
     Ok(agent.export(args.format)?)
 }
 
-/// Refuses stdout, files of the run itself, and what is not a regular file.
+/// Refuses stdout, files of the run itself, and paths that are not regular files.
 fn check_target(run_dir: &Path, out: &Path) -> Result<()> {
     if out == Path::new("-") {
         bail!("--out -: a policy is not written to stdout; name a file, such as policy.onnx");

@@ -41,10 +41,11 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
 }
 
 #[test]
-fn networks_that_do_not_fit_have_no_plan() {
+fn a_network_that_does_not_fit_the_environment_has_no_plan() {
     let folder = tempfile::tempdir().unwrap();
-    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--set", "encoder={kind='cnn'}"]);
-    usage_error(&output);
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--set", "network.kind=cnn"]);
+    let error = usage_error(&output);
+    assert!(error.contains("observes Box[4], which has no image"), "{error}");
     assert!(output.stdout.is_empty());
 }
 

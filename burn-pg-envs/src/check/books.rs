@@ -72,14 +72,15 @@ pub(super) struct Finals {
     pub ends: usize,
     /// Ends whose final observation is the first observation of the next episode.
     repeated: usize,
-    /// Ends whose final observation is what the row held before.
+    /// Ends whose final observation equals the one stored before.
     unchanged: usize,
     /// Ends by truncation alone.
     cut_off: usize,
-    /// First observation of some episode, and whether another one differs from it.
+    /// First observation of the first episode that has begun after another one.
     first: Option<Vec<f32>>,
+    /// True if the first observation of another episode differs from `first`.
     varies: bool,
-    /// Whether an observation was equal to what the row of final observations held.
+    /// True if an observation has equalled the stored final observation.
     seen: bool,
 }
 
@@ -102,7 +103,7 @@ impl Finals {
         }
     }
 
-    /// Returns what is wrong with all final observations, if at least 4 episodes have ended.
+    /// Returns the fault of all final observations, if there is one and at least 4 episodes have ended.
     pub fn fault(&self) -> Option<&'static str> {
         if self.ends < 4 {
             return None;

@@ -8,7 +8,7 @@ use crate::{ActionBuffer, EnvError, EnvRng, EnvSpec, Space, StepBatch, VectorEnv
 
 use books::Finals;
 
-/// What [`check_env`] has checked. A test should assert the parts that it relies on.
+/// The parts that [`check_env`] has checked. A test should assert those that it relies on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // one answer for each optional part
 pub struct CheckReport {
@@ -16,13 +16,13 @@ pub struct CheckReport {
     pub steps: usize,
     /// Episodes that ended in these steps. With none, final observations were not checked.
     pub episodes: usize,
-    /// Whether the environments can be saved and loaded.
+    /// True if the environments can be saved and loaded.
     pub saves: bool,
-    /// Whether they can be stepped in blocks.
+    /// True if they can be stepped in blocks.
     pub has_blocks: bool,
-    /// Whether some of them can be reset, each continuing its random stream.
+    /// True if some of them can be reset, each continuing its random stream.
     pub resets_some: bool,
-    /// Whether one of them can be restarted with a seed.
+    /// True if one of them can be restarted with a seed.
     pub restarts_one: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct CheckReport {
 /// ```
 ///
 /// # Errors
-/// [`EnvError::Contract`] or [`EnvError::BatchLen`] with what is wrong and where; any error that the environments
+/// [`EnvError::Contract`] or [`EnvError::BatchLen`] with the fault and its place; any error that the environments
 /// return.
 pub fn check_env<V: VectorEnv>(make: impl Fn() -> Result<V, EnvError>) -> Result<CheckReport, EnvError> {
     let (mut envs, mut twin) = (make()?, make()?);

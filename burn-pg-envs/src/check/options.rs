@@ -14,13 +14,13 @@ impl Check {
         let text = serde_json::to_string(&saved).map_err(unusable)?;
         let read: SavedEnvs = serde_json::from_str(&text).map_err(unusable)?;
         if read != saved {
-            return Err(self.broken("what `save` gives is not what is read from its JSON"));
+            return Err(self.broken("the saved state changes when it is written to JSON and read back"));
         }
         let mut renamed = saved;
         renamed.id.push_str(", renamed");
         if other.load(&renamed).is_ok() {
             return Err(
-                self.broken("`load` takes the state of environments of another name; read it with `SavedEnvs::open`")
+                self.broken("`load` accepts a state saved by environments with another name; use `SavedEnvs::open`")
             );
         }
         other.reset(SEED + 100)?;

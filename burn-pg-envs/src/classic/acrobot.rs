@@ -133,18 +133,18 @@ fn wrap(mut angle: f64) -> f64 {
 
 /// Takes one step of the classic Runge-Kutta method.
 fn integrate(state: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
-    let ahead = |slope: [f64; 4], time: f64| std::array::from_fn(|i| state[i] + time * slope[i]);
-    let slopes = |state| slopes(state, torque, dynamics);
-    let k1 = slopes(state);
-    let k2 = slopes(ahead(k1, TIME_STEP / 2.0));
-    let k3 = slopes(ahead(k2, TIME_STEP / 2.0));
-    let k4 = slopes(ahead(k3, TIME_STEP));
+    let ahead = |derivative: [f64; 4], time: f64| std::array::from_fn(|i| state[i] + time * derivative[i]);
+    let derivative = |state| derivative(state, torque, dynamics);
+    let k1 = derivative(state);
+    let k2 = derivative(ahead(k1, TIME_STEP / 2.0));
+    let k3 = derivative(ahead(k2, TIME_STEP / 2.0));
+    let k4 = derivative(ahead(k3, TIME_STEP));
     std::array::from_fn(|i| state[i] + TIME_STEP / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
 }
 
 /// Returns the time derivative of the state. The terms are written as in Gymnasium, because at rest the cosine of a
 /// rounded right angle is not 0.
-fn slopes([first, second, v1, v2]: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
+fn derivative([first, second, v1, v2]: [f64; 4], torque: f64, dynamics: Dynamics) -> [f64; 4] {
     let (sin_second, cos_second) = second.sin_cos();
 
     let d1 = MASS * CENTRE * CENTRE

@@ -6,8 +6,8 @@ use crate::{Env, EnvRng, EnvSpec, Space, Step};
 /// effort.
 ///
 /// Source: A. Moore, *Efficient memory-based learning for robot control* (1990), as in Gymnasium, including its
-/// oddities. The force is clipped, but the cost is computed from the unclipped action. The state has double precision at
-/// the start of an episode, and single precision from the first step on.
+/// oddities. The force is clipped, but the cost is computed from the unclipped action. The state has double precision
+/// at the start of an episode, and single precision from the first step on.
 ///
 /// | observation | quantity | range |
 /// | --- | --- | --- |
@@ -95,7 +95,7 @@ impl MountainCarContinuous {
 }
 
 /// Rounds to single precision.
-#[allow(clippy::cast_possible_truncation)] // what is asked
+#[allow(clippy::cast_possible_truncation)] // rounding is the purpose
 #[inline]
 fn single(number: f64) -> f64 {
     f64::from(number as f32)

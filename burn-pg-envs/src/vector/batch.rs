@@ -1,10 +1,10 @@
-//! What one step of a batch of environments produces.
+//! The result of one step of a batch of environments.
 
 use serde::{Deserialize, Serialize};
 
 use crate::EnvSpec;
 
-/// What one step of a batch of N environments produced. Its memory is reused by the next step.
+/// The result of one step of a batch of N environments. The next step reuses its memory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepBatch {
     /// Observations to act on next. Shape `[N, D]`, row-major.

@@ -17,7 +17,7 @@ pub(super) struct Slot<E> {
     fault: Option<Box<Fault>>,
 }
 
-/// What is saved of a slot besides the state of its environment.
+/// The part of a slot that is saved besides the state of its environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
     rng: EnvRng,
@@ -33,7 +33,7 @@ pub(super) struct Progress {
     failed: bool,
 }
 
-/// How a batch is stepped.
+/// The rules by which a batch is stepped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub lens: RowLens,

@@ -23,9 +23,9 @@ pub enum ActionTransform {
     /// Maps the range `-1..=1` to `low..=high`: `low + (a + 1) (high - low) / 2`. Values beyond -1 or 1 are mapped
     /// beyond `low` or `high`.
     Rescale {
-        /// What -1 becomes. Shape `[K]`.
+        /// The action that -1 maps to. Shape `[K]`.
         low: Vec<f32>,
-        /// What 1 becomes. Shape `[K]`.
+        /// The action that 1 maps to. Shape `[K]`.
         high: Vec<f32>,
     },
 }

@@ -34,11 +34,11 @@ pub struct RewardToGo {
     pub gamma: f64,
     /// True to subtract the value of the observation from the return of an action.
     pub baseline: bool,
-    /// What replaces the rewards that were cut off.
+    /// The substitute for the rewards that were cut off.
     pub bootstrap: Bootstrap,
 }
 
-/// What replaces the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
+/// The substitute for the rewards after a truncation, or after the end of a trajectory in the middle of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bootstrap {

@@ -128,10 +128,10 @@ impl Recipe {
 
     /// Creates a trainer as [`build`](Self::build) does, whose policy starts with the weights of `agent`, and whose
     /// observation normaliser starts with its statistics. The reference policy, if there is one, has these weights too.
-    /// If the agent has no critic and the algorithm needs one, the critic is a new one; if the algorithm needs none,
-    /// that of the agent is left out. Initial standard deviations of the configuration are not used.
+    /// If the agent has no critic and the algorithm needs one, a new critic is created; if the algorithm needs none,
+    /// the critic of the agent is left out. Initial standard deviations of the configuration are not used.
     ///
-    /// `from` says where the agent comes from, such as a path; see [`Trainer::init_from`].
+    /// `from` is the origin of the agent, such as a path; see [`Trainer::init_from`].
     ///
     /// # Errors
     /// [`Error::EnvMisfit`] if the environments have other spaces than the agent's; [`Error::Start`] if the agent does
@@ -169,7 +169,7 @@ impl Recipe {
         })
     }
 
-    /// Creates a trainer whose policy has the weights of an agent already, and whose normaliser starts with its.
+    /// Creates a trainer whose policy already has the weights of an agent. Its normaliser starts as that of the agent.
     fn start<P: Policy<Observation = Observation>>(
         self,
         agent: &Agent<P>,
@@ -186,7 +186,8 @@ impl Recipe {
 
     /// Creates a trainer in `envs` with a policy of your own. `policy` creates it from the specification of the
     /// environments, a stream of random numbers that follows from the seed of the configuration, and a device with
-    /// autodiff. Of the network settings in the configuration, only how sequences are cut (`recurrence`) is used.
+    /// autodiff. The only network setting that is read from the configuration is `recurrence`, for how sequences are
+    /// cut.
     ///
     /// # Errors
     /// [`Error::Config`] if there are not `num_envs` environments; any error of `policy`; see also [`Trainer::new`].

@@ -73,7 +73,7 @@ macro_rules! in_each {
     };
 }
 
-/// What all algorithms have.
+/// The settings of any algorithm.
 impl AlgorithmConfig {
     /// Returns the name of the algorithm.
     #[must_use]

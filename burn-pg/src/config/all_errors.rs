@@ -1,4 +1,4 @@
-//! Numbers out of range beside settings of a wrong name or type.
+//! Reports numbers out of range together with settings of a wrong name or type.
 
 use toml::{Table, Value};
 

@@ -27,7 +27,7 @@ pub enum ConfigError {
     NotRead {
         /// The key.
         key: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A value has the wrong type, or is not one of the possible names.
@@ -37,7 +37,7 @@ pub enum ConfigError {
         key: String,
         /// Its value.
         value: String,
-        /// What is expected.
+        /// The expected values.
         expected: String,
     },
     /// A table lacks a setting that has no default.
@@ -45,7 +45,7 @@ pub enum ConfigError {
     Missing {
         /// The key.
         key: String,
-        /// What is expected.
+        /// The expected values.
         expected: String,
     },
     /// A number is out of range.

@@ -34,7 +34,7 @@ pub enum ConfigFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The file is not TOML.
@@ -44,7 +44,7 @@ pub enum ConfigFileError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }

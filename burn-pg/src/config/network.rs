@@ -12,7 +12,7 @@ use crate::policy::{Activation, EncoderSpec, Exploration};
 #[serde(default, remote = "Self")]
 #[schemars(extend("open" = true))]
 pub struct NetworkConfig {
-    /// What comes first: `kind` is `mlp` for vectors, and `cnn` for images.
+    /// The encoder of the observations: `kind` is `mlp` for vectors and `cnn` for images.
     #[serde(flatten)]
     pub encoder: EncoderSpec,
     /// Widths of the hidden layers of actor and critic, each 1 to 4,096, at most 64 of them. Default `[64, 64]`.

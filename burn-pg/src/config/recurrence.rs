@@ -37,11 +37,11 @@ pub struct RecurrentSpec {
     /// Width of a recurrent layer, 1 to 4,096. Actor and critic have one each, unless they share their layers. Default
     /// 64.
     pub size: usize,
-    /// Steps that are trained on as one sequence: a divisor of `num_steps`, or 0 for all of them. Default 0.
-    /// (`reinforce` ignores it: each of its sequences is an episode.)
+    /// Steps that are trained on as one sequence: a divisor of `num_steps`, or 0 for all of them. Default 0. (Not for
+    /// `reinforce`: each of its sequences is an episode.)
     pub sequence_steps: usize,
     /// Steps before each sequence from which its first recurrent state is computed with the current weights; at most
-    /// `num_steps`. Default 0. (`reinforce` ignores it: the state before an episode is 0.)
+    /// `num_steps`. Default 0. (Not for `reinforce`: the state before an episode is 0.)
     pub burn_in: usize,
 }
 

@@ -68,7 +68,7 @@ fn described(settings: &toml::Table, key: &str) -> Option<String> {
     None
 }
 
-/// Returns the table that a setting is, if it is one.
+/// Returns the table of a setting, if the setting is a table.
 fn inner(shape: &Shape) -> Option<&Table> {
     match shape {
         Shape::Table(table) => Some(table),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Config;
 
-/// What a setting may be.
+/// The type of a setting.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
     /// Settings with names.
@@ -65,7 +65,7 @@ pub(super) struct Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Field {
     pub name: String,
-    /// What it is, with its range and its default.
+    /// The description, with the range and the default.
     pub about: String,
     /// True if it has no default.
     pub is_required: bool,
@@ -118,7 +118,7 @@ impl Field {
 }
 
 impl Shape {
-    /// Returns what the setting is if it has a value.
+    /// Returns the shape of the value of an optional setting, and any other shape unchanged.
     pub fn some(&self) -> &Self {
         match self {
             Self::Optional(shape) => shape.some(),

@@ -71,7 +71,7 @@ impl Distribution for AnyDistribution {
             (Self::SquashedGaussian(p), Self::SquashedGaussian(q)) => p.kl(q),
             (Self::StateDependentGaussian(p), Self::StateDependentGaussian(q)) => p.kl(q),
             (Self::SquashedStateDependentGaussian(p), Self::SquashedStateDependentGaussian(q)) => p.kl(q),
-            _ => panic!("a divergence between distributions of two kinds"),
+            _ => panic!("the KL divergence needs two distributions of the same kind"),
         }
     }
 

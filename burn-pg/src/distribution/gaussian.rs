@@ -36,7 +36,7 @@ impl Gaussian {
     /// If the shapes differ.
     #[must_use]
     pub fn new(mean: Tensor<2>, log_std: Tensor<2>) -> Self {
-        assert_eq!(mean.dims(), log_std.dims(), "one deviation for each mean");
+        assert_eq!(mean.dims(), log_std.dims(), "`mean` and `log_std` must have the same shape");
         Self { mean, log_std }
     }
 

@@ -39,8 +39,8 @@ impl<G: Normal> From<G> for SquashedGaussian<G> {
     }
 }
 
-/// `log(1 - tanh(u)^2)`, elementwise.
-fn log_slope<const D: usize>(before: Tensor<D>) -> Tensor<D> {
+/// Returns the logarithm of the derivative of tanh, `log(1 - tanh(u)^2)`, for each element.
+fn log_derivative<const D: usize>(before: Tensor<D>) -> Tensor<D> {
     // -softplus(-2 u) = log sigmoid(2 u)
     (log_sigmoid(before.clone().mul_scalar(2)) - before).add_scalar(LN_2).mul_scalar(2)
 }
@@ -68,7 +68,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// Returns the log-density of the action `tanh(u)`, where `actions` are `u`.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(before) = actions else { misfit("squashed Gaussian") };
-        self.gaussian.log_prob(actions) - log_slope(before.clone()).sum_dim(1).squeeze_dim(1)
+        self.gaussian.log_prob(actions) - log_derivative(before.clone()).sum_dim(1).squeeze_dim(1)
     }
 
     /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form. It is computed by the trapezoidal
@@ -79,7 +79,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         let std = log_std.clone().exp();
         let expected = nodes().map(|(z, weight)| {
             let before = mean.clone() + std.clone().mul_scalar(z);
-            log_slope(before).mul_scalar(weight)
+            log_derivative(before).mul_scalar(weight)
         });
         let expected = expected.reduce(Tensor::add).expect("there are nodes");
         self.gaussian.entropy() + expected.sum_dim(1).squeeze_dim(1)
@@ -104,7 +104,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         let new = log_probs.len() - drawn;
         let rows = before[before.len() - new * width..].chunks_exact(width);
         for (log_prob, row) in log_probs[drawn..].iter_mut().zip(rows) {
-            *log_prob -= row.iter().map(|&u| log_slope_of(u)).sum::<f32>();
+            *log_prob -= row.iter().map(|&u| log_derivative_of(u)).sum::<f32>();
         }
         Ok(())
     }
@@ -122,9 +122,9 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     }
 }
 
-/// `log(1 - tanh(u)^2)`.
+/// Returns the logarithm of the derivative of tanh, `log(1 - tanh(u)^2)`.
 #[allow(clippy::cast_possible_truncation)] // log-probabilities are kept in single precision
-fn log_slope_of(before: f32) -> f32 {
+fn log_derivative_of(before: f32) -> f32 {
     let u = f64::from(before.abs());
     (2.0 * (LN_2 - u - (-2.0 * u).exp().ln_1p())) as f32
 }

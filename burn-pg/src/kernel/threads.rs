@@ -19,8 +19,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder, Yield, prelude::*};
 
 use crate::profile;
 
-/// How long a thread searches for tasks before it falls asleep. A thread that waits for a part of its own task searches
-/// for other tasks meanwhile, and checks after this time whether its task can continue.
+/// Time for which a thread searches for tasks before it falls asleep. A thread that waits for a part of its own task
+/// searches for other tasks meanwhile, and checks after this time whether its task can continue.
 const SEARCH_TIME: Duration = Duration::from_millis(2);
 
 /// Largest number of idle pools that are kept.

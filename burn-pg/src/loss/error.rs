@@ -15,7 +15,7 @@ pub enum ObjectiveError {
         /// Its weight.
         weight: f64,
     },
-    /// Two terms have the same name, so that their losses cannot be told apart.
+    /// Two terms have the same name, so that their losses could not be distinguished.
     #[error("the objective has two terms called `{term}`")]
     Duplicate {
         /// The name.

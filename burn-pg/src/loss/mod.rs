@@ -126,8 +126,8 @@ pub trait LossTerm: Send {
         Ok(())
     }
 
-    /// Returns the parts of a [`LossContext`] that the term requires. A missing part is an error before training if it
-    /// is listed here, and a panic in training if not. Default: none.
+    /// Returns the parts of a [`LossContext`] that the term requires. If a part is missing, training is refused if the
+    /// part is listed here, and panics if it is not. Default: none.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
     }
@@ -151,8 +151,8 @@ pub trait LossTerm: Send {
     }
 }
 
-/// Shifts and scales advantages of shape `[M]` to mean 0 and standard deviation 1 (with Bessel's correction, plus 1e-8). A
-/// single advantage has no standard deviation and stays as it is.
+/// Shifts and scales advantages of shape `[M]` to mean 0 and standard deviation 1 (with Bessel's correction, plus
+/// 1e-8). A single advantage has no standard deviation and stays as it is.
 #[must_use]
 pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
     if advantages.dims() == [1] {
@@ -164,8 +164,8 @@ pub fn normalize(advantages: Tensor<1>) -> Tensor<1> {
     })
 }
 
-/// Shifts and scales `advantages` to a weighted mean of 0 and a weighted standard deviation of 1. Weights of 0 and 1 give
-/// what [`normalize`] gives for the samples of weight 1. All shapes `[M]`.
+/// Shifts and scales `advantages` to a weighted mean of 0 and a weighted standard deviation of 1. With weights of 0 and
+/// 1 the samples of weight 1 get the same results as from [`normalize`]. All shapes `[M]`.
 pub(crate) fn normalize_weighted(advantages: Tensor<1>, weights: &Tensor<1>) -> Tensor<1> {
     let tiny = f64::from(f32::MIN_POSITIVE);
     let total = weights.clone().sum().clamp_min(tiny);

@@ -27,8 +27,8 @@ type WeightedTerm = (Schedule, Box<dyn LossTerm>);
 /// with the loss `l_ki` of term k for sample i, the weight `c_k` of the term, the [weight](LossContext::weights) `w_i`
 /// of the sample (1 if there are none) and the [mass](LossContext::mass) of the minibatch. The reported loss of a term
 /// is `sum_i w_i l_ki / mass`, so that L is the weighted sum of the reported losses. Other metrics `m` of terms are
-/// means whatever the mass is: `sum_i w_i m_i / sum_i w_i`. A sample of weight 0 has no effect, as long as its loss is
-/// finite.
+/// means, independent of the mass: `sum_i w_i m_i / sum_i w_i`. A sample of weight 0 has no effect, as long as its loss
+/// is finite.
 #[derive(Default)]
 pub struct Objective {
     terms: Vec<WeightedTerm>,

@@ -12,7 +12,7 @@ use crate::{
 /// L = -mean(min(r A, clip(r, 1 - epsilon, 1 + epsilon) A)),   r = exp(log pi - log pi_old)
 /// ```
 ///
-/// Where the clip takes hold, the gradient is exactly 0. Beyond r = e^40 (e^350 in double precision) r follows the
+/// Where the ratio is clipped, the gradient is exactly 0. Beyond r = e^40 (e^350 in double precision) r follows the
 /// tangent of the exponential, so it stays finite. The branch is chosen before the exponential is taken, so an overflow
 /// cannot turn a gradient into NaN.
 ///

@@ -16,7 +16,7 @@ pub struct EarlierRun {
     lock: RunLock,
     /// `None` if the run has saved none.
     checkpoint: Option<Checkpoint>,
-    /// What is wrong with newer checkpoints.
+    /// The errors of newer checkpoints, which are damaged.
     damaged: Vec<CheckpointError>,
     /// True if the caller chose the checkpoint.
     chosen: bool,
@@ -119,7 +119,7 @@ pub struct Restored<P: Policy, S: Source<P>> {
     is_extended: bool,
 }
 
-/// What changed in a directory that was brought to the state of a checkpoint.
+/// The changes in a directory that was brought to the state of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// The folder in which everything after the checkpoint is kept, if the run went back to an earlier one.

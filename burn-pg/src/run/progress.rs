@@ -4,14 +4,15 @@ use super::Trainer;
 use crate::{policy::Policy, source::Source};
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
-    /// Records where the weights before the first update come from.
+    /// Records the origin of the initial weights.
     pub(crate) fn with_init_from(mut self, from: &str) -> Self {
         self.init_from = Some(from.into());
         self
     }
 
-    /// Returns where the weights before the first update come from, if not from the seed: what was given to
-    /// [`Recipe::build_from`](crate::algorithm::Recipe::build_from). Checkpoints keep it.
+    /// Returns the origin of the initial weights, as given to
+    /// [`Recipe::build_from`](crate::algorithm::Recipe::build_from); `None` if they were drawn from the seed.
+    /// Checkpoints keep it.
     #[must_use]
     pub fn init_from(&self) -> Option<&str> {
         self.init_from.as_deref()

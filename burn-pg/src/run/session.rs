@@ -81,7 +81,7 @@ pub struct Stopped {
     /// Why the run stopped.
     #[source]
     pub error: Error,
-    /// Whether the last good policy was saved. It is not saved after a device failure, because its weights are
+    /// The outcome of saving the last good policy. It is not saved after a device failure, because its weights are
     /// undefined, or if the directory is gone.
     pub policy: Result<(), Error>,
 }
@@ -120,8 +120,8 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     }
 
     /// Adds an evaluation of each checkpoint: `evaluate` returns the mean return of the policy, and the checkpoint with
-    /// the highest mean return is kept as the best. [`selection_seed`](crate::agent::selection_seed) returns a seed whose
-    /// episodes are not those of the final evaluation.
+    /// the highest mean return is kept as the best. [`selection_seed`](crate::agent::selection_seed) returns a seed
+    /// whose episodes are not those of the final evaluation.
     #[must_use]
     pub fn with_evaluation(
         mut self,

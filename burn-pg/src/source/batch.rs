@@ -182,7 +182,7 @@ impl<O: Rows> Batch<O> {
         })
     }
 
-    /// Returns what loss terms need, given the prediction of a policy for the samples.
+    /// Returns the input of loss terms, from the prediction of a policy for the samples.
     pub(crate) fn context_of<'a, D: Distribution + 'a>(&'a self, prediction: Prediction<D>) -> LossContext<'a> {
         let Prediction { distribution, values, .. } = prediction;
         let distribution = Rc::new(distribution);

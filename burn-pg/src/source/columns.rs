@@ -133,8 +133,8 @@ macro_rules! columns {
             /// [`CollectContext::progress`](super::CollectContext::progress). [Schedules](crate::optim::Schedule) in
             /// loss terms are evaluated there. 0 unless the source sets it.
             pub progress: f64,
-            /// What each row to learn from adds to the [mass](super::Samples::mass). Default 1: losses are averaged over
-            /// the rows. See [`averaged`](Self::averaged).
+            /// The share of the [mass](super::Samples::mass) that each row to learn from contributes. Default 1: losses
+            /// are averaged over the rows. See [`averaged`](Self::averaged).
             pub mass_per_row: f64,
             /// True for the samples to learn from; `None` for all samples. Length B.
             pub valid: Option<Vec<bool>>,

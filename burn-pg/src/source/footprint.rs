@@ -269,8 +269,8 @@ impl SavedSize {
         Ok(Self { values, text: text + stream + 1 })
     }
 
-    /// Estimates the memory for environments that cannot be created here, from the size of the observation and a state
-    /// of twice as many values.
+    /// Estimates the memory for environments that cannot be created here. Assumes that a state has twice as many values
+    /// as an observation.
     pub fn estimate(spec: &EnvSpec) -> Self {
         let len = spec.observation_space.flat_len() as u64;
         Self { values: 2 * NODE + 2 * 32 * len, text: 350 + 3 * DOUBLE * len }

@@ -50,7 +50,7 @@ pub trait Source<P: Policy>: Send {
     /// Collects experience with `policy`, which must be without autodiff, and prepares it for an update.
     ///
     /// # Errors
-    /// Any [`Error`]; what was collected is then lost.
+    /// Any [`Error`]. The samples collected so far are then lost.
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Self::Samples>, Error>;
 
     /// Environment steps taken so far: the number that `total_steps` limits.
@@ -125,7 +125,7 @@ pub struct Episode {
     pub length: u32,
 }
 
-/// What a source needs to know to collect samples for one update.
+/// The progress of a run, and the device for the samples, as a source needs them to collect samples for one update.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectContext<'a> {
     /// The update that the samples are for, counted from 1.

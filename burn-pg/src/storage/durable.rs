@@ -1,7 +1,7 @@
 //! Files that are written completely or not at all.
 //!
 //! The crate `tempfile` is not used: only the owner can read its files, and the names of files that a killed process
-//! leaves behind cannot be told from those of other programs.
+//! leaves behind look like those of other programs.
 
 use std::{
     fs::{self, File, Metadata},

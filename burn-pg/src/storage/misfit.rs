@@ -21,7 +21,7 @@ pub enum Misfit {
     /// The checkpoint is of other environments, or the environments do not support saving.
     #[error(transparent)]
     Envs(#[from] EnvError),
-    /// The checkpoint has the wrong number of something.
+    /// The checkpoint has a wrong number of environments, tensors or the like.
     #[error("the checkpoint does not fit the run: it has {found} {what}, but {expected} are needed")]
     Count {
         /// Name of the things that are counted.
@@ -34,7 +34,7 @@ pub enum Misfit {
     /// The saved state of a part is not that of this run, or could not be read back when it was saved.
     #[error("the checkpoint does not fit the run: {reason}")]
     State {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The source does not support saving.

@@ -29,7 +29,7 @@ pub enum TensorsError {
     /// The file is not in the `safetensors` format, or has a type that is not supported.
     #[error("not a valid safetensors file: {reason}")]
     Format {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The names differ from those of the network.

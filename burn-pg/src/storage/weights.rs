@@ -27,7 +27,7 @@ pub enum WeightsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The file is not in the `safetensors` format, its tensors do not fit the module, or the device failed.
@@ -35,7 +35,7 @@ pub enum WeightsError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         error: TensorsError,
     },
 }

@@ -85,7 +85,7 @@ impl Epochs {
         rows.div_ceil(self.num_minibatches)
     }
 
-    /// Returns what [`attribute`] needs to search samples of `rows` rows.
+    /// Returns the arguments with which [`attribute`] searches samples of `rows` rows.
     pub(super) fn differentiated(&self, rows: usize) -> (&Objective, bool, usize) {
         let Learner { objective, normalize_advantages, micro_batch_size, .. } = &self.learner;
         let size = self.minibatch_size(rows);

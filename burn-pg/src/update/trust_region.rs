@@ -26,8 +26,8 @@ pub use spec::TrustRegionSpec;
 /// d = -sqrt(2 max_kl / x^T (F + damping) x) x,   (F + damping) x = g
 /// ```
 ///
-/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of KL(old || new). So x is the
-/// natural gradient: unlike g, it does not depend on how the policy is parametrised. It is solved for with
+/// with the gradient g of L and the [`Fisher`] matrix F of the policy, the curvature of KL(old || new). x is the
+/// natural gradient: unlike g, it does not depend on how the policy is parametrised. It is computed by
 /// [conjugate gradients](conjugate_gradient). The step d uses only first and second derivatives, so a line search
 /// follows: the step is shortened until the measured KL divergence is at most `max_kl` and the measured L is lower than
 /// before. If `max_backtracks` is reached before that, no step is taken.

@@ -1,4 +1,4 @@
-//! What a run that failed says: why, what is saved, and how to go on.
+//! Messages of failed runs: the cause, what is saved, and how to resume.
 
 use burn_pg::{
     agent::export::Layers,
@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, message},
 };
 
-/// Returns the message of a run that has trained, and whose outcome is lost.
+/// Returns the message for a run that was trained but could not be evaluated.
 pub fn not_evaluated(cause: &str, dir: &RunDir, again: &str) -> String {
     match dir.policy_path().exists() {
         true => format!("{cause}; the policy is saved, but it was not evaluated; evaluate it with: {again}"),
@@ -26,7 +26,7 @@ pub fn failed<P: Layers>(stopped: Stopped, session: &Session<P>) -> Failure {
     match Failure::of(error) {
         // The error of a device does not say where it failed, and the state on the device is unknown.
         failure @ Failure::Device(_) => failure.told(|cause| {
-            format!("training failed in update {update}, after {steps} steps: {cause}; {}", what_to_go_on_from(dir))
+            format!("training failed in update {update}, after {steps} steps: {cause}; {}", how_to_resume(dir))
         }),
         failure if is_gone => failure.told(|cause| {
             format!(
@@ -35,22 +35,22 @@ pub fn failed<P: Layers>(stopped: Stopped, session: &Session<P>) -> Failure {
             )
         }),
         failure => failure.told(|cause| {
-            let (saved, go_on) = (what_is_saved(policy, dir), what_to_go_on_from(dir));
+            let (saved, go_on) = (saved_or_not(policy, dir), how_to_resume(dir));
             format!("training failed after {steps} steps: {cause}; {saved}; {go_on}")
         }),
     }
 }
 
-/// Says whether the last good policy of a failed run is saved.
-fn what_is_saved(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
+/// Returns the part of the message about the last good policy of a failed run.
+fn saved_or_not(policy: Result<(), burn_pg::Error>, dir: &RunDir) -> String {
     match policy {
         Ok(()) => format!("the last good policy is saved in {}", dir.path().display()),
         Err(unsaved) => format!("the last good policy could not be saved ({})", message(&unsaved.into())),
     }
 }
 
-/// Says from which checkpoint a failed run resumes, and how.
-fn what_to_go_on_from(dir: &RunDir) -> String {
+/// Returns the part of the message about the checkpoint from which a failed run resumes.
+fn how_to_resume(dir: &RunDir) -> String {
     match dir.checkpoints().updates() {
         Ok(updates) => updates.last().map_or_else(
             || "there is no checkpoint yet to resume from".into(),

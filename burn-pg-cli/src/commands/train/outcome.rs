@@ -5,14 +5,14 @@ use std::fmt;
 use burn_pg::{CheckedConfig, Evaluation, agent::export::Layers, device::OpenDevice, run::Session};
 use serde_json::{Value, json};
 
-/// What is told of a run that has ended.
+/// The outcome of a run, as printed and written to `summary.json`.
 pub struct Outcome {
     summary: Value,
     text: String,
 }
 
 impl Outcome {
-    /// `has_trained` is false if the run was over before, and was only evaluated again.
+    /// `has_trained` is false if the run had already ended and was only evaluated again.
     pub fn of<P: Layers>(
         config: &CheckedConfig,
         device: &OpenDevice,
@@ -54,7 +54,7 @@ impl Outcome {
         Self { summary, text }
     }
 
-    /// Returns what `summary.json` and `--json` have.
+    /// Returns the JSON object for `summary.json` and `--json`.
     pub fn summary(&self) -> &Value {
         &self.summary
     }

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::{commands::agent::Selected, network::Kind};
 
-/// Settings of the networks that only training reads. A file does not tell them.
-const UNTOLD: [(&[&str], &[&str]); 2] = [
+/// Settings of the networks that only training reads. An exported file does not contain them.
+const ONLY_FOR_TRAINING: [(&[&str], &[&str]); 2] = [
     (&["recurrence"], &["sequence_steps", "burn_in"]),
     (&["exploration", "sde"], &["resample_every", "learn_features"]),
 ];
@@ -47,7 +47,7 @@ impl Start {
     pub fn settings(&self) -> Result<Layer> {
         let (network, is_normalized) = match &self.policy {
             Policy::Run(run) => (Table::try_from(&run.config.network)?, run.config.env.normalize_observations),
-            Policy::File(file) => (told(Table::try_from(file.network()?)?), file.is_normalized()),
+            Policy::File(file) => (without_training_settings(Table::try_from(file.network()?)?), file.is_normalized()),
         };
         let env = Table::from_iter([("normalize_observations".to_owned(), is_normalized.into())]);
         let settings = [("network".to_owned(), network.into()), ("env".to_owned(), env.into())];
@@ -79,8 +79,8 @@ impl Start {
     pub fn refuse_other_networks(&self, config: &Config, layers: &Layers) -> Result<()> {
         let of_policy: Option<Table> =
             self.settings()?.settings.remove("network").and_then(|network| network.try_into().ok());
-        let mut of_policy = told(of_policy.unwrap_or_default());
-        let mut given = told(Table::try_from(&config.network)?);
+        let mut of_policy = without_training_settings(of_policy.unwrap_or_default());
+        let mut given = without_training_settings(Table::try_from(&config.network)?);
         if let Policy::File(_) = self.policy {
             // A file of Stable-Baselines3 does not contain it; that of an export is compared when it is imported.
             given.remove("activation");
@@ -123,9 +123,10 @@ fn difference(path: &str, given: &Table, expected: &Table) -> Option<(String, St
     })
 }
 
-/// Returns the settings of the networks of a file without those that it does not tell.
-fn told(mut network: Table) -> Table {
-    for (path, keys) in UNTOLD {
+/// Returns the network settings of a file without those that only training reads, which an exported file does not
+/// contain.
+fn without_training_settings(mut network: Table) -> Table {
+    for (path, keys) in ONLY_FOR_TRAINING {
         let mut table = Some(&mut network);
         for name in path {
             table = table.and_then(|table| table.get_mut(*name)).and_then(Value::as_table_mut);

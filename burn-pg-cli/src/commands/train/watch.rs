@@ -13,7 +13,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    fn go_on(&self) -> ControlFlow<()> {
+    fn continue_unless_interrupted(&self) -> ControlFlow<()> {
         match self.interrupt.exit_code() {
             None => ControlFlow::Continue(()),
             Some(_) => ControlFlow::Break(()),
@@ -24,12 +24,12 @@ impl Watch {
 impl Observer for Watch {
     fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
         self.progress.show(stats);
-        self.go_on()
+        self.continue_unless_interrupted()
     }
 
     fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
         self.progress.warn(format_args!("an update was skipped: {fault}"));
-        self.go_on()
+        self.continue_unless_interrupted()
     }
 
     fn on_warning(&mut self, warning: &str) {

@@ -83,7 +83,7 @@ pub enum ExportError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
 }

@@ -98,7 +98,7 @@ pub struct PlainConv {
 /// A network that can be exported. Implement it for a custom network with [`Dense::new`], [`PlainConv::new`],
 /// [`PlainCell::new`] and [`PlainActions::new`], which read the weights.
 pub trait Layers: Policy<Observation = Observation> {
-    /// Returns the layers. Default: [`Error::NotExported`], for a network of layers that an export does not have.
+    /// Returns the layers. Default: [`Error::NotExported`], for networks with layers that cannot be exported.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails while weights are read.
@@ -145,7 +145,8 @@ pub struct PlainCell {
 /// How outputs of the actor become actions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum PlainActions {
-    /// The outputs are logits. The action is the index of the largest logit, the first if several are equal. The default.
+    /// The outputs are logits. The action is the index of the largest logit, the first if several are equal. The
+    /// default.
     #[default]
     Discrete,
     /// The outputs are the logits of several components, one after the other.

@@ -11,20 +11,20 @@ pub enum ImportError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The file is `policy.safetensors` of a run, which has another layout and lacks the normaliser.
     #[error("{} is a file of a run directory; give the directory, or a file that `export` has written", .0.display())]
     OfRun(PathBuf),
-    /// The tensors are not those of such a policy.
+    /// Tensors of the policy are missing, or there are others.
     #[error(
         "{}: not {what}: missing [{}], unexpected [{}]", .path.display(), .missing.join(", "), .unexpected.join(", ")
     )]
     Names {
         /// The file.
         path: PathBuf,
-        /// What the file was read as.
+        /// The kind of policy that the file was read as.
         what: &'static str,
         /// Missing tensors.
         missing: Vec<String>,
@@ -45,16 +45,16 @@ pub enum ImportError {
         /// The environment.
         env: String,
     },
-    /// The metadata of the file or the bounds of its actions are not what the environment and the networks need.
+    /// The metadata of the file or the bounds of its actions do not fit the environment and the networks.
     #[error("{}: `{key}` is {found}; it must be {expected}", .path.display())]
     Value {
         /// The file.
         path: PathBuf,
         /// The key of the metadata, or the tensor of the bounds.
         key: String,
-        /// What the file says.
+        /// The value in the file.
         found: String,
-        /// What is needed.
+        /// The expected value.
         expected: String,
     },
     /// Actor and critic have hidden layers of different widths, which the configuration cannot express.

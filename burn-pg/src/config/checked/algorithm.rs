@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn trpo_moves_the_features_of_gsde_noise_within_its_region() {
+    fn trpo_requires_learn_features_with_gsde() {
         let of_trpo = |learn: bool| {
             read(&format!(
                 "algorithm.kind = 'trpo'\nnum_minibatches = 1\nexploration = {{ sde = {{ learn_features = {learn} }} }}"
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_for_a_divergence_that_nobody_measures_is_refused() {
+    fn target_kl_needs_a_term_that_reports_it() {
         let of = |algo: &str, rest: &str| {
             read(&format!("algorithm.kind = '{algo}'\ntarget_kl = 0.02\nnum_minibatches = 1\n{rest}"))
         };

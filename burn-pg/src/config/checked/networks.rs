@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn gsde_noise_is_read_and_refused_beside_state_dependent_standard_deviations() -> Result<(), ConfigError> {
+    fn sde_and_state_dependent_exclude_each_other() -> Result<(), ConfigError> {
         let exploration =
             |text: &str| Ok::<_, ConfigError>(read(&format!("exploration = {{ {text} }}"))?.network.exploration);
         assert_eq!(exploration("squash = true")?.sde, None);

@@ -115,7 +115,7 @@ mod tests {
     };
 
     #[test]
-    fn a_return_that_is_not_finite_is_no_target() {
+    fn target_return_must_be_finite() {
         assert_eq!(read("").unwrap().run.target_return, None);
         assert_eq!(read("target_return = -110").unwrap().run.target_return, Some(-110.0));
         let error = read("target_return = inf").unwrap_err().to_string();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_range_may_close_by_the_end() {
+    fn a_clip_range_schedule_may_end_at_zero() {
         let closing = Schedule::Linear { start: 0.2, end: 0.0 };
         let config = read("clip_range = { kind = 'linear', start = 0.2 }").unwrap();
         let expected = PpoConfig { clip_range: closing, ..PpoConfig::default() };

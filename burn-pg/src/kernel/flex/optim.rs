@@ -11,7 +11,8 @@ use crate::kernel::{
     host::{Real, dot_product, vectorised},
 };
 
-/// Scales a gradient (shape `[P]`, without autodiff) to a norm of at most `max_norm`. Returns it and its norm before.
+/// Scales a gradient (shape `[P]`, without autodiff) to a norm of at most `max_norm`. Returns the scaled
+/// gradient, and the norm before scaling.
 pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1>, Tensor<1>)> {
     let Primitive::Plain(gradient) = Primitive::of(gradient.clone())? else { return None };
     let gradient = gradient.to_contiguous();

@@ -81,8 +81,8 @@ impl Primitive {
     }
 }
 
-/// Computes, from the gradient with respect to the output of an operation, the gradient with respect to each input for
-/// which the second argument is true.
+/// A function from the gradient with respect to the output of an operation to the gradients with respect to its inputs.
+/// The second argument is true for the inputs that need one.
 type Pullback = dyn Fn(&FlexTensor, &[bool]) -> Vec<FlexTensor> + Send + Sync;
 
 /// Returns the output of an operation, which carries gradients to `inputs` if one of them is on a device with autodiff.
@@ -120,7 +120,7 @@ fn record_with<const N: usize>(inputs: Vec<NodeGuard>, output: FlexTensor, pullb
     }
 }
 
-/// What an operation keeps for the backward pass. Clones share it.
+/// The data that an operation keeps for the backward pass. Clones share it.
 #[derive(Clone)]
 struct SharedPullback(Arc<Pullback>);
 

@@ -96,7 +96,7 @@ impl<T: Real> Network<T> {
         output
     }
 
-    /// Applies all layers to rows of inputs, and keeps what the backward pass needs.
+    /// Applies all layers to rows of inputs, and keeps the intermediate results for the backward pass.
     pub fn forward(&self, input: &[T]) -> Trace<T> {
         let rows = input.len() / self.inputs();
         // All elements are overwritten below.

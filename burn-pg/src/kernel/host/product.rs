@@ -1,7 +1,7 @@
 //! Products of small matrices, each computed on the calling thread.
 //!
-//! The order of summation of an element does not depend on what is computed with it, so no row depends on the number of
-//! other rows.
+//! The order of summation of an element does not depend on the elements computed with it, so no row depends on the
+//! number of other rows.
 
 use super::{real::Real, reduce::dot, vector::vectorised};
 

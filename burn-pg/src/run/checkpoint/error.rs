@@ -13,7 +13,7 @@ pub enum CheckpointError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The checkpoint could not be read back, for example because a value in it is not finite. It was not written.
@@ -21,7 +21,7 @@ pub enum CheckpointError {
     Unreadable {
         /// Folder of the checkpoint.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The checkpoint cannot be read.
@@ -29,7 +29,7 @@ pub enum CheckpointError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The checkpoint is not as it was written: a byte has changed, or a file is missing.
@@ -37,7 +37,7 @@ pub enum CheckpointError {
     Damaged {
         /// Folder of the checkpoint.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The checkpoint is from a later version of this crate.

@@ -91,7 +91,7 @@ pub(crate) struct RunState {
     pub normalizer: Option<ObservationNormalizer>,
     /// The environment that the policy acts in, if there is one.
     pub environment: Option<EnvSpec>,
-    /// Where the weights before the first update came from, if not from the seed.
+    /// Origin of the initial weights, such as a path; `None` if they were drawn from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<String>,
 }

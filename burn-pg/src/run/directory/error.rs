@@ -22,7 +22,7 @@ pub enum RunDirError {
     NotARun {
         /// The path.
         path: PathBuf,
-        /// What is missing.
+        /// The reason.
         reason: &'static str,
     },
     /// The directory has settings, but no trained networks.
@@ -39,7 +39,7 @@ pub enum RunDirError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The directory or a file in it cannot be created or written.
@@ -47,7 +47,7 @@ pub enum RunDirError {
     Write {
         /// The directory or file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The directory, or a file in it, is no longer what this process writes to. Nothing more is written.
@@ -58,7 +58,7 @@ pub enum RunDirError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// `config.toml` cannot be read, or is not valid TOML.
@@ -75,7 +75,7 @@ pub enum RunDirError {
     Normalizer {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The metadata of `policy.safetensors` cannot be read.
@@ -83,7 +83,7 @@ pub enum RunDirError {
     Provenance {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// `environment.json` or `normalizer.json` is not the file that the policy was saved with.
@@ -107,7 +107,7 @@ pub enum RunDirError {
     Environment {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// `config.toml` has an invalid setting.
@@ -117,9 +117,9 @@ pub enum RunDirError {
         path: PathBuf,
         /// The version of burn-pg that wrote it, if that is another one.
         version: Option<String>,
-        /// Why, with the lines of the settings.
+        /// The reason, with the lines of the settings.
         reason: String,
-        /// What is wrong.
+        /// The error of the configuration.
         error: Box<ConfigError>,
     },
 }

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use super::RunDirError;
 use crate::storage::durable::refuse_other_than_file;
 
-/// What the parser says, and the plain words for it.
+/// Beginnings of messages of the parser, and plain words for them.
 const WORDS: [(&str, &str); 14] = [
     ("invalid type: map", "found an object"),
     ("invalid type: sequence", "found an array"),

@@ -12,7 +12,7 @@ use crate::{
     storage::{durable::refuse_other_than_file, weights},
 };
 
-/// What is needed besides the weights to rebuild an agent, in the metadata of `policy.safetensors` as JSON. The
+/// The data besides the weights from which an agent is rebuilt, as JSON in the metadata of `policy.safetensors`. The
 /// settings are those of the training; `config.toml` may have been edited since.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::run) struct Provenance {

@@ -58,8 +58,8 @@ impl Collector {
             profile::add(Phase::Environment, start.elapsed().mul_f64(share));
             profile::add(Phase::Inference, start.elapsed().mul_f64(1.0 - share));
         }
-        // Of several failures, the one at the earliest step is reported, as if all environments were stepped together;
-        // within a step, the one of the first block.
+        // Reports the failure at the earliest step, as if all environments were stepped together; within a step, that
+        // of the first block.
         let failures = outcomes.into_iter().filter_map(Result::err);
         if let Some(Failure { step, stepped, error }) = failures.min_by_key(|failure| failure.step) {
             self.env_steps += (step * num_envs) as u64;

@@ -20,8 +20,9 @@ impl RecurrentState {
         Self { state, begins: vec![true; num_envs] }
     }
 
-    /// Attaches the recurrent states to `observations`, whose rows are those of all environments, then the final
-    /// observations of truncated episodes. `cut_off` are the states before the latter, of shape `[rows, M]` each.
+    /// Attaches the recurrent states to `observations`: the rows of all environments, followed by the final
+    /// observations of truncated episodes. `cut_off` has the states before these final observations, of shape
+    /// `[rows, M]` each.
     pub fn attach(&self, observations: Observation, cut_off: &[Tensor<2>]) -> Observation {
         let Some(state) = &self.state else { return observations };
         let parts: Vec<Tensor<2>> = [state].into_iter().chain(cut_off).cloned().collect();

@@ -60,7 +60,7 @@ pub struct GraphProto {
     /// Constants.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What it is for.
+    /// Description of the graph.
     #[prost(string, tag = "10")]
     pub doc_string: String,
     /// The inputs.
@@ -159,7 +159,7 @@ pub struct ValueInfoProto {
     /// Its type.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<TypeProto>,
-    /// What it is.
+    /// Description of the input or output.
     #[prost(string, tag = "3")]
     pub doc_string: String,
 }
