@@ -1,7 +1,7 @@
 //! Lesson 10: the whole command line for an environment and a network of your own.
 //!
 //! `cargo run --release -p burn-pg-examples --example 10_command_line -- train Coin-v0 --total-steps 20000`; with the
-//! network, add `--set network.kind=two-heads network.width=8`.
+//! network, add `--set network.kind=two-heads network.width=8 learning_rate=3e-3`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ pub enum Failure {
     Run(anyhow::Error),
     /// The device failed while the command ran, and the data on it is lost. Exit code 3.
     Device(anyhow::Error),
-    /// It was interrupted and has saved its state. Exit code 130 or 143, depending on the signal.
+    /// It was interrupted and has saved its state. Exit code 129, 130 or 143, depending on the signal.
     Interrupted {
         /// The command that resumes the run.
         advice: String,

@@ -1,4 +1,4 @@
-//! Handling of Ctrl-C and SIGTERM.
+//! Handling of Ctrl-C, SIGTERM and SIGHUP.
 
 use std::{
     io,
@@ -9,6 +9,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use crate::tell::tell;
 
 /// Time after the first signal in which further signals count as the same one. `timeout` signals its child, and then
 /// its process group, which contains the child.
@@ -34,12 +36,12 @@ impl Interrupt {
     #[cfg(unix)]
     pub fn install() -> io::Result<Self> {
         use signal_hook::{
-            consts::{SIGINT, SIGTERM},
+            consts::{SIGHUP, SIGINT, SIGTERM},
             flag,
         };
 
         let interrupt = Self::default();
-        for (signal, of_signal) in [(SIGINT, INTERRUPTED), (SIGTERM, 143)] {
+        for (signal, of_signal) in [(SIGINT, INTERRUPTED), (SIGTERM, 143), (SIGHUP, 129)] {
             flag::register_conditional_shutdown(signal, of_signal.into(), Arc::clone(&interrupt.again))?;
             flag::register_usize(signal, Arc::clone(&interrupt.code), of_signal.into())?;
         }
@@ -53,6 +55,7 @@ impl Interrupt {
     fn arm(&self) {
         while !self.again.load(Ordering::SeqCst) {
             if self.exit_code().is_some() {
+                tell("interrupted: saving after this update; a second signal ends the run at once");
                 thread::sleep(SAME);
                 return self.release();
             }
@@ -78,7 +81,7 @@ impl Interrupt {
         self.again.store(true, Ordering::SeqCst);
     }
 
-    /// Returns the exit code for the signal received, 130 or 143, if there was one.
+    /// Returns the exit code for the signal received, 129, 130 or 143, if there was one.
     pub fn exit_code(&self) -> Option<u8> {
         u8::try_from(self.code.load(Ordering::Relaxed)).ok().filter(|&code| code != 0)
     }

@@ -68,10 +68,15 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use burn_pg::config::{ConfigError, full_key};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use failure::Failure;
 pub use registry::{Registry, RegistryError};
+use tell::tell;
 
 /// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
@@ -109,8 +114,8 @@ enum Command {
 /// Call it as all of `main`: it reads the arguments of the process, sets a panic hook that notices lost devices
 /// ([`burn_pg::device::report_panics`]), and handles signals while it trains. `--help`, invalid arguments and a command
 /// that fails end the process, without running destructors. The exit code is 0 for success, 1 if the command fails, 2
-/// if it is refused before anything is done (also if `register` fails), 3 if the device fails, 130 or 143 after a
-/// signal.
+/// if it is refused before anything is done (also if `register` fails), 3 if the device fails, 129, 130 or 143 after
+/// a signal.
 pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> ExitCode {
     match run(register) {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,10 +123,30 @@ pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryErro
     }
 }
 
+/// Returns the setting with the name of an option, such as `--gamma` or `--learning-rate`.
+fn setting_like(option: &str) -> Option<String> {
+    let name = option.trim_start_matches('-').replace('-', "_");
+    match full_key(&name) {
+        Ok(full) => Some(if full.ends_with(&format!(".{name}")) { name } else { full }),
+        Err(ConfigError::UnknownKey { nearest, .. }) => nearest,
+        Err(_) => None,
+    }
+}
+
 /// Reads the arguments of the process. Ends it if they are invalid, or ask for help or the version.
 fn parsed() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| match error.use_stderr() {
-        true => error.exit(),
+        true => {
+            if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+                && error.kind() == ErrorKind::UnknownArgument
+                && let Some(key) = setting_like(argument)
+            {
+                let _ = error.print();
+                tell(format_args!("\n`{argument}` is a setting: --set {key}=VALUE"));
+                std::process::exit(2);
+            }
+            error.exit()
+        }
         false => match error.print().and_then(|()| stdout().flush()) {
             Ok(()) => std::process::exit(0),
             Err(error) => Failure::run(anyhow::Error::new(error).context("stdout cannot be written")).exit(),

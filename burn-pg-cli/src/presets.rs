@@ -1,7 +1,10 @@
 //! Named sets of hyperparameters, compiled in.
 
 use anyhow::{Error, Result};
-use burn_pg::{config::Algo, envs::UnknownName};
+use burn_pg::{
+    config::Algo,
+    envs::{UnknownName, specs},
+};
 
 use crate::program;
 
@@ -33,6 +36,12 @@ const PRESETS: [(&str, &str); 25] = [
     ("reinforce", include_str!("../presets/reinforce.toml")),
     ("trpo", include_str!("../presets/trpo.toml")),
 ];
+
+/// Returns the environment that a preset is tuned for.
+pub fn env_of(name: &str) -> Option<String> {
+    let is_tuned = |env: &str| Algo::ALL.into_iter().any(|algo| name.starts_with(&tuned_name(env, algo)));
+    specs().into_iter().map(|spec| spec.id).find(|env| is_tuned(env))
+}
 
 /// Returns the settings of a preset.
 pub fn named(name: &str) -> Result<toml::Table> {

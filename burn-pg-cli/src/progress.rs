@@ -113,5 +113,5 @@ fn number(value: Option<f64>) -> String {
 }
 
 fn kl(stats: &UpdateStats) -> String {
-    stats.losses.get("approx_kl").map_or_else(|| "-".into(), |kl| format!("{kl:.4}"))
+    stats.losses.get("approx_kl").map_or_else(|| "-".into(), |kl| format!("{:.4}", kl.max(0.0)))
 }

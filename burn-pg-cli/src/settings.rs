@@ -21,6 +21,7 @@ use crate::{
     numbers::whole,
     presets, program,
     registry::{Registry, listed},
+    tell::tell,
 };
 use located::Located;
 
@@ -122,9 +123,12 @@ impl Settings {
         }
 
         let base = self.base(&env, &given)?;
+        if let Some(other) = self.preset.as_deref().and_then(presets::env_of).filter(|other| *other != env) {
+            tell(format_args!("warning: the {} is tuned for {other}, not for {env}", base.from));
+        }
         refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
         let mut layers = Layers::default();
-        if let Some(env) = &self.default_env {
+        if positional.is_none() {
             let mut default = Layer { from: "default".into(), settings: Table::new() };
             default.set("env.name", env.as_str())?;
             layers.push(default.from, default.settings);
@@ -143,6 +147,11 @@ impl Settings {
             let _ = config.clone().validate().inspect_err(&mut add);
             for layer in &given {
                 let _ = config.check_read(layer, &spec).inspect_err(&mut add);
+            }
+            // What the settings over a preset leave without a reader is no error, but what the environment does is.
+            if self.preset.is_some() {
+                let exploration = base.only("network.exploration");
+                let _ = config.check_read(&exploration, &spec).inspect_err(&mut add);
             }
             checked = registry.resolved(config);
         }
@@ -188,8 +197,8 @@ impl Settings {
             },
             (None, Some((_, env))) => Ok(env.clone()),
             (None, None) => {
-                if let Some(env) = &self.default_env {
-                    return Ok(env.clone());
+                if let Some(env) = self.preset.as_deref().and_then(presets::env_of).or(self.default_env.clone()) {
+                    return Ok(env);
                 }
                 // A name that is not a text, for example.
                 let mut errors = Located::new(file);
@@ -305,7 +314,14 @@ fn parse_value(text: &str) -> Value {
         Ok(mut table) if table.len() == 1 => table.remove("value"),
         _ => None,
     }
+    .or_else(|| number(text))
     .unwrap_or_else(|| Value::String(text.into()))
+}
+
+/// Reads a number that is not valid TOML: `.5` or `1.`.
+fn number(text: &str) -> Option<Value> {
+    let is_number = text.chars().all(|letter| letter.is_ascii_digit() || "+-.eE_".contains(letter));
+    text.replace('_', "").parse().ok().filter(|_| is_number).map(Value::Float)
 }
 
 #[cfg(test)]
@@ -315,6 +331,7 @@ mod tests {
     #[test]
     fn values_are_read_as_toml_or_as_text() {
         assert_eq!(parse_value("0.5"), Value::Float(0.5));
+        assert_eq!([".5", "1."].map(parse_value), [0.5, 1.0].map(Value::Float));
         assert_eq!(parse_value("3"), Value::Integer(3));
         assert_eq!(parse_value("true"), Value::Boolean(true));
         assert_eq!(parse_value("[1, 2]"), Value::Array(vec![1.into(), 2.into()]));

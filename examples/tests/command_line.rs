@@ -78,7 +78,7 @@ fn every_command_runs_the_network_of_lesson_10() {
     let plan = with_network(&["plan", "Coin-v0"]);
     assert!(plan.contains("without the networks: how much memory the kind `two-heads` takes is not known"), "{plan}");
     let bench = with_network(&["bench", "train", "Coin-v0", "--total-steps", "2000", "--repeat", "1"]);
-    assert!(bench.contains(" steps/s: "), "{bench}");
+    assert!(bench.contains(" steps/s; "), "{bench}");
 
     let whole = with_network(&["train", "Coin-v0", "--total-steps", "20480", "--out", "whole"]);
     assert!(whole.contains("mean return 10.0,"), "{whole}");

@@ -166,9 +166,8 @@ impl AgentArgs {
                     let no_policy = RunDirError::NoPolicy(dir.path().into());
                     bail!("{no_policy}, and there is no checkpoint; train to its end with: {}", how_to_go_on(dir));
                 };
-                let (why, update) =
-                    (if dir.has_summary() { "its policy is gone" } else { "it has not ended" }, checkpoint.updates());
-                tell(format_args!("{}: {why}; this is the policy after update {update}", dir.path().display()));
+                let why = if dir.has_summary() { "policy.safetensors is gone" } else { "the run has not ended" };
+                tell(format_args!("{why}; this is its policy after update {}", checkpoint.updates()));
                 return Ok(Some(checkpoint));
             }
         };

@@ -161,15 +161,20 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{}, {} ({preset}), device {}, threads {}\n\
-             {:.0} steps/s: the median of {} rounds, from {:.0} to {:.0}; {} steps in {:.2} s",
+             {:.0} steps/s{}; {} steps in {:.2} s",
             config.env.name,
             config.algorithm.algo(),
             device.backend,
             threads,
             median.steps_per_second(),
-            self.rounds.len(),
-            slowest.steps_per_second(),
-            fastest.steps_per_second(),
+            match self.rounds.len() {
+                1 => String::new(),
+                rounds => format!(
+                    ": the median of {rounds} rounds, from {:.0} to {:.0}",
+                    slowest.steps_per_second(),
+                    fastest.steps_per_second()
+                ),
+            },
             median.env_steps,
             median.profile.total.as_secs_f64(),
         )?;

@@ -62,6 +62,7 @@ impl From<Follows> for Activation {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (agent, config) = prepare(args).map_err(Failure::Usage)?;
     let dir = RunDir::create(&args.out).map_err(Failure::usage)?;
+    let _lock = dir.lock().map_err(Failure::usage)?;
     let write = || -> Result<()> {
         dir.write_config(&config)?;
         agent.save(&dir)?;
@@ -85,6 +86,10 @@ fn prepare(args: &Args) -> Result<(Agent, Config)> {
     let envs = make(&args.env, 1).map_err(listed)?;
     let spec = envs.spec().clone();
     let device = device::open(DeviceChoice::Auto)?;
+    if args.file.is_dir() {
+        let run = args.file.display();
+        bail!("{run} is a directory; if it is a run, `eval`, `act` and `train --init-from {run}` use it as it is");
+    }
     let file = PolicyFile::read(&args.file)?;
     if file.is_normalized() && args.normalizer.is_some() {
         bail!("{} contains a normaliser; leave out --normalizer", args.file.display());

@@ -1,6 +1,6 @@
 //! `burn-pg presets`
 
-use burn_pg::{Config, envs::specs, policy::EncoderSpec};
+use burn_pg::{Config, policy::EncoderSpec};
 use serde_json::json;
 
 use crate::{failure::Failure, output::print_line, presets, program};
@@ -36,10 +36,8 @@ fn row(name: &str, environment: &str, algo: &str, steps: &str) -> String {
 
 /// Returns the environment that a preset is tuned for, or the kind of environments that it is for.
 fn environment(name: &str, config: &Config) -> String {
-    let tuned =
-        specs().into_iter().find(|spec| name.starts_with(&presets::tuned_name(&spec.id, config.algorithm.algo())));
-    match (tuned, &config.network.encoder) {
-        (Some(spec), _) => spec.id,
+    match (presets::env_of(name), &config.network.encoder) {
+        (Some(env), _) => env,
         (None, EncoderSpec::Cnn { .. }) => "any with images".into(),
         (None, EncoderSpec::None {}) => "any".into(),
     }

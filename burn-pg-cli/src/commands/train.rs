@@ -55,8 +55,8 @@ Examples:
   burn-pg train --resume runs/pendulum --total-steps 2e6
   burn-pg train Pendulum-v1 --init-from runs/pendulum --set learning_rate=1e-4
 
-Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device fails, 130 and \
-143 if it is interrupted (Ctrl-C, SIGTERM) and can be resumed.";
+Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device fails, 129, 130 \
+and 143 if it is interrupted (SIGHUP, Ctrl-C, SIGTERM) and can be resumed.";
 
 /// Train an agent, evaluate it, and keep everything in a run directory
 #[derive(clap::Args)]

@@ -96,7 +96,7 @@ fn observation_statistics_come_with_the_policy() {
     assert!(before == after, "the same weights");
     for (more, message) in [
         (["--normalizer", "run/normalizer.json"], "policy.safetensors contains a normaliser; leave out --normalizer"),
-        (["--activation", "relu"], "`activation` is tanh; it must be relu, the one that was given"),
+        (["--activation", "relu"], "`activation` is relu; it must be tanh, as in the file"),
     ] {
         let arguments = ["import", "policy.safetensors", "--env", "CartPole-v1", "--out", "other"];
         let output = burn_pg(path, arguments.into_iter().chain(more));

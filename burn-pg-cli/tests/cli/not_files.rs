@@ -15,7 +15,8 @@ fn input_that_is_not_a_regular_file_is_refused_unread() {
         let message = format!("{input} cannot be read: it is not a regular file");
         refused(&["train", "CartPole-v1", "--config", &input], &[&message]);
         refused(&["env-trace", "CartPole-v1", "--actions", &input], &[&message]);
-        refused(&["import", &input, "--env", "CartPole-v1", "--out", "run"], &[&message]);
+        let of_import = if input == path(".") { "is a directory; if it is a run" } else { &message };
+        refused(&["import", &input, "--env", "CartPole-v1", "--out", "run"], &[of_import]);
         let import = ["import", &state_dict, "--env", "CartPole-v1", "--out", "run"];
         refused(&[&import[..], &["--normalizer", &input]].concat(), &[&message]);
     }

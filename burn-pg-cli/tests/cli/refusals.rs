@@ -93,7 +93,7 @@ fn a_value_out_of_range_is_refused() {
     train_refused(&["--total-steps", "-5"], &["--total-steps", "expected a whole number"]);
     train_refused(&["--threads", "60000"], &["--threads", "expected a whole number from 0 to 1024, such as 2"]);
     train_refused(&["--set", "hidden_sizes=[1000000000]"], &["`network.hidden_sizes` is [1000000000]; it must be"]);
-    train_refused(&["--seed", "18446744073709551615"], &["must be below 2^63"]);
+    train_refused(&["--seed", "18446744073709551615"], &["expected a whole number from 0 to 2^63 - 1, such as 7"]);
     train_refused(&["--set", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     refused(&["train", "--set", "CartPole-v1", "gamma"], &["--set gamma: expected KEY=VALUE"]);
     // A wrong value is refused even if another layer overrides it.
@@ -158,8 +158,18 @@ fn all_errors_of_a_file_are_reported_at_once_with_their_lines() {
     // Without an environment, too.
     refused(
         &["train", "--set", "env.name=5", "gamma=high"],
-        &["2 settings are wrong:\n  `env.name` is 5; it must be a text (--set)\n  `algorithm.gamma` is \"high\""],
+        &["2 settings are wrong:\n  ", "`env.name` is 5; it must be a text (--set)", "`algorithm.gamma` is \"high\""],
     );
+    train_refused(
+        &["--set", "loss=[{weight=1,term={kind=\"ppo_clip\",clip_range=0.2}}]"],
+        &["`algorithm.loss` has no term that trains the critic, and ppo needs one"],
+    );
+    train_refused(
+        &["--preset", "pendulum-v1-ppo-sde"],
+        &["`network.exploration.sde` is not read: it is for continuous actions", "(preset pendulum-v1-ppo-sde)"],
+    );
+    train_refused(&["--gamma", "0.9"], &["`--gamma` is a setting: --set gamma=VALUE"]);
+    train_refused(&["--num-envs", "8"], &["`--num-envs` is a setting: --set num_envs=VALUE"]);
     train_refused(&["--set", "optimiser.kind=lion"], &["error: `optimiser.kind` is \"lion\"; it must be \"adam\""]);
     train_refused(
         &["--set", "device=tpu", "gamma=2"],
@@ -236,13 +246,13 @@ fn an_invalid_number_is_refused_with_the_expected_range() {
         (&["eval", "run", "--episodes", "0"][..], "expected a whole number from 1 to 1048576, such as 100"),
         (&["eval", "run", "--episodes", "-1"], "expected a whole number from 1 to 1048576, such as 100"),
         (&["eval", "run", "--episodes", "4000000000"], "expected a whole number from 1 to 1048576, such as 100"),
-        (&["eval", "run", "--seed", "-1"], "expected a whole number of at least 0, such as 7"),
+        (&["eval", "run", "--seed", "-1"], "expected a whole number from 0 to 2^64 - 1, such as 7"),
         (&["eval", "run", "--at", "last"], "expected the number of an update, such as 120, or `best`"),
         (&["act", "run", "--at", "-3"], "expected the number of an update, such as 120, or `best`"),
-        (&["train", "--resume", "run", "--at", "best"], "expected a whole number of at least 0, such as 120"),
-        (&["bench", "train", "--repeat", "0"], "expected a whole number of at least 1, such as 3"),
-        (&["env-trace", "CartPole-v1", "--seed", "1.5"], "expected a whole number of at least 0, such as 7"),
-        (&["env-trace", "CartPole-v1", "--steps", "-5"], "expected a whole number of at least 0, such as 200"),
+        (&["train", "--resume", "run", "--at", "best"], "expected a whole number from 0 to 2^64 - 1, such as 120"),
+        (&["bench", "train", "--repeat", "0"], "expected a whole number from 1 to 2^64 - 1, such as 3"),
+        (&["env-trace", "CartPole-v1", "--seed", "1.5"], "expected a whole number from 0 to 2^64 - 1, such as 7"),
+        (&["env-trace", "CartPole-v1", "--steps", "-5"], "expected a whole number from 0 to 2^64 - 1, such as 200"),
     ] {
         let [.., option, value] = arguments else { unreachable!() };
         refused(arguments, &[&format!("error: invalid value '{value}' for '{option} <"), message]);

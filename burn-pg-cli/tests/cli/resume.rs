@@ -49,6 +49,29 @@ fn a_part_of_a_setting_leaves_the_rest_unchanged() {
 }
 
 #[test]
+fn a_checkpoint_or_the_results_of_a_run_are_not_resumed_as_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    success(&burn_pg(folder.path(), run_into("a")));
+    let before = content(folder.path());
+    let message =
+        "is not a run directory: it is a checkpoint; give the directory of its run, and the number of its update";
+    for command in [&["train", "--resume"][..], &["eval"]] {
+        let output = burn_pg(folder.path(), command.iter().copied().chain(["a/checkpoints/update-000000060"]));
+        assert_contains(usage_error(&output), message);
+    }
+    assert!(content(folder.path()) == before);
+    fs::remove_file(folder.path().join("a/policy.safetensors")).unwrap();
+    for checkpoint in fs::read_dir(folder.path().join("a/checkpoints")).unwrap() {
+        let path = checkpoint.unwrap().path();
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+    let before = content(folder.path());
+    let output = burn_pg(folder.path(), ["train", "--resume", "a"]);
+    assert_contains(usage_error(&output), "no checkpoint, so training would start again");
+    assert!(content(folder.path()) == before);
+}
+
+#[test]
 fn a_run_continues_if_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("exec {} \"$@\" 2>&1 | head -n 2", env!("CARGO_BIN_EXE_burn-pg"));

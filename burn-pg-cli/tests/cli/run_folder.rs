@@ -363,7 +363,8 @@ fn a_policy_without_a_checkpoint_is_not_overwritten() {
     assert_eq!(failed.status.code(), Some(1));
     let before = content(&folder.path().join("a"));
     let output = burn_pg(folder.path(), ["train", "--resume", "a", "--quiet"]);
-    let message = "error: a has a policy but no checkpoint, so training would start again; train into another folder\n";
+    let message = "error: a has results but no checkpoint, so training would start again; train into another folder (`--init-from` \
+                   continues with a policy)\n";
     assert_eq!(usage_error(&output), message);
     assert!(content(&folder.path().join("a")) == before);
 }

@@ -162,7 +162,10 @@ fn a_run_that_fails_keeps_the_last_good_policy_and_says_so() {
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert_eq!(text(&output.stdout), "");
     assert!(message.starts_with("error: training failed after 32 steps: update 1: `"), "{message}");
-    assert!(message.ends_with("; the last good policy is saved in a; there is no checkpoint yet"), "{message}");
+    assert!(
+        message.ends_with("; the last good policy is saved in a; there is no checkpoint yet to resume from"),
+        "{message}"
+    );
     assert_eq!(message.matches("update").count(), 1, "{message}");
 
     let run = folder.path().join("a");

@@ -60,7 +60,7 @@ impl ConfigFile {
         match str::from_utf8(&bytes) {
             Ok(text) => Self::parse(path, text),
             Err(error) => {
-                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+                let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
                 Err(ConfigFileError::Toml { path: path.into(), line, reason: "it is not text in UTF-8".into() })
             }
         }

@@ -124,6 +124,10 @@ fn ambiguous(key: &str, full: &[String]) -> ConfigError {
 fn nearest(key: &str) -> Option<String> {
     let known: Vec<String> = all().into_iter().map(|key| key.full).collect();
     let Some((table, name)) = key.rsplit_once('.') else { return named_like(key, &known) };
+    // The items of lists have no keys.
+    if table.contains('[') {
+        return None;
+    }
     let tables: BTreeSet<&str> = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0)).collect();
     let table = match tables.iter().find(|known| **known == table || known.ends_with(&format!(".{table}"))) {
         Some(table) => *table,
@@ -134,7 +138,7 @@ fn nearest(key: &str) -> Option<String> {
             tables.iter().find(|known| **known == meant)?
         }
     };
-    let is_within = |key: &&String| key.rsplit_once('.').is_some_and(|(outer, _)| outer == table);
+    let is_within = |key: &&String| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
     named_like(name, &known.iter().filter(is_within).cloned().collect::<Vec<_>>())
 }
 

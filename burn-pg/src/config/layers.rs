@@ -174,6 +174,17 @@ impl Layer {
         false
     }
 
+    /// Returns the layer with only the settings in this table.
+    #[must_use]
+    pub fn only(&self, table: &str) -> Self {
+        let mut settings = Table::new();
+        let found = table.split('.').try_fold(&self.settings, |inner, name| inner.get(name)?.as_table());
+        if let Some(found) = found {
+            insert(&mut settings, table, Value::Table(found.clone())).expect("the table is empty");
+        }
+        Self { from: self.from.clone(), settings }
+    }
+
     /// Creates a layer from settings by short keys: `gamma = 0.98` for `algorithm.gamma = 0.98`. Whole tables may be
     /// among them.
     ///

@@ -30,7 +30,7 @@ use serde::Serialize;
 
 use crate::{
     config::{Config, ConfigFile},
-    run::checkpoint::Checkpoints,
+    run::checkpoint::{Checkpoints, is_checkpoint},
     storage::durable::{check_writable, refuse_other_than_file, write_atomically},
 };
 
@@ -76,6 +76,9 @@ impl RunDir {
         let reason = match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => "it does not exist",
             Ok(metadata) if !metadata.is_dir() => "it is not a folder",
+            Ok(_) if is_checkpoint(&self.path) => {
+                "it is a checkpoint; give the directory of its run, and the number of its update with --at"
+            }
             Ok(_) if !self.config_path().exists() && is_empty() => "it has neither config.toml nor checkpoints",
             _ => return Ok(()),
         };

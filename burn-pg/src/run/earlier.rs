@@ -26,7 +26,7 @@ impl EarlierRun {
     /// Opens the run in `path`, to resume from the checkpoint of update `at`, or from the newest undamaged one.
     ///
     /// # Errors
-    /// [`Error::RunDir`] if `path` is not a run directory, if another process trains in it, or if it has a policy but
+    /// [`Error::RunDir`] if `path` is not a run directory, if another process trains in it, or if it has results but
     /// no checkpoint; [`Error::Checkpoint`] if no checkpoint can be used.
     pub fn open(path: &Path, at: Option<u64>) -> Result<Self, Error> {
         let dir = RunDir::open(path);
@@ -43,7 +43,7 @@ impl EarlierRun {
             None => checkpoints.newest()?,
         }
         .unzip();
-        if checkpoint.is_none() && dir.policy_path().exists() {
+        if checkpoint.is_none() && (dir.policy_path().exists() || dir.has_summary()) {
             return Err(RunDirError::NoCheckpoint(path.into()).into());
         }
         Ok(Self { dir, lock, checkpoint, damaged: damaged.unwrap_or_default(), chosen: at.is_some() })

@@ -40,8 +40,9 @@ impl Outcome {
             "run_dir": path.to_string_lossy(),
         });
         let rate = env_steps as f64 / seconds;
+        let reached = if trainer.reaches_target() { ", and reached `target_return`" } else { "" };
         let done = match has_trained {
-            true => format!("trained {env_steps} steps in {seconds:.1} s ({rate:.0} steps/s)"),
+            true => format!("trained {env_steps} steps in {seconds:.1} s ({rate:.0} steps/s){reached}"),
             false => format!("nothing was left to train after {env_steps} steps"),
         };
         let text = format!(

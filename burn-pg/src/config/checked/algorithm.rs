@@ -13,6 +13,10 @@ impl Config {
             AlgorithmConfig::Ppo(ppo) => check_divergence(ppo)?,
             AlgorithmConfig::A2c(_) | AlgorithmConfig::Reinforce(_) => {}
         }
+        let uses_values = self.algorithm.estimator().is_none_or(|estimator| estimator.build(1.0).needs_values());
+        if !self.algorithm.acts_by_episodes() && uses_values {
+            self.check_trained("the critic", TermSpec::trains_critic)?;
+        }
         self.check_trained("the policy", |term| !term.trains_critic())
     }
 
@@ -33,8 +37,7 @@ impl Config {
         check("optimiser.weight_decay", decay, decay == 0.0, range)?;
         let learnt = self.network.exploration.sde.is_none_or(|noise| noise.learn_features);
         let range = "true: detached features would hide from trpo how far the standard deviations move";
-        check("network.exploration.sde.learn_features", learnt, learnt, range)?;
-        self.check_trained("the critic", TermSpec::trains_critic)
+        check("network.exploration.sde.learn_features", learnt, learnt, range)
     }
 }
 
@@ -80,7 +83,8 @@ mod tests {
         let of = |algo: &str, rest: &str| {
             read(&format!("algorithm.kind = '{algo}'\ntarget_kl = 0.02\nnum_minibatches = 1\n{rest}"))
         };
-        let term = |term: &str| format!("[[loss]]\nweight = 1\nterm = {{ {term} }}");
+        let value = "[[loss]]\nweight = 1\nterm = { kind = 'value' }";
+        let term = |term: &str| format!("{value}\n[[loss]]\nweight = 1\nterm = {{ {term} }}");
         for measured in
             ["kind = 'ppo_clip', clip_range = 0.2", "kind = 'kl_penalty', target = 0.1", "kind = 'surrogate'"]
         {

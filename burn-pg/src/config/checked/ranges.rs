@@ -184,10 +184,13 @@ mod tests {
             ("[[loss]]\nweight = 1\nterm = { kind = 'entropi' }", "entropi"),
             ("[[loss]]\nweight = 1\nterm = { kind = 'entropy', clip_range = 1 }", "clip_range"),
         ] {
-            let error = read(text).unwrap_err().to_string();
+            let error = read(&format!("{VALUE}{text}")).unwrap_err().to_string();
             assert!(error.starts_with("`algorithm.loss") && error.contains(message), "{error}");
         }
     }
+
+    /// A term that trains the critic, which an objective of PPO needs.
+    const VALUE: &str = "[[loss]]\nweight = 1\nterm = { kind = 'value' }\n";
 
     #[test]
     fn a_clip_range_schedule_may_end_at_zero() {
@@ -197,7 +200,7 @@ mod tests {
         assert_eq!(config.algorithm, AlgorithmConfig::Ppo(expected));
         let term = |range: &str| {
             let range = format!("{{ kind = 'linear', {range} }}");
-            read(&format!("[[loss]]\nweight = 1\nterm = {{ kind = 'ppo_clip', clip_range = {range} }}"))
+            read(&format!("{VALUE}[[loss]]\nweight = 1\nterm = {{ kind = 'ppo_clip', clip_range = {range} }}"))
         };
         assert!(term("start = 0.2").is_ok());
         let error = term("start = 0.2, end = -0.1").unwrap_err().to_string();

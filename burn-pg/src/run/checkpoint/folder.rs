@@ -17,6 +17,11 @@ use crate::storage::durable::{refuse_other_than_file, sync_folder, with_suffix};
 /// The file of checksums.
 const SUMS: &str = "SHA256SUMS";
 
+/// True if a folder is a checkpoint.
+pub(in crate::run) fn is_checkpoint(folder: &Path) -> bool {
+    folder.join(SUMS).exists()
+}
+
 /// Suffix of a folder until it is complete.
 const UNFINISHED: &str = ".tmp";
 /// Suffix of a folder while it is replaced.

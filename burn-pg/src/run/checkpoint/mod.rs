@@ -33,6 +33,7 @@ use crate::{
 };
 
 pub use error::CheckpointError;
+pub(in crate::run) use folder::is_checkpoint;
 pub use store::{Best, Checkpoints};
 
 /// The schema of the checkpoints that this version writes. Increase it when the content of a checkpoint changes, and

@@ -28,9 +28,13 @@ pub enum RunDirError {
     /// The directory has settings, but no trained networks.
     #[error("{} has no policy yet: policy.safetensors is written at the end of a run", .0.display())]
     NoPolicy(PathBuf),
-    /// The directory has a policy but no checkpoint: the run failed before its first checkpoint, its source cannot be
+    /// The directory has a policy or a summary but no checkpoint: the run failed before its first checkpoint, its source cannot be
     /// saved, or the policy was imported.
-    #[error("{} has a policy but no checkpoint, so training would start again; train into another folder", .0.display())]
+    #[error(
+        "{} has results but no checkpoint, so training would start again; train into another folder (`--init-from` \
+         continues with a policy)",
+        .0.display()
+    )]
     NoCheckpoint(PathBuf),
     /// A line of `metrics.jsonl` is invalid.
     #[error("line {line} of {} is not valid: {reason}", .path.display())]

@@ -210,7 +210,7 @@ fn a_file_that_does_not_fit_is_refused_with_the_reason() {
     let file = bytes(&agent(&cartpole, &shape, None), Format::Safetensors).unwrap();
     refused(&file, &spec("MountainCar-v0").unwrap(), "`policy.0.weight` is F32[8, 4]; it must be F32[8, 2]");
     let error = import(&file, &cartpole, Some(Activation::Relu)).unwrap_err().to_string();
-    assert!(error.contains("`activation` is tanh; it must be relu, the one that was given"), "{error}");
+    assert!(error.contains("`activation` is relu; it must be tanh, as in the file"), "{error}");
 }
 
 #[test]
