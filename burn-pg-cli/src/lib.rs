@@ -80,7 +80,7 @@ use tell::tell;
 
 /// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
-#[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true)]
+#[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

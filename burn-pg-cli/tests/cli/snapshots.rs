@@ -101,6 +101,8 @@ fn help() {
     let program = help_of(&[]);
     check("help", &program);
     let commands = program.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Further lines of a description are indented more.
+    let commands = commands.filter(|line| !line.starts_with("   "));
     for command in commands.map(|line| line.split_whitespace().next().unwrap()).filter(|command| *command != "help") {
         check(&format!("help-{command}"), &help_of(&[command]));
     }
