@@ -30,7 +30,7 @@ PAIRS = [
     ("a2c", "Acrobot-v1", -90, 500_000),
     ("a2c", "MountainCar-v0", -115, 1_000_000),
     ("a2c", "MountainCarContinuous-v0", 90, 100_000),
-    ("a2c", "Pendulum-v1", -250, 1_000_000),
+    ("a2c", "Pendulum-v1", -200, 1_000_000),
     ("trpo", "CartPole-v1", 475, 100_000),
     ("trpo", "Acrobot-v1", -90, 100_000),
     ("trpo", "MountainCar-v0", -110, 250_000),
