@@ -155,7 +155,7 @@ impl Registry {
         self.networks.iter().find(|(name, _)| name == kind).map(|(_, network)| &**network)
     }
 
-    /// Returns the configuration with the defaults of the settings of its networks filled in.
+    /// Fills in the defaults of the networks' settings.
     pub(crate) fn resolved(&self, config: &Config) -> Result<Config, ConfigError> {
         let Some(custom) = &config.network.custom else { return Ok(config.clone()) };
         let custom = self.network(config)?.resolved(custom)?;

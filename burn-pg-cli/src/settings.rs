@@ -141,21 +141,21 @@ impl Settings {
         for layer in &given {
             errors.check_layer(layer, &layers);
         }
-        let mut checked = layers.config();
-        if let Ok(config) = &checked {
+        let checked = layers.config().and_then(|config| {
             let mut add = |error: &ConfigError| errors.add(error, &layers);
-            let _ = config.clone().validate().inspect_err(&mut add);
             for layer in &given {
                 let _ = config.check_read(layer, &spec).inspect_err(&mut add);
             }
-            // What the settings over a preset leave without a reader is no error, but what the environment does is.
+            // A preset may have settings that another layer leaves without a reader, but none that the environment does.
             if self.preset.is_some() {
                 let exploration = base.only("network.exploration");
                 let _ = config.check_read(&exploration, &spec).inspect_err(&mut add);
             }
-            checked = registry.resolved(config);
-        }
-        let config = checked.and_then(Config::validate).inspect_err(|error| errors.add(error, &layers));
+            let resolved = registry.resolved(&config).inspect_err(&mut add);
+            let checked = resolved.as_ref().unwrap_or(&config).clone().validate()?;
+            resolved.map(|_| checked)
+        });
+        let config = checked.inspect_err(|error| errors.add(error, &layers));
         errors.check()?;
         let config = config?;
         let preset = file.map_or_else(|| base.from.clone(), |file| described(&file, &base));
@@ -236,9 +236,7 @@ impl Settings {
     /// Returns the settings from the options of the command line.
     fn options(&self) -> Result<Layer> {
         let mut layer = Layer { from: "the command line".into(), settings: Table::new() };
-        let whole = |option: &str, value: u64| {
-            i64::try_from(value).with_context(|| format!("{option} {value}: it must be below 2^63"))
-        };
+        let whole = |value: u64| i64::try_from(value).expect("the options take no larger number");
         if let Some(algo) = self.algo {
             layer.set("algorithm.kind", algo.name())?;
         }
@@ -246,13 +244,13 @@ impl Settings {
             layer.set("run.device", device.to_string())?;
         }
         if let Some(seed) = self.seed {
-            layer.set("run.seed", whole("--seed", seed)?)?;
+            layer.set("run.seed", whole(seed))?;
         }
         if let Some(steps) = self.total_steps {
-            layer.set("run.total_steps", whole("--total-steps", steps)?)?;
+            layer.set("run.total_steps", whole(steps))?;
         }
         if let Some(threads) = self.threads {
-            layer.set("run.threads", whole("--threads", threads as u64)?)?;
+            layer.set("run.threads", whole(threads as u64))?;
         }
         Ok(layer)
     }

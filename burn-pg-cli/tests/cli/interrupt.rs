@@ -17,7 +17,7 @@ fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     success(&burn_pg(folder.path(), run_into("whole")));
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let out = format!("interrupted{signal}");
         // So long that it cannot end before the signal.
         let child = start(folder.path(), long_run_into(&out, "1e9"));

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::{
     ConfigError,
+    reading::whole,
     shape::{Table as TableShape, joined},
 };
 use crate::policy::EncoderSpec;
@@ -69,14 +70,13 @@ impl CustomNetwork {
             }
             Some(name) => {
                 let nearest = UnknownName::new("setting", name, known.keys()).nearest;
-                let [key, nearest] =
-                    [Some(name.clone()), nearest].map(|name| name.map(|name| joined("network", &name)));
-                Err(ConfigError::UnknownKey { key: key.unwrap_or_default(), nearest })
+                let nearest = nearest.map(|name| joined("network", &name));
+                Err(ConfigError::UnknownKey { key: joined("network", name), nearest })
             }
         }
     }
 
-    /// Returns the network with all its settings: also with those that were not given.
+    /// Fills in the defaults of the network's settings.
     ///
     /// # Errors
     /// As [`settings`](Self::settings).
@@ -108,12 +108,8 @@ impl CustomNetwork {
 
 /// Returns the settings with integers in place of whole numbers such as `1e2`.
 fn with_whole_numbers(settings: &Table) -> Table {
-    let whole = |value: &Value| match value.as_float() {
-        #[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
-        Some(number) if number.fract() == 0.0 && number.abs() < 9e15 => Value::Integer(number as i64),
-        _ => value.clone(),
-    };
-    settings.iter().map(|(name, value)| (name.clone(), whole(value))).collect()
+    let converted = |value: &Value| value.as_float().and_then(whole).map_or_else(|| value.clone(), Value::Integer);
+    settings.iter().map(|(name, value)| (name.clone(), converted(value))).collect()
 }
 
 /// Returns what serde expects without the names of Rust's types.

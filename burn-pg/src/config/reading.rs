@@ -66,10 +66,8 @@ fn check_value(value: Value, shape: &Shape, key: &str, errors: &mut Errors) -> V
         (Shape::Optional(inner), value) if value.is_table() || value.is_float() || fits(&value, inner) => {
             check_value(value, inner, key, errors)
         }
-        (Shape::Integer { .. }, Value::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            #[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
-            let number = Value::Integer(number as i64);
-            check_value(number, shape, key, errors)
+        (Shape::Integer { .. }, Value::Float(number)) if let Some(number) = whole(number) => {
+            check_value(Value::Integer(number), shape, key, errors)
         }
         (shape, value) if fits(&value, shape) => value,
         (shape, value) => {
@@ -77,6 +75,12 @@ fn check_value(value: Value, shape: &Shape, key: &str, errors: &mut Errors) -> V
             value
         }
     }
+}
+
+/// Returns a number such as `1e5` as an integer, if it is whole.
+#[allow(clippy::cast_possible_truncation)] // whole, and within 53 bits
+pub(super) fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }
 
 fn fits(value: &Value, shape: &Shape) -> bool {

@@ -14,8 +14,11 @@ use toml::{Table, Value};
 
 use crate::{commands::agent::Selected, network::Kind};
 
+/// The path of a table, and keys in it.
+type Keys<'a> = (&'a [&'a str], &'a [&'a str]);
+
 /// Settings of the networks that only training reads. An exported file does not contain them.
-const ONLY_FOR_TRAINING: [(&[&str], &[&str]); 2] = [
+const ONLY_FOR_TRAINING: [Keys; 2] = [
     (&["recurrence"], &["sequence_steps", "burn_in"]),
     (&["exploration", "sde"], &["resample_every", "learn_features"]),
 ];
@@ -45,14 +48,22 @@ impl Start {
 
     /// Returns the settings that belong to the policy: its networks, and whether it normalises observations.
     pub fn settings(&self) -> Result<Layer> {
-        let (network, is_normalized) = match &self.policy {
-            Policy::Run(run) => (Table::try_from(&run.config.network)?, run.config.env.normalize_observations),
-            Policy::File(file) => (without_training_settings(Table::try_from(file.network()?)?), file.is_normalized()),
+        let is_normalized = match &self.policy {
+            Policy::Run(run) => run.config.env.normalize_observations,
+            Policy::File(file) => file.is_normalized(),
         };
         let env = Table::from_iter([("normalize_observations".to_owned(), is_normalized.into())]);
-        let settings = [("network".to_owned(), network.into()), ("env".to_owned(), env.into())];
+        let settings = [("network".to_owned(), self.network()?.into()), ("env".to_owned(), env.into())];
         let from = format!("--init-from {}", self.path.display());
         Ok(Layer { from, settings: settings.into_iter().collect() })
+    }
+
+    /// Returns the settings of the networks.
+    fn network(&self) -> Result<Table> {
+        Ok(match &self.policy {
+            Policy::Run(run) => Table::try_from(&run.config.network)?,
+            Policy::File(file) => without(Table::try_from(file.network()?)?, &ONLY_FOR_TRAINING),
+        })
     }
 
     /// Returns the environment of a run.
@@ -65,11 +76,10 @@ impl Start {
 
     /// Refuses settings on the command line that are not read, because the policy has its weights.
     pub fn refuse_unread(&self, layers: &Layers) -> Result<()> {
-        let key = LOG_STD;
-        if layers.origin(key) == Some("--set") {
+        if layers.origin(LOG_STD) == Some("--set") {
             let from = self.path.display();
             bail!(
-                "`{key}` is not read: the standard deviations are those of the policy in {from}; leave it out (--set)"
+                "`{LOG_STD}` is not read: the standard deviations are those of the policy in {from}; leave it out (--set)"
             );
         }
         Ok(())
@@ -77,17 +87,12 @@ impl Start {
 
     /// Refuses networks other than those of the policy.
     pub fn refuse_other_networks(&self, config: &Config, layers: &Layers) -> Result<()> {
-        let of_policy: Option<Table> =
-            self.settings()?.settings.remove("network").and_then(|network| network.try_into().ok());
-        let mut of_policy = without_training_settings(of_policy.unwrap_or_default());
-        let mut given = without_training_settings(Table::try_from(&config.network)?);
-        if let Policy::File(_) = self.policy {
-            // A file of Stable-Baselines3 does not contain it; that of an export is compared when it is imported.
-            given.remove("activation");
-            of_policy.remove("activation");
-        }
-        let other = difference("network", &given, &of_policy).filter(|(key, ..)| key != LOG_STD);
-        let Some((key, given, expected)) = other else { return Ok(()) };
+        // A file of Stable-Baselines3 does not contain the activation; that of an export is compared when it is imported.
+        let of_file: &[_] = if let Policy::File(_) = self.policy { &["activation"] } else { &[] };
+        let left_out = [ONLY_FOR_TRAINING[0], ONLY_FOR_TRAINING[1], (&["exploration"], &["log_std"]), (&[], of_file)];
+        let [given, of_policy] =
+            [Table::try_from(&config.network)?, self.network()?].map(|network| without(network, &left_out));
+        let Some((key, given, expected)) = difference("network", &given, &of_policy) else { return Ok(()) };
         let from = layers.origin(&key).map(|from| format!(" ({from})")).unwrap_or_default();
         bail!("`{key}` is {given}; it must be {expected}, as for the policy in {}{from}", self.path.display());
     }
@@ -123,17 +128,16 @@ fn difference(path: &str, given: &Table, expected: &Table) -> Option<(String, St
     })
 }
 
-/// Returns the network settings of a file without those that only training reads, which an exported file does not
-/// contain.
-fn without_training_settings(mut network: Table) -> Table {
-    for (path, keys) in ONLY_FOR_TRAINING {
-        let mut table = Some(&mut network);
-        for name in path {
+/// Returns settings without some of them.
+fn without(mut settings: Table, left_out: &[Keys]) -> Table {
+    for (path, keys) in left_out {
+        let mut table = Some(&mut settings);
+        for name in *path {
             table = table.and_then(|table| table.get_mut(*name)).and_then(Value::as_table_mut);
         }
         if let Some(table) = table {
             table.retain(|key, _| !keys.contains(&key));
         }
     }
-    network
+    settings
 }
