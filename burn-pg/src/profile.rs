@@ -21,6 +21,8 @@ pub enum Phase {
     Advantage,
     /// Turning rollouts into batches, and batches into minibatches.
     Gather,
+    /// Minibatches that go through everything without tensors, up to new parameters.
+    Minibatch,
     /// The forward pass, from a minibatch to the objective.
     Forward,
     /// The backward pass, from the objective to its gradient.
@@ -31,11 +33,12 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order of an update.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Environment,
         Self::Inference,
         Self::Advantage,
         Self::Gather,
+        Self::Minibatch,
         Self::Forward,
         Self::Backward,
         Self::Optimiser,
@@ -49,6 +52,7 @@ impl Phase {
             Self::Inference => "inference",
             Self::Advantage => "advantage",
             Self::Gather => "gather",
+            Self::Minibatch => "minibatch",
             Self::Forward => "forward",
             Self::Backward => "backward",
             Self::Optimiser => "optimiser",

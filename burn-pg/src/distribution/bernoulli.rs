@@ -7,6 +7,7 @@ use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, action_tensor::misfit,
     categorical::rounded, check_finite,
 };
+use crate::kernel::formula::{bernoulli_entropy, bernoulli_log_prob};
 
 /// K independent components that are each true with probability `sigmoid(logit)`.
 #[derive(Debug, Clone)]
@@ -50,12 +51,11 @@ impl Distribution for Bernoulli {
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::MultiBinary(actions) = actions else { misfit("Bernoulli") };
         let signs = actions.clone().mul_scalar(2).sub_scalar(1);
-        log_sigmoid(self.logits.clone() * signs).sum_dim(1).squeeze_dim(1)
+        bernoulli_log_prob(&self.logits, &signs).sum_dim(1).squeeze_dim(1)
     }
 
     fn entropy(&self) -> Tensor<1> {
-        let (when_true, when_false) = self.log_probs();
-        self.expect(when_true, when_false).neg()
+        bernoulli_entropy(&self.logits).sum_dim(1).squeeze_dim(1)
     }
 
     fn kl(&self, other: &Self) -> Tensor<1> {

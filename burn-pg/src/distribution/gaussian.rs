@@ -8,7 +8,7 @@ use super::{
     categorical::rounded, check_finite,
 };
 use crate::kernel::{
-    formula::{self, Dual, HALF_LOG_TAU},
+    formula::{self, Dual},
     gaussian_entropy, gaussian_log_prob,
 };
 
@@ -39,14 +39,14 @@ impl Gaussian {
         assert_eq!(mean.dims(), log_std.dims(), "`mean` and `log_std` must have the same shape");
         Self { mean, log_std }
     }
+}
 
-    /// Returns a value whose exponential is near the largest value of the float type.
-    fn largest_log(&self) -> f64 {
-        match self.log_std.dtype() {
-            DType::F64 => LARGEST_LOG,
-            DType::F16 => 11.0,
-            _ => 88.0,
-        }
+/// Returns a value whose exponential is near the largest value of the float type.
+pub(crate) fn largest_log(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => LARGEST_LOG,
+        DType::F16 => 11.0,
+        _ => 88.0,
     }
 }
 
@@ -78,8 +78,8 @@ impl Distribution for Gaussian {
     /// The sum of the log-densities of the components.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(actions) = actions else { misfit("Gaussian") };
-        gaussian_log_prob(&self.mean, &self.log_std, actions, self.largest_log()).unwrap_or_else(|| {
-            let densities = formula::log_density(actions, &self.mean, &self.log_std, self.largest_log());
+        gaussian_log_prob(&self.mean, &self.log_std, actions, largest_log(self.log_std.dtype())).unwrap_or_else(|| {
+            let densities = formula::log_density(actions, &self.mean, &self.log_std, largest_log(self.log_std.dtype()));
             densities.sum_dim(1).squeeze_dim(1)
         })
     }
@@ -87,14 +87,14 @@ impl Distribution for Gaussian {
     /// `sum_k log sigma_k + (1 + log(2 pi)) / 2`.
     fn entropy(&self) -> Tensor<1> {
         gaussian_entropy(&self.log_std)
-            .unwrap_or_else(|| self.log_std.clone().add_scalar(0.5 + HALF_LOG_TAU).sum_dim(1).squeeze_dim(1))
+            .unwrap_or_else(|| formula::normal_entropy(&self.log_std).sum_dim(1).squeeze_dim(1))
     }
 
     /// `sum_k log(sigma_q / sigma_p) + (sigma_p^2 + (mu_p - mu_q)^2) / (2 sigma_q^2) - 1/2`.
     fn kl(&self, other: &Self) -> Tensor<1> {
         let log_ratio = self.log_std.clone() - other.log_std.clone();
-        let distance =
-            (self.mean.clone() - other.mean.clone()) * formula::inverse_std(&other.log_std, other.largest_log());
+        let distance = (self.mean.clone() - other.mean.clone())
+            * formula::inverse_std(&other.log_std, largest_log(other.log_std.dtype()));
         let squares = log_ratio.clone().mul_scalar(2).exp() + distance.square();
         (squares.sub_scalar(1).mul_scalar(0.5) - log_ratio).sum_dim(1).squeeze_dim(1)
     }

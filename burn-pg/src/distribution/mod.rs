@@ -31,9 +31,11 @@ pub use any::AnyDistribution;
 pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
 pub(crate) use categorical::impossible_logit;
+pub(crate) use gaussian::largest_log;
 pub use gaussian::{Gaussian, Normal};
 pub use multi_categorical::MultiCategorical;
 pub use squashed_gaussian::SquashedGaussian;
+pub(crate) use squashed_gaussian::squashed_entropy;
 pub use state_dependent::StateDependentGaussian;
 
 /// A batch of B distributions over actions.

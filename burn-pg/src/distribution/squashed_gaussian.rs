@@ -1,13 +1,14 @@
 //! A Gaussian followed by a hyperbolic tangent.
 
-use std::f64::consts::{LN_2, PI};
+use std::f64::consts::PI;
 
-use burn::tensor::{Tensor, activation::log_sigmoid};
+use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
     ActionMisfit, ActionStream, ActionTensor, Distribution, DistributionError, Gaussian, Normal, action_tensor::misfit,
 };
+use crate::kernel::formula::{Dual, Number, normal_entropy, tanh_log_derivative};
 
 /// Actions within ±1: `a = tanh(u)`, where `u` comes from the Gaussian `G`.
 ///
@@ -39,12 +40,6 @@ impl<G: Normal> From<G> for SquashedGaussian<G> {
     }
 }
 
-/// Returns the logarithm of the derivative of tanh, `log(1 - tanh(u)^2)`, for each element.
-fn log_derivative<const D: usize>(before: Tensor<D>) -> Tensor<D> {
-    // -softplus(-2 u) = log sigmoid(2 u)
-    (log_sigmoid(before.clone().mul_scalar(2)) - before).add_scalar(LN_2).mul_scalar(2)
-}
-
 impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// Returns the parameters of the Gaussian.
     fn parameters(&self) -> Tensor<2> {
@@ -68,7 +63,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// Returns the log-density of the action `tanh(u)`, where `actions` are `u`.
     fn log_prob(&self, actions: &ActionTensor) -> Tensor<1> {
         let ActionTensor::Continuous(before) = actions else { misfit("squashed Gaussian") };
-        self.gaussian.log_prob(actions) - log_derivative(before.clone()).sum_dim(1).squeeze_dim(1)
+        self.gaussian.log_prob(actions) - tanh_log_derivative(before).sum_dim(1).squeeze_dim(1)
     }
 
     /// `H[N] + sum_k E[log(1 - tanh(u_k)^2)]`. The expectation has no closed form. It is computed by the trapezoidal
@@ -76,13 +71,7 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// 20.
     fn entropy(&self) -> Tensor<1> {
         let Gaussian { mean, log_std } = self.gaussian.marginal();
-        let std = log_std.clone().exp();
-        let expected = nodes().map(|(z, weight)| {
-            let before = mean.clone() + std.clone().mul_scalar(z);
-            log_derivative(before).mul_scalar(weight)
-        });
-        let expected = expected.reduce(Tensor::add).expect("there are nodes");
-        self.gaussian.entropy() + expected.sum_dim(1).squeeze_dim(1)
+        squashed_entropy(mean, log_std).sum_dim(1).squeeze_dim(1)
     }
 
     /// Returns the KL divergence of the Gaussians. It is the same, because the tangent is invertible.
@@ -125,8 +114,17 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
 /// Returns the logarithm of the derivative of tanh, `log(1 - tanh(u)^2)`.
 #[allow(clippy::cast_possible_truncation)] // log-probabilities are kept in single precision
 fn log_derivative_of(before: f32) -> f32 {
-    let u = f64::from(before.abs());
-    (2.0 * (LN_2 - u - (-2.0 * u).exp().ln_1p())) as f32
+    tanh_log_derivative(&Dual::<f64, 0>::constant(before.into())).value as f32
+}
+
+/// The entropy of `tanh(u)` with a normal `u`; see [`SquashedGaussian::entropy`](Distribution::entropy).
+pub(crate) fn squashed_entropy<N: Number>(mean: &N, log_std: &N) -> N {
+    let (std, mut entropy) = (log_std.clone().exp(), normal_entropy(log_std));
+    for (z, weight) in nodes() {
+        let before = mean.clone() + std.clone().times(N::scalar(z));
+        entropy = entropy + tanh_log_derivative(&before).times(N::scalar(weight));
+    }
+    entropy
 }
 
 /// Returns nodes of a standard normal variable and their weights, which add up to 1.

@@ -9,9 +9,8 @@ use super::{
 };
 
 /// Computes PPO's clipped surrogate from the current log-probabilities, the old ones, and the advantages, of shape
-/// `[M]` each.
-pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], clip_range: f64) -> ClippedSurrogate {
-    let bounds = [1.0 - clip_range, 1.0 + clip_range];
+/// `[M]` each. `bounds` are the lowest and the highest ratio that are trusted.
+pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], bounds: [f64; 2]) -> ClippedSurrogate {
     let limit = tangent_point(samples[0].dtype());
     table::clipped_surrogate_kernel(samples, bounds, limit).unwrap_or_else(|| {
         let [new, old, advantages] = samples;

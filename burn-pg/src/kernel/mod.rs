@@ -42,11 +42,13 @@ pub(crate) fn product_bytes() -> u64 {
     return 512 << 10;
 }
 
+/// True if there are kernels for the device: if its tensors are in the memory of the host.
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    on_host(Tensor::<1>::zeros([1], device)).is_some()
+}
+
 /// Runs `work`, which uses tensors of `device`. The work runs in a thread pool of this crate if the tensors are in the
 /// memory of the host, otherwise on this thread.
 pub(crate) fn run_on<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
-    match on_host(Tensor::<1>::zeros([1], device)) {
-        Some(_) => threads::in_pool(work),
-        None => work(),
-    }
+    if has_kernels(device) { threads::in_pool(work) } else { work() }
 }

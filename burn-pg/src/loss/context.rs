@@ -48,7 +48,9 @@ macro_rules! parts {
         }
 
         impl ContextPart {
-            const COUNT: usize = [$(Self::$part),*].len();
+            /// All parts, in their order.
+            pub(crate) const ALL: [Self; Self::COUNT] = [$(Self::$part),*];
+            pub(crate) const COUNT: usize = [$(Self::$part),*].len();
         }
 
         impl fmt::Display for ContextPart {

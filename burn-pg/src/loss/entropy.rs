@@ -1,6 +1,6 @@
 //! The entropy bonus.
 
-use super::{ContextPart, LossContext, LossTerm, PerSample};
+use super::{ClosedForm, ContextPart, LossContext, LossTerm, PerSample};
 
 /// Minus the mean entropy of the policy, in nats: minimising it keeps the policy exploring.
 ///
@@ -18,6 +18,10 @@ impl LossTerm for Entropy {
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let entropies = context.entropies();
         PerSample::new(entropies.clone().neg()).with_metric("entropy", entropies.inner())
+    }
+
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::Entropy)
     }
 
     fn needs(&self) -> &'static [ContextPart] {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, TermState,
+    ClosedForm, ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, TermState,
     error::{check, check_names},
     ratio,
 };
+use crate::kernel::formula;
 
 /// The surrogate objective of proximal policy optimisation with an adaptive KL penalty instead of the clip,
 ///
@@ -61,13 +62,16 @@ impl LossTerm for KlPenalty {
 
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
-        let surrogate = ratio.clone() * context.advantages();
         let kl = ratio::k3(&ratio, &log_ratio);
         let approx_kl = kl.clone().inner();
         let kl_weight = approx_kl.full_like(self.weight);
-        PerSample::new(kl.mul_scalar(self.weight) - surrogate)
+        PerSample::new(formula::kl_penalty(&ratio, &kl, &context.advantages(), self.weight))
             .with_metric("approx_kl", approx_kl)
             .with_metric("kl_weight", kl_weight)
+    }
+
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::KlPenalty { weight: self.weight })
     }
 
     fn needs(&self) -> &'static [ContextPart] {

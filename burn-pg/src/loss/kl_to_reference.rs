@@ -1,10 +1,8 @@
 //! The KL divergence from a reference policy.
 
+use super::{ClosedForm, ContextPart, KlEstimator, LossContext, LossTerm, PerSample, ratio};
+use crate::kernel::formula;
 use burn::tensor::Tensor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
 
 /// The KL divergence KL(pi || reference) of the policy from a reference policy that is not trained, estimated from one
 /// action for each state:
@@ -39,19 +37,6 @@ pub struct KlToReference {
     pub estimator: KlEstimator,
 }
 
-/// An estimator of a KL divergence from one sample; see [`KlToReference`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum KlEstimator {
-    /// `d`: the value is unbiased; the expected gradient is 0, so it adds noise and trains nothing.
-    K1,
-    /// `d^2 / 2`: the value is biased; the expected gradient is the gradient of KL(pi || reference).
-    K2,
-    /// `exp(-d) - 1 + d`: the value is unbiased and never negative; the expected gradient is the gradient of
-    /// KL(reference || pi).
-    K3,
-}
-
 impl LossTerm for KlToReference {
     fn name(&self) -> &'static str {
         "reference_kl_loss"
@@ -61,10 +46,14 @@ impl LossTerm for KlToReference {
         let difference = context.log_probs() - context.reference_log_probs();
         let loss = match self.estimator {
             KlEstimator::K1 => difference.clone(),
-            KlEstimator::K2 => difference.clone().square().mul_scalar(0.5),
+            KlEstimator::K2 => formula::half_square(&difference),
             KlEstimator::K3 => k3(&difference),
         };
         PerSample::new(loss).with_metric("reference_kl", k3(&difference.inner()))
+    }
+
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::KlToReference { estimator: self.estimator })
     }
 
     fn needs(&self) -> &'static [ContextPart] {

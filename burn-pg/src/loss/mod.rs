@@ -11,9 +11,11 @@
 //! | [`KlToReference`] | keeps the policy near a fixed one | the current policy |
 
 mod averaging;
+mod closed_form;
 mod context;
 mod entropy;
 mod error;
+mod kl_estimator;
 mod kl_penalty;
 mod kl_to_reference;
 mod objective;
@@ -32,11 +34,14 @@ use burn::tensor::Tensor;
 use crate::kernel;
 
 pub use averaging::Averaging;
+pub use closed_form::ClosedForm;
 pub use context::{ContextPart, LossContext};
 pub use entropy::Entropy;
 pub use error::ObjectiveError;
+pub use kl_estimator::KlEstimator;
 pub use kl_penalty::KlPenalty;
-pub use kl_to_reference::{KlEstimator, KlToReference};
+pub use kl_to_reference::KlToReference;
+pub(crate) use objective::ClosedTerm;
 pub use objective::{Objective, ObjectiveState};
 pub use output::ObjectiveOutput;
 pub(crate) use output::{PartialOutput, Reported};
@@ -130,6 +135,13 @@ pub trait LossTerm: Send {
     /// part is listed here, and panics if it is not. Default: none.
     fn needs(&self) -> &'static [ContextPart] {
         &[]
+    }
+
+    /// Returns the formula of the term for single samples, with its hyperparameters at `progress` (the share of training
+    /// that is over, 0 to 1), if it is one of the [`ClosedForm`]s. It must be the formula of [`compute`](Self::compute),
+    /// with the same metrics. Default: none, and the term is differentiated by autodiff.
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        None
     }
 
     /// Adapts the term after an update. `measured` holds the metrics of the update by name: means over the minibatches,

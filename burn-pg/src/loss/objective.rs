@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::Tensor;
 
 use super::{
-    ContextPart, LossContext, LossTerm, Metric, ObjectiveError, ObjectiveOutput, PartialOutput, Reported, TermState,
-    error::check_names,
+    ClosedForm, ContextPart, LossContext, LossTerm, Metric, ObjectiveError, ObjectiveOutput, PartialOutput, Reported,
+    TermState, error::check_names,
 };
 use crate::{
     kernel::{weighted_sums, weighted_total},
@@ -15,6 +15,14 @@ use crate::{
 
 /// The states of the terms of an objective, by [`LossTerm::name`]; a term without state is left out.
 pub type ObjectiveState = BTreeMap<String, TermState>;
+
+/// A term in closed form, at one point of training.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClosedTerm {
+    pub name: &'static str,
+    pub weight: f64,
+    pub form: ClosedForm,
+}
 
 type WeightedTerm = (Schedule, Box<dyn LossTerm>);
 
@@ -117,6 +125,15 @@ impl Objective {
     /// Like [`compute`](Self::compute), with the term `name` alone.
     pub(crate) fn compute_only(&self, name: &str, context: &LossContext<'_>) -> ObjectiveOutput {
         sum(self.terms.iter().filter(|(_, term)| term.name() == name), context).into()
+    }
+
+    /// Returns the terms in closed form, or the name of the first that has none.
+    pub(crate) fn closed_forms(&self, progress: f64) -> Result<Vec<ClosedTerm>, &'static str> {
+        let closed = |(weight, term): &WeightedTerm| match term.closed_form(progress) {
+            None => Err(term.name()),
+            Some(form) => Ok(ClosedTerm { name: term.name(), weight: weight.at(progress), form }),
+        };
+        self.terms.iter().map(closed).collect()
     }
 
     /// Lets each term adapt; see [`LossTerm::after_update`].

@@ -1,6 +1,7 @@
 //! The plain policy gradient.
 
-use super::{ContextPart, LossContext, LossTerm, PerSample};
+use super::{ClosedForm, ContextPart, LossContext, LossTerm, PerSample};
+use crate::kernel::formula;
 
 /// The loss whose gradient is the policy gradient, up to sign,
 ///
@@ -29,7 +30,11 @@ impl LossTerm for PolicyGradient {
     }
 
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
-        PerSample::new((context.log_probs() * context.advantages()).neg())
+        PerSample::new(formula::policy_gradient(&context.log_probs(), &context.advantages()))
+    }
+
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::PolicyGradient)
     }
 
     fn needs(&self) -> &'static [ContextPart] {

@@ -1,6 +1,6 @@
 //! PPO's clipped surrogate.
 
-use super::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
+use super::{ClosedForm, ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
 use crate::{
     kernel::{ClippedSurrogate, clipped_surrogate},
     optim::Schedule,
@@ -28,16 +28,27 @@ pub struct PpoClip {
     pub clip_range: Schedule,
 }
 
+impl PpoClip {
+    /// Returns the lowest and the highest ratio that are trusted.
+    fn bounds(&self, progress: f64) -> [f64; 2] {
+        let range = self.clip_range.at(progress);
+        [1.0 - range, 1.0 + range]
+    }
+}
+
 impl LossTerm for PpoClip {
     fn name(&self) -> &'static str {
         "policy_loss"
     }
 
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
-        let clip_range = self.clip_range.at(context.progress());
         let samples = [&context.log_probs(), &context.old_log_probs(), &context.advantages()];
-        let ClippedSurrogate { loss, approx_kl, clipped } = clipped_surrogate(samples, clip_range);
+        let ClippedSurrogate { loss, approx_kl, clipped } = clipped_surrogate(samples, self.bounds(context.progress()));
         PerSample::new(loss).with_metric("approx_kl", approx_kl).with_metric("clip_fraction", clipped)
+    }
+
+    fn closed_form(&self, progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::PpoClip { bounds: self.bounds(progress) })
     }
 
     fn needs(&self) -> &'static [ContextPart] {

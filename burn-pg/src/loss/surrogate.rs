@@ -1,6 +1,7 @@
 //! The surrogate without a clip or a penalty.
 
-use super::{ContextPart, LossContext, LossTerm, PerSample, ratio};
+use super::{ClosedForm, ContextPart, LossContext, LossTerm, PerSample, ratio};
+use crate::kernel::formula;
 
 /// The surrogate objective of trust-region policy optimisation,
 ///
@@ -26,8 +27,12 @@ impl LossTerm for Surrogate {
 
     fn compute(&self, context: &LossContext<'_>) -> PerSample {
         let (ratio, log_ratio) = ratio::of(context);
-        PerSample::new((ratio.clone() * context.advantages()).neg())
+        PerSample::new(formula::surrogate(&ratio, &context.advantages()))
             .with_metric("approx_kl", ratio::k3(&ratio.inner(), &log_ratio.inner()))
+    }
+
+    fn closed_form(&self, _progress: f64) -> Option<ClosedForm> {
+        Some(ClosedForm::Surrogate)
     }
 
     fn needs(&self) -> &'static [ContextPart] {

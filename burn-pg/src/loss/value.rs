@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
+use super::{ClosedForm, ContextPart, LossContext, LossTerm, ObjectiveError, PerSample, error::check_range};
 use crate::{
     kernel::{ValueLimit, value_error},
     optim::Schedule,
@@ -61,6 +61,14 @@ impl LossTerm for Value {
             ValueClip::Hard { range } => ValueLimit::Clipped(old(), range.at(context.progress())),
         };
         PerSample::new(value_error(&context.values(), &context.returns(), &limit))
+    }
+
+    fn closed_form(&self, progress: f64) -> Option<ClosedForm> {
+        Some(match self.clip {
+            ValueClip::Off => ClosedForm::Value,
+            ValueClip::Pessimistic { range } => ClosedForm::PessimisticValue { range: range.at(progress) },
+            ValueClip::Hard { range } => ClosedForm::HardValue { range: range.at(progress) },
+        })
     }
 
     fn needs(&self) -> &'static [ContextPart] {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Optimiser, OptimiserState, OptimiserStateError,
+    host::{HostRule, HostStep},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
 use crate::kernel::{
@@ -45,6 +46,16 @@ impl AdamSpec {
         of.check_positive("epsilon", self.epsilon)?;
         of.check_not_negative("weight_decay", self.weight_decay)
     }
+
+    /// Returns the coefficients of step number `step`, counted from 1.
+    pub(super) fn at(&self, step: u64, learning_rate: f64) -> AdamStep {
+        let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
+        // `powi` takes an `i32`. Both powers are 0 long before `i32::MAX` steps.
+        let power = i32::try_from(step).unwrap_or(i32::MAX);
+        let step_size = learning_rate / (1.0 - beta_1.powi(power));
+        let correction = (1.0 - beta_2.powi(power)).sqrt();
+        AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction }
+    }
 }
 
 /// Adam, as PyTorch defines it:
@@ -65,7 +76,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
+    pub(super) const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
 
     /// Creates Adam, before its first step.
     #[must_use]
@@ -76,13 +87,8 @@ impl Adam {
 
 impl Optimiser for Adam {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let AdamSpec { beta_1, beta_2, epsilon, weight_decay } = self.spec;
         self.state.steps += 1;
-        // `powi` takes an `i32`. Both powers are 0 long before `i32::MAX` steps.
-        let steps = i32::try_from(self.state.steps).unwrap_or(i32::MAX);
-        let step_size = learning_rate / (1.0 - beta_1.powi(steps));
-        let correction = (1.0 - beta_2.powi(steps)).sqrt();
-        let step = AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size, correction };
+        let step = self.spec.at(self.state.steps, learning_rate);
         let moments = Self::MOMENTS.map(|name| self.state.tensors.remove(name));
         let [parameters, first, second] =
             adam_step(step, &parameters, &gradient, moments.each_ref().map(Option::as_ref)).unwrap_or_else(|| {
@@ -91,6 +97,14 @@ impl Optimiser for Adam {
             });
         self.state.tensors.extend(Self::MOMENTS.map(str::to_owned).into_iter().zip([first, second]));
         parameters
+    }
+
+    fn host_rule(&self) -> Option<HostRule> {
+        let (spec, [first, second]) = (self.spec, Self::MOMENTS);
+        HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
+            step: spec.at(step, learning_rate),
+            decay: 1.0,
+        })
     }
 
     fn state(&self) -> OptimiserState {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Adam, AdamSpec, Optimiser, OptimiserState, OptimiserStateError,
+    host::{HostRule, HostStep},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
 
@@ -41,6 +42,17 @@ impl AdamWSpec {
         of.check_positive("epsilon", self.epsilon)?;
         of.check_not_negative("weight_decay", self.weight_decay)
     }
+
+    /// Returns the factor of the parameters before a step.
+    fn decay(&self, learning_rate: f64) -> f64 {
+        1.0 - learning_rate * self.weight_decay
+    }
+
+    /// Returns the hyperparameters of the step of Adam.
+    fn moments(&self) -> AdamSpec {
+        let Self { beta_1, beta_2, epsilon, .. } = *self;
+        AdamSpec { beta_1, beta_2, epsilon, weight_decay: 0.0 }
+    }
 }
 
 /// AdamW, as PyTorch defines it: the weight decay does not enter the moments,
@@ -54,7 +66,7 @@ impl AdamWSpec {
 /// Source: I. Loshchilov, F. Hutter, *Decoupled weight decay regularization* (2019).
 #[derive(Debug, Clone)]
 pub struct AdamW {
-    weight_decay: f64,
+    spec: AdamWSpec,
     adam: Adam,
 }
 
@@ -62,15 +74,22 @@ impl AdamW {
     /// Creates AdamW, before its first step.
     #[must_use]
     pub fn new(spec: AdamWSpec) -> Self {
-        let AdamWSpec { beta_1, beta_2, epsilon, weight_decay } = spec;
-        Self { weight_decay, adam: Adam::new(AdamSpec { beta_1, beta_2, epsilon, weight_decay: 0.0 }) }
+        Self { spec, adam: Adam::new(spec.moments()) }
     }
 }
 
 impl Optimiser for AdamW {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let parameters = parameters.mul_scalar(1.0 - learning_rate * self.weight_decay);
+        let parameters = parameters.mul_scalar(self.spec.decay(learning_rate));
         self.adam.step(learning_rate, parameters, gradient)
+    }
+
+    fn host_rule(&self) -> Option<HostRule> {
+        let (spec, [first, second]) = (self.spec, Adam::MOMENTS);
+        HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
+            step: spec.moments().at(step, learning_rate),
+            decay: spec.decay(learning_rate),
+        })
     }
 
     fn state(&self) -> OptimiserState {

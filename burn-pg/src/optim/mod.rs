@@ -8,8 +8,8 @@ mod adam;
 mod adamw;
 mod clip;
 mod conjugate_gradient;
-mod decay;
 mod flat;
+mod host;
 mod hyperparameter;
 mod rms_prop;
 mod schedule;
@@ -24,6 +24,8 @@ pub use adamw::{AdamW, AdamWSpec};
 pub use clip::clip_global_norm;
 pub use conjugate_gradient::{Solution, conjugate_gradient};
 pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};
+pub(crate) use host::HostOptimiser;
+pub use host::HostRule;
 pub use hyperparameter::HyperparameterError;
 pub(crate) use hyperparameter::Hyperparameters;
 pub use rms_prop::{RmsProp, RmsPropSpec};
@@ -38,6 +40,11 @@ pub trait Optimiser: Send {
     /// same in all steps. Tensors carry no graph, and nothing is read back from the device.
     #[must_use]
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1>;
+
+    /// Returns the rule of the optimiser for arrays of the host, if it is one of this library. Default: `None`.
+    fn host_rule(&self) -> Option<HostRule> {
+        None
+    }
 
     /// Returns everything that a step depends on besides the hyperparameters.
     fn state(&self) -> OptimiserState;

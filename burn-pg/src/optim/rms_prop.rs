@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Optimiser, OptimiserState, OptimiserStateError,
-    decay::add_weight_decay,
+    host::{HostRule, HostStep},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
+use crate::kernel::formula::{RmsPropStep, rms_prop};
 
 /// The hyperparameters of [`RmsProp`]. The defaults are PyTorch's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,12 @@ impl RmsPropSpec {
         of.check_positive("epsilon", self.epsilon)?;
         of.check_decay("momentum", self.momentum)?;
         of.check_not_negative("weight_decay", self.weight_decay)
+    }
+
+    /// Returns the coefficients of a step.
+    pub(super) fn at(&self, learning_rate: f64) -> RmsPropStep {
+        let Self { alpha, epsilon, momentum, weight_decay, .. } = *self;
+        RmsPropStep { alpha, epsilon, momentum, weight_decay, learning_rate }
     }
 }
 
@@ -92,24 +99,25 @@ impl RmsProp {
 
 impl Optimiser for RmsProp {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let RmsPropSpec { alpha, epsilon, momentum, centered, weight_decay } = self.spec;
         self.state.steps += 1;
-        let gradient = add_weight_decay(gradient, &parameters, weight_decay);
+        let mut of = |name: &str| self.state.tensors.remove(name).unwrap_or_else(|| gradient.zeros_like());
+        let square_average = of(Self::SQUARE_AVERAGE);
+        let gradient_average = self.spec.centered.then(|| of(Self::GRADIENT_AVERAGE));
+        let velocity = (self.spec.momentum > 0.0).then(|| of(Self::VELOCITY));
+        let step = self.spec.at(learning_rate);
+        let after = rms_prop(step, parameters, gradient, square_average, gradient_average, velocity);
+        let averages = [after.gradient_average, after.velocity].into_iter().flatten();
+        let tensors = [after.square_average].into_iter().chain(averages);
+        self.state.tensors = self.tensor_names().into_iter().map(str::to_owned).zip(tensors).collect();
+        after.parameters
+    }
 
-        let square = gradient.clone().square().mul_scalar(1.0 - alpha);
-        let mut variance = self.state.decayed_sum(Self::SQUARE_AVERAGE, alpha, square);
-        if centered {
-            let share = gradient.clone().mul_scalar(1.0 - alpha);
-            let mean = self.state.decayed_sum(Self::GRADIENT_AVERAGE, alpha, share);
-            // Rounding can make the difference negative where gradients hardly vary; in PyTorch the step is then NaN.
-            variance = (variance - mean.square()).clamp_min(0.0);
-        }
-
-        let mut step = gradient / variance.sqrt().add_scalar(epsilon);
-        if momentum > 0.0 {
-            step = self.state.decayed_sum(Self::VELOCITY, momentum, step);
-        }
-        parameters - step.mul_scalar(learning_rate)
+    fn host_rule(&self) -> Option<HostRule> {
+        let spec = self.spec;
+        let (average, velocity) = (spec.centered, spec.momentum > 0.0);
+        let names =
+            [Some(Self::SQUARE_AVERAGE), average.then_some(Self::GRADIENT_AVERAGE), velocity.then_some(Self::VELOCITY)];
+        HostRule::new(names, move |_, learning_rate| HostStep::RmsProp(spec.at(learning_rate)))
     }
 
     fn state(&self) -> OptimiserState {

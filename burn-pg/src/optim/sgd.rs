@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Optimiser, OptimiserState, OptimiserStateError,
-    decay::add_weight_decay,
+    host::{HostRule, HostStep},
     hyperparameter::{HyperparameterError, Hyperparameters},
 };
+use crate::kernel::formula::{SgdStep, sgd};
 
 /// The hyperparameters of [`Sgd`]. The defaults are PyTorch's: plain gradient descent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,14 @@ impl SgdSpec {
             false => Ok(()),
         }
     }
+
+    /// Returns the coefficients of step number `step`, counted from 1.
+    pub(super) fn at(&self, step: u64, learning_rate: f64) -> SgdStep {
+        let Self { momentum, dampening, weight_decay, nesterov } = *self;
+        // The first gradient is not dampened.
+        let dampening = if step == 1 { 0.0 } else { dampening };
+        SgdStep { momentum, dampening, weight_decay, nesterov, learning_rate }
+    }
 }
 
 /// Stochastic gradient descent, as PyTorch defines it:
@@ -68,26 +77,22 @@ impl Sgd {
     pub fn new(spec: SgdSpec) -> Self {
         Self { spec, state: OptimiserState::default() }
     }
-
-    /// Updates the velocity, and returns the direction of the step.
-    fn accelerate(&mut self, gradient: Tensor<1>) -> Tensor<1> {
-        let SgdSpec { momentum, dampening, nesterov, .. } = self.spec;
-        let new = match self.state.steps {
-            // The first gradient is not dampened.
-            1 => gradient.clone(),
-            _ => gradient.clone().mul_scalar(1.0 - dampening),
-        };
-        let velocity = self.state.decayed_sum(Self::VELOCITY, momentum, new);
-        if nesterov { gradient + velocity.mul_scalar(momentum) } else { velocity }
-    }
 }
 
 impl Optimiser for Sgd {
     fn step(&mut self, learning_rate: f64, parameters: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         self.state.steps += 1;
-        let gradient = add_weight_decay(gradient, &parameters, self.spec.weight_decay);
-        let direction = if self.spec.momentum > 0.0 { self.accelerate(gradient) } else { gradient };
-        parameters - direction.mul_scalar(learning_rate)
+        let kept = self.state.tensors.remove(Self::VELOCITY);
+        let velocity = (self.spec.momentum > 0.0).then(|| kept.unwrap_or_else(|| gradient.zeros_like()));
+        let (parameters, velocity) = sgd(self.spec.at(self.state.steps, learning_rate), parameters, gradient, velocity);
+        self.state.tensors.extend(velocity.map(|velocity| (Self::VELOCITY.to_owned(), velocity)));
+        parameters
+    }
+
+    fn host_rule(&self) -> Option<HostRule> {
+        let spec = self.spec;
+        let velocity = (spec.momentum > 0.0).then_some(Self::VELOCITY);
+        HostRule::new([velocity, None, None], move |step, learning_rate| HostStep::Sgd(spec.at(step, learning_rate)))
     }
 
     fn state(&self) -> OptimiserState {

@@ -71,16 +71,6 @@ impl OptimiserState {
         }
     }
 
-    /// Replaces tensor `name` by `decay * old + new`, where `old` is 0 before the first step, and returns it.
-    pub(super) fn decayed_sum(&mut self, name: &str, decay: f64, new: Tensor<1>) -> Tensor<1> {
-        let sum = match self.tensors.remove(name) {
-            None => new,
-            Some(old) => old.mul_scalar(decay) + new,
-        };
-        self.tensors.insert(name.to_owned(), sum.clone());
-        sum
-    }
-
     /// Checks that the tensors have one element for each of `expected` parameters.
     ///
     /// # Errors

@@ -7,8 +7,9 @@ use burn::{
 use burn_pg_envs::{EnvRng, EnvSpec};
 
 use super::{
-    Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, Head, HostPolicy, Mlp, Observation, Policy,
-    Prediction, UnsupportedSpace, encoder::PartLayers, head::Kind, init::Initial, mlp::HIDDEN_GAIN,
+    Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, FlatHead, Head, HostPolicy, LogStd, Mlp,
+    Observation, Perceptrons, Policy, Prediction, UnsupportedSpace, encoder::PartLayers, head::Kind, init::Initial,
+    mlp::HIDDEN_GAIN, perceptrons::Places,
 };
 use crate::distribution::AnyDistribution;
 
@@ -121,6 +122,48 @@ impl ActorCritic {
         settings
     }
 
+    /// Describes the networks, or says why they are not perceptrons alone.
+    fn as_perceptrons(&self) -> Result<Perceptrons, &'static str> {
+        if self.memory.is_some() {
+            return Err("the policy is recurrent");
+        }
+        if self.encoder.is_some() {
+            return Err("the policy has an encoder");
+        }
+        if self.head.sde_log_std.is_some() {
+            return Err("the policy explores with gSDE noise");
+        }
+        let mut places = Places::default();
+        self.visit(&mut places);
+        let activation = self.actor.activation;
+        let place = |network: &Mlp| {
+            let place = places.of(network).ok_or("some of the weights are not trained")?;
+            if network.activation == activation { Ok(place) } else { Err("the networks mix activations") }
+        };
+        let head = match &self.head.kind {
+            Kind::Categorical => FlatHead::Logits(vec![self.actor.outputs()]),
+            Kind::MultiCategorical(sizes) => FlatHead::Logits(sizes.clone()),
+            Kind::Bernoulli => FlatHead::Bernoulli,
+            Kind::Gaussian { exploration, .. } => {
+                let log_std = match &self.head.log_std {
+                    None => LogStd::Outputs { offset: exploration.log_std },
+                    Some(log_std) => {
+                        let place = places.of_parameter(log_std.id);
+                        LogStd::Parameters(place.ok_or("the standard deviations are not trained")?)
+                    }
+                };
+                FlatHead::Gaussian { log_std, squash: exploration.squash }
+            }
+        };
+        Ok(Perceptrons {
+            trunk: self.trunk.as_ref().map(place).transpose()?,
+            actor: place(&self.actor)?,
+            critic: self.critic.as_ref().map(place).transpose()?,
+            activation,
+            head,
+        })
+    }
+
     fn with(
         spec: &EnvSpec,
         shape: &NetworkSpec,
@@ -228,6 +271,10 @@ impl Policy for ActorCritic {
         let behind_trunk = |network| self.trunk.iter().chain([network]).collect::<Vec<&Mlp>>();
         let critic = self.critic.as_ref().map(behind_trunk);
         HostPolicy::new(&behind_trunk(&self.actor), critic.as_deref(), &self.head)
+    }
+
+    fn perceptrons(&self) -> Result<Perceptrons, &'static str> {
+        self.as_perceptrons()
     }
 
     fn state_len(&self) -> usize {

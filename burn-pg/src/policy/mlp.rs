@@ -57,6 +57,11 @@ impl Mlp {
         &self.layers
     }
 
+    /// Number of outputs of the last layer.
+    pub(super) fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.weight.dims()[1])
+    }
+
     /// The device of the weights.
     pub(crate) fn device(&self) -> Device {
         self.layers[0].weight.val().device()

@@ -164,6 +164,12 @@ impl Rows for Observation {
         }
     }
 
+    /// The values and the action masks, unless there are images or sequences.
+    fn vectors(&self) -> Option<(Tensor<2>, Option<Tensor<2, Bool>>)> {
+        let are_floats = self.inputs.iter().all(|input| matches!(input, Input::Floats(_)));
+        (are_floats && self.sequences.is_none()).then(|| (self.vector(), self.action_mask.clone()))
+    }
+
     /// Steps of a sequence; 1 without sequences.
     fn unit(&self) -> usize {
         self.sequences.as_ref().map_or(1, Sequences::steps)

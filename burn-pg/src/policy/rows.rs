@@ -24,6 +24,12 @@ pub trait Rows: Clone + Send {
         1
     }
 
+    /// Returns the observations as vectors (shape `[B, D]`) with the flags of possible actions, if they are nothing else.
+    /// Default: `None`.
+    fn vectors(&self) -> Option<(Tensor<2>, Option<Tensor<2, Bool>>)> {
+        None
+    }
+
     /// Returns the observations as `policy` gets them in training: recurrent states may be computed again with its
     /// current weights. Default: unchanged.
     #[must_use]

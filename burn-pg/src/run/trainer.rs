@@ -11,7 +11,7 @@ use crate::{
     loss::ContextPart,
     policy::Policy,
     source::{CollectContext, EnvSource, Episode, Experience, Source},
-    update::{Improved, Update, UpdateContext},
+    update::{Improved, Unfused, Update, UpdateContext},
 };
 
 /// The parts of a run.
@@ -49,6 +49,7 @@ where
     /// The observation normaliser as of the last successful update; the one to use with the policy.
     pub(super) normalizer: Option<ObservationNormalizer>,
     pub(super) init_from: Option<String>,
+    unfused: Option<Unfused>,
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
@@ -81,6 +82,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             timed_steps: 0,
             timed_seconds: 0.0,
             init_from: None,
+            unfused: None,
         })
     }
 
@@ -121,6 +123,12 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         self.normalizer.as_ref()
     }
 
+    /// Returns why the minibatches of the last update went through tensors, if they did.
+    #[must_use]
+    pub fn unfused(&self) -> Option<Unfused> {
+        self.unfused
+    }
+
     /// Returns statistics of the episodes that have ended so far.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
@@ -157,10 +165,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         experience.check::<P>(update, &source.name())?;
         improver.check(&experience.parts::<P>(&self.announced))?;
         let Experience { samples, explained_variance, metrics: of_source } = experience;
-        let Improved { policy: better, metrics, epochs, learning_rate } =
+        let Improved { policy: better, metrics, epochs, learning_rate, unfused } =
             improver.improve(policy, samples, UpdateContext { update, progress })?;
         let losses = all_metrics(metrics, of_source)?;
         *policy = better;
+        self.unfused = unfused;
         self.normalizer = source.observation_normalizer().cloned();
 
         let episodes = source.episodes();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Batch, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
+use super::{Batch, FlatSamples, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
 use crate::{
     distribution::{ActionTensor, Distribution},
     loss::{Averaging, ContextPart, LossContext, normalize, normalize_weighted},
@@ -241,6 +241,15 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
 
     fn context<'a>(&'a self, policy: &P) -> LossContext<'a> {
         self.context_of(policy.forward(self.observations.shown_to(policy)))
+    }
+
+    fn flat(&self) -> Option<FlatSamples> {
+        if self.valid.is_some() {
+            return None;
+        }
+        let (observations, action_mask) = self.observations.vectors()?;
+        let columns = self.add_columns_to(LossContext::new(self.mass(), self.progress));
+        Some(FlatSamples { observations, action_mask, actions: self.actions.clone(), columns })
     }
 
     fn origin(&self, unit: usize) -> Option<usize> {

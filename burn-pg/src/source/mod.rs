@@ -29,7 +29,7 @@ pub use host::{Collector, History, RolloutLength, SequenceSpec};
 pub(crate) use host::{RecurrentState, check_observations, default_block_size, step_envs};
 pub use observations::{Observations, observe};
 pub use reference::Reference;
-pub use samples::{Origins, Samples};
+pub use samples::{FlatSamples, Origins, Samples};
 
 use crate::{
     Error,

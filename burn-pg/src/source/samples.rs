@@ -1,6 +1,9 @@
 //! The samples that a policy learns from.
 
+use burn::tensor::{Bool, Tensor};
+
 use crate::{
+    distribution::ActionTensor,
     loss::{ContextPart, LossContext},
     policy::Policy,
 };
@@ -42,10 +45,30 @@ pub trait Samples<P: Policy>: Clone {
     /// Returns what loss terms need, computed with `policy`.
     fn context<'a>(&'a self, policy: &P) -> LossContext<'a>;
 
+    /// Returns the samples as rows that do not depend on each other, if they are vectors; see [`FlatSamples`]. Default:
+    /// `None`.
+    fn flat(&self) -> Option<FlatSamples> {
+        None
+    }
+
     /// The environment (or prompt) that a unit comes from, so that an error can be attributed to it. Default: unknown.
     fn origin(&self, _unit: usize) -> Option<usize> {
         None
     }
+}
+
+/// B samples that do not depend on each other: vectors of observations, actions, and numbers for each. Updates are
+/// faster with them; see [`Fused`](crate::update::Fused).
+pub struct FlatSamples {
+    /// Observations. Shape `[B, D]`.
+    pub observations: Tensor<2>,
+    /// True for actions that are possible. Shape `[B, M]`. `None` if all are.
+    pub action_mask: Option<Tensor<2, Bool>>,
+    /// Actions taken.
+    pub actions: ActionTensor,
+    /// The parts that do not depend on the policy, and the [mass](Samples::mass) of all samples. Each sample has the same
+    /// share of it.
+    pub columns: LossContext<'static>,
 }
 
 /// The environments that samples come from.

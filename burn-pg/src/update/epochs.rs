@@ -10,7 +10,7 @@ use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, metr
 use crate::{
     Error,
     loss::{ContextPart, Objective, ObjectiveState},
-    optim::{OptimiserState, Schedule, flatten_parameters},
+    optim::{OptimiserState, Schedule, flatten_parameters, replace_parameters},
     policy::Policy,
     profile::{Phase, during},
     source::Samples,
@@ -55,28 +55,41 @@ impl Epochs {
         mut log: MetricLog,
     ) -> Result<Improved<P>, Error> {
         let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
+        let (mut fused, unfused) = match self.learner.fuse(&policy, samples) {
+            Ok(fused) => (Some(fused), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let size = self.minibatch_size(samples.num_rows());
         let mut epochs = 0;
         while epochs < self.num_epochs && (epochs == 0 || !exceeds_target_kl(&log, self.target_kl)?) {
             let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
-            let shuffled = during(Phase::Gather, || {
-                self.shuffle.shuffle(&mut order);
-                samples.select(&order)
-            });
-            for minibatch in shuffled.minibatches(self.minibatch_size(samples.num_rows())) {
-                let (after, metrics) = self.learner.step(&policy, minibatch, learning_rate);
-                policy = after;
-                log.push(metrics);
+            during(Phase::Gather, || self.shuffle.shuffle(&mut order));
+            if let Some(fused) = &mut fused {
+                for rows in order.chunks(size) {
+                    log.push_from_host(during(Phase::Minibatch, || fused.step(rows, learning_rate)));
+                }
+            } else {
+                for minibatch in during(Phase::Gather, || samples.select(&order)).minibatches(size) {
+                    let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, learning_rate);
+                    policy = after;
+                    log.push(metrics);
+                }
             }
             epochs += 1;
         }
-        match log.read_means(context.update, flatten_parameters(&policy)) {
+        let parameters = fused.as_ref().map_or_else(|| flatten_parameters(&policy), |fused| fused.parameters());
+        match log.read_means(context.update, parameters.clone()) {
             Err(error) => {
                 self.learner.optimiser.set_state(before)?;
                 Err(error)
             }
             Ok(metrics) => {
+                if let Some(fused) = fused {
+                    fused.give_back(&mut *self.learner.optimiser)?;
+                    policy = replace_parameters(policy, parameters);
+                }
                 self.learner.objective.after_update(&metrics);
-                Ok(Improved { policy, metrics, epochs, learning_rate })
+                Ok(Improved { policy, metrics, epochs, learning_rate, unfused })
             }
         }
     }

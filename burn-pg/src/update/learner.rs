@@ -1,6 +1,6 @@
 //! One optimiser step on an objective.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::{
     loss::{Metric, Objective, PartialOutput, Reported},
@@ -20,9 +20,9 @@ pub struct Learner {
     pub max_grad_norm: f64,
     /// True to shift and scale the advantages of each minibatch to mean 0 and standard deviation 1.
     pub normalize_advantages: bool,
-    /// Largest number of rows to differentiate at once, at least 1. A larger minibatch is split, and the gradients of
-    /// its parts are added. This takes less memory and changes the result only by rounding. `None` never splits a
-    /// minibatch.
+    /// Largest number of rows that autodiff differentiates at once, at least 1. A larger minibatch is split, and the
+    /// gradients of its parts are added. This takes less memory and changes the result only by rounding. `None` never
+    /// splits a minibatch. Without effect on minibatches that do not go through autodiff: see [`Unfused`](super::Unfused).
     pub micro_batch_size: Option<usize>,
 }
 
@@ -34,13 +34,45 @@ impl Learner {
     }
 
     /// Takes a step on `minibatch`. Returns the new policy, and the metrics of the loss terms and the `grad_norm`
-    /// before clipping, all measured before the step. Nothing is read back from the device.
+    /// before clipping, all measured before the step. Nothing is read back from a device that is not the host.
     ///
     /// # Panics
     /// If `micro_batch_size` is 0.
     #[must_use]
     pub fn step<P: Policy, S: Samples<P>>(&mut self, policy: &P, minibatch: S, learning_rate: f64) -> (P, Vec<Metric>) {
-        let (gradient, mut metrics) = self.gradient(policy, minibatch);
+        let Ok(mut fused) = self.fuse(policy, &minibatch) else {
+            return self.step_by_autodiff(policy, minibatch, learning_rate);
+        };
+        let metrics = fused.step(&all_rows::<P, S>(&minibatch), learning_rate);
+        let parameters = fused.parameters();
+        let metrics = on_device(metrics, &parameters);
+        fused.give_back(&mut *self.optimiser).expect("an optimiser takes its own state back");
+        (replace_parameters(policy.clone(), parameters), metrics)
+    }
+
+    /// Returns the gradient of the objective for one minibatch, before clipping (shape `[P]`), and the metrics of the
+    /// loss terms.
+    ///
+    /// # Panics
+    /// If `micro_batch_size` is 0.
+    #[must_use]
+    pub fn gradient<P: Policy, S: Samples<P>>(&self, policy: &P, minibatch: S) -> (Tensor<1>, Vec<Metric>) {
+        let Ok(mut fused) = self.fuse(policy, &minibatch) else {
+            return self.gradient_by_autodiff(policy, minibatch);
+        };
+        let (gradient, metrics) = fused.gradient(&all_rows::<P, S>(&minibatch));
+        let metrics = on_device(metrics, &gradient);
+        (gradient, metrics)
+    }
+
+    /// [`step`](Self::step) the ordinary way, whether or not there is a [faster](super::Unfused) one.
+    pub(super) fn step_by_autodiff<P: Policy, S: Samples<P>>(
+        &mut self,
+        policy: &P,
+        minibatch: S,
+        learning_rate: f64,
+    ) -> (P, Vec<Metric>) {
+        let (gradient, mut metrics) = self.gradient_by_autodiff(policy, minibatch);
         let policy = during(Phase::Optimiser, || {
             let (gradient, norm) = clip_global_norm(gradient, self.max_grad_norm);
             metrics.push(("grad_norm", norm));
@@ -50,13 +82,16 @@ impl Learner {
         (policy, metrics)
     }
 
-    /// Returns the gradient of the objective for one minibatch, before clipping (shape `[P]`), and the metrics of the
-    /// loss terms.
+    /// [`gradient`](Self::gradient) the ordinary way, whether or not there is a [faster](super::Unfused) one.
     ///
     /// # Panics
     /// If `micro_batch_size` is 0.
     #[must_use]
-    pub fn gradient<P: Policy, S: Samples<P>>(&self, policy: &P, mut minibatch: S) -> (Tensor<1>, Vec<Metric>) {
+    pub fn gradient_by_autodiff<P: Policy, S: Samples<P>>(
+        &self,
+        policy: &P,
+        mut minibatch: S,
+    ) -> (Tensor<1>, Vec<Metric>) {
         // The statistics are those of the whole minibatch, so this comes before the split.
         if self.normalize_advantages {
             minibatch = during(Phase::Advantage, || minibatch.with_normalized_advantages());
@@ -80,4 +115,17 @@ impl Learner {
         let gradient = during(Phase::Backward, || flatten_gradients(policy, &loss.backward()));
         (gradient, reported)
     }
+}
+
+/// Returns the indices of all rows of a minibatch.
+fn all_rows<P: Policy, S: Samples<P>>(minibatch: &S) -> Vec<u32> {
+    (0..).take(minibatch.num_rows()).collect()
+}
+
+/// Returns metrics that were computed on the host as tensors, of the device and the float type of `like`.
+fn on_device(metrics: Vec<(&'static str, f64)>, like: &Tensor<1>) -> Vec<Metric> {
+    let tensor = |value: f64| {
+        Tensor::from_data(TensorData::new(vec![value], [1]).convert_dtype(like.dtype()), (&like.device(), like.dtype()))
+    };
+    metrics.into_iter().map(|(name, value)| (name, tensor(value))).collect()
 }

@@ -6,23 +6,36 @@ use burn::tensor::Tensor;
 
 use crate::{Error, device::readback::read, loss::Metric};
 
-/// The metrics of the steps of one update: their names, and their values on the device, to be read back once.
+/// The metrics of the steps of one update: their names and values. Values on the device are read back once.
 #[derive(Default)]
-pub(super) struct MetricLog(Vec<(Vec<&'static str>, Tensor<1>)>);
+pub(super) struct MetricLog(Vec<(Vec<&'static str>, Values)>);
+
+enum Values {
+    OnDevice(Tensor<1>),
+    OnHost(Vec<f64>),
+}
 
 impl MetricLog {
     /// Adds the metrics of a step.
     pub(super) fn push(&mut self, metrics: Vec<Metric>) {
         let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
-        self.0.push((names, Tensor::cat(values, 0)));
+        self.0.push((names, Values::OnDevice(Tensor::cat(values, 0))));
+    }
+
+    /// Adds the metrics of a step that were computed on the host.
+    pub(super) fn push_from_host(&mut self, metrics: Vec<(&'static str, f64)>) {
+        let (names, values) = metrics.into_iter().unzip();
+        self.0.push((names, Values::OnHost(values)));
     }
 
     /// Returns a metric of the last step, or `None` if it has none of that name. Waits for the device.
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
         let Some((names, values)) = self.0.last() else { return Ok(None) };
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
-        let [values] = read([values.clone()])?;
-        Ok(Some(f64::from(values[column])))
+        Ok(Some(match values {
+            Values::OnHost(values) => values[column],
+            Values::OnDevice(values) => f64::from(read([values.clone()])?[0][column]),
+        }))
     }
 
     /// Returns the mean of each metric over the steps that have it. Gives an error if a metric or one of the new
@@ -34,12 +47,23 @@ impl MetricLog {
             }
         }
         let (names, values): (Vec<Vec<&str>>, Vec<_>) = self.0.into_iter().unzip();
+        let on_device: Vec<Tensor<1>> = values.iter().filter_map(Values::on_device).cloned().collect();
         // Counted with `is_finite`, which tests bits: shading languages may compile arithmetic and comparisons as if
         // there were no NaN and no infinity.
         let non_finite = weights.is_finite().bool_not().float().sum();
-        let [values, non_finite] = read([Tensor::cat(values, 0), non_finite])?;
+        let [mut on_device, non_finite] = match on_device.is_empty() {
+            true => [Vec::new(), read([non_finite])?[0].clone()],
+            false => read([Tensor::cat(on_device, 0), non_finite])?,
+        };
+        let values: Vec<f64> = values
+            .into_iter()
+            .flat_map(|values| match values {
+                Values::OnHost(values) => values,
+                Values::OnDevice(tensor) => on_device.drain(..tensor.dims()[0]).map(f64::from).collect(),
+            })
+            .collect();
         // The first non-finite value is reported, because it makes the metrics of all later steps non-finite.
-        let metrics = names.iter().flatten().copied().zip(values.iter().map(|&value| f64::from(value)));
+        let metrics = names.iter().flatten().copied().zip(values);
         let weights = (non_finite[0] != 0.0).then_some(("weights", f64::NAN));
         if let Some((metric, value)) = metrics.clone().find(|(_, value)| !value.is_finite()).or(weights) {
             return Err(Error::NonFinite { update, metric, value, term: None, env: None });
@@ -51,5 +75,14 @@ impl MetricLog {
             *count += 1.0;
         }
         Ok(sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect())
+    }
+}
+
+impl Values {
+    fn on_device(&self) -> Option<&Tensor<1>> {
+        match self {
+            Self::OnDevice(values) => Some(values),
+            Self::OnHost(_) => None,
+        }
     }
 }

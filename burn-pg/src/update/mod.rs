@@ -7,6 +7,7 @@
 
 mod attribute;
 mod epochs;
+mod fused;
 mod learner;
 mod metric_log;
 mod trust_region;
@@ -15,6 +16,7 @@ mod trust_region_update;
 use std::collections::BTreeMap;
 
 pub use epochs::Epochs;
+pub use fused::Unfused;
 pub use learner::Learner;
 pub use trust_region::{Fisher, TrustRegion, TrustRegionSpec};
 pub use trust_region_update::TrustRegionUpdate;
@@ -75,4 +77,6 @@ pub struct Improved<P> {
     pub epochs: usize,
     /// The learning rate.
     pub learning_rate: f64,
+    /// Why minibatches went through tensors; `None` if they did not.
+    pub unfused: Option<Unfused>,
 }

@@ -19,6 +19,7 @@ mod estimators;
 mod exact_gradients;
 mod export;
 mod faults;
+mod fused;
 mod gae;
 mod golden;
 mod gone_directory;

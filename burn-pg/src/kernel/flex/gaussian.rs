@@ -7,8 +7,8 @@ use super::{
     rows::Rows,
 };
 use crate::kernel::{
-    formula::{self, Dual, HALF_LOG_TAU},
-    host::{Real, vectorised},
+    formula::{self, Dual},
+    host::{Real, log_densities},
 };
 
 /// The sum of the [`log_density`](formula::log_density) of the components of each row. Shapes `[B, K]`. `None` if
@@ -23,10 +23,10 @@ pub fn log_prob(mean: &Tensor<2>, log_std: &Tensor<2>, actions: &Tensor<2>, limi
     by_float_type!(means.dtype(), T => {
         let inputs = [T::elements(&actions), T::elements(&means), T::elements(&log_stds)];
         let zeros = || vec![0.0; inputs[0].len()];
-        let (mut densities, mut derivatives) = (zeros(), [zeros(), zeros()]);
-        evaluate(&mut densities, &mut derivatives, inputs, T::of(limit));
+        let (mut densities, mut of_mean, mut of_log_std) = (zeros(), zeros(), zeros());
+        log_densities(&mut densities, [&mut of_mean, &mut of_log_std], inputs, T::of(limit));
         let values = densities.chunks_exact(width).map(|row| row.iter().fold(0.0, |sum, &x| sum + x)).collect();
-        Rows { values, derivatives: derivatives.into() }.record(vec![mean, log_std])
+        Rows { values, derivatives: vec![of_mean, of_log_std] }.record(vec![mean, log_std])
     })
 }
 
@@ -37,25 +37,8 @@ pub fn entropy(log_std: &Tensor<2>) -> Option<Tensor<1>> {
     let values = log_std.values();
     by_float_type!(values.dtype(), T => {
         let log_stds = T::elements(&values);
-        let of_unit_std = T::of(0.5 + HALF_LOG_TAU);
-        let entropies = log_stds.chunks_exact(width).map(|row| row.iter().fold(0.0, |sum, &x| sum + (x + of_unit_std)));
+        let of_component = |&log_std| formula::normal_entropy(&Dual::<T, 0>::constant(log_std)).value;
+        let entropies = log_stds.chunks_exact(width).map(|row| row.iter().map(of_component).fold(0.0, |sum, x| sum + x));
         Rows { values: entropies.collect(), derivatives: vec![vec![1.0; log_stds.len()]] }.record(vec![log_std])
     })
-}
-
-vectorised! {
-    /// Computes the log-densities of components, and their derivatives with respect to means and `log_stds`.
-    fn evaluate<'a, T>(densities: &'a mut [T], derivatives: &'a mut [Vec<T>; 2], inputs: [&'a [T]; 3], limit: T) -> () {
-        let [actions, means, log_stds] = inputs;
-        let [mean_derivatives, std_derivatives] = derivatives;
-        let results = densities.iter_mut().zip(mean_derivatives).zip(std_derivatives);
-        for (((density, mean_derivative), std_derivative), ((&action, &mean), &log_std)) in
-            results.zip(actions.iter().zip(means).zip(log_stds))
-        {
-            let (mean, log_std) = (Dual::<T, 2>::variable(mean, 0), Dual::variable(log_std, 1));
-            let result = formula::log_density(&Dual::constant(action), &mean, &log_std, limit);
-            *density = result.value;
-            [*mean_derivative, *std_derivative] = result.derivatives;
-        }
-    }
 }

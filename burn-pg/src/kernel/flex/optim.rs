@@ -5,10 +5,10 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::primitive::{Primitive, Stored, by_float_type, plain, vector};
+use super::primitive::{Primitive, Stored, by_float_type, vector};
 use crate::kernel::{
-    formula::{self, AdamStep, Dual},
-    host::{Real, dot_product, vectorised},
+    formula::AdamStep,
+    host::{Real, optim as host},
 };
 
 /// Scales a gradient (shape `[P]`, without autodiff) to a norm of at most `max_norm`. Returns the scaled
@@ -17,25 +17,10 @@ pub fn clip_global_norm(gradient: &Tensor<1>, max_norm: f64) -> Option<(Tensor<1
     let Primitive::Plain(gradient) = Primitive::of(gradient.clone())? else { return None };
     let gradient = gradient.to_contiguous();
     by_float_type!(gradient.dtype(), T => {
-        let elements = T::elements(&gradient);
-        let norm = dot_product(elements, elements).sqrt();
-        let factor = T::of(max_norm) / (norm + T::of(1e-6));
-        // The comparison is false for a factor of NaN, so that the result is NaN.
-        let clipped = if factor > 1.0 { plain(gradient.clone()) } else {
-            let mut scaled = elements.to_vec();
-            scale(&mut scaled, factor);
-            vector(scaled)
-        };
-        (clipped, vector(vec![norm]))
+        let mut elements = T::elements(&gradient).to_vec();
+        let norm = host::clip_global_norm(&mut elements, max_norm);
+        (vector(elements), vector(vec![norm]))
     })
-}
-
-vectorised! {
-    fn scale<'a, T>(elements: &'a mut [T], factor: T) -> () {
-        for element in elements {
-            *element = *element * factor;
-        }
-    }
 }
 
 /// Returns the parameters and both moments after a step of Adam. Shapes `[P]`, without autodiff.
@@ -61,24 +46,7 @@ pub fn adam_step(
             Some(moments) => moments.each_ref().map(copy),
             None => [vec![0.0; len], vec![0.0; len]],
         });
-        adam(step, &mut parameters, T::elements(&gradient), &mut first, &mut second);
+        host::adam(step, T::of(1.0), &mut parameters, T::elements(&gradient), &mut first, &mut second);
         [parameters, first, second].map(vector)
     })
-}
-
-vectorised! {
-    /// Takes a step, in one pass over arrays of the same length.
-    fn adam<'a, T>(
-        step: AdamStep,
-        parameters: &'a mut [T],
-        gradient: &'a [T],
-        first: &'a mut [T],
-        second: &'a mut [T],
-    ) -> () {
-        for (((parameter, &gradient), first), second) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
-            let moments = [Dual::<T, 0>::constant(*first), Dual::constant(*second)];
-            let after = formula::adam(step, Dual::constant(*parameter), Dual::constant(gradient), moments);
-            (*parameter, *first, *second) = (after[0].value, after[1].value, after[2].value);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use burn::{
 use super::primitive::{Primitive, Stored, by_float_type, part, record};
 use crate::kernel::{
     Activation, MOST_LAYERS,
-    host::{Network, NetworkGradients},
+    host::{Chain, Network, NetworkGradients, Trace, backward, forward},
 };
 
 /// Computes [`perceptron`](crate::kernel::perceptron). `None` if there is no kernel for the backend or the float type
@@ -23,6 +23,7 @@ pub fn perceptron(
     if layers.len() > MOST_LAYERS {
         return None;
     }
+    let with_input = input.is_tracked();
     let mut primitives = vec![Primitive::of(input.clone())?];
     for layer in layers {
         primitives.push(Primitive::of(layer.weight.val())?);
@@ -30,31 +31,34 @@ pub fn perceptron(
     }
     let mut values = primitives.iter().map(Primitive::values);
     let (input, parameters) = (values.next()?, values.collect());
-    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last)).flatten()
+    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last, with_input))
+        .flatten()
 }
 
 /// Computes the perceptron. `input`, of shape `[B, inputs]`, has the elements of the first of `primitives`, and
-/// `parameters` have those of the others: weights and biases of each layer in turn.
+/// `parameters` have those of the others: weights and biases of each layer in turn. `with_input` is true if the input
+/// needs a gradient.
 fn run<T: Stored>(
     primitives: Vec<Primitive>,
     input: FlexTensor,
     parameters: Vec<FlexTensor>,
     activation: Activation,
     activate_last: bool,
+    with_input: bool,
 ) -> Option<Tensor<2>> {
-    let layers = parameters.as_chunks().0.iter().map(|[weight, bias]| (T::elements(weight), T::elements(bias)));
-    let network = Network::new(layers, activation, activate_last);
+    let layers = || parameters.as_chunks().0.iter().map(|[weight, bias]| (T::elements(weight), T::elements(bias)));
     let shape = [input.shape()[0], parameters.last()?.shape()[0]];
     if primitives.iter().all(Primitive::is_plain) {
-        let output = network.infer_many(T::elements(&input));
+        let output = Network::new(layers(), activation, activate_last).infer_many(T::elements(&input));
         return Some(Tensor::from_primitive::<Flex>(T::tensor(output, &shape)));
     }
-    let trace = network.forward(T::elements(&input));
-    let output = T::tensor(trace.outputs.last()?.to_vec(), &shape);
-    Some(record(primitives, output, move |output_gradient, wanted| {
-        let weights: Vec<&[T]> = parameters.iter().step_by(2).map(T::elements).collect();
-        let output_gradient = T::elements(output_gradient);
-        let gradients = network.backward(&weights, T::elements(&input), &trace, output_gradient, wanted[0]);
+    let sizes: Vec<[usize; 2]> = layers().map(|(weight, bias)| [weight.len() / bias.len(), bias.len()]).collect();
+    let mut chain = Chain::new(&sizes, activation, activate_last, with_input);
+    chain.load(&layers().flat_map(|(weight, bias)| [weight, bias]).collect::<Vec<_>>().concat());
+    let traces = forward(&chain, T::elements(&input));
+    let output: Vec<T> = traces.iter().flat_map(Trace::output).copied().collect();
+    Some(record(primitives, T::tensor(output, &shape), move |output_gradient, wanted| {
+        let gradients = backward(&chain, T::elements(&input), &traces, T::elements(output_gradient));
         let NetworkGradients { parameters: parameter_gradients, input: input_gradient } = gradients;
         let mut gradients = Vec::new();
         if wanted[0] {

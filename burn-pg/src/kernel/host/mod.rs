@@ -1,14 +1,25 @@
 //! Arithmetic on plain arrays on the host.
 
+mod activation;
+mod chain;
+pub(crate) mod loss;
 mod network;
-mod pool;
+mod normal;
+mod normalize;
+pub(crate) mod optim;
 mod product;
 mod real;
 mod reduce;
+mod softmax;
 mod tile;
 pub mod vector;
 
-pub(crate) use network::{Network, NetworkGradients, Workspace, held_elements, kept_bytes, tasks};
+pub(crate) use chain::{Chain, Gradient, Trace};
+pub(crate) use network::{Network, NetworkGradients, Workspace, backward, forward, held_elements, kept_bytes, tasks};
+pub(crate) use normal::log_densities;
+pub(crate) use normalize::normalize;
+pub(crate) use product::add_rows;
 pub(crate) use real::Real;
-pub(crate) use reduce::{dot, dot_product, mean, sum};
+pub(crate) use reduce::{dot_product, sum};
+pub(crate) use softmax::Softmax;
 pub(crate) use vector::vectorised;

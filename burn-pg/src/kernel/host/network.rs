@@ -1,15 +1,18 @@
 //! Perceptrons on the host, forward and backward. Several threads compute blocks of rows, which stay in the cache.
 
 use super::{
-    pool::{Array, Pooled},
-    product::{Affine, add_outer_products, add_rows},
+    activation::activate,
+    chain::{Chain, Gradient, Trace},
+    product::{Affine, add_rows},
     real::Real,
-    vector::vectorised,
 };
-use crate::kernel::{Activation, threads::for_each};
+use crate::kernel::{
+    Activation,
+    threads::{self, for_each},
+};
 
 /// Number of rows that go through all layers together.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 /// Largest number of tasks of a backward pass; each sums its own gradient.
 const TASKS: usize = 16;
 
@@ -20,14 +23,6 @@ pub(crate) struct Network<T> {
     activation: Activation,
     /// True if the activation also follows the last layer.
     activate_last: bool,
-}
-
-/// The outputs of the layers, of shape `[rows, outputs]` each; the last one is the result.
-#[derive(Debug)]
-pub(crate) struct Trace<T: Pooled> {
-    pub outputs: Vec<Array<T>>,
-    /// The derivatives of the activation, of the same shapes; empty if they can be computed from the outputs.
-    derivatives: Vec<Array<T>>,
 }
 
 /// The gradients of a loss.
@@ -76,9 +71,6 @@ impl<T: Real> Network<T> {
             to.resize(rows * layer.outputs(), T::zero());
             layer.apply(if i == 0 { input } else { from }, to);
             if self.is_activated(i) {
-                if self.activation == Activation::Silu {
-                    derivatives.resize(to.len(), T::zero());
-                }
                 activate(self.activation, to, derivatives);
             }
             std::mem::swap(from, to);
@@ -96,112 +88,58 @@ impl<T: Real> Network<T> {
         output
     }
 
-    /// Applies all layers to rows of inputs, and keeps the intermediate results for the backward pass.
-    pub fn forward(&self, input: &[T]) -> Trace<T> {
-        let rows = input.len() / self.inputs();
-        // All elements are overwritten below.
-        let buffers = |wanted: bool| -> Vec<Array<T>> {
-            let len = |layer: &Affine<T>| if wanted { rows * layer.outputs() } else { 0 };
-            self.layers.iter().map(|layer| Array::with_arbitrary_values(len(layer), T::zero())).collect()
-        };
-        let mut trace = Trace { outputs: buffers(true), derivatives: buffers(self.activation == Activation::Silu) };
-        let outputs = self.blocks_mut(&mut trace.outputs, rows);
-        let derivatives = self.blocks_mut(&mut trace.derivatives, rows);
-        let blocks = input.chunks(BLOCK * self.inputs()).zip(outputs).zip(derivatives).collect();
-        for_each(blocks, <()>::default, |(), ((input, mut outputs), mut derivatives)| {
-            for (i, layer) in self.layers.iter().enumerate() {
-                let (before, rest) = outputs.split_at_mut(i);
-                let (input, output) = (before.last().map_or(input, |last| &**last), &mut *rest[0]);
-                layer.apply(input, output);
-                if self.is_activated(i) {
-                    activate(self.activation, output, derivatives[i]);
-                }
-            }
-        });
-        trace
-    }
-
-    /// Returns the gradients of a loss. `weights` are those that the network was created from, `output_gradient` is the
-    /// gradient of the loss with respect to the result (shape `[rows, outputs]`). The order of summation depends only
-    /// on the number of rows.
-    pub fn backward(
-        &self,
-        weights: &[&[T]],
-        input: &[T],
-        trace: &Trace<T>,
-        output_gradient: &[T],
-        with_input: bool,
-    ) -> NetworkGradients<T> {
-        let rows = input.len() / self.inputs();
-        let per_task = rows_of_task(rows);
-        let mut input_gradient = vec![T::zero(); if with_input { input.len() } else { 0 }];
-        let mut input_gradients = input_gradient.chunks_mut(per_task * self.inputs());
-        let len = weights.iter().zip(&self.layers).map(|(weight, layer)| weight.len() + layer.outputs()).sum();
-        let mut sums: Vec<Vec<T>> = (0..rows.div_ceil(per_task)).map(|_| vec![T::zero(); len]).collect();
-        // The layers that take gradients back to the layer below; the first one only if its gradient is wanted.
-        let back: Vec<Option<Affine<T>>> = (self.layers.iter().zip(weights).enumerate())
-            .map(|(i, (layer, weight))| (i > 0 || with_input).then(|| Affine::transposed(weight, layer.outputs())))
-            .collect();
-
-        let tasks = sums.iter_mut().enumerate();
-        let tasks = tasks.map(|(i, sum)| (i * per_task, sum, input_gradients.next().unwrap_or_default())).collect();
-        let workspace = || [Vec::new(), Vec::new()];
-        for_each(tasks, workspace, |[gradients, below], (first, sum, input_gradient)| {
-            // Each block of rows goes back from the last layer to the first.
-            for row in (first..rows.min(first + per_task)).step_by(BLOCK) {
-                let end_row = rows.min(row + BLOCK);
-                let block = |width: usize| row * width..end_row * width;
-                gradients.clear();
-                gradients.extend_from_slice(&output_gradient[block(self.outputs())]);
-                let mut end = sum.len();
-                for (i, layer) in self.layers.iter().enumerate().rev() {
-                    let (inputs, outputs) = (layer.inputs(), layer.outputs());
-                    if self.is_activated(i) {
-                        let derivatives = trace.derivatives[i].get(block(outputs)).unwrap_or_default();
-                        activation_backward(self.activation, &trace.outputs[i][block(outputs)], derivatives, gradients);
-                    }
-                    let input = if i == 0 { input } else { &trace.outputs[i - 1] };
-                    let start = end - (inputs + 1) * outputs;
-                    let (weight_sum, bias_sum) = sum[start..end].split_at_mut(inputs * outputs);
-                    end = start;
-                    add_outer_products(&input[block(inputs)], inputs, gradients, outputs, weight_sum);
-                    add_rows(gradients, bias_sum);
-                    let Some(back) = &back[i] else { break };
-                    if i == 0 {
-                        back.apply(gradients, &mut input_gradient[(row - first) * inputs..(end_row - first) * inputs]);
-                    } else {
-                        below.resize((end_row - row) * inputs, T::zero());
-                        back.apply(gradients, below);
-                        std::mem::swap(gradients, below);
-                    }
-                }
-            }
-        });
-
-        let mut sums = sums.into_iter();
-        let mut parameters = sums.next().unwrap_or_else(|| vec![T::zero(); len]);
-        for sum in sums {
-            add_rows(&sum, &mut parameters);
-        }
-        NetworkGradients { parameters, input: input_gradient }
-    }
-
     fn is_activated(&self, layer: usize) -> bool {
         self.activate_last || layer + 1 < self.layers.len()
     }
+}
 
-    /// Splits arrays, one for each layer, into the parts that belong to each block.
-    fn blocks_mut<'a>(&self, arrays: &'a mut [Array<T>], rows: usize) -> Vec<Vec<&'a mut [T]>> {
-        let widths = self.layers.iter().map(|layer| BLOCK * layer.outputs());
-        let mut blocks: Vec<_> =
-            arrays.iter_mut().zip(widths).map(|(array, width)| array.as_mut_slice().chunks_mut(width)).collect();
-        let next = |_| blocks.iter_mut().map(|blocks| blocks.next().unwrap_or_default()).collect();
-        (0..rows.div_ceil(BLOCK)).map(next).collect()
-    }
+/// Takes many rows of inputs through a chain, in blocks on several threads. Returns what
+/// [`backward`] needs, for each block.
+pub(crate) fn forward<T: Real>(chain: &Chain<T>, input: &[T]) -> Vec<Trace<T>> {
+    threads::map(input.chunks(BLOCK * chain.inputs()).collect(), |input| {
+        let mut trace = Trace::default();
+        chain.forward(input, &mut trace);
+        trace
+    })
+}
+
+/// Returns the gradients of a loss. `output_gradient` is the gradient with respect to the outputs of the last layer
+/// (shape `[rows, outputs]`), `traces` come from [`forward`]. The order of summation depends only on the number of rows.
+pub(crate) fn backward<T: Real>(
+    chain: &Chain<T>,
+    input: &[T],
+    traces: &[Trace<T>],
+    output_gradient: &[T],
+) -> NetworkGradients<T> {
+    let (inputs, outputs) = (chain.inputs(), chain.outputs());
+    let per_task = rows_of_task(input.len() / inputs);
+    let tasks = input.chunks(per_task * inputs).zip(output_gradient.chunks(per_task * outputs));
+    let tasks = tasks.zip(traces.chunks(per_task / BLOCK)).collect();
+    let gradients = threads::map(tasks, |((input, output_gradient), traces)| {
+        let (mut gradient, mut sum) = (Gradient::default(), vec![T::zero(); chain.parameters()]);
+        let mut of_input = Vec::new();
+        let blocks = input.chunks(BLOCK * inputs).zip(output_gradient.chunks(BLOCK * outputs)).zip(traces);
+        for ((input, output_gradient), trace) in blocks {
+            gradient.values.clear();
+            gradient.values.extend_from_slice(output_gradient);
+            chain.backward(input, trace, &mut gradient, &mut sum);
+            if chain.has_input_gradient() {
+                of_input.extend_from_slice(&gradient.values);
+            }
+        }
+        NetworkGradients { parameters: sum, input: of_input }
+    });
+    let add = |mut all: NetworkGradients<T>, more: NetworkGradients<T>| {
+        add_rows(&more.parameters, &mut all.parameters);
+        all.input.extend(more.input);
+        all
+    };
+    let none = || NetworkGradients { parameters: vec![T::zero(); chain.parameters()], input: Vec::new() };
+    gradients.into_iter().reduce(add).unwrap_or_else(none)
 }
 
 /// Returns the number of rows of each task of a backward pass over `rows` rows.
-fn rows_of_task(rows: usize) -> usize {
+pub(crate) fn rows_of_task(rows: usize) -> usize {
     rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
 }
 
@@ -220,69 +158,4 @@ pub(crate) fn held_elements<T: Real>(sizes: &[u64]) -> u64 {
 pub(crate) fn kept_bytes<T>(sizes: &[u64], activation: Activation, rows: u64) -> u64 {
     let arrays = if activation == Activation::Silu { 2 } else { 1 };
     arrays * sizes[1..].iter().sum::<u64>() * rows * size_of::<T>() as u64
-}
-
-/// Applies an activation. Writes the derivatives of `silu` to `derivatives`.
-fn activate<T: Real>(activation: Activation, values: &mut [T], derivatives: &mut [T]) {
-    match activation {
-        Activation::Tanh => T::tanh_all(values),
-        Activation::Relu => relu(values),
-        Activation::Silu => {
-            // `sigmoid(x)` is `(1 + tanh(x / 2)) / 2`.
-            halve(values, derivatives);
-            T::tanh_all(derivatives);
-            silu(values, derivatives);
-        }
-    }
-}
-
-/// Turns gradients with respect to the outputs of an activation into gradients with respect to its inputs.
-fn activation_backward<T: Real>(activation: Activation, outputs: &[T], derivatives: &[T], gradients: &mut [T]) {
-    match activation {
-        Activation::Tanh => tanh_backward(outputs, gradients),
-        Activation::Relu => relu_backward(outputs, gradients),
-        Activation::Silu => multiply(derivatives, gradients),
-    }
-}
-
-vectorised! {
-    fn relu<'a, T>(values: &'a mut [T]) -> () {
-        for value in values {
-            // Unlike a maximum, this keeps NaN.
-            *value = if *value < T::zero() { T::zero() } else { *value };
-        }
-    }
-
-    fn halve<'a, T>(values: &'a [T], halves: &'a mut [T]) -> () {
-        for (result, &x) in halves.iter_mut().zip(values) {
-            *result = x * T::of(0.5);
-        }
-    }
-
-    /// Turns `x` and `tanh(x / 2)` into `x sigmoid(x)` and its derivative.
-    fn silu<'a, T>(values: &'a mut [T], tangents: &'a mut [T]) -> () {
-        for (x, tangent) in values.iter_mut().zip(tangents) {
-            let sigmoid = tangent.mul_add(T::of(0.5), T::of(0.5));
-            *tangent = sigmoid * (T::one() + *x * (T::one() - sigmoid));
-            *x = *x * sigmoid;
-        }
-    }
-
-    fn tanh_backward<'a, T>(outputs: &'a [T], gradients: &'a mut [T]) -> () {
-        for (gradient, &output) in gradients.iter_mut().zip(outputs) {
-            *gradient = *gradient * (T::one() - output * output);
-        }
-    }
-
-    fn relu_backward<'a, T>(outputs: &'a [T], gradients: &'a mut [T]) -> () {
-        for (gradient, &output) in gradients.iter_mut().zip(outputs) {
-            *gradient = if output > T::zero() { *gradient } else { T::zero() };
-        }
-    }
-
-    fn multiply<'a, T>(factors: &'a [T], gradients: &'a mut [T]) -> () {
-        for (gradient, &factor) in gradients.iter_mut().zip(factors) {
-            *gradient = *gradient * factor;
-        }
-    }
 }

@@ -21,14 +21,28 @@ pub(super) struct Affine<T> {
 impl<T: Real> Affine<T> {
     /// Creates the map from a row-major matrix and its bias (shape `[columns]`).
     pub fn new(matrix: &[T], bias: &[T]) -> Self {
+        let mut affine = Self { depth: 0, columns: 0, values: Vec::new() };
+        affine.load(matrix, bias);
+        affine
+    }
+
+    /// Replaces the map by [`new`](Self::new), in the same memory.
+    pub fn load(&mut self, matrix: &[T], bias: &[T]) {
+        let Self { depth: of_depth, columns: of_columns, values } = self;
         let columns = bias.len();
         let depth = matrix.len() / columns;
+        (*of_depth, *of_columns) = (depth, columns);
         if columns <= NARROW {
-            let column = |(i, &bias)| [bias].into_iter().chain(matrix.iter().skip(i).step_by(columns).copied());
-            return Self { depth, columns, values: bias.iter().enumerate().flat_map(column).collect() };
+            values.clear();
+            for (i, &bias) in bias.iter().enumerate() {
+                values.push(bias);
+                values.extend(matrix.iter().skip(i).step_by(columns));
+            }
+            return;
         }
         let panel_width = T::panel_width();
-        let mut values = vec![T::zero(); columns.div_ceil(panel_width) * (depth + 1) * panel_width];
+        // What is beyond the last column is 0 and stays so.
+        values.resize(columns.div_ceil(panel_width) * (depth + 1) * panel_width, T::zero());
         for (panel, first) in values.chunks_exact_mut((depth + 1) * panel_width).zip((0..).step_by(panel_width)) {
             let width = panel_width.min(columns - first);
             let rows = [bias].into_iter().chain(matrix.chunks_exact(columns));
@@ -36,26 +50,36 @@ impl<T: Real> Affine<T> {
                 to[..width].copy_from_slice(&from[first..first + width]);
             }
         }
-        Self { depth, columns, values }
     }
 
     /// Creates the map from the transpose of a row-major matrix with `columns` columns, without a bias.
     pub fn transposed(matrix: &[T], columns: usize) -> Self {
+        let mut affine = Self { depth: 0, columns: 0, values: Vec::new() };
+        affine.load_transposed(matrix, columns);
+        affine
+    }
+
+    /// Replaces the map by [`transposed`](Self::transposed), in the same memory.
+    pub fn load_transposed(&mut self, matrix: &[T], columns: usize) {
+        let Self { depth: of_depth, columns: of_columns, values } = self;
         let (rows, depth) = (matrix.len() / columns, columns);
+        (*of_depth, *of_columns) = (depth, rows);
         if rows <= NARROW {
-            let values =
-                matrix.chunks_exact(columns).flat_map(|row| [T::zero()].into_iter().chain(row.iter().copied()));
-            return Self { depth, columns: rows, values: values.collect() };
+            values.clear();
+            for row in matrix.chunks_exact(columns) {
+                values.push(T::zero());
+                values.extend_from_slice(row);
+            }
+            return;
         }
         let panel_width = T::panel_width();
-        let mut values = vec![T::zero(); rows.div_ceil(panel_width) * (depth + 1) * panel_width];
+        values.resize(rows.div_ceil(panel_width) * (depth + 1) * panel_width, T::zero());
         for (row, from) in matrix.chunks_exact(columns).enumerate() {
             let panel = &mut values[row / panel_width * (depth + 1) * panel_width..][..(depth + 1) * panel_width];
             for (to, &value) in panel.chunks_exact_mut(panel_width).skip(1).zip(from) {
                 to[row % panel_width] = value;
             }
         }
-        Self { depth, columns: rows, values }
     }
 
     /// Returns the number of elements that are stored for a matrix of shape `[depth, columns]`.
@@ -120,7 +144,7 @@ pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T]
 
 vectorised! {
     /// Adds every row of `rows` to `sums`. A row is as long as `sums`.
-    pub(super) fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
+    pub(crate) fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, &value) in sums.iter_mut().zip(row) {
                 *sum += value;

@@ -2,12 +2,16 @@
 
 use std::{fmt::Debug, ops::AddAssign};
 
+use burn::tensor::DType;
 use num_traits::Float;
 
-use super::{pool::Pooled, tile::Tiled};
+use super::tile::Tiled;
 
 /// A float type of kernels: `f32`, for which they are optimised, or `f64`, in which tests check them.
-pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Send + Sync + 'static {
+pub(crate) trait Real: Float + Tiled + AddAssign + Default + Debug + Send + Sync + 'static {
+    /// The type of tensors with such elements.
+    const DTYPE: DType;
+
     /// Replaces each value by its hyperbolic tangent.
     fn tanh_all(values: &mut [Self]);
 
@@ -17,6 +21,11 @@ pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Se
     /// Returns the exponential of one value, as computed by [`exp_all`](Self::exp_all). Inlined into the caller.
     fn exp_inline(self) -> Self;
 
+    /// Converts the value to double precision.
+    fn double(self) -> f64 {
+        self.to_f64().expect("every float type converts to f64")
+    }
+
     /// Converts a value from double precision.
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -25,6 +34,8 @@ pub(crate) trait Real: Float + Tiled + Pooled + AddAssign + Default + Debug + Se
 }
 
 impl Real for f64 {
+    const DTYPE: DType = DType::F64;
+
     fn tanh_all(values: &mut [Self]) {
         for x in values {
             *x = x.tanh();

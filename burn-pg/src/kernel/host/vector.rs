@@ -7,6 +7,8 @@
 //!
 //! NaN stays NaN. Each element is computed on its own, so no result depends on how an array is split.
 
+use burn::tensor::DType;
+
 use super::Real;
 
 /// Defines functions that are compiled for the vector instructions of the machine they run on, together with all
@@ -55,6 +57,8 @@ vectorised! {
 }
 
 impl Real for f32 {
+    const DTYPE: DType = DType::F32;
+
     fn tanh_all(values: &mut [Self]) {
         tanh(values);
     }

@@ -1,0 +1,85 @@
+//! Optimisers on arrays of the host.
+
+use burn::tensor::{Device, Element, Tensor, TensorData};
+
+use super::{Optimiser, OptimiserState};
+use crate::kernel::{
+    formula::{AdamStep, RmsPropStep, SgdStep},
+    host::{Real, optim},
+};
+
+/// The rule of an optimiser of this library, which can step on arrays of the host too.
+pub struct HostRule {
+    /// The names of the vectors of the state, `None` for those that the optimiser does not have.
+    names: [Option<&'static str>; 3],
+    /// From the number of a step, counted from 1, and the learning rate.
+    step: Box<dyn Fn(u64, f64) -> HostStep + Send>,
+}
+
+/// One step, with the coefficients of its formula.
+pub(super) enum HostStep {
+    /// The parameters are multiplied by `decay` before it.
+    Adam {
+        step: AdamStep,
+        decay: f64,
+    },
+    RmsProp(RmsPropStep),
+    Sgd(SgdStep),
+}
+
+impl HostRule {
+    pub(super) fn new(
+        names: [Option<&'static str>; 3],
+        step: impl Fn(u64, f64) -> HostStep + Send + 'static,
+    ) -> Option<Self> {
+        Some(Self { names, step: Box::new(step) })
+    }
+}
+
+/// An [`Optimiser`] of this library that changes an array of parameters in place. It takes over the state of an
+/// optimiser, and gives it back.
+pub(crate) struct HostOptimiser<T> {
+    rule: HostRule,
+    steps: u64,
+    /// The vectors of the state, each of length P. Those that this optimiser does not have are empty.
+    vectors: [Vec<T>; 3],
+}
+
+impl<T: Real + Element> HostOptimiser<T> {
+    /// Takes over the state of an optimiser for `len` parameters. `None` if it is not one of this library.
+    pub fn of(optimiser: &dyn Optimiser, len: usize) -> Option<Self> {
+        let (rule, state) = (optimiser.host_rule()?, optimiser.state());
+        let mut vectors = [const { Vec::new() }; 3];
+        for (vector, name) in vectors.iter_mut().zip(rule.names) {
+            let Some(name) = name else { continue };
+            *vector = match state.tensors.get(name) {
+                None => vec![T::zero(); len],
+                Some(tensor) => tensor.to_data().try_into_vec().ok()?,
+            };
+        }
+        Some(Self { rule, steps: state.steps, vectors })
+    }
+
+    /// Takes a step on parameters and gradient of shape `[P]`.
+    pub fn step(&mut self, learning_rate: f64, parameters: &mut [T], gradient: &[T]) {
+        self.steps += 1;
+        let [first, second, third] = self.vectors.each_mut();
+        match (self.rule.step)(self.steps, learning_rate) {
+            HostStep::Adam { step, decay } => optim::adam(step, T::of(decay), parameters, gradient, first, second),
+            HostStep::RmsProp(step) => optim::rms_prop(step, parameters, gradient, first, second, third),
+            HostStep::Sgd(step) => optim::sgd(step, parameters, gradient, first),
+        }
+    }
+
+    /// Returns the state, on a device.
+    pub fn into_state(self, device: &Device) -> OptimiserState {
+        let tensor = |vector: Vec<T>| {
+            let len = vector.len();
+            Tensor::from_data(TensorData::new(vector, [len]), (device, T::DTYPE))
+        };
+        let named = self.rule.names.into_iter().zip(self.vectors);
+        let named = named.filter_map(|(name, vector)| Some((name?.to_owned(), tensor(vector))));
+        let tensors = if self.steps == 0 { Vec::new() } else { named.collect() };
+        OptimiserState { steps: self.steps, tensors: tensors.into_iter().collect() }
+    }
+}

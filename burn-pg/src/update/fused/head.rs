@@ -1,0 +1,253 @@
+//! Distributions over actions, forward and backward for a block of rows.
+
+use super::samples::SampleRows;
+use crate::{
+    distribution::{impossible_logit, largest_log, squashed_entropy},
+    kernel::{
+        formula::{self, Dual},
+        host::{Real, Softmax, log_densities},
+    },
+    loss::ContextPart,
+    policy::{FlatHead, LogStd},
+};
+
+/// Turns outputs of the actor into log-probabilities and entropies.
+pub(super) struct Head<T> {
+    kind: FlatHead,
+    /// Logarithms of standard deviations that are parameters.
+    log_std: Vec<T>,
+    with_entropies: bool,
+}
+
+/// Derivatives of log-probabilities and entropies for a block of rows. Their memory is reused.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HeadRows<T> {
+    softmax: Softmax<T>,
+    /// Logits of which those of masked actions are replaced, or the means of a Gaussian.
+    outputs: Vec<T>,
+    /// The logarithms of standard deviations. Shape `[rows, K]`.
+    log_stds: Vec<T>,
+    /// Their derivatives with respect to outputs of the actor.
+    log_std_derivatives: Vec<T>,
+    densities: Vec<T>,
+    /// The logits of a component, and the derivatives with respect to them.
+    component: [Vec<T>; 2],
+    /// With respect to the logits or means.
+    of_outputs: Derivatives<T>,
+    /// With respect to the logarithms of standard deviations.
+    of_log_stds: Derivatives<T>,
+}
+
+/// The derivatives of log-probabilities and of entropies.
+type Derivatives<T> = [Vec<T>; 2];
+
+impl<T: Real> Head<T> {
+    pub fn new(kind: FlatHead, with_entropies: bool) -> Self {
+        Self { kind, log_std: Vec::new(), with_entropies }
+    }
+
+    /// Sets the parameters (shape `[P]`).
+    pub fn load(&mut self, parameters: &[T]) {
+        if let FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } = &self.kind {
+            self.log_std.clear();
+            self.log_std.extend_from_slice(&parameters[place.clone()]);
+        }
+    }
+
+    /// Sets the log-probabilities and entropies of samples from outputs of the actor.
+    pub fn evaluate(&self, outputs: &[T], samples: &mut SampleRows<T>, rows: &mut HeadRows<T>) {
+        let count = samples.count;
+        let SampleRows { action_mask, indices, numbers, columns, .. } = samples;
+        let [log_probs, entropies] = columns
+            .get_disjoint_mut([ContextPart::LogProbs as usize, ContextPart::Entropies as usize])
+            .expect("two columns");
+        for (values, wanted) in [(&mut *log_probs, true), (&mut *entropies, self.with_entropies)] {
+            values.clear();
+            values.resize(if wanted { count } else { 0 }, T::zero());
+        }
+        match &self.kind {
+            FlatHead::Logits(sizes) => {
+                rows.outputs.clear();
+                rows.outputs.extend_from_slice(outputs);
+                let impossible = T::of(impossible_logit(T::DTYPE).into());
+                for (logit, _) in rows.outputs.iter_mut().zip(&*action_mask).filter(|(_, possible)| !**possible) {
+                    *logit = impossible;
+                }
+                self.evaluate_logits(sizes, indices, [log_probs, entropies], rows);
+            }
+            FlatHead::Bernoulli => self.evaluate_bernoulli(outputs, numbers, [log_probs, entropies], rows),
+            FlatHead::Gaussian { log_std, squash } => {
+                self.split(outputs, count, log_std, rows);
+                self.evaluate_gaussian(*squash, numbers, [log_probs, entropies], rows);
+            }
+        }
+    }
+
+    fn evaluate_logits(
+        &self,
+        sizes: &[usize],
+        actions: &[u32],
+        [log_probs, entropies]: [&mut [T]; 2],
+        rows: &mut HeadRows<T>,
+    ) {
+        let HeadRows { softmax, outputs, of_outputs, component: [logits, derivatives], .. } = rows;
+        let width: usize = sizes.iter().sum();
+        let of_component = |k: usize| actions.iter().skip(k).step_by(sizes.len()).map(|&action| action as usize);
+        of_outputs.iter_mut().for_each(|derivatives| derivatives.resize(outputs.len(), T::zero()));
+        let [of_log_probs, of_entropies] = of_outputs;
+        if sizes.len() == 1 {
+            softmax.load(outputs, width);
+            softmax.log_probs(of_component(0), log_probs, of_log_probs);
+            softmax.entropies(entropies, of_entropies);
+            return;
+        }
+        let mut first = 0;
+        for (k, &size) in sizes.iter().enumerate() {
+            logits.clear();
+            logits.extend(outputs.chunks_exact(width).flat_map(|row| &row[first..first + size]));
+            derivatives.resize(logits.len(), T::zero());
+            softmax.load(logits, size);
+            let put = |derivatives: &[T], to: &mut [T]| {
+                for (to, from) in to.chunks_exact_mut(width).zip(derivatives.chunks_exact(size)) {
+                    to[first..first + size].copy_from_slice(from);
+                }
+            };
+            softmax.log_probs(of_component(k), log_probs, derivatives);
+            put(derivatives, of_log_probs);
+            softmax.entropies(entropies, derivatives);
+            put(derivatives, of_entropies);
+            first += size;
+        }
+    }
+
+    fn evaluate_bernoulli(
+        &self,
+        outputs: &[T],
+        actions: &[T],
+        [log_probs, entropies]: [&mut [T]; 2],
+        rows: &mut HeadRows<T>,
+    ) {
+        let width = outputs.len() / log_probs.len();
+        rows.of_outputs.iter_mut().for_each(|derivatives| derivatives.resize(outputs.len(), T::zero()));
+        for (i, (&logit, &action)) in outputs.iter().zip(actions).enumerate() {
+            let logit = Dual::<T>::variable(logit, 0);
+            let sign = Dual::constant(action + action - T::one());
+            let log_prob = formula::bernoulli_log_prob(&logit, &sign);
+            log_probs[i / width] += log_prob.value;
+            rows.of_outputs[0][i] = log_prob.derivatives[0];
+            if let Some(total) = entropies.get_mut(i / width) {
+                let entropy = formula::bernoulli_entropy(&logit);
+                *total += entropy.value;
+                rows.of_outputs[1][i] = entropy.derivatives[0];
+            }
+        }
+    }
+
+    /// Splits outputs of the actor into means and logarithms of standard deviations.
+    fn split(&self, outputs: &[T], count: usize, log_std: &LogStd, rows: &mut HeadRows<T>) {
+        let HeadRows { outputs: means, log_stds, log_std_derivatives, .. } = rows;
+        for values in [&mut *means, log_stds, log_std_derivatives] {
+            values.clear();
+        }
+        match log_std {
+            LogStd::Parameters(_) => {
+                means.extend_from_slice(outputs);
+                (0..count).for_each(|_| log_stds.extend_from_slice(&self.log_std));
+            }
+            LogStd::Outputs { offset } => {
+                let (width, offset) = (outputs.len() / count, T::of(*offset));
+                for row in outputs.chunks_exact(width) {
+                    let (of_means, of_log_stds) = row.split_at(width / 2);
+                    means.extend_from_slice(of_means);
+                    for &output in of_log_stds {
+                        let (log_std, derivative) = LogStd::of_output(output, offset);
+                        log_stds.push(log_std);
+                        log_std_derivatives.push(derivative);
+                    }
+                }
+            }
+        }
+    }
+
+    fn evaluate_gaussian(
+        &self,
+        squash: bool,
+        actions: &[T],
+        [log_probs, entropies]: [&mut [T]; 2],
+        rows: &mut HeadRows<T>,
+    ) {
+        let HeadRows { outputs: means, log_stds, densities, of_outputs, of_log_stds, .. } = rows;
+        let (len, width) = (means.len(), means.len() / log_probs.len());
+        for values in of_outputs.iter_mut().chain(&mut *of_log_stds).chain([&mut *densities]) {
+            values.resize(len, T::zero());
+        }
+        let limit = T::of(largest_log(T::DTYPE));
+        log_densities(densities, [&mut of_outputs[0], &mut of_log_stds[0]], [actions, means, log_stds], limit);
+        for (log_prob, densities) in log_probs.iter_mut().zip(densities.chunks_exact(width)) {
+            *log_prob = densities.iter().fold(T::zero(), |sum, &density| sum + density);
+        }
+        if squash {
+            for (i, &action) in actions.iter().enumerate() {
+                let correction = formula::tanh_log_derivative(&Dual::<T, 0>::constant(action));
+                log_probs[i / width] = log_probs[i / width] - correction.value;
+            }
+        }
+        if entropies.is_empty() {
+            return;
+        }
+        for i in 0..len {
+            let (mean, log_std) = (Dual::<T, 2>::variable(means[i], 0), Dual::variable(log_stds[i], 1));
+            let entropy = match squash {
+                true => squashed_entropy(&mean, &log_std),
+                false => formula::normal_entropy(&log_std),
+            };
+            entropies[i / width] += entropy.value;
+            [of_outputs[1][i], of_log_stds[1][i]] = entropy.derivatives;
+        }
+    }
+
+    /// Turns the derivatives of the objective with respect to log-probabilities and entropies (each empty if it does not
+    /// depend on them) into those with respect to outputs of the actor. Adds those with respect to parameters to `sums`
+    /// (shape `[P]`).
+    pub fn backward(
+        &self,
+        samples: &SampleRows<T>,
+        derivatives: [&[T]; 2],
+        rows: &HeadRows<T>,
+        gradient: &mut Vec<T>,
+        sums: &mut [T],
+    ) {
+        let count = samples.count;
+        let combine = |of: &Derivatives<T>, to: &mut dyn FnMut(usize, T)| {
+            let width = of[0].len() / count;
+            for i in 0..of[0].len() {
+                let parts = derivatives.iter().zip(of).filter(|(outer, _)| !outer.is_empty());
+                to(i, parts.fold(T::zero(), |sum, (outer, inner)| outer[i / width].mul_add(inner[i], sum)));
+            }
+        };
+        gradient.clear();
+        match &self.kind {
+            FlatHead::Logits(_) | FlatHead::Bernoulli => {
+                combine(&rows.of_outputs, &mut |_, value| gradient.push(value));
+                // Nothing changes the probability of an impossible action.
+                for (value, _) in gradient.iter_mut().zip(&samples.action_mask).filter(|(_, possible)| !**possible) {
+                    *value = T::zero();
+                }
+            }
+            FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } => {
+                combine(&rows.of_outputs, &mut |_, value| gradient.push(value));
+                let (sums, width) = (&mut sums[place.clone()], place.len());
+                combine(&rows.of_log_stds, &mut |i, value| sums[i % width] += value);
+            }
+            FlatHead::Gaussian { log_std: LogStd::Outputs { .. }, .. } => {
+                let width = rows.outputs.len() / count;
+                gradient.resize(2 * rows.outputs.len(), T::zero());
+                let place = |i: usize| i / width * 2 * width + i % width;
+                combine(&rows.of_outputs, &mut |i, value| gradient[place(i)] = value);
+                combine(&rows.of_log_stds, &mut |i, value| {
+                    gradient[place(i) + width] = value * rows.log_std_derivatives[i];
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Why minibatches go through tensors.
+
+/// Why a minibatch takes the ordinary way, through tensors and autodiff.
+///
+/// On the `flex` backend, [`Epochs`](crate::update::Epochs) take a minibatch through everything without tensors, in one parallel
+/// region: each task takes its rows through the networks, the distribution and the loss terms to the derivative of each
+/// output, and back into a gradient of its own, while the rows are in the cache. The gradients are added up in an order
+/// that depends only on the number of rows; then norm, clip and optimiser work in place. This is several times as fast,
+/// and gives the same results up to rounding. It serves
+///
+/// - [policies](crate::policy::Policy::perceptrons) of perceptrons, with or without shared layers, with an actor for any action space,
+///   but without gSDE noise, recurrent layers and encoders;
+/// - [samples](crate::source::Samples::flat) that are vectors and do not depend on each other, with or without action masks and weights;
+/// - the [terms](crate::loss::LossTerm::closed_form) and [optimisers](crate::optim::Optimiser::host_rule) of this library.
+///
+/// Everything else takes the ordinary way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfused {
+    /// The backend has no kernels.
+    #[error("the device is not `flex`")]
+    Device,
+    /// The policy is not made of perceptrons alone, for this reason.
+    #[error("{0}")]
+    Policy(&'static str),
+    /// The samples are sequences, images, or of a type of their own.
+    #[error("the samples are not vectors")]
+    Samples,
+    /// A term has no closed form.
+    #[error("the loss term `{term}` has no closed form")]
+    Term {
+        /// The name of the term.
+        term: &'static str,
+    },
+    /// The optimiser is not one of this library.
+    #[error("the optimiser is not one of this library")]
+    Optimiser,
+}
