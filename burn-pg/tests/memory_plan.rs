@@ -281,7 +281,9 @@ fn plans_for_evaluations_match_measurements() {
 /// The reason why gradient checkpointing is not offered, see `docs/memory.md`.
 #[test]
 fn kernels_take_less_than_checkpointing_would() {
-    let once = "algorithm.kind = 'a2c'\nactivation = 'relu'\nnum_envs = 64";
+    // gSDE noise: other policies do not use autodiff.
+    let once =
+        "name = 'Pendulum-v1'\nalgorithm.kind = 'a2c'\nactivation = 'relu'\nnum_envs = 64\nexploration = { sde = {} }";
     for hidden in ["[64, 64]", "[256, 256]"] {
         let settings = format!("{once}\nhidden_sizes = {hidden}");
         let [kernels, again] =

@@ -9,6 +9,7 @@ use burn_pg::{
     device::OpenDevice,
     kernel::with_threads,
     profile::{Phase, Profile, profiled},
+    update::Unfused,
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -96,7 +97,8 @@ impl Bench {
 pub fn round<P: Layers>(mut trainer: Trainer<P>) -> Result<Round> {
     let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
     outcome?;
-    Ok(Round { env_steps: trainer.env_steps(), return_mean: trainer.episodes().return_mean(), profile })
+    let (env_steps, return_mean) = (trainer.env_steps(), trainer.episodes().return_mean());
+    Ok(Round { env_steps, return_mean, profile, unfused: trainer.unfused() })
 }
 
 /// One training run.
@@ -105,6 +107,8 @@ pub struct Round {
     /// Mean return of the last 100 episodes of training.
     return_mean: Option<f64>,
     profile: Profile,
+    /// Why minibatches went through tensors, if they did.
+    unfused: Option<Unfused>,
 }
 
 impl Round {
@@ -112,10 +116,11 @@ impl Round {
         self.env_steps as f64 / self.profile.total.as_secs_f64()
     }
 
-    /// Returns the names of phases and their shares of the time.
+    /// Returns the names of phases that took time, and their shares of it.
     fn shares(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
         let phases = Phase::ALL.iter().map(|&phase| (phase.name(), self.profile.of(phase)));
         let rest = ("rest", self.profile.rest());
+        let phases = phases.filter(|(_, time)| !time.is_zero());
         phases.chain([rest]).map(|(name, time)| (name, time.as_secs_f64() / self.profile.total.as_secs_f64()))
     }
 }
@@ -149,6 +154,7 @@ impl Report {
             "steps_per_second": median.steps_per_second(),
             "steps_per_second_of_rounds": self.rounds.iter().map(Round::steps_per_second).collect::<Vec<_>>(),
             "train_return_mean": median.return_mean,
+            "unfused": median.unfused,
             "shares": shares,
         })
     }
@@ -178,6 +184,10 @@ impl fmt::Display for Report {
             median.env_steps,
             median.profile.total.as_secs_f64(),
         )?;
+        match median.unfused {
+            None => writeln!(f, "minibatches are fused")?,
+            Some(reason) => writeln!(f, "minibatches are not fused: {reason}")?,
+        }
         let mut shares = median.shares().peekable();
         while let Some((name, share)) = shares.next() {
             let microseconds = share * 1e6 / median.steps_per_second();

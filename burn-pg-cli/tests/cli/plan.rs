@@ -6,8 +6,17 @@ use serde_json::Value;
 
 use super::{burn_pg, text, usage_error};
 
-/// Settings with a terabyte of activations, too much for any machine.
-const HUGE: [&str; 6] = ["--preset", "ppo-cleanrl", "--device", "flex", "--set", "hidden_sizes=[4096, 4096]"];
+/// Settings with a terabyte of activations, too much for any machine. (A policy that is not recurrent keeps none.)
+const HUGE: [&str; 8] = [
+    "--preset",
+    "ppo-cleanrl",
+    "--device",
+    "flex",
+    "--set",
+    "hidden_sizes=[4096, 4096]",
+    "--set",
+    "recurrence={ cell = 'gru', size = 8 }",
+];
 
 #[test]
 fn a_plan_shows_parts_and_phases_and_allocates_nothing() {

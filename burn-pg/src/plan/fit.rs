@@ -104,6 +104,7 @@ impl MemoryPlan {
         let is_used = |key: &str| match key {
             "num_steps" | "num_minibatches" => !algorithm.acts_by_episodes(),
             "hidden_sizes" => network.custom.is_none(),
+            MICRO_BATCH_SIZE => self.unfused.is_some(),
             _ => true,
         };
         let settings = settings.into_iter().filter(|(key, _)| is_used(key)).collect();

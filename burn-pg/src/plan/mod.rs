@@ -19,8 +19,9 @@ use serde::Serialize;
 use crate::{
     config::CheckedConfig,
     device::{self, Backend, DeviceChoice},
+    update::Unfused,
 };
-use phases::Parts;
+use phases::{Parts, unfused};
 
 pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Fix};
@@ -49,6 +50,8 @@ pub struct MemoryPlan {
     pub has_device_memory: bool,
     /// The kind of the networks if they are not of this crate. Their memory is then unknown, and not part of the plan.
     pub unknown_network: Option<String>,
+    /// Why minibatches go through tensors and autodiff; `None` if they do not.
+    pub unfused: Option<Unfused>,
     #[serde(skip)]
     backend: Backend,
 }
@@ -66,7 +69,8 @@ impl MemoryPlan {
         };
         let phases = Parts::new(config, spec, backend).phases();
         let unknown_network = config.network.custom.as_ref().map(|custom| custom.kind.clone());
-        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, backend }
+        let unfused = unfused(config, spec, backend);
+        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, unfused, backend }
     }
 
     /// Adds the evaluation after training. Its environments exist during all phases, because they are created before
@@ -158,6 +162,9 @@ impl fmt::Display for MemoryPlan {
         if let Some(kind) = &self.unknown_network {
             write!(f, "\nwithout the networks: how much memory the kind `{kind}` takes is not known")?;
         }
-        Ok(())
+        match self.unfused {
+            None => write!(f, "\n{:<20} {:>12}", "minibatches", "fused"),
+            Some(reason) => write!(f, "\n{:<20} not fused: {reason}", "minibatches"),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg_envs::EnvSpec;
+use burn_pg_envs::{EnvSpec, Space};
 
 use super::part::{Part, PhasePlan};
 use crate::{
@@ -10,15 +10,18 @@ use crate::{
     config::{Algo, CheckedConfig},
     device::Backend,
     kernel::product_bytes,
-    policy::NetworkFootprint,
+    policy::{NetworkFootprint, reason},
     source::{SavedSize, SourceFootprint},
     storage::Bytes,
+    update::Unfused,
 };
 
 /// Bytes of the rest of a run: specifications, names, and the statistics of episodes.
 const BASE: u64 = 24 << 10;
 /// Bytes of the metrics of one optimiser step: eight values on the device, in separate tensors and then in one.
 const METRICS: u64 = 600;
+/// Bytes of the metrics of one optimiser step without tensors.
+const METRICS_ON_HOST: u64 = 300;
 
 /// The sizes of the parts of a run.
 pub(super) struct Parts {
@@ -35,12 +38,30 @@ pub(super) struct Parts {
     /// Optimiser steps in an update.
     steps: u64,
     algo: Algo,
+    /// True if minibatches go through everything without tensors.
+    is_fused: bool,
     /// Elements per sample that a distribution keeps, and elements per sample that it needs temporarily.
     of_distribution: [u64; 2],
 }
 
+/// Returns why minibatches will go through tensors, if they will: what a [`Trainer`](crate::Trainer) will say.
+pub(super) fn unfused(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Option<Unfused> {
+    let has_images = spec.observation_space.parts().iter().any(|part| matches!(part, Space::Image { .. }));
+    if backend != Backend::Flex {
+        return Some(Unfused::Device);
+    }
+    match config.network() {
+        Err(_) => Some(Unfused::Policy(reason::OWN)),
+        Ok(network) => match network.beyond_perceptrons() {
+            Some(reason) => Some(Unfused::Policy(reason)),
+            None => has_images.then_some(Unfused::Samples),
+        },
+    }
+}
+
 impl Parts {
     pub fn new(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Self {
+        let is_fused = unfused(config, spec, backend).is_none();
         let kernels = backend == Backend::Flex;
         let layers = match config.network() {
             Ok(network) => network.footprint(spec, kernels),
@@ -63,13 +84,17 @@ impl Parts {
             micro_batch: micro.min(minibatch),
             steps: (epochs as u64).saturating_mul(minibatches),
             algo: config.algorithm.algo(),
+            is_fused,
         }
     }
 
     pub fn phases(&self) -> Vec<PhasePlan> {
-        let mut phases = vec![self.rollout(), self.advantages(), self.upload(), self.shuffle()];
+        let mut phases = vec![self.rollout(), self.advantages(), self.upload()];
         phases.extend((self.algo == Algo::Trpo).then(|| self.trust_region()));
-        phases.extend([self.forward(), self.backward(), self.step()]);
+        match self.is_fused {
+            true => phases.push(self.minibatches()),
+            false => phases.extend([self.shuffle(), self.forward(), self.backward(), self.step()]),
+        }
         phases
     }
 
@@ -85,21 +110,10 @@ impl Parts {
             (Part::Snapshots, reference),
             (Part::Environments, Bytes(source.environments())),
             (Part::BlockRecords, Bytes(source.blocks(layers.widest(), layers.outputs))),
-            (Part::Activations, self.pooled()),
             (Part::Rest, Bytes(BASE + products)),
         ];
         lasting.into_iter().chain(more).for_each(|(part, bytes)| phase.add(part, bytes));
         phase
-    }
-
-    /// The memory that kernels keep in the pools of the threads: the most that was in use at the same time.
-    fn pooled(&self) -> Bytes {
-        let of_step = match self.algo {
-            // The policy step uses all samples, and only the actor.
-            Algo::Trpo => self.layers.of_actor().pooled(self.source.rows),
-            _ => 0,
-        };
-        Bytes(of_step + self.layers.pooled(self.micro_batch))
     }
 
     fn rollout(&self) -> PhasePlan {
@@ -130,6 +144,23 @@ impl Parts {
         let source = &self.source;
         let batch = [(Part::Batch, Bytes(source.batch())), (Part::Rollout, Bytes(source.kept_rollout()))];
         self.phase(name, batch.into_iter().chain(more))
+    }
+
+    /// The minibatches of all passes, without tensors.
+    fn minibatches(&self) -> PhasePlan {
+        let Self { source, layers, parameters, .. } = self;
+        let samples = Bytes(source.batch()) + Bytes(source.order()[1]);
+        let [gradients, activations] =
+            layers.fused(self.minibatch, source.batch().div_ceil(4 * source.rows)).map(Bytes);
+        let more = [
+            (Part::ShuffledBatch, samples),
+            (Part::Metrics, Bytes(METRICS_ON_HOST) * self.steps),
+            (Part::Parameters, *parameters),
+            (Part::OptimiserState, *parameters * self.vectors),
+            (Part::Gradients, gradients),
+            (Part::Activations, activations + Bytes(4) * self.minibatch),
+        ];
+        self.improving("minibatches", more)
     }
 
     fn shuffle(&self) -> PhasePlan {
@@ -190,8 +221,9 @@ impl Parts {
     fn trust_region(&self) -> PhasePlan {
         let Self { source, of_distribution: [kept, _], .. } = self;
         let (layers, rows) = (self.layers.of_actor(), source.rows);
-        // Elements of each sample, measured with 1 to 3 outputs.
-        let kl_divergence = Bytes(4 * (3 * layers.outputs + 42)) * rows;
+        // Elements of each sample that the matrix of curvature keeps, or that the KL divergence needs.
+        let curvature = if self.is_fused { source.observed_len() + 1 } else { 3 * layers.outputs + 42 };
+        let kl_divergence = Bytes(4 * curvature) * rows;
         let [sums, output_gradients] = layers.backward(rows).map(Bytes);
         let activations =
             Bytes(layers.kept(rows, source.unit)) + Bytes(4 * kept) * rows + kl_divergence + output_gradients;

@@ -8,8 +8,12 @@ use burn_pg_envs::{EnvRng, EnvSpec};
 
 use super::{
     Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, FlatHead, Head, HostPolicy, LogStd, Mlp,
-    Observation, Perceptrons, Policy, Prediction, UnsupportedSpace, encoder::PartLayers, head::Kind, init::Initial,
-    mlp::HIDDEN_GAIN, perceptrons::Places,
+    Observation, Perceptrons, Policy, Prediction, UnsupportedSpace,
+    encoder::PartLayers,
+    head::Kind,
+    init::Initial,
+    mlp::HIDDEN_GAIN,
+    perceptrons::{Places, reason},
 };
 use crate::distribution::AnyDistribution;
 
@@ -35,6 +39,18 @@ pub struct NetworkSpec {
     pub exploration: Exploration,
     /// The encoder of the observations, before all other layers.
     pub encoder: EncoderSpec,
+}
+
+impl NetworkSpec {
+    /// Returns why the policy is not made of perceptrons alone, if it is not: what [`Policy::perceptrons`] will say.
+    pub(crate) fn beyond_perceptrons(&self) -> Option<&'static str> {
+        match self {
+            _ if self.recurrence.is_some() => Some(reason::RECURRENT),
+            _ if self.encoder != EncoderSpec::default() => Some(reason::ENCODER),
+            _ if self.exploration.sde.is_some() => Some(reason::GSDE),
+            _ => None,
+        }
+    }
 }
 
 impl Default for NetworkSpec {
@@ -125,13 +141,13 @@ impl ActorCritic {
     /// Describes the networks, or says why they are not perceptrons alone.
     fn as_perceptrons(&self) -> Result<Perceptrons, &'static str> {
         if self.memory.is_some() {
-            return Err("the policy is recurrent");
+            return Err(reason::RECURRENT);
         }
         if self.encoder.is_some() {
-            return Err("the policy has an encoder");
+            return Err(reason::ENCODER);
         }
         if self.head.sde_log_std.is_some() {
-            return Err("the policy explores with gSDE noise");
+            return Err(reason::GSDE);
         }
         let mut places = Places::default();
         self.visit(&mut places);

@@ -8,7 +8,7 @@ use burn_pg_envs::{EnvSpec, Space};
 use super::{CellKind, NetworkSpec, cell::STEP_BYTES, encoder::PartLayers};
 use crate::kernel::{
     Activation, MOST_LAYERS,
-    host::{held_elements, kept_bytes, tasks},
+    host::{BLOCK, held_elements, kept_bytes, tasks},
 };
 
 /// Bytes of a `f32`.
@@ -146,14 +146,23 @@ impl NetworkFootprint {
         if self.act_on_host() { self.perceptrons.iter().map(Perceptron::held).sum() } else { 0 }
     }
 
-    /// Bytes that stay in the memory pool of a thread after it has differentiated `rows` samples.
-    pub fn pooled(&self, rows: u64) -> u64 {
-        let kernels = self.perceptrons.iter().filter(|perceptron| perceptron.is_kernel);
-        kernels.map(|perceptron| kept_bytes::<f32>(&perceptron.sizes, self.activation, rows)).sum()
+    /// Bytes of a minibatch of `rows` samples that goes through everything without tensors: gradients of parameters,
+    /// and all intermediate results with the weights in the order in which they are read. `columns` are the elements of
+    /// a sample besides its observation.
+    pub fn fused(&self, rows: u64, columns: u64) -> [u64; 2] {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX / 2);
+        let (tasks, block) = (tasks(rows) as u64, rows.min(BLOCK) as u64);
+        let networks = self.perceptrons.iter();
+        let kept: u64 = networks
+            .clone()
+            .map(|of| kept_bytes::<f32>(&of.sizes, self.activation, block) + FLOAT * block * of.sizes[0])
+            .sum();
+        let of_block = kept + FLOAT * block * (2 * self.widest() + columns + 8 * self.outputs + 16);
+        let held: u64 = networks.map(|of| of.held() + of.held_back()).sum();
+        [FLOAT * self.parameters() * tasks, of_block * tasks + held]
     }
 
-    /// Bytes that the forward pass keeps for the backward pass, besides those that are [`pooled`](Self::pooled).
-    /// `steps` is the number of steps of a sequence.
+    /// Bytes that the forward pass keeps for the backward pass. `steps` is the number of steps of a sequence.
     pub fn kept(&self, rows: u64, steps: u64) -> u64 {
         let perceptrons = self.perceptrons.iter().map(|perceptron| perceptron.kept(self.activation, rows));
         let cells = self.cells.iter().map(|&(kind, _, size)| FLOAT * kind.kept(size) * rows + STEP_BYTES * steps);
@@ -185,7 +194,7 @@ impl NetworkFootprint {
             match perceptron.is_kernel {
                 true => {
                     let tasks = tasks(usize::try_from(rows).unwrap_or(usize::MAX / 2)) as u64;
-                    [FLOAT * perceptron.parameters() * tasks, perceptron.held() + FLOAT * shared * rows]
+                    [FLOAT * perceptron.parameters() * tasks, FLOAT * shared * rows]
                 }
                 false => [all, FLOAT * 2 * perceptron.widest() * rows],
             }
@@ -230,6 +239,12 @@ impl Perceptron {
         FLOAT * held_elements::<f32>(&self.sizes)
     }
 
+    /// Bytes of the parameters in the order in which the backward pass reads them.
+    fn held_back(&self) -> u64 {
+        let reversed: Vec<u64> = self.sizes[1..].iter().rev().copied().collect();
+        FLOAT * held_elements::<f32>(&reversed)
+    }
+
     fn last(&self) -> u64 {
         self.sizes[self.sizes.len() - 1]
     }
@@ -240,8 +255,9 @@ impl Perceptron {
 
     fn kept(&self, activation: Activation, rows: u64) -> u64 {
         if self.is_kernel {
-            // The result is a copy of the outputs that are pooled.
-            return FLOAT * self.last() * rows + self.held();
+            // The result is a copy of the outputs of the last layer.
+            let kept = kept_bytes::<f32>(&self.sizes, activation, rows);
+            return kept + FLOAT * self.last() * rows + self.held() + self.held_back();
         }
         // For each output of a hidden layer: the input of the activation, or its derivative; its output; and for `silu`
         // the sigmoid.

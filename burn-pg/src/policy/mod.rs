@@ -29,7 +29,7 @@ pub use init::orthogonal;
 pub use mlp::Mlp;
 pub use observation::{Input, Observation};
 pub use perceptrons::Perceptrons;
-pub(crate) use perceptrons::{FlatHead, LogStd, Place};
+pub(crate) use perceptrons::{FlatHead, LogStd, Place, reason};
 pub use prediction::Prediction;
 pub use rows::Rows;
 pub use sequences::Sequences;
@@ -69,7 +69,7 @@ pub trait Policy: Module {
     /// # Errors
     /// Default: "the policy has networks of its own".
     fn perceptrons(&self) -> Result<Perceptrons, &'static str> {
-        Err("the policy has networks of its own")
+        Err(perceptrons::reason::OWN)
     }
 
     /// Elements of the recurrent state, M. Default 0: the policy is not recurrent.

@@ -22,6 +22,14 @@ pub struct Perceptrons {
     pub(crate) head: FlatHead,
 }
 
+/// Why a policy is not made of perceptrons alone.
+pub(crate) mod reason {
+    pub const OWN: &str = "the policy has networks of its own";
+    pub const RECURRENT: &str = "the policy is recurrent";
+    pub const ENCODER: &str = "the policy has an encoder";
+    pub const GSDE: &str = "the policy explores with gSDE noise";
+}
+
 /// A perceptron in a vector of parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {

@@ -201,6 +201,11 @@ impl SourceFootprint {
         self.uploaded * self.rows + self.sequences()
     }
 
+    /// Elements of an observation.
+    pub fn observed_len(&self) -> u64 {
+        self.flat / 4
+    }
+
     /// Bytes on the device before advantages are estimated: 0 if the observations are moved, not copied.
     pub fn observed(&self) -> u64 {
         if self.left == self.row { self.observations * self.rows + self.sequences() } else { 0 }

@@ -77,17 +77,17 @@ impl Epochs {
             }
             epochs += 1;
         }
-        let parameters = fused.as_ref().map_or_else(|| flatten_parameters(&policy), |fused| fused.parameters());
-        match log.read_means(context.update, parameters.clone()) {
+        if let Some(fused) = fused {
+            let (parameters, state) = fused.finish();
+            self.learner.optimiser.set_state(state)?;
+            policy = replace_parameters(policy, parameters);
+        }
+        match log.read_means(context.update, flatten_parameters(&policy)) {
             Err(error) => {
                 self.learner.optimiser.set_state(before)?;
                 Err(error)
             }
             Ok(metrics) => {
-                if let Some(fused) = fused {
-                    fused.give_back(&mut *self.learner.optimiser)?;
-                    policy = replace_parameters(policy, parameters);
-                }
                 self.learner.objective.after_update(&metrics);
                 Ok(Improved { policy, metrics, epochs, learning_rate, unfused })
             }

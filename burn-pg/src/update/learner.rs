@@ -44,9 +44,9 @@ impl Learner {
             return self.step_by_autodiff(policy, minibatch, learning_rate);
         };
         let metrics = fused.step(&all_rows::<P, S>(&minibatch), learning_rate);
-        let parameters = fused.parameters();
+        let (parameters, state) = fused.finish();
         let metrics = on_device(metrics, &parameters);
-        fused.give_back(&mut *self.optimiser).expect("an optimiser takes its own state back");
+        self.optimiser.set_state(state).expect("an optimiser takes its own state back");
         (replace_parameters(policy.clone(), parameters), metrics)
     }
 

@@ -64,13 +64,9 @@ impl TrustRegion {
         let batch = if self.normalize_advantages { Samples::<P>::with_normalized_advantages(batch) } else { batch };
         let observation = batch.observations.shown_to(&policy);
         let fisher = Fisher::new(policy.clone(), observation.clone(), batch.weights_in_means());
-        let evaluate = |policy: &P| {
-            let distribution = policy.distribution(observation.clone());
-            let kl = fisher.divergence(&distribution).inner();
-            (self.objective.compute(&batch.context_of(Prediction::new(distribution))), kl)
-        };
+        let loss_of = |distribution| self.objective.compute(&batch.context_of(Prediction::new(distribution)));
 
-        let (before, _) = evaluate(&policy);
+        let before = loss_of(policy.distribution(observation.clone()));
         let loss_before = before.loss.clone().inner();
         let gradient = flatten_gradients(&policy, &before.loss.backward());
         let norm = gradient.clone().square().sum().sqrt();
@@ -80,7 +76,9 @@ impl TrustRegion {
             for fraction in iter::successors(Some(1.0), shorter).take(self.spec.max_backtracks + 1) {
                 let moved = parameters.clone() + step.clone().mul_scalar(fraction);
                 let candidate = replace_parameters(policy.clone(), moved);
-                let (after, kl) = evaluate(&candidate);
+                let distribution = candidate.clone().no_grad().distribution(observation.clone());
+                let kl = fisher.divergence(&distribution).inner();
+                let after = loss_of(distribution);
                 let gain = loss_before.clone() - after.loss.inner();
                 let [gained, distance] = read([gain, kl.clone()])?;
                 if gained[0] > 0.0 && f64::from(distance[0]) <= self.spec.max_kl {

@@ -1,12 +1,12 @@
 //! Memory plans: their parts and phases, what they refuse, and how they are shown.
 
 use burn_pg::{
-    CheckedConfig, Config, MemoryPlan,
-    device::{self, DeviceChoice},
+    CheckedConfig, Config, MemoryPlan, Trainer,
+    device::{self, Backend, DeviceChoice},
     envs::{EnvRng, EnvSpec, spec},
     optim::{OptimiserSpec, flatten_parameters},
     plan::{Bytes, Fix, Part},
-    policy::ActorCritic,
+    policy::{ActorCritic, GsdeNoise},
 };
 
 fn planned(settings: &str) -> (CheckedConfig, EnvSpec, MemoryPlan) {
@@ -62,8 +62,10 @@ fn memory_of_a_separate_device_does_not_count_on_the_host() {
 
 #[test]
 fn micro_batches_take_less_memory() {
-    let whole = planned("num_envs = 256").2;
-    let parts = planned("num_envs = 256\nmicro_batch_size = 512").2;
+    // Fused minibatches take none.
+    let gsde = "num_envs = 256\nname = 'Pendulum-v1'\nexploration = { sde = {} }";
+    let whole = planned(gsde).2;
+    let parts = planned(&format!("{gsde}\nmicro_batch_size = 512")).2;
     assert!(parts.parts()[&Part::Activations].0 * 10 < whole.parts()[&Part::Activations].0);
     assert_eq!(parts.parts()[&Part::Batch], whole.parts()[&Part::Batch]);
 }
@@ -93,6 +95,8 @@ fn a_run_is_accepted_if_it_fits_or_the_available_memory_is_unknown() {
 #[test]
 fn suggestions_are_the_largest_powers_of_two_that_fit() {
     let many = Config::default().with(|config| {
+        config.env.name = "Pendulum-v1".into();
+        config.network.exploration.sde = Some(GsdeNoise::default());
         config.env.num_envs = 2048;
         config.run.total_steps = 10_000_000;
     });
@@ -125,17 +129,18 @@ fn the_message_names_the_settings_to_lower() {
         config.env.num_envs = 2048;
         config.run.total_steps = 10_000_000;
     }));
-    let text = plan.check(&config, &spec, Some(Bytes(70 << 20))).unwrap_err().to_string();
+    let text = plan.check(&config, &spec, Some(Bytes(20 << 20))).unwrap_err().to_string();
     for part in [
-        "and 70.0 MiB are available",
-        "activations ",
-        "`micro_batch_size = ",
+        "and 20.0 MiB are available",
+        "shuffled batch ",
         "`num_envs = 1024` takes ",
         "`num_steps` (128)",
         "`hidden_sizes` ([64, 64])",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // Fused minibatches are not cut.
+    assert!(!text.contains("micro_batch_size"), "{text}");
     let text = plan.check(&config, &spec, Some(Bytes(1000))).unwrap_err().to_string();
     assert!(text.contains("Lowering one setting to a power of two is not enough"), "{text}");
 }
@@ -177,5 +182,29 @@ fn optimisers_keep_as_many_vectors_as_their_specification_says() {
         let mut optimiser = spec.build();
         let _ = optimiser.step(0.1, Tensor::ones([3], &device), Tensor::ones([3], &device));
         assert_eq!(optimiser.state().tensors.len(), spec.vectors(), "{text}");
+    }
+}
+
+#[test]
+fn a_plan_says_what_a_trainer_will_say_of_its_minibatches() {
+    let gsde = Some("the policy explores with gSDE noise");
+    for (settings, reason) in [
+        ("", None),
+        ("algorithm.kind = 'trpo'", None),
+        ("algorithm.kind = 'reinforce'\nname = 'Acrobot-v1'", None),
+        ("name = 'Pendulum-v1'\nexploration = { squash = true, state_dependent = true }\noptimiser.kind = 'sgd'", None),
+        ("name = 'Pendulum-v1'\nexploration = { sde = {} }", gsde),
+        ("recurrence = { cell = 'gru', size = 8 }", Some("the policy is recurrent")),
+        ("device = 'ndarray'", Some("the device is not `flex`")),
+    ] {
+        let (config, _, plan) = planned(settings);
+        assert_eq!(plan.unfused.map(|reason| reason.to_string()).as_deref(), reason, "{settings}");
+        let last = plan.to_string().lines().last().unwrap().to_owned();
+        assert_eq!(last.split_once("not fused: ").map(|(_, reason)| reason), reason, "{settings}");
+        assert!(last.starts_with("minibatches ") && last.contains("fused"), "{last}");
+        let Ok(open) = device::open(config.run.device) else { continue };
+        let mut trainer = Trainer::of(&config, &open.device).unwrap();
+        trainer.update().unwrap();
+        assert!(open.backend != Backend::Flex || trainer.unfused() == plan.unfused, "{settings}");
     }
 }

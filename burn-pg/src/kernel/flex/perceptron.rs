@@ -1,7 +1,7 @@
 //! The layers of a perceptron as one operation.
 
 use burn::{
-    backend::{Flex, TensorMetadata, flex::FlexTensor},
+    backend::{TensorMetadata, flex::FlexTensor},
     nn::Linear,
     tensor::Tensor,
 };
@@ -24,6 +24,9 @@ pub fn perceptron(
         return None;
     }
     let with_input = input.is_tracked();
+    let are_tracked =
+        |layer: &Linear| layer.weight.val().is_tracked() || layer.bias.iter().any(|bias| bias.val().is_tracked());
+    let tracked = (with_input || layers.iter().any(are_tracked)).then_some(Tracked { with_input });
     let mut primitives = vec![Primitive::of(input.clone())?];
     for layer in layers {
         primitives.push(Primitive::of(layer.weight.val())?);
@@ -31,12 +34,17 @@ pub fn perceptron(
     }
     let mut values = primitives.iter().map(Primitive::values);
     let (input, parameters) = (values.next()?, values.collect());
-    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last, with_input))
+    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last, tracked))
         .flatten()
 }
 
+/// What needs gradients: the parameters, and maybe the input.
+struct Tracked {
+    with_input: bool,
+}
+
 /// Computes the perceptron. `input`, of shape `[B, inputs]`, has the elements of the first of `primitives`, and
-/// `parameters` have those of the others: weights and biases of each layer in turn. `with_input` is true if the input
+/// `parameters` have those of the others: weights and biases of each layer in turn. `tracked` is `None` if nothing
 /// needs a gradient.
 fn run<T: Stored>(
     primitives: Vec<Primitive>,
@@ -44,14 +52,14 @@ fn run<T: Stored>(
     parameters: Vec<FlexTensor>,
     activation: Activation,
     activate_last: bool,
-    with_input: bool,
+    tracked: Option<Tracked>,
 ) -> Option<Tensor<2>> {
     let layers = || parameters.as_chunks().0.iter().map(|[weight, bias]| (T::elements(weight), T::elements(bias)));
     let shape = [input.shape()[0], parameters.last()?.shape()[0]];
-    if primitives.iter().all(Primitive::is_plain) {
+    let Some(Tracked { with_input }) = tracked else {
         let output = Network::new(layers(), activation, activate_last).infer_many(T::elements(&input));
-        return Some(Tensor::from_primitive::<Flex>(T::tensor(output, &shape)));
-    }
+        return Some(record(primitives, T::tensor(output, &shape), |_, _| Vec::new()));
+    };
     let sizes: Vec<[usize; 2]> = layers().map(|(weight, bias)| [weight.len() / bias.len(), bias.len()]).collect();
     let mut chain = Chain::new(&sizes, activation, activate_last, with_input);
     chain.load(&layers().flat_map(|(weight, bias)| [weight, bias]).collect::<Vec<_>>().concat());

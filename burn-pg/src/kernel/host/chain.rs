@@ -74,6 +74,17 @@ impl<T: Real> Chain<T> {
         self.layers.iter().map(|layer| (layer.inputs() + 1) * layer.outputs()).sum()
     }
 
+    /// Sets the parameters as [`load`](Self::load), with biases of 0.
+    pub fn load_without_biases(&mut self, parameters: &[T]) {
+        let (mut parameters, mut start) = (parameters.to_vec(), 0);
+        for layer in &self.layers {
+            let end = start + (layer.inputs() + 1) * layer.outputs();
+            parameters[end - layer.outputs()..end].fill(T::zero());
+            start = end;
+        }
+        self.load(&parameters);
+    }
+
     /// Sets the parameters: weights (row-major, shape `[inputs, outputs]`) and biases of each layer in turn.
     pub fn load(&mut self, mut parameters: &[T]) {
         let missing = self.layers.len() - self.back.len();
@@ -126,6 +137,27 @@ impl<T: Real> Chain<T> {
             below.resize(gradient.len() / size.1 * size.0, T::zero());
             self.back[i - missing].apply(gradient, below);
             std::mem::swap(gradient, below);
+        }
+    }
+
+    /// Computes how the outputs change (shape `[rows, outputs]`) when the parameters change by those of `direction` and the
+    /// inputs by `tangent`, which is replaced; it is empty if the inputs do not change. `linear` is this chain without
+    /// biases. `input` and `trace` are those of the forward pass.
+    pub fn tangent(&self, [linear, direction]: [&Self; 2], input: &[T], trace: &Trace<T>, tangent: &mut Vec<T>) {
+        let mut of_weights = Vec::new();
+        for (i, layer) in direction.layers.iter().enumerate() {
+            let input = if i == 0 { input } else { &trace.outputs[i - 1] };
+            of_weights.resize(input.len() / layer.inputs() * layer.outputs(), T::zero());
+            layer.apply(input, &mut of_weights);
+            if !tangent.is_empty() {
+                let mut of_input = vec![T::zero(); of_weights.len()];
+                linear.layers[i].apply(tangent, &mut of_input);
+                add_rows(&of_input, &mut of_weights);
+            }
+            if self.is_activated(i) {
+                activation_backward(self.activation, &trace.outputs[i], &trace.derivatives[i], &mut of_weights);
+            }
+            std::mem::swap(tangent, &mut of_weights);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Arithmetic on plain arrays on the host.
 
 mod activation;
+mod blocks;
 mod chain;
 pub(crate) mod loss;
 mod network;
@@ -14,8 +15,9 @@ mod softmax;
 mod tile;
 pub mod vector;
 
+pub(crate) use blocks::{BLOCK, rows_of_task, tasks};
 pub(crate) use chain::{Chain, Gradient, Trace};
-pub(crate) use network::{Network, NetworkGradients, Workspace, backward, forward, held_elements, kept_bytes, tasks};
+pub(crate) use network::{Network, NetworkGradients, Workspace, backward, forward, held_elements, kept_bytes};
 pub(crate) use normal::log_densities;
 pub(crate) use normalize::normalize;
 pub(crate) use product::add_rows;

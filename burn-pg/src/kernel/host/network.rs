@@ -2,6 +2,7 @@
 
 use super::{
     activation::activate,
+    blocks::{BLOCK, rows_of_task},
     chain::{Chain, Gradient, Trace},
     product::{Affine, add_rows},
     real::Real,
@@ -10,11 +11,6 @@ use crate::kernel::{
     Activation,
     threads::{self, for_each},
 };
-
-/// Number of rows that go through all layers together.
-pub(crate) const BLOCK: usize = 64;
-/// Largest number of tasks of a backward pass; each sums its own gradient.
-const TASKS: usize = 16;
 
 /// A copy of the layers of a network.
 #[derive(Debug, Clone)]
@@ -136,16 +132,6 @@ pub(crate) fn backward<T: Real>(
     };
     let none = || NetworkGradients { parameters: vec![T::zero(); chain.parameters()], input: Vec::new() };
     gradients.into_iter().reduce(add).unwrap_or_else(none)
-}
-
-/// Returns the number of rows of each task of a backward pass over `rows` rows.
-pub(crate) fn rows_of_task(rows: usize) -> usize {
-    rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
-}
-
-/// Returns the number of tasks of a backward pass over `rows` rows; each sums its own gradient.
-pub(crate) fn tasks(rows: usize) -> usize {
-    rows.div_ceil(rows_of_task(rows)).max(1)
 }
 
 /// Returns the number of elements that a network holds for the weights and biases of layers of `sizes`.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::optim::{Optimiser, OptimiserStateError};
+use crate::optim::OptimiserState;
 
 /// Trains a policy on minibatches of samples, without tensors. See [`Unfused`](super::Unfused).
 pub(in crate::update) trait Fused {
@@ -14,12 +14,6 @@ pub(in crate::update) trait Fused {
     /// loss terms.
     fn gradient(&mut self, rows: &[u32]) -> (Tensor<1>, Vec<(&'static str, f64)>);
 
-    /// Returns the parameters (shape `[P]`).
-    fn parameters(&self) -> Tensor<1>;
-
-    /// Gives the state of the optimiser back.
-    ///
-    /// # Errors
-    /// [`OptimiserStateError`] if the optimiser refuses it.
-    fn give_back(self: Box<Self>, optimiser: &mut dyn Optimiser) -> Result<(), OptimiserStateError>;
+    /// Returns the parameters (shape `[P]`) and the state of the optimiser.
+    fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState);
 }

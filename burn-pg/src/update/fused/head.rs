@@ -206,6 +206,60 @@ impl<T: Real> Head<T> {
         }
     }
 
+    /// Multiplies changes of the outputs of the actor (shape `[rows, outputs]`), and of the parameters (`direction`, shape
+    /// `[P]`), by the Fisher matrix of the distribution. `weights` are those of the rows. Adds the part that belongs to
+    /// parameters to `sums` (shape `[P]`).
+    pub fn curve(
+        &self,
+        outputs: &[T],
+        mask: &[bool],
+        weights: &[T],
+        tangent: &mut [T],
+        direction: &[T],
+        sums: &mut [T],
+    ) {
+        let width = outputs.len() / weights.len();
+        let rows = outputs.chunks_exact(width).zip(tangent.chunks_exact_mut(width)).zip(weights).enumerate();
+        for (row, ((outputs, tangent), &weight)) in rows {
+            match &self.kind {
+                FlatHead::Logits(sizes) => {
+                    let mask = mask.get(row * width..).map_or(&[][..], |mask| &mask[..width.min(mask.len())]);
+                    let mut first = 0;
+                    for &size in sizes {
+                        let part = first..first + size;
+                        curve_logits(
+                            &outputs[part.clone()],
+                            mask.get(part.clone()).unwrap_or_default(),
+                            &mut tangent[part],
+                        );
+                        first += size;
+                    }
+                }
+                FlatHead::Bernoulli => {
+                    for (tangent, &logit) in tangent.iter_mut().zip(outputs) {
+                        let small = (-logit.abs()).exp();
+                        *tangent = *tangent * small / ((T::one() + small) * (T::one() + small));
+                    }
+                }
+                FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } => {
+                    for (k, (tangent, index)) in tangent.iter_mut().zip(place.clone()).enumerate() {
+                        *tangent = *tangent * inverse_variance(self.log_std[k]);
+                        sums[index] += weight * T::of(2.0) * direction[index];
+                    }
+                }
+                FlatHead::Gaussian { log_std: LogStd::Outputs { offset }, .. } => {
+                    let (means, log_stds) = tangent.split_at_mut(width / 2);
+                    for ((mean, tangent), &output) in means.iter_mut().zip(log_stds).zip(&outputs[width / 2..]) {
+                        let (log_std, derivative) = LogStd::of_output(output, T::of(*offset));
+                        *mean = *mean * inverse_variance(log_std);
+                        *tangent = *tangent * T::of(2.0) * derivative * derivative;
+                    }
+                }
+            }
+            tangent.iter_mut().for_each(|tangent| *tangent = *tangent * weight);
+        }
+    }
+
     /// Turns the derivatives of the objective with respect to log-probabilities and entropies (each empty if it does not
     /// depend on them) into those with respect to outputs of the actor. Adds those with respect to parameters to `sums`
     /// (shape `[P]`).
@@ -250,4 +304,27 @@ impl<T: Real> Head<T> {
             }
         }
     }
+}
+
+/// Multiplies a change of logits by the Fisher matrix of their softmax, `diag(p) - p p^T`. Masked logits do not change
+/// anything.
+fn curve_logits<T: Real>(logits: &[T], mask: &[bool], tangent: &mut [T]) {
+    let possible = |k: usize| mask.get(k).copied().unwrap_or(true);
+    let largest = (0..logits.len()).filter(|&k| possible(k)).fold(T::neg_infinity(), |most, k| most.max(logits[k]));
+    let weight = |k: usize| if possible(k) { (logits[k] - largest).exp() } else { T::zero() };
+    let (mut total, mut mean) = (T::zero(), T::zero());
+    for k in 0..logits.len() {
+        total += weight(k);
+        mean += weight(k) * tangent[k];
+    }
+    for k in 0..logits.len() {
+        tangent[k] = weight(k) / total * (tangent[k] - mean / total);
+    }
+}
+
+/// `1 / sigma^2`
+fn inverse_variance<T: Real>(log_std: T) -> T {
+    let limit = T::of(largest_log(T::DTYPE));
+    let inverse = formula::inverse_std(&Dual::<T, 0>::constant(log_std), limit).value;
+    inverse * inverse
 }

@@ -11,20 +11,15 @@ use super::{
 };
 use crate::{
     kernel::{
-        host::{self, Real, add_rows, optim::clip_global_norm},
+        host::{self, BLOCK, Real, add_rows, optim::clip_global_norm, rows_of_task},
         threads::for_each,
     },
     loss::{ContextPart, normalize_weighted},
-    optim::{HostOptimiser, Optimiser, OptimiserStateError},
+    optim::{HostOptimiser, OptimiserState},
     policy::Policy,
     source::Samples,
     update::Learner,
 };
-
-/// Number of rows that go through everything together.
-const BLOCK: usize = 64;
-/// Largest number of tasks of a minibatch.
-const TASKS: usize = 16;
 
 /// Trains a policy on minibatches of samples.
 pub(super) struct Minibatches<T> {
@@ -165,17 +160,10 @@ impl<T: Real + Element> Fused for Minibatches<T> {
         (self.tensor(self.tasks[0].gradient.clone()), metrics)
     }
 
-    fn parameters(&self) -> Tensor<1> {
-        self.tensor(self.parameters.clone())
+    fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState) {
+        let Self { parameters, optimiser, device, .. } = *self;
+        let len = parameters.len();
+        let parameters = Tensor::from_data(TensorData::new(parameters, [len]), (&device, T::DTYPE));
+        (parameters, optimiser.into_state(&device))
     }
-
-    fn give_back(self: Box<Self>, optimiser: &mut dyn Optimiser) -> Result<(), OptimiserStateError> {
-        optimiser.set_state(self.optimiser.into_state(&self.device))
-    }
-}
-
-/// Returns the number of rows of a task in a minibatch of `rows` rows. It does not depend on the number of threads, so
-/// that neither do the sums.
-fn rows_of_task(rows: usize) -> usize {
-    rows.div_ceil(TASKS).next_multiple_of(BLOCK)
 }

@@ -1,5 +1,6 @@
 //! Minibatches without tensors: each goes through everything in one parallel region.
 
+mod curvature;
 mod form;
 mod head;
 mod minibatch;
@@ -12,6 +13,7 @@ use burn::tensor::DType;
 
 use super::Learner;
 use crate::{kernel::has_kernels, optim::flatten_parameters, policy::Policy, source::Samples};
+pub(super) use curvature::{Curvature, curvature};
 use form::Fused;
 use minibatch::Minibatches;
 pub use unfused::Unfused;

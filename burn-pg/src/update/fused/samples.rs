@@ -122,7 +122,7 @@ pub(super) fn gather_rows<E: Copy>(from: &[E], width: usize, rows: &[u32], to: &
 }
 
 /// Copies a tensor to the host. `None` if it is of another float type.
-fn floats<T: Real + Element, const D: usize>(tensor: Tensor<D>) -> Option<Vec<T>> {
+pub(super) fn floats<T: Real + Element, const D: usize>(tensor: Tensor<D>) -> Option<Vec<T>> {
     let data = tensor.into_data();
     if data.dtype() == T::DTYPE { data.try_into_vec().ok() } else { None }
 }

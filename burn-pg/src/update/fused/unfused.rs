@@ -1,5 +1,7 @@
 //! Why minibatches go through tensors.
 
+use serde::{Serialize, Serializer};
+
 /// Why a minibatch takes the ordinary way, through tensors and autodiff.
 ///
 /// On the `flex` backend, [`Epochs`](crate::update::Epochs) take a minibatch through everything without tensors, in one parallel
@@ -35,4 +37,11 @@ pub enum Unfused {
     /// The optimiser is not one of this library.
     #[error("the optimiser is not one of this library")]
     Optimiser,
+}
+
+/// Writes the reason as a string.
+impl Serialize for Unfused {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }

@@ -10,7 +10,7 @@ use burn_pg::{
     envs::{EnvRng, Space},
     loss::{Entropy, Metric, Objective, Surrogate},
     optim::{flatten_parameters, replace_parameters},
-    policy::{ActorCritic, Exploration, Observation, Policy, Prediction},
+    policy::{ActorCritic, Exploration, Observation, Perceptrons, Policy, Prediction},
     source::Batch,
 };
 
@@ -165,6 +165,10 @@ impl Policy for WithoutValues {
 
     fn distribution(&self, observation: Observation) -> AnyDistribution {
         self.policy.distribution(observation)
+    }
+
+    fn perceptrons(&self) -> Result<Perceptrons, &'static str> {
+        self.policy.perceptrons()
     }
 }
 
