@@ -15,6 +15,7 @@ mod loss;
 mod operations;
 mod perceptron;
 mod table;
+pub(crate) mod team;
 pub(crate) mod threads;
 
 use burn::tensor::{Device, Tensor};

@@ -13,7 +13,7 @@ pub struct HostRule {
     /// The names of the vectors of the state, `None` for those that the optimiser does not have.
     names: [Option<&'static str>; 3],
     /// From the number of a step, counted from 1, and the learning rate.
-    step: Box<dyn Fn(u64, f64) -> HostStep + Send>,
+    step: Box<dyn Fn(u64, f64) -> HostStep + Send + Sync>,
 }
 
 /// One step, with the coefficients of its formula.
@@ -30,7 +30,7 @@ pub(super) enum HostStep {
 impl HostRule {
     pub(super) fn new(
         names: [Option<&'static str>; 3],
-        step: impl Fn(u64, f64) -> HostStep + Send + 'static,
+        step: impl Fn(u64, f64) -> HostStep + Send + Sync + 'static,
     ) -> Option<Self> {
         Some(Self { names, step: Box::new(step) })
     }

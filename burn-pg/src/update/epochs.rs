@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, metric_log::MetricLog};
+use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, fused::Step, metric_log::MetricLog};
 use crate::{
     Error,
     loss::{ContextPart, Objective, ObjectiveState},
@@ -55,32 +55,28 @@ impl Epochs {
         mut log: MetricLog,
     ) -> Result<Improved<P>, Error> {
         let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
-        let (mut fused, unfused) = match self.learner.fuse(&policy, samples) {
-            Ok(fused) => (Some(fused), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        let size = self.minibatch_size(samples.num_rows());
-        let mut epochs = 0;
-        while epochs < self.num_epochs && (epochs == 0 || !exceeds_target_kl(&log, self.target_kl)?) {
-            let mut order: Vec<u32> = (0..).take(samples.num_rows() / samples.unit()).collect();
-            during(Phase::Gather, || self.shuffle.shuffle(&mut order));
-            if let Some(fused) = &mut fused {
-                for rows in order.chunks(size) {
-                    log.push_from_host(during(Phase::Minibatch, || fused.step(rows, learning_rate)));
-                }
-            } else {
-                for minibatch in during(Phase::Gather, || samples.select(&order)).minibatches(size) {
-                    let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, learning_rate);
-                    policy = after;
-                    log.push(metrics);
+        let (mut epochs, mut unfused) = (0, None);
+        match self.learner.fuse(&policy, samples) {
+            Ok(mut fused) => {
+                let (mut outcome, rows) = (Ok(0), samples.num_rows());
+                fused.train(&mut |step| outcome = self.fused_passes(step, rows, learning_rate, &mut log));
+                epochs = outcome?;
+                let (parameters, state) = fused.finish();
+                self.learner.optimiser.set_state(state)?;
+                policy = replace_parameters(policy, parameters);
+            }
+            Err(reason) => {
+                unfused = Some(reason);
+                let (size, units) = (self.minibatch_size(samples.num_rows()), samples.num_rows() / samples.unit());
+                while let Some(order) = self.next_order(epochs, units, &log)? {
+                    for minibatch in during(Phase::Gather, || samples.select(&order)).minibatches(size) {
+                        let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, learning_rate);
+                        policy = after;
+                        log.push(metrics);
+                    }
+                    epochs += 1;
                 }
             }
-            epochs += 1;
-        }
-        if let Some(fused) = fused {
-            let (parameters, state) = fused.finish();
-            self.learner.optimiser.set_state(state)?;
-            policy = replace_parameters(policy, parameters);
         }
         match log.read_means(context.update, flatten_parameters(&policy)) {
             Err(error) => {
@@ -92,6 +88,35 @@ impl Epochs {
                 Ok(Improved { policy, metrics, epochs, learning_rate, unfused })
             }
         }
+    }
+
+    /// Makes all passes over `rows` rows with the steps of a fused minibatch. Returns their number.
+    fn fused_passes(
+        &mut self,
+        step: &mut Step<'_>,
+        rows: usize,
+        learning_rate: f64,
+        log: &mut MetricLog,
+    ) -> Result<usize, Error> {
+        let mut epochs = 0;
+        while let Some(order) = self.next_order(epochs, rows, log)? {
+            for rows in order.chunks(self.minibatch_size(rows)) {
+                log.push_from_host(during(Phase::Minibatch, || step(rows, learning_rate)));
+            }
+            epochs += 1;
+        }
+        Ok(epochs)
+    }
+
+    /// Returns a random order of `units` units of samples, for the pass that follows `epochs` others. `None` if there is
+    /// none.
+    fn next_order(&mut self, epochs: usize, units: usize, log: &MetricLog) -> Result<Option<Vec<u32>>, Error> {
+        if epochs == self.num_epochs || (epochs > 0 && exceeds_target_kl(log, self.target_kl)?) {
+            return Ok(None);
+        }
+        let mut order: Vec<u32> = (0..).take(units).collect();
+        during(Phase::Gather, || self.shuffle.shuffle(&mut order));
+        Ok(Some(order))
     }
 
     fn minibatch_size(&self, rows: usize) -> usize {

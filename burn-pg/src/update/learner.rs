@@ -43,7 +43,8 @@ impl Learner {
         let Ok(mut fused) = self.fuse(policy, &minibatch) else {
             return self.step_by_autodiff(policy, minibatch, learning_rate);
         };
-        let metrics = fused.step(&all_rows::<P, S>(&minibatch), learning_rate);
+        let (rows, mut metrics) = (all_rows::<P, S>(&minibatch), Vec::new());
+        fused.train(&mut |step| metrics = step(&rows, learning_rate));
         let (parameters, state) = fused.finish();
         let metrics = on_device(metrics, &parameters);
         self.optimiser.set_state(state).expect("an optimiser takes its own state back");

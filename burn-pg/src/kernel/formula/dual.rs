@@ -115,11 +115,6 @@ impl<T: Real, const N: usize> Number for Dual<T, N> {
     }
 
     #[inline(always)]
-    fn over(self, scalar: T) -> Self {
-        dual!(self.value / scalar, |i| self.derivatives[i] / scalar)
-    }
-
-    #[inline(always)]
     fn times_plus(self, scalar: T, other: Self) -> Self {
         dual!(self.value.mul_add(scalar, other.value), |i| self.derivatives[i].mul_add(scalar, other.derivatives[i]))
     }

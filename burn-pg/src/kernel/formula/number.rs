@@ -16,7 +16,6 @@ pub(crate) trait Number:
     fn scalar(value: f64) -> Self::Scalar;
     fn plus(self, scalar: Self::Scalar) -> Self;
     fn times(self, scalar: Self::Scalar) -> Self;
-    fn over(self, scalar: Self::Scalar) -> Self;
     /// Returns `self * scalar + other`. A [`Dual`] rounds once, a tensor twice.
     fn times_plus(self, scalar: Self::Scalar, other: Self) -> Self;
     fn sqrt(self) -> Self;
@@ -50,10 +49,6 @@ impl<const D: usize> Number for Tensor<D> {
 
     fn times(self, scalar: f64) -> Self {
         self.mul_scalar(scalar)
-    }
-
-    fn over(self, scalar: f64) -> Self {
-        self.div_scalar(scalar)
     }
 
     fn times_plus(self, scalar: f64, other: Self) -> Self {

@@ -33,7 +33,7 @@ pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, [first
     let square = gradient.clone() * gradient.clone();
     let first = first.times_plus(beta_1, gradient.times(one - beta_1));
     let second = second.times_plus(beta_2, square.times(one - beta_2));
-    let denominator = second.clone().sqrt().over(N::scalar(correction)).plus(N::scalar(epsilon));
+    let denominator = second.clone().sqrt().times(N::scalar(1.0 / correction)).plus(N::scalar(epsilon));
     [parameters - (first.clone() / denominator).times(N::scalar(step_size)), first, second]
 }
 

@@ -7,6 +7,8 @@ use super::{real::Real, reduce::dot, vector::vectorised};
 
 /// Largest number of outputs of a narrow layer. A narrow layer has too few outputs for a panel.
 const NARROW: usize = 4;
+/// Number of columns whose sums stay in registers.
+const CHUNK: usize = 64;
 
 /// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, stored in the order in which it is read.
 #[derive(Debug, Clone)]
@@ -145,8 +147,21 @@ pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T]
 vectorised! {
     /// Adds every row of `rows` to `sums`. A row is as long as `sums`.
     pub(crate) fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
-        for row in rows.chunks_exact(sums.len()) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
+        let width = sums.len();
+        let (chunks, rest) = sums.as_chunks_mut::<CHUNK>();
+        let whole = chunks.len() * CHUNK;
+        for (chunk, first) in chunks.iter_mut().zip((0..).step_by(CHUNK)) {
+            let mut sums = *chunk;
+            for row in rows.chunks_exact(width) {
+                let row: &[T; CHUNK] = row[first..].first_chunk().expect("a whole chunk");
+                for i in 0..CHUNK {
+                    sums[i] += row[i];
+                }
+            }
+            *chunk = sums;
+        }
+        for row in rows.chunks_exact(width) {
+            for (sum, &value) in rest.iter_mut().zip(&row[whole..]) {
                 *sum += value;
             }
         }

@@ -46,10 +46,18 @@ pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     total(sums, &[])
 }
 
+/// Adds up the lanes in pairs, then the rest.
 #[inline(always)]
-fn total<T: Real>(lanes: [T; LANES], rest: &[T]) -> T {
-    let mut sum = T::zero();
-    for &value in lanes.iter().chain(rest) {
+fn total<T: Real>(mut lanes: [T; LANES], rest: &[T]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane] + lanes[lane + half];
+        }
+        half /= 2;
+    }
+    let mut sum = lanes[0];
+    for &value in rest {
         sum += value;
     }
     sum

@@ -1,9 +1,14 @@
 //! A minibatch in one parallel region.
 
+use std::{
+    iter,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+};
+
 use burn::tensor::{Device, Element, Tensor, TensorData};
 
 use super::{
-    form::Fused,
+    form::{Fused, HostMetrics, Passes},
     networks::{NetworkRows, Networks},
     samples::{HostSamples, SampleRows, gather_rows},
     terms::{Sums, TermRows, Terms},
@@ -11,8 +16,8 @@ use super::{
 };
 use crate::{
     kernel::{
-        host::{self, BLOCK, Real, add_rows, optim::clip_global_norm, rows_of_task},
-        threads::for_each,
+        host::{self, BLOCK, Real, add_rows, optim::clip_global_norm, rows_of_task, tasks},
+        team::Team,
     },
     loss::{ContextPart, normalize_weighted},
     optim::{HostOptimiser, OptimiserState},
@@ -23,20 +28,44 @@ use crate::{
 
 /// Trains a policy on minibatches of samples.
 pub(super) struct Minibatches<T> {
+    shared: Shared<T>,
+    lead: Lead<T>,
+}
+
+/// What only the thread that leads the others uses.
+struct Lead<T> {
     /// Shape `[P]`.
     parameters: Vec<T>,
-    samples: HostSamples<T>,
-    networks: Networks<T>,
-    terms: Terms,
     optimiser: HostOptimiser<T>,
     normalize_advantages: bool,
     max_grad_norm: f64,
-    tasks: Vec<Task<T>>,
     device: Device,
 }
 
+/// What all threads use.
+struct Shared<T> {
+    samples: HostSamples<T>,
+    terms: Terms,
+    /// Number of parameters, P.
+    len: usize,
+    minibatch: RwLock<Minibatch<T>>,
+    tasks: Vec<Mutex<Task<T>>>,
+}
+
+/// The minibatch that the threads work on.
+struct Minibatch<T> {
+    /// With the current parameters.
+    networks: Networks<T>,
+    /// Indices of the samples.
+    rows: Vec<u32>,
+    /// The advantages of the samples. Empty if no term reads them.
+    advantages: Vec<T>,
+    /// The mass of all samples.
+    mass: f64,
+}
+
 /// A part of a minibatch, which one thread takes through everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Task<T> {
     /// The gradient of this part. Shape `[P]`.
     gradient: Vec<T>,
@@ -61,55 +90,91 @@ impl<T: Real + Element> Minibatches<T> {
         let samples = samples.filter(|samples| terms.are_given(|part| !samples.column(part).is_empty()));
         let (device, [len]) = (parameters.device(), parameters.dims());
         Ok(Self {
-            parameters: parameters.into_data().try_into_vec().map_err(|_| Unfused::Device)?,
-            samples: samples.ok_or(Unfused::Samples)?,
-            networks,
-            terms,
-            optimiser: HostOptimiser::of(&*learner.optimiser, len).ok_or(Unfused::Optimiser)?,
-            normalize_advantages: learner.normalize_advantages,
-            max_grad_norm: learner.max_grad_norm,
-            tasks: Vec::new(),
-            device,
+            shared: Shared {
+                samples: samples.ok_or(Unfused::Samples)?,
+                terms,
+                len,
+                minibatch: RwLock::new(Minibatch { networks, rows: Vec::new(), advantages: Vec::new(), mass: 0.0 }),
+                tasks: iter::repeat_with(Mutex::default).take(tasks(usize::MAX / 2)).collect(),
+            },
+            lead: Lead {
+                parameters: parameters.into_data().try_into_vec().map_err(|_| Unfused::Device)?,
+                optimiser: HostOptimiser::of(&*learner.optimiser, len).ok_or(Unfused::Optimiser)?,
+                normalize_advantages: learner.normalize_advantages,
+                max_grad_norm: learner.max_grad_norm,
+                device,
+            },
         })
+    }
+}
+
+impl<T: Real + Element> Fused for Minibatches<T> {
+    fn train(&mut self, passes: Passes<'_, '_>) {
+        let Self { shared, lead } = self;
+        let work = |task| shared.differentiate(task);
+        Team::lead(&work, |team| passes(&mut |rows, learning_rate| lead.step(shared, team, rows, learning_rate)));
+    }
+
+    fn gradient(&mut self, rows: &[u32]) -> (Tensor<1>, HostMetrics) {
+        let Self { shared, lead } = self;
+        let work = |task| shared.differentiate(task);
+        let metrics = Team::lead(&work, |team| lead.differentiate(shared, team, rows));
+        (lead.tensor(shared.task(0).gradient.clone()), metrics)
+    }
+
+    fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState) {
+        let Lead { parameters, optimiser, device, .. } = self.lead;
+        let len = parameters.len();
+        let parameters = Tensor::from_data(TensorData::new(parameters, [len]), (&device, T::DTYPE));
+        (parameters, optimiser.into_state(&device))
+    }
+}
+
+impl<T: Real + Element> Lead<T> {
+    /// Takes a step on the samples with the indices `rows`.
+    fn step(
+        &mut self,
+        shared: &Shared<T>,
+        team: &Team<'_, impl Fn(usize) + Sync>,
+        rows: &[u32],
+        learning_rate: f64,
+    ) -> HostMetrics {
+        let mut metrics = self.differentiate(shared, team, rows);
+        let gradient = &mut shared.task(0).gradient;
+        let norm = clip_global_norm(gradient, self.max_grad_norm);
+        self.optimiser.step(learning_rate, &mut self.parameters, gradient);
+        metrics.push(("grad_norm", norm.double()));
+        metrics
     }
 
     /// Computes the gradient of a minibatch, which is then that of the first task. Returns the metrics of the terms.
-    fn differentiate(&mut self, rows: &[u32]) -> Vec<(&'static str, f64)> {
-        let advantages = self.advantages(rows);
-        let Self { parameters, samples, networks, terms, tasks, .. } = self;
-        networks.load(parameters);
-        let (per_task, mass) = (rows_of_task(rows.len()), samples.mass_per_row * rows.len() as f64);
-        let parts = rows.len().div_ceil(per_task);
-        tasks.resize_with(parts.max(tasks.len()), Task::default);
-        let tasks = &mut tasks[..parts];
-        let shares = tasks.iter_mut().zip(rows.chunks(per_task)).enumerate();
-        let shares = shares.map(|(i, (task, rows))| (task, rows, advantages.get(i * per_task..).unwrap_or_default()));
-        for_each(shares.collect(), <()>::default, |(), (task, rows, advantages): (&mut Task<T>, &[u32], &[T])| {
-            task.gradient.clear();
-            task.gradient.resize(parameters.len(), T::zero());
-            task.sums.clear();
-            for (i, rows) in rows.chunks(BLOCK).enumerate() {
-                samples.gather(rows, &mut task.samples);
-                let advantages = advantages.get(i * BLOCK..).unwrap_or_default();
-                task.samples.set(ContextPart::Advantages, &advantages[..rows.len().min(advantages.len())]);
-                task.differentiate(networks, terms, mass);
-            }
-        });
-        let [first, others @ ..] = tasks else { return Vec::new() };
-        for task in others {
-            add_rows(&task.gradient, &mut first.gradient);
+    fn differentiate(&self, shared: &Shared<T>, team: &Team<'_, impl Fn(usize) + Sync>, rows: &[u32]) -> HostMetrics {
+        let (samples, count) = (&shared.samples, tasks(rows.len()));
+        let mass = samples.mass_per_row * rows.len() as f64;
+        {
+            let mut minibatch = shared.minibatch.write().unwrap_or_else(PoisonError::into_inner);
+            minibatch.networks.load(&self.parameters);
+            minibatch.rows.clear();
+            minibatch.rows.extend_from_slice(rows);
+            minibatch.advantages = self.advantages(samples, rows);
+            minibatch.mass = mass;
+        }
+        team.run(count);
+        let mut tasks: Vec<_> = (0..count).map(|task| shared.task(task)).collect();
+        if let [first, others @ ..] = &mut tasks[..] {
+            others.iter().for_each(|task| add_rows(&task.gradient, &mut first.gradient));
         }
         let weight = match samples.column(ContextPart::Weights) {
             [] => rows.len() as f64,
             weights => rows.iter().map(|&row| weights[row as usize].double()).sum(),
         };
-        terms.metrics(tasks.iter().map(|task| &task.sums), mass, weight)
+        shared.terms.metrics(tasks.iter().map(|task| &task.sums), mass, weight)
     }
 
     /// Returns the advantages of a minibatch, normalised if the learner says so. Empty if no term reads them.
-    fn advantages(&self, rows: &[u32]) -> Vec<T> {
+    fn advantages(&self, samples: &HostSamples<T>, rows: &[u32]) -> Vec<T> {
         let column = |part: ContextPart| {
-            let (from, mut to) = (self.samples.column(part), Vec::new());
+            let (from, mut to) = (samples.column(part), Vec::new());
             if !from.is_empty() {
                 gather_rows(from, 1, rows, &mut to);
             }
@@ -135,35 +200,29 @@ impl<T: Real + Element> Minibatches<T> {
     }
 }
 
-impl<T: Real + Element> Task<T> {
-    /// Adds the gradient and the sums of the samples that were gathered. `mass` is that of the minibatch.
-    fn differentiate(&mut self, networks: &Networks<T>, terms: &Terms, mass: f64) {
-        let Self { gradient, sums, samples, networks: rows, terms: of_terms } = self;
-        networks.forward(samples, rows);
-        terms.evaluate(&samples.columns, mass, of_terms, sums);
-        networks.backward(samples, &of_terms.gradients, rows, gradient);
-    }
-}
-
-impl<T: Real + Element> Fused for Minibatches<T> {
-    fn step(&mut self, rows: &[u32], learning_rate: f64) -> Vec<(&'static str, f64)> {
-        let mut metrics = self.differentiate(rows);
-        let gradient = &mut self.tasks[0].gradient;
-        let norm = clip_global_norm(gradient, self.max_grad_norm);
-        self.optimiser.step(learning_rate, &mut self.parameters, gradient);
-        metrics.push(("grad_norm", norm.double()));
-        metrics
+impl<T: Real + Element> Shared<T> {
+    fn task(&self, index: usize) -> MutexGuard<'_, Task<T>> {
+        self.tasks[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn gradient(&mut self, rows: &[u32]) -> (Tensor<1>, Vec<(&'static str, f64)>) {
-        let metrics = self.differentiate(rows);
-        (self.tensor(self.tasks[0].gradient.clone()), metrics)
-    }
-
-    fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState) {
-        let Self { parameters, optimiser, device, .. } = *self;
-        let len = parameters.len();
-        let parameters = Tensor::from_data(TensorData::new(parameters, [len]), (&device, T::DTYPE));
-        (parameters, optimiser.into_state(&device))
+    /// Computes the gradient and the sums of a task.
+    fn differentiate(&self, index: usize) {
+        let minibatch = self.minibatch.read().unwrap_or_else(PoisonError::into_inner);
+        let Minibatch { networks, rows, advantages, mass } = &*minibatch;
+        let task = &mut *self.task(index);
+        let Task { gradient, sums, samples, networks: of_networks, terms: of_terms } = task;
+        gradient.clear();
+        gradient.resize(self.len, T::zero());
+        sums.clear();
+        let per_task = rows_of_task(rows.len());
+        let end = rows.len().min((index + 1) * per_task);
+        for first in (index * per_task..end).step_by(BLOCK) {
+            let block = first..end.min(first + BLOCK);
+            self.samples.gather(&rows[block.clone()], samples);
+            samples.set(ContextPart::Advantages, advantages.get(block).unwrap_or_default());
+            networks.forward(samples, of_networks);
+            self.terms.evaluate(&samples.columns, *mass, of_terms, sums);
+            networks.backward(samples, &of_terms.gradients, of_networks, gradient);
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::Learner;
 use crate::{kernel::has_kernels, optim::flatten_parameters, policy::Policy, source::Samples};
 pub(super) use curvature::{Curvature, curvature};
 use form::Fused;
+pub(super) use form::Step;
 use minibatch::Minibatches;
 pub use unfused::Unfused;
 

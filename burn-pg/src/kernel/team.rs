@@ -1,0 +1,184 @@
+//! A team of threads that works through one set of tasks after the other.
+//!
+//! The tasks of a set take tens of microseconds, and the sets follow one another closely. So the members of a team do not
+//! sleep between sets: they wait in a loop, and a new set costs a fraction of a microsecond.
+
+use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    thread,
+};
+
+/// Turns of the loop in which a thread waits before it lets other threads of the machine run.
+const PATIENCE: u32 = 2_000;
+
+/// A team, and the tasks of the current set.
+pub(crate) struct Team<'w, W> {
+    work: &'w W,
+    /// The number of the current set, and the number of its tasks.
+    size: AtomicU64,
+    /// The number of the current set, and the number of its tasks that were taken.
+    taken: AtomicU64,
+    /// Number of tasks of the current set that are done.
+    done: AtomicUsize,
+    has_panicked: AtomicBool,
+    is_dismissed: AtomicBool,
+}
+
+/// The lower bits of a number hold a number of tasks, the others that of the set.
+const SET: u32 = 32;
+
+impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
+    /// Runs `lead` on this thread, which gives sets of tasks to [`run`](Self::run). A task runs `work` with its number,
+    /// on any thread of the current rayon pool. That must be a pool of this crate, because its threads do nothing else
+    /// meanwhile.
+    ///
+    /// # Panics
+    /// If `lead` or `work` panics.
+    pub fn lead<R: Send>(work: &'w W, lead: impl FnOnce(&Self) -> R + Send) -> R {
+        let team = Self {
+            work,
+            size: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            done: AtomicUsize::new(0),
+            has_panicked: AtomicBool::new(false),
+            is_dismissed: AtomicBool::new(false),
+        };
+        if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+            return lead(&team);
+        }
+        rayon::scope(|scope| {
+            let dismissal = Dismissal(&team.is_dismissed);
+            scope.spawn_broadcast(|_, _| team.follow());
+            let result = lead(&team);
+            drop(dismissal);
+            result
+        })
+    }
+
+    /// Runs the tasks `0..count`, fewer than 2^32, and returns when all are done.
+    ///
+    /// # Panics
+    /// If a task panics.
+    pub fn run(&self, count: usize) {
+        let set = (self.size.load(Ordering::Relaxed) >> SET) + 1;
+        self.done.store(0, Ordering::Relaxed);
+        self.size.store(set << SET | count as u64, Ordering::Relaxed);
+        self.taken.store(set << SET, Ordering::Release);
+        self.take_tasks();
+        wait_until(|| self.done.load(Ordering::Acquire) == count);
+        assert!(!self.has_panicked.load(Ordering::Relaxed), "a task has panicked on another thread");
+    }
+
+    /// Takes tasks of one set after the other, until the team is dismissed.
+    fn follow(&self) {
+        let (mut seen, current) = (0, || self.taken.load(Ordering::Acquire) >> SET);
+        loop {
+            wait_until(|| current() != seen || self.is_dismissed.load(Ordering::Acquire));
+            if self.is_dismissed.load(Ordering::Acquire) {
+                return;
+            }
+            seen = current();
+            self.take_tasks();
+        }
+    }
+
+    fn take_tasks(&self) {
+        loop {
+            let taken = self.taken.fetch_add(1, Ordering::AcqRel);
+            // If the set has changed meanwhile, all tasks of the old one are done.
+            let size = self.size.load(Ordering::Relaxed);
+            if size >> SET != taken >> SET || taken >= size {
+                return;
+            }
+            let completion = Completion { done: &self.done, has_panicked: &self.has_panicked };
+            (self.work)((taken - (size >> SET << SET)) as usize);
+            drop(completion);
+        }
+    }
+}
+
+/// Dismisses a team when it is dropped.
+struct Dismissal<'a>(&'a AtomicBool);
+
+impl Drop for Dismissal<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Counts a task as done when it is dropped.
+struct Completion<'a> {
+    done: &'a AtomicUsize,
+    has_panicked: &'a AtomicBool,
+}
+
+impl Drop for Completion<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.has_panicked.store(true, Ordering::Relaxed);
+        }
+        self.done.fetch_add(1, Ordering::Release);
+    }
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let mut turns = 0_u32;
+    while !condition() {
+        turns = turns.wrapping_add(1);
+        match turns % PATIENCE {
+            0 => thread::yield_now(),
+            _ => spin_loop(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::kernel::with_threads;
+
+    #[test]
+    fn every_task_of_every_set_runs_once() {
+        for threads in [1, 2, 5] {
+            let runs: Vec<AtomicUsize> = (0..40).map(|_| AtomicUsize::new(0)).collect();
+            let work = |task: usize| drop(runs[task].fetch_add(1, Ordering::Relaxed));
+            with_threads(threads, || {
+                Team::lead(&work, |team| (0..2000).for_each(|set| team.run(set % 40)));
+            });
+            for (task, runs) in runs.iter().enumerate() {
+                assert_eq!(runs.load(Ordering::Relaxed), 50 * (39 - task), "{threads} {task}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_sees_what_was_written_before_its_set() {
+        let (before, sums) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |_| drop(sums.fetch_add(before.load(Ordering::Relaxed), Ordering::Relaxed));
+        with_threads(3, || {
+            Team::lead(&work, |team| {
+                for set in 0..3000 {
+                    before.store(set, Ordering::Relaxed);
+                    team.run(4);
+                    assert_eq!(sums.swap(0, Ordering::Relaxed), 4 * set);
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn panics_reach_the_caller_and_dismiss_the_team() {
+        for threads in [1, 4] {
+            let work = |task: usize| assert!(task != 7, "as it should");
+            let fails = AssertUnwindSafe(|| with_threads(threads, || Team::lead(&work, |team| team.run(20))));
+            assert!(catch_unwind(fails).is_err());
+            let leader =
+                AssertUnwindSafe(|| with_threads(threads, || Team::lead(&work, |_| -> () { panic!("as it should") })));
+            assert!(catch_unwind(leader).is_err());
+            with_threads(threads, || Team::lead(&work, |team| team.run(7)));
+        }
+    }
+}
