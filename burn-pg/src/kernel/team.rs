@@ -17,8 +17,9 @@ pub(crate) struct Team<'w, W> {
     work: &'w W,
     /// The number of the current set, and the number of its tasks.
     size: AtomicU64,
-    /// The number of the current set, and the number of its tasks that were taken.
-    taken: AtomicU64,
+    /// For each thread, the number of the current set, and the next of its tasks. It takes those of others when its own
+    /// are taken. So a thread mostly gets the tasks that it had in the sets before, whose data is in its cache.
+    next: Vec<AtomicU64>,
     /// Number of tasks of the current set that are done.
     done: AtomicUsize,
     has_panicked: AtomicBool,
@@ -27,6 +28,7 @@ pub(crate) struct Team<'w, W> {
 
 /// The lower bits of a number hold a number of tasks, the others that of the set.
 const SET: u32 = 32;
+const TASK: u64 = (1 << SET) - 1;
 
 impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
     /// Runs `lead` on this thread, which gives sets of tasks to [`run`](Self::run). A task runs `work` with its number,
@@ -36,15 +38,16 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
     /// # Panics
     /// If `lead` or `work` panics.
     pub fn lead<R: Send>(work: &'w W, lead: impl FnOnce(&Self) -> R + Send) -> R {
+        let threads = if rayon::current_thread_index().is_none() { 1 } else { rayon::current_num_threads() };
         let team = Self {
             work,
             size: AtomicU64::new(0),
-            taken: AtomicU64::new(0),
+            next: (0..threads).map(|_| AtomicU64::new(0)).collect(),
             done: AtomicUsize::new(0),
             has_panicked: AtomicBool::new(false),
             is_dismissed: AtomicBool::new(false),
         };
-        if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+        if threads == 1 {
             return lead(&team);
         }
         rayon::scope(|scope| {
@@ -63,16 +66,24 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
     pub fn run(&self, count: usize) {
         let set = (self.size.load(Ordering::Relaxed) >> SET) + 1;
         self.done.store(0, Ordering::Relaxed);
-        self.size.store(set << SET | count as u64, Ordering::Relaxed);
-        self.taken.store(set << SET, Ordering::Release);
+        self.size.store(set << SET | count as u64, Ordering::Release);
+        for (thread, next) in self.next.iter().enumerate() {
+            next.store(set << SET | self.first(thread, count) as u64, Ordering::Release);
+        }
         self.take_tasks();
         wait_until(|| self.done.load(Ordering::Acquire) == count);
         assert!(!self.has_panicked.load(Ordering::Relaxed), "a task has panicked on another thread");
     }
 
+    /// Returns the first of the tasks of a thread, if there are `count` tasks.
+    fn first(&self, thread: usize, count: usize) -> usize {
+        thread * count / self.next.len()
+    }
+
     /// Takes tasks of one set after the other, until the team is dismissed.
     fn follow(&self) {
-        let (mut seen, current) = (0, || self.taken.load(Ordering::Acquire) >> SET);
+        let own = &self.next[rayon::current_thread_index().unwrap_or_default()];
+        let (mut seen, current) = (0, || own.load(Ordering::Acquire) >> SET);
         loop {
             wait_until(|| current() != seen || self.is_dismissed.load(Ordering::Acquire));
             if self.is_dismissed.load(Ordering::Acquire) {
@@ -84,17 +95,24 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
     }
 
     fn take_tasks(&self) {
-        loop {
-            let taken = self.taken.fetch_add(1, Ordering::AcqRel);
-            // If the set has changed meanwhile, all tasks of the old one are done.
-            let size = self.size.load(Ordering::Relaxed);
-            if size >> SET != taken >> SET || taken >= size {
-                return;
+        let (threads, this) = (self.next.len(), rayon::current_thread_index().unwrap_or_default());
+        for thread in (0..threads).map(|i| (this + i) % threads) {
+            while let Some(task) = self.take_task(thread) {
+                let completion = Completion { done: &self.done, has_panicked: &self.has_panicked };
+                (self.work)(task);
+                drop(completion);
             }
-            let completion = Completion { done: &self.done, has_panicked: &self.has_panicked };
-            (self.work)((taken - (size >> SET << SET)) as usize);
-            drop(completion);
         }
+    }
+
+    /// Takes a task of a thread, if one is left.
+    fn take_task(&self, thread: usize) -> Option<usize> {
+        let next = self.next[thread].fetch_add(1, Ordering::AcqRel);
+        let size = self.size.load(Ordering::Relaxed);
+        let (set, task) = (next >> SET, (next & TASK) as usize);
+        // If the number is of an old set, all tasks of that are done.
+        let is_left = set == size >> SET && task < self.first(thread + 1, (size & TASK) as usize);
+        is_left.then_some(task)
     }
 }
 
@@ -144,7 +162,9 @@ mod tests {
     fn every_task_of_every_set_runs_once() {
         for threads in [1, 2, 5] {
             let runs: Vec<AtomicUsize> = (0..40).map(|_| AtomicUsize::new(0)).collect();
-            let work = |task: usize| drop(runs[task].fetch_add(1, Ordering::Relaxed));
+            let work = |task: usize| {
+                runs[task].fetch_add(1, Ordering::Relaxed);
+            };
             with_threads(threads, || {
                 Team::lead(&work, |team| (0..2000).for_each(|set| team.run(set % 40)));
             });
@@ -157,7 +177,9 @@ mod tests {
     #[test]
     fn a_task_sees_what_was_written_before_its_set() {
         let (before, sums) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let work = |_| drop(sums.fetch_add(before.load(Ordering::Relaxed), Ordering::Relaxed));
+        let work = |_| {
+            sums.fetch_add(before.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
         with_threads(3, || {
             Team::lead(&work, |team| {
                 for set in 0..3000 {

@@ -101,10 +101,10 @@ impl Optimiser for Adam {
 
     fn host_rule(&self) -> Option<HostRule> {
         let (spec, [first, second]) = (self.spec, Self::MOMENTS);
-        HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
+        Some(HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
             step: spec.at(step, learning_rate),
             decay: 1.0,
-        })
+        }))
     }
 
     fn state(&self) -> OptimiserState {

@@ -86,10 +86,10 @@ impl Optimiser for AdamW {
 
     fn host_rule(&self) -> Option<HostRule> {
         let (spec, [first, second]) = (self.spec, Adam::MOMENTS);
-        HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
+        Some(HostRule::new([Some(first), Some(second), None], move |step, learning_rate| HostStep::Adam {
             step: spec.moments().at(step, learning_rate),
             decay: spec.decay(learning_rate),
-        })
+        }))
     }
 
     fn state(&self) -> OptimiserState {

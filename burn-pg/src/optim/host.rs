@@ -1,5 +1,7 @@
 //! Optimisers on arrays of the host.
 
+use std::{ops::Range, sync::Arc};
+
 use burn::tensor::{Device, Element, Tensor, TensorData};
 
 use super::{Optimiser, OptimiserState};
@@ -9,11 +11,12 @@ use crate::kernel::{
 };
 
 /// The rule of an optimiser of this library, which can step on arrays of the host too.
+#[derive(Clone)]
 pub struct HostRule {
     /// The names of the vectors of the state, `None` for those that the optimiser does not have.
     names: [Option<&'static str>; 3],
     /// From the number of a step, counted from 1, and the learning rate.
-    step: Box<dyn Fn(u64, f64) -> HostStep + Send + Sync>,
+    step: Arc<dyn Fn(u64, f64) -> HostStep + Send + Sync>,
 }
 
 /// One step, with the coefficients of its formula.
@@ -31,8 +34,8 @@ impl HostRule {
     pub(super) fn new(
         names: [Option<&'static str>; 3],
         step: impl Fn(u64, f64) -> HostStep + Send + Sync + 'static,
-    ) -> Option<Self> {
-        Some(Self { names, step: Box::new(step) })
+    ) -> Self {
+        Self { names, step: Arc::new(step) }
     }
 }
 
@@ -58,6 +61,23 @@ impl<T: Real + Element> HostOptimiser<T> {
             };
         }
         Some(Self { rule, steps: state.steps, vectors })
+    }
+
+    /// Returns the optimiser of some of the parameters.
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let vectors = self.vectors.each_ref().map(|vector| vector.get(range.clone()).unwrap_or_default().to_vec());
+        Self { rule: self.rule.clone(), steps: self.steps, vectors }
+    }
+
+    /// Returns the optimiser of no parameters, with memory for the vectors of `len` of them.
+    pub fn empty(&self, len: usize) -> Self {
+        let of = |vector: &Vec<T>| Vec::with_capacity(if vector.is_empty() { 0 } else { len });
+        Self { rule: self.rule.clone(), steps: self.steps, vectors: self.vectors.each_ref().map(of) }
+    }
+
+    /// Adds the optimiser of the parameters that follow.
+    pub fn append(&mut self, next: Self) {
+        self.vectors.iter_mut().zip(next.vectors).for_each(|(vector, next)| vector.extend(next));
     }
 
     /// Takes a step on parameters and gradient of shape `[P]`.

@@ -117,7 +117,7 @@ impl Optimiser for RmsProp {
         let (average, velocity) = (spec.centered, spec.momentum > 0.0);
         let names =
             [Some(Self::SQUARE_AVERAGE), average.then_some(Self::GRADIENT_AVERAGE), velocity.then_some(Self::VELOCITY)];
-        HostRule::new(names, move |_, learning_rate| HostStep::RmsProp(spec.at(learning_rate)))
+        Some(HostRule::new(names, move |_, learning_rate| HostStep::RmsProp(spec.at(learning_rate))))
     }
 
     fn state(&self) -> OptimiserState {

@@ -92,7 +92,9 @@ impl Optimiser for Sgd {
     fn host_rule(&self) -> Option<HostRule> {
         let spec = self.spec;
         let velocity = (spec.momentum > 0.0).then_some(Self::VELOCITY);
-        HostRule::new([velocity, None, None], move |step, learning_rate| HostStep::Sgd(spec.at(step, learning_rate)))
+        Some(HostRule::new([velocity, None, None], move |step, learning_rate| {
+            HostStep::Sgd(spec.at(step, learning_rate))
+        }))
     }
 
     fn state(&self) -> OptimiserState {

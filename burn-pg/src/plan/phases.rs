@@ -157,7 +157,7 @@ impl Parts {
             (Part::Metrics, Bytes(METRICS_ON_HOST) * self.steps),
             (Part::Parameters, *parameters),
             (Part::OptimiserState, *parameters * self.vectors),
-            (Part::Gradients, gradients),
+            (Part::Gradients, gradients + *parameters),
             (Part::Activations, activations + Bytes(4) * self.minibatch),
         ];
         self.improving("minibatches", more)

@@ -157,9 +157,12 @@ impl NetworkFootprint {
             .clone()
             .map(|of| kept_bytes::<f32>(&of.sizes, self.activation, block) + FLOAT * block * of.sizes[0])
             .sum();
-        let of_block = kept + FLOAT * block * (2 * self.widest() + columns + 8 * self.outputs + 16);
+        // Actor and critic each have the samples, unless they share layers.
+        let groups = if networks.clone().any(|of| of.activate_last) { 1 } else { networks.len() as u64 };
+        let of_block = kept + FLOAT * block * (groups * (2 * self.widest() + columns + 16) + 8 * self.outputs);
         let held: u64 = networks.map(|of| of.held() + of.held_back()).sum();
-        [FLOAT * self.parameters() * tasks, of_block * tasks + held]
+        // Each layer has a copy, in which its next parameters are written.
+        [FLOAT * self.parameters() * tasks, of_block * tasks + 2 * held]
     }
 
     /// Bytes that the forward pass keeps for the backward pass. `steps` is the number of steps of a sequence.

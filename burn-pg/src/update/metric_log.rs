@@ -11,7 +11,7 @@ use crate::{Error, device::readback::read, loss::Metric};
 pub(super) struct MetricLog(Vec<(Vec<&'static str>, Values)>);
 
 enum Values {
-    OnDevice(Tensor<1>),
+    OnDevice(Box<Tensor<1>>),
     OnHost(Vec<f64>),
 }
 
@@ -19,7 +19,7 @@ impl MetricLog {
     /// Adds the metrics of a step.
     pub(super) fn push(&mut self, metrics: Vec<Metric>) {
         let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
-        self.0.push((names, Values::OnDevice(Tensor::cat(values, 0))));
+        self.0.push((names, Values::OnDevice(Box::new(Tensor::cat(values, 0)))));
     }
 
     /// Adds the metrics of a step that were computed on the host.
@@ -34,7 +34,7 @@ impl MetricLog {
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
         Ok(Some(match values {
             Values::OnHost(values) => values[column],
-            Values::OnDevice(values) => f64::from(read([values.clone()])?[0][column]),
+            Values::OnDevice(values) => f64::from(read([(**values).clone()])?[0][column]),
         }))
     }
 

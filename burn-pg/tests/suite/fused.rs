@@ -11,15 +11,18 @@ use burn_pg::{
     device::Backend,
     distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
-    loss::{KlEstimator, LossSpec, Objective, TermSpec, ValueClip},
-    optim::{OptimiserSpec, Schedule},
+    loss::{ContextPart, KlEstimator, LossContext, LossSpec, LossTerm, Objective, PerSample, TermSpec, ValueClip},
+    optim::{OptimiserSpec, Schedule, flatten_parameters},
     policy::{Activation, ActorCritic, Exploration, NetworkSpec, Observation},
     source::Batch,
-    update::Unfused,
+    update::{Epochs, Unfused, Update, UpdateContext},
 };
 use proptest::prelude::*;
 
-use crate::precision::{Precision, values};
+use crate::{
+    helpers::on_threads,
+    precision::{Precision, assert_close, assert_relative, values},
+};
 
 /// A random policy with a random minibatch.
 #[derive(Debug, Clone)]
@@ -33,6 +36,7 @@ struct Case {
     weighted: bool,
     normalize_advantages: bool,
     terms: Vec<LossSpec>,
+    optimiser: OptimiserSpec,
     /// Scale of observations; large ones saturate tanh.
     scale: f64,
     /// Largest distance of old log-probabilities from 0; ratios overflow if it is large.
@@ -57,6 +61,7 @@ impl Case {
         policy.map(&mut Moved { rng: EnvRng::new(self.seed + 1), precision })
     }
 
+    #[allow(clippy::cast_possible_truncation)] // actions are small
     fn batch(&self, precision: &Precision) -> Batch {
         let (mut rng, rows) = (EnvRng::new(self.seed + 2), self.rows);
         let mut normals =
@@ -110,7 +115,7 @@ impl Case {
     }
 
     fn learner(&self) -> Learner {
-        let optimiser = OptimiserSpec::default().build();
+        let optimiser = self.optimiser.build();
         let objective = Objective::from_specs(&self.terms).unwrap();
         Learner { normalize_advantages: self.normalize_advantages, ..Learner::new(objective, optimiser) }
     }
@@ -260,6 +265,7 @@ fn cases() -> impl Strategy<Value = Case> {
             weighted,
             normalize_advantages: normalize,
             terms,
+            optimiser: OptimiserSpec::default(),
             scale,
             distance,
         },
@@ -272,5 +278,132 @@ proptest! {
     #[test]
     fn gradients_and_metrics_are_those_of_autodiff(case in cases()) {
         case.check();
+    }
+}
+
+/// A small case with one term.
+fn plain(term: TermSpec) -> Case {
+    Case {
+        seed: 5,
+        observations: 3,
+        rows: 70,
+        space: Space::discrete(3),
+        network: NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() },
+        masked: false,
+        weighted: true,
+        normalize_advantages: false,
+        terms: vec![LossSpec { weight: 1.0.into(), term }],
+        optimiser: OptimiserSpec::default(),
+        scale: 1.0,
+        distance: 1.0,
+    }
+}
+
+/// Finds the terms of the library in the schema of their configuration.
+#[test]
+fn every_term_of_the_library_has_a_closed_form() {
+    let schema = serde_json::to_value(schemars::schema_for!(TermSpec)).unwrap();
+    let variants = schema["oneOf"].as_array().unwrap();
+    assert!(variants.len() >= 7, "{schema}");
+    for variant in variants {
+        let kind = variant["properties"]["kind"]["const"].as_str().unwrap();
+        let settings = match kind {
+            "ppo_clip" => vec!["clip_range = 0.2"],
+            "kl_penalty" => vec!["target = 0.01\nweight = 0.7"],
+            "kl_to_reference" => vec!["estimator = 'k1'", "estimator = 'k2'", "estimator = 'k3'"],
+            "value" => {
+                vec!["", "clip = { kind = 'pessimistic', range = 0.2 }", "clip = { kind = 'hard', range = 0.2 }"]
+            }
+            "policy_gradient" | "surrogate" | "entropy" => vec![""],
+            _ => panic!("a new term: give it settings here"),
+        };
+        for settings in settings {
+            plain(toml::from_str(&format!("kind = '{kind}'\n{settings}")).unwrap()).check();
+        }
+    }
+}
+
+/// A term of a user's own.
+struct Own;
+
+impl LossTerm for Own {
+    fn name(&self) -> &'static str {
+        "own_loss"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().square())
+    }
+}
+
+/// Three epochs with an optimiser, fused and, because of a term of weight 0 without a closed form, by autodiff.
+#[test]
+fn epochs_equal_those_of_autodiff_with_every_optimiser() {
+    for settings in [
+        "kind = 'adam'",
+        "kind = 'adam'\nweight_decay = 0.1",
+        "kind = 'adamw'",
+        "kind = 'rmsprop'",
+        "kind = 'rmsprop'\ncentered = true\nmomentum = 0.5\nweight_decay = 0.1",
+        "kind = 'sgd'",
+        "kind = 'sgd'\nmomentum = 0.9\ndampening = 0.3\nweight_decay = 0.1",
+        "kind = 'sgd'\nmomentum = 0.9\nnesterov = true",
+    ] {
+        let optimiser = toml::from_str(settings).unwrap();
+        let term = TermSpec::PpoClip { clip_range: 0.2.into() };
+        let case = Case { optimiser, normalize_advantages: true, ..plain(term) };
+        for precision in Precision::all().iter().filter(|precision| precision.backend == Backend::Flex) {
+            let train = |own: bool| {
+                let mut learner = case.learner();
+                learner.max_grad_norm = 0.05;
+                if own {
+                    learner.objective = learner.objective.with(0.0, Own);
+                }
+                let mut epochs = Epochs { num_epochs: 3, num_minibatches: 4, ..Epochs::once(learner, 0.01.into()) };
+                let context = UpdateContext { update: 1, progress: 0.3 };
+                let mut improved = Update::<ActorCritic, Batch>::check(&epochs, &ContextPart::ALWAYS)
+                    .and_then(|()| epochs.improve(&case.policy(precision), case.batch(precision), context))
+                    .unwrap();
+                let expected = own.then_some(Unfused::Term { term: "own_loss" });
+                assert_eq!(improved.unfused, expected);
+                improved.metrics.remove("own_loss");
+                let state = epochs.learner.optimiser.state();
+                let moments: Vec<f64> = state.tensors.into_values().flat_map(values).collect();
+                (values(flatten_parameters(&improved.policy)), moments, improved.metrics, state.steps)
+            };
+            let (ours, expected) = (train(false), train(true));
+            let (tolerance, what) =
+                (if precision.is_double() { 1e-11 } else { 1e-5 }, format!("{settings} {precision:?}"));
+            assert_relative(&ours.0, &expected.0, tolerance, &what);
+            assert_close(&ours.1, &expected.1, tolerance, &what);
+            assert_eq!(ours.3, 12);
+            assert!(ours.2.keys().eq(expected.2.keys()), "{:?} {:?}", ours.2, expected.2);
+            for (name, metric) in &ours.2 {
+                // Metrics from the device are read in single precision.
+                assert_close(&[*metric], &[expected.2[name]], 1e-5, &format!("{what} {name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for shared in [false, true] {
+        let network = NetworkSpec { shared, hidden_sizes: vec![16, 16], ..NetworkSpec::default() };
+        let case = Case { rows: 1500, network, ..plain(TermSpec::PpoClip { clip_range: 0.2.into() }) };
+        let precision = Precision::all().into_iter().find(|precision| precision.backend == Backend::Flex).unwrap();
+        let run = |threads: usize| {
+            on_threads(threads, || {
+                let mut epochs =
+                    Epochs { num_epochs: 2, num_minibatches: 3, ..Epochs::once(case.learner(), 0.01.into()) };
+                let context = UpdateContext { update: 1, progress: 0.3 };
+                let improved = epochs.improve(&case.policy(&precision), case.batch(&precision), context).unwrap();
+                (values(flatten_parameters(&improved.policy)), improved.metrics)
+            })
+        };
+        let expected = run(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads), expected, "{threads}");
+        }
     }
 }

@@ -34,7 +34,7 @@ pub fn perceptron(
     }
     let mut values = primitives.iter().map(Primitive::values);
     let (input, parameters) = (values.next()?, values.collect());
-    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last, tracked))
+    by_float_type!(input.dtype(), T => run::<T>(primitives, input, parameters, activation, activate_last, tracked.as_ref()))
         .flatten()
 }
 
@@ -52,11 +52,11 @@ fn run<T: Stored>(
     parameters: Vec<FlexTensor>,
     activation: Activation,
     activate_last: bool,
-    tracked: Option<Tracked>,
+    tracked: Option<&Tracked>,
 ) -> Option<Tensor<2>> {
     let layers = || parameters.as_chunks().0.iter().map(|[weight, bias]| (T::elements(weight), T::elements(bias)));
     let shape = [input.shape()[0], parameters.last()?.shape()[0]];
-    let Some(Tracked { with_input }) = tracked else {
+    let Some(&Tracked { with_input }) = tracked else {
         let output = Network::new(layers(), activation, activate_last).infer_many(T::elements(&input));
         return Some(record(primitives, T::tensor(output, &shape), |_, _| Vec::new()));
     };

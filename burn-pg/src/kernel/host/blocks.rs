@@ -7,7 +7,7 @@ const TASKS: usize = 16;
 
 /// Returns the number of rows of each task, a multiple of [`BLOCK`], for `rows` rows.
 pub(crate) fn rows_of_task(rows: usize) -> usize {
-    rows.div_ceil(TASKS).next_multiple_of(BLOCK).max(BLOCK)
+    rows.div_ceil(TASKS).next_multiple_of(2 * BLOCK).max(2 * BLOCK)
 }
 
 /// Returns the number of tasks for `rows` rows.

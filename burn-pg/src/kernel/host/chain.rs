@@ -7,16 +7,46 @@ use super::{
 };
 use crate::kernel::Activation;
 
-/// The layers of a perceptron, each stored in the order in which it is read, for both directions.
+/// The layers of a perceptron.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain<T> {
-    layers: Vec<Affine<T>>,
-    /// The transposes, which take gradients to the layer below; of the first layer only if the
-    /// gradient with respect to its inputs is wanted.
-    back: Vec<Affine<T>>,
+    layers: Vec<Layer<T>>,
     activation: Activation,
     /// True if the activation also follows the last layer.
     activate_last: bool,
+}
+
+/// A linear layer, stored in the order in which it is read, for both directions.
+#[derive(Debug, Clone)]
+pub(crate) struct Layer<T> {
+    forward: Affine<T>,
+    /// The transpose, which takes gradients to the layer below, if there is one that wants them.
+    back: Option<Affine<T>>,
+}
+
+impl<T: Real> Layer<T> {
+    /// Creates a layer with weights of 0. `with_back` is true if it takes gradients to a layer below.
+    pub fn new([inputs, outputs]: [usize; 2], with_back: bool) -> Self {
+        let zeros = vec![T::zero(); inputs * outputs];
+        Self {
+            forward: Affine::new(&zeros, &zeros[..outputs]),
+            back: with_back.then(|| Affine::transposed(&zeros, outputs)),
+        }
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        (self.forward.inputs() + 1) * self.forward.outputs()
+    }
+
+    /// Sets the weights (row-major, shape `[inputs, outputs]`) and the biases, which follow them.
+    pub fn load(&mut self, parameters: &[T]) {
+        let (weight, bias) = parameters.split_at(self.forward.inputs() * self.forward.outputs());
+        self.forward.load(weight, bias);
+        if let Some(back) = &mut self.back {
+            back.load_transposed(weight, bias.len());
+        }
+    }
 }
 
 /// What the backward pass needs to know of the forward pass of a block of rows. Its memory is reused.
@@ -45,71 +75,73 @@ pub(crate) struct Gradient<T> {
 }
 
 impl<T: Real> Chain<T> {
-    /// Creates a chain of layers with these numbers of inputs and outputs, without weights.
+    /// Creates a chain of layers with these numbers of inputs and outputs, and weights of 0. `with_input` is true if the
+    /// gradient with respect to the inputs is wanted.
     pub fn new(sizes: &[[usize; 2]], activation: Activation, activate_last: bool, with_input: bool) -> Self {
-        let zeros = |&[inputs, outputs]: &[usize; 2]| vec![T::zero(); inputs * outputs];
-        let layers = sizes.iter().map(|size| Affine::new(&zeros(size), &vec![T::zero(); size[1]])).collect();
-        let below = &sizes[usize::from(!with_input)..];
-        let back = below.iter().map(|size| Affine::transposed(&zeros(size), size[1])).collect();
-        Self { layers, back, activation, activate_last }
+        let layers = sizes.iter().enumerate().map(|(i, &size)| Layer::new(size, with_input || i > 0));
+        Self { layers: layers.collect(), activation, activate_last }
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Layer<T>] {
+        &self.layers
+    }
+
+    /// The layers, to be replaced by others of the same sizes.
+    pub fn layers_mut(&mut self) -> &mut [Layer<T>] {
+        &mut self.layers
     }
 
     /// Number of inputs of the first layer.
     pub fn inputs(&self) -> usize {
-        self.layers[0].inputs()
+        self.layers[0].forward.inputs()
     }
 
     /// Number of outputs of the last layer.
     pub fn outputs(&self) -> usize {
-        self.layers[self.layers.len() - 1].outputs()
+        self.layers[self.layers.len() - 1].forward.outputs()
     }
 
     /// True if [`backward`](Self::backward) computes the gradient with respect to the inputs.
     pub fn has_input_gradient(&self) -> bool {
-        self.back.len() == self.layers.len()
+        self.layers[0].back.is_some()
     }
 
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| (layer.inputs() + 1) * layer.outputs()).sum()
+        self.layers.iter().map(Layer::parameters).sum()
+    }
+
+    /// Sets the parameters: weights (row-major, shape `[inputs, outputs]`) and biases of each layer in turn.
+    pub fn load(&mut self, mut parameters: &[T]) {
+        for layer in &mut self.layers {
+            let (of_layer, rest) = parameters.split_at(layer.parameters());
+            parameters = rest;
+            layer.load(of_layer);
+        }
     }
 
     /// Sets the parameters as [`load`](Self::load), with biases of 0.
     pub fn load_without_biases(&mut self, parameters: &[T]) {
         let (mut parameters, mut start) = (parameters.to_vec(), 0);
         for layer in &self.layers {
-            let end = start + (layer.inputs() + 1) * layer.outputs();
-            parameters[end - layer.outputs()..end].fill(T::zero());
+            let end = start + layer.parameters();
+            parameters[end - layer.forward.outputs()..end].fill(T::zero());
             start = end;
         }
         self.load(&parameters);
     }
 
-    /// Sets the parameters: weights (row-major, shape `[inputs, outputs]`) and biases of each layer in turn.
-    pub fn load(&mut self, mut parameters: &[T]) {
-        let missing = self.layers.len() - self.back.len();
-        for (i, layer) in self.layers.iter_mut().enumerate() {
-            let (inputs, outputs) = (layer.inputs(), layer.outputs());
-            let (weight, rest) = parameters.split_at(inputs * outputs);
-            let (bias, rest) = rest.split_at(outputs);
-            parameters = rest;
-            layer.load(weight, bias);
-            if i >= missing {
-                self.back[i - missing].load_transposed(weight, outputs);
-            }
-        }
-    }
-
     /// Takes rows of inputs through all layers.
     pub fn forward(&self, input: &[T], trace: &mut Trace<T>) {
-        let rows = input.len() / self.layers[0].inputs();
+        let rows = input.len() / self.inputs();
         trace.outputs.resize_with(self.layers.len(), Vec::new);
         trace.derivatives.resize_with(self.layers.len(), Vec::new);
         for (i, layer) in self.layers.iter().enumerate() {
             let (before, rest) = trace.outputs.split_at_mut(i);
             let (input, output) = (before.last().map_or(input, |last| last), &mut rest[0]);
-            output.resize(rows * layer.outputs(), T::zero());
-            layer.apply(input, output);
+            output.resize(rows * layer.forward.outputs(), T::zero());
+            layer.forward.apply(input, output);
             if self.is_activated(i) {
                 activate(self.activation, output, &mut trace.derivatives[i]);
             }
@@ -120,9 +152,9 @@ impl<T: Real> Chain<T> {
     /// [`load`](Self::load). `input` is that of the forward pass.
     pub fn backward(&self, input: &[T], trace: &Trace<T>, gradient: &mut Gradient<T>, sums: &mut [T]) {
         let (Trace { outputs, derivatives }, Gradient { values: gradient, below }) = (trace, gradient);
-        let (mut end, missing) = (sums.len(), self.layers.len() - self.back.len());
+        let mut end = sums.len();
         for (i, layer) in self.layers.iter().enumerate().rev() {
-            let size = (layer.inputs(), layer.outputs());
+            let size = (layer.forward.inputs(), layer.forward.outputs());
             if self.is_activated(i) {
                 activation_backward(self.activation, &outputs[i], &derivatives[i], gradient);
             }
@@ -131,11 +163,9 @@ impl<T: Real> Chain<T> {
             end = start;
             add_outer_products(if i == 0 { input } else { &outputs[i - 1] }, size.0, gradient, size.1, weight_sum);
             add_rows(gradient, bias_sum);
-            if i < missing {
-                break;
-            }
+            let Some(back) = &layer.back else { break };
             below.resize(gradient.len() / size.1 * size.0, T::zero());
-            self.back[i - missing].apply(gradient, below);
+            back.apply(gradient, below);
             std::mem::swap(gradient, below);
         }
     }
@@ -147,11 +177,12 @@ impl<T: Real> Chain<T> {
         let mut of_weights = Vec::new();
         for (i, layer) in direction.layers.iter().enumerate() {
             let input = if i == 0 { input } else { &trace.outputs[i - 1] };
-            of_weights.resize(input.len() / layer.inputs() * layer.outputs(), T::zero());
-            layer.apply(input, &mut of_weights);
+            let Layer { forward, .. } = layer;
+            of_weights.resize(input.len() / forward.inputs() * forward.outputs(), T::zero());
+            forward.apply(input, &mut of_weights);
             if !tangent.is_empty() {
                 let mut of_input = vec![T::zero(); of_weights.len()];
-                linear.layers[i].apply(tangent, &mut of_input);
+                linear.layers[i].forward.apply(tangent, &mut of_input);
                 add_rows(&of_input, &mut of_weights);
             }
             if self.is_activated(i) {

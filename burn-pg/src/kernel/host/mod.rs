@@ -16,7 +16,7 @@ mod tile;
 pub mod vector;
 
 pub(crate) use blocks::{BLOCK, rows_of_task, tasks};
-pub(crate) use chain::{Chain, Gradient, Trace};
+pub(crate) use chain::{Chain, Gradient, Layer, Trace};
 pub(crate) use network::{Network, NetworkGradients, Workspace, backward, forward, held_elements, kept_bytes};
 pub(crate) use normal::log_densities;
 pub(crate) use normalize::normalize;

@@ -6,12 +6,17 @@ use crate::kernel::formula::{self, AdamStep, Dual, RmsPropStep, SgdStep};
 /// Scales a gradient to a norm of at most `max_norm`. Returns the norm before.
 pub(crate) fn clip_global_norm<T: Real>(gradient: &mut [T], max_norm: f64) -> T {
     let norm = dot_product(gradient, gradient).sqrt();
-    let factor = T::of(max_norm) / (norm + T::of(1e-6));
-    // The comparison is false for a factor of NaN, so that the result is NaN.
-    if !(factor > T::one()) {
+    if let Some(factor) = clip_factor(norm, max_norm) {
         scale(gradient, factor);
     }
     norm
+}
+
+/// Returns the factor that scales a gradient with this norm to a norm of at most `max_norm`, if it is too long.
+pub(crate) fn clip_factor<T: Real>(norm: T, max_norm: f64) -> Option<T> {
+    let factor = T::of(max_norm) / (norm + T::of(1e-6));
+    // The comparison is false for a factor of NaN, so that the result is NaN.
+    if factor > T::one() { None } else { Some(factor) }
 }
 
 vectorised! {

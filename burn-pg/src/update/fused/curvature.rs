@@ -95,7 +95,7 @@ impl<T: Real + Element> Host<T> {
             Network { chain, linear, parameters: place.parameters }
         };
         let mut head = Head::new(head, false);
-        head.load(&parameters);
+        head.load(&(0..len), &parameters);
         let (observations, action_mask) = vectors;
         let [rows, _] = observations.dims();
         let mut weights = match weights {
@@ -173,7 +173,9 @@ impl<T: Real + Element> Curvature for Host<T> {
             sums
         });
         let mut product = vec![T::zero(); self.len];
-        products.iter().for_each(|part| add_rows(part, &mut product));
+        for part in &products {
+            add_rows(part, &mut product);
+        }
         Tensor::from_data(TensorData::new(product, [self.len]), (&self.device, T::DTYPE))
     }
 }

@@ -1,5 +1,7 @@
 //! Distributions over actions, forward and backward for a block of rows.
 
+use std::ops::Range;
+
 use super::samples::SampleRows;
 use crate::{
     distribution::{impossible_logit, largest_log, squashed_entropy},
@@ -46,11 +48,21 @@ impl<T: Real> Head<T> {
         Self { kind, log_std: Vec::new(), with_entropies }
     }
 
-    /// Sets the parameters (shape `[P]`).
-    pub fn load(&mut self, parameters: &[T]) {
-        if let FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } = &self.kind {
+    /// Sets the parameters, if there are some, from those of a range that has all of them or none.
+    pub fn load(&mut self, range: &Range<usize>, parameters: &[T]) {
+        if let FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } = &self.kind
+            && range.contains(&place.start)
+        {
             self.log_std.clear();
-            self.log_std.extend_from_slice(&parameters[place.clone()]);
+            self.log_std.extend_from_slice(&parameters[place.start - range.start..place.end - range.start]);
+        }
+    }
+
+    /// Returns the place of the parameters, if there are some.
+    pub fn range(&self) -> Option<Range<usize>> {
+        match &self.kind {
+            FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } => Some(place.clone()),
+            _ => None,
         }
     }
 
@@ -73,72 +85,12 @@ impl<T: Real> Head<T> {
                 for (logit, _) in rows.outputs.iter_mut().zip(&*action_mask).filter(|(_, possible)| !**possible) {
                     *logit = impossible;
                 }
-                self.evaluate_logits(sizes, indices, [log_probs, entropies], rows);
+                evaluate_logits(sizes, indices, [log_probs, entropies], rows);
             }
-            FlatHead::Bernoulli => self.evaluate_bernoulli(outputs, numbers, [log_probs, entropies], rows),
+            FlatHead::Bernoulli => evaluate_bernoulli(outputs, numbers, [log_probs, entropies], rows),
             FlatHead::Gaussian { log_std, squash } => {
                 self.split(outputs, count, log_std, rows);
-                self.evaluate_gaussian(*squash, numbers, [log_probs, entropies], rows);
-            }
-        }
-    }
-
-    fn evaluate_logits(
-        &self,
-        sizes: &[usize],
-        actions: &[u32],
-        [log_probs, entropies]: [&mut [T]; 2],
-        rows: &mut HeadRows<T>,
-    ) {
-        let HeadRows { softmax, outputs, of_outputs, component: [logits, derivatives], .. } = rows;
-        let width: usize = sizes.iter().sum();
-        let of_component = |k: usize| actions.iter().skip(k).step_by(sizes.len()).map(|&action| action as usize);
-        of_outputs.iter_mut().for_each(|derivatives| derivatives.resize(outputs.len(), T::zero()));
-        let [of_log_probs, of_entropies] = of_outputs;
-        if sizes.len() == 1 {
-            softmax.load(outputs, width);
-            softmax.log_probs(of_component(0), log_probs, of_log_probs);
-            softmax.entropies(entropies, of_entropies);
-            return;
-        }
-        let mut first = 0;
-        for (k, &size) in sizes.iter().enumerate() {
-            logits.clear();
-            logits.extend(outputs.chunks_exact(width).flat_map(|row| &row[first..first + size]));
-            derivatives.resize(logits.len(), T::zero());
-            softmax.load(logits, size);
-            let put = |derivatives: &[T], to: &mut [T]| {
-                for (to, from) in to.chunks_exact_mut(width).zip(derivatives.chunks_exact(size)) {
-                    to[first..first + size].copy_from_slice(from);
-                }
-            };
-            softmax.log_probs(of_component(k), log_probs, derivatives);
-            put(derivatives, of_log_probs);
-            softmax.entropies(entropies, derivatives);
-            put(derivatives, of_entropies);
-            first += size;
-        }
-    }
-
-    fn evaluate_bernoulli(
-        &self,
-        outputs: &[T],
-        actions: &[T],
-        [log_probs, entropies]: [&mut [T]; 2],
-        rows: &mut HeadRows<T>,
-    ) {
-        let width = outputs.len() / log_probs.len();
-        rows.of_outputs.iter_mut().for_each(|derivatives| derivatives.resize(outputs.len(), T::zero()));
-        for (i, (&logit, &action)) in outputs.iter().zip(actions).enumerate() {
-            let logit = Dual::<T>::variable(logit, 0);
-            let sign = Dual::constant(action + action - T::one());
-            let log_prob = formula::bernoulli_log_prob(&logit, &sign);
-            log_probs[i / width] += log_prob.value;
-            rows.of_outputs[0][i] = log_prob.derivatives[0];
-            if let Some(total) = entropies.get_mut(i / width) {
-                let entropy = formula::bernoulli_entropy(&logit);
-                *total += entropy.value;
-                rows.of_outputs[1][i] = entropy.derivatives[0];
+                evaluate_gaussian(*squash, numbers, [log_probs, entropies], rows);
             }
         }
     }
@@ -166,43 +118,6 @@ impl<T: Real> Head<T> {
                     }
                 }
             }
-        }
-    }
-
-    fn evaluate_gaussian(
-        &self,
-        squash: bool,
-        actions: &[T],
-        [log_probs, entropies]: [&mut [T]; 2],
-        rows: &mut HeadRows<T>,
-    ) {
-        let HeadRows { outputs: means, log_stds, densities, of_outputs, of_log_stds, .. } = rows;
-        let (len, width) = (means.len(), means.len() / log_probs.len());
-        for values in of_outputs.iter_mut().chain(&mut *of_log_stds).chain([&mut *densities]) {
-            values.resize(len, T::zero());
-        }
-        let limit = T::of(largest_log(T::DTYPE));
-        log_densities(densities, [&mut of_outputs[0], &mut of_log_stds[0]], [actions, means, log_stds], limit);
-        for (log_prob, densities) in log_probs.iter_mut().zip(densities.chunks_exact(width)) {
-            *log_prob = densities.iter().fold(T::zero(), |sum, &density| sum + density);
-        }
-        if squash {
-            for (i, &action) in actions.iter().enumerate() {
-                let correction = formula::tanh_log_derivative(&Dual::<T, 0>::constant(action));
-                log_probs[i / width] = log_probs[i / width] - correction.value;
-            }
-        }
-        if entropies.is_empty() {
-            return;
-        }
-        for i in 0..len {
-            let (mean, log_std) = (Dual::<T, 2>::variable(means[i], 0), Dual::variable(log_stds[i], 1));
-            let entropy = match squash {
-                true => squashed_entropy(&mean, &log_std),
-                false => formula::normal_entropy(&log_std),
-            };
-            entropies[i / width] += entropy.value;
-            [of_outputs[1][i], of_log_stds[1][i]] = entropy.derivatives;
         }
     }
 
@@ -256,13 +171,15 @@ impl<T: Real> Head<T> {
                     }
                 }
             }
-            tangent.iter_mut().for_each(|tangent| *tangent = *tangent * weight);
+            for tangent in tangent {
+                *tangent = *tangent * weight;
+            }
         }
     }
 
     /// Turns the derivatives of the objective with respect to log-probabilities and entropies (each empty if it does not
-    /// depend on them) into those with respect to outputs of the actor. Adds those with respect to parameters to `sums`
-    /// (shape `[P]`).
+    /// depend on them) into those with respect to outputs of the actor. Adds those with respect to the parameters of the
+    /// head to `sums`.
     pub fn backward(
         &self,
         samples: &SampleRows<T>,
@@ -290,7 +207,7 @@ impl<T: Real> Head<T> {
             }
             FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } => {
                 combine(&rows.of_outputs, &mut |_, value| gradient.push(value));
-                let (sums, width) = (&mut sums[place.clone()], place.len());
+                let width = place.len();
                 combine(&rows.of_log_stds, &mut |i, value| sums[i % width] += value);
             }
             FlatHead::Gaussian { log_std: LogStd::Outputs { .. }, .. } => {
@@ -313,12 +230,12 @@ fn curve_logits<T: Real>(logits: &[T], mask: &[bool], tangent: &mut [T]) {
     let largest = (0..logits.len()).filter(|&k| possible(k)).fold(T::neg_infinity(), |most, k| most.max(logits[k]));
     let weight = |k: usize| if possible(k) { (logits[k] - largest).exp() } else { T::zero() };
     let (mut total, mut mean) = (T::zero(), T::zero());
-    for k in 0..logits.len() {
+    for (k, &tangent) in tangent.iter().enumerate() {
         total += weight(k);
-        mean += weight(k) * tangent[k];
+        mean += weight(k) * tangent;
     }
-    for k in 0..logits.len() {
-        tangent[k] = weight(k) / total * (tangent[k] - mean / total);
+    for (k, tangent) in tangent.iter_mut().enumerate() {
+        *tangent = weight(k) / total * (*tangent - mean / total);
     }
 }
 
@@ -327,4 +244,102 @@ fn inverse_variance<T: Real>(log_std: T) -> T {
     let limit = T::of(largest_log(T::DTYPE));
     let inverse = formula::inverse_std(&Dual::<T, 0>::constant(log_std), limit).value;
     inverse * inverse
+}
+
+fn evaluate_logits<T: Real>(
+    sizes: &[usize],
+    actions: &[u32],
+    [log_probs, entropies]: [&mut [T]; 2],
+    rows: &mut HeadRows<T>,
+) {
+    let HeadRows { softmax, outputs, of_outputs, component: [logits, derivatives], .. } = rows;
+    let width: usize = sizes.iter().sum();
+    let of_component = |k: usize| actions.iter().skip(k).step_by(sizes.len()).map(|&action| action as usize);
+    for derivatives in &mut *of_outputs {
+        derivatives.resize(outputs.len(), T::zero());
+    }
+    let [of_log_probs, of_entropies] = of_outputs;
+    if sizes.len() == 1 {
+        softmax.load(outputs, width);
+        softmax.log_probs(of_component(0), log_probs, of_log_probs);
+        softmax.entropies(entropies, of_entropies);
+        return;
+    }
+    let mut first = 0;
+    for (k, &size) in sizes.iter().enumerate() {
+        logits.clear();
+        logits.extend(outputs.chunks_exact(width).flat_map(|row| &row[first..first + size]));
+        derivatives.resize(logits.len(), T::zero());
+        softmax.load(logits, size);
+        let put = |derivatives: &[T], to: &mut [T]| {
+            for (to, from) in to.chunks_exact_mut(width).zip(derivatives.chunks_exact(size)) {
+                to[first..first + size].copy_from_slice(from);
+            }
+        };
+        softmax.log_probs(of_component(k), log_probs, derivatives);
+        put(derivatives, of_log_probs);
+        softmax.entropies(entropies, derivatives);
+        put(derivatives, of_entropies);
+        first += size;
+    }
+}
+
+fn evaluate_bernoulli<T: Real>(
+    outputs: &[T],
+    actions: &[T],
+    [log_probs, entropies]: [&mut [T]; 2],
+    rows: &mut HeadRows<T>,
+) {
+    let width = outputs.len() / log_probs.len();
+    for derivatives in &mut rows.of_outputs {
+        derivatives.resize(outputs.len(), T::zero());
+    }
+    for (i, (&logit, &action)) in outputs.iter().zip(actions).enumerate() {
+        let logit = Dual::<T>::variable(logit, 0);
+        let sign = Dual::constant(action + action - T::one());
+        let log_prob = formula::bernoulli_log_prob(&logit, &sign);
+        log_probs[i / width] += log_prob.value;
+        rows.of_outputs[0][i] = log_prob.derivatives[0];
+        if let Some(total) = entropies.get_mut(i / width) {
+            let entropy = formula::bernoulli_entropy(&logit);
+            *total += entropy.value;
+            rows.of_outputs[1][i] = entropy.derivatives[0];
+        }
+    }
+}
+
+fn evaluate_gaussian<T: Real>(
+    squash: bool,
+    actions: &[T],
+    [log_probs, entropies]: [&mut [T]; 2],
+    rows: &mut HeadRows<T>,
+) {
+    let HeadRows { outputs: means, log_stds, densities, of_outputs, of_log_stds, .. } = rows;
+    let (len, width) = (means.len(), means.len() / log_probs.len());
+    for values in of_outputs.iter_mut().chain(&mut *of_log_stds).chain([&mut *densities]) {
+        values.resize(len, T::zero());
+    }
+    let limit = T::of(largest_log(T::DTYPE));
+    log_densities(densities, [&mut of_outputs[0], &mut of_log_stds[0]], [actions, means, log_stds], limit);
+    for (log_prob, densities) in log_probs.iter_mut().zip(densities.chunks_exact(width)) {
+        *log_prob = densities.iter().fold(T::zero(), |sum, &density| sum + density);
+    }
+    if squash {
+        for (i, &action) in actions.iter().enumerate() {
+            let correction = formula::tanh_log_derivative(&Dual::<T, 0>::constant(action));
+            log_probs[i / width] = log_probs[i / width] - correction.value;
+        }
+    }
+    if entropies.is_empty() {
+        return;
+    }
+    for i in 0..len {
+        let (mean, log_std) = (Dual::<T, 2>::variable(means[i], 0), Dual::variable(log_stds[i], 1));
+        let entropy = match squash {
+            true => squashed_entropy(&mean, &log_std),
+            false => formula::normal_entropy(&log_std),
+        };
+        entropies[i / width] += entropy.value;
+        [of_outputs[1][i], of_log_stds[1][i]] = entropy.derivatives;
+    }
 }

@@ -5,6 +5,7 @@ mod form;
 mod head;
 mod minibatch;
 mod networks;
+mod pieces;
 mod samples;
 mod terms;
 mod unfused;

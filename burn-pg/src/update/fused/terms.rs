@@ -6,8 +6,18 @@ use crate::{
     loss::{ClosedTerm, ContextPart, Objective},
 };
 
-/// The terms of an objective at one point of training.
-pub(super) struct Terms(Vec<ClosedTerm>);
+/// The terms of an objective at one point of training, or some of them.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    all: Vec<ClosedTerm>,
+    /// The outputs of the policy of which the terms are evaluated.
+    outputs: &'static [ContextPart],
+}
+
+/// The outputs of an actor, of a critic, and of both.
+pub(super) const OF_ACTOR: &[ContextPart] = &[ContextPart::LogProbs, ContextPart::Entropies];
+pub(super) const OF_CRITIC: &[ContextPart] = &[ContextPart::Values];
+pub(super) const OF_BOTH: &[ContextPart] = &[ContextPart::LogProbs, ContextPart::Entropies, ContextPart::Values];
 
 /// Sums over samples: the losses of the terms, then the numbers that they report, in turn.
 #[derive(Debug, Clone, Default)]
@@ -34,17 +44,33 @@ pub(super) struct TermRows<T> {
 
 impl Terms {
     pub fn new(objective: &Objective, progress: f64) -> Result<Self, Unfused> {
-        Ok(Self(objective.closed_forms(progress).map_err(|term| Unfused::Term { term })?))
+        let all = objective.closed_forms(progress).map_err(|term| Unfused::Term { term })?;
+        Ok(Self { all, outputs: OF_BOTH })
+    }
+
+    /// Returns the terms that depend on these outputs of the policy. Their sums have the places of all terms.
+    pub fn of(&self, outputs: &'static [ContextPart]) -> Self {
+        Self { all: self.all.clone(), outputs }
+    }
+
+    /// True if there are terms to evaluate.
+    pub fn any(&self) -> bool {
+        self.evaluated().next().is_some()
+    }
+
+    /// The terms that are evaluated.
+    fn evaluated(&self) -> impl Iterator<Item = &ClosedTerm> {
+        self.all.iter().filter(|term| self.outputs.contains(&term.form.parts()[0]))
     }
 
     /// True if a term reads a part of the context.
     pub fn read(&self, part: ContextPart) -> bool {
-        self.0.iter().any(|term| term.form.parts().contains(&part))
+        self.evaluated().any(|term| term.form.parts().contains(&part))
     }
 
     /// True if everything that the terms read besides outputs of the policy is given.
     pub fn are_given(&self, given: impl Fn(ContextPart) -> bool) -> bool {
-        self.0.iter().all(|term| term.form.parts()[1..].iter().all(|&part| given(part)))
+        self.evaluated().all(|term| term.form.parts()[1..].iter().all(|&part| given(part)))
     }
 
     /// Computes the terms of samples, and the derivatives of the objective with respect to the outputs of the policy.
@@ -54,18 +80,25 @@ impl Terms {
         let TermRows { losses, derivatives, metrics, gradients } = rows;
         gradients.iter_mut().for_each(Vec::clear);
         sums.values.resize(self.names().count(), 0.0);
-        let (of_losses, of_metrics) = sums.values.split_at_mut(self.0.len());
+        let (of_losses, of_metrics) = sums.values.split_at_mut(self.all.len());
         let mut of_metrics = of_metrics.iter_mut();
-        for (ClosedTerm { weight, form, .. }, of_loss) in self.0.iter().zip(of_losses) {
+        for (ClosedTerm { weight, form, .. }, of_loss) in self.all.iter().zip(of_losses) {
+            let of_term = of_metrics.by_ref().take(form.metrics().len());
+            if !self.outputs.contains(&form.parts()[0]) {
+                of_term.for_each(drop);
+                continue;
+            }
             let len = columns[form.parts()[0] as usize].len();
             losses.resize(len, T::zero());
             derivatives.resize(len, T::zero());
-            metrics.iter_mut().for_each(|metric| metric.resize(len, T::zero()));
+            for metric in &mut *metrics {
+                metric.resize(len, T::zero());
+            }
             let [first, second] = metrics.each_mut();
             let results = LossRows { losses, derivatives, metrics: [first, second] };
             form.evaluate(results, |part| &columns[part as usize]);
             *of_loss += weighted_sum(losses, weights);
-            for (metric, sum) in metrics.iter().zip(form.metrics()).map(|(metric, _)| metric).zip(&mut of_metrics) {
+            for (metric, sum) in metrics.iter().zip(of_term) {
                 *sum += weighted_sum(metric, weights);
             }
             // A term of weight 0 is left out, because 0 times a derivative that is not finite would be NaN.
@@ -93,21 +126,25 @@ impl Terms {
         for part in parts {
             total.iter_mut().zip(&part.values).for_each(|(total, value)| *total += value);
         }
-        let (losses, others) = total.split_at_mut(self.0.len());
-        losses.iter_mut().for_each(|loss| *loss /= mass);
+        let (losses, others) = total.split_at_mut(self.all.len());
+        for loss in &mut *losses {
+            *loss /= mass;
+        }
         // If all samples are masked, the sums are 0 and so are the means.
-        others.iter_mut().for_each(|value| *value /= weight.max(f64::from(f32::MIN_POSITIVE)));
-        let weighted = self.0.iter().zip(&*losses).filter(|(term, _)| term.weight > 0.0);
+        for value in others {
+            *value /= weight.max(f64::from(f32::MIN_POSITIVE));
+        }
+        let weighted = self.all.iter().zip(&*losses).filter(|(term, _)| term.weight > 0.0);
         let loss = weighted.map(|(term, loss)| term.weight * loss).sum();
         let mut metrics: Vec<_> = self.names().zip(total).collect();
-        metrics.insert(self.0.len(), ("loss", loss));
+        metrics.insert(self.all.len(), ("loss", loss));
         metrics
     }
 
     /// Returns the names of the losses, and of the other numbers.
     fn names(&self) -> impl Iterator<Item = &'static str> {
-        let losses = self.0.iter().map(|term| term.name);
-        losses.chain(self.0.iter().flat_map(|term| term.form.metrics()).copied())
+        let losses = self.all.iter().map(|term| term.name);
+        losses.chain(self.all.iter().flat_map(|term| term.form.metrics()).copied())
     }
 }
 
