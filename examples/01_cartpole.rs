@@ -28,7 +28,7 @@ pub fn train() -> Result<f64, Error> {
     let config = Config::default()
         .with(|config| {
             config.env.name = "CartPole-v1".into();
-            config.run.total_steps = 30_000;
+            config.run.total_steps = 50_000;
             config.rollout.num_steps = 32;
             config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
             config.algorithm = PpoConfig {
@@ -49,7 +49,7 @@ pub fn train() -> Result<f64, Error> {
         let return_mean = stats.episode_return_mean.unwrap_or(f64::NAN);
         println!("{:6} steps: mean return {return_mean:.1}", stats.env_steps);
         // Stop once the mean return of the last 100 episodes is high enough.
-        if return_mean >= 195.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if return_mean >= 400.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 
     let evaluation = evaluate(&trainer.agent()?, make(&config.env.name, 20)?, config.run.seed, false)?;
