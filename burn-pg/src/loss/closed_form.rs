@@ -11,7 +11,7 @@ use crate::kernel::{
 
 /// The formula of a loss term for one sample: a function of one output of the policy and of numbers from the rollout,
 /// whose derivative is known. With it, a term can be trained without tensors and without autodiff; see
-/// [`Fused`](crate::update::Fused). Each variant is the formula of the term of its name, at one point of training.
+/// [`Unfused`](crate::update::Unfused). Each variant is the formula of the term of its name, at one point of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ClosedForm {

@@ -64,7 +64,7 @@ pub trait Policy: Module {
     }
 
     /// Describes the networks of the policy as perceptrons, if they are nothing else; otherwise says why they are not, as
-    /// in "the policy is recurrent". Updates are faster with such a policy; see [`Fused`](crate::update::Fused).
+    /// in "the policy is recurrent". Updates are faster with such a policy; see [`Unfused`](crate::update::Unfused).
     ///
     /// # Errors
     /// Default: "the policy has networks of its own".

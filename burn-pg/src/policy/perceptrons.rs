@@ -11,7 +11,7 @@ use super::{Activation, LOG_STD, Mlp};
 
 /// A policy whose networks are perceptrons alone, described by the places of its parameters in the vector of
 /// [`flatten_parameters`](crate::optim::flatten_parameters). With it, an update needs no tensors; see
-/// [`Fused`](crate::update::Fused).
+/// [`Unfused`](crate::update::Unfused).
 #[derive(Debug, Clone)]
 pub struct Perceptrons {
     /// The hidden layers that actor and critic share, if they do.

@@ -58,7 +58,7 @@ pub trait Samples<P: Policy>: Clone {
 }
 
 /// B samples that do not depend on each other: vectors of observations, actions, and numbers for each. Updates are
-/// faster with them; see [`Fused`](crate::update::Fused).
+/// faster with them; see [`Unfused`](crate::update::Unfused).
 pub struct FlatSamples {
     /// Observations. Shape `[B, D]`.
     pub observations: Tensor<2>,
