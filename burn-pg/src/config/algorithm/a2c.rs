@@ -22,7 +22,8 @@ pub struct A2cConfig {
     /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
     /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
-    /// are added up, which takes less memory and more time. Default none: whole minibatches.
+    /// are added up, which takes less memory and more time. Fused minibatches (see `plan`) take little memory and are not
+    /// split. Default none: whole minibatches.
     #[serde(with = "optional")]
     #[schemars(with = "Option<usize>")]
     pub micro_batch_size: Option<usize>,

@@ -32,7 +32,8 @@ pub struct PpoConfig {
     /// Default 4.
     pub num_minibatches: usize,
     /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
-    /// are added up, which takes less memory and more time. Default none: whole minibatches.
+    /// are added up, which takes less memory and more time. Fused minibatches (see `plan`) take little memory and are not
+    /// split. Default none: whole minibatches.
     #[serde(with = "optional")]
     #[schemars(with = "Option<usize>")]
     pub micro_batch_size: Option<usize>,

@@ -30,8 +30,8 @@ pub struct TrpoConfig {
     /// Default 4.
     pub num_minibatches: usize,
     /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
-    /// are added up, which takes less memory and more time. The policy step is never split. Default none: whole
-    /// minibatches.
+    /// are added up, which takes less memory and more time. The policy step is never split, and neither are fused
+    /// minibatches (see `plan`). Default none: whole minibatches.
     #[serde(with = "optional")]
     #[schemars(with = "Option<usize>")]
     pub micro_batch_size: Option<usize>,
