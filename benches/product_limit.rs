@@ -25,7 +25,7 @@ impl WithSimd for Products<'_> {
         let per_row = SIZE / S::F32_LANES;
         let mut total = simd.splat_f32s(0.0);
         for _ in 0..PRODUCTS {
-            for first in (0..SIZE - ROWS + 1).step_by(ROWS) {
+            for first in (0..=SIZE - ROWS).step_by(ROWS) {
                 let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &self.left[(first + row) * SIZE..][..SIZE]);
                 for column in (0..per_row).step_by(2) {
                     let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];

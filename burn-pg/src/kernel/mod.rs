@@ -6,7 +6,7 @@
 mod activation;
 #[cfg(feature = "flex")]
 mod flex;
-// Most of `formula` and `host` is used only by the flex kernels.
+// Most of `formula` and `host` is used only by the flex kernels and by fused minibatches.
 #[cfg_attr(not(feature = "flex"), allow(dead_code))]
 pub(crate) mod formula;
 #[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]

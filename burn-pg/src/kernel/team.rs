@@ -9,6 +9,8 @@ use std::{
     thread,
 };
 
+use super::threads::{in_pool, is_in_pool};
+
 /// Turns of the loop in which a thread waits before it lets other threads of the machine run.
 const PATIENCE: u32 = 2_000;
 
@@ -19,30 +21,39 @@ pub(crate) struct Team<'w, W> {
     size: AtomicU64,
     /// For each thread, the number of the current set, and the next of its tasks. It takes those of others when its own
     /// are taken. So a thread mostly gets the tasks that it had in the sets before, whose data is in its cache.
-    next: Vec<AtomicU64>,
+    next: Vec<Next>,
     /// Number of tasks of the current set that are done.
     done: AtomicUsize,
     has_panicked: AtomicBool,
     is_dismissed: AtomicBool,
 }
 
+/// A number in a cache line of its own, so that threads that change different ones do not wait for each other.
+#[derive(Default)]
+#[repr(align(64))]
+struct Next(AtomicU64);
+
 /// The lower bits of a number hold a number of tasks, the others that of the set.
 const SET: u32 = 32;
 const TASK: u64 = (1 << SET) - 1;
 
 impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
-    /// Runs `lead` on this thread, which gives sets of tasks to [`run`](Self::run). A task runs `work` with its number,
-    /// on any thread of the current rayon pool. That must be a pool of this crate, because its threads do nothing else
-    /// meanwhile.
+    /// Runs `lead`, which gives sets of tasks to [`run`](Self::run). A task runs `work` with its number. Both run in the
+    /// pool of [`in_pool`]: in another pool, a task of somebody else could block a member of the team.
     ///
     /// # Panics
     /// If `lead` or `work` panics.
     pub fn lead<R: Send>(work: &'w W, lead: impl FnOnce(&Self) -> R + Send) -> R {
-        let threads = if rayon::current_thread_index().is_none() { 1 } else { rayon::current_num_threads() };
+        in_pool(|| Self::lead_here(work, lead))
+    }
+
+    fn lead_here<R: Send>(work: &'w W, lead: impl FnOnce(&Self) -> R + Send) -> R {
+        let leader = rayon::current_thread_index().filter(|_| is_in_pool());
+        let threads = if leader.is_some() { rayon::current_num_threads() } else { 1 };
         let team = Self {
             work,
             size: AtomicU64::new(0),
-            next: (0..threads).map(|_| AtomicU64::new(0)).collect(),
+            next: (0..threads).map(|_| Next::default()).collect(),
             done: AtomicUsize::new(0),
             has_panicked: AtomicBool::new(false),
             is_dismissed: AtomicBool::new(false),
@@ -52,7 +63,11 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
         }
         rayon::scope(|scope| {
             let dismissal = Dismissal(&team.is_dismissed);
-            scope.spawn_broadcast(|_, _| team.follow());
+            scope.spawn_broadcast(|_, member| {
+                if Some(member.index()) != leader {
+                    team.follow();
+                }
+            });
             let result = lead(&team);
             drop(dismissal);
             result
@@ -68,7 +83,7 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
         self.done.store(0, Ordering::Relaxed);
         self.size.store(set << SET | count as u64, Ordering::Release);
         for (thread, next) in self.next.iter().enumerate() {
-            next.store(set << SET | self.first(thread, count) as u64, Ordering::Release);
+            next.0.store(set << SET | self.first(thread, count) as u64, Ordering::Release);
         }
         self.take_tasks();
         wait_until(|| self.done.load(Ordering::Acquire) == count);
@@ -82,7 +97,7 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
 
     /// Takes tasks of one set after the other, until the team is dismissed.
     fn follow(&self) {
-        let own = &self.next[rayon::current_thread_index().unwrap_or_default()];
+        let Next(own) = &self.next[rayon::current_thread_index().unwrap_or_default()];
         let (mut seen, current) = (0, || own.load(Ordering::Acquire) >> SET);
         loop {
             wait_until(|| current() != seen || self.is_dismissed.load(Ordering::Acquire));
@@ -107,12 +122,17 @@ impl<'w, W: Fn(usize) + Sync> Team<'w, W> {
 
     /// Takes a task of a thread, if one is left.
     fn take_task(&self, thread: usize) -> Option<usize> {
-        let next = self.next[thread].fetch_add(1, Ordering::AcqRel);
-        let size = self.size.load(Ordering::Relaxed);
-        let (set, task) = (next >> SET, (next & TASK) as usize);
         // If the number is of an old set, all tasks of that are done.
-        let is_left = set == size >> SET && task < self.first(thread + 1, (size & TASK) as usize);
-        is_left.then_some(task)
+        let task_of = |next: u64| {
+            let size = self.size.load(Ordering::Relaxed);
+            let (set, task) = (next >> SET, (next & TASK) as usize);
+            let is_left = set == size >> SET && task < self.first(thread + 1, (size & TASK) as usize);
+            is_left.then_some(task)
+        };
+        let Next(next) = &self.next[thread];
+        // First without changing the number, which other threads read.
+        task_of(next.load(Ordering::Acquire))?;
+        task_of(next.fetch_add(1, Ordering::AcqRel))
     }
 }
 

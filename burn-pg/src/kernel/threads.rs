@@ -80,10 +80,15 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
 /// [`with_threads`].
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let threads = rayon::current_num_threads();
-    match threads == 1 || AWAKE.with_borrow(Option::is_some) {
+    match threads == 1 || is_in_pool() {
         true => work(),
         false => with_threads(threads, work),
     }
+}
+
+/// True if this thread is in a pool of this crate.
+pub(crate) fn is_in_pool() -> bool {
+    AWAKE.with_borrow(Option::is_some)
 }
 
 /// Runs tasks, on several threads if there are several tasks and several threads. Tasks that a thread runs one after
@@ -129,7 +134,7 @@ fn new_pool(threads: usize) -> Option<ThreadPool> {
 
 /// Keeps the other threads of this pool awake: they search for tasks until they have found none for [`SEARCH_TIME`].
 /// Tasks take tens of microseconds and follow one another closely; a sleeping thread takes longer than that to wake up.
-/// Without this, training in 8 environments on two threads reaches 0.58 of its speed.
+/// Without this, training in 8 environments on two threads reaches 0.96 of its speed; 0.58 if minibatches are not fused.
 ///
 /// No work waits for these threads. A thread that waits for a part of its own task may start [`search_for_tasks`]. It
 /// returns to its task after [`SEARCH_TIME`], and searches again if it has to wait again.

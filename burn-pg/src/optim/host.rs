@@ -57,7 +57,7 @@ impl<T: Real + Element> HostOptimiser<T> {
             let Some(name) = name else { continue };
             *vector = match state.tensors.get(name) {
                 None => vec![T::zero(); len],
-                Some(tensor) => tensor.to_data().try_into_vec().ok()?,
+                Some(tensor) => tensor.to_data().try_into_vec().ok().filter(|vector| vector.len() == len)?,
             };
         }
         Some(Self { rule, steps: state.steps, vectors })

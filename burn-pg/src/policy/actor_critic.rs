@@ -177,6 +177,7 @@ impl ActorCritic {
             critic: self.critic.as_ref().map(place).transpose()?,
             activation,
             head,
+            len: places.len(),
         })
     }
 

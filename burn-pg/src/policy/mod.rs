@@ -66,6 +66,9 @@ pub trait Policy: Module {
     /// Describes the networks of the policy as perceptrons, if they are nothing else; otherwise says why they are not, as
     /// in "the policy is recurrent". Updates are faster with such a policy; see [`Unfused`](crate::update::Unfused).
     ///
+    /// A policy that passes on those of another one must have the same trainable parameters in the same order, and compute
+    /// the same.
+    ///
     /// # Errors
     /// Default: "the policy has networks of its own".
     fn perceptrons(&self) -> Result<Perceptrons, &'static str> {

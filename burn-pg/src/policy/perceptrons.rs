@@ -20,6 +20,8 @@ pub struct Perceptrons {
     pub(crate) critic: Option<Place>,
     pub(crate) activation: Activation,
     pub(crate) head: FlatHead,
+    /// Number of parameters of the whole policy, P.
+    pub(crate) len: usize,
 }
 
 /// Why a policy is not made of perceptrons alone.
@@ -37,6 +39,13 @@ pub(crate) struct Place {
     pub sizes: Vec<[usize; 2]>,
     /// Weights and biases of each layer in turn.
     pub parameters: Range<usize>,
+}
+
+impl Place {
+    /// Number of outputs of the last layer.
+    pub fn outputs(&self) -> usize {
+        self.sizes.last().map_or(0, |size| size[1])
+    }
 }
 
 /// How outputs of the actor become a distribution.
@@ -77,9 +86,14 @@ impl LogStd {
 pub(super) struct Places(HashMap<ParamId, Range<usize>>, usize);
 
 impl Places {
+    /// Number of parameters in all places.
+    pub fn len(&self) -> usize {
+        self.1
+    }
+
     /// Returns the place of a parameter, or `None` if it is not trained.
     pub fn of_parameter(&self, id: ParamId) -> Option<Range<usize>> {
-        self.0.get(&id).cloned()
+        self.0.get(&id).filter(|place| !place.is_empty()).cloned()
     }
 
     /// Returns the place of a network, or `None` if its parameters are not consecutive, or not all trained.
@@ -88,7 +102,7 @@ impl Places {
         for layer in &network.layers {
             sizes.push(layer.weight.dims());
             for id in [layer.weight.id, layer.bias.as_ref()?.id] {
-                let place = self.0.get(&id)?.clone();
+                let place = self.of_parameter(id)?;
                 let start = match all {
                     None => place.start,
                     Some(before) if before.end == place.start => before.start,
@@ -108,7 +122,10 @@ impl ModuleVisitor for Places {
         if value.is_require_grad() {
             let start = *end;
             *end += value.shape().num_elements();
-            places.insert(parameter.id, start..*end);
+            // Parameters in two places do not have a place of their own.
+            if places.insert(parameter.id, start..*end).is_some() {
+                places.insert(parameter.id, 0..0);
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Largest number of samples that are searched at once for the one that made a fused minibatch fail.
+const SEARCHED: usize = 1024;
+
 /// Several passes over the samples, each in a new random order. Each minibatch of a pass is one step of a [`Learner`].
 pub struct Epochs {
     /// Takes the step on each minibatch.
@@ -137,8 +140,14 @@ impl<P: Policy, S: Samples<P>> Update<P, S> for Epochs {
     }
 
     fn improve(&mut self, policy: &P, samples: S, context: UpdateContext) -> Result<Improved<P>, Error> {
-        self.passes(policy.clone(), &samples, context, MetricLog::default())
-            .map_err(|error| attribute(error, policy, &samples, &[self.differentiated(samples.num_rows())]))
+        self.passes(policy.clone(), &samples, context, MetricLog::default()).map_err(|error| {
+            let (objective, normalizes, mut size) = self.differentiated(samples.num_rows());
+            // The search uses autodiff, for which the memory of a fused minibatch may not be enough.
+            if self.learner.unfused(policy, &samples).is_none() {
+                size = size.min(SEARCHED);
+            }
+            attribute(error, policy, &samples, &[(objective, normalizes, size)])
+        })
     }
 
     fn save(&self) -> Result<Saved, Misfit> {

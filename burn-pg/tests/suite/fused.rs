@@ -407,3 +407,30 @@ fn results_do_not_depend_on_the_number_of_threads() {
         }
     }
 }
+
+/// For example, threads that wait for messages of a logger.
+#[test]
+fn a_blocked_thread_of_the_callers_pool_does_not_delay_a_step() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let case = plain(TermSpec::Entropy {});
+    let precision = Precision::all().remove(0);
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    pool.spawn(move || receiver.recv().unwrap_or(()));
+    let (policy, batch) = (case.policy(&precision), case.batch(&precision));
+    let (gradient, _) = pool.install(|| case.learner().gradient(&policy, batch));
+    assert!(values(gradient).iter().any(|&element| element != 0.0));
+    drop(sender);
+}
+
+/// The ordinary way complains.
+#[test]
+fn actions_and_observations_that_do_not_fit_are_not_fused() {
+    let precision = Precision::all().into_iter().find(|precision| precision.backend == Backend::Flex).unwrap();
+    let case = plain(TermSpec::Entropy {});
+    let learner = case.learner();
+    let wider = Case { observations: 4, ..case.clone() };
+    let continuous = Case { space: Space::symmetric(&[1.0; 2]), ..case.clone() };
+    for other in [wider, continuous] {
+        assert_eq!(learner.unfused(&case.policy(&precision), &other.batch(&precision)), Some(Unfused::Samples));
+    }
+}

@@ -34,14 +34,14 @@ fn micro_batches_add_up_to_the_minibatch() {
         for precision in Precision::all() {
             let (mut learner, batch) = moved(recording, &precision);
             assert!(learner.normalize_advantages, "the test covers a statistic of the whole minibatch");
-            let (gradient, metrics) = learner.gradient(batch.clone());
+            let (gradient, metrics) = learner.by_autodiff(batch.clone());
             let gradient = values(gradient);
             assert!(gradient.iter().any(|element| element.abs() > 1e-2));
             // One sample less than the whole leaves one sample for the last part.
             for size in [1, 3, 31, batch.len() - 1, batch.len(), batch.len() + 1] {
                 let what = format!("{recording} {precision:?} {size} of {}", batch.len());
                 learner.micro_batch_size = Some(size);
-                let (ours, our_metrics) = learner.gradient(batch.clone());
+                let (ours, our_metrics) = learner.by_autodiff(batch.clone());
                 assert_close(&values(ours), &gradient, rounding(&precision), &what);
                 assert_eq!(our_metrics.len(), metrics.len(), "{what}");
                 for ((our_name, ours), (name, whole)) in our_metrics.into_iter().zip(&metrics) {
@@ -75,7 +75,7 @@ fn a_step_on_micro_batches_equals_one_on_the_minibatch() {
 fn micro_batches_count_by_their_number_of_samples() {
     for precision in Precision::all() {
         let (mut learner, mut batch) = moved("discrete_small", &precision);
-        let (whole, _) = learner.gradient(batch.clone());
+        let (whole, _) = learner.by_autodiff(batch.clone());
         batch.advantages = batch.advantages.map(normalize);
         learner.normalize_advantages = false;
         let samples: Vec<u32> = (0..).take(batch.len()).collect();

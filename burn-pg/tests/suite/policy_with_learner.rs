@@ -24,6 +24,11 @@ impl<P: Policy> PolicyWithLearner<P> {
         metrics
     }
 
+    /// The gradient by autodiff, whether or not minibatches are fused.
+    pub fn by_autodiff(&self, minibatch: Batch<P::Observation>) -> (Tensor<1>, Vec<Metric>) {
+        self.learner.gradient_by_autodiff(&self.policy, minibatch)
+    }
+
     pub fn gradient(&self, minibatch: Batch<P::Observation>) -> (Tensor<1>, Vec<Metric>) {
         self.learner.gradient(&self.policy, minibatch)
     }

@@ -4,8 +4,10 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Number of rows that are computed together. With two vectors per row, they fill most of the sixteen registers.
+/// Number of rows that are computed together. With two vectors per row, they fill most of sixteen registers.
 const HEIGHT: usize = 6;
+/// The same for thirty-two registers.
+const TALL: usize = 12;
 
 /// Float types that have tiles.
 pub(crate) trait Tiled: Sized {
@@ -22,15 +24,17 @@ pub(crate) trait Tiled: Sized {
     fn add_outer_products(height: usize, width: usize, left: &[Self], right: &[Self], result: &mut [Self]);
 }
 
-/// Evaluates `$run` for runs of `HEIGHT` out of `$count` items, then for shorter runs of the remaining items.
+/// Evaluates `$run` for runs of `TALL` or `HEIGHT` out of `$count` items, then for shorter runs of the remaining items.
+/// `$registers` is the number of registers of the machine.
 macro_rules! in_runs {
-    ($count:expr, |$first:ident, $size:ident| $run:expr) => {{
+    ($registers:expr, $count:expr, |$first:ident, $size:ident| $run:expr) => {{
         let (mut $first, count) = (0, $count);
-        in_runs!(@ $first, count, $size, $run, HEIGHT, 4, 2, 1);
+        let tallest = if $registers >= 32 { TALL } else { HEIGHT };
+        in_runs!(@ tallest, $first, count, $size, $run, TALL, HEIGHT, 4, 2, 1);
     }};
-    (@ $first:ident, $count:ident, $size:ident, $run:expr, $($height:expr),*) => {
+    (@ $tallest:ident, $first:ident, $count:ident, $size:ident, $run:expr, $($height:expr),*) => {
         $(
-            while $count - $first >= $height {
+            while $height <= $tallest && $count - $first >= $height {
                 const $size: usize = $height;
                 $run;
                 $first += $height;
@@ -74,7 +78,7 @@ macro_rules! tiled {
                     for (panel, first) in panels.chunks_exact((depth + 1) * width).zip((0..).step_by(width)) {
                         let (panel, _) = S::$split(panel);
                         let panel = panel.as_chunks::<2>().0;
-                        in_runs!(matrix.len() / depth, |row, R| {
+                        in_runs!(S::REGISTER_COUNT, matrix.len() / depth, |row, R| {
                             let sums = times_panel::<S, R>(simd, depth, &matrix[row * depth..][..R * depth], panel);
                             for (i, sums) in sums.into_iter().enumerate() {
                                 let end = columns.min(first + width);
@@ -135,7 +139,7 @@ macro_rules! tiled {
                 fn with_simd<S: Simd>(self, simd: S) {
                     let Self { height, width, left, right, result } = self;
                     for column in (0..width / (2 * S::$lanes)).map(|panel| panel * 2 * S::$lanes) {
-                        in_runs!(height, |first, R| {
+                        in_runs!(S::REGISTER_COUNT, height, |first, R| {
                             let rows = left.chunks_exact(height).zip(right.chunks_exact(width));
                             let mut sums = [[simd.$splat(0.0); 2]; R];
                             for (left, right) in rows {

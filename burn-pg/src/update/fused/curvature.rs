@@ -85,7 +85,11 @@ impl<T: Real + Element> Host<T> {
     fn new(parameters: Tensor<1>, states: States<'_>) -> Option<Self> {
         let (device, [len]) = (parameters.device(), parameters.dims());
         let parameters: Vec<T> = parameters.into_data().try_into_vec().ok()?;
-        let States { perceptrons: Perceptrons { trunk, actor, activation, head, .. }, vectors, weights } = states;
+        let States { perceptrons: Perceptrons { trunk, actor, activation, head, len: total, .. }, vectors, weights } =
+            states;
+        if total != len {
+            return None;
+        }
         let has_trunk = trunk.is_some();
         let network = |place: Place, is_trunk: bool| {
             let mut chain = Chain::new(&place.sizes, activation, is_trunk, has_trunk && !is_trunk);

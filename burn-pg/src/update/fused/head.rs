@@ -7,7 +7,7 @@ use crate::{
     distribution::{impossible_logit, largest_log, squashed_entropy},
     kernel::{
         formula::{self, Dual},
-        host::{Real, Softmax, log_densities},
+        host::{Real, Softmax, add_rows, log_densities},
     },
     loss::ContextPart,
     policy::{FlatHead, LogStd},
@@ -31,6 +31,8 @@ pub(super) struct HeadRows<T> {
     log_stds: Vec<T>,
     /// Their derivatives with respect to outputs of the actor.
     log_std_derivatives: Vec<T>,
+    /// The derivatives of the objective with respect to them.
+    log_std_gradient: Vec<T>,
     densities: Vec<T>,
     /// The logits of a component, and the derivatives with respect to them.
     component: [Vec<T>; 2],
@@ -184,40 +186,37 @@ impl<T: Real> Head<T> {
         &self,
         samples: &SampleRows<T>,
         derivatives: [&[T]; 2],
-        rows: &HeadRows<T>,
+        rows: &mut HeadRows<T>,
         gradient: &mut Vec<T>,
         sums: &mut [T],
     ) {
-        let count = samples.count;
-        let combine = |of: &Derivatives<T>, to: &mut dyn FnMut(usize, T)| {
-            let width = of[0].len() / count;
-            for i in 0..of[0].len() {
-                let parts = derivatives.iter().zip(of).filter(|(outer, _)| !outer.is_empty());
-                to(i, parts.fold(T::zero(), |sum, (outer, inner)| outer[i / width].mul_add(inner[i], sum)));
-            }
-        };
-        gradient.clear();
         match &self.kind {
             FlatHead::Logits(_) | FlatHead::Bernoulli => {
-                combine(&rows.of_outputs, &mut |_, value| gradient.push(value));
-                // Nothing changes the probability of an impossible action.
-                for (value, _) in gradient.iter_mut().zip(&samples.action_mask).filter(|(_, possible)| !**possible) {
+                combine(derivatives, &rows.of_outputs, gradient);
+                // Nothing changes the probability of an impossible action. Bernoulli components have no masks.
+                let mask = if self.kind == FlatHead::Bernoulli { &[][..] } else { &samples.action_mask };
+                for (value, _) in gradient.iter_mut().zip(mask).filter(|(_, possible)| !**possible) {
                     *value = T::zero();
                 }
             }
-            FlatHead::Gaussian { log_std: LogStd::Parameters(place), .. } => {
-                combine(&rows.of_outputs, &mut |_, value| gradient.push(value));
-                let width = place.len();
-                combine(&rows.of_log_stds, &mut |i, value| sums[i % width] += value);
-            }
-            FlatHead::Gaussian { log_std: LogStd::Outputs { .. }, .. } => {
-                let width = rows.outputs.len() / count;
-                gradient.resize(2 * rows.outputs.len(), T::zero());
-                let place = |i: usize| i / width * 2 * width + i % width;
-                combine(&rows.of_outputs, &mut |i, value| gradient[place(i)] = value);
-                combine(&rows.of_log_stds, &mut |i, value| {
-                    gradient[place(i) + width] = value * rows.log_std_derivatives[i];
-                });
+            FlatHead::Gaussian { log_std, .. } => {
+                combine(derivatives, &rows.of_outputs, gradient);
+                combine(derivatives, &rows.of_log_stds, &mut rows.log_std_gradient);
+                match log_std {
+                    LogStd::Parameters(_) => add_rows(&rows.log_std_gradient, sums),
+                    LogStd::Outputs { .. } => {
+                        for (outer, &inner) in rows.log_std_gradient.iter_mut().zip(&rows.log_std_derivatives) {
+                            *outer = *outer * inner;
+                        }
+                        let (width, means) = (gradient.len() / samples.count, std::mem::take(gradient));
+                        for (means, log_stds) in
+                            means.chunks_exact(width).zip(rows.log_std_gradient.chunks_exact(width))
+                        {
+                            gradient.extend_from_slice(means);
+                            gradient.extend_from_slice(log_stds);
+                        }
+                    }
+                }
             }
         }
     }
@@ -341,5 +340,20 @@ fn evaluate_gaussian<T: Real>(
         };
         entropies[i / width] += entropy.value;
         [of_outputs[1][i], of_log_stds[1][i]] = entropy.derivatives;
+    }
+}
+
+/// Multiplies the derivatives of the objective with respect to log-probabilities and entropies (shape `[rows]`; each empty
+/// if it does not depend on them) by those of log-probabilities and entropies (shape `[rows, width]`), and adds up both.
+fn combine<T: Real>(outer: [&[T]; 2], inner: &Derivatives<T>, sums: &mut Vec<T>) {
+    sums.clear();
+    sums.resize(inner[0].len(), T::zero());
+    for (outer, inner) in outer.into_iter().zip(inner).filter(|(outer, _)| !outer.is_empty()) {
+        let width = inner.len() / outer.len();
+        for ((sums, inner), &outer) in sums.chunks_exact_mut(width).zip(inner.chunks_exact(width)).zip(outer) {
+            for (sum, &inner) in sums.iter_mut().zip(inner) {
+                *sum = outer.mul_add(inner, *sum);
+            }
+        }
     }
 }

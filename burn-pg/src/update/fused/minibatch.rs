@@ -22,7 +22,7 @@ use crate::{
     },
     loss::{ContextPart, normalize_weighted},
     optim::{HostOptimiser, OptimiserState},
-    policy::Policy,
+    policy::{Policy, reason},
     source::Samples,
     update::Learner,
 };
@@ -104,8 +104,12 @@ impl<T: Real + Element> Minibatches<T> {
         let mut groups = groups?;
         let samples = HostSamples::new(flat, |part| part == ContextPart::Weights || terms.read(part));
         let samples = samples.filter(|samples| terms.are_given(|part| !samples.column(part).is_empty()));
-        let samples = samples.ok_or(Unfused::Samples)?;
+        // What does not fit goes the ordinary way, which complains.
+        let samples = samples.filter(|samples| samples.fit(&perceptrons)).ok_or(Unfused::Samples)?;
         let (device, [len]) = (parameters.device(), parameters.dims());
+        if groups.is_empty() || perceptrons.len != len {
+            return Err(Unfused::Policy(reason::OWN));
+        }
         let parameters: Vec<T> = parameters.into_data().try_into_vec().map_err(|_| Unfused::Device)?;
         let optimiser = HostOptimiser::of(&*learner.optimiser, len).ok_or(Unfused::Optimiser)?;
         let pieces = Piece::cut(&parameters, &optimiser, &mut groups);
@@ -282,7 +286,7 @@ impl<T: Real + Element> Shared<T> {
     }
 }
 
-/// Locks what no thread waits for. (After a panic, the team has ended.)
+/// Locks a value. A poisoned lock is used as it is, because after a panic nothing reads its value.
 fn lock<V>(value: &Mutex<V>) -> MutexGuard<'_, V> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }

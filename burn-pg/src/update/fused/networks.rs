@@ -52,7 +52,7 @@ pub(super) struct NetworkRows<T> {
 impl<T: Real> Networks<T> {
     /// Creates the networks that `terms` need, without weights.
     pub fn new(policy: Perceptrons, terms: &Terms) -> Result<Self, Unfused> {
-        let Perceptrons { trunk, actor, critic, activation, head } = policy;
+        let Perceptrons { trunk, actor, critic, activation, head, .. } = policy;
         let acts = terms.read(ContextPart::LogProbs) || terms.read(ContextPart::Entropies);
         let has_trunk = trunk.is_some();
         let network = |place: Place, is_trunk: bool| Network {

@@ -2,7 +2,13 @@
 
 use burn::tensor::{Element, Tensor};
 
-use crate::{distribution::ActionTensor, kernel::host::Real, loss::ContextPart, source::FlatSamples};
+use crate::{
+    distribution::ActionTensor,
+    kernel::host::Real,
+    loss::ContextPart,
+    policy::{FlatHead, LogStd, Perceptrons},
+    source::FlatSamples,
+};
 
 /// The columns of samples: one array for each part of a context, empty if it is absent.
 pub(super) type Columns<T> = [Vec<T>; ContextPart::COUNT];
@@ -82,6 +88,26 @@ impl<T: Real + Element> HostSamples<T> {
             columns: copied,
             mass_per_row: columns.mass() / rows as f64,
         })
+    }
+
+    /// True if observations, actions and masks are those that a policy takes.
+    pub fn fit(&self, policy: &Perceptrons) -> bool {
+        let count = self.observations.len() / self.width;
+        let (first, outputs) = (policy.trunk.as_ref().unwrap_or(&policy.actor), policy.actor.outputs());
+        let actions = match (&policy.head, &self.actions) {
+            (FlatHead::Logits(sizes), Actions::Indices(actions)) => {
+                let in_range = |(&action, &size): (&u32, &usize)| (action as usize) < size;
+                actions.len() == sizes.len() * count && actions.iter().zip(sizes.iter().cycle()).all(in_range)
+            }
+            (FlatHead::Bernoulli, Actions::Numbers(actions)) => actions.len() == outputs * count,
+            (FlatHead::Gaussian { log_std, .. }, Actions::Numbers(actions)) => {
+                let width = if matches!(log_std, LogStd::Outputs { .. }) { outputs / 2 } else { outputs };
+                actions.len() == width * count
+            }
+            _ => false,
+        };
+        let mask = self.action_mask.is_empty() || self.action_mask.len() == outputs * count;
+        first.sizes[0][0] == self.width && actions && mask
     }
 
     /// Returns a column; empty if it is absent.

@@ -20,7 +20,7 @@ use crate::optim::{HyperparameterError, Hyperparameters};
 pub struct TrustRegionSpec {
     /// Radius: the largest mean KL divergence of the new policy from the old one, in nats, more than 0. Default 0.01.
     pub max_kl: f64,
-    /// Largest number of conjugate-gradient iterations, 1 to 1,000; each computes two gradients. Default 15.
+    /// Largest number of conjugate-gradient iterations, 1 to 1,000; each computes a product with the Fisher matrix. Default 15.
     pub cg_iterations: usize,
     /// Residual at which the iterations end, as a share of the gradient, 0 or more and less than 1. Default 1e-5.
     pub cg_tolerance: f64,
