@@ -7,14 +7,14 @@ use burn::{
     tensor::{Bool, Tensor, TensorData},
 };
 use burn_pg::{
-    Learner,
+    Error, Learner,
     device::Backend,
     distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
     loss::{ContextPart, KlEstimator, LossContext, LossSpec, LossTerm, Objective, PerSample, TermSpec, ValueClip},
     optim::{OptimiserSpec, Schedule, flatten_parameters},
     policy::{Activation, ActorCritic, Exploration, NetworkSpec, Observation},
-    source::Batch,
+    source::{Batch, Origins},
     update::{Epochs, Unfused, Update, UpdateContext},
 };
 use proptest::prelude::*;
@@ -432,5 +432,28 @@ fn actions_and_observations_that_do_not_fit_are_not_fused() {
     let continuous = Case { space: Space::symmetric(&[1.0; 2]), ..case.clone() };
     for other in [wider, continuous] {
         assert_eq!(learner.unfused(&case.policy(&precision), &other.batch(&precision)), Some(Unfused::Samples));
+    }
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_attributed_and_changes_nothing() {
+    for precision in Precision::all().iter().filter(|precision| precision.backend == Backend::Flex) {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let case = plain(TermSpec::PpoClip { clip_range: 0.2.into() });
+            let mut batch = case.batch(precision);
+            let mut old = values(batch.log_probs.clone());
+            old[37] = bad;
+            batch.log_probs = precision.vector(&old);
+            batch.weights = None;
+            batch.origins = Origins::InTurn(7);
+            let policy = case.policy(precision);
+            let mut epochs = Epochs { num_minibatches: 3, ..Epochs::once(case.learner(), 0.01.into()) };
+            assert_eq!(epochs.learner.unfused(&policy, &batch), None);
+            let error = epochs.improve(&policy, batch, UpdateContext { update: 4, progress: 0.0 }).unwrap_err();
+            let Error::NonFinite { update: 4, term: Some("policy_loss"), env: Some(2), .. } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(epochs.learner.optimiser.state().steps, 0);
+        }
     }
 }
