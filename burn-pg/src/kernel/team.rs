@@ -33,7 +33,7 @@ pub(crate) struct Team<'w, W> {
 #[repr(align(64))]
 struct Next(AtomicU64);
 
-/// The lower bits of a number hold a number of tasks, the others that of the set.
+/// The upper bits of a number hold the number of a set. The lower ones hold that of a task, or how many tasks there are.
 const SET: u32 = 32;
 const TASK: u64 = (1 << SET) - 1;
 

@@ -10,6 +10,12 @@ use crate::kernel::{
     host::{Real, optim},
 };
 
+/// Returns an array of the host as a tensor without autodiff (shape `[P]`).
+pub(crate) fn upload<T: Real + Element>(values: Vec<T>, device: &Device) -> Tensor<1> {
+    let len = values.len();
+    Tensor::from_data(TensorData::new(values, [len]), (device, T::DTYPE))
+}
+
 /// The rule of an optimiser of this library, which can step on arrays of the host too.
 #[derive(Clone)]
 pub struct HostRule {
@@ -93,12 +99,8 @@ impl<T: Real + Element> HostOptimiser<T> {
 
     /// Returns the state, on a device.
     pub fn into_state(self, device: &Device) -> OptimiserState {
-        let tensor = |vector: Vec<T>| {
-            let len = vector.len();
-            Tensor::from_data(TensorData::new(vector, [len]), (device, T::DTYPE))
-        };
         let named = self.rule.names.into_iter().zip(self.vectors);
-        let named = named.filter_map(|(name, vector)| Some((name?.to_owned(), tensor(vector))));
+        let named = named.filter_map(|(name, vector)| Some((name?.to_owned(), upload(vector, device))));
         let tensors = if self.steps == 0 { Vec::new() } else { named.collect() };
         OptimiserState { steps: self.steps, tensors: tensors.into_iter().collect() }
     }

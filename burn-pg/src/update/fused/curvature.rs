@@ -2,16 +2,19 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Bool, DType, Device, Element, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Element, Tensor};
 
-use super::{head::Head, samples::floats};
+use super::{
+    head::Head,
+    samples::{flags, floats},
+};
 use crate::{
     kernel::{
         has_kernels,
         host::{BLOCK, Chain, Gradient, Real, Trace, add_rows, optim::scale, rows_of_task, sum},
         threads,
     },
-    optim::flatten_parameters,
+    optim::{flatten_parameters, upload},
     policy::{Perceptrons, Place, Policy, Rows},
 };
 
@@ -113,20 +116,20 @@ impl<T: Real + Element> Host<T> {
             actor: network(actor, false),
             head,
             observations: floats(observations)?,
-            action_mask: action_mask.map_or_else(|| Some(Vec::new()), |mask| mask.into_data().try_into_vec().ok())?,
+            action_mask: flags(action_mask)?,
             weights,
             len,
             device,
         })
     }
 
-    /// Adds the product of a block of states to `sums`. `directions` are the chains of trunk and actor with the
-    /// parameters v.
+    /// Adds the product of a block of states to `sums`. `of_trunk` and `of_actor` are the chains with the parameters v.
     fn add_product(
         &self,
         states: Range<usize>,
         v: &[T],
-        [of_trunk, of_actor]: [Option<&Chain<T>>; 2],
+        of_trunk: Option<&Chain<T>>,
+        of_actor: &Chain<T>,
         rows: &mut BlockRows<T>,
         sums: &mut [T],
     ) {
@@ -145,9 +148,7 @@ impl<T: Real + Element> Host<T> {
         let input = if self.trunk.is_some() { trunk.output() } else { observations };
         let Network { chain, linear, parameters } = &self.actor;
         chain.forward(input, actor);
-        if let Some(direction) = of_actor {
-            chain.tangent([linear, direction], input, actor, tangent);
-        }
+        chain.tangent([linear, of_actor], input, actor, tangent);
         let mask = &self.action_mask[of(self.action_mask.len())];
         self.head.curve(actor.output(), mask, &self.weights[states], tangent, v, sums);
         chain.backward(input, actor, gradient, &mut sums[parameters.clone()]);
@@ -166,13 +167,13 @@ impl<T: Real + Element> Curvature for Host<T> {
             chain
         };
         let (of_trunk, of_actor) = (self.trunk.as_ref().map(direction), direction(&self.actor));
-        let directions = [of_trunk.as_ref(), Some(&of_actor)];
         let (count, per_task) = (self.weights.len(), rows_of_task(self.weights.len()));
         let tasks = (0..count).step_by(per_task).map(|first| first..count.min(first + per_task));
         let products = threads::map(tasks.collect(), |states: Range<usize>| {
             let (mut rows, mut sums) = (BlockRows::default(), vec![T::zero(); self.len]);
             for first in states.clone().step_by(BLOCK) {
-                self.add_product(first..states.end.min(first + BLOCK), &v, directions, &mut rows, &mut sums);
+                let block = first..states.end.min(first + BLOCK);
+                self.add_product(block, &v, of_trunk.as_ref(), &of_actor, &mut rows, &mut sums);
             }
             sums
         });
@@ -180,6 +181,6 @@ impl<T: Real + Element> Curvature for Host<T> {
         for part in &products {
             add_rows(part, &mut product);
         }
-        Tensor::from_data(TensorData::new(product, [self.len]), (&self.device, T::DTYPE))
+        upload(product, &self.device)
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Head<T> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct HeadRows<T> {
     softmax: Softmax<T>,
-    /// Logits of which those of masked actions are replaced, or the means of a Gaussian.
+    /// Logits, with those of masked actions replaced; or the means of a Gaussian.
     outputs: Vec<T>,
     /// The logarithms of standard deviations. Shape `[rows, K]`.
     log_stds: Vec<T>,

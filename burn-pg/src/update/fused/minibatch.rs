@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use burn::tensor::{Device, Element, Tensor, TensorData};
+use burn::tensor::{Device, Element, Tensor};
 
 use super::{
     form::{Fused, HostMetrics, Passes},
@@ -21,7 +21,7 @@ use crate::{
         team::Team,
     },
     loss::{ContextPart, normalize_weighted},
-    optim::{HostOptimiser, OptimiserState},
+    optim::{HostOptimiser, OptimiserState, upload},
     policy::{Policy, reason},
     source::Samples,
     update::Learner,
@@ -145,7 +145,7 @@ impl<T: Real + Element> Fused for Minibatches<T> {
         let work = |index| shared.work(index);
         let metrics = Team::lead(&work, |team| lead.differentiate(shared, team, rows));
         let gradient = shared.pieces.iter().flat_map(|piece| lock(piece).gradient.clone()).collect();
-        (lead.tensor(gradient), metrics)
+        (upload(gradient, &lead.device), metrics)
     }
 
     fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState) {
@@ -153,7 +153,7 @@ impl<T: Real + Element> Fused for Minibatches<T> {
         drop((tasks, minibatch, samples));
         let pieces = pieces.into_iter().map(|piece| piece.into_inner().unwrap_or_else(PoisonError::into_inner));
         let (parameters, optimiser) = Piece::join(pieces.collect());
-        (lead.tensor(parameters), optimiser.into_state(&lead.device))
+        (upload(parameters, &lead.device), optimiser.into_state(&lead.device))
     }
 }
 
@@ -224,14 +224,8 @@ impl Lead {
             host::normalize(&mut advantages);
             return advantages;
         }
-        let [advantages, weights] = [advantages, weights].map(|values| self.tensor(values));
+        let [advantages, weights] = [advantages, weights].map(|values| upload(values, &self.device));
         normalize_weighted(advantages, &weights).into_data().try_into_vec().expect("the float type of its inputs")
-    }
-
-    /// Returns values as a tensor without autodiff.
-    fn tensor<T: Real + Element>(&self, values: Vec<T>) -> Tensor<1> {
-        let len = values.len();
-        Tensor::from_data(TensorData::new(values, [len]), (&self.device, T::DTYPE))
     }
 }
 

@@ -145,8 +145,8 @@ impl<T: Real> Networks<T> {
     }
 
     /// Takes the derivatives with respect to log-probabilities, entropies and values back through the networks, and adds
-    /// the gradient of the parameters of all layers to `sums` (those of [`range`](Self::range)), and that of the parameters
-    /// of the head to `of_head`.
+    /// the gradients of the layers to `sums`, whose places are [`range`](Self::range), and those of the parameters of the
+    /// head to `head_sums`.
     pub fn backward(
         &self,
         samples: &SampleRows<T>,

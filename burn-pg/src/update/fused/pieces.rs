@@ -32,7 +32,7 @@ enum Owner<T> {
 }
 
 impl<T: Real + Element> Piece<T> {
-    /// Cuts parameters at the boundaries of the layers, and sets those of the networks.
+    /// Cuts parameters into those of each layer, those of the head, and others. Loads them into the networks.
     pub fn cut(parameters: &[T], optimiser: &HostOptimiser<T>, groups: &mut [Networks<T>]) -> Vec<Self> {
         let mut owners: Vec<(Range<usize>, Owner<T>)> = Vec::new();
         for (group, networks) in groups.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Samples as arrays on the host.
 
-use burn::tensor::{Element, Tensor};
+use burn::tensor::{Bool, Element, Tensor};
 
 use crate::{
     distribution::ActionTensor,
@@ -83,7 +83,7 @@ impl<T: Real + Element> HostSamples<T> {
         Some(Self {
             observations: floats(observations)?,
             width,
-            action_mask: action_mask.map_or_else(|| Some(Vec::new()), |mask| mask.into_data().try_into_vec().ok())?,
+            action_mask: flags(action_mask)?,
             actions,
             columns: copied,
             mass_per_row: columns.mass() / rows as f64,
@@ -145,6 +145,11 @@ pub(super) fn gather_rows<E: Copy>(from: &[E], width: usize, rows: &[u32], to: &
     for &row in rows {
         to.extend_from_slice(&from[row as usize * width..][..width]);
     }
+}
+
+/// Copies action masks to the host; empty if there are none.
+pub(super) fn flags(mask: Option<Tensor<2, Bool>>) -> Option<Vec<bool>> {
+    mask.map_or_else(|| Some(Vec::new()), |mask| mask.into_data().try_into_vec().ok())
 }
 
 /// Copies a tensor to the host. `None` if it is of another float type.

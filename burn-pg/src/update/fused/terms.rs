@@ -114,8 +114,8 @@ impl Terms {
         }
     }
 
-    /// Returns the metrics of a minibatch with this mass and this sum of weights, from the sums over its parts: the losses of the terms,
-    /// their weighted sum as `loss`, and the other numbers.
+    /// Returns the metrics of a minibatch with this mass and this sum of weights, from the sums over its parts: the losses
+    /// of the terms, their weighted sum as `loss`, and the other numbers.
     pub fn metrics<'a>(
         &self,
         parts: impl Iterator<Item = &'a Sums>,

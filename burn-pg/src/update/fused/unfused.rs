@@ -4,15 +4,16 @@ use serde::{Serialize, Serializer};
 
 /// Why a minibatch takes the ordinary way, through tensors and autodiff.
 ///
-/// On the `flex` backend, [`Epochs`](crate::update::Epochs) take a minibatch through everything without tensors, in one parallel
-/// region: each task takes its rows through the networks, the distribution and the loss terms to the derivative of each
+/// On the `flex` backend, [`Epochs`](crate::update::Epochs) take a minibatch through everything without tensors, in one
+/// parallel region: each task takes its rows through the networks, the distribution and the loss terms to the derivative of each
 /// output, and back into a gradient of its own, while the rows are in the cache. The gradients are added up in an order
 /// that depends only on the number of rows; then norm, clip and optimiser work in place. This is several times as fast,
 /// and gives the same results up to rounding. It serves
 ///
-/// - [policies](crate::policy::Policy::perceptrons) of perceptrons, with or without shared layers, with an actor for any action space,
-///   but without gSDE noise, recurrent layers and encoders;
-/// - [samples](crate::source::Samples::flat) that are vectors and do not depend on each other, with or without action masks and weights;
+/// - [policies](crate::policy::Policy::perceptrons) of perceptrons, with or without shared layers, with an actor for any
+///   action space, but without gSDE noise, recurrent layers and encoders;
+/// - [samples](crate::source::Samples::flat) that are vectors and do not depend on each other, with or without action
+///   masks and weights;
 /// - the [terms](crate::loss::LossTerm::closed_form) and [optimisers](crate::optim::Optimiser::host_rule) of this library.
 ///
 /// Everything else takes the ordinary way.
