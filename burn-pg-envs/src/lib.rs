@@ -20,6 +20,8 @@
 mod action;
 mod check;
 pub mod classic;
+#[cfg(feature = "cube")]
+pub mod device;
 mod env;
 mod error;
 mod normalizer;

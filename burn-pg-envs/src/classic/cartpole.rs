@@ -1,5 +1,8 @@
 //! `CartPole-v1`.
 
+#[cfg(feature = "cube")]
+mod device;
+
 use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
 /// A pole on a cart that is pushed left or right; the task is to keep the pole upright.

@@ -16,7 +16,7 @@ const RECENT: usize = 100;
 pub struct EpisodeStats {
     count: u64,
     /// Return and length, oldest first.
-    recent: VecDeque<(f64, u32)>,
+    recent: VecDeque<(f64, f64)>,
 }
 
 impl Default for EpisodeStats {
@@ -33,7 +33,20 @@ impl EpisodeStats {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((episode_return, length));
+        self.recent.push_back((episode_return, length.into()));
+    }
+
+    /// Adds `count` episodes that have just ended, of which only the sums of their returns and lengths are known. The means
+    /// count each of them as an average one.
+    pub fn push_many(&mut self, count: u64, return_sum: f64, length_sum: f64) {
+        if count == 0 {
+            return;
+        }
+        let mean = (return_sum / count as f64, length_sum / count as f64);
+        self.count = self.count.saturating_add(count);
+        let new = usize::try_from(count).map_or(RECENT, |count| count.min(RECENT));
+        self.recent.drain(..(self.recent.len() + new).saturating_sub(RECENT));
+        self.recent.extend(std::iter::repeat_n(mean, new));
     }
 
     /// Returns the number of episodes that have ended.
@@ -51,10 +64,10 @@ impl EpisodeStats {
     /// Returns the mean length of the last 100 episodes (or fewer) in steps; `None` before the first.
     #[must_use]
     pub fn length_mean(&self) -> Option<f64> {
-        self.mean(|&(_, length)| f64::from(length))
+        self.mean(|&(_, length)| length)
     }
 
-    fn mean(&self, value: impl Fn(&(f64, u32)) -> f64) -> Option<f64> {
+    fn mean(&self, value: impl Fn(&(f64, f64)) -> f64) -> Option<f64> {
         let sum: f64 = self.recent.iter().map(value).sum();
         (!self.recent.is_empty()).then(|| sum / self.recent.len() as f64)
     }

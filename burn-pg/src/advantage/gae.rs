@@ -32,4 +32,8 @@ impl AdvantageEstimator for Gae {
         let with_value = |(row, advantage): (usize, &f64)| advantage + trajectory.value(row);
         Targets { returns: advantages.iter().enumerate().map(with_value).collect(), advantages }
     }
+
+    fn gae(&self) -> Option<Gae> {
+        Some(*self)
+    }
 }

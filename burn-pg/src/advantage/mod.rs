@@ -52,4 +52,9 @@ pub trait AdvantageEstimator: Send {
     fn needs_values(&self) -> bool {
         true
     }
+
+    /// Returns the estimator as [`Gae`], if it is that: a GPU can estimate with it. Default: `None`.
+    fn gae(&self) -> Option<Gae> {
+        None
+    }
 }

@@ -9,6 +9,7 @@
 
 mod a2c;
 mod envs;
+mod on_device;
 mod ppo;
 mod recipe;
 mod reinforce;

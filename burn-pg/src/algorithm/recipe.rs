@@ -21,7 +21,7 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Batch, Collector, EnvSource, Reference, RolloutLength, streams},
+    source::{Batch, Collector, HostSource, Reference, RolloutLength, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
@@ -225,11 +225,18 @@ impl Recipe {
         let rows = algorithm.micro_batch_size().map_or(minibatch, |size| size.min(minibatch));
         let reference = (needed || algorithm.kl_in_reward() > 0.0)
             .then(|| Reference::new(&policy).with_kl_in_reward(algorithm.kl_in_reward()).with_micro_batch(rows));
-        let mut collector = Collector::new(envs, self.length, seed, device)?;
-        collector = collector.with_sequences(network.recurrence.sequences());
-        if let Some(size) = rollout.block_size {
-            collector = collector.with_block_size(size);
-        }
+        let source = match self.on_device(&spec, reference.is_some(), &policy, config, device) {
+            Ok(source) => source,
+            Err(reason) => {
+                let mut collector = Collector::new(envs, self.length, seed, device)?;
+                collector = collector.with_sequences(network.recurrence.sequences());
+                if let Some(size) = rollout.block_size {
+                    collector = collector.with_block_size(size);
+                }
+                let source = HostSource::new(collector, self.estimator).with_off_device(reason);
+                source.with_reference(reference).with_spec(spec).into()
+            }
+        };
         let epochs = Epochs {
             learner: Learner {
                 objective: self.objective,
@@ -246,7 +253,7 @@ impl Recipe {
         };
         let parts = Parts {
             policy,
-            source: EnvSource::new(collector, self.estimator).with_reference(reference).with_spec(spec),
+            source,
             update: match self.trust_region {
                 None => Box::new(epochs) as Box<dyn Update<P, Batch>>,
                 Some(region) => Box::new(TrustRegionUpdate { region, critic: epochs }),

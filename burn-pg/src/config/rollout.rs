@@ -18,10 +18,13 @@ pub struct RolloutConfig {
     #[serde(with = "optional")]
     #[schemars(with = "Option<usize>")]
     pub block_size: Option<usize>,
+    /// True to run the environments on the GPU too, if the device is one and they can: whole rollouts are then collected
+    /// without leaving it. Default true.
+    pub on_device: bool,
 }
 
 impl Default for RolloutConfig {
     fn default() -> Self {
-        Self { num_steps: 128, block_size: None }
+        Self { num_steps: 128, block_size: None, on_device: true }
     }
 }

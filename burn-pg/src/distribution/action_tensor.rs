@@ -43,6 +43,17 @@ impl ActionTensor {
         }
     }
 
+    /// The same actions on a device with autodiff, from those of one without.
+    #[cfg(feature = "cube")]
+    pub(crate) fn from_inner(self) -> Self {
+        match self {
+            Self::Discrete(actions) => Self::Discrete(Tensor::from_inner(actions)),
+            Self::MultiDiscrete(actions) => Self::MultiDiscrete(Tensor::from_inner(actions)),
+            Self::MultiBinary(actions) => Self::MultiBinary(Tensor::from_inner(actions)),
+            Self::Continuous(actions) => Self::Continuous(Tensor::from_inner(actions)),
+        }
+    }
+
     /// Uploads `batch` actions.
     #[must_use]
     pub fn upload(actions: &ActionBuffer, batch: usize, device: &Device) -> Self {

@@ -4,6 +4,8 @@
 #![allow(clippy::inline_always)]
 
 mod activation;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 // Most of `formula` and `host` is used only by the flex kernels and by fused minibatches.

@@ -16,6 +16,14 @@ pub fn flatten_parameters<M: Module>(module: &M) -> Tensor<1> {
     Flatten::run(module, None)
 }
 
+/// Returns all parameters of `module`, which is without autodiff, so that it does not know which are trainable. Shape `[P]`.
+#[cfg(feature = "cube")]
+pub(crate) fn flatten_all<M: Module>(module: &M) -> Tensor<1> {
+    let mut flatten = Flatten { gradients: None, all: true, parts: Vec::new() };
+    module.visit(&mut flatten);
+    flatten.join()
+}
+
 /// Returns the gradients of the trainable parameters of `module`, in the same order as [`flatten_parameters`]; 0 where
 /// the loss does not depend on a parameter. Shape `[P]`.
 ///
@@ -42,25 +50,32 @@ pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
 struct Flatten<'a> {
     /// The gradients to collect; if there are none, the parameters themselves are collected.
     gradients: Option<&'a Gradients>,
+    /// True to collect parameters that are not trainable too.
+    all: bool,
     parts: Vec<Tensor<1>>,
 }
 
 impl<'a> Flatten<'a> {
     fn run<M: Module>(module: &M, gradients: Option<&'a Gradients>) -> Tensor<1> {
-        let mut flatten = Self { gradients, parts: Vec::new() };
+        let mut flatten = Self { gradients, all: false, parts: Vec::new() };
         module.visit(&mut flatten);
+        flatten.join()
+    }
+
+    fn join(self) -> Tensor<1> {
         // After `replace_parameters` the parts are consecutive slices of one tensor, so nothing is copied.
-        join_slices(&flatten.parts).unwrap_or_else(|| Tensor::cat(flatten.parts, 0))
+        join_slices(&self.parts).unwrap_or_else(|| Tensor::cat(self.parts, 0))
     }
 }
 
 impl ModuleVisitor for Flatten<'_> {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let parameter = parameter.val();
-        if !parameter.is_require_grad() {
+        if !self.all && !parameter.is_require_grad() {
             return;
         }
         let part = match self.gradients {
+            None if self.all => parameter,
             None => parameter.inner(),
             Some(gradients) => parameter.grad(gradients).unwrap_or_else(|| parameter.inner().zeros_like()),
         };

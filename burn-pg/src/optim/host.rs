@@ -45,6 +45,25 @@ impl HostRule {
     }
 }
 
+#[cfg(feature = "cube")]
+impl HostRule {
+    /// Returns the names of the moments if this is Adam, with or without decoupled decay.
+    pub(crate) fn moments(&self) -> Option<[&'static str; 2]> {
+        match ((self.step)(1, 0.0), self.names) {
+            (HostStep::Adam { .. }, [Some(first), Some(second), None]) => Some([first, second]),
+            _ => None,
+        }
+    }
+
+    /// Returns the coefficients of a step of Adam, counted from 1, and what parameters are multiplied by before it.
+    pub(crate) fn adam(&self, step: u64, learning_rate: f64) -> Option<(AdamStep, f64)> {
+        match (self.step)(step, learning_rate) {
+            HostStep::Adam { step, decay } => Some((step, decay)),
+            _ => None,
+        }
+    }
+}
+
 /// An [`Optimiser`] of this library that changes an array of parameters in place. It takes over the state of an
 /// optimiser, and gives it back.
 pub(crate) struct HostOptimiser<T> {

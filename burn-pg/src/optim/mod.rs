@@ -23,6 +23,8 @@ pub use adam::{Adam, AdamSpec};
 pub use adamw::{AdamW, AdamWSpec};
 pub use clip::clip_global_norm;
 pub use conjugate_gradient::{Solution, conjugate_gradient};
+#[cfg(feature = "cube")]
+pub(crate) use flat::flatten_all;
 pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};
 pub use host::HostRule;
 pub(crate) use host::{HostOptimiser, upload};

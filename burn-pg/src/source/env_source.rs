@@ -5,167 +5,122 @@ use burn_pg_envs::{
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
 
-use super::{Batch, CollectContext, Collector, Episode, Experience, Reference, Rollout, Source, batch::Order};
+#[cfg(feature = "cube")]
+use super::DeviceSource;
+use super::{Batch, CollectContext, Collector, Episode, Experience, HostSource, OffDevice, Reference, Source};
 use crate::{
     Error,
-    advantage::{AdvantageEstimator, Targets, explained_variance},
+    advantage::AdvantageEstimator,
     loss::ContextPart,
     policy::{Observation, Policy},
-    profile::{Phase, during},
-    storage::{Misfit, Saved, tensors},
+    storage::{Misfit, Saved},
 };
 
-/// A source of samples from environments on the host: a [`Collector`] that acts in them, an advantage estimator, and,
-/// if the policy is to stay close to a reference policy, a [`Reference`].
-pub struct EnvSource<P> {
-    collector: Collector,
-    estimator: Box<dyn AdvantageEstimator>,
-    reference: Option<Reference<P>>,
-    /// Specification without wrappers.
-    spec: EnvSpec,
+/// A source of samples from environments, wherever they run.
+pub enum EnvSource<P> {
+    /// On the host.
+    Host(Box<HostSource<P>>),
+    /// On a GPU.
+    #[cfg(feature = "cube")]
+    Device(Box<DeviceSource>),
 }
 
 impl<P: Policy<Observation = Observation>> EnvSource<P> {
-    /// Creates a source without a reference.
+    /// Creates a source of environments on the host, without a reference.
     #[must_use]
     pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
-        Self { spec: collector.spec().clone(), collector, estimator, reference: None }
-    }
-
-    /// Sets the specification of the environments without their wrappers, which may normalise observations or transform
-    /// actions. Default: the specification of the collector's environments.
-    #[must_use]
-    pub fn with_spec(self, spec: EnvSpec) -> Self {
-        Self { spec, ..self }
+        HostSource::new(collector, estimator).into()
     }
 
     /// Sets the reference policy. Default: none.
+    ///
+    /// # Panics
+    /// If the environments are on a GPU.
     #[must_use]
     pub fn with_reference(self, reference: Option<Reference<P>>) -> Self {
-        Self { reference, ..self }
+        match self {
+            Self::Host(source) => source.with_reference(reference).into(),
+            #[cfg(feature = "cube")]
+            Self::Device(_) => panic!("a source on a GPU has no reference policy"),
+        }
     }
 
-    /// The collector, which acts in the environments.
+    /// Returns why the environments are on the host, if a recipe decided that; `None` if they are on a GPU.
     #[must_use]
-    pub fn collector(&self) -> &Collector {
-        &self.collector
+    pub fn off_device(&self) -> Option<&OffDevice> {
+        match self {
+            Self::Host(source) => source.off_device(),
+            #[cfg(feature = "cube")]
+            Self::Device(_) => None,
+        }
     }
 }
 
-/// Prefixes of the saved tensors of the reference and of the collector.
-const PARTS: [&str; 2] = ["reference", "collector"];
+impl<P> From<HostSource<P>> for EnvSource<P> {
+    fn from(source: HostSource<P>) -> Self {
+        Self::Host(Box::new(source))
+    }
+}
+
+/// Calls a method of whichever source it is.
+macro_rules! either {
+    ($self:ident, $source:ident => $call:expr) => {
+        match $self {
+            EnvSource::Host($source) => $call,
+            #[cfg(feature = "cube")]
+            EnvSource::Device($source) => $call,
+        }
+    };
+}
 
 impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
     type Samples = Batch;
 
-    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error> {
-        let has_critic = self.collector.check(policy)?;
-        if self.estimator.needs_values() && !has_critic {
-            return Err(Error::NoCritic);
-        }
-        let mut parts = [&ContextPart::ALWAYS[..], &[ContextPart::Returns]].concat();
-        parts.extend(has_critic.then_some([ContextPart::Values, ContextPart::OldValues]).into_iter().flatten());
-        parts.extend(self.reference.is_some().then_some(ContextPart::ReferenceLogProbs));
-        Ok(parts)
-    }
-
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
-        let Self { collector, estimator, reference, .. } = self;
-        let (update, env_steps) = (context.update, collector.env_steps());
-        if let Err(error) = collector.collect(policy) {
-            return Err(error.in_update(update, collector.env_steps()));
-        }
-        let rollout = collector.rollout_mut();
-        let order = Order::of(rollout);
-        let observations = during(Phase::Gather, || order.observations(rollout, context.device));
-        if let Some(reference) = reference {
-            // Before any check: the recurrent state of the reference must follow every rollout, even one that a check
-            // refuses.
-            let actions = order.actions(rollout, context.device);
-            let log_probs = reference.log_probs_of_rollout(&observations, &actions, rollout.num_envs)?;
-            rollout.reference_log_probs.clone_from(&rollout.log_probs);
-            order.put_back(log_probs, &mut rollout.reference_log_probs);
-        }
-        rollout.check_rewards(update, env_steps)?;
-        rollout.check_predictions(update)?;
-        let mut metrics = Vec::new();
-        if let Some(reference) = reference {
-            rollout.check_reference(update)?;
-            metrics.extend(shape_rewards(rollout, reference.kl_in_reward()));
-            rollout.check_shaped_rewards(update)?;
-        }
-        let targets = during(Phase::Advantage, || estimator.estimate(&rollout.trajectory()));
-        rollout.check_targets(&targets, update)?;
-        let explained_variance = explained_by_values(rollout, &targets);
-        rollout.set_targets(&targets);
-        let batch = during(Phase::Gather, || order.batch(rollout, observations, context.device));
-        let samples = Batch { progress: context.progress, ..batch };
-        Ok(Experience { samples, explained_variance, metrics })
+        either!(self, source => source.collect(policy, context))
     }
 
-    delegate::delegate! {
-        to self.collector {
-            fn env_steps(&self) -> u64;
-            fn longest_rollout(&self) -> Option<u64>;
-            fn episodes(&self) -> &EpisodeStats;
-            fn ended_episodes(&self) -> &[Episode];
-            fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
-            fn restart(&mut self, env: usize);
-        }
+    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error> {
+        either!(self, source => source.check(policy))
+    }
+
+    fn env_steps(&self) -> u64 {
+        either!(self, source => Source::<P>::env_steps(&**source))
+    }
+
+    fn longest_rollout(&self) -> Option<u64> {
+        either!(self, source => Source::<P>::longest_rollout(&**source))
     }
 
     fn name(&self) -> String {
-        self.collector.spec().id.clone()
+        either!(self, source => Source::<P>::name(&**source))
+    }
+
+    fn episodes(&self) -> &EpisodeStats {
+        either!(self, source => Source::<P>::episodes(&**source))
+    }
+
+    fn ended_episodes(&self) -> &[Episode] {
+        either!(self, source => Source::<P>::ended_episodes(&**source))
+    }
+
+    fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
+        either!(self, source => Source::<P>::observation_normalizer(&**source))
     }
 
     fn environment(&self) -> Option<&EnvSpec> {
-        Some(&self.spec)
+        either!(self, source => Source::<P>::environment(&**source))
+    }
+
+    fn restart(&mut self, env: usize) {
+        either!(self, source => Source::<P>::restart(&mut **source, env));
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
-        let (collector, of_collector) = self.collector.save()?;
-        let reference = self.reference.as_ref().map(|reference| reference.save(self.collector.num_envs()));
-        let reference = reference.transpose()?.unwrap_or_default();
-        let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], of_collector));
-        Saved::new(&collector, tensors.collect())
+        either!(self, source => Source::<P>::save(&**source))
     }
 
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
-        let collector = saved.state()?;
-        let [of_reference, of_collector] = PARTS.map(|part| tensors::part(&saved.tensors, part));
-        match &mut self.reference {
-            None => tensors::check_fit(&of_reference, &tensors::Tensors::new())?,
-            Some(reference) => reference.load(of_reference, self.collector.num_envs())?,
-        }
-        self.collector.load(collector, of_collector, policy.state_len())
+        either!(self, source => source.load(saved, policy))
     }
-}
-
-/// Reduces the rewards by `beta` times the estimated KL divergence from the reference, and returns the mean of that
-/// estimate as a metric, in nats per step. Does nothing if `beta` is 0.
-fn shape_rewards(rollout: &mut Rollout, beta: f64) -> Option<(&'static str, f64)> {
-    if beta <= 0.0 {
-        return None;
-    }
-    let (mut total, mut steps) = (0.0, 0.0);
-    let log_probs = rollout.log_probs.iter().zip(&rollout.reference_log_probs).zip(&rollout.valid);
-    for (reward, ((&log_prob, &reference), &valid)) in rollout.rewards.iter_mut().zip(log_probs) {
-        let divergence = f64::from(log_prob) - f64::from(reference);
-        if valid {
-            total += divergence;
-            steps += 1.0;
-        }
-        #[allow(clippy::cast_possible_truncation)] // rewards are stored in single precision
-        let shaped = (f64::from(*reward) - beta * divergence) as f32;
-        *reward = shaped;
-    }
-    Some(("kl_in_reward", total / steps))
-}
-
-/// Share of the variance of the returns that the values explain, over the steps to learn from; `None` without a critic
-/// or if all returns are equal.
-fn explained_by_values(rollout: &Rollout, targets: &Targets) -> Option<f64> {
-    let steps = rollout.values.iter().zip(&targets.returns).zip(&rollout.valid).filter(|(_, valid)| **valid);
-    let (values, returns): (Vec<f32>, Vec<f64>) = steps.map(|((value, target), _)| (value, target)).unzip();
-    explained_variance(&values, &returns)
 }

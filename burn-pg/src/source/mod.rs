@@ -5,10 +5,13 @@
 
 mod batch;
 mod columns;
+#[cfg(feature = "cube")]
+mod device;
 mod env_source;
 mod footprint;
 mod host;
 mod observations;
+mod off_device;
 mod reference;
 mod rollout;
 mod samples;
@@ -23,10 +26,15 @@ use burn_pg_envs::{
 };
 
 pub use columns::{Batch, Rollout};
+#[cfg(feature = "cube")]
+pub(crate) use device::device_task;
+#[cfg(feature = "cube")]
+pub use device::{DeviceEnvs, DeviceSource, register_device_env};
 pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
-pub use host::{Collector, History, RolloutLength, SequenceSpec};
+pub use host::{Collector, History, HostSource, RolloutLength, SequenceSpec};
 pub(crate) use host::{RecurrentState, check_observations, default_block_size, step_envs};
+pub use off_device::OffDevice;
 pub use observations::{Observations, observe};
 pub use reference::Reference;
 pub use samples::{FlatSamples, Origins, Samples};

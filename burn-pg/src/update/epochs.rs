@@ -6,7 +6,14 @@ use burn::tensor::Tensor;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Improved, Learner, Update, UpdateContext, attribute::attribute, fused::Step, metric_log::MetricLog};
+use super::{
+    Improved, Learner, Update, UpdateContext,
+    attribute::attribute,
+    fused::{Form, Step},
+    metric_log::MetricLog,
+};
+#[cfg(feature = "cube")]
+use super::fused::{DevicePasses, Trained};
 use crate::{
     Error,
     loss::{ContextPart, Objective, ObjectiveState},
@@ -60,11 +67,21 @@ impl Epochs {
         let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
         let (mut epochs, mut unfused) = (0, None);
         match self.learner.fuse(&policy, samples) {
-            Ok(mut fused) => {
+            Ok(Form::Host(mut fused)) => {
                 let (mut outcome, rows) = (Ok(0), samples.num_rows());
                 fused.train(&mut |step| outcome = self.fused_passes(step, rows, learning_rate, &mut log));
                 epochs = outcome?;
                 let (parameters, state) = fused.finish();
+                self.learner.optimiser.set_state(state)?;
+                policy = replace_parameters(policy, parameters);
+            }
+            #[cfg(feature = "cube")]
+            Ok(Form::Device(fused)) => {
+                let Trained { parameters, state, metrics, epochs: made } =
+                    during(Phase::Minibatch, || fused.train(&self.device_passes(learning_rate)))?;
+                metrics.into_iter().for_each(|metrics| log.push_from_host(metrics));
+                log.set_weights_checked();
+                epochs = made;
                 self.learner.optimiser.set_state(state)?;
                 policy = replace_parameters(policy, parameters);
             }
@@ -91,6 +108,15 @@ impl Epochs {
                 Ok(Improved { policy, metrics, epochs, learning_rate, unfused })
             }
         }
+    }
+
+    /// Returns the passes that kernels make on a GPU.
+    #[cfg(feature = "cube")]
+    fn device_passes(&mut self, learning_rate: f64) -> DevicePasses {
+        // A seed of 0 would keep the samples in their order.
+        let mut seed = |_| self.shuffle.below(u32::MAX) + 1;
+        let seeds = (0..self.num_epochs).map(&mut seed).collect();
+        DevicePasses { seeds, minibatches: self.num_minibatches, learning_rate, target_kl: self.target_kl }
     }
 
     /// Makes all passes over `rows` rows with the steps of a fused minibatch. Returns their number.

@@ -2,9 +2,12 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::fused::{Form, HostMetrics};
+#[cfg(feature = "cube")]
+use super::fused::{DevicePasses, Trained};
 use crate::{
     loss::{Metric, Objective, PartialOutput, Reported},
-    optim::{Optimiser, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
+    optim::{Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
     policy::Policy,
     profile::{Phase, during},
     source::Samples,
@@ -34,18 +37,43 @@ impl Learner {
     }
 
     /// Takes a step on `minibatch`. Returns the new policy, and the metrics of the loss terms and the `grad_norm`
-    /// before clipping, all measured before the step. Nothing is read back from a device that is not the host.
+    /// before clipping, all measured before the step. On a GPU, a [fused](super::Unfused) step waits for the device.
     ///
     /// # Panics
     /// If `micro_batch_size` is 0.
     #[must_use]
     pub fn step<P: Policy, S: Samples<P>>(&mut self, policy: &P, minibatch: S, learning_rate: f64) -> (P, Vec<Metric>) {
-        let Ok(mut fused) = self.fuse(policy, &minibatch) else {
-            return self.step_by_autodiff(policy, minibatch, learning_rate);
-        };
-        let (rows, mut metrics) = (all_rows::<P, S>(&minibatch), Vec::new());
-        fused.train(&mut |step| metrics = step(&rows, learning_rate));
-        let (parameters, state) = fused.finish();
+        match self.fuse(policy, &minibatch) {
+            Err(_) => self.step_by_autodiff(policy, minibatch, learning_rate),
+            Ok(Form::Host(mut fused)) => {
+                let (rows, mut metrics) = (all_rows::<P, S>(&minibatch), Vec::new());
+                fused.train(&mut |step| metrics = step(&rows, learning_rate));
+                let (parameters, state) = fused.finish();
+                self.take(policy, parameters, state, metrics)
+            }
+            #[cfg(feature = "cube")]
+            Ok(Form::Device(fused)) => {
+                let passes =
+                    DevicePasses { seeds: vec![0], minibatches: 1, learning_rate, target_kl: f64::INFINITY };
+                match fused.train(&passes) {
+                    Ok(Trained { parameters, state, mut metrics, .. }) => {
+                        self.take(policy, parameters, state, metrics.swap_remove(0))
+                    }
+                    // The device has failed, which whoever reads the metrics will notice.
+                    Err(_) => self.step_by_autodiff(policy, minibatch, learning_rate),
+                }
+            }
+        }
+    }
+
+    /// Takes over parameters and optimiser after a fused step.
+    fn take<P: Policy>(
+        &mut self,
+        policy: &P,
+        parameters: Tensor<1>,
+        state: OptimiserState,
+        metrics: HostMetrics,
+    ) -> (P, Vec<Metric>) {
         let metrics = on_device(metrics, &parameters);
         self.optimiser.set_state(state).expect("an optimiser takes its own state back");
         (replace_parameters(policy.clone(), parameters), metrics)
@@ -58,10 +86,15 @@ impl Learner {
     /// If `micro_batch_size` is 0.
     #[must_use]
     pub fn gradient<P: Policy, S: Samples<P>>(&self, policy: &P, minibatch: S) -> (Tensor<1>, Vec<Metric>) {
-        let Ok(mut fused) = self.fuse(policy, &minibatch) else {
-            return self.gradient_by_autodiff(policy, minibatch);
+        let (gradient, metrics) = match self.fuse(policy, &minibatch) {
+            Err(_) => return self.gradient_by_autodiff(policy, minibatch),
+            Ok(Form::Host(mut fused)) => fused.gradient(&all_rows::<P, S>(&minibatch)),
+            #[cfg(feature = "cube")]
+            Ok(Form::Device(fused)) => match fused.gradient() {
+                Ok(gradient) => gradient,
+                Err(_) => return self.gradient_by_autodiff(policy, minibatch),
+            },
         };
-        let (gradient, metrics) = fused.gradient(&all_rows::<P, S>(&minibatch));
         let metrics = on_device(metrics, &gradient);
         (gradient, metrics)
     }

@@ -8,7 +8,11 @@ use crate::{Error, device::readback::read, loss::Metric};
 
 /// The metrics of the steps of one update: their names and values. Values on the device are read back once.
 #[derive(Default)]
-pub(super) struct MetricLog(Vec<(Vec<&'static str>, Values)>);
+pub(super) struct MetricLog {
+    steps: Vec<(Vec<&'static str>, Values)>,
+    /// True if the new weights were checked already.
+    weights_checked: bool,
+}
 
 enum Values {
     OnDevice(Box<Tensor<1>>),
@@ -19,18 +23,24 @@ impl MetricLog {
     /// Adds the metrics of a step.
     pub(super) fn push(&mut self, metrics: Vec<Metric>) {
         let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
-        self.0.push((names, Values::OnDevice(Box::new(Tensor::cat(values, 0)))));
+        self.steps.push((names, Values::OnDevice(Box::new(Tensor::cat(values, 0)))));
     }
 
     /// Adds the metrics of a step that were computed on the host.
     pub(super) fn push_from_host(&mut self, metrics: Vec<(&'static str, f64)>) {
         let (names, values) = metrics.into_iter().unzip();
-        self.0.push((names, Values::OnHost(values)));
+        self.steps.push((names, Values::OnHost(values)));
+    }
+
+    /// Says that the new weights need no check.
+    #[cfg(feature = "cube")]
+    pub(super) fn set_weights_checked(&mut self) {
+        self.weights_checked = true;
     }
 
     /// Returns a metric of the last step, or `None` if it has none of that name. Waits for the device.
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
-        let Some((names, values)) = self.0.last() else { return Ok(None) };
+        let Some((names, values)) = self.steps.last() else { return Ok(None) };
         let Some(column) = names.iter().position(|&known| known == name) else { return Ok(None) };
         Ok(Some(match values {
             Values::OnHost(values) => values[column],
@@ -41,19 +51,20 @@ impl MetricLog {
     /// Returns the mean of each metric over the steps that have it. Gives an error if a metric or one of the new
     /// `weights` (shape `[P]`) is not finite, or if a step has two metrics of the same name. Waits for the device.
     pub(super) fn read_means(self, update: u64, weights: Tensor<1>) -> Result<BTreeMap<String, f64>, Error> {
-        for (names, _) in &self.0 {
+        for (names, _) in &self.steps {
             if let Some((_, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
                 return Err(Error::MetricName { name: (*name).to_owned() });
             }
         }
-        let (names, values): (Vec<Vec<&str>>, Vec<_>) = self.0.into_iter().unzip();
+        let (names, values): (Vec<Vec<&str>>, Vec<_>) = self.steps.into_iter().unzip();
         let on_device: Vec<Tensor<1>> = values.iter().filter_map(Values::on_device).cloned().collect();
         // Counted with `is_finite`, which tests bits: shading languages may compile arithmetic and comparisons as if
         // there were no NaN and no infinity.
-        let non_finite = weights.is_finite().bool_not().float().sum();
-        let [mut on_device, non_finite] = match on_device.is_empty() {
-            true => [Vec::new(), read([non_finite])?[0].clone()],
-            false => read([Tensor::cat(on_device, 0), non_finite])?,
+        let non_finite = || weights.is_finite().bool_not().float().sum();
+        let [mut on_device, non_finite] = match (on_device.is_empty(), self.weights_checked) {
+            (true, true) => [Vec::new(), vec![0.0]],
+            (true, false) => [Vec::new(), read([non_finite()])?[0].clone()],
+            (false, _) => read([Tensor::cat(on_device, 0), non_finite()])?,
         };
         let values: Vec<f64> = values
             .into_iter()

@@ -2,8 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::Number;
-use crate::kernel::host::Real;
+use super::{Number, Value};
 
 /// A value of one sample, and its derivatives with respect to N variables.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +23,7 @@ macro_rules! dual {
     }};
 }
 
-impl<T: Real, const N: usize> Dual<T, N> {
+impl<T: Value, const N: usize> Dual<T, N> {
     /// Creates variable `index`: its derivative with respect to itself is 1, the others are 0.
     #[inline(always)]
     pub fn variable(value: T, index: usize) -> Self {
@@ -40,16 +39,12 @@ impl<T: Real, const N: usize> Dual<T, N> {
     }
 
     #[inline(always)]
-    fn select(condition: bool, one: Self, other: Self) -> Self {
-        dual!(if condition { one.value } else { other.value }, |i| if condition {
-            one.derivatives[i]
-        } else {
-            other.derivatives[i]
-        })
+    fn select(mask: T::Mask, one: Self, other: Self) -> Self {
+        dual!(T::select(mask, one.value, other.value), |i| T::select(mask, one.derivatives[i], other.derivatives[i]))
     }
 }
 
-impl<T: Real, const N: usize> Add for Dual<T, N> {
+impl<T: Value, const N: usize> Add for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
@@ -58,7 +53,7 @@ impl<T: Real, const N: usize> Add for Dual<T, N> {
     }
 }
 
-impl<T: Real, const N: usize> Sub for Dual<T, N> {
+impl<T: Value, const N: usize> Sub for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
@@ -67,7 +62,7 @@ impl<T: Real, const N: usize> Sub for Dual<T, N> {
     }
 }
 
-impl<T: Real, const N: usize> Mul for Dual<T, N> {
+impl<T: Value, const N: usize> Mul for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
@@ -76,7 +71,7 @@ impl<T: Real, const N: usize> Mul for Dual<T, N> {
     }
 }
 
-impl<T: Real, const N: usize> Div for Dual<T, N> {
+impl<T: Value, const N: usize> Div for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
@@ -86,7 +81,7 @@ impl<T: Real, const N: usize> Div for Dual<T, N> {
     }
 }
 
-impl<T: Real, const N: usize> Neg for Dual<T, N> {
+impl<T: Value, const N: usize> Neg for Dual<T, N> {
     type Output = Self;
 
     #[inline(always)]
@@ -95,13 +90,13 @@ impl<T: Real, const N: usize> Neg for Dual<T, N> {
     }
 }
 
-impl<T: Real, const N: usize> Number for Dual<T, N> {
+impl<T: Value, const N: usize> Number for Dual<T, N> {
     type Scalar = T;
-    type Mask = bool;
+    type Mask = T::Mask;
 
     #[inline(always)]
     fn scalar(value: f64) -> T {
-        T::of(value)
+        T::constant(value)
     }
 
     #[inline(always)]
@@ -127,57 +122,57 @@ impl<T: Real, const N: usize> Number for Dual<T, N> {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        let value = self.value.exp_inline();
+        let value = self.value.exp();
         dual!(value, |i| self.derivatives[i] * value)
     }
 
     #[inline(always)]
     fn log_sigmoid(self) -> Self {
         // exp(-|x|), which cannot overflow.
-        let small = (-self.value.abs()).exp_inline();
-        let (negative, one) = (self.value < T::zero(), T::one());
-        let derivative = (if negative { one } else { small }) / (one + small);
-        let value = if negative { self.value } else { T::zero() } - small.ln_1p();
+        let small = (-self.value.abs()).exp();
+        let (negative, one) = (self.value.is_below(T::zero()), T::one());
+        let derivative = T::select(negative, one, small) / (one + small);
+        let value = T::select(negative, self.value, T::zero()) - small.ln_1p();
         dual!(value, |i| self.derivatives[i] * derivative)
     }
 
     #[inline(always)]
-    fn above(&self, bound: T) -> bool {
-        self.value > bound
+    fn above(&self, bound: T) -> T::Mask {
+        bound.is_below(self.value)
     }
 
     #[inline(always)]
-    fn below(&self, bound: T) -> bool {
-        self.value < bound
+    fn below(&self, bound: T) -> T::Mask {
+        self.value.is_below(bound)
     }
 
     #[inline(always)]
-    fn both(one: bool, other: bool) -> bool {
-        one & other
+    fn both(one: T::Mask, other: T::Mask) -> T::Mask {
+        T::both(one, other)
     }
 
     #[inline(always)]
-    fn either(one: bool, other: bool) -> bool {
-        one | other
+    fn either(one: T::Mask, other: T::Mask) -> T::Mask {
+        T::either(one, other)
     }
 
     #[inline(always)]
-    fn not(mask: bool) -> bool {
-        !mask
+    fn not(mask: T::Mask) -> T::Mask {
+        T::not(mask)
     }
 
     #[inline(always)]
-    fn replaced(self, mask: bool, by: T) -> Self {
+    fn replaced(self, mask: T::Mask, by: T) -> Self {
         Self::select(mask, Self::constant(by), self)
     }
 
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
-        Self::select(other.value > self.value, other, self)
+        Self::select(self.value.is_below(other.value), other, self)
     }
 
     #[inline(always)]
-    fn flag(&self, mask: bool) -> Self {
-        Self::constant(if mask { T::one() } else { T::zero() })
+    fn flag(&self, mask: T::Mask) -> Self {
+        Self::constant(T::select(mask, T::one(), T::zero()))
     }
 }

@@ -9,9 +9,13 @@ mod dual;
 mod loss;
 mod number;
 mod optim;
+mod term;
+mod value;
 
 pub(crate) use density::*;
 pub(crate) use dual::Dual;
 pub(crate) use loss::*;
 pub(crate) use number::Number;
 pub(crate) use optim::*;
+pub(crate) use term::*;
+pub(crate) use value::Value;

@@ -9,7 +9,7 @@ pub(crate) trait Number:
     Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// A constant.
-    type Scalar: Copy + PartialOrd + Neg<Output = Self::Scalar> + Sub<Output = Self::Scalar>;
+    type Scalar: Copy + Neg<Output = Self::Scalar> + Sub<Output = Self::Scalar>;
     /// True or false for each sample.
     type Mask: Clone;
 

@@ -26,15 +26,28 @@ fn decayed<N: Number>(parameters: &N, gradient: N, weight_decay: f64) -> N {
 
 /// Returns the parameters and both moments after a step of [`Adam`](crate::optim::Adam).
 #[inline(always)]
-pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, [first, second]: [N; 2]) -> [N; 3] {
-    let AdamStep { epsilon, weight_decay, step_size, correction, .. } = step;
+pub(crate) fn adam<N: Number>(step: AdamStep, parameters: N, gradient: N, moments: [N; 2]) -> [N; 3] {
+    let sizes = [N::scalar(step.step_size), N::scalar(1.0 / step.correction)];
+    adam_of_size(step, sizes, parameters, gradient, moments)
+}
+
+/// Does what [`adam`] does, but with this `step_size` and `1 / correction`.
+#[inline(always)]
+pub(crate) fn adam_of_size<N: Number>(
+    step: AdamStep,
+    [step_size, inverse_correction]: [N::Scalar; 2],
+    parameters: N,
+    gradient: N,
+    [first, second]: [N; 2],
+) -> [N; 3] {
+    let AdamStep { epsilon, weight_decay, .. } = step;
     let (one, beta_1, beta_2) = (N::scalar(1.0), N::scalar(step.beta_1), N::scalar(step.beta_2));
     let gradient = decayed(&parameters, gradient, weight_decay);
     let square = gradient.clone() * gradient.clone();
     let first = first.times_plus(beta_1, gradient.times(one - beta_1));
     let second = second.times_plus(beta_2, square.times(one - beta_2));
-    let denominator = second.clone().sqrt().times(N::scalar(1.0 / correction)).plus(N::scalar(epsilon));
-    [parameters - (first.clone() / denominator).times(N::scalar(step_size)), first, second]
+    let denominator = second.clone().sqrt().times(inverse_correction).plus(N::scalar(epsilon));
+    [parameters - (first.clone() / denominator).times(step_size), first, second]
 }
 
 /// The coefficients of one step of [`rms_prop`].

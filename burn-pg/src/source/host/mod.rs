@@ -12,6 +12,7 @@ mod on_device;
 mod on_host;
 mod recurrent_state;
 mod saved;
+mod source;
 mod stepping;
 
 pub(crate) use block::default_block_size;
@@ -22,4 +23,5 @@ pub(crate) use finite::check_observations;
 pub use history::{History, SequenceSpec};
 pub use length::RolloutLength;
 pub(crate) use recurrent_state::RecurrentState;
+pub use source::HostSource;
 pub(crate) use stepping::step_envs;

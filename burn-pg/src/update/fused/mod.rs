@@ -1,6 +1,8 @@
 //! Minibatches without tensors: each goes through everything in one parallel region.
 
 mod curvature;
+#[cfg(feature = "cube")]
+mod device;
 mod form;
 mod head;
 mod minibatch;
@@ -13,10 +15,14 @@ mod unfused;
 use burn::tensor::DType;
 
 use super::Learner;
+#[cfg(feature = "cube")]
+use crate::kernel::cube::is_gpu;
 use crate::{kernel::has_kernels, optim::flatten_parameters, policy::Policy, source::Samples};
 pub(super) use curvature::{Curvature, curvature};
+#[cfg(feature = "cube")]
+pub(super) use device::{DeviceMinibatches, DevicePasses, Trained};
 use form::Fused;
-pub(super) use form::Step;
+pub(super) use form::{HostMetrics, Step};
 use minibatch::Minibatches;
 pub use unfused::Unfused;
 
@@ -28,15 +34,28 @@ impl Learner {
     }
 
     /// Returns what trains `policy` on minibatches of `samples` without tensors, or why there is nothing.
-    pub(super) fn fuse<P: Policy, S: Samples<P>>(&self, policy: &P, samples: &S) -> Result<Box<dyn Fused>, Unfused> {
+    pub(super) fn fuse<P: Policy, S: Samples<P>>(&self, policy: &P, samples: &S) -> Result<Form, Unfused> {
         let parameters = flatten_parameters(policy);
+        #[cfg(feature = "cube")]
+        if is_gpu(&parameters.device()) {
+            return Ok(Form::Device(Box::new(DeviceMinibatches::new(self, policy, samples, parameters)?)));
+        }
         if !has_kernels(&parameters.device()) {
             return Err(Unfused::Device);
         }
-        match parameters.dtype() {
-            DType::F32 => Ok(Box::new(Minibatches::<f32>::new(self, policy, samples, parameters)?)),
-            DType::F64 => Ok(Box::new(Minibatches::<f64>::new(self, policy, samples, parameters)?)),
-            _ => Err(Unfused::Device),
-        }
+        Ok(Form::Host(match parameters.dtype() {
+            DType::F32 => Box::new(Minibatches::<f32>::new(self, policy, samples, parameters)?),
+            DType::F64 => Box::new(Minibatches::<f64>::new(self, policy, samples, parameters)?),
+            _ => return Err(Unfused::Device),
+        }))
     }
+}
+
+/// What trains a policy without tensors.
+pub(super) enum Form {
+    /// On arrays of the host.
+    Host(Box<dyn Fused>),
+    /// In kernels for a GPU.
+    #[cfg(feature = "cube")]
+    Device(Box<DeviceMinibatches>),
 }

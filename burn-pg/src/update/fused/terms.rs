@@ -26,6 +26,11 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    #[cfg(feature = "cube")]
+    pub fn of(values: Vec<f64>) -> Self {
+        Self { values }
+    }
+
     pub fn clear(&mut self) {
         self.values.clear();
     }
@@ -141,8 +146,14 @@ impl Terms {
         metrics
     }
 
+    /// All terms.
+    #[cfg(feature = "cube")]
+    pub fn all(&self) -> &[ClosedTerm] {
+        &self.all
+    }
+
     /// Returns the names of the losses, and of the other numbers.
-    fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let losses = self.all.iter().map(|term| term.name);
         losses.chain(self.all.iter().flat_map(|term| term.form.metrics()).copied())
     }

@@ -38,6 +38,19 @@ pub enum Unfused {
     /// The optimiser is not one of this library.
     #[error("the optimiser is not one of this library")]
     Optimiser,
+    /// On a GPU, the optimiser is neither Adam nor `AdamW`.
+    #[error("on a GPU, only `adam` and `adamw` are fused")]
+    OptimiserOnGpu,
+    /// On a GPU, the networks do not fit into the memory of a workgroup.
+    #[error("the networks need {needed} bytes of workgroup memory for {rows} rows, but the adapter has {available}")]
+    Memory {
+        /// Bytes that the smallest tile needs.
+        needed: usize,
+        /// Rows of the smallest tile.
+        rows: usize,
+        /// Bytes of workgroup memory.
+        available: usize,
+    },
 }
 
 /// Writes the reason as a string.

@@ -1,0 +1,59 @@
+//! Environments that run on a GPU.
+//!
+//! A [`DeviceEnv`] is the dynamics of one environment as functions that are compiled for the device, in single
+//! precision. Kernels of `burn-pg` call them for many environments at once, one thread an environment.
+
+mod random;
+
+use cubecl::prelude::*;
+
+pub use cubecl;
+pub use random::{Random, philox};
+
+use crate::EnvSpec;
+
+/// One environment on a device: its dynamics as functions for [CubeCL](cubecl), in single precision. Time limits, resets,
+/// statistics and final observations are the caller's, as for [`Env`](crate::Env).
+///
+/// The functions are compiled for the device, so they are written in the part of Rust that CubeCL knows: arithmetic,
+/// `if`, loops, and indices that are constants.
+#[cube]
+pub trait DeviceEnv: Send + Sync + 'static {
+    /// Writes the state in which an episode begins.
+    fn reset(state: &mut Array<f32>, random: &mut Random);
+
+    /// Takes an action in a state, which becomes the next one. `action` has one element: the index of a discrete action;
+    /// or one for each component, within the bounds of the action space.
+    fn step(state: &mut Array<f32>, action: &Array<f32>, random: &mut Random) -> DeviceStep;
+
+    /// Writes the observation of a state.
+    fn observe(state: &Array<f32>, observation: &mut Array<f32>);
+}
+
+/// The result of one step, besides the state.
+#[derive(CubeType, Clone, Copy)]
+pub struct DeviceStep {
+    /// The reward of the step.
+    pub reward: f32,
+    /// True if the episode has ended in a terminal state: no reward follows.
+    pub terminated: bool,
+    /// True if the environment has cut the episode off for a reason outside the task. Not needed for the time limit of
+    /// [`EnvSpec::max_episode_steps`].
+    pub truncated: bool,
+}
+
+/// A constant of the double-precision dynamics, rounded to single precision.
+#[cube]
+#[allow(clippy::cast_possible_truncation)]
+pub(crate) fn single(#[comptime] value: f64) -> f32 {
+    f32::new(comptime!(value as f32))
+}
+
+/// What is known of a [`DeviceEnv`] on the host.
+pub trait DeviceTask: DeviceEnv {
+    /// Number of elements of the state.
+    const STATE: usize;
+
+    /// Returns the specification. It must never change.
+    fn spec() -> EnvSpec;
+}

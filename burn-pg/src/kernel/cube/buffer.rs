@@ -1,0 +1,68 @@
+//! Tensors as buffers of kernels.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::{
+    backend::{BackendTensor, DispatchTensorKind},
+    tensor::{Device, Int, Tensor},
+};
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use cubecl::{client::Client, prelude::BufferArg};
+
+/// The buffer of a tensor on a GPU. Kernels may write into it; the tensor and its clones then have the new elements.
+#[derive(Debug, Clone)]
+pub(crate) struct Buffer(CubeTensor);
+
+/// Number of kernels that this crate has launched.
+static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the number of kernels of this crate that were launched so far.
+pub(crate) fn launches() -> u64 {
+    LAUNCHES.load(Ordering::Relaxed)
+}
+
+/// Counts a launch.
+pub(super) fn launched() {
+    LAUNCHES.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Buffer {
+    /// Returns the buffer of a tensor, with or without autodiff. `None` if it is not on a GPU.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
+        Self::of_kind(tensor.into_dispatch().kind)
+    }
+
+    /// Returns the buffer of an integer tensor. `None` if it is not on a GPU.
+    pub fn of_ints<const D: usize>(tensor: Tensor<D, Int>) -> Option<Self> {
+        Self::of_kind(tensor.into_dispatch().kind)
+    }
+
+    fn of_kind(kind: DispatchTensorKind) -> Option<Self> {
+        let tensor = match kind {
+            DispatchTensorKind::Cube(BackendTensor::Float(tensor) | BackendTensor::Int(tensor)) => tensor,
+            DispatchTensorKind::Autodiff(inner) => match *inner {
+                DispatchTensorKind::Cube(BackendTensor::Autodiff(tensor)) => tensor.primitive().clone(),
+                DispatchTensorKind::Cube(BackendTensor::Int(tensor)) => tensor,
+                _ => return None,
+            },
+            #[allow(unreachable_patterns)] // in builds with this backend alone
+            _ => return None,
+        };
+        Some(Self(into_contiguous(tensor)))
+    }
+
+    /// Returns the argument of a kernel.
+    pub(super) fn arg(&self) -> BufferArg {
+        self.0.clone().into_buffer_arg()
+    }
+}
+
+/// Returns the client of the device of a tensor. `None` if it is not on a GPU.
+pub(crate) fn client(tensor: &Tensor<1>) -> Option<Client> {
+    Some(Buffer::of(tensor.clone())?.0.client)
+}
+
+/// True if the tensors of a device are on a GPU that the kernels can use.
+pub(crate) fn is_gpu(device: &Device) -> bool {
+    client(&Tensor::zeros([1], device)).is_some()
+}

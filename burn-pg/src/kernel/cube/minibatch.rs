@@ -1,0 +1,381 @@
+//! A minibatch: forward, loss terms and backward, in one launch.
+
+use cubecl::{client::Client, prelude::*};
+
+use super::{
+    buffer::{Buffer, launched},
+    dense::{add_columns, backward, forward, stage},
+    head::{DeviceHead, Evaluated, differentiate, evaluate},
+    network::{DeviceNetwork, Tile, fit_tile, odd},
+    order::permuted,
+    rollout::workgroups,
+    statistics::shift_and_scale,
+    terms::{DeviceTerm, Sample, evaluate_terms},
+};
+use crate::source::OffDevice;
+
+/// What a minibatch is compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct MinibatchPlan {
+    pub actor: DeviceNetwork,
+    /// None if no term trains a critic.
+    pub critic: Option<DeviceNetwork>,
+    pub head: DeviceHead,
+    pub terms: Vec<DeviceTerm>,
+    /// Number of losses and metrics.
+    pub reports: usize,
+    /// Number of parameters, P.
+    pub parameters: usize,
+    pub tile: Tile,
+    /// True if the advantages of each minibatch are normalised.
+    pub normalized: bool,
+    /// Which columns there are, in this order: old log-probabilities, advantages, returns, old values, log-probabilities under a
+    /// reference.
+    pub columns: [bool; 5],
+}
+
+impl MinibatchPlan {
+    /// Number of values that each workgroup adds up: the gradient, and the reports.
+    pub fn sums(&self) -> usize {
+        self.parameters + self.reports
+    }
+
+    /// Where a column begins, counted in columns; `None` if it is absent.
+    fn column(&self, index: usize) -> Option<usize> {
+        self.columns[index].then(|| self.columns[..index].iter().filter(|&&given| given).count())
+    }
+
+    fn memory(&self) -> usize {
+        self.actor.memory.max(self.critic.as_ref().map_or(0, |critic| critic.memory))
+    }
+
+    fn weights(&self) -> usize {
+        self.actor.stage.max(self.critic.as_ref().map_or(0, |critic| critic.stage))
+    }
+}
+
+/// Passes over the samples of an update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    /// Number of samples, B.
+    pub rows: usize,
+    /// Number of samples in a minibatch; the last may have fewer.
+    pub size: usize,
+    /// Number of minibatches in a pass.
+    pub minibatches: usize,
+    /// See [`half_bits`](super::half_bits).
+    pub half_bits: u32,
+}
+
+/// The buffers that minibatches are made from.
+#[derive(Debug, Clone)]
+pub(crate) struct SampleBuffers {
+    /// Shape `[B, D]`.
+    pub observations: Buffer,
+    /// Shape `[B, K]`.
+    pub actions: Buffer,
+    /// True if actions are integers.
+    pub integers: bool,
+    /// Shape `[columns, B]`.
+    pub columns: Buffer,
+    /// See [`advantage_statistics`](super::advantage_statistics).
+    pub statistics: Buffer,
+    /// The seed of the order of each pass. Empty orders do not exist: a seed of 0 keeps the samples in their order.
+    pub seeds: Buffer,
+    /// Weights and coefficients of the terms.
+    pub coefficients: Buffer,
+    /// Not 0 for passes that are left out. See [`StepBuffers`](super::StepBuffers).
+    pub stopped: Buffer,
+}
+
+/// Most workgroups of a minibatch.
+pub(super) const MOST_WORKGROUPS: u32 = 256;
+
+/// Returns how many workgroups take a minibatch of `size` rows.
+pub(crate) fn workgroups_of(size: usize, tile: Tile) -> u32 {
+    workgroups(size, tile.rows as u32).min(MOST_WORKGROUPS)
+}
+
+/// Computes gradient and reports of minibatch number `index`, counted over all passes. Each of `parts` workgroups writes sums of
+/// its own to `sums`, of shape `[parts, P + reports]`.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn minibatch(
+    client: &Client,
+    parameters: &Buffer,
+    samples: &SampleBuffers,
+    sums: &Buffer,
+    pass: Pass,
+    index: usize,
+    parts: u32,
+    inverse_mass: f32,
+    plan: &MinibatchPlan,
+) {
+    launched();
+    let count = CubeCount::Static(parts, 1, 1);
+    let dim = CubeDim::new_1d(plan.tile.threads as u32);
+    macro_rules! launch {
+        ($action:ty) => {
+            differentiate_rows::launch::<$action>(
+                client,
+                count,
+                dim,
+                parameters.arg(),
+                samples.observations.arg(),
+                samples.actions.arg(),
+                samples.columns.arg(),
+                samples.statistics.arg(),
+                samples.seeds.arg(),
+                samples.coefficients.arg(),
+                samples.stopped.arg(),
+                sums.arg(),
+                pass.rows,
+                pass.size,
+                pass.minibatches,
+                pass.half_bits,
+                index,
+                inverse_mass,
+                plan.clone(),
+            )
+        };
+    }
+    match samples.integers {
+        true => launch!(i32),
+        false => launch!(f32),
+    }
+}
+
+/// Returns the sample at a position of a pass.
+#[cube]
+pub(super) fn sample_at(position: usize, rows: usize, half_bits: u32, seed: u32) -> usize {
+    let mut at = position;
+    if seed != 0 {
+        at = permuted(position as u32, rows as u32, half_bits, seed) as usize;
+    }
+    at
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn differentiate_rows<A: Numeric>(
+    parameters: &[f32],
+    observations: &[f32],
+    actions: &[A],
+    columns: &[f32],
+    statistics: &[f32],
+    seeds: &[u32],
+    coefficients: &[f32],
+    stopped: &[f32],
+    sums: &mut [f32],
+    rows: usize,
+    size: usize,
+    minibatches: usize,
+    half_bits: u32,
+    index: usize,
+    inverse_mass: f32,
+    #[comptime] plan: MinibatchPlan,
+) {
+    if stopped[index / minibatches] != 0.0f32 {
+        terminate!();
+    }
+    let tile = comptime!(plan.tile);
+    let components = comptime!(plan.head.components());
+    let log_stds = comptime!(plan.head.log_stds());
+    let mut memory = Shared::<[f32]>::new_slice(comptime!(plan.memory()));
+    let mut weights = Shared::<[f32]>::new_slice(comptime!(if tile.staged { plan.weights() } else { 1 }));
+    let mut reports = Shared::<[f32]>::new_slice(comptime!(plan.reports * tile.rows));
+    let mut of_log_stds = Shared::<[f32]>::new_slice(comptime!((log_stds * tile.rows).max(1)));
+    let mut chosen = Shared::<[u32]>::new_slice(comptime!(tile.rows));
+
+    let unit = UNIT_POS as usize;
+    let sums_at = CUBE_POS as usize * comptime!(plan.sums());
+    let seed = seeds[index / minibatches];
+    let start = index % minibatches * size;
+    let end = min(start + size, rows);
+    let tiles = (end - start).div_ceil(comptime!(tile.rows));
+    let mut mean = f32::new(0.0);
+    let mut scale = f32::new(1.0);
+    if comptime!(plan.normalized) {
+        let shift = shift_and_scale(statistics, index);
+        mean = shift.mean;
+        scale = shift.scale;
+    }
+
+    let mut at = CUBE_POS as usize;
+    while at < tiles {
+        let fresh = at == CUBE_POS as usize;
+        let position = start + at * comptime!(tile.rows) + unit;
+        let is_row = unit < comptime!(tile.rows);
+        let counts = is_row && position < end;
+        let row = sample_at(min(position, end - 1), rows, half_bits, seed);
+        if is_row {
+            chosen[unit] = row as u32;
+        }
+        sync_cube();
+        let old_log_prob = column(columns, row, rows, comptime!(plan.column(0)));
+        let advantage = (column(columns, row, rows, comptime!(plan.column(1))) - mean) * scale;
+        let target = column(columns, row, rows, comptime!(plan.column(2)));
+        let old_value = column(columns, row, rows, comptime!(plan.column(3)));
+        let reference = column(columns, row, rows, comptime!(plan.column(4)));
+
+        // Actor.
+        let actor = comptime!(plan.actor.clone());
+        load_rows(observations, &chosen, &mut memory, comptime!(actor.inputs()), tile);
+        if comptime!(tile.staged) {
+            stage(parameters, &mut weights, comptime!(actor.clone()), tile);
+        }
+        sync_cube();
+        if comptime!(tile.staged) {
+            forward(&weights, &mut memory, comptime!(actor.clone()), tile);
+        } else {
+            forward(parameters, &mut memory, comptime!(actor.clone()), tile);
+        }
+        let last = comptime!(actor.last());
+        if is_row {
+            let mut action = Array::<f32>::new(components);
+            #[unroll]
+            for k in 0..components {
+                action[k] = f32::cast_from(actions[row * components + k]);
+            }
+            let outputs_at = comptime!(last.output_at) + unit * comptime!(odd(last.outputs));
+            let evaluated = evaluate(parameters, &memory, outputs_at, &action, comptime!(plan.head.clone()));
+            let Evaluated { log_prob, entropy } = evaluated;
+            let value = f32::new(0.0);
+            let sample =
+                Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
+            let derivatives = evaluate_terms(
+                &sample,
+                coefficients,
+                &mut reports,
+                unit,
+                comptime!(plan.terms.clone()),
+                false,
+                comptime!(tile.rows),
+            );
+            let outer = Evaluated {
+                log_prob: derivatives.of_log_prob * inverse_mass,
+                entropy: derivatives.of_entropy * inverse_mass,
+            };
+            differentiate(
+                parameters,
+                &mut memory,
+                outputs_at,
+                &mut of_log_stds,
+                unit * log_stds,
+                &action,
+                outer,
+                comptime!(plan.head.clone()),
+            );
+            if !counts {
+                for j in 0..comptime!(last.outputs) {
+                    memory[outputs_at + j] = 0.0f32;
+                }
+                for j in 0..log_stds {
+                    of_log_stds[unit * log_stds + j] = 0.0f32;
+                }
+            }
+        }
+        sync_cube();
+        if comptime!(log_stds > 0) {
+            let place = sums_at + comptime!(plan.head.log_stds_at());
+            add_columns(&of_log_stds, sums, place, fresh, 0usize, log_stds, log_stds, tile);
+        }
+        if comptime!(tile.staged) {
+            backward(&weights, &mut memory, sums, sums_at, fresh, comptime!(actor.clone()), tile);
+        } else {
+            backward(parameters, &mut memory, sums, sums_at, fresh, comptime!(actor.clone()), tile);
+        }
+
+        // Critic.
+        if comptime!(plan.critic.is_some()) {
+            let critic = comptime!(plan.critic.clone().expect("there is a critic"));
+            load_rows(observations, &chosen, &mut memory, comptime!(critic.inputs()), tile);
+            if comptime!(tile.staged) {
+                stage(parameters, &mut weights, comptime!(critic.clone()), tile);
+            }
+            sync_cube();
+            if comptime!(tile.staged) {
+                forward(&weights, &mut memory, comptime!(critic.clone()), tile);
+            } else {
+                forward(parameters, &mut memory, comptime!(critic.clone()), tile);
+            }
+            if is_row {
+                let output_at = comptime!(critic.last().output_at) + unit * comptime!(odd(1));
+                let (value, log_prob, entropy) = (memory[output_at], f32::new(0.0), f32::new(0.0));
+                let sample =
+                    Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
+                let derivatives = evaluate_terms(
+                    &sample,
+                    coefficients,
+                    &mut reports,
+                    unit,
+                    comptime!(plan.terms.clone()),
+                    true,
+                    comptime!(tile.rows),
+                );
+                memory[output_at] = select(counts, derivatives.of_value * inverse_mass, 0.0f32);
+            }
+            sync_cube();
+            if comptime!(tile.staged) {
+                backward(&weights, &mut memory, sums, sums_at, fresh, comptime!(critic.clone()), tile);
+            } else {
+                backward(parameters, &mut memory, sums, sums_at, fresh, comptime!(critic.clone()), tile);
+            }
+        }
+
+        // Losses and metrics.
+        if unit < comptime!(plan.reports) {
+            let mut sum = f32::new(0.0);
+            let count = min(end - start - at * comptime!(tile.rows), tile.rows);
+            for i in 0..count {
+                sum += reports[unit * comptime!(tile.rows) + i];
+            }
+            let place = sums_at + comptime!(plan.parameters) + unit;
+            if fresh {
+                sums[place] = sum;
+            } else {
+                sums[place] += sum;
+            }
+        }
+        sync_cube();
+        at += CUBE_COUNT as usize;
+    }
+}
+
+/// Returns the element of a column; 0 if there is none.
+#[cube]
+fn column(columns: &[f32], row: usize, rows: usize, #[comptime] column: Option<usize>) -> f32 {
+    match comptime!(column) {
+        Some(column) => columns[column * rows + row],
+        None => f32::new(0.0),
+    }
+}
+
+/// Copies the observations of the chosen samples into workgroup memory.
+#[cube]
+fn load_rows(
+    observations: &[f32],
+    chosen: &[u32],
+    memory: &mut [f32],
+    #[comptime] inputs: usize,
+    #[comptime] tile: Tile,
+) {
+    let mut i = UNIT_POS as usize;
+    while i < comptime!(tile.rows * inputs) {
+        let (row, column) = (i / inputs, i % inputs);
+        memory[row * comptime!(odd(inputs)) + column] = observations[chosen[row] as usize * inputs + column];
+        i += comptime!(tile.threads);
+    }
+}
+
+/// Returns the plan whose memory fits into that of a workgroup: see [`fit`](super::fit).
+pub(crate) fn fit_minibatch(
+    client: &Client,
+    plan: impl Fn(usize, Tile) -> MinibatchPlan,
+) -> Result<MinibatchPlan, OffDevice> {
+    fit_tile(client, |tile| {
+        let plan = plan(tile.rows, tile);
+        let weights = if tile.staged { plan.weights() } else { 0 };
+        let others = (plan.reports + plan.head.log_stds() + 1) * tile.rows;
+        (4 * (plan.memory() + weights + others), plan)
+    })
+}

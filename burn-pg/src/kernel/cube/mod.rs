@@ -1,0 +1,34 @@
+//! Kernels for GPUs, written with [CubeCL](cubecl): a whole rollout, the advantages, and a minibatch, without a read-back.
+//!
+//! A workgroup takes a [`Tile`] of rows through a perceptron with the activations in workgroup memory. All kernels use
+//! single precision, add up in a fixed order, and write each element once, so that results repeat to the bit.
+
+mod advantages;
+mod buffer;
+mod dense;
+mod head;
+mod minibatch;
+mod network;
+mod number;
+mod order;
+mod rollout;
+mod statistics;
+mod step;
+mod summary;
+mod terms;
+mod values;
+
+pub(crate) use cubecl::client::Client;
+
+pub(crate) use advantages::{ESTIMATED, estimate};
+pub(crate) use buffer::{Buffer, client, is_gpu, launches};
+pub(crate) use head::DeviceHead;
+pub(crate) use minibatch::{MinibatchPlan, Pass, SampleBuffers, fit_minibatch, minibatch, workgroups_of};
+pub(crate) use network::{DeviceNetwork, Tile, fit};
+pub(crate) use order::half_bits;
+pub(crate) use rollout::{BOOKS, Recorded, RolloutKernel, RolloutPlan, Steps, kernels_of};
+pub(crate) use statistics::{PARTS, advantage_statistics};
+pub(crate) use step::{AdamPlan, DeviceStep, SIZES, StepBuffers, adam, norms_of, reduce};
+pub(crate) use summary::{SUMMARY, summarise};
+pub(crate) use terms::{COEFFICIENTS, DeviceTerm};
+pub(crate) use values::values;

@@ -1,0 +1,286 @@
+//! From the sums of workgroups to new parameters.
+
+use cubecl::{client::Client, prelude::*};
+
+use super::{
+    buffer::{Buffer, launched},
+    number::Emitted,
+    rollout::{is_finite, workgroups},
+};
+use crate::kernel::formula::{self, AdamStep, Dual};
+
+/// Threads of a workgroup.
+const THREADS: usize = 64;
+
+/// Numbers of a step of the optimiser in their buffer: the step size, `1 / correction`, and what parameters are multiplied by
+/// before the step.
+pub(crate) const SIZES: usize = 3;
+
+/// The coefficients of Adam that do not change, as bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct AdamPlan {
+    beta_1: u64,
+    beta_2: u64,
+    epsilon: u64,
+    weight_decay: u64,
+}
+
+impl AdamPlan {
+    pub fn new(step: AdamStep) -> Self {
+        let AdamStep { beta_1, beta_2, epsilon, weight_decay, .. } = step;
+        let [beta_1, beta_2, epsilon, weight_decay] = [beta_1, beta_2, epsilon, weight_decay].map(f64::to_bits);
+        Self { beta_1, beta_2, epsilon, weight_decay }
+    }
+
+    fn step(self) -> AdamStep {
+        let Self { beta_1, beta_2, epsilon, weight_decay } = self;
+        let [beta_1, beta_2, epsilon, weight_decay] = [beta_1, beta_2, epsilon, weight_decay].map(f64::from_bits);
+        AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size: 0.0, correction: 1.0 }
+    }
+}
+
+/// Returns the number of norms that [`reduce`] writes for `sums` sums.
+pub(crate) fn norms_of(sums: usize) -> usize {
+    workgroups(sums, THREADS as u32) as usize
+}
+
+/// Adds up the sums of all workgroups (shape `[parts, P + reports]`) in their order. Writes the gradient, followed by the reports
+/// (shape `[P + reports]`); and for each 64 of these the squared norm of the gradient, and whether an element is not finite
+/// (shape `[2, norms]`).
+pub(crate) fn reduce(
+    client: &Client,
+    sums: &Buffer,
+    total: &Buffer,
+    norms: &Buffer,
+    stopped: &Buffer,
+    epoch: usize,
+    parts: u32,
+    [len, parameters]: [usize; 2],
+) {
+    launched();
+    add_parts::launch(
+        client,
+        CubeCount::Static(workgroups(len, THREADS as u32), 1, 1),
+        CubeDim::new_1d(THREADS as u32),
+        sums.arg(),
+        total.arg(),
+        norms.arg(),
+        stopped.arg(),
+        epoch,
+        parts as usize,
+        len,
+        parameters,
+    );
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn add_parts(
+    sums: &[f32],
+    total: &mut [f32],
+    norms: &mut [f32],
+    stopped: &[f32],
+    epoch: usize,
+    parts: usize,
+    len: usize,
+    parameters: usize,
+) {
+    if stopped[epoch] != 0.0f32 {
+        terminate!();
+    }
+    let mut squares = Shared::<[f32]>::new_slice(THREADS);
+    let mut unusable = Shared::<[f32]>::new_slice(THREADS);
+    let (unit, i) = (UNIT_POS as usize, ABSOLUTE_POS);
+    let mut sum = f32::new(0.0);
+    if i < len {
+        for part in 0..parts {
+            sum += sums[part * len + i];
+        }
+        total[i] = sum;
+    }
+    let is_gradient = i < parameters;
+    squares[unit] = select(is_gradient, sum * sum, 0.0f32);
+    unusable[unit] = select(is_gradient && !is_finite(sum), 1.0f32, 0.0f32);
+    sync_cube();
+    if unit == 0 {
+        let mut norm = f32::new(0.0);
+        let mut any = f32::new(0.0);
+        for k in 0..THREADS {
+            norm += squares[k];
+            any = max(any, unusable[k]);
+        }
+        norms[CUBE_POS as usize] = norm;
+        norms[CUBE_COUNT as usize + CUBE_POS as usize] = any;
+    }
+}
+
+/// The buffers of a step.
+#[derive(Debug, Clone)]
+pub(crate) struct StepBuffers {
+    /// Shape `[P]`.
+    pub parameters: Buffer,
+    /// Both moments. Shapes `[P]`.
+    pub moments: [Buffer; 2],
+    /// [`SIZES`] numbers for each step. Shape `[steps, SIZES]`.
+    pub sizes: Buffer,
+    /// The reports of each step, and the norm of its gradient. Shape `[steps, reports + 1]`.
+    pub metrics: Buffer,
+    /// Not 0 for passes that are left out; behind them the number of steps taken, and 1 if a parameter is not finite. Shape
+    /// `[passes + 3]`. A pass decides on the
+    /// next one, so that no launch reads what it writes.
+    pub stopped: Buffer,
+}
+
+/// One step of the optimiser.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeviceStep {
+    pub parameters: usize,
+    pub reports: usize,
+    /// Number of the step in this update, and of its pass.
+    pub index: usize,
+    pub epoch: usize,
+    /// Number of passes.
+    pub epochs: usize,
+    /// True for the last step of a pass.
+    pub is_last: bool,
+    /// Infinite for no clipping.
+    pub max_norm: f64,
+    /// The report of the KL divergence, and the sum over samples in the last minibatch of a pass above which no further pass
+    /// begins.
+    pub early_stop: Option<(usize, f64)>,
+}
+
+/// Takes a step of Adam on the gradient in `total`, and records its metrics.
+pub(crate) fn adam(client: &Client, total: &Buffer, norms: &Buffer, buffers: &StepBuffers, step: DeviceStep, plan: AdamPlan) {
+    launched();
+    let StepBuffers { parameters, moments: [first, second], sizes, metrics, stopped } = buffers;
+    #[allow(clippy::cast_possible_truncation)] // kernels use single precision
+    let (max_norm, limit) = (step.max_norm.min(f32::MAX.into()) as f32, step.early_stop.map_or(0.0, |(_, limit)| limit as f32));
+    adam_rows::launch(
+        client,
+        CubeCount::Static(workgroups(step.parameters, THREADS as u32), 1, 1),
+        CubeDim::new_1d(THREADS as u32),
+        total.arg(),
+        norms.arg(),
+        parameters.arg(),
+        first.arg(),
+        second.arg(),
+        sizes.arg(),
+        metrics.arg(),
+        stopped.arg(),
+        step.parameters,
+        step.reports,
+        step.index,
+        step.epoch,
+        step.epochs,
+        norms_of(step.parameters + step.reports),
+        max_norm,
+        limit,
+        u32::from(step.is_last),
+        step.max_norm.is_infinite(),
+        step.early_stop.map(|(report, _)| report),
+        plan,
+    );
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn adam_rows(
+    total: &[f32],
+    norms: &[f32],
+    parameters: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    sizes: &[f32],
+    metrics: &mut [f32],
+    stopped: &mut [f32],
+    len: usize,
+    reports: usize,
+    index: usize,
+    epoch: usize,
+    epochs: usize,
+    parts: usize,
+    max_norm: f32,
+    limit: f32,
+    is_last: u32,
+    #[comptime] unclipped: bool,
+    #[comptime] watched: Option<usize>,
+    #[comptime] plan: AdamPlan,
+) {
+    if stopped[epoch] != 0.0f32 {
+        if ABSOLUTE_POS == 0 && is_last != 0 {
+            stopped[epoch + 1] = 1.0f32;
+        }
+        terminate!();
+    }
+    let i = ABSOLUTE_POS;
+    let mut square = f32::new(0.0);
+    let mut unusable = f32::new(0.0);
+    for part in 0..parts {
+        square += norms[part];
+        unusable = max(unusable, norms[parts + part]);
+    }
+    let norm = square.sqrt();
+    let mut factor = f32::new(1.0);
+    if comptime!(!unclipped) {
+        factor = min(max_norm / (norm + 1e-6f32), 1.0f32);
+    }
+    if i < len {
+        let at = index * SIZES;
+        let result = adam_of(parameters[i] * sizes[at + 2], total[i] * factor, first[i], second[i], sizes[at], sizes[at + 1], plan);
+        parameters[i] = result.parameter;
+        first[i] = result.first;
+        second[i] = result.second;
+        if !is_finite(result.parameter) {
+            stopped[epochs + 2] = 1.0f32;
+        }
+    }
+    let row = index * (reports + 1);
+    if i < reports {
+        metrics[row + i] = total[len + i];
+    }
+    if i == 0 {
+        // NaN, if an element of the gradient is not finite.
+        metrics[row + reports] = f32::reinterpret(select(unusable > 0.0f32, 0x7FC0_0000u32, u32::reinterpret(norm)));
+        stopped[epochs + 1] = f32::cast_from(index as u32 + 1);
+        match comptime!(watched) {
+            Some(report) => {
+                if is_last != 0 && total[len + report] > limit {
+                    stopped[epoch + 1] = 1.0f32;
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// One parameter after a step.
+#[derive(CubeType, Clone, Copy)]
+struct Stepped {
+    parameter: f32,
+    first: f32,
+    second: f32,
+}
+
+/// Writes the formula of Adam into the kernel.
+#[cube]
+#[allow(unused_variables)]
+fn adam_of(
+    parameter: f32,
+    gradient: f32,
+    first: f32,
+    second: f32,
+    step_size: f32,
+    inverse_correction: f32,
+    #[comptime] plan: AdamPlan,
+) -> Stepped {
+    intrinsic!(|scope| {
+        let [parameter, gradient, first, second, step_size, inverse_correction] =
+            [parameter, gradient, first, second, step_size, inverse_correction].map(|value| Emitted::Value(scope, value));
+        let [parameter, gradient, first, second] = [parameter, gradient, first, second].map(Dual::<_, 0>::constant);
+        let sizes = [step_size, inverse_correction];
+        let [parameter, first, second] = formula::adam_of_size(plan.step(), sizes, parameter, gradient, [first, second]);
+        let value = |number: Dual<Emitted<'_>, 0>| number.value.value(scope);
+        SteppedExpand { parameter: value(parameter), first: value(first), second: value(second) }
+    })
+}

@@ -1,0 +1,281 @@
+//! A source of samples on a GPU.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pg_envs::{EnvSpec, Space, wrapper::EpisodeStats};
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceEnvs, rollout::DeviceRollout};
+use crate::{
+    Error, StepQuantity,
+    advantage::Gae,
+    device::readback::read,
+    kernel::cube::{
+        BOOKS, ESTIMATED, Buffer, Client, DeviceHead, DeviceNetwork, RolloutPlan, SUMMARY, Steps, Tile, client, estimate, fit, summarise,
+        values,
+    },
+    loss::ContextPart,
+    optim::flatten_all,
+    policy::{Observation, Policy},
+    profile::{Phase, during},
+    source::{Batch, CollectContext, Experience, OffDevice, Origins, Source},
+    storage::{
+        Misfit, Saved,
+        tensors::{Tensors, check_fit, read as read_tensor},
+    },
+};
+
+/// Steps of one launch, so that none takes so long that a watchdog of the system ends it.
+const STEPS_OF_LAUNCH: usize = 32;
+
+/// A source of samples from environments on a GPU: rollouts, values, advantages and statistics of episodes are computed
+/// there, and only a few numbers are read back. See [`OffDevice`] for what it serves.
+pub struct DeviceSource {
+    envs: DeviceEnvs,
+    num_envs: usize,
+    num_steps: usize,
+    seed: u64,
+    gae: Gae,
+    device: Device,
+    client: Client,
+    /// What the kernels are compiled for.
+    plan: RolloutPlan,
+    critic: DeviceNetwork,
+    tile_of_critic: Tile,
+    /// State and books of each environment. Shape `[S + BOOKS, N]`.
+    states: Tensor<2>,
+    /// Number of steps that each environment has taken.
+    steps: u64,
+    episodes: EpisodeStats,
+    restarts: u32,
+}
+
+/// The saved state of a [`DeviceSource`], except tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct State {
+    steps: u64,
+    episodes: EpisodeStats,
+    restarts: u32,
+}
+
+/// The name of the saved states.
+const STATES: &str = "states";
+
+impl DeviceSource {
+    /// Creates a source of rollouts of `num_steps` steps of `num_envs` environments, for policies that are built as `policy`
+    /// is.
+    ///
+    /// # Errors
+    /// [`OffDevice`] if the policy or the device is not served.
+    pub fn new<P: Policy>(
+        envs: DeviceEnvs,
+        [num_envs, num_steps]: [usize; 2],
+        gae: Gae,
+        policy: &P,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, OffDevice> {
+        let device = device.clone().without_autodiff();
+        let client = client(&Tensor::zeros([1], &device)).ok_or(OffDevice::NoGpu)?;
+        let networks = policy.perceptrons().map_err(OffDevice::Policy)?;
+        if networks.trunk.is_some() {
+            return Err(OffDevice::Policy("actor and critic share layers"));
+        }
+        if flatten_all(&policy.valid()).dims() != [networks.len] {
+            return Err(OffDevice::Policy("some parameters of the policy are not trained"));
+        }
+        let place = networks.critic.as_ref().ok_or(OffDevice::Policy("the policy has no critic"))?;
+        let head = DeviceHead::new(&networks.head, networks.actor.outputs()).map_err(OffDevice::Policy)?;
+        let fitted = |place| fit(&client, |rows| DeviceNetwork::new(place, networks.activation, rows));
+        let ((actor, tile), (critic, tile_of_critic)) = (fitted(&networks.actor)?, fitted(place)?);
+        let spec = &envs.spec;
+        let misfit = actor.inputs() != spec.observation_space.flat_len() || !head.fits(&spec.action_space);
+        if misfit || critic.inputs() != actor.inputs() {
+            return Err(OffDevice::Policy("the policy has other spaces than the environment"));
+        }
+        let plan = RolloutPlan {
+            actor,
+            head,
+            tile,
+            state: envs.state,
+            bounds: bounds(&spec.action_space),
+            integers: matches!(spec.action_space, Space::Discrete { .. } | Space::MultiDiscrete { .. }),
+            limit: spec.max_episode_steps.unwrap_or(0),
+        };
+        let states = Tensor::empty([envs.state + BOOKS, num_envs], &device);
+        envs.kernels.reset(&client, &Buffer::of(states.clone()).ok_or(OffDevice::NoGpu)?, num_envs, seed);
+        Ok(Self {
+            envs,
+            num_envs,
+            num_steps,
+            seed,
+            gae,
+            device,
+            client,
+            plan,
+            critic,
+            tile_of_critic,
+            states,
+            steps: 0,
+            episodes: EpisodeStats::default(),
+            restarts: 0,
+        })
+    }
+
+    /// Plays a rollout, and computes values and targets. Returns the summary for the host.
+    fn play<P: Policy>(&mut self, policy: &P) -> Result<(DeviceRollout, Vec<f32>), Error> {
+        let all = Steps {
+            num_envs: self.num_envs,
+            first: 0,
+            count: self.num_steps,
+            total: self.num_steps,
+            seed: self.seed,
+            before: self.steps,
+        };
+        let rollout = DeviceRollout::new(all, self.plan.actor.inputs(), &self.envs.spec.action_space, &self.device);
+        let [sums, summary]: [Tensor<1>; 2] =
+            [ESTIMATED * self.num_envs, SUMMARY].map(|len| Tensor::empty([len], &self.device));
+        let on_gpu = "the tensors of a device source are on its GPU";
+        let buffer = |tensor: &Tensor<1>| Buffer::of(tensor.clone()).expect(on_gpu);
+        let (recorded, parameters) = (rollout.recorded(&self.states).expect(on_gpu), flatten_all(policy));
+        let (parameters, client) = (buffer(&parameters), &self.client);
+        for first in (0..self.num_steps).step_by(STEPS_OF_LAUNCH) {
+            let steps = Steps { first, count: STEPS_OF_LAUNCH.min(self.num_steps - first), ..all };
+            self.envs.kernels.play(client, &parameters, &recorded, steps, &self.plan);
+        }
+        self.steps += self.num_steps as u64;
+        let of_values = [&rollout.values, &rollout.next_values].map(&buffer);
+        let of_values = of_values.each_ref();
+        values(client, &parameters, &recorded, of_values, all, &self.critic, self.tile_of_critic);
+        let targets = [&rollout.advantages, &rollout.returns, &sums].map(&buffer);
+        let [_, _, sums] = targets.each_ref();
+        estimate(client, &recorded, of_values, targets.each_ref(), all, [self.gae.gamma, self.gae.lambda]);
+        summarise(client, &recorded.states, sums, &buffer(&summary), self.num_envs, self.envs.state);
+        let [summary] = read([summary])?;
+        Ok((rollout, summary))
+    }
+
+    /// Returns the error for the first number of a rollout that is not finite.
+    fn fault(&self, rollout: DeviceRollout, update: u64) -> Result<Error, Error> {
+        let (rows, env_steps) = (self.num_envs * self.num_steps, self.env_steps_before());
+        let place = |row: usize| (row % self.num_envs, row / self.num_envs);
+        let [outcomes, log_probs, values, advantages, returns] =
+            read([rollout.outcomes, rollout.log_probs, rollout.values, rollout.advantages, rollout.returns])?;
+        if let Some(row) = outcomes[..rows].iter().position(|reward| !reward.is_finite()) {
+            let (env, step) = place(row);
+            return Ok(Error::Reward { update, env, step, env_steps, reward: outcomes[row] });
+        }
+        let columns = [
+            (StepQuantity::LogProb, log_probs),
+            (StepQuantity::Value, values),
+            (StepQuantity::Advantage, advantages),
+            (StepQuantity::Return, returns),
+        ];
+        let first = columns.iter().find_map(|(quantity, column)| {
+            let row = column.iter().position(|value| !value.is_finite())?;
+            Some((*quantity, row, column[row]))
+        });
+        // What is summed up is finite: only a sum is too large for single precision.
+        let (quantity, row, value) = first.unwrap_or((StepQuantity::Return, 0, f32::INFINITY));
+        let (env, step) = place(row);
+        Ok(Error::Step { update, quantity, env, step, value: value.into() })
+    }
+
+    fn env_steps_before(&self) -> u64 {
+        (self.steps - self.num_steps as u64) * self.num_envs as u64
+    }
+}
+
+/// Returns the bits of the bounds of each component of an action. Without a bound, it is the largest number.
+fn bounds(space: &Space) -> Vec<[u32; 2]> {
+    let Space::Box { low, high, .. } = space else { return Vec::new() };
+    low.iter().zip(high).map(|(low, high)| [low.max(f32::MIN).to_bits(), high.min(f32::MAX).to_bits()]).collect()
+}
+
+impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
+    type Samples = Batch;
+
+    fn check(&self, _policy: &P) -> Result<Vec<ContextPart>, Error> {
+        Ok([&ContextPart::ALWAYS[..], &[ContextPart::Returns, ContextPart::Values, ContextPart::OldValues]].concat())
+    }
+
+    fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+        let (rollout, summary) = during(Phase::Environment, || self.play(policy))?;
+        let summary: Vec<f64> = summary.into_iter().map(f64::from).collect();
+        let [episodes, returns, lengths, of_returns, squares, of_errors, square_errors, unusable] = summary[..] else {
+            unreachable!("a summary has {SUMMARY} numbers")
+        };
+        if unusable != 0.0 || summary.iter().any(|sum| !sum.is_finite()) {
+            return Err(self.fault(rollout, context.update)?);
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
+        self.episodes.push_many(episodes as u64, returns, lengths);
+        let rows = (self.num_envs * self.num_steps) as f64;
+        let variance = |sum: f64, squares: f64| squares / rows - (sum / rows) * (sum / rows);
+        let total = variance(of_returns, squares);
+        let explained_variance = (total > 0.0).then(|| 1.0 - variance(of_errors, square_errors) / total);
+        let DeviceRollout { observations, actions, log_probs, values, advantages, returns, .. } = rollout;
+        let [log_probs, values, advantages, returns] =
+            [log_probs, values, advantages, returns].map(Tensor::from_inner);
+        let observations = Observation::from(Tensor::from_inner(observations));
+        let samples = Batch {
+            values: Some(values),
+            advantages: Some(advantages),
+            returns: Some(returns),
+            progress: context.progress,
+            origins: Origins::InTurn(self.num_envs),
+            ..Batch::new(observations, actions.from_inner(), log_probs)
+        };
+        Ok(Experience { samples, explained_variance, metrics: Vec::new() })
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.steps * self.num_envs as u64
+    }
+
+    fn longest_rollout(&self) -> Option<u64> {
+        Some((self.num_envs * self.num_steps) as u64)
+    }
+
+    fn name(&self) -> String {
+        self.envs.spec.id.clone()
+    }
+
+    fn episodes(&self) -> &EpisodeStats {
+        &self.episodes
+    }
+
+    fn environment(&self) -> Option<&EnvSpec> {
+        Some(&self.envs.spec)
+    }
+
+    fn restart(&mut self, env: usize) {
+        self.restarts += 1;
+        let seed = crate::source::streams::restart_seed(self.seed, self.restarts);
+        let fresh = Tensor::empty(self.states.dims(), &self.device);
+        let buffer = Buffer::of(fresh.clone()).expect("the tensors of a device source are on its GPU");
+        self.envs.kernels.reset(&self.client, &buffer, self.num_envs, seed);
+        let rows = self.states.dims()[0];
+        self.states = self.states.clone().slice_assign([0..rows, env..env + 1], fresh.narrow(1, env, 1));
+    }
+
+    fn save(&self) -> Result<Saved, Misfit> {
+        let state = State { steps: self.steps, episodes: self.episodes.clone(), restarts: self.restarts };
+        Saved::new(&state, BTreeMap::from([(STATES.to_owned(), read_tensor(&self.states)?)]))
+    }
+
+    fn load(&mut self, saved: Saved, _policy: &P) -> Result<(), Misfit> {
+        let State { steps, episodes, restarts } = saved.state()?;
+        if steps.checked_mul(self.num_envs as u64).is_none_or(|steps| steps >> 53 > 0) {
+            return Err(Misfit::Counter { what: "environment steps", value: steps });
+        }
+        let mut tensors: Tensors = saved.tensors;
+        let shape = TensorData::zeros::<f32, _>(self.states.dims());
+        check_fit(&tensors, &BTreeMap::from([(STATES.to_owned(), shape)]))?;
+        let states = tensors.remove(STATES).expect("it was checked");
+        self.states = Tensor::from_data(states, &self.device);
+        (self.steps, self.episodes, self.restarts) = (steps, episodes, restarts);
+        Ok(())
+    }
+}

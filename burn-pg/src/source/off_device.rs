@@ -1,0 +1,49 @@
+//! Why rollouts are collected on the host.
+
+use serde::{Serialize, Serializer};
+
+/// Why rollouts are collected on the host, step by step, although the policy may be on a GPU.
+///
+/// On a GPU, a [`DeviceSource`](super::DeviceSource) takes all environments through many steps in one kernel, and values,
+/// bootstraps and advantages are computed there too. It serves
+///
+/// - [environments for GPUs](super::register_device_env): the five classic tasks, and those that a program registers;
+/// - [policies](crate::policy::Policy::perceptrons) of perceptrons without shared layers, with a critic;
+/// - rollouts of a fixed number of steps with [`Gae`](crate::advantage::Gae), without a reference policy, and without
+///   normalised observations and rewards.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OffDevice {
+    /// The device is not a GPU.
+    #[error("the device is not a GPU")]
+    NoGpu,
+    /// The environment has no form for GPUs.
+    #[error("`{env}` has no form for GPUs")]
+    Environment {
+        /// The name of the environment.
+        env: String,
+    },
+    /// The policy is not served, for this reason.
+    #[error("{0}")]
+    Policy(&'static str),
+    /// The configuration is not served, for this reason.
+    #[error("{0}")]
+    Config(&'static str),
+    /// The networks do not fit into the memory of a workgroup.
+    #[error("a network needs {needed} bytes of workgroup memory for {rows} rows, but the adapter has {available}")]
+    Memory {
+        /// Bytes that the smallest tile needs.
+        needed: usize,
+        /// Rows of the smallest tile.
+        rows: usize,
+        /// Bytes of workgroup memory.
+        available: usize,
+    },
+}
+
+/// Writes the reason as a string.
+impl Serialize for OffDevice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
