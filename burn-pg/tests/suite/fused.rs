@@ -164,6 +164,78 @@ impl Case {
     }
 }
 
+#[cfg(feature = "cube")]
+impl Case {
+    /// Compares gradient and metrics of kernels on each GPU with those of autodiff in double precision.
+    fn check_on_gpus(&self) {
+        let all = Precision::all();
+        let double = all.iter().find(|precision| precision.is_double()).unwrap();
+        let (policy, batch, learner) = (self.policy(double), self.batch(double), self.learner());
+        let (exact, metrics) = learner.gradient_by_autodiff(&policy, batch);
+        let (exact, metrics) = (values(exact), metrics.into_iter().map(|(name, value)| (name, values(value))));
+        let metrics: BTreeMap<&str, Vec<f64>> = metrics.collect();
+        for gpu in all.iter().filter(|precision| !precision.backend.is_cpu()) {
+            let (policy, batch) = (self.policy(gpu), self.batch(gpu));
+            assert_eq!(learner.unfused(&policy, &batch), None);
+            let (gradient, ours) = learner.gradient(&policy, batch.clone());
+            assert_relative(&values(gradient.clone()), &exact, 1e-5, "gradient");
+            assert_eq!(ours.len(), metrics.len());
+            for (name, value) in ours {
+                assert_close(&values(value), &metrics[name], 1e-5, name);
+            }
+            // The same bits twice.
+            assert_eq!(values(learner.gradient(&policy, batch).0), values(gradient));
+        }
+    }
+}
+
+/// Kernels for GPUs serve heads, activations, terms, and layers of any width, with and without weights in workgroup memory.
+#[test]
+#[cfg(feature = "cube")]
+fn gradients_on_gpus_are_those_of_autodiff() {
+    let terms = |policy: TermSpec, value: ValueClip| {
+        let all = [policy, TermSpec::Value { clip: value }, TermSpec::Entropy {}];
+        let weights = [1.0, 0.5, 0.01];
+        all.into_iter().zip(weights).map(|(term, weight)| LossSpec { weight: weight.into(), term }).collect::<Vec<_>>()
+    };
+    let network = |hidden: &[usize], activation: Activation| NetworkSpec {
+        hidden_sizes: hidden.to_vec(),
+        activation,
+        ..NetworkSpec::default()
+    };
+    let range = || Schedule::from(0.2);
+    let clip = || TermSpec::PpoClip { clip_range: range() };
+    let cases = [
+        (Space::discrete(2), 333, network(&[64, 64], Activation::Tanh), terms(clip(), ValueClip::Off)),
+        (
+            Space::symmetric(&[1.0, 1.0]),
+            70,
+            network(&[7, 33], Activation::Relu),
+            terms(TermSpec::Surrogate {}, ValueClip::Pessimistic { range: range() }),
+        ),
+        (
+            Space::MultiDiscrete { sizes: vec![3, 1, 4] },
+            33,
+            network(&[160], Activation::Tanh),
+            terms(TermSpec::KlPenalty { target: 0.01, weight: 1.7 }, ValueClip::Hard { range: range() }),
+        ),
+        (Space::MultiBinary { n: 3 }, 1, network(&[], Activation::Tanh), terms(TermSpec::PolicyGradient {}, ValueClip::Off)),
+        (
+            Space::discrete(5),
+            64,
+            network(&[12], Activation::Relu),
+            vec![LossSpec { weight: 0.7.into(), term: TermSpec::KlToReference { estimator: KlEstimator::K3 } },
+                 LossSpec { weight: 1.0.into(), term: TermSpec::Value { clip: ValueClip::Off } }],
+        ),
+    ];
+    for (seed, (space, rows, network, terms)) in (0..).zip(cases) {
+        let normalize_advantages = rows != 70;
+        let case = Case { seed, rows, space, network, terms, weighted: false, normalize_advantages, ..plain(clip()) };
+        println!("{case:?}");
+        case.check_on_gpus();
+    }
+}
+
 /// Returns the flags of actions that were taken, in the order of action masks.
 fn taken(actions: &ActionTensor, space: &Space) -> Vec<bool> {
     let (actions, sizes) = match (actions, space) {
