@@ -1,5 +1,8 @@
 //! `Acrobot-v1`.
 
+#[cfg(feature = "cube")]
+mod device;
+
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::{Env, EnvRng, EnvSpec, Space, Step};

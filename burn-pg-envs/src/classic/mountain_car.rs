@@ -1,5 +1,8 @@
 //! `MountainCar-v0`.
 
+#[cfg(feature = "cube")]
+mod device;
+
 use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
 /// An underpowered car in a valley; the task is to swing it up the right hill.

@@ -1,5 +1,8 @@
 //! `MountainCarContinuous-v0`.
 
+#[cfg(feature = "cube")]
+mod device;
+
 use crate::{Env, EnvRng, EnvSpec, Space, Step};
 
 /// An underpowered car in a valley with a continuous throttle; the task is to swing it up the right hill with little

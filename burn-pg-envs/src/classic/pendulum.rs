@@ -1,5 +1,8 @@
 //! `Pendulum-v1`.
 
+#[cfg(feature = "cube")]
+mod device;
+
 use std::f64::consts::PI;
 
 use crate::{Env, EnvRng, EnvSpec, Space, Step};

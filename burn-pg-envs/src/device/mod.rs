@@ -5,6 +5,8 @@
 
 mod random;
 
+use std::f64::consts::PI;
+
 use cubecl::prelude::*;
 
 pub use cubecl;
@@ -49,11 +51,18 @@ pub(crate) fn single(#[comptime] value: f64) -> f32 {
     f32::new(comptime!(value as f32))
 }
 
+/// Wraps an angle that is at most one turn beyond ±pi.
+#[cube]
+pub(crate) fn wrapped(angle: f32) -> f32 {
+    let turn = single(2.0 * PI);
+    select(angle > single(PI), angle - turn, select(angle < single(-PI), angle + turn, angle))
+}
+
 /// What is known of a [`DeviceEnv`] on the host.
 pub trait DeviceTask: DeviceEnv {
     /// Number of elements of the state.
     const STATE: usize;
 
     /// Returns the specification. It must never change.
-    fn spec() -> EnvSpec;
+    fn specification() -> EnvSpec;
 }

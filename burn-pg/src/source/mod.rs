@@ -29,7 +29,7 @@ pub use columns::{Batch, Rollout};
 #[cfg(feature = "cube")]
 pub(crate) use device::device_task;
 #[cfg(feature = "cube")]
-pub use device::{DeviceEnvs, DeviceSource, register_device_env};
+pub use device::{DeviceCheckError, DeviceDifference, DeviceEnvs, DeviceSource, check_device_env, register_device_env};
 pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, HostSource, RolloutLength, SequenceSpec};

@@ -37,6 +37,8 @@ mod misfit;
 mod network;
 mod normalisation;
 mod objective;
+#[cfg(feature = "cube")]
+mod on_device;
 mod optimisers;
 mod own_source;
 mod pg_a2c_loss;

@@ -46,7 +46,7 @@ impl DeviceEnv for CartPole {
 impl DeviceTask for CartPole {
     const STATE: usize = 4;
 
-    fn spec() -> EnvSpec {
+    fn specification() -> EnvSpec {
         Env::spec(&Self::default())
     }
 }

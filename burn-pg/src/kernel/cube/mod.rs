@@ -16,6 +16,7 @@ mod statistics;
 mod step;
 mod summary;
 mod terms;
+mod trace;
 mod values;
 
 pub(crate) use cubecl::client::Client;
@@ -31,4 +32,5 @@ pub(crate) use statistics::{PARTS, advantage_statistics};
 pub(crate) use step::{AdamPlan, DeviceStep, SIZES, StepBuffers, adam, norms_of, reduce};
 pub(crate) use summary::{SUMMARY, summarise};
 pub(crate) use terms::{COEFFICIENTS, DeviceTerm};
+pub(crate) use trace::trace;
 pub(crate) use values::values;

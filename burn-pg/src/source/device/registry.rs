@@ -19,13 +19,19 @@ impl DeviceEnvs {
     /// Returns the environment `E`.
     #[must_use]
     pub fn of<E: DeviceTask>() -> Self {
-        Self { kernels: kernels_of::<E>(), spec: E::spec(), state: E::STATE }
+        Self { kernels: kernels_of::<E>(), spec: E::specification(), state: E::STATE }
     }
 }
 
-static REGISTRY: LazyLock<RwLock<Vec<DeviceEnvs>>> = LazyLock::new(|| RwLock::new(vec![
-    DeviceEnvs::of::<classic::CartPole>(),
-]));
+static REGISTRY: LazyLock<RwLock<Vec<DeviceEnvs>>> = LazyLock::new(|| {
+    RwLock::new(vec![
+        DeviceEnvs::of::<classic::CartPole>(),
+        DeviceEnvs::of::<classic::Acrobot>(),
+        DeviceEnvs::of::<classic::MountainCar>(),
+        DeviceEnvs::of::<classic::MountainCarContinuous>(),
+        DeviceEnvs::of::<classic::Pendulum>(),
+    ])
+});
 
 /// Registers your own environment for GPUs under the name in its specification. Recipes use it if the environments on the host
 /// have the same specification.
