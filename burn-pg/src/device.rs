@@ -22,6 +22,7 @@ pub use choice::DeviceChoice;
 pub use error::DeviceError;
 pub(crate) use error::Failed;
 pub use failed::report_panics;
+pub use readback::waits;
 
 /// An opened device and its backend.
 #[derive(Debug, Clone)]

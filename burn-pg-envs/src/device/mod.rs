@@ -3,6 +3,9 @@
 //! A [`DeviceEnv`] is the dynamics of one environment as functions that are compiled for the device, in single
 //! precision. Kernels of `burn-pg` call them for many environments at once, one thread an environment.
 
+// `#[cube]` adds functions without documentation.
+#![allow(missing_docs)]
+
 mod random;
 
 use std::f64::consts::PI;

@@ -9,7 +9,6 @@ use cubecl::prelude::*;
 /// that step before. So a run gives the same numbers on every device.
 #[derive(CubeType)]
 pub struct Random {
-    #[allow(missing_docs)]
     seed_low: u32,
     seed_high: u32,
     stream: u32,

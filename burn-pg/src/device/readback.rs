@@ -4,7 +4,10 @@ use std::{
     fmt::Debug,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -16,6 +19,15 @@ use super::{
     Failed,
     failed::{PANICS, message_of},
 };
+
+/// Number of results that were waited for.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many times this process has waited for results of a device so far: the number of synchronisations.
+#[must_use]
+pub fn waits() -> u64 {
+    WAITS.load(Ordering::Relaxed)
+}
 
 /// How long to wait for a device after a panic of a runtime, which may have been the runtime of another device.
 const GRACE: Duration = Duration::from_secs(5);
@@ -69,6 +81,7 @@ fn wait<T, E: Debug>(
     panic: impl Fn() -> Option<String>,
     grace: Duration,
 ) -> Result<T, Failed> {
+    WAITS.fetch_add(1, Ordering::Relaxed);
     let mut reading = pin!(reading);
     let waker = Waker::from(Arc::new(Waiting(thread::current())));
     let mut context = Context::from_waker(&waker);

@@ -1,10 +1,14 @@
 //! All trainable parameters of a module as one vector.
 
+use std::vec::IntoIter;
+
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Gradients, Tensor},
 };
 
+#[cfg(feature = "cube")]
+use crate::kernel::cube;
 use crate::kernel::join_slices;
 
 /// Returns the trainable parameters of `module`, one after the other, without autodiff. Shape `[P]`.
@@ -41,10 +45,11 @@ pub fn flatten_gradients<M: Module>(module: &M, gradients: &Gradients) -> Tensor
 #[must_use]
 pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
     let [len] = values.dims();
-    let mut replace = Replace { values, offset: 0 };
-    let module = module.map(&mut replace);
-    assert_eq!(replace.offset, len, "one value for each trainable parameter");
-    module
+    let mut lengths = Lengths(Vec::new());
+    module.visit(&mut lengths);
+    let Lengths(lengths) = lengths;
+    assert_eq!(lengths.iter().sum::<usize>(), len, "one value for each trainable parameter");
+    module.map(&mut Replace(pieces(&values, &lengths).into_iter()))
 }
 
 struct Flatten<'a> {
@@ -63,6 +68,10 @@ impl<'a> Flatten<'a> {
     }
 
     fn join(self) -> Tensor<1> {
+        #[cfg(feature = "cube")]
+        if let Some(joined) = cube::join(&self.parts) {
+            return joined;
+        }
         // After `replace_parameters` the parts are consecutive slices of one tensor, so nothing is copied.
         join_slices(&self.parts).unwrap_or_else(|| Tensor::cat(self.parts, 0))
     }
@@ -84,10 +93,34 @@ impl ModuleVisitor for Flatten<'_> {
     }
 }
 
-struct Replace {
-    values: Tensor<1>,
-    offset: usize,
+/// Returns consecutive pieces of a vector.
+fn pieces(values: &Tensor<1>, lengths: &[usize]) -> Vec<Tensor<1>> {
+    #[cfg(feature = "cube")]
+    if let Some(pieces) = cube::split(values, lengths) {
+        return pieces;
+    }
+    let mut start = 0;
+    let piece = |&len: &usize| {
+        start += len;
+        values.clone().narrow(0, start - len, len)
+    };
+    lengths.iter().map(piece).collect()
 }
+
+/// Collects the number of elements of each trainable parameter.
+struct Lengths(Vec<usize>);
+
+impl ModuleVisitor for Lengths {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let parameter = parameter.val();
+        if parameter.is_require_grad() {
+            self.0.push(parameter.shape().num_elements());
+        }
+    }
+}
+
+/// Replaces each trainable parameter by the next piece.
+struct Replace(IntoIter<Tensor<1>>);
 
 impl ModuleMapper for Replace {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -95,10 +128,7 @@ impl ModuleMapper for Replace {
         if !old.is_require_grad() {
             return Param::from_mapped_value(id, old, mapper);
         }
-        let shape = old.shape();
-        let len = shape.num_elements();
-        let new = self.values.clone().narrow(0, self.offset, len).reshape(shape);
-        self.offset += len;
+        let new = self.0.next().expect("a piece for each trainable parameter").reshape(old.shape());
         Param::from_mapped_value(id, Tensor::from_inner(new).require_grad(), mapper)
     }
 }

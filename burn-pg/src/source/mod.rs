@@ -34,8 +34,8 @@ pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, HostSource, RolloutLength, SequenceSpec};
 pub(crate) use host::{RecurrentState, check_observations, default_block_size, step_envs};
-pub use off_device::OffDevice;
 pub use observations::{Observations, observe};
+pub use off_device::OffDevice;
 pub use reference::Reference;
 pub use samples::{FlatSamples, Origins, Samples};
 

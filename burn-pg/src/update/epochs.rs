@@ -6,14 +6,14 @@ use burn::tensor::Tensor;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "cube")]
+use super::fused::{DevicePasses, Trained};
 use super::{
     Improved, Learner, Update, UpdateContext,
     attribute::attribute,
     fused::{Form, Step},
     metric_log::MetricLog,
 };
-#[cfg(feature = "cube")]
-use super::fused::{DevicePasses, Trained};
 use crate::{
     Error,
     loss::{ContextPart, Objective, ObjectiveState},

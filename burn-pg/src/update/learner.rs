@@ -2,9 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::fused::{Form, HostMetrics};
 #[cfg(feature = "cube")]
 use super::fused::{DevicePasses, Trained};
+use super::fused::{Form, HostMetrics};
 use crate::{
     loss::{Metric, Objective, PartialOutput, Reported},
     optim::{Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
@@ -53,8 +53,7 @@ impl Learner {
             }
             #[cfg(feature = "cube")]
             Ok(Form::Device(fused)) => {
-                let passes =
-                    DevicePasses { seeds: vec![0], minibatches: 1, learning_rate, target_kl: f64::INFINITY };
+                let passes = DevicePasses { seeds: vec![0], minibatches: 1, learning_rate, target_kl: f64::INFINITY };
                 match fused.train(&passes) {
                     Ok(Trained { parameters, state, mut metrics, .. }) => {
                         self.take(policy, parameters, state, metrics.swap_remove(0))

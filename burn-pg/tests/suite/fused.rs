@@ -219,13 +219,20 @@ fn gradients_on_gpus_are_those_of_autodiff() {
             network(&[160], Activation::Tanh),
             terms(TermSpec::KlPenalty { target: 0.01, weight: 1.7 }, ValueClip::Hard { range: range() }),
         ),
-        (Space::MultiBinary { n: 3 }, 1, network(&[], Activation::Tanh), terms(TermSpec::PolicyGradient {}, ValueClip::Off)),
+        (
+            Space::MultiBinary { n: 3 },
+            1,
+            network(&[], Activation::Tanh),
+            terms(TermSpec::PolicyGradient {}, ValueClip::Off),
+        ),
         (
             Space::discrete(5),
             64,
             network(&[12], Activation::Relu),
-            vec![LossSpec { weight: 0.7.into(), term: TermSpec::KlToReference { estimator: KlEstimator::K3 } },
-                 LossSpec { weight: 1.0.into(), term: TermSpec::Value { clip: ValueClip::Off } }],
+            vec![
+                LossSpec { weight: 0.7.into(), term: TermSpec::KlToReference { estimator: KlEstimator::K3 } },
+                LossSpec { weight: 1.0.into(), term: TermSpec::Value { clip: ValueClip::Off } },
+            ],
         ),
     ];
     for (seed, (space, rows, network, terms)) in (0..).zip(cases) {

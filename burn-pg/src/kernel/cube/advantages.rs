@@ -3,7 +3,7 @@
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     rollout::{Recorded, Steps, TERMINATED, is_finite, workgroups},
     values::goes_on_elsewhere,
 };
@@ -26,7 +26,6 @@ pub(crate) fn estimate(
     steps: Steps,
     [gamma, lambda]: [f64; 2],
 ) {
-    launched();
     #[allow(clippy::cast_possible_truncation)] // kernels use single precision
     let [discount, decay] = [gamma, gamma * lambda].map(|factor| factor as f32);
     gae::launch(

@@ -1,7 +1,5 @@
 //! Tensors as buffers of kernels.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use burn::{
     backend::{BackendTensor, DispatchTensorKind},
     tensor::{Device, Int, Tensor},
@@ -12,19 +10,6 @@ use cubecl::{client::Client, prelude::BufferArg};
 /// The buffer of a tensor on a GPU. Kernels may write into it; the tensor and its clones then have the new elements.
 #[derive(Debug, Clone)]
 pub(crate) struct Buffer(CubeTensor);
-
-/// Number of kernels that this crate has launched.
-static LAUNCHES: AtomicU64 = AtomicU64::new(0);
-
-/// Returns the number of kernels of this crate that were launched so far.
-pub(crate) fn launches() -> u64 {
-    LAUNCHES.load(Ordering::Relaxed)
-}
-
-/// Counts a launch.
-pub(super) fn launched() {
-    LAUNCHES.fetch_add(1, Ordering::Relaxed);
-}
 
 impl Buffer {
     /// Returns the buffer of a tensor, with or without autodiff. `None` if it is not on a GPU.

@@ -13,7 +13,12 @@ pub(super) const ROWS: usize = 4;
 
 /// Copies the weights of a network into workgroup memory. The caller synchronises.
 #[cube]
-pub(super) fn stage(parameters: &[f32], weights: &mut [f32], #[comptime] network: DeviceNetwork, #[comptime] tile: Tile) {
+pub(super) fn stage(
+    parameters: &[f32],
+    weights: &mut [f32],
+    #[comptime] network: DeviceNetwork,
+    #[comptime] tile: Tile,
+) {
     #[unroll]
     for i in 0..comptime!(network.layers.len()) {
         let layer = comptime!(network.layers[i]);

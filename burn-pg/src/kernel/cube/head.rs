@@ -206,11 +206,13 @@ pub(super) fn differentiate(
             }
             DeviceHead::Bernoulli(_) => {
                 let component = bernoulli(action[k], memory[at]);
-                memory[at] = outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
+                memory[at] =
+                    outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
             }
             DeviceHead::Gaussian { log_std, .. } => {
                 let component = gaussian(action[k], memory[at], parameters[comptime!(log_std + k)]);
-                memory[at] = outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
+                memory[at] =
+                    outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
                 of_log_stds[log_stds_at + k] =
                     outer.log_prob * component.log_prob_of_log_std + outer.entropy * component.entropy_of_log_std;
             }

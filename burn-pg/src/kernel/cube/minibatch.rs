@@ -3,7 +3,7 @@
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     dense::{add_columns, backward, forward, stage},
     head::{DeviceHead, Evaluated, differentiate, evaluate},
     network::{DeviceNetwork, Tile, fit_tile, odd},
@@ -110,7 +110,6 @@ pub(crate) fn minibatch(
     inverse_mass: f32,
     plan: &MinibatchPlan,
 ) {
-    launched();
     let count = CubeCount::Static(parts, 1, 1);
     let dim = CubeDim::new_1d(plan.tile.threads as u32);
     macro_rules! launch {
@@ -240,8 +239,7 @@ fn differentiate_rows<A: Numeric>(
             let evaluated = evaluate(parameters, &memory, outputs_at, &action, comptime!(plan.head.clone()));
             let Evaluated { log_prob, entropy } = evaluated;
             let value = f32::new(0.0);
-            let sample =
-                Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
+            let sample = Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
             let derivatives = evaluate_terms(
                 &sample,
                 coefficients,
@@ -301,8 +299,7 @@ fn differentiate_rows<A: Numeric>(
             if is_row {
                 let output_at = comptime!(critic.last().output_at) + unit * comptime!(odd(1));
                 let (value, log_prob, entropy) = (memory[output_at], f32::new(0.0), f32::new(0.0));
-                let sample =
-                    Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
+                let sample = Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
                 let derivatives = evaluate_terms(
                     &sample,
                     coefficients,

@@ -58,7 +58,15 @@ impl DeviceNetwork {
         let mut at = 0;
         for (i, &[inputs, outputs]) in place.sizes.iter().enumerate() {
             let output_at = at + rows * odd(inputs);
-            layers.push(DeviceLayer { inputs, outputs, parameters, stage, input_at: at, output_at, activated: i < last });
+            layers.push(DeviceLayer {
+                inputs,
+                outputs,
+                parameters,
+                stage,
+                input_at: at,
+                output_at,
+                activated: i < last,
+            });
             parameters += (inputs + 1) * outputs;
             stage += (inputs + 1) * odd(outputs);
             at = output_at;

@@ -6,7 +6,7 @@ use burn_pg_envs::device::{DeviceEnv, DeviceTask, Random};
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     dense::{forward, stage},
     head::{DeviceHead, sample},
     network::{DeviceNetwork, Tile, odd},
@@ -88,14 +88,12 @@ const RESETS: u32 = 64;
 
 impl<E: DeviceTask> RolloutKernel for Kernels<E> {
     fn reset(&self, client: &Client, states: &Buffer, num_envs: usize, seed: u64) {
-        launched();
         let count = CubeCount::Static(workgroups(num_envs, RESETS), 1, 1);
         let [low, high] = words(seed);
         begin::launch::<E>(client, count, CubeDim::new_1d(RESETS), states.arg(), num_envs, low, high, E::STATE);
     }
 
     fn play(&self, client: &Client, parameters: &Buffer, recorded: &Recorded, steps: Steps, plan: &RolloutPlan) {
-        launched();
         let Recorded { states, observations, finals, actions, log_probs, outcomes } = recorded;
         let count = CubeCount::Static(workgroups(steps.num_envs, plan.tile.rows as u32), 1, 1);
         let dim = CubeDim::new_1d(plan.tile.threads as u32);
@@ -147,13 +145,7 @@ fn words(value: u64) -> [u32; 2] {
 const FIRST_RESET: u32 = u32::MAX;
 
 #[cube(launch)]
-fn begin<E: DeviceEnv>(
-    states: &mut [f32],
-    num_envs: usize,
-    seed_low: u32,
-    seed_high: u32,
-    #[comptime] len: usize,
-) {
+fn begin<E: DeviceEnv>(states: &mut [f32], num_envs: usize, seed_low: u32, seed_high: u32, #[comptime] len: usize) {
     let env = ABSOLUTE_POS;
     if env < num_envs {
         let mut random = Random::new(seed_low, seed_high, env as u32, FIRST_RESET, FIRST_RESET);
@@ -248,7 +240,8 @@ fn rollout<E: DeviceEnv, A: Numeric>(
             let high = before_high + select(low < before_low, 1u32, 0u32);
             let mut random = Random::new(seed_low, seed_high, env as u32, low, high);
             let outputs_at = comptime!(plan.actor.last().output_at) + row * comptime!(odd(plan.actor.last().outputs));
-            let log_prob = sample(parameters, &memory, outputs_at, &mut action, &mut random, comptime!(plan.head.clone()));
+            let log_prob =
+                sample(parameters, &memory, outputs_at, &mut action, &mut random, comptime!(plan.head.clone()));
             if records {
                 log_probs[at] = log_prob;
                 #[unroll]

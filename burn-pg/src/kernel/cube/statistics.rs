@@ -3,7 +3,7 @@
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     minibatch::{Pass, sample_at},
 };
 
@@ -23,7 +23,6 @@ pub(crate) fn advantage_statistics(
     passes: usize,
     pass: Pass,
 ) {
-    launched();
     let count = u32::try_from(passes).expect("fewer than 2^32 minibatches");
     moments::launch(
         client,

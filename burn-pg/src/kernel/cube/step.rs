@@ -3,7 +3,7 @@
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     number::Emitted,
     rollout::{is_finite, workgroups},
 };
@@ -57,7 +57,6 @@ pub(crate) fn reduce(
     parts: u32,
     [len, parameters]: [usize; 2],
 ) {
-    launched();
     add_parts::launch(
         client,
         CubeCount::Static(workgroups(len, THREADS as u32), 1, 1),
@@ -151,11 +150,18 @@ pub(crate) struct DeviceStep {
 }
 
 /// Takes a step of Adam on the gradient in `total`, and records its metrics.
-pub(crate) fn adam(client: &Client, total: &Buffer, norms: &Buffer, buffers: &StepBuffers, step: DeviceStep, plan: AdamPlan) {
-    launched();
+pub(crate) fn adam(
+    client: &Client,
+    total: &Buffer,
+    norms: &Buffer,
+    buffers: &StepBuffers,
+    step: DeviceStep,
+    plan: AdamPlan,
+) {
     let StepBuffers { parameters, moments: [first, second], sizes, metrics, stopped } = buffers;
     #[allow(clippy::cast_possible_truncation)] // kernels use single precision
-    let (max_norm, limit) = (step.max_norm.min(f32::MAX.into()) as f32, step.early_stop.map_or(0.0, |(_, limit)| limit as f32));
+    let (max_norm, limit) =
+        (step.max_norm.min(f32::MAX.into()) as f32, step.early_stop.map_or(0.0, |(_, limit)| limit as f32));
     adam_rows::launch(
         client,
         CubeCount::Static(workgroups(step.parameters, THREADS as u32), 1, 1),
@@ -227,7 +233,15 @@ fn adam_rows(
     }
     if i < len {
         let at = index * SIZES;
-        let result = adam_of(parameters[i] * sizes[at + 2], total[i] * factor, first[i], second[i], sizes[at], sizes[at + 1], plan);
+        let result = adam_of(
+            parameters[i] * sizes[at + 2],
+            total[i] * factor,
+            first[i],
+            second[i],
+            sizes[at],
+            sizes[at + 1],
+            plan,
+        );
         parameters[i] = result.parameter;
         first[i] = result.first;
         second[i] = result.second;
@@ -276,10 +290,12 @@ fn adam_of(
 ) -> Stepped {
     intrinsic!(|scope| {
         let [parameter, gradient, first, second, step_size, inverse_correction] =
-            [parameter, gradient, first, second, step_size, inverse_correction].map(|value| Emitted::Value(scope, value));
+            [parameter, gradient, first, second, step_size, inverse_correction]
+                .map(|value| Emitted::Value(scope, value));
         let [parameter, gradient, first, second] = [parameter, gradient, first, second].map(Dual::<_, 0>::constant);
         let sizes = [step_size, inverse_correction];
-        let [parameter, first, second] = formula::adam_of_size(plan.step(), sizes, parameter, gradient, [first, second]);
+        let [parameter, first, second] =
+            formula::adam_of_size(plan.step(), sizes, parameter, gradient, [first, second]);
         let value = |number: Dual<Emitted<'_>, 0>| number.value.value(scope);
         SteppedExpand { parameter: value(parameter), first: value(first), second: value(second) }
     })

@@ -2,10 +2,7 @@
 
 use cubecl::{client::Client, prelude::*};
 
-use super::{
-    advantages::SUMS,
-    buffer::{Buffer, launched},
-};
+use super::{advantages::SUMS, buffer::Buffer};
 
 /// Numbers of a summary: the number of episodes that ended, and the sums of their returns and lengths; the sums of returns, of
 /// their squares, of errors of the values, and of their squares; and the first environment in which something is not finite,
@@ -24,7 +21,6 @@ pub(crate) fn summarise(
     num_envs: usize,
     state_len: usize,
 ) {
-    launched();
     add_up::launch(
         client,
         CubeCount::Static(1, 1, 1),

@@ -4,7 +4,7 @@ use burn_pg_envs::device::{DeviceEnv, DeviceTask, Random};
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     rollout::{TERMINATED, TRUNCATED, workgroups},
 };
 
@@ -20,7 +20,6 @@ pub(crate) fn trace<E: DeviceTask>(
     [steps, num_envs]: [usize; 2],
     [inputs, components]: [usize; 2],
 ) {
-    launched();
     let count = CubeCount::Static(workgroups(num_envs, THREADS), 1, 1);
     let [actions, states, outcomes] = [actions, states, outcomes].map(Buffer::arg);
     let dim = CubeDim::new_1d(THREADS);

@@ -3,7 +3,7 @@
 use cubecl::{client::Client, prelude::*};
 
 use super::{
-    buffer::{Buffer, launched},
+    buffer::Buffer,
     dense::{forward, stage},
     network::{DeviceNetwork, Tile, odd},
     rollout::{Recorded, Steps, TRUNCATED, workgroups},
@@ -23,7 +23,6 @@ pub(crate) fn values(
     critic: &DeviceNetwork,
     tile: Tile,
 ) {
-    launched();
     let tiles = workgroups(steps.num_envs * steps.total, tile.rows as u32);
     value_rows::launch(
         client,
@@ -72,7 +71,11 @@ fn value_rows(
         load(observations, &mut memory, first, rows, comptime!(critic.inputs()), tile);
         let row = first + unit;
         if unit < comptime!(tile.rows) {
-            follows[unit] = select(row < rows, u32::cast_from(goes_on_elsewhere(outcomes, min(row, rows - 1), num_envs, rows)), 0u32);
+            follows[unit] = select(
+                row < rows,
+                u32::cast_from(goes_on_elsewhere(outcomes, min(row, rows - 1), num_envs, rows)),
+                0u32,
+            );
         }
         sync_cube();
         if comptime!(tile.staged) {

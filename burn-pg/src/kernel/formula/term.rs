@@ -34,11 +34,7 @@ pub(crate) fn clipped_surrogate_term<N: Number>(
 
 /// As [`surrogate_term`], with a penalty. Reports k3.
 #[inline(always)]
-pub(crate) fn kl_penalty_term<N: Number>(
-    [log_prob, old, advantage]: &[N; 3],
-    limit: f64,
-    weight: N::Scalar,
-) -> [N; 2] {
+pub(crate) fn kl_penalty_term<N: Number>([log_prob, old, advantage]: &[N; 3], limit: f64, weight: N::Scalar) -> [N; 2] {
     let log_ratio = log_prob.clone() - old.clone();
     let ratio = ratio(&log_ratio, limit);
     let kl = k3(&ratio, &log_ratio);

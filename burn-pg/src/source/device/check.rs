@@ -69,8 +69,7 @@ pub fn check_device_env<E: DeviceTask + Env>(
     let actions = ActionBuffer::random(&spec.action_space, ENVS * STEPS, &mut EnvRng::new(0));
     let numbers = numbers(&actions);
     let of_actions = Tensor::<1>::from_data(TensorData::from(&numbers[..]), &device);
-    let [states, outcomes] =
-        [E::STATE, inputs + 2].map(|width| Tensor::<1>::empty([ENVS * STEPS * width], &device));
+    let [states, outcomes] = [E::STATE, inputs + 2].map(|width| Tensor::<1>::empty([ENVS * STEPS * width], &device));
     let buffer = |tensor: &Tensor<1>| Buffer::of(tensor.clone()).ok_or(OffDevice::NoGpu);
     let buffers = (buffer(&of_actions)?, buffer(&states)?, buffer(&outcomes)?);
     trace::<E>(&client, &buffers.0, &buffers.1, &buffers.2, [STEPS, ENVS], [inputs, components]);

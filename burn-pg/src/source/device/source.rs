@@ -12,8 +12,8 @@ use crate::{
     advantage::Gae,
     device::readback::read,
     kernel::cube::{
-        BOOKS, ESTIMATED, Buffer, Client, DeviceHead, DeviceNetwork, RolloutPlan, SUMMARY, Steps, Tile, client, estimate, fit, summarise,
-        values,
+        BOOKS, Buffer, Client, DeviceHead, DeviceNetwork, ESTIMATED, RolloutPlan, SUMMARY, Steps, Tile, client,
+        estimate, fit, summarise, values,
     },
     loss::ContextPart,
     optim::flatten_all,
@@ -216,8 +216,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
         let total = variance(of_returns, squares);
         let explained_variance = (total > 0.0).then(|| 1.0 - variance(of_errors, square_errors) / total);
         let DeviceRollout { observations, actions, log_probs, values, advantages, returns, .. } = rollout;
-        let [log_probs, values, advantages, returns] =
-            [log_probs, values, advantages, returns].map(Tensor::from_inner);
+        let [log_probs, values, advantages, returns] = [log_probs, values, advantages, returns].map(Tensor::from_inner);
         let observations = Observation::from(Tensor::from_inner(observations));
         let samples = Batch {
             values: Some(values),

@@ -15,9 +15,9 @@ use crate::{
     kernel::{
         Activation,
         cube::{
-            AdamPlan, Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan, PARTS,
-            Pass, SIZES, SampleBuffers, StepBuffers, Tile, adam, advantage_statistics, client, fit_minibatch, half_bits,
-            minibatch, norms_of, reduce, workgroups_of,
+            AdamPlan, Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan,
+            PARTS, Pass, SampleBuffers, StepBuffers, Tile, adam, advantage_statistics, client, fit_minibatch,
+            half_bits, minibatch, norms_of, reduce, workgroups_of,
         },
     },
     loss::ContextPart,
@@ -117,7 +117,9 @@ impl DeviceMinibatches {
         let given = COLUMNS.map(|part| columns.get(part).filter(|_| terms.read(part)));
         let [rows, inputs] = observations.dims();
         let fits = inputs == networks.actor.sizes[0][0] && fits(&head, &actions, rows);
-        if !fits || !terms.are_given(|part| COLUMNS.iter().zip(&given).any(|(known, column)| *known == part && column.is_some()))
+        if !fits
+            || !terms
+                .are_given(|part| COLUMNS.iter().zip(&given).any(|(known, column)| *known == part && column.is_some()))
         {
             return Err(Unfused::Samples);
         }
@@ -218,7 +220,8 @@ impl DeviceMinibatches {
         let [metrics, stopped] = read([metrics, stopped])?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
         let taken = stopped[epochs + 1] as usize;
-        let sizes = (0..taken).map(|index| if (index + 1).is_multiple_of(pass.minibatches) { last_size } else { pass.size });
+        let sizes =
+            (0..taken).map(|index| if (index + 1).is_multiple_of(pass.minibatches) { last_size } else { pass.size });
         let mut metrics: Vec<HostMetrics> =
             metrics.chunks(self.plan.reports + 1).zip(sizes).map(|(row, size)| self.metrics(row, size)).collect();
         if stopped[epochs + 2] != 0.0 {
@@ -276,8 +279,8 @@ impl DeviceMinibatches {
 
     fn scratch(&self, pass: Pass) -> Scratch {
         let (sums, parts) = (self.plan.sums(), workgroups_of(pass.size, self.plan.tile));
-        let [of_sums, of_total, of_norms] = [sums * parts as usize, sums, 2 * norms_of(sums)]
-            .map(|len| Tensor::<1>::empty([len], &self.device));
+        let [of_sums, of_total, of_norms] =
+            [sums * parts as usize, sums, 2 * norms_of(sums)].map(|len| Tensor::<1>::empty([len], &self.device));
         let [sums, total, norms] = [&of_sums, &of_total, &of_norms].map(buffer);
         Scratch { sums, total, norms, of_total }
     }

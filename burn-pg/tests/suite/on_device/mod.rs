@@ -1,6 +1,8 @@
 //! Environments, rollouts and training on a GPU.
 
 mod dynamics;
+mod rollout;
+mod training;
 
 use burn::tensor::Device;
 
