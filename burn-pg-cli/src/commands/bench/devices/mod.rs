@@ -1,0 +1,231 @@
+//! `burn-pg bench devices`
+
+pub mod child;
+mod conditions;
+mod crossover;
+mod date;
+mod figures;
+mod files;
+mod follow;
+mod kind;
+mod machine;
+mod markdown;
+mod measure;
+mod report;
+
+use std::{path::PathBuf, process::Command, time::Duration, time::Instant};
+
+use anyhow::{Context, Result, anyhow};
+use burn_pg::{
+    DeviceChoice, DeviceError,
+    device::{self, Backend},
+};
+
+use self::{
+    child::{Line, backend_of},
+    conditions::Conditions,
+    crossover::crossovers,
+    date::today,
+    files::Files,
+    follow::follow,
+    markdown::render,
+    report::{Measured, Report},
+};
+use crate::{failure::Failure, numbers::whole, output::print_line, progress::DeviceProgress, tell::tell};
+
+/// The time for one device, in seconds.
+const SECONDS: u64 = 100;
+const QUICK_SECONDS: u64 = 40;
+
+/// Time in which a child process must print a line, in addition to the time for its device. A driver may compile kernels
+/// for minutes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Measure each device of this machine: kernel launches, copies, matrix products, inference, updates and training, and from
+/// how many environments on a device is faster than the CPU. Print the result as Markdown
+#[derive(clap::Args)]
+#[command(
+    after_help = "Each device is measured in a process of its own, so that a driver that crashes costs one column. \
+                        Exit codes: 0 if a device was measured, 1 if none, 2 if the request is refused."
+)]
+pub struct Args {
+    /// Measure fewer sizes, in about 2 minutes for 3 devices
+    #[arg(long)]
+    quick: bool,
+    /// Measure each device for about this number of seconds, and skip figures for which there is no time [default: 100, with
+    /// --quick 40]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(1..=3_600, 100))]
+    seconds: Option<u64>,
+    /// Measure this device only: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: all]
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+    /// Measure only the adapter with this index of --device, counted from 0 in the list of `devices` [default: all]
+    #[arg(long, value_name = "N", requires = "device", allow_negative_numbers = true, value_parser = whole::<usize>(0..=255, 0))]
+    adapter: Option<usize>,
+    /// Write the result to this file, and as JSON to the file beside it that ends in .json. They are written after each
+    /// device
+    #[arg(long, value_name = "FILE.md")]
+    out: Option<PathBuf>,
+    /// Keep the devices that are already in the file of --out, and measure the others and those that failed
+    #[arg(long = "continue", requires = "out")]
+    continues: bool,
+    /// Print one JSON object, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let bench = Bench::new(args).map_err(Failure::Usage)?;
+    let conditions = Conditions::new(args.quick, bench.seconds);
+    let files = args.out.as_deref().map(Files::new).transpose().map_err(Failure::Usage)?;
+    let earlier = files.as_ref().map(|files| files.earlier(&conditions, args.continues)).transpose();
+    let earlier = earlier.map_err(Failure::Usage)?.flatten();
+    let found = bench.found().map_err(Failure::Usage)?;
+
+    let mut report = Report {
+        conditions,
+        date: today(),
+        devices: earlier.map(|earlier| earlier.devices).unwrap_or_default(),
+        without_adapter: found.without_adapter,
+        crossovers: Vec::new(),
+    };
+    report.devices.retain(|device| device.failure.is_none());
+    let is_known = |report: &Report, new: &Measured| {
+        report.devices.iter().any(|known| (known.backend, known.index) == (new.backend, new.index))
+    };
+    let missing: Vec<Measured> = found.devices.into_iter().filter(|new| !is_known(&report, new)).collect();
+    let mut progress = DeviceProgress::new(missing.len());
+    for device in missing {
+        report.devices.push(bench.measure(device, &mut progress));
+        report.devices.sort_by_key(|device| (position(device.backend), device.index));
+        report.crossovers = crossovers(&report.devices);
+        if let Some(files) = &files {
+            files.write(&report).map_err(Failure::Run)?;
+        }
+    }
+    progress.finish();
+    match args.json {
+        true => print_line(serde_json::to_string(&report).map_err(Failure::run)?)?,
+        false => print_line(render(&report))?,
+    }
+    if let Some(files) = &files {
+        tell(format_args!("written to {}", files.names()));
+    }
+    match report.devices.iter().any(|device| !device.figures.is_empty()) {
+        true => Ok(()),
+        false => Err(Failure::Run(anyhow!("no device could be measured"))),
+    }
+}
+
+/// Returns the position of a backend in reports: the CPU first, then GPUs.
+fn position(backend: Backend) -> (bool, Option<usize>) {
+    (!backend.is_cpu(), Backend::ALL.iter().position(|known| *known == backend))
+}
+
+/// What is to be measured, and how.
+struct Bench {
+    program: PathBuf,
+    quick: bool,
+    seconds: u64,
+    /// The backend that is asked for; `None` for all.
+    backend: Option<Backend>,
+    /// The adapter that is asked for; `None` for all of the backend.
+    adapter: Option<usize>,
+}
+
+/// The devices of this machine, without figures yet.
+struct Found {
+    devices: Vec<Measured>,
+    without_adapter: Vec<Backend>,
+}
+
+impl Bench {
+    fn new(args: &Args) -> Result<Self> {
+        let backend = args.device.map(backend_of).transpose()?;
+        if let Some(asked) = backend.filter(|backend| !backend.is_compiled()) {
+            return Err(DeviceError::NotCompiled { asked, compiled: Backend::compiled() }.into());
+        }
+        let seconds = args.seconds.unwrap_or(if args.quick { QUICK_SECONDS } else { SECONDS });
+        let program = std::env::current_exe().context("the path of this program is unknown")?;
+        Ok(Self { program, quick: args.quick, seconds, backend, adapter: args.adapter })
+    }
+
+    /// Finds the devices. A driver that crashes while its adapters are counted is a device that failed.
+    ///
+    /// # Errors
+    /// If the backend or the adapter that is asked for does not exist.
+    fn found(&self) -> Result<Found> {
+        let mut found = Found { devices: Vec::new(), without_adapter: Vec::new() };
+        let backends = self.backend.map_or_else(Backend::compiled, |backend| vec![backend]);
+        for backend in backends {
+            let device = |index: usize, failure: Option<String>| Measured {
+                backend,
+                index,
+                adapter: None,
+                seconds: 0.0,
+                failure,
+                figures: Vec::new(),
+            };
+            match self.num_adapters(backend) {
+                Err(reason) => found.devices.push(device(0, Some(reason))),
+                Ok(0) => found.without_adapter.push(backend),
+                Ok(adapters) => found.devices.extend((0..adapters).map(|index| device(index, None))),
+            }
+        }
+        found.devices.sort_by_key(|device| (position(device.backend), device.index));
+        let Some(backend) = self.backend else { return Ok(found) };
+        // This process opens a device only for the message that it does not exist.
+        if found.devices.is_empty() {
+            device::open(DeviceChoice::Backend(backend))?;
+        }
+        if let Some(adapter) = self.adapter {
+            found.devices.retain(|device| device.index == adapter || device.failure.is_some());
+            if found.devices.is_empty() {
+                device::open_adapter(backend, adapter)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks a child process for the number of adapters of a backend.
+    fn num_adapters(&self, backend: Backend) -> Result<usize, String> {
+        let mut adapters = Err("it does not say how many adapters there are".into());
+        follow(self.child(backend), PATIENCE, &mut |line| {
+            if let Line::Adapters(number) = line {
+                adapters = Ok(number);
+            }
+        })?;
+        adapters
+    }
+
+    /// Measures a device in a child process.
+    fn measure(&self, device: Measured, progress: &mut DeviceProgress) -> Measured {
+        if device.failure.is_some() {
+            return device;
+        }
+        let (start, mut device) = (Instant::now(), device);
+        let mut command = self.child(device.backend);
+        command.args(["--adapter", &device.index.to_string()]);
+        progress.begin(format_args!("{} {}", device.backend, device.index));
+        let outcome = follow(command, PATIENCE + Duration::from_secs(self.seconds), &mut |line| match line {
+            Line::Adapters(_) => {}
+            Line::Opened { adapter, figures } => {
+                progress.opened(&adapter.name, figures);
+                device.adapter = Some(adapter);
+            }
+            Line::Figure(figure) => {
+                progress.measured(figure.kind.title());
+                device.figures.push(figure);
+            }
+        });
+        Measured { failure: outcome.err(), seconds: start.elapsed().as_secs_f64(), ..device }
+    }
+
+    /// Returns the command of the child process for a backend.
+    fn child(&self, backend: Backend) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["bench", "device", "--backend", backend.name(), "--seconds", &self.seconds.to_string()]);
+        command.args(self.quick.then_some("--quick"));
+        command
+    }
+}
