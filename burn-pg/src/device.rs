@@ -4,6 +4,8 @@ mod adapter;
 mod backend;
 mod choice;
 mod clock;
+#[cfg(feature = "wgpu")]
+mod driver;
 mod error;
 mod failed;
 pub(crate) mod memory;
@@ -39,6 +41,16 @@ impl OpenDevice {
     #[must_use]
     pub fn adapter(&self) -> Adapter {
         if self.backend.is_cpu() { Adapter::cpu() } else { Adapter::of(&self.device) }
+    }
+
+    /// Returns the graphics API and the driver of the device, such as `Vulkan, NVIDIA 570.86`. `None` if they are unknown,
+    /// as on all backends that do not use wgpu.
+    #[must_use]
+    pub fn driver(&self) -> Option<String> {
+        #[cfg(feature = "wgpu")]
+        return driver::driver_of(self.backend, &self.device, &self.adapter().name);
+        #[cfg(not(feature = "wgpu"))]
+        None
     }
 }
 

@@ -12,7 +12,7 @@ use burn_pg::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{figures::Grid, kind::Kind, report::Figure};
+use super::{figures::Grid, kind::Kind, measure::Planned, report::Figure};
 use crate::{failure::Failure, output::print_while_read};
 
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ pub enum Line {
     /// The number of adapters of the backend.
     Adapters(usize),
     /// The device is open, and this number of figures follows.
-    Opened { adapter: Adapter, figures: usize },
+    Opened { adapter: Adapter, driver: Option<String>, figures: usize },
     /// A figure was measured.
     Figure(Figure),
 }
@@ -61,18 +61,19 @@ fn say(line: &Line) -> Result<ControlFlow<()>, Failure> {
 
 /// Measures all figures, in about `limit`. Ends early if nobody reads the lines.
 fn measure(device: &OpenDevice, limit: Duration, quick: bool) -> Result<(), Failure> {
-    let figures = Grid::new(device.backend.is_cpu(), quick).figures();
-    let mut flow = say(&Line::Opened { adapter: device.adapter(), figures: figures.len() })?;
+    let figures = Grid::new(device.backend, quick).figures();
+    let mut flow = say(&Line::Opened { adapter: device.adapter(), driver: device.driver(), figures: figures.len() })?;
     let end = Instant::now() + limit;
-    let mut weight: f64 = figures.iter().map(|planned| planned.kind.weight()).sum();
+    let mut weight: f64 = figures.iter().map(Planned::weight).sum();
     let mut known: Option<Known> = None;
     for planned in figures {
         if flow.is_break() {
             break;
         }
         // What earlier figures have left over is for the later ones.
-        let limit = end.saturating_duration_since(Instant::now()).mul_f64(planned.kind.weight() / weight);
-        weight -= planned.kind.weight();
+        let left = end.saturating_duration_since(Instant::now());
+        let limit = if weight > 0.0 { left.mul_f64(planned.weight() / weight) } else { left };
+        weight -= planned.weight();
         let (kind, cost, name, size) = (planned.kind, planned.cost, planned.name.clone(), planned.size);
         let estimate = known.as_ref().filter(|known| known.kind == kind).map(|known| known.estimate(cost));
         let (outcome, iteration) = planned.measure(&device.device, limit, estimate);

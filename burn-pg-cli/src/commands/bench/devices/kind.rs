@@ -58,8 +58,8 @@ impl Kind {
             Self::Update => "Samples per second: one PPO step of the optimiser on one minibatch (CartPole-v1).",
             Self::Training => "Environment steps per second of PPO training in CartPole-v1, from end to end.",
             Self::DeviceTime => {
-                "Share of the time between the start of the first kernel and the end of the last one, by the device's \
-                 clock. The rest is the time of the host, launches and copies."
+                "Share of the time that lies between the start of the first kernel and the end of the last one, by the clock \
+                 of\nthe device. The rest is the time of the host, of launches and copies."
             }
         }
     }

@@ -28,7 +28,8 @@ pub fn render(report: &Report) -> String {
         &mut text,
         format_args!(
             "\nEach value is the median of several rounds, with the spread of the rounds (highest minus lowest) in \
-             brackets. A figure\nwhose rounds spread by more than {:.0} % is marked as noisy.",
+             brackets. A figure\nwhose rounds spread by more than {:.0} % is marked as noisy. A figure for which there was no time is skipped; the \
+             brackets\nthen contain the time of one iteration.",
             100.0 * NOISY
         ),
     );
@@ -45,7 +46,7 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 /// Renders the list of devices.
 fn devices(report: &Report) -> String {
-    let mut rows = vec![["device", "adapter", "kind", "measured in"].map(String::from).to_vec()];
+    let mut rows = vec![["device", "adapter", "kind", "driver", "measured in"].map(String::from).to_vec()];
     for device in &report.devices {
         let kind = device.adapter.as_ref().map_or("unknown", |adapter| match adapter.kind {
             AdapterKind::Cpu => "CPU",
@@ -58,7 +59,9 @@ fn devices(report: &Report) -> String {
             (Some(adapter), false) => &adapter.name,
             (None, false) => "unknown",
         };
-        rows.push(vec![report.label(device), name.into(), kind.into(), format!("{:.0} s", device.seconds)]);
+        let driver = device.driver.as_deref().unwrap_or("-");
+        let seconds = format!("{:.0} s", device.seconds);
+        rows.push([&*report.label(device), name, kind, driver, &seconds].map(String::from).to_vec());
     }
     let mut text = table(&rows);
     for device in &report.devices {
@@ -124,7 +127,7 @@ fn figures(report: &Report, kind: Kind) -> String {
     for name in names {
         let cells = devices.iter().copied().map(|device| {
             let figure = device.of_kind(kind).find(|figure| figure.name == name);
-            figure.map_or_else(String::new, |figure| cell(figure, &mut reasons))
+            figure.map_or_else(|| "-".into(), |figure| cell(figure, &mut reasons))
         });
         rows.push([name.to_owned()].into_iter().chain(cells).collect());
     }
@@ -140,17 +143,18 @@ fn figures(report: &Report, kind: Kind) -> String {
 
 /// Renders a figure. The number of its reason, if it has no value, is the position in `reasons`.
 fn cell<'a>(figure: &'a Figure, reasons: &mut Vec<&'a str>) -> String {
-    let (what, reason) = match &figure.outcome {
+    let reason = match &figure.outcome {
         Outcome::Measured(rounds) => return measured(figure.kind, rounds),
-        Outcome::NotMeasured { reason } => ("not measured", reason),
-        Outcome::Skipped { reason } => ("skipped", reason),
+        Outcome::NotMeasured { reason } => reason,
+        Outcome::Skipped { seconds: None } => return "skipped".into(),
+        Outcome::Skipped { seconds: Some(seconds) } => return format!("skipped ({} s)", digits(*seconds)),
     };
     let known = reasons.iter().position(|known| known == reason);
     let index = known.unwrap_or_else(|| {
         reasons.push(reason);
         reasons.len() - 1
     });
-    format!("{what} ({})", index + 1)
+    format!("not measured ({})", index + 1)
 }
 
 fn measured(kind: Kind, rounds: &Rounds) -> String {
@@ -200,4 +204,85 @@ fn table(rows: &[Vec<String>]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_pg::device::{Adapter, Backend};
+
+    use super::*;
+    use crate::commands::bench::devices::{
+        conditions::Conditions, crossover::crossovers, machine::Machine, report::Size,
+    };
+
+    fn figure(kind: Kind, name: &str, size: Option<Size>, outcome: Outcome) -> Figure {
+        Figure { kind, name: name.into(), size, unit: kind.unit().into(), outcome }
+    }
+
+    fn rounds(values: &[f64]) -> Outcome {
+        Outcome::Measured(Rounds::of(values.to_vec()))
+    }
+
+    fn device(backend: Backend, name: &str, kind: AdapterKind, figures: Vec<Figure>) -> Measured {
+        let adapter = Some(Adapter { name: name.into(), kind });
+        Measured { backend, index: 0, adapter, driver: None, seconds: 40.2, failure: None, figures }
+    }
+
+    /// A report with every kind of outcome.
+    fn report() -> Report {
+        let acting = |outcomes: [Outcome; 2]| {
+            let figure = |(envs, outcome)| {
+                figure(Kind::Inference, &format!("{envs} environments"), Some(Size { envs, width: 64 }), outcome)
+            };
+            [64, 1_024].into_iter().zip(outcomes).map(figure).collect::<Vec<_>>()
+        };
+        let mut cpu = acting([rounds(&[1e6, 1e6, 1.04e6]), rounds(&[2e6])]);
+        let unsafe_code = Outcome::NotMeasured { reason: "it needs `unsafe`".into() };
+        cpu.insert(0, figure(Kind::Launch, "replayed", None, unsafe_code.clone()));
+        let mut gpu = acting([rounds(&[2e5, 3e5, 4e5]), rounds(&[1.234e7])]);
+        gpu.insert(0, figure(Kind::Launch, "replayed", None, unsafe_code));
+        gpu.insert(0, figure(Kind::Launch, "queued", None, rounds(&[31.24])));
+        gpu.push(figure(Kind::Training, "8 environments", None, Outcome::Skipped { seconds: Some(4.5) }));
+        gpu.push(figure(Kind::Training, "64 environments", None, Outcome::Skipped { seconds: None }));
+        gpu.push(figure(Kind::DeviceTime, "inference", None, rounds(&[0.8])));
+        let lost = Measured {
+            failure: Some("its process ended with signal: 11 (SIGSEGV)".into()),
+            adapter: None,
+            ..device(Backend::Vulkan, "", AdapterKind::Gpu, Vec::new())
+        };
+        let devices = vec![
+            device(Backend::Flex, "CPU", AdapterKind::Cpu, cpu),
+            Measured {
+                driver: Some("Vulkan, NVIDIA 570.86".into()),
+                ..device(Backend::Wgpu, "A|B 100", AdapterKind::Gpu, gpu)
+            },
+            lost,
+        ];
+        let machine = Machine { os: "Debian 13".into(), arch: "x86_64".into(), cpu: Some("A 9".into()), cores: 8 };
+        let commit = Some("0123456789abcdef".into());
+        Report {
+            conditions: Conditions { version: "0.1.0".into(), commit, machine, quick: true, seconds: 40 },
+            date: "2026-11-27".into(),
+            crossovers: crossovers(&devices),
+            devices,
+            without_adapter: vec![Backend::Cuda],
+        }
+    }
+
+    #[test]
+    fn a_report_is_rendered_with_a_column_for_each_device_and_the_reasons_for_what_is_missing() {
+        assert_eq!(render(&report()), include_str!("example.md").trim_end());
+    }
+
+    #[test]
+    fn a_report_is_read_back_from_its_json() {
+        let report = report();
+        assert_eq!(serde_json::from_str::<Report>(&serde_json::to_string(&report).unwrap()).unwrap(), report);
+    }
+
+    #[test]
+    fn values_have_three_digits() {
+        assert_eq!([0.164, 9.99, 12.34, 134.2].map(digits), ["0.16", "9.99", "12.3", "134"]);
+        assert_eq!([12.3, 999.96, 1_234.0, 5.6e10].map(prefixed), ["12.3", "1.00 k", "1.23 k", "56.0 G"]);
+    }
 }

@@ -73,6 +73,14 @@ pub fn repeated(device: &Device, mut step: impl FnMut() -> Result<()> + 'static)
 }
 
 impl Planned {
+    /// Returns the time that the figure gets, relative to those of others.
+    pub fn weight(&self) -> f64 {
+        match self.method {
+            Method::Measure(_) => self.kind.weight(),
+            Method::Unavailable(_) => 0.0,
+        }
+    }
+
     /// Measures the figure on a device, in about `limit`. Returns the outcome, and the time of one iteration in seconds as
     /// far as it is known. `estimate` is the expected time of one iteration.
     pub fn measure(self, device: &Device, limit: Duration, estimate: Option<f64>) -> (Outcome, Option<f64>) {
@@ -81,13 +89,12 @@ impl Planned {
             Method::Unavailable(reason) => return (Outcome::NotMeasured { reason: reason.into() }, None),
         };
         if limit.is_zero() {
-            return (Outcome::Skipped { reason: "no time was left".into() }, None);
+            return (Outcome::Skipped { seconds: None }, None);
         }
         if let Some(estimate) = estimate
             && is_too_long(estimate, limit)
         {
-            let reason = format!("too slow: one iteration would take about {estimate:.1} s");
-            return (Outcome::Skipped { reason }, None);
+            return (Outcome::Skipped { seconds: Some(estimate) }, None);
         }
         let measure = || {
             let mut work = prepare(device)?;
@@ -129,15 +136,18 @@ fn rounds(
     value: impl Fn(f64, &Time) -> Option<f64>,
 ) -> Result<(Outcome, Option<f64>)> {
     let start = Instant::now();
-    // Kernels are compiled and tuned.
-    work(1)?;
-    let once = work(1)?.total;
-    let mut iteration = once.as_secs_f64();
-    if is_too_long(iteration, limit) {
-        let reason = format!("too slow: one iteration takes {iteration:.1} s");
-        return Ok((Outcome::Skipped { reason }, Some(iteration)));
+    // Kernels are compiled and tuned in the first iterations.
+    let (mut iteration, warm_up) = (f64::INFINITY, limit / 5);
+    for _ in 0..2 {
+        iteration = work(1)?.total.as_secs_f64();
     }
-    let round = limit.as_secs_f64() / (ROUNDS.end() + 2) as f64;
+    if is_too_long(iteration, limit) {
+        return Ok((Outcome::Skipped { seconds: Some(iteration) }, Some(iteration)));
+    }
+    while start.elapsed() < warm_up {
+        iteration = work(1)?.total.as_secs_f64();
+    }
+    let round = limit.as_secs_f64() / (ROUNDS.end() + 3) as f64;
     // In a longer round, waiting for the device takes a smaller share, so that the first estimate is too small.
     let mut iterations = 1;
     for _ in 0..4 {
@@ -167,6 +177,8 @@ fn iterations_in(round: f64, iteration: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use burn_pg::{DeviceChoice, device};
+
     use super::*;
 
     fn planned(step: impl FnMut() -> Result<()> + 'static) -> Planned {
@@ -175,7 +187,8 @@ mod tests {
     }
 
     fn measure(planned: Planned, limit: Duration, estimate: Option<f64>) -> Outcome {
-        planned.measure(&Device::flex(), limit, estimate).0
+        let device = device::open(DeviceChoice::Auto).unwrap().device;
+        planned.measure(&device, limit, estimate).0
     }
 
     #[test]

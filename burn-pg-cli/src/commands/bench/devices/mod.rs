@@ -162,6 +162,7 @@ impl Bench {
                 backend,
                 index,
                 adapter: None,
+                driver: None,
                 seconds: 0.0,
                 failure,
                 figures: Vec::new(),
@@ -206,12 +207,12 @@ impl Bench {
         let (start, mut device) = (Instant::now(), device);
         let mut command = self.child(device.backend);
         command.args(["--adapter", &device.index.to_string()]);
-        progress.begin(format_args!("{} {}", device.backend, device.index));
+        progress.begin(format_args!("{}, adapter {}", device.backend, device.index));
         let outcome = follow(command, PATIENCE + Duration::from_secs(self.seconds), &mut |line| match line {
             Line::Adapters(_) => {}
-            Line::Opened { adapter, figures } => {
+            Line::Opened { adapter, driver, figures } => {
                 progress.opened(&adapter.name, figures);
-                device.adapter = Some(adapter);
+                (device.adapter, device.driver) = (Some(adapter), driver);
             }
             Line::Figure(figure) => {
                 progress.measured(figure.kind.title());

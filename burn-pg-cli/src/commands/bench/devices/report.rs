@@ -27,6 +27,8 @@ pub struct Measured {
     pub index: usize,
     /// `None` if the device could not be opened.
     pub adapter: Option<Adapter>,
+    /// The graphics API and the driver; `None` if they are unknown.
+    pub driver: Option<String>,
     /// The time that the measurement took.
     pub seconds: f64,
     /// Why figures are missing: the device could not be opened, crashed or did not answer.
@@ -63,9 +65,10 @@ pub enum Outcome {
     NotMeasured {
         reason: String,
     },
-    /// It would have taken too long.
+    /// There was no time for it.
     Skipped {
-        reason: String,
+        /// The time of one iteration, as far as it is known.
+        seconds: Option<f64>,
     },
 }
 
@@ -123,10 +126,8 @@ impl Measured {
 impl Report {
     /// Returns the name of a device: its backend, and the index of its adapter if the backend has several.
     pub fn label(&self, device: &Measured) -> String {
-        match self.devices.iter().filter(|other| other.backend == device.backend).count() {
-            1 => device.backend.to_string(),
-            _ => format!("{} {}", device.backend, device.index),
-        }
+        let has_several = self.devices.iter().any(|other| other.backend == device.backend && other.index > 0);
+        if has_several { format!("{} {}", device.backend, device.index) } else { device.backend.to_string() }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use burn_pg::burn::tensor::{Device, Tensor, TensorData};
+use anyhow::{Result, ensure};
+use burn_pg::burn::tensor::{Device, Tensor, TensorData, Transaction};
 
 use super::{Grid, Kind, Method, Planned, Work, repeated};
 use crate::commands::bench::devices::measure::wait_for;
@@ -10,9 +11,9 @@ use crate::commands::bench::devices::measure::wait_for;
 type Prepare = fn(&Device, usize) -> Work;
 
 pub fn figures(grid: &Grid) -> Vec<Planned> {
-    let between: [(&str, Prepare); 2] = [("host to device", to_device), ("device to host", to_host)];
-    let on_device: (&str, Prepare) = ("within the device", within);
-    let directions = if grid.is_cpu { vec![on_device] } else { [&between[..], &[on_device]].concat() };
+    let directions: &[(&str, Prepare)] =
+        &[("within the device", within), ("host to device", to_device), ("device to host", to_host)];
+    let directions = if grid.backend.is_cpu() { &directions[..1] } else { directions };
     let planned = |(direction, prepare): (&str, Prepare), bytes: usize| Planned {
         kind: Kind::Copy,
         name: format!("{direction}, {}", named(bytes)),
@@ -21,8 +22,7 @@ pub fn figures(grid: &Grid) -> Vec<Planned> {
         cost: bytes as f64,
         method: Method::Measure(Box::new(move |device| Ok(prepare(device, bytes / size_of::<f32>())))),
     };
-    let of_size = |&bytes: &usize| directions.iter().map(move |&direction| planned(direction, bytes));
-    grid.copies.iter().flat_map(of_size).collect()
+    directions.iter().flat_map(|&direction| grid.copies.iter().map(move |&bytes| planned(direction, bytes))).collect()
 }
 
 fn named(bytes: usize) -> String {
@@ -50,10 +50,15 @@ fn to_device(device: &Device, len: usize) -> Work {
 
 fn to_host(device: &Device, len: usize) -> Work {
     let tensor = Tensor::<1>::ones([len], device);
-    repeated(device, move || {
-        tensor.clone().try_into_data()?;
-        Ok(())
-    })
+    repeated(device, move || read(tensor.clone(), len))
+}
+
+/// Reads a tensor. Without a transaction, it might not be fetched before its data is used.
+fn read(tensor: Tensor<1>, len: usize) -> Result<()> {
+    let data = Transaction::default().register(tensor).try_execute()?;
+    let bytes = data.iter().map(|data| data.as_bytes().len()).sum::<usize>();
+    ensure!(bytes == len * size_of::<f32>(), "{bytes} bytes were read");
+    Ok(())
 }
 
 /// A kernel that reads and writes each value once.

@@ -8,7 +8,7 @@ const ENVS: [&str; 2] = ["CartPole-v1", "Pendulum-v1"];
 
 /// Returns the figures: none for a device that is not the CPU.
 pub fn figures(grid: &Grid) -> Vec<Planned> {
-    let sizes = if grid.is_cpu { grid.trained } else { &[] };
+    let sizes = if grid.backend.is_cpu() { grid.trained } else { &[] };
     let planned = |env: &'static str, num_envs: usize| Planned {
         kind: Kind::Environment,
         name: format!("{env}, {} environments", grouped(num_envs)),

@@ -12,6 +12,7 @@ mod update;
 use anyhow::Result;
 use burn_pg::{
     burn::tensor::Device,
+    device::Backend,
     envs::{EnvRng, EnvSpec, spec},
     policy::{ActorCritic, NetworkSpec},
 };
@@ -27,8 +28,7 @@ const ENV: &str = "CartPole-v1";
 
 /// Sizes of the figures.
 pub struct Grid {
-    /// True for a device in the memory of the host: there is nothing to copy to it, and environments run on it.
-    is_cpu: bool,
+    backend: Backend,
     /// Bytes of a copy.
     copies: &'static [usize],
     /// Rows of a matrix product.
@@ -40,11 +40,11 @@ pub struct Grid {
 }
 
 impl Grid {
-    pub fn new(is_cpu: bool, quick: bool) -> Self {
+    pub fn new(backend: Backend, quick: bool) -> Self {
         let widths = &[64, 256];
         match quick {
             true => Self {
-                is_cpu,
+                backend,
                 copies: &[1 << 16, 1 << 24],
                 rows: &[256, 8_192],
                 envs: &[64, 1_024],
@@ -52,7 +52,7 @@ impl Grid {
                 trained: &[8, 64],
             },
             false => Self {
-                is_cpu,
+                backend,
                 copies: &[1 << 16, 1 << 22, 1 << 26],
                 rows: &[256, 2_048, 16_384, 131_072],
                 envs: &[16, 64, 256, 1_024, 4_096, 16_384, 65_536],
@@ -76,7 +76,7 @@ impl Grid {
             Kind::Inference => self.sized(kind, "environments", inference::step),
             Kind::Update => self.sized(kind, "samples", update::step),
             Kind::Training => training::figures(self),
-            Kind::DeviceTime => device_time::figures(),
+            Kind::DeviceTime => device_time::figures(self),
         }
     }
 
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn figures_of_a_kind_have_different_names_and_the_quick_grid_is_smaller() {
-        for is_cpu in [true, false] {
-            let [quick, full] = [true, false].map(|quick| Grid::new(is_cpu, quick).figures());
+        for backend in Backend::ALL {
+            let [quick, full] = [true, false].map(|quick| Grid::new(backend, quick).figures());
             for figures in [&quick, &full] {
                 let mut names: Vec<_> = figures.iter().map(|figure| (figure.kind.title(), &figure.name)).collect();
                 names.sort();
