@@ -2,7 +2,7 @@
 
 use burn::tensor::{
     Device,
-    wgpu::wgpu::{Backend as Api, Instance, InstanceDescriptor},
+    wgpu::wgpu::{Adapter, Backend as Api, Instance, InstanceDescriptor},
 };
 
 use super::{Backend, readback::answer_of};
@@ -21,7 +21,7 @@ pub(super) fn driver_of(backend: Backend, device: &Device, name: &str) -> Option
         let instance =
             Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
         let adapters = answer_of(device, instance.enumerate_adapters(backends)).ok()?;
-        let found = adapters.iter().map(|adapter| adapter.get_info()).find(|info| info.name == name)?;
+        let found = adapters.iter().map(Adapter::get_info).find(|info| info.name == name)?;
         let driver = [&*found.driver, &*found.driver_info].join(" ");
         Some(match driver.trim() {
             "" => name_of(api).into(),

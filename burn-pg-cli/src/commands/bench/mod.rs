@@ -9,7 +9,7 @@ use crate::{failure::Failure, registry::Registry};
 
 pub use train::{Round, round};
 
-/// Measure how fast this machine trains, and how fast each of its devices is
+/// Measure how fast this machine trains, or compare its devices
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]

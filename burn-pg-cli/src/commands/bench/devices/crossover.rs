@@ -1,4 +1,4 @@
-//! From which size on a device is faster than the CPU.
+//! The size from which a device is faster than the CPU.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ pub struct Crossover {
     pub width: usize,
     pub backend: Backend,
     pub index: usize,
-    /// The number of environments (rows of a minibatch for an update) from which on the device is faster at every number
-    /// that was measured on both; `None` if it is slower at the largest one.
+    /// The number of environments (for updates, of samples in a minibatch) from which the device is faster at every number
+    /// that was measured on both. `None` if it is slower at the largest one.
     pub from_envs: Option<usize>,
     /// The smallest and the largest number of environments that was measured on both.
     pub compared: [usize; 2],
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_faster_from_the_size_after_which_it_never_is_slower() {
+    fn a_device_is_faster_from_the_size_after_which_it_is_never_slower() {
         let cpu = device(Backend::Flex, &[(8, 1.0), (64, 1.0), (512, 1.0), (4096, 1.0)]);
         let from = |values: &[(usize, f64)]| {
             let found = crossovers(&[cpu.clone(), device(Backend::Wgpu, values)]);

@@ -97,8 +97,8 @@ fn crossovers(report: &Report) -> String {
         rows.push([name].into_iter().chain(compared.iter().map(cell)).collect());
     }
     format!(
-        "\n## Crossover\n\nThe number of environments (for updates: samples in a minibatch) from which on a device is faster \
-         than the CPU,\namong the sizes measured below.\n\n{}",
+        "\n## Crossover\n\nThe number of environments from which a device is faster than the CPU (for updates, the number of \
+         samples in a\nminibatch). Only the sizes below were tried.\n\n{}",
         table(&rows)
     )
 }

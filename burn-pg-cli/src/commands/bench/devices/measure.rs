@@ -32,11 +32,14 @@ pub struct Planned {
 
 /// How a figure is measured.
 pub enum Method {
-    /// Prepares the work on a device.
-    Measure(Box<dyn FnOnce(&Device) -> Result<Work>>),
+    /// By repeating work.
+    Measure(Prepare),
     /// It cannot be measured, for this reason.
     Unavailable(&'static str),
 }
+
+/// Prepares the work on a device.
+pub type Prepare = Box<dyn FnOnce(&Device) -> Result<Work>>;
 
 /// Runs a number of iterations, waits for the device, and returns the time they took.
 pub type Work = Box<dyn FnMut(u32) -> Result<Time>>;
@@ -198,7 +201,7 @@ mod tests {
             Ok(())
         };
         let outcome = measure(planned(pause), Duration::from_millis(50), None);
-        assert!(matches!(&outcome, Outcome::Measured(rounds) if ROUNDS.contains(&rounds.rounds)), "{outcome:?}");
+        assert!(matches!(&outcome, Outcome::Measured(rounds) if ROUNDS.contains(&rounds.count)), "{outcome:?}");
     }
 
     #[test]

@@ -41,15 +41,15 @@ const QUICK_SECONDS: u64 = 40;
 /// for minutes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Measure each device of this machine: kernel launches, copies, matrix products, inference, updates and training, and from
-/// how many environments on a device is faster than the CPU. Print the result as Markdown
+/// Measure every device of this machine and compare them: kernel launches, copies, matrix products, inference, updates and
+/// training, and the number of environments from which a device is faster than the CPU. Print the result as Markdown
 #[derive(clap::Args)]
 #[command(
     after_help = "Each device is measured in a process of its own, so that a driver that crashes costs one column. \
                         Exit codes: 0 if a device was measured, 1 if none, 2 if the request is refused."
 )]
 pub struct Args {
-    /// Measure fewer sizes, in about 2 minutes for 3 devices
+    /// Measure fewer sizes and take less time
     #[arg(long)]
     quick: bool,
     /// Measure each device for about this number of seconds, and skip figures for which there is no time [default: 100, with
@@ -59,14 +59,14 @@ pub struct Args {
     /// Measure this device only: auto, flex, ndarray, wgpu, vulkan, metal, webgpu, cuda or rocm [default: all]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// Measure only the adapter with this index of --device, counted from 0 in the list of `devices` [default: all]
+    /// Measure only the adapter with this index of --device, counted from 0 in the order of `devices` [default: all]
     #[arg(long, value_name = "N", requires = "device", allow_negative_numbers = true, value_parser = whole::<usize>(0..=255, 0))]
     adapter: Option<usize>,
-    /// Write the result to this file, and as JSON to the file beside it that ends in .json. They are written after each
-    /// device
+    /// Write the result to this file, and as JSON to the file with the same name that ends in .json. Both are written after
+    /// each device
     #[arg(long, value_name = "FILE.md")]
     out: Option<PathBuf>,
-    /// Keep the devices that are already in the file of --out, and measure the others and those that failed
+    /// Keep the devices that are already in the file of --out; measure the others, and those that failed
     #[arg(long = "continue", requires = "out")]
     continues: bool,
     /// Print one JSON object, and nothing else, on stdout
@@ -207,7 +207,10 @@ impl Bench {
         let (start, mut device) = (Instant::now(), device);
         let mut command = self.child(device.backend);
         command.args(["--adapter", &device.index.to_string()]);
-        progress.begin(format_args!("{}, adapter {}", device.backend, device.index));
+        match device.backend.is_cpu() {
+            true => progress.begin(device.backend),
+            false => progress.begin(format_args!("{}, adapter {}", device.backend, device.index)),
+        }
         let outcome = follow(command, PATIENCE + Duration::from_secs(self.seconds), &mut |line| match line {
             Line::Adapters(_) => {}
             Line::Opened { adapter, driver, figures } => {

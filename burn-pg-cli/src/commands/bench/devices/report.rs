@@ -15,7 +15,7 @@ pub struct Report {
     pub devices: Vec<Measured>,
     /// Backends that are compiled in and find no adapter.
     pub without_adapter: Vec<Backend>,
-    /// From how many environments on each device is faster than the CPU.
+    /// The number of environments from which each device is faster than the CPU.
     pub crossovers: Vec<Crossover>,
 }
 
@@ -42,7 +42,7 @@ pub struct Figure {
     pub kind: Kind,
     /// Tells the figure from others of its kind.
     pub name: String,
-    /// The number of environments (rows of a minibatch for an update) and the width of the hidden layers.
+    /// The number of environments (for updates, of samples in a minibatch) and the width of the hidden layers.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
     pub unit: String,
@@ -78,12 +78,14 @@ pub struct Rounds {
     pub median: f64,
     pub lowest: f64,
     pub highest: f64,
-    pub rounds: usize,
+    /// The number of rounds.
+    #[serde(rename = "rounds")]
+    pub count: usize,
     /// True if the rounds spread by more than [`NOISY`].
     pub noisy: bool,
 }
 
-/// The spread of the rounds, relative to their median, from which on a figure is called noisy.
+/// Largest spread of the rounds, relative to their median, of a figure that is not marked as noisy.
 pub const NOISY: f64 = 0.1;
 
 impl Rounds {
@@ -96,7 +98,7 @@ impl Rounds {
         let (middle, last) = (values.len() / 2, values.len() - 1);
         let median =
             if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
-        let rounds = Self { median, lowest: values[0], highest: values[last], rounds: values.len(), noisy: false };
+        let rounds = Self { median, lowest: values[0], highest: values[last], count: values.len(), noisy: false };
         Self { noisy: rounds.spread() > NOISY, ..rounds }
     }
 
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn rounds_have_a_median_and_are_noisy_if_they_spread_by_more_than_a_tenth() {
         let even = Rounds::of(vec![4.0, 1.0, 3.0, 2.0]);
-        assert_eq!((even.median, even.lowest, even.highest, even.rounds, even.noisy), (2.5, 1.0, 4.0, 4, true));
+        assert_eq!((even.median, even.lowest, even.highest, even.count, even.noisy), (2.5, 1.0, 4.0, 4, true));
         let odd = Rounds::of(vec![100.0, 110.0, 101.0]);
         assert_eq!((odd.median, odd.noisy), (101.0, false));
         assert!(Rounds::of(vec![100.0, 111.0, 100.0]).noisy);
