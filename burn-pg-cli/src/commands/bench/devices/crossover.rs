@@ -73,7 +73,7 @@ mod tests {
             outcome: Outcome::Measured(Rounds::of(vec![value])),
         };
         let figures = values.iter().map(figure).collect();
-        Measured { backend, index: 0, adapter: None, driver: None, seconds: 1.0, failure: None, figures }
+        Measured { figures, ..Measured::new(backend, 0) }
     }
 
     #[test]

@@ -211,9 +211,7 @@ mod tests {
     use burn_pg::device::{Adapter, Backend};
 
     use super::*;
-    use crate::commands::bench::devices::{
-        conditions::Conditions, crossover::crossovers, machine::Machine, report::Size,
-    };
+    use crate::commands::bench::devices::{conditions::Conditions, machine::Machine, report::Size};
 
     fn figure(kind: Kind, name: &str, size: Option<Size>, outcome: Outcome) -> Figure {
         Figure { kind, name: name.into(), size, unit: kind.unit().into(), outcome }
@@ -225,7 +223,7 @@ mod tests {
 
     fn device(backend: Backend, name: &str, kind: AdapterKind, figures: Vec<Figure>) -> Measured {
         let adapter = Some(Adapter { name: name.into(), kind });
-        Measured { backend, index: 0, adapter, driver: None, seconds: 40.2, failure: None, figures }
+        Measured { adapter, seconds: 40.2, figures, ..Measured::new(backend, 0) }
     }
 
     /// A report with every kind of outcome.
@@ -247,8 +245,8 @@ mod tests {
         gpu.push(figure(Kind::DeviceTime, "inference", None, rounds(&[0.8])));
         let lost = Measured {
             failure: Some("its process ended with signal: 11 (SIGSEGV)".into()),
-            adapter: None,
-            ..device(Backend::Vulkan, "", AdapterKind::Gpu, Vec::new())
+            seconds: 40.2,
+            ..Measured::new(Backend::Vulkan, 0)
         };
         let devices = vec![
             device(Backend::Flex, "CPU", AdapterKind::Cpu, cpu),
@@ -260,13 +258,13 @@ mod tests {
         ];
         let machine = Machine { os: "Debian 13".into(), arch: "x86_64".into(), cpu: Some("A 9".into()), cores: 8 };
         let commit = Some("0123456789abcdef".into());
-        Report {
-            conditions: Conditions { version: "0.1.0".into(), commit, machine, quick: true, seconds: 40 },
-            date: "2026-11-27".into(),
-            crossovers: crossovers(&devices),
-            devices,
-            without_adapter: vec![Backend::Cuda],
+        let conditions = Conditions { version: "0.1.0".into(), commit, machine, quick: true, seconds: 40 };
+        let mut report = Report::new(conditions, "2026-11-27".into());
+        for device in devices {
+            report.insert(device);
         }
+        report.add_without_adapter(&[Backend::Cuda]);
+        report
     }
 
     #[test]

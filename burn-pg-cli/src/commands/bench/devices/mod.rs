@@ -24,7 +24,6 @@ use burn_pg::{
 use self::{
     child::{Line, backend_of},
     conditions::Conditions,
-    crossover::crossovers,
     date::today,
     files::Files,
     follow::follow,
@@ -82,23 +81,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let earlier = earlier.map_err(Failure::Usage)?.flatten();
     let found = bench.found().map_err(Failure::Usage)?;
 
-    let mut report = Report {
-        conditions,
-        date: today(),
-        devices: earlier.map(|earlier| earlier.devices).unwrap_or_default(),
-        without_adapter: found.without_adapter,
-        crossovers: Vec::new(),
+    let mut report = match earlier {
+        Some(earlier) => Report { date: today(), ..earlier },
+        None => Report::new(conditions, today()),
     };
-    report.devices.retain(|device| device.failure.is_none());
-    let is_known = |report: &Report, new: &Measured| {
-        report.devices.iter().any(|known| (known.backend, known.index) == (new.backend, new.index))
-    };
-    let missing: Vec<Measured> = found.devices.into_iter().filter(|new| !is_known(&report, new)).collect();
+    report.add_without_adapter(&found.without_adapter);
+    let missing: Vec<Measured> = found.devices.into_iter().filter(|device| !report.is_complete_for(device)).collect();
     let mut progress = DeviceProgress::new(missing.len());
     for device in missing {
-        report.devices.push(bench.measure(device, &mut progress));
-        report.devices.sort_by_key(|device| (position(device.backend), device.index));
-        report.crossovers = crossovers(&report.devices);
+        report.insert(bench.measure(device, &mut progress));
         if let Some(files) = &files {
             files.write(&report).map_err(Failure::Run)?;
         }
@@ -115,11 +106,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::Run(anyhow!("no device could be measured"))),
     }
-}
-
-/// Returns the position of a backend in reports: the CPU first, then GPUs.
-fn position(backend: Backend) -> (bool, Option<usize>) {
-    (!backend.is_cpu(), Backend::ALL.iter().position(|known| *known == backend))
 }
 
 /// What is to be measured, and how.
@@ -158,22 +144,15 @@ impl Bench {
         let mut found = Found { devices: Vec::new(), without_adapter: Vec::new() };
         let backends = self.backend.map_or_else(Backend::compiled, |backend| vec![backend]);
         for backend in backends {
-            let device = |index: usize, failure: Option<String>| Measured {
-                backend,
-                index,
-                adapter: None,
-                driver: None,
-                seconds: 0.0,
-                failure,
-                figures: Vec::new(),
-            };
             match self.num_adapters(backend) {
-                Err(reason) => found.devices.push(device(0, Some(reason))),
+                Err(reason) => {
+                    found.devices.push(Measured { failure: Some(reason), ..Measured::new(backend, 0) });
+                }
                 Ok(0) => found.without_adapter.push(backend),
-                Ok(adapters) => found.devices.extend((0..adapters).map(|index| device(index, None))),
+                Ok(adapters) => found.devices.extend((0..adapters).map(|index| Measured::new(backend, index))),
             }
         }
-        found.devices.sort_by_key(|device| (position(device.backend), device.index));
+        found.devices.sort_by_key(Measured::position);
         let Some(backend) = self.backend else { return Ok(found) };
         // This process opens a device only for the message that it does not exist.
         if found.devices.is_empty() {
@@ -204,25 +183,13 @@ impl Bench {
         if device.failure.is_some() {
             return device;
         }
-        let (start, mut device) = (Instant::now(), device);
-        let mut command = self.child(device.backend);
-        command.args(["--adapter", &device.index.to_string()]);
         match device.backend.is_cpu() {
             true => progress.begin(device.backend),
             false => progress.begin(format_args!("{}, adapter {}", device.backend, device.index)),
         }
-        let outcome = follow(command, PATIENCE + Duration::from_secs(self.seconds), &mut |line| match line {
-            Line::Adapters(_) => {}
-            Line::Opened { adapter, driver, figures } => {
-                progress.opened(&adapter.name, figures);
-                (device.adapter, device.driver) = (Some(adapter), driver);
-            }
-            Line::Figure(figure) => {
-                progress.measured(figure.kind.title());
-                device.figures.push(figure);
-            }
-        });
-        Measured { failure: outcome.err(), seconds: start.elapsed().as_secs_f64(), ..device }
+        let mut command = self.child(device.backend);
+        command.args(["--adapter", &device.index.to_string()]);
+        measured_by(command, PATIENCE + Duration::from_secs(self.seconds), device, progress)
     }
 
     /// Returns the command of the child process for a backend.
@@ -231,5 +198,55 @@ impl Bench {
         command.args(["bench", "device", "--backend", backend.name(), "--seconds", &self.seconds.to_string()]);
         command.args(self.quick.then_some("--quick"));
         command
+    }
+}
+
+/// Runs a child process that measures `device`. Figures that it prints before it fails are kept.
+fn measured_by(command: Command, silence: Duration, device: Measured, progress: &mut DeviceProgress) -> Measured {
+    let (start, mut device) = (Instant::now(), device);
+    let outcome = follow(command, silence, &mut |line| match line {
+        Line::Adapters(_) => {}
+        Line::Opened { adapter, driver, figures } => {
+            progress.opened(&adapter.name, figures);
+            (device.adapter, device.driver) = (Some(adapter), driver);
+        }
+        Line::Figure(figure) => {
+            progress.measured(figure.kind.title());
+            device.figures.push(figure);
+        }
+    });
+    Measured { failure: outcome.err(), seconds: start.elapsed().as_secs_f64(), ..device }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{kind::Kind, report::Outcome, *};
+
+    /// Returns the row of a child process that prints an adapter and a figure, and then runs `end`.
+    fn row_of(end: &str) -> Measured {
+        let script = format!(
+            "echo '{{\"opened\":{{\"adapter\":{{\"name\":\"A 9\",\"kind\":\"gpu\"}},\"driver\":null,\"figures\":2}}}}'
+             echo '{{\"figure\":{{\"kind\":\"launch\",\"name\":\"queued\",\"unit\":\"us\",\"outcome\":\"skipped\"}}}}'
+             {end}"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        let device = Measured::new(Backend::Wgpu, 0);
+        measured_by(command, Duration::from_millis(500), device, &mut DeviceProgress::new(1))
+    }
+
+    #[test]
+    fn a_child_that_crashes_or_hangs_costs_the_rest_of_its_row() {
+        for (end, failure) in [
+            ("exit 0", None),
+            ("echo 'error: lost' >&2; exit 1", Some("its process ended with exit status: 1: lost")),
+            ("exec sleep 600", Some("it has not answered for 0 s")),
+        ] {
+            let row = row_of(end);
+            assert_eq!(row.failure.as_deref(), failure);
+            assert_eq!(row.adapter.map(|adapter| adapter.name).as_deref(), Some("A 9"));
+            assert_eq!((row.figures.len(), row.figures[0].kind), (1, Kind::Launch));
+            assert_eq!(row.figures[0].outcome, Outcome::Skipped { seconds: None });
+        }
     }
 }

@@ -3,7 +3,11 @@
 use burn_pg::device::{Adapter, Backend};
 use serde::{Deserialize, Serialize};
 
-use super::{conditions::Conditions, crossover::Crossover, kind::Kind};
+use super::{
+    conditions::Conditions,
+    crossover::{Crossover, crossovers},
+    kind::Kind,
+};
 
 /// All that was measured on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +123,22 @@ impl Figure {
 }
 
 impl Measured {
+    /// Returns a device that nothing has been measured on.
+    pub fn new(backend: Backend, index: usize) -> Self {
+        Self { backend, index, adapter: None, driver: None, seconds: 0.0, failure: None, figures: Vec::new() }
+    }
+
+    /// Returns the position of the device in reports: the CPU first, then GPUs.
+    pub fn position(&self) -> (bool, Option<usize>, usize) {
+        let backend = Backend::ALL.iter().position(|backend| *backend == self.backend);
+        (!self.backend.is_cpu(), backend, self.index)
+    }
+
+    /// True if both are rows of the same device.
+    fn is_of(&self, device: &Self) -> bool {
+        (self.backend, self.index) == (device.backend, device.index)
+    }
+
     /// Returns the figures of a kind.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Figure> {
         self.figures.iter().filter(move |figure| figure.kind == kind)
@@ -126,6 +146,30 @@ impl Measured {
 }
 
 impl Report {
+    /// Creates a report without devices.
+    pub fn new(conditions: Conditions, date: String) -> Self {
+        Self { conditions, date, devices: Vec::new(), without_adapter: Vec::new(), crossovers: Vec::new() }
+    }
+
+    /// True if the device was measured without a failure.
+    pub fn is_complete_for(&self, device: &Measured) -> bool {
+        self.devices.iter().any(|known| known.is_of(device) && known.failure.is_none())
+    }
+
+    /// Adds a device, in place of an earlier row of it.
+    pub fn insert(&mut self, device: Measured) {
+        self.devices.retain(|known| !known.is_of(&device));
+        self.devices.push(device);
+        self.devices.sort_by_key(Measured::position);
+        self.crossovers = crossovers(&self.devices);
+    }
+
+    /// Adds backends that find no adapter.
+    pub fn add_without_adapter(&mut self, backends: &[Backend]) {
+        let new = backends.iter().filter(|backend| !self.without_adapter.contains(backend)).copied();
+        self.without_adapter.extend(new.collect::<Vec<_>>());
+    }
+
     /// Returns the name of a device: its backend, and the index of its adapter if the backend has several.
     pub fn label(&self, device: &Measured) -> String {
         let has_several = self.devices.iter().any(|other| other.backend == device.backend && other.index > 0);
