@@ -91,13 +91,8 @@ impl Planned {
             Method::Measure(prepare) => prepare,
             Method::Unavailable(reason) => return (Outcome::NotMeasured { reason: reason.into() }, None),
         };
-        if limit.is_zero() {
-            return (Outcome::Skipped { seconds: None }, None);
-        }
-        if let Some(estimate) = estimate
-            && is_too_long(estimate, limit)
-        {
-            return (Outcome::Skipped { seconds: Some(estimate) }, None);
+        if limit.is_zero() || estimate.is_some_and(|estimate| is_too_long(estimate, limit)) {
+            return (Outcome::Skipped { seconds: estimate }, None);
         }
         let measure = || {
             let mut work = prepare(device)?;
