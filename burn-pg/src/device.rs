@@ -116,7 +116,7 @@ fn usable_besides(backend: Backend) -> Vec<Backend> {
 }
 
 /// Returns the device that a backend selects by itself.
-#[allow(unused_variables)] // in builds without a GPU backend
+#[allow(unused_variables, unreachable_code)] // in builds without a GPU backend, or without any
 fn default_device(backend: Backend) -> Result<Device, DeviceError> {
     let kind = DeviceKind::DefaultDevice;
     Ok(match backend {
