@@ -1,5 +1,6 @@
 //! The progress of training on stderr.
 
+mod devices;
 mod evaluation;
 
 use std::{fmt::Display, time::Duration};
@@ -7,6 +8,7 @@ use std::{fmt::Display, time::Duration};
 use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub use devices::DeviceProgress;
 pub use evaluation::EvalProgress;
 
 use crate::tell::tell;

@@ -2,6 +2,7 @@
 
 mod act;
 mod bench;
+mod bench_devices;
 mod device_lost;
 mod export;
 mod gpu;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{burn_pg, json, small, success, text, train_small, usage_error};
 
 /// Commands that are refused, in the folder that [`folder`] creates. Add new messages here.
-const MESSAGES: [&str; 42] = [
+const MESSAGES: [&str; 45] = [
     "trian",
     "train",
     "train LunarLander-v3",
@@ -55,6 +55,9 @@ const MESSAGES: [&str; 42] = [
     "env-trace CartPole-v1 --actions a-file",
     "env-trace CartPole-v1 --steps -5",
     "bench train --repeat 0",
+    "bench devices --device gpu",
+    "bench devices --device flex --adapter 3",
+    "bench devices --out a-file",
 ];
 
 /// Compares with the snapshot of that name.
@@ -107,6 +110,7 @@ fn help() {
         check(&format!("help-{command}"), &help_of(&[command]));
     }
     check("help-bench-train", &help_of(&["bench", "train"]));
+    check("help-bench-devices", &help_of(&["bench", "devices"]));
 }
 
 /// Replaces what differs from run to run or between machines: numbers with decimals, rates, and the time that is left.

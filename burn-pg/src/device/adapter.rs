@@ -1,14 +1,14 @@
 //! The hardware that a backend finds on this machine.
 
 use burn::tensor::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Backend;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 use super::probe::quietly;
 
 /// A device that a backend finds: hardware, or a software driver that emulates it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adapter {
     /// The name that the driver reports. For a broken adapter, the reason if the driver gives one.
     pub name: String,
@@ -17,7 +17,7 @@ pub struct Adapter {
 }
 
 /// The kind of an adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
     /// The CPU.
@@ -31,8 +31,12 @@ pub enum AdapterKind {
 }
 
 impl Adapter {
+    pub(super) fn cpu() -> Self {
+        Self { name: "CPU".into(), kind: AdapterKind::Cpu }
+    }
+
     #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-    fn of(device: &Device) -> Self {
+    pub(super) fn of(device: &Device) -> Self {
         match quietly(|| device.identity()) {
             Ok(Some(identity)) => Self {
                 kind: if identity.physical.is_some() { AdapterKind::Gpu } else { AdapterKind::Software },
@@ -44,7 +48,7 @@ impl Adapter {
     }
 
     #[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
-    fn of(device: &Device) -> Self {
+    pub(super) fn of(device: &Device) -> Self {
         unreachable!("{device:?}: no GPU backend was compiled in")
     }
 }
@@ -56,10 +60,15 @@ impl Backend {
     #[must_use]
     pub fn adapters(self) -> Vec<Adapter> {
         if self.is_cpu() {
-            let name = "CPU".into();
-            return vec![Adapter { name, kind: AdapterKind::Cpu }; usize::from(self.is_compiled())];
+            return vec![Adapter::cpu(); self.num_adapters()];
         }
         enumerate(self).iter().map(Adapter::of).collect()
+    }
+
+    /// Returns the number of [`adapters`](Self::adapters). Opens none of them.
+    #[must_use]
+    pub fn num_adapters(self) -> usize {
+        if self.is_cpu() { usize::from(self.is_compiled()) } else { enumerate(self).len() }
     }
 }
 

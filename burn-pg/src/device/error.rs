@@ -30,6 +30,16 @@ pub enum DeviceError {
         /// The other compiled backends that find an adapter.
         usable: Vec<Backend>,
     },
+    /// The backend has no adapter with that index.
+    #[error("device `{asked}` has no adapter {index}; it has: {}", numbered(.known))]
+    UnknownAdapter {
+        /// The requested backend.
+        asked: Backend,
+        /// The requested index.
+        index: usize,
+        /// The names of its adapters.
+        known: Vec<String>,
+    },
     /// The adapter exists but cannot be opened.
     #[error("device `{asked}` cannot be opened ({reason}); this build can use: {}", list(.usable))]
     Open {
@@ -50,6 +60,11 @@ pub(super) fn list(backends: &[Backend]) -> String {
         return "none".into();
     }
     backends.iter().map(|b| b.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Lists names with their indices: `0 (first), 1 (second)`.
+fn numbered(names: &[String]) -> String {
+    names.iter().enumerate().map(|(index, name)| format!("{index} ({name})")).collect::<Vec<_>>().join(", ")
 }
 
 /// A device failed during use. Contains the message of its runtime.

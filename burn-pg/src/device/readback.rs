@@ -1,6 +1,7 @@
 //! Reads results from a device.
 
 use std::{
+    convert::Infallible,
     fmt::Debug,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -66,6 +67,11 @@ pub(crate) fn execute(transaction: Transaction, device: Device) -> Result<Vec<Te
         PANICS.set_survived(device, before);
     }
     Ok(data)
+}
+
+/// Waits for an answer of `device` that is no tensor.
+pub(super) fn answer_of<T>(device: &Device, answer: impl Future<Output = T>) -> Result<T, Failed> {
+    wait(async { Ok::<T, Infallible>(answer.await) }, None, || PANICS.not_survived_by(device), GRACE)
 }
 
 /// Waits for a device.

@@ -1,4 +1,4 @@
-//! `burn-pg bench`
+//! `burn-pg bench train`
 
 use std::{fmt, ops::ControlFlow};
 
@@ -11,7 +11,6 @@ use burn_pg::{
     profile::{Phase, Profile, profiled},
     update::Unfused,
 };
-use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,23 +27,11 @@ use crate::{
 const ENV: &str = "CartPole-v1";
 const PRESET: &str = "ppo-cleanrl";
 
-/// Measure how fast this machine trains
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand)]
-enum What {
-    Train(TrainArgs),
-}
-
 /// Train without evaluating or saving anything, and show the environment steps per second and where the time goes. The
 /// default environment is CartPole-v1; unless --preset, --config or an algorithm is given, the preset is ppo-cleanrl
 #[derive(clap::Args)]
 #[command(override_usage = program::command("bench train [ENV] [OPTIONS]"))]
-struct TrainArgs {
+pub struct Args {
     #[command(flatten)]
     settings: Settings,
     /// Start even if the memory plan says that the run does not fit into the available memory; `plan` shows it
@@ -59,7 +46,6 @@ struct TrainArgs {
 }
 
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
-    let What::Train(args) = &args.what;
     let bench = prepare(args, registry).map_err(Failure::Usage)?;
     let report = bench.run(args.repeat, registry).map_err(Failure::Run)?;
     match args.json {
@@ -75,7 +61,7 @@ struct Bench {
     threads: usize,
 }
 
-fn prepare(args: &TrainArgs, registry: &Registry) -> Result<Bench> {
+fn prepare(args: &Args, registry: &Registry) -> Result<Bench> {
     let Resolved { config, preset, .. } = args.settings.clone().or(ENV, PRESET).resolve(registry)?;
     let (config, device) = with_open_device(&config)?;
     refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
