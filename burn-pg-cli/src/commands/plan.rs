@@ -124,6 +124,8 @@ impl Planned {
             "algo": config.algorithm.algo(),
             "device": config.run.device,
             "unknown_network": plan.unknown_network,
+            "off_device": plan.off_device,
+            "unfused": plan.unfused,
             "parts": plan.parts().into_iter().map(by_name).collect::<Map<String, Value>>(),
             "phases": phases,
             "peak": plan.peak().name,

@@ -17,6 +17,7 @@ use burn_pg::{
     evaluate, evaluate_with,
     kernel::with_threads,
     run::{RunDir, Session, directory::RunDirError},
+    source::OffDevice,
 };
 
 use crate::{
@@ -139,14 +140,19 @@ impl<P: Layers + 'static> Parts<P> {
     }
 
     fn announce(&self, preset: &str, how: fmt::Arguments) {
-        announce(&self.config, &self.device, preset, how);
+        announce(&self.config, &self.device, self.trainer.source().off_device(), preset, how);
     }
 }
 
 /// Prints what is trained, followed by `how`.
-fn announce(config: &Config, device: &OpenDevice, preset: &str, how: fmt::Arguments) {
+fn announce(config: &Config, device: &OpenDevice, off_device: Option<&OffDevice>, preset: &str, how: fmt::Arguments) {
     let (env, algo, seed) = (&config.env.name, config.algorithm.algo(), config.run.seed);
-    tell(format_args!("{env}, {algo}{preset}, device {}, seed {seed}, {how}", device.backend));
+    let place = match off_device {
+        _ if device.backend.is_cpu() => String::new(),
+        None => " (with the environments)".into(),
+        Some(reason) => format!(" (environments on the host: {reason})"),
+    };
+    tell(format_args!("{env}, {algo}{preset}, device {}{place}, seed {seed}, {how}", device.backend));
 }
 
 /// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0.

@@ -23,6 +23,7 @@ use burn_pg_envs::make;
 use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
 pub use envs::training_envs;
+pub(crate) use on_device::off_device;
 pub use recipe::{Recipe, seeded};
 pub use start_misfit::StartMisfit;
 

@@ -5,8 +5,10 @@ use burn_pg_envs::EnvSpec;
 
 use super::Recipe;
 use crate::{
+    advantage::Gae,
     config::CheckedConfig,
-    policy::{Observation, Policy},
+    device::Backend,
+    policy::{Observation, Policy, reason},
     source::{EnvSource, OffDevice, RolloutLength},
 };
 
@@ -20,6 +22,31 @@ impl Recipe {
         config: &CheckedConfig,
         device: &Device,
     ) -> Result<EnvSource<P>, OffDevice> {
+        let (num_steps, gae) = self.served(has_reference, config)?;
+        #[cfg(feature = "cube")]
+        {
+            use crate::{
+                kernel::cube::is_gpu,
+                source::{DeviceSource, device_task},
+            };
+            if !is_gpu(device) {
+                return Err(OffDevice::NoGpu);
+            }
+            let envs = device_task(spec)?;
+            let shape = [config.env.num_envs, num_steps];
+            let source = DeviceSource::new(envs, shape, gae, policy, config.run.seed, device)?;
+            Ok(EnvSource::Device(Box::new(source)))
+        }
+        #[cfg(not(feature = "cube"))]
+        {
+            let _ = (spec, policy, device, gae, num_steps);
+            Err(OffDevice::NoGpu)
+        }
+    }
+
+    /// Returns the number of steps of a rollout and the estimator, if environments on a GPU serve both and the rest of the
+    /// configuration.
+    fn served(&self, has_reference: bool, config: &CheckedConfig) -> Result<(usize, Gae), OffDevice> {
         let RolloutLength::Steps(num_steps) = self.length else {
             return Err(OffDevice::Config("rollouts are whole episodes"));
         };
@@ -30,27 +57,31 @@ impl Recipe {
             (config.env.normalize_rewards, "rewards are normalised"),
             (has_reference, "there is a reference policy"),
         ];
-        if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {
-            return Err(OffDevice::Config(reason));
+        match reasons.into_iter().find(|(holds, _)| *holds) {
+            Some((_, reason)) => Err(OffDevice::Config(reason)),
+            None => Ok((num_steps, gae)),
         }
-        #[cfg(feature = "cube")]
-        {
-            use crate::{
-                kernel::cube::is_gpu,
-                source::{DeviceSource, device_task},
-            };
-            if !is_gpu(device) {
-                return Err(OffDevice::NoGpu);
-            }
-            let envs = device_task(spec).ok_or_else(|| OffDevice::Environment { env: spec.id.clone() })?;
-            let shape = [config.env.num_envs, num_steps];
-            let source = DeviceSource::new(envs, shape, gae, policy, config.run.seed, device)?;
-            Ok(EnvSource::Device(Box::new(source)))
-        }
-        #[cfg(not(feature = "cube"))]
-        {
-            let _ = (spec, policy, device, gae, num_steps);
-            Err(OffDevice::NoGpu)
-        }
+    }
+}
+
+/// Returns why the environments of a configuration will stay on the host, if they will: what an
+/// [`EnvSource`] will say, unless a network does not fit into the memory of a workgroup.
+pub(crate) fn off_device(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Option<OffDevice> {
+    let served = Recipe::of(config).ok()?.served(config.has_reference(), config);
+    if let Err(reason) = served {
+        return Some(reason);
+    }
+    if backend.is_cpu() {
+        return Some(OffDevice::NoGpu);
+    }
+    #[cfg(feature = "cube")]
+    if let Err(reason) = crate::source::device_task(spec) {
+        return Some(reason);
+    }
+    #[cfg(not(feature = "cube"))]
+    let _ = spec;
+    match config.network() {
+        Err(_) => Some(OffDevice::Policy(reason::OWN)),
+        Ok(network) => network.beyond_kernels().map(OffDevice::Policy),
     }
 }

@@ -17,8 +17,10 @@ use burn_pg_envs::EnvSpec;
 use serde::Serialize;
 
 use crate::{
+    algorithm::off_device,
     config::CheckedConfig,
     device::{self, Backend, DeviceChoice},
+    source::OffDevice,
     update::Unfused,
 };
 use phases::{Parts, unfused};
@@ -52,6 +54,8 @@ pub struct MemoryPlan {
     pub unknown_network: Option<String>,
     /// Why minibatches go through tensors and autodiff; `None` if they do not.
     pub unfused: Option<Unfused>,
+    /// Why the environments are on the host; `None` if they are on the GPU.
+    pub off_device: Option<OffDevice>,
     #[serde(skip)]
     backend: Backend,
 }
@@ -70,7 +74,8 @@ impl MemoryPlan {
         let phases = Parts::new(config, spec, backend).phases();
         let unknown_network = config.network.custom.as_ref().map(|custom| custom.kind.clone());
         let unfused = unfused(config, spec, backend);
-        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, unfused, backend }
+        let off_device = off_device(config, spec, backend);
+        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, unfused, off_device, backend }
     }
 
     /// Adds the evaluation after training. Its environments exist during all phases, because they are created before
@@ -161,6 +166,12 @@ impl fmt::Display for MemoryPlan {
         }
         if let Some(kind) = &self.unknown_network {
             write!(f, "\nwithout the networks: how much memory the kind `{kind}` takes is not known")?;
+        }
+        if self.has_device_memory {
+            match &self.off_device {
+                None => write!(f, "\n{:<20} on the device", "environments")?,
+                Some(reason) => write!(f, "\n{:<20} on the host: {reason}", "environments")?,
+            }
         }
         match self.unfused {
             None => write!(f, "\n{:<20} {:>12}", "minibatches", "fused"),

@@ -6,10 +6,10 @@ use burn_pg_envs::{EnvSpec, Space};
 
 use super::part::{Part, PhasePlan};
 use crate::{
-    algorithm::training_envs,
+    algorithm::{off_device, training_envs},
     config::{Algo, CheckedConfig},
     device::Backend,
-    kernel::product_bytes,
+    kernel::{Activation, product_bytes},
     policy::{NetworkFootprint, reason},
     source::{SavedSize, SourceFootprint},
     storage::Bytes,
@@ -22,6 +22,10 @@ const BASE: u64 = 24 << 10;
 const METRICS: u64 = 600;
 /// Bytes of the metrics of one optimiser step without tensors.
 const METRICS_ON_HOST: u64 = 300;
+
+/// Most workgroups of a minibatch on a GPU, and the rows that each of them takes at once.
+const DEVICE_WORKGROUPS: u64 = 256;
+const DEVICE_ROWS: u64 = 16;
 
 /// The sizes of the parts of a run.
 pub(super) struct Parts {
@@ -40,6 +44,12 @@ pub(super) struct Parts {
     algo: Algo,
     /// True if minibatches go through everything without tensors.
     is_fused: bool,
+    /// True if the environments are on a GPU, and minibatches in kernels.
+    is_on_device: bool,
+    has_kernels_of_gpu: bool,
+    /// Elements of an observation and of an action.
+    inputs: u64,
+    action: u64,
     /// Elements per sample that a distribution keeps, and elements per sample that it needs temporarily.
     of_distribution: [u64; 2],
 }
@@ -47,15 +57,29 @@ pub(super) struct Parts {
 /// Returns why minibatches will go through tensors, if they will: what a [`Trainer`](crate::Trainer) will say.
 pub(super) fn unfused(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) -> Option<Unfused> {
     let has_images = spec.observation_space.parts().iter().any(|part| matches!(part, Space::Image { .. }));
-    if backend != Backend::Flex {
+    if backend == Backend::NdArray {
         return Some(Unfused::Device);
     }
-    match config.network() {
-        Err(_) => Some(Unfused::Policy(reason::OWN)),
-        Ok(network) => match network.beyond_perceptrons() {
-            Some(reason) => Some(Unfused::Policy(reason)),
-            None => has_images.then_some(Unfused::Samples),
-        },
+    let Ok(network) = config.network() else { return Some(Unfused::Policy(reason::OWN)) };
+    if let Some(reason) = network.beyond_perceptrons() {
+        return Some(Unfused::Policy(reason));
+    }
+    if has_images {
+        return Some(Unfused::Samples);
+    }
+    if backend.is_cpu() {
+        return None;
+    }
+    let reasons = [
+        (network.shared, reason::SHARED),
+        (network.activation == Activation::Silu, reason::SILU),
+        (spec.masks_actions, "actions are masked"),
+        (network.exploration.squash, reason::SQUASHED),
+        (network.exploration.state_dependent, reason::STATE_DEPENDENT),
+    ];
+    match reasons.into_iter().find(|(holds, _)| *holds) {
+        Some((_, reason)) => Some(Unfused::Policy(reason)),
+        None => (!config.optimiser.kind.is_adam()).then_some(Unfused::OptimiserOnGpu),
     }
 }
 
@@ -85,13 +109,21 @@ impl Parts {
             steps: (epochs as u64).saturating_mul(minibatches),
             algo: config.algorithm.algo(),
             is_fused,
+            is_on_device: off_device(config, spec, backend).is_none(),
+            has_kernels_of_gpu: is_fused && !backend.is_cpu(),
+            inputs: spec.observation_space.flat_len() as u64,
+            action: spec.action_space.flat_len() as u64,
         }
     }
 
     pub fn phases(&self) -> Vec<PhasePlan> {
-        let mut phases = vec![self.rollout(), self.advantages(), self.upload()];
+        let mut phases = match self.is_on_device {
+            true => vec![self.device_rollout()],
+            false => vec![self.rollout(), self.advantages(), self.upload()],
+        };
         phases.extend((self.algo == Algo::Trpo).then(|| self.trust_region()));
         match self.is_fused {
+            true if self.has_kernels_of_gpu => phases.push(self.device_minibatches()),
             true => phases.push(self.minibatches()),
             false => phases.extend([self.shuffle(), self.forward(), self.backward(), self.step()]),
         }
@@ -142,8 +174,34 @@ impl Parts {
     /// A phase in which the policy is improved: the batch, the rest of the rollout, and `more`.
     fn improving(&self, name: &'static str, more: impl IntoIterator<Item = (Part, Bytes)>) -> PhasePlan {
         let source = &self.source;
+        if self.is_on_device {
+            let row = Bytes(4 * (self.inputs + self.action + 4));
+            return self.phase(name, [(Part::Batch, row * source.rows)].into_iter().chain(more));
+        }
         let batch = [(Part::Batch, Bytes(source.batch())), (Part::Rollout, Bytes(source.kept_rollout()))];
         self.phase(name, batch.into_iter().chain(more))
+    }
+
+    /// A rollout on a GPU: observations and final observations, actions, rewards and flags, log-probabilities, values and those of
+    /// final observations, advantages and returns.
+    fn device_rollout(&self) -> PhasePlan {
+        let row = Bytes(4 * (2 * self.inputs + self.action + 7));
+        let copies = (Part::Parameters, self.parameters);
+        self.phase("rollout", [(Part::Batch, row * self.source.rows), copies])
+    }
+
+    /// The minibatches of all passes in kernels for a GPU: the columns once more as one vector, and for each workgroup a gradient.
+    fn device_minibatches(&self) -> PhasePlan {
+        let Self { source, parameters, .. } = self;
+        let (columns, workgroups) = (4, DEVICE_WORKGROUPS.min(self.minibatch.div_ceil(DEVICE_ROWS)));
+        let more = [
+            (Part::ShuffledBatch, Bytes(4 * columns) * source.rows),
+            (Part::Metrics, Bytes(METRICS_ON_HOST + 4 * 16) * self.steps),
+            (Part::Parameters, *parameters * 2),
+            (Part::OptimiserState, *parameters * self.vectors),
+            (Part::Gradients, *parameters * (workgroups + 1)),
+        ];
+        self.improving("minibatches", more)
     }
 
     /// The minibatches of all passes, without tensors.

@@ -51,6 +51,18 @@ impl NetworkSpec {
             _ => None,
         }
     }
+
+    /// Returns why the policy is not served by kernels for GPUs, if it is not.
+    pub(crate) fn beyond_kernels(&self) -> Option<&'static str> {
+        match self {
+            _ if self.beyond_perceptrons().is_some() => self.beyond_perceptrons(),
+            _ if self.shared => Some(reason::SHARED),
+            _ if !self.critic => Some(reason::NO_CRITIC),
+            _ if self.exploration.squash => Some(reason::SQUASHED),
+            _ if self.exploration.state_dependent => Some(reason::STATE_DEPENDENT),
+            _ => None,
+        }
+    }
 }
 
 impl Default for NetworkSpec {

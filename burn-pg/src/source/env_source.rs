@@ -4,6 +4,8 @@ use burn_pg_envs::{
     EnvSpec,
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
+#[cfg(feature = "cube")]
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cube")]
 use super::DeviceSource;
@@ -120,7 +122,40 @@ impl<P: Policy<Observation = Observation>> Source<P> for EnvSource<P> {
         either!(self, source => Source::<P>::save(&**source))
     }
 
+    /// If the environments of the saved state were elsewhere, new episodes begin.
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
+        #[cfg(feature = "cube")]
+        match (&mut *self, Elsewhere::of(&saved)?) {
+            (Self::Host(source), Elsewhere { place: Some(_), steps: Some(steps), episodes, .. }) => {
+                let env_steps = steps.saturating_mul(source.collector().num_envs() as u64);
+                return source.collector_mut().go_on(env_steps, episodes);
+            }
+            (Self::Device(source), Elsewhere { place: None, env_steps: Some(env_steps), episodes, .. }) => {
+                source.go_on(env_steps, episodes);
+                return Ok(());
+            }
+            _ => {}
+        }
         either!(self, source => source.load(saved, policy))
+    }
+}
+
+/// What the saved states of environments on the host and on a GPU have in common.
+#[cfg(feature = "cube")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Elsewhere {
+    /// Only on a GPU.
+    place: Option<String>,
+    /// Of each environment; only on a GPU.
+    steps: Option<u64>,
+    /// Of all environments; only on the host.
+    env_steps: Option<u64>,
+    episodes: EpisodeStats,
+}
+
+#[cfg(feature = "cube")]
+impl Elsewhere {
+    fn of(saved: &Saved) -> Result<Self, Misfit> {
+        saved.state()
     }
 }

@@ -9,6 +9,7 @@ use burn_pg::{
     device::OpenDevice,
     kernel::with_threads,
     profile::{Phase, Profile, profiled},
+    source::OffDevice,
     update::Unfused,
 };
 use serde_json::{Value, json};
@@ -84,7 +85,8 @@ pub fn round<P: Layers>(mut trainer: Trainer<P>) -> Result<Round> {
     let (outcome, profile) = profiled(|| trainer.run(&mut |_: &UpdateStats| ControlFlow::Continue(())));
     outcome?;
     let (env_steps, return_mean) = (trainer.env_steps(), trainer.episodes().return_mean());
-    Ok(Round { env_steps, return_mean, profile, unfused: trainer.unfused() })
+    let off_device = trainer.source().off_device().cloned();
+    Ok(Round { env_steps, return_mean, profile, unfused: trainer.unfused(), off_device })
 }
 
 /// One training run.
@@ -95,6 +97,8 @@ pub struct Round {
     profile: Profile,
     /// Why minibatches went through tensors, if they did.
     unfused: Option<Unfused>,
+    /// Why the environments were on the host, if they were.
+    off_device: Option<OffDevice>,
 }
 
 impl Round {
@@ -141,6 +145,7 @@ impl Report {
             "steps_per_second_of_rounds": self.rounds.iter().map(Round::steps_per_second).collect::<Vec<_>>(),
             "train_return_mean": median.return_mean,
             "unfused": median.unfused,
+            "off_device": median.off_device,
             "shares": shares,
         })
     }
@@ -170,6 +175,12 @@ impl fmt::Display for Report {
             median.env_steps,
             median.profile.total.as_secs_f64(),
         )?;
+        if !device.backend.is_cpu() {
+            match &median.off_device {
+                None => writeln!(f, "environments are on the device")?,
+                Some(reason) => writeln!(f, "environments are on the host: {reason}")?,
+            }
+        }
         match median.unfused {
             None => writeln!(f, "minibatches are fused")?,
             Some(reason) => writeln!(f, "minibatches are not fused: {reason}")?,

@@ -131,7 +131,8 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
             tell(format_args!("what came after update {update} is kept in {}", aside.display()));
         }
         if !trainer.is_over() {
-            announce(&config, &device, "", format_args!("going on after update {update} ({steps} steps) in {path}"));
+            let how = format_args!("going on after update {update} ({steps} steps) in {path}");
+            announce(&config, &device, trainer.source().off_device(), "", how);
         } else if trainer.reaches_target() {
             tell(format_args!("nothing left to train: the run has reached its `target_return` after {steps} steps"));
         } else {

@@ -8,7 +8,7 @@ use super::number::Emitted;
 use crate::{
     distribution::largest_log,
     kernel::formula::{self, Dual, Value},
-    policy::{FlatHead, LogStd},
+    policy::{FlatHead, LogStd, reason},
 };
 
 /// How outputs of the actor become a distribution, as a constant of kernels.
@@ -31,8 +31,8 @@ impl DeviceHead {
             FlatHead::Gaussian { log_std: LogStd::Parameters(place), squash: false } => {
                 Ok(Self::Gaussian { components: outputs, log_std: place.start })
             }
-            FlatHead::Gaussian { squash: true, .. } => Err("the policy squashes actions"),
-            FlatHead::Gaussian { .. } => Err("the standard deviations are outputs of a network"),
+            FlatHead::Gaussian { squash: true, .. } => Err(reason::SQUASHED),
+            FlatHead::Gaussian { .. } => Err(reason::STATE_DEPENDENT),
         }
     }
 

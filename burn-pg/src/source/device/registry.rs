@@ -4,7 +4,10 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use burn_pg_envs::{EnvError, EnvSpec, classic, device::DeviceTask};
 
-use crate::kernel::cube::{RolloutKernel, kernels_of};
+use crate::{
+    kernel::cube::{RolloutKernel, kernels_of},
+    source::OffDevice,
+};
 
 /// An environment that runs on a GPU: its kernels and its specification.
 #[derive(Clone)]
@@ -50,7 +53,8 @@ pub fn register_device_env<E: DeviceTask>() -> Result<(), EnvError> {
 }
 
 /// Returns the environment for GPUs with this specification, if one is registered.
-pub(crate) fn device_task(spec: &EnvSpec) -> Option<DeviceEnvs> {
+pub(crate) fn device_task(spec: &EnvSpec) -> Result<DeviceEnvs, OffDevice> {
     let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
-    registry.iter().find(|known| known.spec == *spec).cloned()
+    let found = registry.iter().find(|known| known.spec == *spec).cloned();
+    found.ok_or_else(|| OffDevice::Environment { env: spec.id.clone() })
 }

@@ -17,9 +17,9 @@ use crate::{
     },
     loss::ContextPart,
     optim::flatten_all,
-    policy::{Observation, Policy},
+    policy::{Observation, Policy, reason},
     profile::{Phase, during},
-    source::{Batch, CollectContext, Experience, OffDevice, Origins, Source},
+    source::{Batch, CollectContext, Experience, OffDevice, Origins, Source, streams},
     storage::{
         Misfit, Saved,
         tensors::{Tensors, check_fit, read as read_tensor},
@@ -54,9 +54,17 @@ pub struct DeviceSource {
 /// The saved state of a [`DeviceSource`], except tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct State {
+    place: OnGpu,
     steps: u64,
     episodes: EpisodeStats,
     restarts: u32,
+}
+
+/// Marks the state of environments on a GPU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnGpu {
+    Gpu,
 }
 
 /// The name of the saved states.
@@ -80,12 +88,12 @@ impl DeviceSource {
         let client = client(&Tensor::zeros([1], &device)).ok_or(OffDevice::NoGpu)?;
         let networks = policy.perceptrons().map_err(OffDevice::Policy)?;
         if networks.trunk.is_some() {
-            return Err(OffDevice::Policy("actor and critic share layers"));
+            return Err(OffDevice::Policy(reason::SHARED));
         }
         if flatten_all(&policy.valid()).dims() != [networks.len] {
             return Err(OffDevice::Policy("some parameters of the policy are not trained"));
         }
-        let place = networks.critic.as_ref().ok_or(OffDevice::Policy("the policy has no critic"))?;
+        let place = networks.critic.as_ref().ok_or(OffDevice::Policy(reason::NO_CRITIC))?;
         let head = DeviceHead::new(&networks.head, networks.actor.outputs()).map_err(OffDevice::Policy)?;
         let fitted = |place| fit(&client, |rows| DeviceNetwork::new(place, networks.activation, rows));
         let ((actor, tile), (critic, tile_of_critic)) = (fitted(&networks.actor)?, fitted(place)?);
@@ -182,6 +190,21 @@ impl DeviceSource {
         Ok(Error::Step { update, quantity, env, step, value: value.into() })
     }
 
+    /// Goes on after `env_steps` steps of environments on the host, with new episodes.
+    pub(in crate::source) fn go_on(&mut self, env_steps: u64, episodes: EpisodeStats) {
+        self.steps = env_steps / self.num_envs as u64;
+        self.episodes = episodes;
+        self.states = self.fresh(streams::episodes_seed(self.seed, env_steps, self.restarts));
+    }
+
+    /// Returns first states.
+    fn fresh(&self, seed: u64) -> Tensor<2> {
+        let states = Tensor::empty(self.states.dims(), &self.device);
+        let buffer = Buffer::of(states.clone()).expect("the tensors of a device source are on its GPU");
+        self.envs.kernels.reset(&self.client, &buffer, self.num_envs, seed);
+        states
+    }
+
     fn env_steps_before(&self) -> u64 {
         (self.steps - self.num_steps as u64) * self.num_envs as u64
     }
@@ -251,21 +274,19 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
 
     fn restart(&mut self, env: usize) {
         self.restarts += 1;
-        let seed = crate::source::streams::restart_seed(self.seed, self.restarts);
-        let fresh = Tensor::empty(self.states.dims(), &self.device);
-        let buffer = Buffer::of(fresh.clone()).expect("the tensors of a device source are on its GPU");
-        self.envs.kernels.reset(&self.client, &buffer, self.num_envs, seed);
+        let fresh = self.fresh(streams::restart_seed(self.seed, self.restarts));
         let rows = self.states.dims()[0];
         self.states = self.states.clone().slice_assign([0..rows, env..env + 1], fresh.narrow(1, env, 1));
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
-        let state = State { steps: self.steps, episodes: self.episodes.clone(), restarts: self.restarts };
+        let state =
+            State { place: OnGpu::Gpu, steps: self.steps, episodes: self.episodes.clone(), restarts: self.restarts };
         Saved::new(&state, BTreeMap::from([(STATES.to_owned(), read_tensor(&self.states)?)]))
     }
 
     fn load(&mut self, saved: Saved, _policy: &P) -> Result<(), Misfit> {
-        let State { steps, episodes, restarts } = saved.state()?;
+        let State { steps, episodes, restarts, .. } = saved.state()?;
         if steps.checked_mul(self.num_envs as u64).is_none_or(|steps| steps >> 53 > 0) {
             return Err(Misfit::Counter { what: "environment steps", value: steps });
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Collector;
 use crate::{
     distribution::ActionStream,
-    source::{RecurrentState, Rollout},
+    source::{RecurrentState, Rollout, streams},
     storage::{
         Misfit,
         tensors::{Tensors, check_fit, read},
@@ -75,6 +75,13 @@ impl Collector {
             envs: self.envs.save()?,
         };
         Ok((saved, tensors))
+    }
+
+    /// Goes on after `env_steps` steps of environments on a GPU, with new episodes.
+    pub(crate) fn go_on(&mut self, env_steps: u64, episodes: EpisodeStats) -> Result<(), Misfit> {
+        (self.env_steps, self.episodes) = (env_steps, episodes);
+        self.envs.reset(streams::episodes_seed(self.seed, env_steps, self.restarts))?;
+        Ok(())
     }
 
     /// Restores the state that [`save`](Self::save) returned, for a recurrent state of `state_len` elements. On error,

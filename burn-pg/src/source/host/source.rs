@@ -59,6 +59,12 @@ impl<P: Policy<Observation = Observation>> HostSource<P> {
         self.off_device.as_ref()
     }
 
+    /// The collector, to change its state.
+    #[cfg(feature = "cube")]
+    pub(in crate::source) fn collector_mut(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
     /// The collector, which acts in the environments.
     #[must_use]
     pub fn collector(&self) -> &Collector {

@@ -94,10 +94,10 @@ impl DeviceMinibatches {
         let FlatSamples { observations, action_mask, actions, columns } = samples.flat().ok_or(Unfused::Samples)?;
         let terms = Terms::new(&learner.objective, columns.progress())?;
         let reasons = [
-            (networks.trunk.is_some(), "on a GPU, shared layers are not fused"),
-            (networks.activation == Activation::Silu, "on a GPU, `silu` is not fused"),
-            (action_mask.is_some(), "on a GPU, masked actions are not fused"),
-            (columns.get(ContextPart::Weights).is_some(), "on a GPU, weighted samples are not fused"),
+            (networks.trunk.is_some(), reason::SHARED),
+            (networks.activation == Activation::Silu, reason::SILU),
+            (action_mask.is_some(), "actions are masked"),
+            (columns.get(ContextPart::Weights).is_some(), "samples are weighted"),
         ];
         if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {
             return Err(Unfused::Policy(reason));

@@ -136,3 +136,25 @@ fn ordinary_epochs_learn_from_samples_on_a_gpu() {
         assert!(matches!(trainer.source().off_device(), Some(OffDevice::Config(_))));
     }
 }
+
+#[test]
+fn a_run_goes_on_where_the_environments_are_elsewhere() {
+    for device in gpus() {
+        let mut host = short(3);
+        host.rollout.on_device = false;
+        let (mut here, mut there) = (trainer(&short(3), &device), trainer(&host, &device));
+        let folder = tempfile::tempdir().unwrap();
+        for (i, (from, to)) in [(&mut here, &host), (&mut there, &short(3))].into_iter().enumerate() {
+            updates(from, 2);
+            let path = folder.path().join(i.to_string());
+            from.checkpoint().unwrap().write(&path).unwrap();
+            let mut restored = trainer(to, &device);
+            restored.restore(Checkpoint::read(&path).unwrap()).unwrap();
+            assert_eq!(restored.env_steps(), from.env_steps());
+            assert_eq!(restored.episodes(), from.episodes());
+            assert_eq!(parameters(restored.policy()), parameters(from.policy()));
+            updates(&mut restored, 2);
+            assert!(restored.is_over());
+        }
+    }
+}
