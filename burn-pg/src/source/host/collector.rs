@@ -11,12 +11,13 @@ use burn_pg_envs::{
 use super::{
     History, RecurrentState, RolloutLength, SequenceSpec,
     block::{BlockRecord, default_block_size},
+    copy::copy_on_host,
     endings::Endings,
 };
 use crate::{
     Error,
     distribution::{ActionStream, Distribution},
-    policy::{Observation, Policy, Prediction},
+    policy::{HostPolicy, Observation, Policy, Prediction},
     profile::{Phase, during},
     source::{Episode, Rollout, observe, streams},
 };
@@ -47,6 +48,8 @@ pub struct Collector {
     /// Number of restarts of environments after failures, each with a new stream.
     pub(super) restarts: u32,
     pub(super) env_steps: u64,
+    /// False if a policy on a GPU has no copy that acts on the host.
+    is_copied: bool,
 }
 
 impl Collector {
@@ -83,6 +86,7 @@ impl Collector {
             restarts: 0,
             device: device.clone().without_autodiff(),
             env_steps: 0,
+            is_copied: true,
         })
     }
 
@@ -200,7 +204,7 @@ impl Collector {
             self.begin_episodes()?;
             self.recurrent().begins.fill(true);
         }
-        let (on_host, mut endings) = (policy.on_host(), Endings::default());
+        let (on_host, mut endings) = (self.host_policy(policy), Endings::default());
         let played = match &on_host {
             Some(on_host) => self.play_on_host(on_host, &mut endings),
             None => self.play_on_device(policy, &mut endings),
@@ -225,6 +229,16 @@ impl Collector {
         self.bootstrap(values, &endings);
         self.is_complete = true;
         Ok(&mut self.rollout)
+    }
+
+    /// Returns a copy of the policy that acts without tensors, if there is one.
+    fn host_policy<P: Policy>(&mut self, policy: &P) -> Option<HostPolicy<P::Dist>> {
+        let mut on_host = policy.on_host();
+        if on_host.is_none() && self.is_copied {
+            on_host = copy_on_host(policy);
+            self.is_copied = on_host.is_some();
+        }
+        on_host
     }
 
     /// The last rollout that [`collect`](Self::collect) recorded, to set its advantages and to upload it.

@@ -3,6 +3,7 @@
 mod block;
 mod bootstrap;
 mod collector;
+mod copy;
 mod cut;
 mod endings;
 mod finite;

@@ -5,6 +5,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use burn_pg::{
+    Error,
     advantage::{AdvantageEstimator, Gae, Trajectory},
     distribution::{ActionTensor, Distribution},
     envs::{
@@ -52,6 +53,35 @@ impl DeviceTask for Count {
     fn specification() -> EnvSpec {
         let spec = EnvSpec::new("Count-v0", Space::symmetric(&[10.0, 1.0]), Space::discrete(2));
         EnvSpec { max_episode_steps: Some(LIMIT), ..spec }
+    }
+}
+
+/// As [`Count`], but the reward of the fourth step is NaN in environments whose second element is positive.
+struct Bad;
+
+#[cube]
+impl DeviceEnv for Bad {
+    fn reset(state: &mut Array<f32>, random: &mut Random) {
+        Count::reset(state, random);
+    }
+
+    fn step(state: &mut Array<f32>, action: &Array<f32>, random: &mut Random) -> DeviceStep {
+        let is_bad = state[0] == 3.0f32 && state[1] > 0.0f32;
+        let outcome = Count::step(state, action, random);
+        let nan = f32::reinterpret(select(is_bad, 0x7FC0_0000u32, u32::reinterpret(outcome.reward)));
+        DeviceStep { reward: nan, terminated: outcome.terminated, truncated: outcome.truncated }
+    }
+
+    fn observe(state: &Array<f32>, observation: &mut Array<f32>) {
+        Count::observe(state, observation);
+    }
+}
+
+impl DeviceTask for Bad {
+    const STATE: usize = 2;
+
+    fn specification() -> EnvSpec {
+        EnvSpec { id: "Bad-v0".into(), ..Count::specification() }
     }
 }
 
@@ -201,5 +231,57 @@ fn rollouts_depend_on_the_seed_alone_and_go_on_after_a_restore() {
         let [mut one, restored] = [&one, &restored].map(|source| Source::<ActorCritic>::episodes(source).clone());
         one.push(0.0, 1);
         assert_ne!(one, restored);
+    }
+}
+
+#[test]
+fn a_reward_that_is_not_finite_is_attributed_to_environment_and_step() {
+    let [num_envs, _] = SHAPE;
+    for device in gpus() {
+        let policy = policy(&device);
+        // The same random numbers as in `Count`, whose observations show which environment is the first.
+        let mut count = source(&device, &policy, 7);
+        let [observations, ..] = columns(&collect(&mut count, &policy, &device).samples);
+        let first = (0..num_envs).find(|env| observations[2 * env + 1] > 0.0).unwrap();
+        let mut bad = DeviceSource::new(DeviceEnvs::of::<Bad>(), SHAPE, GAE, &policy, 7, &device).unwrap();
+        let context = CollectContext { update: 4, progress: 0.0, device: &device.clone().autodiff() };
+        let error = bad.collect(&policy.valid(), &context).unwrap_err();
+        let Error::Reward { update: 4, env, step: 3, env_steps: 0, reward } = error else { panic!("{error}") };
+        assert_eq!(env, first);
+        assert!(reward.is_nan());
+        // A restart gives that environment a new episode.
+        Source::<ActorCritic>::restart(&mut bad, env);
+        let saved = Source::<ActorCritic>::save(&bad).unwrap();
+        let states: Vec<f32> = saved.tensors()["states"].clone().try_into_vec().unwrap();
+        assert_eq!(states[env], 0.0);
+    }
+}
+
+#[test]
+fn policies_and_networks_that_kernels_do_not_serve_are_refused_with_the_reason() {
+    for device in gpus() {
+        let made = |network: NetworkSpec| {
+            let spec = Count::specification();
+            let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(3), &device.clone().autodiff()).unwrap();
+            let source = DeviceSource::new(DeviceEnvs::of::<Count>(), SHAPE, GAE, &policy, 1, &device);
+            source.err().map(|reason| reason.to_string())
+        };
+        let hidden = |sizes: &[usize]| NetworkSpec { hidden_sizes: sizes.to_vec(), ..NetworkSpec::default() };
+        assert_eq!(made(hidden(&[8])), None);
+        let shared = NetworkSpec { shared: true, ..hidden(&[8]) };
+        assert_eq!(made(shared).as_deref(), Some("actor and critic share layers"));
+        let without = NetworkSpec { critic: false, ..hidden(&[8]) };
+        assert_eq!(made(without).as_deref(), Some("the policy has no critic"));
+        // 4 rows of 16,384 values in 4 bytes each.
+        let wide = made(hidden(&[16_384])).unwrap();
+        assert!(wide.starts_with("a network needs 262") && wide.contains("for 4 rows, but the adapter has "), "{wide}");
+        let other = ActorCritic::new(
+            &EnvSpec { observation_space: Space::symmetric(&[1.0; 3]), ..Count::specification() },
+            &hidden(&[8]),
+            &mut EnvRng::new(3),
+            &device.clone().autodiff(),
+        );
+        let source = DeviceSource::new(DeviceEnvs::of::<Count>(), SHAPE, GAE, &other.unwrap(), 1, &device);
+        assert_eq!(source.err().unwrap().to_string(), "the policy has other spaces than the environment");
     }
 }
