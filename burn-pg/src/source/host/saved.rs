@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Collector;
 use crate::{
     distribution::ActionStream,
-    source::{RecurrentState, Rollout, streams},
+    source::{RecurrentState, Rollout},
     storage::{
         Misfit,
         tensors::{Tensors, check_fit, read},
@@ -78,9 +78,10 @@ impl Collector {
     }
 
     /// Goes on after `env_steps` steps of environments on a GPU, with new episodes.
+    #[cfg(feature = "cube")]
     pub(crate) fn go_on(&mut self, env_steps: u64, episodes: EpisodeStats) -> Result<(), Misfit> {
         (self.env_steps, self.episodes) = (env_steps, episodes);
-        self.envs.reset(streams::episodes_seed(self.seed, env_steps, self.restarts))?;
+        self.envs.reset(crate::source::streams::episodes_seed(self.seed, env_steps, self.restarts))?;
         Ok(())
     }
 
