@@ -47,10 +47,10 @@ pub struct DeviceStep {
     pub truncated: bool,
 }
 
-/// A constant of the double-precision dynamics, rounded to single precision.
+/// A constant in double precision, rounded to single precision.
 #[cube]
 #[allow(clippy::cast_possible_truncation)]
-pub(crate) fn single(#[comptime] value: f64) -> f32 {
+pub fn single(#[comptime] value: f64) -> f32 {
     f32::new(comptime!(value as f32))
 }
 

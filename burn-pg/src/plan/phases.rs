@@ -9,7 +9,7 @@ use crate::{
     algorithm::{off_device, training_envs},
     config::{Algo, CheckedConfig},
     device::Backend,
-    kernel::{Activation, product_bytes},
+    kernel::product_bytes,
     policy::{NetworkFootprint, reason},
     source::{SavedSize, SourceFootprint},
     storage::Bytes,
@@ -70,13 +70,7 @@ pub(super) fn unfused(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) 
     if backend.is_cpu() {
         return None;
     }
-    let reasons = [
-        (network.shared, reason::SHARED),
-        (network.activation == Activation::Silu, reason::SILU),
-        (spec.masks_actions, "actions are masked"),
-        (network.exploration.squash, reason::SQUASHED),
-        (network.exploration.state_dependent, reason::STATE_DEPENDENT),
-    ];
+    let reasons = [(network.shared, reason::SHARED), (spec.masks_actions, "actions are masked")];
     match reasons.into_iter().find(|(holds, _)| *holds) {
         Some((_, reason)) => Some(Unfused::Policy(reason)),
         None => (!config.optimiser.kind.is_adam()).then_some(Unfused::OptimiserOnGpu),

@@ -58,8 +58,6 @@ impl NetworkSpec {
             _ if self.beyond_perceptrons().is_some() => self.beyond_perceptrons(),
             _ if self.shared => Some(reason::SHARED),
             _ if !self.critic => Some(reason::NO_CRITIC),
-            _ if self.exploration.squash => Some(reason::SQUASHED),
-            _ if self.exploration.state_dependent => Some(reason::STATE_DEPENDENT),
             _ => None,
         }
     }

@@ -33,9 +33,6 @@ pub(crate) mod reason {
     // Not served by kernels for GPUs.
     pub const SHARED: &str = "actor and critic share layers";
     pub const NO_CRITIC: &str = "the policy has no critic";
-    pub const SQUASHED: &str = "the policy squashes actions";
-    pub const STATE_DEPENDENT: &str = "the standard deviations are outputs of a network";
-    pub const SILU: &str = "the activation is `silu`";
 }
 
 /// A perceptron in a vector of parameters.

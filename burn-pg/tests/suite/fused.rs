@@ -235,7 +235,24 @@ fn gradients_on_gpus_are_those_of_autodiff() {
             ],
         ),
     ];
-    for (seed, (space, rows, network, terms)) in (0..).zip(cases) {
+    let exploration = |squash, state_dependent| Exploration { squash, state_dependent, log_std: -0.5, sde: None };
+    let explored = |squash, state_dependent| NetworkSpec {
+        exploration: exploration(squash, state_dependent),
+        ..network(&[9, 8], Activation::Silu)
+    };
+    let more = [
+        (Space::symmetric(&[1.0]), 20, explored(true, true), terms(clip(), ValueClip::Off)),
+        (
+            Space::symmetric(&[1.0, 1.0, 1.0]),
+            40,
+            explored(false, true),
+            vec![
+                LossSpec { weight: 1.0.into(), term: clip() },
+                LossSpec { weight: 1.0.into(), term: TermSpec::Value { clip: ValueClip::Off } },
+            ],
+        ),
+    ];
+    for (seed, (space, rows, network, terms)) in (0..).zip(cases.into_iter().chain(more)) {
         let normalize_advantages = rows != 70;
         let case = Case { seed, rows, space, network, terms, weighted: false, normalize_advantages, ..plain(clip()) };
         println!("{case:?}");

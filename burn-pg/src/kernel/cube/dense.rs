@@ -74,7 +74,8 @@ fn dense(
             let mut inputs = Array::<f32>::new(ROWS);
             #[unroll]
             for i in 0..ROWS {
-                inputs[i] = memory[comptime!(layer.input_at) + (row + i) * from + k];
+                let input = memory[comptime!(layer.input_at) + (row + i) * from + k];
+                inputs[i] = kept(input, activation, comptime!(layer.follows));
             }
             #[unroll]
             for j in 0..columns {
@@ -91,7 +92,7 @@ fn dense(
             #[unroll]
             for j in 0..columns {
                 let sum = sums[comptime!(i * columns + j)];
-                let output = activate(sum, comptime!(activation), comptime!(layer.activated));
+                let output = keep(sum, activation, comptime!(layer.activated));
                 memory[comptime!(layer.output_at) + (row + i) * to + column + j * blocks] = output;
             }
         }
@@ -99,17 +100,25 @@ fn dense(
     }
 }
 
-/// Applies the activation function, if one follows.
+// The derivatives of tanh and relu follow from their outputs, which are kept. That of silu does not: its inputs are kept, and it is
+// computed where its outputs are read.
+
+/// Returns what is kept of the sum of a layer that is `activated`.
 #[cube]
-fn activate(sum: f32, #[comptime] activation: Activation, #[comptime] activated: bool) -> f32 {
-    if comptime!(activated) {
-        match comptime!(activation) {
-            Activation::Tanh => sum.tanh(),
-            Activation::Relu => max(sum, 0.0f32),
-            Activation::Silu => sum / (1.0f32 + (-sum).exp()),
-        }
-    } else {
-        sum
+fn keep(sum: f32, #[comptime] activation: Activation, #[comptime] activated: bool) -> f32 {
+    match comptime!((activated, activation)) {
+        (true, Activation::Tanh) => sum.tanh(),
+        (true, Activation::Relu) => max(sum, 0.0f32),
+        _ => sum,
+    }
+}
+
+/// Returns the output of an activation function from what is kept, if it is one.
+#[cube]
+fn kept(value: f32, #[comptime] activation: Activation, #[comptime] is_activation: bool) -> f32 {
+    match comptime!((is_activation, activation)) {
+        (true, Activation::Silu) => value / (1.0f32 + (-value).exp()),
+        _ => value,
     }
 }
 
@@ -129,7 +138,7 @@ pub(super) fn backward(
     #[unroll]
     for i in 0..comptime!(network.layers.len()) {
         let layer = comptime!(network.layers[network.layers.len() - 1 - i]);
-        add_gradient(&*memory, gradient, gradient_at, fresh, layer, tile);
+        add_gradient(&*memory, gradient, gradient_at, fresh, layer, comptime!(network.activation), tile);
         sync_cube();
         if comptime!(i + 1 < network.layers.len()) {
             to_inputs(weights, memory, layer, comptime!(network.activation), tile);
@@ -146,6 +155,7 @@ fn add_gradient(
     gradient_at: usize,
     fresh: bool,
     #[comptime] layer: DeviceLayer,
+    #[comptime] activation: Activation,
     #[comptime] tile: Tile,
 ) {
     let (columns, height) = comptime!((together(layer.outputs), together(layer.inputs)));
@@ -160,7 +170,8 @@ fn add_gradient(
             let mut inputs = Array::<f32>::new(height);
             #[unroll]
             for i in 0..height {
-                inputs[i] = memory[comptime!(layer.input_at) + row * from + line + i * down];
+                let input = memory[comptime!(layer.input_at) + row * from + line + i * down];
+                inputs[i] = kept(input, activation, comptime!(layer.follows));
             }
             #[unroll]
             for j in 0..columns {
@@ -266,21 +277,23 @@ fn to_inputs(
             #[unroll]
             for j in 0..columns {
                 let at = comptime!(layer.input_at) + (row + i) * from + column + j * blocks;
-                let output = memory[at];
-                memory[at] = sums[comptime!(i * columns + j)] * derivative(output, activation);
+                let value = memory[at];
+                memory[at] = sums[comptime!(i * columns + j)] * derivative(value, activation);
             }
         }
         block += comptime!(tile.threads);
     }
 }
 
-/// The derivative of an activation function, from its output.
+/// The derivative of an activation function, from what is kept.
 #[cube]
-fn derivative(output: f32, #[comptime] activation: Activation) -> f32 {
+fn derivative(value: f32, #[comptime] activation: Activation) -> f32 {
     match comptime!(activation) {
-        Activation::Tanh => 1.0f32 - output * output,
-        Activation::Relu => select(output > 0.0f32, 1.0f32, 0.0f32),
-        // Not a function of the output: such networks are not trained by kernels.
-        Activation::Silu => f32::new(0.0),
+        Activation::Tanh => 1.0f32 - value * value,
+        Activation::Relu => select(value > 0.0f32, 1.0f32, 0.0f32),
+        Activation::Silu => {
+            let sigmoid = 1.0f32 / (1.0f32 + (-value).exp());
+            sigmoid * (1.0f32 + value * (1.0f32 - sigmoid))
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! Distributions over actions, one thread a row.
 
 use burn::tensor::DType;
-use burn_pg_envs::{Space, device::Random};
+use burn_pg_envs::{
+    Space,
+    device::{Random, single},
+};
 use cubecl::prelude::*;
 
 use super::number::Emitted;
 use crate::{
-    distribution::largest_log,
+    distribution::{largest_log, squashed_entropy},
     kernel::formula::{self, Dual, Value},
-    policy::{FlatHead, LogStd, reason},
+    policy::{FlatHead, LOG_STD, LogStd},
 };
 
 /// How outputs of the actor become a distribution, as a constant of kernels.
@@ -18,21 +21,33 @@ pub(crate) enum DeviceHead {
     Logits(Vec<usize>),
     /// Logits of components that are true or false.
     Bernoulli(usize),
-    /// Means of this number of components, and where the logarithms of their standard deviations are in the parameters.
-    Gaussian { components: usize, log_std: usize },
+    /// Means of this number of components, and the logarithms of their standard deviations. If `squash` is true, the action is the
+    /// hyperbolic tangent of what is drawn and recorded.
+    Gaussian { components: usize, log_std: DeviceLogStd, squash: bool },
+}
+
+/// Where logarithms of standard deviations come from; see [`LogStd`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum DeviceLogStd {
+    /// From this place on in the parameters.
+    Parameters(usize),
+    /// Outputs of the actor behind the means, plus an offset with these bits.
+    Outputs { offset: u64 },
 }
 
 impl DeviceHead {
-    /// Returns the head for an actor with `outputs` outputs, or why there is none.
-    pub fn new(head: &FlatHead, outputs: usize) -> Result<Self, &'static str> {
+    /// Returns the head for an actor with `outputs` outputs.
+    pub fn new(head: &FlatHead, outputs: usize) -> Self {
         match head {
-            FlatHead::Logits(sizes) => Ok(Self::Logits(sizes.clone())),
-            FlatHead::Bernoulli => Ok(Self::Bernoulli(outputs)),
-            FlatHead::Gaussian { log_std: LogStd::Parameters(place), squash: false } => {
-                Ok(Self::Gaussian { components: outputs, log_std: place.start })
+            FlatHead::Logits(sizes) => Self::Logits(sizes.clone()),
+            FlatHead::Bernoulli => Self::Bernoulli(outputs),
+            FlatHead::Gaussian { log_std, squash } => {
+                let (components, log_std) = match log_std {
+                    LogStd::Parameters(place) => (outputs, DeviceLogStd::Parameters(place.start)),
+                    LogStd::Outputs { offset } => (outputs / 2, DeviceLogStd::Outputs { offset: offset.to_bits() }),
+                };
+                Self::Gaussian { components, log_std, squash: *squash }
             }
-            FlatHead::Gaussian { squash: true, .. } => Err(reason::SQUASHED),
-            FlatHead::Gaussian { .. } => Err(reason::STATE_DEPENDENT),
         }
     }
 
@@ -47,7 +62,7 @@ impl DeviceHead {
     /// Number of logarithms of standard deviations that are parameters.
     pub fn log_stds(&self) -> usize {
         match self {
-            Self::Gaussian { components, .. } => *components,
+            Self::Gaussian { components, log_std: DeviceLogStd::Parameters(_), .. } => *components,
             _ => 0,
         }
     }
@@ -55,9 +70,14 @@ impl DeviceHead {
     /// Where the logarithms of standard deviations are in the parameters; 0 if there are none.
     pub fn log_stds_at(&self) -> usize {
         match self {
-            Self::Gaussian { log_std, .. } => *log_std,
+            Self::Gaussian { log_std: DeviceLogStd::Parameters(place), .. } => *place,
             _ => 0,
         }
+    }
+
+    /// True if the action is the hyperbolic tangent of what is recorded.
+    pub fn squashes(&self) -> bool {
+        matches!(self, Self::Gaussian { squash: true, .. })
     }
 
     /// True if the actions are those of `space`.
@@ -121,12 +141,13 @@ pub(super) fn sample(
                 let probability = 1.0f32 / (1.0f32 + (-memory[at]).exp());
                 action[k] = select(random.uniform(0.0, 1.0) < probability, 1.0f32, 0.0f32);
             }
-            DeviceHead::Gaussian { log_std, .. } => {
-                action[k] = memory[at] + parameters[log_std + k].exp() * random.normal();
+            DeviceHead::Gaussian { components, log_std, .. } => {
+                let log_std = log_std_at(parameters, memory, at, k, components, log_std);
+                action[k] = memory[at] + log_std.value.exp() * random.normal();
             }
         }
     }
-    evaluate(parameters, memory, outputs_at, &*action, head).log_prob
+    evaluate(parameters, memory, outputs_at, &*action, head, false).log_prob
 }
 
 /// The log-probability of an action and the entropy of its distribution.
@@ -136,7 +157,7 @@ pub(super) struct Evaluated {
     pub entropy: f32,
 }
 
-/// Evaluates an action under the distribution of a row.
+/// Evaluates an action under the distribution of a row. Without `with_entropy`, entropies that are costly are left out.
 #[cube]
 pub(super) fn evaluate(
     parameters: &[f32],
@@ -144,6 +165,7 @@ pub(super) fn evaluate(
     outputs_at: usize,
     action: &Array<f32>,
     #[comptime] head: DeviceHead,
+    #[comptime] with_entropy: bool,
 ) -> Evaluated {
     let mut log_prob = f32::new(0.0);
     let mut entropy = f32::new(0.0);
@@ -162,8 +184,9 @@ pub(super) fn evaluate(
                 log_prob += component.log_prob;
                 entropy += component.entropy;
             }
-            DeviceHead::Gaussian { log_std, .. } => {
-                let component = gaussian(action[k], memory[at], parameters[comptime!(log_std + k)]);
+            DeviceHead::Gaussian { components, log_std, squash } => {
+                let log_std = log_std_at(parameters, memory, at, k, components, log_std);
+                let component = gaussian(action[k], memory[at], log_std.value, squash, with_entropy);
                 log_prob += component.log_prob;
                 entropy += component.entropy;
             }
@@ -186,6 +209,7 @@ pub(super) fn differentiate(
     action: &Array<f32>,
     outer: Evaluated,
     #[comptime] head: DeviceHead,
+    #[comptime] with_entropy: bool,
 ) {
     #[unroll]
     for k in 0..comptime!(head.components()) {
@@ -209,12 +233,17 @@ pub(super) fn differentiate(
                 memory[at] =
                     outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
             }
-            DeviceHead::Gaussian { log_std, .. } => {
-                let component = gaussian(action[k], memory[at], parameters[comptime!(log_std + k)]);
+            DeviceHead::Gaussian { components, log_std: kind, squash } => {
+                let log_std = log_std_at(parameters, &*memory, at, k, components, kind);
+                let component = gaussian(action[k], memory[at], log_std.value, squash, with_entropy);
                 memory[at] =
                     outer.log_prob * component.log_prob_of_output + outer.entropy * component.entropy_of_output;
-                of_log_stds[log_stds_at + k] =
+                let of_log_std =
                     outer.log_prob * component.log_prob_of_log_std + outer.entropy * component.entropy_of_log_std;
+                match comptime!(kind) {
+                    DeviceLogStd::Parameters(_) => of_log_stds[log_stds_at + k] = of_log_std,
+                    DeviceLogStd::Outputs { .. } => memory[at + components] = of_log_std * log_std.derivative,
+                }
             }
         }
     }
@@ -245,6 +274,35 @@ fn entropy_of_logits(memory: &[f32], at: usize, normaliser: f32, #[comptime] siz
     entropy
 }
 
+/// The logarithm of a standard deviation, and its derivative with respect to an output of the actor.
+#[derive(CubeType, Clone, Copy)]
+struct LogStdAt {
+    value: f32,
+    derivative: f32,
+}
+
+/// Returns the logarithm of the standard deviation of component `k`, whose mean is at `at`.
+#[cube]
+fn log_std_at(
+    parameters: &[f32],
+    memory: &[f32],
+    at: usize,
+    #[comptime] k: usize,
+    #[comptime] components: usize,
+    #[comptime] log_std: DeviceLogStd,
+) -> LogStdAt {
+    match comptime!(log_std) {
+        DeviceLogStd::Parameters(place) => {
+            LogStdAt { value: parameters[comptime!(place + k)], derivative: f32::new(1.0) }
+        }
+        DeviceLogStd::Outputs { offset } => {
+            let raw = memory[at + components] + single(comptime!(f64::from_bits(offset)));
+            let value = clamp(raw, single(LOG_STD.0), single(LOG_STD.1));
+            LogStdAt { value, derivative: select(raw == value, 1.0f32, 0.0f32) }
+        }
+    }
+}
+
 /// A component of an action that has one output of the actor, with derivatives.
 #[derive(CubeType, Clone, Copy)]
 struct Component {
@@ -269,16 +327,31 @@ fn component<'s>(scope: &'s Scope, [log_prob, entropy]: [Dual<Emitted<'s>, 2>; 2
     }
 }
 
-/// A component with a normal distribution.
+/// A component with a normal distribution, squashed or not. Without `with_entropy` the entropy is 0.
 #[cube]
 #[allow(unused_variables)]
-fn gaussian(action: f32, mean: f32, log_std: f32) -> Component {
+fn gaussian(
+    action: f32,
+    mean: f32,
+    log_std: f32,
+    #[comptime] squash: bool,
+    #[comptime] with_entropy: bool,
+) -> Component {
     intrinsic!(|scope| {
         let [action, mean, log_std] = [action, mean, log_std].map(|value| Emitted::Value(scope, value));
         let (mean, log_std) = (Dual::variable(mean, 0), Dual::variable(log_std, 1));
         let limit = Value::constant(largest_log(DType::F32).into());
-        let log_prob = formula::log_density(&Dual::constant(action), &mean, &log_std, limit);
-        component(scope, [log_prob, formula::normal_entropy(&log_std)])
+        let action = Dual::constant(action);
+        let mut log_prob = formula::log_density(&action, &mean, &log_std, limit);
+        if squash {
+            log_prob = log_prob - formula::tanh_log_derivative(&action);
+        }
+        let entropy = match (with_entropy, squash) {
+            (false, _) => Dual::constant(Value::zero()),
+            (true, false) => formula::normal_entropy(&log_std),
+            (true, true) => squashed_entropy(&mean, &log_std),
+        };
+        component(scope, [log_prob, entropy])
     })
 }
 

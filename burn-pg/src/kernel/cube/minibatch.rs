@@ -45,6 +45,10 @@ impl MinibatchPlan {
         self.columns[index].then(|| self.columns[..index].iter().filter(|&&given| given).count())
     }
 
+    fn reads_entropies(&self) -> bool {
+        self.terms.iter().any(|term| term.is_of_entropy())
+    }
+
     fn memory(&self) -> usize {
         self.actor.memory.max(self.critic.as_ref().map_or(0, |critic| critic.memory))
     }
@@ -236,7 +240,9 @@ fn differentiate_rows<A: Numeric>(
                 action[k] = f32::cast_from(actions[row * components + k]);
             }
             let outputs_at = comptime!(last.output_at) + unit * comptime!(odd(last.outputs));
-            let evaluated = evaluate(parameters, &memory, outputs_at, &action, comptime!(plan.head.clone()));
+            let with_entropy = comptime!(plan.reads_entropies());
+            let evaluated =
+                evaluate(parameters, &memory, outputs_at, &action, comptime!(plan.head.clone()), with_entropy);
             let Evaluated { log_prob, entropy } = evaluated;
             let value = f32::new(0.0);
             let sample = Sample { log_prob, entropy, value, old_log_prob, advantage, target, old_value, reference };
@@ -262,6 +268,7 @@ fn differentiate_rows<A: Numeric>(
                 &action,
                 outer,
                 comptime!(plan.head.clone()),
+                with_entropy,
             );
             if !counts {
                 for j in 0..comptime!(last.outputs) {

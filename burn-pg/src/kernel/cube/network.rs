@@ -42,6 +42,8 @@ pub(crate) struct DeviceLayer {
     pub output_at: usize,
     /// True if the activation function follows.
     pub activated: bool,
+    /// True if the activation function of another layer is before it.
+    pub follows: bool,
 }
 
 /// Returns the distance of rows with `len` elements in workgroup memory. It is odd, so that the same element of
@@ -66,6 +68,7 @@ impl DeviceNetwork {
                 input_at: at,
                 output_at,
                 activated: i < last,
+                follows: i > 0,
             });
             parameters += (inputs + 1) * outputs;
             stage += (inputs + 1) * odd(outputs);

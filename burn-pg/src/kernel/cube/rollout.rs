@@ -28,7 +28,8 @@ pub(crate) struct RolloutPlan {
     pub tile: Tile,
     /// Number of elements of a state.
     pub state: usize,
-    /// The bits of the bounds of each component of an action; empty if it has none.
+    /// The bits of the bounds of each component of an action, to which it is clipped or, if it is squashed, rescaled; empty if it
+    /// has none.
     pub bounds: Vec<[u32; 2]>,
     /// True if actions are recorded as integers.
     pub integers: bool,
@@ -253,7 +254,11 @@ fn rollout<E: DeviceEnv, A: Numeric>(
             for k in 0..comptime!(plan.bounds.len()) {
                 let low = comptime!(f32::from_bits(plan.bounds[k][0]));
                 let high = comptime!(f32::from_bits(plan.bounds[k][1]));
-                action[k] = min(max(action[k], f32::new(low)), f32::new(high));
+                if comptime!(plan.head.squashes()) {
+                    action[k] = f32::new(low) + (action[k].tanh() + 1.0f32) * f32::new(comptime!((high - low) / 2.0));
+                } else {
+                    action[k] = min(max(action[k], f32::new(low)), f32::new(high));
+                }
             }
             let outcome = E::step(&mut state, &action, &mut random);
             books[0] += outcome.reward;

@@ -76,6 +76,11 @@ impl DeviceTerm {
         self.parts().get(index).copied()
     }
 
+    /// True if the term depends on the entropy.
+    pub fn is_of_entropy(self) -> bool {
+        self.parts()[0] == ContextPart::Entropies
+    }
+
     /// True if the term depends on the value.
     pub fn is_of_critic(self) -> bool {
         self.parts()[0] == ContextPart::Values

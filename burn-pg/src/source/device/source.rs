@@ -94,7 +94,7 @@ impl DeviceSource {
             return Err(OffDevice::Policy("some parameters of the policy are not trained"));
         }
         let place = networks.critic.as_ref().ok_or(OffDevice::Policy(reason::NO_CRITIC))?;
-        let head = DeviceHead::new(&networks.head, networks.actor.outputs()).map_err(OffDevice::Policy)?;
+        let head = DeviceHead::new(&networks.head, networks.actor.outputs());
         let fitted = |place| fit(&client, |rows| DeviceNetwork::new(place, networks.activation, rows));
         let ((actor, tile), (critic, tile_of_critic)) = (fitted(&networks.actor)?, fitted(place)?);
         let spec = &envs.spec;

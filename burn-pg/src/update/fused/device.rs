@@ -12,13 +12,10 @@ use super::{
 use crate::{
     device::{Failed, readback::read},
     distribution::ActionTensor,
-    kernel::{
-        Activation,
-        cube::{
-            AdamPlan, Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan,
-            PARTS, Pass, SampleBuffers, StepBuffers, Tile, adam, advantage_statistics, client, fit_minibatch,
-            half_bits, minibatch, norms_of, reduce, workgroups_of,
-        },
+    kernel::cube::{
+        AdamPlan, Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan,
+        PARTS, Pass, SampleBuffers, StepBuffers, Tile, adam, advantage_statistics, client, fit_minibatch, half_bits,
+        minibatch, norms_of, reduce, workgroups_of,
     },
     loss::ContextPart,
     optim::{HostRule, OptimiserState},
@@ -95,14 +92,13 @@ impl DeviceMinibatches {
         let terms = Terms::new(&learner.objective, columns.progress())?;
         let reasons = [
             (networks.trunk.is_some(), reason::SHARED),
-            (networks.activation == Activation::Silu, reason::SILU),
             (action_mask.is_some(), "actions are masked"),
             (columns.get(ContextPart::Weights).is_some(), "samples are weighted"),
         ];
         if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {
             return Err(Unfused::Policy(reason));
         }
-        let head = DeviceHead::new(&networks.head, networks.actor.outputs()).map_err(Unfused::Policy)?;
+        let head = DeviceHead::new(&networks.head, networks.actor.outputs());
         let of_critic = terms.read(ContextPart::Values);
         let place = networks.critic.clone().filter(|_| of_critic);
         let [len] = parameters.dims();
