@@ -43,6 +43,7 @@ impl Env for Drone {
         EnvSpec { max_episode_steps: Some(100), ..spec }
     }
 
+    #[allow(clippy::cast_possible_truncation)] // to single precision
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
         self.set_state([0.5, 0.5].map(|most| rng.uniform(-most, most) as f32));
         observation.copy_from_slice(&self.state());

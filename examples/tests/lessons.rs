@@ -194,3 +194,13 @@ fn lesson_11_holds_the_drone_with_every_backend_of_the_build() {
         assert_eq!(trained.unfused.is_some(), backend == Backend::NdArray);
     }
 }
+
+#[test]
+fn the_environment_for_gpus_in_the_documentation_is_that_of_lesson_11() {
+    let lesson = include_str!("../11_gpu_environment.rs");
+    let page = include_str!("../../docs/environments.md");
+    let code = page.split("```rust,ignore\n").find(|code| code.contains("impl DeviceEnv for Drone")).unwrap();
+    let code = code.split("```").next().unwrap().trim_end();
+    let without_indent = |code: &str| code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+    assert!(without_indent(lesson).contains(&without_indent(code)));
+}
