@@ -35,6 +35,7 @@ pub(crate) mod reason {
     pub const NO_CRITIC: &str = "the policy has no critic";
     pub const SQUASHED: &str = "the policy squashes actions";
     pub const STATE_DEPENDENT: &str = "the standard deviations are outputs of a network";
+    pub const MASKED: &str = "actions are masked";
     pub const SILU: &str = "the activation is `silu`";
 }
 
