@@ -170,3 +170,37 @@ fn lesson_9_comes_within_one_percent_of_the_optimum() {
     assert!(untrained < 0.9 * best, "{untrained} of {best} without training");
     assert!(expected <= best + 1e-5 && expected > 0.99 * best, "{expected} of {best}");
 }
+
+#[allow(dead_code)] // its `main`
+#[path = "../11_gpu_environment.rs"]
+mod gpu_environment;
+
+#[test]
+fn lesson_11_holds_the_drone_with_every_backend_of_the_build() {
+    use burn_pg::{
+        DeviceChoice, DeviceError,
+        device::{Backend, open},
+        source::OffDevice,
+    };
+    gpu_environment::register().unwrap();
+    for backend in Backend::compiled() {
+        if matches!(open(DeviceChoice::Backend(backend)), Err(DeviceError::NoAdapter { .. })) {
+            continue;
+        }
+        let trained = gpu_environment::train(DeviceChoice::Backend(backend)).unwrap();
+        // At most 100. A drone without control loses its height after about 20 steps.
+        assert!(trained.return_mean > 85.0, "{backend}: {}", trained.return_mean);
+        assert_eq!(trained.off_device, backend.is_cpu().then_some(OffDevice::NoGpu));
+        assert_eq!(trained.unfused.is_some(), backend == Backend::NdArray);
+    }
+}
+
+#[test]
+fn the_environment_for_gpus_in_the_documentation_is_that_of_lesson_11() {
+    let lesson = include_str!("../11_gpu_environment.rs");
+    let page = include_str!("../../docs/environments.md");
+    let code = page.split("```rust,ignore\n").find(|code| code.contains("impl DeviceEnv for Drone")).unwrap();
+    let code = code.split("```").next().unwrap().trim_end();
+    let without_indent = |code: &str| code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+    assert!(without_indent(lesson).contains(&without_indent(code)));
+}

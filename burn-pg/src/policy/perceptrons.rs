@@ -33,6 +33,7 @@ pub(crate) mod reason {
     // Not served by kernels for GPUs.
     pub const SHARED: &str = "actor and critic share layers";
     pub const NO_CRITIC: &str = "the policy has no critic";
+    pub const MASKED: &str = "actions are masked";
 }
 
 /// A perceptron in a vector of parameters.

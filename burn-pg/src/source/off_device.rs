@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 /// On a GPU, a [`DeviceSource`](super::DeviceSource) takes all environments through many steps in one kernel, and values,
 /// bootstraps and advantages are computed there too. It serves
 ///
-/// - [environments for GPUs](super::register_device_env): the five classic tasks, and those that a program registers;
+/// - [environments for GPUs](super::register_device_env): the five classic tasks, and those that a program registers, without
+///   action masks;
 /// - [policies](crate::policy::Policy::perceptrons) of perceptrons without shared layers, with a critic;
 /// - rollouts of a fixed number of steps with [`Gae`](crate::advantage::Gae), without a reference policy, and without
 ///   normalised observations and rewards.

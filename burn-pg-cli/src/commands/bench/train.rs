@@ -137,6 +137,7 @@ impl Report {
             "algo": config.algorithm.algo(),
             "hyperparameters": preset,
             "device": device.backend,
+            "adapter": device.adapter().name,
             "threads": threads,
             "num_envs": config.env.num_envs,
             "env_steps": median.env_steps,

@@ -6,6 +6,7 @@ use burn_pg_envs::{EnvError, EnvSpec, classic, device::DeviceTask};
 
 use crate::{
     kernel::cube::{RolloutKernel, kernels_of},
+    policy::reason,
     source::OffDevice,
 };
 
@@ -52,9 +53,10 @@ pub fn register_device_env<E: DeviceTask>() -> Result<(), EnvError> {
     Ok(())
 }
 
-/// Returns the environment for GPUs with this specification, if one is registered.
+/// Returns the environment for GPUs with this specification, if one is registered and served.
 pub(crate) fn device_task(spec: &EnvSpec) -> Result<DeviceEnvs, OffDevice> {
     let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
     let found = registry.iter().find(|known| known.spec == *spec).cloned();
-    found.ok_or_else(|| OffDevice::Environment { env: spec.id.clone() })
+    let found = found.ok_or_else(|| OffDevice::Environment { env: spec.id.clone() })?;
+    if spec.masks_actions { Err(OffDevice::Policy(reason::MASKED)) } else { Ok(found) }
 }

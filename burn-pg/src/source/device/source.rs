@@ -102,6 +102,9 @@ impl DeviceSource {
         if misfit || critic.inputs() != actor.inputs() {
             return Err(OffDevice::Policy("the policy has other spaces than the environment"));
         }
+        if spec.masks_actions {
+            return Err(OffDevice::Policy(reason::MASKED));
+        }
         let plan = RolloutPlan {
             actor,
             head,

@@ -92,7 +92,7 @@ impl DeviceMinibatches {
         let terms = Terms::new(&learner.objective, columns.progress())?;
         let reasons = [
             (networks.trunk.is_some(), reason::SHARED),
-            (action_mask.is_some(), "actions are masked"),
+            (action_mask.is_some(), reason::MASKED),
             (columns.get(ContextPart::Weights).is_some(), "samples are weighted"),
         ];
         if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {

@@ -16,12 +16,15 @@ use serde::{Serialize, Serializer};
 ///   masks and weights;
 /// - the [terms](crate::loss::LossTerm::closed_form) and [optimisers](crate::optim::Optimiser::host_rule) of this library.
 ///
+/// On a GPU, a minibatch is three kernels. They serve the same, except shared layers, action masks, weights, and optimisers other
+/// than Adam and `AdamW`; networks must fit into the memory of a workgroup.
+///
 /// Everything else takes the ordinary way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfused {
     /// The backend has no kernels.
-    #[error("the device is not `flex`")]
+    #[error("the device is neither `flex` nor a GPU")]
     Device,
     /// The policy is not made of perceptrons alone, for this reason.
     #[error("{0}")]

@@ -16,7 +16,7 @@ use burn_pg::{
         },
     },
     policy::{ActorCritic, NetworkSpec, Observation, Policy},
-    source::{Batch, CollectContext, DeviceEnvs, DeviceSource, Experience, Source},
+    source::{Batch, CollectContext, DeviceEnvs, DeviceSource, Experience, OffDevice, Source},
 };
 
 use super::gpus;
@@ -283,5 +283,40 @@ fn policies_and_networks_that_kernels_do_not_serve_are_refused_with_the_reason()
         );
         let source = DeviceSource::new(DeviceEnvs::of::<Count>(), SHAPE, GAE, &other.unwrap(), 1, &device);
         assert_eq!(source.err().unwrap().to_string(), "the policy has other spaces than the environment");
+    }
+}
+
+/// An environment with action masks.
+struct Masked;
+
+#[cube]
+impl DeviceEnv for Masked {
+    fn reset(state: &mut Array<f32>, _random: &mut Random) {
+        state[0] = 0.0f32;
+    }
+
+    fn step(_state: &mut Array<f32>, _action: &Array<f32>, _random: &mut Random) -> DeviceStep {
+        DeviceStep { reward: 0.0f32.runtime(), terminated: false.runtime(), truncated: false.runtime() }
+    }
+
+    fn observe(state: &Array<f32>, observation: &mut Array<f32>) {
+        observation[0] = state[0];
+        observation[1] = state[0];
+    }
+}
+
+impl DeviceTask for Masked {
+    const STATE: usize = 1;
+
+    fn specification() -> EnvSpec {
+        EnvSpec { id: "Masked-v0".into(), masks_actions: true, ..Count::specification() }
+    }
+}
+
+#[test]
+fn environments_with_action_masks_stay_on_the_host() {
+    for device in gpus() {
+        let refused = DeviceSource::new(DeviceEnvs::of::<Masked>(), SHAPE, GAE, &policy(&device), 0, &device);
+        assert_eq!(refused.err(), Some(OffDevice::Policy("actions are masked")));
     }
 }
