@@ -70,7 +70,7 @@ pub(super) fn unfused(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) 
     if backend.is_cpu() {
         return None;
     }
-    let reasons = [(network.shared, reason::SHARED), (spec.masks_actions, "actions are masked")];
+    let reasons = [(network.shared, reason::SHARED), (spec.masks_actions, reason::MASKED)];
     match reasons.into_iter().find(|(holds, _)| *holds) {
         Some((_, reason)) => Some(Unfused::Policy(reason)),
         None => (!config.optimiser.kind.is_adam()).then_some(Unfused::OptimiserOnGpu),

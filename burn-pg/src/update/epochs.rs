@@ -6,12 +6,10 @@ use burn::tensor::Tensor;
 use burn_pg_envs::EnvRng;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "cube")]
-use super::fused::{DevicePasses, Trained};
 use super::{
     Improved, Learner, Update, UpdateContext,
     attribute::attribute,
-    fused::{Form, Step},
+    fused::{DevicePasses, Form, Step, Trained},
     metric_log::MetricLog,
 };
 use crate::{
@@ -75,7 +73,6 @@ impl Epochs {
                 self.learner.optimiser.set_state(state)?;
                 policy = replace_parameters(policy, parameters);
             }
-            #[cfg(feature = "cube")]
             Ok(Form::Device(fused)) => {
                 let Trained { parameters, state, metrics, epochs: made } =
                     during(Phase::Minibatch, || fused.train(&self.device_passes(learning_rate)))?;
@@ -111,7 +108,6 @@ impl Epochs {
     }
 
     /// Returns the passes that kernels make on a GPU.
-    #[cfg(feature = "cube")]
     fn device_passes(&mut self, learning_rate: f64) -> DevicePasses {
         // A seed of 0 would keep the samples in their order.
         let mut seed = |_| self.shuffle.below(u32::MAX) + 1;

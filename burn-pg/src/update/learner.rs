@@ -2,9 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-#[cfg(feature = "cube")]
-use super::fused::{DevicePasses, Trained};
-use super::fused::{Form, HostMetrics};
+use super::fused::{DevicePasses, Form, HostMetrics, Trained};
 use crate::{
     loss::{Metric, Objective, PartialOutput, Reported},
     optim::{Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
@@ -51,7 +49,6 @@ impl Learner {
                 let (parameters, state) = fused.finish();
                 self.take(policy, parameters, state, metrics)
             }
-            #[cfg(feature = "cube")]
             Ok(Form::Device(fused)) => {
                 let passes = DevicePasses { seeds: vec![0], minibatches: 1, learning_rate, target_kl: f64::INFINITY };
                 match fused.train(&passes) {
@@ -88,7 +85,6 @@ impl Learner {
         let (gradient, metrics) = match self.fuse(policy, &minibatch) {
             Err(_) => return self.gradient_by_autodiff(policy, minibatch),
             Ok(Form::Host(mut fused)) => fused.gradient(&all_rows::<P, S>(&minibatch)),
-            #[cfg(feature = "cube")]
             Ok(Form::Device(fused)) => match fused.gradient() {
                 Ok(gradient) => gradient,
                 Err(_) => return self.gradient_by_autodiff(policy, minibatch),

@@ -33,7 +33,6 @@ impl MetricLog {
     }
 
     /// Says that the new weights need no check.
-    #[cfg(feature = "cube")]
     pub(super) fn set_weights_checked(&mut self) {
         self.weights_checked = true;
     }

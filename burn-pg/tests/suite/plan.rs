@@ -195,7 +195,7 @@ fn a_plan_says_what_a_trainer_will_say_of_its_minibatches() {
         ("name = 'Pendulum-v1'\nexploration = { squash = true, state_dependent = true }\noptimiser.kind = 'sgd'", None),
         ("name = 'Pendulum-v1'\nexploration = { sde = {} }", gsde),
         ("recurrence = { cell = 'gru', size = 8 }", Some("the policy is recurrent")),
-        ("device = 'ndarray'", Some("the device is not `flex`")),
+        ("device = 'ndarray'", Some("the device is neither `flex` nor a GPU")),
     ] {
         let (config, _, plan) = planned(settings);
         assert_eq!(plan.unfused.map(|reason| reason.to_string()).as_deref(), reason, "{settings}");

@@ -5,11 +5,8 @@
 
 use cubecl::prelude::*;
 
-use super::network::{DeviceLayer, DeviceNetwork, Tile, odd, together};
+use super::network::{DeviceLayer, DeviceNetwork, ROWS, Tile, odd, together};
 use crate::kernel::Activation;
-
-/// Rows that a thread computes at once.
-pub(super) const ROWS: usize = 4;
 
 /// Copies the weights of a network into workgroup memory. The caller synchronises.
 #[cube]

@@ -7,7 +7,7 @@ use super::{
     dense::{add_columns, backward, forward, stage},
     head::{DeviceHead, Evaluated, differentiate, evaluate},
     network::{DeviceNetwork, Tile, fit_tile, odd},
-    order::permuted,
+    order::{Pass, sample_at},
     rollout::workgroups,
     statistics::shift_and_scale,
     terms::{DeviceTerm, Sample, evaluate_terms},
@@ -56,19 +56,6 @@ impl MinibatchPlan {
     fn weights(&self) -> usize {
         self.actor.stage.max(self.critic.as_ref().map_or(0, |critic| critic.stage))
     }
-}
-
-/// Passes over the samples of an update.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pass {
-    /// Number of samples, B.
-    pub rows: usize,
-    /// Number of samples in a minibatch; the last may have fewer.
-    pub size: usize,
-    /// Number of minibatches in a pass.
-    pub minibatches: usize,
-    /// See [`half_bits`](super::half_bits).
-    pub half_bits: u32,
 }
 
 /// The buffers that minibatches are made from.
@@ -145,16 +132,6 @@ pub(crate) fn minibatch(
         true => launch!(i32),
         false => launch!(f32),
     }
-}
-
-/// Returns the sample at a position of a pass.
-#[cube]
-pub(super) fn sample_at(position: usize, rows: usize, half_bits: u32, seed: u32) -> usize {
-    let mut at = position;
-    if seed != 0 {
-        at = permuted(position as u32, rows as u32, half_bits, seed) as usize;
-    }
-    at
 }
 
 #[cube(launch)]

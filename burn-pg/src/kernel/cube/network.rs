@@ -2,13 +2,15 @@
 
 use cubecl::client::Client;
 
-use super::dense::ROWS;
 use crate::{kernel::Activation, policy::Place, source::OffDevice};
+
+/// Rows that a thread computes at once.
+pub(super) const ROWS: usize = 4;
 
 /// The rows that a workgroup takes through a network at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Tile {
-    /// Number of rows, a multiple of [`ROWS`](super::dense::ROWS).
+    /// Number of rows, a multiple of [`ROWS`].
     pub rows: usize,
     /// Number of threads of the workgroup, at least `rows`.
     pub threads: usize,

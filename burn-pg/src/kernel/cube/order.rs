@@ -2,6 +2,19 @@
 
 use cubecl::prelude::*;
 
+/// Passes over the samples of an update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    /// Number of samples, B.
+    pub rows: usize,
+    /// Number of samples in a minibatch; the last may have fewer.
+    pub size: usize,
+    /// Number of minibatches in a pass.
+    pub minibatches: usize,
+    /// See [`half_bits`].
+    pub half_bits: u32,
+}
+
 /// Rounds of the permutation.
 const ROUNDS: usize = 6;
 
@@ -14,7 +27,7 @@ pub(crate) fn half_bits(rows: usize) -> u32 {
 /// Returns the sample at `position` of a random order of `rows` samples: a Feistel network on `2 * half_bits` bits, applied
 /// again while the result is `rows` or more. `seed` decides the order.
 #[cube]
-pub(super) fn permuted(position: u32, rows: u32, half_bits: u32, seed: u32) -> u32 {
+fn permuted(position: u32, rows: u32, half_bits: u32, seed: u32) -> u32 {
     let mask = (1u32 << half_bits) - 1u32;
     let mut at = position;
     let mut outside = true.runtime();
@@ -29,6 +42,16 @@ pub(super) fn permuted(position: u32, rows: u32, half_bits: u32, seed: u32) -> u
         }
         at = (left << half_bits) | right;
         outside = at >= rows;
+    }
+    at
+}
+
+/// Returns the sample at a position of a pass.
+#[cube]
+pub(super) fn sample_at(position: usize, rows: usize, half_bits: u32, seed: u32) -> usize {
+    let mut at = position;
+    if seed != 0 {
+        at = permuted(position as u32, rows as u32, half_bits, seed) as usize;
     }
     at
 }

@@ -4,7 +4,7 @@ use cubecl::{client::Client, prelude::*};
 
 use super::{
     buffer::Buffer,
-    minibatch::{Pass, sample_at},
+    order::{Pass, sample_at},
 };
 
 /// Parts that the samples of a minibatch are cut into, one workgroup each.

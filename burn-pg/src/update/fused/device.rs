@@ -5,7 +5,7 @@ use std::iter;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{
-    form::HostMetrics,
+    form::{DevicePasses, FusedOnDevice, HostMetrics, Trained},
     terms::{Sums, Terms},
     unfused::Unfused,
 };
@@ -44,28 +44,6 @@ pub(in crate::update) struct DeviceMinibatches {
     columns: Tensor<1>,
     advantages: Tensor<1>,
     coefficients: Tensor<1>,
-}
-
-/// What [`DeviceMinibatches::train`] does.
-pub(in crate::update) struct DevicePasses {
-    /// The seed of the order of the samples in each pass; 0 for the order in which they are.
-    pub seeds: Vec<u32>,
-    /// Number of minibatches in a pass. There are fewer, if they are filled by then.
-    pub minibatches: usize,
-    pub learning_rate: f64,
-    /// No further pass begins if `approx_kl` of the last minibatch is above it.
-    pub target_kl: f64,
-}
-
-/// The result of [`DeviceMinibatches::train`].
-pub(in crate::update) struct Trained {
-    /// Shape `[P]`.
-    pub parameters: Tensor<1>,
-    pub state: OptimiserState,
-    /// The metrics of each step.
-    pub metrics: Vec<HostMetrics>,
-    /// Number of passes.
-    pub epochs: usize,
 }
 
 /// The columns of samples that terms may read, in the order of [`MinibatchPlan::columns`].
@@ -166,82 +144,6 @@ impl DeviceMinibatches {
         })
     }
 
-    /// Makes passes over the samples. Waits for the device once, at the end.
-    pub fn train(&self, passes: &DevicePasses) -> Result<Trained, Failed> {
-        let [len] = self.parameters.dims();
-        let pass = self.pass(passes.minibatches);
-        let (epochs, steps) = (passes.seeds.len(), passes.seeds.len() * pass.minibatches);
-        let sizes = (0..steps as u64).flat_map(|step| {
-            let (step, decay) = self.rule.adam(self.state.steps + step + 1, passes.learning_rate).expect("it is Adam");
-            [step.step_size, 1.0 / step.correction, decay]
-        });
-        // Kernels change them in place, so they are copied.
-        let copy = |tensor: &Tensor<1>| tensor.clone().mul_scalar(1.0);
-        let parameters = copy(&self.parameters);
-        let moments = self.names_of_moments.map(|name| match self.state.tensors.get(name) {
-            None => Tensor::zeros([len], &self.device),
-            Some(moment) => copy(moment),
-        });
-        let metrics = Tensor::<1>::empty([steps * (self.plan.reports + 1)], &self.device);
-        let stopped = Tensor::<1>::zeros([epochs + 3], &self.device);
-        let buffers = StepBuffers {
-            parameters: buffer(&parameters),
-            moments: moments.each_ref().map(buffer),
-            sizes: buffer(&floats(sizes.collect(), &self.device)),
-            metrics: buffer(&metrics),
-            stopped: buffer(&stopped),
-        };
-        let samples = self.samples(&passes.seeds, &buffers.stopped, pass, steps);
-        let scratch = self.scratch(pass);
-        let (first, _) = self.rule.adam(1, passes.learning_rate).expect("it is Adam");
-        let last_size = self.rows - pass.size * (pass.minibatches - 1);
-        let kl = self.terms.names().position(|name| name == "approx_kl").filter(|_| passes.target_kl.is_finite());
-        for index in 0..steps {
-            let is_last = (index + 1).is_multiple_of(pass.minibatches);
-            let size = if is_last { last_size } else { pass.size };
-            let epoch = index / pass.minibatches;
-            self.differentiate(&buffers.parameters, &samples, &scratch, pass, index, size);
-            let step = DeviceStep {
-                parameters: len,
-                reports: self.plan.reports,
-                index,
-                epoch,
-                epochs,
-                is_last,
-                max_norm: self.max_grad_norm,
-                early_stop: kl.map(|report| (report, passes.target_kl * last_size as f64)),
-            };
-            adam(&self.client, &scratch.total, &scratch.norms, &buffers, step, AdamPlan::new(first));
-        }
-        let [metrics, stopped] = read([metrics, stopped])?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
-        let taken = stopped[epochs + 1] as usize;
-        let sizes =
-            (0..taken).map(|index| if (index + 1).is_multiple_of(pass.minibatches) { last_size } else { pass.size });
-        let mut metrics: Vec<HostMetrics> =
-            metrics.chunks(self.plan.reports + 1).zip(sizes).map(|(row, size)| self.metrics(row, size)).collect();
-        if stopped[epochs + 2] != 0.0 {
-            metrics.push(vec![("weights", f64::NAN)]);
-        }
-        let named = self.names_of_moments.map(str::to_owned).into_iter().zip(moments);
-        let state = OptimiserState { steps: self.state.steps + taken as u64, tensors: named.collect() };
-        Ok(Trained { parameters, state, metrics, epochs: taken.div_ceil(pass.minibatches) })
-    }
-
-    /// Returns the gradient (shape `[P]`) of all samples as one minibatch, before clipping, and the metrics.
-    pub fn gradient(&self) -> Result<(Tensor<1>, HostMetrics), Failed> {
-        let pass = self.pass(1);
-        let stopped = buffer(&Tensor::zeros([4], &self.device));
-        let samples = self.samples(&[0], &stopped, pass, 1);
-        let scratch = self.scratch(pass);
-        self.differentiate(&buffer(&self.parameters), &samples, &scratch, pass, 0, self.rows);
-        let [len] = self.parameters.dims();
-        let [total] = read([scratch.of_total.clone()])?;
-        let mut metrics = self.metrics(&[&total[len..], &[0.0]].concat(), self.rows);
-        metrics.pop();
-        Ok((scratch.of_total.narrow(0, 0, len), metrics))
-    }
-
     fn pass(&self, minibatches: usize) -> Pass {
         let (rows, size) = (self.rows, self.rows.div_ceil(minibatches));
         Pass { rows, size, minibatches: rows.div_ceil(size), half_bits: half_bits(rows) }
@@ -307,6 +209,82 @@ impl DeviceMinibatches {
         let mut metrics = self.terms.metrics(iter::once(&sums), self.mass_per_row * size as f64, size as f64);
         metrics.push(("grad_norm", f64::from(*norm)));
         metrics
+    }
+}
+
+impl FusedOnDevice for DeviceMinibatches {
+    fn train(&self, passes: &DevicePasses) -> Result<Trained, Failed> {
+        let [len] = self.parameters.dims();
+        let pass = self.pass(passes.minibatches);
+        let (epochs, steps) = (passes.seeds.len(), passes.seeds.len() * pass.minibatches);
+        let sizes = (0..steps as u64).flat_map(|step| {
+            let (step, decay) = self.rule.adam(self.state.steps + step + 1, passes.learning_rate).expect("it is Adam");
+            [step.step_size, 1.0 / step.correction, decay]
+        });
+        // Kernels change them in place, so they are copied.
+        let copy = |tensor: &Tensor<1>| tensor.clone().mul_scalar(1.0);
+        let parameters = copy(&self.parameters);
+        let moments = self.names_of_moments.map(|name| match self.state.tensors.get(name) {
+            None => Tensor::zeros([len], &self.device),
+            Some(moment) => copy(moment),
+        });
+        let metrics = Tensor::<1>::empty([steps * (self.plan.reports + 1)], &self.device);
+        let stopped = Tensor::<1>::zeros([epochs + 3], &self.device);
+        let buffers = StepBuffers {
+            parameters: buffer(&parameters),
+            moments: moments.each_ref().map(buffer),
+            sizes: buffer(&floats(sizes.collect(), &self.device)),
+            metrics: buffer(&metrics),
+            stopped: buffer(&stopped),
+        };
+        let samples = self.samples(&passes.seeds, &buffers.stopped, pass, steps);
+        let scratch = self.scratch(pass);
+        let (first, _) = self.rule.adam(1, passes.learning_rate).expect("it is Adam");
+        let last_size = self.rows - pass.size * (pass.minibatches - 1);
+        let kl = self.terms.names().position(|name| name == "approx_kl").filter(|_| passes.target_kl.is_finite());
+        for index in 0..steps {
+            let is_last = (index + 1).is_multiple_of(pass.minibatches);
+            let size = if is_last { last_size } else { pass.size };
+            let epoch = index / pass.minibatches;
+            self.differentiate(&buffers.parameters, &samples, &scratch, pass, index, size);
+            let step = DeviceStep {
+                parameters: len,
+                reports: self.plan.reports,
+                index,
+                epoch,
+                epochs,
+                is_last,
+                max_norm: self.max_grad_norm,
+                early_stop: kl.map(|report| (report, passes.target_kl * last_size as f64)),
+            };
+            adam(&self.client, &scratch.total, &scratch.norms, &buffers, step, AdamPlan::new(first));
+        }
+        let [metrics, stopped] = read([metrics, stopped])?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
+        let taken = stopped[epochs + 1] as usize;
+        let sizes =
+            (0..taken).map(|index| if (index + 1).is_multiple_of(pass.minibatches) { last_size } else { pass.size });
+        let mut metrics: Vec<HostMetrics> =
+            metrics.chunks(self.plan.reports + 1).zip(sizes).map(|(row, size)| self.metrics(row, size)).collect();
+        if stopped[epochs + 2] != 0.0 {
+            metrics.push(vec![("weights", f64::NAN)]);
+        }
+        let named = self.names_of_moments.map(str::to_owned).into_iter().zip(moments);
+        let state = OptimiserState { steps: self.state.steps + taken as u64, tensors: named.collect() };
+        Ok(Trained { parameters, state, metrics, epochs: taken.div_ceil(pass.minibatches) })
+    }
+
+    fn gradient(&self) -> Result<(Tensor<1>, HostMetrics), Failed> {
+        let pass = self.pass(1);
+        let stopped = buffer(&Tensor::zeros([4], &self.device));
+        let samples = self.samples(&[0], &stopped, pass, 1);
+        let scratch = self.scratch(pass);
+        self.differentiate(&buffer(&self.parameters), &samples, &scratch, pass, 0, self.rows);
+        let [len] = self.parameters.dims();
+        let [total] = read([scratch.of_total.clone()])?;
+        let mut metrics = self.metrics(&[&total[len..], &[0.0]].concat(), self.rows);
+        metrics.pop();
+        Ok((scratch.of_total.narrow(0, 0, len), metrics))
     }
 }
 

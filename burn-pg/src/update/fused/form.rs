@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::optim::OptimiserState;
+use crate::{device::Failed, optim::OptimiserState};
 
 /// Metrics by name.
 pub(in crate::update) type HostMetrics = Vec<(&'static str, f64)>;
@@ -25,4 +25,46 @@ pub(in crate::update) trait Fused {
 
     /// Returns the parameters (shape `[P]`) and the state of the optimiser.
     fn finish(self: Box<Self>) -> (Tensor<1>, OptimiserState);
+}
+
+/// What trains a policy without tensors.
+pub(in crate::update) enum Form {
+    /// On arrays of the host.
+    Host(Box<dyn Fused>),
+    /// In kernels for a GPU.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))]
+    Device(Box<dyn FusedOnDevice>),
+}
+
+/// Trains a policy on minibatches of samples in kernels for a GPU.
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub(in crate::update) trait FusedOnDevice {
+    /// Makes passes over the samples. Waits for the device once, at the end.
+    fn train(&self, passes: &DevicePasses) -> Result<Trained, Failed>;
+
+    /// Returns the gradient (shape `[P]`) of all samples as one minibatch, before clipping, and the metrics.
+    fn gradient(&self) -> Result<(Tensor<1>, HostMetrics), Failed>;
+}
+
+/// What [`FusedOnDevice::train`] does.
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub(in crate::update) struct DevicePasses {
+    /// The seed of the order of the samples in each pass; 0 for the order in which they are.
+    pub seeds: Vec<u32>,
+    /// Number of minibatches in a pass. There are fewer, if they are filled by then.
+    pub minibatches: usize,
+    pub learning_rate: f64,
+    /// No further pass begins if `approx_kl` of the last minibatch is above it.
+    pub target_kl: f64,
+}
+
+/// The result of [`FusedOnDevice::train`].
+pub(in crate::update) struct Trained {
+    /// Shape `[P]`.
+    pub parameters: Tensor<1>,
+    pub state: OptimiserState,
+    /// The metrics of each step.
+    pub metrics: Vec<HostMetrics>,
+    /// Number of passes.
+    pub epochs: usize,
 }

@@ -20,9 +20,8 @@ use crate::kernel::cube::is_gpu;
 use crate::{kernel::has_kernels, optim::flatten_parameters, policy::Policy, source::Samples};
 pub(super) use curvature::{Curvature, curvature};
 #[cfg(feature = "cube")]
-pub(super) use device::{DeviceMinibatches, DevicePasses, Trained};
-use form::Fused;
-pub(super) use form::{HostMetrics, Step};
+use device::DeviceMinibatches;
+pub(super) use form::{DevicePasses, Form, HostMetrics, Step, Trained};
 use minibatch::Minibatches;
 pub use unfused::Unfused;
 
@@ -49,13 +48,4 @@ impl Learner {
             _ => return Err(Unfused::Device),
         }))
     }
-}
-
-/// What trains a policy without tensors.
-pub(super) enum Form {
-    /// On arrays of the host.
-    Host(Box<dyn Fused>),
-    /// In kernels for a GPU.
-    #[cfg(feature = "cube")]
-    Device(Box<DeviceMinibatches>),
 }
