@@ -3,8 +3,8 @@
 //! A [`DeviceEnv`] is the dynamics of one environment as functions that are compiled for the device, in single
 //! precision. Kernels of `burn-pg` call them for many environments at once, one thread an environment.
 
-// `#[cube]` adds functions without documentation.
-#![allow(missing_docs)]
+// `#[cube]` adds functions without documentation, and takes no attributes of functions.
+#![allow(missing_docs, clippy::must_use_candidate)]
 
 mod random;
 

@@ -1,5 +1,7 @@
 //! Counter-based random numbers.
 
+use std::f32::consts::TAU;
+
 use cubecl::prelude::*;
 
 /// A stream of random numbers on a device: Philox4x32-10 of J. Salmon et al., *Parallel random numbers: as easy as 1, 2,
@@ -44,7 +46,7 @@ impl Random {
         // In (0, 1], because the logarithm of 0 is infinite.
         let radius = 1.0f32 - unit(self.bits());
         let angle = unit(self.bits());
-        (radius.ln() * -2.0f32).sqrt() * (angle * 6.283_185_3f32).cos()
+        (radius.ln() * -2.0f32).sqrt() * (angle * TAU).cos()
     }
 }
 

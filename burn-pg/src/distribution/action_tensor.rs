@@ -45,7 +45,7 @@ impl ActionTensor {
 
     /// The same actions on a device with autodiff, from those of one without.
     #[cfg(feature = "cube")]
-    pub(crate) fn from_inner(self) -> Self {
+    pub(crate) fn with_autodiff(self) -> Self {
         match self {
             Self::Discrete(actions) => Self::Discrete(Tensor::from_inner(actions)),
             Self::MultiDiscrete(actions) => Self::MultiDiscrete(Tensor::from_inner(actions)),

@@ -43,6 +43,7 @@ pub fn flatten_gradients<M: Module>(module: &M, gradients: &Gradients) -> Tensor
 /// # Panics
 /// If the length of `values` is not the number of trainable parameters.
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // a caller has no more use for the values
 pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
     let [len] = values.dims();
     let mut lengths = Lengths(Vec::new());

@@ -28,6 +28,7 @@ const DEVICE_WORKGROUPS: u64 = 256;
 const DEVICE_ROWS: u64 = 16;
 
 /// The sizes of the parts of a run.
+#[allow(clippy::struct_excessive_bools)] // four independent facts
 pub(super) struct Parts {
     layers: NetworkFootprint,
     source: SourceFootprint,

@@ -76,7 +76,9 @@ impl Epochs {
             Ok(Form::Device(fused)) => {
                 let Trained { parameters, state, metrics, epochs: made } =
                     during(Phase::Minibatch, || fused.train(&self.device_passes(learning_rate)))?;
-                metrics.into_iter().for_each(|metrics| log.push_from_host(metrics));
+                for metrics in metrics {
+                    log.push_from_host(metrics);
+                }
                 log.set_weights_checked();
                 epochs = made;
                 self.learner.optimiser.set_state(state)?;

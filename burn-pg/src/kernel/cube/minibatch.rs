@@ -167,7 +167,7 @@ fn differentiate_rows<A: Numeric>(
     let mut chosen = Shared::<[u32]>::new_slice(comptime!(tile.rows));
 
     let unit = UNIT_POS as usize;
-    let sums_at = CUBE_POS as usize * comptime!(plan.sums());
+    let sums_at = CUBE_POS * comptime!(plan.sums());
     let seed = seeds[index / minibatches];
     let start = index % minibatches * size;
     let end = min(start + size, rows);
@@ -180,9 +180,9 @@ fn differentiate_rows<A: Numeric>(
         scale = shift.scale;
     }
 
-    let mut at = CUBE_POS as usize;
+    let mut at = CUBE_POS;
     while at < tiles {
-        let fresh = at == CUBE_POS as usize;
+        let fresh = at == CUBE_POS;
         let position = start + at * comptime!(tile.rows) + unit;
         let is_row = unit < comptime!(tile.rows);
         let counts = is_row && position < end;
@@ -233,8 +233,8 @@ fn differentiate_rows<A: Numeric>(
                 comptime!(tile.rows),
             );
             let outer = Evaluated {
-                log_prob: derivatives.of_log_prob * inverse_mass,
-                entropy: derivatives.of_entropy * inverse_mass,
+                log_prob: derivatives.log_prob * inverse_mass,
+                entropy: derivatives.entropy * inverse_mass,
             };
             differentiate(
                 parameters,
@@ -293,7 +293,7 @@ fn differentiate_rows<A: Numeric>(
                     true,
                     comptime!(tile.rows),
                 );
-                memory[output_at] = select(counts, derivatives.of_value * inverse_mass, 0.0f32);
+                memory[output_at] = select(counts, derivatives.value * inverse_mass, 0.0f32);
             }
             sync_cube();
             if comptime!(tile.staged) {
@@ -318,7 +318,7 @@ fn differentiate_rows<A: Numeric>(
             }
         }
         sync_cube();
-        at += CUBE_COUNT as usize;
+        at += CUBE_COUNT;
     }
 }
 

@@ -3,6 +3,16 @@
 //! A workgroup takes a [`Tile`] of rows through a perceptron with the activations in workgroup memory. All kernels use
 //! single precision, add up in a fixed order, and write each element once, so that results repeat to the bit.
 
+// In functions for devices: `usize` has 32 bits; constants of compilation are arguments by value; loops over them have an index.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::needless_pass_by_value,
+    clippy::needless_range_loop,
+    clippy::too_many_lines,
+    clippy::trivially_copy_pass_by_ref
+)]
+
 mod advantages;
 mod buffer;
 mod dense;

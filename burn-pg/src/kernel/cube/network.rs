@@ -124,9 +124,9 @@ pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) ->
     let tiles = [(32, true), (16, true), (32, false), (16, false), (8, false), (ROWS, false)];
     let (mut needed, mut least) = (0, 0);
     for (rows, staged) in tiles.into_iter().filter(|&(rows, _)| rows <= threads) {
-        let (bytes, made) = make(Tile { rows, threads, staged });
+        let (bytes, result) = make(Tile { rows, threads, staged });
         if bytes <= available {
-            return Ok(made);
+            return Ok(result);
         }
         (needed, least) = (bytes, rows);
     }

@@ -107,7 +107,7 @@ impl<'s> Emitted<'s> {
     }
 }
 
-impl<'s> Mask<'s> {
+impl Mask<'_> {
     fn value(self, scope: &Scope) -> NativeExpand<bool> {
         match self {
             Self::Constant(value) => NativeExpand::from_lit(scope, value),

@@ -65,6 +65,7 @@ fn mixed(word: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_sign_loss)] // indices of samples
 mod tests {
     use burn::tensor::{DType, Device, Int, Tensor};
     use burn_pg_envs::device::philox;

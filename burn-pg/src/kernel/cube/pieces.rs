@@ -31,6 +31,7 @@ pub(crate) fn split(whole: &Tensor<1>, lengths: &[usize]) -> Option<Vec<Tensor<1
 }
 
 /// Copies the pieces to the vector, or the vector to the pieces.
+#[allow(clippy::many_single_char_names)] // the six arguments of a kernel
 fn copy(client: &Client, parts: &[Tensor<1>], lengths: &[usize], whole: &Tensor<1>, to_whole: bool) -> Option<()> {
     let buffer = Buffer::of(whole.clone())?;
     let mut start = 0;

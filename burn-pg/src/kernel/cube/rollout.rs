@@ -194,7 +194,7 @@ fn rollout<E: DeviceEnv, A: Numeric>(
 
     // The first threads keep an environment each, in registers. Those beyond the last environment play without recording.
     let row = UNIT_POS as usize;
-    let env = CUBE_POS as usize * comptime!(tile.rows) + row;
+    let env = CUBE_POS * comptime!(tile.rows) + row;
     let keeps = row < comptime!(tile.rows);
     let records = keeps && env < num_envs;
     let place = min(env, num_envs - 1);

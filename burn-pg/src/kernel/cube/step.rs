@@ -47,6 +47,7 @@ pub(crate) fn norms_of(sums: usize) -> usize {
 /// Adds up the sums of all workgroups (shape `[parts, P + reports]`) in their order. Writes the gradient, followed by the reports
 /// (shape `[P + reports]`); and for each 64 of these the squared norm of the gradient, and whether an element is not finite
 /// (shape `[2, norms]`).
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn reduce(
     client: &Client,
     sums: &Buffer,
@@ -108,8 +109,8 @@ fn add_parts(
             norm += squares[k];
             any = max(any, unusable[k]);
         }
-        norms[CUBE_POS as usize] = norm;
-        norms[CUBE_COUNT as usize + CUBE_POS as usize] = any;
+        norms[CUBE_POS] = norm;
+        norms[CUBE_COUNT + CUBE_POS] = any;
     }
 }
 
@@ -257,13 +258,11 @@ fn adam_rows(
         // NaN, if an element of the gradient is not finite.
         metrics[row + reports] = f32::reinterpret(select(unusable > 0.0f32, 0x7FC0_0000u32, u32::reinterpret(norm)));
         stopped[epochs + 1] = f32::cast_from(index as u32 + 1);
-        match comptime!(watched) {
-            Some(report) => {
-                if is_last != 0 && total[len + report] > limit {
-                    stopped[epoch + 1] = 1.0f32;
-                }
+        if comptime!(watched.is_some()) {
+            let report = comptime!(watched.unwrap_or_default());
+            if is_last != 0 && total[len + report] > limit {
+                stopped[epoch + 1] = 1.0f32;
             }
-            None => {}
         }
     }
 }

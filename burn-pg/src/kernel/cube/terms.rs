@@ -109,12 +109,12 @@ struct Term {
     metric_1: f32,
 }
 
-/// The derivatives of the weighted sum of terms, per unit of mass.
+/// The derivatives of the weighted sum of terms with respect to each output of the policy, per unit of mass.
 #[derive(CubeType, Clone, Copy)]
 pub(super) struct Derivatives {
-    pub of_log_prob: f32,
-    pub of_entropy: f32,
-    pub of_value: f32,
+    pub log_prob: f32,
+    pub entropy: f32,
+    pub value: f32,
 }
 
 /// Evaluates the terms that depend on the value (`of_critic`), or the others. Writes losses and metrics of row `row` to
@@ -158,7 +158,7 @@ pub(super) fn evaluate_terms(
             }
         }
     }
-    Derivatives { of_log_prob, of_entropy, of_value }
+    Derivatives { log_prob: of_log_prob, entropy: of_entropy, value: of_value }
 }
 
 /// Returns a part of a sample; 0 for none.

@@ -65,7 +65,7 @@ fn value_rows(
     let unit = UNIT_POS as usize;
     let outputs_at = comptime!(critic.last().output_at);
     let tiles = rows.div_ceil(comptime!(tile.rows));
-    let mut at = CUBE_POS as usize;
+    let mut at = CUBE_POS;
     while at < tiles {
         let first = at * comptime!(tile.rows);
         load(observations, &mut memory, first, rows, comptime!(critic.inputs()), tile);
@@ -104,7 +104,7 @@ fn value_rows(
             }
         }
         sync_cube();
-        at += CUBE_COUNT as usize;
+        at += CUBE_COUNT;
     }
 }
 

@@ -250,7 +250,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
             returns: Some(returns),
             progress: context.progress,
             origins: Origins::InTurn(self.num_envs),
-            ..Batch::new(observations, actions.from_inner(), log_probs)
+            ..Batch::new(observations, actions.with_autodiff(), log_probs)
         };
         Ok(Experience { samples, explained_variance, metrics: Vec::new() })
     }
