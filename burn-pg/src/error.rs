@@ -15,6 +15,7 @@ use crate::{
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
     run::{checkpoint::CheckpointError, directory::RunDirError},
+    source::OffDevice,
     storage::{Misfit, TensorsError, weights::WeightsError},
 };
 
@@ -102,6 +103,9 @@ pub enum Error {
     /// There is no policy for a space of the environment.
     #[error(transparent)]
     Space(#[from] UnsupportedSpace),
+    /// A rollout does not fit on the GPU.
+    #[error(transparent)]
+    OffDevice(OffDevice),
     /// The objective cannot be used for training.
     #[error(transparent)]
     Objective(#[from] ObjectiveError),

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 /// 3* (2011).
 ///
 /// There is no state to keep: the numbers follow from the seed, the environment, its step, and how many were drawn in
-/// that step before. So a run gives the same numbers on every device.
+/// that step before. So the bits are the same on every device.
 #[derive(CubeType)]
 pub struct Random {
     seed_low: u32,
@@ -46,7 +46,8 @@ impl Random {
         // In (0, 1], because the logarithm of 0 is infinite.
         let radius = 1.0f32 - unit(self.bits());
         let angle = unit(self.bits());
-        (radius.ln() * -2.0f32).sqrt() * (angle * TAU).cos()
+        // Devices may compute a logarithm near 1 with the wrong sign.
+        max(radius.ln() * -2.0f32, 0.0f32).sqrt() * (angle * TAU).cos()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Batch, Collector, HostSource, Reference, RolloutLength, streams},
+    source::{Batch, Collector, HostSource, OffDevice, Reference, RolloutLength, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
@@ -227,6 +227,9 @@ impl Recipe {
             .then(|| Reference::new(&policy).with_kl_in_reward(algorithm.kl_in_reward()).with_micro_batch(rows));
         let source = match self.on_device(&spec, reference.is_some(), &policy, config, device) {
             Ok(source) => source,
+            Err(reason @ (OffDevice::Buffer { .. } | OffDevice::DeviceMemory { .. })) => {
+                return Err(Error::OffDevice(reason));
+            }
             Err(reason) => {
                 let mut collector = Collector::new(envs, self.length, seed, device)?;
                 collector = collector.with_sequences(network.recurrence.sequences());

@@ -4,10 +4,10 @@ use serde::{Serialize, Serializer};
 
 /// Why rollouts are collected on the host, step by step, although the policy may be on a GPU.
 ///
-/// On a GPU, a [`DeviceSource`](super::DeviceSource) takes all environments through many steps in one kernel, and values,
+/// On a GPU, a `DeviceSource` takes all environments through many steps in one kernel, and values,
 /// bootstraps and advantages are computed there too. It serves
 ///
-/// - [environments for GPUs](super::register_device_env): the five classic tasks, and those that a program registers, without
+/// - environments for GPUs (`register_device_env`): the five classic tasks, and those that a program registers, without
 ///   action masks;
 /// - [policies](crate::policy::Policy::perceptrons) of perceptrons without shared layers, with a critic;
 /// - rollouts of a fixed number of steps with [`Gae`](crate::advantage::Gae), without a reference policy, and without
@@ -39,6 +39,33 @@ pub enum OffDevice {
         rows: usize,
         /// Bytes of workgroup memory.
         available: usize,
+    },
+    /// The adapter takes fewer buffers for a kernel than are needed.
+    #[error("a kernel needs {needed} buffers, but the adapter takes {available}")]
+    Bindings {
+        /// Buffers that a kernel needs.
+        needed: u32,
+        /// Buffers that the adapter takes.
+        available: u32,
+    },
+    /// A rollout is larger than the largest buffer of the adapter. A [recipe](crate::algorithm::Recipe) refuses such a run, because
+    /// the batch would not fit either.
+    #[error(
+        "a rollout needs a buffer of {needed} bytes, but the adapter has at most {available}; lower `num_envs` or `num_steps`"
+    )]
+    Buffer {
+        /// Bytes of the largest buffer.
+        needed: u64,
+        /// Bytes of the largest buffer that the adapter offers.
+        available: u64,
+    },
+    /// A rollout is larger than the memory of the device, which refuses the run in the same way.
+    #[error("a rollout needs {needed} bytes on the device, which has {available}; lower `num_envs` or `num_steps`")]
+    DeviceMemory {
+        /// Bytes of the rollout.
+        needed: u64,
+        /// Bytes that the driver says the device can hold.
+        available: u64,
     },
 }
 

@@ -1,7 +1,8 @@
 //! The streams of random numbers of a run.
 //!
 //! All randomness that affects a result comes from these streams, on the host, so a seed gives the same results on
-//! every device and with any number of threads. Environment `i` of a run with seed `s` is seeded with `s + i`, as in
+//! every device and with any number of threads. (Environments on a GPU have streams of their own there, and so have their actions
+//! and the order of their samples.) Environment `i` of a run with seed `s` is seeded with `s + i`, as in
 //! Gymnasium; the streams below are spawned from `s` and are independent of the environments' streams.
 
 use burn_pg_envs::{EnvRng, SeedSequence};

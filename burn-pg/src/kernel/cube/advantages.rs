@@ -4,20 +4,18 @@ use cubecl::{client::Client, prelude::*};
 
 use super::{
     buffer::Buffer,
-    rollout::{Recorded, Steps, TERMINATED, is_finite, workgroups},
+    rollout::{Recorded, Steps, TERMINATED, grid, is_finite},
     values::goes_on_elsewhere,
 };
 
-/// Numbers that are added up for each environment: returns and errors of the values, and their squares.
-pub(super) const SUMS: usize = 4;
-
-/// Numbers that are kept for each environment: the sums, and 1 if a value or a target is not finite.
-pub(crate) const ESTIMATED: usize = SUMS + 1;
+/// Numbers that are kept for each environment: mean, and sum of the squared distances from it, of the returns and of the errors of
+/// the values; and 1 if a value or a target is not finite.
+pub(crate) const ESTIMATED: usize = 5;
 
 const THREADS: u32 = 64;
 
-/// Estimates advantages and returns (shapes `[T * N]`) as [`Gae`](crate::advantage::Gae) does. Adds up returns and errors of the
-/// values for each environment (`sums`, shape `[ESTIMATED, N]`).
+/// Estimates advantages and returns (shapes `[T * N]`) as [`Gae`](crate::advantage::Gae) does. Writes how
+/// returns and errors of the values vary in each environment (`sums`, shape `[ESTIMATED, N]`).
 pub(crate) fn estimate(
     client: &Client,
     recorded: &Recorded,
@@ -30,7 +28,7 @@ pub(crate) fn estimate(
     let [discount, decay] = [gamma, gamma * lambda].map(|factor| factor as f32);
     gae::launch(
         client,
-        CubeCount::Static(workgroups(steps.num_envs, THREADS), 1, 1),
+        grid(steps.num_envs, THREADS),
         CubeDim::new_1d(THREADS),
         recorded.outcomes.arg(),
         values.arg(),
@@ -80,12 +78,17 @@ fn gae(
             advantages[at] = later;
             returns[at] = target;
             if !(is_finite(value) && is_finite(target)) {
-                totals[SUMS] = 1.0f32;
+                totals[4] = 1.0f32;
             }
-            totals[0] += target;
-            totals[1] += target * target;
-            totals[2] += later;
-            totals[3] += later * later;
+            // The method of B. Welford.
+            let count = f32::cast_from(i as u32 + 1);
+            #[unroll]
+            for k in 0..2usize {
+                let number = if comptime!(k == 0) { target } else { later };
+                let distance = number - totals[2 * k];
+                totals[2 * k] += distance / count;
+                totals[2 * k + 1] += distance * (number - totals[2 * k]);
+            }
         }
         #[unroll]
         for k in 0..ESTIMATED {

@@ -1,13 +1,17 @@
 //! Tensors as buffers of kernels.
 
+#[cfg(not(feature = "fusion"))]
+use burn::{backend::BackendTensor, tensor::DType};
 use burn::{
-    backend::{BackendTensor, DispatchTensorKind},
-    tensor::{Device, Int, Tensor},
+    backend::DispatchTensorKind,
+    tensor::{Device, Int, IntDType, Tensor},
 };
-use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+#[cfg(not(feature = "fusion"))]
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::{client::Client, prelude::BufferArg};
 
-/// The buffer of a tensor on a GPU. Kernels may write into it; the tensor and its clones then have the new elements.
+/// The buffer of a tensor on a GPU, in single precision or of integers with 32 bits. Kernels may write into it; the tensor and its clones then have the new elements.
 #[derive(Debug, Clone)]
 pub(crate) struct Buffer(CubeTensor);
 
@@ -17,11 +21,12 @@ impl Buffer {
         Self::of_kind(tensor.into_dispatch().kind)
     }
 
-    /// Returns the buffer of an integer tensor. `None` if it is not on a GPU.
+    /// Returns the buffer of an integer tensor, or of a copy with 32 bits if it has others. `None` if it is not on a GPU.
     pub fn of_ints<const D: usize>(tensor: Tensor<D, Int>) -> Option<Self> {
-        Self::of_kind(tensor.into_dispatch().kind)
+        Self::of_kind(tensor.cast(IntDType::I32).into_dispatch().kind)
     }
 
+    #[cfg(not(feature = "fusion"))]
     fn of_kind(kind: DispatchTensorKind) -> Option<Self> {
         let tensor = match kind {
             DispatchTensorKind::Cube(BackendTensor::Float(tensor) | BackendTensor::Int(tensor)) => tensor,
@@ -33,7 +38,14 @@ impl Buffer {
             #[allow(unreachable_patterns)] // in builds with this backend alone
             _ => return None,
         };
-        Some(Self(into_contiguous(tensor)))
+        // Kernels are written for these types.
+        matches!(tensor.dtype, DType::F32 | DType::I32).then(|| Self(into_contiguous(tensor)))
+    }
+
+    /// With fusion, tensors are computed later, and have no buffers.
+    #[cfg(feature = "fusion")]
+    fn of_kind(_kind: DispatchTensorKind) -> Option<Self> {
+        None
     }
 
     /// Returns the argument of a kernel.

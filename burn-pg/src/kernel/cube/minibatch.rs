@@ -355,8 +355,9 @@ pub(crate) fn fit_minibatch(
 ) -> Result<MinibatchPlan, OffDevice> {
     fit_tile(client, |tile| {
         let plan = plan(tile.rows, tile);
-        let weights = if tile.staged { plan.weights() } else { 0 };
-        let others = (plan.reports + plan.head.log_stds() + 1) * tile.rows;
+        let weights = if tile.staged { plan.weights() } else { 1 };
+        // At least one element for logarithms of standard deviations.
+        let others = (plan.reports + plan.head.log_stds() + 1) * tile.rows + 1;
         (4 * (plan.memory() + weights + others), plan)
     })
 }

@@ -1,7 +1,7 @@
 //! Kernels for GPUs, written with [CubeCL](cubecl): a whole rollout, the advantages, and a minibatch, without a read-back.
 //!
 //! A workgroup takes a [`Tile`] of rows through a perceptron with the activations in workgroup memory. All kernels use
-//! single precision, add up in a fixed order, and write each element once, so that results repeat to the bit.
+//! single precision, and add up in a fixed order, so that results repeat to the bit.
 
 // In functions for devices: `usize` has 32 bits; constants of compilation are arguments by value; loops over them have an index.
 #![allow(

@@ -55,7 +55,7 @@ pub(crate) const fn odd(len: usize) -> usize {
 }
 
 impl DeviceNetwork {
-    /// Returns the network at `place`, for tiles of `rows` rows. `extra` elements of each row follow its last outputs.
+    /// Returns the network at `place`, for tiles of `rows` rows.
     pub fn new(place: &Place, activation: Activation, rows: usize) -> Self {
         let (mut layers, mut parameters, mut stage) = (Vec::new(), place.parameters.start, 0);
         let last = place.sizes.len() - 1;
@@ -109,8 +109,8 @@ pub(crate) fn fit(
 ) -> Result<(DeviceNetwork, Tile), OffDevice> {
     fit_tile(client, |tile| {
         let network = network(tile.rows);
-        // Values are computed with a flag for each row.
-        let floats = network.memory + if tile.staged { network.stage } else { 0 } + tile.rows;
+        // Values are computed with a flag for each row. Without weights, one element stands in for them.
+        let floats = network.memory + if tile.staged { network.stage } else { 1 } + tile.rows;
         (4 * floats, (network, tile))
     })
 }
@@ -119,6 +119,9 @@ pub(crate) fn fit(
 /// 16 rows have room beside them, otherwise without.
 pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) -> Result<R, OffDevice> {
     let hardware = &client.properties().hardware;
+    if hardware.max_bindings < BINDINGS {
+        return Err(OffDevice::Bindings { needed: BINDINGS, available: hardware.max_bindings });
+    }
     let available = hardware.max_shared_memory_size;
     let threads = (hardware.max_units_per_cube as usize).min(THREADS);
     let tiles = [(32, true), (16, true), (32, false), (16, false), (8, false), (ROWS, false)];
@@ -132,6 +135,9 @@ pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) ->
     }
     Err(OffDevice::Memory { needed, rows: least, available })
 }
+
+/// Most buffers of a kernel, with the one for its scalars.
+const BINDINGS: u32 = 10;
 
 /// Threads of a workgroup, if the adapter has as many.
 const THREADS: usize = 128;

@@ -89,14 +89,14 @@ const RESETS: u32 = 64;
 
 impl<E: DeviceTask> RolloutKernel for Kernels<E> {
     fn reset(&self, client: &Client, states: &Buffer, num_envs: usize, seed: u64) {
-        let count = CubeCount::Static(workgroups(num_envs, RESETS), 1, 1);
+        let count = grid(num_envs, RESETS);
         let [low, high] = words(seed);
         begin::launch::<E>(client, count, CubeDim::new_1d(RESETS), states.arg(), num_envs, low, high, E::STATE);
     }
 
     fn play(&self, client: &Client, parameters: &Buffer, recorded: &Recorded, steps: Steps, plan: &RolloutPlan) {
         let Recorded { states, observations, finals, actions, log_probs, outcomes } = recorded;
-        let count = CubeCount::Static(workgroups(steps.num_envs, plan.tile.rows as u32), 1, 1);
+        let count = grid(steps.num_envs, plan.tile.rows as u32);
         let dim = CubeDim::new_1d(plan.tile.threads as u32);
         let ([seed_low, seed_high], [before_low, before_high]) = (words(steps.seed), words(steps.before));
         macro_rules! play {
@@ -134,6 +134,16 @@ impl<E: DeviceTask> RolloutKernel for Kernels<E> {
 /// Returns how many workgroups of `size` take `count` rows.
 pub(super) fn workgroups(count: usize, size: u32) -> u32 {
     u32::try_from(count).expect("fewer than 2^32 rows").div_ceil(size)
+}
+
+/// Returns a grid of at least as many workgroups as [`workgroups`] says, within the limits of every adapter. Kernels leave out what
+/// is beyond `count`.
+pub(super) fn grid(count: usize, size: u32) -> CubeCount {
+    /// Adapters take at least 65,535 workgroups in each dimension.
+    const MOST: u32 = 1 << 15;
+    let workgroups = workgroups(count, size);
+    let across = workgroups.clamp(1, MOST);
+    CubeCount::Static(across, workgroups.div_ceil(across), 1)
 }
 
 /// Returns the low and the high half.
@@ -199,14 +209,16 @@ fn rollout<E: DeviceEnv, A: Numeric>(
     let records = keeps && env < num_envs;
     let place = min(env, num_envs - 1);
     let mut state = Array::<f32>::new(len);
-    #[unroll]
-    for i in 0..len {
-        state[i] = states[i * num_envs + place];
-    }
     let mut books = Array::<f32>::new(BOOKS);
-    #[unroll]
-    for i in 0..BOOKS {
-        books[i] = states[(len + i) * num_envs + place];
+    if keeps {
+        #[unroll]
+        for i in 0..len {
+            state[i] = states[i * num_envs + place];
+        }
+        #[unroll]
+        for i in 0..BOOKS {
+            books[i] = states[(len + i) * num_envs + place];
+        }
     }
     if first == 0 {
         #[unroll]

@@ -5,6 +5,7 @@ use cubecl::{client::Client, prelude::*};
 use super::{
     buffer::Buffer,
     order::{Pass, sample_at},
+    rollout::grid,
 };
 
 /// Parts that the samples of a minibatch are cut into, one workgroup each.
@@ -23,14 +24,14 @@ pub(crate) fn advantage_statistics(
     passes: usize,
     pass: Pass,
 ) {
-    let count = u32::try_from(passes).expect("fewer than 2^32 minibatches");
     moments::launch(
         client,
-        CubeCount::Static(PARTS as u32, count, 1),
+        grid(passes * PARTS, 1),
         CubeDim::new_1d(THREADS as u32),
         advantages.arg(),
         statistics.arg(),
         seeds.arg(),
+        passes,
         pass.rows,
         pass.size,
         pass.minibatches,
@@ -44,19 +45,23 @@ fn moments(
     advantages: &[f32],
     statistics: &mut [f32],
     seeds: &[u32],
+    passes: usize,
     rows: usize,
     size: usize,
     minibatches: usize,
     half_bits: u32,
 ) {
+    let (pass, part) = (CUBE_POS / PARTS, CUBE_POS % PARTS);
+    if pass >= passes {
+        terminate!();
+    }
     let mut parts = Shared::<[f32]>::new_slice(comptime!(2 * THREADS));
     let unit = UNIT_POS as usize;
-    let pass = CUBE_POS_Y as usize;
     let seed = seeds[pass / minibatches];
     let start = pass % minibatches * size;
     let end = min(start + size, rows);
     let length = (end - start).div_ceil(PARTS);
-    let first = min(start + CUBE_POS_X as usize * length, end);
+    let first = min(start + part * length, end);
     let last = min(first + length, end);
     let count = f32::cast_from((last - first) as u32);
 
@@ -88,7 +93,7 @@ fn moments(
         for i in 0..THREADS {
             total += parts[THREADS + i];
         }
-        let place = (pass * PARTS + CUBE_POS_X as usize) * 3;
+        let place = (pass * PARTS + part) * 3;
         statistics[place] = count;
         statistics[place + 1] = mean;
         statistics[place + 2] = total;

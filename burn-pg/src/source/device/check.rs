@@ -62,6 +62,9 @@ pub fn check_device_env<E: DeviceTask + Env>(
     tolerance: f64,
     device: &Device,
 ) -> Result<(), DeviceCheckError> {
+    if E::STATE == 0 {
+        return Err(DeviceCheckError::Failed("the state has no elements".into()));
+    }
     let device = device.clone().without_autodiff();
     let client = client(&Tensor::zeros([1], &device)).ok_or(OffDevice::NoGpu)?;
     let spec = E::specification();

@@ -45,6 +45,9 @@ static REGISTRY: LazyLock<RwLock<Vec<DeviceEnvs>>> = LazyLock::new(|| {
 pub fn register_device_env<E: DeviceTask>() -> Result<(), EnvError> {
     let envs = DeviceEnvs::of::<E>();
     envs.spec.check()?;
+    if envs.state == 0 {
+        return Err(EnvError::Spec { id: envs.spec.id, reason: "its state has no elements".into() });
+    }
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
     if registry.iter().any(|known| known.spec.id == envs.spec.id) {
         return Err(EnvError::Registered { id: envs.spec.id });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_pg_envs::{EnvSpec, Space, wrapper::EpisodeStats};
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +43,8 @@ pub struct DeviceSource {
     plan: RolloutPlan,
     critic: DeviceNetwork,
     tile_of_critic: Tile,
-    /// State and books of each environment. Shape `[S + BOOKS, N]`.
-    states: Tensor<2>,
+    /// State and books of each environment. Shape `[(S + BOOKS) * N]`.
+    states: Tensor<1>,
     /// Number of steps that each environment has taken.
     steps: u64,
     episodes: EpisodeStats,
@@ -90,8 +90,12 @@ impl DeviceSource {
         if networks.trunk.is_some() {
             return Err(OffDevice::Policy(reason::SHARED));
         }
-        if flatten_all(&policy.valid()).dims() != [networks.len] {
+        let parameters = flatten_all(&policy.valid());
+        if parameters.dims() != [networks.len] {
             return Err(OffDevice::Policy("some parameters of the policy are not trained"));
+        }
+        if Buffer::of(parameters).is_none() {
+            return Err(OffDevice::Policy("the policy is not on this GPU in single precision"));
         }
         let place = networks.critic.as_ref().ok_or(OffDevice::Policy(reason::NO_CRITIC))?;
         let head = DeviceHead::new(&networks.head, networks.actor.outputs());
@@ -105,6 +109,7 @@ impl DeviceSource {
         if spec.masks_actions {
             return Err(OffDevice::Policy(reason::MASKED));
         }
+        check_memory(num_envs as u64 * num_steps as u64, &actor, &head, &client)?;
         let plan = RolloutPlan {
             actor,
             head,
@@ -114,7 +119,7 @@ impl DeviceSource {
             integers: matches!(spec.action_space, Space::Discrete { .. } | Space::MultiDiscrete { .. }),
             limit: spec.max_episode_steps.unwrap_or(0),
         };
-        let states = Tensor::empty([envs.state + BOOKS, num_envs], &device);
+        let states = Tensor::empty([(envs.state + BOOKS) * num_envs], (&device, DType::F32));
         envs.kernels.reset(&client, &Buffer::of(states.clone()).ok_or(OffDevice::NoGpu)?, num_envs, seed);
         Ok(Self {
             envs,
@@ -146,7 +151,7 @@ impl DeviceSource {
         };
         let rollout = DeviceRollout::new(all, self.plan.actor.inputs(), &self.envs.spec.action_space, &self.device);
         let [sums, summary]: [Tensor<1>; 2] =
-            [ESTIMATED * self.num_envs, SUMMARY].map(|len| Tensor::empty([len], &self.device));
+            [ESTIMATED * self.num_envs, SUMMARY].map(|len| Tensor::empty([len], (&self.device, DType::F32)));
         let on_gpu = "the tensors of a device source are on its GPU";
         let buffer = |tensor: &Tensor<1>| Buffer::of(tensor.clone()).expect(on_gpu);
         let (recorded, parameters) = (rollout.recorded(&self.states).expect(on_gpu), flatten_all(policy));
@@ -162,7 +167,7 @@ impl DeviceSource {
         let targets = [&rollout.advantages, &rollout.returns, &sums].map(&buffer);
         let [_, _, sums] = targets.each_ref();
         estimate(client, &recorded, of_values, targets.each_ref(), all, [self.gae.gamma, self.gae.lambda]);
-        summarise(client, &recorded.states, sums, &buffer(&summary), self.num_envs, self.envs.state);
+        summarise(client, &recorded.states, sums, &buffer(&summary), [self.num_envs, self.num_steps], self.envs.state);
         let [summary] = read([summary])?;
         Ok((rollout, summary))
     }
@@ -187,8 +192,7 @@ impl DeviceSource {
             let row = column.iter().position(|value| !value.is_finite())?;
             Some((*quantity, row, column[row]))
         });
-        // What is summed up is finite: only a sum is too large for single precision.
-        let (quantity, row, value) = first.unwrap_or((StepQuantity::Return, 0, f32::INFINITY));
+        let (quantity, row, value) = first.expect("a kernel has found a number that is not finite");
         let (env, step) = place(row);
         Ok(Error::Step { update, quantity, env, step, value: value.into() })
     }
@@ -201,8 +205,8 @@ impl DeviceSource {
     }
 
     /// Returns first states.
-    fn fresh(&self, seed: u64) -> Tensor<2> {
-        let states = Tensor::empty(self.states.dims(), &self.device);
+    fn fresh(&self, seed: u64) -> Tensor<1> {
+        let states = Tensor::empty(self.states.dims(), (&self.device, DType::F32));
         let buffer = Buffer::of(states.clone()).expect("the tensors of a device source are on its GPU");
         self.envs.kernels.reset(&self.client, &buffer, self.num_envs, seed);
         states
@@ -210,6 +214,24 @@ impl DeviceSource {
 
     fn env_steps_before(&self) -> u64 {
         (self.steps - self.num_steps as u64) * self.num_envs as u64
+    }
+}
+
+/// Refuses a rollout of `rows` rows that the device cannot hold, before anything is allocated.
+fn check_memory(rows: u64, actor: &DeviceNetwork, head: &DeviceHead, client: &Client) -> Result<(), OffDevice> {
+    let memory = &client.properties().memory;
+    // Observations, actions, or rewards and flags. Kernels count elements with 32 bits.
+    let widest = actor.inputs().max(head.components()).max(2);
+    let (needed, available) =
+        (rows.saturating_mul(4 * widest as u64), memory.max_page_size.min(4 * u64::from(u32::MAX)));
+    if needed > available {
+        return Err(OffDevice::Buffer { needed, available });
+    }
+    // Observations twice, actions, and seven numbers for each row.
+    let needed = rows.saturating_mul(4 * (2 * actor.inputs() + head.components() + 7) as u64);
+    match memory.max_memory() {
+        Some(available) if needed > available => Err(OffDevice::DeviceMemory { needed, available }),
+        _ => Ok(()),
     }
 }
 
@@ -229,19 +251,18 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
         let (rollout, summary) = during(Phase::Environment, || self.play(policy))?;
         let summary: Vec<f64> = summary.into_iter().map(f64::from).collect();
-        let [episodes, returns, lengths, of_returns, squares, of_errors, square_errors, unusable] = summary[..] else {
+        let [episodes, returns, lengths, of_returns, of_errors, unusable] = summary[..] else {
             unreachable!("a summary has {SUMMARY} numbers")
         };
-        if unusable != 0.0 || summary.iter().any(|sum| !sum.is_finite()) {
+        if unusable != 0.0 {
             return Err(self.fault(rollout, context.update)?);
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
         self.episodes.push_many(episodes as u64, returns, lengths);
-        let rows = (self.num_envs * self.num_steps) as f64;
-        let variance = |sum: f64, squares: f64| squares / rows - (sum / rows) * (sum / rows);
-        let total = variance(of_returns, squares);
-        let explained_variance = (total > 0.0).then(|| 1.0 - variance(of_errors, square_errors) / total);
-        let DeviceRollout { observations, actions, log_probs, values, advantages, returns, .. } = rollout;
+        let explained = 1.0 - of_errors / of_returns;
+        let explained_variance = (of_returns > 0.0 && explained.is_finite()).then_some(explained);
+        let (observations, actions) = (rollout.observations(), rollout.actions(&self.envs.spec.action_space));
+        let DeviceRollout { log_probs, values, advantages, returns, .. } = rollout;
         let [log_probs, values, advantages, returns] = [log_probs, values, advantages, returns].map(Tensor::from_inner);
         let observations = Observation::from(Tensor::from_inner(observations));
         let samples = Batch {
@@ -278,8 +299,11 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
     fn restart(&mut self, env: usize) {
         self.restarts += 1;
         let fresh = self.fresh(streams::restart_seed(self.seed, self.restarts));
-        let rows = self.states.dims()[0];
-        self.states = self.states.clone().slice_assign([0..rows, env..env + 1], fresh.narrow(1, env, 1));
+        // One column of the matrix that the vector is.
+        let shape = [self.states.dims()[0] / self.num_envs, self.num_envs];
+        let fresh = fresh.reshape(shape).narrow(1, env, 1);
+        let states = self.states.clone().reshape(shape).slice_assign([0..shape[0], env..env + 1], fresh);
+        self.states = states.reshape([shape[0] * shape[1]]);
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
@@ -297,7 +321,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
         let shape = TensorData::zeros::<f32, _>(self.states.dims());
         check_fit(&tensors, &BTreeMap::from([(STATES.to_owned(), shape)]))?;
         let states = tensors.remove(STATES).expect("it was checked");
-        self.states = Tensor::from_data(states, &self.device);
+        self.states = Tensor::from_data(states, (&self.device, DType::F32));
         (self.steps, self.episodes, self.restarts) = (steps, episodes, restarts);
         Ok(())
     }

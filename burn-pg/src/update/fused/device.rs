@@ -90,7 +90,10 @@ impl DeviceMinibatches {
 
         let given = COLUMNS.map(|part| columns.get(part).filter(|_| terms.read(part)));
         let [rows, inputs] = observations.dims();
-        let fits = inputs == networks.actor.sizes[0][0] && fits(&head, &actions, rows);
+        // Kernels count elements with 32 bits.
+        let fits = inputs == networks.actor.sizes[0][0]
+            && u32::try_from(rows.saturating_mul(inputs)).is_ok()
+            && fits(&head, &actions, rows);
         if !fits
             || !terms
                 .are_given(|part| COLUMNS.iter().zip(&given).any(|(known, column)| *known == part && column.is_some()))
@@ -118,6 +121,7 @@ impl DeviceMinibatches {
         };
         let plan = fit_minibatch(&client, plan).map_err(|reason| match reason {
             OffDevice::Memory { needed, rows, available } => Unfused::Memory { needed, rows, available },
+            OffDevice::Bindings { needed, available } => Unfused::Bindings { needed, available },
             _ => Unfused::Device,
         })?;
         let device = parameters.device();

@@ -54,6 +54,14 @@ pub enum Unfused {
         /// Bytes of workgroup memory.
         available: usize,
     },
+    /// The GPU takes fewer buffers for a kernel than are needed.
+    #[error("a kernel needs {needed} buffers, but the adapter takes {available}")]
+    Bindings {
+        /// Buffers that a kernel needs.
+        needed: u32,
+        /// Buffers that the adapter takes.
+        available: u32,
+    },
 }
 
 /// Writes the reason as a string.

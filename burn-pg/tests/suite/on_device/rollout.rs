@@ -275,6 +275,11 @@ fn policies_and_networks_that_kernels_do_not_serve_are_refused_with_the_reason()
         // 4 rows of 16,384 values in 4 bytes each.
         let wide = made(hidden(&[16_384])).unwrap();
         assert!(wide.starts_with("a network needs 262") && wide.contains("for 4 rows, but the adapter has "), "{wide}");
+        let policy = policy(&device);
+        let huge = DeviceSource::new(DeviceEnvs::of::<Count>(), [1 << 24, 1 << 12], GAE, &policy, 1, &device);
+        // 2^36 rows of two elements in 4 bytes each.
+        let message = huge.err().unwrap().to_string();
+        assert!(message.starts_with("a rollout needs a buffer of 549755813888 bytes"), "{message}");
         let other = ActorCritic::new(
             &EnvSpec { observation_space: Space::symmetric(&[1.0; 3]), ..Count::specification() },
             &hidden(&[8]),
