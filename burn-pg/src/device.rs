@@ -8,6 +8,7 @@ mod clock;
 mod driver;
 mod error;
 mod failed;
+mod limit;
 pub(crate) mod memory;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
@@ -26,6 +27,7 @@ pub use clock::device_time;
 pub use error::DeviceError;
 pub(crate) use error::Failed;
 pub use failed::report_panics;
+pub use limit::AdapterLimit;
 pub use readback::waits;
 
 /// An opened device and its backend.

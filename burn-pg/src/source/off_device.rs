@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::device::AdapterLimit;
+
 /// Why rollouts are collected on the host, step by step, although the policy may be on a GPU.
 ///
 /// On a GPU, a `DeviceSource` takes all environments through many steps in one kernel, and values,
@@ -30,24 +32,9 @@ pub enum OffDevice {
     /// The configuration is not served, for this reason.
     #[error("{0}")]
     Config(&'static str),
-    /// The networks do not fit into the memory of a workgroup.
-    #[error("a network needs {needed} bytes of workgroup memory for {rows} rows, but the adapter has {available}")]
-    Memory {
-        /// Bytes that the smallest tile needs.
-        needed: usize,
-        /// Rows of the smallest tile.
-        rows: usize,
-        /// Bytes of workgroup memory.
-        available: usize,
-    },
-    /// The adapter takes fewer buffers for a kernel than are needed.
-    #[error("a kernel needs {needed} buffers, but the adapter takes {available}")]
-    Bindings {
-        /// Buffers that a kernel needs.
-        needed: u32,
-        /// Buffers that the adapter takes.
-        available: u32,
-    },
+    /// The kernels for the policy exceed a limit of the adapter.
+    #[error(transparent)]
+    Adapter(#[from] AdapterLimit),
     /// A rollout is larger than the largest buffer of the adapter. A [recipe](crate::algorithm::Recipe) refuses such a run, because
     /// the batch would not fit either.
     #[error(

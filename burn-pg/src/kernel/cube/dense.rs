@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 use super::network::{DeviceLayer, DeviceNetwork, ROWS, Tile, odd, together};
 use crate::kernel::Activation;
 
-/// Copies the weights of a network into workgroup memory. The caller synchronises.
+/// Copies the weights of a network into workgroup memory, if the tile has room for them. The caller synchronises.
 #[cube]
 pub(super) fn stage(
     parameters: &[f32],
@@ -16,24 +16,39 @@ pub(super) fn stage(
     #[comptime] network: DeviceNetwork,
     #[comptime] tile: Tile,
 ) {
-    #[unroll]
-    for i in 0..comptime!(network.layers.len()) {
-        let layer = comptime!(network.layers[i]);
-        let width = comptime!(odd(layer.outputs));
-        let count = comptime!((layer.inputs + 1) * layer.outputs);
-        let mut k = UNIT_POS as usize;
-        while k < count {
-            let (row, column) = (k / comptime!(layer.outputs), k % comptime!(layer.outputs));
-            weights[comptime!(layer.stage) + row * width + column] = parameters[comptime!(layer.parameters) + k];
-            k += comptime!(tile.threads);
+    if comptime!(tile.staged) {
+        #[unroll]
+        for i in 0..comptime!(network.layers.len()) {
+            let layer = comptime!(network.layers[i]);
+            let width = comptime!(odd(layer.outputs));
+            let count = comptime!((layer.inputs + 1) * layer.outputs);
+            let mut k = UNIT_POS as usize;
+            while k < count {
+                let (row, column) = (k / comptime!(layer.outputs), k % comptime!(layer.outputs));
+                weights[comptime!(layer.stage) + row * width + column] = parameters[comptime!(layer.parameters) + k];
+                k += comptime!(tile.threads);
+            }
         }
     }
 }
 
-/// Takes the rows of a tile through a network. The inputs are in `memory`, and so are the outputs of each layer after it. The
-/// caller has synchronised; on return all threads have.
+/// Returns where the weights of a tile are: in workgroup memory, or in the parameters.
 #[cube]
-pub(super) fn forward(weights: &[f32], memory: &mut [f32], #[comptime] network: DeviceNetwork, #[comptime] tile: Tile) {
+fn weights_of<'a>(parameters: &'a [f32], weights: &'a [f32], #[comptime] tile: Tile) -> &'a [f32] {
+    if comptime!(tile.staged) { weights } else { parameters }
+}
+
+/// Takes the rows of a tile through a network. The inputs are in `memory`, and so are the outputs of each layer after it. The
+/// weights are in `weights` if they were [staged](stage). The caller has synchronised; on return all threads have.
+#[cube]
+pub(super) fn forward(
+    parameters: &[f32],
+    weights: &[f32],
+    memory: &mut [f32],
+    #[comptime] network: DeviceNetwork,
+    #[comptime] tile: Tile,
+) {
+    let weights = weights_of(parameters, weights, tile);
     #[unroll]
     for i in 0..comptime!(network.layers.len()) {
         let layer = comptime!(network.layers[i]);
@@ -123,7 +138,9 @@ fn kept(value: f32, #[comptime] activation: Activation, #[comptime] is_activatio
 /// parameters. Adds the gradient to `gradient`, or sets it if it is `fresh`. The caller has synchronised; on return all threads
 /// have. Activations in `memory` are replaced by derivatives.
 #[cube]
+#[allow(clippy::too_many_arguments)]
 pub(super) fn backward(
+    parameters: &[f32],
     weights: &[f32],
     memory: &mut [f32],
     gradient: &mut [f32],
@@ -132,6 +149,7 @@ pub(super) fn backward(
     #[comptime] network: DeviceNetwork,
     #[comptime] tile: Tile,
 ) {
+    let weights = weights_of(parameters, weights, tile);
     #[unroll]
     for i in 0..comptime!(network.layers.len()) {
         let layer = comptime!(network.layers[network.layers.len() - 1 - i]);

@@ -12,7 +12,7 @@ use super::{
     statistics::shift_and_scale,
     terms::{DeviceTerm, Sample, evaluate_terms},
 };
-use crate::source::OffDevice;
+use crate::device::AdapterLimit;
 
 /// What a minibatch is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -200,15 +200,9 @@ fn differentiate_rows<A: Numeric>(
         // Actor.
         let actor = comptime!(plan.actor.clone());
         load_rows(observations, &chosen, &mut memory, comptime!(actor.inputs()), tile);
-        if comptime!(tile.staged) {
-            stage(parameters, &mut weights, comptime!(actor.clone()), tile);
-        }
+        stage(parameters, &mut weights, comptime!(actor.clone()), tile);
         sync_cube();
-        if comptime!(tile.staged) {
-            forward(&weights, &mut memory, comptime!(actor.clone()), tile);
-        } else {
-            forward(parameters, &mut memory, comptime!(actor.clone()), tile);
-        }
+        forward(parameters, &weights, &mut memory, comptime!(actor.clone()), tile);
         let last = comptime!(actor.last());
         if is_row {
             let mut action = Array::<f32>::new(components);
@@ -261,25 +255,15 @@ fn differentiate_rows<A: Numeric>(
             let place = sums_at + comptime!(plan.head.log_stds_at());
             add_columns(&of_log_stds, sums, place, fresh, 0usize, log_stds, log_stds, tile);
         }
-        if comptime!(tile.staged) {
-            backward(&weights, &mut memory, sums, sums_at, fresh, comptime!(actor.clone()), tile);
-        } else {
-            backward(parameters, &mut memory, sums, sums_at, fresh, comptime!(actor.clone()), tile);
-        }
+        backward(parameters, &weights, &mut memory, sums, sums_at, fresh, comptime!(actor.clone()), tile);
 
         // Critic.
         if comptime!(plan.critic.is_some()) {
             let critic = comptime!(plan.critic.clone().expect("there is a critic"));
             load_rows(observations, &chosen, &mut memory, comptime!(critic.inputs()), tile);
-            if comptime!(tile.staged) {
-                stage(parameters, &mut weights, comptime!(critic.clone()), tile);
-            }
+            stage(parameters, &mut weights, comptime!(critic.clone()), tile);
             sync_cube();
-            if comptime!(tile.staged) {
-                forward(&weights, &mut memory, comptime!(critic.clone()), tile);
-            } else {
-                forward(parameters, &mut memory, comptime!(critic.clone()), tile);
-            }
+            forward(parameters, &weights, &mut memory, comptime!(critic.clone()), tile);
             if is_row {
                 let output_at = comptime!(critic.last().output_at) + unit * comptime!(odd(1));
                 let (value, log_prob, entropy) = (memory[output_at], f32::new(0.0), f32::new(0.0));
@@ -296,11 +280,7 @@ fn differentiate_rows<A: Numeric>(
                 memory[output_at] = select(counts, derivatives.value * inverse_mass, 0.0f32);
             }
             sync_cube();
-            if comptime!(tile.staged) {
-                backward(&weights, &mut memory, sums, sums_at, fresh, comptime!(critic.clone()), tile);
-            } else {
-                backward(parameters, &mut memory, sums, sums_at, fresh, comptime!(critic.clone()), tile);
-            }
+            backward(parameters, &weights, &mut memory, sums, sums_at, fresh, comptime!(critic.clone()), tile);
         }
 
         // Losses and metrics.
@@ -352,7 +332,7 @@ fn load_rows(
 pub(crate) fn fit_minibatch(
     client: &Client,
     plan: impl Fn(usize, Tile) -> MinibatchPlan,
-) -> Result<MinibatchPlan, OffDevice> {
+) -> Result<MinibatchPlan, AdapterLimit> {
     fit_tile(client, |tile| {
         let plan = plan(tile.rows, tile);
         let weights = if tile.staged { plan.weights() } else { 1 };

@@ -2,7 +2,7 @@
 
 use cubecl::client::Client;
 
-use crate::{kernel::Activation, policy::Place, source::OffDevice};
+use crate::{device::AdapterLimit, kernel::Activation, policy::Place};
 
 /// Rows that a thread computes at once.
 pub(super) const ROWS: usize = 4;
@@ -106,7 +106,7 @@ pub(crate) fn together(count: usize) -> usize {
 pub(crate) fn fit(
     client: &Client,
     network: impl Fn(usize) -> DeviceNetwork,
-) -> Result<(DeviceNetwork, Tile), OffDevice> {
+) -> Result<(DeviceNetwork, Tile), AdapterLimit> {
     fit_tile(client, |tile| {
         let network = network(tile.rows);
         // Values are computed with a flag for each row. Without weights, one element stands in for them.
@@ -117,10 +117,10 @@ pub(crate) fn fit(
 
 /// Returns what `make` makes for the first tile whose memory, in bytes, fits into that of a workgroup: with weights if at least
 /// 16 rows have room beside them, otherwise without.
-pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) -> Result<R, OffDevice> {
+pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) -> Result<R, AdapterLimit> {
     let hardware = &client.properties().hardware;
     if hardware.max_bindings < BINDINGS {
-        return Err(OffDevice::Bindings { needed: BINDINGS, available: hardware.max_bindings });
+        return Err(AdapterLimit::Bindings { needed: BINDINGS, available: hardware.max_bindings });
     }
     let available = hardware.max_shared_memory_size;
     let threads = (hardware.max_units_per_cube as usize).min(THREADS);
@@ -133,7 +133,7 @@ pub(super) fn fit_tile<R>(client: &Client, make: impl Fn(Tile) -> (usize, R)) ->
         }
         (needed, least) = (bytes, rows);
     }
-    Err(OffDevice::Memory { needed, rows: least, available })
+    Err(AdapterLimit::Memory { needed, rows: least, available })
 }
 
 /// Most buffers of a kernel, with the one for its scalars.

@@ -198,9 +198,7 @@ fn rollout<E: DeviceEnv, A: Numeric>(
     let inputs = comptime!(plan.actor.inputs());
     let mut memory = Shared::<[f32]>::new_slice(comptime!(plan.actor.memory));
     let mut weights = Shared::<[f32]>::new_slice(comptime!(if tile.staged { plan.actor.stage } else { 1 }));
-    if comptime!(tile.staged) {
-        stage(parameters, &mut weights, comptime!(plan.actor.clone()), tile);
-    }
+    stage(parameters, &mut weights, comptime!(plan.actor.clone()), tile);
 
     // The first threads keep an environment each, in registers. Those beyond the last environment play without recording.
     let row = UNIT_POS as usize;
@@ -243,11 +241,7 @@ fn rollout<E: DeviceEnv, A: Numeric>(
             }
         }
         sync_cube();
-        if comptime!(tile.staged) {
-            forward(&weights, &mut memory, comptime!(plan.actor.clone()), tile);
-        } else {
-            forward(parameters, &mut memory, comptime!(plan.actor.clone()), tile);
-        }
+        forward(parameters, &weights, &mut memory, comptime!(plan.actor.clone()), tile);
         if keeps {
             let low = before_low + step as u32;
             let high = before_high + select(low < before_low, 1u32, 0u32);

@@ -59,9 +59,7 @@ fn value_rows(
     let mut memory = Shared::<[f32]>::new_slice(comptime!(critic.memory));
     let mut follows = Shared::<[u32]>::new_slice(comptime!(tile.rows));
     let mut weights = Shared::<[f32]>::new_slice(comptime!(if tile.staged { critic.stage } else { 1 }));
-    if comptime!(tile.staged) {
-        stage(parameters, &mut weights, comptime!(critic.clone()), tile);
-    }
+    stage(parameters, &mut weights, comptime!(critic.clone()), tile);
     let unit = UNIT_POS as usize;
     let outputs_at = comptime!(critic.last().output_at);
     let tiles = rows.div_ceil(comptime!(tile.rows));
@@ -78,11 +76,7 @@ fn value_rows(
             );
         }
         sync_cube();
-        if comptime!(tile.staged) {
-            forward(&weights, &mut memory, comptime!(critic.clone()), tile);
-        } else {
-            forward(parameters, &mut memory, comptime!(critic.clone()), tile);
-        }
+        forward(parameters, &weights, &mut memory, comptime!(critic.clone()), tile);
         if unit < comptime!(tile.rows) && row < rows {
             values[row] = memory[outputs_at + unit * comptime!(odd(1))];
         }
@@ -94,11 +88,7 @@ fn value_rows(
             sync_cube();
             load(finals, &mut memory, first, rows, comptime!(critic.inputs()), tile);
             sync_cube();
-            if comptime!(tile.staged) {
-                forward(&weights, &mut memory, comptime!(critic.clone()), tile);
-            } else {
-                forward(parameters, &mut memory, comptime!(critic.clone()), tile);
-            }
+            forward(parameters, &weights, &mut memory, comptime!(critic.clone()), tile);
             if unit < comptime!(tile.rows) && row < rows {
                 next_values[row] = memory[outputs_at + unit * comptime!(odd(1))];
             }

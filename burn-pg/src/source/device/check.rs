@@ -66,7 +66,7 @@ pub fn check_device_env<E: DeviceTask + Env>(
         return Err(DeviceCheckError::Failed("the state has no elements".into()));
     }
     let device = device.clone().without_autodiff();
-    let client = client(&Tensor::zeros([1], &device)).ok_or(OffDevice::NoGpu)?;
+    let client = client(&Tensor::empty([1], &device)).ok_or(OffDevice::NoGpu)?;
     let spec = E::specification();
     let (inputs, components) = (spec.observation_space.flat_len(), spec.action_space.flat_len());
     let actions = ActionBuffer::random(&spec.action_space, ENVS * STEPS, &mut EnvRng::new(0));

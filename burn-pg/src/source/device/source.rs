@@ -85,7 +85,7 @@ impl DeviceSource {
         device: &Device,
     ) -> Result<Self, OffDevice> {
         let device = device.clone().without_autodiff();
-        let client = client(&Tensor::zeros([1], &device)).ok_or(OffDevice::NoGpu)?;
+        let client = client(&Tensor::empty([1], &device)).ok_or(OffDevice::NoGpu)?;
         let networks = policy.perceptrons().map_err(OffDevice::Policy)?;
         if networks.trunk.is_some() {
             return Err(OffDevice::Policy(reason::SHARED));

@@ -20,7 +20,7 @@ use crate::{
     loss::ContextPart,
     optim::{HostRule, OptimiserState},
     policy::{Policy, reason},
-    source::{FlatSamples, OffDevice, Samples},
+    source::{FlatSamples, Samples},
     update::Learner,
 };
 
@@ -119,11 +119,7 @@ impl DeviceMinibatches {
             normalized: learner.normalize_advantages && given[1].is_some(),
             columns: given.each_ref().map(Option::is_some),
         };
-        let plan = fit_minibatch(&client, plan).map_err(|reason| match reason {
-            OffDevice::Memory { needed, rows, available } => Unfused::Memory { needed, rows, available },
-            OffDevice::Bindings { needed, available } => Unfused::Bindings { needed, available },
-            _ => Unfused::Device,
-        })?;
+        let plan = fit_minibatch(&client, plan)?;
         let device = parameters.device();
         let inner = |tensor: Tensor<1>| if tensor.device() == device { tensor } else { tensor.inner() };
         let given: Vec<Tensor<1>> = given.into_iter().flatten().map(inner).collect();

@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::device::AdapterLimit;
+
 /// Why a minibatch takes the ordinary way, through tensors and autodiff.
 ///
 /// On the `flex` backend, [`Epochs`](crate::update::Epochs) take a minibatch through everything without tensors, in one
@@ -44,24 +46,9 @@ pub enum Unfused {
     /// On a GPU, the optimiser is neither Adam nor `AdamW`.
     #[error("on a GPU, only `adam` and `adamw` are fused")]
     OptimiserOnGpu,
-    /// On a GPU, the networks do not fit into the memory of a workgroup.
-    #[error("the networks need {needed} bytes of workgroup memory for {rows} rows, but the adapter has {available}")]
-    Memory {
-        /// Bytes that the smallest tile needs.
-        needed: usize,
-        /// Rows of the smallest tile.
-        rows: usize,
-        /// Bytes of workgroup memory.
-        available: usize,
-    },
-    /// The GPU takes fewer buffers for a kernel than are needed.
-    #[error("a kernel needs {needed} buffers, but the adapter takes {available}")]
-    Bindings {
-        /// Buffers that a kernel needs.
-        needed: u32,
-        /// Buffers that the adapter takes.
-        available: u32,
-    },
+    /// On a GPU, the kernels for the policy exceed a limit of the adapter.
+    #[error(transparent)]
+    Adapter(#[from] AdapterLimit),
 }
 
 /// Writes the reason as a string.
