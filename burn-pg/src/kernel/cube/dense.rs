@@ -125,7 +125,7 @@ fn keep(sum: f32, #[comptime] activation: Activation, #[comptime] activated: boo
     }
 }
 
-/// Returns the output of an activation function from what is kept, if it is one.
+/// Returns the output of a layer from the value that [`keep`] kept. Without an activation function, that is the value itself.
 #[cube]
 fn kept(value: f32, #[comptime] activation: Activation, #[comptime] is_activation: bool) -> f32 {
     match comptime!((is_activation, activation)) {

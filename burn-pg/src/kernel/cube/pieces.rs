@@ -13,7 +13,7 @@ const TOGETHER: usize = 6;
 
 const THREADS: u32 = 64;
 
-/// Returns the vector of which `parts` are consecutive pieces. `None` if they are not on a GPU.
+/// Joins `parts` into one vector, in their order. `None` if they are not on a GPU.
 pub(crate) fn join(parts: &[Tensor<1>]) -> Option<Tensor<1>> {
     let client = client(parts.first()?)?;
     let lengths: Vec<usize> = parts.iter().map(|part| part.dims()[0]).collect();
