@@ -51,6 +51,8 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod comparison;
+mod device;
 mod failure;
 mod interrupt;
 mod network;

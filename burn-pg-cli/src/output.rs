@@ -1,11 +1,13 @@
-//! Output to stdout.
+//! Output to stdout and to files.
 
 use std::{
+    fs,
     io::{ErrorKind, Write},
     ops::ControlFlow,
+    path::Path,
 };
 
-use anyhow::Error;
+use anyhow::{Context, Error};
 
 use crate::failure::Failure;
 
@@ -22,4 +24,11 @@ pub fn print_while_read(line: impl std::fmt::Display) -> Result<ControlFlow<()>,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => Err(Failure::Run(Error::from(error).context("stdout cannot be written"))),
     }
+}
+
+/// Writes a file of text. An earlier file stays as it is until the new one is complete.
+pub fn replace_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let unfinished = path.with_added_extension("unfinished");
+    let written = fs::write(&unfinished, format!("{text}\n")).and_then(|()| fs::rename(&unfinished, path));
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -95,8 +95,17 @@ mod tests {
     #[test]
     fn every_preset_sets_all_hyperparameters() {
         // Settings of a run, and variants that no preset uses.
-        let others =
-            ["estimator", "kl_in_reward", "loss", "micro_batch_size", "target_kl", "name", "block_size", "on_device"];
+        let others = [
+            "estimator",
+            "kl_in_reward",
+            "loss",
+            "micro_batch_size",
+            "target_kl",
+            "name",
+            "block_size",
+            "on_device",
+            "overlap",
+        ];
         let tables = ["env", "rollout", "algorithm", "network"];
         for (name, _) in PRESETS {
             let preset = named(name).unwrap();

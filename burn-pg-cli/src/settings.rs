@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use burn_pg::{
     CheckedConfig, Config, DeviceChoice,
     config::{Algo, ConfigError, ConfigFile, Layer, Layers},
-    device::{self, Backend, OpenDevice},
     envs,
 };
 use clap::Args;
@@ -69,20 +68,6 @@ pub struct Resolved {
     pub preset: String,
     /// The settings of each place.
     pub layers: Layers,
-}
-
-/// Opens the device that a configuration asks for. Returns the configuration with that backend in place of `auto`, and
-/// the device.
-pub fn with_open_device(config: &CheckedConfig) -> Result<(CheckedConfig, OpenDevice)> {
-    let device = device::open(config.run.device)?;
-    Ok((on(config, device.backend)?, device))
-}
-
-/// Returns the configuration with a backend for its device.
-pub fn on(config: &CheckedConfig, backend: Backend) -> Result<CheckedConfig> {
-    let mut config = (**config).clone();
-    config.run.device = DeviceChoice::Backend(backend);
-    Ok(config.validate()?)
 }
 
 impl Settings {

@@ -46,6 +46,13 @@ impl OpenDevice {
         if self.backend.is_cpu() { Adapter::cpu() } else { Adapter::of(&self.device) }
     }
 
+    /// Returns the bytes of memory of the device, and of its largest buffer; `None` where they are not known. Both are `None`
+    /// on the CPU.
+    #[must_use]
+    pub fn memory(&self) -> [Option<u64>; 2] {
+        memory::of_device(&self.device)
+    }
+
     /// Returns the graphics API and the driver of the device, such as `Vulkan, NVIDIA 570.86`. `None` if they are unknown,
     /// as on all backends that do not use wgpu.
     #[must_use]

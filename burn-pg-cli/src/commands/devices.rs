@@ -3,7 +3,7 @@
 use burn_pg::device::{self, Adapter, AdapterKind, Backend};
 use serde_json::json;
 
-use crate::{failure::Failure, output::print_line};
+use crate::{comparison::kept, failure::Failure, output::print_line};
 
 /// List the backends of this build, the adapters they find, and the one that `auto` picks
 #[derive(clap::Args)]
@@ -15,6 +15,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let auto = device::auto().ok();
+    let measured = kept().filter(|_| auto.is_some_and(|auto| !auto.is_cpu())).map(|report| report.date);
     let backends: Vec<(Backend, Vec<Adapter>)> =
         Backend::ALL.into_iter().map(|backend| (backend, backend.adapters())).collect();
     if args.json {
@@ -24,7 +25,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 json!({ "backend": backend, "compiled": backend.is_compiled(), "adapters": adapters })
             })
             .collect();
-        print_line(json!({ "auto": auto, "backends": backends }))?;
+        print_line(json!({ "auto": auto, "measured": measured, "backends": backends }))?;
         return Ok(());
     }
     for (backend, adapters) in backends {
@@ -35,6 +36,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         };
         let mark = if Some(backend) == auto { "  <- auto" } else { "" };
         print_line(format_args!("{:<8} {state}{mark}", backend.name()))?;
+    }
+    if let Some(date) = measured {
+        print_line(format_args!(
+            "auto: that GPU or the CPU, whichever `bench devices` found to be faster for the size of a run ({date})"
+        ))?;
     }
     Ok(())
 }

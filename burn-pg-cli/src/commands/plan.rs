@@ -2,18 +2,20 @@
 
 use anyhow::{Context, Result, anyhow};
 use burn_pg::{
-    CheckedConfig, DeviceChoice, MemoryPlan, available_memory, device,
+    CheckedConfig, MemoryPlan, available_memory,
+    device::{self, OpenDevice},
     envs::{self, EnvSpec},
-    plan::{Bytes, DoesNotFit, Part},
+    plan::{Available, Bytes, DoesNotFit, Part},
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
+    comparison::{Picked, on, pick},
     failure::Failure,
     output::print_line,
     program,
     registry::Registry,
-    settings::{Resolved, Settings, on},
+    settings::{Resolved, Settings},
 };
 
 /// Show how much memory `train` needs with the same settings, by part and by phase, without allocating it
@@ -38,7 +40,8 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     } else {
         let Planned { config, preset, plan, .. } = &planned;
         let (env, algo, device) = (&config.env.name, config.algorithm.algo(), config.run.device);
-        print_line(format_args!("{env}, {algo} ({preset}), device {device}\n\n{plan}\n{}", planned.verdict()))?;
+        let why = planned.why.iter().map(|why| format!("\ndevice auto: {why}")).collect::<String>();
+        print_line(format_args!("{env}, {algo} ({preset}), device {device}{why}\n\n{plan}\n{}", planned.verdict()))?;
     }
     match planned.misfit() {
         None => Ok(()),
@@ -47,21 +50,29 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 }
 
 /// Refuses a run that needs more memory than is available, unless the user insists.
-pub fn refuse_what_does_not_fit(insists: bool, config: &CheckedConfig, is_evaluated: bool) -> Result<()> {
+pub fn refuse_what_does_not_fit(
+    insists: bool,
+    config: &CheckedConfig,
+    device: &OpenDevice,
+    is_evaluated: bool,
+) -> Result<()> {
     if insists {
         return Ok(());
     }
     let spec = envs::spec(&config.env.name)?;
     let plan = planned(config, &spec, is_evaluated);
-    plan.check(config, &spec, available()).context("the run is refused (--ignore-memory starts it all the same)")
+    plan.check(config, &spec, available(Some(device)))
+        .context("the run is refused (--ignore-memory starts it all the same)")
 }
 
 /// Freed memory that the allocator keeps: 28 to 40 MiB were measured, in small runs and large ones.
 const KEPT_BY_ALLOCATOR: u64 = 40 << 20;
 
 /// Returns the memory that a plan may use.
-fn available() -> Option<Bytes> {
-    available_memory().map(|Bytes(bytes)| Bytes(bytes.saturating_sub(KEPT_BY_ALLOCATOR)))
+fn available(device: Option<&OpenDevice>) -> Available {
+    let all = device.map_or_else(|| available_memory().into(), Available::on);
+    let host = all.host.map(|Bytes(bytes)| Bytes(bytes.saturating_sub(KEPT_BY_ALLOCATOR)));
+    Available { host, ..all }
 }
 
 fn planned(config: &CheckedConfig, spec: &EnvSpec, is_evaluated: bool) -> MemoryPlan {
@@ -75,21 +86,23 @@ struct Planned {
     preset: String,
     spec: EnvSpec,
     plan: MemoryPlan,
-    available: Option<Bytes>,
+    /// Why `auto` stands for the device; `None` if there was no choice.
+    why: Option<String>,
+    available: Available,
 }
 
 impl Planned {
     /// Plans for any device, whether this machine has it or not.
     fn new(settings: &Settings, registry: &Registry) -> Result<Self> {
         let Resolved { config, preset, .. } = settings.resolve(registry)?;
-        let config = match config.run.device {
-            DeviceChoice::Backend(_) => config,
-            DeviceChoice::Auto => on(&config, device::auto()?)?,
-        };
+        let Picked { backend, why } = pick(&config)?;
+        let config = on(&config, backend)?;
         let spec = envs::spec(&config.env.name)?;
         config.network.encoder.check(&spec)?;
         let plan = planned(&config, &spec, true);
-        Ok(Self { config, preset, spec, plan, available: available() })
+        // The memory of a device is known only if this machine has it.
+        let device = device::open(config.run.device).ok();
+        Ok(Self { config, preset, spec, plan, why, available: available(device.as_ref()) })
     }
 
     /// Returns why the run does not fit, if it does not.
@@ -98,19 +111,22 @@ impl Planned {
     }
 
     fn verdict(&self) -> String {
-        let Some(available) = self.available else {
-            return "the available memory is not known on this system".into();
-        };
-        match self.misfit() {
-            None => format!("{:<20} {available:>12} {:>18}   it fits", "available", available.0),
-            Some(error) => {
-                format!("{:<20} {available:>12} {:>18}\n\nit does not fit: {error}", "available", available.0)
-            }
+        let Available { host, device, .. } = self.available;
+        let lines = [("available", host), ("on the device", device)];
+        let lines = lines.into_iter().filter_map(|(name, bytes)| {
+            let bytes = bytes?;
+            Some(format!("{name:<20} {bytes:>12} {:>18}", bytes.0))
+        });
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        match (self.misfit(), host) {
+            (None, None) => format!("{lines}the available memory is not known on this system"),
+            (None, Some(_)) => format!("{lines}   it fits"),
+            (Some(error), _) => format!("{lines}\n\nit does not fit: {error}"),
         }
     }
 
     fn json(&self) -> Value {
-        let (Self { config, plan, available, .. }, misfit) = (self, self.misfit());
+        let (Self { config, plan, why, available, .. }, misfit) = (self, self.misfit());
         let by_name = |(part, bytes): (Part, Bytes)| (part.name().replace(' ', "_"), Value::from(bytes.0));
         let phases: Vec<Value> = (plan.phases.iter())
             .map(|phase| {
@@ -123,6 +139,7 @@ impl Planned {
             "env": config.env.name,
             "algo": config.algorithm.algo(),
             "device": config.run.device,
+            "why_device": why,
             "unknown_network": plan.unknown_network,
             "off_device": plan.off_device,
             "unfused": plan.unfused,
@@ -131,8 +148,12 @@ impl Planned {
             "peak": plan.peak().name,
             "bytes": plan.peak().total(),
             "bytes_on_host": plan.host_peak(),
-            "available": available,
-            "fits": available.map(|_| misfit.is_none()),
+            "bytes_on_device": plan.device_peak(),
+            "largest_buffer": plan.largest_buffer,
+            "available": available.host,
+            "available_on_device": available.device,
+            "available_in_buffer": available.buffer,
+            "fits": available.host.map(|_| misfit.is_none()),
             "fixes": fixes.map(|fix| json!({ fix.key: fix.value, "bytes": fix.needed })).collect::<Vec<_>>(),
         })
     }

@@ -22,6 +22,7 @@ use burn_pg::{
 
 use crate::{
     commands::{agent::unknown_network, how_to_go_on::how_to_go_on, plan::refuse_what_does_not_fit},
+    device::{Opened, open},
     failure::Failure,
     interrupt::Interrupt,
     network::Kind,
@@ -30,7 +31,7 @@ use crate::{
     program,
     progress::{EvalProgress, Progress},
     registry::Registry,
-    settings::{Resolved, Settings, with_open_device},
+    settings::{Resolved, Settings},
     tell::tell,
 };
 use failed::{failed, not_evaluated};
@@ -116,6 +117,8 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 struct Parts<P: Layers> {
     config: CheckedConfig,
     device: OpenDevice,
+    /// Why `auto` stands for this device; `None` if there was no choice.
+    why: Option<String>,
     trainer: Trainer<P>,
     /// Environments for the evaluation.
     fresh_envs: Box<dyn VectorEnv>,
@@ -129,17 +132,20 @@ impl<P: Layers + 'static> Parts<P> {
         start: Option<&Start>,
         ignore_memory: bool,
     ) -> Result<Self> {
-        let (config, device) = with_open_device(config)?;
-        refuse_what_does_not_fit(ignore_memory, &config, true)?;
+        let Opened { config, device, why } = open(config)?;
+        refuse_what_does_not_fit(ignore_memory, &config, &device, true)?;
         let trainer = match start {
             Some(start) => start.trainer(kind, &config, &device.device)?,
             None => kind.trainer(&config, &device.device)?,
         };
         let fresh_envs = make(&config.env.name, config.evaluation.episodes)?;
-        Ok(Self { config, device, trainer, fresh_envs })
+        Ok(Self { config, device, why, trainer, fresh_envs })
     }
 
     fn announce(&self, preset: &str, how: fmt::Arguments) {
+        if let Some(why) = &self.why {
+            tell(format_args!("device auto: {why}"));
+        }
         announce(&self.config, &self.device, self.trainer.source().off_device(), preset, how);
     }
 }
@@ -230,7 +236,7 @@ fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
             tell(format_args!("starting from {from}"));
         }
     }
-    let Parts { config, device, trainer, fresh_envs } = parts;
+    let Parts { config, device, trainer, fresh_envs, .. } = parts;
     let session = evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }

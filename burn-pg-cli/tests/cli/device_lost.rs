@@ -11,7 +11,7 @@ use std::{
 
 use burn_pg::run::directory::RunDir;
 
-use super::{burn_pg, command, metrics, success, text};
+use super::{burn_pg, command, json, metrics, success, text};
 
 /// Updates of a run. A checkpoint is saved and evaluated after each.
 const UPDATES: u64 = 4;
@@ -61,6 +61,12 @@ impl Layer {
         command
     }
 
+    /// Returns why the environments of a run are on the host; none if they are on the device.
+    fn off_device(&self) -> serde_json::Value {
+        let plan = RUN.iter().filter(|argument| !["train", "--quiet"].contains(argument));
+        json(&burn_pg(&self.folder, ["plan", "--json"].iter().chain(plan)))["off_device"].clone()
+    }
+
     /// Returns how often a run submits work to its device.
     fn submits(&self) -> u64 {
         let path = self.folder.join("submits");
@@ -94,6 +100,7 @@ const FUNCTIONS: [&str; 3] = ["vkQueueSubmit", "vkWaitSemaphores", "vkGetSemapho
 fn lose_and_resume(points: u64) {
     let folder = tempfile::tempdir().unwrap();
     let layer = Layer::compiled_into(folder.path());
+    assert!(layer.off_device().is_null(), "whole rollouts and minibatches are lost with the device");
     let submits = layer.submits();
     let (mut resumed, mut refused, mut late) = (0, 0, 0);
     for function in FUNCTIONS {

@@ -42,6 +42,8 @@ fn command<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S
     let mut command = Command::new(env!("CARGO_BIN_EXE_burn-pg"));
     // Without this variable, graphics libraries on a system without a screen write to stderr.
     command.args(arguments).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
+    // Figures of the user do not matter to tests, and are not replaced by theirs.
+    command.env("BURN_PG_CACHE", "");
     command
 }
 

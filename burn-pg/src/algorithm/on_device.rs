@@ -53,6 +53,7 @@ impl Recipe {
         let gae = self.estimator.gae().ok_or(OffDevice::Config("the advantage estimator is not `gae`"))?;
         let reasons = [
             (!config.rollout.on_device, "`rollout.on_device` is false"),
+            (config.rollout.overlap, "`rollout.overlap` is true"),
             (config.env.normalize_observations, "observations are normalised"),
             (config.env.normalize_rewards, "rewards are normalised"),
             (has_reference, "there is a reference policy"),

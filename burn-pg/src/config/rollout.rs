@@ -21,10 +21,14 @@ pub struct RolloutConfig {
     /// True to run the environments on the GPU too, if the device is one and they can: whole rollouts are then collected
     /// without leaving it. Default true.
     pub on_device: bool,
+    /// True to collect the next rollout while the policy is improved, for environments on the host with a policy on a GPU.
+    /// Rollouts are then made by the policy as it was one update earlier. On `flex` both take turns, and nothing is gained.
+    /// Default false.
+    pub overlap: bool,
 }
 
 impl Default for RolloutConfig {
     fn default() -> Self {
-        Self { num_steps: 128, block_size: None, on_device: true }
+        Self { num_steps: 128, block_size: None, on_device: true, overlap: false }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::{fs, path::Path};
 
+use burn::tensor::Device;
+
 /// Returns the bytes that this process can allocate without taking memory from others. This is the minimum of the
 /// available memory of the system and of the memory left below the limit of each control group of the process. `None`
 /// if unknown, as on all systems but Linux.
@@ -13,6 +15,17 @@ pub(crate) fn available() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let of_groups = group_folders(&groups).into_iter().filter_map(|folder| left_in_group(folder.as_ref()));
     of_system.into_iter().chain(of_groups).min()
+}
+
+/// Returns the bytes of memory of a device, and of its largest buffer, as its driver says.
+pub(crate) fn of_device(device: &Device) -> [Option<u64>; 2] {
+    #[cfg(feature = "cube")]
+    if let Some(client) = crate::kernel::cube::client(&burn::tensor::Tensor::empty([1], device)) {
+        let memory = &client.properties().memory;
+        return [memory.max_memory(), Some(memory.max_page_size)];
+    }
+    let _ = device;
+    [None, None]
 }
 
 /// Returns `MemAvailable` of `/proc/meminfo` in bytes; the file has units of 1024 bytes.

@@ -26,7 +26,8 @@ pub struct HostRule {
 }
 
 /// One step, with the coefficients of its formula.
-pub(super) enum HostStep {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HostStep {
     /// The parameters are multiplied by `decay` before it.
     Adam {
         step: AdamStep,
@@ -47,20 +48,14 @@ impl HostRule {
 
 #[cfg(feature = "cube")]
 impl HostRule {
-    /// Returns the names of the moments if this is Adam, with or without decoupled decay.
-    pub(crate) fn moments(&self) -> Option<[&'static str; 2]> {
-        match ((self.step)(1, 0.0), self.names) {
-            (HostStep::Adam { .. }, [Some(first), Some(second), None]) => Some([first, second]),
-            _ => None,
-        }
+    /// Returns the names of the vectors of the state, `None` for those that the optimiser does not have.
+    pub(crate) fn names(&self) -> [Option<&'static str>; 3] {
+        self.names
     }
 
-    /// Returns the coefficients of a step of Adam, counted from 1, and what parameters are multiplied by before it.
-    pub(crate) fn adam(&self, step: u64, learning_rate: f64) -> Option<(AdamStep, f64)> {
-        match (self.step)(step, learning_rate) {
-            HostStep::Adam { step, decay } => Some((step, decay)),
-            _ => None,
-        }
+    /// Returns the coefficients of a step, counted from 1.
+    pub(crate) fn at(&self, step: u64, learning_rate: f64) -> HostStep {
+        (self.step)(step, learning_rate)
     }
 }
 

@@ -27,6 +27,8 @@ pub use conjugate_gradient::{Solution, conjugate_gradient};
 pub(crate) use flat::flatten_all;
 pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};
 pub use host::HostRule;
+#[cfg(feature = "cube")]
+pub(crate) use host::HostStep;
 pub(crate) use host::{HostOptimiser, upload};
 pub use hyperparameter::HyperparameterError;
 pub(crate) use hyperparameter::Hyperparameters;

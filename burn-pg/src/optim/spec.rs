@@ -72,11 +72,6 @@ impl OptimiserSpec {
         }
     }
 
-    /// True for Adam and `AdamW`.
-    pub(crate) fn is_adam(&self) -> bool {
-        matches!(self, Self::Adam(_) | Self::AdamW(_))
-    }
-
     /// Creates the optimiser, before its first step. Hyperparameters are not checked: call [`validate`](Self::validate)
     /// first.
     #[must_use]

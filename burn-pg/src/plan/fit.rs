@@ -4,17 +4,19 @@ use std::fmt;
 
 use burn_pg_envs::EnvSpec;
 
-use super::{Bytes, MemoryPlan, Part};
+use super::{Available, Bytes, MemoryPlan, Part, Place};
 use crate::config::{CheckedConfig, Config};
 
 /// The error for a run that would take more memory than is available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the run would take {needed} of memory ({} bytes), and {available} are available; its largest parts are {}. {}",
-    .needed.0, listed(.largest), advice(.fixes, .settings)
+    "{} {needed} ({} bytes), and {available} are available; {}",
+    begun(*.place), .needed.0, rest(*.place, .largest, .fixes, .settings)
 )]
 pub struct DoesNotFit {
-    /// The most memory that the run would take on the host.
+    /// The memory that is too small.
+    pub place: Place,
+    /// The most memory that the run would take there.
     pub needed: Bytes,
     /// The available memory.
     pub available: Bytes,
@@ -37,7 +39,7 @@ pub struct Fix {
     pub key: &'static str,
     /// Its new value, a power of two below the current one.
     pub value: usize,
-    /// The memory that the run would then take on the host.
+    /// The memory that the run would then take at the same place.
     pub needed: Bytes,
 }
 
@@ -55,14 +57,27 @@ impl fmt::Display for Fix {
 const MICRO_BATCH_SIZE: &str = "micro_batch_size";
 
 impl MemoryPlan {
-    /// Checks that the run fits into the available memory. Always succeeds if `available` is `None`, that is, unknown.
+    /// Checks that the run fits into the available memory, on the host and on the device. What is not known is not checked.
     ///
     /// # Errors
     /// [`DoesNotFit`], with changes of settings with which the run would fit.
-    pub fn check(&self, config: &CheckedConfig, spec: &EnvSpec, available: Option<Bytes>) -> Result<(), DoesNotFit> {
-        let needed = self.host_peak();
-        let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
-        let mut largest = self.parts_at_host_peak();
+    pub fn check(
+        &self,
+        config: &CheckedConfig,
+        spec: &EnvSpec,
+        available: impl Into<Available>,
+    ) -> Result<(), DoesNotFit> {
+        let available = available.into();
+        let exceeded = |place: Place| available.at(place).filter(|&available| self.peak_at(place) > available);
+        let mut places = [Place::Host, Place::Device, Place::Buffer].into_iter();
+        match places.find_map(|place| Some((place, exceeded(place)?))) {
+            None => Ok(()),
+            Some((place, available)) => Err(self.misfit(config, spec, place, available)),
+        }
+    }
+
+    fn misfit(&self, config: &CheckedConfig, spec: &EnvSpec, place: Place, available: Bytes) -> DoesNotFit {
+        let mut largest = self.parts_at_peak(place);
         largest.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
         largest.truncate(3);
         let is_evaluated = self.parts().contains_key(&Part::Evaluation);
@@ -73,7 +88,7 @@ impl MemoryPlan {
             let plan = Self::of(&changed, spec);
             let plan =
                 if is_evaluated { plan.with_checkpoints(&changed, spec).with_evaluation(&changed, spec) } else { plan };
-            Some(plan.host_peak()).filter(|&needed| needed <= available)
+            Some(plan.peak_at(place)).filter(|&needed| needed <= available)
         };
         let Config { env, rollout, algorithm, network, evaluation, checkpoint, .. } = &**config;
         let (_, num_minibatches) = algorithm.passes();
@@ -108,13 +123,26 @@ impl MemoryPlan {
             _ => true,
         };
         let settings = settings.into_iter().filter(|(key, _)| is_used(key)).collect();
-        Err(DoesNotFit { needed, available, largest, fixes: fixes.collect(), settings })
+        DoesNotFit { place, needed: self.peak_at(place), available, largest, fixes: fixes.collect(), settings }
     }
 }
 
 /// Returns the powers of two below `limit`, the largest first.
 fn powers_below(limit: usize) -> impl Iterator<Item = usize> {
     (0..usize::BITS).rev().map(|power| 1 << power).filter(move |&power| power < limit)
+}
+
+fn begun(place: Place) -> &'static str {
+    match place {
+        Place::Host => "the run would take",
+        Place::Device => "on the device, the run would take",
+        Place::Buffer => "the observations of a rollout need, in one buffer of the device,",
+    }
+}
+
+fn rest(place: Place, largest: &[(Part, Bytes)], fixes: &[Fix], settings: &[(&'static str, String)]) -> String {
+    let advice = advice(fixes, settings);
+    if place == Place::Buffer { advice } else { format!("its largest parts are {}. {advice}", listed(largest)) }
 }
 
 fn listed(parts: &[(Part, Bytes)]) -> String {

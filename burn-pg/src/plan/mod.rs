@@ -10,6 +10,7 @@
 mod fit;
 mod part;
 mod phases;
+mod place;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -28,6 +29,7 @@ use phases::{Parts, unfused};
 pub use crate::storage::Bytes;
 pub use fit::{DoesNotFit, Fix};
 pub use part::{Part, PhasePlan};
+pub use place::{Available, Place};
 
 /// How much memory a run takes.
 ///
@@ -56,6 +58,8 @@ pub struct MemoryPlan {
     pub unfused: Option<Unfused>,
     /// Why the environments are on the host; `None` if they are on the GPU.
     pub off_device: Option<OffDevice>,
+    /// The observations of a rollout, which are in one buffer of the device; 0 if it has no memory of its own.
+    pub largest_buffer: Bytes,
     #[serde(skip)]
     backend: Backend,
 }
@@ -71,11 +75,20 @@ impl MemoryPlan {
             DeviceChoice::Auto => Backend::Flex,
             DeviceChoice::Backend(backend) => backend,
         };
-        let phases = Parts::new(config, spec, backend).phases();
+        let (parts, has_device_memory) = (Parts::new(config, spec, backend), !backend.is_cpu());
+        let largest_buffer = if has_device_memory { parts.observations() } else { Bytes(0) };
         let unknown_network = config.network.custom.as_ref().map(|custom| custom.kind.clone());
         let unfused = unfused(config, spec, backend);
         let off_device = off_device(config, spec, backend);
-        Self { phases, has_device_memory: !backend.is_cpu(), unknown_network, unfused, off_device, backend }
+        Self {
+            phases: parts.phases(),
+            has_device_memory,
+            unknown_network,
+            unfused,
+            off_device,
+            largest_buffer,
+            backend,
+        }
     }
 
     /// Adds the evaluation after training. Its environments exist during all phases, because they are created before
@@ -116,12 +129,29 @@ impl MemoryPlan {
     /// memory of all parts.
     #[must_use]
     pub fn host_peak(&self) -> Bytes {
-        self.parts_at_host_peak().iter().map(|&(_, bytes)| bytes).sum()
+        self.peak_at(Place::Host)
     }
 
-    /// Returns the parts on the host in the phase that takes the most memory there.
-    fn parts_at_host_peak(&self) -> Vec<(Part, Bytes)> {
-        let phases = self.phases.iter().map(|phase| phase.on_host(self.has_device_memory));
+    /// Returns the most memory that the run takes on the device, if it has memory of its own.
+    #[must_use]
+    pub fn device_peak(&self) -> Bytes {
+        self.peak_at(Place::Device)
+    }
+
+    /// Returns the most memory that the run takes at a place.
+    fn peak_at(&self, place: Place) -> Bytes {
+        self.parts_at_peak(place).iter().map(|&(_, bytes)| bytes).sum()
+    }
+
+    /// Returns the parts at a place in the phase that takes the most memory there.
+    fn parts_at_peak(&self, place: Place) -> Vec<(Part, Bytes)> {
+        let is_there = |part: Part| (self.has_device_memory && part.is_on_device()) == (place == Place::Device);
+        if place == Place::Buffer {
+            return vec![(Part::Batch, self.largest_buffer)];
+        }
+        let phases = self.phases.iter().map(|phase| -> Vec<_> {
+            phase.parts.iter().filter(|(part, _)| is_there(**part)).map(|(&part, &bytes)| (part, bytes)).collect()
+        });
         phases.max_by_key(|parts| parts.iter().map(|&(_, bytes)| bytes).sum::<Bytes>()).unwrap_or_default()
     }
 
@@ -162,7 +192,9 @@ impl fmt::Display for MemoryPlan {
         }
         write!(f, "\n{:<20} {:>12} {:>18}", "total", peak.total(), peak.total().0)?;
         if self.has_device_memory {
-            write!(f, "\n{:<20} {:>12} {:>18}", "of it on the host", self.host_peak(), self.host_peak().0)?;
+            for (place, peak) in [("most on the host", self.host_peak()), ("most on the device", self.device_peak())] {
+                write!(f, "\n{place:<20} {peak:>12} {:>18}", peak.0)?;
+            }
         }
         if let Some(kind) = &self.unknown_network {
             write!(f, "\nwithout the networks: how much memory the kind `{kind}` takes is not known")?;

@@ -92,10 +92,4 @@ impl PhasePlan {
         let sum: &mut Bytes = self.parts.entry(part).or_default();
         *sum = *sum + bytes;
     }
-
-    /// Returns the parts that are on the host.
-    pub(super) fn on_host(&self, has_device_memory: bool) -> Vec<(Part, Bytes)> {
-        let parts = self.parts.iter().filter(|(part, _)| !(has_device_memory && part.is_on_device()));
-        parts.map(|(&part, &bytes)| (part, bytes)).collect()
-    }
 }

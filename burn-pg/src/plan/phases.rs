@@ -48,6 +48,8 @@ pub(super) struct Parts {
     /// True if the environments are on a GPU, and minibatches in kernels.
     is_on_device: bool,
     has_kernels_of_gpu: bool,
+    /// Bytes of the state of the environments as text, if the next rollout is collected while the policy is improved.
+    overlap: Option<Bytes>,
     /// Elements of an observation and of an action.
     inputs: u64,
     action: u64,
@@ -65,17 +67,7 @@ pub(super) fn unfused(config: &CheckedConfig, spec: &EnvSpec, backend: Backend) 
     if let Some(reason) = network.beyond_perceptrons() {
         return Some(Unfused::Policy(reason));
     }
-    if has_images {
-        return Some(Unfused::Samples);
-    }
-    if backend.is_cpu() {
-        return None;
-    }
-    let reasons = [(network.shared, reason::SHARED), (spec.masks_actions, reason::MASKED)];
-    match reasons.into_iter().find(|(holds, _)| *holds) {
-        Some((_, reason)) => Some(Unfused::Policy(reason)),
-        None => (!config.optimiser.kind.is_adam()).then_some(Unfused::OptimiserOnGpu),
-    }
+    has_images.then_some(Unfused::Samples)
 }
 
 impl Parts {
@@ -94,6 +86,7 @@ impl Parts {
             config.algorithm.micro_batch_size().map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
         Self {
             parameters: Bytes(4) * layers.parameters(),
+            overlap: config.rollout.overlap.then(|| Bytes(source.saved(SavedSize::estimate(spec))[1])),
             of_distribution: layers.of_distribution(&spec.action_space),
             layers,
             source,
@@ -123,6 +116,11 @@ impl Parts {
             false => phases.extend([self.shuffle(), self.forward(), self.backward(), self.step()]),
         }
         phases
+    }
+
+    /// Bytes of the observations of a rollout.
+    pub fn observations(&self) -> Bytes {
+        Bytes(4 * self.source.observed_len()) * self.source.rows
     }
 
     /// Returns a phase with the memory that is allocated throughout the run, and `more`.
@@ -159,11 +157,15 @@ impl Parts {
     }
 
     fn upload(&self) -> PhasePlan {
+        self.phase("upload", self.uploading())
+    }
+
+    fn uploading(&self) -> [(Part, Bytes); 3] {
         let source = &self.source;
         let [double, single] = source.targets();
         let batch = Bytes(source.observed()) + Bytes(source.uploading());
         let rollout = Bytes(source.rollout()) + Bytes(single);
-        self.phase("upload", [(Part::Rollout, rollout), (Part::Targets, Bytes(double)), (Part::Batch, batch)])
+        [(Part::Rollout, rollout), (Part::Targets, Bytes(double)), (Part::Batch, batch)]
     }
 
     /// A phase in which the policy is improved: the batch, the rest of the rollout, and `more`.
@@ -173,8 +175,15 @@ impl Parts {
             let row = Bytes(4 * (self.inputs + self.action + 4));
             return self.phase(name, [(Part::Batch, row * source.rows)].into_iter().chain(more));
         }
-        let batch = [(Part::Batch, Bytes(source.batch())), (Part::Rollout, Bytes(source.kept_rollout()))];
-        self.phase(name, batch.into_iter().chain(more))
+        let mut phase = self.phase(name, [(Part::Batch, Bytes(source.batch()))].into_iter().chain(more));
+        match self.overlap {
+            None => phase.add(Part::Rollout, Bytes(source.kept_rollout())),
+            Some(saved) => {
+                let copies = [(Part::Environments, saved), (Part::Snapshots, self.parameters)];
+                self.uploading().into_iter().chain(copies).for_each(|(part, bytes)| phase.add(part, bytes));
+            }
+        }
+        phase
     }
 
     /// A rollout on a GPU: observations and final observations, actions, rewards and flags, log-probabilities, values and those of

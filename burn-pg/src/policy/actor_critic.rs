@@ -56,7 +56,6 @@ impl NetworkSpec {
     pub(crate) fn beyond_kernels(&self) -> Option<&'static str> {
         match self {
             _ if self.beyond_perceptrons().is_some() => self.beyond_perceptrons(),
-            _ if self.shared => Some(reason::SHARED),
             _ if !self.critic => Some(reason::NO_CRITIC),
             _ => None,
         }

@@ -31,7 +31,6 @@ pub(crate) mod reason {
     pub const ENCODER: &str = "the policy has an encoder";
     pub const GSDE: &str = "the policy explores with gSDE noise";
     // Not served by kernels for GPUs.
-    pub const SHARED: &str = "actor and critic share layers";
     pub const NO_CRITIC: &str = "the policy has no critic";
     pub const MASKED: &str = "actions are masked";
 }
@@ -46,6 +45,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Returns the numbers of inputs and outputs of each layer, and where its parameters begin.
+    #[cfg(feature = "cube")]
+    pub fn layers(&self) -> impl Iterator<Item = ([usize; 2], usize)> {
+        let mut start = self.parameters.start;
+        self.sizes.iter().map(move |&size| {
+            let (at, [inputs, outputs]) = (start, size);
+            start += (inputs + 1) * outputs;
+            (size, at)
+        })
+    }
+
     /// Number of outputs of the last layer.
     pub fn outputs(&self) -> usize {
         self.sizes.last().map_or(0, |size| size[1])

@@ -4,7 +4,8 @@ use burn_pg_envs::EnvError;
 
 use super::{
     Trainer,
-    checkpoint::{Checkpoint, POLICY, RunState, SOURCE, UPDATE},
+    ahead::{Ahead, Seen},
+    checkpoint::{BEHIND, Checkpoint, POLICY, RunState, SOURCE, UPDATE},
 };
 use crate::{
     Error,
@@ -32,10 +33,17 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// fails.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let parts = &self.parts;
-        let source = parts.source.save().map_err(failed)?;
+        // If the next rollout has been collected, it will be collected once more, by the same policy.
+        let (source, behind) = match &self.ahead {
+            Some(Ahead { before, policy, .. }) => (before.clone(), Some(policy)),
+            None => (parts.source.save(), self.behind.as_ref()),
+        };
+        let source = source.map_err(failed)?;
         let update = parts.update.save().map_err(failed)?;
         let policy = tensors::of_module(&parts.policy).map_err(failed)?;
-        let named = named(POLICY, policy).chain(named(SOURCE, source.tensors)).chain(named(UPDATE, update.tensors));
+        let behind = behind.map(tensors::of_module).transpose().map_err(failed)?.unwrap_or_default();
+        let parts_of_tensors = [(POLICY, policy), (BEHIND, behind), (SOURCE, source.tensors), (UPDATE, update.tensors)];
+        let named = parts_of_tensors.into_iter().flat_map(|(part, tensors)| named(part, tensors));
         let state = RunState {
             update: self.update,
             env_steps: self.env_steps(),
@@ -75,6 +83,13 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         }
         let parts = &mut self.parts;
         let policy = checkpoint.load_policy(parts.policy.clone()).map_err(failed)?;
+        let behind = match checkpoint.part(BEHIND) {
+            none if none.is_empty() => None,
+            weights => {
+                Some(tensors::into_module(policy.clone(), weights, &tensors::of_module(&policy).map_err(failed)?))
+            }
+        };
+        let behind = behind.transpose().map_err(failed)?;
         let [of_update, of_source] = [UPDATE, SOURCE].map(|part| checkpoint.part(part));
         let Checkpoint { state, source, update, .. } = checkpoint;
         parts.update.load(Saved { text: update, tensors: of_update }, &policy).map_err(failed)?;
@@ -83,6 +98,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             return Err(Misfit::Counter { what: "environment steps", value: parts.source.env_steps() }.into());
         }
         parts.policy = policy;
+        (self.seen, self.ahead, self.behind) = (Seen::of(&parts.source), None, behind);
         (self.update, self.faults, self.normalizer) = (state.update, state.faults, state.normalizer);
         self.init_from = state.init_from;
         (self.timed_steps, self.timed_seconds) = (state.timed_steps, state.timed_seconds);

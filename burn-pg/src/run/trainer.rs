@@ -3,14 +3,18 @@
 use burn::tensor::Device;
 use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
-use super::{UpdateStats, metrics::all_metrics};
+use super::{
+    UpdateStats,
+    ahead::{Ahead, Seen},
+    metrics::all_metrics,
+};
 use crate::{
     Error,
     config::{CheckedConfig, ConfigError},
     kernel::run_on,
     loss::ContextPart,
     policy::Policy,
-    source::{CollectContext, EnvSource, Episode, Experience, Source},
+    source::{EnvSource, Episode, Experience, Source},
     update::{Improved, Unfused, Update, UpdateContext},
 };
 
@@ -50,6 +54,12 @@ where
     pub(super) normalizer: Option<ObservationNormalizer>,
     pub(super) init_from: Option<String>,
     unfused: Option<Unfused>,
+    /// What the source had at the end of the rollout for the last update.
+    pub(super) seen: Seen,
+    /// The rollout for the next update, if it has been collected.
+    pub(super) ahead: Option<Ahead<P, S::Samples>>,
+    /// The policy that collects the next rollout, if it is not the current one.
+    pub(super) behind: Option<P>,
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
@@ -74,6 +84,9 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             announced,
             longest_rollout,
             normalizer: parts.source.observation_normalizer().cloned(),
+            seen: Seen::of(&parts.source),
+            ahead: None,
+            behind: None,
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
@@ -113,7 +126,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// Returns the number of environment steps taken so far.
     #[must_use]
     pub fn env_steps(&self) -> u64 {
-        self.parts.source.env_steps()
+        self.seen.env_steps
     }
 
     /// Returns the observation normaliser to use with the policy, if observations are normalised. Like the policy, it
@@ -132,13 +145,13 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     /// Returns statistics of the episodes that have ended so far.
     #[must_use]
     pub fn episodes(&self) -> &EpisodeStats {
-        self.parts.source.episodes()
+        &self.seen.episodes
     }
 
     /// Returns the episodes that ended in the last update.
     #[must_use]
     pub fn ended_episodes(&self) -> &[Episode] {
-        self.parts.source.ended_episodes()
+        &self.seen.ended
     }
 
     /// Runs one update: collects experience with the policy and improves the policy from it. The time fields of the
@@ -157,25 +170,22 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
 
     fn update_once(&mut self) -> Result<UpdateStats, Error> {
         self.update += 1;
-        let (update, progress) = (self.update, self.env_steps() as f64 / self.horizon() as f64);
-        let Parts { policy, source, update: improver } = &mut self.parts;
-
-        let context = CollectContext { update, progress, device: &self.device };
-        let experience = source.collect(&policy.valid(), &context)?;
-        experience.check::<P>(update, &source.name())?;
-        improver.check(&experience.parts::<P>(&self.announced))?;
+        let progress = self.env_steps() as f64 / self.horizon() as f64;
+        let context = UpdateContext { update: self.update, progress };
+        let experience = self.next_experience(context)?;
+        experience.check::<P>(self.update, &self.parts.source.name())?;
+        self.parts.update.check(&experience.parts::<P>(&self.announced))?;
         let Experience { samples, explained_variance, metrics: of_source } = experience;
-        let Improved { policy: better, metrics, epochs, learning_rate, unfused } =
-            improver.improve(policy, samples, UpdateContext { update, progress })?;
+        let Improved { policy, metrics, epochs, learning_rate, unfused } = self.improve(samples, context)?;
         let losses = all_metrics(metrics, of_source)?;
-        *policy = better;
+        self.parts.policy = policy;
         self.unfused = unfused;
-        self.normalizer = source.observation_normalizer().cloned();
+        self.normalizer.clone_from(&self.seen.normalizer);
 
-        let episodes = source.episodes();
+        let episodes = &self.seen.episodes;
         Ok(UpdateStats {
-            update,
-            env_steps: source.env_steps(),
+            update: self.update,
+            env_steps: self.seen.env_steps,
             faults: self.faults,
             episodes: episodes.count(),
             episode_return_mean: episodes.return_mean(),
@@ -187,5 +197,36 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             elapsed_seconds: 0.0,
             steps_per_second: 0.0,
         })
+    }
+
+    /// Returns the rollout that was collected during the last update, or collects one.
+    fn next_experience(&mut self, context: UpdateContext) -> Result<Experience<S::Samples>, Error> {
+        let (experience, seen) = match self.ahead.take() {
+            Some(Ahead { experience, seen, .. }) => (experience, seen),
+            None => {
+                let Parts { policy, source, .. } = &mut self.parts;
+                let policy = self.behind.take().unwrap_or_else(|| policy.clone());
+                let experience = source.collect(&policy.valid(), &context.collecting(&self.device));
+                (experience, Seen::of(source))
+            }
+        };
+        self.seen = seen;
+        experience
+    }
+
+    /// Improves the policy. If rollouts overlap with updates, also collects the rollout for the next update, if there will
+    /// be one.
+    fn improve(&mut self, samples: S::Samples, context: UpdateContext) -> Result<Improved<P>, Error> {
+        if !self.config.rollout.overlap || self.is_over() {
+            return self.parts.update.improve(&self.parts.policy, samples, context);
+        }
+        let progress = self.env_steps() as f64 / self.horizon() as f64;
+        let next = UpdateContext { update: context.update + 1, progress };
+        let Parts { policy, source, update } = &mut self.parts;
+        let improve = || update.improve(policy, samples, context);
+        let (ahead, improved) =
+            Ahead::during(source, policy.clone(), &next.collecting(&self.device), &self.device, improve);
+        self.ahead = Some(ahead);
+        improved
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 
 /// Rows to learn from: single steps, or sequences whose steps stay together, on any device. An
 /// [`Update`](crate::update::Update) uses samples through this trait only; their columns are up to the implementation.
-pub trait Samples<P: Policy>: Clone {
+pub trait Samples<P: Policy>: Clone + Send {
     /// Number of rows.
     fn num_rows(&self) -> usize;
 

@@ -6,7 +6,7 @@ use super::tensors::TensorsError;
 use crate::{loss::ObjectiveError, optim::OptimiserStateError};
 
 /// Why a run cannot be restored from a checkpoint, or cannot be saved.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misfit {
     /// The weights do not fit the networks, or reading them failed.

@@ -15,6 +15,8 @@ mod trust_region_update;
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Device;
+
 pub use epochs::Epochs;
 pub use fused::Unfused;
 pub use learner::Learner;
@@ -25,6 +27,7 @@ use crate::{
     Error,
     loss::ContextPart,
     policy::Policy,
+    source::CollectContext,
     storage::{Misfit, Saved},
 };
 
@@ -64,6 +67,14 @@ pub struct UpdateContext {
     pub update: u64,
     /// Share of training that is over, 0 to 1.
     pub progress: f64,
+}
+
+impl UpdateContext {
+    /// Returns the context for collecting samples on `device` for this update.
+    pub(crate) fn collecting(self, device: &Device) -> CollectContext<'_> {
+        let Self { update, progress } = self;
+        CollectContext { update, progress, device }
+    }
 }
 
 /// The result of an update.

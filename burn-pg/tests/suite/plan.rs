@@ -5,7 +5,7 @@ use burn_pg::{
     device::{self, Backend, DeviceChoice},
     envs::{EnvRng, EnvSpec, spec},
     optim::{OptimiserSpec, flatten_parameters},
-    plan::{Bytes, Fix, Part},
+    plan::{Available, Bytes, Fix, Part, Place},
     policy::{ActorCritic, GsdeNoise},
 };
 
@@ -57,7 +57,12 @@ fn memory_of_a_separate_device_does_not_count_on_the_host() {
     let (_, _, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
     assert!(plan.has_device_memory && plan.host_peak() < plan.peak().total());
     let shown = plan.to_string();
-    assert!(shown.contains("of it on the host") && shown.contains("  on the device\n"), "{shown}");
+    assert!(
+        shown.contains("most on the host")
+            && shown.contains("most on the device")
+            && shown.contains("  on the device\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -207,4 +212,30 @@ fn a_plan_says_what_a_trainer_will_say_of_its_minibatches() {
         trainer.update().unwrap();
         assert!(open.backend != Backend::Flex || trainer.unfused() == plan.unfused, "{settings}");
     }
+}
+
+#[test]
+fn what_does_not_fit_on_the_device_is_refused_with_the_numbers() {
+    let (config, spec, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
+    let [host, device] = [plan.host_peak(), plan.device_peak()].map(Some);
+    // Observations of four numbers.
+    let observations = Bytes(2048 * 128 * 4 * 4);
+    assert_eq!(plan.largest_buffer, observations);
+    let enough = Available { host, device, buffer: Some(observations) };
+    assert_eq!(plan.check(&config, &spec, enough), Ok(()));
+    let less = |bytes: Bytes| Some(Bytes(bytes.0 - 1));
+    let refused = |available: Available| plan.check(&config, &spec, available).unwrap_err();
+    let error = refused(Available { device: less(plan.device_peak()), ..enough });
+    assert_eq!((error.place, error.needed), (Place::Device, plan.device_peak()));
+    assert!(error.fixes.iter().any(|fix| fix.key == "num_envs" && fix.value == 1024), "{error}");
+    assert!(error.to_string().starts_with("on the device, the run would take "), "{error}");
+    let error = refused(Available { buffer: less(observations), ..enough });
+    assert_eq!((error.place, error.needed), (Place::Buffer, observations));
+    let text = error.to_string();
+    assert!(text.starts_with("the observations of a rollout need, in one buffer of the device, 4.0 MiB"), "{text}");
+    assert!(text.contains("`num_steps = 64` takes 2.0 MiB"), "{text}");
+    // Without a device, there is nothing that could be too small there.
+    let (config, spec, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
+    let nothing = Some(Bytes(0));
+    assert_eq!(plan.check(&config, &spec, Available { host: None, device: nothing, buffer: nothing }), Ok(()));
 }

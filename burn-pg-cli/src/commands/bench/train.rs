@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::plan::refuse_what_does_not_fit,
+    device::{Opened, open},
     failure::Failure,
     numbers::whole,
     output::print_line,
     program,
     registry::Registry,
-    settings::{Resolved, Settings, with_open_device},
+    settings::{Resolved, Settings},
+    tell::tell,
 };
 
 /// The environment and the preset that are measured by default.
@@ -64,8 +66,11 @@ struct Bench {
 
 fn prepare(args: &Args, registry: &Registry) -> Result<Bench> {
     let Resolved { config, preset, .. } = args.settings.clone().or(ENV, PRESET).resolve(registry)?;
-    let (config, device) = with_open_device(&config)?;
-    refuse_what_does_not_fit(args.ignore_memory, &config, false)?;
+    let Opened { config, device, why } = open(&config)?;
+    if let Some(why) = why {
+        tell(format_args!("device auto: {why}"));
+    }
+    refuse_what_does_not_fit(args.ignore_memory, &config, &device, false)?;
     let threads = with_threads(config.run.threads, rayon::current_num_threads);
     Ok(Bench { config, preset, device, threads })
 }

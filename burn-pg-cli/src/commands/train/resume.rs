@@ -58,7 +58,7 @@ type RestoredRun<P> = Restored<P, EnvSource<P>>;
 /// Restores an earlier run from a checkpoint. Its directory is not changed.
 fn restored<K: Kind>(kind: &K, args: &Args, earlier: Earlier) -> Result<(Around, RestoredRun<K::Policy>)> {
     let parts = Parts::of(kind, &earlier.config, None, args.ignore_memory)?;
-    let Parts { config, device, trainer, fresh_envs } = parts;
+    let Parts { config, device, trainer, fresh_envs, .. } = parts;
     let restored = earlier.run.restore(trainer)?;
     if let Some(given) = args.settings.total_steps {
         refuse_what_is_done(given, &restored)?;

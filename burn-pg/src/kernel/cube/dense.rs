@@ -153,7 +153,8 @@ pub(super) fn backward(
     #[unroll]
     for i in 0..comptime!(network.layers.len()) {
         let layer = comptime!(network.layers[network.layers.len() - 1 - i]);
-        add_gradient(&*memory, gradient, gradient_at, fresh, layer, comptime!(network.activation), tile);
+        let is_first = fresh && comptime!(!layer.adds);
+        add_gradient(&*memory, gradient, gradient_at, is_first, layer, comptime!(network.activation), tile);
         sync_cube();
         if comptime!(i + 1 < network.layers.len()) {
             to_inputs(weights, memory, layer, comptime!(network.activation), tile);

@@ -1,18 +1,20 @@
 //! A minibatch: forward, loss terms and backward, in one launch.
 
+use burn::tensor::DType;
+use burn_pg_envs::device::single;
 use cubecl::{client::Client, prelude::*};
 
 use super::{
     buffer::Buffer,
     dense::{add_columns, backward, forward, stage},
     head::{DeviceHead, Evaluated, differentiate, evaluate},
-    network::{DeviceNetwork, Tile, fit_tile, odd},
+    network::{DeviceNetwork, Limits, Tile, fit_tile, odd},
     order::{Pass, sample_at},
     rollout::workgroups,
     statistics::shift_and_scale,
     terms::{DeviceTerm, Sample, evaluate_terms},
 };
-use crate::device::AdapterLimit;
+use crate::{device::AdapterLimit, distribution::impossible_logit};
 
 /// What a minibatch is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +34,8 @@ pub(crate) struct MinibatchPlan {
     /// Which columns there are, in this order: old log-probabilities, advantages, returns, old values, log-probabilities under a
     /// reference.
     pub columns: [bool; 5],
+    /// Number of columns that say which actions are possible, behind the others: one for each output of the actor, or none.
+    pub masks: usize,
 }
 
 impl MinibatchPlan {
@@ -43,6 +47,11 @@ impl MinibatchPlan {
     /// Where a column begins, counted in columns; `None` if it is absent.
     fn column(&self, index: usize) -> Option<usize> {
         self.columns[index].then(|| self.columns[..index].iter().filter(|&&given| given).count())
+    }
+
+    /// Where the columns of possible actions begin, counted in columns.
+    fn masks_at(&self) -> usize {
+        self.columns.iter().filter(|&&given| given).count()
     }
 
     fn reads_entropies(&self) -> bool {
@@ -67,7 +76,7 @@ pub(crate) struct SampleBuffers {
     pub actions: Buffer,
     /// True if actions are integers.
     pub integers: bool,
-    /// Shape `[columns, B]`.
+    /// The columns, and 1 or 0 for each action that is possible or not. Shape `[columns + masks, B]`.
     pub columns: Buffer,
     /// See [`advantage_statistics`](super::advantage_statistics).
     pub statistics: Buffer,
@@ -211,6 +220,11 @@ fn differentiate_rows<A: Numeric>(
                 action[k] = f32::cast_from(actions[row * components + k]);
             }
             let outputs_at = comptime!(last.output_at) + unit * comptime!(odd(last.outputs));
+            for j in 0..comptime!(plan.masks) {
+                if columns[(comptime!(plan.masks_at()) + j) * rows + row] == 0.0f32 {
+                    memory[outputs_at + j] = single(comptime!(f64::from(impossible_logit(DType::F32))));
+                }
+            }
             let with_entropy = comptime!(plan.reads_entropies());
             let evaluated =
                 evaluate(parameters, &memory, outputs_at, &action, comptime!(plan.head.clone()), with_entropy);
@@ -333,7 +347,7 @@ pub(crate) fn fit_minibatch(
     client: &Client,
     plan: impl Fn(usize, Tile) -> MinibatchPlan,
 ) -> Result<MinibatchPlan, AdapterLimit> {
-    fit_tile(client, |tile| {
+    fit_tile(Limits::of(client), |tile| {
         let plan = plan(tile.rows, tile);
         let weights = if tile.staged { plan.weights() } else { 1 };
         // At least one element for logarithms of standard deviations.

@@ -4,40 +4,12 @@ use cubecl::{client::Client, prelude::*};
 
 use super::{
     buffer::Buffer,
-    number::Emitted,
     rollout::{is_finite, workgroups},
+    rule::{RulePlan, SIZES, step_of},
 };
-use crate::kernel::formula::{self, AdamStep, Dual};
 
 /// Threads of a workgroup.
 const THREADS: usize = 64;
-
-/// Numbers of a step of the optimiser in their buffer: the step size, `1 / correction`, and what parameters are multiplied by
-/// before the step.
-pub(crate) const SIZES: usize = 3;
-
-/// The coefficients of Adam that do not change, as bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct AdamPlan {
-    beta_1: u64,
-    beta_2: u64,
-    epsilon: u64,
-    weight_decay: u64,
-}
-
-impl AdamPlan {
-    pub fn new(step: AdamStep) -> Self {
-        let AdamStep { beta_1, beta_2, epsilon, weight_decay, .. } = step;
-        let [beta_1, beta_2, epsilon, weight_decay] = [beta_1, beta_2, epsilon, weight_decay].map(f64::to_bits);
-        Self { beta_1, beta_2, epsilon, weight_decay }
-    }
-
-    fn step(self) -> AdamStep {
-        let Self { beta_1, beta_2, epsilon, weight_decay } = self;
-        let [beta_1, beta_2, epsilon, weight_decay] = [beta_1, beta_2, epsilon, weight_decay].map(f64::from_bits);
-        AdamStep { beta_1, beta_2, epsilon, weight_decay, step_size: 0.0, correction: 1.0 }
-    }
-}
 
 /// Returns the number of norms that [`reduce`] writes for `sums` sums.
 pub(crate) fn norms_of(sums: usize) -> usize {
@@ -119,8 +91,8 @@ fn add_parts(
 pub(crate) struct StepBuffers {
     /// Shape `[P]`.
     pub parameters: Buffer,
-    /// Both moments. Shapes `[P]`.
-    pub moments: [Buffer; 2],
+    /// The vectors of the state of the optimiser. Shapes `[P]`; of one element for those that it does not have.
+    pub vectors: [Buffer; 3],
     /// [`SIZES`] numbers for each step. Shape `[steps, SIZES]`.
     pub sizes: Buffer,
     /// The reports of each step, and the norm of its gradient. Shape `[steps, reports + 1]`.
@@ -150,20 +122,20 @@ pub(crate) struct DeviceStep {
     pub early_stop: Option<(usize, f64)>,
 }
 
-/// Takes a step of Adam on the gradient in `total`, and records its metrics.
-pub(crate) fn adam(
+/// Takes a step of the optimiser on the gradient in `total`, and records its metrics.
+pub(crate) fn take_step(
     client: &Client,
     total: &Buffer,
     norms: &Buffer,
     buffers: &StepBuffers,
     step: DeviceStep,
-    plan: AdamPlan,
+    rule: RulePlan,
 ) {
-    let StepBuffers { parameters, moments: [first, second], sizes, metrics, stopped } = buffers;
+    let StepBuffers { parameters, vectors: [first, second, third], sizes, metrics, stopped } = buffers;
     #[allow(clippy::cast_possible_truncation)] // kernels use single precision
     let (max_norm, limit) =
         (step.max_norm.min(f32::MAX.into()) as f32, step.early_stop.map_or(0.0, |(_, limit)| limit as f32));
-    adam_rows::launch(
+    step_rows::launch(
         client,
         CubeCount::Static(workgroups(step.parameters, THREADS as u32), 1, 1),
         CubeDim::new_1d(THREADS as u32),
@@ -172,6 +144,7 @@ pub(crate) fn adam(
         parameters.arg(),
         first.arg(),
         second.arg(),
+        third.arg(),
         sizes.arg(),
         metrics.arg(),
         stopped.arg(),
@@ -186,18 +159,19 @@ pub(crate) fn adam(
         u32::from(step.is_last),
         step.max_norm.is_infinite(),
         step.early_stop.map(|(report, _)| report),
-        plan,
+        rule,
     );
 }
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn adam_rows(
+fn step_rows(
     total: &[f32],
     norms: &[f32],
     parameters: &mut [f32],
     first: &mut [f32],
     second: &mut [f32],
+    third: &mut [f32],
     sizes: &[f32],
     metrics: &mut [f32],
     stopped: &mut [f32],
@@ -212,7 +186,7 @@ fn adam_rows(
     is_last: u32,
     #[comptime] unclipped: bool,
     #[comptime] watched: Option<usize>,
-    #[comptime] plan: AdamPlan,
+    #[comptime] rule: RulePlan,
 ) {
     if stopped[epoch] != 0.0f32 {
         if ABSOLUTE_POS == 0 && is_last != 0 {
@@ -234,18 +208,27 @@ fn adam_rows(
     }
     if i < len {
         let at = index * SIZES;
-        let result = adam_of(
+        let [has_first, has_second, has_third] = comptime!(rule.vectors());
+        let result = step_of(
             parameters[i] * sizes[at + 2],
             total[i] * factor,
-            first[i],
-            second[i],
+            value_at(&*first, i, has_first),
+            value_at(&*second, i, has_second),
+            value_at(&*third, i, has_third),
             sizes[at],
             sizes[at + 1],
-            plan,
+            rule,
         );
         parameters[i] = result.parameter;
-        first[i] = result.first;
-        second[i] = result.second;
+        if comptime!(has_first) {
+            first[i] = result.first;
+        }
+        if comptime!(has_second) {
+            second[i] = result.second;
+        }
+        if comptime!(has_third) {
+            third[i] = result.third;
+        }
         if !is_finite(result.parameter) {
             stopped[epochs + 2] = 1.0f32;
         }
@@ -267,35 +250,11 @@ fn adam_rows(
     }
 }
 
-/// One parameter after a step.
-#[derive(CubeType, Clone, Copy)]
-struct Stepped {
-    parameter: f32,
-    first: f32,
-    second: f32,
-}
-
-/// Writes the formula of Adam into the kernel.
+/// Returns an element of a vector, or 0 if the vector does not exist.
 #[cube]
-#[allow(unused_variables)]
-fn adam_of(
-    parameter: f32,
-    gradient: f32,
-    first: f32,
-    second: f32,
-    step_size: f32,
-    inverse_correction: f32,
-    #[comptime] plan: AdamPlan,
-) -> Stepped {
-    intrinsic!(|scope| {
-        let [parameter, gradient, first, second, step_size, inverse_correction] =
-            [parameter, gradient, first, second, step_size, inverse_correction]
-                .map(|value| Emitted::Value(scope, value));
-        let [parameter, gradient, first, second] = [parameter, gradient, first, second].map(Dual::<_, 0>::constant);
-        let sizes = [step_size, inverse_correction];
-        let [parameter, first, second] =
-            formula::adam_of_size(plan.step(), sizes, parameter, gradient, [first, second]);
-        let value = |number: Dual<Emitted<'_>, 0>| number.value.value(scope);
-        SteppedExpand { parameter: value(parameter), first: value(first), second: value(second) }
-    })
+fn value_at(vector: &[f32], i: usize, #[comptime] exists: bool) -> f32 {
+    match comptime!(exists) {
+        true => vector[i],
+        false => f32::new(0.0),
+    }
 }

@@ -80,6 +80,21 @@ pub(crate) fn rms_prop<N: Number>(
     gradient_average: Option<N>,
     velocity: Option<N>,
 ) -> RmsPropOutput<N> {
+    let learning_rate = N::scalar(step.learning_rate);
+    rms_prop_of_size(step, learning_rate, parameters, gradient, square_average, gradient_average, velocity)
+}
+
+/// Does what [`rms_prop`] does, but with this learning rate.
+#[inline(always)]
+pub(crate) fn rms_prop_of_size<N: Number>(
+    step: RmsPropStep,
+    learning_rate: N::Scalar,
+    parameters: N,
+    gradient: N,
+    square_average: N,
+    gradient_average: Option<N>,
+    velocity: Option<N>,
+) -> RmsPropOutput<N> {
     let (alpha, share) = (N::scalar(step.alpha), N::scalar(1.0 - step.alpha));
     let gradient = decayed(&parameters, gradient, step.weight_decay);
     let square = gradient.clone() * gradient.clone();
@@ -99,7 +114,7 @@ pub(crate) fn rms_prop<N: Number>(
         direction = velocity.times_plus(N::scalar(step.momentum), direction);
         moved = Some(direction.clone());
     }
-    let parameters = parameters - direction.times(N::scalar(step.learning_rate));
+    let parameters = parameters - direction.times(learning_rate);
     RmsPropOutput { parameters, square_average, gradient_average: averaged, velocity: moved }
 }
 
@@ -117,16 +132,29 @@ pub(crate) struct SgdStep {
 /// velocity. The velocity before the first step is 0, with a `dampening` of 0.
 #[inline(always)]
 pub(crate) fn sgd<N: Number>(step: SgdStep, parameters: N, gradient: N, velocity: Option<N>) -> (N, Option<N>) {
+    let sizes = [N::scalar(step.learning_rate), N::scalar(1.0 - step.dampening)];
+    sgd_of_size(step, sizes, parameters, gradient, velocity)
+}
+
+/// Does what [`sgd`] does, but with this learning rate and `1 - dampening`.
+#[inline(always)]
+pub(crate) fn sgd_of_size<N: Number>(
+    step: SgdStep,
+    [learning_rate, share]: [N::Scalar; 2],
+    parameters: N,
+    gradient: N,
+    velocity: Option<N>,
+) -> (N, Option<N>) {
     let gradient = decayed(&parameters, gradient, step.weight_decay);
     let (mut direction, mut moved) = (gradient.clone(), None);
     if let Some(velocity) = velocity {
         let momentum = N::scalar(step.momentum);
-        let velocity = velocity.times_plus(momentum, gradient.clone().times(N::scalar(1.0 - step.dampening)));
+        let velocity = velocity.times_plus(momentum, gradient.clone().times(share));
         direction = match step.nesterov {
             true => velocity.clone().times_plus(momentum, gradient),
             false => velocity.clone(),
         };
         moved = Some(velocity);
     }
-    (parameters - direction.times(N::scalar(step.learning_rate)), moved)
+    (parameters - direction.times(learning_rate), moved)
 }

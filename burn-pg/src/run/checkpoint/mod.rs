@@ -4,7 +4,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `tensors.safetensors` | weights (`policy.*`), tensors of the update, such as moments of the optimiser (`update.*`), and of the source, such as recurrent states and a reference policy (`source.*`) |
+//! | `tensors.safetensors` | weights (`policy.*`; of the policy that collects the next rollout, if it is another one, `behind.*`), tensors of the update, such as moments of the optimiser (`update.*`), and of the source, such as recurrent states and a reference policy (`source.*`) |
 //! | `state.json` | schema and version, counters, the observation normaliser, the specification of the environment |
 //! | `source.json` | the state of the source: environments in the middle of their episodes, streams of random numbers |
 //! | `update.json` | the state of the update: counters of the optimiser, adaptive loss terms, the stream that shuffles samples |
@@ -219,6 +219,8 @@ impl Checkpoint {
 
 /// Parts of a checkpoint, which are prefixes of the names of its tensors.
 pub(crate) const POLICY: &str = "policy";
+/// The policy that collects the next rollout, if it is not the current one.
+pub(crate) const BEHIND: &str = "behind";
 pub(crate) const UPDATE: &str = "update";
 pub(crate) const SOURCE: &str = "source";
 

@@ -87,9 +87,6 @@ impl DeviceSource {
         let device = device.clone().without_autodiff();
         let client = client(&Tensor::empty([1], &device)).ok_or(OffDevice::NoGpu)?;
         let networks = policy.perceptrons().map_err(OffDevice::Policy)?;
-        if networks.trunk.is_some() {
-            return Err(OffDevice::Policy(reason::SHARED));
-        }
         let parameters = flatten_all(&policy.valid());
         if parameters.dims() != [networks.len] {
             return Err(OffDevice::Policy("some parameters of the policy are not trained"));
@@ -99,7 +96,10 @@ impl DeviceSource {
         }
         let place = networks.critic.as_ref().ok_or(OffDevice::Policy(reason::NO_CRITIC))?;
         let head = DeviceHead::new(&networks.head, networks.actor.outputs());
-        let fitted = |place| fit(&client, |rows| DeviceNetwork::new(place, networks.activation, rows));
+        let fitted = |place| {
+            let network = |rows| DeviceNetwork::new(networks.trunk.as_ref(), place, networks.activation, rows);
+            fit(&client, network)
+        };
         let ((actor, tile), (critic, tile_of_critic)) = (fitted(&networks.actor)?, fitted(place)?);
         let spec = &envs.spec;
         let misfit = actor.inputs() != spec.observation_space.flat_len() || !head.fits(&spec.action_space);
@@ -109,7 +109,9 @@ impl DeviceSource {
         if spec.masks_actions {
             return Err(OffDevice::Policy(reason::MASKED));
         }
-        check_memory(num_envs as u64 * num_steps as u64, &actor, &head, &client)?;
+        let rows = num_envs as u64 * num_steps as u64;
+        let memory = &client.properties().memory;
+        check_memory(rows, [actor.inputs(), head.components()], memory.max_page_size, memory.max_memory())?;
         let plan = RolloutPlan {
             actor,
             head,
@@ -218,18 +220,21 @@ impl DeviceSource {
 }
 
 /// Refuses a rollout of `rows` rows that the device cannot hold, before anything is allocated.
-fn check_memory(rows: u64, actor: &DeviceNetwork, head: &DeviceHead, client: &Client) -> Result<(), OffDevice> {
-    let memory = &client.properties().memory;
+fn check_memory(
+    rows: u64,
+    [inputs, components]: [usize; 2],
+    largest_buffer: u64,
+    total: Option<u64>,
+) -> Result<(), OffDevice> {
     // Observations, actions, or rewards and flags. Kernels count elements with 32 bits.
-    let widest = actor.inputs().max(head.components()).max(2);
-    let (needed, available) =
-        (rows.saturating_mul(4 * widest as u64), memory.max_page_size.min(4 * u64::from(u32::MAX)));
+    let widest = inputs.max(components).max(2);
+    let (needed, available) = (rows.saturating_mul(4 * widest as u64), largest_buffer.min(4 * u64::from(u32::MAX)));
     if needed > available {
         return Err(OffDevice::Buffer { needed, available });
     }
     // Observations twice, actions, and seven numbers for each row.
-    let needed = rows.saturating_mul(4 * (2 * actor.inputs() + head.components() + 7) as u64);
-    match memory.max_memory() {
+    let needed = rows.saturating_mul(4 * (2 * inputs + components + 7) as u64);
+    match total {
         Some(available) if needed > available => Err(OffDevice::DeviceMemory { needed, available }),
         _ => Ok(()),
     }
@@ -324,5 +329,24 @@ impl<P: Policy<Observation = Observation>> Source<P> for DeviceSource {
         self.states = Tensor::from_data(states, (&self.device, DType::F32));
         (self.steps, self.episodes, self.restarts) = (steps, episodes, restarts);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_beyond_a_buffer_or_the_memory_of_the_device_is_refused_with_both_numbers() {
+        // Observations of 4 numbers are the widest; all columns together have 2 * 4 + 1 + 7.
+        let check = |largest_buffer, total| check_memory(1_000, [4, 1], largest_buffer, total);
+        assert_eq!(check(16_000, Some(64_000)), Ok(()));
+        assert_eq!(check(16_000, None), Ok(()));
+        assert_eq!(check(15_999, None), Err(OffDevice::Buffer { needed: 16_000, available: 15_999 }));
+        assert_eq!(check(16_000, Some(63_999)), Err(OffDevice::DeviceMemory { needed: 64_000, available: 63_999 }));
+        // Kernels count elements with 32 bits.
+        let available = 4 * u64::from(u32::MAX);
+        let needed = 16 << 40;
+        assert_eq!(check_memory(1 << 40, [4, 1], u64::MAX, None), Err(OffDevice::Buffer { needed, available }));
     }
 }

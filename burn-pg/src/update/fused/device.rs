@@ -13,9 +13,9 @@ use crate::{
     device::{Failed, readback::read},
     distribution::ActionTensor,
     kernel::cube::{
-        AdamPlan, Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan,
-        PARTS, Pass, SampleBuffers, StepBuffers, Tile, adam, advantage_statistics, client, fit_minibatch, half_bits,
-        minibatch, norms_of, reduce, workgroups_of,
+        Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan, PARTS, Pass,
+        RulePlan, SampleBuffers, StepBuffers, Tile, advantage_statistics, client, fit_minibatch, half_bits, minibatch,
+        norms_of, reduce, sizes_of, take_step, workgroups_of,
     },
     loss::ContextPart,
     optim::{HostRule, OptimiserState},
@@ -31,10 +31,11 @@ pub(in crate::update) struct DeviceMinibatches {
     device: Device,
     plan: MinibatchPlan,
     rule: HostRule,
-    names_of_moments: [&'static str; 2],
     state: OptimiserState,
     terms: Terms,
     max_grad_norm: f64,
+    /// False if no term depends on the critic.
+    trains_all: bool,
     rows: usize,
     mass_per_row: f64,
     parameters: Tensor<1>,
@@ -68,30 +69,28 @@ impl DeviceMinibatches {
         let networks = policy.perceptrons().map_err(Unfused::Policy)?;
         let FlatSamples { observations, action_mask, actions, columns } = samples.flat().ok_or(Unfused::Samples)?;
         let terms = Terms::new(&learner.objective, columns.progress())?;
-        let reasons = [
-            (networks.trunk.is_some(), reason::SHARED),
-            (action_mask.is_some(), reason::MASKED),
-            (columns.get(ContextPart::Weights).is_some(), "samples are weighted"),
-        ];
-        if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {
-            return Err(Unfused::Policy(reason));
+        if columns.get(ContextPart::Weights).is_some() {
+            return Err(Unfused::WeightsOnGpu);
         }
         let head = DeviceHead::new(&networks.head, networks.actor.outputs());
         let of_critic = terms.read(ContextPart::Values);
         let place = networks.critic.clone().filter(|_| of_critic);
         let [len] = parameters.dims();
-        let places = [Some(networks.actor.parameters.len()), place.as_ref().map(|place| place.parameters.len())];
-        let trained: usize = places.into_iter().flatten().sum::<usize>() + head.log_stds();
-        if networks.len != len || trained != len || (of_critic && place.is_none()) || parameters.dtype() != DType::F32 {
+        let trunk = networks.trunk.as_ref();
+        let places = [trunk, Some(&networks.actor), networks.critic.as_ref()];
+        let known: usize = places.into_iter().flatten().map(|place| place.parameters.len()).sum();
+        let known = known + head.log_stds();
+        if networks.len != len || known != len || (of_critic && place.is_none()) || parameters.dtype() != DType::F32 {
             return Err(Unfused::Policy(reason::OWN));
         }
         let rule = learner.optimiser.host_rule().ok_or(Unfused::Optimiser)?;
-        let names_of_moments = rule.moments().ok_or(Unfused::OptimiserOnGpu)?;
 
         let given = COLUMNS.map(|part| columns.get(part).filter(|_| terms.read(part)));
         let [rows, inputs] = observations.dims();
         // Kernels count elements with 32 bits.
-        let fits = inputs == networks.actor.sizes[0][0]
+        let masks = action_mask.as_ref().map_or(0, |mask| mask.dims()[1]);
+        let fits = inputs == trunk.unwrap_or(&networks.actor).sizes[0][0]
+            && (masks == 0 || masks == networks.actor.outputs())
             && u32::try_from(rows.saturating_mul(inputs)).is_ok()
             && fits(&head, &actions, rows);
         if !fits
@@ -109,8 +108,11 @@ impl DeviceMinibatches {
             coefficients.extend([term.weight, values[0], values[1]]);
         }
         let plan = |rows: usize, tile: Tile| MinibatchPlan {
-            actor: DeviceNetwork::new(&networks.actor, networks.activation, rows),
-            critic: place.as_ref().map(|place| DeviceNetwork::new(place, networks.activation, rows)),
+            actor: DeviceNetwork::new(trunk, &networks.actor, networks.activation, rows),
+            critic: place.as_ref().map(|place| {
+                let network = DeviceNetwork::new(trunk, place, networks.activation, rows);
+                network.adding(trunk.map_or(0, |trunk| trunk.sizes.len()))
+            }),
             head: head.clone(),
             terms: device_terms.clone(),
             reports: metrics_at,
@@ -118,19 +120,22 @@ impl DeviceMinibatches {
             tile,
             normalized: learner.normalize_advantages && given[1].is_some(),
             columns: given.each_ref().map(Option::is_some),
+            masks,
         };
         let plan = fit_minibatch(&client, plan)?;
         let device = parameters.device();
         let inner = |tensor: Tensor<1>| if tensor.device() == device { tensor } else { tensor.inner() };
-        let given: Vec<Tensor<1>> = given.into_iter().flatten().map(inner).collect();
+        let mut given: Vec<Tensor<1>> = given.into_iter().flatten().map(inner).collect();
+        // One column for each action.
+        given.extend(action_mask.map(|mask| mask.float().transpose().reshape([rows * masks])));
         let advantages = columns.get(ContextPart::Advantages).map_or_else(|| Tensor::zeros([1], &device), inner);
         Ok(Self {
             client,
             plan,
             rule,
-            names_of_moments,
             state: learner.optimiser.state(),
             max_grad_norm: learner.max_grad_norm,
+            trains_all: place.is_some() == networks.critic.is_some(),
             rows,
             mass_per_row: columns.mass() / rows as f64,
             parameters,
@@ -177,8 +182,12 @@ impl DeviceMinibatches {
 
     fn scratch(&self, pass: Pass) -> Scratch {
         let (sums, parts) = (self.plan.sums(), workgroups_of(pass.size, self.plan.tile));
-        let [of_sums, of_total, of_norms] =
-            [sums * parts as usize, sums, 2 * norms_of(sums)].map(|len| Tensor::<1>::empty([len], &self.device));
+        let [of_total, of_norms] = [sums, 2 * norms_of(sums)].map(|len| Tensor::<1>::empty([len], &self.device));
+        // Kernels write the gradients of what is trained.
+        let of_sums = match ([sums * parts as usize], self.trains_all) {
+            (shape, true) => Tensor::<1>::empty(shape, &self.device),
+            (shape, false) => Tensor::zeros(shape, &self.device),
+        };
         let [sums, total, norms] = [&of_sums, &of_total, &of_norms].map(buffer);
         Scratch { sums, total, norms, of_total }
     }
@@ -217,29 +226,29 @@ impl FusedOnDevice for DeviceMinibatches {
         let [len] = self.parameters.dims();
         let pass = self.pass(passes.minibatches);
         let (epochs, steps) = (passes.seeds.len(), passes.seeds.len() * pass.minibatches);
-        let sizes = (0..steps as u64).flat_map(|step| {
-            let (step, decay) = self.rule.adam(self.state.steps + step + 1, passes.learning_rate).expect("it is Adam");
-            [step.step_size, 1.0 / step.correction, decay]
-        });
+        let sizes = (0..steps as u64)
+            .flat_map(|step| sizes_of(self.rule.at(self.state.steps + step + 1, passes.learning_rate)));
         // Kernels change them in place, so they are copied.
         let copy = |tensor: &Tensor<1>| tensor.clone().mul_scalar(1.0);
         let parameters = copy(&self.parameters);
-        let moments = self.names_of_moments.map(|name| match self.state.tensors.get(name) {
-            None => Tensor::zeros([len], &self.device),
-            Some(moment) => copy(moment),
+        let names = self.rule.names();
+        let vectors = names.map(|name| match name.map(|name| self.state.tensors.get(name)) {
+            None => Tensor::empty([1], &self.device),
+            Some(None) => Tensor::zeros([len], &self.device),
+            Some(Some(vector)) => copy(vector),
         });
+        let rule = RulePlan::new(self.rule.at(1, passes.learning_rate), names.map(|name| name.is_some()));
         let metrics = Tensor::<1>::empty([steps * (self.plan.reports + 1)], &self.device);
         let stopped = Tensor::<1>::zeros([epochs + 3], &self.device);
         let buffers = StepBuffers {
             parameters: buffer(&parameters),
-            moments: moments.each_ref().map(buffer),
+            vectors: vectors.each_ref().map(buffer),
             sizes: buffer(&floats(sizes.collect(), &self.device)),
             metrics: buffer(&metrics),
             stopped: buffer(&stopped),
         };
         let samples = self.samples(&passes.seeds, &buffers.stopped, pass, steps);
         let scratch = self.scratch(pass);
-        let (first, _) = self.rule.adam(1, passes.learning_rate).expect("it is Adam");
         let last_size = self.rows - pass.size * (pass.minibatches - 1);
         let kl = self.terms.names().position(|name| name == "approx_kl").filter(|_| passes.target_kl.is_finite());
         for index in 0..steps {
@@ -257,7 +266,7 @@ impl FusedOnDevice for DeviceMinibatches {
                 max_norm: self.max_grad_norm,
                 early_stop: kl.map(|report| (report, passes.target_kl * last_size as f64)),
             };
-            adam(&self.client, &scratch.total, &scratch.norms, &buffers, step, AdamPlan::new(first));
+            take_step(&self.client, &scratch.total, &scratch.norms, &buffers, step, rule);
         }
         let [metrics, stopped] = read([metrics, stopped])?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
@@ -269,7 +278,7 @@ impl FusedOnDevice for DeviceMinibatches {
         if stopped[epochs + 2] != 0.0 {
             metrics.push(vec![("weights", f64::NAN)]);
         }
-        let named = self.names_of_moments.map(str::to_owned).into_iter().zip(moments);
+        let named = names.into_iter().zip(vectors).filter_map(|(name, vector)| Some((name?.to_owned(), vector)));
         let state = OptimiserState { steps: self.state.steps + taken as u64, tensors: named.collect() };
         Ok(Trained { parameters, state, metrics, epochs: taken.div_ceil(pass.minibatches) })
     }

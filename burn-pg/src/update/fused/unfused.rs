@@ -18,8 +18,8 @@ use crate::device::AdapterLimit;
 ///   masks and weights;
 /// - the [terms](crate::loss::LossTerm::closed_form) and [optimisers](crate::optim::Optimiser::host_rule) of this library.
 ///
-/// On a GPU, a minibatch is three kernels. They serve the same, except shared layers, action masks, weights, and optimisers other
-/// than Adam and `AdamW`; networks must fit into the memory of a workgroup.
+/// On a GPU, a minibatch is three kernels. They serve the same, except weights; networks must fit into the memory of a
+/// workgroup.
 ///
 /// Everything else takes the ordinary way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,9 +43,9 @@ pub enum Unfused {
     /// The optimiser is not one of this library.
     #[error("the optimiser is not one of this library")]
     Optimiser,
-    /// On a GPU, the optimiser is neither Adam nor `AdamW`.
-    #[error("on a GPU, only `adam` and `adamw` are fused")]
-    OptimiserOnGpu,
+    /// On a GPU, the samples are weighted.
+    #[error("the samples are weighted, which is not fused on a GPU")]
+    WeightsOnGpu,
     /// On a GPU, the kernels for the policy exceed a limit of the adapter.
     #[error(transparent)]
     Adapter(#[from] AdapterLimit),

@@ -2,8 +2,16 @@
 
 use burn::tensor::Device;
 use burn_pg::{
-    Config, Trainer, UpdateStats, config::PpoConfig, envs::make, evaluate, optim::Schedule,
-    run::checkpoint::Checkpoint, source::OffDevice,
+    Config, Trainer, UpdateStats,
+    algorithm::Recipe,
+    config::PpoConfig,
+    envs::make,
+    evaluate,
+    loss::{LossContext, LossTerm, PerSample},
+    optim::Schedule,
+    run::checkpoint::Checkpoint,
+    source::OffDevice,
+    update::Unfused,
 };
 
 use super::gpus;
@@ -117,16 +125,36 @@ fn the_same_seed_gives_the_same_bits_on_a_gpu_and_a_run_resumes_exactly() {
     }
 }
 
+/// A loss term of one's own.
+struct Own;
+
+impl LossTerm for Own {
+    fn name(&self) -> &'static str {
+        "own_loss"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().square())
+    }
+}
+
 #[test]
 fn ordinary_epochs_learn_from_samples_on_a_gpu() {
     for device in gpus() {
-        // Shared layers are not fused, and their rollouts are on the host.
+        // A term of one's own is not fused.
+        let config = short(3).validate().unwrap();
+        let recipe = Recipe::of(&config).unwrap().with(0.1, Own);
+        let mut trainer = recipe.build(make("CartPole-v1", 64).unwrap(), &config, &device).unwrap();
+        updates(&mut trainer, 1);
+        assert_eq!(trainer.unfused(), Some(Unfused::Term { term: "own_loss" }));
+        assert_eq!(trainer.source().off_device(), None);
+        // Shared layers are, and so is gradient descent.
         let mut config = short(3);
         config.network.shared_layers = true;
-        let mut trainer = trainer(&config, &device);
-        updates(&mut trainer, 1);
-        assert!(trainer.unfused().is_some());
-        assert_eq!(trainer.source().off_device(), Some(&OffDevice::Policy("actor and critic share layers")));
+        config.optimiser.kind = toml::from_str("kind = 'sgd'\nmomentum = 0.9").unwrap();
+        let mut trainer = self::trainer(&config, &device);
+        updates(&mut trainer, 2);
+        assert_eq!((trainer.unfused(), trainer.source().off_device()), (None, None));
         // A recipe may keep the environments on the host; minibatches are fused all the same.
         let mut config = short(3);
         config.rollout.on_device = false;

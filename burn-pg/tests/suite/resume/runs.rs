@@ -11,7 +11,7 @@ use crate::helpers::{on_threads, parameters, without_time};
 use crate::precision::{assert_close, open_devices};
 
 /// Every algorithm, kind of policy, optimiser, wrapper and term that has state.
-const RUNS: [(&str, &str); 19] = [
+const RUNS: [(&str, &str); 21] = [
     ("ppo", ""),
     ("ppo, shared layers, relu, adamw", "shared_layers = true\nactivation = 'relu'\noptimiser = { kind = 'adamw' }"),
     ("ppo, rmsprop, in parts", "optimiser = { kind = 'rmsprop', momentum = 0.5 }\nmicro_batch_size = 5"),
@@ -32,6 +32,8 @@ const RUNS: [(&str, &str); 19] = [
     ("ppo, squashed", "name = 'MountainCarContinuous-v0'\nexploration = { squash = true, state_dependent = true }"),
     ("ppo, gsde noise", "name = 'Pendulum-v1'\nexploration = { sde = { resample_every = 3, learn_features = true } }"),
     ("ppo, acrobot", "name = 'Acrobot-v1'\ntarget_kl = 1e-4"),
+    ("ppo, overlapping", "overlap = true\nnormalize_observations = true"),
+    ("ppo, overlapping, gru", "overlap = true\nrecurrence = { cell = 'gru', size = 3, burn_in = 3 }"),
     ("a2c", "algorithm.kind = 'a2c'"),
     (
         "a2c, gru, normalised",

@@ -3,6 +3,7 @@
 mod environments;
 mod files;
 mod metrics_page;
+mod overlap;
 mod repeat;
 mod training;
 

@@ -12,8 +12,12 @@ use burn_pg::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{figures::Grid, kind::Kind, measure::Planned, report::Figure};
-use crate::{failure::Failure, output::print_while_read};
+use super::{figures::Grid, measure::Planned};
+use crate::{
+    comparison::{Figure, Kind},
+    failure::Failure,
+    output::print_while_read,
+};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{conditions::Conditions, markdown::render, report::Report};
+use super::markdown::render;
+use crate::{
+    comparison::{Conditions, Report},
+    output::replace_file,
+};
 
 /// The paths of a report.
 pub struct Files {
@@ -67,18 +71,12 @@ impl Files {
     /// Writes a report. The earlier files stay as they are until the new ones are complete.
     pub fn write(&self, report: &Report) -> Result<()> {
         let json = serde_json::to_string_pretty(report)?;
-        write(&self.json, &json)?;
-        write(&self.markdown, &render(report))
+        replace_file(&self.json, &json)?;
+        replace_file(&self.markdown, &render(report))
     }
 
     /// Names both files.
     pub fn names(&self) -> String {
         format!("{} and {}", self.markdown.display(), self.json.display())
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let unfinished = path.with_added_extension("unfinished");
-    let written = fs::write(&unfinished, format!("{text}\n")).and_then(|()| fs::rename(&unfinished, path));
-    written.with_context(|| format!("{} cannot be written", path.display()))
 }

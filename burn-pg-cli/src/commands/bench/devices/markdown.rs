@@ -4,12 +4,8 @@ use std::fmt::Write;
 
 use burn_pg::device::AdapterKind;
 
-use super::{
-    crossover::Crossover,
-    figures::grouped,
-    kind::Kind,
-    report::{Figure, Measured, NOISY, Outcome, Report, Rounds},
-};
+use super::figures::grouped;
+use crate::comparison::{Crossover, Figure, Kind, Measured, NOISY, Outcome, Report, Rounds};
 
 /// Renders a report.
 pub fn render(report: &Report) -> String {
@@ -211,7 +207,7 @@ mod tests {
     use burn_pg::device::{Adapter, Backend};
 
     use super::*;
-    use crate::commands::bench::devices::{conditions::Conditions, machine::Machine, report::Size};
+    use crate::comparison::{Conditions, Machine, Size};
 
     fn figure(kind: Kind, name: &str, size: Option<Size>, outcome: Outcome) -> Figure {
         Figure { kind, name: name.into(), size, unit: kind.unit().into(), outcome }

@@ -8,10 +8,7 @@ use std::{
 use anyhow::{Result, anyhow};
 use burn_pg::burn::tensor::Device;
 
-use super::{
-    kind::Kind,
-    report::{Outcome, Rounds, Size},
-};
+use crate::comparison::{Kind, Outcome, Rounds, Size};
 
 /// The number of rounds of a figure: as many as there is time for.
 const ROUNDS: std::ops::RangeInclusive<usize> = 3..=9;

@@ -1,17 +1,12 @@
 //! `burn-pg bench devices`
 
 pub mod child;
-mod conditions;
-mod crossover;
 mod date;
 mod figures;
 mod files;
 mod follow;
-mod kind;
-mod machine;
 mod markdown;
 mod measure;
-mod report;
 
 use std::{path::PathBuf, process::Command, time::Duration, time::Instant};
 
@@ -23,14 +18,19 @@ use burn_pg::{
 
 use self::{
     child::{Line, backend_of},
-    conditions::Conditions,
     date::today,
     files::Files,
     follow::follow,
     markdown::render,
-    report::{Measured, Report},
 };
-use crate::{failure::Failure, numbers::whole, output::print_line, progress::DeviceProgress, tell::tell};
+use crate::{
+    comparison::{Conditions, Measured, Report, keep},
+    failure::Failure,
+    numbers::whole,
+    output::print_line,
+    progress::DeviceProgress,
+    tell::tell,
+};
 
 /// The time for one device, in seconds.
 const SECONDS: u64 = 100;
@@ -101,6 +101,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(files) = &files {
         tell(format_args!("written to {}", files.names()));
+    }
+    if args.device.is_none() {
+        match keep(&report) {
+            Ok(None) => {}
+            Ok(Some(path)) => tell(format_args!("`--device auto` goes by it from now on: {}", path.display())),
+            Err(error) => tell(format_args!("warning: `--device auto` will not know of it: {error:#}")),
+        }
     }
     match report.devices.iter().any(|device| !device.figures.is_empty()) {
         true => Ok(()),
@@ -220,7 +227,8 @@ fn measured_by(command: Command, silence: Duration, device: Measured, progress: 
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::{kind::Kind, report::Outcome, *};
+    use super::*;
+    use crate::comparison::{Kind, Outcome};
 
     /// Returns the row of a child process that prints an adapter and a figure, and then runs `end`.
     fn row_of(end: &str) -> Measured {

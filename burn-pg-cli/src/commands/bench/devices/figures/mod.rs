@@ -17,11 +17,8 @@ use burn_pg::{
     policy::{ActorCritic, NetworkSpec},
 };
 
-use super::{
-    kind::Kind,
-    measure::{Method, Planned, Work, repeated},
-    report::Size,
-};
+use super::measure::{Method, Planned, Work, repeated};
+use crate::comparison::{Kind, Size};
 
 /// The environment of the figures with networks.
 const ENV: &str = "CartPole-v1";

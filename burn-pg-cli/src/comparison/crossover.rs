@@ -62,7 +62,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::bench::devices::report::{Figure, Outcome, Rounds, Size};
+    use crate::comparison::{Figure, Outcome, Rounds, Size};
 
     fn device(backend: Backend, values: &[(usize, f64)]) -> Measured {
         let figure = |&(envs, value): &(usize, f64)| Figure {
