@@ -15,6 +15,8 @@ pub(crate) mod formula;
 pub(crate) mod host;
 mod loss;
 mod operations;
+#[doc(hidden)]
+pub mod parts;
 mod perceptron;
 mod table;
 pub(crate) mod team;

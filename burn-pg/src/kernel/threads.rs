@@ -93,7 +93,7 @@ pub(crate) fn is_in_pool() -> bool {
 
 /// Runs tasks, on several threads if there are several tasks and several threads. Tasks that a thread runs one after
 /// the other may share a workspace.
-pub(crate) fn for_each<I: Send, W>(
+pub fn for_each<I: Send, W>(
     tasks: Vec<I>,
     workspace: impl Fn() -> W + Sync + Send,
     run: impl Fn(&mut W, I) + Sync + Send,
@@ -106,7 +106,7 @@ pub(crate) fn for_each<I: Send, W>(
 }
 
 /// Runs tasks and returns their results, on several threads if there are several tasks and several threads.
-pub(crate) fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
+pub fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     match is_serial(tasks.len()) {
         true => tasks.into_iter().map(run).collect(),
         false => in_current_pool(|| tasks.into_par_iter().map(run).collect()),

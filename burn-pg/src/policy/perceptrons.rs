@@ -32,6 +32,7 @@ pub(crate) mod reason {
     pub const GSDE: &str = "the policy explores with gSDE noise";
     // Not served by kernels for GPUs.
     pub const NO_CRITIC: &str = "the policy has no critic";
+    #[cfg(feature = "cube")]
     pub const MASKED: &str = "actions are masked";
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod durable;
 mod misfit;
 pub(crate) mod optional;
 pub(crate) mod saved;
-pub(crate) mod tensors;
+pub mod tensors;
 pub(crate) mod unlimited;
 pub mod weights;
 

@@ -76,7 +76,7 @@ const TYPES: [(DType, Dtype); 4] =
 ///
 /// # Errors
 /// [`TensorsError::Format`] if the type of a tensor is not supported.
-pub(crate) fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, TensorsError> {
+pub fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, TensorsError> {
     let views: Result<Vec<(&String, TensorView<'_>)>, TensorsError> = tensors
         .iter()
         .map(|(name, data)| {
@@ -93,7 +93,7 @@ pub(crate) fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, Strin
 ///
 /// # Errors
 /// [`TensorsError::Format`] if the bytes are not such a file, or the type of a tensor is not supported.
-pub(crate) fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
+pub fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
     let loaded = SafeTensors::deserialize(file).map_err(format_error)?;
     let tensors = loaded.iter().map(|(name, view)| {
         let known = TYPES.iter().find(|(_, theirs)| *theirs == view.dtype());
@@ -124,7 +124,7 @@ fn format_error(reason: impl Display) -> TensorsError {
 ///
 /// # Errors
 /// [`TensorsError::Device`]
-pub(crate) fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
+pub fn of_module<M: Module>(module: &M) -> Result<Tensors, TensorsError> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
     let Some(device) = collector.device else { return Ok(Tensors::new()) };
@@ -172,7 +172,7 @@ pub(crate) fn part(tensors: &Tensors, part: &str) -> Tensors {
 /// # Errors
 /// [`TensorsError`] if names, shapes or types differ from those of `expected`, or an element is not finite. `expected`
 /// is the result of [`of_module`] for such a module, possibly converted to another type.
-pub(crate) fn into_module<M: Module>(module: M, tensors: Tensors, expected: &Tensors) -> Result<M, TensorsError> {
+pub fn into_module<M: Module>(module: M, tensors: Tensors, expected: &Tensors) -> Result<M, TensorsError> {
     check_fit(&tensors, expected)?;
     Ok(module.map(&mut Loader { path: Vec::new(), tensors }))
 }

@@ -12,6 +12,8 @@ mod rows;
 mod value;
 mod weighted;
 
+pub use primitive::{Primitive, Stored, record};
+
 use super::operations::Table;
 
 /// The kernels of this backend.

@@ -24,7 +24,7 @@ use crate::kernel::host::Real;
 type AutodiffTensor = FloatTensor<Autodiff<Flex>>;
 
 /// A float tensor of the `flex` backend.
-pub(super) enum Primitive {
+pub enum Primitive {
     /// On a device without autodiff.
     Plain(FlexTensor),
     /// On a device with autodiff.
@@ -60,6 +60,7 @@ impl Primitive {
         if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
     }
 
+    /// Returns the shape.
     pub fn shape(&self) -> Shape {
         match self {
             Self::Plain(tensor) => tensor.shape(),
@@ -89,7 +90,7 @@ type Pullback = dyn Fn(&FlexTensor, &[bool]) -> Vec<FlexTensor> + Send + Sync;
 ///
 /// # Panics
 /// If no operation has that many inputs.
-pub(super) fn record<const D: usize>(
+pub fn record<const D: usize>(
     inputs: Vec<Primitive>,
     output: FlexTensor,
     gradients: impl Fn(&FlexTensor, &[bool]) -> Vec<FlexTensor> + Send + Sync + 'static,
@@ -148,7 +149,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
 }
 
 /// A float type that tensors are stored in.
-pub(super) trait Stored: Real + Element + Pod {
+pub trait Stored: Real + Element + Pod {
     /// Returns the elements of a tensor.
     ///
     /// # Panics
@@ -190,14 +191,16 @@ pub(super) fn integers(tensor: Tensor<1, Int>) -> Option<Vec<i64>> {
 }
 
 /// Runs a kernel for the float type of tensors. `None` if there is no kernel for this type.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! by_float_type {
     ($dtype:expr, $float:ident => $run:expr) => {
         match $dtype {
-            burn::tensor::DType::F32 => {
+            $crate::burn::tensor::DType::F32 => {
                 type $float = f32;
                 Some($run)
             }
-            burn::tensor::DType::F64 => {
+            $crate::burn::tensor::DType::F64 => {
                 type $float = f64;
                 Some($run)
             }

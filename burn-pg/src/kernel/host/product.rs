@@ -12,7 +12,7 @@ const CHUNK: usize = 64;
 
 /// `x W + b` for rows of a matrix, with `W` of shape `[depth, columns]`, stored in the order in which it is read.
 #[derive(Debug, Clone)]
-pub(super) struct Affine<T> {
+pub struct Affine<T> {
     depth: usize,
     columns: usize,
     /// Panels of columns, each stored row by row, the last one padded with zeros. A narrow matrix is stored column by
@@ -114,7 +114,7 @@ impl<T: Real> Affine<T> {
 }
 
 /// Computes `result += left^T right`. Shapes: left `[rows, height]`, right `[rows, width]`, result `[height, width]`.
-pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T], width: usize, result: &mut [T]) {
+pub fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T], width: usize, result: &mut [T]) {
     if width <= NARROW {
         let mut columns = vec![T::zero(); result.len()];
         narrow_outer_products(height, width, left, right, &mut columns);
@@ -146,7 +146,7 @@ pub(super) fn add_outer_products<T: Real>(left: &[T], height: usize, right: &[T]
 
 vectorised! {
     /// Adds every row of `rows` to `sums`. A row is as long as `sums`.
-    pub(crate) fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
+    pub fn add_rows<'a, T>(rows: &'a [T], sums: &'a mut [T]) -> () {
         let width = sums.len();
         let (chunks, rest) = sums.as_chunks_mut::<CHUNK>();
         let whole = chunks.len() * CHUNK;

@@ -8,7 +8,7 @@ use num_traits::Float;
 use super::tile::Tiled;
 
 /// A float type of kernels: `f32`, for which they are optimised, or `f64`, in which tests check them.
-pub(crate) trait Real: Float + Tiled + AddAssign + Default + Debug + Send + Sync + 'static {
+pub trait Real: Float + Tiled + AddAssign + Default + Debug + Send + Sync + 'static {
     /// The type of tensors with such elements.
     const DTYPE: DType;
 

@@ -31,7 +31,7 @@ pub(crate) fn mean<T: Real>(values: &[T]) -> T {
 
 /// [`dot_product`], to be inlined into a function of [`vectorised`].
 #[inline(always)]
-pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
     let (b_lanes, b_rest) = b.as_chunks::<LANES>();
     let mut sums = [T::zero(); LANES];
@@ -44,6 +44,11 @@ pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
         *sum = a.mul_add(b, *sum);
     }
     total(sums, &[])
+}
+
+/// Returns the sum of values, one after the other.
+pub fn sum_of<T: Real>(values: impl Iterator<Item = T>) -> T {
+    values.fold(T::zero(), |sum, value| sum + value)
 }
 
 /// Adds up the lanes in pairs, then the rest.

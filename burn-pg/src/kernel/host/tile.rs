@@ -10,7 +10,7 @@ const HEIGHT: usize = 6;
 const TALL: usize = 12;
 
 /// Float types that have tiles.
-pub(crate) trait Tiled: Sized {
+pub trait Tiled: Sized {
     /// Returns the number of columns that are computed together: two vectors of this machine.
     fn panel_width() -> usize;
 

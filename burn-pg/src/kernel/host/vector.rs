@@ -14,17 +14,19 @@ use super::Real;
 /// Defines functions that are compiled for the vector instructions of the machine they run on, together with all
 /// `#[inline(always)]` functions that they call. Closures, and functions passed as arguments, are compiled without
 /// these instructions.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $visible:vis fn $name:ident<$life:lifetime $(, $float:ident)?>(
         $($argument:ident: $kind:ty),* $(,)?
     ) -> $output:ty $body:block)*) => {
         $(
             $(#[$meta])*
-            $visible fn $name<$life $(, $float: $crate::kernel::host::Real)?>($($argument: $kind),*) -> $output {
+            $visible fn $name<$life $(, $float: $crate::kernel::parts::Real)?>($($argument: $kind),*) -> $output {
                 struct Call<$life $(, $float)?> {
                     $($argument: $kind),*
                 }
-                impl<$life $(, $float: $crate::kernel::host::Real)?> pulp::NullaryFnOnce for Call<$life $(, $float)?> {
+                impl<$life $(, $float: $crate::kernel::parts::Real)?> $crate::kernel::parts::pulp::NullaryFnOnce for Call<$life $(, $float)?> {
                     type Output = $output;
 
                     #[inline(always)]
@@ -33,7 +35,7 @@ macro_rules! vectorised {
                         $body
                     }
                 }
-                pulp::Arch::new().dispatch(Call { $($argument),* })
+                $crate::kernel::parts::pulp::Arch::new().dispatch(Call { $($argument),* })
             }
         )*
     };

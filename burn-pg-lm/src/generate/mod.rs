@@ -1,0 +1,90 @@
+//! Writing: texts that a model continues, token after token.
+
+mod choice;
+mod writer;
+
+pub use choice::{Choice, ChoiceError};
+pub use writer::{Cache, Writer};
+
+use burn_pg::kernel::parts::Real;
+
+use crate::Texts;
+
+/// What a model has written after a prompt.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Completion<T> {
+    /// The tokens, with the end token if the text has ended.
+    pub tokens: Vec<u32>,
+    /// The logarithm of the probability of each token under the model, whatever the [`Choice`].
+    pub log_probs: Vec<T>,
+    /// True if the last token is the end token; false if the text was cut off.
+    pub ended: bool,
+}
+
+/// When a completion ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Most tokens of a completion. It also ends where the context of the model does.
+    pub tokens: usize,
+    /// The token that ends a text; `None` to write on.
+    pub end: Option<u32>,
+}
+
+/// Continues each prompt, with a stream of uniform random numbers, from 0 to below 1, for each. What is written after a prompt depends on the prompt and on
+/// its stream alone. Equal prompts that follow one another are read once. An empty prompt is not continued.
+///
+/// # Panics
+/// If there are not as many streams as prompts, a prompt is longer than the context, or a token is not in the vocabulary.
+pub fn complete<T: Real, S: FnMut() -> f64>(
+    writer: &Writer<T>,
+    prompts: &Texts,
+    choice: &Choice,
+    limit: Limit,
+    streams: &mut [S],
+) -> Vec<Completion<T>> {
+    assert_eq!(streams.len(), prompts.len(), "one stream for each prompt");
+    let mut completions = vec![Completion::default(); prompts.len()];
+    // Which texts go on, and the hidden state after the last token of each.
+    let (mut live, mut caches, mut hidden) = read(writer, prompts);
+    while !live.is_empty() {
+        let logits = writer.logits(&hidden);
+        let mut next = Texts::default();
+        let mut goes_on = Vec::with_capacity(live.len());
+        for ((&text, cache), logits) in live.iter().zip(&caches).zip(logits.chunks_exact(writer.vocabulary())) {
+            let completion = &mut completions[text];
+            let (token, log_prob) = choice.choose(logits, &mut streams[text]);
+            completion.tokens.push(token);
+            completion.log_probs.push(log_prob);
+            completion.ended = Some(token) == limit.end;
+            let is_full = completion.tokens.len() >= limit.tokens || cache.len() >= writer.context();
+            goes_on.push(!completion.ended && !is_full);
+            if !completion.ended && !is_full {
+                next.push(&[token]);
+            }
+        }
+        let mut keep = goes_on.iter();
+        live.retain(|_| *keep.next().expect("one flag for each text"));
+        let mut keep = goes_on.iter();
+        caches.retain(|_| *keep.next().expect("one flag for each text"));
+        hidden = writer.read(&mut caches, &next);
+    }
+    completions
+}
+
+/// Reads the prompts. Returns the indices of those that are not empty, their caches, and the hidden state after the last token of
+/// each.
+fn read<T: Real>(writer: &Writer<T>, prompts: &Texts) -> (Vec<usize>, Vec<Cache<T>>, Vec<T>) {
+    let live: Vec<usize> = (0..prompts.len()).filter(|&text| !prompts.range(text).is_empty()).collect();
+    let texts: Vec<&[u32]> = prompts.iter().collect();
+    let mut different: Vec<&[u32]> = live.iter().map(|&text| texts[text]).collect();
+    different.dedup();
+    let mut caches = vec![writer.cache(); different.len()];
+    let states = writer.read(&mut caches, &different.iter().copied().collect());
+    let (mut all, mut hidden, mut at) = (Vec::with_capacity(live.len()), Vec::new(), 0);
+    for (i, &text) in live.iter().enumerate() {
+        at += usize::from(i > 0 && texts[text] != texts[live[i - 1]]);
+        all.push(caches[at].clone());
+        hidden.extend_from_slice(&states[at * writer.width()..(at + 1) * writer.width()]);
+    }
+    (live, all, hidden)
+}

@@ -1,0 +1,241 @@
+//! A transformer that reads and writes on the host, with a cache of keys and values.
+
+use burn_pg::{
+    kernel::parts::{Real, for_each},
+    storage::tensors::{TensorsError, of_module},
+};
+
+use crate::{
+    Texts,
+    kernel::host::{Angles, Head, Heads, Linear, gelu, norm, silu},
+    model::{Family, Shape, Transformer},
+};
+
+/// A copy of the weights of a [`Transformer`] that reads and writes without tensors. On the `flex` backend it computes the same
+/// bits as the transformer, however many texts are beside a text, and however its tokens are cut.
+#[derive(Debug, Clone)]
+pub struct Writer<T> {
+    shape: Shape,
+    /// Shape `[V, C]`.
+    tokens: Vec<T>,
+    /// Shape `[context, C]`, if positions are learned.
+    positions: Option<Vec<T>>,
+    angles: Option<Angles<T>>,
+    blocks: Vec<Block<T>>,
+    norm: Norm<T>,
+    head: Head<T>,
+}
+
+#[derive(Debug, Clone)]
+struct Norm<T> {
+    scale: Vec<T>,
+    shift: Option<Vec<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct Block<T> {
+    norm_1: Norm<T>,
+    query: Linear<T>,
+    key: Linear<T>,
+    value: Linear<T>,
+    output: Linear<T>,
+    norm_2: Norm<T>,
+    gate: Option<Linear<T>>,
+    up: Linear<T>,
+    down: Linear<T>,
+}
+
+/// The keys and values of the tokens of a text that have been read.
+#[derive(Debug, Clone)]
+pub struct Cache<T> {
+    len: usize,
+    /// Keys and values of each block. Shapes `[len, groups * D]`.
+    blocks: Vec<[Vec<T>; 2]>,
+}
+
+impl<T> Cache<T> {
+    /// Returns the number of tokens that have been read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if no token has been read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<T: Real + burn_pg::burn::tensor::Element> Writer<T> {
+    /// Copies the weights of a transformer.
+    ///
+    /// # Errors
+    /// [`TensorsError::Device`] if its device fails.
+    pub fn new(model: &Transformer) -> Result<Self, TensorsError> {
+        let mut weights = of_module(model)?;
+        let shape = *model.shape();
+        let mut take = |name: String| -> Option<Vec<T>> {
+            let data = weights.remove(&name)?.convert_dtype(T::DTYPE);
+            data.try_into_vec().ok()
+        };
+        let mut needed = |name: String| take(name).expect("the transformer has this weight");
+        let tokens = needed("tokens".into());
+        let has_biases = shape.family == Family::Gpt2;
+        let mut norm = |name: String, needed: &mut dyn FnMut(String) -> Vec<T>| Norm {
+            scale: needed(format!("{name}.scale")),
+            shift: has_biases.then(|| needed(format!("{name}.shift"))),
+        };
+        let Shape { width, hidden, heads, groups, head, .. } = shape;
+        let blocks = (0..shape.blocks).map(|block| {
+            let mut linear = |name: &str, outputs: usize| {
+                let weight = needed(format!("blocks.{block}.{name}.weight"));
+                let bias = has_biases.then(|| needed(format!("blocks.{block}.{name}.bias")));
+                Linear::new(&weight, bias.as_deref(), outputs)
+            };
+            let [query, key, value, output] = [
+                linear("attention.query", heads * head),
+                linear("attention.key", groups * head),
+                linear("attention.value", groups * head),
+                linear("attention.output", width),
+            ];
+            let gate = (!has_biases).then(|| linear("mlp.gate", hidden));
+            let (up, down) = (linear("mlp.up", hidden), linear("mlp.down", width));
+            let [norm_1, norm_2] = ["norm_1", "norm_2"].map(|name| norm(format!("blocks.{block}.{name}"), &mut needed));
+            Block { norm_1, query, key, value, output, norm_2, gate, up, down }
+        });
+        let blocks = blocks.collect();
+        let last = norm("norm".into(), &mut needed);
+        let positions = has_biases.then(|| needed("positions".into()));
+        let head = match shape.tied {
+            true => Head::new(&tokens, width),
+            false => Head::new(&needed("head".into()), width),
+        };
+        let angles = match shape.family {
+            Family::Gpt2 => None,
+            Family::Llama { rope_theta } => Some(Angles::new(shape.context, shape.head, rope_theta)),
+        };
+        Ok(Self { shape, tokens, positions, angles, blocks, norm: last, head })
+    }
+}
+
+impl<T: Real> Writer<T> {
+    /// Returns the number of tokens in the vocabulary.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.shape.vocabulary
+    }
+
+    /// Returns the most tokens of a text.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.shape.context
+    }
+
+    /// Returns the width of hidden states.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.shape.width
+    }
+
+    /// Returns the cache of a text of which nothing has been read.
+    #[must_use]
+    pub fn cache(&self) -> Cache<T> {
+        Cache { len: 0, blocks: self.blocks.iter().map(|_| [Vec::new(), Vec::new()]).collect() }
+    }
+
+    /// Reads the next tokens of texts, each with its cache. Returns the hidden state after the last token of each. Shape
+    /// `[texts, C]`.
+    ///
+    /// # Panics
+    /// If there are not as many caches as texts, a text is empty or becomes longer than the context, or a token is not in the
+    /// vocabulary.
+    pub fn read(&self, caches: &mut [Cache<T>], texts: &Texts) -> Vec<T> {
+        assert_eq!(caches.len(), texts.len(), "one cache for each text");
+        let width = self.shape.width;
+        let starts: Vec<usize> = caches.iter().map(Cache::len).collect();
+        let positions: Vec<usize> =
+            texts.ranges().zip(&starts).flat_map(|(range, start)| *start..start + range.len()).collect();
+        let row = |of: &[T], index: usize| of[index * width..(index + 1) * width].to_vec();
+        let mut x: Vec<T> = texts.tokens().iter().flat_map(|&token| row(&self.tokens, token as usize)).collect();
+        if let Some(learned) = &self.positions {
+            let learned = positions.iter().flat_map(|&position| row(learned, position));
+            x.iter_mut().zip(learned).for_each(|(x, position)| *x += position);
+        }
+        for (index, block) in self.blocks.iter().enumerate() {
+            self.take_through(block, index, &mut x, &positions, caches, texts);
+        }
+        for (cache, range) in caches.iter_mut().zip(texts.ranges()) {
+            cache.len += range.len();
+        }
+        let last: Vec<T> = texts.ranges().flat_map(|range| row(&x, range.end - 1)).collect();
+        self.normalised(&self.norm, &last)
+    }
+
+    fn take_through(
+        &self,
+        block: &Block<T>,
+        index: usize,
+        x: &mut [T],
+        positions: &[usize],
+        caches: &mut [Cache<T>],
+        texts: &Texts,
+    ) {
+        let Shape { heads, groups, head, .. } = self.shape;
+        let heads = Heads { heads, groups, width: head };
+        let normal = self.normalised(&block.norm_1, x);
+        let [mut query, mut key, value] = [&block.query, &block.key, &block.value].map(|map| map.apply(&normal));
+        if let Some(angles) = &self.angles {
+            angles.rotate(&mut query, heads.queries(), positions.iter().copied(), false);
+            angles.rotate(&mut key, heads.keys(), positions.iter().copied(), false);
+        }
+        let mut mixed = vec![T::zero(); query.len()];
+        let (of_query, of_key) = (heads.queries(), heads.keys());
+        let mut rest = &mut mixed[..];
+        let mut tasks = Vec::with_capacity(texts.len());
+        for (cache, range) in caches.iter_mut().zip(texts.ranges()) {
+            let (result, after) = rest.split_at_mut(range.len() * of_query);
+            rest = after;
+            tasks.push((&mut cache.blocks[index], range, result));
+        }
+        for_each(tasks, Vec::new, |weights, ([keys, values], range, result)| {
+            let before = keys.len() / of_key;
+            keys.extend_from_slice(&key[range.start * of_key..range.end * of_key]);
+            values.extend_from_slice(&value[range.start * of_key..range.end * of_key]);
+            let queries = query[range.start * of_query..range.end * of_query].chunks_exact(of_query);
+            for (i, (query, result)) in queries.zip(result.chunks_exact_mut(of_query)).enumerate() {
+                let until = (before + i + 1) * of_key;
+                heads.attend(query, &keys[..until], &values[..until], weights, result);
+            }
+        });
+        add(x, &block.output.apply(&mixed));
+        let normal = self.normalised(&block.norm_2, x);
+        let up = block.up.apply(&normal);
+        let hidden = match &block.gate {
+            Some(gate) => {
+                let [mut gated, _] = silu(&gate.apply(&normal));
+                gated.iter_mut().zip(up).for_each(|(gated, up)| *gated = *gated * up);
+                gated
+            }
+            None => {
+                let [hidden, _] = gelu(&up);
+                hidden
+            }
+        };
+        add(x, &block.down.apply(&hidden));
+    }
+
+    fn normalised(&self, of: &Norm<T>, x: &[T]) -> Vec<T> {
+        norm(x, &of.scale, of.shift.as_deref(), self.shape.epsilon)
+    }
+
+    /// Returns the logits of the next token after hidden states. Shapes: `hidden` `[rows, C]`, result `[rows, V]`.
+    #[must_use]
+    pub fn logits(&self, hidden: &[T]) -> Vec<T> {
+        self.head.logits(hidden)
+    }
+}
+
+fn add<T: Real>(sums: &mut [T], values: &[T]) {
+    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+}

@@ -1,0 +1,210 @@
+//! Probabilities of tokens, without keeping logits.
+
+use burn_pg::kernel::parts::{Real, add_outer_products, for_each};
+
+use super::linear::Linear;
+
+/// Tokens of the vocabulary whose logits are computed at once. The order of a sum over the vocabulary depends on it.
+const TOKENS: usize = 512;
+/// Rows that a task takes at once.
+const ROWS: usize = 64;
+
+/// The head of a language model: from hidden states to logits of the vocabulary.
+#[derive(Debug, Clone)]
+pub(crate) struct Head<T> {
+    width: usize,
+    vocabulary: usize,
+    /// The maps to the logits of [`TOKENS`] tokens each.
+    blocks: Vec<Linear<T>>,
+}
+
+/// The softmax of a row while blocks of its logits arrive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normaliser<T> {
+    largest: T,
+    sum: T,
+}
+
+impl<T: Real> Normaliser<T> {
+    pub fn new() -> Self {
+        Self { largest: T::neg_infinity(), sum: T::zero() }
+    }
+
+    /// Adds a block of logits. Replaces them by scratch values.
+    pub fn add(&mut self, logits: &mut [T]) {
+        let largest = logits.iter().fold(self.largest, |largest, &logit| if logit > largest { logit } else { largest });
+        logits.iter_mut().for_each(|logit| *logit = *logit - largest);
+        T::exp_all(logits);
+        let sum = logits.iter().fold(T::zero(), |sum, &exp| sum + exp);
+        self.sum = self.sum * (self.largest - largest).exp() + sum;
+        self.largest = largest;
+    }
+
+    /// Returns the logarithm of the sum of the exponentials of all logits.
+    pub fn log(&self) -> T {
+        self.largest + self.sum.ln()
+    }
+}
+
+impl<T: Real> Head<T> {
+    /// Creates the head. Shape of `weight`: `[V, C]`.
+    pub fn new(weight: &[T], width: usize) -> Self {
+        let blocks = weight.chunks(TOKENS * width).map(|block| Linear::transposed(block, width)).collect();
+        Self { width, vocabulary: weight.len() / width, blocks }
+    }
+
+    /// Returns the logits of hidden states. Shapes: `hidden` `[rows, C]`, result `[rows, V]`.
+    pub fn logits(&self, hidden: &[T]) -> Vec<T> {
+        let rows = hidden.len() / self.width;
+        let mut logits = vec![T::zero(); rows * self.vocabulary];
+        let tasks = hidden.chunks(ROWS * self.width).zip(logits.chunks_mut(ROWS * self.vocabulary)).collect();
+        for_each(tasks, Vec::new, |scratch: &mut Vec<T>, (hidden, logits): (&[T], &mut [T])| {
+            for (first, block) in (0..).step_by(TOKENS).zip(&self.blocks) {
+                let part = logits_of(block, hidden, hidden.len() / self.width, scratch);
+                let rows = part.chunks_exact(block.outputs()).zip(logits.chunks_exact_mut(self.vocabulary));
+                rows.for_each(|(part, logits)| logits[first..first + part.len()].copy_from_slice(part));
+            }
+        });
+        logits
+    }
+
+    /// Returns the logarithm of the sum of the exponentials of logits, added up as in [`log_probs`](Self::log_probs).
+    pub fn normaliser(logits: &[T]) -> T {
+        let (mut normaliser, mut scratch) = (Normaliser::new(), Vec::with_capacity(TOKENS));
+        for block in logits.chunks(TOKENS) {
+            scratch.clear();
+            scratch.extend_from_slice(block);
+            normaliser.add(&mut scratch);
+        }
+        normaliser.log()
+    }
+
+    /// Returns the logarithms of the probabilities of `targets` after hidden states (shape `[T, C]`), and those of the sums of
+    /// the exponentials of logits. Shapes `[T]`.
+    pub fn log_probs(&self, hidden: &[T], targets: &[u32]) -> [Vec<T>; 2] {
+        let rows = targets.len();
+        let (mut log_probs, mut normalisers) = (vec![T::zero(); rows], vec![T::zero(); rows]);
+        let results = log_probs.chunks_mut(ROWS).zip(normalisers.chunks_mut(ROWS));
+        let tasks = hidden.chunks(ROWS * self.width).zip(targets.chunks(ROWS)).zip(results).collect();
+        type Task<'a, T> = ((&'a [T], &'a [u32]), (&'a mut [T], &'a mut [T]));
+        for_each(
+            tasks,
+            Vec::new,
+            |scratch: &mut Vec<T>, ((hidden, targets), (log_probs, normalisers)): Task<'_, T>| {
+                let mut sums = vec![Normaliser::new(); targets.len()];
+                for (first, block) in (0..).step_by(TOKENS).zip(&self.blocks) {
+                    let logits = logits_of(block, hidden, targets.len(), scratch);
+                    for (row, logits) in logits.chunks_exact_mut(block.outputs()).enumerate() {
+                        if let Some(&logit) = (targets[row] as usize).checked_sub(first).and_then(|at| logits.get(at)) {
+                            log_probs[row] = logit;
+                        }
+                        sums[row].add(logits);
+                    }
+                }
+                for ((log_prob, normaliser), sum) in log_probs.iter_mut().zip(normalisers).zip(sums) {
+                    *normaliser = sum.log();
+                    *log_prob = *log_prob - *normaliser;
+                }
+            },
+        );
+        [log_probs, normalisers]
+    }
+
+    /// Returns the gradients of [`log_probs`](Self::log_probs) with respect to hidden states and weights, from that with respect
+    /// to the log-probabilities. Only those that are `needed`; the others are empty.
+    pub fn backward(
+        &self,
+        weight: &[T],
+        hidden: &[T],
+        targets: &[u32],
+        normalisers: &[T],
+        of_log_probs: &[T],
+        needed: [bool; 2],
+    ) -> [Vec<T>; 2] {
+        let rows = Rows { targets, normalisers, factors: of_log_probs };
+        [
+            if needed[0] { self.of_hidden(weight, hidden, rows) } else { Vec::new() },
+            if needed[1] { self.of_weight(hidden, rows) } else { Vec::new() },
+        ]
+    }
+
+    fn of_hidden(&self, weight: &[T], hidden: &[T], rows: Rows<'_, T>) -> Vec<T> {
+        let width = self.width;
+        let back: Vec<Linear<T>> = weight.chunks(TOKENS * width).map(|block| Linear::new(block, None, width)).collect();
+        let mut of_hidden = vec![T::zero(); hidden.len()];
+        let tasks =
+            hidden.chunks(ROWS * width).zip(of_hidden.chunks_mut(ROWS * width)).zip((0..).step_by(ROWS)).collect();
+        type Task<'a, T> = ((&'a [T], &'a mut [T]), usize);
+        for_each(
+            tasks,
+            || (Vec::new(), Vec::new()),
+            |(scratch, part), ((hidden, of_hidden), start): Task<'_, T>| {
+                let count = hidden.len() / width;
+                part.resize(of_hidden.len(), T::zero());
+                for ((first, block), back) in (0..).step_by(TOKENS).zip(&self.blocks).zip(&back) {
+                    let logits = logits_of(block, hidden, count, scratch);
+                    rows.part(start, count).derivatives(logits, first, block.outputs());
+                    back.apply_here(logits, part);
+                    of_hidden.iter_mut().zip(&*part).for_each(|(sum, &value)| *sum += value);
+                }
+            },
+        );
+        of_hidden
+    }
+
+    fn of_weight(&self, hidden: &[T], rows: Rows<'_, T>) -> Vec<T> {
+        let width = self.width;
+        let mut of_weight = vec![T::zero(); self.vocabulary * width];
+        let tasks = of_weight.chunks_mut(TOKENS * width).zip(&self.blocks).zip((0..).step_by(TOKENS)).collect();
+        type Task<'a, T> = ((&'a mut [T], &'a Linear<T>), usize);
+        for_each(tasks, Vec::new, |scratch: &mut Vec<T>, ((of_weight, block), first): Task<'_, T>| {
+            for (hidden, start) in hidden.chunks(ROWS * width).zip((0..).step_by(ROWS)) {
+                let count = hidden.len() / width;
+                let logits = logits_of(block, hidden, count, scratch);
+                rows.part(start, count).derivatives(logits, first, block.outputs());
+                add_outer_products(logits, block.outputs(), hidden, width, of_weight);
+            }
+        });
+        of_weight
+    }
+}
+
+/// Computes a block of logits of `count` rows in scratch memory.
+fn logits_of<'a, T: Real>(block: &Linear<T>, hidden: &[T], count: usize, scratch: &'a mut Vec<T>) -> &'a mut [T] {
+    scratch.resize(count * block.outputs(), T::zero());
+    block.apply_here(hidden, scratch);
+    scratch
+}
+
+/// What the derivatives of rows depend on. Shapes `[T]`.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    targets: &'a [u32],
+    normalisers: &'a [T],
+    /// The derivatives with respect to the log-probabilities.
+    factors: &'a [T],
+}
+
+impl<T: Real> Rows<'_, T> {
+    fn part(&self, start: usize, count: usize) -> Self {
+        let part = start..start + count;
+        Self {
+            targets: &self.targets[part.clone()],
+            normalisers: &self.normalisers[part.clone()],
+            factors: &self.factors[part],
+        }
+    }
+
+    /// Replaces a block of logits, from token `first` on, by the derivatives with respect to them.
+    fn derivatives(&self, logits: &mut [T], first: usize, width: usize) {
+        for (row, logits) in logits.chunks_exact_mut(width).enumerate() {
+            let (normaliser, factor) = (self.normalisers[row], self.factors[row]);
+            logits.iter_mut().for_each(|logit| *logit = *logit - normaliser);
+            T::exp_all(logits);
+            logits.iter_mut().for_each(|value| *value = -(factor * *value));
+            if let Some(at) = (self.targets[row] as usize).checked_sub(first).filter(|&at| at < width) {
+                logits[at] += factor;
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Linear maps of many rows, on all threads.
+
+use burn_pg::kernel::parts::{Affine, Real, add_outer_products, add_rows, for_each};
+
+/// Rows that a task takes at once.
+const ROWS: usize = 64;
+/// Rows of a gradient of weights, which are inputs of the map, that a task takes at once.
+const INPUTS: usize = 32;
+
+/// A linear map, stored in the order in which it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Linear<T>(Affine<T>);
+
+impl<T: Real> Linear<T> {
+    /// Creates the map `x W + b`. Shapes: `weight` `[inputs, outputs]`, `bias` `[outputs]`.
+    pub fn new(weight: &[T], bias: Option<&[T]>, outputs: usize) -> Self {
+        match bias {
+            Some(bias) => Self(Affine::new(weight, bias)),
+            None => Self(Affine::new(weight, &vec![T::zero(); outputs])),
+        }
+    }
+
+    /// Creates the map `x W^T`. Shape of `weight`: `[outputs, inputs]`.
+    pub fn transposed(weight: &[T], inputs: usize) -> Self {
+        Self(Affine::transposed(weight, inputs))
+    }
+
+    /// Maps rows: from shape `[T, inputs]` to `[T, outputs]`.
+    pub fn apply(&self, x: &[T]) -> Vec<T> {
+        let (inputs, outputs) = (self.0.inputs(), self.0.outputs());
+        let mut y = vec![T::zero(); x.len() / inputs * outputs];
+        let tasks = x.chunks(ROWS * inputs).zip(y.chunks_mut(ROWS * outputs)).collect();
+        for_each(tasks, || (), |(), (x, y)| self.0.apply(x, y));
+        y
+    }
+
+    /// Maps rows on this thread.
+    pub fn apply_here(&self, x: &[T], y: &mut [T]) {
+        self.0.apply(x, y);
+    }
+
+    /// Returns the number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.0.outputs()
+    }
+}
+
+/// Returns the gradients of [`Linear::apply`] with respect to `x`, the weights, and the bias, from that with respect to its
+/// results. Only those that are `needed`; the others are empty. Shapes: `x` `[T, inputs]`, `weight` `[inputs, outputs]`, `of_y`
+/// `[T, outputs]`.
+pub(crate) fn linear_backward<T: Real>(
+    x: &[T],
+    weight: &[T],
+    of_y: &[T],
+    [inputs, outputs]: [usize; 2],
+    needed: [bool; 3],
+) -> [Vec<T>; 3] {
+    let [of_x, of_weight, of_bias] = needed;
+    [
+        if of_x { Linear::transposed(weight, outputs).apply(of_y) } else { Vec::new() },
+        if of_weight { outer_products(x, of_y, [inputs, outputs]) } else { Vec::new() },
+        match of_bias {
+            true => {
+                let mut sums = vec![T::zero(); outputs];
+                add_rows(of_y, &mut sums);
+                sums
+            }
+            false => Vec::new(),
+        },
+    ]
+}
+
+/// Returns `left^T right`. Shapes: left `[T, height]`, right `[T, width]`, result `[height, width]`.
+pub(crate) fn outer_products<T: Real>(left: &[T], right: &[T], [height, width]: [usize; 2]) -> Vec<T> {
+    let mut result = vec![T::zero(); height * width];
+    let tasks = result.chunks_mut(INPUTS * width).zip((0..).step_by(INPUTS)).collect();
+    for_each(tasks, Vec::new, |part: &mut Vec<T>, (result, first): (&mut [T], usize)| {
+        // The columns of this task, row by row.
+        let count = result.len() / width;
+        part.clear();
+        left.chunks_exact(height).for_each(|row| part.extend_from_slice(&row[first..first + count]));
+        add_outer_products(part, count, right, width, result);
+    });
+    result
+}

@@ -1,0 +1,44 @@
+//! The sizes of a transformer.
+
+use serde::{Deserialize, Serialize};
+
+/// What distinguishes the supported families of transformers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "snake_case")]
+pub enum Family {
+    /// GPT-2: learned positions, layer normalisation, biases, and a perceptron with `gelu_new`.
+    Gpt2,
+    /// Llama: rotary positions, root-mean-square normalisation, no biases, and a gated perceptron with `silu`.
+    Llama {
+        /// The base of the angles of rotary positions.
+        rope_theta: f64,
+    },
+}
+
+/// The sizes of a transformer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The family.
+    #[serde(flatten)]
+    pub family: Family,
+    /// Number of tokens in the vocabulary, V.
+    pub vocabulary: usize,
+    /// Most tokens of a text.
+    pub context: usize,
+    /// Width of the hidden state of a token, C.
+    pub width: usize,
+    /// Width of the hidden layer of the perceptrons.
+    pub hidden: usize,
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Number of heads of attention.
+    pub heads: usize,
+    /// Number of heads with keys and values of their own; `heads / groups` heads share them.
+    pub groups: usize,
+    /// Width of a head, D.
+    pub head: usize,
+    /// Added to variances and mean squares before the root.
+    pub epsilon: f64,
+    /// True if the head has the weights of the embedding.
+    pub tied: bool,
+}

@@ -1,0 +1,7 @@
+//! Rewards: models that score texts, learned from preferences.
+
+mod preference;
+mod scorer;
+
+pub use preference::{Accuracy, accuracy, preference_loss};
+pub use scorer::Scorer;

@@ -1,0 +1,53 @@
+//! A model that scores texts.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Int, Tensor, TensorData},
+};
+
+use crate::{Texts, kernel, model::Transformer};
+
+/// A transformer with a scalar head, which is read at the last token of a text. There is no padding, so that no other token can
+/// be taken for the last one.
+#[derive(Module, Debug)]
+pub struct Scorer {
+    pub(crate) body: Transformer,
+    /// Shape `[C, 1]`.
+    pub(crate) score: Param<Tensor<2>>,
+}
+
+impl Scorer {
+    /// Creates a scorer with a head of zeros: every score is 0.
+    #[must_use]
+    pub fn new(body: Transformer) -> Self {
+        let device = body.tokens.device();
+        let score = Param::from_tensor(Tensor::zeros([body.shape().width, 1], (&device, body.tokens.val().dtype())));
+        Self { body, score }
+    }
+
+    /// Sets the weights of the head. Shape `[C, 1]`.
+    ///
+    /// # Panics
+    /// If the shape is another one.
+    #[must_use]
+    pub fn with_score(mut self, score: Tensor<2>) -> Self {
+        assert_eq!(score.dims(), self.score.dims());
+        self.score = Param::from_tensor(score);
+        self
+    }
+
+    /// Returns the score of each text, after its last token. Shape `[texts]`.
+    ///
+    /// # Panics
+    /// If a text is empty or longer than the context, or a token is not in the vocabulary.
+    #[must_use]
+    pub fn scores(&self, texts: &Texts) -> Tensor<1> {
+        assert!(texts.ranges().all(|range| !range.is_empty()), "an empty text has no last token");
+        let hidden = self.body.hidden(texts);
+        #[allow(clippy::cast_possible_wrap)] // rows are few
+        let last: Vec<i64> = texts.ranges().map(|range| range.end as i64 - 1).collect();
+        let device = hidden.device();
+        let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&last[..]), &device));
+        kernel::linear(hidden, self.score.val(), None).squeeze_dim(1)
+    }
+}

@@ -1,0 +1,95 @@
+//! Reward models, compared with those of TRL.
+
+use burn_pg::burn::tensor::{DType, Tensor, TensorData};
+use burn_pg_lm::{
+    Texts,
+    model::{Shape, to_hugging_face},
+    reward::{Scorer, accuracy, preference_loss},
+};
+use serde_json::Value;
+
+use crate::{
+    helpers::{assert_close, devices, golden, lists, numbers, tensors, types},
+    models::{gpt2, gradients, transformer, values},
+};
+
+fn optional(value: &Value) -> Option<Vec<f64>> {
+    (!value.is_null()).then(|| numbers(value).0)
+}
+
+#[test]
+fn scores_losses_and_gradients_are_those_of_trl() {
+    let data = golden("reward_model");
+    let shape = Shape { tied: true, ..gpt2(&data["config"]) };
+    let [chosen, rejected] = ["chosen", "rejected"].map(|key| lists(&data[key]).into_iter().collect::<Texts>());
+    for case in data["cases"].as_array().unwrap() {
+        let expected = &case["expected"];
+        for (backend, device) in devices() {
+            for &dtype in types(backend) {
+                let what = format!("{}, {backend}, {dtype:?}", case["name"]);
+                let device = device.clone().autodiff();
+                let vector = |values: Vec<f64>| {
+                    let len = values.len();
+                    Tensor::<1>::from_data(TensorData::new(values, [len]).convert_dtype(dtype), (&device, dtype))
+                };
+                let mut weights = tensors(&data["weights"], dtype);
+                let score = weights.remove("score.weight").unwrap();
+                let score = Tensor::<2>::from_data(score, (&device, dtype)).transpose();
+                let scorer = Scorer::new(transformer(&shape, weights, &device, dtype)).with_score(score);
+                let (of_chosen, of_rejected) = (scorer.scores(&chosen), scorer.scores(&rejected));
+                let bound = match dtype {
+                    DType::F64 => 1e-10,
+                    _ => (10.0 * expected["float32_grad_max_abs_error"].as_f64().unwrap()).max(1e-5),
+                };
+                let scores = [values(of_chosen.clone()), values(of_rejected.clone())];
+                for (scores, key) in scores.iter().zip(["chosen_scores", "rejected_scores"]) {
+                    assert_close(scores, &numbers(&expected[key]).0, bound, &what);
+                }
+                let right = accuracy(&scores[0], &scores[1]).unwrap();
+                assert_eq!(Some(right.share), expected["accuracy_strictly_greater"].as_f64(), "no scores are equal");
+                let margins = optional(&case["margin"]).map(vector);
+                let centring = case["center_rewards_coefficient"].as_f64().unwrap_or(0.0);
+                let loss = preference_loss(of_chosen, of_rejected, margins, centring).mean();
+                assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
+                let mut found = gradients(&scorer, &loss);
+                let of_score: Vec<f64> = found.remove("score").unwrap().iter::<f64>().collect();
+                assert_close(&of_score, &numbers(&expected["grads"]["score.weight"]).0, bound, &what);
+                let body = found.into_iter().map(|(name, data)| (name.trim_start_matches("body.").to_owned(), data));
+                for (name, gradient) in to_hugging_face(&body.collect(), &shape) {
+                    let gradient: Vec<f64> = gradient.iter::<f64>().collect();
+                    assert_close(&gradient, &numbers(&expected["grads"][&name]).0, bound, &format!("{what}, {name}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn preferences_have_the_loss_and_the_gradient_of_bradley_and_terry() {
+    let data = golden("bradley_terry");
+    let cases: Vec<&Value> =
+        data["cases"].as_array().unwrap().iter().filter(|case| case.get("chosen").is_some()).collect();
+    assert!(cases.len() >= 7);
+    for case in cases {
+        for (backend, device) in devices() {
+            for &dtype in types(backend) {
+                let (device, what) = (device.clone().autodiff(), format!("{}, {backend}, {dtype:?}", case["name"]));
+                let vector = |values: Vec<f64>| {
+                    let len = values.len();
+                    Tensor::<1>::from_data(TensorData::new(values, [len]).convert_dtype(dtype), (&device, dtype))
+                };
+                let [chosen, rejected] = ["chosen", "rejected"].map(|key| vector(numbers(&case[key]).0).require_grad());
+                let margins = optional(&case["margin"]).map(vector);
+                let centring = case["center_rewards_coefficient"].as_f64().unwrap_or(0.0);
+                let loss = preference_loss(chosen.clone(), rejected.clone(), margins, centring).mean();
+                let bound = if dtype == DType::F64 { 1e-12 } else { 1e-6 };
+                let expected = &case["expected"];
+                assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
+                let of_loss = loss.backward();
+                for (of, key) in [(&chosen, "grad_chosen"), (&rejected, "grad_rejected")] {
+                    assert_close(&values(of.grad(&of_loss).unwrap()), &numbers(&expected[key]).0, bound, &what);
+                }
+            }
+        }
+    }
+}
