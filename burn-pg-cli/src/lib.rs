@@ -102,6 +102,8 @@ enum Command {
     EnvTrace(commands::env_trace::Args),
     Devices(commands::devices::Args),
     Bench(commands::bench::Args),
+    #[cfg(feature = "lm")]
+    Lm(commands::lm::Args),
 }
 
 /// Runs the command line of this process with the environments and networks of burn-pg and those that `register` adds:
@@ -174,5 +176,7 @@ fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Res
         Command::EnvTrace(args) => commands::env_trace::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
         Command::Bench(args) => commands::bench::run(&args, &registry),
+        #[cfg(feature = "lm")]
+        Command::Lm(args) => commands::lm::run(&args),
     }
 }

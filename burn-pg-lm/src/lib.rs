@@ -1,10 +1,19 @@
 //! Language models for policy-gradient methods.
 #![forbid(unsafe_code)]
 
+pub mod config;
+mod files;
 pub mod generate;
 mod kernel;
 pub mod model;
 pub mod reward;
+mod settings;
+pub mod template;
 mod texts;
+pub mod tokenizer;
 
+pub use config::ModelConfig;
+pub use files::FileError;
+pub use template::{ChatTemplate, Message};
 pub use texts::Texts;
+pub use tokenizer::Tokenizer;

@@ -12,6 +12,7 @@ mod limit;
 pub(crate) mod memory;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod probe;
+mod queue;
 pub(crate) mod readback;
 
 use burn::tensor::{Device, DeviceKind};
@@ -28,6 +29,7 @@ pub use error::DeviceError;
 pub(crate) use error::Failed;
 pub use failed::report_panics;
 pub use limit::AdapterLimit;
+pub(crate) use queue::Queue;
 pub use readback::waits;
 
 /// An opened device and its backend.

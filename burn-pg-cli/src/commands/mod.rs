@@ -11,6 +11,8 @@ pub mod eval;
 pub mod export;
 pub mod how_to_go_on;
 pub mod import;
+#[cfg(feature = "lm")]
+pub mod lm;
 pub mod newest;
 pub mod plan;
 pub mod presets;

@@ -117,9 +117,13 @@ impl Planned {
             let bytes = bytes?;
             Some(format!("{name:<20} {bytes:>12} {:>18}", bytes.0))
         });
-        let lines = lines.collect::<Vec<_>>().join("\n");
+        let mut lines: Vec<String> = lines.collect();
+        if host.is_none() {
+            lines.push("the available memory is not known on this system".into());
+        }
+        let lines = lines.join("\n");
         match (self.misfit(), host) {
-            (None, None) => format!("{lines}the available memory is not known on this system"),
+            (None, None) => lines,
             (None, Some(_)) => format!("{lines}   it fits"),
             (Some(error), _) => format!("{lines}\n\nit does not fit: {error}"),
         }
@@ -149,11 +153,11 @@ impl Planned {
             "bytes": plan.peak().total(),
             "bytes_on_host": plan.host_peak(),
             "bytes_on_device": plan.device_peak(),
-            "largest_buffer": plan.largest_buffer,
+            "largest_buffer": plan.largest_buffer.1,
             "available": available.host,
             "available_on_device": available.device,
             "available_in_buffer": available.buffer,
-            "fits": available.host.map(|_| misfit.is_none()),
+            "fits": if misfit.is_some() { Some(false) } else { available.host.map(|_| true) },
             "fixes": fixes.map(|fix| json!({ fix.key: fix.value, "bytes": fix.needed })).collect::<Vec<_>>(),
         })
     }

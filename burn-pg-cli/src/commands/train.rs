@@ -17,7 +17,7 @@ use burn_pg::{
     evaluate, evaluate_with,
     kernel::with_threads,
     run::{RunDir, Session, directory::RunDirError},
-    source::OffDevice,
+    source::EnvSource,
 };
 
 use crate::{
@@ -146,17 +146,18 @@ impl<P: Layers + 'static> Parts<P> {
         if let Some(why) = &self.why {
             tell(format_args!("device auto: {why}"));
         }
-        announce(&self.config, &self.device, self.trainer.source().off_device(), preset, how);
+        announce(&self.config, &self.device, self.trainer.source(), preset, how);
     }
 }
 
 /// Prints what is trained, followed by `how`.
-fn announce(config: &Config, device: &OpenDevice, off_device: Option<&OffDevice>, preset: &str, how: fmt::Arguments) {
+fn announce<P: Layers>(config: &Config, device: &OpenDevice, source: &EnvSource<P>, preset: &str, how: fmt::Arguments) {
     let (env, algo, seed) = (&config.env.name, config.algorithm.algo(), config.run.seed);
-    let place = match off_device {
+    let place = match (source.layout(), source.off_device()) {
         _ if device.backend.is_cpu() => String::new(),
-        None => " (with the environments)".into(),
-        Some(reason) => format!(" (environments on the host: {reason})"),
+        (Some(layout), _) => format!(" (with the environments, {layout})"),
+        (None, Some(reason)) => format!(" (environments on the host: {reason})"),
+        (None, None) => String::new(),
     };
     tell(format_args!("{env}, {algo}{preset}, device {}{place}, seed {seed}, {how}", device.backend));
 }

@@ -1,6 +1,6 @@
 //! The result of the benchmark. JSON and Markdown are written from this one value.
 
-use burn_pg::device::{Adapter, Backend};
+use burn_pg::device::{Adapter, AdapterKind, Backend};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -139,6 +139,11 @@ impl Measured {
         (self.backend, self.index) == (device.backend, device.index)
     }
 
+    /// True if the device is a GPU, and not a driver that emulates one.
+    pub fn is_gpu(&self) -> bool {
+        self.adapter.as_ref().is_some_and(|adapter| adapter.kind == AdapterKind::Gpu)
+    }
+
     /// Returns the figures of a kind.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Figure> {
         self.figures.iter().filter(move |figure| figure.kind == kind)
@@ -168,6 +173,26 @@ impl Report {
     pub fn add_without_adapter(&mut self, backends: &[Backend]) {
         let new = backends.iter().filter(|backend| !self.without_adapter.contains(backend)).copied();
         self.without_adapter.extend(new.collect::<Vec<_>>());
+    }
+
+    /// Returns how many times as fast as the CPU a device is, at the largest size up to `envs` that was measured on both.
+    pub fn speed(&self, device: &Measured, kind: Kind, width: usize, envs: usize) -> Option<f64> {
+        let cpu = self.devices.iter().find(|device| device.backend == Backend::Flex)?;
+        let speeds = device.of_kind(kind).filter_map(|figure| {
+            let size = figure.size.filter(|size| size.width == width && size.envs <= envs)?;
+            let of_cpu = cpu.of_kind(kind).find(|other| other.size == Some(size))?;
+            Some((size.envs, figure.value()? / of_cpu.value()?))
+        });
+        speeds.max_by_key(|(envs, _)| *envs).map(|(_, speed)| speed)
+    }
+
+    /// True if a GPU was compared with the CPU, and no device failed.
+    pub fn compares_gpus(&self) -> bool {
+        let compared = |device: &Measured| {
+            let is_of = |crossover: &Crossover| (crossover.backend, crossover.index) == (device.backend, device.index);
+            device.is_gpu() && self.crossovers.iter().any(is_of)
+        };
+        self.devices.iter().all(|device| device.failure.is_none()) && self.devices.iter().any(compared)
     }
 
     /// Returns the name of a device: its backend, and the index of its adapter if the backend has several.

@@ -94,23 +94,13 @@ fn unknown_devices_and_unusable_files_are_refused() {
 }
 
 #[test]
-fn a_comparison_of_devices_is_kept_for_the_device_auto() {
+fn a_report_without_a_gpu_is_not_kept_for_the_device_auto() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let bench = |more: &[&str]| {
-        let arguments = ["bench", "devices", "--quick", "--seconds", "4", "--json"];
-        let output =
-            command(folder.path(), [&arguments[..], more].concat()).env("BURN_PG_CACHE", &cache).output().unwrap();
-        json(&output)
-    };
-    bench(&["--device", "flex"]);
-    assert!(!cache.exists(), "one device is no comparison");
-    let report = bench(&[]);
-    let is_comparison = !report["crossovers"].as_array().unwrap().is_empty();
-    assert_eq!(is_comparison, report["devices"].as_array().unwrap().len() > 1, "{report}");
-    assert_eq!(cache.join("devices.json").exists(), is_comparison);
-    if is_comparison {
-        let kept: Value = serde_json::from_str(&fs::read_to_string(cache.join("devices.json")).unwrap()).unwrap();
-        assert_eq!(kept, report);
-    }
+    let output = command(folder.path(), ["bench", "devices", "--quick", "--seconds", "1"])
+        .env("BURN_PG_CACHE", &cache)
+        .output()
+        .unwrap();
+    success(&output);
+    assert!(!cache.exists() && !text(&output.stderr).contains("auto"), "{output:?}");
 }

@@ -10,6 +10,7 @@ mod init_from;
 mod interrupt;
 mod killed;
 mod listing;
+mod lm;
 mod long_run;
 mod not_files;
 mod plan;

@@ -1,9 +1,11 @@
 //! Writing: texts that a model continues, token after token.
 
 mod choice;
+mod continuation;
 mod writer;
 
 pub use choice::{Choice, ChoiceError};
+pub use continuation::Continuation;
 pub use writer::{Cache, Writer};
 
 use burn_pg::kernel::parts::Real;

@@ -82,7 +82,7 @@ impl<T: Real + burn_pg::burn::tensor::Element> Writer<T> {
         let mut needed = |name: String| take(name).expect("the transformer has this weight");
         let tokens = needed("tokens".into());
         let has_biases = shape.family == Family::Gpt2;
-        let mut norm = |name: String, needed: &mut dyn FnMut(String) -> Vec<T>| Norm {
+        let norm = |name: String, needed: &mut dyn FnMut(String) -> Vec<T>| Norm {
             scale: needed(format!("{name}.scale")),
             shift: has_biases.then(|| needed(format!("{name}.shift"))),
         };

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ModelConfig;
+
 /// What distinguishes the supported families of transformers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "snake_case")]
@@ -41,4 +43,37 @@ pub struct Shape {
     pub epsilon: f64,
     /// True if the head has the weights of the embedding.
     pub tied: bool,
+}
+
+impl From<&ModelConfig> for Shape {
+    fn from(config: &ModelConfig) -> Self {
+        match config {
+            ModelConfig::Gpt2(config) => Self {
+                family: Family::Gpt2,
+                vocabulary: config.vocab_size,
+                context: config.max_positions,
+                width: config.hidden_size,
+                hidden: config.intermediate_size,
+                blocks: config.layers,
+                heads: config.heads,
+                groups: config.heads,
+                head: config.hidden_size / config.heads,
+                epsilon: config.norm_epsilon,
+                tied: config.tied_embeddings,
+            },
+            ModelConfig::Llama(config) => Self {
+                family: Family::Llama { rope_theta: config.rope_theta },
+                vocabulary: config.vocab_size,
+                context: config.max_positions,
+                width: config.hidden_size,
+                hidden: config.intermediate_size,
+                blocks: config.layers,
+                heads: config.heads,
+                groups: config.kv_heads,
+                head: config.head_dim,
+                epsilon: config.norm_epsilon,
+                tied: config.tied_embeddings,
+            },
+        }
+    }
 }

@@ -1,6 +1,13 @@
 //! Tests of `burn-pg-lm`.
 
+mod fixture;
+mod folder;
 mod helpers;
 mod models;
+mod recorded_text;
+mod refused_tokenizers;
 mod reward;
+mod template;
+mod tokenizer;
+mod training;
 mod writing;

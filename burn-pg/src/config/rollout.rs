@@ -22,8 +22,8 @@ pub struct RolloutConfig {
     /// without leaving it. Default true.
     pub on_device: bool,
     /// True to collect the next rollout while the policy is improved, for environments on the host with a policy on a GPU.
-    /// Rollouts are then made by the policy as it was one update earlier. On `flex` both take turns, and nothing is gained.
-    /// Default false.
+    /// Rollouts are then made by the policy of one update earlier, which PPO corrects for; `target_kl` counts from that policy
+    /// too. Only for `ppo`. On `flex` both take turns, and nothing is gained. Default false.
     pub overlap: bool,
 }
 

@@ -14,6 +14,14 @@ pub enum AdapterLimit {
         /// Bytes of workgroup memory.
         available: usize,
     },
+    /// A buffer is larger than the largest one of the adapter.
+    #[error("a minibatch needs a buffer of {needed} bytes, but the adapter has at most {available}")]
+    Buffer {
+        /// Bytes of the buffer.
+        needed: u64,
+        /// Bytes of the largest buffer that the adapter offers.
+        available: u64,
+    },
     /// The adapter takes fewer buffers for a kernel than are needed.
     #[error("a kernel needs {needed} buffers, but the adapter takes {available}")]
     Bindings {

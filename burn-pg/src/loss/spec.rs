@@ -84,6 +84,11 @@ impl TermSpec {
         }
     }
 
+    /// True if the term takes the actions for those of the current policy, without comparing it with the policy that acted.
+    pub(crate) fn needs_own_rollouts(&self) -> bool {
+        matches!(self, Self::PolicyGradient {} | Self::KlToReference { .. })
+    }
+
     fn build(&self) -> Box<dyn LossTerm> {
         match *self {
             Self::PolicyGradient {} => Box::new(PolicyGradient),

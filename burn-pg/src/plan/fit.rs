@@ -136,13 +136,13 @@ fn begun(place: Place) -> &'static str {
     match place {
         Place::Host => "the run would take",
         Place::Device => "on the device, the run would take",
-        Place::Buffer => "the observations of a rollout need, in one buffer of the device,",
+        Place::Buffer => "the largest buffer on the device would take",
     }
 }
 
 fn rest(place: Place, largest: &[(Part, Bytes)], fixes: &[Fix], settings: &[(&'static str, String)]) -> String {
-    let advice = advice(fixes, settings);
-    if place == Place::Buffer { advice } else { format!("its largest parts are {}. {advice}", listed(largest)) }
+    let holds = if place == Place::Buffer { "it is for the" } else { "its largest parts are" };
+    format!("{holds} {}. {}", listed(largest), advice(fixes, settings))
 }
 
 fn listed(parts: &[(Part, Bytes)]) -> String {

@@ -58,8 +58,8 @@ pub struct MemoryPlan {
     pub unfused: Option<Unfused>,
     /// Why the environments are on the host; `None` if they are on the GPU.
     pub off_device: Option<OffDevice>,
-    /// The observations of a rollout, which are in one buffer of the device; 0 if it has no memory of its own.
-    pub largest_buffer: Bytes,
+    /// The largest buffer on the device, and what it is for; 0 bytes if the device has no memory of its own.
+    pub largest_buffer: (Part, Bytes),
     #[serde(skip)]
     backend: Backend,
 }
@@ -76,7 +76,7 @@ impl MemoryPlan {
             DeviceChoice::Backend(backend) => backend,
         };
         let (parts, has_device_memory) = (Parts::new(config, spec, backend), !backend.is_cpu());
-        let largest_buffer = if has_device_memory { parts.observations() } else { Bytes(0) };
+        let largest_buffer = if has_device_memory { parts.largest_buffer() } else { (Part::Batch, Bytes(0)) };
         let unknown_network = config.network.custom.as_ref().map(|custom| custom.kind.clone());
         let unfused = unfused(config, spec, backend);
         let off_device = off_device(config, spec, backend);
@@ -147,7 +147,7 @@ impl MemoryPlan {
     fn parts_at_peak(&self, place: Place) -> Vec<(Part, Bytes)> {
         let is_there = |part: Part| (self.has_device_memory && part.is_on_device()) == (place == Place::Device);
         if place == Place::Buffer {
-            return vec![(Part::Batch, self.largest_buffer)];
+            return vec![self.largest_buffer];
         }
         let phases = self.phases.iter().map(|phase| -> Vec<_> {
             phase.parts.iter().filter(|(part, _)| is_there(**part)).map(|(&part, &bytes)| (part, bytes)).collect()

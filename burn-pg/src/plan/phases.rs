@@ -23,9 +23,11 @@ const METRICS: u64 = 600;
 /// Bytes of the metrics of one optimiser step without tensors.
 const METRICS_ON_HOST: u64 = 300;
 
-/// Most workgroups of a minibatch on a GPU, and the rows that each of them takes at once.
+/// Most workgroups of a minibatch on a GPU, and the fewest rows that each of them takes at once.
 const DEVICE_WORKGROUPS: u64 = 256;
-const DEVICE_ROWS: u64 = 16;
+const DEVICE_ROWS: u64 = 4;
+/// Most columns of numbers that loss terms read.
+const DEVICE_COLUMNS: u64 = 5;
 
 /// The sizes of the parts of a run.
 #[allow(clippy::struct_excessive_bools)] // four independent facts
@@ -50,6 +52,8 @@ pub(super) struct Parts {
     has_kernels_of_gpu: bool,
     /// Bytes of the state of the environments as text, if the next rollout is collected while the policy is improved.
     overlap: Option<Bytes>,
+    /// Number of actions that may be impossible, if they are masked.
+    masks: u64,
     /// Elements of an observation and of an action.
     inputs: u64,
     action: u64,
@@ -86,7 +90,7 @@ impl Parts {
             config.algorithm.micro_batch_size().map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
         Self {
             parameters: Bytes(4) * layers.parameters(),
-            overlap: config.rollout.overlap.then(|| Bytes(source.saved(SavedSize::estimate(spec))[1])),
+            overlap: (config.rollout.overlap && !kernels).then(|| Bytes(source.saved(SavedSize::estimate(spec))[1])),
             of_distribution: layers.of_distribution(&spec.action_space),
             layers,
             source,
@@ -99,6 +103,7 @@ impl Parts {
             is_fused,
             is_on_device: off_device(config, spec, backend).is_none(),
             has_kernels_of_gpu: is_fused && !backend.is_cpu(),
+            masks: if spec.masks_actions { spec.action_space.mask_len() as u64 } else { 0 },
             inputs: spec.observation_space.flat_len() as u64,
             action: spec.action_space.flat_len() as u64,
         }
@@ -118,9 +123,26 @@ impl Parts {
         phases
     }
 
-    /// Bytes of the observations of a rollout.
-    pub fn observations(&self) -> Bytes {
-        Bytes(4 * self.source.observed_len()) * self.source.rows
+    /// Returns the largest buffer on a device: the observations of a rollout; or, in kernels, the columns that loss terms read, or
+    /// the gradients of all workgroups.
+    pub fn largest_buffer(&self) -> (Part, Bytes) {
+        let observations = (Part::Batch, Bytes(4 * self.source.observed_len()) * self.source.rows);
+        let [columns, gradients] = match self.has_kernels_of_gpu {
+            true => [self.device_columns(), self.parameters * self.device_workgroups()],
+            false => [Bytes(0), Bytes(0)],
+        };
+        let all = [observations, (Part::ShuffledBatch, columns), (Part::Gradients, gradients)];
+        all.into_iter().max_by_key(|(_, bytes)| *bytes).expect("there are three")
+    }
+
+    /// The columns that loss terms read in kernels, and the flags of possible actions.
+    fn device_columns(&self) -> Bytes {
+        Bytes(4 * (DEVICE_COLUMNS + self.masks)) * self.source.rows
+    }
+
+    /// Most workgroups of a minibatch, each with a gradient.
+    fn device_workgroups(&self) -> u64 {
+        DEVICE_WORKGROUPS.min(self.minibatch.div_ceil(DEVICE_ROWS))
     }
 
     /// Returns a phase with the memory that is allocated throughout the run, and `more`.
@@ -179,7 +201,12 @@ impl Parts {
         match self.overlap {
             None => phase.add(Part::Rollout, Bytes(source.kept_rollout())),
             Some(saved) => {
-                let copies = [(Part::Environments, saved), (Part::Snapshots, self.parameters)];
+                // The policy that collects, on the device and on the host.
+                let copies = [
+                    (Part::Environments, saved + self.parameters * 2),
+                    (Part::Snapshots, self.parameters),
+                    (Part::Rollout, Bytes(source.unseen())),
+                ];
                 self.uploading().into_iter().chain(copies).for_each(|(part, bytes)| phase.add(part, bytes));
             }
         }
@@ -197,13 +224,13 @@ impl Parts {
     /// The minibatches of all passes in kernels for a GPU: the columns once more as one vector, and for each workgroup a gradient.
     fn device_minibatches(&self) -> PhasePlan {
         let Self { source, parameters, .. } = self;
-        let (columns, workgroups) = (4, DEVICE_WORKGROUPS.min(self.minibatch.div_ceil(DEVICE_ROWS)));
+        let flags = Bytes(5 * self.masks) * source.rows;
         let more = [
-            (Part::ShuffledBatch, Bytes(4 * columns) * source.rows),
+            (Part::ShuffledBatch, self.device_columns() + flags),
             (Part::Metrics, Bytes(METRICS_ON_HOST + 4 * 16) * self.steps),
             (Part::Parameters, *parameters * 2),
             (Part::OptimiserState, *parameters * self.vectors),
-            (Part::Gradients, *parameters * (workgroups + 1)),
+            (Part::Gradients, *parameters * (self.device_workgroups() + 1)),
         ];
         self.improving("minibatches", more)
     }

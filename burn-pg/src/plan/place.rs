@@ -10,7 +10,7 @@ pub enum Place {
     Host,
     /// The memory of the device.
     Device,
-    /// A single buffer of the device, for the observations of a rollout.
+    /// The largest buffer of the device.
     Buffer,
 }
 
@@ -19,7 +19,7 @@ pub enum Place {
 pub struct Available {
     /// On the host.
     pub host: Option<Bytes>,
-    /// On the device, if it has memory of its own. Vulkan, Metal and WebGPU do not say.
+    /// On the device, if it has memory of its own. The backend `wgpu` does not say.
     pub device: Option<Bytes>,
     /// In one buffer of the device.
     pub buffer: Option<Bytes>,

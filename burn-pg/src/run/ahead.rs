@@ -7,9 +7,10 @@ use burn_pg_envs::wrapper::{EpisodeStats, ObservationNormalizer};
 
 use crate::{
     Error,
+    device::Queue,
     kernel::{has_kernels, threads::with_threads},
     policy::Policy,
-    source::{CollectContext, Episode, Experience, Source},
+    source::{CollectContext, Episode, Experience, Source, copy_on_host},
     storage::{Misfit, Saved},
 };
 
@@ -35,26 +36,19 @@ impl Seen {
     }
 }
 
-/// A rollout for the next update, collected with the policy as it was before the current one.
+/// A rollout for the next update, collected with the policy of one update before it.
 pub(super) struct Ahead<P, S> {
     pub experience: Result<Experience<S>, Error>,
     pub seen: Seen,
-    /// The policy that collected it.
+    /// The policy that collected it, with autodiff.
     pub policy: P,
     /// The state of the source before it.
     pub before: Result<Saved, Misfit>,
 }
 
 impl<P: Policy, S: Send> Ahead<P, S> {
-    /// Collects with `policy`, which has autodiff.
-    fn collect(source: &mut impl Source<P, Samples = S>, policy: P, context: &CollectContext<'_>) -> Self {
-        let before = source.save();
-        let experience = source.collect(&policy.valid(), context);
-        Self { experience, seen: Seen::of(source), policy, before }
-    }
-
-    /// Runs `improve`, and collects the next rollout meanwhile. On the `flex` backend both use all threads, so they run one
-    /// after the other.
+    /// Runs `improve`, and collects the next rollout with `policy` meanwhile. On the `flex` backend both use all threads, so they run
+    /// one after the other.
     pub fn during<R>(
         source: &mut impl Source<P, Samples = S>,
         policy: P,
@@ -62,15 +56,28 @@ impl<P: Policy, S: Send> Ahead<P, S> {
         device: &Device,
         improve: impl FnOnce() -> R,
     ) -> (Self, R) {
-        if has_kernels(device) {
+        let before = source.save();
+        let takes_turns = has_kernels(device);
+        // A read of the weights during the update would wait for the update.
+        let acting = match takes_turns {
+            true => policy.valid(),
+            false => copy_on_host(&policy.valid()).unwrap_or_else(|| policy.valid()),
+        };
+        let mut collect = move || {
+            let experience = source.collect(&acting, context);
+            (experience, Seen::of(source))
+        };
+        let ((experience, seen), improved) = if takes_turns {
             let improved = improve();
-            return (Self::collect(source, policy, context), improved);
-        }
-        let threads = rayon::current_num_threads();
-        thread::scope(|scope| {
-            let ahead = scope.spawn(move || with_threads(threads, || Self::collect(source, policy, context)));
-            let improved = improve();
-            (ahead.join().unwrap_or_else(|panic| resume_unwind(panic)), improved)
-        })
+            (collect(), improved)
+        } else {
+            let (threads, queue) = (rayon::current_num_threads(), Queue::of_this_thread());
+            thread::scope(|scope| {
+                let ahead = scope.spawn(move || with_threads(threads, || queue.run(collect)));
+                let improved = improve();
+                (ahead.join().unwrap_or_else(|panic| resume_unwind(panic)), improved)
+            })
+        };
+        (Self { experience, seen, policy, before }, improved)
     }
 }

@@ -47,6 +47,16 @@ impl<P: Policy<Observation = Observation>> EnvSource<P> {
         }
     }
 
+    /// Says how environments on a GPU are divided among its threads; `None` if they are on the host.
+    #[must_use]
+    pub fn layout(&self) -> Option<String> {
+        match self {
+            Self::Host(_) => None,
+            #[cfg(feature = "cube")]
+            Self::Device(source) => Some(source.layout()),
+        }
+    }
+
     /// Returns why the environments are on the host, if a recipe decided that; `None` if they are on a GPU.
     #[must_use]
     pub fn off_device(&self) -> Option<&OffDevice> {

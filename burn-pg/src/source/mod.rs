@@ -33,7 +33,7 @@ pub use device::{DeviceCheckError, DeviceDifference, DeviceEnvs, DeviceSource, c
 pub use env_source::EnvSource;
 pub(crate) use footprint::{EnvSourceShape, SavedSize, SourceFootprint};
 pub use host::{Collector, History, HostSource, RolloutLength, SequenceSpec};
-pub(crate) use host::{RecurrentState, check_observations, default_block_size, step_envs};
+pub(crate) use host::{RecurrentState, check_observations, copy::copy_on_host, default_block_size, step_envs};
 pub use observations::{Observations, observe};
 pub use off_device::OffDevice;
 pub use reference::Reference;

@@ -11,7 +11,7 @@ use crate::device::AdapterLimit;
 ///
 /// - environments for GPUs (`register_device_env`): the five classic tasks, and those that a program registers, without
 ///   action masks;
-/// - [policies](crate::policy::Policy::perceptrons) of perceptrons without shared layers, with a critic;
+/// - [policies](crate::policy::Policy::perceptrons) of perceptrons with a critic;
 /// - rollouts of a fixed number of steps with [`Gae`](crate::advantage::Gae), without a reference policy, and without
 ///   normalised observations and rewards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

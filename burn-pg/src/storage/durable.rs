@@ -14,7 +14,7 @@ use std::{
 ///
 /// # Errors
 /// Any error of the file system; the temporary file is then removed.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, temporary) = create_beside(path)?;
     let mut write = || {
         file.write_all(bytes)?;
@@ -33,7 +33,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// If `path` exists and is not a regular file.
-pub(crate) fn refuse_other_than_file(path: &Path) -> io::Result<()> {
+pub fn refuse_other_than_file(path: &Path) -> io::Result<()> {
     // A broken link also counts as existing.
     match path.symlink_metadata().is_ok() && !path.is_file() {
         true => Err(io::Error::other("it is not a regular file")),

@@ -1,7 +1,8 @@
 //! Named tensors, serialised state, and files that survive a crash.
 
 mod bytes;
-pub(crate) mod durable;
+#[doc(hidden)]
+pub mod durable;
 mod misfit;
 pub(crate) mod optional;
 pub(crate) mod saved;

@@ -233,6 +233,8 @@ fn a_resumed_run_equals_the_uninterrupted_one_after_faults() {
         (Way::Panics, "recurrence = { cell = 'gru', size = 3, burn_in = 2 }"),
         (Way::Observes(f32::NAN), "normalize_observations = true"),
         (Way::Rewards(f64::NAN), "normalize_rewards = true"),
+        (Way::Panics, "overlap = true"),
+        (Way::Rewards(f64::NAN), "overlap = true\nnormalize_observations = true"),
     ] {
         let text = config(LENIENT, "ppo").to_toml();
         let mut layers = Layers::default();

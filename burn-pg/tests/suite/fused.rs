@@ -264,6 +264,8 @@ fn gradients_on_gpus_are_those_of_autodiff() {
         (Space::MultiDiscrete { sizes: vec![3, 1, 4] }, 45, network(&[8], Activation::Silu), true),
         (Space::symmetric(&[1.0, 1.0]), 300, shared(&[160, 150], Activation::Silu), false),
         (Space::discrete(2), 17, shared(&[], Activation::Tanh), false),
+        // More than one launch takes.
+        (Space::discrete(2), 540_000, network(&[], Activation::Tanh), false),
     ] {
         let terms = terms(clip(), ValueClip::Off);
         let case = Case { rows, space, network, terms, masked, weighted: false, ..plain(clip()) };

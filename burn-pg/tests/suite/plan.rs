@@ -218,10 +218,10 @@ fn a_plan_says_what_a_trainer_will_say_of_its_minibatches() {
 fn what_does_not_fit_on_the_device_is_refused_with_the_numbers() {
     let (config, spec, plan) = planned("num_envs = 2048\nnum_minibatches = 8\ndevice = 'cuda'");
     let [host, device] = [plan.host_peak(), plan.device_peak()].map(Some);
-    // Observations of four numbers.
-    let observations = Bytes(2048 * 128 * 4 * 4);
-    assert_eq!(plan.largest_buffer, observations);
-    let enough = Available { host, device, buffer: Some(observations) };
+    // Five columns of numbers; observations have four.
+    let columns = Bytes(2048 * 128 * 4 * 5);
+    assert_eq!(plan.largest_buffer, (Part::ShuffledBatch, columns));
+    let enough = Available { host, device, buffer: Some(columns) };
     assert_eq!(plan.check(&config, &spec, enough), Ok(()));
     let less = |bytes: Bytes| Some(Bytes(bytes.0 - 1));
     let refused = |available: Available| plan.check(&config, &spec, available).unwrap_err();
@@ -229,11 +229,16 @@ fn what_does_not_fit_on_the_device_is_refused_with_the_numbers() {
     assert_eq!((error.place, error.needed), (Place::Device, plan.device_peak()));
     assert!(error.fixes.iter().any(|fix| fix.key == "num_envs" && fix.value == 1024), "{error}");
     assert!(error.to_string().starts_with("on the device, the run would take "), "{error}");
-    let error = refused(Available { buffer: less(observations), ..enough });
-    assert_eq!((error.place, error.needed), (Place::Buffer, observations));
+    let error = refused(Available { buffer: less(columns), ..enough });
+    assert_eq!((error.place, error.needed), (Place::Buffer, columns));
     let text = error.to_string();
-    assert!(text.starts_with("the observations of a rollout need, in one buffer of the device, 4.0 MiB"), "{text}");
-    assert!(text.contains("`num_steps = 64` takes 2.0 MiB"), "{text}");
+    assert!(text.starts_with("the largest buffer on the device would take 5.0 MiB"), "{text}");
+    assert!(text.contains("it is for the shuffled batch 5.0 MiB. "), "{text}");
+    assert!(text.contains("`num_steps = 64` takes 2.5 MiB"), "{text}");
+    // Wide networks have a gradient for each workgroup.
+    let (_, _, wide) = planned("device = 'cuda'\nhidden_sizes = [256, 256]\nnum_envs = 64");
+    let (part, bytes) = wide.largest_buffer;
+    assert_eq!((part, bytes), (Part::Gradients, wide.phases[0].parts[&Part::Parameters] * 128));
     // Without a device, there is nothing that could be too small there.
     let (config, spec, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
     let nothing = Some(Bytes(0));

@@ -31,6 +31,8 @@ pub fn resume(kind: &impl Kind, args: &Args, earlier: Earlier) -> Result<Outcome
 struct Around {
     config: CheckedConfig,
     device: OpenDevice,
+    /// Why `auto` stands for this device; `None` if there was no choice.
+    why: Option<String>,
     fresh_envs: Box<dyn VectorEnv>,
 }
 
@@ -58,12 +60,12 @@ type RestoredRun<P> = Restored<P, EnvSource<P>>;
 /// Restores an earlier run from a checkpoint. Its directory is not changed.
 fn restored<K: Kind>(kind: &K, args: &Args, earlier: Earlier) -> Result<(Around, RestoredRun<K::Policy>)> {
     let parts = Parts::of(kind, &earlier.config, None, args.ignore_memory)?;
-    let Parts { config, device, trainer, fresh_envs, .. } = parts;
+    let Parts { config, device, why, trainer, fresh_envs } = parts;
     let restored = earlier.run.restore(trainer)?;
     if let Some(given) = args.settings.total_steps {
         refuse_what_is_done(given, &restored)?;
     }
-    Ok((Around { config, device, fresh_envs }, restored))
+    Ok((Around { config, device, why, fresh_envs }, restored))
 }
 
 /// Refuses a step count with which nothing is left to train. A run that was cut off before its outcome was written may be
@@ -123,8 +125,11 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
     if let Some(edited) = edited {
         tell(format_args!("config.toml was edited; the edited file is kept in {}", edited.display()));
     }
-    let Around { config, device, fresh_envs } = around;
+    let Around { config, device, why, fresh_envs } = around;
     if !args.quiet {
+        if let Some(why) = why {
+            tell(format_args!("device auto: {why}"));
+        }
         let (trainer, path) = (session.trainer(), session.dir().path().display());
         let (update, steps) = (trainer.updates(), trainer.env_steps());
         if let Some(aside) = aside {
@@ -132,7 +137,7 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
         }
         if !trainer.is_over() {
             let how = format_args!("going on after update {update} ({steps} steps) in {path}");
-            announce(&config, &device, trainer.source().off_device(), "", how);
+            announce(&config, &device, trainer.source(), "", how);
         } else if trainer.reaches_target() {
             tell(format_args!("nothing left to train: the run has reached its `target_return` after {steps} steps"));
         } else {

@@ -1,13 +1,19 @@
 //! Checks that a rollout can be cut into minibatches and sequences, and that a run has at least one rollout.
 
 use super::ranges::check;
-use crate::config::{Config, ConfigError, RecurrentSpec, error::Errors};
+use crate::config::{Algo, Config, ConfigError, RecurrentSpec, error::Errors};
 
 /// Most samples of a rollout.
 const LARGEST_ROLLOUT: usize = 1 << 26;
 
 impl Config {
     pub(super) fn check_rollout(&self) -> Result<(), ConfigError> {
+        let terms = self.algorithm.loss();
+        let corrects =
+            self.algorithm.algo() == Algo::Ppo && !terms.iter().any(|summand| summand.term.needs_own_rollouts());
+        let range = "false, unless the algorithm is `ppo` and every term of `loss` compares with the policy that acted: others take \
+                     each rollout for one of the current policy";
+        check("rollout.overlap", self.rollout.overlap, !self.rollout.overlap || corrects, range)?;
         let (num_envs, num_steps) = (self.env.num_envs, self.rollout.num_steps);
         let (_, num_minibatches) = self.algorithm.passes();
         if let Some(spec) = self.network.recurrence.spec() {
@@ -87,5 +93,17 @@ mod tests {
         }
         let error = of("reinforce", "size = 0").unwrap_err().to_string();
         assert_eq!(error, "`network.recurrence.size` is 0; it must be between 1 and 4096");
+    }
+
+    #[test]
+    fn rollouts_overlap_only_where_the_objective_corrects_for_the_older_policy() {
+        assert!(read("overlap = true").is_ok());
+        let clip = "overlap = true\n[[loss]]\nweight = 1\nterm = { kind = 'ppo_clip', clip_range = 0.2 }";
+        assert!(read(clip).is_ok());
+        let plain = "overlap = true\n[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }";
+        for settings in ["overlap = true\nalgorithm.kind = 'a2c'", "overlap = true\nalgorithm.kind = 'trpo'", plain] {
+            let error = read(settings).unwrap_err().to_string();
+            assert!(error.starts_with("`rollout.overlap` is true; it must be false, unless"), "{error}");
+        }
     }
 }

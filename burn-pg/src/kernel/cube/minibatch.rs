@@ -89,12 +89,15 @@ pub(crate) struct SampleBuffers {
 }
 
 /// Most workgroups of a minibatch.
-pub(super) const MOST_WORKGROUPS: u32 = 256;
+pub(crate) const MOST_WORKGROUPS: u32 = 256;
 
 /// Returns how many workgroups take a minibatch of `size` rows.
 pub(crate) fn workgroups_of(size: usize, tile: Tile) -> u32 {
     workgroups(size, tile.rows as u32).min(MOST_WORKGROUPS)
 }
+
+/// Most tiles that a workgroup takes in one launch, so that none takes so long that a watchdog of the system ends it.
+const TILES_OF_LAUNCH: usize = 64;
 
 /// Computes gradient and reports of minibatch number `index`, counted over all passes. Each of `parts` workgroups writes sums of
 /// its own to `sums`, of shape `[parts, P + reports]`.
@@ -107,6 +110,27 @@ pub(crate) fn minibatch(
     pass: Pass,
     index: usize,
     parts: u32,
+    inverse_mass: f32,
+    plan: &MinibatchPlan,
+) {
+    let tiles = pass.size.div_ceil(plan.tile.rows);
+    for first in (0..tiles).step_by(parts as usize * TILES_OF_LAUNCH) {
+        let until = tiles.min(first + parts as usize * TILES_OF_LAUNCH);
+        minibatch_tiles(client, parameters, samples, sums, pass, index, parts, [first, until], inverse_mass, plan);
+    }
+}
+
+/// Computes the tiles `first..until`.
+#[allow(clippy::too_many_arguments)]
+fn minibatch_tiles(
+    client: &Client,
+    parameters: &Buffer,
+    samples: &SampleBuffers,
+    sums: &Buffer,
+    pass: Pass,
+    index: usize,
+    parts: u32,
+    [first, until]: [usize; 2],
     inverse_mass: f32,
     plan: &MinibatchPlan,
 ) {
@@ -132,6 +156,8 @@ pub(crate) fn minibatch(
                 pass.minibatches,
                 pass.half_bits,
                 index,
+                first,
+                until,
                 inverse_mass,
                 plan.clone(),
             )
@@ -160,6 +186,8 @@ fn differentiate_rows<A: Numeric>(
     minibatches: usize,
     half_bits: u32,
     index: usize,
+    first_tile: usize,
+    until_tile: usize,
     inverse_mass: f32,
     #[comptime] plan: MinibatchPlan,
 ) {
@@ -180,7 +208,7 @@ fn differentiate_rows<A: Numeric>(
     let seed = seeds[index / minibatches];
     let start = index % minibatches * size;
     let end = min(start + size, rows);
-    let tiles = (end - start).div_ceil(comptime!(tile.rows));
+    let tiles = min((end - start).div_ceil(comptime!(tile.rows)), until_tile);
     let mut mean = f32::new(0.0);
     let mut scale = f32::new(1.0);
     if comptime!(plan.normalized) {
@@ -189,7 +217,7 @@ fn differentiate_rows<A: Numeric>(
         scale = shift.scale;
     }
 
-    let mut at = CUBE_POS;
+    let mut at = first_tile + CUBE_POS;
     while at < tiles {
         let fresh = at == CUBE_POS;
         let position = start + at * comptime!(tile.rows) + unit;

@@ -36,7 +36,7 @@ pub(crate) use cubecl::client::Client;
 pub(crate) use advantages::{ESTIMATED, estimate};
 pub(crate) use buffer::{Buffer, client, is_gpu};
 pub(crate) use head::DeviceHead;
-pub(crate) use minibatch::{MinibatchPlan, SampleBuffers, fit_minibatch, minibatch, workgroups_of};
+pub(crate) use minibatch::{MOST_WORKGROUPS, MinibatchPlan, SampleBuffers, fit_minibatch, minibatch, workgroups_of};
 pub(crate) use network::{DeviceNetwork, Tile, fit};
 pub(crate) use order::{Pass, half_bits};
 pub(crate) use pieces::{join, split};

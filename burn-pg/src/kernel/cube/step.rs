@@ -98,8 +98,7 @@ pub(crate) struct StepBuffers {
     /// The reports of each step, and the norm of its gradient. Shape `[steps, reports + 1]`.
     pub metrics: Buffer,
     /// Not 0 for passes that are left out; behind them the number of steps taken, and 1 if a parameter is not finite. Shape
-    /// `[passes + 3]`. A pass decides on the
-    /// next one, so that no launch reads what it writes.
+    /// `[passes + 3]`. A pass decides on the next one, so that no launch reads what it writes.
     pub stopped: Buffer,
 }
 

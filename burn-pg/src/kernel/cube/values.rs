@@ -12,6 +12,9 @@ use super::{
 /// Most workgroups of one launch. Each takes tiles until none is left, so that its weights are copied once.
 pub(super) const MOST_WORKGROUPS: u32 = 512;
 
+/// Most tiles that a workgroup takes in one launch, so that none takes so long that a watchdog of the system ends it.
+const TILES_OF_LAUNCH: usize = 64;
+
 /// Computes the values of all observations (shape `[T * N]`), and those of the observations that follow the steps after which
 /// the rollout does not go on (shape `[T * N]`, elsewhere not written).
 pub(crate) fn values(
@@ -24,21 +27,27 @@ pub(crate) fn values(
     tile: Tile,
 ) {
     let tiles = workgroups(steps.num_envs * steps.total, tile.rows as u32);
-    value_rows::launch(
-        client,
-        CubeCount::Static(tiles.min(MOST_WORKGROUPS), 1, 1),
-        CubeDim::new_1d(tile.threads as u32),
-        parameters.arg(),
-        recorded.observations.arg(),
-        recorded.finals.arg(),
-        recorded.outcomes.arg(),
-        values.arg(),
-        next_values.arg(),
-        steps.num_envs,
-        steps.total,
-        critic.clone(),
-        tile,
-    );
+    let parts = tiles.min(MOST_WORKGROUPS);
+    let tiles = tiles as usize;
+    for first in (0..tiles).step_by(parts as usize * TILES_OF_LAUNCH) {
+        value_rows::launch(
+            client,
+            CubeCount::Static(parts, 1, 1),
+            CubeDim::new_1d(tile.threads as u32),
+            parameters.arg(),
+            recorded.observations.arg(),
+            recorded.finals.arg(),
+            recorded.outcomes.arg(),
+            values.arg(),
+            next_values.arg(),
+            steps.num_envs,
+            steps.total,
+            first,
+            tiles.min(first + parts as usize * TILES_OF_LAUNCH),
+            critic.clone(),
+            tile,
+        );
+    }
 }
 
 #[cube(launch)]
@@ -52,6 +61,8 @@ fn value_rows(
     next_values: &mut [f32],
     num_envs: usize,
     total: usize,
+    first_tile: usize,
+    tiles: usize,
     #[comptime] critic: DeviceNetwork,
     #[comptime] tile: Tile,
 ) {
@@ -62,8 +73,7 @@ fn value_rows(
     stage(parameters, &mut weights, comptime!(critic.clone()), tile);
     let unit = UNIT_POS as usize;
     let outputs_at = comptime!(critic.last().output_at);
-    let tiles = rows.div_ceil(comptime!(tile.rows));
-    let mut at = CUBE_POS;
+    let mut at = first_tile + CUBE_POS;
     while at < tiles {
         let first = at * comptime!(tile.rows);
         load(observations, &mut memory, first, rows, comptime!(critic.inputs()), tile);

@@ -141,6 +141,14 @@ impl DeviceSource {
         })
     }
 
+    /// Says how rollouts run: how many environments a workgroup of threads takes, and where the weights are.
+    #[must_use]
+    pub fn layout(&self) -> String {
+        let Tile { rows, staged, .. } = self.plan.tile;
+        let weights = if staged { "weights in its memory" } else { "weights in the memory of the device" };
+        format!("{rows} to a workgroup, {weights}")
+    }
+
     /// Plays a rollout, and computes values and targets. Returns the summary for the host.
     fn play<P: Policy>(&mut self, policy: &P) -> Result<(DeviceRollout, Vec<f32>), Error> {
         let all = Steps {

@@ -235,7 +235,7 @@ impl Collector {
     fn host_policy<P: Policy>(&mut self, policy: &P) -> Option<HostPolicy<P::Dist>> {
         let mut on_host = policy.on_host();
         if on_host.is_none() && self.is_copied {
-            on_host = copy_on_host(policy);
+            on_host = copy_on_host(policy).and_then(|copy| copy.on_host());
             self.is_copied = on_host.is_some();
         }
         on_host

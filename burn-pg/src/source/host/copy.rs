@@ -1,12 +1,12 @@
 //! A copy of a policy that acts on the host.
 
-use crate::policy::{HostPolicy, Policy};
+use crate::policy::Policy;
 
-/// Returns a copy of a policy on a GPU that acts without tensors in environments on the host, because a step on a GPU costs more
-/// than the arithmetic of a perceptron. All weights are read at once. `None` if the policy is not on a GPU, or does not act without
-/// tensors on the `flex` backend.
+/// Returns a copy of a policy on a GPU whose weights are on the host, to act in environments on the host without tensors: a step
+/// on a GPU costs more than the arithmetic of a perceptron. All weights are read at once. `None` if the policy is not on a GPU, or
+/// does not act without tensors on the `flex` backend.
 #[cfg(all(feature = "cube", feature = "flex"))]
-pub(super) fn copy_on_host<P: Policy>(policy: &P) -> Option<HostPolicy<P::Dist>> {
+pub(crate) fn copy_on_host<P: Policy>(policy: &P) -> Option<P> {
     use std::vec::IntoIter;
 
     use burn::{
@@ -33,10 +33,11 @@ pub(super) fn copy_on_host<P: Policy>(policy: &P) -> Option<HostPolicy<P::Dist>>
         return None;
     }
     let [values] = read([parameters]).ok()?;
-    policy.clone().map(&mut OnHost(values.into_iter())).on_host()
+    let copy = policy.clone().map(&mut OnHost(values.into_iter()));
+    copy.on_host().is_some().then_some(copy)
 }
 
 #[cfg(not(all(feature = "cube", feature = "flex")))]
-pub(super) fn copy_on_host<P: Policy>(_policy: &P) -> Option<HostPolicy<P::Dist>> {
+pub(crate) fn copy_on_host<P: Policy>(_policy: &P) -> Option<P> {
     None
 }

@@ -3,7 +3,7 @@
 mod block;
 mod bootstrap;
 mod collector;
-mod copy;
+pub(crate) mod copy;
 mod cut;
 mod endings;
 mod finite;

@@ -10,12 +10,12 @@ use super::{
     unfused::Unfused,
 };
 use crate::{
-    device::{Failed, readback::read},
+    device::{AdapterLimit, Failed, readback::read},
     distribution::ActionTensor,
     kernel::cube::{
-        Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MinibatchPlan, PARTS, Pass,
-        RulePlan, SampleBuffers, StepBuffers, Tile, advantage_statistics, client, fit_minibatch, half_bits, minibatch,
-        norms_of, reduce, sizes_of, take_step, workgroups_of,
+        Buffer, COEFFICIENTS, Client, DeviceHead, DeviceNetwork, DeviceStep, DeviceTerm, MOST_WORKGROUPS,
+        MinibatchPlan, PARTS, Pass, RulePlan, SampleBuffers, StepBuffers, Tile, advantage_statistics, client,
+        fit_minibatch, half_bits, minibatch, norms_of, reduce, sizes_of, take_step, workgroups_of,
     },
     loss::ContextPart,
     optim::{HostRule, OptimiserState},
@@ -34,6 +34,8 @@ pub(in crate::update) struct DeviceMinibatches {
     state: OptimiserState,
     terms: Terms,
     max_grad_norm: f64,
+    /// Most workgroups of a minibatch: the gradients of all are in one buffer.
+    most_parts: u32,
     /// False if no term depends on the critic.
     trains_all: bool,
     rows: usize,
@@ -123,6 +125,14 @@ impl DeviceMinibatches {
             masks,
         };
         let plan = fit_minibatch(&client, plan)?;
+        let width = given.iter().flatten().count() + masks;
+        let largest = client.properties().memory.max_page_size.min(4 * u64::from(u32::MAX));
+        let (needed, of_gradient) = (4 * rows as u64 * width as u64, 4 * plan.sums() as u64);
+        if needed.max(of_gradient) > largest {
+            return Err(Unfused::Adapter(AdapterLimit::Buffer { needed: needed.max(of_gradient), available: largest }));
+        }
+        #[allow(clippy::cast_possible_truncation)] // at most the first number
+        let most_parts = u64::from(MOST_WORKGROUPS).min(largest / of_gradient) as u32;
         let device = parameters.device();
         let inner = |tensor: Tensor<1>| if tensor.device() == device { tensor } else { tensor.inner() };
         let mut given: Vec<Tensor<1>> = given.into_iter().flatten().map(inner).collect();
@@ -135,6 +145,7 @@ impl DeviceMinibatches {
             rule,
             state: learner.optimiser.state(),
             max_grad_norm: learner.max_grad_norm,
+            most_parts,
             trains_all: place.is_some() == networks.critic.is_some(),
             rows,
             mass_per_row: columns.mass() / rows as f64,
@@ -181,13 +192,12 @@ impl DeviceMinibatches {
     }
 
     fn scratch(&self, pass: Pass) -> Scratch {
-        let (sums, parts) = (self.plan.sums(), workgroups_of(pass.size, self.plan.tile));
+        let (sums, parts) = (self.plan.sums(), workgroups_of(pass.size, self.plan.tile).min(self.most_parts));
         let [of_total, of_norms] = [sums, 2 * norms_of(sums)].map(|len| Tensor::<1>::empty([len], &self.device));
-        // Kernels write the gradients of what is trained.
-        let of_sums = match ([sums * parts as usize], self.trains_all) {
-            (shape, true) => Tensor::<1>::empty(shape, &self.device),
-            (shape, false) => Tensor::zeros(shape, &self.device),
-        };
+        let shape = [sums * parts as usize];
+        // The gradient of a critic that no term trains is written by no kernel.
+        let of_sums =
+            if self.trains_all { Tensor::<1>::empty(shape, &self.device) } else { Tensor::zeros(shape, &self.device) };
         let [sums, total, norms] = [&of_sums, &of_total, &of_norms].map(buffer);
         Scratch { sums, total, norms, of_total }
     }
@@ -204,7 +214,7 @@ impl DeviceMinibatches {
     ) {
         #[allow(clippy::cast_possible_truncation)] // kernels use single precision
         let inverse_mass = (1.0 / (self.mass_per_row * size as f64)) as f32;
-        let parts = workgroups_of(size, self.plan.tile);
+        let parts = workgroups_of(size, self.plan.tile).min(self.most_parts);
         minibatch(&self.client, parameters, samples, &scratch.sums, pass, index, parts, inverse_mass, &self.plan);
         let shape = [self.plan.sums(), self.plan.parameters];
         let Scratch { sums, total, norms, .. } = scratch;

@@ -1,0 +1,181 @@
+//! `burn-pg lm sample`
+
+use std::{
+    io::{BufRead, Write, stdin, stdout},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail};
+use burn_pg::{DeviceChoice, device, envs::EnvRng};
+use burn_pg_lm::{
+    Message,
+    generate::{Choice, Continuation, Writer},
+    model::LanguageModel,
+};
+use serde_json::json;
+
+use crate::{failure::Failure, numbers::whole, output::print_line, tell::tell};
+
+/// Let a language model continue a text, or talk with it. The text appears while it is written
+///
+/// Without PROMPT, lines of stdin are answered one after the other: as turns of one conversation if the model has a chat
+/// template, otherwise each on its own.
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 if the text was written, 2 if the model or the request is refused.")]
+pub struct Args {
+    /// The folder of the model: config.json, safetensors, and the tokenizer
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The text to continue
+    prompt: Option<String>,
+    /// Write PROMPT as the message of a user, with the chat template of the model
+    #[arg(long, requires = "prompt")]
+    chat: bool,
+    /// Write at most this number of tokens
+    #[arg(long, value_name = "N", default_value = "128", allow_negative_numbers = true, value_parser = whole::<usize>(1..=1_000_000, 128))]
+    tokens: usize,
+    /// Divide logits by this number; 0 for the most probable token each time
+    #[arg(long, value_name = "T", default_value = "1", allow_negative_numbers = true)]
+    temperature: f64,
+    /// Choose among this number of most probable tokens only [default: all]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<usize>(1..=1_000_000, 40))]
+    top_k: Option<usize>,
+    /// Choose among the most probable tokens only that together reach this probability
+    #[arg(long, value_name = "P", default_value = "1", allow_negative_numbers = true)]
+    top_p: f64,
+    /// Seed the random numbers with this number
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = whole::<u64>(0..=i64::MAX as u64, 7))]
+    seed: u64,
+    /// Print one JSON object, and nothing else, on stdout: the text, the number of its tokens, the logarithm of its probability, and
+    /// whether it has ended
+    #[arg(long, requires = "prompt")]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let Args { temperature, top_k, top_p, .. } = *args;
+    let choice = Choice { temperature, top_k, top_p };
+    choice.validate().map_err(Failure::usage)?;
+    let speaker = Speaker::open(args, choice).map_err(Failure::refused)?;
+    match &args.prompt {
+        Some(prompt) => speaker.answer(prompt, args.chat, args.json).map_err(Failure::refused),
+        None => speaker.talk(),
+    }
+}
+
+/// A model that writes.
+struct Speaker<'a> {
+    args: &'a Args,
+    model: LanguageModel,
+    writer: Writer<f32>,
+    choice: Choice,
+}
+
+/// What was written.
+struct Written {
+    text: String,
+    tokens: usize,
+    log_prob: f64,
+    ended: bool,
+}
+
+impl<'a> Speaker<'a> {
+    fn open(args: &'a Args, choice: Choice) -> Result<Self> {
+        // Writing does not need a device: the weights are copied to the host.
+        let device = device::open(DeviceChoice::Auto)?;
+        let model = LanguageModel::load(&args.model, &device.device)?;
+        let writer = Writer::new(&model.transformer)?;
+        Ok(Self { args, model, writer, choice })
+    }
+
+    /// Answers one prompt.
+    fn answer(&self, prompt: &str, as_chat: bool, as_json: bool) -> Result<()> {
+        let prompt = match as_chat {
+            true => self.conversation(&[Message::new("user", prompt)])?,
+            false => prompt.to_owned(),
+        };
+        let mut rng = EnvRng::new(self.args.seed);
+        let written = self.write(&prompt, &mut rng, |piece| {
+            if !as_json {
+                show(piece);
+            }
+        })?;
+        let Written { text, tokens, log_prob, ended } = written;
+        let line = match as_json {
+            true => json!({ "text": text, "tokens": tokens, "log_prob": log_prob, "ended": ended }).to_string(),
+            false => String::new(),
+        };
+        print_line(line).map_err(|_| anyhow::anyhow!("stdout cannot be written"))
+    }
+
+    /// Answers lines of stdin until there are no more.
+    fn talk(&self) -> Result<(), Failure> {
+        let mut rng = EnvRng::new(self.args.seed);
+        let is_conversation = self.model.template.is_some();
+        let kind = if is_conversation { "a conversation" } else { "each line is continued on its own" };
+        tell(format_args!("{kind}; end it with Ctrl-D"));
+        let mut messages = Vec::new();
+        for line in stdin().lock().lines() {
+            let line = line.context("stdin cannot be read").map_err(Failure::Run)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let prompt = if is_conversation {
+                messages.push(Message::new("user", line));
+                self.conversation(&messages).map_err(Failure::Usage)?
+            } else {
+                line
+            };
+            let written = self.write(&prompt, &mut rng, show).map_err(Failure::Usage)?;
+            messages.push(Message::new("assistant", written.text.trim()));
+            print_line("")?;
+        }
+        Ok(())
+    }
+
+    fn conversation(&self, messages: &[Message]) -> Result<String> {
+        let Some(template) = &self.model.template else { bail!("the model has no chat template: leave out --chat") };
+        Ok(template.render(messages, true)?)
+    }
+
+    /// Continues a prompt, and passes on each piece of text as soon as it is complete.
+    fn write(&self, prompt: &str, rng: &mut EnvRng, mut each: impl FnMut(&str)) -> Result<Written> {
+        let (tokenizer, context) = (&self.model.tokenizer, self.writer.context());
+        let prompt = tokenizer.encode(prompt);
+        match prompt.len() {
+            0 => bail!("the prompt is empty: give the text to continue"),
+            length if length >= context => {
+                bail!("the prompt has {length} tokens, but a text has at most {context}: shorten it")
+            }
+            _ => {}
+        }
+        let (mut continuation, mut decoder) = (Continuation::new(&self.writer, &prompt), tokenizer.decoder());
+        let mut written = Written { text: String::new(), tokens: 0, log_prob: 0.0, ended: false };
+        let mut add = |text: String, written: &mut Written| {
+            each(&text);
+            written.text.push_str(&text);
+        };
+        while written.tokens < self.args.tokens {
+            let Some((token, log_prob)) = continuation.next(&self.choice, || rng.next_f64()) else { break };
+            written.tokens += 1;
+            written.log_prob += f64::from(log_prob);
+            if tokenizer.ends().contains(&token) {
+                written.ended = true;
+                break;
+            }
+            if let Some(text) = decoder.push(token)? {
+                add(text, &mut written);
+            }
+        }
+        if let Some(text) = decoder.finish() {
+            add(text, &mut written);
+        }
+        Ok(written)
+    }
+}
+
+/// Shows a piece of text at once. Errors are ignored: the line end that follows reports them.
+fn show(piece: &str) {
+    let mut stdout = stdout();
+    let _ = write!(stdout, "{piece}").and_then(|()| stdout.flush());
+}
