@@ -128,7 +128,7 @@ mod tests {
     fn impossible_tokens_are_never_drawn() {
         let logits = [1.0_f32, 3.0, 2.0, 0.0];
         let drawn = |choice: Choice| {
-            let tokens = (0..100).map(|i| choice.draw(&logits, f64::from(i) / 100.0));
+            let tokens = (0..100).map(|i| choice.draw(&logits, (f64::from(i) + 0.5) / 100.0));
             let mut tokens: Vec<usize> = tokens.collect();
             tokens.dedup();
             tokens

@@ -11,8 +11,8 @@ use burn_pg::{
 };
 use burn_pg_lm::{
     Texts,
-    generate::{Choice, Limit, Writer, complete},
-    model::{Shape, Transformer},
+    generate::{Choice, Continuation, Limit, Writer, complete},
+    model::{LanguageModel, Shape, Transformer},
 };
 use serde_json::Value;
 
@@ -144,5 +144,30 @@ fn a_text_that_is_read_in_pieces_is_read_as_one() {
         let whole = read(&[12]);
         assert_eq!(read(&[1; 12]), whole);
         assert_eq!(read(&[5, 1, 6]), whole);
+    }
+}
+
+/// `BURN_PG_SMOLLM2` names the folder of SmolLM2-135M-Instruct, which is not part of this repository; without it, the test says so.
+#[test]
+fn smollm2_writes_what_transformers_write() {
+    let Some(folder) = std::env::var_os("BURN_PG_SMOLLM2").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: BURN_PG_SMOLLM2 is not set");
+        return;
+    };
+    let (_, device) = devices().remove(0);
+    let model = LanguageModel::load(&folder, &device).unwrap();
+    let writer = Writer::<f32>::new(&model.transformer).unwrap();
+    let data = golden("smollm2_greedy");
+    for row in data["rows"].as_array().unwrap() {
+        let prompt = model.tokenizer.encode(row["prompt"].as_str().unwrap());
+        assert_eq!(serde_json::to_value(&prompt).unwrap(), row["prompt_ids"]);
+        let mut text = Continuation::new(&writer, &prompt);
+        let expected: Vec<u32> = serde_json::from_value(row["greedy_ids"].clone()).unwrap();
+        let log_probs = numbers(&row["token_logp"]).0;
+        for (token, log_prob) in expected.into_iter().zip(log_probs) {
+            let (found, of_found) = text.next(&Choice::greedy(), || 0.0).unwrap();
+            assert_eq!(found, token, "{}", row["prompt"]);
+            assert_close(&[f64::from(of_found)], &[log_prob], 2e-3, "log-probability");
+        }
     }
 }

@@ -98,10 +98,13 @@ mod tests {
     #[test]
     fn rollouts_overlap_only_where_the_objective_corrects_for_the_older_policy() {
         assert!(read("overlap = true").is_ok());
-        let clip = "overlap = true\n[[loss]]\nweight = 1\nterm = { kind = 'ppo_clip', clip_range = 0.2 }";
-        assert!(read(clip).is_ok());
-        let plain = "overlap = true\n[[loss]]\nweight = 1\nterm = { kind = 'policy_gradient' }";
-        for settings in ["overlap = true\nalgorithm.kind = 'a2c'", "overlap = true\nalgorithm.kind = 'trpo'", plain] {
+        let with = |term: &str| {
+            let value = "[[loss]]\nweight = 1\nterm = { kind = 'value' }";
+            format!("overlap = true\n{value}\n[[loss]]\nweight = 1\nterm = {{ {term} }}")
+        };
+        read(&with("kind = 'ppo_clip', clip_range = 0.2")).unwrap();
+        let plain = with("kind = 'policy_gradient'");
+        for settings in ["overlap = true\nalgorithm.kind = 'a2c'", "overlap = true\nalgorithm.kind = 'trpo'", &plain] {
             let error = read(settings).unwrap_err().to_string();
             assert!(error.starts_with("`rollout.overlap` is true; it must be false, unless"), "{error}");
         }

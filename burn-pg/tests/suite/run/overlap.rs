@@ -110,6 +110,7 @@ fn the_memory_plan_counts_the_rollout_that_is_being_collected() {
     let planned = |overlap: bool| {
         let config = config.clone().with(|config| {
             config.rollout.overlap = overlap;
+            config.rollout.on_device = false;
             config.run.device = DeviceChoice::Backend(Backend::Cuda);
         });
         let config = config.validate().unwrap();
