@@ -40,11 +40,13 @@ impl Texts {
     }
 
     /// Returns where the tokens of each text are.
+    #[must_use]
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
         (0..self.len()).map(|text| self.range(text))
     }
 
     /// Returns the tokens of each text.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> {
         self.ranges().map(|range| &self.tokens[range])
     }

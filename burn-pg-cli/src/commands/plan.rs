@@ -40,7 +40,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     } else {
         let Planned { config, preset, plan, .. } = &planned;
         let (env, algo, device) = (&config.env.name, config.algorithm.algo(), config.run.device);
-        let why = planned.why.iter().map(|why| format!("\ndevice auto: {why}")).collect::<String>();
+        let why = planned.why.as_ref().map_or_else(String::new, |why| format!("\ndevice auto: {why}"));
         print_line(format_args!("{env}, {algo} ({preset}), device {device}{why}\n\n{plan}\n{}", planned.verdict()))?;
     }
     match planned.misfit() {

@@ -182,7 +182,7 @@ impl<T: Real> Writer<T> {
         texts: &Texts,
     ) {
         let Shape { heads, groups, head, .. } = self.shape;
-        let heads = Heads { heads, groups, width: head };
+        let heads = Heads { count: heads, groups, width: head };
         let normal = self.normalised(&block.norm_1, x);
         let [mut query, mut key, value] = [&block.query, &block.key, &block.value].map(|map| map.apply(&normal));
         if let Some(angles) = &self.angles {

@@ -104,7 +104,7 @@ pub(super) fn attention(
     let all = [query, key, value].map(|tensor| Primitive::of(tensor.clone()));
     let [Some(query), Some(key), Some(value)] = all else { return None };
     let values = [query.values(), key.values(), value.values()];
-    let heads = Heads { heads, groups, width: of_query / heads };
+    let heads = Heads { count: heads, groups, width: of_query / heads };
     let ranges: Vec<_> = texts.ranges().collect();
     by_float_type!(values[0].dtype(), T => {
         let result = host::attend_all(heads, &ranges, values.each_ref().map(T::elements));

@@ -119,8 +119,8 @@ impl LanguageModel {
         }
         let template = ChatTemplate::load(folder)?;
         let shape = Shape::from(&config);
-        let mut weights = from_hugging_face(read_weights(folder)?, &shape)?;
-        weights.values_mut().for_each(|data| *data = data.clone().convert_dtype(DType::F32));
+        let weights = from_hugging_face(read_weights(folder)?, &shape)?.into_iter();
+        let weights = weights.map(|(name, data)| (name, data.convert_dtype(DType::F32))).collect();
         let empty = Transformer::zeros(&shape, device);
         let needed = of_module(&empty).map_err(LoadError::Fit)?;
         let transformer = into_module(empty, weights, &needed).map_err(LoadError::Fit)?;

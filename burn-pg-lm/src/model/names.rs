@@ -146,7 +146,7 @@ pub fn from_hugging_face(tensors: Tensors, shape: &Shape) -> Result<Tensors, Nam
                 for (i, to) in to.into_iter().enumerate() {
                     let part = reordered(&data, [rows, third], |row, column| row * width + i * third + column);
                     let of_shape = if shape.len() == 1 { vec![third] } else { vec![rows, third] };
-                    ours.insert(to, reshaped(part, of_shape));
+                    ours.insert(to, reshaped(&part, of_shape));
                 }
             }
         }
@@ -229,7 +229,7 @@ fn reordered(data: &TensorData, [rows, columns]: [usize; 2], from: impl Fn(usize
     TensorData::from_bytes_vec(ordered, vec![rows, columns], data.dtype())
 }
 
-fn reshaped(data: TensorData, shape: Vec<usize>) -> TensorData {
+fn reshaped(data: &TensorData, shape: Vec<usize>) -> TensorData {
     let dtype: DType = data.dtype();
     TensorData::from_bytes_vec(data.as_bytes().to_vec(), shape, dtype)
 }

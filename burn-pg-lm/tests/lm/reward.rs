@@ -35,8 +35,8 @@ fn scores_losses_and_gradients_are_those_of_trl() {
                 let mut weights = tensors(&data["weights"], dtype);
                 let score = weights.remove("score.weight").unwrap();
                 let score = Tensor::<2>::from_data(score, (&device, dtype)).transpose();
-                let scorer = Scorer::new(transformer(&shape, weights, &device, dtype)).with_score(score);
-                let (of_chosen, of_rejected) = (scorer.scores(&chosen), scorer.scores(&rejected));
+                let model = Scorer::new(transformer(&shape, weights, &device, dtype)).with_score(score);
+                let (of_chosen, of_rejected) = (model.scores(&chosen), model.scores(&rejected));
                 let bound = match dtype {
                     DType::F64 => 1e-10,
                     _ => (10.0 * expected["float32_grad_max_abs_error"].as_f64().unwrap()).max(1e-5),
@@ -51,7 +51,7 @@ fn scores_losses_and_gradients_are_those_of_trl() {
                 let centring = case["center_rewards_coefficient"].as_f64().unwrap_or(0.0);
                 let loss = preference_loss(of_chosen, of_rejected, margins, centring).mean();
                 assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
-                let mut found = gradients(&scorer, &loss);
+                let mut found = gradients(&model, &loss);
                 let of_score: Vec<f64> = found.remove("score").unwrap().iter::<f64>().collect();
                 assert_close(&of_score, &numbers(&expected["grads"]["score.weight"]).0, bound, &what);
                 let body = found.into_iter().map(|(name, data)| (name.trim_start_matches("body.").to_owned(), data));

@@ -17,6 +17,7 @@ impl Queue {
     }
 
     /// Runs `work`, which submits to this queue, whichever thread runs it.
+    #[cfg_attr(not(feature = "cube"), allow(clippy::unused_self))]
     pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
         #[cfg(feature = "cube")]
         return self.id.executes(work);

@@ -2,6 +2,8 @@
 
 // A function uses vector instructions only if it is inlined into a function of `vectorised!`: see `host/vector.rs`.
 #![allow(clippy::inline_always)]
+// What other crates of this workspace use is public, but not a part of the library's interface.
+#![allow(clippy::must_use_candidate, clippy::return_self_not_must_use)]
 
 mod activation;
 #[cfg(feature = "cube")]

@@ -76,6 +76,7 @@ const TYPES: [(DType, Dtype); 4] =
 ///
 /// # Errors
 /// [`TensorsError::Format`] if the type of a tensor is not supported.
+#[allow(clippy::implicit_hasher)] // as `safetensors` takes it
 pub fn to_bytes(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, TensorsError> {
     let views: Result<Vec<(&String, TensorView<'_>)>, TensorsError> = tensors
         .iter()

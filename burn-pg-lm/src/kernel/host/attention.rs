@@ -11,7 +11,7 @@ use burn_pg::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heads {
     /// Number of heads.
-    pub heads: usize,
+    pub count: usize,
     /// Number of heads with keys and values of their own; `heads / groups` consecutive heads share them.
     pub groups: usize,
     /// Width of a head, D.
@@ -21,7 +21,7 @@ pub(crate) struct Heads {
 impl Heads {
     /// Width of the queries, and of the results.
     pub fn queries(self) -> usize {
-        self.heads * self.width
+        self.count * self.width
     }
 
     /// Width of the keys, and of the values.
@@ -31,7 +31,7 @@ impl Heads {
 
     /// Where the keys and values of a head are in a row.
     fn keys_of(self, head: usize) -> Range<usize> {
-        let group = head / (self.heads / self.groups);
+        let group = head / (self.count / self.groups);
         group * self.width..(group + 1) * self.width
     }
 
@@ -134,6 +134,9 @@ pub(crate) fn attend_all<T: Real>(heads: Heads, ranges: &[Range<usize>], [query,
     result
 }
 
+/// The gradients of queries, keys and values of a text.
+type Parts<'a, T> = ((&'a mut [T], &'a mut [T]), &'a mut [T]);
+
 /// Returns the gradients of [`attend_all`] with respect to queries, keys and values, from that with respect to its results.
 pub(crate) fn attend_backward<T: Real>(
     heads: Heads,
@@ -149,7 +152,6 @@ pub(crate) fn attend_backward<T: Real>(
         .zip(by_text(&mut keys, ranges, of_key))
         .zip(by_text(&mut values, ranges, of_key));
     let tasks = ranges.iter().cloned().zip(parts).collect();
-    type Parts<'a, T> = ((&'a mut [T], &'a mut [T]), &'a mut [T]);
     for_each(
         tasks,
         || (Vec::new(), Vec::new()),
@@ -159,7 +161,7 @@ pub(crate) fn attend_backward<T: Real>(
             for i in 0..range.len() {
                 let row = range.start + i;
                 let until = range.start * of_key..(row + 1) * of_key;
-                for head in 0..heads.heads {
+                for head in 0..heads.count {
                     let at = row * of_query + head * width..row * of_query + (head + 1) * width;
                     let (query, of_result) = (&query[at.clone()], &of_result[at]);
                     let start = heads.keys_of(head).start;

@@ -33,7 +33,7 @@ impl<T: Real> Normaliser<T> {
     /// Adds a block of logits. Replaces them by scratch values.
     pub fn add(&mut self, logits: &mut [T]) {
         let largest = logits.iter().fold(self.largest, |largest, &logit| if logit > largest { logit } else { largest });
-        logits.iter_mut().for_each(|logit| *logit = *logit - largest);
+        subtract(logits, largest);
         T::exp_all(logits);
         let sum = logits.iter().fold(T::zero(), |sum, &exp| sum + exp);
         self.sum = self.sum * (self.largest - largest).exp() + sum;
@@ -45,6 +45,13 @@ impl<T: Real> Normaliser<T> {
         self.largest + self.sum.ln()
     }
 }
+
+/// Rows of hidden states with their targets, and places for log-probabilities and normalisers.
+type Evaluated<'a, T> = ((&'a [T], &'a [u32]), (&'a mut [T], &'a mut [T]));
+/// Rows of hidden states, the place for their gradient, and the index of the first one.
+type OfHidden<'a, T> = ((&'a [T], &'a mut [T]), usize);
+/// The place for the gradient of a block, the block, and its first token.
+type OfWeight<'a, T> = ((&'a mut [T], &'a Linear<T>), usize);
 
 impl<T: Real> Head<T> {
     /// Creates the head. Shape of `weight`: `[V, C]`.
@@ -86,11 +93,10 @@ impl<T: Real> Head<T> {
         let (mut log_probs, mut normalisers) = (vec![T::zero(); rows], vec![T::zero(); rows]);
         let results = log_probs.chunks_mut(ROWS).zip(normalisers.chunks_mut(ROWS));
         let tasks = hidden.chunks(ROWS * self.width).zip(targets.chunks(ROWS)).zip(results).collect();
-        type Task<'a, T> = ((&'a [T], &'a [u32]), (&'a mut [T], &'a mut [T]));
         for_each(
             tasks,
             Vec::new,
-            |scratch: &mut Vec<T>, ((hidden, targets), (log_probs, normalisers)): Task<'_, T>| {
+            |scratch: &mut Vec<T>, ((hidden, targets), (log_probs, normalisers)): Evaluated<'_, T>| {
                 let mut sums = vec![Normaliser::new(); targets.len()];
                 for (first, block) in (0..).step_by(TOKENS).zip(&self.blocks) {
                     let logits = logits_of(block, hidden, targets.len(), scratch);
@@ -134,11 +140,10 @@ impl<T: Real> Head<T> {
         let mut of_hidden = vec![T::zero(); hidden.len()];
         let tasks =
             hidden.chunks(ROWS * width).zip(of_hidden.chunks_mut(ROWS * width)).zip((0..).step_by(ROWS)).collect();
-        type Task<'a, T> = ((&'a [T], &'a mut [T]), usize);
         for_each(
             tasks,
             || (Vec::new(), Vec::new()),
-            |(scratch, part), ((hidden, of_hidden), start): Task<'_, T>| {
+            |(scratch, part), ((hidden, of_hidden), start): OfHidden<'_, T>| {
                 let count = hidden.len() / width;
                 part.resize(of_hidden.len(), T::zero());
                 for ((first, block), back) in (0..).step_by(TOKENS).zip(&self.blocks).zip(&back) {
@@ -156,8 +161,7 @@ impl<T: Real> Head<T> {
         let width = self.width;
         let mut of_weight = vec![T::zero(); self.vocabulary * width];
         let tasks = of_weight.chunks_mut(TOKENS * width).zip(&self.blocks).zip((0..).step_by(TOKENS)).collect();
-        type Task<'a, T> = ((&'a mut [T], &'a Linear<T>), usize);
-        for_each(tasks, Vec::new, |scratch: &mut Vec<T>, ((of_weight, block), first): Task<'_, T>| {
+        for_each(tasks, Vec::new, |scratch: &mut Vec<T>, ((of_weight, block), first): OfWeight<'_, T>| {
             for (hidden, start) in hidden.chunks(ROWS * width).zip((0..).step_by(ROWS)) {
                 let count = hidden.len() / width;
                 let logits = logits_of(block, hidden, count, scratch);
@@ -166,6 +170,12 @@ impl<T: Real> Head<T> {
             }
         });
         of_weight
+    }
+}
+
+fn subtract<T: Real>(values: &mut [T], amount: T) {
+    for value in values {
+        *value = *value - amount;
     }
 }
 
@@ -199,9 +209,11 @@ impl<T: Real> Rows<'_, T> {
     fn derivatives(&self, logits: &mut [T], first: usize, width: usize) {
         for (row, logits) in logits.chunks_exact_mut(width).enumerate() {
             let (normaliser, factor) = (self.normalisers[row], self.factors[row]);
-            logits.iter_mut().for_each(|logit| *logit = *logit - normaliser);
+            subtract(logits, normaliser);
             T::exp_all(logits);
-            logits.iter_mut().for_each(|value| *value = -(factor * *value));
+            for value in &mut *logits {
+                *value = -(factor * *value);
+            }
             if let Some(at) = (self.targets[row] as usize).checked_sub(first).filter(|&at| at < width) {
                 logits[at] += factor;
             }

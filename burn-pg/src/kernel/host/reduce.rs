@@ -29,7 +29,7 @@ pub(crate) fn mean<T: Real>(values: &[T]) -> T {
     sum(values) / T::of(values.len() as f64)
 }
 
-/// [`dot_product`], to be inlined into a function of [`vectorised`].
+/// The scalar product of two arrays of the same length, to be inlined into a function of `vectorised!`.
 #[inline(always)]
 pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
