@@ -5,6 +5,7 @@ pub mod config;
 mod files;
 pub mod generate;
 mod kernel;
+pub mod learning;
 pub mod model;
 pub mod reward;
 mod settings;

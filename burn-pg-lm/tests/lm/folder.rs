@@ -21,14 +21,15 @@ use burn_pg_lm::{
 use crate::{helpers::devices, models::values};
 
 /// Sets all weights to random numbers.
-struct Random(EnvRng);
+pub struct Random(pub EnvRng);
 
 impl ModuleMapper for Random {
     #[allow(clippy::cast_possible_truncation)] // to single precision
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         parameter.map(|old| {
             let numbers: Vec<f32> = (0..old.shape().num_elements()).map(|_| self.0.normal() as f32 * 0.3).collect();
-            Tensor::from_data(TensorData::new(numbers, old.shape()), &old.device())
+            let new = Tensor::from_data(TensorData::new(numbers, old.shape()), &old.device());
+            if old.is_require_grad() { new.require_grad() } else { new }
         })
     }
 }
