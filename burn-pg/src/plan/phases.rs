@@ -52,6 +52,8 @@ pub(super) struct Parts {
     has_kernels_of_gpu: bool,
     /// Bytes of the state of the environments as text, if the next rollout is collected while the policy is improved.
     overlap: Option<Bytes>,
+    /// True if the rollout is collected after it, because both use the same threads.
+    takes_turns: bool,
     /// Number of actions that may be impossible, if they are masked.
     masks: u64,
     /// Elements of an observation and of an action.
@@ -90,7 +92,8 @@ impl Parts {
             config.algorithm.micro_batch_size().map_or(minibatch, |size| (size as u64).next_multiple_of(source.unit));
         Self {
             parameters: Bytes(4) * layers.parameters(),
-            overlap: (config.rollout.overlap && !kernels).then(|| Bytes(source.saved(SavedSize::estimate(spec))[1])),
+            takes_turns: kernels,
+            overlap: config.rollout.overlap.then(|| Bytes(source.saved(SavedSize::estimate(spec))[1])),
             of_distribution: layers.of_distribution(&spec.action_space),
             layers,
             source,
@@ -123,15 +126,12 @@ impl Parts {
         phases
     }
 
-    /// Returns the largest buffer on a device: the observations of a rollout; or, in kernels, the columns that loss terms read, or
-    /// the gradients of all workgroups.
+    /// Returns the largest buffer on a device: the parameters; the observations of a rollout; or, in kernels, the columns that
+    /// loss terms read. (Kernels use fewer workgroups if the gradients of all would be too large for one buffer.)
     pub fn largest_buffer(&self) -> (Part, Bytes) {
         let observations = (Part::Batch, Bytes(4 * self.source.observed_len()) * self.source.rows);
-        let [columns, gradients] = match self.has_kernels_of_gpu {
-            true => [self.device_columns(), self.parameters * self.device_workgroups()],
-            false => [Bytes(0), Bytes(0)],
-        };
-        let all = [observations, (Part::ShuffledBatch, columns), (Part::Gradients, gradients)];
+        let columns = if self.has_kernels_of_gpu { self.device_columns() } else { Bytes(0) };
+        let all = [(Part::Parameters, self.parameters), observations, (Part::ShuffledBatch, columns)];
         all.into_iter().max_by_key(|(_, bytes)| *bytes).expect("there are three")
     }
 
@@ -200,6 +200,10 @@ impl Parts {
         let mut phase = self.phase(name, [(Part::Batch, Bytes(source.batch()))].into_iter().chain(more));
         match self.overlap {
             None => phase.add(Part::Rollout, Bytes(source.kept_rollout())),
+            Some(saved) if self.takes_turns => {
+                phase.add(Part::Rollout, Bytes(source.kept_rollout()));
+                phase.add(Part::Environments, saved);
+            }
             Some(saved) => {
                 // The policy that collects, on the device and on the host.
                 let copies = [
