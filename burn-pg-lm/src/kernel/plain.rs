@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, f64::consts::FRAC_2_PI};
 
 use burn::tensor::{
     Bool, Int, Tensor, TensorData,
-    activation::{log_softmax, sigmoid, softmax},
+    activation::{log_softmax, softmax},
 };
 
 use crate::Texts;
@@ -46,7 +46,9 @@ pub(crate) fn gelu_new(x: Tensor<2>) -> Tensor<2> {
 
 /// `x / (1 + exp(-x))`
 pub(crate) fn silu(x: Tensor<2>) -> Tensor<2> {
-    x.clone() * sigmoid(x)
+    // Burn computes sigmoids in single precision.
+    let sigmoid = ((x.clone() * 0.5).tanh() + 1.0) * 0.5;
+    x * sigmoid
 }
 
 /// Rotates each head by angles that grow with the position of a token in its text: element i of the first half of a head with

@@ -111,8 +111,8 @@ fn after<'s>(
         RulePlan::RmsProp { alpha, epsilon, momentum, weight_decay, vectors: [averages, moves] } => {
             let [alpha, epsilon, momentum, weight_decay] = [alpha, epsilon, momentum, weight_decay].map(number);
             let step = RmsPropStep { alpha, epsilon, momentum, weight_decay, learning_rate: 0.0 };
-            let average = averages.then(|| second.clone());
-            let velocity = moves.then(|| third.clone());
+            let average = averages.then_some(second);
+            let velocity = moves.then_some(third);
             let [learning_rate, _] = sizes;
             let after = formula::rms_prop_of_size(step, learning_rate, parameter, gradient, first, average, velocity);
             let (average, velocity) = (after.gradient_average, after.velocity);
@@ -121,7 +121,7 @@ fn after<'s>(
         RulePlan::Sgd { momentum, weight_decay, nesterov, moves } => {
             let [momentum, weight_decay] = [momentum, weight_decay].map(number);
             let step = SgdStep { momentum, dampening: 0.0, weight_decay, nesterov, learning_rate: 0.0 };
-            let velocity = moves.then(|| first.clone());
+            let velocity = moves.then_some(first);
             let (parameter, velocity) = formula::sgd_of_size(step, sizes, parameter, gradient, velocity);
             [parameter, velocity.unwrap_or(first), second, third]
         }

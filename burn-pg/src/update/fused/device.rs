@@ -288,8 +288,8 @@ impl FusedOnDevice for DeviceMinibatches {
         if stopped[epochs + 2] != 0.0 {
             metrics.push(vec![("weights", f64::NAN)]);
         }
-        let named = names.into_iter().zip(vectors).filter_map(|(name, vector)| Some((name?.to_owned(), vector)));
-        let state = OptimiserState { steps: self.state.steps + taken as u64, tensors: named.collect() };
+        let tensors = names.into_iter().zip(vectors).filter_map(|(name, vector)| Some((name?.to_owned(), vector)));
+        let state = OptimiserState { steps: self.state.steps + taken as u64, tensors: tensors.collect() };
         Ok(Trained { parameters, state, metrics, epochs: taken.div_ceil(pass.minibatches) })
     }
 
