@@ -3,7 +3,7 @@
 
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg_attr(not(feature = "flex"), allow(dead_code))]
+#[cfg_attr(not(feature = "flex"), allow(dead_code, unused_imports))]
 pub(crate) mod host;
 mod plain;
 
