@@ -138,7 +138,7 @@ impl<T: Real> Writer<T> {
         self.shape.width
     }
 
-    /// Returns the cache of a text of which nothing has been read.
+    /// Returns an empty cache, for a text that is to be read.
     #[must_use]
     pub fn cache(&self) -> Cache<T> {
         Cache { len: 0, blocks: self.blocks.iter().map(|_| [Vec::new(), Vec::new()]).collect() }

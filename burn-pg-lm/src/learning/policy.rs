@@ -62,7 +62,7 @@ impl Policy for TextPolicy {
     }
 }
 
-/// Texts, of which each is a row.
+/// Texts as observations: each text is a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextRows(pub Texts);
 

@@ -61,7 +61,7 @@ pub struct TextSource {
 /// What later samples depend on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Progress {
-    /// Number of completions begun, each of which has random numbers of its own.
+    /// Number of completions begun. The number of a completion selects its random numbers.
     begun: u64,
     /// Number of tokens written.
     tokens: u64,
