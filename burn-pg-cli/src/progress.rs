@@ -16,8 +16,19 @@ use crate::tell::tell;
 /// Approximate number of plain lines in a run.
 const LINES: u64 = 20;
 
+/// Before the first update, and after it.
+const BARS: [&str; 2] = ["{bar:12} {pos}/{len}{msg} {elapsed}", "{bar:12} {pos}/{len}{msg} {eta} left"];
+
+/// Shows how far a run is, and how fast it goes.
+pub struct Progress {
+    shown: Shown,
+    /// Steps and seconds of the run after the first update of this process. Rates count from there, because on a GPU that
+    /// update waits for kernels that are compiled.
+    first: Option<(u64, f64)>,
+}
+
 /// A bar on a terminal, plain lines elsewhere, or nothing. All of it goes to stderr.
-pub enum Progress {
+enum Shown {
     /// A bar that is redrawn in place.
     Bar(ProgressBar),
     /// About twenty lines in all.
@@ -34,45 +45,71 @@ pub enum Progress {
 impl Progress {
     /// Chooses a bar if stderr is a terminal that can redraw it, plain lines if not, and nothing if `quiet`.
     pub fn new(total_steps: u64, quiet: bool) -> Self {
-        if quiet {
-            return Self::Silent;
-        }
-        match visible_bar(total_steps, "{bar:12} {pos}/{len}{msg} {eta} left") {
-            Some(bar) => Self::Bar(bar),
-            None => Self::Lines { total: total_steps, printed: 0 },
+        let shown = match quiet {
+            true => Shown::Silent,
+            false => match visible_bar(total_steps, BARS[0]) {
+                Some(bar) => Shown::Bar(bar),
+                None => Shown::Lines { total: total_steps, printed: 0 },
+            },
+        };
+        Self { shown, first: None }
+    }
+
+    /// Says what the first update waits for.
+    pub fn wait_for(&self, what: &str) {
+        match &self.shown {
+            Shown::Silent => {}
+            Shown::Bar(bar) => bar.set_message(format!(": {what}")),
+            Shown::Lines { .. } => tell(format_args!("the first update waits: {what}")),
         }
     }
 
     /// Shows an update.
     pub fn show(&mut self, stats: &UpdateStats) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => {
+        let rate = self.rate(stats);
+        match &mut self.shown {
+            Shown::Silent => {}
+            Shown::Bar(bar) => {
                 bar.set_position(stats.env_steps);
-                bar.set_message(format!(": {}", short(stats)));
-            }
-            Self::Lines { total, printed } => {
-                if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
-                    *printed = stats.env_steps * LINES / *total;
-                    let left = (total.saturating_sub(stats.env_steps)) as f64 / stats.steps_per_second;
-                    tell(format_args!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats)));
+                bar.set_message(format!(": {}", short(stats, rate)));
+                if self.first.is_none() {
+                    bar.set_style(style(BARS[1]));
+                    bar.reset_eta();
                 }
             }
+            Shown::Lines { total, printed } => {
+                if stats.env_steps * LINES >= *total * (*printed + 1) || stats.update == 1 {
+                    *printed = stats.env_steps * LINES / *total;
+                    let left = (total.saturating_sub(stats.env_steps)) as f64 / rate;
+                    tell(format_args!("{}/{total} steps, {}, {left:.0}s left", stats.env_steps, describe(stats, rate)));
+                }
+            }
+        }
+        self.first.get_or_insert((stats.env_steps, stats.elapsed_seconds));
+    }
+
+    /// Returns the steps per second since the first update of this process; until then, those of the run.
+    fn rate(&self, stats: &UpdateStats) -> f64 {
+        match self.first {
+            Some((steps, seconds)) if stats.elapsed_seconds > seconds => {
+                (stats.env_steps - steps) as f64 / (stats.elapsed_seconds - seconds)
+            }
+            _ => stats.steps_per_second,
         }
     }
 
     /// Prints a warning, even if nothing else is shown.
     pub fn warn(&self, warning: impl Display) {
         let warning = format!("warning: {warning}");
-        match self {
-            Self::Bar(bar) => bar.println(warning),
-            Self::Lines { .. } | Self::Silent => tell(warning),
+        match &self.shown {
+            Shown::Bar(bar) => bar.println(warning),
+            Shown::Lines { .. } | Shown::Silent => tell(warning),
         }
     }
 
     /// Leaves the last state on the screen.
     pub fn finish(&self) {
-        if let Self::Bar(bar) = self {
+        if let Shown::Bar(bar) = &self.shown {
             bar.abandon();
         }
     }
@@ -80,8 +117,7 @@ impl Progress {
 
 /// Returns a bar, or `None` if it would not be visible: stderr is not a terminal, or one that cannot redraw (`TERM=dumb`).
 fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
-    let style = ProgressStyle::with_template(template).expect("a valid template");
-    let bar = ProgressBar::new(len).with_style(style);
+    let bar = ProgressBar::new(len).with_style(style(template));
     if bar.is_hidden() {
         return None;
     }
@@ -89,21 +125,23 @@ fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
     Some(bar)
 }
 
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a valid template")
+}
+
 /// Describes an update within a terminal of 80 columns.
-fn short(stats: &UpdateStats) -> String {
+fn short(stats: &UpdateStats, rate: f64) -> String {
     format!(
-        "{:.0}/s, return {}, EV {}, KL {},",
-        stats.steps_per_second,
+        "{rate:.0}/s, return {}, EV {}, KL {},",
         number(stats.episode_return_mean),
         number(stats.explained_variance),
         kl(stats),
     )
 }
 
-fn describe(stats: &UpdateStats) -> String {
+fn describe(stats: &UpdateStats, rate: f64) -> String {
     format!(
-        "{:.0} steps/s, return {}, explained variance {}, KL {}",
-        stats.steps_per_second,
+        "{rate:.0} steps/s, return {}, explained variance {}, KL {}",
         number(stats.episode_return_mean),
         number(stats.explained_variance),
         kl(stats),

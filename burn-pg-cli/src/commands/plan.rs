@@ -89,6 +89,8 @@ struct Planned {
     /// Why `auto` stands for the device; `None` if there was no choice.
     why: Option<String>,
     available: Available,
+    /// Why the device was not opened, so that its limits are not known.
+    unchecked: Option<String>,
 }
 
 impl Planned {
@@ -101,8 +103,9 @@ impl Planned {
         config.network.encoder.check(&spec)?;
         let plan = planned(&config, &spec, true);
         // The memory of a device is known only if this machine has it.
-        let device = device::open(config.run.device).ok();
-        Ok(Self { config, preset, spec, plan, why, available: available(device.as_ref()) })
+        let device = device::open(config.run.device);
+        let unchecked = device.as_ref().err().map(ToString::to_string);
+        Ok(Self { config, preset, spec, plan, why, available: available(device.ok().as_ref()), unchecked })
     }
 
     /// Returns why the run does not fit, if it does not.
@@ -112,7 +115,8 @@ impl Planned {
 
     fn verdict(&self) -> String {
         let Available { host, device, .. } = self.available;
-        let lines = [("available", host), ("on the device", device)];
+        let of_host = if self.plan.has_device_memory { "free on the host" } else { "available" };
+        let lines = [(of_host, host), ("free on the device", device)];
         let lines = lines.into_iter().filter_map(|(name, bytes)| {
             let bytes = bytes?;
             Some(format!("{name:<20} {bytes:>12} {:>18}", bytes.0))
@@ -121,16 +125,24 @@ impl Planned {
         if host.is_none() {
             lines.push("the available memory is not known on this system".into());
         }
+        match &self.unchecked {
+            Some(reason) => lines.push(format!("the limits of the device are not checked: {reason}")),
+            None if self.plan.has_device_memory && device.is_none() => {
+                lines.push("the memory of the device is not checked: its driver does not say how much there is".into());
+            }
+            None => {}
+        }
         let lines = lines.join("\n");
+        let what = if self.plan.has_device_memory { "\nwhat is known is enough: it fits" } else { "   it fits" };
         match (self.misfit(), host) {
             (None, None) => lines,
-            (None, Some(_)) => format!("{lines}   it fits"),
+            (None, Some(_)) => format!("{lines}{what}"),
             (Some(error), _) => format!("{lines}\n\nit does not fit: {error}"),
         }
     }
 
     fn json(&self) -> Value {
-        let (Self { config, plan, why, available, .. }, misfit) = (self, self.misfit());
+        let (Self { config, plan, why, available, unchecked, .. }, misfit) = (self, self.misfit());
         let by_name = |(part, bytes): (Part, Bytes)| (part.name().replace(' ', "_"), Value::from(bytes.0));
         let phases: Vec<Value> = (plan.phases.iter())
             .map(|phase| {
@@ -157,6 +169,7 @@ impl Planned {
             "available": available.host,
             "available_on_device": available.device,
             "available_in_buffer": available.buffer,
+            "unchecked": unchecked,
             "fits": if misfit.is_some() { Some(false) } else { available.host.map(|_| true) },
             "fixes": fixes.map(|fix| json!({ fix.key: fix.value, "bytes": fix.needed })).collect::<Vec<_>>(),
         })

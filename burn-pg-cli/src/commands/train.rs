@@ -262,6 +262,9 @@ impl<P: Layers + 'static> Run<P> {
         let is_over = session.trainer().is_over();
         with_threads(config.run.threads, || {
             let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
+            if !device.backend.is_cpu() && !is_over {
+                watch.progress.wait_for("the GPU compiles kernels");
+            }
             let trained = session.train(&mut watch);
             watch.progress.finish();
             trained.map_err(|stopped| failed(*stopped, &session))?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn_pg::{
     CheckedConfig, DeviceChoice, MemoryPlan,
     config::Algo,
-    device::{self, Backend},
+    device::{self, AdapterKind, Backend},
     envs,
 };
 
@@ -29,7 +29,12 @@ pub fn pick(config: &CheckedConfig) -> Result<Picked> {
         DeviceChoice::Backend(backend) => return Ok(Picked { backend, why: None }),
         DeviceChoice::Auto => device::auto()?,
     };
-    if backend.is_cpu() || !Backend::Flex.is_compiled() {
+    if backend.is_cpu() {
+        let why = software_driver()
+            .map(|name| format!("the only GPU that was found is `{name}`, which is a driver on the CPU"));
+        return Ok(Picked { backend, why });
+    }
+    if !Backend::Flex.is_compiled() {
         return Ok(Picked { backend, why: None });
     }
     let shape = Shape::of(config)?;
@@ -40,6 +45,12 @@ pub fn pick(config: &CheckedConfig) -> Result<Picked> {
         );
         Picked { backend, why: Some(why) }
     }))
+}
+
+/// Returns the name of an adapter that is a driver on the CPU, if one was found.
+fn software_driver() -> Option<String> {
+    let adapters = Backend::compiled().into_iter().flat_map(Backend::adapters);
+    adapters.into_iter().find(|adapter| adapter.kind == AdapterKind::Software).map(|adapter| adapter.name)
 }
 
 /// True if a device is the one that its backend opens by itself.
@@ -147,7 +158,7 @@ fn picked(report: &Report, shape: &Shape, is_present: impl Fn(&Measured) -> bool
 
 #[cfg(test)]
 mod tests {
-    use burn_pg::device::{Adapter, AdapterKind};
+    use burn_pg::device::Adapter;
 
     use super::*;
     use crate::comparison::{Conditions, Figure, Outcome, Rounds, Size};

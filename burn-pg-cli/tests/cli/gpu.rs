@@ -1,7 +1,9 @@
 //! Runs on a GPU, and without one.
 #![cfg(feature = "wgpu")]
 
-use super::{assert_contains, burn_pg, command, json, metrics, small, usage_error};
+use std::fs;
+
+use super::{assert_contains, burn_pg, command, json, metrics, small, success, text, usage_error};
 
 /// The arguments of [`small`], on another device.
 fn small_on(device: &str, more: &[&str]) -> Vec<String> {
@@ -35,6 +37,16 @@ fn a_short_run_trains_on_the_gpu() {
     let arguments = small_on("wgpu", &["--out", "run", "--json"]);
     assert_eq!(json(&burn_pg(folder.path(), arguments))["device"], "wgpu");
     assert_eq!(metrics(&folder.path().join("run")).len(), 2);
+    // Nothing is left to train, and so the run stays one of that device.
+    let config = || fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    let before = config();
+    success(&burn_pg(folder.path(), ["train", "--resume", "run", "--device", "flex"]));
+    assert_eq!(config(), before);
+    let more = ["train", "--resume", "run", "--device", "flex", "--total-steps", "128"];
+    let output = burn_pg(folder.path(), more);
+    success(&output);
+    assert_contains(text(&output.stderr), "the run was on wgpu before: ");
+    assert!(config().contains("device = \"flex\""), "{}", config());
     // The policy can be evaluated on another device.
     assert_eq!(json(&burn_pg(folder.path(), ["eval", "run", "--device", "flex", "--json"]))["device"], "flex");
 }

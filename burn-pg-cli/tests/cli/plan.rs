@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{burn_pg, text, usage_error};
+use super::{burn_pg, json, success, text, usage_error};
 
 /// Settings with a terabyte of activations, too much for any machine. (A policy that is not recurrent keeps none.)
 const HUGE: [&str; 8] = [
@@ -47,6 +47,19 @@ fn a_plan_shows_parts_and_phases_and_allocates_nothing() {
     }
     assert_eq!(plan["fits"].as_bool(), cfg!(target_os = "linux").then_some(false), "{plan}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_plan_says_what_it_does_not_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--device", "cuda"]);
+    let shown = success(&output);
+    assert!(shown.contains("\nthe limits of the device are not checked: device `cuda` "), "{shown}");
+    assert!(shown.contains("\nmost on the device "), "{shown}");
+    let output = burn_pg(folder.path(), ["plan", "CartPole-v1", "--device", "cuda", "--json"]);
+    assert!(json(&output)["unchecked"].as_str().unwrap().starts_with("device `cuda` "));
+    let shown = success(&burn_pg(folder.path(), ["plan", "CartPole-v1", "--device", "flex"])).to_owned();
+    assert!(!shown.contains("not checked"), "{shown}");
 }
 
 #[test]

@@ -109,6 +109,16 @@ impl AlgorithmConfig {
         in_each!(self, config => config.micro_batch_size = size);
     }
 
+    /// Sets the number of minibatches, if the algorithm has them.
+    pub(crate) fn set_num_minibatches(&mut self, count: usize) {
+        match self {
+            Self::Ppo(PpoConfig { num_minibatches, .. }) | Self::Trpo(TrpoConfig { num_minibatches, .. }) => {
+                *num_minibatches = count;
+            }
+            Self::A2c(_) | Self::Reinforce(_) => {}
+        }
+    }
+
     /// Returns the estimator in place of the algorithm's, if there is one.
     #[must_use]
     pub fn estimator(&self) -> Option<EstimatorSpec> {

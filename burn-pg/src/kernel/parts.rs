@@ -6,5 +6,5 @@ pub use pulp;
 pub use super::flex::{Primitive, Stored, record};
 pub use super::{
     host::{Affine, Real, add_outer_products, add_rows, dot, sum_of},
-    threads::{for_each, map},
+    threads::for_each,
 };

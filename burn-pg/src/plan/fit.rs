@@ -88,7 +88,7 @@ impl MemoryPlan {
             let plan = Self::of(&changed, spec);
             let plan =
                 if is_evaluated { plan.with_checkpoints(&changed, spec).with_evaluation(&changed, spec) } else { plan };
-            Some(plan.peak_at(place)).filter(|&needed| needed <= available)
+            Some(plan.peak_at(place))
         };
         let Config { env, rollout, algorithm, network, evaluation, checkpoint, .. } = &**config;
         let (_, num_minibatches) = algorithm.passes();
@@ -105,24 +105,40 @@ impl MemoryPlan {
             }),
         ];
         let fixes = keys.into_iter().filter_map(|(key, now, change)| {
-            let (value, needed) = powers_below(now).find_map(|value| Some((value, with(change, value)?)))?;
+            let needed = |value| with(change, value).filter(|&needed| needed <= available);
+            let (value, needed) = powers_below(now).find_map(|value| Some((value, needed(value)?)))?;
             Some(Fix { key, value, needed })
         });
         let micro_batch = algorithm.micro_batch_size().map_or("none".into(), |size| size.to_string());
-        let settings = [
-            ("num_envs", env.num_envs.to_string()),
-            ("num_steps", steps.to_string()),
-            ("num_minibatches", num_minibatches.to_string()),
-            (MICRO_BATCH_SIZE, micro_batch),
-            ("hidden_sizes", format!("{:?}", network.hidden_sizes)),
+        // Those that change what does not fit: halved, or, for the number of minibatches, doubled.
+        let now = self.peak_at(place);
+        let grows = |change: Change, value: usize| with(change, value).is_none_or(|needed| needed < now);
+        let by_steps = !algorithm.acts_by_episodes();
+        let settings: [(_, _, bool); 5] = [
+            (
+                "num_envs",
+                env.num_envs.to_string(),
+                grows(|config, count| config.env.num_envs = count, env.num_envs / 2),
+            ),
+            (
+                "num_steps",
+                steps.to_string(),
+                by_steps && grows(|config, count| config.rollout.num_steps = count, steps / 2),
+            ),
+            (
+                "num_minibatches",
+                num_minibatches.to_string(),
+                by_steps && grows(|config, count| config.algorithm.set_num_minibatches(count), 2 * num_minibatches),
+            ),
+            (MICRO_BATCH_SIZE, micro_batch, self.unfused.is_some() && place != Place::Buffer),
+            (
+                "hidden_sizes",
+                format!("{:?}", network.hidden_sizes),
+                network.custom.is_none()
+                    && grows(|config, part| config.network.hidden_sizes.iter_mut().for_each(|size| *size /= part), 2),
+            ),
         ];
-        let is_used = |key: &str| match key {
-            "num_steps" | "num_minibatches" => !algorithm.acts_by_episodes(),
-            "hidden_sizes" => network.custom.is_none(),
-            MICRO_BATCH_SIZE => self.unfused.is_some(),
-            _ => true,
-        };
-        let settings = settings.into_iter().filter(|(key, _)| is_used(key)).collect();
+        let settings = settings.into_iter().filter(|(.., grows)| *grows).map(|(key, value, _)| (key, value)).collect();
         DoesNotFit { place, needed: self.peak_at(place), available, largest, fixes: fixes.collect(), settings }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     checkpoint::{Checkpoint, CheckpointError},
     directory::{MissingLines, RunDir, RunDirError, RunLock},
 };
-use crate::{Config, Error, policy::Policy, source::Source};
+use crate::{Config, DeviceChoice, Error, policy::Policy, source::Source};
 
 /// A run of an earlier process, locked, with the checkpoint to resume from. Until [`resume`](Self::resume) its
 /// directory is unchanged, except that leftovers of a crash are removed.
@@ -97,6 +97,7 @@ impl EarlierRun {
     /// # Errors
     /// As [`resume`](Self::resume).
     pub fn restore<P: Policy, S: Source<P>>(mut self, mut trainer: Trainer<P, S>) -> Result<Restored<P, S>, Error> {
+        let trained_on = self.checkpoint().map(|checkpoint| checkpoint.config().run.device);
         let mut is_extended = false;
         if let Some(checkpoint) = self.checkpoint.take() {
             is_extended = trainer.config().run.total_steps > checkpoint.config().run.total_steps;
@@ -107,7 +108,7 @@ impl EarlierRun {
         }
         self.dir.check_writable()?;
         self.dir.checkpoints().check_writable()?;
-        Ok(Restored { run: self, trainer, is_extended })
+        Ok(Restored { run: self, trainer, is_extended, trained_on })
     }
 }
 
@@ -117,6 +118,8 @@ pub struct Restored<P: Policy, S: Source<P>> {
     trainer: Trainer<P, S>,
     /// True if the run now has more steps than at the checkpoint.
     is_extended: bool,
+    /// The device of the checkpoint, if there is one.
+    trained_on: Option<DeviceChoice>,
 }
 
 /// The changes in a directory that was brought to the state of a checkpoint.
@@ -131,6 +134,12 @@ pub struct Changes {
 }
 
 impl<P: Policy, S: Source<P>> Restored<P, S> {
+    /// Returns the device on which the run was trained up to the checkpoint, if there is one.
+    #[must_use]
+    pub fn trained_on(&self) -> Option<DeviceChoice> {
+        self.trained_on
+    }
+
     /// Returns the trainer.
     #[must_use]
     pub fn trainer(&self) -> &Trainer<P, S> {
@@ -149,17 +158,21 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
     /// # Errors
     /// [`Error::RunDir`] or [`Error::Checkpoint`] if the directory cannot be written.
     pub fn go_on(self) -> Result<(Session<P, S>, Changes), Error> {
-        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer, is_extended } = self;
+        let Self { run: EarlierRun { dir, lock, chosen, .. }, trainer, is_extended, trained_on } = self;
         let update = trainer.updates();
         let aside = if chosen { dir.go_back(update)? } else { None };
         if !chosen {
             dir.checkpoints().set_aside_after(update)?;
         }
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;
+        let mut config = Config::clone(trainer.config());
         if !trainer.is_over() {
             dir.remove_outcome()?;
+        } else if let Some(device) = trained_on {
+            // It is only evaluated elsewhere.
+            config.run.device = device;
         }
-        let edited = dir.rewrite_config(trainer.config())?;
+        let edited = dir.rewrite_config(&config)?;
         let before = metrics.learning_rate().filter(|_| is_extended);
         Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing, edited }))
     }

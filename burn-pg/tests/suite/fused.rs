@@ -11,7 +11,7 @@ use burn_pg::{
     device::Backend,
     distribution::ActionTensor,
     envs::{EnvRng, EnvSpec, Space},
-    loss::{ContextPart, KlEstimator, LossContext, LossSpec, LossTerm, Objective, PerSample, TermSpec, ValueClip},
+    loss::{ContextPart, KlEstimator, LossSpec, Objective, TermSpec, ValueClip},
     optim::{OptimiserSpec, Schedule, flatten_parameters},
     policy::{Activation, ActorCritic, Exploration, NetworkSpec, Observation},
     source::{Batch, Origins},
@@ -20,7 +20,7 @@ use burn_pg::{
 use proptest::prelude::*;
 
 use crate::{
-    helpers::on_threads,
+    helpers::{Own, on_threads},
     precision::{Precision, assert_close, assert_relative, values},
 };
 
@@ -430,19 +430,6 @@ fn every_term_of_the_library_has_a_closed_form() {
         for settings in settings {
             plain(toml::from_str(&format!("kind = '{kind}'\n{settings}")).unwrap()).check();
         }
-    }
-}
-
-/// A term of a user's own.
-struct Own;
-
-impl LossTerm for Own {
-    fn name(&self) -> &'static str {
-        "own_loss"
-    }
-
-    fn compute(&self, context: &LossContext<'_>) -> PerSample {
-        PerSample::new(context.log_probs().square())
     }
 }
 

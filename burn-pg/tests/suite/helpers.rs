@@ -11,6 +11,7 @@ use burn_pg::{
     config::PpoConfig,
     device::{self, Backend, DeviceChoice},
     envs::EnvRng,
+    loss::{LossContext, LossTerm, PerSample},
 };
 
 use crate::precision::values;
@@ -39,6 +40,19 @@ pub fn small() -> Config {
         config.network.hidden_sizes = vec![8];
         config.algorithm = PpoConfig { num_epochs: 2, num_minibatches: 2, ..PpoConfig::default() }.into();
     })
+}
+
+/// A loss term of a user's own, which is not fused: its form is not known.
+pub struct Own;
+
+impl LossTerm for Own {
+    fn name(&self) -> &'static str {
+        "own_loss"
+    }
+
+    fn compute(&self, context: &LossContext<'_>) -> PerSample {
+        PerSample::new(context.log_probs().square())
+    }
 }
 
 /// An observer that ignores the statistics and lets the run continue.

@@ -235,6 +235,8 @@ fn what_does_not_fit_on_the_device_is_refused_with_the_numbers() {
     assert!(text.starts_with("the largest buffer on the device would take 5.0 MiB"), "{text}");
     assert!(text.contains("it is for the shuffled batch 5.0 MiB. "), "{text}");
     assert!(text.contains("`num_steps = 64` takes 2.5 MiB"), "{text}");
+    // Only what changes that buffer is named.
+    assert!(text.ends_with("the memory grows with `num_envs` (2048), `num_steps` (128)"), "{text}");
     // Without a device, there is nothing that could be too small there.
     let (config, spec, plan) = planned("num_envs = 2048\nnum_minibatches = 8");
     let nothing = Some(Bytes(0));

@@ -118,6 +118,7 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
 /// Brings the directory of a run to the checkpoint from which it is resumed.
 fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun<P>) -> Result<Run<P>> {
     let interrupt = Interrupt::install()?;
+    let before = restored.trained_on().filter(|before| *before != around.config.run.device);
     let (session, Changes { aside, missing, edited }) = restored.go_on()?;
     if let Some(missing) = missing {
         tell(format_args!("warning: {missing}"));
@@ -138,6 +139,11 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
         if !trainer.is_over() {
             let how = format_args!("going on after update {update} ({steps} steps) in {path}");
             announce(&config, &device, trainer.source(), "", how);
+            if let Some(before) = before {
+                tell(format_args!(
+                    "the run was on {before} before: from here on, its numbers are not the same to the bit as if it had stayed there"
+                ));
+            }
         } else if trainer.reaches_target() {
             tell(format_args!("nothing left to train: the run has reached its `target_return` after {steps} steps"));
         } else {

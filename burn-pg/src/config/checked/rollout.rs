@@ -11,8 +11,7 @@ impl Config {
         let terms = self.algorithm.loss();
         let corrects =
             self.algorithm.algo() == Algo::Ppo && !terms.iter().any(|summand| summand.term.needs_own_rollouts());
-        let range = "false, unless the algorithm is `ppo` and every term of `loss` compares with the policy that acted: others take \
-                     each rollout for one of the current policy";
+        let range = "false here: it is only for `ppo`, with terms that correct for rollouts of an older policy (such as `ppo_clip`)";
         check("rollout.overlap", self.rollout.overlap, !self.rollout.overlap || corrects, range)?;
         let (num_envs, num_steps) = (self.env.num_envs, self.rollout.num_steps);
         let (_, num_minibatches) = self.algorithm.passes();
@@ -106,7 +105,10 @@ mod tests {
         let plain = with("kind = 'policy_gradient'");
         for settings in ["overlap = true\nalgorithm.kind = 'a2c'", "overlap = true\nalgorithm.kind = 'trpo'", &plain] {
             let error = read(settings).unwrap_err().to_string();
-            assert!(error.starts_with("`rollout.overlap` is true; it must be false, unless"), "{error}");
+            assert!(
+                error.starts_with("`rollout.overlap` is true; it must be false here: it is only for `ppo`"),
+                "{error}"
+            );
         }
     }
 }

@@ -113,34 +113,13 @@ pub(crate) fn minibatch(
     inverse_mass: f32,
     plan: &MinibatchPlan,
 ) {
-    let tiles = pass.size.div_ceil(plan.tile.rows);
-    for first in (0..tiles).step_by(parts as usize * TILES_OF_LAUNCH) {
-        let until = tiles.min(first + parts as usize * TILES_OF_LAUNCH);
-        minibatch_tiles(client, parameters, samples, sums, pass, index, parts, [first, until], inverse_mass, plan);
-    }
-}
-
-/// Computes the tiles `first..until`.
-#[allow(clippy::too_many_arguments)]
-fn minibatch_tiles(
-    client: &Client,
-    parameters: &Buffer,
-    samples: &SampleBuffers,
-    sums: &Buffer,
-    pass: Pass,
-    index: usize,
-    parts: u32,
-    [first, until]: [usize; 2],
-    inverse_mass: f32,
-    plan: &MinibatchPlan,
-) {
     let count = CubeCount::Static(parts, 1, 1);
     let dim = CubeDim::new_1d(plan.tile.threads as u32);
     macro_rules! launch {
-        ($action:ty) => {
+        ($action:ty, $first:expr, $until:expr) => {
             differentiate_rows::launch::<$action>(
                 client,
-                count,
+                count.clone(),
                 dim,
                 parameters.arg(),
                 samples.observations.arg(),
@@ -156,16 +135,20 @@ fn minibatch_tiles(
                 pass.minibatches,
                 pass.half_bits,
                 index,
-                first,
-                until,
+                $first,
+                $until,
                 inverse_mass,
                 plan.clone(),
             )
         };
     }
-    match samples.integers {
-        true => launch!(i32),
-        false => launch!(f32),
+    let tiles = pass.size.div_ceil(plan.tile.rows);
+    for first in (0..tiles).step_by(parts as usize * TILES_OF_LAUNCH) {
+        let until = tiles.min(first + parts as usize * TILES_OF_LAUNCH);
+        match samples.integers {
+            true => launch!(i32, first, until),
+            false => launch!(f32, first, until),
+        }
     }
 }
 

@@ -2,20 +2,12 @@
 
 use burn::tensor::Device;
 use burn_pg::{
-    Config, Trainer, UpdateStats,
-    algorithm::Recipe,
-    config::PpoConfig,
-    envs::make,
-    evaluate,
-    loss::{LossContext, LossTerm, PerSample},
-    optim::Schedule,
-    run::checkpoint::Checkpoint,
-    source::OffDevice,
-    update::Unfused,
+    Config, Trainer, UpdateStats, algorithm::Recipe, config::PpoConfig, envs::make, evaluate, optim::Schedule,
+    run::checkpoint::Checkpoint, source::OffDevice, update::Unfused,
 };
 
 use super::gpus;
-use crate::helpers::{ignore, parameters, without_time};
+use crate::helpers::{Own, ignore, parameters, without_time};
 
 /// PPO with small networks, for a driver that emulates a GPU.
 fn config(env: &str, seed: u64, change: impl FnOnce(&mut Config, &mut PpoConfig)) -> Config {
@@ -122,19 +114,6 @@ fn the_same_seed_gives_the_same_bits_on_a_gpu_and_a_run_resumes_exactly() {
         assert_eq!(parameters(one.policy()), parameters(restored.policy()));
         let mut other = trainer(&short(4), &device);
         assert_ne!(first, updates(&mut other, 2));
-    }
-}
-
-/// A loss term of one's own.
-struct Own;
-
-impl LossTerm for Own {
-    fn name(&self) -> &'static str {
-        "own_loss"
-    }
-
-    fn compute(&self, context: &LossContext<'_>) -> PerSample {
-        PerSample::new(context.log_probs().square())
     }
 }
 
