@@ -60,7 +60,7 @@ fn learning(criterion: &mut Criterion, device: &Device) {
             let policy = networks(activation, &device);
             let mut learner = Learner {
                 objective: Objective::new()
-                    .with(1.0, PpoClip { clip_range: 0.2.into() })
+                    .with(1.0, PpoClip::new(0.2))
                     .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })
                     .with(0.01, Entropy),
                 optimiser: Box::new(Adam::new(AdamSpec::default())),

@@ -140,7 +140,7 @@ fn losses(criterion: &mut Criterion, device: &Device) {
         .fold(LossContext::new(ROWS as f64, 0.0), |context, part| context.with_tensor(part, vector()))
         .with_tensor(ContextPart::LogProbs, vector().require_grad())
         .with_tensor(ContextPart::Values, vector().require_grad());
-    let clip = PpoClip { clip_range: 0.2.into() };
+    let clip = PpoClip::new(0.2);
     group.bench_function("surrogate of PPO", |bencher| {
         bencher.iter(|| black_box(clip.compute(&context).loss.sum().backward()));
     });

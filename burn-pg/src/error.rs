@@ -187,6 +187,9 @@ pub enum Error {
         /// Name of the environment.
         env: String,
     },
+    /// The policy has no trainable parameters. Training has not started.
+    #[error("the policy has no trainable parameters: all of its weights are frozen, or it has none")]
+    Untrainable,
     /// The longest rollout of a source has no steps, so training would never end. Training has not started.
     #[error(
         "the rollouts of source `{name}` have no steps, so training would never end; `longest_rollout` must return more \

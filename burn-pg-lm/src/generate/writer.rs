@@ -1,8 +1,12 @@
 //! A transformer that reads and writes on the host, with a cache of keys and values.
 
+use burn::tensor::Element;
 use burn_pg::{
     kernel::parts::{Real, for_each},
-    storage::tensors::{TensorsError, of_module},
+    storage::{
+        Tensors,
+        tensors::{TensorsError, of_module},
+    },
 };
 
 use crate::{
@@ -32,17 +36,44 @@ struct Norm<T> {
     shift: Option<Vec<T>>,
 }
 
+/// A linear map, with its adapter if it has one.
+#[derive(Debug, Clone)]
+struct Map<T> {
+    map: Linear<T>,
+    adapter: Option<Adapter<T>>,
+}
+
+/// The two maps of an adapter, and what their result is multiplied by.
+#[derive(Debug, Clone)]
+struct Adapter<T> {
+    a: Linear<T>,
+    b: Linear<T>,
+    scale: T,
+}
+
+impl<T: Real> Map<T> {
+    /// Maps rows: from shape `[T, inputs]` to `[T, outputs]`.
+    fn apply(&self, x: &[T]) -> Vec<T> {
+        let mut y = self.map.apply(x);
+        if let Some(Adapter { a, b, scale }) = &self.adapter {
+            let added = b.apply(&a.apply(x));
+            y.iter_mut().zip(added).for_each(|(y, added)| *y += added * *scale);
+        }
+        y
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Block<T> {
     norm_1: Norm<T>,
-    query: Linear<T>,
-    key: Linear<T>,
-    value: Linear<T>,
-    output: Linear<T>,
+    query: Map<T>,
+    key: Map<T>,
+    value: Map<T>,
+    output: Map<T>,
     norm_2: Norm<T>,
-    gate: Option<Linear<T>>,
-    up: Linear<T>,
-    down: Linear<T>,
+    gate: Option<Map<T>>,
+    up: Map<T>,
+    down: Map<T>,
 }
 
 /// The keys and values of the tokens of a text that have been read.
@@ -67,31 +98,48 @@ impl<T> Cache<T> {
     }
 }
 
-impl<T: Real + burn_pg::burn::tensor::Element> Writer<T> {
+/// The weights of a transformer by name.
+struct Weights(Tensors);
+
+impl Weights {
+    fn take<T: Real + Element>(&mut self, name: &str) -> Option<Vec<T>> {
+        self.0.remove(name)?.convert_dtype(T::DTYPE).try_into_vec().ok()
+    }
+
+    fn needed<T: Real + Element>(&mut self, name: &str) -> Vec<T> {
+        self.take(name).expect("the transformer has this weight")
+    }
+}
+
+impl<T: Real + Element> Writer<T> {
     /// Copies the weights of a transformer.
     ///
     /// # Errors
     /// [`TensorsError::Device`] if its device fails.
     pub fn new(model: &Transformer) -> Result<Self, TensorsError> {
-        let mut weights = of_module(model)?;
+        let scale = model.adapter_scale().map(T::of);
+        // Frozen weights are no parameters.
+        let mut weights = Weights(of_module(&model.clone().with_frozen(false))?);
         let shape = *model.shape();
-        let mut take = |name: String| -> Option<Vec<T>> {
-            let data = weights.remove(&name)?.convert_dtype(T::DTYPE);
-            data.try_into_vec().ok()
-        };
-        let mut needed = |name: String| take(name).expect("the transformer has this weight");
-        let tokens = needed("tokens".into());
+        let tokens = weights.needed("tokens");
         let has_biases = shape.family == Family::Gpt2;
-        let norm = |name: String, needed: &mut dyn FnMut(String) -> Vec<T>| Norm {
-            scale: needed(format!("{name}.scale")),
-            shift: has_biases.then(|| needed(format!("{name}.shift"))),
+        let norm = |name: &str, weights: &mut Weights| Norm {
+            scale: weights.needed(&format!("{name}.scale")),
+            shift: has_biases.then(|| weights.needed(&format!("{name}.shift"))),
         };
         let Shape { width, hidden, heads, groups, head, .. } = shape;
         let blocks = (0..shape.blocks).map(|block| {
             let mut linear = |name: &str, outputs: usize| {
-                let weight = needed(format!("blocks.{block}.{name}.weight"));
-                let bias = has_biases.then(|| needed(format!("blocks.{block}.{name}.bias")));
-                Linear::new(&weight, bias.as_deref(), outputs)
+                let name = format!("blocks.{block}.{name}");
+                let weight: Vec<T> = weights.needed(&format!("{name}.weight"));
+                let bias = has_biases.then(|| weights.needed(&format!("{name}.bias")));
+                let adapter = scale.and_then(|scale| {
+                    let [a, b]: [Vec<T>; 2] =
+                        [weights.take(&format!("{name}.adapter.a"))?, weights.needed(&format!("{name}.adapter.b"))];
+                    let rank = b.len() / outputs;
+                    Some(Adapter { a: Linear::new(&a, None, rank), b: Linear::new(&b, None, outputs), scale })
+                });
+                Map { map: Linear::new(&weight, bias.as_deref(), outputs), adapter }
             };
             let [query, key, value, output] = [
                 linear("attention.query", heads * head),
@@ -101,15 +149,16 @@ impl<T: Real + burn_pg::burn::tensor::Element> Writer<T> {
             ];
             let gate = (!has_biases).then(|| linear("mlp.gate", hidden));
             let (up, down) = (linear("mlp.up", hidden), linear("mlp.down", width));
-            let [norm_1, norm_2] = ["norm_1", "norm_2"].map(|name| norm(format!("blocks.{block}.{name}"), &mut needed));
+            let [norm_1, norm_2] =
+                ["norm_1", "norm_2"].map(|name| norm(&format!("blocks.{block}.{name}"), &mut weights));
             Block { norm_1, query, key, value, output, norm_2, gate, up, down }
         });
         let blocks = blocks.collect();
-        let last = norm("norm".into(), &mut needed);
-        let positions = has_biases.then(|| needed("positions".into()));
+        let last = norm("norm", &mut weights);
+        let positions = has_biases.then(|| weights.needed("positions"));
         let head = match shape.tied {
             true => Head::new(&tokens, width),
-            false => Head::new(&needed("head".into()), width),
+            false => Head::new(&weights.needed::<T>("head"), width),
         };
         let angles = match shape.family {
             Family::Gpt2 => None,

@@ -1,26 +1,46 @@
 //! Completions to learn from.
 
-use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData, activation::log_softmax};
 use burn_pg::{
     loss::{Averaging, ContextPart, LossContext},
     source::Samples,
 };
 
-use super::TextPolicy;
-use crate::Texts;
+use super::{Columns, TextPolicy, columns::on_device};
+use crate::{Texts, model::Transformer};
 
-/// Completions, with numbers for each of their tokens. A row is a completion; the samples of a
-/// [context](burn_pg::loss::LossContext) are its tokens.
+/// What a sample of a [context](LossContext) is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sample {
+    /// A token of a completion.
+    #[default]
+    Token,
+    /// A whole completion. Its log-probability is the sum over its tokens, and its ratio the product of theirs: the action is the
+    /// completion, as in RLOO.
+    Completion,
+    /// A whole completion, with the mean over its tokens in place of the sum, so that ratios of long completions are not more
+    /// extreme than those of short ones.
+    ///
+    /// Source: C. Zheng et al., *Group sequence policy optimization* (2025).
+    MeanOfCompletion,
+}
+
+/// Completions, with numbers for each of their tokens. A row is a completion.
 #[derive(Debug, Clone, Default)]
 pub struct TextBatch {
     /// Prompts with their completions.
     pub texts: Texts,
     /// Number of tokens of each completion, at least 1.
     pub lengths: Vec<usize>,
-    /// The logarithms of the probabilities of all tokens of the completions when they were written, one completion after the other.
-    pub log_probs: Vec<f32>,
-    /// Their advantages.
-    pub advantages: Vec<f32>,
+    /// Numbers for all tokens of the completions, one completion after the other: their log-probabilities when they were written,
+    /// advantages, and what else there is.
+    pub columns: Columns,
+    /// A model that is not trained, with which the policy can be compared over the whole vocabulary.
+    pub reference: Option<Arc<Transformer>>,
+    /// What a sample is.
+    pub sample: Sample,
     /// How losses of tokens are averaged.
     pub averaging: Averaging,
     /// Share of training that was over, 0 to 1.
@@ -28,20 +48,29 @@ pub struct TextBatch {
 }
 
 impl TextBatch {
-    /// Returns where the numbers of a completion begin.
-    fn start(&self, row: usize) -> usize {
-        self.lengths[..row].iter().sum()
+    /// Returns where the numbers of each completion are.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let mut end = 0;
+        self.lengths.iter().map(move |length| {
+            end += length;
+            end - length..end
+        })
     }
 
     /// Returns the completions with these indices, in that order.
-    fn of(&self, rows: impl IntoIterator<Item = usize>) -> Self {
-        let mut chosen = Self { averaging: self.averaging, progress: self.progress, ..Self::default() };
+    pub(super) fn of(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let places: Vec<_> = self.tokens().collect();
+        let mut chosen = Self {
+            texts: Texts::default(),
+            lengths: Vec::new(),
+            columns: Columns::default(),
+            reference: self.reference.clone(),
+            ..*self
+        };
         for row in rows {
-            let numbers = self.start(row)..self.start(row) + self.lengths[row];
             chosen.texts.push(&self.texts.tokens()[self.texts.range(row)]);
             chosen.lengths.push(self.lengths[row]);
-            chosen.log_probs.extend_from_slice(&self.log_probs[numbers.clone()]);
-            chosen.advantages.extend_from_slice(&self.advantages[numbers]);
+            chosen.columns.extend(&self.columns, places[row].clone());
         }
         chosen
     }
@@ -56,6 +85,54 @@ impl TextBatch {
         }
         (targets, rows)
     }
+
+    /// Returns the hidden states of a model from which the tokens of the completions follow. Shape `[T, C]`.
+    pub(super) fn hidden(&self, model: &Transformer) -> Tensor<2> {
+        let (_, rows) = self.targets();
+        let device = model.device();
+        model.hidden(&self.texts).select(0, Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &device))
+    }
+
+    /// Returns the log-probabilities of the tokens of the completions under a model. Shape `[T]`.
+    pub(super) fn log_probs(&self, model: &Transformer) -> Tensor<1> {
+        model.log_probs(self.hidden(model), &self.targets().0)
+    }
+
+    /// Turns numbers of tokens (shape `[T]`) into those of samples: as they are, or added up for each completion.
+    fn of_samples(&self, tokens: Tensor<1>) -> Tensor<1> {
+        match self.sample {
+            Sample::Token => tokens,
+            Sample::Completion => summed(tokens, &self.lengths),
+            Sample::MeanOfCompletion => {
+                let shares: Vec<f32> = self.lengths.iter().map(|&length| 1.0 / length as f32).collect();
+                let shares = on_device(&shares, &tokens.device(), tokens.dtype());
+                summed(tokens, &self.lengths) * shares
+            }
+        }
+    }
+
+    /// Adds what is known of whole completions to a context. Of advantages, it is that of the first token: all have the same.
+    fn add_completions<'a>(&self, mut context: LossContext<'a>, device: &Device, dtype: DType) -> LossContext<'a> {
+        for part in [ContextPart::OldLogProbs, ContextPart::ReferenceLogProbs] {
+            if let Some(tokens) = self.columns.get(part) {
+                // Added up as the log-probabilities of the policy are, so that the first ratio is exactly 1.
+                context = context.with_tensor(part, self.of_samples(on_device(tokens, device, dtype)));
+            }
+        }
+        let Some(advantages) = self.columns.get(ContextPart::Advantages) else { return context };
+        let advantages: Vec<f32> = self.tokens().map(|tokens| advantages[tokens.start]).collect();
+        context.with_tensor(ContextPart::Advantages, on_device(&advantages, device, dtype))
+    }
+}
+
+/// Adds up the numbers of consecutive tokens. Shapes: `tokens` `[T]`, result `[lengths]`.
+pub(super) fn summed(tokens: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
+    let (device, dtype) = (tokens.device(), tokens.dtype());
+    #[allow(clippy::cast_possible_wrap)] // texts are few
+    let owner = |(i, &length): (usize, &usize)| std::iter::repeat_n(i as i64, length);
+    let owners: Vec<i64> = lengths.iter().enumerate().flat_map(owner).collect();
+    let owners = Tensor::<1, Int>::from_data(TensorData::from(&owners[..]), &device);
+    Tensor::zeros([lengths.len()], (&device, dtype)).select_assign(0, owners, tokens, IndexingUpdateOp::Add)
 }
 
 impl Samples<TextPolicy> for TextBatch {
@@ -73,49 +150,74 @@ impl Samples<TextPolicy> for TextBatch {
     }
 
     fn mass(&self) -> f64 {
-        let (_, mass) = self.averaging.weigh(&self.lengths);
-        mass
+        match self.sample {
+            Sample::Token => self.averaging.weigh(&self.lengths).1,
+            Sample::Completion | Sample::MeanOfCompletion => self.lengths.len() as f64,
+        }
     }
 
     fn lacks(&self, part: ContextPart) -> bool {
-        !ContextPart::ALWAYS.contains(&part)
+        match part {
+            ContextPart::LogProbs => false,
+            ContextPart::Entropies => self.sample != Sample::Token,
+            // A policy has them whose values were recorded.
+            ContextPart::Values => self.columns.get(ContextPart::OldValues).is_none(),
+            ContextPart::ReferenceKls => self.reference.is_none() || self.sample != Sample::Token,
+            part => self.columns.get(part).is_none(),
+        }
     }
 
     fn with_normalized_advantages(mut self) -> Self {
-        let count = self.advantages.len() as f64;
-        let mean = self.advantages.iter().copied().map(f64::from).sum::<f64>() / count;
-        let square = |&advantage: &f32| (f64::from(advantage) - mean).powi(2);
-        let deviation = (self.advantages.iter().map(square).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
-        for advantage in &mut self.advantages {
-            #[allow(clippy::cast_possible_truncation)] // to single precision
-            let normal = ((f64::from(*advantage) - mean) / (deviation + 1e-8)) as f32;
-            *advantage = normal;
+        if let Some(advantages) = self.columns.get_mut(ContextPart::Advantages) {
+            whiten(advantages, true);
         }
         self
     }
 
     fn context<'a>(&'a self, policy: &TextPolicy) -> LossContext<'a> {
-        let hidden = policy.model.hidden(&self.texts);
+        let hidden = self.hidden(&policy.model);
         let (device, dtype) = (hidden.device(), hidden.dtype());
-        let (targets, rows) = self.targets();
-        let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &device));
-        let column =
-            |values: &[f32]| Tensor::<1>::from_data(TensorData::from(values).convert_dtype(dtype), (&device, dtype));
-        let (weights, mass) = self.averaging.weigh(&self.lengths);
-        let model = policy.model.clone();
-        let states = hidden.clone();
+        let log_probs = policy.model.log_probs(hidden.clone(), &self.targets().0);
+        let mut context = LossContext::new(Samples::<TextPolicy>::mass(self), self.progress)
+            .with_tensor(ContextPart::LogProbs, self.of_samples(log_probs));
+        if self.sample != Sample::Token {
+            return self.add_completions(context, &device, dtype);
+        }
+        if let (Some(weights), _) = self.averaging.weigh(&self.lengths) {
+            context = context.with_tensor(ContextPart::Weights, on_device(&weights, &device, dtype));
+        }
+        if let Some(values) = policy.values(hidden.clone()) {
+            context = context.with_tensor(ContextPart::Values, values);
+        }
+        let (model, states) = (policy.model.clone(), hidden);
+        let of_all = move || log_softmax(model.logits(states.clone()), 1);
+        if let Some(reference) = self.reference.clone() {
+            let of_all = of_all.clone();
+            context = context.with(ContextPart::ReferenceKls, move || {
+                let ours = of_all();
+                let theirs = log_softmax(reference.logits(self.hidden(&reference)), 1);
+                // On a device with autodiff, as ours.
+                let theirs = if ours.device().is_autodiff() { Tensor::from_inner(theirs) } else { theirs };
+                (ours.clone().exp() * (ours - theirs)).sum_dim(1).squeeze_dim::<1>(1)
+            });
+        }
         let entropies = move || {
-            let log_probs = log_softmax(model.logits(states.clone()), 1);
+            let log_probs = of_all();
             -(log_probs.clone().exp() * log_probs).sum_dim(1).squeeze_dim::<1>(1)
         };
-        let context = LossContext::new(mass, self.progress)
-            .with_tensor(ContextPart::LogProbs, policy.model.log_probs(hidden, &targets))
-            .with(ContextPart::Entropies, entropies)
-            .with_tensor(ContextPart::OldLogProbs, column(&self.log_probs))
-            .with_tensor(ContextPart::Advantages, column(&self.advantages));
-        match weights {
-            Some(weights) => context.with_tensor(ContextPart::Weights, column(&weights)),
-            None => context,
-        }
+        self.columns.add_to(context.with(ContextPart::Entropies, entropies), &device, dtype)
+    }
+}
+
+/// Scales numbers to a standard deviation of 1 (with Bessel's correction, plus 1e-8), and, if `shift`, shifts them to mean 0.
+#[allow(clippy::cast_possible_truncation)] // to single precision
+pub fn whiten(values: &mut [f32], shift: bool) {
+    let count = values.len() as f64;
+    let mean = values.iter().copied().map(f64::from).sum::<f64>() / count;
+    let square = |&value: &f32| (f64::from(value) - mean).powi(2);
+    let deviation = (values.iter().map(square).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
+    let kept = if shift { 0.0 } else { mean };
+    for value in values {
+        *value = ((f64::from(*value) - mean) / (deviation + 1e-8) + kept) as f32;
     }
 }

@@ -2,11 +2,22 @@
 //! experience.
 
 mod batch;
+mod columns;
+mod credit;
+mod pairs;
+mod passes;
 mod policy;
 mod reward;
 mod source;
+mod stored;
+mod terms;
 
-pub use batch::TextBatch;
+pub use batch::{Sample, TextBatch, whiten};
+pub use columns::Columns;
+pub use credit::{Credit, KlPlace, KlWeight, token_advantages, token_rewards};
+pub use pairs::{PairBatch, TokenPair};
 pub use policy::{TextPolicy, TextRows};
-pub use reward::{Reward, Written};
-pub use source::{GroupAdvantage, TextSource, TextSourceSpec};
+pub use reward::{Reward, WeightedRewards, Written};
+pub use source::{TextSource, TextSourceSpec};
+pub use stored::{Examples, StoredPairs, StoredSource, StoredTexts};
+pub use terms::{Centring, Likelihood, Preference, PreferenceLoss};

@@ -29,8 +29,8 @@ impl TextPolicy {
     /// Adds a value head of zeros: every value is 0 at first.
     #[must_use]
     pub fn with_value_head(self) -> Self {
-        let (device, width) = (self.model.tokens.device(), self.model.shape().width);
-        Self { value: Some(Param::from_tensor(Tensor::zeros([width, 1], &device))), ..self }
+        let (device, width) = ((&self.model.device(), self.model.dtype()), self.model.shape().width);
+        Self { value: Some(Param::from_tensor(Tensor::zeros([width, 1], device))), ..self }
     }
 
     /// Returns the language model.

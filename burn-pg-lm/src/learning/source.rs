@@ -1,61 +1,99 @@
 //! Texts that a policy writes, as a source of samples.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use std::sync::Arc;
+
 use burn_pg::{
     Error,
-    advantage::{GrpoScale, grpo, rloo},
-    envs::EnvRng,
-    loss::Averaging,
+    advantage::explained_variance,
+    envs::{EnvRng, wrapper::EpisodeStats},
+    loss::{Averaging, ContextPart},
     source::{CollectContext, Experience, Source},
     storage::{
         Misfit, Saved,
-        tensors::{TensorsError, into_module, of_module},
+        tensors::{Tensors, TensorsError},
     },
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Reward, TextBatch, TextPolicy, Written};
+use super::{
+    Columns, Credit, KlPlace, KlWeight, Reward, Sample, TextBatch, TextPolicy, Written,
+    batch::whiten,
+    credit::{token_advantages, token_rewards},
+    passes::Passes,
+};
 use crate::{
     Texts,
     generate::{Choice, Completion, Limit, Writer, complete},
-    model::Transformer,
+    model::{Transformer, fingerprint},
 };
-
-/// How the completions of a prompt are compared with each other.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum GroupAdvantage {
-    /// With the mean of the others: see [`rloo`].
-    Rloo,
-    /// With the mean of all, divided by a standard deviation: see [`grpo`].
-    Grpo(GrpoScale),
-}
 
 /// What a [`TextSource`] does for each update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TextSourceSpec {
     /// Prompts for each update, at least 1.
     pub prompts: usize,
-    /// Completions of each prompt, at least 2.
+    /// Completions of each prompt, at least 1; at least 2 if they are compared with each other.
     pub group_size: usize,
     /// When a completion ends.
     pub limit: Limit,
-    /// How completions are compared.
-    pub advantage: GroupAdvantage,
-    /// Weight of the KL divergence from the reference in the reward, 0 or more; needs a reference if it is not 0.
-    pub kl_in_reward: f64,
+    /// How scores become advantages.
+    pub credit: Credit,
+    /// Weight of the KL divergence from the reference, 0 or more; needs a reference if it is not 0.
+    pub kl_weight: KlWeight,
+    /// Where the KL divergence is subtracted.
+    pub kl_place: KlPlace,
+    /// Subtracted from the score of a completion that was cut off, 0 or more.
+    pub missing_end: f64,
+    /// True to scale the rewards of tokens to a standard deviation of 1; only with a critic.
+    pub whiten_rewards: bool,
+    /// True to shift and scale the advantages of all tokens to mean 0 and a standard deviation of 1.
+    pub whiten_advantages: bool,
+    /// What a sample is; [`Sample::Token`] with a critic.
+    pub sample: Sample,
     /// How losses of tokens are averaged.
     pub averaging: Averaging,
     /// Seeds the order of the prompts, and the random numbers of each completion.
     pub seed: u64,
 }
 
+impl TextSourceSpec {
+    /// A source of groups without a KL divergence and without extras.
+    #[must_use]
+    pub fn new(prompts: usize, group_size: usize, limit: Limit, credit: Credit) -> Self {
+        Self {
+            prompts,
+            group_size,
+            limit,
+            credit,
+            kl_weight: KlWeight::Fixed(0.0),
+            kl_place: KlPlace::Reward,
+            missing_end: 0.0,
+            whiten_rewards: false,
+            whiten_advantages: false,
+            sample: Sample::Token,
+            averaging: Averaging::Token,
+            seed: 0,
+        }
+    }
+
+    /// Number of completions for each update.
+    fn completions(&self) -> usize {
+        self.prompts * self.group_size
+    }
+}
+
+/// Sees what was written for an update: texts, their scores, and the update.
+type Reader = Box<dyn FnMut(u64, &[Written<'_>], &[f64]) + Send>;
+
 /// A source of texts: the policy completes prompts, each several times, and a reward scores the completions.
 pub struct TextSource {
     spec: TextSourceSpec,
     prompts: Texts,
     reward: Box<dyn Reward>,
-    reference: Option<Transformer>,
+    reference: Option<Arc<Transformer>>,
+    reader: Option<Reader>,
     progress: Progress,
+    scores: EpisodeStats,
 }
 
 /// What later samples depend on.
@@ -65,9 +103,18 @@ struct Progress {
     begun: u64,
     /// Number of tokens written.
     tokens: u64,
-    /// The prompts that are still to come in this pass over them, the next one last.
-    left: Vec<u32>,
-    order: EnvRng,
+    passes: Passes,
+    /// The weight of the KL divergence in the next update.
+    kl_weight: f64,
+}
+
+/// A saved state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct State {
+    progress: Progress,
+    scores: EpisodeStats,
+    /// The fingerprint of the reference, which is not saved.
+    reference: Option<String>,
 }
 
 /// Streams of random numbers of a seed.
@@ -78,8 +125,8 @@ impl TextSource {
     /// Creates a source of completions of `prompts`.
     ///
     /// # Panics
-    /// If there are no prompts, a prompt is empty, the numbers of the specification are out of range, or the reward contains a
-    /// KL divergence without a reference.
+    /// If there are no prompts, a prompt is empty, the numbers of the specification are out of range, or a KL divergence has a weight
+    /// but no reference.
     #[must_use]
     pub fn new(
         spec: TextSourceSpec,
@@ -87,30 +134,37 @@ impl TextSource {
         reward: impl Reward + 'static,
         reference: Option<Transformer>,
     ) -> Self {
+        let least = if spec.credit.needs_values() || spec.credit == Credit::Mean { 1 } else { 2 };
         assert!(!prompts.is_empty() && prompts.iter().all(|prompt| !prompt.is_empty()), "prompts must not be empty");
-        assert!(
-            spec.prompts > 0 && spec.group_size > 1 && spec.limit.tokens > 0,
-            "a group has at least two completions"
-        );
-        assert!(spec.kl_in_reward == 0.0 || reference.is_some(), "a KL divergence needs a reference");
-        let order = EnvRng::stream(spec.seed, &[ORDER]);
-        let progress = Progress { begun: 0, tokens: 0, left: Vec::new(), order };
-        Self { spec, prompts, reward: Box::new(reward), reference, progress }
+        assert!(spec.prompts > 0 && spec.limit.tokens > 0 && spec.group_size >= least, "too few completions");
+        assert!(spec.kl_weight.start() == 0.0 || reference.is_some(), "a KL divergence needs a reference");
+        assert!(spec.sample == Sample::Token || !spec.credit.needs_values(), "a critic values tokens");
+        let passes = Passes::new(EnvRng::stream(spec.seed, &[ORDER]));
+        let kl_weight = spec.kl_weight.start();
+        Self {
+            spec,
+            prompts,
+            reward: Box::new(reward),
+            // Only read, and never on a device with autodiff.
+            reference: reference.map(|reference| Arc::new(burn::module::Module::valid(&reference.with_frozen(true)))),
+            reader: None,
+            progress: Progress { begun: 0, tokens: 0, passes, kl_weight },
+            scores: EpisodeStats::default(),
+        }
+    }
+
+    /// Shows `reader` the texts of each update with their scores, and the number of the update.
+    #[must_use]
+    pub fn with_reader(mut self, reader: impl FnMut(u64, &[Written<'_>], &[f64]) + Send + 'static) -> Self {
+        self.reader = Some(Box::new(reader));
+        self
     }
 
     /// Returns the prompts of the next update, each as often as a group is large.
     fn next_prompts(&mut self) -> Texts {
-        let mut next = Texts::default();
-        for _ in 0..self.spec.prompts {
-            if self.progress.left.is_empty() {
-                self.progress.left = (0..u32::try_from(self.prompts.len()).expect("fewer than 2^32 prompts")).collect();
-                self.progress.order.shuffle(&mut self.progress.left);
-            }
-            let index = self.progress.left.pop().expect("prompts are left") as usize;
-            let prompt = &self.prompts.tokens()[self.prompts.range(index)];
-            (0..self.spec.group_size).for_each(|_| next.push(prompt));
-        }
-        next
+        let chosen = self.progress.passes.next(self.spec.prompts, self.prompts.len());
+        let groups = chosen.into_iter().flat_map(|index| std::iter::repeat_n(index, self.spec.group_size));
+        groups.map(|index| &self.prompts.tokens()[self.prompts.range(index)]).collect()
     }
 
     /// Lets the policy complete prompts.
@@ -131,31 +185,71 @@ impl TextSource {
         Ok(completions)
     }
 
-    /// Returns the KL divergence of each completion from the reference, as sampled: the sum of the differences of the logarithms of
-    /// the probabilities of its tokens. Without a reference, all are 0.
-    fn divergences(&self, batch: &TextBatch) -> Result<Vec<f64>, Error> {
-        let Some(reference) = &self.reference else { return Ok(vec![0.0; batch.lengths.len()]) };
-        let (targets, rows) = batch.targets();
-        let hidden = reference.hidden(&batch.texts);
-        let device = hidden.device();
-        let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &device));
-        let log_probs = reference
-            .log_probs(hidden, &targets)
-            .try_into_data()
-            .map_err(|error| Error::Execution(error.to_string()))?;
-        let differences: Vec<f64> = batch
-            .log_probs
-            .iter()
-            .zip(log_probs.iter::<f64>())
-            .map(|(&ours, theirs)| f64::from(ours) - theirs)
+    /// Sets the advantages, and what else follows from the scores. Returns the share of the returns that a critic explains.
+    fn give_credit(&self, batch: &mut TextBatch, policy: &TextPolicy, scores: &[f64]) -> Result<Option<f64>, Error> {
+        let TextSourceSpec { credit, kl_place, sample, group_size, .. } = self.spec;
+        let weight = self.progress.kl_weight;
+        let divergences = divergences(batch);
+        if let Credit::Gae(gae) = credit {
+            let values = policy.values(batch.hidden(policy.model())).expect("checked before training");
+            let values = floats(values)?;
+            let mut rewards = narrow(&token_rewards(scores, &divergences, &batch.lengths, weight));
+            if self.spec.whiten_rewards {
+                whiten(&mut rewards, false);
+            }
+            let targets = token_advantages(gae, &rewards, &values, &batch.lengths);
+            let mut advantages = targets.advantages;
+            if kl_place == KlPlace::Term {
+                advantages.iter_mut().zip(&divergences).for_each(|(advantage, own)| *advantage += weight * own);
+            }
+            let explained = explained_variance(&values, &targets.returns);
+            batch.columns.set(ContextPart::OldValues, values);
+            batch.columns.set(ContextPart::Returns, narrow(&targets.returns));
+            batch.columns.set(ContextPart::Advantages, narrow(&advantages));
+            return Ok(explained);
+        }
+        // A term for whole completions has the whole divergence already.
+        let of_whole = kl_place == KlPlace::Term && sample != Sample::Token;
+        let in_reward = if of_whole { 0.0 } else { weight };
+        let rewards: Vec<f64> = batch
+            .tokens()
+            .zip(scores)
+            .map(|(tokens, score)| score - in_reward * divergences[tokens].iter().sum::<f64>())
             .collect();
-        let mut rest = &differences[..];
-        let sums = batch.lengths.iter().map(|&length| {
-            let (own, after) = rest.split_at(length);
-            rest = after;
-            own.iter().sum()
-        });
-        Ok(sums.collect())
+        let advantages = credit.of_completions(&rewards, group_size).expect("there is no critic");
+        let mut of_tokens = Vec::with_capacity(divergences.len());
+        for (tokens, advantage) in batch.tokens().zip(advantages) {
+            let mut past = 0.0;
+            for own in &divergences[tokens] {
+                // What a term for each token sees, and what came before it, is not for the advantage.
+                past += if kl_place == KlPlace::Term { in_reward * own } else { 0.0 };
+                of_tokens.push(advantage + past);
+            }
+        }
+        batch.columns.set(ContextPart::Advantages, narrow(&of_tokens));
+        Ok(None)
+    }
+
+    fn metrics(&self, completions: &[Completion<f32>], scores: &[f64], batch: &TextBatch) -> Vec<(&'static str, f64)> {
+        let count = completions.len() as f64;
+        let numbers: Vec<f64> = scores.iter().copied().filter(|score| score.is_finite()).collect();
+        let cut = completions.iter().filter(|completion| !completion.ended).count() as f64;
+        let groups = scores.chunks(self.spec.group_size);
+        let same = groups.filter(|group| group.iter().all(|score| *score == group[0])).count() as f64;
+        let tokens = completions.iter().map(|completion| completion.tokens.len()).sum::<usize>() as f64;
+        let mut metrics = vec![
+            ("score", numbers.iter().sum::<f64>() / (numbers.len() as f64).max(1.0)),
+            ("unscored", (count - numbers.len() as f64) / count),
+            ("completion_length", tokens / count),
+            ("truncated_share", cut / count),
+            ("groups_without_spread", if self.spec.group_size > 1 { same / self.spec.prompts as f64 } else { 0.0 }),
+        ];
+        if self.reference.is_some() {
+            let divergence = divergences(batch).iter().sum::<f64>() / batch.lengths.len().max(1) as f64;
+            metrics.extend([("kl_per_text", divergence), ("kl_weight", self.progress.kl_weight)]);
+        }
+        metrics.extend(self.reward.metrics());
+        metrics
     }
 }
 
@@ -170,45 +264,57 @@ impl Source<TextPolicy> for TextSource {
             completion: &completion.tokens,
             ended: completion.ended,
         });
-        let scores = self.reward.score(&written.collect::<Vec<_>>())?;
-        let texts = prompts.iter().zip(&completions).map(|(prompt, completion)| [prompt, &completion.tokens].concat());
+        let written: Vec<Written<'_>> = written.collect();
+        let mut scores = self.reward.score(&written)?;
+        if scores.len() != written.len() {
+            let reason = format!("the reward gave {} scores for {} texts", scores.len(), written.len());
+            return Err(Error::Source { name: self.name(), source: reason.into() });
+        }
+        for (score, text) in scores.iter_mut().zip(&written) {
+            *score = if score.is_finite() { *score } else { f64::NAN };
+            if !text.ended {
+                *score -= self.spec.missing_end;
+            }
+        }
+        if let Some(reader) = &mut self.reader {
+            reader(context.update, &written, &scores);
+        }
+        for (score, text) in scores.iter().zip(&written).filter(|(score, _)| score.is_finite()) {
+            self.scores.push(*score, u32::try_from(text.completion.len()).unwrap_or(u32::MAX));
+        }
+        let mut columns = Columns::default();
+        let log_probs = completions.iter().flat_map(|completion| completion.log_probs.iter().copied());
+        columns.set(ContextPart::OldLogProbs, log_probs.collect());
         let mut batch = TextBatch {
-            texts: texts.collect(),
-            lengths: completions.iter().map(|completion| completion.tokens.len()).collect(),
-            log_probs: completions.iter().flat_map(|completion| completion.log_probs.iter().copied()).collect(),
-            advantages: Vec::new(),
+            texts: written.iter().map(|text| [text.prompt, text.completion].concat()).collect(),
+            lengths: written.iter().map(|text| text.completion.len()).collect(),
+            columns,
+            reference: self.reference.clone(),
+            sample: self.spec.sample,
             averaging: self.spec.averaging,
             progress: context.progress,
         };
-        let divergences = self.divergences(&batch)?;
-        let rewards: Vec<f64> = scores
-            .iter()
-            .zip(&divergences)
-            .map(|(score, divergence)| score - self.spec.kl_in_reward * divergence)
-            .collect();
-        let advantages = match self.spec.advantage {
-            GroupAdvantage::Rloo => rloo(&rewards, self.spec.group_size),
-            GroupAdvantage::Grpo(scale) => grpo(&rewards, self.spec.group_size, scale),
-        };
-        #[allow(clippy::cast_possible_truncation)] // to single precision
-        let of_tokens = advantages
-            .iter()
-            .zip(&batch.lengths)
-            .flat_map(|(&advantage, &length)| std::iter::repeat_n(advantage as f32, length));
-        batch.advantages = of_tokens.collect();
-        let count = completions.len() as f64;
-        let numbers: Vec<f64> = scores.iter().copied().filter(|score| !score.is_nan()).collect();
-        let cut = completions.iter().filter(|completion| !completion.ended).count() as f64;
-        let same = rewards.chunks(self.spec.group_size).filter(|group| group.iter().all(|reward| *reward == group[0]));
-        let metrics = vec![
-            ("score", numbers.iter().sum::<f64>() / (numbers.len() as f64).max(1.0)),
-            ("unscored", (count - numbers.len() as f64) / count),
-            ("completion_length", batch.log_probs.len() as f64 / count),
-            ("truncated_share", cut / count),
-            ("kl_per_text", divergences.iter().sum::<f64>() / count),
-            ("groups_without_spread", same.count() as f64 / self.spec.prompts as f64),
-        ];
-        Ok(Experience { metrics, ..Experience::new(batch) })
+        if let Some(reference) = &self.reference {
+            let log_probs = floats(batch.log_probs(reference))?;
+            batch.columns.set(ContextPart::ReferenceLogProbs, log_probs);
+        }
+        let explained_variance = self.give_credit(&mut batch, policy, &scores)?;
+        let metrics = self.metrics(&completions, &scores, &batch);
+        if let Some(&(_, divergence)) = metrics.iter().find(|(name, _)| *name == "kl_per_text") {
+            let weight = self.spec.kl_weight.next(self.progress.kl_weight, divergence, completions.len());
+            self.progress.kl_weight = weight;
+        }
+        // What cannot be scored is not learned from.
+        let scored: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_finite()).collect();
+        if scored.len() < scores.len() {
+            batch = batch.of(scored);
+        }
+        if self.spec.whiten_advantages
+            && let Some(advantages) = batch.columns.get_mut(ContextPart::Advantages)
+        {
+            whiten(advantages, true);
+        }
+        Ok(Experience { metrics, explained_variance, ..Experience::new(batch) })
     }
 
     /// The number of tokens written.
@@ -217,28 +323,67 @@ impl Source<TextPolicy> for TextSource {
     }
 
     fn longest_rollout(&self) -> Option<u64> {
-        let TextSourceSpec { prompts, group_size, limit, .. } = self.spec;
-        Some((prompts * group_size * limit.tokens) as u64)
+        Some((self.spec.completions() * self.spec.limit.tokens) as u64)
+    }
+
+    fn check(&self, policy: &TextPolicy) -> Result<Vec<ContextPart>, Error> {
+        if self.spec.credit.needs_values() && policy.value.is_none() {
+            return Err(Error::NoCritic);
+        }
+        let mut parts = vec![ContextPart::LogProbs, ContextPart::OldLogProbs, ContextPart::Advantages];
+        let is_token = self.spec.sample == Sample::Token;
+        parts.extend(is_token.then_some(ContextPart::Entropies));
+        if self.reference.is_some() {
+            parts.push(ContextPart::ReferenceLogProbs);
+            parts.extend(is_token.then_some(ContextPart::ReferenceKls));
+        }
+        if self.spec.credit.needs_values() {
+            parts.extend([ContextPart::Values, ContextPart::OldValues, ContextPart::Returns]);
+        }
+        Ok(parts)
+    }
+
+    /// The scores of completions, as returns of episodes whose steps are tokens.
+    fn episodes(&self) -> &EpisodeStats {
+        &self.scores
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
-        let reference = self.reference.as_ref().map(of_module).transpose()?.unwrap_or_default();
-        Saved::new(&self.progress, reference)
+        let reference = self.reference.as_deref().map(fingerprint).transpose()?;
+        let state = State { progress: self.progress.clone(), scores: self.scores.clone(), reference };
+        Saved::new(&state, Tensors::new())
     }
 
     fn load(&mut self, saved: Saved, _: &TextPolicy) -> Result<(), Misfit> {
-        let progress: Progress = saved.state()?;
-        let outside = |&prompt: &u32| prompt as usize >= self.prompts.len();
-        if progress.left.iter().any(outside) {
-            return Err(Misfit::State { reason: "it has prompts that this run does not have".into() });
+        let State { progress, scores, reference } = saved.state()?;
+        progress.passes.check(self.prompts.len())?;
+        if reference != self.reference.as_deref().map(fingerprint).transpose()? {
+            return Err(Misfit::State { reason: "its reference is another model: its weights have changed".into() });
         }
-        if let Some(reference) = &self.reference {
-            let expected = of_module(reference)?;
-            self.reference = Some(into_module(reference.clone(), saved.tensors().clone(), &expected)?);
-        }
-        self.progress = progress;
+        (self.progress, self.scores) = (progress, scores);
         Ok(())
     }
+}
+
+/// Returns the differences of the log-probabilities of tokens under the policy that wrote them and under the reference; 0 without one.
+fn divergences(batch: &TextBatch) -> Vec<f64> {
+    let column = |part| batch.columns.get(part);
+    let ours = column(ContextPart::OldLogProbs).unwrap_or_default();
+    match column(ContextPart::ReferenceLogProbs) {
+        None => vec![0.0; ours.len()],
+        Some(theirs) => ours.iter().zip(theirs).map(|(&ours, &theirs)| f64::from(ours) - f64::from(theirs)).collect(),
+    }
+}
+
+/// Reads numbers from a device.
+fn floats(tensor: burn::tensor::Tensor<1>) -> Result<Vec<f32>, Error> {
+    let data = tensor.try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
+    Ok(data.iter::<f32>().collect())
+}
+
+#[allow(clippy::cast_possible_truncation)] // to single precision
+fn narrow(numbers: &[f64]) -> Vec<f32> {
+    numbers.iter().map(|&number| number as f32).collect()
 }
 
 fn failed(error: &TensorsError) -> Error {

@@ -6,6 +6,7 @@ use burn::{
 };
 
 use super::{
+    adapter::Target,
     layers::{Linear, Norm},
     shape::{Family, Shape},
 };
@@ -68,7 +69,43 @@ impl Block {
     }
 }
 
+impl Block {
+    /// Freezes the weights, or makes them trainable. Adapters stay as they are.
+    pub fn with_frozen(self, frozen: bool) -> Self {
+        let Self { norm_1, attention, norm_2, mlp } = self;
+        let freeze = |map: Linear| map.with_frozen(frozen);
+        Self {
+            norm_1: norm_1.with_frozen(frozen),
+            attention: attention.map_each(|_, map| freeze(map)),
+            norm_2: norm_2.with_frozen(frozen),
+            mlp: mlp.map_each(|_, map| freeze(map)),
+        }
+    }
+
+    /// Returns the linear maps.
+    pub fn maps(&self) -> impl Iterator<Item = &Linear> {
+        let (Attention { query, key, value, output }, Mlp { gate, up, down }) = (&self.attention, &self.mlp);
+        [query, key, value, output, up, down].into_iter().chain(gate)
+    }
+
+    /// Changes each linear map.
+    pub fn map_each(self, mut change: impl FnMut(Target, Linear) -> Linear) -> Self {
+        let Self { norm_1, attention, norm_2, mlp } = self;
+        Self { norm_1, attention: attention.map_each(&mut change), norm_2, mlp: mlp.map_each(&mut change) }
+    }
+}
+
 impl Attention {
+    fn map_each(self, mut change: impl FnMut(Target, Linear) -> Linear) -> Self {
+        let Self { query, key, value, output } = self;
+        Self {
+            query: change(Target::Query, query),
+            key: change(Target::Key, key),
+            value: change(Target::Value, value),
+            output: change(Target::Output, output),
+        }
+    }
+
     fn forward(&self, x: Tensor<2>, texts: &Texts, shape: &Shape) -> Tensor<2> {
         let Shape { family, heads, groups, .. } = *shape;
         let (mut query, mut key) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
@@ -82,6 +119,15 @@ impl Attention {
 }
 
 impl Mlp {
+    fn map_each(self, mut change: impl FnMut(Target, Linear) -> Linear) -> Self {
+        let Self { gate, up, down } = self;
+        Self {
+            gate: gate.map(|gate| change(Target::Gate, gate)),
+            up: change(Target::Up, up),
+            down: change(Target::Down, down),
+        }
+    }
+
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let up = self.up.forward(x.clone());
         let hidden = match &self.gate {

@@ -1,13 +1,20 @@
 //! Transformers that read texts.
 
+mod adapter;
 mod block;
+mod fingerprint;
 mod folder;
 mod layers;
 mod names;
+mod peft;
 mod shape;
 mod transformer;
+mod weight;
 
+pub use adapter::{Lora, Target};
+pub use fingerprint::fingerprint;
 pub use folder::{LanguageModel, LoadError};
 pub use names::{NamesError, from_hugging_face, to_hugging_face};
+pub use peft::{adapters_from_peft, adapters_to_peft};
 pub use shape::{Family, Shape};
 pub use transformer::Transformer;

@@ -42,7 +42,7 @@ pub enum NamesError {
 }
 
 /// The maps of a block of Llama, and ours.
-const LLAMA: [(&str, &str); 7] = [
+pub(super) const LLAMA: [(&str, &str); 7] = [
     ("self_attn.q_proj", "attention.query"),
     ("self_attn.k_proj", "attention.key"),
     ("self_attn.v_proj", "attention.value"),
@@ -129,8 +129,8 @@ pub fn from_hugging_face(tensors: Tensors, shape: &Shape) -> Result<Tensors, Nam
                 ours.insert(to, data);
             }
             Some(Place::Transposed(to)) => {
-                let [rows, columns] = matrix(&name, &data)?;
-                ours.insert(to, reordered(&data, [columns, rows], |row, column| column * columns + row));
+                let data = transposed(&name, &data)?;
+                ours.insert(to, data);
             }
             Some(Place::Columns(to)) => {
                 let shape = data.shape().to_vec();
@@ -172,11 +172,7 @@ pub fn to_hugging_face(tensors: &Tensors, shape: &Shape) -> Tensors {
         let data = match place(&name, shape.family).expect("a name of the family") {
             Place::Nowhere => continue,
             Place::Same(ours) => of(&ours).clone(),
-            Place::Transposed(ours) => {
-                let data = of(&ours);
-                let [rows, columns] = matrix(&name, data).expect("maps are matrices");
-                reordered(data, [columns, rows], |row, column| column * columns + row)
-            }
+            Place::Transposed(ours) => transposed(&name, of(&ours)).expect("maps are matrices"),
             Place::Columns(ours) => side_by_side(ours.each_ref().map(|ours| of(ours))),
         };
         theirs.insert(name, data);
@@ -211,9 +207,16 @@ fn names(shape: &Shape) -> Vec<String> {
     names
 }
 
-fn matrix(name: &str, data: &TensorData) -> Result<[usize; 2], NamesError> {
+/// Returns the transposed matrix.
+///
+/// # Errors
+/// [`NamesError::Shape`] if the tensor is not a matrix.
+pub(super) fn transposed(name: &str, data: &TensorData) -> Result<TensorData, NamesError> {
     let shape = data.shape().to_vec();
-    <[usize; 2]>::try_from(shape).map_err(|found| NamesError::Shape { name: name.into(), found, expected: "a matrix" })
+    let matrix = <[usize; 2]>::try_from(shape);
+    let [rows, columns] =
+        matrix.map_err(|found| NamesError::Shape { name: name.into(), found, expected: "a matrix" })?;
+    Ok(reordered(data, [columns, rows], |row, column| column * columns + row))
 }
 
 /// Returns the matrix of shape `[rows, columns]` whose elements are at `from(row, column)` in `data`.

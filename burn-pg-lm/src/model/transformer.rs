@@ -1,29 +1,35 @@
 //! A decoder-only transformer.
 
 use burn::{
-    module::{Module, Param},
-    tensor::{Device, Int, Tensor, TensorData},
+    module::Module,
+    tensor::{DType, Device, Int, Tensor, TensorData},
 };
+use burn_pg::envs::EnvRng;
 
 use super::{
+    adapter::{Adapter, Lora, Target},
     block::Block,
-    layers::Norm,
+    layers::{Linear, Norm},
     shape::{Family, Shape},
+    weight::Weight,
 };
 use crate::{Texts, kernel};
+
+/// The stream of random numbers that adapters are drawn from.
+const ADAPTERS: u32 = 0x10_5A;
 
 /// A decoder-only transformer of the families GPT-2 and Llama. It reads texts as ragged rows, so that there is no padding:
 /// what it computes for a text does not depend on the texts beside it.
 #[derive(Module, Debug)]
 pub struct Transformer {
     /// The embedding of tokens. Shape `[V, C]`.
-    pub(crate) tokens: Param<Tensor<2>>,
+    pub(crate) tokens: Weight<2>,
     /// The embedding of positions, if they are learned. Shape `[context, C]`.
-    pub(crate) positions: Option<Param<Tensor<2>>>,
+    pub(crate) positions: Option<Weight<2>>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Norm,
     /// The head, if it has weights of its own. Shape `[V, C]`.
-    pub(crate) head: Option<Param<Tensor<2>>>,
+    pub(crate) head: Option<Weight<2>>,
     #[module(skip)]
     shape: Shape,
 }
@@ -33,7 +39,7 @@ impl Transformer {
     #[must_use]
     pub fn zeros(shape: &Shape, device: &Device) -> Self {
         let Shape { family, vocabulary, context, width, blocks, epsilon, tied, .. } = *shape;
-        let embedding = |rows: usize| Param::from_tensor(Tensor::zeros([rows, width], device));
+        let embedding = |rows: usize| Weight::new(Tensor::zeros([rows, width], device));
         Self {
             tokens: embedding(vocabulary),
             positions: (family == Family::Gpt2).then(|| embedding(context)),
@@ -50,6 +56,70 @@ impl Transformer {
         &self.shape
     }
 
+    /// Returns the device of the weights.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.tokens.val().device()
+    }
+
+    /// Returns the type of the weights.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.tokens.val().dtype()
+    }
+
+    /// Freezes all weights, which are then not trained, not saved with a run, and shared by clones; or makes them trainable.
+    /// Adapters stay as they are.
+    #[must_use]
+    pub fn with_frozen(self, frozen: bool) -> Self {
+        let Self { tokens, positions, blocks, norm, head, shape } = self;
+        let freeze = |weight: Weight<2>| if frozen { weight.frozen() } else { weight.trained() };
+        Self {
+            tokens: freeze(tokens),
+            positions: positions.map(freeze),
+            blocks: blocks.into_iter().map(|block| block.with_frozen(frozen)).collect(),
+            norm: norm.with_frozen(frozen),
+            head: head.map(freeze),
+            shape,
+        }
+    }
+
+    /// Freezes all weights and adds adapters, which change nothing yet. A seed draws their first weights.
+    #[must_use]
+    pub fn with_adapters(self, lora: &Lora, seed: u64) -> Self {
+        let (device, dtype) = (self.device(), self.dtype());
+        let mut rng = EnvRng::stream(seed, &[ADAPTERS]);
+        self.with_frozen(true).map_each(|target, map| match lora.targets.contains(&target) {
+            true => {
+                let adapter = Adapter::new(map.weight.val().dims(), lora, &mut rng, &device, dtype);
+                Linear { adapter: Some(adapter), ..map }
+            }
+            false => map,
+        })
+    }
+
+    /// Returns the model without its adapters. The weights are shared.
+    #[must_use]
+    pub fn without_adapters(self) -> Self {
+        self.map_each(|_, map| Linear { adapter: None, ..map })
+    }
+
+    /// Adds the adapters to the weights. The result has no adapters, and computes the same up to rounding.
+    #[must_use]
+    pub fn merged(self) -> Self {
+        self.map_each(|_, map| map.merged())
+    }
+
+    /// Returns what the results of adapters are multiplied by, if there are adapters.
+    pub(crate) fn adapter_scale(&self) -> Option<f64> {
+        self.blocks.iter().flat_map(Block::maps).find_map(|map| map.adapter.as_ref()).map(|adapter| adapter.scale)
+    }
+
+    fn map_each(self, mut change: impl FnMut(Target, Linear) -> Linear) -> Self {
+        let blocks = self.blocks.into_iter().map(|block| block.map_each(&mut change)).collect();
+        Self { blocks, ..self }
+    }
+
     /// Returns the hidden state of each token after the last normalisation. Shape `[T, C]`.
     ///
     /// # Panics
@@ -57,8 +127,8 @@ impl Transformer {
     #[must_use]
     pub fn hidden(&self, texts: &Texts) -> Tensor<2> {
         assert!(texts.longest() <= self.shape.context, "a text is longer than the context");
-        let device = self.tokens.device();
-        let select = |of: &Param<Tensor<2>>, rows: Vec<i64>| {
+        let device = self.device();
+        let select = |of: &Weight<2>, rows: Vec<i64>| {
             of.val().select(0, Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &device))
         };
         let mut x = select(&self.tokens, texts.tokens().iter().map(|&token| token.into()).collect());

@@ -3,5 +3,5 @@
 mod preference;
 mod scorer;
 
-pub use preference::{Accuracy, accuracy, preference_loss};
+pub use preference::{Accuracy, accuracy};
 pub use scorer::Scorer;

@@ -1,22 +1,4 @@
-//! Learning from preferences.
-
-use burn::tensor::{Tensor, activation::log_sigmoid};
-
-/// The negative logarithm of the probability of each preference, `-log sigmoid(chosen - rejected - margin)`, plus `centring` times
-/// the square of the sum of both scores, which keeps scores near 0. Shapes: all `[pairs]`.
-///
-/// Sources: R. Bradley, M. Terry, *Rank analysis of incomplete block designs* (1952); margins: H. Touvron et al., *Llama 2* (2023);
-/// centring: J. Eisenstein et al., *Helping or herding?* (2023).
-#[must_use]
-pub fn preference_loss(chosen: Tensor<1>, rejected: Tensor<1>, margins: Option<Tensor<1>>, centring: f64) -> Tensor<1> {
-    let difference = chosen.clone() - rejected.clone();
-    let difference = match margins {
-        Some(margins) => difference - margins,
-        None => difference,
-    };
-    let loss = -log_sigmoid(difference);
-    if centring > 0.0 { loss + (chosen + rejected).square() * centring } else { loss }
-}
+//! How well a model predicts preferences.
 
 /// How often a model prefers what was preferred.
 #[derive(Debug, Clone, Copy, PartialEq)]

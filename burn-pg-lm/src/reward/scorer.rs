@@ -5,7 +5,12 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 
-use crate::{Texts, kernel, model::Transformer};
+use burn_pg::{
+    distribution::Categorical,
+    policy::{Policy, Prediction},
+};
+
+use crate::{Texts, kernel, learning::TextRows, model::Transformer};
 
 /// A transformer with a scalar head, which is read at the last token of a text. There is no padding, so that no other token can
 /// be taken for the last one.
@@ -20,8 +25,7 @@ impl Scorer {
     /// Creates a scorer with a head of zeros: every score is 0.
     #[must_use]
     pub fn new(body: Transformer) -> Self {
-        let device = body.tokens.device();
-        let score = Param::from_tensor(Tensor::zeros([body.shape().width, 1], (&device, body.tokens.val().dtype())));
+        let score = Param::from_tensor(Tensor::zeros([body.shape().width, 1], (&body.device(), body.dtype())));
         Self { body, score }
     }
 
@@ -49,5 +53,15 @@ impl Scorer {
         let device = hidden.device();
         let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&last[..]), &device));
         kernel::linear(hidden, self.score.val(), None).squeeze_dim(1)
+    }
+}
+
+/// As a policy, a scorer has one thing to do with a text, and its score as a logit. Only the gradient of an objective is used.
+impl Policy for Scorer {
+    type Observation = TextRows;
+    type Dist = Categorical;
+
+    fn forward(&self, TextRows(texts): TextRows) -> Prediction<Categorical> {
+        Prediction::new(Categorical::new(self.scores(&texts).unsqueeze_dim(1)))
     }
 }

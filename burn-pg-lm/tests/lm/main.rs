@@ -1,14 +1,18 @@
 //! Tests of `burn-pg-lm`.
 
+mod dpo;
 mod exact;
 mod fixture;
 mod folder;
 mod helpers;
+mod lora;
 mod models;
 mod recorded_text;
 mod refused_tokenizers;
 mod reward;
+mod steps;
 mod template;
+mod token_ppo;
 mod tokenizer;
 mod training;
 mod writing;

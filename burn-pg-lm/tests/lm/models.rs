@@ -24,7 +24,7 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 }
 
 /// Converts all weights to a float type.
-struct As(DType);
+pub struct As(pub DType);
 
 impl ModuleMapper for As {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -81,6 +81,23 @@ pub fn gpt2(config: &Value) -> Shape {
     }
 }
 
+/// Returns the log-probabilities of all tokens of texts but the first ones.
+fn token_log_probs(model: &Transformer, texts: &Texts) -> Tensor<1> {
+    let rows: Vec<usize> = texts.ranges().flat_map(|range| range.start..range.end.saturating_sub(1)).collect();
+    let targets: Vec<u32> = rows.iter().map(|&row| texts.tokens()[row + 1]).collect();
+    let indices: Vec<i64> = rows.iter().map(|&row| i64::try_from(row).unwrap()).collect();
+    let chosen = model.hidden(texts).select(0, Tensor::from_data(TensorData::from(&indices[..]), &model.device()));
+    model.log_probs(chosen, &targets)
+}
+
+/// Returns the recorded loss: minus the sum of the log-probabilities, each times a factor.
+pub fn token_loss(model: &Transformer, texts: &Texts, factors: &[f64]) -> Tensor<1> {
+    let log_probs = token_log_probs(model, texts);
+    let factors = TensorData::new(factors.to_vec(), log_probs.dims()).convert_dtype(log_probs.dtype());
+    let factors = Tensor::<1>::from_data(factors, (&log_probs.device(), log_probs.dtype()));
+    -(log_probs * factors).sum()
+}
+
 /// Compares logits, log-probabilities, and the gradients of all weights.
 fn check(shape: &Shape, weights: &Value, data: &Value, expected: &Value) {
     let texts: Texts = lists(&data["sequences"]).into_iter().collect();
@@ -95,14 +112,7 @@ fn check(shape: &Shape, weights: &Value, data: &Value, expected: &Value) {
             let logits = values(model.logits(model.hidden(&texts)));
             assert_close(&logits, &numbers(&expected["logits"]).0, bound("float32_logits_max_abs_error", 1e-10), &what);
 
-            let hidden = model.hidden(&texts);
-            let rows: Vec<usize> = texts.ranges().flat_map(|range| range.start..range.end.saturating_sub(1)).collect();
-            let targets: Vec<u32> = rows.iter().map(|&row| texts.tokens()[row + 1]).collect();
-            let indices: Vec<i64> = rows.iter().map(|&row| i64::try_from(row).unwrap()).collect();
-            let chosen =
-                hidden.select(0, Tensor::from_data(TensorData::from(&indices[..]), &device.clone().autodiff()));
-            let log_probs = model.log_probs(chosen, &targets);
-            let found = values(log_probs.clone());
+            let found = values(token_log_probs(&model, &texts));
             assert_close(
                 &found,
                 &numbers(&expected["token_logp"]).0,
@@ -110,10 +120,7 @@ fn check(shape: &Shape, weights: &Value, data: &Value, expected: &Value) {
                 &what,
             );
 
-            let factors = numbers(&data["coef"]).0;
-            let factors = TensorData::new(factors, [found.len()]).convert_dtype(dtype);
-            let factors = Tensor::<1>::from_data(factors, (&device.clone().autodiff(), dtype));
-            let loss = -(log_probs * factors).sum();
+            let loss = token_loss(&model, &texts, &numbers(&data["coef"]).0);
             let found = to_hugging_face(&gradients(&model, &loss), shape);
             let names: Vec<&String> = expected["grads"].as_object().unwrap().keys().collect();
             assert_eq!(found.len(), names.len(), "{what}");

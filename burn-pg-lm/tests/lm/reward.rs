@@ -1,10 +1,15 @@
 //! Reward models, compared with those of TRL.
 
-use burn_pg::burn::tensor::{DType, Tensor, TensorData};
+use burn_pg::{
+    burn::tensor::{DType, Tensor, TensorData},
+    loss::{ContextPart, LossContext, LossTerm, Objective},
+    source::Samples,
+};
 use burn_pg_lm::{
     Texts,
+    learning::{Centring, PairBatch, Preference, PreferenceLoss, TokenPair},
     model::{Shape, to_hugging_face},
-    reward::{Scorer, accuracy, preference_loss},
+    reward::{Scorer, accuracy},
 };
 use serde_json::Value;
 
@@ -12,6 +17,12 @@ use crate::{
     helpers::{assert_close, devices, golden, lists, numbers, tensors, types},
     models::{gpt2, gradients, transformer, values},
 };
+
+/// The objective of a reward model.
+fn objective(centring: f64) -> Objective {
+    let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
+    Objective::new().with(1.0, preference).with(centring, Centring)
+}
 
 fn optional(value: &Value) -> Option<Vec<f64>> {
     (!value.is_null()).then(|| numbers(value).0)
@@ -28,10 +39,6 @@ fn scores_losses_and_gradients_are_those_of_trl() {
             for &dtype in types(backend) {
                 let what = format!("{}, {backend}, {dtype:?}", case["name"]);
                 let device = device.clone().autodiff();
-                let vector = |values: Vec<f64>| {
-                    let len = values.len();
-                    Tensor::<1>::from_data(TensorData::new(values, [len]).convert_dtype(dtype), (&device, dtype))
-                };
                 let mut weights = tensors(&data["weights"], dtype);
                 let score = weights.remove("score.weight").unwrap();
                 let score = Tensor::<2>::from_data(score, (&device, dtype)).transpose();
@@ -41,15 +48,25 @@ fn scores_losses_and_gradients_are_those_of_trl() {
                     DType::F64 => 1e-10,
                     _ => (10.0 * expected["float32_grad_max_abs_error"].as_f64().unwrap()).max(1e-5),
                 };
-                let scores = [values(of_chosen.clone()), values(of_rejected.clone())];
+                let scores = [values(of_chosen), values(of_rejected)];
                 for (scores, key) in scores.iter().zip(["chosen_scores", "rejected_scores"]) {
                     assert_close(scores, &numbers(&expected[key]).0, bound, &what);
                 }
                 let right = accuracy(&scores[0], &scores[1]).unwrap();
                 assert_eq!(Some(right.share), expected["accuracy_strictly_greater"].as_f64(), "no scores are equal");
-                let margins = optional(&case["margin"]).map(vector);
+                let margins = optional(&case["margin"]).unwrap_or(vec![0.0; chosen.len()]);
+                let pairs = chosen.iter().zip(rejected.iter()).zip(margins);
+                #[allow(clippy::cast_possible_truncation)] // the recorded margins are in single precision
+                let pairs = pairs.map(|((chosen, rejected), margin)| TokenPair {
+                    prompt: Vec::new(),
+                    chosen: chosen.to_vec(),
+                    rejected: rejected.to_vec(),
+                    margin: margin as f32,
+                    is_tie: false,
+                });
+                let batch = PairBatch { pairs: pairs.collect(), ..PairBatch::default() };
                 let centring = case["center_rewards_coefficient"].as_f64().unwrap_or(0.0);
-                let loss = preference_loss(of_chosen, of_rejected, margins, centring).mean();
+                let loss = objective(centring).compute(&batch.context(&model)).loss;
                 assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
                 let mut found = gradients(&model, &loss);
                 let of_score: Vec<f64> = found.remove("score").unwrap().iter::<f64>().collect();
@@ -79,9 +96,14 @@ fn preferences_have_the_loss_and_the_gradient_of_bradley_and_terry() {
                     Tensor::<1>::from_data(TensorData::new(values, [len]).convert_dtype(dtype), (&device, dtype))
                 };
                 let [chosen, rejected] = ["chosen", "rejected"].map(|key| vector(numbers(&case[key]).0).require_grad());
-                let margins = optional(&case["margin"]).map(vector);
+                let margins = optional(&case["margin"]).map_or_else(|| chosen.zeros_like().detach(), vector);
                 let centring = case["center_rewards_coefficient"].as_f64().unwrap_or(0.0);
-                let loss = preference_loss(chosen.clone(), rejected.clone(), margins, centring).mean();
+                let context = LossContext::new(chosen.dims()[0] as f64, 0.0)
+                    .with_tensor(ContextPart::LogProbs, chosen.clone() - rejected.clone())
+                    .with_tensor(ContextPart::ReferenceLogProbs, margins)
+                    .with_tensor(ContextPart::Returns, chosen.ones_like().detach())
+                    .with_tensor(ContextPart::Values, chosen.clone() + rejected.clone());
+                let loss = objective(centring).compute(&context).loss;
                 let bound = if dtype == DType::F64 { 1e-12 } else { 1e-6 };
                 let expected = &case["expected"];
                 assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
@@ -92,4 +114,20 @@ fn preferences_have_the_loss_and_the_gradient_of_bradley_and_terry() {
             }
         }
     }
+}
+
+#[test]
+fn a_tie_has_the_loss_of_both_preferences() {
+    let (_, device) = devices().swap_remove(0);
+    let vector = |values: [f32; 2]| Tensor::<1>::from_data(TensorData::from(values), &device);
+    let loss = |probability: f32, difference: f32| {
+        let context = LossContext::new(2.0, 0.0)
+            .with_tensor(ContextPart::LogProbs, vector([difference; 2]))
+            .with_tensor(ContextPart::ReferenceLogProbs, vector([0.0; 2]))
+            .with_tensor(ContextPart::Returns, vector([probability; 2]));
+        values(Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 }.compute(&context).loss)[0]
+    };
+    let both = f64::midpoint(loss(1.0, 0.7), loss(1.0, -0.7));
+    assert_close(&[loss(0.5, 0.7)], &[both], 1e-6, "a tie");
+    assert_close(&[loss(0.5, 0.0)], &[2.0_f64.ln()], 1e-6, "equal scores");
 }

@@ -24,7 +24,7 @@ impl Recipe {
             length: RolloutLength::Steps(num_steps),
             estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
             objective: Objective::new()
-                .with(1.0, PpoClip { clip_range: range })
+                .with(1.0, PpoClip::new(range))
                 .with(config.value_weight, Value { clip })
                 .with(config.entropy_weight, Entropy),
             trust_region: None,

@@ -25,10 +25,22 @@ pub struct RunConfig {
     pub device: DeviceChoice,
     /// Threads that step environments, 0 for one per core, at most 1,024. Results do not depend on it. Default 0.
     pub threads: usize,
+    /// The source of experience, if it is not environments, such as `texts`. It has settings of its own; of these, only the tables
+    /// `run`, `checkpoint` and `faults` are read. Default none.
+    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub source: Option<String>,
 }
 
 impl Default for RunConfig {
     fn default() -> Self {
-        Self { seed: 1, total_steps: 500_000, target_return: None, device: DeviceChoice::Auto, threads: 0 }
+        Self {
+            seed: 1,
+            total_steps: 500_000,
+            target_return: None,
+            device: DeviceChoice::Auto,
+            threads: 0,
+            source: None,
+        }
     }
 }

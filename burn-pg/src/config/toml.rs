@@ -2,6 +2,9 @@
 
 use super::{Config, ConfigError, Layers, unread::unread};
 
+/// The tables that a run reads, whatever its source.
+const OF_ANY_SOURCE: [&str; 3] = ["run", "checkpoint", "faults"];
+
 impl Config {
     /// Reads settings. Missing keys keep their defaults.
     ///
@@ -16,7 +19,13 @@ impl Config {
     /// Returns all settings that are read as TOML, from which the same run can be started again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let text = toml::to_string(self).expect("a configuration can be written as TOML");
+        let written = "a configuration can be written as TOML";
+        if self.run.source.is_some() {
+            let mut settings = toml::Table::try_from(self).expect(written);
+            settings.retain(|table, _| OF_ANY_SOURCE.contains(&table));
+            return toml::to_string(&settings).expect(written);
+        }
+        let text = toml::to_string(self).expect(written);
         let unread: Vec<_> = unread(self, None).into_iter().map(|(key, _)| key).collect();
         let mut table = "";
         let lines = text.lines().filter(|line| {
@@ -42,6 +51,10 @@ mod tests {
             config.network.hidden_sizes = vec![];
             assert_eq!(*read(&config.to_toml()).unwrap(), config);
         }
+        let texts = Config::default().with(|config| config.run.source = Some("texts".into()));
+        let text = texts.to_toml();
+        assert_eq!(*read(&text).unwrap(), texts);
+        assert!(text.contains("source = \"texts\"") && !text.contains("[env]"), "{text}");
         let text = read("algorithm.kind = 'reinforce'").unwrap().to_toml();
         assert!(text.contains("target_return = \"none\"") && !text.contains("num_steps"), "{text}");
     }

@@ -9,8 +9,9 @@ use super::{
 };
 
 /// Computes PPO's clipped surrogate from the current log-probabilities, the old ones, and the advantages, of shape
-/// `[M]` each. `bounds` are the lowest and the highest ratio that are trusted.
-pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], bounds: [f64; 2]) -> ClippedSurrogate {
+/// `[M]` each. `bounds` are the lowest and the highest ratio that are trusted, and the highest where
+/// the advantage is negative.
+pub(crate) fn clipped_surrogate(samples: [&Tensor<1>; 3], bounds: [f64; 3]) -> ClippedSurrogate {
     let limit = tangent_point(samples[0].dtype());
     table::clipped_surrogate_kernel(samples, bounds, limit).unwrap_or_else(|| {
         let [new, old, advantages] = samples;

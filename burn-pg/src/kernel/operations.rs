@@ -48,7 +48,7 @@ macro_rules! for_each_operation {
             gaussian_entropy(log_std: &Tensor<2>) -> Tensor<1>;
             /// See [`clipped_surrogate`](super::clipped_surrogate). `bounds` are those of the ratio; beyond `limit`,
             /// the exponential follows its tangent.
-            clipped_surrogate_kernel(samples: [&Tensor<1>; 3], bounds: [f64; 2], limit: f64) -> ClippedSurrogate;
+            clipped_surrogate_kernel(samples: [&Tensor<1>; 3], bounds: [f64; 3], limit: f64) -> ClippedSurrogate;
             /// See [`value_error`](super::value_error).
             value_error_kernel(values: &Tensor<1>, returns: &Tensor<1>, limit: &ValueLimit) -> Tensor<1>;
             /// See [`weighted_total`](super::weighted_total).

@@ -21,8 +21,8 @@ pub enum ClosedForm {
     Surrogate,
     /// [`PpoClip`](super::PpoClip)
     PpoClip {
-        /// The lowest and the highest ratio that are trusted.
-        bounds: [f64; 2],
+        /// The lowest and the highest ratio that are trusted, and the highest where the advantage is negative.
+        bounds: [f64; 3],
     },
     /// [`KlPenalty`](super::KlPenalty)
     KlPenalty {

@@ -93,6 +93,9 @@ parts! {
     returns: Returns = "returns",
     /// Log-probabilities of the actions under a reference policy that is not trained.
     reference_log_probs: ReferenceLogProbs = "log-probabilities under a reference policy",
+    /// KL divergences of the current policy from a reference policy that is not trained, over all actions, in nats. Carries
+    /// gradients.
+    reference_kls: ReferenceKls = "KL divergences from a reference policy over all actions",
     /// Weights of the samples in sums and means: a mask, importance weights, or 1 / length. Absent if all samples count alike.
     weights: Weights = "weights of the samples",
 }

@@ -9,12 +9,16 @@
 //! | [`Value`] | fits the values to the returns | any |
 //! | [`Entropy`] | keeps the policy exploring | any |
 //! | [`KlToReference`] | keeps the policy near a fixed one | the current policy |
+//! | [`CorrectedKl`] | the same | a recent policy |
+//! | [`ExactKl`] | the same, without noise from the actions | any |
 
 mod averaging;
 mod closed_form;
 mod context;
+mod corrected_kl;
 mod entropy;
 mod error;
+mod exact_kl;
 mod kl_estimator;
 mod kl_penalty;
 mod kl_to_reference;
@@ -36,8 +40,10 @@ use crate::kernel;
 pub use averaging::Averaging;
 pub use closed_form::ClosedForm;
 pub use context::{ContextPart, LossContext};
+pub use corrected_kl::CorrectedKl;
 pub use entropy::Entropy;
 pub use error::ObjectiveError;
+pub use exact_kl::ExactKl;
 pub use kl_estimator::KlEstimator;
 pub use kl_penalty::KlPenalty;
 pub use kl_to_reference::KlToReference;

@@ -38,6 +38,12 @@ pub enum TermSpec {
         /// Half-width of the interval around 1 in which the ratio is trusted: a number, or a schedule, which may end at
         /// 0.
         clip_range: Schedule,
+        /// How far the interval goes above 1, if not as far as below: a number or a schedule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        upper: Option<Schedule>,
+        /// The highest ratio where the advantage is negative, more than 1. Default: no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dual: Option<f64>,
     },
     /// [`KlPenalty`]
     KlPenalty {
@@ -93,7 +99,7 @@ impl TermSpec {
         match *self {
             Self::PolicyGradient {} => Box::new(PolicyGradient),
             Self::Surrogate {} => Box::new(Surrogate),
-            Self::PpoClip { clip_range } => Box::new(PpoClip { clip_range }),
+            Self::PpoClip { clip_range, upper, dual } => Box::new(PpoClip { clip_range, upper, dual }),
             Self::KlPenalty { target, weight } => Box::new(KlPenalty { target, weight }),
             Self::KlToReference { estimator } => Box::new(KlToReference { estimator }),
             Self::Entropy {} => Box::new(Entropy),

@@ -53,6 +53,14 @@ pub fn replace_parameters<M: Module>(module: M, values: Tensor<1>) -> M {
     module.map(&mut Replace(pieces(&values, &lengths).into_iter()))
 }
 
+/// Returns the number of trainable parameters of `module`, P.
+#[must_use]
+pub fn count_parameters<M: Module>(module: &M) -> usize {
+    let mut lengths = Lengths(Vec::new());
+    module.visit(&mut lengths);
+    lengths.0.iter().sum()
+}
+
 struct Flatten<'a> {
     /// The gradients to collect; if there are none, the parameters themselves are collected.
     gradients: Option<&'a Gradients>,

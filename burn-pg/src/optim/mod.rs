@@ -25,7 +25,7 @@ pub use clip::clip_global_norm;
 pub use conjugate_gradient::{Solution, conjugate_gradient};
 #[cfg(feature = "cube")]
 pub(crate) use flat::flatten_all;
-pub use flat::{flatten_gradients, flatten_parameters, replace_parameters};
+pub use flat::{count_parameters, flatten_gradients, flatten_parameters, replace_parameters};
 pub use host::HostRule;
 #[cfg(feature = "cube")]
 pub(crate) use host::HostStep;

@@ -13,6 +13,7 @@ use crate::{
     config::{CheckedConfig, ConfigError},
     kernel::run_on,
     loss::ContextPart,
+    optim::count_parameters,
     policy::Policy,
     source::{EnvSource, Episode, Experience, Source},
     update::{Improved, Unfused, Update, UpdateContext},
@@ -67,8 +68,11 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
     ///
     /// # Errors
     /// Any error of [`Source::check`] or [`Update::check`]; [`Error::NoTimeLimit`] if the length of a rollout has no
-    /// bound; [`Error::EmptyRollouts`] if it is 0; [`Error::Config`] if `total_steps` is less than the longest rollout.
+    /// bound; [`Error::EmptyRollouts`] if it is 0; [`Error::Untrainable`] if the policy has no trainable parameters; [`Error::Config`] if `total_steps` is less than the longest rollout.
     pub fn new(parts: Parts<P, S>, config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
+        if count_parameters(&parts.policy) == 0 {
+            return Err(Error::Untrainable);
+        }
         let announced = parts.source.check(&parts.policy.valid())?;
         parts.update.check(&announced)?;
         let longest_rollout = match parts.source.longest_rollout() {

@@ -26,8 +26,8 @@ fn weights_and_ranges_follow_their_schedules() {
         for (progress, clip_range) in [(0.0, 0.4), (0.25, 0.3125), (1.0, 0.05)] {
             let at = |progress| samples.context(&precision).with_progress(progress);
             let loss = |term: &dyn LossTerm, progress| mean(term.compute(&at(progress)).loss);
-            let falling = PpoClip { clip_range: linear(0.4, 0.05) };
-            assert_eq!(loss(&falling, progress), loss(&PpoClip { clip_range: clip_range.into() }, 0.0));
+            let falling = PpoClip::new(linear(0.4, 0.05));
+            assert_eq!(loss(&falling, progress), loss(&PpoClip::new(clip_range), 0.0));
             let falling = Value { clip: ValueClip::Hard { range: linear(0.4, 0.05) } };
             let constant = Value { clip: ValueClip::Hard { range: clip_range.into() } };
             assert_eq!(loss(&falling, progress), loss(&constant, 0.0));
@@ -56,7 +56,7 @@ fn a_clip_range_of_zero_stops_samples_that_would_move_away_and_gives_no_nan() {
             assert_close(&of(samples.derivatives(term, &precision)), &derivatives, 1e-6, &what);
         };
         let back = -1.5 * (-0.05_f64).exp();
-        let ppo = PpoClip { clip_range: 0.0.into() };
+        let ppo = PpoClip::new(0.0);
         check(&ppo, |derivatives| derivatives.log_probs, -1.0 + 2.0 - 0.5 + back, [0.0, 0.0, -0.5, back]);
         let hard = Value { clip: ValueClip::Hard { range: 0.0.into() } };
         check(&hard, |derivatives| derivatives.values, 0.5 * (1.0 + 6.25 + 0.25), [0.0; 4]);

@@ -192,7 +192,7 @@ impl Route {
 
     fn all(process: &Process, policy: &Tables) -> Vec<Self> {
         let gamma = process.gamma;
-        let clip = PpoClip { clip_range: 0.2.into() };
+        let clip = PpoClip::new(0.2);
         let reinforce = RewardToGo { gamma, baseline: false, bootstrap: Bootstrap::Zero };
         // With exact values, the estimate is unbiased for any lambda.
         let (gae, one_step) = (Gae { gamma, lambda: 0.9 }, Gae { gamma, lambda: 0.0 });

@@ -204,7 +204,7 @@ fn gradients_on_gpus_are_those_of_autodiff() {
         ..NetworkSpec::default()
     };
     let range = || Schedule::from(0.2);
-    let clip = || TermSpec::PpoClip { clip_range: range() };
+    let clip = || TermSpec::PpoClip { clip_range: range(), upper: None, dual: None };
     let cases = [
         (Space::discrete(2), 333, network(&[64, 64], Activation::Tanh), terms(clip(), ValueClip::Off)),
         (
@@ -240,8 +240,9 @@ fn gradients_on_gpus_are_those_of_autodiff() {
         exploration: exploration(squash, state_dependent),
         ..network(&[9, 8], Activation::Silu)
     };
+    let asymmetric = TermSpec::PpoClip { clip_range: range(), upper: Some(0.02.into()), dual: Some(1.05) };
     let more = [
-        (Space::symmetric(&[1.0]), 20, explored(true, true), terms(clip(), ValueClip::Off)),
+        (Space::symmetric(&[1.0]), 20, explored(true, true), terms(asymmetric, ValueClip::Off)),
         (
             Space::symmetric(&[1.0, 1.0, 1.0]),
             40,
@@ -337,7 +338,8 @@ fn objectives() -> impl Strategy<Value = Vec<LossSpec>> {
     let policy = prop_oneof![
         Just(TermSpec::PolicyGradient {}),
         Just(TermSpec::Surrogate {}),
-        Just(TermSpec::PpoClip { clip_range: range() }),
+        Just(TermSpec::PpoClip { clip_range: range(), upper: None, dual: None }),
+        Just(TermSpec::PpoClip { clip_range: range(), upper: Some(0.02.into()), dual: Some(1.05) }),
         Just(TermSpec::KlPenalty { target: 0.01, weight: 1.7 }),
     ];
     let clip = prop_oneof![
@@ -448,7 +450,7 @@ fn epochs_equal_those_of_autodiff_with_every_optimiser() {
         "kind = 'sgd'\nmomentum = 0.9\nnesterov = true",
     ] {
         let optimiser = toml::from_str(settings).unwrap();
-        let term = TermSpec::PpoClip { clip_range: 0.2.into() };
+        let term = TermSpec::PpoClip { clip_range: 0.2.into(), upper: None, dual: None };
         let all = Precision::all();
         for precision in all.iter().filter(|precision| precision.backend != Backend::NdArray) {
             let is_gpu = !precision.backend.is_cpu();
@@ -491,7 +493,11 @@ fn epochs_equal_those_of_autodiff_with_every_optimiser() {
 fn results_do_not_depend_on_the_number_of_threads() {
     for shared in [false, true] {
         let network = NetworkSpec { shared, hidden_sizes: vec![16, 16], ..NetworkSpec::default() };
-        let case = Case { rows: 1500, network, ..plain(TermSpec::PpoClip { clip_range: 0.2.into() }) };
+        let case = Case {
+            rows: 1500,
+            network,
+            ..plain(TermSpec::PpoClip { clip_range: 0.2.into(), upper: None, dual: None })
+        };
         let precision = Precision::all().into_iter().find(|precision| precision.backend == Backend::Flex).unwrap();
         let run = |threads: usize| {
             on_threads(threads, || {
@@ -540,7 +546,7 @@ fn actions_and_observations_that_do_not_fit_are_not_fused() {
 fn a_number_that_is_not_finite_is_attributed_and_changes_nothing() {
     for precision in Precision::all().iter().filter(|precision| precision.backend == Backend::Flex) {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let case = plain(TermSpec::PpoClip { clip_range: 0.2.into() });
+            let case = plain(TermSpec::PpoClip { clip_range: 0.2.into(), upper: None, dual: None });
             let mut batch = case.batch(precision);
             let mut old = values(batch.log_probs.clone());
             old[37] = bad;

@@ -22,7 +22,7 @@ fn terms() -> Vec<(&'static str, Box<dyn LossTerm>)> {
     vec![
         ("policy gradient", Box::new(PolicyGradient)),
         ("surrogate", Box::new(Surrogate)),
-        ("ppo clip", Box::new(PpoClip { clip_range: CLIP.into() })),
+        ("ppo clip", Box::new(PpoClip::new(CLIP))),
         ("value", Box::new(Value { clip: ValueClip::Off })),
         ("value, pessimistic", Box::new(Value { clip: ValueClip::Pessimistic { range: CLIP.into() } })),
         ("value, hard", Box::new(Value { clip: ValueClip::Hard { range: CLIP.into() } })),
@@ -91,7 +91,7 @@ fn random_minibatches_lie_on_both_sides_of_every_clip() {
     let [hard, free] = [clip, off].map(|clip| samples.derivatives(&Value { clip }, precision).values);
     let clipped = hard.iter().zip(&free).filter(|(hard, free)| hard != free).count();
     assert!((20..180).contains(&clipped), "{clipped}");
-    let ratios = samples.derivatives(&PpoClip { clip_range: CLIP.into() }, precision).log_probs;
+    let ratios = samples.derivatives(&PpoClip::new(CLIP), precision).log_probs;
     let clipped = ratios.iter().filter(|&&derivative| derivative == 0.0).count();
     assert!((20..180).contains(&clipped), "{clipped}");
 }
@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn a_shift_of_all_advantages_does_not_change_the_normalised_loss(seed: u64, shift in -100.0..100.0) {
         let mut samples = Samples::random(8, &mut EnvRng::new(seed));
-        let term = PpoClip { clip_range: CLIP.into() };
+        let term = PpoClip::new(CLIP);
         for precision in Precision::all().iter().filter(|precision| precision.is_double()) {
             let loss = |samples: &Samples| {
                 let context = samples.context(precision);
@@ -121,7 +121,7 @@ proptest! {
     ) {
         let samples = Samples::with_log_ratios(&[above, below, 0.0], &[advantage, -advantage, 1.0]);
         for precision in Precision::all() {
-            let term = PpoClip { clip_range: CLIP.into() };
+            let term = PpoClip::new(CLIP);
             let derivatives = samples.derivatives(&term, &precision).log_probs;
             prop_assert_eq!(&derivatives[..2], &[0.0, 0.0]);
             assert_close(&derivatives[2..], &[-1.0 / 3.0], 1e-6, "gradient");
@@ -142,7 +142,7 @@ proptest! {
         for precision in Precision::all() {
             // Double precision overflows beyond 709 only, single precision much earlier.
             let log_ratio = if precision.is_double() { 10.0 * log_ratio } else { log_ratio };
-            let (ppo, penalty) = (PpoClip { clip_range: CLIP.into() }, KlPenalty::default());
+            let (ppo, penalty) = (PpoClip::new(CLIP), KlPenalty::default());
             let k3 = KlToReference { estimator: KlEstimator::K3 };
             // The ratio to the old policy is large. The exponential of k3 is the ratio of the reference to the policy.
             for (term, log_ratio, advantage) in [

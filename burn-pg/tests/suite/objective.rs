@@ -46,10 +46,7 @@ fn weights_and_hyperparameters_out_of_range_are_refused() {
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let expected = |what: &str| format!("{what} is {bad}; it must be more than 0");
         let expected_of_range = |what: &str| format!("{}, and at the end 0 or more", expected(what));
-        assert_eq!(
-            refusal(1.0, PpoClip { clip_range: bad.into() }),
-            expected_of_range("`clip_range` of the term `policy_loss`")
-        );
+        assert_eq!(refusal(1.0, PpoClip::new(bad)), expected_of_range("`clip_range` of the term `policy_loss`"));
         let target = KlPenalty { target: bad, ..KlPenalty::default() };
         assert_eq!(refusal(1.0, target), expected("`target` of the term `policy_loss`"));
         for clip in [ValueClip::Pessimistic { range: bad.into() }, ValueClip::Hard { range: bad.into() }] {

@@ -152,7 +152,7 @@ impl Check<'_> {
                 self.objective(&objective, &metrics, &expected.grads);
             }
             Kind::PpoPolicyOnly { hyper, expected } => {
-                let objective = Objective::new().with(1.0, PpoClip { clip_range: hyper.clip_coef.into() });
+                let objective = Objective::new().with(1.0, PpoClip::new(hyper.clip_coef));
                 // Spinning Up computes this metric in single precision.
                 let clip_fraction = nearest_single(expected.clip_fraction);
                 let metrics = [("policy_loss", expected.policy_loss), ("clip_fraction", clip_fraction)];

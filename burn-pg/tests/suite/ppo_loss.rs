@@ -102,7 +102,7 @@ fn check(case: &Case, weights: &Weights, precision: &Precision) {
     let clip_range = hyper.clip_coef;
     let clip = if hyper.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
     let output = Objective::new()
-        .with(1.0, PpoClip { clip_range: clip_range.into() })
+        .with(1.0, PpoClip::new(clip_range))
         .with(hyper.vf_coef, Value { clip })
         .with(hyper.ent_coef, Entropy)
         .compute(&context);

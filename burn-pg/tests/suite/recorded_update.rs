@@ -103,7 +103,7 @@ impl Hyper {
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         let learner = Learner {
             objective: Objective::new()
-                .with(1.0, PpoClip { clip_range: clip_range.into() })
+                .with(1.0, PpoClip::new(clip_range))
                 .with(self.vf_coef, Value { clip })
                 .with(self.ent_coef, Entropy),
             optimiser: Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),

@@ -162,7 +162,7 @@ impl Case {
     fn learner(&self, precision: &Precision) -> PolicyWithLearner {
         let Hyper { clip_range, clip_range_vf, vf_coef, ent_coef, .. } = self.hyper;
         let objective = match self.algorithm {
-            Algorithm::Ppo => Objective::new().with(1.0, PpoClip { clip_range: clip_range.unwrap().into() }),
+            Algorithm::Ppo => Objective::new().with(1.0, PpoClip::new(clip_range.unwrap())),
             Algorithm::A2C => Objective::new().with(1.0, PolicyGradient),
         };
         let clip = clip_range_vf.map_or(ValueClip::Off, |range| ValueClip::Hard { range: range.into() });

@@ -17,7 +17,7 @@ use crate::{
 
 /// An objective of two terms, one of which has metrics.
 fn objective() -> Objective {
-    Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default())
+    Objective::new().with(1.0, PpoClip::new(0.2)).with(0.5, Value::default())
 }
 
 fn named(metrics: &[Metric], name: &str) -> f64 {
@@ -31,7 +31,7 @@ fn metrics_are_weighted_means_for_any_sum_of_weights() {
     let weights = [0.5, 2.0, 0.0, 1.0, 0.25, 3.0];
     for precision in &Precision::all() {
         let context = || samples.context(precision).with_tensor(ContextPart::Weights, precision.vector(&weights));
-        let kl: Vec<f64> = values(PpoClip { clip_range: 0.2.into() }.compute(&context()).metrics[0].1.clone());
+        let kl: Vec<f64> = values(PpoClip::new(0.2).compute(&context()).metrics[0].1.clone());
         let weighted: f64 = kl.iter().zip(weights).map(|(kl, weight)| kl * weight).sum();
         let expected = weighted / weights.iter().sum::<f64>();
         for mass in [6.0, 1.0, 1000.0] {
@@ -102,7 +102,7 @@ fn losses_are_averaged_over_rows_sequences_or_by_a_constant_in_minibatches_too()
         let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(1), &precision.device).unwrap();
         let loss = |batch: &Batch| {
             let context = source::Samples::<ActorCritic>::context(batch, &policy);
-            values(Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).compute(&context).loss)[0]
+            values(Objective::new().with(1.0, PpoClip::new(0.2)).compute(&context).loss)[0]
         };
         // The loss of each row alone.
         let rows: Vec<f64> = advantages.iter().map(|&one| loss(&batch(&[one], None, None, precision))).collect();
@@ -136,7 +136,7 @@ fn parts_of_a_minibatch_add_up_to_its_gradient_and_its_metrics() {
         let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(1), &precision.device).unwrap();
         for weights in [None, Some(&weights[..])] {
             let of = |micro_batch_size| {
-                let objective = Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() });
+                let objective = Objective::new().with(1.0, PpoClip::new(0.2));
                 let learner = Learner { micro_batch_size, ..Learner::new(objective, OptimiserSpec::default().build()) };
                 let batch = batch(&advantages, weights, None, precision);
                 assert_eq!(source::Samples::<ActorCritic>::num_rows(&batch), 7);

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct DeviceTerm {
     kind: Kind,
-    /// Where its weight is in the buffer; two coefficients follow.
+    /// Where its weight is in the buffer; three coefficients follow.
     pub at: usize,
     /// Where its loss is in the reports, and where its metrics begin.
     pub loss_at: usize,
@@ -22,8 +22,8 @@ pub(crate) struct DeviceTerm {
     pub metrics: usize,
 }
 
-/// Numbers of a term in the buffer: its weight and two coefficients.
-pub(crate) const COEFFICIENTS: usize = 3;
+/// Numbers of a term in the buffer: its weight and three coefficients.
+pub(crate) const COEFFICIENTS: usize = 4;
 
 /// The variants of [`ClosedForm`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,17 +41,17 @@ enum Kind {
 
 impl DeviceTerm {
     /// Returns the term, and its coefficients.
-    pub fn new(form: ClosedForm, at: usize, [loss_at, metrics_at]: [usize; 2]) -> (Self, [f64; 2]) {
+    pub fn new(form: ClosedForm, at: usize, [loss_at, metrics_at]: [usize; 2]) -> (Self, [f64; 3]) {
         let (kind, coefficients) = match form {
-            ClosedForm::PolicyGradient => (Kind::PolicyGradient, [0.0; 2]),
-            ClosedForm::Surrogate => (Kind::Surrogate, [0.0; 2]),
-            ClosedForm::PpoClip { bounds } => (Kind::PpoClip, bounds),
-            ClosedForm::KlPenalty { weight } => (Kind::KlPenalty, [weight, 0.0]),
-            ClosedForm::KlToReference { estimator } => (Kind::KlToReference(estimator), [0.0; 2]),
-            ClosedForm::Value => (Kind::Value, [0.0; 2]),
-            ClosedForm::HardValue { range } => (Kind::HardValue, [range, 0.0]),
-            ClosedForm::PessimisticValue { range } => (Kind::PessimisticValue, [range, 0.0]),
-            ClosedForm::Entropy => (Kind::Entropy, [0.0; 2]),
+            ClosedForm::PolicyGradient => (Kind::PolicyGradient, [0.0; 3]),
+            ClosedForm::Surrogate => (Kind::Surrogate, [0.0; 3]),
+            ClosedForm::PpoClip { bounds } => (Kind::PpoClip, bounds.map(|bound| bound.min(f64::from(f32::MAX)))),
+            ClosedForm::KlPenalty { weight } => (Kind::KlPenalty, [weight, 0.0, 0.0]),
+            ClosedForm::KlToReference { estimator } => (Kind::KlToReference(estimator), [0.0; 3]),
+            ClosedForm::Value => (Kind::Value, [0.0; 3]),
+            ClosedForm::HardValue { range } => (Kind::HardValue, [range, 0.0, 0.0]),
+            ClosedForm::PessimisticValue { range } => (Kind::PessimisticValue, [range, 0.0, 0.0]),
+            ClosedForm::Entropy => (Kind::Entropy, [0.0; 3]),
         };
         (Self { kind, at, loss_at, metrics_at, metrics: form.metrics().len() }, coefficients)
     }
@@ -61,7 +61,7 @@ impl DeviceTerm {
         let form = match self.kind {
             Kind::PolicyGradient => ClosedForm::PolicyGradient,
             Kind::Surrogate => ClosedForm::Surrogate,
-            Kind::PpoClip => ClosedForm::PpoClip { bounds: [0.0; 2] },
+            Kind::PpoClip => ClosedForm::PpoClip { bounds: [0.0; 3] },
             Kind::KlPenalty => ClosedForm::KlPenalty { weight: 0.0 },
             Kind::KlToReference(estimator) => ClosedForm::KlToReference { estimator },
             Kind::Value => ClosedForm::Value,
@@ -138,10 +138,11 @@ pub(super) fn evaluate_terms(
         if comptime!(term.is_of_critic() == of_critic) {
             let weight = coefficients[comptime!(term.at)];
             let (first, second) = (coefficients[comptime!(term.at + 1)], coefficients[comptime!(term.at + 2)]);
+            let third = coefficients[comptime!(term.at + 3)];
             let x = part(sample, comptime!(term.part(0)));
             let y = part(sample, comptime!(term.part(1)));
             let z = part(sample, comptime!(term.part(2)));
-            let result = term_of(x, y, z, first, second, term);
+            let result = term_of(x, y, z, first, second, third, term);
             reports[comptime!(term.loss_at * rows) + row] = result.loss;
             if comptime!(term.metrics > 0) {
                 reports[comptime!(term.metrics_at * rows) + row] = result.metric_0;
@@ -180,15 +181,16 @@ fn part(sample: &Sample, #[comptime] part: Option<ContextPart>) -> f32 {
 /// Writes the formula of a term into the kernel.
 #[cube]
 #[allow(unused_variables)]
-fn term_of(x: f32, y: f32, z: f32, first: f32, second: f32, #[comptime] term: DeviceTerm) -> Term {
+#[allow(clippy::too_many_arguments)]
+fn term_of(x: f32, y: f32, z: f32, first: f32, second: f32, third: f32, #[comptime] term: DeviceTerm) -> Term {
     intrinsic!(|scope| {
-        let [x, y, z, first, second] = [x, y, z, first, second].map(|value| Emitted::Value(scope, value));
+        let [x, y, z, first, second, third] = [x, y, z, first, second, third].map(|value| Emitted::Value(scope, value));
         let (x, y, z) = (Dual::<_, 1>::variable(x, 0), Dual::constant(y), Dual::constant(z));
         let limit = tangent_point(DType::F32);
         let results: Vec<Dual<Emitted<'_>>> = match term.kind {
             Kind::PolicyGradient => formula::policy_gradient_term(&[x, y]).into(),
             Kind::Surrogate => formula::surrogate_term(&[x, y, z], limit).into(),
-            Kind::PpoClip => formula::clipped_surrogate_term(&[x, y, z], limit, [first, second]).into(),
+            Kind::PpoClip => formula::clipped_surrogate_term(&[x, y, z], limit, [first, second, third]).into(),
             Kind::KlPenalty => {
                 let [loss, kl] = formula::kl_penalty_term(&[x, y, z], limit, first);
                 vec![loss, kl, Dual::constant(first)]

@@ -18,7 +18,7 @@ use crate::kernel::{
 /// each. Beyond a log-ratio of `limit`, ratios follow the tangent of the exponential.
 pub fn clipped_surrogate(
     [new, old, advantages]: [&Tensor<1>; 3],
-    bounds: [f64; 2],
+    bounds: [f64; 3],
     limit: f64,
 ) -> Option<ClippedSurrogate> {
     let log_probs = Primitive::of(new.clone())?;

@@ -58,18 +58,21 @@ pub(crate) fn k3<N: Number>(ratio: &N, log_ratio: &N) -> N {
     ratio.clone().plus(N::scalar(-1.0)) - log_ratio.clone()
 }
 
-/// PPO's clipped surrogate, `-min(r A, clip(r, low, high) A)`. Where the ratio is clipped, the derivative is exactly 0.
+/// PPO's clipped surrogate, `-min(r A, clip(r, low, high) A)`, where r is at most `most` if A is negative. Where the ratio is
+/// clipped, the derivative is exactly 0.
 #[inline(always)]
-pub(crate) fn clipped_surrogate<N: Number>(ratio: &N, advantage: &N, [low, high]: [N::Scalar; 2]) -> N {
+pub(crate) fn clipped_surrogate<N: Number>(ratio: &N, advantage: &N, [low, high, most]: [N::Scalar; 3]) -> N {
     let zero = N::scalar(0.0);
     let clipped_above = N::both(ratio.above(high), N::not(advantage.below(zero)));
     let clipped_below = N::both(ratio.below(low), N::not(advantage.above(zero)));
-    -(ratio.clone().replaced(clipped_above, high).replaced(clipped_below, low) * advantage.clone())
+    let beyond = N::both(ratio.above(most), advantage.below(zero));
+    let trusted = ratio.clone().replaced(clipped_above, high).replaced(clipped_below, low).replaced(beyond, most);
+    -(trusted * advantage.clone())
 }
 
 /// Returns 1 where a ratio is outside the interval, 0 elsewhere.
 #[inline(always)]
-pub(crate) fn outside<N: Number>(ratio: &N, [low, high]: [N::Scalar; 2]) -> N {
+pub(crate) fn outside<N: Number>(ratio: &N, [low, high, _]: [N::Scalar; 3]) -> N {
     ratio.flag(N::either(ratio.above(high), ratio.below(low)))
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn surrogate_term<N: Number>([log_prob, old, advantage]: &[N; 3], lim
 pub(crate) fn clipped_surrogate_term<N: Number>(
     [log_prob, old, advantage]: &[N; 3],
     limit: f64,
-    bounds: [N::Scalar; 2],
+    bounds: [N::Scalar; 3],
 ) -> [N; 3] {
     let log_ratio = log_prob.clone() - old.clone();
     let ratio = ratio(&log_ratio, limit);

@@ -41,7 +41,7 @@ vectorised! {
         each_sample!(rows, inputs => |inputs| formula::surrogate_term(inputs, limit));
     }
 
-    pub(crate) fn clipped_surrogate<'a, T>(rows: LossRows<'a, T>, inputs: [&'a [T]; 3], limit: f64, bounds: [T; 2]) -> () {
+    pub(crate) fn clipped_surrogate<'a, T>(rows: LossRows<'a, T>, inputs: [&'a [T]; 3], limit: f64, bounds: [T; 3]) -> () {
         each_sample!(rows, inputs => |inputs| formula::clipped_surrogate_term(inputs, limit, bounds));
     }
 

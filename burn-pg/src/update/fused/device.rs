@@ -107,7 +107,8 @@ impl DeviceMinibatches {
             let (device_term, values) = DeviceTerm::new(term.form, i * COEFFICIENTS, [i, metrics_at]);
             metrics_at += device_term.metrics;
             device_terms.push(device_term);
-            coefficients.extend([term.weight, values[0], values[1]]);
+            coefficients.push(term.weight);
+            coefficients.extend(values);
         }
         let plan = |rows: usize, tile: Tile| MinibatchPlan {
             actor: DeviceNetwork::new(trunk, &networks.actor, networks.activation, rows),

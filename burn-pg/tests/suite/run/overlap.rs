@@ -26,7 +26,7 @@ fn parts(device: &Device) -> Parts<ActorCritic> {
     });
     let envs = make("CartPole-v1", 4).unwrap();
     let collector = Collector::new(envs, RolloutLength::Steps(16), seed, device).unwrap();
-    let objective = Objective::new().with(1.0, PpoClip { clip_range: 0.2.into() }).with(0.5, Value::default());
+    let objective = Objective::new().with(1.0, PpoClip::new(0.2)).with(0.5, Value::default());
     let learner = Learner::new(objective, OptimiserSpec::default().build());
     Parts {
         policy: policy.unwrap(),

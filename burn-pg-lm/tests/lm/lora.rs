@@ -1,0 +1,133 @@
+//! Adapters: compared with PEFT, written and merged.
+
+use burn_pg::{
+    burn::{
+        module::Module,
+        tensor::{DType, Device},
+    },
+    device::Backend,
+    envs::EnvRng,
+    storage::tensors::{into_module, of_module},
+};
+use burn_pg_lm::{
+    Texts,
+    generate::{Choice, Limit, Writer, complete},
+    model::{Lora, Shape, Target, Transformer, adapters_from_peft, adapters_to_peft, fingerprint},
+};
+use serde_json::Value;
+
+use crate::{
+    helpers::{assert_close, devices, golden, lists, numbers, tensors, types},
+    models::{As, gradients, llama, token_loss, transformer, values},
+};
+
+/// The maps of a configuration of PEFT.
+fn targets(config: &Value) -> Vec<Target> {
+    let names = [
+        ("q_proj", Target::Query),
+        ("k_proj", Target::Key),
+        ("v_proj", Target::Value),
+        ("o_proj", Target::Output),
+        ("gate_proj", Target::Gate),
+        ("up_proj", Target::Up),
+        ("down_proj", Target::Down),
+    ];
+    let of = |name: &Value| names.iter().find(|(theirs, _)| name == theirs).unwrap().1;
+    config["target_modules"].as_array().unwrap().iter().map(of).collect()
+}
+
+/// Returns a model with the adapters of a recorded case, on a device with autodiff.
+fn adapted(case: &Value, data: &Value, device: &Device, dtype: DType) -> Transformer {
+    let base = golden("tiny_llama");
+    let shape: Shape = llama(&base["config"], false);
+    let model = transformer(&shape, tensors(&base["weights"], dtype), &device.clone().autodiff(), dtype);
+    let config = &case["adapter_config"];
+    let lora = Lora {
+        rank: usize::try_from(config["r"].as_u64().unwrap()).unwrap(),
+        alpha: config["lora_alpha"].as_f64().unwrap(),
+        targets: targets(config),
+    };
+    assert_eq!(data["base"], "weights of tiny_llama.json, untied");
+    let model = model.with_adapters(&lora, 1).map(&mut As(dtype));
+    let expected = of_module(&model).unwrap();
+    let theirs = tensors(&case["adapter"], dtype);
+    let ours = adapters_from_peft(&theirs).unwrap();
+    assert!(adapters_to_peft(&ours).unwrap() == theirs);
+    into_module(model, ours, &expected).unwrap()
+}
+
+#[test]
+fn adapters_compute_what_peft_computes() {
+    let data = golden("lora");
+    let texts: Texts = lists(&data["sequences"]).into_iter().collect();
+    for (backend, device) in devices() {
+        for &dtype in types(backend) {
+            for case in data["cases"].as_array().unwrap() {
+                let what = format!("{} {backend} {dtype:?}", case["name"]);
+                let expected = &case["expected"];
+                let model = adapted(case, &data, &device, dtype);
+                let double = if backend == Backend::NdArray { 1e-7 } else { 1e-9 };
+                let bound = if dtype == DType::F64 { double } else { 1e-5 };
+                let logits = |model: &Transformer| values(model.logits(model.hidden(&texts)));
+                assert_close(&logits(&model), &numbers(&expected["logits"]).0, bound, &what);
+                let off = model.clone().without_adapters();
+                if expected["base_logits_adapter_off"].is_array() {
+                    assert_close(&logits(&off), &numbers(&expected["base_logits_adapter_off"]).0, bound, &what);
+                }
+                assert_close(&logits(&model.clone().merged()), &numbers(&expected["logits"]).0, bound, &what);
+
+                let loss = token_loss(&model, &texts, &numbers(&data["coef"]).0);
+                assert_close(&values(loss.clone()), &[expected["loss"].as_f64().unwrap()], bound, &what);
+                // Only adapters have gradients.
+                let found = adapters_to_peft(&gradients(&model, &loss)).unwrap();
+                assert_eq!(found.len(), expected["grads"].as_object().unwrap().len(), "{what}");
+                for (name, gradient) in found {
+                    let gradient: Vec<f64> = gradient.iter::<f64>().collect();
+                    assert_close(&gradient, &numbers(&expected["grads"][&name]).0, bound, &format!("{what} {name}"));
+                }
+                let count = model.num_params();
+                assert_eq!(count as u64, case["trainable_parameters"].as_u64().unwrap(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_adapters_write_has_the_log_probabilities_that_are_trained_and_the_base_stays() {
+    let (_, device) = devices().into_iter().find(|(backend, _)| *backend == Backend::Flex).unwrap();
+    let data = golden("lora");
+    let model = adapted(&data["cases"][1], &data, &device, DType::F32).valid();
+    let writer = Writer::<f32>::new(&model).unwrap();
+    let prompts: Texts = [vec![3, 9, 27], vec![5]].into_iter().collect();
+    let mut streams: Vec<_> = [1, 2].map(EnvRng::new).into_iter().map(|mut rng| move || rng.next_f64()).collect();
+    let written = complete(&writer, &prompts, &Choice::default(), Limit { tokens: 8, end: None }, &mut streams);
+    for (prompt, completion) in prompts.iter().zip(written) {
+        let text: Texts = [[prompt, &completion.tokens].concat()].into_iter().collect();
+        let hidden = model.hidden(&text).narrow(0, prompt.len() - 1, completion.tokens.len());
+        let trained = model.log_probs(hidden, &completion.tokens).into_data();
+        assert!(trained.iter::<f32>().eq(completion.log_probs.iter().copied()));
+    }
+    // Adapters that are new change nothing; their first weights follow from the seed.
+    let base = model.clone().without_adapters();
+    let new = |seed| base.clone().with_adapters(&Lora::default(), seed);
+    let texts: Texts = [[4, 8, 15]].into_iter().collect();
+    let hidden = |model: &Transformer| values(model.hidden(&texts));
+    assert_eq!(hidden(&new(1)), hidden(&base));
+    let weights = |model: &Transformer| of_module(model).unwrap();
+    assert!(weights(&new(1)) == weights(&new(1)) && weights(&new(1)) != weights(&new(2)));
+    assert_eq!(fingerprint(&base).unwrap(), fingerprint(&base.clone().with_frozen(false)).unwrap());
+    assert_ne!(fingerprint(&base).unwrap(), fingerprint(&model.merged()).unwrap());
+}
+
+#[test]
+fn a_rank_of_zero_and_no_maps_are_refused() {
+    assert_eq!(Lora::default().mistake(), None);
+    for wrong in [
+        Lora { rank: 0, ..Lora::default() },
+        Lora { alpha: 0.0, ..Lora::default() },
+        Lora { alpha: f64::NAN, ..Lora::default() },
+        Lora { targets: Vec::new(), ..Lora::default() },
+    ] {
+        assert!(wrong.mistake().unwrap().starts_with("`lora."), "{wrong:?}");
+    }
+}
