@@ -7,6 +7,9 @@ use super::{
     keys::{Keys, divides},
 };
 
+/// The class of a model that gives scores.
+pub(super) const SCORES: &str = "GPT2ForSequenceClassification";
+
 /// The configuration of a model of the GPT-2 family: learned positions, layer norms before each part of a block, biases
 /// everywhere, and the activation `gelu_new` (the tanh approximation of GELU).
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +38,7 @@ pub struct Gpt2Config {
 }
 
 pub(super) fn parse(mut keys: Keys) -> Result<Gpt2Config, ConfigError> {
-    keys.architectures(&["GPT2LMHeadModel", "GPT2Model"])?;
+    keys.architectures(&["GPT2LMHeadModel", "GPT2Model", SCORES])?;
     let vocab_size = keys.size("vocab_size")?;
     let hidden_size = keys.size("n_embd")?;
     let config = Gpt2Config {

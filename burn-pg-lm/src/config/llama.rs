@@ -7,6 +7,9 @@ use super::{
     keys::{Keys, divides},
 };
 
+/// The class of a model that gives scores.
+pub(super) const SCORES: &str = "LlamaForSequenceClassification";
+
 /// The configuration of a model of the Llama family: rotary positions, RMS norms before each part of a block, no
 /// biases, grouped queries, and the activation `silu` in a gated perceptron.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +44,7 @@ pub struct LlamaConfig {
 }
 
 pub(super) fn parse(mut keys: Keys) -> Result<LlamaConfig, ConfigError> {
-    keys.architectures(&["LlamaForCausalLM", "LlamaModel"])?;
+    keys.architectures(&["LlamaForCausalLM", "LlamaModel", SCORES])?;
     let vocab_size = keys.size("vocab_size")?;
     let hidden_size = keys.size("hidden_size")?;
     let heads = keys.size("num_attention_heads")?;
@@ -188,8 +191,16 @@ pub(super) mod tests {
     #[test]
     fn other_arithmetic_is_refused() {
         let unsupported = [
-            ("architectures", json!(["MistralForCausalLM"]), "LlamaForCausalLM, LlamaModel"),
-            ("architectures", json!("LlamaForCausalLM"), "LlamaForCausalLM, LlamaModel"),
+            (
+                "architectures",
+                json!(["MistralForCausalLM"]),
+                "LlamaForCausalLM, LlamaModel, LlamaForSequenceClassification",
+            ),
+            (
+                "architectures",
+                json!("LlamaForCausalLM"),
+                "LlamaForCausalLM, LlamaModel, LlamaForSequenceClassification",
+            ),
             ("attention_bias", json!(true), "false"),
             ("hidden_act", json!("gelu"), "\"silu\""),
             ("mlp_bias", json!(true), "false"),

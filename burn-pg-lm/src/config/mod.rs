@@ -71,6 +71,21 @@ impl ModelConfig {
         Ok(files::write(&folder.join(FILE), self.to_json().as_bytes())?)
     }
 
+    /// Saves the configuration for a model that gives a score in place of tokens.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_for_scores(&self, folder: &Path) -> Result<(), ConfigError> {
+        let (mut value, class) = match self {
+            Self::Gpt2(config) => (config.to_value(), gpt2::SCORES),
+            Self::Llama(config) => (config.to_value(), llama::SCORES),
+        };
+        value["architectures"] = serde_json::json!([class]);
+        // A single label; `transformers` keeps their number in the size of this table.
+        value["id2label"] = serde_json::json!({ "0": "score" });
+        Ok(files::write(&folder.join(FILE), format!("{value:#}\n").as_bytes())?)
+    }
+
     /// Returns the text of a `config.json` that [`parse`](Self::parse) and Hugging Face's `transformers` read.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -88,6 +103,16 @@ impl ModelConfig {
             Self::Gpt2(config) => config.vocab_size,
             Self::Llama(config) => config.vocab_size,
         }
+    }
+
+    /// True if texts begin with this end token: `bos_token_id` is the same token, as for GPT-2, whose documents follow one another.
+    #[must_use]
+    pub fn starts_with(&self, end: u32) -> bool {
+        let bos = match self {
+            Self::Gpt2(config) => config.bos,
+            Self::Llama(config) => config.bos,
+        };
+        bos == Some(end)
     }
 
     /// Returns the length of the longest sequence, in tokens.

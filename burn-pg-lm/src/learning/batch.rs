@@ -8,11 +8,14 @@ use burn_pg::{
     source::Samples,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Columns, TextPolicy, columns::on_device};
 use crate::{Texts, model::Transformer};
 
 /// What a sample of a [context](LossContext) is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sample {
     /// A token of a completion.
     #[default]

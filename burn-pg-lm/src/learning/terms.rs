@@ -1,6 +1,8 @@
 //! Loss terms for stored examples.
 
 use burn::tensor::activation::log_sigmoid;
+use serde::{Deserialize, Serialize};
+
 use burn_pg::loss::{ContextPart, LossContext, LossTerm, ObjectiveError, PerSample};
 
 /// The negative log-likelihood of what is learned from: `-log pi`. With the tokens of stored texts this is pretraining and supervised
@@ -23,7 +25,8 @@ impl LossTerm for Likelihood {
 }
 
 /// How the logit of a preference becomes a loss.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PreferenceLoss {
     /// `-p log sigmoid(beta d) - (1 - p) log sigmoid(-beta d)`: the likelihood of a preference after Bradley and Terry. For a reward
     /// model, d is the difference of the scores; for a policy it is DPO.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The file with the weights of a model.
-const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 /// The file that says which weights are in which file, if there are several.
 const INDEX: &str = "model.safetensors.index.json";
 /// The file with the weights in a format that can run code when it is read.
@@ -95,6 +95,17 @@ pub enum LoadError {
     /// The weights do not fit the configuration, are not finite, or the device failed.
     #[error("the weights do not fit `config.json`: {0}")]
     Fit(TensorsError),
+    /// The folder has no reward model.
+    #[error("{} has no `score.weight`: it is not a reward model", .0.display())]
+    NoScore(PathBuf),
+    /// The head of a reward model does not give one score.
+    #[error("`score.weight` has shape {found:?}; expected [1, {width}]: a single score")]
+    Score {
+        /// Its shape.
+        found: Vec<usize>,
+        /// Width of hidden states.
+        width: usize,
+    },
     /// The tokenizer has tokens that the model does not know.
     #[error("the tokenizer has {tokenizer} tokens, but the model knows {model}")]
     Vocabulary {
@@ -127,13 +138,15 @@ impl LanguageModel {
         Ok(Self { config, transformer, tokenizer, template })
     }
 
-    /// Saves the model into a folder, which must exist, as `transformers` reads it. The weights are in single precision.
+    /// Saves the model into a folder, which must exist, as `transformers` reads it. The weights are in single precision. Adapters are added to
+    /// them.
     ///
     /// # Errors
     /// [`LoadError::Fit`] if the device fails; [`LoadError::File`], [`LoadError::Config`] or [`LoadError::Tokenizer`] if a file
     /// cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), LoadError> {
-        let tensors = of_module(&self.transformer).map_err(LoadError::Fit)?;
+        let whole = self.transformer.clone().merged().with_frozen(false);
+        let tensors = of_module(&whole).map_err(LoadError::Fit)?;
         let theirs = to_hugging_face(&tensors, self.transformer.shape());
         // `transformers` needs to know that the layout is that of PyTorch.
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
@@ -151,7 +164,8 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-fn read_weights(folder: &Path) -> Result<Tensors, LoadError> {
+/// Reads the weights of a folder, from one file or from shards.
+pub(crate) fn read_weights(folder: &Path) -> Result<Tensors, LoadError> {
     let whole = folder.join(WEIGHTS);
     if fs::symlink_metadata(&whole).is_ok() {
         return read_file(&whole);

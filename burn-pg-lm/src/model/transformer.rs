@@ -104,6 +104,12 @@ impl Transformer {
         self.map_each(|_, map| Linear { adapter: None, ..map })
     }
 
+    /// Returns the model without its own head for tokens, as the body of a reward model.
+    #[must_use]
+    pub fn without_head(self) -> Self {
+        Self { head: None, shape: Shape { tied: true, ..self.shape }, ..self }
+    }
+
     /// Adds the adapters to the weights. The result has no adapters, and computes the same up to rounding.
     #[must_use]
     pub fn merged(self) -> Self {

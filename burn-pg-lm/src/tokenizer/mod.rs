@@ -140,6 +140,13 @@ impl Tokenizer {
         Ok(ends)
     }
 
+    /// True if another tokenizer turns every text into the same tokens: it has the same definition.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let [ours, theirs] = [self, other].map(|tokenizer| tokenizer.inner.to_string(false).ok());
+        ours.is_some() && ours == theirs
+    }
+
     /// Saves the files of the tokenizer, byte for byte as they were loaded. The folder is made if it does not exist.
     ///
     /// # Errors
