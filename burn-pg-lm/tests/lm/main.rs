@@ -1,5 +1,6 @@
 //! Tests of `burn-pg-lm`.
 
+mod data;
 mod exact;
 mod fixture;
 mod folder;
