@@ -18,6 +18,7 @@ mod rated;
 mod records;
 
 pub use error::DataError;
+pub(crate) use lines::lines;
 pub use rated::{Rated, pairs_of_ratings, ratings};
 pub use records::{Demonstration, Pair, Prompt, demonstrations, documents, pairs, prompts};
 

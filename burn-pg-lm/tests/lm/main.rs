@@ -9,6 +9,7 @@ mod models;
 mod recorded_text;
 mod refused_tokenizers;
 mod reward;
+mod rules;
 mod template;
 mod tokenizer;
 mod training;
