@@ -1,9 +1,11 @@
-//! Rewards: models that score texts, learned from preferences.
+//! Rewards: models that score texts, learned from preferences, and rules that score decoded text.
 
 mod folder;
 mod preference;
+mod rules;
 mod scorer;
 
 pub use folder::RewardModel;
 pub use preference::{Accuracy, accuracy};
+pub use rules::{Answer, Contains, Lexicon, RuleError, Script, ScriptError, TextReward, Words};
 pub use scorer::Scorer;

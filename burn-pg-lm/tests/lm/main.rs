@@ -1,5 +1,6 @@
 //! Tests of `burn-pg-lm`.
 
+mod data;
 mod dpo;
 mod exact;
 mod fixture;
@@ -10,6 +11,7 @@ mod models;
 mod recorded_text;
 mod refused_tokenizers;
 mod reward;
+mod rules;
 mod steps;
 mod template;
 mod token_ppo;

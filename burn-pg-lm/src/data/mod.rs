@@ -1,0 +1,40 @@
+//! What language models learn from, read from files: prompts, preferences, demonstrations, documents and ratings.
+//!
+//! | function | a line of the file |
+//! | --- | --- |
+//! | [`prompts`] | `{"prompt": "Once"}`, or `{"messages": [{"role": "user", "content": "Hello"}]}` |
+//! | [`pairs`] | `{"prompt": "Once", "chosen": " upon a time", "rejected": " more"}`, with `"margin": 0.5` or `"tie": true` |
+//! | [`demonstrations`] | `{"prompt": "Once", "completion": " upon a time"}` |
+//! | [`documents`] | `{"text": "Once upon a time"}`, or in a file without the ending `.jsonl` the text itself |
+//! | [`ratings`] | `{"text": "Once upon a time", "ratings": [1, -2.5]}` |
+//!
+//! Wherever a line has a `prompt`, it may have `messages` instead. Blank lines are skipped, and so is a byte-order mark
+//! at the start of a file. Keys that are not listed are refused, so that a misspelt one is noticed; a key with the
+//! value `null` counts as missing.
+
+mod error;
+mod lines;
+mod rated;
+mod records;
+
+pub use error::DataError;
+pub(crate) use lines::lines;
+pub use rated::{Rated, pairs_of_ratings, ratings};
+pub use records::{Demonstration, Pair, Prompt, demonstrations, documents, pairs, prompts};
+
+use burn_pg::envs::EnvRng;
+
+/// Splits items at random into those to train with and those that are held out. The share that is held out is rounded
+/// to whole items. The same items and the same seed give the same parts. Equal items may come into different parts.
+///
+/// # Panics
+/// If the share is not between 0 and 1, or there are 2^32 items or more.
+#[must_use]
+pub fn split<T>(mut items: Vec<T>, share_held_out: f64, seed: u64) -> (Vec<T>, Vec<T>) {
+    assert!((0.0..=1.0).contains(&share_held_out), "the share is {share_held_out}; it must be between 0 and 1");
+    EnvRng::new(seed).shuffle(&mut items);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a part of the number of items
+    let held_out = (share_held_out * items.len() as f64).round() as usize;
+    let held_out = items.split_off(items.len() - held_out);
+    (items, held_out)
+}

@@ -1,0 +1,168 @@
+//! Prompts, preferences, demonstrations and documents.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{
+    DataError,
+    lines::{lines, records},
+};
+use crate::Message;
+
+/// What a completion follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text.
+    Text(String),
+    /// The turns of a conversation, at least one.
+    Chat(Vec<Message>),
+}
+
+/// A preference between two completions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// What both completions follow. An empty text if there is no prompt.
+    pub prompt: Prompt,
+    /// The completion that was preferred.
+    pub chosen: String,
+    /// The other completion, which differs from `chosen`.
+    pub rejected: String,
+    /// How much better the preferred completion is: 0 or more. `None` if this is unknown, and for a tie.
+    pub margin: Option<f64>,
+    /// True if neither completion was preferred. The order of the two then says nothing.
+    pub tie: bool,
+}
+
+/// A completion to imitate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demonstration {
+    /// What the completion follows. Its text may be empty.
+    pub prompt: Prompt,
+    /// The completion, which is not empty.
+    pub completion: String,
+}
+
+/// A turn as it is in a file. Unlike a [`Message`], it must not have other keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+impl Prompt {
+    /// Returns the prompt of a record, or `None` if it has none.
+    fn new(prompt: Option<String>, messages: Option<Vec<Turn>>) -> Result<Option<Self>, String> {
+        match (prompt, messages) {
+            (Some(_), Some(_)) => Err("it has both `prompt` and `messages`; remove one of them".into()),
+            (None, Some(turns)) if turns.is_empty() => {
+                Err("`messages` is empty; it must have at least one turn".into())
+            }
+            (None, Some(turns)) => {
+                let messages = turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect();
+                Ok(Some(Self::Chat(messages)))
+            }
+            (prompt, None) => Ok(prompt.map(Self::Text)),
+        }
+    }
+
+    /// Returns the prompt of a record that must have one.
+    fn required(prompt: Option<String>, messages: Option<Vec<Turn>>) -> Result<Self, String> {
+        Self::new(prompt, messages)?.ok_or_else(|| "it must have `prompt` or `messages`".into())
+    }
+}
+
+/// Reads prompts from a file of JSON lines with the key `prompt` or `messages`.
+///
+/// # Errors
+/// [`DataError`] if the file cannot be read or has no records, or a line is not such an object or its prompt is empty.
+pub fn prompts(path: &Path) -> Result<Vec<Prompt>, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        prompt: Option<String>,
+        messages: Option<Vec<Turn>>,
+    }
+    records(path, |Record { prompt, messages }| match Prompt::required(prompt, messages)? {
+        Prompt::Text(text) if text.is_empty() => Err("`prompt` is empty".into()),
+        prompt => Ok(prompt),
+    })
+}
+
+/// Reads preferences from a file of JSON lines with the keys `chosen` and `rejected`, and if wanted `prompt` or
+/// `messages`, and `margin` or `tie`.
+///
+/// # Errors
+/// [`DataError`] if the file cannot be read or has no records, or a line is not such an object, its completions are
+/// equal, or its margin is negative or not finite, or beside `"tie": true`.
+pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        prompt: Option<String>,
+        messages: Option<Vec<Turn>>,
+        chosen: String,
+        rejected: String,
+        margin: Option<f64>,
+        tie: Option<bool>,
+    }
+    records(path, |record: Record| {
+        let prompt = Prompt::new(record.prompt, record.messages)?.unwrap_or(Prompt::Text(String::new()));
+        let tie = record.tie.unwrap_or(false);
+        if record.chosen == record.rejected {
+            return Err("`chosen` and `rejected` are equal".into());
+        }
+        match record.margin {
+            Some(_) if tie => return Err("it has both `margin` and `tie`; the margin of a tie must be left out".into()),
+            Some(margin) if !(margin.is_finite() && margin >= 0.0) => {
+                return Err(format!("`margin` is {margin}; it must be 0 or more, and finite"));
+            }
+            _ => {}
+        }
+        Ok(Pair { prompt, chosen: record.chosen, rejected: record.rejected, margin: record.margin, tie })
+    })
+}
+
+/// Reads demonstrations from a file of JSON lines with the key `completion`, and `prompt` or `messages`.
+///
+/// # Errors
+/// [`DataError`] if the file cannot be read or has no records, or a line is not such an object or its completion is
+/// empty.
+pub fn demonstrations(path: &Path) -> Result<Vec<Demonstration>, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        prompt: Option<String>,
+        messages: Option<Vec<Turn>>,
+        completion: String,
+    }
+    records(path, |Record { prompt, messages, completion }| {
+        let prompt = Prompt::required(prompt, messages)?;
+        match completion.is_empty() {
+            true => Err("`completion` is empty".into()),
+            false => Ok(Demonstration { prompt, completion }),
+        }
+    })
+}
+
+/// Reads documents: from a file with the ending `.jsonl` the `text` of each line, from any other file each line that is
+/// not blank.
+///
+/// # Errors
+/// [`DataError`] if the file cannot be read or has no records, or a line is not an object with the key `text`, or the
+/// text is empty.
+pub fn documents(path: &Path) -> Result<Vec<String>, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        text: String,
+    }
+    if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl")) {
+        return lines(path, |line| Ok(line.to_owned()));
+    }
+    records(path, |Record { text }| match text.is_empty() {
+        true => Err("`text` is empty".into()),
+        false => Ok(text),
+    })
+}
