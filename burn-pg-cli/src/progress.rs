@@ -131,21 +131,43 @@ fn style(template: &str) -> ProgressStyle {
 
 /// Describes an update within a terminal of 80 columns.
 fn short(stats: &UpdateStats, rate: f64) -> String {
-    format!(
-        "{rate:.0}/s, return {}, EV {}, KL {},",
-        number(stats.episode_return_mean),
-        number(stats.explained_variance),
-        kl(stats),
-    )
+    match of_texts(stats) {
+        Some(texts) => format!("{rate:.0}/s, {texts},"),
+        None => format!(
+            "{rate:.0}/s, return {}, EV {}, KL {},",
+            number(stats.episode_return_mean),
+            number(stats.explained_variance),
+            kl(stats),
+        ),
+    }
 }
 
 fn describe(stats: &UpdateStats, rate: f64) -> String {
-    format!(
-        "{rate:.0} steps/s, return {}, explained variance {}, KL {}",
-        number(stats.episode_return_mean),
-        number(stats.explained_variance),
-        kl(stats),
-    )
+    match of_texts(stats) {
+        Some(texts) => format!("{rate:.0} steps/s, {texts}"),
+        None => format!(
+            "{rate:.0} steps/s, return {}, explained variance {}, KL {}",
+            number(stats.episode_return_mean),
+            number(stats.explained_variance),
+            kl(stats),
+        ),
+    }
+}
+
+/// Describes an update that learns from texts, if it does.
+fn of_texts(stats: &UpdateStats) -> Option<String> {
+    let metric = |name: &str| stats.losses.get(name).copied();
+    let loss = metric("loss").unwrap_or(f64::NAN);
+    match (metric("score"), metric("accuracy"), metric("likelihood_loss")) {
+        (Some(score), ..) => {
+            let divergence = metric("kl_per_text").map_or_else(String::new, |kl| format!(", KL {kl:.2}"));
+            let length = metric("completion_length").unwrap_or(f64::NAN);
+            Some(format!("score {score:.3}{divergence}, length {length:.1}"))
+        }
+        (None, Some(accuracy), _) => Some(format!("loss {loss:.4}, accuracy {:.0} %", 100.0 * accuracy)),
+        (None, None, Some(loss)) => Some(format!("loss {loss:.4}")),
+        (None, None, None) => None,
+    }
 }
 
 fn number(value: Option<f64>) -> String {

@@ -10,6 +10,7 @@ pub mod learning;
 pub mod model;
 pub mod reward;
 mod settings;
+pub mod task;
 pub mod template;
 mod texts;
 pub mod tokenizer;

@@ -12,7 +12,7 @@ pub fn how_to_go_on(dir: &RunDir) -> String {
 }
 
 /// Quotes a path for a shell.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let Some(text) = path.to_str() else { return escaped(path) };
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%\\".contains(letter);
     match text.chars().all(plain) {

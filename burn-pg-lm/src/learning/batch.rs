@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData, activation::log_softmax};
 use burn_pg::{
+    Error,
     loss::{Averaging, ContextPart, LossContext},
     source::Samples,
 };
@@ -99,6 +100,20 @@ impl TextBatch {
     /// Returns the log-probabilities of the tokens of the completions under a model. Shape `[T]`.
     pub(super) fn log_probs(&self, model: &Transformer) -> Tensor<1> {
         model.log_probs(self.hidden(model), &self.targets().0)
+    }
+
+    /// Returns numbers of all tokens of the completions, computed from parts of `rows` completions each, without autodiff.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] if the device fails.
+    pub(super) fn by_parts(&self, rows: usize, compute: impl Fn(&Self) -> Tensor<1>) -> Result<Vec<f32>, Error> {
+        let mut all = Vec::new();
+        for first in (0..self.lengths.len()).step_by(rows) {
+            let part = self.of(first..self.lengths.len().min(first + rows));
+            let data = compute(&part).try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
+            all.extend(data.iter::<f32>());
+        }
+        Ok(all)
     }
 
     /// Turns numbers of tokens (shape `[T]`) into those of samples: as they are, or added up for each completion.

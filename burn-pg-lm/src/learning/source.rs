@@ -52,6 +52,8 @@ pub struct TextSourceSpec {
     pub sample: Sample,
     /// How losses of tokens are averaged.
     pub averaging: Averaging,
+    /// Completions that the reference and the critic read at once, at least 1: fewer take less memory. Without effect on results.
+    pub rows_at_once: usize,
     /// Seeds the order of the prompts, and the random numbers of each completion.
     pub seed: u64,
 }
@@ -72,6 +74,7 @@ impl TextSourceSpec {
             whiten_advantages: false,
             sample: Sample::Token,
             averaging: Averaging::Token,
+            rows_at_once: 64,
             seed: 0,
         }
     }
@@ -137,6 +140,7 @@ impl TextSource {
         let least = if spec.credit.needs_values() || spec.credit == Credit::Mean { 1 } else { 2 };
         assert!(!prompts.is_empty() && prompts.iter().all(|prompt| !prompt.is_empty()), "prompts must not be empty");
         assert!(spec.prompts > 0 && spec.limit.tokens > 0 && spec.group_size >= least, "too few completions");
+        assert!(spec.rows_at_once > 0, "at least one completion is read at once");
         assert!(spec.kl_weight.start() == 0.0 || reference.is_some(), "a KL divergence needs a reference");
         assert!(spec.sample == Sample::Token || !spec.credit.needs_values(), "a critic values tokens");
         let passes = Passes::new(EnvRng::stream(spec.seed, &[ORDER]));
@@ -191,8 +195,9 @@ impl TextSource {
         let weight = self.progress.kl_weight;
         let divergences = divergences(batch);
         if let Credit::Gae(gae) = credit {
-            let values = policy.values(batch.hidden(policy.model())).expect("checked before training");
-            let values = floats(values)?;
+            let of_part =
+                |part: &TextBatch| policy.values(part.hidden(policy.model())).expect("checked before training");
+            let values = batch.by_parts(self.spec.rows_at_once, of_part)?;
             let mut rewards = narrow(&token_rewards(scores, &divergences, &batch.lengths, weight));
             if self.spec.whiten_rewards {
                 whiten(&mut rewards, false);
@@ -295,7 +300,7 @@ impl Source<TextPolicy> for TextSource {
             progress: context.progress,
         };
         if let Some(reference) = &self.reference {
-            let log_probs = floats(batch.log_probs(reference))?;
+            let log_probs = batch.by_parts(self.spec.rows_at_once, |part| part.log_probs(reference))?;
             batch.columns.set(ContextPart::ReferenceLogProbs, log_probs);
         }
         let explained_variance = self.give_credit(&mut batch, policy, &scores)?;
@@ -373,12 +378,6 @@ fn divergences(batch: &TextBatch) -> Vec<f64> {
         None => vec![0.0; ours.len()],
         Some(theirs) => ours.iter().zip(theirs).map(|(&ours, &theirs)| f64::from(ours) - f64::from(theirs)).collect(),
     }
-}
-
-/// Reads numbers from a device.
-fn floats(tensor: burn::tensor::Tensor<1>) -> Result<Vec<f32>, Error> {
-    let data = tensor.try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
-    Ok(data.iter::<f32>().collect())
 }
 
 #[allow(clippy::cast_possible_truncation)] // to single precision

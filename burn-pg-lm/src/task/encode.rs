@@ -81,9 +81,7 @@ impl<'a> Encoder<'a> {
     /// Returns documents as rows, each from one end token to the next, with an end token before it.
     #[must_use]
     pub fn documents(&self, documents: &[String]) -> StoredTexts {
-        let whole = |document: &String| {
-            [&[self.end][..], &self.tokenizer.encode_plain(document), &[self.end]].concat()
-        };
+        let whole = |document: &String| [&[self.end][..], &self.tokenizer.encode_plain(document), &[self.end]].concat();
         StoredTexts::whole(&documents.iter().map(whole).collect(), self.context)
     }
 

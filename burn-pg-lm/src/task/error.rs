@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use burn_pg::storage::tensors::TensorsError;
 
-use crate::{
-    data::DataError, model::LoadError, reward::RuleError, template::TemplateError, tokenizer::TokenizerError,
-};
+use crate::{data::DataError, model::LoadError, reward::RuleError, template::TemplateError, tokenizer::TokenizerError};
 
 /// Why a run on texts is refused or fails.
 #[derive(Debug, thiserror::Error)]

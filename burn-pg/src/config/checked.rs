@@ -41,6 +41,9 @@ impl Config {
     pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
         let mut errors = Errors::default();
         self.check_each(&mut errors);
+        if self.run.source.is_some() {
+            return errors.into_result().map(|()| CheckedConfig(self));
+        }
         errors.add(self.check_algorithm());
         // Checked only if what it depends on is in range, because its errors would follow from the others.
         if !OF_ROLLOUT.iter().any(|key| errors.are_about(key)) {

@@ -54,6 +54,8 @@ mod tests {
         let texts = Config::default().with(|config| config.run.source = Some("texts".into()));
         let text = texts.to_toml();
         assert_eq!(*read(&text).unwrap(), texts);
+        // The settings of environments are not checked, because they are not read.
+        assert!(read("run.source = 'texts'\ntotal_steps = 5").is_ok());
         assert!(text.contains("source = \"texts\"") && !text.contains("[env]"), "{text}");
         let text = read("algorithm.kind = 'reinforce'").unwrap().to_toml();
         assert!(text.contains("target_return = \"none\"") && !text.contains("num_steps"), "{text}");

@@ -1,6 +1,10 @@
 //! `burn-pg lm`
 
+mod outcome;
 mod sample;
+mod settings;
+mod train;
+mod watch;
 
 use clap::Subcommand;
 
@@ -15,11 +19,26 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    /// Train a new language model on documents, or an old one on
+    Pretrain(train::PretrainArgs),
+    /// Train a language model on demonstrations: supervised fine-tuning
+    Sft(train::ExamplesArgs),
+    /// Learn a reward model from preferences
+    Reward(train::ExamplesArgs),
+    /// Let a language model write, and train it to write what a reward scores highly
+    Rl(train::RlArgs),
+    /// Train a language model on preferences, without a reward model: direct preference optimisation
+    Dpo(train::ExamplesArgs),
     Sample(sample::Args),
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.what {
+        What::Pretrain(args) => args.run(),
+        What::Sft(args) => args.run("sft"),
+        What::Reward(args) => args.run("reward"),
+        What::Rl(args) => args.run(),
+        What::Dpo(args) => args.run("dpo"),
         What::Sample(args) => sample::run(args),
     }
 }

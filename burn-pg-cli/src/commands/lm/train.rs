@@ -1,0 +1,357 @@
+//! `burn-pg lm pretrain`, `sft`, `reward`, `dpo` and `rl`
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::{Context, Error, Result, anyhow, bail};
+use burn_pg::{
+    DeviceChoice, Trainer,
+    device::{self, OpenDevice},
+    kernel::with_threads,
+    optim::count_parameters,
+    policy::Policy,
+    run::{EarlierRun, RunDir, Session, Stopped, directory::RunDirError},
+    source::Source,
+};
+use burn_pg_lm::{
+    Tokenizer,
+    learning::Written,
+    task::{
+        Reader, Ready, Settings, Task, TaskError,
+        figures::{Figures, of_pairs, of_scorer, of_texts, save_policy, save_scorer},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    outcome::shown,
+    settings::{FILE, Given, with_absolute_paths},
+    watch::WatchTexts,
+};
+use crate::{
+    commands::{
+        how_to_go_on::quoted,
+        newest::{pass_over, tell_what_is_damaged},
+    },
+    failure::Failure,
+    interrupt::Interrupt,
+    output::{print_line, replace_file},
+    program,
+    progress::Progress,
+    tell::tell,
+};
+
+/// Folder of runs without `--out`.
+const RUNS: &str = "runs";
+/// Folder of the model in a run directory.
+pub const MODEL: &str = "model";
+/// Folder of samples to read in a run directory.
+const SAMPLES: &str = "samples";
+/// Texts that are kept of an update.
+const KEPT: usize = 4;
+
+/// What all kinds of training have.
+#[derive(clap::Args, Clone)]
+pub struct Common {
+    /// Take settings from this TOML file, with the tables `task`, `train` and `lora`; `lm.toml` of a run directory is one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change a setting, such as updates=100, train.learning_rate=1e-4 or task.kl.weight=0.1; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Train adapters of low rank in place of all weights; their settings are in the table `lora`
+    #[arg(long)]
+    lora: bool,
+    /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Resume an earlier run from its newest checkpoint. Of all settings, only train.updates and train.threads can be changed
+    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "out", "lora"])]
+    resume: Option<PathBuf>,
+    /// Where the model is trained; it writes on the CPU
+    #[arg(long, value_name = "DEVICE", default_value = "flex")]
+    device: DeviceChoice,
+    /// Print the settings as TOML, and do nothing else
+    #[arg(long)]
+    show_settings: bool,
+    /// Print the summary as one line of JSON, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+    /// Show no progress, and no outcome unless --json is given
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Train a new language model on documents, or an old one on
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct PretrainArgs {
+    /// JSON lines with `text`, or a text file with one document a line
+    #[arg(value_name = "DOCUMENTS")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Train a language model on examples
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ExamplesArgs {
+    /// The folder of the model: config.json, safetensors, and the tokenizer
+    #[arg(value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// JSON lines. Demonstrations have `prompt` (or `messages`) and `completion`; preferences have `prompt`, `chosen` and `rejected`,
+    /// and may have `margin` or `tie`; rated texts have `text` and `ratings`
+    #[arg(value_name = "DATA")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Let a language model write, and train it to write what a reward scores highly
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct RlArgs {
+    /// The folder of the model: config.json, safetensors, and the tokenizer
+    #[arg(value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// JSON lines with `prompt` or `messages`
+    #[arg(value_name = "PROMPTS")]
+    data: Option<PathBuf>,
+    /// What is rewarded: model:FOLDER (a reward model), words:N (completions of about N words), contains:WORD,WORD (the share of these
+    /// words), lexicon:FILE (positive words, of a file as VADER's) or script:PROGRAM (which reads JSON lines and answers with numbers).
+    /// May be given several times: the rewards are added up
+    #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
+    rewards: Vec<toml::Value>,
+    #[command(flatten)]
+    common: Common,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 for success, 1 if the run fails, 2 if it is refused before anything is trained, 3 if the device \
+                          fails, 129, 130 and 143 if it is interrupted (SIGHUP, Ctrl-C, SIGTERM) and can be resumed.";
+
+impl PretrainArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        run("pretrain", &self.common, paths(&[("task.data", &self.data)]))
+    }
+}
+
+impl ExamplesArgs {
+    pub fn run(&self, kind: &'static str) -> Result<(), Failure> {
+        run(kind, &self.common, paths(&[("task.model", &self.model), ("task.data", &self.data)]))
+    }
+}
+
+impl RlArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let mut named = paths(&[("task.model", &self.model), ("task.data", &self.data)]);
+        if !self.rewards.is_empty() {
+            named.push(("task.rewards", self.rewards.clone().into()));
+        }
+        run("rl", &self.common, named)
+    }
+}
+
+fn paths(given: &[(&'static str, &Option<PathBuf>)]) -> Vec<(&'static str, toml::Value)> {
+    let text = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
+    given.iter().filter_map(|(key, path)| Some((*key, text(path.as_ref()?)))).collect()
+}
+
+fn run(kind: &'static str, common: &Common, named: Vec<(&'static str, toml::Value)>) -> Result<(), Failure> {
+    let Common { config, set, lora, .. } = common;
+    let given = Given { kind, config: config.as_deref(), set, named, lora: *lora };
+    if common.show_settings {
+        let settings = given.resolve().map_err(Failure::Usage)?;
+        return print_line(toml::to_string(&settings).expect("settings can be written").trim_end());
+    }
+    let settings = match &common.resume {
+        None => given.resolve().and_then(with_absolute_paths),
+        Some(path) => resumed(path, given),
+    };
+    let settings = settings.map_err(Failure::Usage)?;
+    let summary = with_threads(settings.train.threads, || Job { settings: &settings, common }.run())?;
+    match (common.json, common.quiet) {
+        (true, _) => print_line(summary),
+        (false, true) => Ok(()),
+        (false, false) => print_line(shown(&summary)),
+    }
+}
+
+/// Returns the settings of a run that is resumed, with those that may change.
+fn resumed(path: &Path, given: Given<'_>) -> Result<Settings> {
+    if !given.named.is_empty() {
+        bail!("a run that is resumed has its model and its data already; give only --resume and --set");
+    }
+    let file = path.join(FILE);
+    let old = Given { config: Some(&file), set: &[], named: Vec::new(), ..given };
+    let old = old.resolve().with_context(|| format!("{} is not a run of `lm {}`", path.display(), given.kind))?;
+    let new = Given { config: Some(&file), ..given }.resolve()?;
+    let mut changed = old.clone();
+    changed.train.updates = new.train.updates;
+    changed.train.threads = new.train.threads;
+    if changed != new {
+        bail!("only `train.updates` and `train.threads` can be changed when a run is resumed");
+    }
+    Ok(new)
+}
+
+/// A run that was asked for.
+struct Job<'a> {
+    settings: &'a Settings,
+    common: &'a Common,
+}
+
+/// Where samples are kept, once the run has a directory.
+type Place = Arc<OnceLock<PathBuf>>;
+
+impl Job<'_> {
+    /// Trains to the end. Returns the summary.
+    fn run(&self) -> Result<Value, Failure> {
+        let open = device::open(self.common.device).map_err(Failure::usage)?;
+        let place = Place::default();
+        let ready = self.settings.build(&open.device, Some(reader(self.settings, &place)));
+        match ready.map_err(|error| Failure::refused(error.into()))? {
+            Ready::Texts { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+                save_policy(policy, &around, folder)?;
+                Ok(of_texts(policy, &held_out)?)
+            }),
+            Ready::Pairs { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+                save_policy(policy, &around, folder)?;
+                let Task::Dpo(task) = &self.settings.task else { unreachable!("only DPO learns policies from pairs") };
+                Ok(of_pairs(policy, &held_out, task.beta)?)
+            }),
+            Ready::Reward { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+                save_scorer(policy, &around, folder)?;
+                Ok(of_scorer(policy, &held_out)?)
+            }),
+            Ready::Rl { trainer, around } => self.execute(&open, trainer, &place, |policy, folder| {
+                save_policy(policy, &around, folder)?;
+                Ok(Figures::Nothing)
+            }),
+        }
+    }
+
+    /// Trains in a run directory, saves the model there, and writes the summary.
+    fn execute<P: Policy + 'static, S: Source<P>>(
+        &self,
+        open: &OpenDevice,
+        trainer: Trainer<P, S>,
+        place: &Place,
+        finish: impl FnOnce(&P, &Path) -> Result<Figures, TaskError>,
+    ) -> Result<Value, Failure> {
+        let interrupt = Interrupt::install().map_err(Failure::run)?;
+        let mut session = self.session(trainer).map_err(Failure::refused)?;
+        let (dir, kind) = (session.dir().clone(), self.settings.task.kind());
+        let _ = place.set(dir.path().join(SAMPLES));
+        let parameters = count_parameters(session.trainer().policy());
+        if !self.common.quiet {
+            let update = session.trainer().updates();
+            let how = if update > 0 { format!("going on after update {update} in") } else { "run directory".into() };
+            let what = if self.settings.lora.is_some() { "adapters" } else { "weights" };
+            tell(format_args!("{kind}, {parameters} {what} on {}, {how} {}", open.backend, dir.path().display()));
+        }
+        let again = program::command(format_args!("lm {kind} --resume {}", quoted(dir.path())));
+        let was_over = session.trainer().is_over();
+        let progress = Progress::new(session.trainer().horizon(), self.common.quiet);
+        let mut watch = WatchTexts::new(progress, interrupt);
+        let trained = session.train(&mut watch);
+        watch.finish();
+        trained.map_err(|stopped| failed(*stopped, &again))?;
+        if let Some(code) = watch.interrupt.exit_code() {
+            let update = session.trainer().updates();
+            return Err(Failure::Interrupted {
+                advice: format!("saved after update {update}; go on with: {again}"),
+                code,
+            });
+        }
+        watch.interrupt.release();
+        let finished = || -> Result<Value> {
+            let folder = dir.path().join(MODEL);
+            let figures = finish(session.trainer().policy(), &folder)?;
+            let trainer = session.trainer();
+            let summary = json!({
+                "task": kind,
+                "device": open.backend,
+                "updates": trainer.updates(),
+                "steps": trainer.env_steps(),
+                "train_seconds": trainer.seconds(),
+                "trained": !was_over,
+                "parameters": parameters,
+                "last": watch.last(),
+                "held_out": figures,
+                "model": folder.to_string_lossy(),
+                "run_dir": dir.path().to_string_lossy(),
+            });
+            session.write_summary(&summary)?;
+            Ok(summary)
+        };
+        finished().map_err(|error| {
+            Failure::of(error)
+                .told(|cause| format!("{cause}; the policy is trained and saved; finish the run with: {again}"))
+        })
+    }
+
+    /// Begins a new run, or goes on with an earlier one.
+    fn session<P: Policy, S: Source<P>>(&self, trainer: Trainer<P, S>) -> Result<Session<P, S>> {
+        if let Some(path) = &self.common.resume {
+            let earlier = EarlierRun::open(path, None).inspect_err(tell_what_is_damaged)?;
+            pass_over(earlier.damaged());
+            let (session, _) = earlier.restore(trainer)?.go_on()?;
+            self.write_settings(session.dir())?;
+            return Ok(session);
+        }
+        let dir = match &self.common.out {
+            Some(path) => RunDir::create(path).map_err(|error| match error {
+                RunDirError::Used(_) => anyhow!("{error}"),
+                error => error.into(),
+            })?,
+            None => RunDir::create_numbered(RUNS.as_ref(), &format!("lm-{}", self.settings.task.kind()))?,
+        };
+        self.write_settings(&dir)?;
+        Ok(Session::begin(trainer, dir)?)
+    }
+
+    fn write_settings(&self, dir: &RunDir) -> Result<()> {
+        let text = toml::to_string(self.settings).context("settings cannot be written as TOML")?;
+        replace_file(&dir.path().join(FILE), text.trim_end())
+    }
+}
+
+/// Returns what keeps some texts of every few updates, as JSON lines to read.
+fn reader(settings: &Settings, place: &Place) -> Reader {
+    let (place, interval) = (
+        Arc::clone(place),
+        match &settings.task {
+            Task::Rl(task) => task.samples_interval,
+            _ => 0,
+        },
+    );
+    Box::new(move |update, tokenizer: &Tokenizer, texts: &[Written<'_>], scores: &[f64]| {
+        let Some(folder) = place.get().filter(|_| interval > 0 && (update == 1 || update.is_multiple_of(interval)))
+        else {
+            return;
+        };
+        let line = |(text, score): (&Written<'_>, &f64)| {
+            let [prompt, completion] = [text.prompt, text.completion].map(|tokens| tokenizer.decode(tokens).ok());
+            json!({ "prompt": prompt, "completion": completion, "ended": text.ended, "score": score }).to_string()
+        };
+        let lines: Vec<String> = texts.iter().zip(scores).take(KEPT).map(line).collect();
+        let path = folder.join(format!("{update:06}.jsonl"));
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, lines.join("\n") + "\n"));
+        if let Err(error) = written {
+            tell(format_args!("warning: {} cannot be written: {error}", path.display()));
+        }
+    })
+}
+
+/// Returns the failure of a run: why training failed, and how to resume.
+fn failed(stopped: Stopped, again: &str) -> Failure {
+    let Stopped { error, policy } = stopped;
+    Failure::of(Error::from(error)).told(|cause| match &policy {
+        Ok(()) => format!("training failed: {cause}; the last good policy is saved; go on from the last checkpoint with: {again}"),
+        Err(unsaved) => format!("training failed: {cause} (the last good policy is not saved: {unsaved}); go on from the last checkpoint, if there is one, with: {again}"),
+    })
+}

@@ -1,0 +1,429 @@
+//! Runs on texts, from their settings.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use burn::{module::Module, tensor::Device};
+use burn_pg::{
+    CheckedConfig, Config, Parts, Trainer,
+    advantage::{Gae, GrpoScale},
+    envs::EnvRng,
+    loss::{CorrectedKl, Entropy, ExactKl, KlEstimator, KlToReference, Objective, PpoClip, Value},
+    update::{Epochs, Learner},
+};
+
+use super::{
+    Encoder, TaskError,
+    settings::{
+        Algorithm, Dpo, FamilyName, KlForm, NewModel, Pretrain, RewardKind, RewardModelling, RewardSpec, Rl, ScaleName,
+        Settings, Sft, Task, Train,
+    },
+    vocabulary::train_tokenizer,
+};
+use crate::{
+    ChatTemplate, ModelConfig, Tokenizer,
+    config::{Gpt2Config, LlamaConfig},
+    data,
+    generate::Limit,
+    learning::{
+        Centring, Credit, Decoded, KlWeight, Likelihood, Preference, PreferenceLoss, Scored, StoredPairs, StoredSource,
+        StoredTexts, TextPolicy, TextSource, TextSourceSpec, TokenPair, WeightedRewards, Written,
+    },
+    model::{LanguageModel, Shape, Transformer},
+    reward::{Contains, Lexicon, RewardModel, Scorer, Script, Words},
+};
+
+/// The stream of random numbers that pairs are drawn from.
+const PAIRS: u32 = 0x9A_17;
+
+/// What belongs to a model besides its weights.
+#[derive(Debug)]
+pub struct Around {
+    /// The configuration.
+    pub config: ModelConfig,
+    /// The tokenizer.
+    pub tokenizer: Arc<Tokenizer>,
+    /// The chat template, if there is one.
+    pub template: Option<ChatTemplate>,
+}
+
+/// Sees what was written for an update: the number of the update, the tokenizer, texts, and their scores.
+pub type Reader = Box<dyn FnMut(u64, &Tokenizer, &[Written<'_>], &[f64]) + Send>;
+
+/// A run that is ready to start, with what its final figures need.
+pub enum Ready {
+    /// Learns a language from texts.
+    Texts {
+        /// The run.
+        trainer: Trainer<TextPolicy, StoredSource<StoredTexts>>,
+        /// Texts for the final figures.
+        held_out: StoredTexts,
+        /// What belongs to the model.
+        around: Around,
+    },
+    /// Learns a policy from pairs.
+    Pairs {
+        /// The run.
+        trainer: Trainer<TextPolicy, StoredSource<StoredPairs>>,
+        /// Pairs for the final figures.
+        held_out: StoredPairs,
+        /// What belongs to the model.
+        around: Around,
+    },
+    /// Learns a reward model from pairs.
+    Reward {
+        /// The run.
+        trainer: Trainer<Scorer, StoredSource<StoredPairs>>,
+        /// Pairs for the final figures.
+        held_out: StoredPairs,
+        /// What belongs to the model.
+        around: Around,
+    },
+    /// Learns from what it writes.
+    Rl {
+        /// The run.
+        trainer: Trainer<TextPolicy, TextSource>,
+        /// What belongs to the model.
+        around: Around,
+    },
+}
+
+impl Settings {
+    /// Loads what the run needs, and checks that everything fits. `reader` sees what is written in reinforcement learning.
+    ///
+    /// # Errors
+    /// Any [`TaskError`].
+    pub fn build(&self, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
+        self.validate()?;
+        match &self.task {
+            Task::Pretrain(task) => self.pretrain(task, device),
+            Task::Sft(task) => self.sft(task, device),
+            Task::Reward(task) => self.reward(task, device),
+            Task::Dpo(task) => self.dpo(task, device),
+            Task::Rl(task) => self.rl(task, device, reader),
+        }
+    }
+
+    /// Returns the settings of the loop. A run takes `updates` times at most `steps` steps.
+    fn config(&self, steps: u64) -> Result<CheckedConfig, TaskError> {
+        let config = Config::default().with(|config| {
+            config.run.seed = self.train.seed;
+            config.run.threads = self.train.threads;
+            config.run.total_steps = self.train.updates.saturating_mul(steps);
+            config.run.source = Some(format!("texts ({})", self.task.kind()));
+            config.checkpoint.interval = self.train.checkpoint_interval;
+        });
+        config.validate().map_err(|error| TaskError::Setting(error.to_string()))
+    }
+
+    fn learner(&self, objective: Objective) -> Learner {
+        let Train { micro_batch, optimiser, max_grad_norm, .. } = &self.train;
+        Learner {
+            micro_batch_size: Some(*micro_batch),
+            max_grad_norm: *max_grad_norm,
+            ..Learner::new(objective, optimiser.build())
+        }
+    }
+
+    /// Returns one step on all samples of an update.
+    fn once(&self, objective: Objective) -> Epochs {
+        Epochs::once(self.learner(objective), self.train.learning_rate)
+    }
+
+    /// Returns a model with adapters, if there are to be some.
+    fn adapted(&self, model: Transformer) -> Transformer {
+        match &self.lora {
+            Some(lora) => model.with_adapters(lora, self.train.seed),
+            None => model,
+        }
+    }
+
+    fn pretrain(&self, task: &Pretrain, device: &Device) -> Result<Ready, TaskError> {
+        let documents = data::documents(&task.data)?;
+        let (around, model) = match &task.model {
+            Some(folder) => loaded(folder, device)?,
+            None => {
+                let tokenizer = train_tokenizer(&documents, task.new.vocabulary)?;
+                let config = new_config(&task.new, &tokenizer)?;
+                let model = Transformer::random(&Shape::from(&config), self.train.seed, &device.clone().autodiff());
+                (Around { config, tokenizer: tokenizer.into(), template: None }, model)
+            }
+        };
+        let (train, held_out) = held_out(documents, task.held_out, self.train.seed, task.batch)?;
+        let encoder = around.encoder()?;
+        let (train, held_out) = (encoder.documents(&train), encoder.documents(&held_out));
+        self.texts(train, held_out, task.batch, around, model, device)
+    }
+
+    fn sft(&self, task: &Sft, device: &Device) -> Result<Ready, TaskError> {
+        let (around, model) = loaded(&task.model, device)?;
+        let demonstrations = around.encoder()?.demonstrations(&data::demonstrations(&task.data)?)?;
+        let indices: Vec<usize> = (0..demonstrations.lengths.len()).collect();
+        let (train, held_out) = held_out(indices, task.held_out, self.train.seed, task.batch)?;
+        let of = |indices: &[usize]| {
+            let batch = demonstrations.select(indices);
+            StoredTexts { texts: batch.texts, lengths: batch.lengths }
+        };
+        self.texts(of(&train), of(&held_out), task.batch, around, model, device)
+    }
+
+    fn texts(
+        &self,
+        train: StoredTexts,
+        held_out: StoredTexts,
+        batch: usize,
+        around: Around,
+        model: Transformer,
+        device: &Device,
+    ) -> Result<Ready, TaskError> {
+        let parts = Parts {
+            policy: TextPolicy::new(self.adapted(model)),
+            source: StoredSource::new(train, batch, self.train.seed),
+            update: Box::new(self.once(Objective::new().with(1.0, Likelihood))),
+        };
+        let trainer = Trainer::new(parts, &self.config(batch as u64)?, device)?;
+        Ok(Ready::Texts { trainer, held_out, around })
+    }
+
+    fn reward(&self, task: &RewardModelling, device: &Device) -> Result<Ready, TaskError> {
+        let (around, model) = loaded(&task.model, device)?;
+        let seed = self.train.seed;
+        let (train, held_out) = match task.pairs {
+            None => held_out(data::pairs(&task.data)?, task.held_out, seed, task.batch)?,
+            // Texts are held out, not pairs: a text is never in both parts.
+            Some(count) => {
+                let (train, held_out) = held_out(data::ratings(&task.data)?, task.held_out, seed, 2)?;
+                let mut rng = EnvRng::stream(seed, &[PAIRS]);
+                let train = data::pairs_of_ratings(&train, count, &mut rng)?;
+                let left = if held_out.len() > 1 { count.min(10 * held_out.len()) } else { 0 };
+                let held_out = if left > 0 { data::pairs_of_ratings(&held_out, left, &mut rng)? } else { Vec::new() };
+                (train, held_out)
+            }
+        };
+        let encoder = around.encoder()?;
+        let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
+        let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
+        let parts = Parts {
+            policy: Scorer::new(self.adapted(model.without_head())),
+            source: StoredSource::new(train, task.batch, seed),
+            update: Box::new(self.once(Objective::new().with(1.0, preference).with(task.centring, Centring))),
+        };
+        let trainer = Trainer::new(parts, &self.config(task.batch as u64)?, device)?;
+        Ok(Ready::Reward { trainer, held_out, around })
+    }
+
+    fn dpo(&self, task: &Dpo, device: &Device) -> Result<Ready, TaskError> {
+        let (around, model) = loaded(&task.model, device)?;
+        let (train, held_out) = held_out(data::pairs(&task.data)?, task.held_out, self.train.seed, task.batch)?;
+        let encoder = around.encoder()?;
+        let policy = self.adapted(model);
+        let reference = Arc::new(reference_of(&policy));
+        let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(|pairs| StoredPairs {
+            reference: Some(Arc::clone(&reference)),
+            per_token: task.per_token,
+            pairs,
+        });
+        let preference = Preference { loss: task.loss, beta: task.beta };
+        let parts = Parts {
+            policy: TextPolicy::new(policy),
+            source: StoredSource::new(train, task.batch, self.train.seed),
+            update: Box::new(self.once(Objective::new().with(1.0, preference))),
+        };
+        let trainer = Trainer::new(parts, &self.config(task.batch as u64)?, device)?;
+        Ok(Ready::Pairs { trainer, held_out, around })
+    }
+
+    fn rl(&self, task: &Rl, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
+        let (around, model) = loaded(&task.model, device)?;
+        let encoder = around.encoder()?;
+        let prompts = encoder.prompts(&data::prompts(&task.data)?, task.tokens)?;
+        let policy = self.adapted(model);
+        let reference = (task.kl.weight > 0.0).then(|| reference_of(&policy));
+        let rewards = rewards(&task.rewards, &around.tokenizer, self.train.micro_batch, device)?;
+        let mut source = TextSource::new(self.spec(task, encoder.end()), prompts, rewards, reference);
+        if let Some(mut reader) = reader {
+            let tokenizer = Arc::clone(&around.tokenizer);
+            source = source.with_reader(move |update, texts, scores| reader(update, &tokenizer, texts, scores));
+        }
+        let policy = TextPolicy::new(policy);
+        let policy = if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy };
+        let update = Epochs {
+            num_epochs: task.epochs,
+            num_minibatches: task.minibatches,
+            shuffle: EnvRng::stream(self.train.seed, &[2]),
+            ..self.once(objective(task)?)
+        };
+        let steps = (task.prompts * task.group_size * task.tokens) as u64;
+        let trainer = Trainer::new(Parts { policy, source, update: Box::new(update) }, &self.config(steps)?, device)?;
+        Ok(Ready::Rl { trainer, around })
+    }
+
+    fn spec(&self, task: &Rl, end: u32) -> TextSourceSpec {
+        let credit = match task.algorithm {
+            Algorithm::Rloo => Credit::Rloo { normalize: false },
+            Algorithm::Grpo => Credit::Grpo(match task.scale {
+                ScaleName::Group => GrpoScale::Group,
+                ScaleName::Batch => GrpoScale::Batch,
+                ScaleName::None => GrpoScale::Unscaled,
+            }),
+            Algorithm::Reinforce => Credit::Mean,
+            Algorithm::Ppo => Credit::Gae(Gae { gamma: task.gamma, lambda: task.gae_lambda }),
+        };
+        let kl_weight = match task.kl.target {
+            Some(target) => KlWeight::Adaptive { start: task.kl.weight, target, horizon: task.kl.horizon },
+            None => KlWeight::Fixed(task.kl.weight),
+        };
+        TextSourceSpec {
+            kl_weight,
+            kl_place: task.kl.form.place(),
+            missing_end: task.missing_end,
+            whiten_rewards: task.whiten_rewards,
+            whiten_advantages: task.whiten_advantages,
+            sample: task.sample,
+            averaging: task.averaging.of(task.tokens),
+            rows_at_once: self.train.micro_batch,
+            seed: self.train.seed,
+            ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, end: Some(end) }, credit)
+        }
+    }
+}
+
+impl Around {
+    fn encoder(&self) -> Result<Encoder<'_>, TaskError> {
+        Encoder::new(&self.config, &self.tokenizer, self.template.as_ref())
+    }
+}
+
+/// Loads a model onto a device with autodiff.
+fn loaded(folder: &Path, device: &Device) -> Result<(Around, Transformer), TaskError> {
+    let model = LanguageModel::load(folder, &device.clone().autodiff());
+    let LanguageModel { config, transformer, tokenizer, template } =
+        model.map_err(|error| TaskError::Model { folder: folder.into(), error })?;
+    Ok((Around { config, tokenizer: tokenizer.into(), template }, transformer))
+}
+
+/// Returns the model as it is before training, without adapters. Its weights are shared as long as they do not change.
+fn reference_of(policy: &Transformer) -> Transformer {
+    policy.clone().without_adapters().with_frozen(true).valid()
+}
+
+fn stored(pairs: Vec<TokenPair>) -> StoredPairs {
+    StoredPairs { pairs, ..StoredPairs::default() }
+}
+
+/// Splits examples into those to learn from, at least `least`, and those for the final figures.
+fn held_out<T>(examples: Vec<T>, share: f64, seed: u64, least: usize) -> Result<(Vec<T>, Vec<T>), TaskError> {
+    let all = examples.len();
+    let (train, held_out) = data::split(examples, share, seed);
+    match train.len() >= least {
+        true => Ok((train, held_out)),
+        false => Err(TaskError::TooFew { all, held_out: held_out.len(), left: train.len(), least }),
+    }
+}
+
+/// Returns the configuration of a new model, whose texts begin and end with the same token.
+fn new_config(new: &NewModel, tokenizer: &Tokenizer) -> Result<ModelConfig, TaskError> {
+    let end = tokenizer.required_end()?;
+    let NewModel { context, width, hidden, blocks, heads, groups, .. } = *new;
+    let (vocab_size, bos, eos) = (tokenizer.vocab_size(), Some(end), vec![end]);
+    Ok(match new.family {
+        FamilyName::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
+            vocab_size,
+            max_positions: context,
+            hidden_size: width,
+            intermediate_size: hidden,
+            layers: blocks,
+            heads,
+            norm_epsilon: 1e-5,
+            tied_embeddings: true,
+            bos,
+            eos,
+        }),
+        FamilyName::Llama => ModelConfig::Llama(LlamaConfig {
+            vocab_size,
+            max_positions: context,
+            hidden_size: width,
+            intermediate_size: hidden,
+            layers: blocks,
+            heads,
+            kv_heads: groups,
+            head_dim: width / heads,
+            norm_epsilon: 1e-5,
+            rope_theta: 10_000.0,
+            tied_embeddings: true,
+            bos,
+            eos,
+        }),
+    })
+}
+
+/// Returns the objective of reinforcement learning.
+fn objective(task: &Rl) -> Result<Objective, TaskError> {
+    let clip = PpoClip { upper: task.clip_upper, dual: task.dual_clip, ..PpoClip::new(task.clip_range) };
+    let wrong = |error: burn_pg::loss::ObjectiveError| TaskError::Setting(error.to_string());
+    let mut objective = Objective::new().try_with(1.0, clip).map_err(wrong)?;
+    let weight = task.kl.weight;
+    if weight > 0.0 {
+        objective = match task.kl.form {
+            KlForm::Reward => objective,
+            KlForm::K2 => objective.try_with(weight, KlToReference { estimator: KlEstimator::K2 }).map_err(wrong)?,
+            KlForm::K3 => objective.try_with(weight, CorrectedKl).map_err(wrong)?,
+            KlForm::Exact => objective.try_with(weight, ExactKl).map_err(wrong)?,
+        };
+    }
+    if task.algorithm == Algorithm::Ppo {
+        objective = objective.try_with(task.value_weight, Value::default()).map_err(wrong)?;
+    }
+    if task.entropy_weight > 0.0 {
+        objective = objective.try_with(task.entropy_weight, Entropy).map_err(wrong)?;
+    }
+    Ok(objective)
+}
+
+/// Returns the sum of rewards.
+fn rewards(
+    specs: &[RewardSpec],
+    tokenizer: &Arc<Tokenizer>,
+    rows: usize,
+    device: &Device,
+) -> Result<WeightedRewards, TaskError> {
+    let mut sum = WeightedRewards::new();
+    for RewardSpec { weight, name, kind } in specs {
+        let name = name.as_deref().unwrap_or(kind.name());
+        sum = sum.with(name, *weight, reward(kind, tokenizer, rows, device)?);
+    }
+    Ok(sum)
+}
+
+fn reward(
+    kind: &RewardKind,
+    tokenizer: &Arc<Tokenizer>,
+    rows: usize,
+    device: &Device,
+) -> Result<Box<dyn crate::learning::Reward>, TaskError> {
+    let tokens = || Arc::clone(tokenizer);
+    Ok(match kind {
+        RewardKind::Model { folder } => {
+            let model = RewardModel::load(folder, device);
+            let model = model.map_err(|error| TaskError::Model { folder: folder.clone(), error })?;
+            if !model.tokenizer.is_same(tokenizer) {
+                return Err(TaskError::OtherTokenizer(PathBuf::from(folder)));
+            }
+            Box::new(Scored::new(model.scorer, rows))
+        }
+        RewardKind::Words { target } => Box::new(Decoded::new(tokens(), Words::new(*target)?)),
+        RewardKind::Contains { words } => Box::new(Decoded::new(tokens(), Contains::new(words)?)),
+        RewardKind::Lexicon { file } => Box::new(Decoded::new(tokens(), Lexicon::load(file)?)),
+        RewardKind::Script { command, timeout } => {
+            let (program, arguments) =
+                command.split_first().ok_or_else(|| TaskError::Setting("`command` of a reward is empty".into()))?;
+            let script = Script::start(program, arguments)
+                .map_err(|error| TaskError::Setting(error.to_string()))?
+                .with_time_limit(Duration::from_secs_f64(*timeout));
+            Box::new(Decoded::new(tokens(), script))
+        }
+    })
+}
