@@ -74,10 +74,236 @@ fn unusable_models_and_requests_are_refused() {
         usage_error(&output).to_owned()
     };
     assert_contains(&refused(&["nowhere", "a"]), "config.json cannot be read");
-    assert_contains(&refused(&["model", ""]), "the prompt is empty");
+    // An empty prompt begins with the end token.
+    success(&burn_pg(folder.path(), ["lm", "sample", "model", "", "--tokens", "2"]));
     assert_contains(&refused(&["model", "low", "--chat"]), "no chat template: leave out --chat");
     assert_contains(&refused(&["model", "low", "--temperature", "-1"]), "`temperature` is -1; expected 0 or more");
     assert_contains(&refused(&["model", "low", "--top-p", "0"]), "`top_p` is 0; expected more than 0 and at most 1");
     assert_contains(&refused(&["model", &"low ".repeat(40)]), "tokens, but a text has at most 16: shorten it");
-    assert_contains(&refused(&["model", "--json"]), "PROMPT");
+}
+
+/// Sentences about a cat and a dog.
+fn documents(folder: &Path) {
+    let lines: Vec<String> = (0..80)
+        .map(|i| {
+            let (who, what) =
+                (["the cat", "the dog", "a bird"][i % 3], ["sat on the mat", "ate the food", "ran away"][i / 3 % 3]);
+            format!("{who} {what} and {}", ["slept well", "was happy", "came back"][i / 9 % 3])
+        })
+        .collect();
+    std::fs::write(folder.join("documents.txt"), lines.join("\n")).unwrap();
+    let json_lines =
+        |records: Vec<serde_json::Value>| records.iter().map(|record| format!("{record}\n")).collect::<String>();
+    let write = |name: &str, records| std::fs::write(folder.join(name), json_lines(records)).unwrap();
+    write("prompts.jsonl", vec![serde_json::json!({ "prompt": "the cat" }), serde_json::json!({ "prompt": "a bird" })]);
+    let pairs = lines.iter().take(40).map(|line| {
+        serde_json::json!({ "prompt": "the", "chosen": format!("{line} happy"), "rejected": format!("{line} sad") })
+    });
+    write("pairs.jsonl", pairs.collect());
+    let rated = lines.iter().enumerate().take(40);
+    write(
+        "ratings.jsonl",
+        rated.map(|(i, line)| serde_json::json!({ "text": format!("{i} {line}"), "ratings": [i, i + 1] })).collect(),
+    );
+    let taught = lines.iter().take(30).map(|line| serde_json::json!({ "prompt": "tell me", "completion": line }));
+    write("demonstrations.jsonl", taught.collect());
+}
+
+const TINY: [&str; 14] = [
+    "--set",
+    "new.width=16",
+    "--set",
+    "new.hidden=24",
+    "--set",
+    "new.blocks=1",
+    "--set",
+    "new.heads=2",
+    "--set",
+    "new.groups=1",
+    "--set",
+    "new.vocabulary=300",
+    "--set",
+    "new.context=48",
+];
+
+/// Pretrains a small model into the folder `base`.
+fn base(folder: &Path) {
+    documents(folder);
+    let arguments = [
+        "lm",
+        "pretrain",
+        "documents.txt",
+        "--out",
+        "base",
+        "--set",
+        "updates=15",
+        "--set",
+        "batch=8",
+        "--quiet",
+        "--json",
+    ];
+    let summary = json(&burn_pg(folder, arguments.iter().chain(&TINY)));
+    assert_eq!(summary["updates"], 15);
+    let perplexity = summary["held_out"]["perplexity"].as_f64().unwrap();
+    assert!(perplexity < 250.0, "{summary}");
+}
+
+#[test]
+fn a_model_is_pretrained_tuned_rewarded_and_improved() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let run = |arguments: &[&str], out: &str| {
+        let common = ["--out", out, "--set", "updates=4", "--quiet", "--json"];
+        json(&burn_pg(folder, [&["lm"], arguments, &common].concat()))
+    };
+    let tuned = run(&["sft", "base/model", "demonstrations.jsonl", "--set", "batch=8"], "tuned");
+    assert_eq!(tuned["held_out"]["texts"], 2);
+    let rewarded =
+        run(&["reward", "base/model", "pairs.jsonl", "--set", "batch=8", "--set", "learning_rate=0.01"], "reward");
+    assert!(
+        rewarded["held_out"]["pairs"].as_u64() == Some(4) && rewarded["held_out"]["calibration"].is_array(),
+        "{rewarded}"
+    );
+    let rated = run(&["reward", "base/model", "ratings.jsonl", "--set", "pairs=64", "--lora"], "rated");
+    assert!(rated["held_out"]["pairs"].as_u64() > Some(10), "{rated}");
+    let preferred = run(&["dpo", "base/model", "pairs.jsonl", "--set", "batch=8"], "preferred");
+    assert_eq!(preferred["held_out"]["pairs"], 4);
+
+    // A reward model scores texts, and rewards them.
+    let scores = burn_pg(folder, ["lm", "score", "reward/model", "demonstrations.jsonl"]);
+    assert_eq!(success(&scores).lines().filter(|line| line.parse::<f64>().is_ok()).count(), 30);
+    let figures = json(&burn_pg(folder, ["lm", "score", "reward/model", "pairs.jsonl", "--pairs", "--json"]));
+    assert_eq!(figures["pairs"], 40);
+    let rl = ["--set", "tokens=8", "--set", "prompts=2", "--set", "group_size=3"];
+    let rewards = ["--reward", "model:reward/model", "--reward", "words:3"];
+    let improved = run(&[&["rl", "base/model", "prompts.jsonl"], &rewards[..], &rl].concat(), "improved");
+    let last = &improved["last"];
+    for metric in ["score", "reward_model", "reward_words", "kl_per_text", "completion_length", "truncated_share"] {
+        assert!(last[metric].is_number(), "{metric}: {last}");
+    }
+    let samples = std::fs::read_to_string(folder.join("improved/samples/000001.jsonl")).unwrap();
+    assert_eq!(samples.lines().count(), 4);
+    let critic = ["--set", "algorithm=ppo", "--set", "kl.form=exact", "--set", "epochs=2"];
+    let with_critic =
+        run(&[&["rl", "base/model", "prompts.jsonl", "--reward", "contains:cat"], &critic[..], &rl].concat(), "critic");
+    assert!(with_critic["last"]["value_loss"].is_number(), "{with_critic}");
+    // The exported model writes what the one in the run does.
+    success(&burn_pg(folder, ["lm", "export", "improved", "exported"]));
+    let sample = |model: &str| json(&burn_pg(folder, ["lm", "sample", model, "the cat", "--json", "--tokens", "8"]));
+    assert_eq!(sample("exported"), sample("improved/model"));
+    success(&burn_pg(folder, ["lm", "import", "improved/model", "imported"]));
+    assert_eq!(sample("imported"), sample("improved/model"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    for lora in [false, true] {
+        let arguments = |out: &str, updates: &str| {
+            let mut all: Vec<String> = ["lm", "rl", "base/model", "prompts.jsonl", "--reward", "words:6", "--out", out]
+                .map(String::from)
+                .into();
+            let settings =
+                ["tokens=12", "prompts=2", "group_size=4", "learning_rate=0.001", "checkpoint_interval=1", updates];
+            all.extend(settings.iter().flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]));
+            all.extend(["--quiet", "--json"].map(String::from));
+            all.extend(lora.then(|| "--lora".to_owned()));
+            all
+        };
+        let name = |run: &str| format!("{run}-{lora}");
+        let whole = json(&burn_pg(folder, arguments(&name("whole"), "updates=12")));
+        let mut killed = 0;
+        let mut child =
+            command(folder, arguments(&name("killed"), "updates=12")).stdout(Stdio::null()).spawn().unwrap();
+        for i in 0..5 {
+            std::thread::sleep(std::time::Duration::from_millis(60 + 20 * i));
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+            if !folder.join(name("killed")).join("config.toml").exists() {
+                // It was killed before it had begun.
+                let _ = std::fs::remove_dir_all(folder.join(name("killed")));
+                child =
+                    command(folder, arguments(&name("killed"), "updates=12")).stdout(Stdio::null()).spawn().unwrap();
+                continue;
+            }
+            let threads = if i % 2 == 0 { "threads=1" } else { "threads=2" };
+            child = command(folder, ["lm", "rl", "--resume", &name("killed"), "--set", threads, "--quiet"])
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+        }
+        assert!(child.wait().unwrap().success());
+        let path = |run: &str, file: &str| folder.join(name(run)).join(file);
+        let bytes = |run: &str, file: &str| std::fs::read(path(run, file)).unwrap();
+        // (`policy.safetensors` names the number of threads.)
+        let file = "model/model.safetensors";
+        assert!(bytes("whole", file) == bytes("killed", file), "the weights differ, lora {lora}");
+        println!("killed {killed} times, score {}", whole["last"]["score"]);
+        if lora {
+            let saved = bytes("whole", "policy.safetensors").len();
+            let model = bytes("whole", "model/model.safetensors").len();
+            assert!(4 * saved < model, "a run with adapters saves them alone: {saved} of {model} bytes");
+            success(&burn_pg(folder, ["lm", "export", &name("whole"), "adapters", "--adapters"]));
+            success(&burn_pg(folder, ["lm", "import", "base/model", "merged", "--adapters", "adapters"]));
+            let merged = std::fs::read(folder.join("merged/model.safetensors")).unwrap();
+            assert!(merged == bytes("whole", "model/model.safetensors"));
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    std::fs::write(folder.join("bad.jsonl"), "{\"prompt\": \"a\"}\n{\"prompt\": 5}\n").unwrap();
+    std::fs::write(folder.join("equal.jsonl"), "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}\n")
+        .unwrap();
+    std::fs::write(folder.join("long.jsonl"), format!("{{\"prompt\": \"{}\"}}\n", "cat ".repeat(60))).unwrap();
+    std::fs::write(folder.join("chat.jsonl"), "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}\n").unwrap();
+    let refused = |arguments: &[&str], expected: &str| {
+        let output = burn_pg(folder, [&["lm"], arguments, &["--out", "refused"]].concat());
+        assert_contains(usage_error(&output), expected);
+        assert!(!folder.join("refused").exists(), "{arguments:?}");
+    };
+    let rl = |prompts: &'static str| ["rl", "base/model", prompts, "--reward", "words:5", "--set", "tokens=8"];
+    refused(&rl("bad.jsonl"), "line 2 of ");
+    refused(&rl("nowhere.jsonl"), "nowhere.jsonl cannot be read");
+    refused(&rl("long.jsonl"), "but the context of the model is 48");
+    refused(&rl("chat.jsonl"), "the model has no chat template");
+    refused(&["rl", "base/model", "prompts.jsonl"], "`task.rewards` is empty; it must be one reward or more");
+    refused(
+        &[&rl("prompts.jsonl")[..], &["--set", "group_size=1"]].concat(),
+        "`task.group_size` is 1; it must be at least 2",
+    );
+    refused(
+        &[&rl("prompts.jsonl")[..], &["--set", "speed=1"]].concat(),
+        "there is no setting `speed`; there are task.algorithm",
+    );
+    refused(
+        &[&rl("prompts.jsonl")[..], &["--set", "kl.target=3", "--set", "kl.form=k2"]].concat(),
+        "`task.kl.target` is 3; it must be left out",
+    );
+    refused(
+        &["rl", "base/model", "prompts.jsonl", "--set", "tokens=8", "--reward", "model:base/model"],
+        "has no `score.weight`: it is not a reward model",
+    );
+    refused(&["reward", "base/model", "equal.jsonl"], "line 1 of ");
+    refused(&["dpo", "base/model", "pairs.jsonl", "--set", "beta=0"], "`task.beta` is 0; it must be more than 0");
+    refused(&["sft", "base/model", "demonstrations.jsonl", "--set", "batch=100"], "at least 100 are needed");
+    refused(
+        &["pretrain", "documents.txt", "--set", "new.heads=5"],
+        "`task.new.width` is 192; it must be a multiple of `heads`",
+    );
+    refused(&["sft", "nowhere", "demonstrations.jsonl"], "nowhere");
+    let output = burn_pg(folder, ["train", "--resume", "base"]);
+    assert_contains(usage_error(&output), "texts (pretrain)");
 }

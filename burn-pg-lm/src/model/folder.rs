@@ -106,6 +106,14 @@ pub enum LoadError {
         /// Width of hidden states.
         width: usize,
     },
+    /// Adapters are of a kind that is not supported.
+    #[error("{}: {reason}", .path.display())]
+    Adapters {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The tokenizer has tokens that the model does not know.
     #[error("the tokenizer has {tokenizer} tokens, but the model knows {model}")]
     Vocabulary {

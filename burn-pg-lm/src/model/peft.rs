@@ -1,11 +1,24 @@
 //! The names and layouts of adapters in PEFT's files.
 
-use burn_pg::storage::Tensors;
+use std::path::Path;
+
+use burn_pg::storage::{
+    Tensors,
+    tensors::{from_bytes, into_module, of_module, to_bytes},
+};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::{
-    NamesError,
+    LoadError, Lora, NamesError, Target, Transformer,
     names::{LLAMA, transposed},
 };
+use crate::files;
+
+/// The file with the sizes of adapters.
+const CONFIG: &str = "adapter_config.json";
+/// The file with their weights.
+const ADAPTERS: &str = "adapter_model.safetensors";
 
 /// What the names of all weights begin with.
 const BASE: &str = "base_model.model.model.layers.";
@@ -49,4 +62,91 @@ fn theirs(name: &str) -> Option<String> {
     let (block, map) = name.strip_prefix("blocks.")?.strip_suffix(ours)?.split_once('.')?;
     let (map, _) = LLAMA.iter().find(|(_, ours)| *ours == map)?;
     Some(format!("{BASE}{block}.{map}{matrix}"))
+}
+
+/// The maps of a block of Llama at Hugging Face.
+fn their_name(target: Target) -> &'static str {
+    let ours = match target {
+        Target::Query => "attention.query",
+        Target::Key => "attention.key",
+        Target::Value => "attention.value",
+        Target::Output => "attention.output",
+        Target::Gate => "mlp.gate",
+        Target::Up => "mlp.up",
+        Target::Down => "mlp.down",
+    };
+    let (theirs, _) = LLAMA.iter().find(|(_, name)| *name == ours).expect("every map has a name");
+    theirs.rsplit('.').next().expect("a name has a last part")
+}
+
+/// What is read of a file with the sizes of adapters.
+#[derive(Deserialize)]
+struct Config {
+    peft_type: String,
+    r: usize,
+    lora_alpha: f64,
+    target_modules: Vec<String>,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    modules_to_save: Option<Vec<String>>,
+}
+
+/// Saves the adapters of a Llama into a folder, which must exist, as PEFT reads them.
+///
+/// # Errors
+/// [`LoadError::Names`] if the model is not a Llama; [`LoadError::File`] if a file cannot be written; [`LoadError::Fit`] if the device
+/// fails.
+pub fn save_adapters(model: &Transformer, lora: &Lora, folder: &Path) -> Result<(), LoadError> {
+    let theirs = adapters_to_peft(&of_module(model).map_err(LoadError::Fit)?)?;
+    let targets: Vec<&str> = lora.targets.iter().copied().map(their_name).collect();
+    let config = json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": targets,
+    });
+    files::write(&folder.join(CONFIG), format!("{config:#}\n").as_bytes())?;
+    files::write(&folder.join(ADAPTERS), &to_bytes(&theirs, None).map_err(LoadError::Fit)?)?;
+    Ok(())
+}
+
+/// Loads adapters of PEFT into a Llama. Its own weights are frozen.
+///
+/// # Errors
+/// [`LoadError`] if the adapters are of another kind, do not fit the model, or cannot be read.
+pub fn load_adapters(model: Transformer, folder: &Path) -> Result<Transformer, LoadError> {
+    let path = folder.join(CONFIG);
+    let config: Config = files::json(&path, &files::read(&path)?)?;
+    let Config { peft_type, r, lora_alpha, target_modules, use_rslora, use_dora, modules_to_save } = config;
+    let unsupported =
+        |what: &str| LoadError::Adapters { path: path.clone(), reason: format!("{what} is not supported") };
+    if peft_type != "LORA" {
+        return Err(unsupported(&format!("`peft_type` {peft_type:?}")));
+    }
+    if use_rslora || use_dora || modules_to_save.is_some_and(|modules| !modules.is_empty()) {
+        return Err(unsupported("one of `use_rslora`, `use_dora` and `modules_to_save`"));
+    }
+    let target = |name: &String| {
+        let known = Target::ALL.into_iter().find(|&target| their_name(target) == name);
+        known.ok_or_else(|| unsupported(&format!("an adapter of `{name}`")))
+    };
+    let targets = target_modules.iter().map(target).collect::<Result<_, _>>()?;
+    let lora = Lora { rank: r, alpha: lora_alpha, targets };
+    if let Some(reason) = lora.mistake() {
+        return Err(LoadError::Adapters { path, reason });
+    }
+    let weights = folder.join(ADAPTERS);
+    let theirs = from_bytes(&files::read(&weights)?).map_err(|error| LoadError::Weights { path: weights, error })?;
+    let ours = adapters_from_peft(&theirs)?;
+    let dtype = model.dtype();
+    let ours = ours.into_iter().map(|(name, data)| (name, data.convert_dtype(dtype))).collect();
+    let adapted = model.with_adapters(&lora, 0);
+    let expected = of_module(&adapted).map_err(LoadError::Fit)?;
+    into_module(adapted, ours, &expected).map_err(LoadError::Fit)
 }

@@ -45,6 +45,23 @@ pub struct Shape {
     pub tied: bool,
 }
 
+impl Shape {
+    /// Number of weights.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        let Self { vocabulary, context, width, hidden, blocks, heads, groups, head, tied, family, .. } = *self;
+        let is_gpt2 = family == Family::Gpt2;
+        let linear = |inputs: usize, outputs: usize| inputs * outputs + if is_gpt2 { outputs } else { 0 };
+        let norm = if is_gpt2 { 2 * width } else { width };
+        let attention = linear(width, heads * head) + 2 * linear(width, groups * head) + linear(heads * head, width);
+        let gate = if is_gpt2 { 0 } else { linear(width, hidden) };
+        let block = 2 * norm + attention + gate + linear(width, hidden) + linear(hidden, width);
+        let positions = if is_gpt2 { context * width } else { 0 };
+        let heads_of_tokens = if tied { 0 } else { vocabulary * width };
+        (vocabulary * width + positions + blocks * block + norm + heads_of_tokens) as u64
+    }
+}
+
 impl From<&ModelConfig> for Shape {
     fn from(config: &ModelConfig) -> Self {
         match config {

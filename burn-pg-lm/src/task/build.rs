@@ -248,8 +248,7 @@ impl Settings {
             let tokenizer = Arc::clone(&around.tokenizer);
             source = source.with_reader(move |update, texts, scores| reader(update, &tokenizer, texts, scores));
         }
-        let policy = TextPolicy::new(policy);
-        let policy = if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy };
+        let policy = self.text_policy(task, policy);
         let update = Epochs {
             num_epochs: task.epochs,
             num_minibatches: task.minibatches,
@@ -288,6 +287,37 @@ impl Settings {
             seed: self.train.seed,
             ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, end: Some(end) }, credit)
         }
+    }
+}
+
+/// A policy, as it is before training.
+pub enum Policy {
+    /// One that writes.
+    Text(TextPolicy),
+    /// One that scores.
+    Scorer(Scorer),
+}
+
+impl Settings {
+    /// Returns the policy before training, without the data that it is trained on.
+    ///
+    /// # Errors
+    /// [`TaskError::Model`] if the model cannot be loaded; [`TaskError::Setting`] for pretraining without one.
+    pub fn policy(&self, device: &Device) -> Result<(Policy, Around), TaskError> {
+        let missing = || TaskError::Setting("a new model has no weights before it is trained".into());
+        let (around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
+        let policy = match &self.task {
+            Task::Reward(_) => Policy::Scorer(Scorer::new(self.adapted(model.without_head()))),
+            Task::Rl(task) => Policy::Text(self.text_policy(task, self.adapted(model))),
+            _ => Policy::Text(TextPolicy::new(self.adapted(model))),
+        };
+        Ok((policy, around))
+    }
+
+    /// Returns the policy of reinforcement learning, with a critic if there is one.
+    fn text_policy(&self, task: &Rl, model: Transformer) -> TextPolicy {
+        let policy = TextPolicy::new(model);
+        if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy }
     }
 }
 

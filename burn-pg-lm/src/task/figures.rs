@@ -10,7 +10,7 @@ use super::{Around, Ready, TaskError};
 use crate::{
     FileError,
     learning::{PairBatch, StoredPairs, StoredTexts, TextPolicy, scores},
-    model::LanguageModel,
+    model::{self, LanguageModel, Lora},
     reward::{Accuracy, RewardModel, Scorer, accuracy},
 };
 
@@ -194,6 +194,16 @@ pub fn save_scorer(scorer: &Scorer, around: &Around, folder: &Path) -> Result<()
         template: None,
     };
     model.save(folder).map_err(|error| TaskError::Model { folder: folder.into(), error })
+}
+
+/// Saves the adapters of a policy as PEFT reads them; the base is not saved.
+///
+/// # Errors
+/// As [`save_policy`]; [`TaskError::Setting`] if the model is not a Llama.
+pub fn save_adapters(policy: &TextPolicy, lora: &Lora, folder: &Path) -> Result<(), TaskError> {
+    create(folder)?;
+    model::save_adapters(policy.model(), lora, folder)
+        .map_err(|error| TaskError::Model { folder: folder.into(), error })
 }
 
 fn create(folder: &Path) -> Result<(), TaskError> {

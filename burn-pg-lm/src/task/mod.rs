@@ -11,7 +11,7 @@ pub mod settings;
 mod validate;
 mod vocabulary;
 
-pub use build::{Around, Reader, Ready};
+pub use build::{Around, Policy, Reader, Ready};
 pub use encode::Encoder;
 pub use error::TaskError;
 pub use settings::{Settings, Task, Train};

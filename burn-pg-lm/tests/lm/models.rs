@@ -175,3 +175,23 @@ fn gpt2_computes_what_transformers_computes() {
     let data = golden("gpt2_generation");
     check(&gpt2(&data["config"]), &data["weights"], &data, &data["expected"]);
 }
+
+#[test]
+fn gradients_do_not_depend_on_the_number_of_threads() {
+    let (_, device) = devices().into_iter().find(|(backend, _)| *backend == Backend::Flex).unwrap();
+    let device = device.autodiff();
+    let [of_llama, of_gpt2] = ["tiny_llama", "gpt2_generation"].map(golden);
+    for (shape, data) in [(llama(&of_llama["config"], false), of_llama), (gpt2(&of_gpt2["config"]), of_gpt2)] {
+        let model = transformer(&shape, tensors(&data["weights"], DType::F32), &device, DType::F32);
+        // Enough rows that every kernel cuts them.
+        let texts: Texts = (0..24_u32).map(|i| (0..9).map(|j| (7 * i + 3 * j) % 13).collect::<Vec<_>>()).collect();
+        let factors: Vec<f64> = (0..24 * 8).map(|i| f64::from(i % 7) - 3.0).collect();
+        let on = |threads: usize| {
+            burn_pg::kernel::with_threads(threads, || gradients(&model, &token_loss(&model, &texts, &factors)))
+        };
+        let (one, two) = (on(1), on(2));
+        for (name, gradient) in &one {
+            assert!(gradient == &two[name], "{:?}: {name}", shape.family);
+        }
+    }
+}

@@ -1,11 +1,19 @@
 //! `burn-pg lm`
 
+mod export;
+mod import;
 mod outcome;
 mod sample;
+mod score;
 mod settings;
 mod train;
 mod watch;
 
+use anyhow::Result;
+use burn_pg::{
+    burn::tensor::Device,
+    device::{self, Backend, DeviceChoice},
+};
 use clap::Subcommand;
 
 use crate::failure::Failure;
@@ -30,6 +38,9 @@ enum What {
     /// Train a language model on preferences, without a reward model: direct preference optimisation
     Dpo(train::ExamplesArgs),
     Sample(sample::Args),
+    Score(score::Args),
+    Export(export::Args),
+    Import(import::Args),
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -40,5 +51,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         What::Rl(args) => args.run(),
         What::Dpo(args) => args.run("dpo"),
         What::Sample(args) => sample::run(args),
+        What::Score(args) => score::run(args),
+        What::Export(args) => export::run(args),
+        What::Import(args) => import::run(args),
     }
+}
+
+/// Returns a device on the CPU, if this build has one: what needs no training needs no GPU.
+fn host() -> Result<Device> {
+    let on_cpu = Backend::compiled().into_iter().find(|backend| backend.is_cpu());
+    Ok(device::open(on_cpu.map_or(DeviceChoice::Auto, DeviceChoice::Backend))?.device)
 }

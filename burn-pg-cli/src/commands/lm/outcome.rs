@@ -37,27 +37,33 @@ pub fn shown(summary: &Value) -> String {
             );
         }
         Some("pairs") => {
-            let interval = &held_out["interval"];
-            let _ = write!(
-                text,
-                "\nheld out: {} pairs, accuracy {:.1} % (95 % interval {:.1} to {:.1})",
-                held_out["pairs"],
-                100.0 * number(&held_out["accuracy"]),
-                100.0 * number(&interval[0]),
-                100.0 * number(&interval[1]),
-            );
-            for range in held_out["calibration"].as_array().into_iter().flatten() {
-                let _ = write!(
-                    text,
-                    "\n  predicted {:>3.0} %, right {:>3.0} % of {} pairs",
-                    100.0 * number(&range["predicted"]),
-                    100.0 * number(&range["observed"]),
-                    range["pairs"],
-                );
-            }
+            let _ = write!(text, "\nheld out: {}", pairs(held_out));
         }
         _ => {}
     }
     let _ = write!(text, "\nmodel saved in {}", summary["model"].as_str().unwrap_or_default());
+    text
+}
+
+/// Returns the lines that tell how well preferences were predicted.
+pub fn pairs(figures: &Value) -> String {
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let interval = &figures["interval"];
+    let mut text = format!(
+        "{} pairs, accuracy {:.1} % (95 % interval {:.1} to {:.1})",
+        figures["pairs"],
+        100.0 * number(&figures["accuracy"]),
+        100.0 * number(&interval[0]),
+        100.0 * number(&interval[1]),
+    );
+    for range in figures["calibration"].as_array().into_iter().flatten() {
+        let _ = write!(
+            text,
+            "\n  predicted {:>3.0} %, right {:>3.0} % of {} pairs",
+            100.0 * number(&range["predicted"]),
+            100.0 * number(&range["observed"]),
+            range["pairs"],
+        );
+    }
     text
 }

@@ -5,15 +5,16 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context, Result, bail};
-use burn_pg::{DeviceChoice, device, envs::EnvRng};
+use anyhow::{Context, Result, anyhow, bail};
+use burn_pg::envs::EnvRng;
 use burn_pg_lm::{
     Message,
     generate::{Choice, Continuation, Writer},
     model::LanguageModel,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::host;
 use crate::{failure::Failure, numbers::whole, output::print_line, tell::tell};
 
 /// Let a language model continue a text, or talk with it. The text appears while it is written
@@ -46,9 +47,9 @@ pub struct Args {
     /// Seed the random numbers with this number
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = whole::<u64>(0..=i64::MAX as u64, 7))]
     seed: u64,
-    /// Print one JSON object, and nothing else, on stdout: the text, the number of its tokens, the logarithm of its probability, and
-    /// whether it has ended
-    #[arg(long, requires = "prompt")]
+    /// Print one JSON object for each text, and nothing else, on stdout: the text, the number of its tokens, the logarithm of its
+    /// probability, and why it is not longer
+    #[arg(long)]
     json: bool,
 }
 
@@ -58,7 +59,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     choice.validate().map_err(Failure::usage)?;
     let speaker = Speaker::open(args, choice).map_err(Failure::refused)?;
     match &args.prompt {
-        Some(prompt) => speaker.answer(prompt, args.chat, args.json).map_err(Failure::refused),
+        Some(prompt) => speaker.answer(prompt, args.chat).map_err(Failure::refused),
         None => speaker.talk(),
     }
 }
@@ -76,36 +77,87 @@ struct Written {
     text: String,
     tokens: usize,
     log_prob: f64,
-    ended: bool,
+    /// Why it is not longer.
+    stopped_by: Stop,
+}
+
+/// Why a text is not longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It has ended.
+    End,
+    /// It has the most tokens that were asked for.
+    Tokens,
+    /// The model reads no longer texts.
+    Context,
+}
+
+impl Written {
+    /// Returns the text with its numbers, for programs.
+    fn json(&self) -> Value {
+        let Self { text, tokens, log_prob, stopped_by } = self;
+        let stopped = match stopped_by {
+            Stop::End => "end",
+            Stop::Tokens => "tokens",
+            Stop::Context => "context",
+        };
+        json!({ "text": text, "tokens": tokens, "log_prob": log_prob, "ended": *stopped_by == Stop::End, "stopped_by": stopped })
+    }
+
+    /// Tells if the text was cut off.
+    fn tell_if_cut(&self) {
+        match self.stopped_by {
+            Stop::End => {}
+            Stop::Tokens => tell(format_args!("(cut off after {} tokens; --tokens allows more)", self.tokens)),
+            Stop::Context => tell("(cut off: the model reads no longer texts)"),
+        }
+    }
 }
 
 impl<'a> Speaker<'a> {
     fn open(args: &'a Args, choice: Choice) -> Result<Self> {
-        // Writing does not need a device: the weights are copied to the host.
-        let device = device::open(DeviceChoice::Auto)?;
-        let model = LanguageModel::load(&args.model, &device.device)?;
+        let model = LanguageModel::load(&args.model, &host()?)?;
         let writer = Writer::new(&model.transformer)?;
         Ok(Self { args, model, writer, choice })
     }
 
     /// Answers one prompt.
-    fn answer(&self, prompt: &str, as_chat: bool, as_json: bool) -> Result<()> {
+    fn answer(&self, prompt: &str, as_chat: bool) -> Result<()> {
         let prompt = match as_chat {
             true => self.conversation(&[Message::new("user", prompt)])?,
             false => prompt.to_owned(),
         };
         let mut rng = EnvRng::new(self.args.seed);
-        let written = self.write(&prompt, &mut rng, |piece| {
-            if !as_json {
+        self.show(&self.tokens(&prompt, as_chat), &mut rng).and_then(|written| self.end_line(&written)).map(drop)
+    }
+
+    /// Writes after a prompt, and shows each piece of the text as soon as it is complete, unless it is for programs.
+    fn show(&self, prompt: &[u32], rng: &mut EnvRng) -> Result<Written> {
+        self.write(prompt, rng, |piece| {
+            if !self.args.json {
                 show(piece);
             }
-        })?;
-        let Written { text, tokens, log_prob, ended } = written;
-        let line = match as_json {
-            true => json!({ "text": text, "tokens": tokens, "log_prob": log_prob, "ended": ended }).to_string(),
-            false => String::new(),
-        };
-        print_line(line).map_err(|_| anyhow::anyhow!("stdout cannot be written"))
+        })
+    }
+
+    /// Ends the line of a text, or prints all of it for programs.
+    fn end_line(&self, written: &Written) -> Result<()> {
+        let line = if self.args.json { written.json().to_string() } else { String::new() };
+        print_line(line).map_err(|_| anyhow!("stdout cannot be written"))?;
+        if !self.args.json {
+            written.tell_if_cut();
+        }
+        Ok(())
+    }
+
+    /// Returns the tokens of a prompt. One that is not a conversation begins as the documents of the model do.
+    fn tokens(&self, prompt: &str, is_conversation: bool) -> Vec<u32> {
+        let LanguageModel { config, tokenizer, .. } = &self.model;
+        let tokens = tokenizer.encode(prompt);
+        let start = tokenizer.end().filter(|&end| {
+            !is_conversation && (tokens.is_empty() || config.starts_with(end)) && tokens.first() != Some(&end)
+        });
+        start.into_iter().chain(tokens).collect()
     }
 
     /// Answers lines of stdin until there are no more.
@@ -113,7 +165,9 @@ impl<'a> Speaker<'a> {
         let mut rng = EnvRng::new(self.args.seed);
         let is_conversation = self.model.template.is_some();
         let kind = if is_conversation { "a conversation" } else { "each line is continued on its own" };
-        tell(format_args!("{kind}; end it with Ctrl-D"));
+        if !self.args.json {
+            tell(format_args!("{kind}; end it with Ctrl-D"));
+        }
         let mut messages = Vec::new();
         for line in stdin().lock().lines() {
             let line = line.context("stdin cannot be read").map_err(Failure::Run)?;
@@ -126,9 +180,9 @@ impl<'a> Speaker<'a> {
             } else {
                 line
             };
-            let written = self.write(&prompt, &mut rng, show).map_err(Failure::Usage)?;
+            let written = self.show(&self.tokens(&prompt, is_conversation), &mut rng).map_err(Failure::Usage)?;
             messages.push(Message::new("assistant", written.text.trim()));
-            print_line("")?;
+            self.end_line(&written).map_err(Failure::Run)?;
         }
         Ok(())
     }
@@ -139,28 +193,30 @@ impl<'a> Speaker<'a> {
     }
 
     /// Continues a prompt, and passes on each piece of text as soon as it is complete.
-    fn write(&self, prompt: &str, rng: &mut EnvRng, mut each: impl FnMut(&str)) -> Result<Written> {
+    fn write(&self, prompt: &[u32], rng: &mut EnvRng, mut each: impl FnMut(&str)) -> Result<Written> {
         let (tokenizer, context) = (&self.model.tokenizer, self.writer.context());
-        let prompt = tokenizer.encode(prompt);
         match prompt.len() {
-            0 => bail!("the prompt is empty: give the text to continue"),
+            0 => bail!("the prompt is empty, and the model has no end token to begin with: give the text to continue"),
             length if length >= context => {
                 bail!("the prompt has {length} tokens, but a text has at most {context}: shorten it")
             }
             _ => {}
         }
-        let (mut continuation, mut decoder) = (Continuation::new(&self.writer, &prompt), tokenizer.decoder());
-        let mut written = Written { text: String::new(), tokens: 0, log_prob: 0.0, ended: false };
+        let (mut continuation, mut decoder) = (Continuation::new(&self.writer, prompt), tokenizer.decoder());
+        let mut written = Written { text: String::new(), tokens: 0, log_prob: 0.0, stopped_by: Stop::Tokens };
         let mut add = |text: String, written: &mut Written| {
             each(&text);
             written.text.push_str(&text);
         };
         while written.tokens < self.args.tokens {
-            let Some((token, log_prob)) = continuation.next(&self.choice, || rng.next_f64()) else { break };
+            let Some((token, log_prob)) = continuation.next(&self.choice, || rng.next_f64()) else {
+                written.stopped_by = Stop::Context;
+                break;
+            };
             written.tokens += 1;
             written.log_prob += f64::from(log_prob);
             if tokenizer.ends().contains(&token) {
-                written.ended = true;
+                written.stopped_by = Stop::End;
                 break;
             }
             if let Some(text) = decoder.push(token)? {

@@ -1,0 +1,86 @@
+//! `burn-pg lm export`
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn_pg::{
+    run::RunDir,
+    storage::tensors::{from_bytes, into_module, of_module},
+};
+use burn_pg_lm::task::{
+    Policy, Settings, Task,
+    figures::{save_adapters, save_policy, save_scorer},
+};
+use toml::Table;
+
+use super::{
+    host,
+    settings::{FILE, read},
+};
+use crate::{failure::Failure, output::print_line};
+
+/// Save the model of a run as a folder that `transformers` reads
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 if the model was saved, 2 if the run is refused.")]
+pub struct Args {
+    /// The directory of the run
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// The folder to save the model in
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// Save the adapters alone, as PEFT reads them, instead of adding them to the weights; only of Llama models
+    #[arg(long)]
+    adapters: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    export(args).map_err(Failure::refused)?;
+    print_line(format_args!("saved in {}", args.out.display()))
+}
+
+fn export(args: &Args) -> Result<()> {
+    let file = args.run.join(FILE);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read: is it a run of `lm`?", file.display()))?;
+    let table: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
+    let kind = table
+        .get("task")
+        .and_then(|task| task.get("kind"))
+        .and_then(toml::Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let settings: Settings = read(table, &kind)?;
+    if let (Task::Pretrain(task), None) = (&settings.task, settings.task.model()) {
+        let _ = task;
+        bail!(
+            "the model of a finished run is in its folder `model` already; of one that is not finished, resume it first"
+        );
+    }
+    let path = RunDir::open(&args.run).policy_path();
+    let bytes =
+        fs::read(&path).with_context(|| format!("{} cannot be read: the run has not ended yet", path.display()))?;
+    let tensors = from_bytes(&bytes).with_context(|| path.display().to_string())?;
+    if args.out.exists() && fs::read_dir(&args.out).map_or(true, |mut entries| entries.next().is_some()) {
+        bail!("{} is already used; choose a folder that is empty or does not exist", args.out.display());
+    }
+    let (policy, around) = settings.policy(&host()?)?;
+    match policy {
+        Policy::Text(policy) => {
+            let expected = of_module(&policy)?;
+            let policy = into_module(policy, tensors, &expected)?;
+            match (&settings.lora, args.adapters) {
+                (Some(lora), true) => Ok(save_adapters(&policy, lora, &args.out)?),
+                (None, true) => bail!("the run has no adapters: all of its weights were trained"),
+                (_, false) => Ok(save_policy(&policy, &around, &args.out)?),
+            }
+        }
+        Policy::Scorer(scorer) => {
+            if args.adapters {
+                bail!("the adapters of a reward model are not saved alone; leave out --adapters");
+            }
+            let expected = of_module(&scorer)?;
+            Ok(save_scorer(&into_module(scorer, tensors, &expected)?, &around, &args.out)?)
+        }
+    }
+}
