@@ -41,12 +41,44 @@ impl<T: Real> Moments<T> {
     }
 }
 
+/// The rows of a task, and the sums of their gradients with respect to scale and shift.
+type Part<'a, T> = (((&'a [T], &'a [T]), &'a mut [T]), &'a mut [Vec<T>; 2]);
+
 /// Returns the gradients of [`norm`] with respect to `x`, scale and shift, from that with respect to its results.
 pub(crate) fn norm_backward<T: Real>(x: &[T], scale: &[T], centred: bool, epsilon: f64, of_y: &[T]) -> [Vec<T>; 3] {
     let (width, mut of_x) = (scale.len(), vec![T::zero(); x.len()]);
-    let zeros = || vec![T::zero(); width];
+    let rows = ROWS * width;
+    let zeros = || [vec![T::zero(); width], vec![T::zero(); width]];
+    let mut sums: Vec<[Vec<T>; 2]> = (0..x.len().div_ceil(rows)).map(|_| zeros()).collect();
+    let tasks = x.chunks(rows).zip(of_y.chunks(rows)).zip(of_x.chunks_mut(rows)).zip(&mut sums).collect();
+    for_each(
+        tasks,
+        || (),
+        |(), (((x, of_y), of_x), sums): Part<'_, T>| {
+            differentiate(x, scale, centred, epsilon, of_y, of_x, sums);
+        },
+    );
+    // In the order of the rows, whatever thread they were on.
+    let [mut of_scale, mut of_shift] = zeros();
+    for [scale, shift] in &sums {
+        of_scale.iter_mut().zip(scale).for_each(|(sum, &part)| *sum += part);
+        of_shift.iter_mut().zip(shift).for_each(|(sum, &part)| *sum += part);
+    }
+    [of_x, of_scale, of_shift]
+}
+
+/// Writes the gradients with respect to some rows, and adds up those with respect to scale and shift.
+fn differentiate<T: Real>(
+    x: &[T],
+    scale: &[T],
+    centred: bool,
+    epsilon: f64,
+    of_y: &[T],
+    of_x: &mut [T],
+    [of_scale, of_shift]: &mut [Vec<T>; 2],
+) {
+    let width = scale.len();
     let count = T::of(width as f64);
-    let (mut of_scale, mut of_shift) = (zeros(), zeros());
     for ((x, of_y), of_x) in x.chunks_exact(width).zip(of_y.chunks_exact(width)).zip(of_x.chunks_exact_mut(width)) {
         let Moments { mean, inverse } = Moments::of(x, centred, epsilon);
         let normal = |i: usize| (x[i] - mean) * inverse;
@@ -61,5 +93,4 @@ pub(crate) fn norm_backward<T: Real>(x: &[T], scale: &[T], centred: bool, epsilo
             of_shift[i] += of_y[i];
         }
     }
-    [of_x, of_scale, of_shift]
 }
