@@ -220,6 +220,7 @@ fn gap(model: &Transformer, reference: &Transformer) -> [f64; 2] {
 
 /// With the variable `BURN_PG_SEEDS`, that many seeds.
 #[test]
+#[cfg_attr(feature = "wgpu", ignore = "it runs on flex, and has run in the build without wgpu")]
 fn every_way_reaches_the_optimum_that_is_known() {
     let seeds = std::env::var("BURN_PG_SEEDS").map_or(1, |seeds| seeds.parse().unwrap());
     for (name, way) in WAYS {
@@ -251,6 +252,7 @@ fn enumerated(model: &Transformer, reference: &Transformer) -> Vec<f64> {
 }
 
 #[test]
+#[cfg_attr(feature = "wgpu", ignore = "it runs on flex, and has run in the build without wgpu")]
 fn sampled_gradients_are_those_of_enumeration() {
     const BATCHES: usize = 150;
     let device = flex();

@@ -276,7 +276,8 @@ fn check(process: Process, device: &Device) -> f64 {
 
 #[test]
 fn sampled_gradients_average_to_the_exact_ones() {
-    for open in open_devices() {
+    // The gradients of single samples on GPUs are tested elsewhere; a software driver takes minutes for so many.
+    for open in open_devices().into_iter().filter(|open| open.backend.is_cpu()) {
         let file: File = golden("loss/exact_policy_gradient.json");
         let discounted = |process: &Process| process.gamma < 1.0;
         assert!(file.cases.iter().any(discounted) && !file.cases.iter().all(discounted));

@@ -31,7 +31,7 @@ fn rounding(precision: &Precision) -> f64 {
 #[test]
 fn micro_batches_add_up_to_the_minibatch() {
     for recording in ["discrete_small", "discrete_vclip_annealed"] {
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let (mut learner, batch) = moved(recording, &precision);
             assert!(learner.normalize_advantages, "the test covers a statistic of the whole minibatch");
             let (gradient, metrics) = learner.by_autodiff(batch.clone());
@@ -57,7 +57,7 @@ fn micro_batches_add_up_to_the_minibatch() {
 
 #[test]
 fn a_step_on_micro_batches_equals_one_on_the_minibatch() {
-    for precision in Precision::all() {
+    for precision in Precision::on_cpus() {
         let step = |micro_batch_size: Option<usize>| {
             let (mut learner, batch) = moved("discrete_small", &precision);
             learner.micro_batch_size = micro_batch_size;
@@ -73,7 +73,7 @@ fn a_step_on_micro_batches_equals_one_on_the_minibatch() {
 
 #[test]
 fn micro_batches_count_by_their_number_of_samples() {
-    for precision in Precision::all() {
+    for precision in Precision::on_cpus() {
         let (mut learner, mut batch) = moved("discrete_small", &precision);
         let (whole, _) = learner.by_autodiff(batch.clone());
         batch.advantages = batch.advantages.map(normalize);

@@ -48,7 +48,7 @@ fn grid(half: i32) -> impl Iterator<Item = f64> {
 proptest! {
     #[test]
     fn categorical_probabilities_add_up_to_one(row in (1..=16_usize).prop_flat_map(logits)) {
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let all: Vec<i64> = (0..).take(row.len()).collect();
             let actions = ActionTensor::Discrete(precision.indices(&all));
             let total = total(Categorical::new, &row, &precision, &actions, row.len());
@@ -63,7 +63,7 @@ proptest! {
         one in 0..9_usize,
     ) {
         possible[one] = true;
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let actions = ActionTensor::Discrete(precision.indices(&(0..9).collect::<Vec<_>>()));
             let mask = TensorData::new(possible.repeat(9), [9, 9]);
             let masked = |logits| Categorical::masked(logits, Tensor::<2, Bool>::from_data(mask.clone(), &precision.device));
@@ -84,7 +84,7 @@ proptest! {
         let sizes = [2, 1, 3];
         let all = combinations(&sizes);
         prop_assert_eq!(all.len(), 6);
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let data = TensorData::new(all.concat(), [6, 3]);
             let actions = ActionTensor::MultiDiscrete(Tensor::<2, Int>::from_data(data, &precision.device));
             let total = total(|logits| MultiCategorical::new(logits, &sizes), &row, &precision, &actions, 6);
@@ -95,7 +95,7 @@ proptest! {
     #[test]
     fn bernoulli_probabilities_add_up_to_one(row in logits(4)) {
         let all = combinations(&[2; 4]).concat().into_iter().map(|side| side as f64).collect::<Vec<_>>();
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let actions = ActionTensor::MultiBinary(precision.tensor(all.clone(), [16, 4]));
             let total = total(Bernoulli::new, &row, &precision, &actions, 16);
             prop_assert!((total - 1.0).abs() < rounding(&precision), "{total} {precision:?}");
@@ -106,7 +106,7 @@ proptest! {
     /// standard deviation its error is far below rounding.
     #[test]
     fn the_density_of_a_gaussian_integrates_to_one(mean in -3.0..3.0_f64, log_std in -3.0..2.0_f64) {
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));
             let gaussian = |row: Tensor<2>| Gaussian::new(row.clone().narrow(1, 0, 1), row.narrow(1, 1, 1));
@@ -121,7 +121,7 @@ proptest! {
     /// The same grid, before tanh: an interval `du` becomes `(1 - tanh^2 u) du` between actions.
     #[test]
     fn the_density_of_a_squashed_gaussian_integrates_to_one(mean in -2.0..2.0_f64, log_std in -3.0..0.0_f64) {
-        for precision in Precision::all() {
+        for precision in Precision::on_cpus() {
             let points: Vec<f64> = grid(200).map(|z| mean + 10.0 * log_std.exp() * z).collect();
             let actions = ActionTensor::Continuous(precision.tensor(points.clone(), [points.len(), 1]));
             let row = precision.tensor([mean, log_std].repeat(points.len()), [points.len(), 2]);

@@ -28,6 +28,12 @@ impl Precision {
         all
     }
 
+    /// Returns the combinations on CPUs. For tests of what stands above single operations: a software driver of a GPU takes minutes for
+    /// them, and its operations are tested elsewhere.
+    pub fn on_cpus() -> Vec<Self> {
+        Self::all().into_iter().filter(|precision| precision.backend.is_cpu()).collect()
+    }
+
     pub fn is_double(&self) -> bool {
         self.dtype == DType::F64
     }
