@@ -1,39 +1,28 @@
 //! Runs on texts, from their settings.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
 use burn::{module::Module, tensor::Device};
 use burn_pg::{
     CheckedConfig, Config, Parts, Trainer,
-    advantage::{Gae, GrpoScale},
     envs::EnvRng,
-    loss::{CorrectedKl, Entropy, ExactKl, KlEstimator, KlToReference, Objective, PpoClip, Value},
+    loss::Objective,
     update::{Epochs, Learner},
 };
 
 use super::{
     Encoder, TaskError,
-    settings::{
-        Algorithm, Dpo, FamilyName, KlForm, NewModel, Pretrain, RewardKind, RewardModelling, RewardSpec, Rl, ScaleName,
-        Settings, Sft, Task, Train,
-    },
-    vocabulary::train_tokenizer,
+    new_model::{new_config, train_tokenizer},
+    settings::{Dpo, Pretrain, RewardModelling, Settings, Sft, Task, Train},
 };
 use crate::{
-    ChatTemplate, ModelConfig, Tokenizer,
-    config::{Gpt2Config, LlamaConfig},
-    data,
-    generate::Limit,
+    ChatTemplate, ModelConfig, Tokenizer, data,
     learning::{
-        Centring, Credit, Decoded, KlWeight, Likelihood, Preference, PreferenceLoss, Scored, StoredPairs, StoredSource,
-        StoredTexts, TextPolicy, TextSource, TextSourceSpec, TokenPair, WeightedRewards, Written,
+        Centring, Likelihood, Preference, PreferenceLoss, StoredPairs, StoredSource, StoredTexts, TextPolicy,
+        TextSource, TokenPair, Written,
     },
     model::{LanguageModel, Shape, Transformer},
-    reward::{Contains, Lexicon, RewardModel, Scorer, Script, Words},
+    reward::Scorer,
 };
 
 /// The stream of random numbers that pairs are drawn from.
@@ -108,7 +97,7 @@ impl Settings {
     }
 
     /// Returns the settings of the loop. A run takes `updates` times at most `steps` steps.
-    fn config(&self, steps: u64) -> Result<CheckedConfig, TaskError> {
+    pub(super) fn config(&self, steps: u64) -> Result<CheckedConfig, TaskError> {
         let config = Config::default().with(|config| {
             config.run.seed = self.train.seed;
             config.run.threads = self.train.threads;
@@ -129,12 +118,12 @@ impl Settings {
     }
 
     /// Returns one step on all samples of an update.
-    fn once(&self, objective: Objective) -> Epochs {
+    pub(super) fn once(&self, objective: Objective) -> Epochs {
         Epochs::once(self.learner(objective), self.train.learning_rate)
     }
 
     /// Returns a model with adapters, if there are to be some.
-    fn adapted(&self, model: Transformer) -> Transformer {
+    pub(super) fn adapted(&self, model: Transformer) -> Transformer {
         match &self.lora {
             Some(lora) => model.with_adapters(lora, self.train.seed),
             None => model,
@@ -235,59 +224,6 @@ impl Settings {
         let trainer = Trainer::new(parts, &self.config(task.batch as u64)?, device)?;
         Ok(Ready::Pairs { trainer, held_out, around })
     }
-
-    fn rl(&self, task: &Rl, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
-        let (around, model) = loaded(&task.model, device)?;
-        let encoder = around.encoder()?;
-        let prompts = encoder.prompts(&data::prompts(&task.data)?, task.tokens)?;
-        let policy = self.adapted(model);
-        let reference = (task.kl.weight > 0.0).then(|| reference_of(&policy));
-        let rewards = rewards(&task.rewards, &around.tokenizer, self.train.micro_batch, device)?;
-        let mut source = TextSource::new(self.spec(task, encoder.end()), prompts, rewards, reference);
-        if let Some(mut reader) = reader {
-            let tokenizer = Arc::clone(&around.tokenizer);
-            source = source.with_reader(move |update, texts, scores| reader(update, &tokenizer, texts, scores));
-        }
-        let policy = self.text_policy(task, policy);
-        let update = Epochs {
-            num_epochs: task.epochs,
-            num_minibatches: task.minibatches,
-            shuffle: EnvRng::stream(self.train.seed, &[2]),
-            ..self.once(objective(task)?)
-        };
-        let steps = (task.prompts * task.group_size * task.tokens) as u64;
-        let trainer = Trainer::new(Parts { policy, source, update: Box::new(update) }, &self.config(steps)?, device)?;
-        Ok(Ready::Rl { trainer, around })
-    }
-
-    fn spec(&self, task: &Rl, end: u32) -> TextSourceSpec {
-        let credit = match task.algorithm {
-            Algorithm::Rloo => Credit::Rloo { normalize: false },
-            Algorithm::Grpo => Credit::Grpo(match task.scale {
-                ScaleName::Group => GrpoScale::Group,
-                ScaleName::Batch => GrpoScale::Batch,
-                ScaleName::None => GrpoScale::Unscaled,
-            }),
-            Algorithm::Reinforce => Credit::Mean,
-            Algorithm::Ppo => Credit::Gae(Gae { gamma: task.gamma, lambda: task.gae_lambda }),
-        };
-        let kl_weight = match task.kl.target {
-            Some(target) => KlWeight::Adaptive { start: task.kl.weight, target, horizon: task.kl.horizon },
-            None => KlWeight::Fixed(task.kl.weight),
-        };
-        TextSourceSpec {
-            kl_weight,
-            kl_place: task.kl.form.place(),
-            missing_end: task.missing_end,
-            whiten_rewards: task.whiten_rewards,
-            whiten_advantages: task.whiten_advantages,
-            sample: task.sample,
-            averaging: task.averaging.of(task.tokens),
-            rows_at_once: self.train.micro_batch,
-            seed: self.train.seed,
-            ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, end: Some(end) }, credit)
-        }
-    }
 }
 
 /// A policy, as it is before training.
@@ -313,22 +249,16 @@ impl Settings {
         };
         Ok((policy, around))
     }
-
-    /// Returns the policy of reinforcement learning, with a critic if there is one.
-    fn text_policy(&self, task: &Rl, model: Transformer) -> TextPolicy {
-        let policy = TextPolicy::new(model);
-        if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy }
-    }
 }
 
 impl Around {
-    fn encoder(&self) -> Result<Encoder<'_>, TaskError> {
+    pub(super) fn encoder(&self) -> Result<Encoder<'_>, TaskError> {
         Encoder::new(&self.config, &self.tokenizer, self.template.as_ref())
     }
 }
 
 /// Loads a model onto a device with autodiff.
-fn loaded(folder: &Path, device: &Device) -> Result<(Around, Transformer), TaskError> {
+pub(super) fn loaded(folder: &Path, device: &Device) -> Result<(Around, Transformer), TaskError> {
     let model = LanguageModel::load(folder, &device.clone().autodiff());
     let LanguageModel { config, transformer, tokenizer, template } =
         model.map_err(|error| TaskError::Model { folder: folder.into(), error })?;
@@ -336,7 +266,7 @@ fn loaded(folder: &Path, device: &Device) -> Result<(Around, Transformer), TaskE
 }
 
 /// Returns the model as it is before training, without adapters. Its weights are shared as long as they do not change.
-fn reference_of(policy: &Transformer) -> Transformer {
+pub(super) fn reference_of(policy: &Transformer) -> Transformer {
     policy.clone().without_adapters().with_frozen(true).valid()
 }
 
@@ -352,108 +282,4 @@ fn held_out<T>(examples: Vec<T>, share: f64, seed: u64, least: usize) -> Result<
         true => Ok((train, held_out)),
         false => Err(TaskError::TooFew { all, held_out: held_out.len(), left: train.len(), least }),
     }
-}
-
-/// Returns the configuration of a new model, whose texts begin and end with the same token.
-fn new_config(new: &NewModel, tokenizer: &Tokenizer) -> Result<ModelConfig, TaskError> {
-    let end = tokenizer.required_end()?;
-    let NewModel { context, width, hidden, blocks, heads, groups, .. } = *new;
-    let (vocab_size, bos, eos) = (tokenizer.vocab_size(), Some(end), vec![end]);
-    Ok(match new.family {
-        FamilyName::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
-            vocab_size,
-            max_positions: context,
-            hidden_size: width,
-            intermediate_size: hidden,
-            layers: blocks,
-            heads,
-            norm_epsilon: 1e-5,
-            tied_embeddings: true,
-            bos,
-            eos,
-        }),
-        FamilyName::Llama => ModelConfig::Llama(LlamaConfig {
-            vocab_size,
-            max_positions: context,
-            hidden_size: width,
-            intermediate_size: hidden,
-            layers: blocks,
-            heads,
-            kv_heads: groups,
-            head_dim: width / heads,
-            norm_epsilon: 1e-5,
-            rope_theta: 10_000.0,
-            tied_embeddings: true,
-            bos,
-            eos,
-        }),
-    })
-}
-
-/// Returns the objective of reinforcement learning.
-fn objective(task: &Rl) -> Result<Objective, TaskError> {
-    let clip = PpoClip { upper: task.clip_upper, dual: task.dual_clip, ..PpoClip::new(task.clip_range) };
-    let wrong = |error: burn_pg::loss::ObjectiveError| TaskError::Setting(error.to_string());
-    let mut objective = Objective::new().try_with(1.0, clip).map_err(wrong)?;
-    let weight = task.kl.weight;
-    if weight > 0.0 {
-        objective = match task.kl.form {
-            KlForm::Reward => objective,
-            KlForm::K2 => objective.try_with(weight, KlToReference { estimator: KlEstimator::K2 }).map_err(wrong)?,
-            KlForm::K3 => objective.try_with(weight, CorrectedKl).map_err(wrong)?,
-            KlForm::Exact => objective.try_with(weight, ExactKl).map_err(wrong)?,
-        };
-    }
-    if task.algorithm == Algorithm::Ppo {
-        objective = objective.try_with(task.value_weight, Value::default()).map_err(wrong)?;
-    }
-    if task.entropy_weight > 0.0 {
-        objective = objective.try_with(task.entropy_weight, Entropy).map_err(wrong)?;
-    }
-    Ok(objective)
-}
-
-/// Returns the sum of rewards.
-fn rewards(
-    specs: &[RewardSpec],
-    tokenizer: &Arc<Tokenizer>,
-    rows: usize,
-    device: &Device,
-) -> Result<WeightedRewards, TaskError> {
-    let mut sum = WeightedRewards::new();
-    for RewardSpec { weight, name, kind } in specs {
-        let name = name.as_deref().unwrap_or(kind.name());
-        sum = sum.with(name, *weight, reward(kind, tokenizer, rows, device)?);
-    }
-    Ok(sum)
-}
-
-fn reward(
-    kind: &RewardKind,
-    tokenizer: &Arc<Tokenizer>,
-    rows: usize,
-    device: &Device,
-) -> Result<Box<dyn crate::learning::Reward>, TaskError> {
-    let tokens = || Arc::clone(tokenizer);
-    Ok(match kind {
-        RewardKind::Model { folder } => {
-            let model = RewardModel::load(folder, device);
-            let model = model.map_err(|error| TaskError::Model { folder: folder.clone(), error })?;
-            if !model.tokenizer.is_same(tokenizer) {
-                return Err(TaskError::OtherTokenizer(PathBuf::from(folder)));
-            }
-            Box::new(Scored::new(model.scorer, rows))
-        }
-        RewardKind::Words { target } => Box::new(Decoded::new(tokens(), Words::new(*target)?)),
-        RewardKind::Contains { words } => Box::new(Decoded::new(tokens(), Contains::new(words)?)),
-        RewardKind::Lexicon { file } => Box::new(Decoded::new(tokens(), Lexicon::load(file)?)),
-        RewardKind::Script { command, timeout } => {
-            let (program, arguments) =
-                command.split_first().ok_or_else(|| TaskError::Setting("`command` of a reward is empty".into()))?;
-            let script = Script::start(program, arguments)
-                .map_err(|error| TaskError::Setting(error.to_string()))?
-                .with_time_limit(Duration::from_secs_f64(*timeout));
-            Box::new(Decoded::new(tokens(), script))
-        }
-    })
 }

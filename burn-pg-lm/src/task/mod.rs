@@ -7,9 +7,10 @@ mod build;
 mod encode;
 mod error;
 pub mod figures;
+mod new_model;
+mod rl;
 pub mod settings;
 mod validate;
-mod vocabulary;
 
 pub use build::{Around, Policy, Reader, Ready};
 pub use encode::Encoder;
