@@ -26,6 +26,10 @@ use burn_pg_lm::{
     model::{Family, Shape, Transformer},
 };
 
+/// As the command line does: training allocates and frees tensors of the same few sizes at a high rate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VOCABULARY: u32 = 512;
 const PROMPT: usize = 16;
 const COMPLETION: usize = 32;
@@ -103,7 +107,7 @@ fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
     let learner = Learner { max_grad_norm: 1.0, micro_batch_size: Some(*rows), ..Learner::new(objective, optimiser) };
     let update = Box::new(Epochs { num_epochs: passes, ..Epochs::once(learner, 1e-3.into()) });
     let config = Config::default().with(|config| {
-        config.run.total_steps = updates * (BATCH * COMPLETION) as u64;
+        config.run.total_steps = updates * BATCH as u64;
         config.run.source = Some("texts".into());
     });
     let policy = TextPolicy::new(model);

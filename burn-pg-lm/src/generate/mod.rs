@@ -8,7 +8,7 @@ pub use choice::{Choice, ChoiceError};
 pub use continuation::Continuation;
 pub use writer::{Cache, Writer};
 
-use burn_pg::kernel::parts::Real;
+use burn_pg::kernel::parts::{Real, for_each};
 
 use crate::Texts;
 
@@ -37,7 +37,7 @@ pub struct Limit {
 ///
 /// # Panics
 /// If there are not as many streams as prompts, a prompt is longer than the context, or a token is not in the vocabulary.
-pub fn complete<T: Real, S: FnMut() -> f64>(
+pub fn complete<T: Real, S: FnMut() -> f64 + Send>(
     writer: &Writer<T>,
     prompts: &Texts,
     choice: &Choice,
@@ -50,11 +50,11 @@ pub fn complete<T: Real, S: FnMut() -> f64>(
     let (mut live, mut caches, mut hidden) = read(writer, prompts);
     while !live.is_empty() {
         let logits = writer.logits(&hidden);
+        let chosen = choose(choice, &logits, writer.vocabulary(), &live, streams);
         let mut next = Texts::default();
         let mut goes_on = Vec::with_capacity(live.len());
-        for ((&text, cache), logits) in live.iter().zip(&caches).zip(logits.chunks_exact(writer.vocabulary())) {
+        for ((&text, cache), (token, log_prob)) in live.iter().zip(&caches).zip(chosen) {
             let completion = &mut completions[text];
-            let (token, log_prob) = choice.choose(logits, &mut streams[text]);
             completion.tokens.push(token);
             completion.log_probs.push(log_prob);
             completion.ended = Some(token) == limit.end;
@@ -71,6 +71,34 @@ pub fn complete<T: Real, S: FnMut() -> f64>(
         hidden = writer.read(&mut caches, &next);
     }
     completions
+}
+
+/// Texts that a task chooses tokens for.
+const TEXTS: usize = 8;
+
+/// Chooses the next token of each text that goes on, with its own stream. Shape of `logits`: `[live, vocabulary]`.
+fn choose<T: Real, S: FnMut() -> f64 + Send>(
+    choice: &Choice,
+    logits: &[T],
+    vocabulary: usize,
+    live: &[usize],
+    streams: &mut [S],
+) -> Vec<(u32, T)> {
+    let mut chosen = vec![(0, T::zero()); live.len()];
+    let mut indices = live.iter().peekable();
+    let of_live = streams.iter_mut().enumerate().filter(|(text, _)| indices.next_if(|&live| live == text).is_some());
+    let mut of_live: Vec<&mut S> = of_live.map(|(_, stream)| stream).collect();
+    let tasks = logits.chunks(TEXTS * vocabulary).zip(of_live.chunks_mut(TEXTS)).zip(chosen.chunks_mut(TEXTS));
+    for_each(
+        tasks.collect(),
+        || (),
+        |(), ((logits, streams), chosen): ((&[T], &mut [&mut S]), &mut [(u32, T)])| {
+            for ((logits, stream), chosen) in logits.chunks_exact(vocabulary).zip(streams).zip(chosen) {
+                *chosen = choice.choose(logits, stream);
+            }
+        },
+    );
+    chosen
 }
 
 /// Reads the prompts. Returns the indices of those that are not empty, their caches, and the hidden state after the last token of

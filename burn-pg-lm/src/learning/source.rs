@@ -247,6 +247,7 @@ impl TextSource {
             ("unscored", (count - numbers.len() as f64) / count),
             ("completion_length", tokens / count),
             ("truncated_share", cut / count),
+            ("tokens_written", self.progress.tokens as f64),
             ("groups_without_spread", if self.spec.group_size > 1 { same / self.spec.prompts as f64 } else { 0.0 }),
         ];
         if self.reference.is_some() {
@@ -322,13 +323,13 @@ impl Source<TextPolicy> for TextSource {
         Ok(Experience { metrics, explained_variance, ..Experience::new(batch) })
     }
 
-    /// The number of tokens written.
+    /// The number of completions written: a step of training is a completion.
     fn env_steps(&self) -> u64 {
-        self.progress.tokens
+        self.progress.begun
     }
 
     fn longest_rollout(&self) -> Option<u64> {
-        Some((self.spec.completions() * self.spec.limit.tokens) as u64)
+        Some(self.spec.completions() as u64)
     }
 
     fn check(&self, policy: &TextPolicy) -> Result<Vec<ContextPart>, Error> {

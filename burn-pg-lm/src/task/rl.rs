@@ -44,7 +44,7 @@ impl Settings {
             shuffle: EnvRng::stream(self.train.seed, &[2]),
             ..self.once(objective(task)?)
         };
-        let steps = (task.prompts * task.group_size * task.tokens) as u64;
+        let steps = (task.prompts * task.group_size) as u64;
         let trainer = Trainer::new(Parts { policy, source, update: Box::new(update) }, &self.config(steps)?, device)?;
         Ok(Ready::Rl { trainer, around })
     }
