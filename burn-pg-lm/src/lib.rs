@@ -8,6 +8,7 @@ pub mod generate;
 mod kernel;
 pub mod learning;
 pub mod model;
+pub mod plan;
 pub mod reward;
 mod settings;
 pub mod task;

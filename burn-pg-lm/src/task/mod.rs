@@ -10,6 +10,7 @@ pub mod figures;
 mod new_model;
 mod rl;
 pub mod settings;
+mod shapes;
 mod validate;
 
 pub use build::{Around, Policy, Reader, Ready};

@@ -59,6 +59,18 @@ impl Task {
         }
     }
 
+    /// Returns the file of the examples or prompts.
+    #[must_use]
+    pub fn data(&self) -> &PathBuf {
+        match self {
+            Self::Pretrain(task) => &task.data,
+            Self::Sft(task) => &task.data,
+            Self::Reward(task) => &task.data,
+            Self::Dpo(task) => &task.data,
+            Self::Rl(task) => &task.data,
+        }
+    }
+
     /// Returns the folder of the model that training starts from, if there is one.
     #[must_use]
     pub fn model(&self) -> Option<&PathBuf> {

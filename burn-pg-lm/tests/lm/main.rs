@@ -8,6 +8,7 @@ mod folder;
 mod helpers;
 mod lora;
 mod models;
+mod plan;
 mod recorded_text;
 mod refused_tokenizers;
 mod reward;

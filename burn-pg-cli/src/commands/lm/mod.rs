@@ -3,6 +3,7 @@
 mod export;
 mod import;
 mod outcome;
+mod plan;
 mod sample;
 mod score;
 mod settings;
@@ -38,6 +39,7 @@ enum What {
     /// Train a language model on preferences, without a reward model: direct preference optimisation
     Dpo(train::ExamplesArgs),
     Sample(sample::Args),
+    Plan(plan::Args),
     Score(score::Args),
     Export(export::Args),
     Import(import::Args),
@@ -51,6 +53,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         What::Rl(args) => args.run(),
         What::Dpo(args) => args.run("dpo"),
         What::Sample(args) => sample::run(args),
+        What::Plan(args) => plan::run(args),
         What::Score(args) => score::run(args),
         What::Export(args) => export::run(args),
         What::Import(args) => import::run(args),

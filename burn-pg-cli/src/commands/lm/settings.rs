@@ -80,6 +80,12 @@ impl Given<'_> {
     }
 }
 
+/// Returns the values of settings that are paths.
+pub fn paths(given: &[(&'static str, &Option<PathBuf>)]) -> Vec<(&'static str, toml::Value)> {
+    let text = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
+    given.iter().filter_map(|(key, path)| Some((*key, text(path.as_ref()?)))).collect()
+}
+
 /// Reads settings from a table.
 pub fn read(settings: Table, kind: &str) -> Result<Settings> {
     let settings: Settings =

@@ -19,6 +19,7 @@ use burn_pg::{
 use burn_pg_lm::{
     Tokenizer,
     learning::Written,
+    plan::{TextPlan, available_memory},
     task::{
         Reader, Ready, Settings, Task, TaskError,
         figures::{Figures, of_pairs, of_scorer, of_texts, save_policy, save_scorer},
@@ -28,7 +29,7 @@ use serde_json::{Value, json};
 
 use super::{
     outcome::shown,
-    settings::{FILE, Given, with_absolute_paths},
+    settings::{FILE, Given, paths, with_absolute_paths},
     watch::WatchTexts,
 };
 use crate::{
@@ -74,6 +75,9 @@ pub struct Common {
     /// Where the model is trained; it writes on the CPU
     #[arg(long, value_name = "DEVICE", default_value = "flex")]
     device: DeviceChoice,
+    /// Start even if the memory plan says that the run does not fit into the available memory; `lm plan` shows it
+    #[arg(long)]
+    ignore_memory: bool,
     /// Print the settings as TOML, and do nothing else
     #[arg(long)]
     show_settings: bool,
@@ -155,11 +159,6 @@ impl RlArgs {
     }
 }
 
-fn paths(given: &[(&'static str, &Option<PathBuf>)]) -> Vec<(&'static str, toml::Value)> {
-    let text = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
-    given.iter().filter_map(|(key, path)| Some((*key, text(path.as_ref()?)))).collect()
-}
-
 fn run(kind: &'static str, common: &Common, named: Vec<(&'static str, toml::Value)>) -> Result<(), Failure> {
     let Common { config, set, lora, .. } = common;
     let given = Given { kind, config: config.as_deref(), set, named, lora: *lora };
@@ -211,6 +210,9 @@ impl Job<'_> {
     /// Trains to the end. Returns the summary.
     fn run(&self) -> Result<Value, Failure> {
         let open = device::open(self.common.device).map_err(Failure::usage)?;
+        if !self.common.ignore_memory {
+            self.refuse_what_does_not_fit().map_err(Failure::Usage)?;
+        }
         let place = Place::default();
         let ready = self.settings.build(&open.device, Some(reader(self.settings, &place)));
         match ready.map_err(|error| Failure::refused(error.into()))? {
@@ -232,6 +234,13 @@ impl Job<'_> {
                 Ok(Figures::Nothing)
             }),
         }
+    }
+
+    /// Refuses a run that needs more memory than is available.
+    fn refuse_what_does_not_fit(&self) -> Result<()> {
+        self.settings.validate()?;
+        let plan = TextPlan::of(self.settings, &self.settings.shapes()?);
+        plan.check(available_memory()).context("the run is refused (--ignore-memory starts it all the same)")
     }
 
     /// Trains in a run directory, saves the model there, and writes the summary.

@@ -1,0 +1,190 @@
+//! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
+//!
+//! The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
+//! kernels of this crate. The peak of a run is the total of its largest phase. All texts are assumed to be as long as the longest, and
+//! an update to be any but the first. What is assumed of the loop is in `sizes.rs`, of layers and kernels in `counts.rs`, and of phases in
+//! `phases.rs`.
+//!
+//! With V tokens of the vocabulary, width C, hidden width H of perceptrons, Q = heads D, K = groups D, L blocks; M weights of the
+//! model, P trained ones, s vectors of the optimiser's state (Adam 2; RMSprop 1, with momentum or centred more; SGD 0 or 1). A number has 4
+//! bytes:
+//!
+//! | part | numbers |
+//! | --- | --- |
+//! | policy weights | M. A reward model has no head for tokens. With adapters they are frozen, and exist once for the policy and its reference |
+//! | adapters | `rank (inputs + outputs)` for each chosen map of each block |
+//! | value head | C with a critic, and for a reward model that is trained |
+//! | reference | M with a KL weight or for DPO, unless there are adapters |
+//! | reward model | the weights of its body, and C, for each reward that is a model, even if it is in the folder of the policy |
+//! | gradient | at the end of a backward pass: P by weight, P as one vector, and P for the sum of earlier micro-batches, if a step has several; P in a step |
+//! | optimiser state | s P; twice during a step; once more, if an update has several steps |
+//! | new weights | in a step: P, P more with AdamW for the decayed weights, 2 P more without a kernel (RMSprop, SGD); once more P, if an update has several steps. The old ones are kept until the update has succeeded |
+//! | writer | all weights once more, packed: a map has `(inputs + 1)` rows, and a multiple of 16 columns. The embedding twice, as rows and as the head. Cosines and sines of all positions |
+//! | keys and values | `2 K L` for each token of each completion. Room for them starts at the length of the prompt and doubles |
+//! | logits | while writing: V for each completion. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily |
+//! | packed weights | the largest map of a block, or the head, in the order in which they are read, for a pass; when the head is differentiated, in both directions |
+//! | checkpoint | 2 (1 + s) P: copies, and their file. Before that, M for the fingerprint of the reference |
+//! | folder of a model | 2 M besides the weights while a model is loaded; 3 M, and the maps that have adapters, while it is saved |
+//!
+//! ### Activations
+//!
+//! The kernels keep for each token and block, until the backward pass has come to it:
+//!
+//! | operation | keeps |
+//! | --- | --- |
+//! | normalisations | their inputs, which are the residual sums: 2 C |
+//! | maps to queries, keys and values; to gate and up | their inputs, once for all: 2 C |
+//! | rotations | nothing of a token |
+//! | attention | rotated queries and keys, and values: Q + 2 K. No weights of attention, which are computed again |
+//! | map from the heads | its input: Q |
+//! | `silu` | its input, the sigmoids, and its result for the product with `up`: 3 H |
+//! | product of the gate and `up` | the output of `up`: H |
+//! | `gelu_new` | its input and the hyperbolic tangents: 2 H |
+//! | map out of the perceptron | its input: H |
+//! | an adapter | the result of its first map: its rank |
+//! | sums, scaling, selections | nothing |
+//!
+//! So a token takes `L (4 C + 2 Q + 2 K + 5 H) + C` for Llama and `L (4 C + 2 Q + 2 K + 3 H) + C` for GPT-2, with adapters L times the rank
+//! of each chosen map more, and C more if its log-probability is needed. Log-probabilities keep no logits, which are computed again in blocks of
+//! 512 tokens. Cosines and sines take `2 D` for each block and position of the longest text. The backward pass has at most `2 C + 2 H` (GPT-2:
+//! `2 C + H`) for each token besides that, when it begins; the gradients of weights that it adds later take the place of activations, so that its
+//! largest moments are its begin (phase `learning`) and its end (phase `gradients`).
+//!
+//! A pass that keeps nothing (writing, reward models, references, critics) takes `2 C + 4 H` (GPT-2: `C + 3 H`), or `2 C + 2 Q + 2 K` if
+//! that is more, for each token that is read at once. While writing, these are all tokens of the different prompts, then one token of each
+//! completion.
+//!
+//! Not counted: texts and their columns of numbers, indices, the graph of autodiff (some kilobytes for each operation), scratch memory of
+//! threads (some hundred kilobytes each), tokenizer and rewards without models, and memory that the allocator keeps.
+
+mod counts;
+mod fit;
+mod part;
+mod phases;
+mod sizes;
+
+use std::{collections::BTreeMap, fmt};
+
+pub use burn_pg::plan::{Bytes, available_memory};
+use serde::Serialize;
+
+use crate::{model::Shape, task::Settings};
+use sizes::Sizes;
+
+pub use fit::{DoesNotFit, Fix};
+pub use part::{Part, PhasePlan};
+
+/// What the memory of a run depends on besides its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Shapes {
+    /// The sizes of the model that is trained.
+    pub policy: Shape,
+    /// The sizes of the reward models, if a reward is one.
+    pub reward: Option<Shape>,
+    /// Tokens of the longest prompt; only for reinforcement learning.
+    pub longest_prompt: usize,
+    /// Tokens of the longest text, a prompt with its completion; only for stored examples.
+    pub longest_text: usize,
+}
+
+/// How much memory a run on texts takes.
+///
+/// ```
+/// use burn_pg_lm::{
+///     model::{Family, Shape},
+///     plan::{Shapes, TextPlan, available_memory},
+///     task::{Settings, Task, Train, settings::Sft},
+/// };
+///
+/// let settings = Settings { task: Task::Sft(Sft::default()), train: Train::default(), lora: None };
+/// let policy = Shape {
+///     family: Family::Llama { rope_theta: 10_000.0 },
+///     vocabulary: 2048,
+///     context: 128,
+///     width: 192,
+///     hidden: 512,
+///     blocks: 4,
+///     heads: 6,
+///     groups: 6,
+///     head: 32,
+///     epsilon: 1e-5,
+///     tied: true,
+/// };
+/// let plan = TextPlan::of(&settings, &Shapes { policy, reward: None, longest_prompt: 0, longest_text: 128 });
+/// println!("{plan}");
+/// plan.check(available_memory())?;
+/// # Ok::<(), burn_pg_lm::plan::DoesNotFit>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextPlan {
+    /// The phases of the run in order: loading; those of any update but the first; a checkpoint; the end.
+    pub phases: Vec<PhasePlan>,
+    /// Weights of the policy, adapters and value head included.
+    pub parameters: u64,
+    /// Weights that are trained.
+    pub trained: u64,
+    #[serde(skip)]
+    settings: Settings,
+    #[serde(skip)]
+    shapes: Shapes,
+}
+
+impl TextPlan {
+    /// Plans a run with these settings.
+    #[must_use]
+    pub fn of(settings: &Settings, shapes: &Shapes) -> Self {
+        let sizes = Sizes::of(settings, shapes);
+        Self {
+            phases: sizes.phases(),
+            parameters: sizes.weights + sizes.adapters + sizes.value_head,
+            trained: sizes.trained,
+            settings: settings.clone(),
+            shapes: *shapes,
+        }
+    }
+
+    /// Returns the phase that takes the most memory.
+    ///
+    /// # Panics
+    /// If there are no phases.
+    #[must_use]
+    pub fn peak(&self) -> &PhasePlan {
+        self.phases.iter().max_by_key(|phase| phase.total()).expect("a run has phases")
+    }
+
+    /// Returns the phase with this name, if there is one.
+    #[must_use]
+    pub fn phase(&self, name: &str) -> Option<&PhasePlan> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// Returns each part with the most memory that it takes in any phase.
+    #[must_use]
+    pub fn parts(&self) -> BTreeMap<Part, Bytes> {
+        let mut parts = BTreeMap::new();
+        for (&part, &bytes) in self.phases.iter().flat_map(|phase| &phase.parts) {
+            let most: &mut Bytes = parts.entry(part).or_default();
+            *most = bytes.max(*most);
+        }
+        parts
+    }
+}
+
+/// Formats the plan as a table of the parts and a table of the phases.
+impl fmt::Display for TextPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peak = self.peak();
+        writeln!(f, "{:<20} {:>12} {:>18}   {:>12}", "part", "at most", "bytes", "at the peak")?;
+        for (part, bytes) in self.parts() {
+            let at_peak = peak.parts.get(&part).copied().unwrap_or_default();
+            writeln!(f, "{:<20} {bytes:>12} {:>18}   {at_peak:>12}", part.name(), bytes.0)?;
+        }
+        writeln!(f, "\n{:<20} {:>12} {:>18}", "phase", "together", "bytes")?;
+        for phase in &self.phases {
+            let (total, mark) = (phase.total(), if phase == peak { "   the peak" } else { "" });
+            writeln!(f, "{:<20} {total:>12} {:>18}{mark}", phase.name, total.0)?;
+        }
+        writeln!(f, "\n{:<20} {:>12} {:>18}", "total", peak.total(), peak.total().0)?;
+        write!(f, "{:<20} {:>12} {:>18}   of them trained", "weights", self.parameters, self.trained)
+    }
+}

@@ -1,0 +1,209 @@
+//! The sizes of a run, from its settings. The assumptions of the plan about the loop are in this file.
+
+use burn_pg::optim::OptimiserSpec;
+
+use super::{Shapes, counts::Counts};
+use crate::{
+    model::{Lora, Shape},
+    task::settings::{Algorithm, Dpo, KlForm, Pretrain, RewardKind, RewardModelling, Rl, Settings, Sft, Task},
+};
+
+/// Texts or pairs that are read at once for the final figures.
+const ROWS_OF_FIGURES: u64 = 16;
+
+/// What is written for an update.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub prompts: u64,
+    pub completions: u64,
+    /// Tokens of a prompt, all of which are assumed to be as long as the longest.
+    pub prompt: u64,
+}
+
+/// Texts that a model reads at once. All are assumed to be as long as possible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    pub texts: u64,
+    /// Tokens of a text.
+    pub length: u64,
+    /// Tokens of a text whose log-probabilities are needed, at most.
+    pub targets: u64,
+}
+
+impl Read {
+    pub fn tokens(self) -> u64 {
+        self.texts.saturating_mul(self.length)
+    }
+
+    pub fn all_targets(self) -> u64 {
+        self.texts.saturating_mul(self.targets)
+    }
+}
+
+/// The sizes of a run.
+#[derive(Debug)]
+pub(super) struct Sizes {
+    pub model: Counts,
+    pub lora: Option<Lora>,
+    /// Weights of the model, without adapters and value head.
+    pub weights: u64,
+    /// Weights of the model in its folder.
+    pub in_folder: u64,
+    pub adapters: u64,
+    pub value_head: u64,
+    /// Trained weights, P.
+    pub trained: u64,
+    /// True if the policy is a reward model, which has no head for tokens.
+    pub is_scorer: bool,
+    pub has_reference: bool,
+    /// Weights of the reference, if it does not share those of the policy.
+    pub reference: u64,
+    /// True if the reference is read while the policy is differentiated.
+    pub reads_reference: bool,
+    /// The reward models, all of which are assumed to have the same shape.
+    pub reward: Option<Counts>,
+    /// Weights of all reward models.
+    pub of_rewards: u64,
+    /// Weights of one reward model.
+    pub of_reward: u64,
+    pub has_critic: bool,
+    /// Vectors of the length P in the state of the optimiser.
+    pub vectors: u64,
+    /// Vectors of the length P that a step computes besides the new weights and the new state.
+    pub temporary: u64,
+    /// True if an update has more than one step, so that what was before the update is kept besides what was before a step.
+    pub has_steps: bool,
+    /// True if a step has more than one micro-batch.
+    pub has_parts: bool,
+    pub written: Option<Written>,
+    /// What models read at once for scores.
+    pub scored: Read,
+    /// What is differentiated at once.
+    pub micro_batch: Read,
+    /// What is read at once for the final figures, if something is held out.
+    pub figures: Option<Read>,
+    /// Copies of the logits of all targets that are kept for the backward pass, and temporary ones.
+    pub logits: [u64; 2],
+    pub is_loaded: bool,
+}
+
+impl Sizes {
+    pub fn of(settings: &Settings, shapes: &Shapes) -> Self {
+        let Shapes { policy, reward, longest_prompt, longest_text } = *shapes;
+        let Settings { task, train, lora } = settings;
+        let is_scorer = matches!(task, Task::Reward(_));
+        let shape = if is_scorer { Shape { tied: true, ..policy } } else { policy };
+        let (model, in_folder, weights) = (Counts::of(&shape), policy.parameters(), shape.parameters());
+        let adapters = lora.as_ref().map_or(0, |lora| model.adapters(lora));
+        let has_critic = matches!(task, Task::Rl(Rl { algorithm: Algorithm::Ppo, .. }));
+        let value_head = if has_critic || is_scorer { model.width } else { 0 };
+        let trained = value_head + if lora.is_some() { adapters } else { weights };
+        let has_reference = match task {
+            Task::Dpo(_) => true,
+            Task::Rl(task) => task.kl.weight > 0.0,
+            _ => false,
+        };
+        let rewards = match task {
+            Task::Rl(task) => task.rewards.iter().filter(|spec| matches!(spec.kind, RewardKind::Model { .. })).count(),
+            _ => 0,
+        };
+        let reward = reward.filter(|_| rewards > 0).map(|shape| Shape { tied: true, ..shape });
+        let of_reward = reward.map_or(0, |shape| shape.parameters() + shape.width as u64);
+        let batch = Batch::of(task);
+        let micro_batch = (train.micro_batch as u64).min(batch.rows);
+        let texts_of_row = if matches!(task, Task::Reward(_) | Task::Dpo(_)) { 2 } else { 1 };
+        let written = match task {
+            Task::Rl(Rl { prompts, group_size, .. }) => Some(Written {
+                prompts: *prompts as u64,
+                completions: (*prompts as u64).saturating_mul(*group_size as u64),
+                prompt: (longest_prompt as u64).min(model.context),
+            }),
+            _ => None,
+        };
+        let length = match task {
+            Task::Rl(task) => (longest_prompt as u64).saturating_add(task.tokens as u64),
+            _ => longest_text as u64,
+        };
+        let length = length.min(model.context);
+        let targets = match task {
+            Task::Rl(task) => (task.tokens as u64).min(length),
+            Task::Reward(_) => 0,
+            _ => length,
+        };
+        let read = |rows: u64| Read { texts: rows.saturating_mul(texts_of_row), length, targets };
+        Self {
+            weights,
+            in_folder,
+            adapters,
+            value_head,
+            trained,
+            is_scorer,
+            has_reference,
+            reference: if has_reference && lora.is_none() { weights } else { 0 },
+            reads_reference: matches!(task, Task::Dpo(_)) || has_exact_kl(task),
+            reward: reward.as_ref().map(Counts::of),
+            of_rewards: of_reward * rewards as u64,
+            of_reward,
+            has_critic,
+            vectors: train.optimiser.vectors() as u64,
+            temporary: temporary(&train.optimiser),
+            has_steps: batch.steps > 1,
+            has_parts: micro_batch < batch.rows,
+            scored: read((train.micro_batch as u64).min(written.map_or(0, |written| written.completions))),
+            written,
+            micro_batch: read(micro_batch),
+            figures: (batch.held_out > 0.0).then(|| read(ROWS_OF_FIGURES)),
+            logits: logits(task),
+            is_loaded: task.model().is_some(),
+            lora: lora.clone(),
+            model,
+        }
+    }
+}
+
+/// What is learned from in an update.
+struct Batch {
+    /// Rows of a step.
+    rows: u64,
+    steps: u64,
+    held_out: f64,
+}
+
+impl Batch {
+    fn of(task: &Task) -> Self {
+        let once = |batch: usize, held_out: f64| Self { rows: batch as u64, steps: 1, held_out };
+        match *task {
+            Task::Pretrain(Pretrain { batch, held_out, .. })
+            | Task::Sft(Sft { batch, held_out, .. })
+            | Task::Reward(RewardModelling { batch, held_out, .. })
+            | Task::Dpo(Dpo { batch, held_out, .. }) => once(batch, held_out),
+            Task::Rl(Rl { prompts, group_size, epochs, minibatches, .. }) => Self {
+                rows: (prompts as u64).saturating_mul(group_size as u64).div_ceil(minibatches.max(1) as u64),
+                steps: (epochs as u64).saturating_mul(minibatches as u64),
+                held_out: 0.0,
+            },
+        }
+    }
+}
+
+/// Vectors of the length P that a step computes besides the new weights and the new state: AdamW the decayed weights; without a kernel,
+/// two.
+fn temporary(optimiser: &OptimiserSpec) -> u64 {
+    match optimiser {
+        OptimiserSpec::Adam(_) => 0,
+        OptimiserSpec::AdamW(_) => 1,
+        _ => 2,
+    }
+}
+
+fn has_exact_kl(task: &Task) -> bool {
+    matches!(task, Task::Rl(Rl { kl, .. }) if kl.weight > 0.0 && kl.form == KlForm::Exact)
+}
+
+/// Copies of all logits that entropies (shifted logits, log-probabilities, probabilities) and exact KL divergences (these, and the
+/// differences from the reference) keep for the backward pass, and temporary ones.
+fn logits(task: &Task) -> [u64; 2] {
+    let Task::Rl(rl) = task else { return [0, 0] };
+    let kept = if rl.entropy_weight > 0.0 { 3 } else { 0 } + if has_exact_kl(task) { 4 } else { 0 };
+    [kept, if kept > 0 { 2 } else { 0 }]
+}

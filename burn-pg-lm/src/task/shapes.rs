@@ -1,0 +1,104 @@
+//! What the memory of a run depends on, read without loading weights.
+
+use std::path::Path;
+
+use super::{
+    Encoder, TaskError,
+    settings::{FamilyName, NewModel, RewardKind, Settings, Task},
+};
+use crate::{
+    ChatTemplate, ModelConfig, Texts, Tokenizer, data,
+    learning::TokenPair,
+    model::{Family, LoadError, Shape},
+    plan::Shapes,
+};
+
+impl Settings {
+    /// Returns the sizes of the models, and the longest texts. Texts are read if the settings name their file; without one, they are as long as
+    /// the context allows.
+    ///
+    /// # Errors
+    /// Any [`TaskError`] of files.
+    pub fn shapes(&self) -> Result<Shapes, TaskError> {
+        let policy = match (&self.task, self.task.model()) {
+            (Task::Pretrain(task), None) => new_shape(&task.new),
+            (_, Some(folder)) => shape_in(folder)?,
+            (_, None) => unreachable!("only pretraining begins without a model"),
+        };
+        let reward = match &self.task {
+            Task::Rl(task) => task.rewards.iter().find_map(|reward| match &reward.kind {
+                RewardKind::Model { folder } => Some(folder),
+                _ => None,
+            }),
+            _ => None,
+        };
+        // A reward model has no head for tokens.
+        let reward = reward.map(|folder| shape_in(folder)).transpose()?.map(|shape| Shape { tied: true, ..shape });
+        let [longest_prompt, longest_text] = self.longest(&policy)?;
+        Ok(Shapes { policy, reward, longest_prompt, longest_text })
+    }
+
+    /// Returns the lengths of the longest prompt and of the longest text.
+    fn longest(&self, policy: &Shape) -> Result<[usize; 2], TaskError> {
+        let unknown = match &self.task {
+            Task::Rl(task) => [policy.context.saturating_sub(task.tokens).max(1), 0],
+            _ => [0, policy.context],
+        };
+        let (Some(folder), false) = (self.task.model(), self.task.data().as_os_str().is_empty()) else {
+            return Ok(unknown);
+        };
+        let config = config_in(folder)?;
+        let failed = |error: LoadError| TaskError::Model { folder: folder.clone(), error };
+        let tokenizer = Tokenizer::load(folder).map_err(|error| failed(error.into()))?;
+        let template = ChatTemplate::load(folder).map_err(|error| failed(error.into()))?;
+        let encoder = Encoder::new(&config, &tokenizer, template.as_ref())?;
+        let of_pairs = |pairs: Vec<TokenPair>| {
+            let longest = |pair: &TokenPair| pair.prompt.len() + pair.chosen.len().max(pair.rejected.len());
+            pairs.iter().map(longest).max().unwrap_or_default()
+        };
+        Ok(match &self.task {
+            Task::Pretrain(task) => {
+                let documents = encoder.documents(&data::documents(&task.data)?);
+                [0, documents.texts.longest()]
+            }
+            Task::Sft(task) => [0, encoder.demonstrations(&data::demonstrations(&task.data)?)?.texts.longest()],
+            Task::Reward(task) if task.pairs.is_some() => {
+                let texts: Texts = data::ratings(&task.data)?.iter().map(|rated| encoder.text(&rated.text)).collect();
+                // Each begins and ends with the end token.
+                [0, texts.longest() + 2]
+            }
+            Task::Reward(task) => [0, of_pairs(encoder.pairs(&data::pairs(&task.data)?)?)],
+            Task::Dpo(task) => [0, of_pairs(encoder.pairs(&data::pairs(&task.data)?)?)],
+            Task::Rl(task) => [encoder.prompts(&data::prompts(&task.data)?, task.tokens)?.longest(), 0],
+        })
+    }
+}
+
+fn config_in(folder: &Path) -> Result<ModelConfig, TaskError> {
+    ModelConfig::load(folder).map_err(|error| TaskError::Model { folder: folder.into(), error: error.into() })
+}
+
+fn shape_in(folder: &Path) -> Result<Shape, TaskError> {
+    Ok(Shape::from(&config_in(folder)?))
+}
+
+/// Returns the shape of a new model, whose vocabulary has the size that is asked for.
+fn new_shape(new: &NewModel) -> Shape {
+    let NewModel { family, vocabulary, context, width, hidden, blocks, heads, groups } = *new;
+    Shape {
+        family: match family {
+            FamilyName::Gpt2 => Family::Gpt2,
+            FamilyName::Llama => Family::Llama { rope_theta: 10_000.0 },
+        },
+        vocabulary,
+        context,
+        width,
+        hidden,
+        blocks,
+        heads,
+        groups,
+        head: width / heads,
+        epsilon: 1e-5,
+        tied: true,
+    }
+}
