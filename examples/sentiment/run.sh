@@ -14,7 +14,7 @@ burn_pg=${BURN_PG:-"cargo run --release --quiet --"}
 [ -e "$folder/reward" ] || $burn_pg lm reward "$folder/base/model" "$folder/ratings.jsonl" --out "$folder/reward" \
     --set pairs=10000 --set batch=32 --set updates=600 --set learning_rate=5e-4
 [ -e "$folder/rl" ] || $burn_pg lm rl "$folder/base/model" "$folder/prompts.jsonl" --reward "model:$folder/reward/model" --out "$folder/rl" \
-    --set updates=100 --set learning_rate=1e-4 --set prompts=16 --set group_size=8 --set tokens=32 --set missing_end=1 --set kl.weight=0.05
+    --set updates=262 --set learning_rate=1e-4 --set prompts=16 --set group_size=8 --set tokens=32 --set missing_end=1 --set kl.weight=0.05
 # 400 completions of the same prompts, before and after.
 head -n 400 "$folder/prompts.jsonl" | python3 -c 'import json, sys
 for line in sys.stdin: print(json.loads(line)["prompt"])' > "$folder/prompts.txt"

@@ -124,6 +124,19 @@ impl Selected {
     }
 }
 
+/// Refuses a run that did not learn from environments.
+pub fn refuse_other_sources(config: &Config, run_dir: &Path) -> Result<()> {
+    match &config.run.source {
+        None => Ok(()),
+        Some(source) => {
+            bail!(
+                "{} is a run on {source}, and not on environments; runs on texts are for `burn-pg lm`",
+                run_dir.display()
+            )
+        }
+    }
+}
+
 impl AgentArgs {
     /// Returns the settings of the run, and its agent on `device`.
     pub fn open(&self, registry: &Registry, device: &Device) -> Result<(CheckedConfig, Box<dyn AnyAgent>)> {
@@ -144,6 +157,7 @@ impl AgentArgs {
             }
             None => settings(&dir)?,
         };
+        refuse_other_sources(&config, &self.run_dir)?;
         Ok(Selected { dir, checkpoint, config: config.validate()? })
     }
 

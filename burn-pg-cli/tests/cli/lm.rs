@@ -92,8 +92,9 @@ fn documents(folder: &Path) {
         })
         .collect();
     std::fs::write(folder.join("documents.txt"), lines.join("\n")).unwrap();
-    let json_lines =
-        |records: Vec<serde_json::Value>| records.iter().map(|record| format!("{record}\n")).collect::<String>();
+    let json_lines = |records: Vec<serde_json::Value>| {
+        records.iter().map(|record| record.to_string() + "\n").collect::<Vec<_>>().concat()
+    };
     let write = |name: &str, records| std::fs::write(folder.join(name), json_lines(records)).unwrap();
     write("prompts.jsonl", vec![serde_json::json!({ "prompt": "the cat" }), serde_json::json!({ "prompt": "a bird" })]);
     let pairs = lines.iter().take(40).map(|line| {

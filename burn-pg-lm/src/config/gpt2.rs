@@ -142,7 +142,11 @@ mod tests {
         let unsupported = [
             ("activation_function", json!("relu"), "\"gelu_new\""),
             ("add_cross_attention", json!(true), "false"),
-            ("architectures", json!(["GPT2DoubleHeadsModel"]), "GPT2LMHeadModel, GPT2Model"),
+            (
+                "architectures",
+                json!(["GPT2DoubleHeadsModel"]),
+                "GPT2LMHeadModel, GPT2Model, GPT2ForSequenceClassification",
+            ),
             ("is_encoder_decoder", json!(true), "false"),
             ("n_ctx", json!(512), "1024"),
             ("pruned_heads", json!({"0": [1]}), "{}"),

@@ -76,6 +76,9 @@ pub fn complete<T: Real, S: FnMut() -> f64 + Send>(
 /// Texts that a task chooses tokens for.
 const TEXTS: usize = 8;
 
+/// Logits and streams of texts, and where their tokens are written.
+type Chosen<'a, T, S> = ((&'a [T], &'a mut [&'a mut S]), &'a mut [(u32, T)]);
+
 /// Chooses the next token of each text that goes on, with its own stream. Shape of `logits`: `[live, vocabulary]`.
 fn choose<T: Real, S: FnMut() -> f64 + Send>(
     choice: &Choice,
@@ -92,7 +95,7 @@ fn choose<T: Real, S: FnMut() -> f64 + Send>(
     for_each(
         tasks.collect(),
         || (),
-        |(), ((logits, streams), chosen): ((&[T], &mut [&mut S]), &mut [(u32, T)])| {
+        |(), ((logits, streams), chosen): Chosen<'_, T, S>| {
             for ((logits, stream), chosen) in logits.chunks_exact(vocabulary).zip(streams).zip(chosen) {
                 *chosen = choice.choose(logits, stream);
             }

@@ -79,12 +79,12 @@ impl Reward for Scored {
 /// # Errors
 /// [`Error::Execution`] if the device fails.
 pub fn scores(scorer: &Scorer, texts: &Texts, rows: usize) -> Result<Vec<f64>, Error> {
-    let all: Vec<&[u32]> = texts.iter().collect();
-    let mut scores = Vec::with_capacity(all.len());
-    for part in all.chunks(rows) {
+    let texts: Vec<&[u32]> = texts.iter().collect();
+    let mut all = Vec::with_capacity(texts.len());
+    for part in texts.chunks(rows) {
         let part = scorer.scores(&part.iter().copied().collect());
         let data = part.try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
-        scores.extend(data.iter::<f64>());
+        all.extend(data.iter::<f64>());
     }
-    Ok(scores)
+    Ok(all)
 }

@@ -311,9 +311,9 @@ impl Source<TextPolicy> for TextSource {
             self.progress.kl_weight = weight;
         }
         // What cannot be scored is not learned from.
-        let scored: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_finite()).collect();
-        if scored.len() < scores.len() {
-            batch = batch.of(scored);
+        let kept: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_finite()).collect();
+        if kept.len() < scores.len() {
+            batch = batch.of(kept);
         }
         if self.spec.whiten_advantages
             && let Some(advantages) = batch.columns.get_mut(ContextPart::Advantages)

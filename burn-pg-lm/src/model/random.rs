@@ -9,7 +9,7 @@ use burn_pg::envs::EnvRng;
 use super::{Shape, Transformer};
 
 /// The stream of random numbers that weights are drawn from.
-const WEIGHTS: u32 = 0x0E_16;
+const WEIGHTS: u32 = 0x0E16;
 /// Standard deviation of weights.
 const DEVIATION: f64 = 0.02;
 

@@ -185,6 +185,7 @@ impl fmt::Display for TextPlan {
             writeln!(f, "{:<20} {total:>12} {:>18}{mark}", phase.name, total.0)?;
         }
         writeln!(f, "\n{:<20} {:>12} {:>18}", "total", peak.total(), peak.total().0)?;
-        write!(f, "{:<20} {:>12} {:>18}   of them trained", "weights", self.parameters, self.trained)
+        writeln!(f, "{:<20} {:>31}", "weights", self.parameters)?;
+        write!(f, "{:<20} {:>31}", "trained weights", self.trained)
     }
 }

@@ -42,6 +42,7 @@ impl Read {
 
 /// The sizes of a run.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Sizes {
     pub model: Counts,
     pub lora: Option<Lora>,

@@ -13,6 +13,7 @@ use burn_pg::{
 use super::{
     Encoder, TaskError,
     new_model::{new_config, train_tokenizer},
+    rl::text_policy,
     settings::{Dpo, Pretrain, RewardModelling, Settings, Sft, Task, Train},
 };
 use crate::{
@@ -244,7 +245,7 @@ impl Settings {
         let (around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
         let policy = match &self.task {
             Task::Reward(_) => Policy::Scorer(Scorer::new(self.adapted(model.without_head()))),
-            Task::Rl(task) => Policy::Text(self.text_policy(task, self.adapted(model))),
+            Task::Rl(task) => Policy::Text(text_policy(task, self.adapted(model))),
             _ => Policy::Text(TextPolicy::new(self.adapted(model))),
         };
         Ok((policy, around))

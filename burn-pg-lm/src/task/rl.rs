@@ -37,7 +37,7 @@ impl Settings {
             let tokenizer = Arc::clone(&around.tokenizer);
             source = source.with_reader(move |update, texts, scores| reader(update, &tokenizer, texts, scores));
         }
-        let policy = self.text_policy(task, policy);
+        let policy = text_policy(task, policy);
         let update = Epochs {
             num_epochs: task.epochs,
             num_minibatches: task.minibatches,
@@ -77,12 +77,12 @@ impl Settings {
             ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, end: Some(end) }, credit)
         }
     }
+}
 
-    /// Returns the policy of reinforcement learning, with a critic if there is one.
-    pub(super) fn text_policy(&self, task: &Rl, model: Transformer) -> TextPolicy {
-        let policy = TextPolicy::new(model);
-        if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy }
-    }
+/// Returns the policy of reinforcement learning, with a critic if there is one.
+pub(super) fn text_policy(task: &Rl, model: Transformer) -> TextPolicy {
+    let policy = TextPolicy::new(model);
+    if task.algorithm == Algorithm::Ppo { policy.with_value_head() } else { policy }
 }
 
 /// Returns the objective of reinforcement learning.

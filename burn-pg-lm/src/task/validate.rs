@@ -101,7 +101,7 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
     size("task.prompts", task.prompts, 1)?;
     let grouped = matches!(task.algorithm, Algorithm::Rloo | Algorithm::Grpo);
     let group = "at least 2: completions of a prompt are compared with each other";
-    check("task.group_size", task.group_size, task.group_size >= 1 + usize::from(grouped), group)?;
+    check("task.group_size", task.group_size, task.group_size > usize::from(grouped), group)?;
     let all = "such that an update has at least 2 completions to compare";
     check("task.prompts", task.prompts, has_critic || task.prompts * task.group_size > 1, all)?;
     size("task.tokens", task.tokens, 1)?;

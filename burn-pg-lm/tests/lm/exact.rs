@@ -225,7 +225,7 @@ fn every_way_reaches_the_optimum_that_is_known() {
     let seeds = std::env::var("BURN_PG_SEEDS").map_or(1, |seeds| seeds.parse().unwrap());
     for (name, way) in WAYS {
         for seed in 0..seeds {
-            let (mut trainer, reference) = trainer(seed, way, 600);
+            let (mut trainer, reference) = trainer(seed, way, 1000);
             let [before, _] = gap(&trainer.policy().model().valid(), &reference);
             trainer.run(&mut |_: &UpdateStats| std::ops::ControlFlow::Continue(())).unwrap();
             let [left, divergence] = gap(&trainer.policy().model().valid(), &reference);

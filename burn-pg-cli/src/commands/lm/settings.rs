@@ -30,8 +30,7 @@ pub fn defaults(kind: &str) -> Settings {
     let train = Train::default();
     let train = match kind {
         "pretrain" => Train { updates: 2000, learning_rate: linear(3e-3), ..train },
-        "sft" => Train { updates: 200, learning_rate: linear(2e-4), ..train },
-        "reward" => Train { updates: 200, learning_rate: linear(2e-4), ..train },
+        "sft" | "reward" => Train { updates: 200, learning_rate: linear(2e-4), ..train },
         "dpo" => Train { updates: 200, learning_rate: linear(5e-6), ..train },
         _ => Train { updates: 100, learning_rate: 1e-5.into(), ..train },
     };

@@ -21,7 +21,7 @@ use burn_pg_lm::{
     learning::Written,
     plan::{TextPlan, available_memory},
     task::{
-        Reader, Ready, Settings, Task, TaskError,
+        Reader, Ready, Settings, Task,
         figures::{Figures, of_pairs, of_scorer, of_texts, save_policy, save_scorer},
     },
 };
@@ -56,6 +56,7 @@ const KEPT: usize = 4;
 
 /// What all kinds of training have.
 #[derive(clap::Args, Clone)]
+#[allow(clippy::struct_excessive_bools)] // switches of the command line
 pub struct Common {
     /// Take settings from this TOML file, with the tables `task`, `train` and `lora`; `lm.toml` of a run directory is one
     #[arg(long, value_name = "FILE")]
@@ -249,7 +250,7 @@ impl Job<'_> {
         open: &OpenDevice,
         trainer: Trainer<P, S>,
         place: &Place,
-        finish: impl FnOnce(&P, &Path) -> Result<Figures, TaskError>,
+        finish: impl FnOnce(&P, &Path) -> Result<Figures>,
     ) -> Result<Value, Failure> {
         let interrupt = Interrupt::install().map_err(Failure::run)?;
         let mut session = self.session(trainer).map_err(Failure::refused)?;
@@ -266,9 +267,9 @@ impl Job<'_> {
         let was_over = session.trainer().is_over();
         let progress = Progress::new(session.trainer().horizon(), self.common.quiet);
         let mut watch = WatchTexts::new(progress, interrupt);
-        let trained = session.train(&mut watch);
+        let outcome = session.train(&mut watch);
         watch.finish();
-        trained.map_err(|stopped| failed(*stopped, &again))?;
+        outcome.map_err(|stopped| failed(*stopped, &again))?;
         if let Some(code) = watch.interrupt.exit_code() {
             let update = session.trainer().updates();
             return Err(Failure::Interrupted {

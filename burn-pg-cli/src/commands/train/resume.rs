@@ -14,7 +14,10 @@ use burn_pg::{
 
 use super::{Args, Outcome, Parts, Run, announce, evaluated};
 use crate::{
-    commands::newest::{pass_over, tell_what_is_damaged},
+    commands::{
+        agent::refuse_other_sources,
+        newest::{pass_over, tell_what_is_damaged},
+    },
     failure::Failure,
     interrupt::Interrupt,
     network::Kind,
@@ -50,6 +53,7 @@ impl Earlier {
             Some(checkpoint) => going_on(checkpoint.config(), run.dir()),
             None => run.config()?,
         };
+        refuse_other_sources(&config, path)?;
         Ok(Self { run, config: args.settings.over(config)? })
     }
 }
