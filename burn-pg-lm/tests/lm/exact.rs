@@ -16,7 +16,7 @@ use burn_pg::{
         Value,
     },
     optim::{OptimiserSpec, Schedule, flatten_gradients},
-    run::checkpoint::Checkpoint,
+    run::{EarlierRun, RunDir, Session, checkpoint::Checkpoint},
     source::{CollectContext, Source},
     update::{Epochs, Learner},
 };
@@ -196,7 +196,11 @@ fn trainer(seed: u64, way: Way, updates: u64) -> (Trainer<TextPolicy, TextSource
     let learner = Learner::new((way.objective)(), OptimiserSpec::default().build());
     let update = Box::new(Epochs::once(learner, Schedule::Linear { start: 0.01, end: 0.0 }));
     let steps = 16 * 16 * updates;
-    let config = Config::default().with(|config| config.run.total_steps = steps).validate().unwrap();
+    let config = Config::default().with(|config| {
+        config.run.total_steps = steps;
+        config.run.source = Some("texts".into());
+    });
+    let config = config.validate().unwrap();
     let policy = TextPolicy::new(model);
     let policy = if way.credit.needs_values() { policy.with_value_head() } else { policy };
     (Trainer::new(Parts { policy, source, update }, &config, &device).unwrap(), reference)
@@ -314,4 +318,20 @@ fn a_run_on_texts_resumes_to_the_bit() {
     let weights =
         |trainer: &Trainer<TextPolicy, TextSource>| values(burn_pg::optim::flatten_parameters(trainer.policy()));
     assert_eq!(weights(&whole), weights(&restored));
+}
+
+#[test]
+fn a_run_that_has_no_checkpoint_yet_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let new = || {
+        let (trainer, _) = trainer(1, WAYS[0].1, 3);
+        trainer
+    };
+    drop(Session::begin(new(), RunDir::create(&path).unwrap()).unwrap());
+    let earlier = EarlierRun::open(&path, None).unwrap();
+    assert_eq!(earlier.config().unwrap().run.source.as_deref(), Some("texts"));
+    let mut session = earlier.resume(new()).unwrap();
+    session.train(&mut |_: &UpdateStats| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!(session.trainer().updates(), 3);
 }

@@ -195,7 +195,8 @@ impl RunDir {
     pub fn config(&self) -> Result<Config, RunDirError> {
         self.check()?;
         let file = ConfigFile::read(&self.path.join(CONFIG))?;
-        if !file.settings.contains_key("env") {
+        let has_source = file.settings.get("run").is_some_and(|run| run.get("source").is_some());
+        if !has_source && !file.settings.contains_key("env") {
             return Err(RunDirError::NoEnv { path: file.path });
         }
         Config::from_table(file.settings.clone()).map_err(|error| {

@@ -68,7 +68,7 @@ pub enum RunDirError {
     /// `config.toml` cannot be read, or is not valid TOML.
     #[error(transparent)]
     ConfigFile(#[from] ConfigFileError),
-    /// `config.toml` names no environment.
+    /// `config.toml` names no environment, and no other source.
     #[error("{} has no table `env`", .path.display())]
     NoEnv {
         /// The file.
