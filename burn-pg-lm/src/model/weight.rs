@@ -7,6 +7,7 @@ use burn::{
 
 /// A weight of a model. A frozen one is no parameter: it has no gradient, is not part of checkpoints, and clones share it.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // a model has few weights, and each is large
 pub(crate) enum Weight<const D: usize> {
     /// A parameter.
     Trained(Param<Tensor<D>>),
