@@ -129,7 +129,7 @@ impl TextBatch {
         }
     }
 
-    /// Adds what is known of whole completions to a context. Of advantages, it is that of the first token: all have the same.
+    /// Adds what is known of whole completions to a context. The advantage is that of the first token, because all tokens have the same one.
     fn add_completions<'a>(&self, mut context: LossContext<'a>, device: &Device, dtype: DType) -> LossContext<'a> {
         for part in [ContextPart::OldLogProbs, ContextPart::ReferenceLogProbs] {
             if let Some(tokens) = self.columns.get(part) {

@@ -34,7 +34,7 @@ impl<F: FnMut(&Written<'_>) -> f64 + Send> Reward for F {
     }
 }
 
-/// A weighted sum of rewards, each of which is reported as `reward_` and its name. A text that one of them cannot score has no score.
+/// A weighted sum of rewards, each of which is reported as `reward_` and its name. If one of them cannot score a text, the text has no score.
 #[derive(Default)]
 pub struct WeightedRewards {
     parts: Vec<Part>,

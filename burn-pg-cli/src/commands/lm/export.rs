@@ -8,7 +8,7 @@ use burn_pg::{
     storage::tensors::{from_bytes, into_module, of_module},
 };
 use burn_pg_lm::task::{
-    Policy, Settings, Task,
+    Policy, Settings,
     figures::{save_adapters, save_policy, save_scorer},
 };
 use toml::Table;
@@ -51,8 +51,7 @@ fn export(args: &Args) -> Result<()> {
         .unwrap_or_default()
         .to_owned();
     let settings: Settings = read(table, &kind)?;
-    if let (Task::Pretrain(task), None) = (&settings.task, settings.task.model()) {
-        let _ = task;
+    if settings.task.model().is_none() {
         bail!(
             "the model of a finished run is in its folder `model` already; of one that is not finished, resume it first"
         );
