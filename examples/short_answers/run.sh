@@ -1,5 +1,5 @@
 #!/bin/sh
-# Teach a chat model to answer in about twenty words, with adapters: SmolLM2-135M-Instruct takes about ten minutes on two cores.
+# Teach a chat model to answer in about twenty words, with adapters.
 #
 #     examples/short_answers/run.sh MODEL FOLDER
 #
