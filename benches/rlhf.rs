@@ -98,7 +98,7 @@ fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
         whiten_advantages: what == "ppo",
         rows_at_once: *rows,
         seed: *seed,
-        ..TextSourceSpec::new(prompts_of_update, group_size, Limit { tokens: COMPLETION, end: None }, credit)
+        ..TextSourceSpec::new(prompts_of_update, group_size, Limit { tokens: COMPLETION, ends: Vec::new() }, credit)
     };
     let reward = |text: &Written<'_>| {
         text.completion.iter().filter(|&&token| token < VOCABULARY / 2).count() as f64 / COMPLETION as f64

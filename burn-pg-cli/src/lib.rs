@@ -50,6 +50,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "lm")]
+mod chart;
 mod commands;
 mod comparison;
 mod device;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod curve;
 pub mod data;
 mod files;
 pub mod generate;

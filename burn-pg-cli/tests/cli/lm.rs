@@ -19,6 +19,7 @@ fn model(folder: &Path) {
         vocab_size: 262,
         special_tokens: vec!["<|end|>".into()],
         eos_token: Some("<|end|>".into()),
+        pad_token: None,
         chat_template: None,
     };
     let tokenizer = Tokenizer::train(["low lower lowest low lower lowest"], &training).unwrap();
@@ -282,6 +283,11 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&rl("chat.jsonl"), "the model has no chat template");
     refused(&["rl", "base/model", "prompts.jsonl"], "`task.rewards` is empty; it must be one reward or more");
     refused(
+        &["rl", "base/model", "prompts.jsonl", "--watch", "words:5"],
+        "`task.rewards.weight` is 0; it must be other than 0 for one reward or more",
+    );
+    refused(&[&rl("prompts.jsonl")[..], &["--preset", "grop"]].concat(), "grpo");
+    refused(
         &[&rl("prompts.jsonl")[..], &["--set", "group_size=1"]].concat(),
         "`task.group_size` is 1; it must be at least 2",
     );
@@ -297,6 +303,15 @@ fn mistakes_are_refused_before_anything_is_trained() {
         &["rl", "base/model", "prompts.jsonl", "--set", "tokens=8", "--reward", "model:base/model"],
         "has no `score.weight`: it is not a reward model",
     );
+    let gpt2 =
+        ["--set", "new.family=gpt2", "--set", "new.groups=2", "--set", "updates=1", "--set", "batch=4", "--quiet"];
+    let arguments = ["lm", "pretrain", "documents.txt", "--out", "gpt2"];
+    success(&burn_pg(folder, arguments.iter().chain(&TINY).chain(&gpt2)));
+    let gate = ["--lora", "--set", "lora.targets=['query', 'gate']"];
+    refused(
+        &[&["rl", "gpt2/model", "prompts.jsonl", "--reward", "words:5", "--set", "tokens=8"], &gate[..]].concat(),
+        "a map that GPT-2 does not have",
+    );
     refused(&["reward", "base/model", "equal.jsonl"], "line 1 of ");
     refused(&["dpo", "base/model", "pairs.jsonl", "--set", "beta=0"], "`task.beta` is 0; it must be more than 0");
     refused(&["sft", "base/model", "demonstrations.jsonl", "--set", "batch=100"], "at least 100 are needed");
@@ -307,4 +322,46 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&["sft", "nowhere", "demonstrations.jsonl"], "nowhere");
     let output = burn_pg(folder, ["train", "--resume", "base"]);
     assert_contains(usage_error(&output), "texts (pretrain)");
+}
+
+#[test]
+fn curves_compare_what_is_optimised_with_what_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let rl = |out: &str, more: &[&str]| {
+        let settings = ["tokens=6", "prompts=2", "group_size=3", "updates=6", "learning_rate=0.001"];
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let what = ["lm", "rl", "base/model", "prompts.jsonl", "--quiet", "--reward", "contains:cat", "--out", out];
+        success(&burn_pg(folder, what.into_iter().chain(settings).chain(more.iter().copied())));
+    };
+    let watched = ["--watch", "words:3", "--set", "kl.measure=true", "--set", "kl.weight=0"];
+    rl("free-1", &watched);
+    rl("free-2", &[&watched[..], &["--set", "train.seed=2"]].concat());
+    rl("kept-1", &["--watch", "words:3", "--set", "kl.weight=0.2"]);
+    let runs = ["lm", "curve", "free-1", "free-2", "kept-1"];
+    let best = ["--best-of", "8", "--prompts", "2", "--window", "2", "--out", "curve.svg"];
+    let curves = json(&burn_pg(folder, runs.iter().chain(&best).chain(&["--json"])));
+    let groups = curves["groups"].as_array().unwrap();
+    assert_eq!(groups.iter().map(|group| &group["name"]).collect::<Vec<_>>(), ["free", "kept-1"]);
+    assert_eq!(groups[0]["points"].as_array().unwrap().len(), 3);
+    let best = groups[0]["best_of"].as_array().unwrap();
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    assert_eq!(best.iter().map(|best| best["of"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 4, 8]);
+    assert!(best.windows(2).all(|pair| number(&pair[0]["proxy"]) <= number(&pair[1]["proxy"])), "{best:?}");
+    assert_eq!(curves["runs"].as_array().unwrap().len(), 3);
+    let svg = std::fs::read_to_string(folder.join("curve.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("best of n"), "{svg}");
+    let shown = burn_pg(folder, runs);
+    assert_contains(success(&shown), "while the proxy rose in ");
+    assert_contains(success(&shown), "free-2 ");
+
+    let refused = |arguments: &[&str]| usage_error(&burn_pg(folder, [&["lm", "curve"], arguments].concat())).to_owned();
+    rl("blind", &[]);
+    assert_contains(&refused(&["blind"]), "no reward has weight 0");
+    assert_contains(&refused(&["blind", "--gold", "words"]), "there is no reward `words`; there are contains");
+    rl("unmeasured", &["--watch", "words:3", "--set", "kl.weight=0"]);
+    assert_contains(&refused(&["unmeasured"]), "did not measure its KL divergence");
+    assert_contains(&refused(&["base"]), "is a run of `lm pretrain`");
+    assert_contains(&refused(&["nowhere"]), "is it a run of `lm`?");
 }

@@ -35,6 +35,9 @@ pub struct Gpt2Config {
     pub bos: Option<u32>,
     /// The tokens that end a text (`eos_token_id`). A file without the setting has none.
     pub eos: Vec<u32>,
+    /// The token with which other programs fill up batches (`pad_token_id`). Here nothing is padded, but a score is read before it. A file without
+    /// the setting, or with an id of no token, has none.
+    pub pad: Option<u32>,
 }
 
 pub(super) fn parse(mut keys: Keys) -> Result<Gpt2Config, ConfigError> {
@@ -52,6 +55,7 @@ pub(super) fn parse(mut keys: Keys) -> Result<Gpt2Config, ConfigError> {
         tied_embeddings: keys.flag("tie_word_embeddings", true)?,
         bos: keys.token("bos_token_id", vocab_size)?,
         eos: keys.tokens("eos_token_id", vocab_size)?,
+        pad: keys.token("pad_token_id", vocab_size).unwrap_or_default(),
     };
     divides(("n_head", config.heads), ("n_embd", hidden_size))?;
     // The old name of `n_positions`.
@@ -85,6 +89,7 @@ impl Gpt2Config {
             "tie_word_embeddings": self.tied_embeddings,
             "bos_token_id": self.bos,
             "eos_token_id": super::one_or_list(&self.eos),
+            "pad_token_id": self.pad,
         })
     }
 }
@@ -119,6 +124,7 @@ mod tests {
             tied_embeddings: true,
             bos: Some(50256),
             eos: vec![50256],
+            pad: None,
         };
         let config = ModelConfig::parse(GPT2).unwrap();
         assert_eq!(config, ModelConfig::Gpt2(expected));

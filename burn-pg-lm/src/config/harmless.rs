@@ -21,8 +21,8 @@ pub(super) const ORIGIN: [&str; 13] = [
     "unsloth_version",
 ];
 
-/// How `transformers` runs a model, and what it returns. `pad_token_id` is among them because nothing is padded here.
-pub(super) const RUNNING: [&str; 15] = [
+/// How `transformers` runs a model, and what it returns.
+pub(super) const RUNNING: [&str; 14] = [
     "_attn_implementation",
     "_attn_implementation_autoset",
     "attn_implementation",
@@ -31,7 +31,6 @@ pub(super) const RUNNING: [&str; 15] = [
     "output_attentions",
     "output_hidden_states",
     "output_past",
-    "pad_token_id",
     "return_dict",
     "sep_token_id",
     "tf_legacy_loss",

@@ -41,6 +41,9 @@ pub struct LlamaConfig {
     pub bos: Option<u32>,
     /// The tokens that end a text (`eos_token_id`). A file without the setting has none.
     pub eos: Vec<u32>,
+    /// The token with which other programs fill up batches (`pad_token_id`). Here nothing is padded, but a score is read before it. A file without
+    /// the setting, or with an id of no token, has none.
+    pub pad: Option<u32>,
 }
 
 pub(super) fn parse(mut keys: Keys) -> Result<LlamaConfig, ConfigError> {
@@ -63,6 +66,7 @@ pub(super) fn parse(mut keys: Keys) -> Result<LlamaConfig, ConfigError> {
         tied_embeddings: keys.flag("tie_word_embeddings", false)?,
         bos: keys.token("bos_token_id", vocab_size)?,
         eos: keys.tokens("eos_token_id", vocab_size)?,
+        pad: keys.token("pad_token_id", vocab_size).unwrap_or_default(),
     };
     divides(("num_key_value_heads", config.kv_heads), ("num_attention_heads", heads))?;
     if !config.head_dim.is_multiple_of(2) {
@@ -122,6 +126,7 @@ impl LlamaConfig {
             "tie_word_embeddings": self.tied_embeddings,
             "bos_token_id": self.bos,
             "eos_token_id": super::one_or_list(&self.eos),
+            "pad_token_id": self.pad,
         })
     }
 }
@@ -172,6 +177,7 @@ pub(super) mod tests {
             tied_embeddings: true,
             bos: Some(1),
             eos: vec![2],
+            pad: Some(2),
         });
         for text in [SMOLLM2, SMOLLM2_NEW, &expected.to_json()] {
             assert_eq!(ModelConfig::parse(text).unwrap(), expected);

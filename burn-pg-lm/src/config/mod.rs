@@ -168,6 +168,15 @@ impl ModelConfig {
             Self::Llama(config) => &config.eos,
         }
     }
+
+    /// Returns the token with which other programs fill up batches, if there is one.
+    #[must_use]
+    pub fn pad(&self) -> Option<u32> {
+        match self {
+            Self::Gpt2(config) => config.pad,
+            Self::Llama(config) => config.pad,
+        }
+    }
 }
 
 /// Returns the ids of tokens as `transformers` writes them: nothing, one id, or a list.

@@ -9,8 +9,8 @@
 //! | [`ratings`] | `{"text": "Once upon a time", "ratings": [1, -2.5]}` |
 //!
 //! Wherever a line has a `prompt`, it may have `messages` instead. Blank lines are skipped, and so is a byte-order mark
-//! at the start of a file. Keys that are not listed are refused, so that a misspelt one is noticed; a key with the
-//! value `null` counts as missing.
+//! at the start of a file. Keys that are not listed are refused, so that a misspelt one is noticed, except beside the prompts of
+//! [`prompts`]: programs that reward completions get them. A key with the value `null` counts as missing.
 
 mod error;
 mod lines;
@@ -20,7 +20,7 @@ mod records;
 pub use error::DataError;
 pub(crate) use lines::lines;
 pub use rated::{Rated, pairs_of_ratings, ratings};
-pub use records::{Demonstration, Pair, Prompt, demonstrations, documents, pairs, prompts};
+pub use records::{Demonstration, Pair, Prompt, Query, demonstrations, documents, pairs, prompts};
 
 use burn_pg::envs::EnvRng;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{
     DataError,
@@ -11,12 +12,21 @@ use super::{
 use crate::Message;
 
 /// What a completion follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Prompt {
     /// A text.
     Text(String),
     /// The turns of a conversation, at least one.
     Chat(Vec<Message>),
+}
+
+/// A prompt to write after, with what else its line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The prompt.
+    pub prompt: Prompt,
+    /// All other keys of the line, such as the right answer: for rewards that are programs.
+    pub columns: Map<String, Value>,
 }
 
 /// A preference between two completions.
@@ -73,20 +83,28 @@ impl Prompt {
     }
 }
 
-/// Reads prompts from a file of JSON lines with the key `prompt` or `messages`.
+/// Reads prompts from a file of JSON lines with the key `prompt` or `messages`. Other keys are kept, except those that a program gets from the
+/// completion.
 ///
 /// # Errors
-/// [`DataError`] if the file cannot be read or has no records, or a line is not such an object or its prompt is empty.
-pub fn prompts(path: &Path) -> Result<Vec<Prompt>, DataError> {
+/// [`DataError`] if the file cannot be read or has no records, or a line is not such an object, its prompt is empty, or it has the key
+/// `completion` or `ended`.
+pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Record {
         prompt: Option<String>,
         messages: Option<Vec<Turn>>,
+        #[serde(flatten)]
+        columns: Map<String, Value>,
     }
-    records(path, |Record { prompt, messages }| match Prompt::required(prompt, messages)? {
-        Prompt::Text(text) if text.is_empty() => Err("`prompt` is empty".into()),
-        prompt => Ok(prompt),
+    records(path, |Record { prompt, messages, columns }| {
+        if let Some(key) = ["completion", "ended"].into_iter().find(|key| columns.contains_key(*key)) {
+            return Err(format!("it has `{key}`, which is not known before something is written; remove it"));
+        }
+        match Prompt::required(prompt, messages)? {
+            Prompt::Text(text) if text.is_empty() => Err("`prompt` is empty".into()),
+            prompt => Ok(Query { prompt, columns }),
+        }
     })
 }
 

@@ -77,35 +77,35 @@ impl Choice {
 
     /// Returns the token for a uniform number.
     fn draw<T: Real>(&self, logits: &[T], uniform: f64) -> usize {
-        let largest = logits[most_probable(logits)].double();
-        let mut weights: Vec<f64> =
-            logits.iter().map(|logit| ((logit.double() - largest) / self.temperature).exp()).collect();
+        let (largest, temperature) = (logits[most_probable(logits)], T::of(self.temperature));
+        let mut weights: Vec<T> = logits.iter().map(|&logit| (logit - largest) / temperature).collect();
+        T::exp_all(&mut weights);
         self.restrict(&mut weights);
-        let total: f64 = weights.iter().sum();
+        let total: f64 = weights.iter().map(|weight| weight.double()).sum();
         let mut sum = 0.0;
         let chosen = weights.iter().position(|weight| {
-            sum += weight / total;
-            sum > uniform
+            sum += weight.double();
+            sum > uniform * total
         });
         // Rounding may keep the sum below a number close to 1.
-        chosen.or_else(|| weights.iter().rposition(|&weight| weight > 0.0)).expect("there are logits")
+        chosen.or_else(|| weights.iter().rposition(|&weight| weight > T::zero())).expect("there are logits")
     }
 
     /// Sets the weights of tokens that are not possible to 0.
-    fn restrict(&self, weights: &mut [f64]) {
+    fn restrict<T: Real>(&self, weights: &mut [T]) {
         if self.top_k.is_none_or(|count| count >= weights.len()) && self.top_p >= 1.0 {
             return;
         }
         let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        order.sort_by(|&a, &b| weights[b].double().total_cmp(&weights[a].double()));
         let count = self.top_k.unwrap_or(order.len()).min(order.len());
         let (mut kept, mut sum) = (0, 0.0);
-        let total: f64 = order[..count].iter().map(|&token| weights[token]).sum();
+        let total: f64 = order[..count].iter().map(|&token| weights[token].double()).sum();
         while kept < count && (kept == 0 || sum < self.top_p * total) {
-            sum += weights[order[kept]];
+            sum += weights[order[kept]].double();
             kept += 1;
         }
-        order[kept..].iter().for_each(|&token| weights[token] = 0.0);
+        order[kept..].iter().for_each(|&token| weights[token] = T::zero());
     }
 }
 

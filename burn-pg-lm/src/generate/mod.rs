@@ -15,21 +15,21 @@ use crate::Texts;
 /// What a model has written after a prompt.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Completion<T> {
-    /// The tokens, with the end token if the text has ended.
+    /// The tokens, with the one that ended the text if it has ended.
     pub tokens: Vec<u32>,
     /// The logarithm of the probability of each token under the model, whatever the [`Choice`].
     pub log_probs: Vec<T>,
-    /// True if the last token is the end token; false if the text was cut off.
+    /// True if the last token is one that ends texts; false if the text was cut off.
     pub ended: bool,
 }
 
 /// When a completion ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Most tokens of a completion. It also ends where the context of the model does.
     pub tokens: usize,
-    /// The token that ends a text; `None` to write on.
-    pub end: Option<u32>,
+    /// The tokens that end a text; none to write on.
+    pub ends: Vec<u32>,
 }
 
 /// Continues each prompt, with a stream of uniform random numbers, from 0 to below 1, for each. What is written after a prompt depends on the prompt and on
@@ -41,7 +41,7 @@ pub fn complete<T: Real, S: FnMut() -> f64 + Send>(
     writer: &Writer<T>,
     prompts: &Texts,
     choice: &Choice,
-    limit: Limit,
+    limit: &Limit,
     streams: &mut [S],
 ) -> Vec<Completion<T>> {
     assert_eq!(streams.len(), prompts.len(), "one stream for each prompt");
@@ -57,7 +57,7 @@ pub fn complete<T: Real, S: FnMut() -> f64 + Send>(
             let completion = &mut completions[text];
             completion.tokens.push(token);
             completion.log_probs.push(log_prob);
-            completion.ended = Some(token) == limit.end;
+            completion.ended = limit.ends.contains(&token);
             let is_full = completion.tokens.len() >= limit.tokens || cache.len() >= writer.context();
             goes_on.push(!completion.ended && !is_full);
             if !completion.ended && !is_full {

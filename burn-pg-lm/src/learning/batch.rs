@@ -116,6 +116,20 @@ impl TextBatch {
         Ok(all)
     }
 
+    /// Returns the KL divergence from a model in the place of each token of the completions, over the whole vocabulary. Shapes: `ours`,
+    /// log-probabilities of all tokens of the vocabulary in each place, `[T, V]`; result `[T]`.
+    fn divergences(&self, ours: Tensor<2>, reference: &Transformer) -> Tensor<1> {
+        let theirs = log_softmax(reference.logits(self.hidden(reference)), 1);
+        // On a device with autodiff, as ours.
+        let theirs = if ours.device().is_autodiff() { Tensor::from_inner(theirs) } else { theirs };
+        (ours.clone().exp() * (ours - theirs)).sum_dim(1).squeeze_dim::<1>(1)
+    }
+
+    /// Returns the KL divergence of one model from another in the place of each token of the completions. Shape `[T]`.
+    pub(super) fn divergences_of(&self, model: &Transformer, reference: &Transformer) -> Tensor<1> {
+        self.divergences(log_softmax(model.logits(self.hidden(model)), 1), reference)
+    }
+
     /// Turns numbers of tokens (shape `[T]`) into those of samples: as they are, or added up for each completion.
     fn of_samples(&self, tokens: Tensor<1>) -> Tensor<1> {
         match self.sample {
@@ -211,13 +225,7 @@ impl Samples<TextPolicy> for TextBatch {
         let of_all = move || log_softmax(model.logits(states.clone()), 1);
         if let Some(reference) = self.reference.clone() {
             let of_all = of_all.clone();
-            context = context.with(ContextPart::ReferenceKls, move || {
-                let ours = of_all();
-                let theirs = log_softmax(reference.logits(self.hidden(&reference)), 1);
-                // On a device with autodiff, as ours.
-                let theirs = if ours.device().is_autodiff() { Tensor::from_inner(theirs) } else { theirs };
-                (ours.clone().exp() * (ours - theirs)).sum_dim(1).squeeze_dim::<1>(1)
-            });
+            context = context.with(ContextPart::ReferenceKls, move || self.divergences(of_all(), &reference));
         }
         let entropies = move || {
             let log_probs = of_all();

@@ -29,14 +29,24 @@ impl Credit {
         matches!(self, Self::Gae(_))
     }
 
-    /// Returns the advantages of completions from their rewards, NaN for one that is left out; `None` with a critic.
+    /// Returns the advantages of completions from their scores, NaN for one that is left out, and from what is subtracted from each score for its
+    /// KL divergence; `None` with a critic. GRPO divides the scores alone by a standard deviation, so that the KL divergence keeps its
+    /// weight.
     #[must_use]
-    pub fn of_completions(self, rewards: &[f64], group_size: usize) -> Option<Vec<f64>> {
+    pub fn of_completions(self, scores: &[f64], penalties: &[f64], group_size: usize) -> Option<Vec<f64>> {
+        let rewards = || -> Vec<f64> { scores.iter().zip(penalties).map(|(score, penalty)| score - penalty).collect() };
         match self {
-            Self::Rloo { normalize: false } => Some(rloo(rewards, group_size)),
-            Self::Rloo { normalize: true } => Some(rloo_normalized(rewards, group_size)),
-            Self::Grpo(scale) => Some(grpo(rewards, group_size, scale)),
-            Self::Mean => Some(rloo(rewards, rewards.len())),
+            Self::Rloo { normalize: false } => Some(rloo(&rewards(), group_size)),
+            Self::Rloo { normalize: true } => Some(rloo_normalized(&rewards(), group_size)),
+            Self::Grpo(scale) => {
+                // A completion that is left out is not in the mean of the penalties either.
+                let of_penalty = |(score, penalty): (&f64, &f64)| if score.is_nan() { f64::NAN } else { -penalty };
+                let penalties: Vec<f64> = scores.iter().zip(penalties).map(of_penalty).collect();
+                let penalties = grpo(&penalties, group_size, GrpoScale::Unscaled);
+                let scores = grpo(scores, group_size, scale);
+                Some(scores.into_iter().zip(penalties).map(|(score, penalty)| score + penalty).collect())
+            }
+            Self::Mean => Some(rloo(&rewards(), scores.len())),
             Self::Gae(_) => None,
         }
     }
@@ -133,4 +143,30 @@ pub fn token_advantages(gae: Gae, rewards: &[f32], values: &[f32], lengths: &[us
         log_ratios: &[],
     };
     gae.estimate(&trajectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_of_scores_leaves_the_kl_divergence_its_weight() {
+        let penalties = [0.02, 0.04, 0.06, 0.08];
+        let of = |scores: &[f64], scale| Credit::Grpo(scale).of_completions(scores, &penalties, 4).unwrap();
+        // Without spread of the scores, only the KL divergence tells completions apart, by its own amount.
+        for scale in [GrpoScale::Group, GrpoScale::Batch, GrpoScale::Unscaled] {
+            let advantages = of(&[3.0; 4], scale);
+            let expected = [0.03, 0.01, -0.01, -0.03];
+            assert!(advantages.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{advantages:?}");
+        }
+        let scores = [1.0, 2.0, 3.0, 6.0];
+        let scaled = of(&scores, GrpoScale::Group);
+        let alone = grpo(&scores, 4, GrpoScale::Group);
+        for ((advantage, alone), penalty) in scaled.iter().zip(alone).zip(penalties) {
+            assert!((advantage - (alone - penalty + 0.05)).abs() < 1e-12, "{scaled:?}");
+        }
+        // The penalty of a completion without a score does not count.
+        let advantages = of(&[3.0, 3.0, 3.0, f64::NAN], GrpoScale::Group);
+        assert!((advantages[0] - 0.02).abs() < 1e-12 && advantages[3] == 0.0, "{advantages:?}");
+    }
 }

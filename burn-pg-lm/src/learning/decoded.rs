@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn_pg::Error;
+use serde_json::{Map, Value};
 
 use super::{Reward, Written};
 use crate::{
@@ -13,6 +14,8 @@ use crate::{
 /// A reward that reads text: tokens are decoded for it.
 pub struct Decoded<R> {
     tokenizer: Arc<Tokenizer>,
+    /// What else the line of each prompt says, if that is to be shown.
+    columns: Arc<[Map<String, Value>]>,
     reward: R,
 }
 
@@ -20,7 +23,13 @@ impl<R: TextReward> Decoded<R> {
     /// Creates a reward of the texts that a tokenizer makes of tokens.
     #[must_use]
     pub fn new(tokenizer: Arc<Tokenizer>, reward: R) -> Self {
-        Self { tokenizer, reward }
+        Self { tokenizer, columns: Arc::new([]), reward }
+    }
+
+    /// Shows the reward what else the line of each prompt says. One object for each prompt of the source.
+    #[must_use]
+    pub fn with_columns(self, columns: Arc<[Map<String, Value>]>) -> Self {
+        Self { columns, ..self }
     }
 }
 
@@ -40,6 +49,7 @@ impl<R: TextReward> Reward for Decoded<R> {
             .collect();
         let decoded = decoded?;
         let answers = decoded.iter().zip(texts).map(|([prompt, completion], text)| Answer {
+            columns: self.columns.get(text.index),
             prompt,
             completion,
             ended: text.ended,

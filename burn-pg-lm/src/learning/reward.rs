@@ -5,6 +5,8 @@ use burn_pg::Error;
 /// A completion that is to be scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written<'a> {
+    /// The index of the prompt among those of the source.
+    pub index: usize,
     /// The tokens of the prompt.
     pub prompt: &'a [u32],
     /// The tokens of the completion, with the end token if it has ended.
@@ -34,7 +36,8 @@ impl<F: FnMut(&Written<'_>) -> f64 + Send> Reward for F {
     }
 }
 
-/// A weighted sum of rewards, each of which is reported as `reward_` and its name. If one of them cannot score a text, the text has no score.
+/// A weighted sum of rewards, each of which is reported as `reward_` and its name. If one of them cannot score a text, the text has no score,
+/// unless its weight is 0: then it is only reported.
 #[derive(Default)]
 pub struct WeightedRewards {
     parts: Vec<Part>,
@@ -65,16 +68,30 @@ impl WeightedRewards {
     }
 }
 
-impl Reward for WeightedRewards {
-    fn score(&mut self, texts: &[Written<'_>]) -> Result<Vec<f64>, Error> {
+impl WeightedRewards {
+    /// Returns the sums, and the scores of each reward in the order in which they were added, without their weights.
+    ///
+    /// # Errors
+    /// Those of the rewards.
+    pub fn score_each(&mut self, texts: &[Written<'_>]) -> Result<(Vec<f64>, Vec<Vec<f64>>), Error> {
         let mut sums = vec![0.0; texts.len()];
+        let mut each = Vec::with_capacity(self.parts.len());
         for Part { weight, reward, mean, .. } in &mut self.parts {
             let scores = reward.score(texts)?;
             let finite = scores.iter().copied().filter(|score| score.is_finite());
             *mean = finite.clone().sum::<f64>() / (finite.count() as f64).max(1.0);
-            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += *weight * score);
+            if *weight != 0.0 {
+                sums.iter_mut().zip(&scores).for_each(|(sum, score)| *sum += *weight * score);
+            }
+            each.push(scores);
         }
-        Ok(sums)
+        Ok((sums, each))
+    }
+}
+
+impl Reward for WeightedRewards {
+    fn score(&mut self, texts: &[Written<'_>]) -> Result<Vec<f64>, Error> {
+        Ok(self.score_each(texts)?.0)
     }
 
     fn metrics(&self) -> Vec<(&'static str, f64)> {

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What a [`TextSource`] does for each update.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TextSourceSpec {
     /// Prompts for each update, at least 1.
     pub prompts: usize,
@@ -42,6 +42,8 @@ pub struct TextSourceSpec {
     pub kl_weight: KlWeight,
     /// Where the KL divergence is subtracted.
     pub kl_place: KlPlace,
+    /// True to measure the divergence over the whole vocabulary too (the metric `kl_exact`); needs a reference.
+    pub measure_kl: bool,
     /// Subtracted from the score of a completion that was cut off, 0 or more.
     pub missing_end: f64,
     /// True to scale the rewards of tokens to a standard deviation of 1; only with a critic.
@@ -69,6 +71,7 @@ impl TextSourceSpec {
             credit,
             kl_weight: KlWeight::Fixed(0.0),
             kl_place: KlPlace::Reward,
+            measure_kl: false,
             missing_end: 0.0,
             whiten_rewards: false,
             whiten_advantages: false,
@@ -128,8 +131,8 @@ impl TextSource {
     /// Creates a source of completions of `prompts`.
     ///
     /// # Panics
-    /// If there are no prompts, a prompt is empty, the numbers of the specification are out of range, or a KL divergence has a weight
-    /// but no reference.
+    /// If there are no prompts, a prompt is empty, the numbers of the specification are out of range, or a KL divergence has a weight or
+    /// is measured, but there is no reference.
     #[must_use]
     pub fn new(
         spec: TextSourceSpec,
@@ -141,7 +144,8 @@ impl TextSource {
         assert!(!prompts.is_empty() && prompts.iter().all(|prompt| !prompt.is_empty()), "prompts must not be empty");
         assert!(spec.prompts > 0 && spec.limit.tokens > 0 && spec.group_size >= least, "too few completions");
         assert!(spec.rows_at_once > 0, "at least one completion is read at once");
-        assert!(spec.kl_weight.start() == 0.0 || reference.is_some(), "a KL divergence needs a reference");
+        let is_compared = spec.kl_weight.start() > 0.0 || spec.measure_kl;
+        assert!(!is_compared || reference.is_some(), "a KL divergence needs a reference");
         assert!(spec.sample == Sample::Token || !spec.credit.needs_values(), "a critic values tokens");
         let passes = Passes::new(EnvRng::stream(spec.seed, &[ORDER]));
         let kl_weight = spec.kl_weight.start();
@@ -164,11 +168,10 @@ impl TextSource {
         self
     }
 
-    /// Returns the prompts of the next update, each as often as a group is large.
-    fn next_prompts(&mut self) -> Texts {
+    /// Returns the indices of the prompts of the next update, each as often as a group is large.
+    fn next_prompts(&mut self) -> Vec<usize> {
         let chosen = self.progress.passes.next(self.spec.prompts, self.prompts.len());
-        let groups = chosen.into_iter().flat_map(|index| std::iter::repeat_n(index, self.spec.group_size));
-        groups.map(|index| &self.prompts.tokens()[self.prompts.range(index)]).collect()
+        chosen.into_iter().flat_map(|index| std::iter::repeat_n(index, self.spec.group_size)).collect()
     }
 
     /// Lets the policy complete prompts.
@@ -183,16 +186,21 @@ impl TextSource {
                 move || rng.next_f64()
             })
             .collect();
-        let completions = complete(&writer, prompts, &Choice::default(), self.spec.limit, &mut streams);
+        let completions = complete(&writer, prompts, &Choice::default(), &self.spec.limit, &mut streams);
         self.progress.begun += prompts.len() as u64;
         self.progress.tokens += completions.iter().map(|completion| completion.tokens.len() as u64).sum::<u64>();
         Ok(completions)
     }
 
-    /// Sets the advantages, and what else follows from the scores. Returns the share of the returns that a critic explains.
-    fn give_credit(&self, batch: &mut TextBatch, policy: &TextPolicy, scores: &[f64]) -> Result<Option<f64>, Error> {
+    /// Sets the advantages, and what else follows from the scores, with this weight of the KL divergence. Returns the share of the returns that a critic explains.
+    fn give_credit(
+        &self,
+        batch: &mut TextBatch,
+        policy: &TextPolicy,
+        scores: &[f64],
+        weight: f64,
+    ) -> Result<Option<f64>, Error> {
         let TextSourceSpec { credit, kl_place, sample, group_size, .. } = self.spec;
-        let weight = self.progress.kl_weight;
         let divergences = divergences(batch);
         if let Credit::Gae(gae) = credit {
             let of_part =
@@ -216,12 +224,9 @@ impl TextSource {
         // A term for whole completions has the whole divergence already.
         let of_whole = kl_place == KlPlace::Term && sample != Sample::Token;
         let in_reward = if of_whole { 0.0 } else { weight };
-        let rewards: Vec<f64> = batch
-            .tokens()
-            .zip(scores)
-            .map(|(tokens, score)| score - in_reward * divergences[tokens].iter().sum::<f64>())
-            .collect();
-        let advantages = credit.of_completions(&rewards, group_size).expect("there is no critic");
+        let penalties = batch.tokens().map(|tokens| in_reward * divergences[tokens].iter().sum::<f64>());
+        let penalties: Vec<f64> = penalties.collect();
+        let advantages = credit.of_completions(scores, &penalties, group_size).expect("there is no critic");
         let mut of_tokens = Vec::with_capacity(divergences.len());
         for (tokens, advantage) in batch.tokens().zip(advantages) {
             let mut past = 0.0;
@@ -257,15 +262,27 @@ impl TextSource {
         metrics.extend(self.reward.metrics());
         metrics
     }
+
+    /// Returns the mean over texts of the divergence from the reference over the whole vocabulary, if it is to be measured.
+    fn exact_divergence(&self, policy: &TextPolicy, batch: &TextBatch) -> Result<Option<(&'static str, f64)>, Error> {
+        let Some(reference) = self.reference.as_ref().filter(|_| self.spec.measure_kl) else { return Ok(None) };
+        let of_part = |part: &TextBatch| part.divergences_of(policy.model(), reference);
+        let divergences = batch.by_parts(self.spec.rows_at_once, of_part)?;
+        let sum: f64 = divergences.into_iter().map(f64::from).sum();
+        Ok(Some(("kl_exact", sum / batch.lengths.len() as f64)))
+    }
 }
 
 impl Source<TextPolicy> for TextSource {
     type Samples = TextBatch;
 
     fn collect(&mut self, policy: &TextPolicy, context: &CollectContext<'_>) -> Result<Experience<TextBatch>, Error> {
-        let prompts = self.next_prompts();
+        let indices = self.next_prompts();
+        let prompts: Texts = indices.iter().map(|&index| &self.prompts.tokens()[self.prompts.range(index)]).collect();
         let completions = self.write(policy, &prompts)?;
-        let written = prompts.iter().zip(&completions).map(|(prompt, completion)| Written {
+        let texts = indices.into_iter().zip(prompts.iter()).zip(&completions);
+        let written = texts.map(|((index, prompt), completion)| Written {
+            index,
             prompt,
             completion: &completion.tokens,
             ended: completion.ended,
@@ -304,15 +321,21 @@ impl Source<TextPolicy> for TextSource {
             let log_probs = batch.by_parts(self.spec.rows_at_once, |part| part.log_probs(reference))?;
             batch.columns.set(ContextPart::ReferenceLogProbs, log_probs);
         }
-        let explained_variance = self.give_credit(&mut batch, policy, &scores)?;
-        let metrics = self.metrics(&completions, &scores, &batch);
+        let mut metrics = self.metrics(&completions, &scores, &batch);
+        metrics.extend(self.exact_divergence(policy, &batch)?);
+        let weight = self.progress.kl_weight;
         if let Some(&(_, divergence)) = metrics.iter().find(|(name, _)| *name == "kl_per_text") {
-            let weight = self.spec.kl_weight.next(self.progress.kl_weight, divergence, completions.len());
-            self.progress.kl_weight = weight;
+            self.progress.kl_weight = self.spec.kl_weight.next(weight, divergence, completions.len());
         }
-        // What cannot be scored is not learned from.
+        // What cannot be scored is not learned from. Without a critic, the others of its group are compared with each other.
         let kept: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_finite()).collect();
-        if kept.len() < scores.len() {
+        let all = kept.len() == scores.len();
+        if !all && self.spec.credit.needs_values() {
+            scores.retain(|score| score.is_finite());
+            batch = batch.of(kept.iter().copied());
+        }
+        let explained_variance = self.give_credit(&mut batch, policy, &scores, weight)?;
+        if !all && !self.spec.credit.needs_values() {
             batch = batch.of(kept);
         }
         if self.spec.whiten_advantages

@@ -132,10 +132,7 @@ impl LanguageModel {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = ModelConfig::load(folder)?;
         let tokenizer = Tokenizer::load(folder)?;
-        let (of_tokenizer, of_model) = (tokenizer.vocab_size(), config.vocab_size());
-        if of_tokenizer > of_model {
-            return Err(LoadError::Vocabulary { tokenizer: of_tokenizer, model: of_model });
-        }
+        check_vocabulary(&tokenizer, &config)?;
         let template = ChatTemplate::load(folder)?;
         let shape = Shape::from(&config);
         let weights = from_hugging_face(read_weights(folder)?, &shape)?.into_iter();
@@ -164,6 +161,12 @@ impl LanguageModel {
         self.tokenizer.save(folder)?;
         Ok(())
     }
+}
+
+/// Refuses a tokenizer that has tokens which the model does not know.
+pub(crate) fn check_vocabulary(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<(), LoadError> {
+    let (tokenizer, model) = (tokenizer.vocab_size(), config.vocab_size());
+    if tokenizer > model { Err(LoadError::Vocabulary { tokenizer, model }) } else { Ok(()) }
 }
 
 /// Which weights are in which file.

@@ -15,7 +15,7 @@ mod weight;
 pub use adapter::{Lora, Target};
 pub use fingerprint::fingerprint;
 pub use folder::{LanguageModel, LoadError};
-pub(crate) use folder::{WEIGHTS, read_weights};
+pub(crate) use folder::{WEIGHTS, check_vocabulary, read_weights};
 pub use names::{NamesError, from_hugging_face, to_hugging_face};
 pub use peft::{adapters_from_peft, adapters_to_peft, load_adapters, save_adapters};
 pub use shape::{Family, Shape};

@@ -7,7 +7,7 @@ use burn_pg::storage::{
     tensors::{from_bytes, into_module, of_module, to_bytes},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     LoadError, Lora, NamesError, Target, Transformer,
@@ -92,6 +92,34 @@ struct Config {
     use_dora: bool,
     #[serde(default)]
     modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    alpha_pattern: serde_json::Map<String, Value>,
+    #[serde(default)]
+    rank_pattern: serde_json::Map<String, Value>,
+    #[serde(default)]
+    init_lora_weights: Value,
+    #[serde(default)]
+    lora_bias: bool,
+    #[serde(default)]
+    bias: Option<String>,
+}
+
+impl Config {
+    /// Returns what is set to a value that is not supported, if something is. (Some ways to initialise adapters change the base too.)
+    fn unsupported(&self) -> Option<&'static str> {
+        let changes_base = self.init_lora_weights.as_str().is_some_and(|kind| kind != "gaussian");
+        let others = [
+            ("use_rslora", self.use_rslora),
+            ("use_dora", self.use_dora),
+            ("modules_to_save", self.modules_to_save.as_ref().is_some_and(|modules| !modules.is_empty())),
+            ("alpha_pattern", !self.alpha_pattern.is_empty()),
+            ("rank_pattern", !self.rank_pattern.is_empty()),
+            ("init_lora_weights", changes_base),
+            ("lora_bias", self.lora_bias),
+            ("bias", self.bias.as_ref().is_some_and(|bias| bias != "none")),
+        ];
+        others.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
+    }
 }
 
 /// Saves the adapters of a Llama into a folder, which must exist, as PEFT reads them.
@@ -123,15 +151,15 @@ pub fn save_adapters(model: &Transformer, lora: &Lora, folder: &Path) -> Result<
 pub fn load_adapters(model: Transformer, folder: &Path) -> Result<Transformer, LoadError> {
     let path = folder.join(CONFIG);
     let config: Config = files::json(&path, &files::read(&path)?)?;
-    let Config { peft_type, r, lora_alpha, target_modules, use_rslora, use_dora, modules_to_save } = config;
     let unsupported =
         |what: &str| LoadError::Adapters { path: path.clone(), reason: format!("{what} is not supported") };
-    if peft_type != "LORA" {
-        return Err(unsupported(&format!("`peft_type` {peft_type:?}")));
+    if config.peft_type != "LORA" {
+        return Err(unsupported(&format!("`peft_type` {:?}", config.peft_type)));
     }
-    if use_rslora || use_dora || modules_to_save.is_some_and(|modules| !modules.is_empty()) {
-        return Err(unsupported("one of `use_rslora`, `use_dora` and `modules_to_save`"));
+    if let Some(key) = config.unsupported() {
+        return Err(unsupported(&format!("what `{key}` is set to")));
     }
+    let Config { r, lora_alpha, target_modules, .. } = config;
     let target = |name: &String| {
         let known = Target::ALL.into_iter().find(|&target| their_name(target) == name);
         known.ok_or_else(|| unsupported(&format!("an adapter of `{name}`")))

@@ -21,7 +21,7 @@
 //! | new weights | in a step: P, P more with AdamW for the decayed weights, 2 P more without a kernel (RMSprop, SGD); once more P, if an update has several steps. The old ones are kept until the update has succeeded |
 //! | writer | all weights once more, packed: a map has `(inputs + 1)` rows, and a multiple of 16 columns. The embedding twice, as rows and as the head. Cosines and sines of all positions |
 //! | keys and values | `2 K L` for each token of each completion. Room for them starts at the length of the prompt and doubles |
-//! | logits | while writing: V for each completion. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily |
+//! | logits | while writing: V for each completion. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily; while scoring, to measure such a divergence, 4 V for each token |
 //! | packed weights | the largest map of a block, or the head, in the order in which they are read, for a pass; when the head is differentiated, in both directions |
 //! | checkpoint | 2 (1 + s) P: copies, and their file. Before that, M for the fingerprint of the reference |
 //! | folder of a model | 2 M besides the weights while a model is loaded; 3 M, and the maps that have adapters, while it is saved |
@@ -79,7 +79,7 @@ pub use part::{Part, PhasePlan};
 pub struct Shapes {
     /// The sizes of the model that is trained.
     pub policy: Shape,
-    /// The sizes of the reward models, if a reward is one.
+    /// The sizes of the largest reward model, if a reward is one.
     pub reward: Option<Shape>,
     /// Tokens of the longest prompt; only for reinforcement learning.
     pub longest_prompt: usize,

@@ -89,7 +89,13 @@ impl Sizes {
         let reward = self.reward.as_ref().map(|model| forward(held(), model, self.scored));
         let critic = self.has_critic.then(|| forward(held(), &self.model, self.scored));
         let reference = self.has_reference.then(|| self.log_probs(held, self.scored));
-        let readers: Vec<_> = [reward, critic, reference].into_iter().flatten().collect();
+        // Both log-probabilities of all tokens of the vocabulary, and what is computed from them.
+        let both = || {
+            self.log_probs(held, self.scored)
+                .with(Part::Logits, floats(self.model.vocabulary) * self.scored.all_targets() * 4)
+        };
+        let measured = self.measures_kl.then(both);
+        let readers: Vec<_> = [reward, critic, reference, measured].into_iter().flatten().collect();
         (!readers.is_empty()).then(|| PhasePlan::largest(readers))
     }
 

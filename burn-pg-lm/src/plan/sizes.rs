@@ -59,9 +59,11 @@ pub(super) struct Sizes {
     pub has_reference: bool,
     /// Weights of the reference, if it does not share those of the policy.
     pub reference: u64,
+    /// True if the policy and its reference are compared over the vocabulary when completions are scored.
+    pub measures_kl: bool,
     /// True if the reference is read while the policy is differentiated.
     pub reads_reference: bool,
-    /// The reward models, all of which are assumed to have the same shape.
+    /// The reward models, all of which are assumed to have the shape of the largest.
     pub reward: Option<Counts>,
     /// Weights of all reward models.
     pub of_rewards: u64,
@@ -101,7 +103,7 @@ impl Sizes {
         let trained = value_head + if lora.is_some() { adapters } else { weights };
         let has_reference = match task {
             Task::Dpo(_) => true,
-            Task::Rl(task) => task.kl.weight > 0.0,
+            Task::Rl(task) => task.kl.needs_reference(),
             _ => false,
         };
         let rewards = match task {
@@ -141,6 +143,7 @@ impl Sizes {
             is_scorer,
             has_reference,
             reference: if has_reference && lora.is_none() { weights } else { 0 },
+            measures_kl: matches!(task, Task::Rl(task) if task.kl.measure),
             reads_reference: matches!(task, Task::Dpo(_)) || has_exact_kl(task),
             reward: reward.as_ref().map(Counts::of),
             of_rewards: of_reward * rewards as u64,

@@ -8,7 +8,9 @@ use burn_pg::storage::tensors::{into_module, of_module, to_bytes};
 use super::Scorer;
 use crate::{
     ChatTemplate, ModelConfig, Tokenizer, files,
-    model::{LoadError, Shape, Transformer, WEIGHTS, from_hugging_face, read_weights, to_hugging_face},
+    model::{
+        LoadError, Shape, Transformer, WEIGHTS, check_vocabulary, from_hugging_face, read_weights, to_hugging_face,
+    },
 };
 
 /// The name of the head.
@@ -36,6 +38,7 @@ impl RewardModel {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = ModelConfig::load(folder)?;
         let (tokenizer, template) = (Tokenizer::load(folder)?, ChatTemplate::load(folder)?);
+        check_vocabulary(&tokenizer, &config)?;
         let mut tensors = read_weights(folder)?;
         let score = tensors.remove(SCORE).ok_or_else(|| LoadError::NoScore(folder.into()))?;
         // There is no head for tokens.
@@ -48,8 +51,9 @@ impl RewardModel {
         if score.shape().to_vec() != [1, shape.width] {
             return Err(LoadError::Score { found: score.shape().to_vec(), width: shape.width });
         }
+        let pad = config.pad();
         let score = Tensor::<2>::from_data(score.convert_dtype(DType::F32), device).transpose();
-        Ok(Self { config, scorer: Scorer::new(body).with_score(score), tokenizer, template })
+        Ok(Self { config, scorer: Scorer::new(body).with_score(score).with_pad(pad), tokenizer, template })
     }
 
     /// Saves the model into a folder, which must exist, as `transformers` reads it. The weights are in single precision.

@@ -1,5 +1,7 @@
 //! A model that scores texts.
 
+use std::ops::Range;
+
 use burn::{
     module::{Module, Param},
     tensor::{Int, Tensor, TensorData},
@@ -13,12 +15,15 @@ use burn_pg::{
 use crate::{Texts, kernel, learning::TextRows, model::Transformer};
 
 /// A transformer with a scalar head, which is read at the last token of a text. There is no padding, so that no other token can
-/// be taken for the last one.
+/// be taken for the last one; but where the end token is also that for padding, `transformers` reads the score before it, and so does a scorer
+/// [with such a token](Self::with_pad).
 #[derive(Module, Debug)]
 pub struct Scorer {
     pub(crate) body: Transformer,
     /// Shape `[C, 1]`.
     pub(crate) score: Param<Tensor<2>>,
+    #[module(skip)]
+    pad: Option<u32>,
 }
 
 impl Scorer {
@@ -26,7 +31,7 @@ impl Scorer {
     #[must_use]
     pub fn new(body: Transformer) -> Self {
         let score = Param::from_tensor(Tensor::zeros([body.shape().width, 1], (&body.device(), body.dtype())));
-        Self { body, score }
+        Self { body, score, pad: None }
     }
 
     /// Sets the weights of the head. Shape `[C, 1]`.
@@ -40,6 +45,12 @@ impl Scorer {
         self
     }
 
+    /// Reads scores at the last token that is not this one.
+    #[must_use]
+    pub fn with_pad(self, pad: Option<u32>) -> Self {
+        Self { pad, ..self }
+    }
+
     /// Returns the score of each text, after its last token. Shape `[texts]`.
     ///
     /// # Panics
@@ -48,8 +59,12 @@ impl Scorer {
     pub fn scores(&self, texts: &Texts) -> Tensor<1> {
         assert!(texts.ranges().all(|range| !range.is_empty()), "an empty text has no last token");
         let hidden = self.body.hidden(texts);
+        let last_of = |range: Range<usize>| {
+            let text = &texts.tokens()[range.clone()];
+            range.start + text.iter().rposition(|token| Some(*token) != self.pad).unwrap_or(0)
+        };
         #[allow(clippy::cast_possible_wrap)] // rows are few
-        let last: Vec<i64> = texts.ranges().map(|range| range.end as i64 - 1).collect();
+        let last: Vec<i64> = texts.ranges().map(|range| last_of(range) as i64).collect();
         let device = hidden.device();
         let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&last[..]), &device));
         kernel::linear(hidden, self.score.val(), None).squeeze_dim(1)

@@ -1,6 +1,6 @@
 //! Runs on texts, from their settings.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use burn::{module::Module, tensor::Device};
 use burn_pg::{
@@ -17,12 +17,13 @@ use super::{
     settings::{Dpo, Pretrain, RewardModelling, Settings, Sft, Task, Train},
 };
 use crate::{
-    ChatTemplate, ModelConfig, Tokenizer, data,
+    ChatTemplate, ModelConfig, Tokenizer,
+    data::{self, Pair, Prompt},
     learning::{
         Centring, Likelihood, Preference, PreferenceLoss, StoredPairs, StoredSource, StoredTexts, TextPolicy,
         TextSource, TokenPair, Written,
     },
-    model::{LanguageModel, Shape, Transformer},
+    model::{Family, LanguageModel, Shape, Target, Transformer},
     reward::Scorer,
 };
 
@@ -124,11 +125,20 @@ impl Settings {
     }
 
     /// Returns a model with adapters, if there are to be some.
-    pub(super) fn adapted(&self, model: Transformer) -> Transformer {
-        match &self.lora {
-            Some(lora) => model.with_adapters(lora, self.train.seed),
-            None => model,
+    pub(super) fn adapted(&self, model: Transformer) -> Result<Transformer, TaskError> {
+        let Some(lora) = &self.lora else { return Ok(model) };
+        self.check_targets(model.shape())?;
+        Ok(model.with_adapters(lora, self.train.seed))
+    }
+
+    /// Refuses adapters of maps that a model does not have.
+    pub(super) fn check_targets(&self, shape: &Shape) -> Result<(), TaskError> {
+        let has_gate = self.lora.as_ref().is_some_and(|lora| lora.targets.contains(&Target::Gate));
+        if has_gate && shape.family == Family::Gpt2 {
+            let reason = "`lora.targets` has `gate`, a map that GPT-2 does not have; leave it out";
+            return Err(TaskError::Setting(reason.into()));
         }
+        Ok(())
     }
 
     fn pretrain(&self, task: &Pretrain, device: &Device) -> Result<Ready, TaskError> {
@@ -170,7 +180,7 @@ impl Settings {
         device: &Device,
     ) -> Result<Ready, TaskError> {
         let parts = Parts {
-            policy: TextPolicy::new(self.adapted(model)),
+            policy: TextPolicy::new(self.adapted(model)?),
             source: StoredSource::new(train, batch, self.train.seed),
             update: Box::new(self.once(Objective::new().with(1.0, Likelihood))),
         };
@@ -182,7 +192,7 @@ impl Settings {
         let (around, model) = loaded(&task.model, device)?;
         let seed = self.train.seed;
         let (train, held_out) = match task.pairs {
-            None => held_out(data::pairs(&task.data)?, task.held_out, seed, task.batch)?,
+            None => pairs_held_out(data::pairs(&task.data)?, task.held_out, seed, task.batch)?,
             // Texts are held out, not pairs: a text is never in both parts.
             Some(count) => {
                 let (train, held_out) = held_out(data::ratings(&task.data)?, task.held_out, seed, 2)?;
@@ -197,7 +207,7 @@ impl Settings {
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
         let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
         let parts = Parts {
-            policy: Scorer::new(self.adapted(model.without_head())),
+            policy: Scorer::new(self.adapted(model.without_head())?).with_pad(around.config.pad()),
             source: StoredSource::new(train, task.batch, seed),
             update: Box::new(self.once(Objective::new().with(1.0, preference).with(task.centring, Centring))),
         };
@@ -207,13 +217,22 @@ impl Settings {
 
     fn dpo(&self, task: &Dpo, device: &Device) -> Result<Ready, TaskError> {
         let (around, model) = loaded(&task.model, device)?;
-        let (train, held_out) = held_out(data::pairs(&task.data)?, task.held_out, self.train.seed, task.batch)?;
+        let pairs = data::pairs(&task.data)?;
+        if task.loss != PreferenceLoss::Sigmoid
+            && let Some(number) = pairs.iter().position(|pair| pair.tie)
+        {
+            let number = number + 1;
+            return Err(TaskError::Setting(format!(
+                "pair {number} is a tie, from which only the loss `sigmoid` learns"
+            )));
+        }
+        let (train, held_out) = pairs_held_out(pairs, task.held_out, self.train.seed, task.batch)?;
         let encoder = around.encoder()?;
-        let policy = self.adapted(model);
+        let policy = self.adapted(model)?;
         let reference = Arc::new(reference_of(&policy));
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(|pairs| StoredPairs {
             reference: Some(Arc::clone(&reference)),
-            per_token: task.per_token,
+            per_token: task.is_per_token(),
             pairs,
         });
         let preference = Preference { loss: task.loss, beta: task.beta };
@@ -244,9 +263,11 @@ impl Settings {
         let missing = || TaskError::Setting("a new model has no weights before it is trained".into());
         let (around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
         let policy = match &self.task {
-            Task::Reward(_) => Policy::Scorer(Scorer::new(self.adapted(model.without_head()))),
-            Task::Rl(task) => Policy::Text(text_policy(task, self.adapted(model))),
-            _ => Policy::Text(TextPolicy::new(self.adapted(model))),
+            Task::Reward(_) => {
+                Policy::Scorer(Scorer::new(self.adapted(model.without_head())?).with_pad(around.config.pad()))
+            }
+            Task::Rl(task) => Policy::Text(text_policy(task, self.adapted(model)?)),
+            _ => Policy::Text(TextPolicy::new(self.adapted(model)?)),
         };
         Ok((policy, around))
     }
@@ -273,6 +294,30 @@ pub(super) fn reference_of(policy: &Transformer) -> Transformer {
 
 fn stored(pairs: Vec<TokenPair>) -> StoredPairs {
     StoredPairs { pairs, ..StoredPairs::default() }
+}
+
+/// Splits pairs into those to learn from, at least `least`, and those for the final figures. All pairs of a prompt are in the same part, if there
+/// are several prompts.
+fn pairs_held_out(pairs: Vec<Pair>, share: f64, seed: u64, least: usize) -> Result<(Vec<Pair>, Vec<Pair>), TaskError> {
+    if pairs.windows(2).all(|two| two[0].prompt == two[1].prompt) {
+        return held_out(pairs, share, seed, least);
+    }
+    let all = pairs.len();
+    let mut groups: Vec<Vec<Pair>> = Vec::new();
+    let mut group_of: HashMap<Prompt, usize> = HashMap::new();
+    for pair in pairs {
+        let group = *group_of.entry(pair.prompt.clone()).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(pair),
+            None => groups.push(vec![pair]),
+        }
+    }
+    let (train, held_out) = data::split(groups, share, seed);
+    let [train, held_out] = [train, held_out].map(|groups| groups.concat());
+    match train.len() >= least {
+        true => Ok((train, held_out)),
+        false => Err(TaskError::TooFew { all, held_out: held_out.len(), left: train.len(), least }),
+    }
 }
 
 /// Splits examples into those to learn from, at least `least`, and those for the final figures.

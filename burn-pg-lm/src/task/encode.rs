@@ -2,23 +2,25 @@
 
 use super::TaskError;
 use crate::{
-    ChatTemplate, ModelConfig, Texts, Tokenizer,
-    data::{Demonstration, Pair, Prompt},
+    ChatTemplate, Message, ModelConfig, Texts, Tokenizer,
+    data::{Demonstration, Pair, Prompt, Query},
     learning::{StoredTexts, TokenPair},
 };
 
 /// Turns texts into tokens.
 ///
-/// A text that is not a conversation begins with the end token if the model was trained on documents that do: then `bos_token_id` and
-/// `eos_token_id` of its configuration are the same, as for GPT-2. A text without anything else begins with the end token in any case.
-#[derive(Debug, Clone, Copy)]
+/// Special tokens that are written out in data are recognised, as in `transformers`. A text that is not a conversation begins with what the
+/// post-processor of the tokenizer puts there. Without one, it begins with the end token if the model was trained on documents that do: then
+/// `bos_token_id` and `eos_token_id` of its configuration are the same, as for GPT-2. A text without anything else begins with the end
+/// token in any case.
+#[derive(Debug, Clone)]
 pub struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
     template: Option<&'a ChatTemplate>,
-    context: usize,
+    config: &'a ModelConfig,
     end: u32,
-    /// True if texts begin with the end token.
-    starts: bool,
+    /// All tokens that end a text.
+    ends: Vec<u32>,
 }
 
 impl<'a> Encoder<'a> {
@@ -27,26 +29,26 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// [`TaskError::Tokenizer`] if there is no end token.
     pub fn new(
-        config: &ModelConfig,
+        config: &'a ModelConfig,
         tokenizer: &'a Tokenizer,
         template: Option<&'a ChatTemplate>,
     ) -> Result<Self, TaskError> {
         let end = tokenizer.required_end()?;
-        Ok(Self { tokenizer, template, context: config.max_positions(), end, starts: config.starts_with(end) })
+        let more = config.eos().iter().filter(|id| !tokenizer.ends().contains(id));
+        let ends = tokenizer.ends().iter().chain(more).copied().collect();
+        Ok(Self { tokenizer, template, config, end, ends })
     }
 
-    /// Returns the token that ends a text.
+    /// Returns all tokens that end a text: those of the tokenizer, of `generation_config.json` and of `config.json`.
     #[must_use]
-    pub fn end(&self) -> u32 {
-        self.end
+    pub fn ends(&self) -> Vec<u32> {
+        self.ends.clone()
     }
 
     /// Returns the tokens of a text that is not a conversation.
     #[must_use]
     pub fn text(&self, text: &str) -> Vec<u32> {
-        let tokens = self.tokenizer.encode_plain(text);
-        let start = (self.starts || tokens.is_empty()).then_some(self.end);
-        start.into_iter().chain(tokens).collect()
+        text_tokens(self.config, self.tokenizer, text)
     }
 
     /// Returns the tokens of a prompt.
@@ -68,21 +70,22 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt); [`TaskError::TooLong`].
-    pub fn prompts(&self, prompts: &[Prompt], tokens: usize) -> Result<Texts, TaskError> {
+    pub fn prompts(&self, prompts: &[Query], tokens: usize) -> Result<Texts, TaskError> {
         let mut texts = Texts::default();
-        for (number, prompt) in (1..).zip(prompts) {
-            let prompt = self.prompt(number, prompt)?;
+        for (number, query) in (1..).zip(prompts) {
+            let prompt = self.prompt(number, &query.prompt)?;
             self.check("prompt", number, prompt.len(), tokens)?;
             texts.push(&prompt);
         }
         Ok(texts)
     }
 
-    /// Returns documents as rows, each from one end token to the next, with an end token before it.
+    /// Returns documents as rows, each with an end token behind it, and before it with what texts begin with, or with another end token.
     #[must_use]
     pub fn documents(&self, documents: &[String]) -> StoredTexts {
-        let whole = |document: &String| [&[self.end][..], &self.tokenizer.encode_plain(document), &[self.end]].concat();
-        StoredTexts::whole(&documents.iter().map(whole).collect(), self.context)
+        let start = if self.tokenizer.start().is_empty() { &[self.end] } else { self.tokenizer.start() };
+        let whole = |document: &String| [start, &self.tokenizer.encode(document), &[self.end]].concat();
+        StoredTexts::whole(&documents.iter().map(whole).collect(), self.context())
     }
 
     /// Returns demonstrations, of which the completions are learned.
@@ -92,7 +95,7 @@ impl<'a> Encoder<'a> {
     pub fn demonstrations(&self, demonstrations: &[Demonstration]) -> Result<StoredTexts, TaskError> {
         let mut stored = StoredTexts::default();
         for (number, Demonstration { prompt, completion }) in (1..).zip(demonstrations) {
-            let (prompt, completion) = (self.prompt(number, prompt)?, self.completion(completion));
+            let (prompt, completion) = (self.prompt(number, prompt)?, self.completion(number, prompt, completion)?);
             self.check("demonstration", number, prompt.len() + completion.len(), 0)?;
             stored.texts.push(&[&prompt[..], &completion].concat());
             stored.lengths.push(completion.len());
@@ -107,7 +110,9 @@ impl<'a> Encoder<'a> {
     pub fn pairs(&self, pairs: &[Pair]) -> Result<Vec<TokenPair>, TaskError> {
         let encoded = (1..).zip(pairs).map(|(number, pair)| {
             let prompt = self.prompt(number, &pair.prompt)?;
-            let [chosen, rejected] = [&pair.chosen, &pair.rejected].map(|text| self.completion(text));
+            let [chosen, rejected] =
+                [&pair.chosen, &pair.rejected].map(|text| self.completion(number, &pair.prompt, text));
+            let (chosen, rejected) = (chosen?, rejected?);
             self.check("pair", number, prompt.len() + chosen.len().max(rejected.len()), 0)?;
             #[allow(clippy::cast_possible_truncation)] // to single precision
             let margin = pair.margin.unwrap_or_default() as f32;
@@ -116,17 +121,52 @@ impl<'a> Encoder<'a> {
         encoded.collect()
     }
 
-    fn completion(&self, text: &str) -> Vec<u32> {
-        let mut tokens = self.tokenizer.encode_plain(text);
-        tokens.push(self.end);
-        tokens
+    /// Returns the tokens of a completion, with the one that ends it. In a conversation that is the one with which the template ends a turn, if it
+    /// does so.
+    fn completion(&self, number: usize, prompt: &Prompt, text: &str) -> Result<Vec<u32>, TaskError> {
+        if let (Prompt::Chat(messages), Some(template)) = (prompt, self.template) {
+            let answer = Message::new("assistant", text);
+            let with_answer: Vec<Message> = messages.iter().cloned().chain([answer]).collect();
+            let render = |messages: &[Message], open: bool| {
+                template.render(messages, open).map_err(|error| TaskError::Template { number, error })
+            };
+            let (prompt, whole) = (render(messages, true)?, render(&with_answer, false)?);
+            if let Some(rest) = whole.strip_prefix(&prompt) {
+                let mut tokens = self.tokenizer.encode(rest);
+                if let Some(last) = tokens.iter().rposition(|token| self.ends.contains(token)) {
+                    tokens.truncate(last + 1);
+                    return Ok(tokens);
+                }
+            }
+        }
+        let mut tokens = self.tokenizer.encode(text);
+        if !tokens.last().is_some_and(|last| self.ends.contains(last)) {
+            tokens.push(self.end);
+        }
+        Ok(tokens)
+    }
+
+    fn context(&self) -> usize {
+        self.config.max_positions()
     }
 
     fn check(&self, what: &'static str, number: usize, tokens: usize, after: usize) -> Result<(), TaskError> {
-        if tokens + after <= self.context {
+        if tokens + after <= self.context() {
             return Ok(());
         }
         let more = if after > 0 { format!(" and {after} are to be written after it") } else { String::new() };
-        Err(TaskError::TooLong { what, number, tokens, more, context: self.context })
+        Err(TaskError::TooLong { what, number, tokens, more, context: self.context() })
     }
+}
+
+/// Returns the tokens of a text that is not a conversation, with those that texts of a model begin with: see [`Encoder`]. They are not
+/// repeated if they are written out in the text.
+#[must_use]
+pub fn text_tokens(config: &ModelConfig, tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    let tokens = tokenizer.encode(text);
+    let mut start = tokenizer.start().to_vec();
+    if start.is_empty() {
+        start.extend(tokenizer.end().filter(|&end| tokens.is_empty() || config.starts_with(end)));
+    }
+    if tokens.starts_with(&start) { tokens } else { [start, tokens].concat() }
 }

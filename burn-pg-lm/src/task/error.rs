@@ -57,6 +57,20 @@ pub enum TaskError {
         /// Most tokens of a text.
         context: usize,
     },
+    /// A reward model cannot read texts as long as the policy may write.
+    #[error(
+        "{}: the reward model reads at most {context} tokens, but a prompt with its completion may have {longest}; lower `task.tokens`, or \
+         leave out long prompts",
+        .folder.display()
+    )]
+    RewardContext {
+        /// Its folder.
+        folder: PathBuf,
+        /// Most tokens that it reads.
+        context: usize,
+        /// Most tokens of a prompt with its completion.
+        longest: usize,
+    },
     /// Too few examples are left to learn from.
     #[error("{held_out} of {all} examples are held out, and {left} are left; at least {least} are needed")]
     TooFew {

@@ -1,6 +1,6 @@
 //! The final figures of a run, and its model as a folder.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use burn::module::Module;
 use burn_pg::{Error, source::Samples};
@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::{Around, Ready, TaskError};
 use crate::{
     FileError,
-    learning::{PairBatch, StoredPairs, StoredTexts, TextPolicy, scores},
+    learning::{PairBatch, StoredPairs, StoredTexts, TextPolicy, TokenPair, scores},
     model::{self, LanguageModel, Lora},
-    reward::{Accuracy, RewardModel, Scorer, accuracy},
+    reward::{Accuracy, RewardModel, Scorer, accuracy_of_related},
 };
 
 /// Texts that are read at once.
@@ -38,7 +38,7 @@ pub enum Figures {
         pairs: usize,
         /// Share of the pairs whose preferred text has the higher score.
         accuracy: f64,
-        /// The ends of its 95 % interval.
+        /// The ends of its 95 % interval: by a bootstrap over prompts or texts, if pairs share them.
         interval: [f64; 2],
         /// How often a preference was right, by the probability that the model gave it.
         calibration: Vec<Calibration>,
@@ -137,12 +137,28 @@ pub fn of_scorer(scorer: &Scorer, held_out: &StoredPairs) -> Result<Figures, Err
 
 /// Returns figures from the logits of preferences. Ties are left out.
 fn of_logits(logits: Vec<f64>, held_out: &StoredPairs) -> Figures {
-    let logits: Vec<f64> =
-        logits.into_iter().zip(&held_out.pairs).filter(|(_, pair)| !pair.is_tie).map(|(logit, _)| logit).collect();
-    let Some(Accuracy { share, interval, pairs }) = accuracy(&logits, &vec![0.0; logits.len()]) else {
+    let (logits, pairs): (Vec<f64>, Vec<&TokenPair>) =
+        logits.into_iter().zip(&held_out.pairs).filter(|(_, pair)| !pair.is_tie).unzip();
+    let accuracy = accuracy_of_related(&logits, &vec![0.0; logits.len()], &units(&pairs));
+    let Some(Accuracy { share, interval, pairs }) = accuracy else {
         return Figures::Nothing;
     };
     Figures::Pairs { pairs, accuracy: share, interval, calibration: calibration(&logits) }
+}
+
+/// Returns numbers for what pairs have in common: their prompts, or, if all have the same, their texts.
+fn units<'a>(pairs: &[&'a TokenPair]) -> Vec<[usize; 2]> {
+    let mut numbers: HashMap<&'a [u32], usize> = HashMap::new();
+    let mut number = |tokens: &'a [u32]| {
+        let next = numbers.len();
+        *numbers.entry(tokens).or_insert(next)
+    };
+    let is_same_prompt = pairs.windows(2).all(|two| two[0].prompt == two[1].prompt);
+    let of_pair = |&pair: &&'a TokenPair| match is_same_prompt {
+        true => [number(&pair.chosen), number(&pair.rejected)],
+        false => [number(&pair.prompt); 2],
+    };
+    pairs.iter().map(of_pair).collect()
 }
 
 /// Returns how often preferences were right, in five ranges of the probability that they were given.

@@ -14,6 +14,7 @@ mod shapes;
 mod validate;
 
 pub use build::{Around, Policy, Reader, Ready};
-pub use encode::Encoder;
+pub use encode::{Encoder, text_tokens};
 pub use error::TaskError;
+pub use rl::Untrained;
 pub use settings::{Settings, Task, Train};

@@ -12,6 +12,8 @@ use crate::{
 
 /// The token before, between and after documents.
 const END: &str = "<|endoftext|>";
+/// The token with which `transformers` fills up batches; a reward model would otherwise take the end of a text for it.
+const PAD: &str = "<|pad|>";
 
 /// Learns a vocabulary from documents.
 ///
@@ -20,8 +22,9 @@ const END: &str = "<|endoftext|>";
 pub(super) fn train_tokenizer(documents: &[String], vocabulary: usize) -> Result<Tokenizer, TaskError> {
     let training = Training {
         vocab_size: vocabulary,
-        special_tokens: vec![END.into()],
+        special_tokens: vec![END.into(), PAD.into()],
         eos_token: Some(END.into()),
+        pad_token: Some(PAD.into()),
         chat_template: None,
     };
     Ok(Tokenizer::train(documents, &training)?)
@@ -31,7 +34,7 @@ pub(super) fn train_tokenizer(documents: &[String], vocabulary: usize) -> Result
 pub(super) fn new_config(new: &NewModel, tokenizer: &Tokenizer) -> Result<ModelConfig, TaskError> {
     let end = tokenizer.required_end()?;
     let NewModel { context, width, hidden, blocks, heads, groups, .. } = *new;
-    let (vocab_size, bos, eos) = (tokenizer.vocab_size(), Some(end), vec![end]);
+    let (vocab_size, bos, eos, pad) = (tokenizer.vocab_size(), Some(end), vec![end], tokenizer.token(PAD));
     Ok(match new.family {
         FamilyName::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
             vocab_size,
@@ -44,6 +47,7 @@ pub(super) fn new_config(new: &NewModel, tokenizer: &Tokenizer) -> Result<ModelC
             tied_embeddings: true,
             bos,
             eos,
+            pad,
         }),
         FamilyName::Llama => ModelConfig::Llama(LlamaConfig {
             vocab_size,
@@ -59,6 +63,7 @@ pub(super) fn new_config(new: &NewModel, tokenizer: &Tokenizer) -> Result<ModelC
             tied_embeddings: true,
             bos,
             eos,
+            pad,
         }),
     })
 }

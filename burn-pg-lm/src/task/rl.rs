@@ -1,25 +1,29 @@
 //! Runs of reinforcement learning on texts.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use burn::tensor::Device;
 use burn_pg::{
     Parts, Trainer,
     advantage::{Gae, GrpoScale},
     envs::EnvRng,
-    loss::{CorrectedKl, Entropy, ExactKl, KlEstimator, KlToReference, Objective, PpoClip, Value},
+    loss::{CorrectedKl, Entropy, ExactKl, KlEstimator, KlToReference, Objective, PpoClip, Value, ValueClip},
     update::Epochs,
 };
+use serde_json::{Map, Value as Json};
 
 use super::{
     Reader, Ready, Settings, TaskError,
     build::{loaded, reference_of},
-    settings::{Algorithm, KlForm, RewardKind, RewardSpec, Rl, ScaleName},
+    settings::{Algorithm, KlForm, RewardKind, RewardSpec, Rl, ScaleName, Task},
 };
 use crate::{
-    Tokenizer, data,
-    generate::Limit,
-    learning::{Credit, Decoded, KlWeight, Reward, Scored, TextPolicy, TextSource, TextSourceSpec, WeightedRewards},
+    Texts, Tokenizer,
+    data::{self, Query},
+    generate::{Choice, Limit, Writer, complete},
+    learning::{
+        Credit, Decoded, KlWeight, Reward, Scored, TextPolicy, TextSource, TextSourceSpec, WeightedRewards, Written,
+    },
     model::Transformer,
     reward::{Contains, Lexicon, RewardModel, Script, Words},
 };
@@ -28,11 +32,12 @@ impl Settings {
     pub(super) fn rl(&self, task: &Rl, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
         let (around, model) = loaded(&task.model, device)?;
         let encoder = around.encoder()?;
-        let prompts = encoder.prompts(&data::prompts(&task.data)?, task.tokens)?;
-        let policy = self.adapted(model);
-        let reference = (task.kl.weight > 0.0).then(|| reference_of(&policy));
-        let rewards = rewards(&task.rewards, &around.tokenizer, self.train.micro_batch, device)?;
-        let mut source = TextSource::new(self.spec(task, encoder.end()), prompts, rewards, reference);
+        let queries = data::prompts(&task.data)?;
+        let prompts = encoder.prompts(&queries, task.tokens)?;
+        let policy = self.adapted(model)?;
+        let reference = task.kl.needs_reference().then(|| reference_of(&policy));
+        let rewards = self.rewards(task, queries, &around.tokenizer, prompts.longest(), device)?;
+        let mut source = TextSource::new(self.spec(task, encoder.ends()), prompts, rewards, reference);
         if let Some(mut reader) = reader {
             let tokenizer = Arc::clone(&around.tokenizer);
             source = source.with_reader(move |update, texts, scores| reader(update, &tokenizer, texts, scores));
@@ -49,7 +54,7 @@ impl Settings {
         Ok(Ready::Rl { trainer, around })
     }
 
-    fn spec(&self, task: &Rl, end: u32) -> TextSourceSpec {
+    fn spec(&self, task: &Rl, ends: Vec<u32>) -> TextSourceSpec {
         let credit = match task.algorithm {
             Algorithm::Rloo => Credit::Rloo { normalize: false },
             Algorithm::Grpo => Credit::Grpo(match task.scale {
@@ -67,6 +72,7 @@ impl Settings {
         TextSourceSpec {
             kl_weight,
             kl_place: task.kl.form.place(),
+            measure_kl: task.kl.measure,
             missing_end: task.missing_end,
             whiten_rewards: task.whiten_rewards,
             whiten_advantages: task.whiten_advantages,
@@ -74,8 +80,68 @@ impl Settings {
             averaging: task.averaging.of(task.tokens),
             rows_at_once: self.train.micro_batch,
             seed: self.train.seed,
-            ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, end: Some(end) }, credit)
+            ..TextSourceSpec::new(task.prompts, task.group_size, Limit { tokens: task.tokens, ends }, credit)
         }
+    }
+}
+
+/// What was written by a model before training, for a prompt: the scores that would be optimised, and those of each reward.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Untrained {
+    /// The score of each completion: the weighted sum of the rewards, less the penalty for a missing end.
+    pub scores: Vec<f64>,
+    /// The scores of each reward in the order of the settings, without their weights.
+    pub rewards: Vec<Vec<f64>>,
+}
+
+/// The stream of random numbers of what is written before training.
+const UNTRAINED: u32 = 3;
+
+impl Settings {
+    /// Lets the model complete the first prompts as it is before training, each `completions` times, and scores what it writes. `each` is
+    /// called after each prompt.
+    ///
+    /// # Errors
+    /// Any [`TaskError`]; [`TaskError::Setting`] if this is not reinforcement learning.
+    pub fn untrained(
+        &self,
+        prompts: usize,
+        completions: usize,
+        device: &Device,
+        mut each: impl FnMut(),
+    ) -> Result<Vec<Untrained>, TaskError> {
+        self.validate()?;
+        let Task::Rl(task) = &self.task else {
+            return Err(TaskError::Setting("only in reinforcement learning is something written".into()));
+        };
+        let (around, model) = loaded(&task.model, device)?;
+        let encoder = around.encoder()?;
+        let queries = data::prompts(&task.data)?;
+        let read = encoder.prompts(&queries, task.tokens)?;
+        let mut rewards = self.rewards(task, queries, &around.tokenizer, read.longest(), device)?;
+        let writer = Writer::<f32>::new(&model).map_err(|error| burn_pg::Error::Execution(error.to_string()))?;
+        let limit = Limit { tokens: task.tokens, ends: encoder.ends() };
+        let mut all = Vec::new();
+        for (index, prompt) in read.iter().take(prompts).enumerate() {
+            let same: Texts = std::iter::repeat_n(prompt, completions).collect();
+            let stream = |i: usize| {
+                #[allow(clippy::cast_possible_truncation)] // both are few
+                let mut rng = EnvRng::stream(self.train.seed, &[UNTRAINED, index as u32, i as u32]);
+                move || rng.next_f64()
+            };
+            let mut streams: Vec<_> = (0..completions).map(stream).collect();
+            let completions = complete(&writer, &same, &Choice::default(), &limit, &mut streams);
+            let written: Vec<Written<'_>> = completions
+                .iter()
+                .map(|completion| Written { index, prompt, completion: &completion.tokens, ended: completion.ended })
+                .collect();
+            let (mut scores, of_rewards) = rewards.score_each(&written)?;
+            let cut = written.iter().zip(&mut scores).filter(|(text, _)| !text.ended);
+            cut.for_each(|(_, score)| *score -= task.missing_end);
+            all.push(Untrained { scores, rewards: of_rewards });
+            each();
+        }
+        Ok(all)
     }
 }
 
@@ -100,7 +166,8 @@ fn objective(task: &Rl) -> Result<Objective, TaskError> {
         };
     }
     if task.algorithm == Algorithm::Ppo {
-        objective = objective.try_with(task.value_weight, Value::default()).map_err(wrong)?;
+        let clip = task.value_clip.map_or(ValueClip::Off, |range| ValueClip::Pessimistic { range });
+        objective = objective.try_with(task.value_weight, Value { clip }).map_err(wrong)?;
     }
     if task.entropy_weight > 0.0 {
         objective = objective.try_with(task.entropy_weight, Entropy).map_err(wrong)?;
@@ -108,47 +175,73 @@ fn objective(task: &Rl) -> Result<Objective, TaskError> {
     Ok(objective)
 }
 
-/// Returns the sum of rewards.
-fn rewards(
-    specs: &[RewardSpec],
-    tokenizer: &Arc<Tokenizer>,
+/// What the rewards of a run need.
+struct Needs<'a> {
+    tokenizer: &'a Arc<Tokenizer>,
+    /// What else the lines of the prompts say.
+    columns: Arc<[Map<String, Json>]>,
+    /// Texts that a reward model reads at once.
     rows: usize,
-    device: &Device,
-) -> Result<WeightedRewards, TaskError> {
-    let mut sum = WeightedRewards::new();
-    for RewardSpec { weight, name, kind } in specs {
-        let name = name.as_deref().unwrap_or(kind.name());
-        sum = sum.with(name, *weight, reward(kind, tokenizer, rows, device)?);
-    }
-    Ok(sum)
+    /// Most tokens of a prompt with its completion.
+    longest: usize,
+    device: &'a Device,
 }
 
-fn reward(
-    kind: &RewardKind,
-    tokenizer: &Arc<Tokenizer>,
-    rows: usize,
-    device: &Device,
-) -> Result<Box<dyn Reward>, TaskError> {
-    let tokens = || Arc::clone(tokenizer);
-    Ok(match kind {
-        RewardKind::Model { folder } => {
-            let model = RewardModel::load(folder, device);
-            let model = model.map_err(|error| TaskError::Model { folder: folder.clone(), error })?;
-            if !model.tokenizer.is_same(tokenizer) {
-                return Err(TaskError::OtherTokenizer(PathBuf::from(folder)));
+impl Settings {
+    /// Returns the sum of the rewards of a run, whose longest prompt has `longest` tokens.
+    fn rewards(
+        &self,
+        task: &Rl,
+        queries: Vec<Query>,
+        tokenizer: &Arc<Tokenizer>,
+        longest: usize,
+        device: &Device,
+    ) -> Result<WeightedRewards, TaskError> {
+        let needs = Needs {
+            tokenizer,
+            columns: queries.into_iter().map(|query| query.columns).collect(),
+            rows: self.train.micro_batch,
+            longest: longest + task.tokens,
+            device,
+        };
+        let mut sum = WeightedRewards::new();
+        for RewardSpec { weight, name, kind } in &task.rewards {
+            let name = name.as_deref().unwrap_or(kind.name());
+            sum = sum.with(name, *weight, needs.reward(kind)?);
+        }
+        Ok(sum)
+    }
+}
+
+impl Needs<'_> {
+    fn reward(&self, kind: &RewardKind) -> Result<Box<dyn Reward>, TaskError> {
+        let tokenizer = || Arc::clone(self.tokenizer);
+        Ok(match kind {
+            RewardKind::Model { folder } => self.model(folder)?,
+            RewardKind::Words { target } => Box::new(Decoded::new(tokenizer(), Words::new(*target)?)),
+            RewardKind::Contains { words } => Box::new(Decoded::new(tokenizer(), Contains::new(words)?)),
+            RewardKind::Lexicon { file } => Box::new(Decoded::new(tokenizer(), Lexicon::load(file)?)),
+            RewardKind::Script { command, timeout } => {
+                let (program, arguments) =
+                    command.split_first().ok_or_else(|| TaskError::Setting("`command` of a reward is empty".into()))?;
+                let script = Script::start(program, arguments)
+                    .map_err(|error| TaskError::Setting(error.to_string()))?
+                    .with_time_limit(Duration::from_secs_f64(*timeout));
+                Box::new(Decoded::new(tokenizer(), script).with_columns(Arc::clone(&self.columns)))
             }
-            Box::new(Scored::new(model.scorer, rows))
+        })
+    }
+
+    fn model(&self, folder: &Path) -> Result<Box<dyn Reward>, TaskError> {
+        let model = RewardModel::load(folder, self.device);
+        let model = model.map_err(|error| TaskError::Model { folder: folder.into(), error })?;
+        if !model.tokenizer.is_same(self.tokenizer) {
+            return Err(TaskError::OtherTokenizer(folder.into()));
         }
-        RewardKind::Words { target } => Box::new(Decoded::new(tokens(), Words::new(*target)?)),
-        RewardKind::Contains { words } => Box::new(Decoded::new(tokens(), Contains::new(words)?)),
-        RewardKind::Lexicon { file } => Box::new(Decoded::new(tokens(), Lexicon::load(file)?)),
-        RewardKind::Script { command, timeout } => {
-            let (program, arguments) =
-                command.split_first().ok_or_else(|| TaskError::Setting("`command` of a reward is empty".into()))?;
-            let script = Script::start(program, arguments)
-                .map_err(|error| TaskError::Setting(error.to_string()))?
-                .with_time_limit(Duration::from_secs_f64(*timeout));
-            Box::new(Decoded::new(tokens(), script))
+        let (context, longest) = (model.config.max_positions(), self.longest);
+        if longest > context {
+            return Err(TaskError::RewardContext { folder: folder.into(), context, longest });
         }
-    })
+        Ok(Box::new(Scored::new(model.scorer, self.rows)))
+    }
 }

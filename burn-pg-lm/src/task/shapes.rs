@@ -25,15 +25,16 @@ impl Settings {
             (_, Some(folder)) => shape_in(folder)?,
             (_, None) => unreachable!("only pretraining begins without a model"),
         };
-        let reward = match &self.task {
-            Task::Rl(task) => task.rewards.iter().find_map(|reward| match &reward.kind {
-                RewardKind::Model { folder } => Some(folder),
-                _ => None,
-            }),
-            _ => None,
-        };
-        // A reward model has no head for tokens.
-        let reward = reward.map(|folder| shape_in(folder)).transpose()?.map(|shape| Shape { tied: true, ..shape });
+        self.check_targets(&policy)?;
+        let mut reward: Option<Shape> = None;
+        if let Task::Rl(task) = &self.task {
+            for spec in &task.rewards {
+                let RewardKind::Model { folder } = &spec.kind else { continue };
+                // A reward model has no head for tokens.
+                let shape = Shape { tied: true, ..shape_in(folder)? };
+                reward = reward.filter(|largest| largest.parameters() >= shape.parameters()).or(Some(shape));
+            }
+        }
         let [longest_prompt, longest_text] = self.longest(&policy)?;
         Ok(Shapes { policy, reward, longest_prompt, longest_text })
     }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::learning::Sample;
 
-/// Least tokens of a vocabulary: all bytes, and the end token.
-const LEAST_VOCABULARY: usize = 257;
+/// Least tokens of a vocabulary: all bytes, the end token, and the one for padding.
+const LEAST_VOCABULARY: usize = 258;
 
 /// Refuses a setting, with the range that it must have.
 fn check(key: &str, value: impl std::fmt::Display, holds: bool, range: &str) -> Result<(), TaskError> {
@@ -116,6 +116,8 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
             check("task.rewards.timeout", timeout, timeout > 0.0 && timeout < 1e9, "more than 0 seconds")?;
         }
     }
+    let is_rewarded = task.rewards.iter().any(|reward| reward.weight != 0.0);
+    check("task.rewards.weight", 0, is_rewarded, "other than 0 for one reward or more")?;
     check("task.kl.weight", task.kl.weight, finite_from_0(task.kl.weight), "0 or more")?;
     if let Some(target) = task.kl.target {
         check("task.kl.target", target, target.is_finite() && target > 0.0, "more than 0")?;
@@ -130,6 +132,16 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
     }
     let of_tokens = task.sample == Sample::Token;
     check("task.sample", "of completions", of_tokens || !has_critic, "`token` with a critic")?;
+    let in_term = task.kl.form != KlForm::Reward && task.kl.weight > 0.0;
+    let why = "false with a term for the KL divergence, which would not be scaled with the advantages";
+    check("task.whiten_advantages", task.whiten_advantages, !(in_term && task.whiten_advantages), why)?;
+    let of_means = task.sample == Sample::MeanOfCompletion;
+    check("task.kl.form", "a term", !(in_term && of_means), "`reward` with `sample = \"mean_of_completion\"`")?;
+    if let Some(clip) = &task.value_clip {
+        let [start, end] = clip.ends();
+        let holds = has_critic && start > 0.0 && start.is_finite() && end >= 0.0 && end.is_finite();
+        check("task.value_clip", start, holds, "more than 0, and only with a critic")?;
+    }
     let by_vocabulary = task.kl.form == KlForm::Exact && task.kl.weight > 0.0;
     check("task.kl.form", "exact", of_tokens || !by_vocabulary, "another one, unless `sample` is `token`")?;
     check("task.entropy_weight", task.entropy_weight, finite_from_0(task.entropy_weight), "0 or more")?;

@@ -51,6 +51,7 @@ pub struct Tokenizer {
     /// The same, except that special tokens in a text are not recognised.
     plain: tokenizers::Tokenizer,
     pieces: Pieces,
+    start: Vec<u32>,
     ends: Vec<u32>,
     files: Folder,
 }
@@ -92,8 +93,9 @@ impl Tokenizer {
                 settings.special.insert("eos_token", GPT2_END.into());
             }
         }
-        // A text is encoded whole, without padding and without tokens around it.
+        // A text is encoded whole, without padding and without tokens around it; those before it are kept in mind.
         inner.with_padding(None).with_truncation(None).map_err(|error| TokenizerError::damaged(&error))?;
+        let start = start(&inner);
         inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         add_special(&mut inner, &settings)?;
         check_ids(&inner, settings.added_tokens.iter().map(|(id, token)| (*id, &**token)))?;
@@ -101,7 +103,7 @@ impl Tokenizer {
         let mut plain = inner.clone();
         plain.set_encode_special_tokens(true);
         let pieces = Pieces::new(&inner)?;
-        let mut tokenizer = Self { inner, plain, pieces, ends: Vec::new(), files };
+        let mut tokenizer = Self { inner, plain, pieces, start, ends: Vec::new(), files };
         tokenizer.check_prefix(&settings)?;
         tokenizer.ends = tokenizer.find_ends(&settings)?;
         Ok(tokenizer)
@@ -222,6 +224,13 @@ impl Tokenizer {
         self.end().ok_or(TokenizerError::NoEnd)
     }
 
+    /// Returns the tokens that `transformers` puts before a text that is not a conversation, according to the post-processor of
+    /// `tokenizer.json`. There may be none.
+    #[must_use]
+    pub fn start(&self) -> &[u32] {
+        &self.start
+    }
+
     /// Returns all tokens at which generation stops: [`end`](Self::end), and those of `generation_config.json`.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
@@ -238,6 +247,14 @@ impl Tokenizer {
 fn encode(tokenizer: &tokenizers::Tokenizer, text: &str) -> Vec<u32> {
     let encoding = tokenizer.encode_fast(text, false);
     encoding.expect("byte-pair encoding fails only without its unknown token, which was checked").get_ids().to_vec()
+}
+
+/// Returns the tokens that the post-processor puts before a text.
+fn start(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
+    let encode = |special: bool| tokenizer.encode_fast("a", special).map(|encoding| encoding.get_ids().to_vec());
+    let (Ok(with), Ok(without)) = (encode(true), encode(false)) else { return Vec::new() };
+    let at = with.windows(without.len().max(1)).position(|part| part == without);
+    with[..at.unwrap_or(0)].to_vec()
 }
 
 /// Makes the special tokens of the settings known, as `transformers` does: a token of the vocabulary is then recognised

@@ -25,6 +25,8 @@ pub struct Training {
     pub special_tokens: Vec<String>,
     /// The special token that ends a text.
     pub eos_token: Option<String>,
+    /// The special token for padding, which other programs need; here nothing is padded.
+    pub pad_token: Option<String>,
     /// The chat template.
     pub chat_template: Option<String>,
 }
@@ -55,12 +57,15 @@ impl Tokenizer {
         tokenizer.train(&mut trainer, texts.into_iter()).map_err(|error| TokenizerError::damaged(&error))?;
 
         let definition = tokenizer.to_string(true).map_err(|error| TokenizerError::damaged(&error))?;
-        let settings = json!({
+        let mut settings = json!({
             "chat_template": training.chat_template,
             "clean_up_tokenization_spaces": false,
             "eos_token": training.eos_token,
             "tokenizer_class": "PreTrainedTokenizerFast",
         });
+        if let Some(pad) = &training.pad_token {
+            settings["pad_token"] = pad.as_str().into();
+        }
         let files = [(TOKENIZER, definition), (TOKENIZER_CONFIG, format!("{settings:#}\n"))];
         Self::from_files(Folder::in_memory(files.map(|(name, text)| (name, text.into_bytes())).into()))
     }

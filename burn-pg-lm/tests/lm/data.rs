@@ -3,11 +3,13 @@
 use std::{fmt::Debug, fs, path::Path};
 
 use burn_pg::envs::EnvRng;
+use serde_json::{Map, json};
+
 use burn_pg_lm::{
     FileError, Message,
     data::{
-        DataError, Demonstration, Pair, Prompt, Rated, demonstrations, documents, pairs, pairs_of_ratings, prompts,
-        ratings, split,
+        DataError, Demonstration, Pair, Prompt, Query, Rated, demonstrations, documents, pairs, pairs_of_ratings,
+        prompts, ratings, split,
     },
 };
 
@@ -59,7 +61,11 @@ fn prompts_are_texts_or_conversations() {
          \"prompt\": null}",
     );
     let chat = Prompt::Chat(vec![Message::new("user", "Hi"), Message::new("assistant", "")]);
-    assert_eq!(read(content, prompts).unwrap(), [text("Grüße\n"), chat]);
+    let query = |prompt| Query { prompt, columns: Map::new() };
+    assert_eq!(read(content, prompts).unwrap(), [query(text("Grüße\n")), query(chat)]);
+    let read = read(r#"{"prompt": "2 + 2", "answer": 4, "level": "easy"}"#, prompts).unwrap();
+    let columns = json!({ "answer": 4, "level": "easy" }).as_object().unwrap().clone();
+    assert_eq!(read, [Query { prompt: text("2 + 2"), columns }]);
 }
 
 #[test]
@@ -72,7 +78,11 @@ fn prompts_that_are_none_are_refused() {
             (r#"{"prompt": ""}"#, "`prompt` is empty"),
             (r#"{"messages": []}"#, "`messages` is empty; it must have at least one turn"),
             (r#"{"prompt": "a", "messages": []}"#, "it has both `prompt` and `messages`; remove one of them"),
-            (r#"{"promt": "a"}"#, "unknown field `promt`, expected `prompt` or `messages` (at byte 8 of the line)"),
+            (r#"{"promt": "a"}"#, "it must have `prompt` or `messages`"),
+            (
+                r#"{"prompt": "a", "completion": "b"}"#,
+                "it has `completion`, which is not known before something is written; remove it",
+            ),
             (
                 r#"{"messages": [{"role": "user", "content": "a", "name": "b"}]}"#,
                 "unknown field `name`, expected `role` or `content` (at byte 53 of the line)",

@@ -174,16 +174,23 @@ fn start(seed: u64, device: &Device) -> Transformer {
     Transformer::zeros(&SHAPE, &device.clone().autodiff()).map(&mut Random(EnvRng::new(100 + seed)))
 }
 
-fn source(way: Way, seed: u64, reference: Transformer) -> TextSource {
-    let spec = TextSourceSpec {
+fn spec(way: Way, seed: u64) -> TextSourceSpec {
+    TextSourceSpec {
         kl_weight: KlWeight::Fixed(BETA),
         kl_place: way.place,
         sample: way.sample,
         // The gradient of the expected reward adds up the tokens of a text.
         averaging: Averaging::Constant(1.0),
         seed,
-        ..TextSourceSpec::new(16, 16, Limit { tokens: LONGEST, end: Some(END) }, way.credit)
-    };
+        ..TextSourceSpec::new(16, 16, Limit { tokens: LONGEST, ends: vec![END] }, way.credit)
+    }
+}
+
+fn source(way: Way, seed: u64, reference: Transformer) -> TextSource {
+    source_of(spec(way, seed), reference)
+}
+
+fn source_of(spec: TextSourceSpec, reference: Transformer) -> TextSource {
     let score = |text: &Written<'_>| reward(text.completion, text.ended);
     TextSource::new(spec, [[END]].into_iter().collect(), score, Some(reference))
 }
@@ -291,6 +298,37 @@ fn sampled_gradients_are_those_of_enumeration() {
         println!("{name}: at most {worst:.2} standard errors from the gradient of enumeration");
         assert!(worst < 5.0, "{name}: {worst}");
     }
+}
+
+#[test]
+fn a_divergence_that_is_measured_is_that_of_enumeration() {
+    const BATCHES: u64 = 40;
+    let device = flex();
+    let (reference, model) = (start(1, &device).valid(), start(2, &device).valid());
+    let completions = all();
+    let [ours, theirs] = [&model, &reference].map(|model| log_probs(model, &completions));
+    let exact: f64 = ours.iter().zip(&theirs).map(|(ours, theirs)| ours.exp() * (ours - theirs)).sum();
+    let spec = TextSourceSpec { kl_weight: KlWeight::Fixed(0.0), measure_kl: true, ..spec(WAYS[0].1, 5) };
+    let mut source = source_of(spec, reference);
+    let policy = TextPolicy::new(model);
+    let mut measured: [Vec<f64>; 2] = Default::default();
+    for update in 1..=BATCHES {
+        let context = CollectContext { update, progress: 0.0, device: &device };
+        let metrics = source.collect(&policy, &context).unwrap().metrics;
+        for (name, values) in ["kl_exact", "kl_per_text"].into_iter().zip(&mut measured) {
+            values.push(metrics.iter().find(|(metric, _)| *metric == name).unwrap().1);
+        }
+    }
+    let [of_vocabulary, of_samples] = measured.map(|values| {
+        let mean = values.iter().sum::<f64>() / BATCHES as f64;
+        let square = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        [mean, (square / (BATCHES - 1) as f64 / BATCHES as f64).sqrt()]
+    });
+    for [mean, error] in [of_vocabulary, of_samples] {
+        assert!((mean - exact).abs() < 4.0 * error, "{mean} ± {error}, by enumeration {exact}");
+    }
+    // That is why it is measured over the vocabulary.
+    assert!(of_vocabulary[1] < 0.5 * of_samples[1], "{of_vocabulary:?} {of_samples:?}");
 }
 
 #[test]

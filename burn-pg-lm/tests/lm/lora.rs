@@ -100,7 +100,7 @@ fn what_adapters_write_has_the_log_probabilities_that_are_trained_and_the_base_s
     let writer = Writer::<f32>::new(&model).unwrap();
     let prompts: Texts = [vec![3, 9, 27], vec![5]].into_iter().collect();
     let mut streams: Vec<_> = [1, 2].map(EnvRng::new).into_iter().map(|mut rng| move || rng.next_f64()).collect();
-    let written = complete(&writer, &prompts, &Choice::default(), Limit { tokens: 8, end: None }, &mut streams);
+    let written = complete(&writer, &prompts, &Choice::default(), &Limit { tokens: 8, ends: Vec::new() }, &mut streams);
     for (prompt, completion) in prompts.iter().zip(written) {
         let text: Texts = [[prompt, &completion.tokens].concat()].into_iter().collect();
         let hidden = model.hidden(&text).narrow(0, prompt.len() - 1, completion.tokens.len());

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::helpers::assert_close;
 
 fn answer(completion: &str) -> Answer<'_> {
-    Answer { prompt: "the the the", completion, ended: true }
+    Answer { prompt: "the the the", completion, ended: true, columns: None }
 }
 
 fn scores(reward: &mut dyn TextReward, completions: &[&str]) -> Vec<f64> {
@@ -166,7 +166,7 @@ mod scripts {
                 *) echo $n ;;
             esac; done"#,
         );
-        let odd = Answer { prompt: "p", completion: "a \"b\"\nc", ended: false };
+        let odd = Answer { prompt: "p", completion: "a \"b\"\nc", ended: false, columns: None };
         assert_eq!(reward.score(&[answer("x"), odd, answer("y")]).unwrap(), [1.0, 0.25, 3.0]);
         assert!(reward.score(&[]).unwrap().is_empty());
         let found = reward.score(&[answer("null"), answer("x")]).unwrap();

@@ -140,7 +140,9 @@ fn updates_of_groups_are_those_of_trl() {
                 "batch" => GrpoScale::Batch,
                 _ => GrpoScale::Unscaled,
             };
-            let advantages = Credit::Grpo(scale).of_completions(&recorded.rewards(), recorded.group_size()).unwrap();
+            let rewards = recorded.rewards();
+            let none = vec![0.0; rewards.len()];
+            let advantages = Credit::Grpo(scale).of_completions(&rewards, &none, recorded.group_size()).unwrap();
             let batch = recorded.batch(&advantages, averaging, Sample::Token);
             let corrected = loss["use_bias_correction_kl"].as_bool().unwrap();
             let objective = || {
@@ -180,7 +182,8 @@ fn updates_of_whole_completions_are_those_of_trl() {
             let rewards = recorded.rewards();
             let rewards: Vec<f64> = rewards.iter().zip(&divergences).map(|(reward, kl)| reward - beta * kl).collect();
             let credit = Credit::Rloo { normalize: loss["normalize_advantages"].as_bool().unwrap() };
-            let advantages = credit.of_completions(&rewards, recorded.group_size()).unwrap();
+            let none = vec![0.0; rewards.len()];
+            let advantages = credit.of_completions(&rewards, &none, recorded.group_size()).unwrap();
             assert_close(&advantages, &numbers(&expected["advantages"]).0, 1e-9, "advantages");
             let batch = recorded.batch(&advantages, Averaging::Token, Sample::Completion);
             let objective = || Objective::new().with(1.0, PpoClip::new(0.2));

@@ -58,7 +58,8 @@ fn models_write_what_transformers_write_with_the_same_random_numbers() {
                 })
                 .collect();
             let choice = Choice { temperature, ..Choice::default() };
-            let written = complete(&writer, &prompts, &choice, Limit { tokens, end }, &mut streams);
+            let written =
+                complete(&writer, &prompts, &choice, &Limit { tokens, ends: end.into_iter().collect() }, &mut streams);
             for (written, row) in written.iter().zip(rows) {
                 assert_eq!(
                     written.tokens,
@@ -108,8 +109,8 @@ fn a_token_has_the_same_bits_when_it_is_sampled_and_when_it_is_trained() {
         let written = |threads: usize| {
             with_threads(threads, || {
                 let mut streams: Vec<_> = (0..5).map(EnvRng::new).map(|mut rng| move || rng.next_f64()).collect();
-                let limit = Limit { tokens: 15, end: Some(7) };
-                complete(&writer, &prompts, &Choice::default(), limit, &mut streams)
+                let limit = Limit { tokens: 15, ends: vec![7] };
+                complete(&writer, &prompts, &Choice::default(), &limit, &mut streams)
             })
         };
         let completions = written(1);

@@ -5,6 +5,6 @@ pub use pulp;
 #[cfg(feature = "flex")]
 pub use super::flex::{Primitive, Stored, record};
 pub use super::{
-    host::{Affine, Real, add_outer_products, add_rows, dot, sum_of},
+    host::{Affine, Real, add_outer_products, add_rows, dot, lane_max, lane_sum},
     threads::for_each,
 };

@@ -8,15 +8,11 @@ use burn_pg::{
     storage::tensors::{from_bytes, into_module, of_module},
 };
 use burn_pg_lm::task::{
-    Policy, Settings,
+    Policy,
     figures::{save_adapters, save_policy, save_scorer},
 };
-use toml::Table;
 
-use super::{
-    host,
-    settings::{FILE, read},
-};
+use super::{host, settings::of_run};
 use crate::{failure::Failure, output::print_line};
 
 /// Save the model of a run as a folder that `transformers` reads
@@ -40,17 +36,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn export(args: &Args) -> Result<()> {
-    let file = args.run.join(FILE);
-    let text = fs::read_to_string(&file)
-        .with_context(|| format!("{} cannot be read: is it a run of `lm`?", file.display()))?;
-    let table: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
-    let kind = table
-        .get("task")
-        .and_then(|task| task.get("kind"))
-        .and_then(toml::Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let settings: Settings = read(table, &kind)?;
+    let settings = of_run(&args.run)?;
     if settings.task.model().is_none() {
         bail!(
             "the model of a finished run is in its folder `model` already; of one that is not finished, resume it first"

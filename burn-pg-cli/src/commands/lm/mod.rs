@@ -1,9 +1,11 @@
 //! `burn-pg lm`
 
+mod curve;
 mod export;
 mod import;
 mod outcome;
 mod plan;
+mod presets;
 mod sample;
 mod score;
 mod settings;
@@ -40,7 +42,9 @@ enum What {
     Dpo(train::ExamplesArgs),
     Sample(sample::Args),
     Plan(plan::Args),
+    Presets(presets::Args),
     Score(score::Args),
+    Curve(curve::Args),
     Export(export::Args),
     Import(import::Args),
 }
@@ -54,7 +58,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         What::Dpo(args) => args.run("dpo"),
         What::Sample(args) => sample::run(args),
         What::Plan(args) => plan::run(args),
+        What::Presets(args) => presets::run(args),
         What::Score(args) => score::run(args),
+        What::Curve(args) => curve::run(args),
         What::Export(args) => export::run(args),
         What::Import(args) => import::run(args),
     }

@@ -36,6 +36,9 @@ pub struct Args {
     /// A reward, as for `lm rl`; of a model, only config.json is needed
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
+    /// Start from the settings of a published algorithm (`rl`); `lm presets` lists them
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Take settings from this TOML file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -80,7 +83,14 @@ fn planned(args: &Args) -> Result<TextPlan> {
     }
     let kind = burn_pg_lm::task::Task::KINDS.into_iter().find(|kind| *kind == args.task);
     let kind = kind.context("a kind of task")?;
-    let given = Given { kind, config: args.config.as_deref(), set: &args.set, named, lora: args.lora };
+    let given = Given {
+        kind,
+        preset: args.preset.as_deref(),
+        config: args.config.as_deref(),
+        set: &args.set,
+        named,
+        lora: args.lora,
+    };
     let settings = given.resolve()?;
     settings.validate()?;
     Ok(TextPlan::of(&settings, &shapes(args, &settings)?))

@@ -11,6 +11,7 @@ use burn_pg_lm::{
     Message,
     generate::{Choice, Continuation, Writer},
     model::LanguageModel,
+    task::text_tokens,
 };
 use serde_json::{Value, json};
 
@@ -153,11 +154,7 @@ impl<'a> Speaker<'a> {
     /// Returns the tokens of a prompt. One that is not a conversation begins as the documents of the model do.
     fn tokens(&self, prompt: &str, is_conversation: bool) -> Vec<u32> {
         let LanguageModel { config, tokenizer, .. } = &self.model;
-        let tokens = tokenizer.encode(prompt);
-        let start = tokenizer.end().filter(|&end| {
-            !is_conversation && (tokens.is_empty() || config.starts_with(end)) && tokens.first() != Some(&end)
-        });
-        start.into_iter().chain(tokens).collect()
+        if is_conversation { tokenizer.encode(prompt) } else { text_tokens(config, tokenizer, prompt) }
     }
 
     /// Answers lines of stdin until there are no more.
@@ -215,7 +212,7 @@ impl<'a> Speaker<'a> {
             };
             written.tokens += 1;
             written.log_prob += f64::from(log_prob);
-            if tokenizer.ends().contains(&token) {
+            if tokenizer.ends().contains(&token) || self.model.config.eos().contains(&token) {
                 written.stopped_by = Stop::End;
                 break;
             }

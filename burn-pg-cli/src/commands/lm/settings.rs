@@ -15,6 +15,8 @@ use burn_pg_lm::{
 };
 use toml::{Table, Value};
 
+use super::presets;
+
 /// Name of the file with the settings in a run directory.
 pub const FILE: &str = "lm.toml";
 
@@ -44,6 +46,8 @@ fn linear(start: f64) -> burn_pg::optim::Schedule {
 /// Settings from the command line.
 pub struct Given<'a> {
     pub kind: &'static str,
+    /// The name of a preset, only for `rl`.
+    pub preset: Option<&'a str>,
     pub config: Option<&'a Path>,
     /// Assignments such as `train.updates=100`.
     pub set: &'a [String],
@@ -54,9 +58,12 @@ pub struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Returns the settings: of the kind, then of the file, then of the command line.
+    /// Returns the settings: of the kind, then of the preset, then of the file, then of the command line.
     pub fn resolve(&self) -> Result<Settings> {
         let mut settings = table(&defaults(self.kind))?;
+        if let Some(name) = self.preset {
+            merge(&mut settings, presets::named(name)?);
+        }
         if let Some(path) = self.config {
             let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
             let file: Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
@@ -95,6 +102,17 @@ pub fn read(settings: Table, kind: &str) -> Result<Settings> {
     Ok(settings)
 }
 
+/// Reads the settings of a run from its directory.
+pub fn of_run(run: &Path) -> Result<Settings> {
+    let file = run.join(FILE);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read: is it a run of `lm`?", file.display()))?;
+    let table: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
+    let kind =
+        table.get("task").and_then(|task| task.get("kind")).and_then(Value::as_str).unwrap_or_default().to_owned();
+    read(table, &kind)
+}
+
 pub fn table(settings: &impl serde::Serialize) -> Result<Table> {
     Ok(Table::try_from(settings)?)
 }
@@ -120,7 +138,14 @@ fn full_key(settings: &Table, key: &str) -> Result<String> {
         return Ok(key.into());
     }
     let has = |table: &str| settings[table].as_table().is_some_and(|table| table.contains_key(first));
-    let optional = [("train", "checkpoint_interval"), ("task", "pairs"), ("task", "clip_upper"), ("task", "dual_clip")];
+    let optional = [
+        ("train", "checkpoint_interval"),
+        ("task", "pairs"),
+        ("task", "clip_upper"),
+        ("task", "dual_clip"),
+        ("task", "value_clip"),
+        ("task", "per_token"),
+    ];
     let of = optional.iter().find(|(_, name)| *name == first).map(|(table, _)| *table);
     match of.or_else(|| ["train", "task"].into_iter().find(|table| has(table))) {
         Some(table) => Ok(format!("{table}.{key}")),
@@ -173,6 +198,14 @@ pub fn reward(text: &str) -> Result<Value, String> {
     Ok(Value::Table(reward))
 }
 
+/// Reads a reward that is only reported: its weight is 0.
+pub fn watched(text: &str) -> Result<Value, String> {
+    let mut reward = reward(text)?;
+    let table = reward.as_table_mut().expect("a reward is a table");
+    table.insert("weight".into(), 0.0.into());
+    Ok(reward)
+}
+
 /// Makes all paths absolute, so that a run can be resumed from any folder.
 pub fn with_absolute_paths(mut settings: Settings) -> Result<Settings> {
     let whole = |path: &mut PathBuf| -> Result<()> {
@@ -210,7 +243,7 @@ mod tests {
     use super::*;
 
     fn given<'a>(kind: &'static str, set: &'a [String]) -> Given<'a> {
-        Given { kind, config: None, set, named: Vec::new(), lora: false }
+        Given { kind, preset: None, config: None, set, named: Vec::new(), lora: false }
     }
 
     #[test]

@@ -131,6 +131,12 @@ pub struct RlArgs {
     /// May be given several times: the rewards are added up
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
+    /// A reward that is reported and not optimised, such as a gold standard for `lm curve`. May be given several times
+    #[arg(long = "watch", value_name = "REWARD", value_parser = super::settings::watched)]
+    watched: Vec<toml::Value>,
+    /// Start from the settings of a published algorithm; `lm presets` lists them
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    preset: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -140,29 +146,34 @@ const AFTER_HELP: &str = "Exit codes: 0 for success, 1 if the run fails, 2 if it
 
 impl PretrainArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        run("pretrain", &self.common, paths(&[("task.data", &self.data)]))
+        run("pretrain", None, &self.common, paths(&[("task.data", &self.data)]))
     }
 }
 
 impl ExamplesArgs {
     pub fn run(&self, kind: &'static str) -> Result<(), Failure> {
-        run(kind, &self.common, paths(&[("task.model", &self.model), ("task.data", &self.data)]))
+        run(kind, None, &self.common, paths(&[("task.model", &self.model), ("task.data", &self.data)]))
     }
 }
 
 impl RlArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut named = paths(&[("task.model", &self.model), ("task.data", &self.data)]);
-        if !self.rewards.is_empty() {
-            named.push(("task.rewards", self.rewards.clone().into()));
+        if !self.rewards.is_empty() || !self.watched.is_empty() {
+            named.push(("task.rewards", [&self.rewards[..], &self.watched[..]].concat().into()));
         }
-        run("rl", &self.common, named)
+        run("rl", self.preset.as_deref(), &self.common, named)
     }
 }
 
-fn run(kind: &'static str, common: &Common, named: Vec<(&'static str, toml::Value)>) -> Result<(), Failure> {
+fn run(
+    kind: &'static str,
+    preset: Option<&str>,
+    common: &Common,
+    named: Vec<(&'static str, toml::Value)>,
+) -> Result<(), Failure> {
     let Common { config, set, lora, .. } = common;
-    let given = Given { kind, config: config.as_deref(), set, named, lora: *lora };
+    let given = Given { kind, preset, config: config.as_deref(), set, named, lora: *lora };
     if common.show_settings {
         let settings = given.resolve().map_err(Failure::Usage)?;
         return print_line(toml::to_string(&settings).expect("settings can be written").trim_end());

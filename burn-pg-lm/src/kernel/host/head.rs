@@ -1,8 +1,11 @@
 //! Probabilities of tokens, without keeping logits.
 
-use burn_pg::kernel::parts::{Real, add_outer_products, for_each};
+use burn_pg::{
+    kernel::parts::{Real, for_each, lane_max, lane_sum},
+    vectorised,
+};
 
-use super::linear::Linear;
+use super::linear::{Linear, outer_products};
 
 /// Tokens of the vocabulary whose logits are computed at once. The order of a sum over the vocabulary depends on it.
 const TOKENS: usize = 512;
@@ -32,10 +35,9 @@ impl<T: Real> Normaliser<T> {
 
     /// Adds a block of logits. Replaces them by scratch values.
     pub fn add(&mut self, logits: &mut [T]) {
-        let largest = logits.iter().fold(self.largest, |largest, &logit| if logit > largest { logit } else { largest });
-        subtract(logits, largest);
+        let largest = subtract_largest(logits, self.largest);
         T::exp_all(logits);
-        let sum = logits.iter().fold(T::zero(), |sum, &exp| sum + exp);
+        let sum = sum(logits);
         self.sum = self.sum * (self.largest - largest).exp() + sum;
         self.largest = largest;
     }
@@ -48,10 +50,6 @@ impl<T: Real> Normaliser<T> {
 
 /// Rows of hidden states with their targets, and places for log-probabilities and normalisers.
 type Evaluated<'a, T> = ((&'a [T], &'a [u32]), (&'a mut [T], &'a mut [T]));
-/// Rows of hidden states, the place for their gradient, and the index of the first one.
-type OfHidden<'a, T> = ((&'a [T], &'a mut [T]), usize);
-/// The place for the gradient of a block, the block, and its first token.
-type OfWeight<'a, T> = ((&'a mut [T], &'a Linear<T>), usize);
 
 impl<T: Real> Head<T> {
     /// Creates the head. Shape of `weight`: `[V, C]`.
@@ -128,48 +126,54 @@ impl<T: Real> Head<T> {
         needed: [bool; 2],
     ) -> [Vec<T>; 2] {
         let rows = Rows { targets, normalisers, factors: of_log_probs };
-        [
-            if needed[0] { self.of_hidden(weight, hidden, rows) } else { Vec::new() },
-            if needed[1] { self.of_weight(hidden, rows) } else { Vec::new() },
-        ]
-    }
-
-    fn of_hidden(&self, weight: &[T], hidden: &[T], rows: Rows<'_, T>) -> Vec<T> {
         let width = self.width;
-        let back: Vec<Linear<T>> = weight.chunks(TOKENS * width).map(|block| Linear::new(block, None, width)).collect();
-        let mut of_hidden = vec![T::zero(); hidden.len()];
-        let tasks =
-            hidden.chunks(ROWS * width).zip(of_hidden.chunks_mut(ROWS * width)).zip((0..).step_by(ROWS)).collect();
-        for_each(
-            tasks,
-            || (Vec::new(), Vec::new()),
-            |(scratch, part), ((hidden, of_hidden), start): OfHidden<'_, T>| {
-                let count = hidden.len() / width;
-                part.resize(of_hidden.len(), T::zero());
-                for ((first, block), back) in (0..).step_by(TOKENS).zip(&self.blocks).zip(&back) {
-                    let logits = logits_of(block, hidden, count, scratch);
-                    rows.part(start, count).derivatives(logits, first, block.outputs());
-                    back.apply_here(logits, part);
-                    of_hidden.iter_mut().zip(&*part).for_each(|(sum, &value)| *sum += value);
-                }
-            },
-        );
-        of_hidden
-    }
-
-    fn of_weight(&self, hidden: &[T], rows: Rows<'_, T>) -> Vec<T> {
-        let width = self.width;
-        let mut of_weight = vec![T::zero(); self.vocabulary * width];
-        let tasks = of_weight.chunks_mut(TOKENS * width).zip(&self.blocks).zip((0..).step_by(TOKENS)).collect();
-        for_each(tasks, Vec::new, |scratch: &mut Vec<T>, ((of_weight, block), first): OfWeight<'_, T>| {
-            for (hidden, start) in hidden.chunks(ROWS * width).zip((0..).step_by(ROWS)) {
-                let count = hidden.len() / width;
-                let logits = logits_of(block, hidden, count, scratch);
-                rows.part(start, count).derivatives(logits, first, block.outputs());
-                add_outer_products(logits, block.outputs(), hidden, width, of_weight);
+        let mut of_hidden = if needed[0] { vec![T::zero(); hidden.len()] } else { Vec::new() };
+        let mut of_weight = Vec::with_capacity(if needed[1] { weight.len() } else { 0 });
+        let blocks = (0..).step_by(TOKENS).zip(&self.blocks).zip(weight.chunks(TOKENS * width));
+        for ((first, block), weight) in blocks {
+            let derivatives = of_logits(block, first, hidden, width, rows);
+            if needed[0] {
+                let part = Linear::new(weight, None, width).apply(&derivatives);
+                of_hidden.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
             }
-        });
-        of_weight
+            if needed[1] {
+                of_weight.extend(outer_products(&derivatives, hidden, [block.outputs(), width]));
+            }
+        }
+        [of_hidden, of_weight]
+    }
+}
+
+/// Returns the derivatives with respect to the logits of a block, whose first token is `first`. Shape `[T, block]`.
+fn of_logits<T: Real>(block: &Linear<T>, first: usize, hidden: &[T], width: usize, rows: Rows<'_, T>) -> Vec<T> {
+    let tokens = block.outputs();
+    let mut derivatives = vec![T::zero(); hidden.len() / width * tokens];
+    let tasks =
+        hidden.chunks(ROWS * width).zip(derivatives.chunks_mut(ROWS * tokens)).zip((0..).step_by(ROWS)).collect();
+    for_each(
+        tasks,
+        || (),
+        |(), ((hidden, derivatives), start): ((&[T], &mut [T]), usize)| {
+            block.apply_here(hidden, derivatives);
+            rows.part(start, hidden.len() / width).derivatives(derivatives, first, tokens);
+        },
+    );
+    derivatives
+}
+
+vectorised! {
+    /// Subtracts the largest of values and `least`, and returns it.
+    fn subtract_largest<'a, T>(values: &'a mut [T], least: T) -> T {
+        let largest = lane_max(values);
+        let largest = if largest > least { largest } else { least };
+        for value in values {
+            *value = *value - largest;
+        }
+        largest
+    }
+
+    fn sum<'a, T>(values: &'a [T]) -> T {
+        lane_sum(values)
     }
 }
 

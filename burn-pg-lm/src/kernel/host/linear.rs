@@ -6,6 +6,8 @@ use burn_pg::kernel::parts::{Affine, Real, add_outer_products, add_rows, for_eac
 const ROWS: usize = 64;
 /// Rows of a gradient of weights, which are inputs of the map, that a task takes at once.
 const INPUTS: usize = 32;
+/// Rows that a task adds up.
+const SUMMED: usize = 256;
 
 /// A linear map, stored in the order in which it is read.
 #[derive(Debug, Clone)]
@@ -59,15 +61,20 @@ pub(crate) fn linear_backward<T: Real>(
     [
         if of_x { Linear::transposed(weight, outputs).apply(of_y) } else { Vec::new() },
         if of_weight { outer_products(x, of_y, [inputs, outputs]) } else { Vec::new() },
-        match of_bias {
-            true => {
-                let mut sums = vec![T::zero(); outputs];
-                add_rows(of_y, &mut sums);
-                sums
-            }
-            false => Vec::new(),
-        },
+        if of_bias { sum_of_rows(of_y, outputs) } else { Vec::new() },
     ]
+}
+
+/// Returns the sum of rows of this width.
+fn sum_of_rows<T: Real>(rows: &[T], width: usize) -> Vec<T> {
+    let size = SUMMED * width;
+    let mut parts = vec![T::zero(); rows.len().div_ceil(size) * width];
+    let tasks = rows.chunks(size).zip(parts.chunks_mut(width)).collect();
+    for_each(tasks, || (), |(), (rows, part)| add_rows(rows, part));
+    // In the order of the rows, whatever thread they were on.
+    let mut sums = vec![T::zero(); width];
+    add_rows(&parts, &mut sums);
+    sums
 }
 
 /// Returns `left^T right`. Shapes: left `[T, height]`, right `[T, width]`, result `[height, width]`.

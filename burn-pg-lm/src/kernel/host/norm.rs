@@ -1,6 +1,9 @@
 //! Layer and root-mean-square normalisation.
 
-use burn_pg::kernel::parts::{Real, for_each, sum_of};
+use burn_pg::{
+    kernel::parts::{Real, dot, for_each, lane_sum},
+    vectorised,
+};
 
 /// Rows that a task takes at once.
 const ROWS: usize = 64;
@@ -9,35 +12,72 @@ const ROWS: usize = 64;
 pub(crate) fn norm<T: Real>(x: &[T], scale: &[T], shift: Option<&[T]>, epsilon: f64) -> Vec<T> {
     let (width, mut y) = (scale.len(), vec![T::zero(); x.len()]);
     let tasks = x.chunks(ROWS * width).zip(y.chunks_mut(ROWS * width)).collect();
-    for_each(
-        tasks,
-        || (),
-        |(), (x, y): (&[T], &mut [T])| {
-            for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-                let Moments { mean, inverse } = Moments::of(x, shift.is_some(), epsilon);
-                for (i, (&x, y)) in x.iter().zip(y).enumerate() {
-                    let normal = (x - mean) * inverse * scale[i];
-                    *y = shift.map_or(normal, |shift| normal + shift[i]);
-                }
-            }
-        },
-    );
+    for_each(tasks, || (), |(), (x, y): (&[T], &mut [T])| norm_rows(x, scale, shift, epsilon, y));
     y
 }
 
-/// What a row is normalised by.
-struct Moments<T> {
-    mean: T,
-    /// 1 over the standard deviation, or over the root of the mean square.
-    inverse: T,
+/// Writes the values of a row less their mean (if `centred`), times the inverse of their standard deviation or of the root of their mean
+/// square. Returns that inverse.
+#[inline(always)]
+#[allow(clippy::inline_always)] // compiled for the vector instructions of its callers
+fn normalise<T: Real>(x: &[T], centred: bool, epsilon: f64, y: &mut [T]) -> T {
+    let count = T::of(x.len() as f64);
+    let mean = if centred { lane_sum(x) / count } else { T::zero() };
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = x - mean;
+    }
+    let inverse = T::one() / (dot(y, y) / count + T::of(epsilon)).sqrt();
+    for y in y {
+        *y = *y * inverse;
+    }
+    inverse
 }
 
-impl<T: Real> Moments<T> {
-    fn of(x: &[T], centred: bool, epsilon: f64) -> Self {
-        let count = T::of(x.len() as f64);
-        let mean = if centred { sum_of(x.iter().copied()) / count } else { T::zero() };
-        let square = sum_of(x.iter().map(|&x| (x - mean) * (x - mean))) / count;
-        Self { mean, inverse: T::one() / (square + T::of(epsilon)).sqrt() }
+vectorised! {
+    /// Normalises rows.
+    fn norm_rows<'a, T>(x: &'a [T], scale: &'a [T], shift: Option<&'a [T]>, epsilon: f64, y: &'a mut [T]) -> () {
+        let width = scale.len();
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            normalise(x, shift.is_some(), epsilon, y);
+            for (y, &scale) in y.iter_mut().zip(scale) {
+                *y = *y * scale;
+            }
+            for (y, &shift) in y.iter_mut().zip(shift.unwrap_or_default()) {
+                *y += shift;
+            }
+        }
+    }
+
+    /// Writes the gradients with respect to rows, and adds up those with respect to scale and shift.
+    fn differentiate<'a, T>(
+        x: &'a [T],
+        scale: &'a [T],
+        centred: bool,
+        epsilon: f64,
+        of_y: &'a [T],
+        of_x: &'a mut [T],
+        sums: &'a mut [Vec<T>; 2],
+    ) -> () {
+        let (width, [of_scale, of_shift]) = (scale.len(), sums);
+        let count = T::of(width as f64);
+        let (mut normal, mut scaled) = (vec![T::zero(); width], vec![T::zero(); width]);
+        for ((x, of_y), of_x) in x.chunks_exact(width).zip(of_y.chunks_exact(width)).zip(of_x.chunks_exact_mut(width)) {
+            let inverse = normalise(x, centred, epsilon, &mut normal);
+            for ((scaled, &of_y), &scale) in scaled.iter_mut().zip(of_y).zip(scale) {
+                *scaled = of_y * scale;
+            }
+            let with_normal = dot(&scaled, &normal) / count;
+            let alone = if centred { lane_sum(&scaled) / count } else { T::zero() };
+            for ((of_x, &scaled), &normal) in of_x.iter_mut().zip(&scaled).zip(&normal) {
+                *of_x = inverse * (scaled - alone - normal * with_normal);
+            }
+            for ((sum, &of_y), &normal) in of_scale.iter_mut().zip(of_y).zip(&normal) {
+                *sum += of_y * normal;
+            }
+            for (sum, &of_y) in of_shift.iter_mut().zip(of_y) {
+                *sum += of_y;
+            }
+        }
     }
 }
 
@@ -65,32 +105,4 @@ pub(crate) fn norm_backward<T: Real>(x: &[T], scale: &[T], centred: bool, epsilo
         of_shift.iter_mut().zip(shift).for_each(|(sum, &part)| *sum += part);
     }
     [of_x, of_scale, of_shift]
-}
-
-/// Writes the gradients with respect to some rows, and adds up those with respect to scale and shift.
-fn differentiate<T: Real>(
-    x: &[T],
-    scale: &[T],
-    centred: bool,
-    epsilon: f64,
-    of_y: &[T],
-    of_x: &mut [T],
-    [of_scale, of_shift]: &mut [Vec<T>; 2],
-) {
-    let width = scale.len();
-    let count = T::of(width as f64);
-    for ((x, of_y), of_x) in x.chunks_exact(width).zip(of_y.chunks_exact(width)).zip(of_x.chunks_exact_mut(width)) {
-        let Moments { mean, inverse } = Moments::of(x, centred, epsilon);
-        let normal = |i: usize| (x[i] - mean) * inverse;
-        let with_normal = sum_of((0..width).map(|i| of_y[i] * scale[i] * normal(i))) / count;
-        let alone = match centred {
-            true => sum_of((0..width).map(|i| of_y[i] * scale[i])) / count,
-            false => T::zero(),
-        };
-        for i in 0..width {
-            of_x[i] = inverse * (of_y[i] * scale[i] - alone - normal(i) * with_normal);
-            of_scale[i] += of_y[i] * normal(i);
-            of_shift[i] += of_y[i];
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod words;
 
 use burn_pg::Error;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub use count::{Contains, RuleError, Words};
 pub use lexicon::Lexicon;
@@ -23,6 +24,9 @@ pub struct Answer<'a> {
     pub completion: &'a str,
     /// True if the completion has ended; false if it was cut off.
     pub ended: bool,
+    /// What else the line of the prompt says in its file, such as the right answer.
+    #[serde(flatten)]
+    pub columns: Option<&'a Map<String, Value>>,
 }
 
 /// A reward for each decoded text: a function of one text, or an implementation of your own for all of them at once.

@@ -55,6 +55,9 @@ pub struct Rl {
     pub entropy_weight: f64,
     /// `ppo`: weight of the loss of the critic. Default 0.1.
     pub value_weight: f64,
+    /// `ppo`: how far values may move from those before the update, more than 0, in the unit of the scores. Default: without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_clip: Option<Schedule>,
     /// `ppo`: discount of later rewards, 0 to 1. Default 1.
     pub gamma: f64,
     /// `ppo`: weight of longer sums in advantages, 0 to 1. Default 0.95.
@@ -87,6 +90,7 @@ impl Default for Rl {
             dual_clip: None,
             entropy_weight: 0.0,
             value_weight: 0.1,
+            value_clip: None,
             gamma: 1.0,
             gae_lambda: 0.95,
             samples_interval: 10,
@@ -158,11 +162,22 @@ pub struct Kl {
     pub target: Option<f64>,
     /// With a target: completions after which an error of 100 % would have doubled the weight. Default 10,000.
     pub horizon: f64,
+    /// True to measure the divergence over the whole vocabulary in each update, also with a weight of 0: the metric `kl_exact`. The policy
+    /// and the reference read each completion once more for it. Default false.
+    pub measure: bool,
+}
+
+impl Kl {
+    /// True if the policy is compared with its reference.
+    #[must_use]
+    pub fn needs_reference(&self) -> bool {
+        self.weight > 0.0 || self.measure
+    }
 }
 
 impl Default for Kl {
     fn default() -> Self {
-        Self { weight: 0.05, form: KlForm::Reward, target: None, horizon: 10_000.0 }
+        Self { weight: 0.05, form: KlForm::Reward, target: None, horizon: 10_000.0, measure: false }
     }
 }
 
@@ -191,7 +206,7 @@ impl KlForm {
 /// A reward, with its weight in the sum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardSpec {
-    /// The weight. Default 1.
+    /// The weight. With 0, the reward is only reported, and a text that it cannot score is learned from. Default 1.
     #[serde(default = "one")]
     pub weight: f64,
     /// The name in metrics. Default: the kind.

@@ -109,7 +109,7 @@ pub struct RewardModelling {
     pub pairs: Option<usize>,
     /// Pairs for each update. Default 16.
     pub batch: usize,
-    /// Share of the pairs (or rated texts) that are only for the final figures, 0 to below 1. Default 0.1.
+    /// Share of the prompts (or rated texts) that are only for the final figures, 0 to below 1. Default 0.1.
     pub held_out: f64,
     /// Weight of the square of the sum of both scores, which keeps them near 0; 0 or more. Default 0.01.
     pub centring: f64,
@@ -127,18 +127,29 @@ impl Default for RewardModelling {
 pub struct Dpo {
     /// The folder of the model, which is also the reference.
     pub model: PathBuf,
-    /// Preferences: JSON lines with `prompt`, `chosen` and `rejected`.
+    /// Preferences: JSON lines with `prompt`, `chosen` and `rejected`, or with `tie` (only with the loss `sigmoid`). A `margin` is for reward models, and
+    /// not used here.
     pub data: PathBuf,
     /// Pairs for each update. Default 16.
     pub batch: usize,
-    /// Share of the pairs that are only for the final figures, 0 to below 1. Default 0.1.
+    /// Share of the prompts whose pairs are only for the final figures, 0 to below 1. Default 0.1.
     pub held_out: f64,
     /// Weight of the KL divergence from the reference, more than 0. Default 0.1.
     pub beta: f64,
     /// The loss: `sigmoid`, `hinge` or `squared`. Default `sigmoid`.
     pub loss: PreferenceLoss,
-    /// True to take means over tokens in place of sums. Default false.
-    pub per_token: bool,
+    /// True to take means over tokens in place of sums. Default: true with the loss `squared`, whose difference would otherwise be reached by length
+    /// alone; otherwise false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_token: Option<bool>,
+}
+
+impl Dpo {
+    /// True if means over tokens are compared, in place of sums.
+    #[must_use]
+    pub fn is_per_token(&self) -> bool {
+        self.per_token.unwrap_or(self.loss == PreferenceLoss::Squared)
+    }
 }
 
 impl Default for Dpo {
@@ -150,7 +161,7 @@ impl Default for Dpo {
             held_out: 0.1,
             beta: 0.1,
             loss: PreferenceLoss::Sigmoid,
-            per_token: false,
+            per_token: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use normal::log_densities;
 pub(crate) use normalize::normalize;
 pub use product::{Affine, add_outer_products, add_rows};
 pub use real::Real;
-pub use reduce::{dot, sum_of};
+pub use reduce::{dot, lane_max, lane_sum};
 pub(crate) use reduce::{dot_product, sum};
 pub(crate) use softmax::Softmax;
 pub(crate) use vector::vectorised;

@@ -13,15 +13,35 @@ vectorised! {
 
     /// Returns the sum of all values.
     pub(crate) fn sum<'a, T>(values: &'a [T]) -> T {
-        let (lanes, rest) = values.as_chunks::<LANES>();
-        let mut sums = [T::zero(); LANES];
-        for values in lanes {
-            for lane in 0..LANES {
-                sums[lane] += values[lane];
-            }
-        }
-        total(sums, rest)
+        lane_sum(values)
     }
+}
+
+/// Returns the sum of values, to be inlined into a function of `vectorised!`.
+#[inline(always)]
+pub fn lane_sum<T: Real>(values: &[T]) -> T {
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let mut sums = [T::zero(); LANES];
+    for values in lanes {
+        for lane in 0..LANES {
+            sums[lane] += values[lane];
+        }
+    }
+    total(sums, rest)
+}
+
+/// Returns the largest of values, or minus infinity, to be inlined into a function of `vectorised!`. Ignores NaN.
+#[inline(always)]
+pub fn lane_max<T: Real>(values: &[T]) -> T {
+    let larger = |a: T, b: T| if b > a { b } else { a };
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let mut most = [T::neg_infinity(); LANES];
+    for values in lanes {
+        for lane in 0..LANES {
+            most[lane] = larger(most[lane], values[lane]);
+        }
+    }
+    most.iter().chain(rest).fold(T::neg_infinity(), |most, &value| larger(most, value))
 }
 
 /// Returns the mean of one or more values.
@@ -44,11 +64,6 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
         *sum = a.mul_add(b, *sum);
     }
     total(sums, &[])
-}
-
-/// Returns the sum of values, one after the other.
-pub fn sum_of<T: Real>(values: impl Iterator<Item = T>) -> T {
-    values.fold(T::zero(), |sum, value| sum + value)
 }
 
 /// Adds up the lanes in pairs, then the rest.

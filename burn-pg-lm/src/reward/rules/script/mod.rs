@@ -27,6 +27,8 @@ const SHOWN: usize = 80;
 /// {"prompt":"Once","completion":" upon a time.","ended":true}
 /// ```
 ///
+/// followed by all other keys that the line of the prompt has in its file, such as the right answer.
+///
 /// It answers each of them, in the same order, with a line that has a number, or `null` if the text cannot be scored.
 /// It must write out each answer at once (`print(score, flush=True)` in Python): with a buffer it would wait for more
 /// texts. It must print nothing else on its standard output. What it prints on its standard error is shown if it fails.

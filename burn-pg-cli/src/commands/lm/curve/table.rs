@@ -1,0 +1,77 @@
+//! Curves as text.
+
+use std::fmt::Write;
+
+use burn_pg_lm::curve::{Fit, Form, fall};
+
+use super::{CLEARLY, group::Group};
+
+/// Returns the curves as a table of runs, and what was fitted to them.
+pub fn shown(groups: &[Group]) -> String {
+    let runs = || groups.iter().flat_map(|group| &group.runs);
+    let width = runs().map(|run| run.name().chars().count()).max().unwrap_or(0).max(3);
+    let mut text = format!(
+        "{:<width$}  {:>8}  {:>17}  {:>26}  {:>15}\n",
+        "run", "KL nats", "proxy", "gold: first, highest, last", "lost"
+    );
+    for run in runs() {
+        let (first, highest, end) = (run.points[0], run.highest(), run.last());
+        let [lost, error] = fall(&run.updates, run.window);
+        let mark = if run.is_over_optimised() { "  over-optimised" } else { "" };
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:>8.1}  {:>7.2} to {:>6.2}  {:>8.2} {:>8.2} {:>8.2}  {:>7.2} ± {:<5.2}{mark}",
+            run.name(),
+            end.kl,
+            first.proxy,
+            end.proxy,
+            first.gold,
+            highest.gold,
+            end.gold,
+            lost,
+            error,
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\nthe gold standard fell by more than {CLEARLY} standard errors while the proxy rose in {} of {} runs\n",
+        runs().filter(|run| run.is_over_optimised()).count(),
+        runs().count(),
+    );
+    for group in groups {
+        let _ = writeln!(text, "{}", group.name);
+        line(&mut text, "reinforcement", group.fit.as_ref());
+        if !group.best_of.is_empty() {
+            for best in &group.best_of {
+                let (of, point) = (best.of, best.point);
+                let _ = writeln!(
+                    text,
+                    "  best of {of:<5} {:>6.2} nats, proxy {:>6.2}, gold {:>6.2}",
+                    point.kl, point.proxy, point.gold
+                );
+            }
+            line(&mut text, "best of n", group.best_of_fit.as_ref());
+        }
+    }
+    text
+}
+
+/// Adds a line about a fitted curve.
+fn line(text: &mut String, of: &str, fit: Option<&Fit>) {
+    let Some(fit) = fit else {
+        let _ = writeln!(text, "  {of}: too few points for a curve");
+        return;
+    };
+    let (distance, sign) = match fit.form {
+        Form::BestOf => ("d", if fit.beta < 0.0 { '+' } else { '-' }),
+        Form::Reinforcement => ("log d", if fit.beta < 0.0 { '+' } else { '-' }),
+    };
+    let peak = fit.peak().map_or("it has no peak".into(), |peak| format!("highest at {peak:.1} nats"));
+    let _ = writeln!(
+        text,
+        "  {of}: gold rises by d ({:.3} {sign} {:.3} {distance}), d = sqrt(KL); R^2 {:.3}; {peak}",
+        fit.alpha,
+        fit.beta.abs(),
+        fit.r_squared
+    );
+}
