@@ -59,6 +59,7 @@ fn learning(criterion: &mut Criterion, device: &Device) {
         for activation in [Activation::Tanh, Activation::Relu] {
             let policy = networks(activation, &device);
             let mut learner = Learner {
+                parts_at_once: false,
                 objective: Objective::new()
                     .with(1.0, PpoClip::new(0.2))
                     .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })

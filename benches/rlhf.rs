@@ -104,7 +104,12 @@ fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
         text.completion.iter().filter(|&&token| token < VOCABULARY / 2).count() as f64 / COMPLETION as f64
     };
     let optimiser = OptimiserSpec::AdamW(AdamWSpec { weight_decay: 0.0, ..AdamWSpec::default() }).build();
-    let learner = Learner { max_grad_norm: 1.0, micro_batch_size: Some(*rows), ..Learner::new(objective, optimiser) };
+    let learner = Learner {
+        max_grad_norm: 1.0,
+        micro_batch_size: Some(*rows),
+        parts_at_once: true,
+        ..Learner::new(objective, optimiser)
+    };
     let update = Box::new(Epochs { num_epochs: passes, ..Epochs::once(learner, 1e-3.into()) });
     let config = Config::default().with(|config| {
         config.run.total_steps = updates * BATCH as u64;

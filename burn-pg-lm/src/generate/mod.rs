@@ -8,7 +8,7 @@ pub use choice::{Choice, ChoiceError};
 pub use continuation::Continuation;
 pub use writer::{Cache, Writer};
 
-use burn_pg::kernel::parts::{Real, for_each};
+use burn_pg::kernel::parts::{Real, for_each, map_alone};
 
 use crate::Texts;
 
@@ -45,6 +45,26 @@ pub fn complete<T: Real, S: FnMut() -> f64 + Send>(
     streams: &mut [S],
 ) -> Vec<Completion<T>> {
     assert_eq!(streams.len(), prompts.len(), "one stream for each prompt");
+    let threads = if writer.shape().is_small() { rayon::current_num_threads() } else { 1 };
+    let size = prompts.len().div_ceil(threads).max(AT_LEAST);
+    let texts: Vec<&[u32]> = prompts.iter().collect();
+    let parts = texts.chunks(size).zip(streams.chunks_mut(size)).collect();
+    let complete = |(prompts, streams): (&[&[u32]], &mut [S])| {
+        complete_part(writer, &prompts.iter().copied().collect(), choice, limit, streams)
+    };
+    map_alone(parts, complete).into_iter().flatten().collect()
+}
+
+/// Least texts that a thread completes on its own; fewer are completed on all threads together.
+const AT_LEAST: usize = 32;
+
+fn complete_part<T: Real, S: FnMut() -> f64 + Send>(
+    writer: &Writer<T>,
+    prompts: &Texts,
+    choice: &Choice,
+    limit: &Limit,
+    streams: &mut [S],
+) -> Vec<Completion<T>> {
     let mut completions = vec![Completion::default(); prompts.len()];
     // Which texts go on, and the hidden state after the last token of each.
     let (mut live, mut caches, mut hidden) = read(writer, prompts);

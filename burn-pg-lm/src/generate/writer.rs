@@ -11,7 +11,7 @@ use burn_pg::{
 
 use crate::{
     Texts,
-    kernel::host::{Angles, Head, Heads, Linear, gelu, norm, silu},
+    kernel::host::{Angles, Head, Heads, Linear, Memory, Workspace, attend, gelu, norm, silu},
     model::{Family, Shape, Transformer},
 };
 
@@ -80,8 +80,8 @@ struct Block<T> {
 #[derive(Debug, Clone)]
 pub struct Cache<T> {
     len: usize,
-    /// Keys and values of each block. Shapes `[len, groups * D]`.
-    blocks: Vec<[Vec<T>; 2]>,
+    /// Keys and values of each block.
+    blocks: Vec<Memory<T>>,
 }
 
 impl<T> Cache<T> {
@@ -169,6 +169,10 @@ impl<T: Real + Element> Writer<T> {
 }
 
 impl<T: Real> Writer<T> {
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// Returns the number of tokens in the vocabulary.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
@@ -190,7 +194,7 @@ impl<T: Real> Writer<T> {
     /// Returns an empty cache, for a text that is to be read.
     #[must_use]
     pub fn cache(&self) -> Cache<T> {
-        Cache { len: 0, blocks: self.blocks.iter().map(|_| [Vec::new(), Vec::new()]).collect() }
+        Cache { len: 0, blocks: self.blocks.iter().map(|_| Memory::default()).collect() }
     }
 
     /// Reads the next tokens of texts, each with its cache. Returns the hidden state after the last token of each. Shape
@@ -205,11 +209,12 @@ impl<T: Real> Writer<T> {
         let starts: Vec<usize> = caches.iter().map(Cache::len).collect();
         let positions: Vec<usize> =
             texts.ranges().zip(&starts).flat_map(|(range, start)| *start..start + range.len()).collect();
-        let row = |of: &[T], index: usize| of[index * width..(index + 1) * width].to_vec();
-        let mut x: Vec<T> = texts.tokens().iter().flat_map(|&token| row(&self.tokens, token as usize)).collect();
+        let mut x = Vec::with_capacity(positions.len() * width);
+        texts.tokens().iter().for_each(|&token| x.extend_from_slice(row(&self.tokens, token as usize, width)));
         if let Some(learned) = &self.positions {
-            let learned = positions.iter().flat_map(|&position| row(learned, position));
-            x.iter_mut().zip(learned).for_each(|(x, position)| *x += position);
+            for (x, &position) in x.chunks_exact_mut(width).zip(&positions) {
+                x.iter_mut().zip(row(learned, position, width)).for_each(|(x, &position)| *x += position);
+            }
         }
         for (index, block) in self.blocks.iter().enumerate() {
             self.take_through(block, index, &mut x, &positions, caches, texts);
@@ -217,7 +222,8 @@ impl<T: Real> Writer<T> {
         for (cache, range) in caches.iter_mut().zip(texts.ranges()) {
             cache.len += range.len();
         }
-        let last: Vec<T> = texts.ranges().flat_map(|range| row(&x, range.end - 1)).collect();
+        let mut last = Vec::with_capacity(texts.len() * width);
+        texts.ranges().for_each(|range| last.extend_from_slice(row(&x, range.end - 1, width)));
         self.normalised(&self.norm, &last)
     }
 
@@ -247,15 +253,11 @@ impl<T: Real> Writer<T> {
             rest = after;
             tasks.push((&mut cache.blocks[index], range, result));
         }
-        for_each(tasks, Vec::new, |weights, ([keys, values], range, result)| {
-            let before = keys.len() / of_key;
-            keys.extend_from_slice(&key[range.start * of_key..range.end * of_key]);
-            values.extend_from_slice(&value[range.start * of_key..range.end * of_key]);
-            let queries = query[range.start * of_query..range.end * of_query].chunks_exact(of_query);
-            for (i, (query, result)) in queries.zip(result.chunks_exact_mut(of_query)).enumerate() {
-                let until = (before + i + 1) * of_key;
-                heads.attend(query, &keys[..until], &values[..until], weights, result);
-            }
+        for_each(tasks, Workspace::new, |workspace, (memory, range, result)| {
+            let rows = range.start * of_key..range.end * of_key;
+            memory.push(&key[rows.clone()], &value[rows], of_key);
+            let queries = &query[range.start * of_query..range.end * of_query];
+            attend(heads, memory, queries, workspace, result);
         });
         add(x, &block.output.apply(&mixed));
         let normal = self.normalised(&block.norm_2, x);
@@ -287,4 +289,9 @@ impl<T: Real> Writer<T> {
 
 fn add<T: Real>(sums: &mut [T], values: &[T]) {
     sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+}
+
+/// Returns a row of an array of rows.
+fn row<T>(rows: &[T], index: usize, width: usize) -> &[T] {
+    &rows[index * width..(index + 1) * width]
 }

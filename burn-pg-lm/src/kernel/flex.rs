@@ -6,8 +6,7 @@ use burn_pg::{
     kernel::parts::{Primitive, Stored, record},
 };
 
-use super::host::{self, Angles, Head, Heads, Linear};
-use crate::Texts;
+use super::host::{self, Angles, Head, Heads, Linear, Span};
 
 /// Keeps the gradients of inputs that need one, as tensors of these shapes.
 fn gradients<T: Stored, const N: usize>(
@@ -76,13 +75,13 @@ macro_rules! activation {
 activation!(gelu_new, host::gelu, host::gelu_backward);
 activation!(silu, host::silu, host::silu_backward);
 
-pub(super) fn rotate(x: &Tensor<2>, heads: usize, texts: &Texts, theta: f64) -> Option<Tensor<2>> {
+pub(super) fn rotate(x: &Tensor<2>, heads: usize, positions: &[usize], theta: f64) -> Option<Tensor<2>> {
     let [rows, width] = x.dims();
     let x = Primitive::of(x.clone())?;
     let values = x.values();
-    let positions: Vec<usize> = texts.positions().collect();
+    let positions = positions.to_vec();
     by_float_type!(values.dtype(), T => {
-        let angles = Angles::<T>::new(texts.longest(), width / heads, theta);
+        let angles = Angles::<T>::new(positions.iter().max().map_or(0, |last| last + 1), width / heads, theta);
         let mut y = T::elements(&values).to_vec();
         angles.rotate(&mut y, width, positions.iter().copied(), false);
         record(vec![x], T::tensor(y, &[rows, width]), move |of_y, _| {
@@ -97,21 +96,20 @@ pub(super) fn attention(
     query: &Tensor<2>,
     key: &Tensor<2>,
     value: &Tensor<2>,
-    texts: &Texts,
+    spans: Vec<Span>,
     [heads, groups]: [usize; 2],
 ) -> Option<Tensor<2>> {
-    let ([rows, of_query], [_, of_key]) = (query.dims(), key.dims());
+    let ([queries, of_query], [rows, of_key]) = (query.dims(), key.dims());
     let all = [query, key, value].map(|tensor| Primitive::of(tensor.clone()));
     let [Some(query), Some(key), Some(value)] = all else { return None };
     let values = [query.values(), key.values(), value.values()];
     let heads = Heads { count: heads, groups, width: of_query / heads };
-    let ranges: Vec<_> = texts.ranges().collect();
     by_float_type!(values[0].dtype(), T => {
-        let result = host::attend_all(heads, &ranges, values.each_ref().map(T::elements));
-        record(vec![query, key, value], T::tensor(result, &[rows, of_query]), move |of_result, needed| {
+        let result = host::attend_all(heads, &spans, values.each_ref().map(T::elements));
+        record(vec![query, key, value], T::tensor(result, &[queries, of_query]), move |of_result, needed| {
             let inputs = values.each_ref().map(T::elements);
-            let sums = host::attend_backward(heads, &ranges, inputs, T::elements(of_result));
-            gradients(sums, [&[rows, of_query], &[rows, of_key], &[rows, of_key]], needed)
+            let sums = host::attend_backward(heads, &spans, inputs, T::elements(of_result));
+            gradients(sums, [&[queries, of_query], &[rows, of_key], &[rows, of_key]], needed)
         })
     })
 }

@@ -56,10 +56,10 @@ pub(crate) fn silu(x: Tensor<2>) -> Tensor<2> {
 ///
 /// Source: J. Su et al., *RoFormer: enhanced transformer with rotary position embedding* (2021); the pairs are those of Hugging
 /// Face's Llama.
-pub(crate) fn rotate(x: Tensor<2>, heads: usize, texts: &Texts, theta: f64) -> Tensor<2> {
+pub(crate) fn rotate(x: Tensor<2>, heads: usize, positions: &[usize], theta: f64) -> Tensor<2> {
     let [rows, width] = x.dims();
     let half = width / heads / 2;
-    let angles = texts.positions().flat_map(|position| (0..half).map(move |i| (position, i)));
+    let angles = positions.iter().flat_map(|&position| (0..half).map(move |i| (position, i)));
     let (cos, sin): (Vec<f64>, Vec<f64>) = angles
         .map(|(position, i)| position as f64 * theta.powf(-(i as f64) / half as f64))
         .map(|angle| (angle.cos(), angle.sin()))

@@ -1,10 +1,11 @@
 //! Completions to learn from.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData, activation::log_softmax};
 use burn_pg::{
     Error,
+    kernel::parts::map_alone,
     loss::{Averaging, ContextPart, LossContext},
     source::Samples,
 };
@@ -79,41 +80,42 @@ impl TextBatch {
         chosen
     }
 
-    /// Returns the tokens of the completions, and for each the row of the hidden state from which it follows.
-    pub(super) fn targets(&self) -> (Vec<u32>, Vec<i64>) {
-        let (mut targets, mut rows) = (Vec::new(), Vec::new());
-        for (range, &length) in self.texts.ranges().zip(&self.lengths) {
-            targets.extend_from_slice(&self.texts.tokens()[range.end - length..range.end]);
-            #[allow(clippy::cast_possible_wrap)] // tokens are few
-            rows.extend((range.end - length..range.end).map(|token| token as i64 - 1));
-        }
-        (targets, rows)
+    /// Returns the tokens of the completions.
+    pub(super) fn targets(&self) -> Vec<u32> {
+        let of_text = |(range, length): (Range<usize>, &usize)| &self.texts.tokens()[range.end - length..range.end];
+        self.texts.ranges().zip(&self.lengths).flat_map(of_text).copied().collect()
     }
 
     /// Returns the hidden states of a model from which the tokens of the completions follow. Shape `[T, C]`.
     pub(super) fn hidden(&self, model: &Transformer) -> Tensor<2> {
-        let (_, rows) = self.targets();
-        let device = model.device();
-        model.hidden(&self.texts).select(0, Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &device))
+        // A token follows from the hidden state before it.
+        let before = |(range, length): (Range<usize>, &usize)| range.len() - length - 1..range.len() - 1;
+        let positions: Vec<_> = self.texts.ranges().zip(&self.lengths).map(before).collect();
+        model.hidden_at(&self.texts, &positions)
     }
 
     /// Returns the log-probabilities of the tokens of the completions under a model. Shape `[T]`.
     pub(super) fn log_probs(&self, model: &Transformer) -> Tensor<1> {
-        model.log_probs(self.hidden(model), &self.targets().0)
+        model.log_probs(self.hidden(model), &self.targets())
     }
 
-    /// Returns numbers of all tokens of the completions, computed from parts of `rows` completions each, without autodiff.
+    /// Returns numbers of all tokens of the completions, computed from parts of `rows` completions each, without autodiff; with `at_once`, several
+    /// parts at a time.
     ///
     /// # Errors
     /// [`Error::Execution`] if the device fails.
-    pub(super) fn by_parts(&self, rows: usize, compute: impl Fn(&Self) -> Tensor<1>) -> Result<Vec<f32>, Error> {
-        let mut all = Vec::new();
-        for first in (0..self.lengths.len()).step_by(rows) {
-            let part = self.of(first..self.lengths.len().min(first + rows));
-            let data = compute(&part).try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
-            all.extend(data.iter::<f32>());
-        }
-        Ok(all)
+    pub(super) fn by_parts(
+        &self,
+        rows: usize,
+        at_once: bool,
+        compute: impl Fn(&Self) -> Tensor<1> + Sync + Send,
+    ) -> Result<Vec<f32>, Error> {
+        let part = |first: usize| self.of(first..self.lengths.len().min(first + rows));
+        let firsts = (0..self.lengths.len()).step_by(rows).collect();
+        in_parts(firsts, at_once, |first| {
+            let data = compute(&part(first)).try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
+            Ok(data.iter::<f32>().collect())
+        })
     }
 
     /// Returns the KL divergence from a model in the place of each token of the completions, over the whole vocabulary. Shapes: `ours`,
@@ -155,6 +157,16 @@ impl TextBatch {
         let advantages: Vec<f32> = self.tokens().map(|tokens| advantages[tokens.start]).collect();
         context.with_tensor(ContextPart::Advantages, on_device(&advantages, device, dtype))
     }
+}
+
+/// Returns the numbers of all parts in order; with `at_once`, each part is computed on a thread of its own.
+pub(super) fn in_parts<I: Send, R: Send>(
+    parts: Vec<I>,
+    at_once: bool,
+    compute: impl Fn(I) -> Result<Vec<R>, Error> + Sync + Send,
+) -> Result<Vec<R>, Error> {
+    let computed = if at_once { map_alone(parts, compute) } else { parts.into_iter().map(compute).collect() };
+    Ok(computed.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Adds up the numbers of consecutive tokens. Shapes: `tokens` `[T]`, result `[lengths]`.
@@ -209,7 +221,7 @@ impl Samples<TextPolicy> for TextBatch {
     fn context<'a>(&'a self, policy: &TextPolicy) -> LossContext<'a> {
         let hidden = self.hidden(&policy.model);
         let (device, dtype) = (hidden.device(), hidden.dtype());
-        let log_probs = policy.model.log_probs(hidden.clone(), &self.targets().0);
+        let log_probs = policy.model.log_probs(hidden.clone(), &self.targets());
         let mut context = LossContext::new(Samples::<TextPolicy>::mass(self), self.progress)
             .with_tensor(ContextPart::LogProbs, self.of_samples(log_probs));
         if self.sample != Sample::Token {

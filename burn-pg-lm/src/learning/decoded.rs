@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn_pg::Error;
 use serde_json::{Map, Value};
 
-use super::{Reward, Written};
+use super::{Reward, Written, batch::in_parts};
 use crate::{
     Texts, Tokenizer,
     reward::{Answer, Scorer, TextReward},
@@ -90,11 +90,9 @@ impl Reward for Scored {
 /// [`Error::Execution`] if the device fails.
 pub fn scores(scorer: &Scorer, texts: &Texts, rows: usize) -> Result<Vec<f64>, Error> {
     let texts: Vec<&[u32]> = texts.iter().collect();
-    let mut all = Vec::with_capacity(texts.len());
-    for part in texts.chunks(rows) {
+    in_parts(texts.chunks(rows).collect(), scorer.body.shape().is_small(), |part| {
         let part = scorer.scores(&part.iter().copied().collect());
         let data = part.try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
-        all.extend(data.iter::<f64>());
-    }
-    Ok(all)
+        Ok(data.iter::<f64>().collect())
+    })
 }

@@ -1,8 +1,10 @@
 //! Blocks: attention between tokens, then a perceptron for each token.
 
+use std::ops::Range;
+
 use burn::{
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{Device, Int, Tensor},
 };
 
 use super::{
@@ -38,6 +40,20 @@ pub(crate) struct Mlp {
     pub down: Linear,
 }
 
+/// The hidden states after a block that are asked for. Only with [kernels](kernel::has_kernels).
+pub(crate) struct Asked<'a> {
+    /// The positions in each text.
+    pub positions: &'a [Range<usize>],
+    /// Their rows among those of all tokens.
+    pub rows: Tensor<1, Int>,
+}
+
+impl Asked<'_> {
+    fn of(&self, x: Tensor<2>) -> Tensor<2> {
+        x.select(0, self.rows.clone())
+    }
+}
+
 impl Block {
     /// Creates a block of zeros.
     pub fn zeros(shape: &Shape, device: &Device) -> Self {
@@ -64,7 +80,14 @@ impl Block {
 
     /// Takes hidden states (shape `[T, C]`) through the block.
     pub fn forward(&self, x: Tensor<2>, texts: &Texts, shape: &Shape) -> Tensor<2> {
-        let x = x.clone() + self.attention.forward(self.norm_1.forward(x), texts, shape);
+        self.forward_at(x, texts, shape, None)
+    }
+
+    /// Takes hidden states through the block; what is [`Asked`], if not all is, only.
+    pub fn forward_at(&self, x: Tensor<2>, texts: &Texts, shape: &Shape, asked: Option<&Asked<'_>>) -> Tensor<2> {
+        let normal = self.norm_1.forward(x.clone());
+        let x = asked.map_or(x.clone(), |asked| asked.of(x));
+        let x = x + self.attention.forward(normal, texts, shape, asked);
         x.clone() + self.mlp.forward(self.norm_2.forward(x))
     }
 }
@@ -106,15 +129,19 @@ impl Attention {
         }
     }
 
-    fn forward(&self, x: Tensor<2>, texts: &Texts, shape: &Shape) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, texts: &Texts, shape: &Shape, asked: Option<&Asked<'_>>) -> Tensor<2> {
         let Shape { family, heads, groups, .. } = *shape;
-        let (mut query, mut key) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
+        let of_query = asked.map_or(x.clone(), |asked| asked.of(x.clone()));
+        let (mut query, mut key) = (self.query.forward(of_query), self.key.forward(x.clone()));
         if let Family::Llama { rope_theta } = family {
-            query = kernel::rotate(query, heads, texts, rope_theta);
-            key = kernel::rotate(key, groups, texts, rope_theta);
+            let all: Vec<usize> = texts.positions().collect();
+            key = kernel::rotate(key, groups, &all, rope_theta);
+            let of_query = asked.map_or(all, |asked| asked.positions.iter().cloned().flatten().collect());
+            query = kernel::rotate(query, heads, &of_query, rope_theta);
         }
         let value = self.value.forward(x);
-        self.output.forward(kernel::attention(&query, &key, &value, texts, [heads, groups]))
+        let positions = asked.map(|asked| asked.positions);
+        self.output.forward(kernel::attention(&query, &key, &value, texts, positions, [heads, groups]))
     }
 }
 

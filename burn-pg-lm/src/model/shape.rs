@@ -45,7 +45,15 @@ pub struct Shape {
     pub tied: bool,
 }
 
+/// Most weights of a model whose operations are so small that threads would mostly wait for each other within them.
+const SMALL: u64 = 1 << 24;
+
 impl Shape {
+    /// True if parts of a batch should be computed at once, each on a thread of its own, in place of one after the other on all threads.
+    pub(crate) fn is_small(&self) -> bool {
+        self.parameters() <= SMALL
+    }
+
     /// Number of weights.
     #[must_use]
     pub fn parameters(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! A decoder-only transformer.
 
+use std::ops::Range;
+
 use burn::{
     module::Module,
     tensor::{DType, Device, Int, Tensor, TensorData},
@@ -8,7 +10,7 @@ use burn_pg::envs::EnvRng;
 
 use super::{
     adapter::{Adapter, Lora, Target},
-    block::Block,
+    block::{Asked, Block},
     layers::{Linear, Norm},
     shape::{Family, Shape},
     weight::Weight,
@@ -132,6 +134,35 @@ impl Transformer {
     /// If a token is not in the vocabulary, or a text is longer than the context.
     #[must_use]
     pub fn hidden(&self, texts: &Texts) -> Tensor<2> {
+        self.norm.forward(self.through(texts, self.blocks.len()))
+    }
+
+    /// Returns the hidden states at some positions of each text (one range for each text) after the last normalisation: rows of
+    /// [`hidden`](Self::hidden), but what only the others need is not computed in the last block. Shape `[positions, C]`.
+    ///
+    /// # Panics
+    /// As [`hidden`](Self::hidden); if there are not as many ranges as texts, or a text does not have these positions.
+    #[must_use]
+    pub fn hidden_at(&self, texts: &Texts, positions: &[Range<usize>]) -> Tensor<2> {
+        assert_eq!(positions.len(), texts.len(), "a range for each text");
+        let row = |(text, positions): (Range<usize>, &Range<usize>)| {
+            assert!(positions.end <= text.len(), "a text does not have these positions");
+            text.start + positions.start..text.start + positions.end
+        };
+        #[allow(clippy::cast_possible_wrap)] // tokens are few
+        let rows: Vec<i64> = texts.ranges().zip(positions).flat_map(row).map(|row| row as i64).collect();
+        let rows = Tensor::<1, Int>::from_data(TensorData::from(&rows[..]), &self.device());
+        match self.blocks.split_last().filter(|_| kernel::has_kernels(&self.tokens.val())) {
+            None => self.hidden(texts).select(0, rows),
+            Some((last, before)) => {
+                let x = self.through(texts, before.len());
+                self.norm.forward(last.forward_at(x, texts, &self.shape, Some(&Asked { positions, rows })))
+            }
+        }
+    }
+
+    /// Returns the hidden states after the first blocks.
+    fn through(&self, texts: &Texts, blocks: usize) -> Tensor<2> {
         assert!(texts.longest() <= self.shape.context, "a text is longer than the context");
         let device = self.device();
         let select = |of: &Weight<2>, rows: Vec<i64>| {
@@ -143,10 +174,10 @@ impl Transformer {
             let of_tokens = texts.positions().map(|position| position as i64).collect();
             x = x + select(positions, of_tokens);
         }
-        for block in &self.blocks {
+        for block in &self.blocks[..blocks] {
             x = block.forward(x, texts, &self.shape);
         }
-        self.norm.forward(x)
+        x
     }
 
     /// Returns the logits of the next token after each row of hidden states. Shapes: `hidden` `[T, C]`, result `[T, V]`.

@@ -1,6 +1,7 @@
 //! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
 //!
-//! The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
+//! For a model of up to 2^24 weights without adapters, several micro-batches are computed at once, each on a thread of its own: what is said of a
+//! micro-batch then holds for each of them. The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
 //! kernels of this crate. The peak of a run is the total of its largest phase. All texts are assumed to be as long as the longest, and
 //! an update to be any but the first. What is assumed of the loop is in `sizes.rs`, of layers and kernels in `counts.rs`, and of phases in
 //! `phases.rs`.

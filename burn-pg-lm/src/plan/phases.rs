@@ -116,12 +116,12 @@ impl Sizes {
         });
         // The hidden states of targets, once more.
         let hidden = floats(model.width) * read.all_targets();
-        let packed_head = if self.is_scorer { 0 } else { model.packed_head() };
+        let packed_head = if self.is_scorer { 0 } else { model.packed_head() * self.at_once };
         let held = || {
             self.in_update("learning")
                 .with(Part::Gradient, floats(self.trained) * u64::from(self.has_parts))
                 .with(Part::Activations, floats(model.kept(self.lora.as_ref())) * read.tokens() + hidden)
-                .with(Part::Activations, floats(model.kept_once(read.length)))
+                .with(Part::Activations, floats(model.kept_once(read.length)) * self.at_once)
         };
         // The policy's head is packed from its forward pass to its backward pass.
         let with_head = || held().with(Part::PackedWeights, floats(packed_head)).with(Part::Logits, kept_logits);
@@ -132,16 +132,17 @@ impl Sizes {
         let of_reference = self.reads_reference.then(|| self.log_probs(with_head, read));
         let head_gradient = if self.lora.is_some() || self.is_scorer { 0 } else { model.vocabulary * model.width };
         let of_block = held()
-            .with(Part::Gradient, floats(head_gradient))
-            .with(Part::PackedWeights, floats(model.packed_map()))
+            .with(Part::Gradient, floats(head_gradient) * self.at_once)
+            .with(Part::PackedWeights, floats(model.packed_map()) * self.at_once)
             .with(Part::Activations, floats(model.backward()) * read.tokens());
         PhasePlan::largest([of_head, of_block].into_iter().chain(of_reference))
     }
 
-    /// The end of the backward pass: the gradients of all weights, the vector into which they are joined, and the sum of the vectors of
-    /// earlier micro-batches.
+    /// The end of the backward pass: the gradients of all weights and the vector into which they are joined, for each part that is computed at
+    /// once, and the sum of the vectors of earlier micro-batches.
     fn gradients(&self) -> PhasePlan {
-        self.in_update("gradients").with(Part::Gradient, floats(self.trained) * (2 + u64::from(self.has_parts)))
+        self.in_update("gradients")
+            .with(Part::Gradient, floats(self.trained) * (2 * self.at_once + u64::from(self.has_parts)))
     }
 
     /// A step: the old weights and the old state are there until the update has succeeded.

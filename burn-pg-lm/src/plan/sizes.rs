@@ -79,6 +79,8 @@ pub(super) struct Sizes {
     /// True if a step has more than one micro-batch.
     pub has_parts: bool,
     pub written: Option<Written>,
+    /// Parts that are computed at once, each on a thread.
+    pub at_once: u64,
     /// What models read at once for scores.
     pub scored: Read,
     /// What is differentiated at once.
@@ -114,6 +116,10 @@ impl Sizes {
         let of_reward = reward.map_or(0, |shape| shape.parameters() + shape.width as u64);
         let batch = Batch::of(task);
         let micro_batch = (train.micro_batch as u64).min(batch.rows);
+        let threads = if train.threads == 0 { rayon::current_num_threads() } else { train.threads } as u64;
+        let small = |threads: u64| if policy.is_small() { threads } else { 1 };
+        let parts = batch.rows.div_ceil(micro_batch.max(1));
+        let at_once = if lora.is_none() { small(threads.min(parts)) } else { 1 };
         let texts_of_row = if matches!(task, Task::Reward(_) | Task::Dpo(_)) { 2 } else { 1 };
         let written = match task {
             Task::Rl(Rl { prompts, group_size, .. }) => Some(Written {
@@ -153,9 +159,12 @@ impl Sizes {
             temporary: temporary(&train.optimiser),
             has_steps: batch.steps > 1,
             has_parts: micro_batch < batch.rows,
-            scored: read((train.micro_batch as u64).min(written.map_or(0, |written| written.completions))),
+            scored: read(
+                (train.micro_batch as u64 * small(threads)).min(written.map_or(0, |written| written.completions)),
+            ),
+            at_once,
             written,
-            micro_batch: read(micro_batch),
+            micro_batch: read((micro_batch * at_once).min(batch.rows)),
             figures: (batch.held_out > 0.0).then(|| read(ROWS_OF_FIGURES)),
             logits: logits(task),
             is_loaded: task.model().is_some(),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::{
     module::{Module, Param},
-    tensor::{Int, Tensor, TensorData},
+    tensor::Tensor,
 };
 
 use burn_pg::{
@@ -58,15 +58,12 @@ impl Scorer {
     #[must_use]
     pub fn scores(&self, texts: &Texts) -> Tensor<1> {
         assert!(texts.ranges().all(|range| !range.is_empty()), "an empty text has no last token");
-        let hidden = self.body.hidden(texts);
         let last_of = |range: Range<usize>| {
-            let text = &texts.tokens()[range.clone()];
-            range.start + text.iter().rposition(|token| Some(*token) != self.pad).unwrap_or(0)
+            let text = &texts.tokens()[range];
+            text.iter().rposition(|token| Some(*token) != self.pad).unwrap_or(0)
         };
-        #[allow(clippy::cast_possible_wrap)] // rows are few
-        let last: Vec<i64> = texts.ranges().map(|range| last_of(range) as i64).collect();
-        let device = hidden.device();
-        let hidden = hidden.select(0, Tensor::<1, Int>::from_data(TensorData::from(&last[..]), &device));
+        let last: Vec<Range<usize>> = texts.ranges().map(last_of).map(|last| last..last + 1).collect();
+        let hidden = self.body.hidden_at(texts, &last);
         kernel::linear(hidden, self.score.val(), None).squeeze_dim(1)
     }
 }

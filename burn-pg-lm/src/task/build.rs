@@ -110,18 +110,21 @@ impl Settings {
         config.validate().map_err(|error| TaskError::Setting(error.to_string()))
     }
 
-    fn learner(&self, objective: Objective) -> Learner {
+    /// Returns what learns; `is_small` if the model is.
+    fn learner(&self, objective: Objective, is_small: bool) -> Learner {
         let Train { micro_batch, optimiser, max_grad_norm, .. } = &self.train;
         Learner {
             micro_batch_size: Some(*micro_batch),
             max_grad_norm: *max_grad_norm,
+            // Adapters share frozen weights, and with them the graph of autodiff.
+            parts_at_once: is_small && self.lora.is_none(),
             ..Learner::new(objective, optimiser.build())
         }
     }
 
     /// Returns one step on all samples of an update.
-    pub(super) fn once(&self, objective: Objective) -> Epochs {
-        Epochs::once(self.learner(objective), self.train.learning_rate)
+    pub(super) fn once(&self, objective: Objective, model: &Shape) -> Epochs {
+        Epochs::once(self.learner(objective, model.is_small()), self.train.learning_rate)
     }
 
     /// Returns a model with adapters, if there are to be some.
@@ -179,10 +182,11 @@ impl Settings {
         model: Transformer,
         device: &Device,
     ) -> Result<Ready, TaskError> {
+        let shape = *model.shape();
         let parts = Parts {
             policy: TextPolicy::new(self.adapted(model)?),
             source: StoredSource::new(train, batch, self.train.seed),
-            update: Box::new(self.once(Objective::new().with(1.0, Likelihood))),
+            update: Box::new(self.once(Objective::new().with(1.0, Likelihood), &shape)),
         };
         let trainer = Trainer::new(parts, &self.config(batch as u64)?, device)?;
         Ok(Ready::Texts { trainer, held_out, around })
@@ -206,10 +210,11 @@ impl Settings {
         let encoder = around.encoder()?;
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
         let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
+        let shape = *model.shape();
         let parts = Parts {
             policy: Scorer::new(self.adapted(model.without_head())?).with_pad(around.config.pad()),
             source: StoredSource::new(train, task.batch, seed),
-            update: Box::new(self.once(Objective::new().with(1.0, preference).with(task.centring, Centring))),
+            update: Box::new(self.once(Objective::new().with(1.0, preference).with(task.centring, Centring), &shape)),
         };
         let trainer = Trainer::new(parts, &self.config(task.batch as u64)?, device)?;
         Ok(Ready::Reward { trainer, held_out, around })
@@ -228,6 +233,7 @@ impl Settings {
         }
         let (train, held_out) = pairs_held_out(pairs, task.held_out, self.train.seed, task.batch)?;
         let encoder = around.encoder()?;
+        let shape = *model.shape();
         let policy = self.adapted(model)?;
         let reference = Arc::new(reference_of(&policy));
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(|pairs| StoredPairs {
@@ -239,7 +245,7 @@ impl Settings {
         let parts = Parts {
             policy: TextPolicy::new(policy),
             source: StoredSource::new(train, task.batch, self.train.seed),
-            update: Box::new(self.once(Objective::new().with(1.0, preference))),
+            update: Box::new(self.once(Objective::new().with(1.0, preference), &shape)),
         };
         let trainer = Trainer::new(parts, &self.config(task.batch as u64)?, device)?;
         Ok(Ready::Pairs { trainer, held_out, around })

@@ -34,6 +34,7 @@ impl Settings {
         let encoder = around.encoder()?;
         let queries = data::prompts(&task.data)?;
         let prompts = encoder.prompts(&queries, task.tokens)?;
+        let shape = *model.shape();
         let policy = self.adapted(model)?;
         let reference = task.kl.needs_reference().then(|| reference_of(&policy));
         let rewards = self.rewards(task, queries, &around.tokenizer, prompts.longest(), device)?;
@@ -47,7 +48,7 @@ impl Settings {
             num_epochs: task.epochs,
             num_minibatches: task.minibatches,
             shuffle: EnvRng::stream(self.train.seed, &[2]),
-            ..self.once(objective(task)?)
+            ..self.once(objective(task)?, &shape)
         };
         let steps = (task.prompts * task.group_size) as u64;
         let trainer = Trainer::new(Parts { policy, source, update: Box::new(update) }, &self.config(steps)?, device)?;

@@ -81,6 +81,13 @@ pub fn gpt2(config: &Value) -> Shape {
     }
 }
 
+/// Returns the log-probabilities of all tokens of texts but the first ones, from the hidden states that they need.
+fn token_log_probs_at(model: &Transformer, texts: &Texts) -> Tensor<1> {
+    let positions: Vec<_> = texts.ranges().map(|range| 0..range.len().saturating_sub(1)).collect();
+    let targets: Vec<u32> = texts.iter().flat_map(|text| &text[1.min(text.len())..]).copied().collect();
+    model.log_probs(model.hidden_at(texts, &positions), &targets)
+}
+
 /// Returns the log-probabilities of all tokens of texts but the first ones.
 fn token_log_probs(model: &Transformer, texts: &Texts) -> Tensor<1> {
     let rows: Vec<usize> = texts.ranges().flat_map(|range| range.start..range.end.saturating_sub(1)).collect();
@@ -92,7 +99,10 @@ fn token_log_probs(model: &Transformer, texts: &Texts) -> Tensor<1> {
 
 /// Returns the recorded loss: minus the sum of the log-probabilities, each times a factor.
 pub fn token_loss(model: &Transformer, texts: &Texts, factors: &[f64]) -> Tensor<1> {
-    let log_probs = token_log_probs(model, texts);
+    weighted(token_log_probs(model, texts), factors)
+}
+
+fn weighted(log_probs: Tensor<1>, factors: &[f64]) -> Tensor<1> {
     let factors = TensorData::new(factors.to_vec(), log_probs.dims()).convert_dtype(log_probs.dtype());
     let factors = Tensor::<1>::from_data(factors, (&log_probs.device(), log_probs.dtype()));
     -(log_probs * factors).sum()
@@ -120,16 +130,22 @@ fn check(shape: &Shape, weights: &Value, data: &Value, expected: &Value) {
                 &what,
             );
 
-            let loss = token_loss(&model, &texts, &numbers(&data["coef"]).0);
-            let found = to_hugging_face(&gradients(&model, &loss), shape);
-            let names: Vec<&String> = expected["grads"].as_object().unwrap().keys().collect();
-            assert_eq!(found.len(), names.len(), "{what}");
-            for name in names {
-                let gradient: Vec<f64> = found[name].iter::<f64>().collect();
-                // On ndarray, Burn computes some derivatives in single precision: gradients of Llama are off by some 1e-8.
-                let double = if backend == Backend::NdArray { 1e-7 } else { 1e-10 };
-                let bound = bound("float32_grad_max_abs_error", double);
-                assert_close(&gradient, &numbers(&expected["grads"][name]).0, bound, &format!("{what}, {name}"));
+            let at = token_log_probs_at(&model, &texts);
+            if backend == Backend::Flex {
+                assert_eq!(values(at.clone()), found, "the same bits");
+            }
+            for log_probs in [token_log_probs(&model, &texts), at] {
+                let loss = weighted(log_probs, &numbers(&data["coef"]).0);
+                let found = to_hugging_face(&gradients(&model, &loss), shape);
+                let names: Vec<&String> = expected["grads"].as_object().unwrap().keys().collect();
+                assert_eq!(found.len(), names.len(), "{what}");
+                for name in names {
+                    let gradient: Vec<f64> = found[name].iter::<f64>().collect();
+                    // On ndarray, Burn computes some derivatives in single precision: gradients of Llama are off by some 1e-8.
+                    let double = if backend == Backend::NdArray { 1e-7 } else { 1e-10 };
+                    let bound = bound("float32_grad_max_abs_error", double);
+                    assert_close(&gradient, &numbers(&expected["grads"][name]).0, bound, &format!("{what}, {name}"));
+                }
             }
         }
     }

@@ -242,6 +242,7 @@ impl Recipe {
         };
         let epochs = Epochs {
             learner: Learner {
+                parts_at_once: false,
                 objective: self.objective,
                 optimiser: optimiser.kind.build(),
                 max_grad_norm: optimiser.max_grad_norm,

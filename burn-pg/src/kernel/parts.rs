@@ -6,5 +6,5 @@ pub use pulp;
 pub use super::flex::{Primitive, Stored, record};
 pub use super::{
     host::{Affine, Real, add_outer_products, add_rows, dot, lane_max, lane_sum},
-    threads::for_each,
+    threads::{for_each, map, map_alone},
 };

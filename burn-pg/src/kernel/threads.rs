@@ -35,6 +35,8 @@ thread_local! {
     static AWAKE: RefCell<Option<Arc<AtomicUsize>>> = const { RefCell::new(None) };
     /// True while this thread runs the work of a caller, or searches for tasks of that work.
     static IS_OCCUPIED: Cell<bool> = const { Cell::new(false) };
+    /// True while this thread runs a task of [`map_alone`].
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `work` on `threads` threads that run nothing else. 0 stands for the number of threads of the current rayon
@@ -113,8 +115,29 @@ pub fn map<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) 
     }
 }
 
+/// Runs tasks and returns their results, on several threads if there are several tasks and several threads. Each task then has its thread alone:
+/// what it calls here runs on that thread too, which spares the waiting for other threads. The results do not depend on that.
+pub fn map_alone<I: Send, R: Send>(tasks: Vec<I>, run: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
+    if is_serial(tasks.len()) {
+        return tasks.into_iter().map(run).collect();
+    }
+    map(tasks, |task| {
+        let _restored = Restored(IS_ALONE.replace(true));
+        run(task)
+    })
+}
+
+/// Restores [`IS_ALONE`] when it is dropped, also after a panic.
+struct Restored(bool);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        IS_ALONE.set(self.0);
+    }
+}
+
 fn is_serial(tasks: usize) -> bool {
-    tasks < 2 || rayon::current_num_threads() == 1
+    tasks < 2 || rayon::current_num_threads() == 1 || IS_ALONE.get()
 }
 
 /// Runs parallel work in the pool of this thread, or in a pool of this crate if the thread is in none.

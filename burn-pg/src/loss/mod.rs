@@ -121,7 +121,7 @@ impl PerSample {
 /// let objective = Objective::new().with(1.0, PolicyGradient).with(1e-3, Moderate);
 /// assert!(objective.terms().eq(["policy_loss", "moderate_loss"]));
 /// ```
-pub trait LossTerm: Send {
+pub trait LossTerm: Send + Sync {
     /// Returns the name of the term in metrics and errors. A term that replaces the policy gradient is called
     /// `policy_loss`; an objective can have only one term of each name.
     fn name(&self) -> &'static str;

@@ -180,6 +180,7 @@ impl Route {
         policy: &Tables,
     ) -> Self {
         let learner = Learner {
+            parts_at_once: false,
             objective: Objective::new().with(1.0, term),
             optimiser: OptimiserSpec::default().build(),
             max_grad_norm: f64::INFINITY,

@@ -98,6 +98,7 @@ fn refusal_in(
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &flex().autodiff()));
     let epochs = Epochs {
         learner: Learner {
+            parts_at_once: false,
             objective,
             optimiser: Box::new(Sgd::new(SgdSpec::default())),
             max_grad_norm: 0.5,

@@ -237,6 +237,7 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
     let policy = ActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
     let learner = Learner {
+        parts_at_once: false,
         objective,
         optimiser: Box::new(Adam::new(AdamSpec::default())),
         max_grad_norm: 0.5,

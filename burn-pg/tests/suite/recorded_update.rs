@@ -102,6 +102,7 @@ impl Hyper {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         let learner = Learner {
+            parts_at_once: false,
             objective: Objective::new()
                 .with(1.0, PpoClip::new(clip_range))
                 .with(self.vf_coef, Value { clip })

@@ -167,6 +167,7 @@ impl Case {
         };
         let clip = clip_range_vf.map_or(ValueClip::Off, |range| ValueClip::Hard { range: range.into() });
         let learner = Learner {
+            parts_at_once: false,
             // Their squared error has no factor of 1/2.
             objective: objective.with(2.0 * vf_coef, Value { clip }).with(ent_coef, Entropy),
             optimiser: self.hyper.optimizer.spec().build(),

@@ -9,7 +9,7 @@ use burn_pg_lm::{
 };
 use serde_json::json;
 
-use super::settings::{Given, paths};
+use super::settings::{Given, SettingsArgs, paths};
 use crate::{failure::Failure, output::print_line};
 
 /// Show how much memory a run would take, by part and by phase, without loading any weights
@@ -39,15 +39,8 @@ pub struct Args {
     /// Start from the settings of a published algorithm (`rl`); `lm presets` lists them
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Take settings from this TOML file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Change a setting
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Plan for adapters
-    #[arg(long)]
-    lora: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Print one JSON object, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -83,14 +76,7 @@ fn planned(args: &Args) -> Result<TextPlan> {
     }
     let kind = burn_pg_lm::task::Task::KINDS.into_iter().find(|kind| *kind == args.task);
     let kind = kind.context("a kind of task")?;
-    let given = Given {
-        kind,
-        preset: args.preset.as_deref(),
-        config: args.config.as_deref(),
-        set: &args.set,
-        named,
-        lora: args.lora,
-    };
+    let given = Given { kind, preset: args.preset.as_deref(), from: &args.settings, named };
     let settings = given.resolve()?;
     settings.validate()?;
     Ok(TextPlan::of(&settings, &shapes(args, &settings)?))

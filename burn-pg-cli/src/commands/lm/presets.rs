@@ -55,13 +55,13 @@ fn parse(text: &str) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::lm::settings::{Given, reward};
+    use crate::commands::lm::settings::{Given, SettingsArgs, reward};
 
     #[test]
     fn every_preset_is_a_valid_run() {
         for (name, text) in PRESETS {
             let named = vec![("task.rewards", vec![reward("words:3").unwrap()].into())];
-            let given = Given { kind: "rl", preset: Some(name), config: None, set: &[], named, lora: false };
+            let given = Given { kind: "rl", preset: Some(name), from: &SettingsArgs::default(), named };
             given
                 .resolve()
                 .and_then(|settings| Ok(settings.validate()?))

@@ -43,18 +43,28 @@ fn linear(start: f64) -> burn_pg::optim::Schedule {
     burn_pg::optim::Schedule::Linear { start, end: 0.0 }
 }
 
+/// Where settings come from.
+#[derive(clap::Args, Clone, Default)]
+pub struct SettingsArgs {
+    /// Take settings from this TOML file, with the tables `task`, `train` and `lora`; `lm.toml` of a run directory is one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Change a setting, such as updates=100, train.learning_rate=1e-4 or task.kl.weight=0.1; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Train adapters of low rank in place of all weights; their settings are in the table `lora`
+    #[arg(long)]
+    pub lora: bool,
+}
+
 /// Settings from the command line.
 pub struct Given<'a> {
     pub kind: &'static str,
     /// The name of a preset, only for `rl`.
     pub preset: Option<&'a str>,
-    pub config: Option<&'a Path>,
-    /// Assignments such as `train.updates=100`.
-    pub set: &'a [String],
+    pub from: &'a SettingsArgs,
     /// Values of settings that have arguments of their own.
     pub named: Vec<(&'static str, Value)>,
-    /// True to add adapters.
-    pub lora: bool,
 }
 
 impl Given<'_> {
@@ -64,7 +74,7 @@ impl Given<'_> {
         if let Some(name) = self.preset {
             merge(&mut settings, presets::named(name)?);
         }
-        if let Some(path) = self.config {
+        if let Some(path) = &self.from.config {
             let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
             let file: Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
             merge(&mut settings, file);
@@ -72,10 +82,10 @@ impl Given<'_> {
         for (key, value) in &self.named {
             insert(&mut settings, key, value.clone())?;
         }
-        if self.lora && !settings.contains_key("lora") {
+        if self.from.lora && !settings.contains_key("lora") {
             settings.insert("lora".into(), Value::Table(table(&Lora::default())?));
         }
-        for assignment in self.set {
+        for assignment in &self.from.set {
             let (key, value) = assignment
                 .split_once('=')
                 .with_context(|| format!("--set {assignment}: expected KEY=VALUE, such as train.updates=100"))?;
@@ -242,29 +252,29 @@ pub fn with_absolute_paths(mut settings: Settings) -> Result<Settings> {
 mod tests {
     use super::*;
 
-    fn given<'a>(kind: &'static str, set: &'a [String]) -> Given<'a> {
-        Given { kind, preset: None, config: None, set, named: Vec::new(), lora: false }
+    fn given(kind: &'static str, set: &[&str]) -> Result<Settings> {
+        let set = set.iter().map(|assignment| (*assignment).to_owned()).collect();
+        let from = SettingsArgs { set, ..SettingsArgs::default() };
+        Given { kind, preset: None, from: &from, named: Vec::new() }.resolve()
     }
 
     #[test]
     fn short_keys_find_their_table_and_unknown_ones_are_refused() {
-        let set = ["updates=7", "group_size=4", "kl.weight=0.5", "train.seed=3", "clip_upper=0.3"].map(String::from);
-        let settings = given("rl", &set).resolve().unwrap();
+        let set = ["updates=7", "group_size=4", "kl.weight=0.5", "train.seed=3", "clip_upper=0.3"];
+        let settings = given("rl", &set).unwrap();
         let Task::Rl(task) = &settings.task else { panic!() };
         assert_eq!((settings.train.updates, settings.train.seed, task.group_size), (7, 3, 4));
         assert_eq!((task.kl.weight, task.clip_upper), (0.5, Some(0.3.into())));
-        let set = ["speed=7".to_owned()];
-        let error = given("rl", &set).resolve().unwrap_err().to_string();
+        let error = given("rl", &["speed=7"]).unwrap_err().to_string();
         assert!(error.starts_with("there is no setting `speed`; there are task.algorithm, "), "{error}");
-        let set = ["task.speed=7".to_owned()];
-        let error = given("rl", &set).resolve().unwrap_err().to_string();
+        let error = given("rl", &["task.speed=7"]).unwrap_err().to_string();
         assert!(error.contains("unknown field `speed`"), "{error}");
     }
 
     #[test]
     fn every_kind_is_written_and_read_back() {
         for kind in Task::KINDS {
-            let settings = given(kind, &[]).resolve().unwrap();
+            let settings = given(kind, &[]).unwrap();
             let text = toml::to_string(&settings).unwrap();
             assert_eq!(read(text.parse().unwrap(), kind).unwrap(), settings, "{text}");
         }
@@ -275,8 +285,9 @@ mod tests {
     fn rewards_are_read_from_short_forms() {
         for text in ["words:30", "contains:good, great", "lexicon:a.txt", "model:runs/a", "script:sh score.sh"] {
             let reward = reward(text).unwrap();
-            let settings = Given { named: vec![("task.rewards", vec![reward].into())], ..given("rl", &[]) };
-            let Task::Rl(task) = settings.resolve().unwrap().task else { panic!() };
+            let named = vec![("task.rewards", vec![reward].into())];
+            let settings = Given { kind: "rl", preset: None, from: &SettingsArgs::default(), named }.resolve();
+            let Task::Rl(task) = settings.unwrap().task else { panic!() };
             assert_eq!(task.rewards[0].kind.name(), text.split(':').next().unwrap());
         }
         for text in ["words", "words:many", "words:", "luck:3"] {

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use super::{
     outcome::shown,
-    settings::{FILE, Given, paths, with_absolute_paths},
+    settings::{FILE, Given, SettingsArgs, paths, with_absolute_paths},
     watch::WatchTexts,
 };
 use crate::{
@@ -58,15 +58,8 @@ const KEPT: usize = 4;
 #[derive(clap::Args, Clone)]
 #[allow(clippy::struct_excessive_bools)] // switches of the command line
 pub struct Common {
-    /// Take settings from this TOML file, with the tables `task`, `train` and `lora`; `lm.toml` of a run directory is one
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Change a setting, such as updates=100, train.learning_rate=1e-4 or task.kl.weight=0.1; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Train adapters of low rank in place of all weights; their settings are in the table `lora`
-    #[arg(long)]
-    lora: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Write the run to this directory, which must be empty or not exist [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -172,8 +165,7 @@ fn run(
     common: &Common,
     named: Vec<(&'static str, toml::Value)>,
 ) -> Result<(), Failure> {
-    let Common { config, set, lora, .. } = common;
-    let given = Given { kind, preset, config: config.as_deref(), set, named, lora: *lora };
+    let given = Given { kind, preset, from: &common.settings, named };
     if common.show_settings {
         let settings = given.resolve().map_err(Failure::Usage)?;
         return print_line(toml::to_string(&settings).expect("settings can be written").trim_end());
@@ -197,9 +189,11 @@ fn resumed(path: &Path, given: Given<'_>) -> Result<Settings> {
         bail!("a run that is resumed has its model and its data already; give only --resume and --set");
     }
     let file = path.join(FILE);
-    let old = Given { config: Some(&file), set: &[], named: Vec::new(), ..given };
+    let stored = SettingsArgs { config: Some(file.clone()), ..SettingsArgs::default() };
+    let old = Given { from: &stored, named: Vec::new(), ..given };
     let old = old.resolve().with_context(|| format!("{} is not a run of `lm {}`", path.display(), given.kind))?;
-    let new = Given { config: Some(&file), ..given }.resolve()?;
+    let changed = SettingsArgs { config: Some(file), ..given.from.clone() };
+    let new = Given { from: &changed, ..given }.resolve()?;
     let mut changed = old.clone();
     changed.train.updates = new.train.updates;
     changed.train.threads = new.train.threads;

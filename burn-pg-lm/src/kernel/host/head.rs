@@ -1,11 +1,11 @@
 //! Probabilities of tokens, without keeping logits.
 
 use burn_pg::{
-    kernel::parts::{Real, for_each, lane_max, lane_sum},
+    kernel::parts::{Real, for_each, lane_max, lane_sum, map},
     vectorised,
 };
 
-use super::linear::{Linear, outer_products};
+use super::linear::{Linear, beside, outer_products};
 
 /// Tokens of the vocabulary whose logits are computed at once. The order of a sum over the vocabulary depends on it.
 const TOKENS: usize = 512;
@@ -61,6 +61,14 @@ impl<T: Real> Head<T> {
     /// Returns the logits of hidden states. Shapes: `hidden` `[rows, C]`, result `[rows, V]`.
     pub fn logits(&self, hidden: &[T]) -> Vec<T> {
         let rows = hidden.len() / self.width;
+        if rows <= ROWS {
+            let parts = map(self.blocks.iter().collect(), |block| {
+                let mut part = Vec::new();
+                logits_of(block, hidden, rows, &mut part);
+                part
+            });
+            return beside(&parts, rows, self.vocabulary);
+        }
         let mut logits = vec![T::zero(); rows * self.vocabulary];
         let tasks = hidden.chunks(ROWS * self.width).zip(logits.chunks_mut(ROWS * self.vocabulary)).collect();
         for_each(tasks, Vec::new, |scratch: &mut Vec<T>, (hidden, logits): (&[T], &mut [T])| {

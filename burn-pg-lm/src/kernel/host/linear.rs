@@ -1,11 +1,13 @@
 //! Linear maps of many rows, on all threads.
 
-use burn_pg::kernel::parts::{Affine, Real, add_outer_products, add_rows, for_each};
+use burn_pg::kernel::parts::{Affine, Real, add_outer_products, add_rows, for_each, map};
 
 /// Rows that a task takes at once.
 const ROWS: usize = 64;
 /// Rows of a gradient of weights, which are inputs of the map, that a task takes at once.
 const INPUTS: usize = 32;
+/// Products of numbers from which on several threads are worth it for few rows.
+const WORTH: usize = 1 << 18;
 /// Rows that a task adds up.
 const SUMMED: usize = 256;
 
@@ -30,11 +32,30 @@ impl<T: Real> Linear<T> {
     /// Maps rows: from shape `[T, inputs]` to `[T, outputs]`.
     pub fn apply(&self, x: &[T]) -> Vec<T> {
         let (inputs, outputs) = (self.0.inputs(), self.0.outputs());
+        let rows = x.len() / inputs;
+        if rows <= ROWS && outputs > Self::COLUMNS && rows * inputs * outputs >= WORTH {
+            return self.apply_by_columns(x, rows);
+        }
         let mut y = vec![T::zero(); x.len() / inputs * outputs];
         let tasks = x.chunks(ROWS * inputs).zip(y.chunks_mut(ROWS * outputs)).collect();
         for_each(tasks, || (), |(), (x, y)| self.0.apply(x, y));
         y
     }
+
+    /// Maps few rows: tasks take columns in place of rows.
+    fn apply_by_columns(&self, x: &[T], rows: usize) -> Vec<T> {
+        let outputs = self.0.outputs();
+        let parts = map((0..outputs).step_by(Self::COLUMNS).collect(), |first| {
+            let count = Self::COLUMNS.min(outputs - first);
+            let mut part = vec![T::zero(); rows * count];
+            self.0.apply_columns(x, first, count, &mut part);
+            part
+        });
+        beside(&parts, rows, outputs)
+    }
+
+    /// Columns that a task takes.
+    const COLUMNS: usize = 2 * Affine::<T>::COLUMNS;
 
     /// Maps rows on this thread.
     pub fn apply_here(&self, x: &[T], y: &mut [T]) {
@@ -45,6 +66,18 @@ impl<T: Real> Linear<T> {
     pub fn outputs(&self) -> usize {
         self.0.outputs()
     }
+}
+
+/// Puts parts beside one another, which are columns of the same rows. Shapes: each part `[rows, columns]`, result `[rows, outputs]`.
+pub(super) fn beside<T: Real>(parts: &[Vec<T>], rows: usize, outputs: usize) -> Vec<T> {
+    let mut y = Vec::with_capacity(rows * outputs);
+    for row in 0..rows {
+        for part in parts {
+            let columns = part.len() / rows;
+            y.extend_from_slice(&part[row * columns..(row + 1) * columns]);
+        }
+    }
+    y
 }
 
 /// Returns the gradients of [`Linear::apply`] with respect to `x`, the weights, and the bias, from that with respect to its

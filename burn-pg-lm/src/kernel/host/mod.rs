@@ -8,7 +8,7 @@ mod linear;
 mod norm;
 mod rotate;
 
-pub(crate) use attention::{Heads, attend_all, attend_backward};
+pub(crate) use attention::{Heads, Memory, Span, Workspace, attend, attend_all, attend_backward};
 pub(crate) use gelu::{gelu, gelu_backward, silu, silu_backward};
 pub(crate) use head::Head;
 pub(crate) use linear::{Linear, linear_backward};

@@ -111,6 +111,21 @@ impl<T: Real> Affine<T> {
             false => T::times_panels(depth, columns, matrix, values, result),
         }
     }
+
+    /// Computes `count` columns of what [`apply`](Self::apply) does, from column `first` on. Shape of `result`: `[rows, count]`.
+    ///
+    /// # Panics
+    /// If `first` is not a multiple of [`COLUMNS`](Self::COLUMNS), or the matrix has too few columns, or as few as are not stored in panels.
+    pub fn apply_columns(&self, matrix: &[T], first: usize, count: usize, result: &mut [T]) {
+        assert!(first.is_multiple_of(Self::COLUMNS) && first + count <= self.columns && self.columns > NARROW);
+        let panel = (self.depth + 1) * T::panel_width();
+        let panels = first / T::panel_width()..(first + count).div_ceil(T::panel_width());
+        let values = &self.values[panels.start * panel..panels.end * panel];
+        T::times_panels(self.depth, count, matrix, values, result);
+    }
+
+    /// A multiple of the width of a panel on any machine.
+    pub const COLUMNS: usize = 64;
 }
 
 /// Computes `result += left^T right`. Shapes: left `[rows, height]`, right `[rows, width]`, result `[height, width]`.
