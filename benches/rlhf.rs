@@ -1,6 +1,6 @@
 //! Reinforcement learning of a small language model: how many tokens of completions a second, and how soon a reward is reached.
 //!
-//! `cargo run --release -p burn-pg-benches --bin rlhf -- grpo|rloo|ppo [--threads N] [--updates N] [--seed N] [--kl 0.05] [--rows 32]`
+//! `cargo run --release -p burn-pg-benches --bin rlhf -- grpo|rloo|ppo [--threads N] [--updates N] [--seed N] [--kl 0.05] [--rows 16]`
 //!
 //! The task: a GPT-2 with random weights (2 blocks, width 128, 4 heads, vocabulary 512, 64 positions, tied head), prompts of 16 random
 //! tokens, completions of exactly 32 tokens, 256 completions for each update (groups of 8 for grpo and rloo, 256 prompts for ppo), reward =
@@ -60,7 +60,7 @@ struct Arguments {
 fn arguments() -> Arguments {
     let mut given = std::env::args().skip(1);
     let what = given.next().unwrap_or_else(|| "grpo".into());
-    let mut arguments = Arguments { what, threads: 1, updates: 60, seed: 0, kl: 0.05, rows: 32 };
+    let mut arguments = Arguments { what, threads: 1, updates: 60, seed: 0, kl: 0.05, rows: 16 };
     while let Some(name) = given.next() {
         let value = given.next().unwrap_or_else(|| panic!("{name} needs a value"));
         let number = || value.parse::<usize>().unwrap_or_else(|_| panic!("{name} {value}"));

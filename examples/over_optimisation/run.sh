@@ -13,9 +13,8 @@ export here folder burn_pg
 [ -e "$folder/ratings.jsonl" ] || python3 "$here/../sentiment/prepare.py" "$folder"
 [ -e "$folder/base" ] || $burn_pg lm pretrain "$folder/documents.txt" --out "$folder/base" --set updates=2500
 for pairs in 1000 3000 10000; do
-    # About two passes over the pairs.
     [ -e "$folder/proxy-$pairs" ] || $burn_pg lm reward "$folder/base/model" "$folder/ratings.jsonl" --out "$folder/proxy-$pairs" \
-        --set "pairs=$pairs" --set batch=32 --set "updates=$((pairs * 6 / 100))" --set learning_rate=5e-4
+        --set "pairs=$pairs" --set batch=32 --set updates=600 --set learning_rate=5e-4
 done
 one() {
     pairs=$1 weight=$2 seed=$3
@@ -28,7 +27,7 @@ one() {
         $burn_pg lm rl "$folder/base/model" "$folder/prompts.jsonl" --out "$run" --quiet \
             --reward "model:$folder/proxy-$pairs/model" --watch "script:python3 $here/gold_reward.py $folder" \
             --set updates=140 --set learning_rate=1e-4 --set prompts=16 --set group_size=8 --set tokens=32 --set minibatches=4 \
-            --set missing_end=1 --set "kl.weight=$weight" --set kl.measure=true --set "train.seed=$seed" --set train.threads=1
+            --set "kl.weight=$weight" --set kl.measure=true --set "train.seed=$seed" --set train.threads=1
     fi
 }
 if [ "${2:-}" = one ]; then

@@ -97,7 +97,8 @@ pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
         #[serde(flatten)]
         columns: Map<String, Value>,
     }
-    records(path, |Record { prompt, messages, columns }| {
+    records(path, |Record { prompt, messages, mut columns }| {
+        columns.retain(|_, value| !value.is_null());
         if let Some(key) = ["completion", "ended"].into_iter().find(|key| columns.contains_key(*key)) {
             return Err(format!("it has `{key}`, which is not known before something is written; remove it"));
         }

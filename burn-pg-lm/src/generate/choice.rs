@@ -67,7 +67,8 @@ impl Choice {
     /// # Panics
     /// If there are no logits.
     pub fn choose<T: Real>(&self, logits: &[T], uniform: impl FnOnce() -> f64) -> (u32, T) {
-        let token = match self.temperature == 0.0 {
+        // Also if the temperature is 0 in single precision.
+        let token = match T::of(self.temperature) == T::zero() {
             true => most_probable(logits),
             false => self.draw(logits, uniform()),
         };

@@ -12,7 +12,6 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use crate::Texts;
-use host::Span;
 
 /// Returns what the kernel computes, or, if there is none for these tensors, the operations of tensors.
 macro_rules! kernel_or_plain {
@@ -64,14 +63,20 @@ pub(crate) fn attention(
     asked: Option<&[Range<usize>]>,
     heads: [usize; 2],
 ) -> Tensor<2> {
-    let spans = || match asked {
-        Some(asked) => Span::of(texts.ranges(), asked.iter().cloned()),
-        None => Span::of(texts.ranges(), texts.ranges().map(|range| 0..range.len())),
-    };
+    assert!(asked.is_none() || has_kernels(query), "without kernels, all queries are computed");
     kernel_or_plain!(
-        flex::attention(query, key, value, spans(), heads),
+        flex::attention(query, key, value, spans(texts, asked), heads),
         plain::attention(query, key, value, texts, heads)
     )
+}
+
+/// Returns where keys and queries of each text are.
+#[cfg(feature = "flex")]
+fn spans(texts: &Texts, asked: Option<&[Range<usize>]>) -> Vec<host::Span> {
+    match asked {
+        Some(asked) => host::Span::of(texts.ranges(), asked.iter().cloned()),
+        None => host::Span::of(texts.ranges(), texts.ranges().map(|range| 0..range.len())),
+    }
 }
 
 /// True if there are kernels for a tensor.

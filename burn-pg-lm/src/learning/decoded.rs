@@ -90,7 +90,7 @@ impl Reward for Scored {
 /// [`Error::Execution`] if the device fails.
 pub fn scores(scorer: &Scorer, texts: &Texts, rows: usize) -> Result<Vec<f64>, Error> {
     let texts: Vec<&[u32]> = texts.iter().collect();
-    in_parts(texts.chunks(rows).collect(), scorer.body.shape().is_small(), |part| {
+    in_parts(texts.chunks(rows).collect(), scorer.body.is_computed_in_parts(), |part| {
         let part = scorer.scores(&part.iter().copied().collect());
         let data = part.try_into_data().map_err(|error| Error::Execution(error.to_string()))?;
         Ok(data.iter::<f64>().collect())

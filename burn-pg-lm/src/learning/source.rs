@@ -205,7 +205,7 @@ impl TextSource {
         if let Credit::Gae(gae) = credit {
             let of_part =
                 |part: &TextBatch| policy.values(part.hidden(policy.model())).expect("checked before training");
-            let values = batch.by_parts(self.spec.rows_at_once, policy.model().shape().is_small(), of_part)?;
+            let values = batch.by_parts(self.spec.rows_at_once, policy.model().is_computed_in_parts(), of_part)?;
             let mut rewards = narrow(&token_rewards(scores, &divergences, &batch.lengths, weight));
             if self.spec.whiten_rewards {
                 whiten(&mut rewards, false);
@@ -267,7 +267,7 @@ impl TextSource {
     fn exact_divergence(&self, policy: &TextPolicy, batch: &TextBatch) -> Result<Option<(&'static str, f64)>, Error> {
         let Some(reference) = self.reference.as_ref().filter(|_| self.spec.measure_kl) else { return Ok(None) };
         let of_part = |part: &TextBatch| part.divergences_of(policy.model(), reference);
-        let divergences = batch.by_parts(self.spec.rows_at_once, policy.model().shape().is_small(), of_part)?;
+        let divergences = batch.by_parts(self.spec.rows_at_once, policy.model().is_computed_in_parts(), of_part)?;
         let sum: f64 = divergences.into_iter().map(f64::from).sum();
         Ok(Some(("kl_exact", sum / batch.lengths.len() as f64)))
     }
@@ -319,7 +319,7 @@ impl Source<TextPolicy> for TextSource {
         };
         if let Some(reference) = &self.reference {
             let log_probs = batch
-                .by_parts(self.spec.rows_at_once, reference.shape().is_small(), |part| part.log_probs(reference))?;
+                .by_parts(self.spec.rows_at_once, reference.is_computed_in_parts(), |part| part.log_probs(reference))?;
             batch.columns.set(ContextPart::ReferenceLogProbs, log_probs);
         }
         let mut metrics = self.metrics(&completions, &scores, &batch);

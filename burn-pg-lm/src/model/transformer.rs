@@ -161,6 +161,11 @@ impl Transformer {
         }
     }
 
+    /// True if parts of a batch should be computed at once, each on a thread of its own: if the model is small, and has kernels.
+    pub(crate) fn is_computed_in_parts(&self) -> bool {
+        self.shape.is_small() && kernel::has_kernels(&self.tokens.val())
+    }
+
     /// Returns the hidden states after the first blocks.
     fn through(&self, texts: &Texts, blocks: usize) -> Tensor<2> {
         assert!(texts.longest() <= self.shape.context, "a text is longer than the context");

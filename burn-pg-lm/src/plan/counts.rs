@@ -1,5 +1,6 @@
 //! What a transformer of a shape takes, in numbers (of 4 bytes). The assumptions of the plan about layers and kernels are in this file.
 
+use super::sizes::Read;
 use crate::model::{Family, Lora, Shape, Target};
 
 /// Columns of a panel of packed weights; the last panel is padded with zeros. Machines with AVX-512 have panels of 32.
@@ -85,6 +86,16 @@ impl Counts {
         blocks * packed(self.width, TOKENS_OF_HEAD) + packed(self.width, rest)
     }
 
+    /// Tokens of a block of the head.
+    pub fn block(&self) -> u64 {
+        TOKENS_OF_HEAD.min(self.vocabulary)
+    }
+
+    /// Numbers of a block of the head, packed for the backward pass.
+    pub fn packed_block(&self) -> u64 {
+        packed(self.block(), self.width)
+    }
+
     /// Numbers of the largest packed map of a block: a map is packed while it is applied.
     pub fn packed_map(&self) -> u64 {
         self.maps().map(|(_, inputs, outputs)| packed(inputs, outputs)).max().unwrap_or_default()
@@ -104,12 +115,35 @@ impl Counts {
         self.vocabulary * self.width + positions + blocks + norm + self.packed_head()
     }
 
-    /// Numbers that the forward pass keeps for each token: see the [module](super).
-    pub fn kept(&self, lora: Option<&Lora>) -> u64 {
-        let Self { is_gpt2, width, hidden, blocks, queries, keys, .. } = *self;
-        let perceptron = if is_gpt2 { 3 } else { 5 } * hidden;
-        let adapters = lora.map_or(0, |lora| self.adapted(lora).count() as u64 * lora.rank as u64);
-        blocks * (4 * width + 2 * (queries + keys) + perceptron + adapters) + width
+    /// Numbers that the forward pass keeps in all blocks but the last: see the [module](super).
+    pub fn kept_before(&self, lora: Option<&Lora>, read: Read) -> u64 {
+        let Self { width, blocks, queries, keys, .. } = *self;
+        let adapters = self.adapters_kept(lora, |_| true);
+        let of_token = 4 * width + 2 * (queries + keys) + self.perceptron() + adapters;
+        (blocks.saturating_sub(1) * of_token).saturating_mul(read.tokens())
+    }
+
+    /// Numbers that the forward pass keeps in the last block, where only keys and values are computed for all tokens, and in the last
+    /// normalisation.
+    pub fn kept_at_last(&self, lora: Option<&Lora>, read: Read) -> u64 {
+        let Self { width, queries, keys, .. } = *self;
+        let of_all = |target: Target| matches!(target, Target::Key | Target::Value);
+        let of_token = 2 * width + 2 * keys + self.adapters_kept(lora, of_all);
+        let adapters = self.adapters_kept(lora, |target| !of_all(target));
+        let of_asked = 4 * width + 2 * queries + self.perceptron() + adapters;
+        of_token.saturating_mul(read.tokens()).saturating_add(of_asked.saturating_mul(read.all_asked()))
+    }
+
+    /// Numbers that a perceptron keeps for each token.
+    fn perceptron(&self) -> u64 {
+        if self.is_gpt2 { 3 * self.hidden } else { 5 * self.hidden }
+    }
+
+    /// Numbers that the adapters of some maps of a block keep for each token.
+    fn adapters_kept(&self, lora: Option<&Lora>, of: impl Fn(Target) -> bool) -> u64 {
+        let chosen =
+            |lora: &Lora| self.maps().filter(|(target, ..)| lora.targets.contains(target) && of(*target)).count();
+        lora.map_or(0, |lora| chosen(lora) as u64 * lora.rank as u64)
     }
 
     /// Numbers that the forward pass keeps whatever the number of texts: cosines and sines for the queries and the keys of each block, for

@@ -1,7 +1,7 @@
 //! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
 //!
-//! For a model of up to 2^24 weights without adapters, several micro-batches are computed at once, each on a thread of its own: what is said of a
-//! micro-batch then holds for each of them. The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
+//! For a model of up to 2^24 weights, several micro-batches are read at once, each on a thread of its own, and without adapters also differentiated: what
+//! is said of a micro-batch then holds for each of them. The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
 //! kernels of this crate. The peak of a run is the total of its largest phase. All texts are assumed to be as long as the longest, and
 //! an update to be any but the first. What is assumed of the loop is in `sizes.rs`, of layers and kernels in `counts.rs`, and of phases in
 //! `phases.rs`.
@@ -22,8 +22,8 @@
 //! | new weights | in a step: P, P more with AdamW for the decayed weights, 2 P more without a kernel (RMSprop, SGD); once more P, if an update has several steps. The old ones are kept until the update has succeeded |
 //! | writer | all weights once more, packed: a map has `(inputs + 1)` rows, and a multiple of 16 columns. The embedding twice, as rows and as the head. Cosines and sines of all positions |
 //! | keys and values | `2 K L` for each token of each completion. Room for them starts at the length of the prompt and doubles |
-//! | logits | while writing: V for each completion. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily; while scoring, to measure such a divergence, 4 V for each token |
-//! | packed weights | the largest map of a block, or the head, in the order in which they are read, for a pass; when the head is differentiated, in both directions |
+//! | logits | while writing: V for each completion, 2 V if there are at most 64. When log-probabilities are differentiated, those of 512 tokens for each target. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily; while scoring, to measure such a divergence, 4 V for each token |
+//! | packed weights | the largest map of a block, or the head, in the order in which they are read, for a pass; when the head is differentiated, also 512 tokens of it for the way back |
 //! | checkpoint | 2 (1 + s) P: copies, and their file. Before that, M for the fingerprint of the reference |
 //! | folder of a model | 2 M besides the weights while a model is loaded; 3 M, and the maps that have adapters, while it is saved |
 //!
@@ -45,8 +45,9 @@
 //! | an adapter | the result of its first map: its rank |
 //! | sums, scaling, selections | nothing |
 //!
-//! So a token takes `L (4 C + 2 Q + 2 K + 5 H) + C` for Llama and `L (4 C + 2 Q + 2 K + 3 H) + C` for GPT-2, with adapters L times the rank
-//! of each chosen map more, and C more if its log-probability is needed. Log-probabilities keep no logits, which are computed again in blocks of
+//! So a token takes `4 C + 2 Q + 2 K + 5 H` in a block of Llama, and `4 C + 2 Q + 2 K + 3 H` in one of GPT-2, with adapters the rank of each chosen map
+//! more. In the last block it takes `2 C + 2 K`, and only if its hidden state is asked for, for its log-probability or its score, `6 C + 2 Q` and the
+//! perceptron more. Log-probabilities keep no logits, which are computed again in blocks of
 //! 512 tokens. Cosines and sines take `2 D` for each block and position of the longest text. The backward pass has at most `2 C + 2 H` (GPT-2:
 //! `2 C + H`) for each token besides that, when it begins; the gradients of weights that it adds later take the place of activations, so that its
 //! largest moments are its begin (phase `learning`) and its end (phase `gradients`).
@@ -86,6 +87,8 @@ pub struct Shapes {
     pub longest_prompt: usize,
     /// Tokens of the longest text, a prompt with its completion; only for stored examples.
     pub longest_text: usize,
+    /// Tokens of the longest completion of stored examples; as many as of the longest text if that is not known.
+    pub longest_completion: usize,
 }
 
 /// How much memory a run on texts takes.
@@ -111,7 +114,7 @@ pub struct Shapes {
 ///     epsilon: 1e-5,
 ///     tied: true,
 /// };
-/// let plan = TextPlan::of(&settings, &Shapes { policy, reward: None, longest_prompt: 0, longest_text: 128 });
+/// let plan = TextPlan::of(&settings, &Shapes { policy, reward: None, longest_prompt: 0, longest_text: 128, longest_completion: 64 });
 /// println!("{plan}");
 /// plan.check(available_memory())?;
 /// # Ok::<(), burn_pg_lm::plan::DoesNotFit>(())

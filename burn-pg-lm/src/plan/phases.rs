@@ -8,6 +8,11 @@ use super::{
     sizes::{Read, Sizes, Written},
 };
 
+/// Positions of which keys are stored together.
+const POSITIONS: u64 = 16;
+/// Most texts whose logits are computed by columns.
+const FEW: u64 = 64;
+
 /// Returns the bytes of numbers in single precision.
 fn floats(count: u64) -> Bytes {
     Bytes(4) * count
@@ -69,6 +74,11 @@ impl Sizes {
         let model = &self.model;
         let held = || self.held("writing").with(Part::Writer, floats(model.writer(self.lora.as_ref())));
         let cache = |texts: u64, tokens: u64| floats(model.cached()) * texts * tokens;
+        let (last, first) = (self.scored.length.saturating_sub(1), prompt.next_multiple_of(POSITIONS));
+        // Keys, for a multiple of positions, and values.
+        let grown = completions.saturating_mul(room(first, last).saturating_add(room(prompt, last))) / 2;
+        // Few texts are computed by columns, which are then put beside one another.
+        let logits = if completions.div_ceil(self.scored.at_once) <= FEW { 2 } else { 1 };
         let pass = |tokens: u64| floats(model.forward()) * tokens;
         let reading = held()
             .with(Part::Cache, cache(prompts, prompt))
@@ -76,8 +86,8 @@ impl Sizes {
         let copying = held().with(Part::Cache, cache(prompts, prompt) + cache(completions, prompt));
         // The last token is not read.
         let last = held()
-            .with(Part::Cache, cache(completions, room(prompt, self.scored.length.saturating_sub(1))))
-            .with(Part::Logits, floats(model.vocabulary) * completions)
+            .with(Part::Cache, floats(model.cached()) * grown)
+            .with(Part::Logits, floats(model.vocabulary) * completions * logits)
             .with(Part::Activations, pass(completions));
         PhasePlan::largest([reading, copying, last])
     }
@@ -86,7 +96,7 @@ impl Sizes {
     fn scoring(&self) -> Option<PhasePlan> {
         self.written?;
         let held = || self.held("scoring");
-        let reward = self.reward.as_ref().map(|model| forward(held(), model, self.scored));
+        let reward = self.reward.as_ref().map(|model| forward(held(), model, self.rewarded));
         let critic = self.has_critic.then(|| forward(held(), &self.model, self.scored));
         let reference = self.has_reference.then(|| self.log_probs(held, self.scored));
         // Both log-probabilities of all tokens of the vocabulary, and what is computed from them.
@@ -103,7 +113,7 @@ impl Sizes {
     fn log_probs(&self, held: impl Fn() -> PhasePlan, read: Read) -> PhasePlan {
         let at_the_end = held()
             .with(Part::Activations, floats(self.model.width) * read.tokens().saturating_add(read.all_targets()))
-            .with(Part::PackedWeights, floats(self.model.packed_head()));
+            .with(Part::PackedWeights, floats(self.model.packed_head()) * read.at_once);
         PhasePlan::largest([forward(held(), &self.model, read), at_the_end])
     }
 
@@ -114,35 +124,45 @@ impl Sizes {
             let logits = floats(model.vocabulary) * read.all_targets();
             logits * copies
         });
-        // The hidden states of targets, once more.
-        let hidden = floats(model.width) * read.all_targets();
-        let packed_head = if self.is_scorer { 0 } else { model.packed_head() * self.at_once };
-        let held = || {
+        // The hidden states that are asked for, once more.
+        let hidden = floats(model.width) * read.all_asked();
+        let packed_head = if self.is_scorer { 0 } else { model.packed_head() * read.at_once };
+        let lora = self.lora.as_ref();
+        // Before and after the backward pass through the last block.
+        let before = || {
             self.in_update("learning")
                 .with(Part::Gradient, floats(self.trained) * u64::from(self.has_parts))
-                .with(Part::Activations, floats(model.kept(self.lora.as_ref())) * read.tokens() + hidden)
-                .with(Part::Activations, floats(model.kept_once(read.length)) * self.at_once)
+                .with(Part::Activations, floats(model.kept_before(lora, read)))
+                .with(Part::Activations, floats(model.kept_once(read.length)) * read.at_once)
         };
+        let held = || before().with(Part::Activations, floats(model.kept_at_last(lora, read)) + hidden);
         // The policy's head is packed from its forward pass to its backward pass.
         let with_head = || held().with(Part::PackedWeights, floats(packed_head)).with(Part::Logits, kept_logits);
+        // Its backward pass takes one block of tokens after the other: packed for the way back, with the derivatives of its logits.
+        let back = if self.is_scorer { 0 } else { model.packed_block() * read.at_once };
+        let of_logits = if self.is_scorer { 0 } else { model.block() * read.all_targets() };
         let of_head = with_head()
-            .with(Part::PackedWeights, floats(packed_head))
+            .with(Part::PackedWeights, floats(back))
+            .with(Part::Logits, floats(of_logits))
+            .with(Part::Activations, hidden)
             .with(Part::Logits, temporary_logits)
             .with(Part::Activations, hidden);
         let of_reference = self.reads_reference.then(|| self.log_probs(with_head, read));
         let head_gradient = if self.lora.is_some() || self.is_scorer { 0 } else { model.vocabulary * model.width };
-        let of_block = held()
-            .with(Part::Gradient, floats(head_gradient) * self.at_once)
-            .with(Part::PackedWeights, floats(model.packed_map()) * self.at_once)
-            .with(Part::Activations, floats(model.backward()) * read.tokens());
-        PhasePlan::largest([of_head, of_block].into_iter().chain(of_reference))
+        let backward = |held: PhasePlan, tokens: u64| {
+            held.with(Part::Gradient, floats(head_gradient) * read.at_once)
+                .with(Part::PackedWeights, floats(model.packed_map()) * read.at_once)
+                .with(Part::Activations, floats(model.backward()) * tokens)
+        };
+        let of_blocks = [backward(held(), read.all_asked()), backward(before(), read.tokens())];
+        PhasePlan::largest([of_head].into_iter().chain(of_blocks).chain(of_reference))
     }
 
     /// The end of the backward pass: the gradients of all weights and the vector into which they are joined, for each part that is computed at
     /// once, and the sum of the vectors of earlier micro-batches.
     fn gradients(&self) -> PhasePlan {
         self.in_update("gradients")
-            .with(Part::Gradient, floats(self.trained) * (2 * self.at_once + u64::from(self.has_parts)))
+            .with(Part::Gradient, floats(self.trained) * (2 * self.micro_batch.at_once + u64::from(self.has_parts)))
     }
 
     /// A step: the old weights and the old state are there until the update has succeeded.
@@ -176,5 +196,5 @@ impl Sizes {
 /// Adds a pass that keeps nothing.
 fn forward(held: PhasePlan, model: &Counts, read: Read) -> PhasePlan {
     held.with(Part::Activations, floats(model.forward()) * read.tokens())
-        .with(Part::PackedWeights, floats(model.packed_map()))
+        .with(Part::PackedWeights, floats(model.packed_map()) * read.at_once)
 }

@@ -28,11 +28,19 @@ pub(super) struct Read {
     pub length: u64,
     /// Tokens of a text whose log-probabilities are needed, at most.
     pub targets: u64,
+    /// Hidden states of a text that are asked for after the last block, at most.
+    pub asked: u64,
+    /// Parts that are read at once, each on a thread.
+    pub at_once: u64,
 }
 
 impl Read {
     pub fn tokens(self) -> u64 {
         self.texts.saturating_mul(self.length)
+    }
+
+    pub fn all_asked(self) -> u64 {
+        self.texts.saturating_mul(self.asked)
     }
 
     pub fn all_targets(self) -> u64 {
@@ -79,10 +87,10 @@ pub(super) struct Sizes {
     /// True if a step has more than one micro-batch.
     pub has_parts: bool,
     pub written: Option<Written>,
-    /// Parts that are computed at once, each on a thread.
-    pub at_once: u64,
-    /// What models read at once for scores.
+    /// What the policy and its reference read at once, of what was written.
     pub scored: Read,
+    /// What a reward model reads at once.
+    pub rewarded: Read,
     /// What is differentiated at once.
     pub micro_batch: Read,
     /// What is read at once for the final figures, if something is held out.
@@ -94,7 +102,7 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub fn of(settings: &Settings, shapes: &Shapes) -> Self {
-        let Shapes { policy, reward, longest_prompt, longest_text } = *shapes;
+        let Shapes { policy, reward, longest_prompt, longest_text, longest_completion } = *shapes;
         let Settings { task, train, lora } = settings;
         let is_scorer = matches!(task, Task::Reward(_));
         let shape = if is_scorer { Shape { tied: true, ..policy } } else { policy };
@@ -117,9 +125,17 @@ impl Sizes {
         let batch = Batch::of(task);
         let micro_batch = (train.micro_batch as u64).min(batch.rows);
         let threads = if train.threads == 0 { rayon::current_num_threads() } else { train.threads } as u64;
-        let small = |threads: u64| if policy.is_small() { threads } else { 1 };
-        let parts = batch.rows.div_ceil(micro_batch.max(1));
-        let at_once = if lora.is_none() { small(threads.min(parts)) } else { 1 };
+        // Parts of `rows` of `all` rows that a model computes at once.
+        let parts = |shape: &Shape, rows: u64, all: u64| {
+            if shape.is_small() { threads.min(all.div_ceil(rows.max(1))).max(1) } else { 1 }
+        };
+        let at_once = if lora.is_none() { parts(&policy, micro_batch, batch.rows) } else { 1 };
+        let completions = |written: &Option<Written>| written.map_or(0, |written| written.completions);
+        let of_written = |shape: &Shape, written: &Option<Written>| {
+            let (rows, all) = (train.micro_batch as u64, completions(written));
+            let at_once = parts(shape, rows, all);
+            (rows.saturating_mul(at_once).min(all), at_once)
+        };
         let texts_of_row = if matches!(task, Task::Reward(_) | Task::Dpo(_)) { 2 } else { 1 };
         let written = match task {
             Task::Rl(Rl { prompts, group_size, .. }) => Some(Written {
@@ -137,9 +153,15 @@ impl Sizes {
         let targets = match task {
             Task::Rl(task) => (task.tokens as u64).min(length),
             Task::Reward(_) => 0,
-            _ => length,
+            _ => (longest_completion as u64).min(length),
         };
-        let read = |rows: u64| Read { texts: rows.saturating_mul(texts_of_row), length, targets };
+        // Of a text that is scored, the last one.
+        let asked = if is_scorer { 1 } else { targets };
+        let read = |rows: u64, at_once: u64| {
+            let texts = rows.saturating_mul(texts_of_row);
+            Read { texts, length, targets, asked, at_once }
+        };
+        let with = |(rows, at_once)| read(rows, at_once);
         Self {
             weights,
             in_folder,
@@ -159,13 +181,15 @@ impl Sizes {
             temporary: temporary(&train.optimiser),
             has_steps: batch.steps > 1,
             has_parts: micro_batch < batch.rows,
-            scored: read(
-                (train.micro_batch as u64 * small(threads)).min(written.map_or(0, |written| written.completions)),
-            ),
-            at_once,
+            scored: with(of_written(&policy, &written)),
+            rewarded: with(of_written(&reward.unwrap_or(policy), &written)),
             written,
-            micro_batch: read((micro_batch * at_once).min(batch.rows)),
-            figures: (batch.held_out > 0.0).then(|| read(ROWS_OF_FIGURES)),
+            micro_batch: read((micro_batch * at_once).min(batch.rows), at_once),
+            figures: (batch.held_out > 0.0).then(|| {
+                // Only scores are read in parts at once.
+                let at_once = if is_scorer { parts(&policy, 1, threads) } else { 1 };
+                read(ROWS_OF_FIGURES * at_once, at_once)
+            }),
             logits: logits(task),
             is_loaded: task.model().is_some(),
             lora: lora.clone(),

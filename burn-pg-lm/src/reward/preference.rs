@@ -38,8 +38,8 @@ pub fn accuracy(chosen: &[f64], rejected: &[f64]) -> Option<Accuracy> {
 const SAMPLES: usize = 1000;
 
 /// Compares scores as [`accuracy`] does. The two numbers of a pair name what it is made of, such as its two texts, or twice its prompt.
-/// If a number is in several pairs, these are not independent; then the interval is that of a bootstrap, which draws the numbers with
-/// replacement, and gives a pair as many votes as the product of how often its two numbers were drawn.
+/// If a number is in several pairs, these are not independent; then the interval is widened to that of a bootstrap, which draws the numbers
+/// with replacement, and gives a pair as many votes as the product of how often its two numbers were drawn.
 ///
 /// Source: A. Owen, *The pigeonhole bootstrap* (2007). The intervals are rather too wide than too narrow.
 ///
@@ -82,7 +82,8 @@ pub fn accuracy_of_related(chosen: &[f64], rejected: &[f64], units: &[[usize; 2]
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an index
         shares.get((share * (shares.len() as f64 - 1.0)).round() as usize).copied()
     };
-    let interval = at(0.025).zip(at(0.975)).map_or(independent.interval, |(low, high)| [low, high]);
+    let [low, high] = independent.interval;
+    let interval = at(0.025).zip(at(0.975)).map_or([low, high], |ends| [low.min(ends.0), high.max(ends.1)]);
     Some(Accuracy { interval, ..independent })
 }
 

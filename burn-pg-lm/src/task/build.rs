@@ -318,8 +318,15 @@ fn pairs_held_out(pairs: Vec<Pair>, share: f64, seed: u64, least: usize) -> Resu
             None => groups.push(vec![pair]),
         }
     }
-    let (train, held_out) = data::split(groups, share, seed);
-    let [train, held_out] = [train, held_out].map(|groups| groups.concat());
+    let (groups, _) = data::split(groups, 0.0, seed);
+    let most = share * all as f64;
+    let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    for group in groups {
+        // At least one group, if anything is to be held out, and no more than is to be.
+        let first = held_out.is_empty() && share > 0.0 && 2 * group.len() <= all;
+        let part = if first || (held_out.len() + group.len()) as f64 <= most { &mut held_out } else { &mut train };
+        part.extend(group);
+    }
     match train.len() >= least {
         true => Ok((train, held_out)),
         false => Err(TaskError::TooFew { all, held_out: held_out.len(), left: train.len(), least }),

@@ -83,8 +83,13 @@ impl<'a> Encoder<'a> {
     /// Returns documents as rows, each with an end token behind it, and before it with what texts begin with, or with another end token.
     #[must_use]
     pub fn documents(&self, documents: &[String]) -> StoredTexts {
-        let start = if self.tokenizer.start().is_empty() { &[self.end] } else { self.tokenizer.start() };
-        let whole = |document: &String| [start, &self.tokenizer.encode(document), &[self.end]].concat();
+        let start = if self.tokenizer.start().is_empty() { &[self.end][..] } else { self.tokenizer.start() };
+        let whole = |document: &String| {
+            let tokens = self.tokenizer.encode(document);
+            let start = if tokens.starts_with(start) { &[] } else { start };
+            let end = if tokens.last().is_some_and(|last| self.ends.contains(last)) { &[][..] } else { &[self.end] };
+            [start, &tokens, end].concat()
+        };
         StoredTexts::whole(&documents.iter().map(whole).collect(), self.context())
     }
 
@@ -133,8 +138,8 @@ impl<'a> Encoder<'a> {
             let (prompt, whole) = (render(messages, true)?, render(&with_answer, false)?);
             if let Some(rest) = whole.strip_prefix(&prompt) {
                 let mut tokens = self.tokenizer.encode(rest);
-                if let Some(last) = tokens.iter().rposition(|token| self.ends.contains(token)) {
-                    tokens.truncate(last + 1);
+                if let Some(end) = tokens.iter().position(|token| self.ends.contains(token)) {
+                    tokens.truncate(end + 1);
                     return Ok(tokens);
                 }
             }

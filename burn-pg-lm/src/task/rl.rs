@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Reader, Ready, Settings, TaskError,
     build::{loaded, reference_of},
-    settings::{Algorithm, KlForm, RewardKind, RewardSpec, Rl, ScaleName, Task},
+    settings::{Algorithm, KlForm, RewardKind, Rl, ScaleName, Task},
 };
 use crate::{
     Texts, Tokenizer,
@@ -206,9 +206,8 @@ impl Settings {
             device,
         };
         let mut sum = WeightedRewards::new();
-        for RewardSpec { weight, name, kind } in &task.rewards {
-            let name = name.as_deref().unwrap_or(kind.name());
-            sum = sum.with(name, *weight, needs.reward(kind)?);
+        for spec in &task.rewards {
+            sum = sum.with(spec.name(), spec.weight, needs.reward(&spec.kind)?);
         }
         Ok(sum)
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ChatTemplate, ModelConfig, Texts, Tokenizer, data,
-    learning::TokenPair,
+    learning::{StoredTexts, TokenPair},
     model::{Family, LoadError, Shape},
     plan::Shapes,
 };
@@ -35,15 +35,15 @@ impl Settings {
                 reward = reward.filter(|largest| largest.parameters() >= shape.parameters()).or(Some(shape));
             }
         }
-        let [longest_prompt, longest_text] = self.longest(&policy)?;
-        Ok(Shapes { policy, reward, longest_prompt, longest_text })
+        let [longest_prompt, longest_text, longest_completion] = self.longest(&policy)?;
+        Ok(Shapes { policy, reward, longest_prompt, longest_text, longest_completion })
     }
 
-    /// Returns the lengths of the longest prompt and of the longest text.
-    fn longest(&self, policy: &Shape) -> Result<[usize; 2], TaskError> {
+    /// Returns the lengths of the longest prompt, of the longest text, and of the longest completion.
+    fn longest(&self, policy: &Shape) -> Result<[usize; 3], TaskError> {
         let unknown = match &self.task {
-            Task::Rl(task) => [policy.context.saturating_sub(task.tokens).max(1), 0],
-            _ => [0, policy.context],
+            Task::Rl(task) => [policy.context.saturating_sub(task.tokens).max(1), 0, 0],
+            _ => [0, policy.context, policy.context],
         };
         let (Some(folder), false) = (self.task.model(), self.task.data().as_os_str().is_empty()) else {
             return Ok(unknown);
@@ -54,23 +54,23 @@ impl Settings {
         let template = ChatTemplate::load(folder).map_err(|error| failed(error.into()))?;
         let encoder = Encoder::new(&config, &tokenizer, template.as_ref())?;
         let of_pairs = |pairs: Vec<TokenPair>| {
-            let longest = |pair: &TokenPair| pair.prompt.len() + pair.chosen.len().max(pair.rejected.len());
-            pairs.iter().map(longest).max().unwrap_or_default()
+            let completion = |pair: &TokenPair| pair.chosen.len().max(pair.rejected.len());
+            let longest = |length: &dyn Fn(&TokenPair) -> usize| pairs.iter().map(length).max().unwrap_or_default();
+            [0, longest(&|pair| pair.prompt.len() + completion(pair)), longest(&completion)]
         };
+        let of_texts =
+            |texts: StoredTexts| [0, texts.texts.longest(), texts.lengths.iter().copied().max().unwrap_or_default()];
         Ok(match &self.task {
-            Task::Pretrain(task) => {
-                let documents = encoder.documents(&data::documents(&task.data)?);
-                [0, documents.texts.longest()]
-            }
-            Task::Sft(task) => [0, encoder.demonstrations(&data::demonstrations(&task.data)?)?.texts.longest()],
+            Task::Pretrain(task) => of_texts(encoder.documents(&data::documents(&task.data)?)),
+            Task::Sft(task) => of_texts(encoder.demonstrations(&data::demonstrations(&task.data)?)?),
             Task::Reward(task) if task.pairs.is_some() => {
                 let texts: Texts = data::ratings(&task.data)?.iter().map(|rated| encoder.text(&rated.text)).collect();
                 // Each begins and ends with the end token.
-                [0, texts.longest() + 2]
+                [0, texts.longest() + 2, texts.longest() + 2]
             }
-            Task::Reward(task) => [0, of_pairs(encoder.pairs(&data::pairs(&task.data)?)?)],
-            Task::Dpo(task) => [0, of_pairs(encoder.pairs(&data::pairs(&task.data)?)?)],
-            Task::Rl(task) => [encoder.prompts(&data::prompts(&task.data)?, task.tokens)?.longest(), 0],
+            Task::Reward(task) => of_pairs(encoder.pairs(&data::pairs(&task.data)?)?),
+            Task::Dpo(task) => of_pairs(encoder.pairs(&data::pairs(&task.data)?)?),
+            Task::Rl(task) => [encoder.prompts(&data::prompts(&task.data)?, task.tokens)?.longest(), 0, 0],
         })
     }
 }

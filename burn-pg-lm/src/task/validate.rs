@@ -116,6 +116,11 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
             check("task.rewards.timeout", timeout, timeout > 0.0 && timeout < 1e9, "more than 0 seconds")?;
         }
     }
+    for (i, reward) in task.rewards.iter().enumerate() {
+        let (name, before) = (reward.name(), &task.rewards[..i]);
+        let is_new = before.iter().all(|other| other.name() != name);
+        check("task.rewards.name", name, is_new, "another one for each reward (`--reward NAME=model:FOLDER`)")?;
+    }
     let is_rewarded = task.rewards.iter().any(|reward| reward.weight != 0.0);
     check("task.rewards.weight", 0, is_rewarded, "other than 0 for one reward or more")?;
     check("task.kl.weight", task.kl.weight, finite_from_0(task.kl.weight), "0 or more")?;

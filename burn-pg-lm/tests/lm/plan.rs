@@ -52,7 +52,7 @@ fn settings(task: Task) -> Settings {
 }
 
 fn shapes(policy: Shape) -> Shapes {
-    Shapes { policy, reward: None, longest_prompt: 32, longest_text: 256 }
+    Shapes { policy, reward: None, longest_prompt: 32, longest_text: 256, longest_completion: 256 }
 }
 
 fn plan(task: Task) -> TextPlan {
@@ -130,9 +130,12 @@ fn activations_are_proportional_to_the_micro_batch() {
     let angles = 4 * 2 * 30 * 64 * (32 + 64);
     assert_eq!(learning(8) - angles, 8 * (learning(1) - angles));
     let (tokens, targets) = (96, 64);
-    let kept = 30 * (4 * 576 + 2 * (576 + 192) + 5 * 1536) + 576;
+    let before = 29 * (4 * 576 + 2 * (576 + 192) + 5 * 1536);
+    // In the last block, keys and values of all tokens, and the rest for the hidden states that are asked for.
+    let (at_last, asked) = (2 * 576 + 2 * 192, 3 * 576 + 2 * 576 + 5 * 1536 + 576);
     // When the head is differentiated: the hidden states of targets, and their gradients.
-    assert_eq!(learning(1) - angles, 4 * (tokens * kept + 2 * targets * 576));
+    let kept = tokens * (before + at_last) + targets * asked;
+    assert_eq!(learning(1) - angles, 4 * (kept + 2 * targets * 576));
     // A step has no more than 64 completions.
     assert_eq!(learning(1024), learning(64));
 }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use burn_pg_lm::{
     plan::{Shapes, TextPlan, available_memory},
-    task::Settings,
+    task::{
+        Settings, Task,
+        settings::{RewardKind, RewardSpec},
+    },
 };
 use serde_json::json;
 
@@ -70,14 +73,17 @@ fn planned(args: &Args) -> Result<TextPlan> {
     let mut named = paths(&[("task.model", &args.model), ("task.data", &args.data)]);
     if !args.rewards.is_empty() {
         named.push(("task.rewards", args.rewards.clone().into()));
-    } else if args.task == "rl" {
-        // Any rule: it takes no memory.
-        named.push(("task.rewards", vec![super::settings::reward("words:1").expect("a reward")].into()));
     }
-    let kind = burn_pg_lm::task::Task::KINDS.into_iter().find(|kind| *kind == args.task);
+    let kind = Task::KINDS.into_iter().find(|kind| *kind == args.task);
     let kind = kind.context("a kind of task")?;
-    let given = Given { kind, preset: args.preset.as_deref(), from: &args.settings, named };
-    let settings = given.resolve()?;
+    let given = Given { kind, preset: args.preset.as_deref(), from: &args.settings, named, watched: &[] };
+    let mut settings = given.resolve()?;
+    if let Task::Rl(task) = &mut settings.task
+        && task.rewards.is_empty()
+    {
+        // Any rule: it takes no memory.
+        task.rewards.push(RewardSpec { weight: 1.0, name: None, kind: RewardKind::Words { target: 1.0 } });
+    }
     settings.validate()?;
     Ok(TextPlan::of(&settings, &shapes(args, &settings)?))
 }
@@ -89,6 +95,7 @@ fn shapes(args: &Args, settings: &Settings) -> Result<Shapes> {
         Some(longest) => Shapes {
             longest_prompt: if shapes.longest_prompt > 0 { longest } else { 0 },
             longest_text: if shapes.longest_text > 0 { longest } else { 0 },
+            longest_completion: if shapes.longest_text > 0 { longest } else { 0 },
             ..shapes
         },
     })

@@ -61,7 +61,7 @@ mod tests {
     fn every_preset_is_a_valid_run() {
         for (name, text) in PRESETS {
             let named = vec![("task.rewards", vec![reward("words:3").unwrap()].into())];
-            let given = Given { kind: "rl", preset: Some(name), from: &SettingsArgs::default(), named };
+            let given = Given { kind: "rl", preset: Some(name), from: &SettingsArgs::default(), named, watched: &[] };
             given
                 .resolve()
                 .and_then(|settings| Ok(settings.validate()?))

@@ -65,6 +65,8 @@ pub struct Given<'a> {
     pub from: &'a SettingsArgs,
     /// Values of settings that have arguments of their own.
     pub named: Vec<(&'static str, Value)>,
+    /// Rewards that are added to those of the settings.
+    pub watched: &'a [Value],
 }
 
 impl Given<'_> {
@@ -81,6 +83,10 @@ impl Given<'_> {
         }
         for (key, value) in &self.named {
             insert(&mut settings, key, value.clone())?;
+        }
+        if !self.watched.is_empty() {
+            let rewards = settings["task"].get_mut("rewards").and_then(Value::as_array_mut);
+            rewards.context("only `lm rl` has rewards")?.extend(self.watched.iter().cloned());
         }
         if self.from.lora && !settings.contains_key("lora") {
             settings.insert("lora".into(), Value::Table(table(&Lora::default())?));
@@ -191,11 +197,15 @@ fn read_value(text: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(text.into()))
 }
 
-/// Reads a reward: `words:30`, `contains:good,great`, `lexicon:FILE`, `model:FOLDER` or `script:PROGRAM`.
+/// Reads a reward, perhaps with a name before it (`length=words:30`): `words:30`, `contains:good,great`, `lexicon:FILE`, `model:FOLDER` or `script:PROGRAM`.
 pub fn reward(text: &str) -> Result<Value, String> {
     let expected = "expected words:N, contains:WORD,WORD, lexicon:FILE, model:FOLDER or script:PROGRAM";
     let (kind, argument) = text.split_once(':').filter(|(_, argument)| !argument.is_empty()).ok_or(expected)?;
+    let (name, kind) = kind.split_once('=').map_or((None, kind), |(name, kind)| (Some(name), kind));
     let mut reward = Table::from_iter([("kind".to_owned(), kind.into())]);
+    if let Some(name) = name {
+        reward.insert("name".into(), name.into());
+    }
     let (key, value): (_, Value) = match kind {
         "words" => ("target", argument.parse::<f64>().map_err(|_| expected)?.into()),
         "contains" => ("words", argument.split(',').map(|word| Value::from(word.trim())).collect::<Vec<_>>().into()),
@@ -213,6 +223,10 @@ pub fn watched(text: &str) -> Result<Value, String> {
     let mut reward = reward(text)?;
     let table = reward.as_table_mut().expect("a reward is a table");
     table.insert("weight".into(), 0.0.into());
+    if !table.contains_key("name") {
+        let kind = table["kind"].as_str().unwrap_or_default();
+        table.insert("name".into(), format!("watched_{kind}").into());
+    }
     Ok(reward)
 }
 
@@ -255,7 +269,7 @@ mod tests {
     fn given(kind: &'static str, set: &[&str]) -> Result<Settings> {
         let set = set.iter().map(|assignment| (*assignment).to_owned()).collect();
         let from = SettingsArgs { set, ..SettingsArgs::default() };
-        Given { kind, preset: None, from: &from, named: Vec::new() }.resolve()
+        Given { kind, preset: None, from: &from, named: Vec::new(), watched: &[] }.resolve()
     }
 
     #[test]
@@ -286,7 +300,8 @@ mod tests {
         for text in ["words:30", "contains:good, great", "lexicon:a.txt", "model:runs/a", "script:sh score.sh"] {
             let reward = reward(text).unwrap();
             let named = vec![("task.rewards", vec![reward].into())];
-            let settings = Given { kind: "rl", preset: None, from: &SettingsArgs::default(), named }.resolve();
+            let from = SettingsArgs::default();
+            let settings = Given { kind: "rl", preset: None, from: &from, named, watched: &[] }.resolve();
             let Task::Rl(task) = settings.unwrap().task else { panic!() };
             assert_eq!(task.rewards[0].kind.name(), text.split(':').next().unwrap());
         }

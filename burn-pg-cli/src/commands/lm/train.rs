@@ -121,7 +121,7 @@ pub struct RlArgs {
     data: Option<PathBuf>,
     /// What is rewarded: model:FOLDER (a reward model), words:N (completions of about N words), contains:WORD,WORD (the share of these
     /// words), lexicon:FILE (positive words, of a file as VADER's) or script:PROGRAM (which reads JSON lines and answers with numbers).
-    /// May be given several times: the rewards are added up
+    /// May be given several times: the rewards are added up. NAME=REWARD names one in the metrics
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
     /// A reward that is reported and not optimised, such as a gold standard for `lm curve`. May be given several times
@@ -139,23 +139,23 @@ const AFTER_HELP: &str = "Exit codes: 0 for success, 1 if the run fails, 2 if it
 
 impl PretrainArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        run("pretrain", None, &self.common, paths(&[("task.data", &self.data)]))
+        run("pretrain", None, &self.common, paths(&[("task.data", &self.data)]), &[])
     }
 }
 
 impl ExamplesArgs {
     pub fn run(&self, kind: &'static str) -> Result<(), Failure> {
-        run(kind, None, &self.common, paths(&[("task.model", &self.model), ("task.data", &self.data)]))
+        run(kind, None, &self.common, paths(&[("task.model", &self.model), ("task.data", &self.data)]), &[])
     }
 }
 
 impl RlArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut named = paths(&[("task.model", &self.model), ("task.data", &self.data)]);
-        if !self.rewards.is_empty() || !self.watched.is_empty() {
-            named.push(("task.rewards", [&self.rewards[..], &self.watched[..]].concat().into()));
+        if !self.rewards.is_empty() {
+            named.push(("task.rewards", self.rewards.clone().into()));
         }
-        run("rl", self.preset.as_deref(), &self.common, named)
+        run("rl", self.preset.as_deref(), &self.common, named, &self.watched)
     }
 }
 
@@ -164,8 +164,9 @@ fn run(
     preset: Option<&str>,
     common: &Common,
     named: Vec<(&'static str, toml::Value)>,
+    watched: &[toml::Value],
 ) -> Result<(), Failure> {
-    let given = Given { kind, preset, from: &common.settings, named };
+    let given = Given { kind, preset, from: &common.settings, named, watched };
     if common.show_settings {
         let settings = given.resolve().map_err(Failure::Usage)?;
         return print_line(toml::to_string(&settings).expect("settings can be written").trim_end());
@@ -185,7 +186,7 @@ fn run(
 
 /// Returns the settings of a run that is resumed, with those that may change.
 fn resumed(path: &Path, given: Given<'_>) -> Result<Settings> {
-    if !given.named.is_empty() {
+    if !given.named.is_empty() || !given.watched.is_empty() {
         bail!("a run that is resumed has its model and its data already; give only --resume and --set");
     }
     let file = path.join(FILE);

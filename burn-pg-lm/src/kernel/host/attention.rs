@@ -463,10 +463,10 @@ fn differentiate<T: Real>(
             let group = heads.keys_of(head);
             let [query, of_result] =
                 [query, of_result].map(|values| Rows { values, stride: of_query, start: head * width });
-            let in_group = |columns: &[T]| group.start * room..columns.len().min(group.end * room);
-            tile.weigh(query, width, &key_columns[in_group(key_columns)], room, weights);
+            let in_group = group.start * room..group.end * room;
+            tile.weigh(query, width, &key_columns[in_group.clone()], room, weights);
             of_weights.resize(weights.len(), T::zero());
-            products(of_result, width, &value_columns[in_group(value_columns)], room, of_weights, stride, T::one());
+            products(of_result, width, &value_columns[in_group], room, of_weights, stride, T::one());
             for (weights, of_weights) in weights.chunks_exact(stride).zip(of_weights.chunks_exact_mut(stride)) {
                 of_scores(weights, of_weights, scale);
             }

@@ -217,6 +217,14 @@ pub struct RewardSpec {
     pub kind: RewardKind,
 }
 
+impl RewardSpec {
+    /// Returns the name in metrics.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.kind.name())
+    }
+}
+
 fn one() -> f64 {
     1.0
 }

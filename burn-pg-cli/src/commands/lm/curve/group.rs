@@ -64,7 +64,7 @@ impl Run {
             bail!("{} is a run of `lm {}`; expected one of `lm rl`", what(), settings.task.kind())
         };
         let gold = gold_standard(&task.rewards, gold).with_context(what)?;
-        let metric = format!("reward_{}", name(&task.rewards[gold]));
+        let metric = format!("reward_{}", task.rewards[gold].name());
         let updates = read_metrics(&path.join("metrics.jsonl"))?;
         let updates: Option<Vec<Point>> = updates
             .iter()
@@ -116,7 +116,7 @@ impl Run {
 /// Returns the index of the gold standard.
 fn gold_standard(rewards: &[RewardSpec], wanted: Option<&str>) -> Result<usize> {
     let mut found = rewards.iter().enumerate().filter(|(_, reward)| match wanted {
-        Some(wanted) => name(reward) == wanted,
+        Some(wanted) => reward.name() == wanted,
         None => reward.weight == 0.0,
     });
     let first = found.next();
@@ -125,7 +125,7 @@ fn gold_standard(rewards: &[RewardSpec], wanted: Option<&str>) -> Result<usize> 
         (None, _, Some(wanted)) => {
             bail!(
                 "there is no reward `{wanted}`; there are {}",
-                rewards.iter().map(name).collect::<Vec<_>>().join(", ")
+                rewards.iter().map(RewardSpec::name).collect::<Vec<_>>().join(", ")
             )
         }
         (None, ..) => bail!(
@@ -134,10 +134,6 @@ fn gold_standard(rewards: &[RewardSpec], wanted: Option<&str>) -> Result<usize> 
         ),
         _ => bail!("several rewards have weight 0 or this name; name the gold standard with --gold"),
     }
-}
-
-fn name(reward: &RewardSpec) -> &str {
-    reward.name.as_deref().unwrap_or(reward.kind.name())
 }
 
 impl Group {
@@ -153,7 +149,12 @@ impl Group {
         groups.into_iter().map(Self::of).collect()
     }
 
-    fn of(runs: Vec<Run>) -> Self {
+    fn of(mut runs: Vec<Run>) -> Self {
+        // A point stands for the same updates of each run.
+        let window = runs.iter().map(|run| run.window).max().expect("a group has runs");
+        for run in &mut runs {
+            (run.window, run.points) = (window, windows(&run.updates, window));
+        }
         let count = runs.iter().map(|run| run.points.len()).min().expect("a group has runs");
         let mean = |i: usize| Point::mean(&runs.iter().map(|run| run.points[i]).collect::<Vec<_>>());
         let points: Vec<Point> = (0..count).map(mean).collect();
@@ -186,7 +187,6 @@ impl Group {
         if let Some(start) = self.best_of.first().map(|best| best.point.gold) {
             let points: Vec<Point> = self.best_of.iter().map(|best| best.point).collect();
             self.best_of_fit = fitted(Form::BestOf, &points, start);
-            self.fit = fitted(Form::Reinforcement, &self.points, start);
         }
         Ok(())
     }
