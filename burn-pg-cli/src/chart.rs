@@ -1,6 +1,6 @@
 //! Charts of lines as SVG.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use plotters::{
     coord::Shift,
     prelude::{
@@ -80,7 +80,12 @@ impl Chart {
     /// If there is nothing to draw.
     pub fn svg(&self) -> Result<String> {
         let all = || self.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
-        let x = range(all().map(|[x, _]| self.x.place(*x)), 0.0).ok_or_else(|| anyhow!("there is nothing to draw"))?;
+        if all().next().is_none() {
+            bail!("there is nothing to draw");
+        }
+        // Roots begin at 0.
+        let start = self.x.of_roots.then_some(0.0);
+        let x = range(all().map(|[x, _]| self.x.place(*x)).chain(start), 0.0).expect("there are points");
         let height = TITLE + PANEL[1] * u32::try_from(self.panels.len())?;
         let mut text = String::new();
         {
@@ -187,7 +192,8 @@ fn range(numbers: impl Iterator<Item = f64>, more: f64) -> Option<[f64; 2]> {
 /// Returns a number with the digits that a label needs.
 fn short(number: f64) -> String {
     let text = if number.abs() < 10.0 { format!("{number:.2}") } else { format!("{number:.0}") };
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.to_owned() }
 }
 
 fn font(size: i32) -> TextStyle<'static> {
@@ -231,6 +237,6 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        assert_eq!([0.0, -0.25, 2.0, 12.34, 100.0].map(short), ["0", "-0.25", "2", "12", "100"]);
+        assert_eq!([-0.001, -0.25, 2.0, 12.34, 100.0].map(short), ["0", "-0.25", "2", "12", "100"]);
     }
 }

@@ -133,9 +133,9 @@ fn activations_are_proportional_to_the_micro_batch() {
     let before = 29 * (4 * 576 + 2 * (576 + 192) + 5 * 1536);
     // In the last block, keys and values of all tokens, and the rest for the hidden states that are asked for.
     let (at_last, asked) = (2 * 576 + 2 * 192, 3 * 576 + 2 * 576 + 5 * 1536 + 576);
-    // When the head is differentiated: the hidden states of targets, and their gradients.
+    // When the last block is differentiated: the hidden states that are asked for, and gradients in the perceptron.
     let kept = tokens * (before + at_last) + targets * asked;
-    assert_eq!(learning(1) - angles, 4 * (kept + 2 * targets * 576));
+    assert_eq!(learning(1) - angles, 4 * (kept + targets * 576 + targets * (2 * 576 + 2 * 1536)));
     // A step has no more than 64 completions.
     assert_eq!(learning(1024), learning(64));
 }
