@@ -40,7 +40,8 @@ pub fn shown(groups: &[Group]) -> String {
     );
     for group in groups {
         let _ = writeln!(text, "{}", group.name);
-        line(&mut text, "reinforcement", group.fit.as_ref());
+        let furthest = group.points.iter().map(|point| point.kl).fold(0.0, f64::max);
+        line(&mut text, "reinforcement", group.fit.as_ref(), furthest);
         if !group.best_of.is_empty() {
             for best in &group.best_of {
                 let (of, point) = (best.of, best.point);
@@ -50,14 +51,15 @@ pub fn shown(groups: &[Group]) -> String {
                     point.kl, point.proxy, point.gold
                 );
             }
-            line(&mut text, "best of n", group.best_of_fit.as_ref());
+            let furthest = group.best_of.last().map_or(0.0, |best| best.point.kl);
+            line(&mut text, "best of n", group.best_of_fit.as_ref(), furthest);
         }
     }
     text
 }
 
-/// Adds a line about a fitted curve.
-fn line(text: &mut String, of: &str, fit: Option<&Fit>) {
+/// Adds a line about a fitted curve, of which points up to a KL divergence were measured.
+fn line(text: &mut String, of: &str, fit: Option<&Fit>, furthest: f64) {
     let Some(fit) = fit else {
         let _ = writeln!(text, "  {of}: too few points for a curve");
         return;
@@ -66,7 +68,10 @@ fn line(text: &mut String, of: &str, fit: Option<&Fit>) {
         Form::BestOf => ("d", if fit.beta < 0.0 { '+' } else { '-' }),
         Form::Reinforcement => ("log d", if fit.beta < 0.0 { '+' } else { '-' }),
     };
-    let peak = fit.peak().map_or("it has no peak".into(), |peak| format!("highest at {peak:.1} nats"));
+    let peak = match fit.peak().filter(|peak| *peak <= furthest) {
+        Some(peak) => format!("highest at {peak:.1} nats"),
+        None => format!("no peak up to {furthest:.1} nats"),
+    };
     let _ = writeln!(
         text,
         "  {of}: gold rises by d ({:.3} {sign} {:.3} {distance}), d = sqrt(KL); R^2 {:.3}; {peak}",
