@@ -5,7 +5,7 @@
 #
 #     examples/over_optimisation/run.sh FOLDER
 set -eu
-here=$(dirname "$0")
+here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?"usage: run.sh FOLDER"}
 burn_pg=${BURN_PG:-"cargo run --release --quiet --"}
 export here folder burn_pg
