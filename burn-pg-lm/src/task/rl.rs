@@ -99,18 +99,11 @@ pub struct Untrained {
 const UNTRAINED: u32 = 3;
 
 impl Settings {
-    /// Lets the model complete the first prompts as it is before training, each `completions` times, and scores what it writes. `each` is
-    /// called after each prompt.
+    /// Lets the model complete the first prompts as it is before training, each `completions` times, and scores what it writes.
     ///
     /// # Errors
     /// Any [`TaskError`]; [`TaskError::Setting`] if this is not reinforcement learning.
-    pub fn untrained(
-        &self,
-        prompts: usize,
-        completions: usize,
-        device: &Device,
-        mut each: impl FnMut(),
-    ) -> Result<Vec<Untrained>, TaskError> {
+    pub fn untrained(&self, prompts: usize, completions: usize, device: &Device) -> Result<Vec<Untrained>, TaskError> {
         self.validate()?;
         let Task::Rl(task) = &self.task else {
             return Err(TaskError::Setting("only in reinforcement learning is something written".into()));
@@ -140,7 +133,6 @@ impl Settings {
             let cut = written.iter().zip(&mut scores).filter(|(text, _)| !text.ended);
             cut.for_each(|(_, score)| *score -= task.missing_end);
             all.push(Untrained { scores, rewards: of_rewards });
-            each();
         }
         Ok(all)
     }

@@ -167,7 +167,7 @@ impl Group {
     pub fn write_best_of(&mut self, count: usize, prompts: usize) -> Result<(), Failure> {
         let run = &self.runs[0];
         let device = host().map_err(Failure::refused)?;
-        let written = run.settings.untrained(prompts, count, &device, || {}).map_err(Failure::of)?;
+        let written = run.settings.untrained(prompts, count, &device).map_err(Failure::of)?;
         let texts: Vec<Vec<[f64; 2]>> = written
             .iter()
             .map(|written| written.scores.iter().copied().zip(written.rewards[run.gold].iter().copied()))
