@@ -5,24 +5,33 @@
 //! The task: a GPT-2 with random weights (2 blocks, width 128, 4 heads, vocabulary 512, 64 positions, tied head), prompts of 16 random
 //! tokens, completions of exactly 32 tokens, 256 completions for each update (groups of 8 for grpo and rloo, 256 prompts for ppo), reward =
 //! share of the tokens of a completion below 256, AdamW at 1e-3, gradients clipped at a norm of 1. grpo averages over tokens and has the
-//! KL divergence in a term; rloo and ppo have it in the reward; ppo makes four passes. Prints one JSON object.
+//! KL divergence in a term; rloo and ppo have it in the reward; ppo makes four passes. Prints one JSON object. Its `share_of_limit` is that
+//! of the gradients and steps alone: their products (what has to be computed, so without what is computed again) against the products of
+//! `product_limit` on as many threads, which are timed before and after.
 
-use std::{ops::ControlFlow, time::Instant};
+mod limit;
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use burn_pg::{
-    Config, DeviceChoice, Parts, Trainer, UpdateStats,
+    Config, DeviceChoice, Error, Parts, Trainer, UpdateStats,
     advantage::{Gae, GrpoScale},
     device,
     envs::EnvRng,
     kernel::with_threads,
-    loss::{CorrectedKl, Objective, PpoClip, Value},
+    loss::{ContextPart, CorrectedKl, Objective, PpoClip, Value},
     optim::{AdamWSpec, OptimiserSpec},
-    update::{Epochs, Learner},
+    storage::{Misfit, Saved},
+    update::{Epochs, Improved, Learner, Update, UpdateContext},
 };
 use burn_pg_lm::{
     Texts,
     generate::Limit,
-    learning::{Credit, KlPlace, KlWeight, Sample, TextPolicy, TextSource, TextSourceSpec, Written},
+    learning::{Credit, KlPlace, KlWeight, Sample, TextBatch, TextPolicy, TextSource, TextSourceSpec, Written},
     model::{Family, Shape, Transformer},
 };
 
@@ -76,7 +85,58 @@ fn arguments() -> Arguments {
     arguments
 }
 
-fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
+/// An update whose time is added up.
+struct Timed {
+    update: Epochs,
+    time: Arc<Mutex<Duration>>,
+}
+
+impl Update<TextPolicy, TextBatch> for Timed {
+    fn check(&self, given: &[ContextPart]) -> Result<(), Error> {
+        Update::<TextPolicy, TextBatch>::check(&self.update, given)
+    }
+
+    fn improve(
+        &mut self,
+        policy: &TextPolicy,
+        samples: TextBatch,
+        context: UpdateContext,
+    ) -> Result<Improved<TextPolicy>, Error> {
+        let begin = Instant::now();
+        let improved = self.update.improve(policy, samples, context);
+        *self.time.lock().expect("no thread has panicked") += begin.elapsed();
+        improved
+    }
+
+    fn save(&self) -> Result<Saved, Misfit> {
+        Update::<TextPolicy, TextBatch>::save(&self.update)
+    }
+
+    fn load(&mut self, saved: Saved, policy: &TextPolicy) -> Result<(), Misfit> {
+        Update::<TextPolicy, TextBatch>::load(&mut self.update, saved, policy)
+    }
+}
+
+/// Passes over the completions of an update.
+fn passes(what: &str) -> usize {
+    if what == "ppo" { 4 } else { 1 }
+}
+
+/// Returns how many operations the products of a pass over the completions of an update need: forward, and twice as many backward.
+fn flop_of_pass() -> f64 {
+    let Shape { width, hidden, blocks, vocabulary, .. } = SHAPE;
+    let rows = PROMPT + COMPLETION - 1;
+    let [keys, rest] = [2 * width * width, 2 * width * width + 2 * width * hidden];
+    // Of the last block, only the rows before completions are needed, but the keys and values of all.
+    let blocks_of_all = (blocks - 1) * rows * (keys + rest) + rows * keys + COMPLETION * rest;
+    // Scores and sums of values, up to a token's own position.
+    let seen = |first: usize| (first..rows).map(|position| position + 1).sum::<usize>();
+    let attention = 2 * width * ((blocks - 1) * seen(0) + seen(PROMPT - 1));
+    let head = COMPLETION * width * vocabulary;
+    (3 * 2 * BATCH * (blocks_of_all + attention + head)) as f64
+}
+
+fn trainer(arguments: &Arguments, time: Arc<Mutex<Duration>>) -> Trainer<TextPolicy, TextSource> {
     let Arguments { what, seed, kl, rows, updates, .. } = arguments;
     let device = device::open(DeviceChoice::Auto).expect("a device").device;
     let model = Transformer::random(&SHAPE, *seed, &device.clone().autodiff());
@@ -85,10 +145,10 @@ fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
     let prompts: Texts = (0..4096).map(|_| (0..PROMPT).map(|_| rng.below(VOCABULARY)).collect::<Vec<_>>()).collect();
     let clip = || Objective::new().with(1.0, PpoClip::new(0.2));
     let groups = [BATCH / 8, 8];
-    let (credit, [prompts_of_update, group_size], objective, passes) = match what.as_str() {
-        "grpo" => (Credit::Grpo(GrpoScale::Group), groups, clip().with(*kl, CorrectedKl), 1),
-        "rloo" => (Credit::Rloo { normalize: false }, groups, clip(), 1),
-        "ppo" => (Credit::Gae(Gae { gamma: 1.0, lambda: 0.95 }), [BATCH, 1], clip().with(0.1, Value::default()), 4),
+    let (credit, [prompts_of_update, group_size], objective) = match what.as_str() {
+        "grpo" => (Credit::Grpo(GrpoScale::Group), groups, clip().with(*kl, CorrectedKl)),
+        "rloo" => (Credit::Rloo { normalize: false }, groups, clip()),
+        "ppo" => (Credit::Gae(Gae { gamma: 1.0, lambda: 0.95 }), [BATCH, 1], clip().with(0.1, Value::default())),
         other => panic!("{other} is not grpo, rloo or ppo"),
     };
     let spec = TextSourceSpec {
@@ -110,7 +170,8 @@ fn trainer(arguments: &Arguments) -> Trainer<TextPolicy, TextSource> {
         parts_at_once: true,
         ..Learner::new(objective, optimiser)
     };
-    let update = Box::new(Epochs { num_epochs: passes, ..Epochs::once(learner, 1e-3.into()) });
+    let update = Epochs { num_epochs: passes(what), ..Epochs::once(learner, 1e-3.into()) };
+    let update = Box::new(Timed { update, time });
     let config = Config::default().with(|config| {
         config.run.total_steps = updates * BATCH as u64;
         config.run.source = Some("texts".into());
@@ -132,7 +193,9 @@ fn peak_memory() -> f64 {
 fn main() {
     let arguments = arguments();
     with_threads(arguments.threads, || {
-        let mut trainer = trainer(&arguments);
+        let time = Arc::new(Mutex::new(Duration::ZERO));
+        let mut trainer = trainer(&arguments, Arc::clone(&time));
+        let limit_before = limit::gflops(arguments.threads);
         let (begin, mut scores, mut first, mut solved) = (Instant::now(), Vec::new(), 0.0, None);
         trainer
             .run(&mut |stats: &UpdateStats| {
@@ -148,6 +211,9 @@ fn main() {
             })
             .expect("training does not fail");
         let (seconds, updates) = (begin.elapsed().as_secs_f64(), scores.len() as f64);
+        let limit = f64::midpoint(limit_before, limit::gflops(arguments.threads));
+        let training = time.lock().expect("no thread has panicked").as_secs_f64();
+        let gflops = updates * passes(&arguments.what) as f64 * flop_of_pass() / training / 1e9;
         let tokens = (BATCH * COMPLETION) as f64;
         let [solved_update, solved_second] = match solved {
             Some((update, second)) => [update.to_string(), second.to_string()],
@@ -156,7 +222,9 @@ fn main() {
         println!(
             "{{\"what\": \"{}\", \"threads\": {}, \"seed\": {}, \"updates\": {updates}, \"tokens_per_second\": {}, \
              \"tokens_per_second_steady\": {}, \"seconds\": {seconds}, \"solved_update\": {solved_update}, \
-             \"solved_second\": {solved_second}, \"first_score\": {}, \"last_score\": {}, \"peak_rss_mb\": {}}}",
+             \"solved_second\": {solved_second}, \"first_score\": {}, \"last_score\": {}, \
+             \"training_seconds\": {training}, \"training_gflops\": {gflops}, \"limit_gflops\": {limit}, \
+             \"share_of_limit\": {}, \"peak_rss_mb\": {}}}",
             arguments.what,
             arguments.threads,
             arguments.seed,
@@ -164,6 +232,7 @@ fn main() {
             (updates - 1.0) * tokens / (seconds - first),
             scores.first().copied().unwrap_or_default(),
             scores.last().copied().unwrap_or_default(),
+            gflops / limit,
             peak_memory(),
         );
     });

@@ -8,7 +8,8 @@
 //! | [`documents`] | `{"text": "Once upon a time"}`, or in a file without the ending `.jsonl` the text itself |
 //! | [`ratings`] | `{"text": "Once upon a time", "ratings": [1, -2.5]}` |
 //!
-//! Wherever a line has a `prompt`, it may have `messages` instead. Blank lines are skipped, and so is a byte-order mark
+//! Wherever a line has a `prompt`, it may have `messages` instead, or `prompt` may be such a list of turns. `chosen`, `rejected` and `completion` may be
+//! lists too: of one turn after a conversation, or of all turns if there is no `prompt`. A demonstration may be `messages` alone. Blank lines are skipped, and so is a byte-order mark
 //! at the start of a file. Keys that are not listed are refused, so that a misspelt one is noticed, except beside the prompts of
 //! [`prompts`]: programs that reward completions get them. A key with the value `null` counts as missing.
 
@@ -16,6 +17,7 @@ mod error;
 mod lines;
 mod rated;
 mod records;
+mod said;
 
 pub use error::DataError;
 pub(crate) use lines::lines;

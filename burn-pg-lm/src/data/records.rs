@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     DataError,
     lines::{lines, records},
+    said::{Said, Turn, completion, prompt},
 };
 use crate::Message;
 
@@ -53,35 +54,7 @@ pub struct Demonstration {
     pub completion: String,
 }
 
-/// A turn as it is in a file. Unlike a [`Message`], it must not have other keys.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Turn {
-    role: String,
-    content: String,
-}
-
-impl Prompt {
-    /// Returns the prompt of a record, or `None` if it has none.
-    fn new(prompt: Option<String>, messages: Option<Vec<Turn>>) -> Result<Option<Self>, String> {
-        match (prompt, messages) {
-            (Some(_), Some(_)) => Err("it has both `prompt` and `messages`; remove one of them".into()),
-            (None, Some(turns)) if turns.is_empty() => {
-                Err("`messages` is empty; it must have at least one turn".into())
-            }
-            (None, Some(turns)) => {
-                let messages = turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect();
-                Ok(Some(Self::Chat(messages)))
-            }
-            (prompt, None) => Ok(prompt.map(Self::Text)),
-        }
-    }
-
-    /// Returns the prompt of a record that must have one.
-    fn required(prompt: Option<String>, messages: Option<Vec<Turn>>) -> Result<Self, String> {
-        Self::new(prompt, messages)?.ok_or_else(|| "it must have `prompt` or `messages`".into())
-    }
-}
+const NO_PROMPT: &str = "it must have `prompt` or `messages`";
 
 /// Reads prompts from a file of JSON lines with the key `prompt` or `messages`. Other keys are kept, except those that a program gets from the
 /// completion.
@@ -92,17 +65,17 @@ impl Prompt {
 pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
     #[derive(Deserialize)]
     struct Record {
-        prompt: Option<String>,
+        prompt: Option<Said>,
         messages: Option<Vec<Turn>>,
         #[serde(flatten)]
         columns: Map<String, Value>,
     }
-    records(path, |Record { prompt, messages, mut columns }| {
+    records(path, |Record { prompt: said, messages, mut columns }| {
         columns.retain(|_, value| !value.is_null());
         if let Some(key) = ["completion", "ended"].into_iter().find(|key| columns.contains_key(*key)) {
             return Err(format!("it has `{key}`, which is not known before something is written; remove it"));
         }
-        match Prompt::required(prompt, messages)? {
+        match prompt(said, messages)?.ok_or(NO_PROMPT)? {
             Prompt::Text(text) if text.is_empty() => Err("`prompt` is empty".into()),
             prompt => Ok(Query { prompt, columns }),
         }
@@ -119,17 +92,23 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Record {
-        prompt: Option<String>,
+        prompt: Option<Said>,
         messages: Option<Vec<Turn>>,
-        chosen: String,
-        rejected: String,
+        chosen: Said,
+        rejected: Said,
         margin: Option<f64>,
         tie: Option<bool>,
     }
     records(path, |record: Record| {
-        let prompt = Prompt::new(record.prompt, record.messages)?.unwrap_or(Prompt::Text(String::new()));
+        let given = prompt(record.prompt, record.messages)?;
+        let (prompt, chosen) = completion("chosen", record.chosen, given.clone())?;
+        let (other, rejected) = completion("rejected", record.rejected, given)?;
+        if prompt != other {
+            return Err("`chosen` and `rejected` answer different turns".into());
+        }
+        let prompt = prompt.unwrap_or(Prompt::Text(String::new()));
         let tie = record.tie.unwrap_or(false);
-        if record.chosen == record.rejected {
+        if chosen == rejected {
             return Err("`chosen` and `rejected` are equal".into());
         }
         match record.margin {
@@ -139,11 +118,12 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
             }
             _ => {}
         }
-        Ok(Pair { prompt, chosen: record.chosen, rejected: record.rejected, margin: record.margin, tie })
+        Ok(Pair { prompt, chosen, rejected, margin: record.margin, tie })
     })
 }
 
-/// Reads demonstrations from a file of JSON lines with the key `completion`, and `prompt` or `messages`.
+/// Reads demonstrations from a file of JSON lines with the key `completion`, and `prompt` or `messages`; or with `messages` alone, of which
+/// the last one is the completion.
 ///
 /// # Errors
 /// [`DataError`] if the file cannot be read or has no records, or a line is not such an object or its completion is
@@ -152,15 +132,23 @@ pub fn demonstrations(path: &Path) -> Result<Vec<Demonstration>, DataError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Record {
-        prompt: Option<String>,
+        prompt: Option<Said>,
         messages: Option<Vec<Turn>>,
-        completion: String,
+        completion: Option<Said>,
     }
-    records(path, |Record { prompt, messages, completion }| {
-        let prompt = Prompt::required(prompt, messages)?;
+    records(path, |record: Record| {
+        let (prompt, completion) = match record {
+            Record { prompt: None, messages: Some(turns), completion: None } => {
+                completion("messages", Said::Turns(turns), None)?
+            }
+            Record { completion: None, .. } => return Err("it must have `completion`".into()),
+            Record { prompt: said, messages, completion: Some(text) } => {
+                completion("completion", text, prompt(said, messages)?)?
+            }
+        };
         match completion.is_empty() {
             true => Err("`completion` is empty".into()),
-            false => Ok(Demonstration { prompt, completion }),
+            false => Ok(Demonstration { prompt: prompt.ok_or(NO_PROMPT)?, completion }),
         }
     })
 }

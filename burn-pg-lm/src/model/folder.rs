@@ -152,7 +152,7 @@ impl LanguageModel {
     pub fn save(&self, folder: &Path) -> Result<(), LoadError> {
         let whole = self.transformer.clone().merged().with_frozen(false);
         let tensors = of_module(&whole).map_err(LoadError::Fit)?;
-        let theirs = to_hugging_face(&tensors, self.transformer.shape());
+        let theirs = to_hugging_face(tensors, self.transformer.shape());
         // `transformers` needs to know that the layout is that of PyTorch.
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
         let bytes = to_bytes(&theirs, Some(metadata)).map_err(LoadError::Fit)?;

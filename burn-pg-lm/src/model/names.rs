@@ -160,20 +160,21 @@ pub fn from_hugging_face(tensors: Tensors, shape: &Shape) -> Result<Tensors, Nam
     Ok(ours)
 }
 
-/// Returns the weights of a [`Transformer`](super::Transformer) under the names and in the layouts of Hugging Face.
+/// Returns the weights of a [`Transformer`](super::Transformer) under the names and in the layouts of Hugging Face. Needs memory for one more
+/// tensor.
 ///
 /// # Panics
 /// If they are not those of a transformer of this shape.
 #[must_use]
-pub fn to_hugging_face(tensors: &Tensors, shape: &Shape) -> Tensors {
+pub fn to_hugging_face(mut tensors: Tensors, shape: &Shape) -> Tensors {
     let mut theirs = BTreeMap::new();
     for name in names(shape) {
-        let of = |ours: &str| tensors.get(ours).unwrap_or_else(|| panic!("the transformer has `{ours}`"));
+        let mut of = |ours: &str| tensors.remove(ours).unwrap_or_else(|| panic!("the transformer has `{ours}`"));
         let data = match place(&name, shape.family).expect("a name of the family") {
             Place::Nowhere => continue,
-            Place::Same(ours) => of(&ours).clone(),
-            Place::Transposed(ours) => transposed(&name, of(&ours)).expect("maps are matrices"),
-            Place::Columns(ours) => side_by_side(ours.each_ref().map(|ours| of(ours))),
+            Place::Same(ours) => of(&ours),
+            Place::Transposed(ours) => transposed(&name, &of(&ours)).expect("maps are matrices"),
+            Place::Columns(ours) => side_by_side(&ours.map(|ours| of(&ours))),
         };
         theirs.insert(name, data);
     }
@@ -238,7 +239,7 @@ fn reshaped(data: &TensorData, shape: Vec<usize>) -> TensorData {
 }
 
 /// Returns the columns of three tensors with as many rows, side by side.
-fn side_by_side(parts: [&TensorData; 3]) -> TensorData {
+fn side_by_side(parts: &[TensorData; 3]) -> TensorData {
     let shape = parts[0].shape().to_vec();
     let (rows, dtype) = (if shape.len() == 1 { 1 } else { shape[0] }, parts[0].dtype());
     let mut bytes = Vec::new();

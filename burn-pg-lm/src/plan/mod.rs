@@ -25,7 +25,7 @@
 //! | logits | while writing: V for each completion, 2 V if there are at most 64. When log-probabilities are differentiated, those of 512 tokens for each target. For entropies 3 V, for exact KL divergences 4 V for each token, and 2 V temporarily; while scoring, to measure such a divergence, 4 V for each token |
 //! | packed weights | the largest map of a block, or the head, in the order in which they are read, for a pass; when the head is differentiated, also 512 tokens of it for the way back |
 //! | checkpoint | 2 (1 + s) P: copies, and their file. Before that, M for the fingerprint of the reference |
-//! | folder of a model | 2 M besides the weights while a model is loaded; 3 M, and the maps that have adapters, while it is saved |
+//! | folder of a model | 2 M besides the weights while a model is loaded; as much, and the maps that have adapters, while it is saved |
 //!
 //! ### Activations
 //!

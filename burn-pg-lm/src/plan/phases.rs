@@ -186,10 +186,10 @@ impl Sizes {
         if self.is_scorer { forward(held(), &self.model, read) } else { self.log_probs(held, read) }
     }
 
-    /// The folder of the model: weights with their adapters added to them, a copy, one in the layout of the file, and the file.
+    /// The folder of the model: weights with their adapters added to them, a copy of all in the layout of the file, and the file.
     fn saving(&self) -> PhasePlan {
         let merged = self.lora.as_ref().map_or(0, |lora| self.model.weights_with_adapters(lora));
-        self.held("saving").with(Part::Folder, floats(self.weights) * 3).with(Part::Folder, floats(merged))
+        self.held("saving").with(Part::Folder, floats(self.weights) * 2).with(Part::Folder, floats(merged))
     }
 }
 

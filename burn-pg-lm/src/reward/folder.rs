@@ -62,7 +62,7 @@ impl RewardModel {
     /// As [`LanguageModel::save`](crate::model::LanguageModel::save).
     pub fn save(&self, folder: &Path) -> Result<(), LoadError> {
         let body = self.scorer.body.clone().merged().with_frozen(false);
-        let mut theirs = to_hugging_face(&of_module(&body).map_err(LoadError::Fit)?, body.shape());
+        let mut theirs = to_hugging_face(of_module(&body).map_err(LoadError::Fit)?, body.shape());
         let head = of_module(&self.scorer).map_err(LoadError::Fit)?.remove("score").expect("a scorer has a head");
         let width = head.num_elements();
         theirs.insert(

@@ -88,7 +88,11 @@ fn prompts_that_are_none_are_refused() {
                 "unknown field `name`, expected `role` or `content` (at byte 53 of the line)",
             ),
             (r#"{"prompt": "a", "prompt": "b"}"#, "duplicate field `prompt` (at byte 24 of the line)"),
-            (r#"{"prompt": 1}"#, "invalid type: integer `1`, expected a string (at byte 12 of the line)"),
+            (
+                r#"{"prompt": 1}"#,
+                "invalid type: integer `1`, expected a text, or a list of turns with `role` and `content` \
+                 (at byte 12 of the line)",
+            ),
             (r#"["a"]"#, "it must be a JSON object, which begins with `{`"),
             (r#""a""#, "it must be a JSON object, which begins with `{`"),
             (r#"{"prompt": "a"} {"prompt": "b"}"#, "trailing characters (at byte 17 of the line)"),
@@ -160,7 +164,15 @@ fn demonstrations_need_a_prompt_and_a_completion() {
         &[
             (r#"{"prompt": "a", "completion": ""}"#, "`completion` is empty"),
             (r#"{"completion": "b"}"#, "it must have `prompt` or `messages`"),
-            (r#"{"prompt": "a"}"#, "missing field `completion` (at byte 15 of the line)"),
+            (r#"{"prompt": "a"}"#, "it must have `completion`"),
+            (
+                r#"{"messages": [{"role": "user", "content": "a"}]}"#,
+                "the last turn of `messages` has the role `user`; it must be `assistant`",
+            ),
+            (
+                r#"{"messages": [{"role": "assistant", "content": "a"}]}"#,
+                "`messages` is an answer to nothing; it needs a prompt, or turns before it",
+            ),
             (
                 r#"{"prompt": "a", "messages": [], "completion": "b"}"#,
                 "it has both `prompt` and `messages`; remove one of them",
@@ -169,6 +181,50 @@ fn demonstrations_need_a_prompt_and_a_completion() {
                 r#"{"prompt": "a", "completion": "b", "id": 1}"#,
                 "unknown field `id`, expected one of `prompt`, `messages`, `completion` (at byte 39 of the line)",
             ),
+        ],
+    );
+}
+
+#[test]
+fn conversations_may_stand_wherever_a_text_may() {
+    let (question, [good, bad]) = (
+        r#"{"role": "user", "content": "a"}"#,
+        ["b", "c"].map(|text| format!(r#"{{"role": "assistant", "content": "{text}"}}"#)),
+    );
+    let chat = || Prompt::Chat(vec![Message::new("user", "a")]);
+    let lines = [
+        format!(r#"{{"prompt": [{question}], "chosen": [{good}], "rejected": [{bad}]}}"#),
+        format!(r#"{{"messages": [{question}], "chosen": "b", "rejected": [{bad}]}}"#),
+        format!(r#"{{"chosen": [{question}, {good}], "rejected": [{question}, {bad}]}}"#),
+    ];
+    assert_eq!(read(lines.join("\n"), pairs).unwrap(), [pair(chat()), pair(chat()), pair(chat())]);
+    let lines = [
+        format!(r#"{{"prompt": [{question}], "completion": [{good}]}}"#),
+        format!(r#"{{"messages": [{question}, {good}]}}"#),
+    ];
+    let demonstration = || Demonstration { prompt: chat(), completion: "b".into() };
+    assert_eq!(read(lines.join("\n"), demonstrations).unwrap(), [demonstration(), demonstration()]);
+    let queries = read(format!(r#"{{"prompt": [{question}]}}"#), prompts).unwrap();
+    assert_eq!(queries, [Query { prompt: chat(), columns: Map::new() }]);
+
+    assert_refused(
+        r#"{"chosen": "b", "rejected": "c"}"#,
+        pairs,
+        &[
+            (
+                &format!(r#"{{"chosen": [{question}, {good}], "rejected": [{bad}, {good}]}}"#),
+                "`chosen` and `rejected` answer different turns",
+            ),
+            (
+                &format!(r#"{{"prompt": [{question}], "chosen": [{question}, {good}], "rejected": [{bad}]}}"#),
+                "`chosen` has 2 turns; after a prompt it must have one",
+            ),
+            (
+                &format!(r#"{{"prompt": "a", "chosen": [{good}], "rejected": [{bad}]}}"#),
+                "`chosen` is a list of turns, but the prompt is a text",
+            ),
+            (r#"{"prompt": [], "chosen": "a", "rejected": "b"}"#, "`prompt` is empty; it must have at least one turn"),
+            (r#"{"chosen": [], "rejected": "b"}"#, "`chosen` is empty; it must have at least one turn"),
         ],
     );
 }

@@ -236,7 +236,10 @@ fn every_way_reaches_the_optimum_that_is_known() {
     let seeds = std::env::var("BURN_PG_SEEDS").map_or(1, |seeds| seeds.parse().unwrap());
     for (name, way) in WAYS {
         for seed in 0..seeds {
-            let (mut trainer, reference) = trainer(seed, way, 1000);
+            // With the divergence in the reward, all texts have the same reward at the optimum, and the gradient has no noise there. In a term
+            // it has, and the average over that noise takes longer.
+            let updates = if way.place == KlPlace::Term { 2000 } else { 1000 };
+            let (mut trainer, reference) = trainer(seed, way, updates);
             let [before, _] = gap(&trainer.policy().model().valid(), &reference);
             trainer.run(&mut |_: &UpdateStats| std::ops::ControlFlow::Continue(())).unwrap();
             let [left, divergence] = gap(&trainer.policy().model().valid(), &reference);

@@ -136,7 +136,7 @@ fn check(shape: &Shape, weights: &Value, data: &Value, expected: &Value) {
             }
             for log_probs in [token_log_probs(&model, &texts), at] {
                 let loss = weighted(log_probs, &numbers(&data["coef"]).0);
-                let found = to_hugging_face(&gradients(&model, &loss), shape);
+                let found = to_hugging_face(gradients(&model, &loss), shape);
                 let names: Vec<&String> = expected["grads"].as_object().unwrap().keys().collect();
                 assert_eq!(found.len(), names.len(), "{what}");
                 for name in names {

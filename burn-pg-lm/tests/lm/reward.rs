@@ -72,7 +72,7 @@ fn scores_losses_and_gradients_are_those_of_trl() {
                 let of_score: Vec<f64> = found.remove("score").unwrap().iter::<f64>().collect();
                 assert_close(&of_score, &numbers(&expected["grads"]["score.weight"]).0, bound, &what);
                 let body = found.into_iter().map(|(name, data)| (name.trim_start_matches("body.").to_owned(), data));
-                for (name, gradient) in to_hugging_face(&body.collect(), &shape) {
+                for (name, gradient) in to_hugging_face(body.collect(), &shape) {
                     let gradient: Vec<f64> = gradient.iter::<f64>().collect();
                     assert_close(&gradient, &numbers(&expected["grads"][&name]).0, bound, &format!("{what}, {name}"));
                 }

@@ -115,7 +115,7 @@ fn check(
 #[track_caller]
 fn compare(model: &TextPolicy, flat: Tensor<1>, expected: &Value, bound: f64, what: &str) {
     let placed = replace_parameters(model.model().clone(), flat);
-    let found = to_hugging_face(&of_module(&placed).unwrap(), model.model().shape());
+    let found = to_hugging_face(of_module(&placed).unwrap(), model.model().shape());
     for (name, expected) in expected.as_object().unwrap() {
         let found: Vec<f64> = found[name].iter::<f64>().collect();
         assert_close(&found, &numbers(expected).0, bound, &format!("{what}, {name}"));
