@@ -56,7 +56,7 @@ def train(folder, out, seed):
     config = RewardConfig(
         output_dir=str(out), seed=seed, max_steps=600, per_device_train_batch_size=32, learning_rate=5e-4, lr_scheduler_type="linear",
         weight_decay=0.0, max_grad_norm=1.0, center_rewards_coefficient=0.01, max_length=128, gradient_checkpointing=False, bf16=False,
-        use_cpu=True, report_to=[], save_strategy="no", logging_steps=50, disable_dropout=True,
+        use_cpu=True, report_to=[], disable_tqdm=True, save_strategy="no", logging_steps=50, disable_dropout=True,
     )
     trainer = RewardTrainer(model=model, args=config, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
     begin = time.time()

@@ -155,6 +155,8 @@ fn parsed() -> Cli {
         }
         false => match error.print().and_then(|()| stdout().flush()) {
             Ok(()) => std::process::exit(0),
+            // As for any output: a reader that has seen enough is not a failure.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
             Err(error) => Failure::run(anyhow::Error::new(error).context("stdout cannot be written")).exit(),
         },
     })

@@ -132,7 +132,7 @@ fn style(template: &str) -> ProgressStyle {
 /// Describes an update within a terminal of 80 columns.
 fn short(stats: &UpdateStats, rate: f64) -> String {
     match of_texts(stats) {
-        Some(texts) => format!("{rate:.0}/s, {texts},"),
+        Some(texts) => format!("{}/s, {texts},", speed(rate)),
         None => format!(
             "{rate:.0}/s, return {}, EV {}, KL {},",
             number(stats.episode_return_mean),
@@ -144,7 +144,7 @@ fn short(stats: &UpdateStats, rate: f64) -> String {
 
 fn describe(stats: &UpdateStats, rate: f64) -> String {
     match of_texts(stats) {
-        Some(texts) => format!("{rate:.0} steps/s, {texts}"),
+        Some(texts) => format!("{} steps/s, {texts}", speed(rate)),
         None => format!(
             "{rate:.0} steps/s, return {}, explained variance {}, KL {}",
             number(stats.episode_return_mean),
@@ -168,6 +168,11 @@ fn of_texts(stats: &UpdateStats) -> Option<String> {
         (None, None, Some(loss)) => Some(format!("loss {loss:.4}")),
         (None, None, None) => None,
     }
+}
+
+/// Large models write less than a text a second.
+fn speed(rate: f64) -> String {
+    if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") }
 }
 
 fn number(value: Option<f64>) -> String {

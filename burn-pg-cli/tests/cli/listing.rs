@@ -8,10 +8,12 @@ use super::{burn_pg, command, json, success};
 #[test]
 fn a_closed_stdout_is_not_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = command(folder.path(), ["envs"]).stdout(writer).output().unwrap();
-    assert_eq!(super::stderr(&output), "");
+    for argument in ["envs", "--help", "--version"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(folder.path(), [argument]).stdout(writer).output().unwrap();
+        assert_eq!(super::stderr(&output), "", "{argument}");
+    }
 }
 
 #[test]
