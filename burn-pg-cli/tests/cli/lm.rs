@@ -257,6 +257,15 @@ fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
             success(&burn_pg(folder, ["lm", "import", "base/model", "merged", "--adapters", "adapters"]));
             let merged = std::fs::read(folder.join("merged/model.safetensors")).unwrap();
             assert!(merged == bytes("whole", "model/model.safetensors"));
+            // Adapters are not put on other weights.
+            std::fs::copy(folder.join("merged/model.safetensors"), folder.join("base/model/model.safetensors"))
+                .unwrap();
+            let message = "its weights have changed since the run began";
+            let resume = burn_pg(folder, ["lm", "rl", "--resume", &name("whole"), "--set", "updates=13"]);
+            assert_contains(usage_error(&resume), message);
+            let export = burn_pg(folder, ["lm", "export", &name("whole"), "other"]);
+            assert!(!export.status.success() && !folder.join("other").exists());
+            assert_contains(super::text(&export.stderr), message);
         }
     }
 }

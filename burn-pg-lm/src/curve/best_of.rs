@@ -1,10 +1,10 @@
 //! The best of several texts.
 
-/// Returns the expected scores of the text that has the highest proxy score of `count` texts, which are drawn from all of these without
-/// replacement: its proxy score, and its gold score. Texts are pairs of these two scores.
+/// Returns the expected proxy score and gold score of the best of `count` texts: the one with the highest proxy score. The `count` texts are drawn
+/// without replacement from `texts`, which are pairs of a proxy score and a gold score.
 ///
-/// Over texts that were written independently, this is an unbiased estimate with less variance than one draw: with N texts in
-/// ascending order of their proxy scores, text i (from 0) is the best of the draw with probability `C(i, n - 1) / C(N, n)`.
+/// If the texts were written independently, this is an unbiased estimate, with less variance than one draw. With N texts in ascending order of
+/// their proxy scores and `n = count`, text i (from 0) is the best of the draw with probability `C(i, n - 1) / C(N, n)`.
 ///
 /// # Panics
 /// If `count` is not between 1 and the number of texts.

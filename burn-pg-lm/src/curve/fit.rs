@@ -17,9 +17,9 @@ pub enum Form {
 pub struct Fit {
     /// Its form.
     pub form: Form,
-    /// How fast the gold score rises at first.
+    /// Coefficient of `d`. With [`Form::BestOf`] it is the derivative at `d = 0`; with [`Form::Reinforcement`] it is the gold score at `d = 1`.
     pub alpha: f64,
-    /// How fast that is lost with the distance.
+    /// Coefficient of the term that is subtracted: `d^2` with [`Form::BestOf`], `d log d` with [`Form::Reinforcement`].
     pub beta: f64,
     /// The share of the variance of the gold score that the curve explains, at most 1; NaN if the score does not vary.
     pub r_squared: f64,

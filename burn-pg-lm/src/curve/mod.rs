@@ -1,5 +1,5 @@
-//! What optimising against a reward model does: the reward that is optimised (the proxy) and the one that is meant (the gold standard)
-//! against the KL divergence from the reference.
+//! Curves of over-optimisation: the optimised reward (the proxy) and the intended one (the gold standard) against the KL divergence from the
+//! reference.
 //!
 //! Source: L. Gao, J. Schulman, J. Hilton, *Scaling laws for reward model overoptimization* (2022).
 

@@ -38,8 +38,8 @@ pub fn windows(updates: &[Point], size: usize) -> Vec<Point> {
     (0..count).map(|i| Point::mean(&updates[range(i)])).collect()
 }
 
-/// How much of the gold score is lost from its highest window to the last one, and the standard error of that difference, from the
-/// differences of consecutive updates. It is 0 if the last window is the highest.
+/// Returns by how much the gold score has fallen from its highest window to the last one (0 if the last one is the highest), and the standard error
+/// of this fall, estimated from the differences between consecutive updates.
 ///
 /// # Panics
 /// If there are no updates, or `size` is 0.

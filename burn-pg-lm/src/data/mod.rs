@@ -8,10 +8,12 @@
 //! | [`documents`] | `{"text": "Once upon a time"}`, or in a file without the ending `.jsonl` the text itself |
 //! | [`ratings`] | `{"text": "Once upon a time", "ratings": [1, -2.5]}` |
 //!
-//! Wherever a line has a `prompt`, it may have `messages` instead, or `prompt` may be such a list of turns. `chosen`, `rejected` and `completion` may be
-//! lists too: of one turn after a conversation, or of all turns if there is no `prompt`. A demonstration may be `messages` alone. Blank lines are skipped, and so is a byte-order mark
-//! at the start of a file. Keys that are not listed are refused, so that a misspelt one is noticed, except beside the prompts of
-//! [`prompts`]: programs that reward completions get them. A key with the value `null` counts as missing.
+//! In place of a text, `prompt` may be a list of turns; `messages` is another name for such a list. After a conversation, `chosen`, `rejected` and
+//! `completion` may each be a list of one turn. Without a prompt, they may be whole conversations, whose last turn is the completion. A demonstration
+//! may also have only `messages`: the last turn is the completion. Such a turn must have the role `assistant`.
+//!
+//! Blank lines, and a byte-order mark at the start of a file, are skipped. A key with the value `null` counts as missing. Keys that are not listed
+//! are refused, so that spelling mistakes are noticed. Only [`prompts`] accepts other keys: rewards that are programs get them.
 
 mod error;
 mod lines;

@@ -56,8 +56,8 @@ pub struct Demonstration {
 
 const NO_PROMPT: &str = "it must have `prompt` or `messages`";
 
-/// Reads prompts from a file of JSON lines with the key `prompt` or `messages`. Other keys are kept, except those that a program gets from the
-/// completion.
+/// Reads prompts from a file of JSON lines with the key `prompt` or `messages`. All other keys are kept for rewards that are programs. The keys
+/// `completion` and `ended` are refused, because such a program gets them from what the policy writes.
 ///
 /// # Errors
 /// [`DataError`] if the file cannot be read or has no records, or a line is not such an object, its prompt is empty, or it has the key

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::host::Head;
 
-/// How the next token is chosen. Training needs the default, under which the model's own probabilities count.
+/// How the next token is chosen. Training needs the default, which draws from the model's own distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Choice {

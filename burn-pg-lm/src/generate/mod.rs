@@ -28,12 +28,12 @@ pub struct Completion<T> {
 pub struct Limit {
     /// Most tokens of a completion. It also ends where the context of the model does.
     pub tokens: usize,
-    /// The tokens that end a text; none to write on.
+    /// The tokens that end a text. If empty, a completion ends only at the limit of tokens or of the context.
     pub ends: Vec<u32>,
 }
 
-/// Continues each prompt, with a stream of uniform random numbers, from 0 to below 1, for each. What is written after a prompt depends on the prompt and on
-/// its stream alone. Equal prompts that follow one another are read once. An empty prompt is not continued.
+/// Continues each prompt. `streams` has a stream of uniform random numbers, from 0 to below 1, for each prompt. A completion depends only on its
+/// prompt and its stream. Consecutive equal prompts are read once. An empty prompt is not continued.
 ///
 /// # Panics
 /// If there are not as many streams as prompts, a prompt is longer than the context, or a token is not in the vocabulary.

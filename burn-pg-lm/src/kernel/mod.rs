@@ -1,5 +1,4 @@
-//! The operations of language models on ragged rows. On the `flex` backend they are kernels; every other backend takes the
-//! operations of tensors in `plain`.
+//! The operations of language models on ragged rows: kernels on the `flex` backend, the reference implementation in `plain` on all others.
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -13,7 +12,7 @@ use burn::tensor::Tensor;
 
 use crate::Texts;
 
-/// Returns what the kernel computes, or, if there is none for these tensors, the operations of tensors.
+/// Returns the result of the kernel, or of the reference implementation if there is no kernel for these tensors.
 macro_rules! kernel_or_plain {
     ($kernel:expr, $plain:expr) => {{
         #[cfg(feature = "flex")]

@@ -1,4 +1,4 @@
-//! The operations of tensors that serve every backend.
+//! Reference implementation of the operations with Burn tensors, for every backend.
 
 use std::{collections::BTreeMap, f64::consts::FRAC_2_PI};
 

@@ -29,9 +29,9 @@ impl Credit {
         matches!(self, Self::Gae(_))
     }
 
-    /// Returns the advantages of completions from their scores, NaN for one that is left out, and from what is subtracted from each score for its
-    /// KL divergence; `None` with a critic. GRPO divides the scores alone by a standard deviation, so that the KL divergence keeps its
-    /// weight.
+    /// Returns the advantage of each completion, or `None` with a critic. A score of NaN leaves its completion out: the advantage is 0.
+    /// `penalties` are subtracted from the scores: the weighted KL divergence of each completion. GRPO divides only the scores by a standard
+    /// deviation, so that the KL divergence keeps its weight.
     #[must_use]
     pub fn of_completions(self, scores: &[f64], penalties: &[f64], group_size: usize) -> Option<Vec<f64>> {
         let rewards = || -> Vec<f64> { scores.iter().zip(penalties).map(|(score, penalty)| score - penalty).collect() };

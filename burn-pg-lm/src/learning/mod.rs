@@ -1,5 +1,4 @@
-//! Reinforcement learning on texts: the loop, the objectives and the updates of [`burn_pg`], with texts as the source of
-//! experience.
+//! Learning on texts: sources of experience, samples and loss terms for [`burn_pg`], for reinforcement learning and for stored examples.
 
 mod batch;
 mod columns;

@@ -83,7 +83,7 @@ impl Block {
         self.forward_at(x, texts, shape, None)
     }
 
-    /// Takes hidden states through the block; what is [`Asked`], if not all is, only.
+    /// Takes hidden states through the block. With `asked`, computes and returns only the rows that are asked for.
     pub fn forward_at(&self, x: Tensor<2>, texts: &Texts, shape: &Shape, asked: Option<&Asked<'_>>) -> Tensor<2> {
         let normal = self.norm_1.forward(x.clone());
         let x = asked.map_or(x.clone(), |asked| asked.of(x));

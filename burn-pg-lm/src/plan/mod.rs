@@ -1,10 +1,11 @@
 //! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
 //!
-//! For a model of up to 2^24 weights, several micro-batches are read at once, each on a thread of its own, and without adapters also differentiated: what
-//! is said of a micro-batch then holds for each of them. The plan is made for the `flex` backend in single precision, and follows the loop of [`burn_pg::Trainer`] with the sources and
-//! kernels of this crate. The peak of a run is the total of its largest phase. All texts are assumed to be as long as the longest, and
-//! an update to be any but the first. What is assumed of the loop is in `sizes.rs`, of layers and kernels in `counts.rs`, and of phases in
-//! `phases.rs`.
+//! The plan is for the `flex` backend in single precision. It follows the loop of [`burn_pg::Trainer`] with the sources and kernels of this crate.
+//! The peak of a run is the total of its largest phase. The plan assumes that all texts are as long as the longest, and that the update is not the
+//! first. Other assumptions are in `sizes.rs` (the loop), `counts.rs` (layers and kernels) and `phases.rs` (phases).
+//!
+//! If the model has at most 2^24 weights, threads read several micro-batches at the same time; without adapters, they also differentiate them at
+//! the same time. What is said below of a micro-batch then holds for each thread.
 //!
 //! With V tokens of the vocabulary, width C, hidden width H of perceptrons, Q = heads D, K = groups D, L blocks; M weights of the
 //! model, P trained ones, s vectors of the optimiser's state (Adam 2; RMSprop 1, with momentum or centred more; SGD 0 or 1). A number has 4
@@ -45,10 +46,11 @@
 //! | an adapter | the result of its first map: its rank |
 //! | sums, scaling, selections | nothing |
 //!
-//! So a token takes `4 C + 2 Q + 2 K + 5 H` in a block of Llama, and `4 C + 2 Q + 2 K + 3 H` in one of GPT-2, with adapters the rank of each chosen map
-//! more. In the last block it takes `2 C + 2 K`, and only if its hidden state is asked for, for its log-probability or its score, `6 C + 2 Q` and the
-//! perceptron more. Log-probabilities keep no logits, which are computed again in blocks of
-//! 512 tokens. Cosines and sines take `2 D` for each block and position of the longest text. The backward pass has at most `2 C + 2 H` (GPT-2:
+//! Together, a token takes `4 C + 2 Q + 2 K + 5 H` in a block of Llama and `4 C + 2 Q + 2 K + 3 H` in a block of GPT-2, and the rank of each
+//! adapter. In the last block, every token takes `2 C + 2 K`. A token whose hidden state is read (for a log-probability or a score) takes
+//! `5 C + 2 Q` and the perceptron (`5 H` or `3 H`) in addition, and another `2 C` while the head is differentiated. Log-probabilities keep no
+//! logits: these are computed again in blocks of 512 tokens.
+//! Cosines and sines take `2 D` for each block and position of the longest text. The backward pass has at most `2 C + 2 H` (GPT-2:
 //! `2 C + H`) for each token besides that, when it begins; the gradients of weights that it adds later take the place of activations, so that its
 //! largest moments are its begin (phase `learning`) and its end (phase `gradients`).
 //!
@@ -100,7 +102,7 @@ pub struct Shapes {
 ///     task::{Settings, Task, Train, settings::Sft},
 /// };
 ///
-/// let settings = Settings { task: Task::Sft(Sft::default()), train: Train::default(), lora: None };
+/// let settings = Settings { base: None, task: Task::Sft(Sft::default()), train: Train::default(), lora: None };
 /// let policy = Shape {
 ///     family: Family::Llama { rope_theta: 10_000.0 },
 ///     vocabulary: 2048,

@@ -103,7 +103,7 @@ pub(super) struct Sizes {
 impl Sizes {
     pub fn of(settings: &Settings, shapes: &Shapes) -> Self {
         let Shapes { policy, reward, longest_prompt, longest_text, longest_completion } = *shapes;
-        let Settings { task, train, lora } = settings;
+        let Settings { task, train, lora, .. } = settings;
         let is_scorer = matches!(task, Task::Reward(_));
         let shape = if is_scorer { Shape { tied: true, ..policy } } else { policy };
         let (model, in_folder, weights) = (Counts::of(&shape), policy.parameters(), shape.parameters());

@@ -37,9 +37,10 @@ pub fn accuracy(chosen: &[f64], rejected: &[f64]) -> Option<Accuracy> {
 /// Drawn samples of units, for an interval.
 const SAMPLES: usize = 1000;
 
-/// Compares scores as [`accuracy`] does. The two numbers of a pair name what it is made of, such as its two texts, or twice its prompt.
-/// If a number is in several pairs, these are not independent; then the interval is widened to that of a bootstrap, which draws the numbers
-/// with replacement, and gives a pair as many votes as the product of how often its two numbers were drawn.
+/// Compares scores as [`accuracy`] does, for pairs that may share texts or prompts. `units` has two numbers for each pair: one for each of its
+/// texts, or twice the number of its prompt. Pairs that share a number are not independent. If there are such pairs, the interval also covers that
+/// of a bootstrap, which draws numbers with replacement. The weight of a pair is then how often its first number was drawn, times how often its
+/// second one was, if that is another number.
 ///
 /// Source: A. Owen, *The pigeonhole bootstrap* (2007). The intervals are rather too wide than too narrow.
 ///

@@ -23,7 +23,7 @@ use crate::{
         Centring, Likelihood, Preference, PreferenceLoss, StoredPairs, StoredSource, StoredTexts, TextPolicy,
         TextSource, TokenPair, Written,
     },
-    model::{Family, LanguageModel, Shape, Target, Transformer},
+    model::{Family, LanguageModel, Shape, Target, Transformer, fingerprint},
     reward::Scorer,
 };
 
@@ -39,6 +39,8 @@ pub struct Around {
     pub tokenizer: Arc<Tokenizer>,
     /// The chat template, if there is one.
     pub template: Option<ChatTemplate>,
+    /// The fingerprint of the model under adapters, if there are some.
+    pub base: Option<String>,
 }
 
 /// Sees what was written for an update: the number of the update, the tokenizer, texts, and their scores.
@@ -127,10 +129,15 @@ impl Settings {
         Epochs::once(self.learner(objective, model.is_small()), self.train.learning_rate)
     }
 
-    /// Returns a model with adapters, if there are to be some.
-    pub(super) fn adapted(&self, model: Transformer) -> Result<Transformer, TaskError> {
+    /// Returns a model with adapters, if there are to be some, and notes its fingerprint.
+    pub(super) fn adapted(&self, model: Transformer, around: &mut Around) -> Result<Transformer, TaskError> {
         let Some(lora) = &self.lora else { return Ok(model) };
         self.check_targets(model.shape())?;
+        let found = fingerprint(&model)?;
+        if self.base.as_ref().is_some_and(|base| *base != found) {
+            return Err(TaskError::OtherBase(self.task.model().cloned().unwrap_or_default()));
+        }
+        around.base = Some(found);
         Ok(model.with_adapters(lora, self.train.seed))
     }
 
@@ -152,7 +159,7 @@ impl Settings {
                 let tokenizer = train_tokenizer(&documents, task.new.vocabulary)?;
                 let config = new_config(&task.new, &tokenizer)?;
                 let model = Transformer::random(&Shape::from(&config), self.train.seed, &device.clone().autodiff());
-                (Around { config, tokenizer: tokenizer.into(), template: None }, model)
+                (Around { config, tokenizer: tokenizer.into(), template: None, base: None }, model)
             }
         };
         let (train, held_out) = held_out(documents, task.held_out, self.train.seed, task.batch)?;
@@ -178,13 +185,13 @@ impl Settings {
         train: StoredTexts,
         held_out: StoredTexts,
         batch: usize,
-        around: Around,
+        mut around: Around,
         model: Transformer,
         device: &Device,
     ) -> Result<Ready, TaskError> {
         let shape = *model.shape();
         let parts = Parts {
-            policy: TextPolicy::new(self.adapted(model)?),
+            policy: TextPolicy::new(self.adapted(model, &mut around)?),
             source: StoredSource::new(train, batch, self.train.seed),
             update: Box::new(self.once(Objective::new().with(1.0, Likelihood), &shape)),
         };
@@ -193,7 +200,7 @@ impl Settings {
     }
 
     fn reward(&self, task: &RewardModelling, device: &Device) -> Result<Ready, TaskError> {
-        let (around, model) = loaded(&task.model, device)?;
+        let (mut around, model) = loaded(&task.model, device)?;
         let seed = self.train.seed;
         let (train, held_out) = match task.pairs {
             None => pairs_held_out(data::pairs(&task.data)?, task.held_out, seed, task.batch)?,
@@ -211,8 +218,9 @@ impl Settings {
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
         let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
         let shape = *model.shape();
+        let body = self.adapted(model.without_head(), &mut around)?;
         let parts = Parts {
-            policy: Scorer::new(self.adapted(model.without_head())?).with_pad(around.config.pad()),
+            policy: Scorer::new(body).with_pad(around.config.pad()),
             source: StoredSource::new(train, task.batch, seed),
             update: Box::new(self.once(Objective::new().with(1.0, preference).with(task.centring, Centring), &shape)),
         };
@@ -221,7 +229,7 @@ impl Settings {
     }
 
     fn dpo(&self, task: &Dpo, device: &Device) -> Result<Ready, TaskError> {
-        let (around, model) = loaded(&task.model, device)?;
+        let (mut around, model) = loaded(&task.model, device)?;
         let pairs = data::pairs(&task.data)?;
         if task.loss != PreferenceLoss::Sigmoid
             && let Some(number) = pairs.iter().position(|pair| pair.tie)
@@ -232,10 +240,10 @@ impl Settings {
             )));
         }
         let (train, held_out) = pairs_held_out(pairs, task.held_out, self.train.seed, task.batch)?;
-        let encoder = around.encoder()?;
         let shape = *model.shape();
-        let policy = self.adapted(model)?;
+        let policy = self.adapted(model, &mut around)?;
         let reference = Arc::new(reference_of(&policy));
+        let encoder = around.encoder()?;
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(|pairs| StoredPairs {
             reference: Some(Arc::clone(&reference)),
             per_token: task.is_per_token(),
@@ -267,13 +275,14 @@ impl Settings {
     /// [`TaskError::Model`] if the model cannot be loaded; [`TaskError::Setting`] for pretraining without one.
     pub fn policy(&self, device: &Device) -> Result<(Policy, Around), TaskError> {
         let missing = || TaskError::Setting("a new model has no weights before it is trained".into());
-        let (around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
+        let (mut around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
         let policy = match &self.task {
             Task::Reward(_) => {
-                Policy::Scorer(Scorer::new(self.adapted(model.without_head())?).with_pad(around.config.pad()))
+                let body = self.adapted(model.without_head(), &mut around)?;
+                Policy::Scorer(Scorer::new(body).with_pad(around.config.pad()))
             }
-            Task::Rl(task) => Policy::Text(text_policy(task, self.adapted(model)?)),
-            _ => Policy::Text(TextPolicy::new(self.adapted(model)?)),
+            Task::Rl(task) => Policy::Text(text_policy(task, self.adapted(model, &mut around)?)),
+            _ => Policy::Text(TextPolicy::new(self.adapted(model, &mut around)?)),
         };
         Ok((policy, around))
     }
@@ -290,7 +299,7 @@ pub(super) fn loaded(folder: &Path, device: &Device) -> Result<(Around, Transfor
     let model = LanguageModel::load(folder, &device.clone().autodiff());
     let LanguageModel { config, transformer, tokenizer, template } =
         model.map_err(|error| TaskError::Model { folder: folder.into(), error })?;
-    Ok((Around { config, tokenizer: tokenizer.into(), template }, transformer))
+    Ok((Around { config, tokenizer: tokenizer.into(), template, base: None }, transformer))
 }
 
 /// Returns the model as it is before training, without adapters. Its weights are shared as long as they do not change.

@@ -86,6 +86,9 @@ pub enum TaskError {
     /// A reward model reads other tokens than the policy writes.
     #[error("the reward model in {} has another tokenizer than the policy", .0.display())]
     OtherTokenizer(PathBuf),
+    /// The model under adapters is not the one that they were trained on.
+    #[error("{}: its weights have changed since the run began, and the adapters of the run fit no other weights", .0.display())]
+    OtherBase(PathBuf),
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] crate::FileError),

@@ -61,7 +61,7 @@ pub struct Calibration {
 }
 
 impl Ready {
-    /// Returns what the run is about.
+    /// Returns the configuration, the tokenizer and the chat template of the model.
     #[must_use]
     pub fn around(&self) -> &Around {
         match self {

@@ -30,12 +30,12 @@ use crate::{
 
 impl Settings {
     pub(super) fn rl(&self, task: &Rl, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
-        let (around, model) = loaded(&task.model, device)?;
-        let encoder = around.encoder()?;
+        let (mut around, model) = loaded(&task.model, device)?;
         let queries = data::prompts(&task.data)?;
-        let prompts = encoder.prompts(&queries, task.tokens)?;
         let shape = *model.shape();
-        let policy = self.adapted(model)?;
+        let policy = self.adapted(model, &mut around)?;
+        let encoder = around.encoder()?;
+        let prompts = encoder.prompts(&queries, task.tokens)?;
         let reference = task.kl.needs_reference().then(|| reference_of(&policy));
         let rewards = self.rewards(task, queries, &around.tokenizer, prompts.longest(), device)?;
         let mut source = TextSource::new(self.spec(task, encoder.ends()), prompts, rewards, reference);

@@ -39,6 +39,11 @@ impl Settings {
         if let Some(mistake) = self.lora.as_ref().and_then(crate::model::Lora::mistake) {
             return Err(TaskError::Setting(mistake));
         }
+        if self.base.is_some() && self.lora.is_none() {
+            return Err(TaskError::Setting(
+                "`base` is the fingerprint of a model under adapters, but there are no adapters".into(),
+            ));
+        }
         match &self.task {
             Task::Pretrain(Pretrain { new, batch, held_out, model, .. }) => {
                 batches(*batch, *held_out)?;

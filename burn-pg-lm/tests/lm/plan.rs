@@ -48,7 +48,7 @@ fn rl() -> Rl {
 }
 
 fn settings(task: Task) -> Settings {
-    Settings { task, train: Train::default(), lora: None }
+    Settings { base: None, task, train: Train::default(), lora: None }
 }
 
 fn shapes(policy: Shape) -> Shapes {

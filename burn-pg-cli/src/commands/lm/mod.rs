@@ -30,7 +30,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Train a new language model on documents, or an old one on
+    /// Train a new language model on documents, or train an existing one further (--set task.model=FOLDER)
     Pretrain(train::PretrainArgs),
     /// Train a language model on demonstrations: supervised fine-tuning
     Sft(train::ExamplesArgs),

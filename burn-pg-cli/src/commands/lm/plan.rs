@@ -17,7 +17,7 @@ use crate::{failure::Failure, output::print_line};
 
 /// Show how much memory a run would take, by part and by phase, without loading any weights
 ///
-/// Of MODEL only config.json is needed, and with DATA the tokenizer.
+/// Reads only config.json of MODEL, and with DATA also its tokenizer.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 if the run fits, or if the available memory is not known, 1 if it does not fit, 2 if the settings are \
@@ -33,7 +33,7 @@ pub struct Args {
     /// The data; without it, texts are as long as the context of the model, or as --longest says
     #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
-    /// Take this for the number of tokens of the longest prompt (`rl`) or of the longest text
+    /// Assume that the longest prompt (`rl`) or the longest text has N tokens [default: as in DATA, or as the context allows]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = crate::numbers::whole::<usize>(1..=1 << 30, 256))]
     longest: Option<usize>,
     /// A reward, as for `lm rl`; of a model, only config.json is needed

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::host;
 use crate::{failure::Failure, numbers::whole, output::print_line, tell::tell};
 
-/// Let a language model continue a text, or talk with it. The text appears while it is written
+/// Continue a text with a language model, or chat with it. The text is shown while it is written
 ///
 /// Without PROMPT, lines of stdin are answered one after the other: as turns of one conversation if the model has a chat
 /// template, otherwise each on its own.
@@ -42,7 +42,7 @@ pub struct Args {
     /// Choose among this number of most probable tokens only [default: all]
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<usize>(1..=1_000_000, 40))]
     top_k: Option<usize>,
-    /// Choose among the most probable tokens only that together reach this probability
+    /// Choose only among the fewest most probable tokens whose probabilities add up to at least P
     #[arg(long, value_name = "P", default_value = "1", allow_negative_numbers = true)]
     top_p: f64,
     /// Seed the random numbers with this number

@@ -36,7 +36,7 @@ pub fn defaults(kind: &str) -> Settings {
         "dpo" => Train { updates: 200, learning_rate: linear(5e-6), ..train },
         _ => Train { updates: 100, learning_rate: 1e-5.into(), ..train },
     };
-    Settings { task, train, lora: None }
+    Settings { base: None, task, train, lora: None }
 }
 
 fn linear(start: f64) -> burn_pg::optim::Schedule {

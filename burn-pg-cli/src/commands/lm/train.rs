@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Error, Result, anyhow, bail};
 use burn_pg::{
     DeviceChoice, Trainer,
-    device::{self, OpenDevice},
+    device::{self, Backend},
     kernel::with_threads,
     optim::count_parameters,
     policy::Policy,
@@ -66,7 +66,7 @@ pub struct Common {
     /// Resume an earlier run from its newest checkpoint. Of all settings, only train.updates and train.threads can be changed
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "out", "lora"])]
     resume: Option<PathBuf>,
-    /// Where the model is trained; it writes on the CPU
+    /// Train on this device; texts are always written on the CPU
     #[arg(long, value_name = "DEVICE", default_value = "flex")]
     device: DeviceChoice,
     /// Start even if the memory plan says that the run does not fit into the available memory; `lm plan` shows it
@@ -83,7 +83,7 @@ pub struct Common {
     quiet: bool,
 }
 
-/// Train a new language model on documents, or an old one on
+/// Train a new language model on documents, or train an existing one further (--set task.model=FOLDER)
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PretrainArgs {
@@ -101,8 +101,8 @@ pub struct ExamplesArgs {
     /// The folder of the model: config.json, safetensors, and the tokenizer
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// JSON lines. Demonstrations have `prompt` (or `messages`) and `completion`; preferences have `prompt`, `chosen` and `rejected`,
-    /// and may have `margin` or `tie`; rated texts have `text` and `ratings`
+    /// JSON lines. Demonstrations (`sft`) have `prompt` (or `messages`) and `completion`. Preferences (`reward`, `dpo`) have `prompt`, `chosen` and
+    /// `rejected`, and may have `margin` or `tie`. Rated texts (`reward` with --set pairs=N, which draws N pairs) have `text` and `ratings`
     #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -119,9 +119,9 @@ pub struct RlArgs {
     /// JSON lines with `prompt` or `messages`
     #[arg(value_name = "PROMPTS")]
     data: Option<PathBuf>,
-    /// What is rewarded: model:FOLDER (a reward model), words:N (completions of about N words), contains:WORD,WORD (the share of these
-    /// words), lexicon:FILE (positive words, of a file as VADER's) or script:PROGRAM (which reads JSON lines and answers with numbers).
-    /// May be given several times: the rewards are added up. NAME=REWARD names one in the metrics
+    /// Reward completions by model:FOLDER (the score of a reward model), words:N (about N words), contains:WORD,WORD (the share of words that are
+    /// in this list), lexicon:FILE (sentiment from -1 to 1, by a word list in VADER's format) or script:PROGRAM (reads JSON lines, answers with
+    /// numbers). May be given several times: the rewards are added up. NAME=REWARD gives a reward its name in the metrics
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
     /// A reward that is reported and not optimised, such as a gold standard for `lm curve`. May be given several times
@@ -210,6 +210,14 @@ struct Job<'a> {
     common: &'a Common,
 }
 
+/// A run that has been built.
+struct Begun {
+    /// The settings, with the fingerprint of the model under adapters.
+    settings: Settings,
+    backend: Backend,
+    place: Place,
+}
+
 /// Where samples are kept, once the run has a directory.
 type Place = Arc<OnceLock<PathBuf>>;
 
@@ -222,21 +230,27 @@ impl Job<'_> {
         }
         let place = Place::default();
         let ready = self.settings.build(&open.device, Some(reader(self.settings, &place)));
-        match ready.map_err(|error| Failure::refused(error.into()))? {
-            Ready::Texts { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+        let ready = ready.map_err(|error| Failure::refused(error.into()))?;
+        let begun = Begun {
+            settings: Settings { base: ready.around().base.clone(), ..self.settings.clone() },
+            backend: open.backend,
+            place,
+        };
+        match ready {
+            Ready::Texts { trainer, held_out, around } => self.execute(&begun, trainer, |policy, folder| {
                 save_policy(policy, &around, folder)?;
                 Ok(of_texts(policy, &held_out)?)
             }),
-            Ready::Pairs { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+            Ready::Pairs { trainer, held_out, around } => self.execute(&begun, trainer, |policy, folder| {
                 save_policy(policy, &around, folder)?;
                 let Task::Dpo(task) = &self.settings.task else { unreachable!("only DPO learns policies from pairs") };
                 Ok(of_pairs(policy, &held_out, task.beta)?)
             }),
-            Ready::Reward { trainer, held_out, around } => self.execute(&open, trainer, &place, |policy, folder| {
+            Ready::Reward { trainer, held_out, around } => self.execute(&begun, trainer, |policy, folder| {
                 save_scorer(policy, &around, folder)?;
                 Ok(of_scorer(policy, &held_out)?)
             }),
-            Ready::Rl { trainer, around } => self.execute(&open, trainer, &place, |policy, folder| {
+            Ready::Rl { trainer, around } => self.execute(&begun, trainer, |policy, folder| {
                 save_policy(policy, &around, folder)?;
                 Ok(Figures::Nothing)
             }),
@@ -253,21 +267,20 @@ impl Job<'_> {
     /// Trains in a run directory, saves the model there, and writes the summary.
     fn execute<P: Policy + 'static, S: Source<P>>(
         &self,
-        open: &OpenDevice,
+        begun: &Begun,
         trainer: Trainer<P, S>,
-        place: &Place,
         finish: impl FnOnce(&P, &Path) -> Result<Figures>,
     ) -> Result<Value, Failure> {
         let interrupt = Interrupt::install().map_err(Failure::run)?;
-        let mut session = self.session(trainer).map_err(Failure::refused)?;
+        let mut session = self.session(trainer, &begun.settings).map_err(Failure::refused)?;
         let (dir, kind) = (session.dir().clone(), self.settings.task.kind());
-        let _ = place.set(dir.path().join(SAMPLES));
+        let _ = begun.place.set(dir.path().join(SAMPLES));
         let parameters = count_parameters(session.trainer().policy());
         if !self.common.quiet {
             let update = session.trainer().updates();
             let how = if update > 0 { format!("going on after update {update} in") } else { "run directory".into() };
             let what = if self.settings.lora.is_some() { "adapters" } else { "weights" };
-            tell(format_args!("{kind}, {parameters} {what} on {}, {how} {}", open.backend, dir.path().display()));
+            tell(format_args!("{kind}, {parameters} {what} on {}, {how} {}", begun.backend, dir.path().display()));
         }
         let again = program::command(format_args!("lm {kind} --resume {}", quoted(dir.path())));
         let was_over = session.trainer().is_over();
@@ -290,7 +303,7 @@ impl Job<'_> {
             let trainer = session.trainer();
             let summary = json!({
                 "task": kind,
-                "device": open.backend,
+                "device": begun.backend,
                 "updates": trainer.updates(),
                 "steps": trainer.env_steps(),
                 "train_seconds": trainer.seconds(),
@@ -311,12 +324,12 @@ impl Job<'_> {
     }
 
     /// Begins a new run, or goes on with an earlier one.
-    fn session<P: Policy, S: Source<P>>(&self, trainer: Trainer<P, S>) -> Result<Session<P, S>> {
+    fn session<P: Policy, S: Source<P>>(&self, trainer: Trainer<P, S>, settings: &Settings) -> Result<Session<P, S>> {
         if let Some(path) = &self.common.resume {
             let earlier = EarlierRun::open(path, None).inspect_err(tell_what_is_damaged)?;
             pass_over(earlier.damaged());
             let (session, _) = earlier.restore(trainer)?.go_on()?;
-            self.write_settings(session.dir())?;
+            write_settings(settings, session.dir())?;
             return Ok(session);
         }
         let dir = match &self.common.out {
@@ -326,14 +339,14 @@ impl Job<'_> {
             })?,
             None => RunDir::create_numbered(RUNS.as_ref(), &format!("lm-{}", self.settings.task.kind()))?,
         };
-        self.write_settings(&dir)?;
+        write_settings(settings, &dir)?;
         Ok(Session::begin(trainer, dir)?)
     }
+}
 
-    fn write_settings(&self, dir: &RunDir) -> Result<()> {
-        let text = toml::to_string(self.settings).context("settings cannot be written as TOML")?;
-        replace_file(&dir.path().join(FILE), text.trim_end())
-    }
+fn write_settings(settings: &Settings, dir: &RunDir) -> Result<()> {
+    let text = toml::to_string(settings).context("settings cannot be written as TOML")?;
+    replace_file(&dir.path().join(FILE), text.trim_end())
 }
 
 /// Returns what keeps some texts of every few updates, as JSON lines to read.

@@ -45,7 +45,7 @@ pub struct Rl {
     pub minibatches: usize,
     /// How far ratios may move: `[1 - clip_range, 1 + clip_range]`. Default 0.2.
     pub clip_range: Schedule,
-    /// How far above 1, if not as far as below. Default: as far.
+    /// How far ratios may rise above 1, more than 0. Default: `clip_range`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_upper: Option<Schedule>,
     /// The highest ratio where advantages are negative, more than 1. Default: no limit.
@@ -157,12 +157,13 @@ pub struct Kl {
     /// `reward` (as sampled, in the rewards), or a term of the objective: `k2`, `k3` (corrected by the ratio) or `exact` (over the
     /// vocabulary). Default `reward`.
     pub form: KlForm,
-    /// Change the weight until a completion diverges by this number of nats, more than 0; only for `reward`. Default: a constant weight.
+    /// Change the weight until the KL divergence of a completion is this number of nats, more than 0; only for `reward`. Default: a constant weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
-    /// With a target: completions after which an error of 100 % would have doubled the weight. Default 10,000.
+    /// With a target: how slowly the weight adapts. An update of `n` completions multiplies the weight by `1 + e n / horizon`, where `e` is the
+    /// relative error of the KL divergence, limited to ±0.2. Default 10,000.
     pub horizon: f64,
-    /// True to measure the divergence over the whole vocabulary in each update, also with a weight of 0: the metric `kl_exact`. The policy
+    /// True to measure the KL divergence over the whole vocabulary in each update, also with a weight of 0: the metric `kl_exact`. The policy
     /// and the reference read each completion once more for it. Default false.
     pub measure: bool,
 }
@@ -206,7 +207,7 @@ impl KlForm {
 /// A reward, with its weight in the sum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardSpec {
-    /// The weight. With 0, the reward is only reported, and a text that it cannot score is learned from. Default 1.
+    /// The weight. With 0, the reward is only reported, and texts that it cannot score are still used for training. Default 1.
     #[serde(default = "one")]
     pub weight: f64,
     /// The name in metrics. Default: the kind.
@@ -248,9 +249,9 @@ pub enum RewardKind {
         /// The words.
         words: Vec<String>,
     },
-    /// Positive words of a lexicon.
+    /// The sentiment of a completion, from -1 to 1, by a lexicon: see [`Lexicon`](crate::reward::Lexicon).
     Lexicon {
-        /// A file as VADER's.
+        /// A file in the format of VADER's `vader_lexicon.txt`.
         file: PathBuf,
     },
     /// What a program says.

@@ -35,7 +35,7 @@ impl Default for Pretrain {
 pub struct NewModel {
     /// `gpt2` or `llama`. Default `llama`.
     pub family: FamilyName,
-    /// Tokens of the vocabulary, which is learned from the documents: at least 257. Default 2,048.
+    /// Number of tokens in the vocabulary, which is learned from the documents: at least 258. Default 2,048.
     pub vocabulary: usize,
     /// Most tokens of a text. Default 128.
     pub context: usize,
@@ -127,8 +127,7 @@ impl Default for RewardModelling {
 pub struct Dpo {
     /// The folder of the model, which is also the reference.
     pub model: PathBuf,
-    /// Preferences: JSON lines with `prompt`, `chosen` and `rejected`, or with `tie` (only with the loss `sigmoid`). A `margin` is for reward models, and
-    /// not used here.
+    /// Preferences: JSON lines with `prompt`, `chosen` and `rejected`. `tie` is allowed only with the loss `sigmoid`. `margin` is ignored.
     pub data: PathBuf,
     /// Pairs for each update. Default 16.
     pub batch: usize,
@@ -138,8 +137,8 @@ pub struct Dpo {
     pub beta: f64,
     /// The loss: `sigmoid`, `hinge` or `squared`. Default `sigmoid`.
     pub loss: PreferenceLoss,
-    /// True to take means over tokens in place of sums. Default: true with the loss `squared`, whose difference would otherwise be reached by length
-    /// alone; otherwise false.
+    /// True to compare means over tokens instead of sums. Default: true with the loss `squared`, otherwise false. (With sums, a long completion
+    /// reaches the target difference of `squared`, `1 / (2 beta)`, with smaller changes of each token.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_token: Option<bool>,
 }

@@ -21,11 +21,10 @@ use group::{Group, Run};
 /// Standard errors by which a gold standard has to fall before this counts as a fall.
 const CLEARLY: f64 = 3.0;
 
-/// See what optimising a reward does: the score that is optimised (the proxy), and a gold standard, against the KL divergence from the
-/// model before training
+/// Compare two scores against the KL divergence from the model before training: the optimised score (the proxy) and a gold standard
 ///
-/// The gold standard is a reward of weight 0, which `lm rl` reports but does not optimise. Set `kl.measure=true` to measure the divergence
-/// over the whole vocabulary, also without a penalty for it. Runs that differ only in their seed are one curve.
+/// The gold standard is a reward of weight 0 (`lm rl --watch`), which is reported but not optimised. Train the runs with --set kl.measure=true,
+/// which measures the KL divergence over the whole vocabulary, even without a penalty. Runs that differ only in their seed become one mean curve.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 if the curves were read, 1 if a completion cannot be scored, 2 if a run is refused."
@@ -37,7 +36,7 @@ pub struct Args {
     /// The name of the gold standard [default: the only reward of weight 0]
     #[arg(long, value_name = "NAME")]
     gold: Option<String>,
-    /// Also write N completions of some prompts with the model before training, and show what the best of 1, 2, 4 .. N by the proxy is worth
+    /// Write N completions of each of some prompts with the model before training too, and show the scores of the best of 1, 2, 4 .. N by the proxy
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(2..=1 << 20, 256))]
     best_of: Option<usize>,
     /// Prompts for --best-of

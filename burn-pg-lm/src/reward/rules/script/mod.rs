@@ -21,15 +21,14 @@ const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// The most characters of an answer that an error shows.
 const SHOWN: usize = 80;
 
-/// A program that scores texts. It is started once, and reads a line for each text:
+/// A program that scores texts. It is started once. For each text it reads one line: a JSON object with these keys and all other keys of the
+/// prompt's line (here `answer`).
 ///
 /// ```json
-/// {"prompt":"Once","completion":" upon a time.","ended":true}
+/// {"prompt":"Once","completion":" upon a time.","ended":true,"answer":"upon"}
 /// ```
 ///
-/// followed by all other keys that the line of the prompt has in its file, such as the right answer.
-///
-/// It answers each of them, in the same order, with a line that has a number, or `null` if the text cannot be scored.
+/// It answers each line, in the same order, with one line: a number, or `null` if the text cannot be scored.
 /// It must write out each answer at once (`print(score, flush=True)` in Python): with a buffer it would wait for more
 /// texts. It must print nothing else on its standard output. What it prints on its standard error is shown if it fails.
 ///
