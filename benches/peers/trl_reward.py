@@ -42,6 +42,11 @@ def read_pairs(path):
     return [json.loads(line) for line in open(path, encoding="utf-8")]
 
 
+def start_of(tokenizer):
+    """The end token before each text, unless the tokenizer puts it there itself: burn-pg trains with one before and one behind each text."""
+    return "" if tokenizer("a")["input_ids"][0] == tokenizer.eos_token_id else END
+
+
 def train(folder, out, seed):
     import torch, transformers
     from datasets import Dataset
@@ -51,8 +56,9 @@ def train(folder, out, seed):
     transformers.set_seed(seed)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "base/model")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder / "base/model", num_labels=1, dtype=torch.float32)
-    # The tokens that burn-pg trains with: an end token before and behind each text. TRL adds the second one.
-    pairs = [{side: END + pair[side] for side in ["chosen", "rejected"]} for pair in read_pairs(folder / "pairs.jsonl")]
+    # TRL adds the end token behind each text.
+    start = start_of(tokenizer)
+    pairs = [{side: start + pair[side] for side in ["chosen", "rejected"]} for pair in read_pairs(folder / "pairs.jsonl")]
     config = RewardConfig(
         output_dir=str(out), seed=seed, max_steps=600, per_device_train_batch_size=32, learning_rate=5e-4, lr_scheduler_type="linear",
         weight_decay=0.0, max_grad_norm=1.0, center_rewards_coefficient=0.01, max_length=128, gradient_checkpointing=False, bf16=False,
@@ -70,11 +76,11 @@ def scores(model_folder, texts):
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(model_folder, dtype=torch.float32).eval()
-    of_text = {}
+    start, of_text = start_of(tokenizer), {}
     with torch.no_grad():
-        for start in range(0, len(texts), 64):
-            part = texts[start:start + 64]
-            tokens = tokenizer([END + text + END for text in part], padding=True, return_tensors="pt")
+        for first in range(0, len(texts), 64):
+            part = texts[first:first + 64]
+            tokens = tokenizer([start + text + END for text in part], padding=True, return_tensors="pt")
             logits = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).logits[:, 0]
             of_text.update(zip(part, logits.tolist()))
     return of_text

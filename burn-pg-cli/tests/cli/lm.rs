@@ -19,6 +19,7 @@ fn model(folder: &Path) {
         vocab_size: 262,
         special_tokens: vec!["<|end|>".into()],
         eos_token: Some("<|end|>".into()),
+        starts_with_end: false,
         pad_token: None,
         chat_template: None,
     };
@@ -258,6 +259,8 @@ fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
             let merged = std::fs::read(folder.join("merged/model.safetensors")).unwrap();
             assert!(merged == bytes("whole", "model/model.safetensors"));
             // Adapters are not put on other weights.
+            let import = burn_pg(folder, ["lm", "import", "merged", "again", "--adapters", "adapters"]);
+            assert_contains(usage_error(&import), "the adapters were trained on another model");
             std::fs::copy(folder.join("merged/model.safetensors"), folder.join("base/model/model.safetensors"))
                 .unwrap();
             let message = "its weights have changed since the run began";
@@ -268,6 +271,106 @@ fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
             assert_contains(super::text(&export.stderr), message);
         }
     }
+}
+
+/// The conversations of a model with a chat template: trained on, preferred, rewarded, and continued.
+#[test]
+fn conversations_are_trained_on_and_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let template = "{% for message in messages %}{{ message.role }}: {{ message.content }}<|endoftext|>{% endfor %}\
+                    {% if add_generation_prompt %}assistant: {% endif %}";
+    std::fs::write(folder.join("base/model/chat_template.jinja"), template).unwrap();
+    let question = r#"{"role": "user", "content": "who sat?"}"#;
+    let answer = |text: &str| format!(r#"{{"role": "assistant", "content": "{text}"}}"#);
+    let lines = |name: &str, line: &dyn Fn(usize) -> String| {
+        std::fs::write(folder.join(name), (0..20).map(|i| line(i) + "\n").collect::<String>()).unwrap();
+    };
+    lines("taught.jsonl", &|i| format!(r#"{{"messages": [{question}, {}]}}"#, answer(&format!("the cat {i}"))));
+    lines("pairs.jsonl", &|i| {
+        let [good, bad] = [format!("the cat {i}"), format!("no {i}")].map(|text| answer(&text));
+        format!(r#"{{"prompt": [{question}], "chosen": [{good}], "rejected": [{bad}]}}"#)
+    });
+    lines("questions.jsonl", &|_| format!(r#"{{"prompt": [{question}]}}"#));
+    let run = |arguments: &[&str]| {
+        let common = ["--out", arguments[0], "--set", "updates=2", "--quiet", "--json"];
+        json(&burn_pg(folder, [&["lm"], arguments, &common].concat()))
+    };
+    assert_eq!(run(&["sft", "base/model", "taught.jsonl", "--set", "batch=4"])["updates"], 2);
+    run(&["reward", "base/model", "pairs.jsonl", "--set", "batch=4"]);
+    run(&["dpo", "base/model", "pairs.jsonl", "--set", "batch=4"]);
+    let small = ["--set", "tokens=8", "--set", "prompts=2", "--set", "group_size=2"];
+    run(&[&["rl", "sft/model", "questions.jsonl", "--reward", "model:reward/model"], &small[..]].concat());
+    let samples = std::fs::read_to_string(folder.join("rl/samples/000001.jsonl")).unwrap();
+    assert_contains(&samples, r#""prompt":"user: who sat?<|endoftext|>assistant: ""#);
+
+    // The template goes with the model, and a conversation grows by question and answer.
+    success(&burn_pg(folder, ["lm", "sample", "rl/model", "who sat?", "--chat", "--tokens", "3"]));
+    let mut child = command(folder, ["lm", "sample", "rl/model", "--tokens", "2", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"who?\nand then?\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(success(&output).lines().count(), 2);
+}
+
+/// What a run says loudly.
+#[test]
+fn completions_that_teach_nothing_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let rl = |reward: &str, more: &[&str]| {
+        let arguments = ["lm", "rl", "base/model", "prompts.jsonl", "--reward", reward, "--set", "tokens=1"];
+        let small = ["--set", "prompts=2", "--set", "group_size=2", "--set", "updates=2"];
+        burn_pg(folder, [&arguments, &small[..], more].concat())
+    };
+    let output = rl("contains:zebra", &[]);
+    success(&output);
+    assert_contains(text(&output.stderr), "in more than half of the groups all completions have the same score");
+    assert_contains(text(&output.stderr), "no completion ends by itself");
+    // Every second text cannot be scored, and then none.
+    let script = |name: &str, answers: &str| {
+        std::fs::write(folder.join(name), format!("while read -r line; do {answers}; done")).unwrap();
+        format!("script:sh {name}")
+    };
+    let half = &script("half.sh", "echo 1; read -r line; echo null");
+    let output = rl(half, &[]);
+    success(&output);
+    assert_contains(text(&output.stderr), "some completions could not be scored");
+    let none = &script("none.sh", "echo NaN");
+    let output = rl(none, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_contains(text(&output.stderr), "score");
+    let output = rl(none, &["--set", "train.faults.numbers='skip'"]);
+    success(&output);
+    assert_contains(text(&output.stderr), "an update was skipped");
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_model_is_trained_on_a_gpu_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let run = |out: &str, updates: &str| {
+        let arguments =
+            ["lm", "rl", "base/model", "prompts.jsonl", "--reward", "words:6", "--device", "wgpu", "--out", out];
+        let small = ["tokens=6", "prompts=2", "group_size=2", "checkpoint_interval=1", updates];
+        let set = small.iter().flat_map(|setting| ["--set", setting]);
+        json(&burn_pg(folder, arguments.into_iter().chain(set).chain(["--json", "--quiet"])))
+    };
+    assert_eq!(run("whole", "updates=3")["device"], "wgpu");
+    run("begun", "updates=1");
+    let more = ["--device", "wgpu", "--set", "updates=3", "--json", "--quiet"];
+    let resumed = json(&burn_pg(folder, ["lm", "rl", "--resume", "begun"].into_iter().chain(more)));
+    assert_eq!(resumed["updates"], 3);
+    let weights = |run: &str| std::fs::read(folder.join(run).join("model/model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("begun"), "the weights differ");
 }
 
 #[test]

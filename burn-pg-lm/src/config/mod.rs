@@ -105,16 +105,6 @@ impl ModelConfig {
         }
     }
 
-    /// True if texts begin with this end token: `bos_token_id` is the same token, as for GPT-2, whose documents follow one another.
-    #[must_use]
-    pub fn starts_with(&self, end: u32) -> bool {
-        let bos = match self {
-            Self::Gpt2(config) => config.bos,
-            Self::Llama(config) => config.bos,
-        };
-        bos == Some(end)
-    }
-
     /// Returns the length of the longest sequence, in tokens.
     #[must_use]
     pub fn max_positions(&self) -> usize {

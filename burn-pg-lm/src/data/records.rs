@@ -87,7 +87,7 @@ pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
 ///
 /// # Errors
 /// [`DataError`] if the file cannot be read or has no records, or a line is not such an object, its completions are
-/// equal, or its margin is negative or not finite, or beside `"tie": true`.
+/// equal or one of them is empty, or its margin is negative or not finite, or beside `"tie": true`.
 pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -108,6 +108,11 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
         }
         let prompt = prompt.unwrap_or(Prompt::Text(String::new()));
         let tie = record.tie.unwrap_or(false);
+        if let Some((key, _)) =
+            [("chosen", &chosen), ("rejected", &rejected)].into_iter().find(|(_, text)| text.is_empty())
+        {
+            return Err(format!("`{key}` is empty"));
+        }
         if chosen == rejected {
             return Err("`chosen` and `rejected` are equal".into());
         }

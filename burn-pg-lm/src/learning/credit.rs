@@ -61,8 +61,11 @@ pub enum KlPlace {
     Reward,
     /// In a term of the objective, for each token. Such a term knows how a token changes the divergence in its own place; what the
     /// token does to the divergence of later tokens is subtracted from its advantage. Together, both are the gradient of the KL
-    /// divergence of whole texts. (A term alone, as GRPO was published, is not.)
+    /// divergence of whole texts.
     Term,
+    /// In a term of the objective, for each token, and nowhere else, as GRPO was published. What a token does to the KL divergence of later
+    /// tokens is left out, so that the gradient is not that of the KL divergence of whole texts. Without effect if a sample is a completion.
+    TermAlone,
 }
 
 /// The weight of the KL divergence from the reference, beta.

@@ -49,7 +49,8 @@ pub enum PreferenceLoss {
 /// the differences of the scores, and the margins. [`Returns`](ContextPart::Returns) are the probabilities p that the chosen one is
 /// better: 1, or 1/2 for a tie (only with [`PreferenceLoss::Sigmoid`]).
 ///
-/// Reports `preference_loss`, `accuracy` (the share of pairs with d > 0) and `margin` (the mean of `beta d`).
+/// Reports `preference_loss`, `accuracy` (the share of pairs with d > 0; a tie counts as a half) and `margin` (the mean of `beta d`). For a reward model,
+/// d is there the difference of the scores, without the margin.
 ///
 /// Sources: R. Rafailov et al., *Direct preference optimization* (2023); Y. Zhao et al., *SLiC-HF* (2023); M. Azar et al., *A general
 /// theoretical paradigm to understand learning from human preferences* (2023).
@@ -59,6 +60,8 @@ pub struct Preference {
     pub loss: PreferenceLoss,
     /// The weight of the KL divergence from the reference that the loss stands for, more than 0; 1 for a reward model.
     pub beta: f64,
+    /// True for a reward model.
+    pub of_scores: bool,
 }
 
 impl LossTerm for Preference {
@@ -75,8 +78,12 @@ impl LossTerm for Preference {
             PreferenceLoss::Hinge => (-logit.clone() + 1.0).clamp_min(0.0),
             PreferenceLoss::Squared => (difference.clone() - 0.5 / self.beta).square(),
         };
-        let right = difference.inner().greater_elem(0.0).float();
-        PerSample::new(loss).with_metric("accuracy", right).with_metric("margin", logit.inner())
+        let reported = if self.of_scores { context.log_probs() } else { difference }.inner();
+        // 1 or 0, and a half for a tie.
+        let is_tie = context.returns().inner().lower_elem(1.0).float();
+        let right = reported.clone().greater_elem(0.0).float();
+        let right = right.clone() + is_tie * (-right + 0.5);
+        PerSample::new(loss).with_metric("accuracy", right).with_metric("margin", reported * self.beta)
     }
 
     fn validate(&self) -> Result<(), ObjectiveError> {

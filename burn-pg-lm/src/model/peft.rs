@@ -4,13 +4,13 @@ use std::path::Path;
 
 use burn_pg::storage::{
     Tensors,
-    tensors::{from_bytes, into_module, of_module, to_bytes},
+    tensors::{from_bytes, into_module, metadata, of_module, to_bytes},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    LoadError, Lora, NamesError, Target, Transformer,
+    LoadError, Lora, NamesError, Target, Transformer, fingerprint,
     names::{LLAMA, transposed},
 };
 use crate::files;
@@ -20,6 +20,8 @@ const CONFIG: &str = "adapter_config.json";
 /// The file with their weights.
 const ADAPTERS: &str = "adapter_model.safetensors";
 
+/// The key of the fingerprint of the base among the metadata of the weights. PEFT does not read it.
+const BASE_KEY: &str = "base_sha256";
 /// What the names of all weights begin with.
 const BASE: &str = "base_model.model.model.layers.";
 /// The two matrices, and ours.
@@ -140,14 +142,17 @@ pub fn save_adapters(model: &Transformer, lora: &Lora, folder: &Path) -> Result<
         "target_modules": targets,
     });
     files::write(&folder.join(CONFIG), format!("{config:#}\n").as_bytes())?;
-    files::write(&folder.join(ADAPTERS), &to_bytes(&theirs, None).map_err(LoadError::Fit)?)?;
+    let base = fingerprint(&model.clone().without_adapters()).map_err(LoadError::Fit)?;
+    let metadata = [("format".to_owned(), "pt".to_owned()), (BASE_KEY.to_owned(), base)].into();
+    files::write(&folder.join(ADAPTERS), &to_bytes(&theirs, Some(metadata)).map_err(LoadError::Fit)?)?;
     Ok(())
 }
 
-/// Loads adapters of PEFT into a Llama. Its own weights are frozen.
+/// Loads adapters of PEFT into a Llama. Its own weights are frozen. Adapters that this crate saved name the weights that they were trained on; of
+/// others, this is not known.
 ///
 /// # Errors
-/// [`LoadError`] if the adapters are of another kind, do not fit the model, or cannot be read.
+/// [`LoadError`] if the adapters are of another kind or another base, do not fit the model, or cannot be read.
 pub fn load_adapters(model: Transformer, folder: &Path) -> Result<Transformer, LoadError> {
     let path = folder.join(CONFIG);
     let config: Config = files::json(&path, &files::read(&path)?)?;
@@ -170,7 +175,13 @@ pub fn load_adapters(model: Transformer, folder: &Path) -> Result<Transformer, L
         return Err(LoadError::Adapters { path, reason });
     }
     let weights = folder.join(ADAPTERS);
-    let theirs = from_bytes(&files::read(&weights)?).map_err(|error| LoadError::Weights { path: weights, error })?;
+    let bytes = files::read(&weights)?;
+    let damaged = |error| LoadError::Weights { path: weights.clone(), error };
+    let (theirs, base) = (from_bytes(&bytes).map_err(damaged)?, metadata(&bytes, BASE_KEY).map_err(damaged)?);
+    if base.is_some_and(|base| fingerprint(&model).is_ok_and(|found| found != base)) {
+        let reason = "the adapters were trained on another model, and fit only its weights".into();
+        return Err(LoadError::Adapters { path: weights, reason });
+    }
     let ours = adapters_from_peft(&theirs)?;
     let dtype = model.dtype();
     let ours = ours.into_iter().map(|(name, data)| (name, data.convert_dtype(dtype))).collect();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
-use burn_pg::storage::tensors::{into_module, of_module, to_bytes};
+use burn_pg::storage::tensors::{TensorsError, into_module, of_module, to_bytes};
 
 use super::Scorer;
 use crate::{
@@ -50,6 +50,9 @@ impl RewardModel {
         let body = into_module(empty, weights, &needed).map_err(LoadError::Fit)?;
         if score.shape().to_vec() != [1, shape.width] {
             return Err(LoadError::Score { found: score.shape().to_vec(), width: shape.width });
+        }
+        if let Some(value) = score.iter::<f64>().find(|value| !value.is_finite()) {
+            return Err(LoadError::Fit(TensorsError::NonFinite { name: SCORE.into(), value }));
         }
         let pad = config.pad();
         let score = Tensor::<2>::from_data(score.convert_dtype(DType::F32), device).transpose();

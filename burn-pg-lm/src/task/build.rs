@@ -108,6 +108,7 @@ impl Settings {
             config.run.total_steps = self.train.updates.saturating_mul(steps);
             config.run.source = Some(format!("texts ({})", self.task.kind()));
             config.checkpoint.interval = self.train.checkpoint_interval;
+            config.faults = self.train.faults;
         });
         config.validate().map_err(|error| TaskError::Setting(error.to_string()))
     }
@@ -216,7 +217,7 @@ impl Settings {
         };
         let encoder = around.encoder()?;
         let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
-        let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
+        let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0, of_scores: true };
         let shape = *model.shape();
         let body = self.adapted(model.without_head(), &mut around)?;
         let parts = Parts {
@@ -249,7 +250,7 @@ impl Settings {
             per_token: task.is_per_token(),
             pairs,
         });
-        let preference = Preference { loss: task.loss, beta: task.beta };
+        let preference = Preference { loss: task.loss, beta: task.beta, of_scores: false };
         let parts = Parts {
             policy: TextPolicy::new(policy),
             source: StoredSource::new(train, task.batch, self.train.seed),

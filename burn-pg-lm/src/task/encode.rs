@@ -9,10 +9,8 @@ use crate::{
 
 /// Turns texts into tokens.
 ///
-/// Special tokens that are written out in data are recognised, as in `transformers`. A text that is not a conversation begins with what the
-/// post-processor of the tokenizer puts there. Without one, it begins with the end token if the model was trained on documents that do: then
-/// `bos_token_id` and `eos_token_id` of its configuration are the same, as for GPT-2. A text without anything else begins with the end
-/// token in any case.
+/// The tokens are those of `transformers`: special tokens that are written out in data are recognised, and a text that is not a conversation begins
+/// with what the post-processor of the tokenizer puts there. Only an empty text that would have no tokens begins with the end token.
 #[derive(Debug, Clone)]
 pub struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
@@ -48,7 +46,7 @@ impl<'a> Encoder<'a> {
     /// Returns the tokens of a text that is not a conversation.
     #[must_use]
     pub fn text(&self, text: &str) -> Vec<u32> {
-        text_tokens(self.config, self.tokenizer, text)
+        text_tokens(self.tokenizer, text)
     }
 
     /// Returns the tokens of a prompt.
@@ -111,13 +109,16 @@ impl<'a> Encoder<'a> {
     /// Returns pairs.
     ///
     /// # Errors
-    /// As [`prompts`](Self::prompts).
+    /// As [`prompts`](Self::prompts); [`TaskError::EqualCompletions`].
     pub fn pairs(&self, pairs: &[Pair]) -> Result<Vec<TokenPair>, TaskError> {
         let encoded = (1..).zip(pairs).map(|(number, pair)| {
             let prompt = self.prompt(number, &pair.prompt)?;
             let [chosen, rejected] =
                 [&pair.chosen, &pair.rejected].map(|text| self.completion(number, &pair.prompt, text));
             let (chosen, rejected) = (chosen?, rejected?);
+            if chosen == rejected {
+                return Err(TaskError::EqualCompletions { number });
+            }
             self.check("pair", number, prompt.len() + chosen.len().max(rejected.len()), 0)?;
             #[allow(clippy::cast_possible_truncation)] // to single precision
             let margin = pair.margin.unwrap_or_default() as f32;
@@ -167,11 +168,11 @@ impl<'a> Encoder<'a> {
 /// Returns the tokens of a text that is not a conversation, with those that texts of a model begin with: see [`Encoder`]. They are not
 /// repeated if they are written out in the text.
 #[must_use]
-pub fn text_tokens(config: &ModelConfig, tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+pub fn text_tokens(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
     let tokens = tokenizer.encode(text);
     let mut start = tokenizer.start().to_vec();
-    if start.is_empty() {
-        start.extend(tokenizer.end().filter(|&end| tokens.is_empty() || config.starts_with(end)));
+    if start.is_empty() && tokens.is_empty() {
+        start.extend(tokenizer.end());
     }
     if tokens.starts_with(&start) { tokens } else { [start, tokens].concat() }
 }

@@ -41,6 +41,12 @@ pub enum TaskError {
     /// Conversations need a chat template, and the model has none.
     #[error("the data has conversations (`messages`), but the model has no chat template")]
     NoTemplate,
+    /// The completions of a pair have the same tokens, for instance because the chat template leaves out spaces at their ends.
+    #[error("pair {number}: `chosen` and `rejected` have the same tokens")]
+    EqualCompletions {
+        /// Its number in the data, counted from 1.
+        number: usize,
+    },
     /// A text is too long.
     #[error(
         "{what} {number} has {tokens} tokens{more}, but the context of the model is {context}; leave it out, or shorten it"

@@ -24,6 +24,7 @@ pub(super) fn train_tokenizer(documents: &[String], vocabulary: usize) -> Result
         vocab_size: vocabulary,
         special_tokens: vec![END.into(), PAD.into()],
         eos_token: Some(END.into()),
+        starts_with_end: true,
         pad_token: Some(PAD.into()),
         chat_template: None,
     };

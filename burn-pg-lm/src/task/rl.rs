@@ -57,7 +57,7 @@ impl Settings {
 
     fn spec(&self, task: &Rl, ends: Vec<u32>) -> TextSourceSpec {
         let credit = match task.algorithm {
-            Algorithm::Rloo => Credit::Rloo { normalize: false },
+            Algorithm::Rloo => Credit::Rloo { normalize: task.normalize },
             Algorithm::Grpo => Credit::Grpo(match task.scale {
                 ScaleName::Group => GrpoScale::Group,
                 ScaleName::Batch => GrpoScale::Batch,
@@ -72,7 +72,7 @@ impl Settings {
         };
         TextSourceSpec {
             kl_weight,
-            kl_place: task.kl.form.place(),
+            kl_place: task.kl.place(),
             measure_kl: task.kl.measure,
             missing_end: task.missing_end,
             whiten_rewards: task.whiten_rewards,

@@ -5,7 +5,10 @@ mod stored;
 
 use std::path::PathBuf;
 
-use burn_pg::optim::{AdamWSpec, OptimiserSpec, Schedule};
+use burn_pg::{
+    config::Faults,
+    optim::{AdamWSpec, OptimiserSpec, Schedule},
+};
 use serde::{Deserialize, Serialize};
 
 pub use rl::{Algorithm, AveragingName, Kl, KlForm, RewardKind, RewardSpec, Rl, ScaleName};
@@ -110,6 +113,8 @@ pub struct Train {
     /// Updates between checkpoints, 0 for one at the end only. Default: about every ten seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_interval: Option<u64>,
+    /// What happens when an update fails, or none of its completions can be scored.
+    pub faults: Faults,
 }
 
 impl Default for Train {
@@ -123,6 +128,7 @@ impl Default for Train {
             seed: 1,
             threads: 0,
             checkpoint_interval: None,
+            faults: Faults::default(),
         }
     }
 }

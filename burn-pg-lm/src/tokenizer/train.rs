@@ -10,6 +10,7 @@ use tokenizers::{
         bpe::{BPE, BpeTrainer},
     },
     pre_tokenizers::byte_level::ByteLevel,
+    processors::template::TemplateProcessing,
 };
 
 use super::{Tokenizer, TokenizerError, definition::TOKENIZER};
@@ -25,6 +26,8 @@ pub struct Training {
     pub special_tokens: Vec<String>,
     /// The special token that ends a text.
     pub eos_token: Option<String>,
+    /// True to begin each text with the end token ([`Tokenizer::start`], also in `transformers`), as documents begin in pretraining.
+    pub starts_with_end: bool,
     /// The special token for padding, which other programs need; here nothing is padded.
     pub pad_token: Option<String>,
     /// The chat template.
@@ -56,6 +59,17 @@ impl Tokenizer {
         tokenizer.with_pre_tokenizer(Some(byte_level)).with_decoder(Some(byte_level));
         tokenizer.train(&mut trainer, texts.into_iter()).map_err(|error| TokenizerError::damaged(&error))?;
 
+        if training.starts_with_end
+            && let Some(end) = &training.eos_token
+            && let Some(id) = tokenizer.token_to_id(end)
+        {
+            let start = TemplateProcessing::builder()
+                .try_single(vec![end.as_str(), "$A"])
+                .map_err(|error| TokenizerError::damaged(&error))?
+                .special_tokens(vec![(end.clone(), id)])
+                .build();
+            tokenizer.with_post_processor(Some(start.map_err(|error| TokenizerError::damaged(&error))?));
+        }
         let definition = tokenizer.to_string(true).map_err(|error| TokenizerError::damaged(&error))?;
         let mut settings = json!({
             "chat_template": training.chat_template,

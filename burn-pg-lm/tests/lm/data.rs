@@ -108,14 +108,14 @@ fn pairs_have_margins_or_are_ties() {
         r#"{"chosen": "b", "rejected": "c", "margin": 0.5, "tie": false}"#,
         r#"{"messages": [{"role": "user", "content": "a"}], "chosen": "b", "rejected": "c", "tie": true}"#,
         r#"{"chosen": "b", "rejected": "c", "margin": 0}"#,
-        r#"{"chosen": "", "rejected": "c", "margin": null}"#,
+        r#"{"chosen": "b", "rejected": "c", "margin": null}"#,
     ];
     let expected = [
         pair(text("a")),
         Pair { margin: Some(0.5), ..pair(text("")) },
         Pair { tie: true, ..pair(Prompt::Chat(vec![Message::new("user", "a")])) },
         Pair { margin: Some(0.0), ..pair(text("")) },
-        Pair { chosen: String::new(), ..pair(text("")) },
+        pair(text("")),
     ];
     assert_eq!(read(content.join("\n"), pairs).unwrap(), expected);
 }
@@ -127,6 +127,8 @@ fn pairs_that_say_nothing_or_contradict_themselves_are_refused() {
         pairs,
         &[
             (r#"{"chosen": "b", "rejected": "b"}"#, "`chosen` and `rejected` are equal"),
+            (r#"{"chosen": "", "rejected": "b"}"#, "`chosen` is empty"),
+            (r#"{"chosen": "b", "rejected": ""}"#, "`rejected` is empty"),
             (
                 r#"{"chosen": "b", "rejected": "c", "margin": -0.5}"#,
                 "`margin` is -0.5; it must be 0 or more, and finite",

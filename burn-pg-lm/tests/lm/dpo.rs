@@ -34,7 +34,7 @@ fn losses_and_gradients_are_those_of_trl() {
                     check(
                         case,
                         expected,
-                        Preference { loss, beta: case["beta"].as_f64().unwrap() },
+                        Preference { loss, beta: case["beta"].as_f64().unwrap(), of_scores: false },
                         per_token,
                         &device,
                         dtype,

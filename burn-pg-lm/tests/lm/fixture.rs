@@ -27,6 +27,7 @@ pub fn training() -> Training {
         vocab_size: 400,
         special_tokens: ["<|end|>", "<|start|>", "<|unused|>"].map(String::from).into(),
         eos_token: Some("<|end|>".into()),
+        starts_with_end: false,
         pad_token: None,
         chat_template: Some(CHAT_TEMPLATE.into()),
     }

@@ -4,23 +4,25 @@ use burn_pg::{
     burn::tensor::{DType, Tensor, TensorData},
     loss::{ContextPart, LossContext, LossTerm, Objective},
     source::Samples,
+    storage::tensors::{from_bytes, to_bytes},
 };
 use burn_pg_lm::{
-    Texts,
+    ModelConfig, Texts,
     learning::{Centring, PairBatch, Preference, PreferenceLoss, TokenPair},
-    model::{Shape, to_hugging_face},
-    reward::{Scorer, accuracy},
+    model::{LoadError, Shape, Transformer, to_hugging_face},
+    reward::{RewardModel, Scorer, accuracy},
 };
 use serde_json::Value;
 
 use crate::{
+    fixture::{self, Copy},
     helpers::{assert_close, devices, golden, lists, numbers, tensors, types},
     models::{gpt2, gradients, transformer, values},
 };
 
 /// The objective of a reward model.
 fn objective(centring: f64) -> Objective {
-    let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 };
+    let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0, of_scores: true };
     Objective::new().with(1.0, preference).with(centring, Centring)
 }
 
@@ -125,9 +127,59 @@ fn a_tie_has_the_loss_of_both_preferences() {
             .with_tensor(ContextPart::LogProbs, vector([difference; 2]))
             .with_tensor(ContextPart::ReferenceLogProbs, vector([0.0; 2]))
             .with_tensor(ContextPart::Returns, vector([probability; 2]));
-        values(Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0 }.compute(&context).loss)[0]
+        values(Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0, of_scores: true }.compute(&context).loss)[0]
     };
     let both = f64::midpoint(loss(1.0, 0.7), loss(1.0, -0.7));
     assert_close(&[loss(0.5, 0.7)], &[both], 1e-6, "a tie");
     assert_close(&[loss(0.5, 0.0)], &[2.0_f64.ln()], 1e-6, "equal scores");
+}
+
+#[test]
+fn accuracy_is_that_of_scores_without_margins_and_a_tie_counts_half() {
+    let (_, device) = devices().swap_remove(0);
+    let vector = |values: [f32; 4]| Tensor::<1>::from_data(TensorData::from(values), &device);
+    let context = LossContext::new(4.0, 0.0)
+        .with_tensor(ContextPart::LogProbs, vector([1.0, -1.0, 1.0, -1.0]))
+        .with_tensor(ContextPart::ReferenceLogProbs, vector([3.0, 0.0, 0.0, 0.0]))
+        .with_tensor(ContextPart::Returns, vector([1.0, 1.0, 0.5, 0.5]));
+    let reported = |of_scores| {
+        let term = Preference { loss: PreferenceLoss::Sigmoid, beta: 2.0, of_scores };
+        let metrics = term.compute(&context).metrics;
+        ["accuracy", "margin"].map(|name| values(metrics.iter().find(|(metric, _)| *metric == name).unwrap().1.clone()))
+    };
+    assert_eq!(reported(true), [vec![1.0, 0.0, 0.5, 0.5], vec![2.0, -2.0, 2.0, -2.0]]);
+    // Of a policy, the reference counts.
+    assert_eq!(reported(false), [vec![0.0, 0.0, 0.5, 0.5], vec![-4.0, -2.0, 2.0, -2.0]]);
+}
+
+#[test]
+fn a_head_that_is_not_finite_or_has_several_scores_is_refused() {
+    let copy = Copy::new();
+    let tokenizer = fixture::tokenizer();
+    let config = format!(
+        r#"{{"model_type": "llama", "vocab_size": {}, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "max_position_embeddings": 16, "hidden_act": "silu", "tie_word_embeddings": true}}"#,
+        tokenizer.vocab_size()
+    );
+    let config = ModelConfig::parse(&config).unwrap();
+    let (_, device) = devices().swap_remove(0);
+    let scorer = Scorer::new(Transformer::zeros(&Shape::from(&config), &device));
+    RewardModel { config, scorer, tokenizer, template: None }.save(copy.path()).unwrap();
+    RewardModel::load(copy.path(), &device).unwrap();
+    let path = copy.path().join("model.safetensors");
+    let saved = from_bytes(&std::fs::read(&path).unwrap()).unwrap();
+    let refused = |score: TensorData| {
+        let mut changed = saved.clone();
+        changed.insert("score.weight".into(), score);
+        std::fs::write(&path, to_bytes(&changed, None).unwrap()).unwrap();
+        RewardModel::load(copy.path(), &device).unwrap_err().to_string()
+    };
+    let nan = TensorData::new(vec![f32::NAN; 8], [1, 8]);
+    assert!(refused(nan).ends_with("tensor `score.weight` holds NaN; all elements must be finite"));
+    let two = TensorData::new(vec![0.0_f32; 16], [2, 8]);
+    assert_eq!(refused(two), "`score.weight` has shape [2, 8]; expected [1, 8]: a single score");
+    let mut changed = saved.clone();
+    changed.remove("score.weight");
+    std::fs::write(&path, to_bytes(&changed, None).unwrap()).unwrap();
+    assert!(matches!(RewardModel::load(copy.path(), &device), Err(LoadError::NoScore(_))));
 }

@@ -163,6 +163,7 @@ mod scripts {
             r#"n=0; while IFS= read -r line; do n=$((n + 1)); case "$line" in
                 '{"prompt":"p","completion":"a \"b\"\nc","ended":false}') echo "  0.25 " ;;
                 *null*) echo null ;;
+                *nan*) echo NaN ;;
                 *) echo $n ;;
             esac; done"#,
         );
@@ -171,6 +172,7 @@ mod scripts {
         assert!(reward.score(&[]).unwrap().is_empty());
         let found = reward.score(&[answer("null"), answer("x")]).unwrap();
         assert!(found[0].is_nan() && found[1] == 5.0);
+        assert!(reward.score(&[answer("nan")]).unwrap()[0].is_nan());
     }
 
     #[test]
@@ -203,15 +205,9 @@ mod scripts {
 
     #[test]
     fn answers_that_are_no_numbers_are_shown() {
-        for (given, shown) in [
-            ("good", "good"),
-            ("", ""),
-            ("NaN", "NaN"),
-            ("1e999", "1e999"),
-            ("[1]", "[1]"),
-            ("1 2", "1 2"),
-            ("\\377", "\u{fffd}"),
-        ] {
+        for (given, shown) in
+            [("good", "good"), ("", ""), ("1e999", "1e999"), ("[1]", "[1]"), ("1 2", "1 2"), ("\\377", "\u{fffd}")]
+        {
             let (error, message) = refusal(&format!("read -r line; echo 1; printf '{given}\\n'; exec cat >/dev/null"));
             assert!(matches!(error, ScriptError::NoNumber { text: 2, texts: 2, .. }), "{error:?}");
             let expected = format!("`/bin/sh` answered text 2 of 2 with {shown:?}; it must be a number or `null`");

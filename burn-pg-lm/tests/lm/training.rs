@@ -54,3 +54,15 @@ fn a_tokenizer_without_texts_has_bytes_only() {
     assert!(matches!(tokenizer.required_end(), Err(TokenizerError::NoEnd)));
     assert_eq!(tokenizer.encode("äb").len(), 3);
 }
+
+#[test]
+fn texts_begin_with_the_end_token_if_that_is_asked_for() {
+    let training = Training { starts_with_end: true, ..fixture::training() };
+    let copy = Copy::empty();
+    Tokenizer::train(["low lower lowest"], &training).unwrap().save(copy.path()).unwrap();
+    let read = Tokenizer::load(copy.path()).unwrap();
+    assert_eq!(read.start(), [read.end().unwrap()]);
+    // What the post-processor adds is not a part of the text.
+    assert!(!read.encode("low").contains(&read.end().unwrap()));
+    assert!(fixture::tokenizer().start().is_empty());
+}

@@ -109,7 +109,7 @@ pub fn from_bytes(file: &[u8]) -> Result<Tensors, TensorsError> {
 ///
 /// # Errors
 /// [`TensorsError::Format`] if the bytes are not such a file.
-pub(crate) fn metadata(file: &[u8], key: &str) -> Result<Option<String>, TensorsError> {
+pub fn metadata(file: &[u8], key: &str) -> Result<Option<String>, TensorsError> {
     let (_, header) = SafeTensors::read_metadata(file).map_err(|error| match error {
         SafeTensorError::HeaderTooLarge => format_error("its header is longer than one may be"),
         error => format_error(error),

@@ -151,10 +151,10 @@ impl<'a> Speaker<'a> {
         Ok(())
     }
 
-    /// Returns the tokens of a prompt. One that is not a conversation begins as the documents of the model do.
+    /// Returns the tokens of a prompt. One that is not a conversation begins with what the tokenizer puts before texts.
     fn tokens(&self, prompt: &str, is_conversation: bool) -> Vec<u32> {
-        let LanguageModel { config, tokenizer, .. } = &self.model;
-        if is_conversation { tokenizer.encode(prompt) } else { text_tokens(config, tokenizer, prompt) }
+        let tokenizer = &self.model.tokenizer;
+        if is_conversation { tokenizer.encode(prompt) } else { text_tokens(tokenizer, prompt) }
     }
 
     /// Answers lines of stdin until there are no more.

@@ -30,12 +30,25 @@ pub(super) fn credited(
     if !all && !spec.credit.needs_values() {
         batch = batch.of(kept);
     }
-    if spec.whiten_advantages
-        && let Some(advantages) = batch.columns.get_mut(ContextPart::Advantages)
-    {
-        whiten(advantages, true);
+    if spec.whiten_advantages {
+        whiten_samples(spec.sample, &mut batch);
     }
     Ok((batch, explained_variance))
+}
+
+/// Shifts and scales the advantages of all samples to mean 0 and a standard deviation of 1. A completion that is a sample counts once, whatever its
+/// length.
+fn whiten_samples(sample: Sample, batch: &mut TextBatch) {
+    let ranges: Vec<_> = batch.tokens().collect();
+    let Some(advantages) = batch.columns.get_mut(ContextPart::Advantages) else { return };
+    if sample == Sample::Token {
+        return whiten(advantages, true);
+    }
+    let mut of_completions: Vec<f32> = ranges.iter().map(|tokens| advantages[tokens.start]).collect();
+    whiten(&mut of_completions, true);
+    for (tokens, advantage) in ranges.into_iter().zip(of_completions) {
+        advantages[tokens].fill(advantage);
+    }
 }
 
 /// Sets the advantages, and what else follows from the scores, with this weight of the KL divergence. Returns the share of the returns that a critic explains.
@@ -48,6 +61,7 @@ fn give_credit(
 ) -> Result<Option<f64>, Error> {
     let &TextSourceSpec { credit, kl_place, sample, group_size, .. } = spec;
     let divergences = divergences(batch);
+    let weight = if kl_place == KlPlace::TermAlone { 0.0 } else { weight };
     if let Credit::Gae(gae) = credit {
         let of_part = |part: &TextBatch| policy.values(part.hidden(policy.model())).expect("checked before training");
         let values = batch.by_parts(spec.rows_at_once, policy.model().is_computed_in_parts(), of_part)?;
@@ -98,4 +112,70 @@ pub(super) fn divergences(batch: &TextBatch) -> Vec<f64> {
 #[allow(clippy::cast_possible_truncation)] // to single precision
 fn narrow(numbers: &[f64]) -> Vec<f32> {
     numbers.iter().map(|&number| number as f32).collect()
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn_pg::{DeviceChoice, device};
+
+    use super::*;
+    use crate::{
+        generate::Limit,
+        learning::Columns,
+        model::{Family, Shape, Transformer},
+    };
+
+    /// Two completions of a prompt, of one and of three tokens.
+    fn batch() -> TextBatch {
+        let mut columns = Columns::default();
+        columns.set(ContextPart::OldLogProbs, vec![-1.0, -1.0, -2.0, -3.0]);
+        columns.set(ContextPart::ReferenceLogProbs, vec![-1.5, -2.0, -2.0, -2.0]);
+        let texts = [&[0_u32, 1][..], &[0, 1, 2, 3]].into_iter().collect();
+        TextBatch { texts, lengths: vec![1, 3], columns, ..TextBatch::default() }
+    }
+
+    fn advantages(change: impl Fn(&mut TextSourceSpec)) -> Vec<f32> {
+        let shape = Shape {
+            family: Family::Llama { rope_theta: 100.0 },
+            vocabulary: 4,
+            context: 4,
+            width: 4,
+            hidden: 4,
+            blocks: 1,
+            heads: 1,
+            groups: 1,
+            head: 4,
+            epsilon: 1e-5,
+            tied: true,
+        };
+        let device = device::open(DeviceChoice::Auto).unwrap().device;
+        let policy = TextPolicy::new(Transformer::zeros(&shape, &device));
+        let limit = Limit { tokens: 3, ends: Vec::new() };
+        let mut spec = TextSourceSpec::new(1, 2, limit, Credit::Rloo { normalize: false });
+        change(&mut spec);
+        let (batch, _) = credited(&spec, batch(), &policy, vec![3.0, 1.0], 0.5).unwrap();
+        batch.columns.get(ContextPart::Advantages).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_term_leaves_to_advantages_what_it_does_not_know() {
+        // The KL divergences of the tokens are 0.5; 1, 0, -1, whose sums are 0.5 and 0.
+        assert_eq!(advantages(|spec| spec.kl_place = KlPlace::Reward), [1.75, -1.75, -1.75, -1.75]);
+        // A token does not pay for itself and for earlier ones.
+        assert_eq!(advantages(|spec| spec.kl_place = KlPlace::Term), [2.0, -1.25, -1.25, -1.75]);
+        assert_eq!(advantages(|spec| spec.kl_place = KlPlace::TermAlone), [2.0, -2.0, -2.0, -2.0]);
+    }
+
+    #[test]
+    fn completions_that_are_samples_are_whitened_once_each() {
+        let whitened = |sample| {
+            advantages(|spec| {
+                (spec.sample, spec.whiten_advantages, spec.kl_place) = (sample, true, KlPlace::TermAlone);
+            })
+        };
+        let found = whitened(Sample::Completion);
+        assert!(found[0] > 0.5 && found[1..].iter().all(|other| (other + found[0]).abs() < 1e-5), "{found:?}");
+        let found = whitened(Sample::Token);
+        assert!((found[0] + 3.0 * found[1]).abs() < 1e-5, "{found:?}");
+    }
 }

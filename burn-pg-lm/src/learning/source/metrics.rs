@@ -14,7 +14,11 @@ pub(super) fn of_completions(
     let cut = completions.iter().filter(|completion| !completion.ended).count() as f64;
     let tokens = completions.iter().map(|completion| completion.tokens.len()).sum::<usize>() as f64;
     let groups = scores.chunks(spec.group_size);
-    let same = groups.filter(|group| group.iter().all(|score| *score == group[0])).count() as f64;
+    let has_spread = |group: &&[f64]| {
+        let mut known = group.iter().filter(|score| score.is_finite());
+        known.next().is_some_and(|first| known.any(|score| score != first))
+    };
+    let same = groups.len() as f64 - groups.filter(has_spread).count() as f64;
     [
         ("score", numbers.iter().sum::<f64>() / (numbers.len() as f64).max(1.0)),
         ("unscored", (count - numbers.len() as f64) / count),
@@ -22,4 +26,24 @@ pub(super) fn of_completions(
         ("truncated_share", cut / count),
         ("groups_without_spread", if spec.group_size > 1 { same / spec.prompts as f64 } else { 0.0 }),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{generate::Limit, learning::Credit};
+
+    #[test]
+    fn groups_have_spread_only_if_two_scores_differ() {
+        let completion = Completion { tokens: vec![1, 2], log_probs: vec![0.0; 2], ended: true };
+        let limit = Limit { tokens: 2, ends: Vec::new() };
+        let spec = TextSourceSpec::new(4, 3, limit, Credit::Rloo { normalize: false });
+        let nan = f64::NAN;
+        let scores = [3.0, 3.0, nan, nan, nan, nan, 1.0, nan, nan, 1.0, nan, 2.0];
+        let metrics = of_completions(&spec, &vec![completion; 12], &scores);
+        let metric = |name| metrics.iter().find(|(metric, _)| *metric == name).unwrap().1;
+        assert_eq!(metric("groups_without_spread"), 0.75);
+        assert_eq!(metric("unscored"), 7.0 / 12.0);
+        assert_eq!(metric("score"), 2.0);
+    }
 }

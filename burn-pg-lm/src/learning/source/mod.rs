@@ -205,6 +205,10 @@ impl Source<TextPolicy> for TextSource {
         if let Some(reader) = &mut self.reader {
             reader(context.update, &written, &scores);
         }
+        if scores.iter().all(|score| score.is_nan()) {
+            let update = context.update;
+            return Err(Error::NonFinite { update, metric: "score", value: f64::NAN, term: None, env: None });
+        }
         let batch = self.batch(&written, &completions, context.progress)?;
         let mut metrics = metrics::of_completions(&self.spec, &completions, &scores).to_vec();
         metrics.push(("tokens_written", self.progress.tokens as f64));

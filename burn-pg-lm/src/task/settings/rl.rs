@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use burn_pg::{loss::Averaging, optim::Schedule};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::{Map, Value};
 
 use crate::learning::{KlPlace, Sample};
 
@@ -58,6 +59,8 @@ pub struct Rl {
     /// `ppo`: how far values may move from those before the update, more than 0, in the unit of the scores. Default: without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_clip: Option<Schedule>,
+    /// `rloo`: true to shift and scale the advantages of all completions to mean 0 and a standard deviation of 1. Default false.
+    pub normalize: bool,
     /// `ppo`: discount of later rewards, 0 to 1. Default 1.
     pub gamma: f64,
     /// `ppo`: weight of longer sums in advantages, 0 to 1. Default 0.95.
@@ -91,6 +94,7 @@ impl Default for Rl {
             entropy_weight: 0.0,
             value_weight: 0.1,
             value_clip: None,
+            normalize: false,
             gamma: 1.0,
             gae_lambda: 0.95,
             samples_interval: 10,
@@ -166,6 +170,9 @@ pub struct Kl {
     /// True to measure the KL divergence over the whole vocabulary in each update, also with a weight of 0: the metric `kl_exact`. The policy
     /// and the reference read each completion once more for it. Default false.
     pub measure: bool,
+    /// With a term: true to subtract the KL divergence of later tokens from the advantage of a token, so that the gradient is that of the KL divergence
+    /// of texts; false for the term alone, as GRPO was published. Default true.
+    pub later_tokens: bool,
 }
 
 impl Kl {
@@ -174,11 +181,21 @@ impl Kl {
     pub fn needs_reference(&self) -> bool {
         self.weight > 0.0 || self.measure
     }
+
+    /// Returns where the KL divergence is subtracted.
+    #[must_use]
+    pub fn place(&self) -> KlPlace {
+        match (self.form, self.later_tokens) {
+            (KlForm::Reward, _) => KlPlace::Reward,
+            (_, true) => KlPlace::Term,
+            (_, false) => KlPlace::TermAlone,
+        }
+    }
 }
 
 impl Default for Kl {
     fn default() -> Self {
-        Self { weight: 0.05, form: KlForm::Reward, target: None, horizon: 10_000.0, measure: false }
+        Self { weight: 0.05, form: KlForm::Reward, target: None, horizon: 10_000.0, measure: false, later_tokens: true }
     }
 }
 
@@ -196,22 +213,13 @@ pub enum KlForm {
     Exact,
 }
 
-impl KlForm {
-    /// Returns where the divergence is subtracted.
-    #[must_use]
-    pub fn place(self) -> KlPlace {
-        if self == Self::Reward { KlPlace::Reward } else { KlPlace::Term }
-    }
-}
-
 /// A reward, with its weight in the sum.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RewardSpec {
     /// The weight. With 0, the reward is only reported, and texts that it cannot score are still used for training. Default 1.
-    #[serde(default = "one")]
     pub weight: f64,
     /// The name in metrics. Default: the kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What is rewarded.
     #[serde(flatten)]
@@ -223,6 +231,31 @@ impl RewardSpec {
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(self.kind.name())
+    }
+}
+
+/// Refuses keys that the kind of reward does not have, which `serde` would ignore beside `flatten`.
+impl<'de> Deserialize<'de> for RewardSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Given {
+            #[serde(default = "one")]
+            weight: f64,
+            name: Option<String>,
+            #[serde(flatten)]
+            kind: RewardKind,
+        }
+        let given = Map::<String, Value>::deserialize(deserializer)?;
+        let keys: Vec<String> = given.keys().cloned().collect();
+        let Given { weight, name, kind } = serde_json::from_value(given.into()).map_err(D::Error::custom)?;
+        let spec = Self { weight, name, kind };
+        let known = serde_json::to_value(&spec).map_err(D::Error::custom)?;
+        match keys.into_iter().find(|key| known.get(key).is_none()) {
+            Some(key) => {
+                Err(D::Error::custom(format!("a reward of kind `{}` has no setting `{key}`", spec.kind.name())))
+            }
+            None => Ok(spec),
+        }
     }
 }
 
@@ -278,6 +311,28 @@ impl RewardKind {
             Self::Contains { .. } => "contains",
             Self::Lexicon { .. } => "lexicon",
             Self::Script { .. } => "script",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rewards_have_no_other_keys_than_those_of_their_kind() {
+        let read = |value| serde_json::from_value::<RewardSpec>(value);
+        let spec = read(json!({ "kind": "words", "target": 20, "name": "length" })).unwrap();
+        assert_eq!((spec.weight, spec.name()), (1.0, "length"));
+        assert_eq!(read(serde_json::to_value(&spec).unwrap()).unwrap(), spec);
+        for (value, expected) in [
+            (json!({ "kind": "words", "target": 20, "weigth": 0 }), "a reward of kind `words` has no setting `weigth`"),
+            (json!({ "kind": "words", "target": 20, "file": "a" }), "a reward of kind `words` has no setting `file`"),
+            (json!({ "kind": "words" }), "missing field `target`"),
+        ] {
+            assert_eq!(read(value).unwrap_err().to_string(), expected);
         }
     }
 }

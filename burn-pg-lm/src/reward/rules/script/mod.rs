@@ -28,7 +28,7 @@ const SHOWN: usize = 80;
 /// {"prompt":"Once","completion":" upon a time.","ended":true,"answer":"upon"}
 /// ```
 ///
-/// It answers each line, in the same order, with one line: a number, or `null` if the text cannot be scored.
+/// It answers each line, in the same order, with one line: a number, or `null` or `NaN` if the text cannot be scored.
 /// It must write out each answer at once (`print(score, flush=True)` in Python): with a buffer it would wait for more
 /// texts. It must print nothing else on its standard output. What it prints on its standard error is shown if it fails.
 ///
@@ -91,6 +91,8 @@ impl Script {
         for text in 1..=texts.len() {
             let program = self.program.clone();
             match process.next(self.time_limit.saturating_sub(start.elapsed())) {
+                // Python writes a number that is none so, which is not JSON.
+                Next::Answer(answer) if answer.trim() == "NaN" => scores.push(f64::NAN),
                 Next::Answer(answer) => match serde_json::from_str::<Option<f64>>(answer.trim()) {
                     Ok(score) => scores.push(score.unwrap_or(f64::NAN)),
                     Err(_) => {
