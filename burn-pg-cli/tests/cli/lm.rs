@@ -7,10 +7,30 @@ use burn_pg::device::{self, DeviceChoice};
 use burn_pg_lm::{
     ModelConfig, Tokenizer,
     model::{LanguageModel, Shape, Transformer},
+    reward::{RewardModel, Scorer},
     tokenizer::Training,
 };
 
 use super::{assert_contains, burn_pg, command, json, success, text, usage_error};
+
+/// Returns the configuration of a model that reads at most 16 tokens.
+fn config(tokenizer: &Tokenizer) -> ModelConfig {
+    let config = format!(
+        r#"{{"model_type": "llama", "vocab_size": {}, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "max_position_embeddings": 16, "hidden_act": "silu"}}"#,
+        tokenizer.vocab_size()
+    );
+    ModelConfig::parse(&config).unwrap()
+}
+
+/// Saves a reward model of zeros into a new folder.
+fn reward_model(tokenizer: Tokenizer, folder: &Path) {
+    let device = device::open(DeviceChoice::Auto).unwrap().device;
+    let config = config(&tokenizer);
+    let scorer = Scorer::new(Transformer::zeros(&Shape { tied: true, ..Shape::from(&config) }, &device));
+    std::fs::create_dir(folder).unwrap();
+    RewardModel { config, scorer, tokenizer, template: None }.save(folder).unwrap();
+}
 
 /// Saves a model of zeros, under which every token is as probable as any other.
 fn model(folder: &Path) {
@@ -24,12 +44,7 @@ fn model(folder: &Path) {
         chat_template: None,
     };
     let tokenizer = Tokenizer::train(["low lower lowest low lower lowest"], &training).unwrap();
-    let config = format!(
-        r#"{{"model_type": "llama", "vocab_size": {}, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "max_position_embeddings": 16, "hidden_act": "silu"}}"#,
-        tokenizer.vocab_size()
-    );
-    let config = ModelConfig::parse(&config).unwrap();
+    let config = config(&tokenizer);
     let transformer = Transformer::zeros(&Shape::from(&config), &device);
     std::fs::create_dir(folder.join("model")).unwrap();
     LanguageModel { config, transformer, tokenizer, template: None }.save(&folder.join("model")).unwrap();
@@ -415,6 +430,20 @@ fn mistakes_are_refused_before_anything_is_trained() {
         &["rl", "base/model", "prompts.jsonl", "--set", "tokens=8", "--reward", "model:base/model"],
         "has no `score.weight`: it is not a reward model",
     );
+    // Reward models with the tokenizer of the policy and a short context, and with another tokenizer.
+    let scored_by =
+        |reward: &'static str| ["rl", "base/model", "prompts.jsonl", "--set", "tokens=20", "--reward", reward];
+    reward_model(Tokenizer::load(&folder.join("base/model")).unwrap(), &folder.join("short"));
+    refused(&scored_by("model:short"), "the reward model reads at most 16 tokens");
+    model(folder);
+    reward_model(Tokenizer::load(&folder.join("model")).unwrap(), &folder.join("other"));
+    refused(&scored_by("model:other"), "has another tokenizer than the policy");
+    std::fs::write(folder.join("misspelt.toml"), "[[task.rewards]]\nkind = 'words'\ntarget = 5\nweigth = 0.5\n")
+        .unwrap();
+    refused(
+        &["rl", "base/model", "prompts.jsonl", "--config", "misspelt.toml"],
+        "a reward of kind `words` has no setting `weigth`",
+    );
     let gpt2 =
         ["--set", "new.family=gpt2", "--set", "new.groups=2", "--set", "updates=1", "--set", "batch=4", "--quiet"];
     let arguments = ["lm", "pretrain", "documents.txt", "--out", "gpt2"];
@@ -434,6 +463,37 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&["sft", "nowhere", "demonstrations.jsonl"], "nowhere");
     let output = burn_pg(folder, ["train", "--resume", "base"]);
     assert_contains(usage_error(&output), "texts (pretrain)");
+}
+
+#[test]
+fn the_memory_of_a_large_model_is_planned_from_its_configuration_alone() {
+    const WEIGHTS: u64 = 1_100_048_384;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("large")).unwrap();
+    // The sizes of TinyLlama-1.1B.
+    let config = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
+        "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 2048, "hidden_act": "silu",
+        "tie_word_embeddings": false}"#;
+    std::fs::write(folder.join("large/config.json"), config).unwrap();
+    let plan = |more: &[&str]| {
+        let arguments = ["lm", "plan", "rl", "large", "--longest", "512", "--reward", "words:20", "--json"];
+        let output = burn_pg(folder, arguments.iter().chain(more));
+        // 1 if the run does not fit into the memory of this machine.
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let phases = printed["plan"]["phases"].as_array().unwrap().clone();
+        let total = |phase: &serde_json::Value| {
+            phase["parts"].as_object().unwrap().values().map(|bytes| bytes.as_u64().unwrap()).sum::<u64>()
+        };
+        (printed["plan"].clone(), phases.iter().map(total).max().unwrap())
+    };
+    let (whole, peak) = plan(&[]);
+    assert_eq!((&whole["parameters"], &whole["trained"]), (&WEIGHTS.into(), &WEIGHTS.into()));
+    // Policy, reference, gradient, state, new weights and state.
+    assert!((8..14).contains(&(peak / (4 * WEIGHTS))), "{peak}");
+    let (adapted, smaller) = plan(&["--lora"]);
+    assert!(adapted["trained"].as_u64().unwrap() < WEIGHTS / 100 && smaller < peak / 2, "{smaller} of {peak}");
 }
 
 #[test]

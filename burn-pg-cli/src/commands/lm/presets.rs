@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for (name, text) in PRESETS {
         match args.json {
             true => print_line(json!({ "name": name, "about": about(text), "settings": parse(text) }))?,
-            false => print_line(format_args!("{name:<8}  {}", about(text)))?,
+            false => print_line(format_args!("{name:<8}  {}", wrapped(&about(text), 68).join("\n          ")))?,
         }
     }
     Ok(())
@@ -48,6 +48,18 @@ fn about(text: &str) -> String {
     text.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the lines of a text that are not longer than `width` characters, unless a word is.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => line.extend([" ", word]),
+            _ => lines.push(word.into()),
+        }
+    }
+    lines
+}
+
 fn parse(text: &str) -> Table {
     text.parse().expect("a preset is valid TOML; a test reads them all")
 }
@@ -56,6 +68,11 @@ fn parse(text: &str) -> Table {
 mod tests {
     use super::*;
     use crate::commands::lm::settings::{Given, SettingsArgs, reward};
+
+    #[test]
+    fn lines_are_as_long_as_they_may_be() {
+        assert_eq!(wrapped("one two three seventeen", 7), ["one two", "three", "seventeen"]);
+    }
 
     #[test]
     fn every_preset_is_a_valid_run() {

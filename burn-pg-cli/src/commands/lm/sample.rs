@@ -1,7 +1,7 @@
 //! `burn-pg lm sample`
 
 use std::{
-    io::{BufRead, Write, stdin, stdout},
+    io::{BufRead, IsTerminal, Write, stderr, stdin, stdout},
     path::PathBuf,
 };
 
@@ -166,9 +166,18 @@ impl<'a> Speaker<'a> {
             tell(format_args!("{kind}; end it with Ctrl-D"));
         }
         let mut messages = Vec::new();
+        // Someone who types sees whose turn it is.
+        let is_typed = stdin().is_terminal() && !self.args.json;
+        let invite = || {
+            if is_typed {
+                let _ = write!(stderr(), "> ");
+            }
+        };
+        invite();
         for line in stdin().lock().lines() {
             let line = line.context("stdin cannot be read").map_err(Failure::Run)?;
             if line.trim().is_empty() {
+                invite();
                 continue;
             }
             let prompt = if is_conversation {
@@ -180,6 +189,10 @@ impl<'a> Speaker<'a> {
             let written = self.show(&self.tokens(&prompt, is_conversation), &mut rng).map_err(Failure::Usage)?;
             messages.push(Message::new("assistant", written.text.trim()));
             self.end_line(&written).map_err(Failure::Run)?;
+            invite();
+        }
+        if is_typed {
+            tell("");
         }
         Ok(())
     }
