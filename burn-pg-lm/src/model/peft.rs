@@ -7,7 +7,7 @@ use burn_pg::storage::{
     tensors::{from_bytes, into_module, metadata, of_module, to_bytes},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     LoadError, Lora, NamesError, Target, Transformer, fingerprint,
@@ -81,6 +81,27 @@ fn their_name(target: Target) -> &'static str {
     theirs.rsplit('.').next().expect("a name has a last part")
 }
 
+/// Other keys of such a file, which say nothing about how trained adapters are applied.
+const HARMLESS: [&str; 17] = [
+    "arrow_config",
+    "auto_mapping",
+    "base_model_name_or_path",
+    "corda_config",
+    "eva_config",
+    "exclude_modules",
+    "inference_mode",
+    "layers_pattern",
+    "layers_to_transform",
+    "loftq_config",
+    "lora_dropout",
+    "megatron_config",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "task_type",
+];
+
 /// What is read of a file with the sizes of adapters.
 #[derive(Deserialize)]
 struct Config {
@@ -95,20 +116,22 @@ struct Config {
     #[serde(default)]
     modules_to_save: Option<Vec<String>>,
     #[serde(default)]
-    alpha_pattern: serde_json::Map<String, Value>,
+    alpha_pattern: Map<String, Value>,
     #[serde(default)]
-    rank_pattern: serde_json::Map<String, Value>,
+    rank_pattern: Map<String, Value>,
     #[serde(default)]
     init_lora_weights: Value,
     #[serde(default)]
     lora_bias: bool,
     #[serde(default)]
     bias: Option<String>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 impl Config {
     /// Returns what is set to a value that is not supported, if something is. (Some ways to initialise adapters change the base too.)
-    fn unsupported(&self) -> Option<&'static str> {
+    fn unsupported(&self) -> Option<&str> {
         let changes_base = self.init_lora_weights.as_str().is_some_and(|kind| kind != "gaussian");
         let others = [
             ("use_rslora", self.use_rslora),
@@ -120,7 +143,16 @@ impl Config {
             ("lora_bias", self.lora_bias),
             ("bias", self.bias.as_ref().is_some_and(|bias| bias != "none")),
         ];
-        others.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
+        let known = others.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key);
+        let is_set = |value: &Value| match value {
+            Value::Null => false,
+            Value::Bool(value) => *value,
+            Value::Array(values) => !values.is_empty(),
+            Value::Object(values) => !values.is_empty(),
+            Value::Number(_) | Value::String(_) => true,
+        };
+        let mut unknown = self.others.iter().filter(|(key, value)| !HARMLESS.contains(&key.as_str()) && is_set(value));
+        known.or_else(|| unknown.next().map(|(key, _)| key.as_str()))
     }
 }
 

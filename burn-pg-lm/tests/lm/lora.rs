@@ -12,11 +12,15 @@ use burn_pg::{
 use burn_pg_lm::{
     Texts,
     generate::{Choice, Limit, Writer, complete},
-    model::{Lora, Shape, Target, Transformer, adapters_from_peft, adapters_to_peft, fingerprint},
+    model::{
+        Lora, Shape, Target, Transformer, adapters_from_peft, adapters_to_peft, fingerprint, load_adapters,
+        save_adapters,
+    },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    folder::Random,
     helpers::{assert_close, devices, golden, lists, numbers, tensors, types},
     models::{As, gradients, llama, token_loss, transformer, values},
 };
@@ -117,6 +121,50 @@ fn what_adapters_write_has_the_log_probabilities_that_are_trained_and_the_base_s
     assert!(weights(&new(1)) == weights(&new(1)) && weights(&new(1)) != weights(&new(2)));
     assert_eq!(fingerprint(&base).unwrap(), fingerprint(&base.clone().with_frozen(false)).unwrap());
     assert_ne!(fingerprint(&base).unwrap(), fingerprint(&model.merged()).unwrap());
+}
+
+#[test]
+fn adapters_that_cannot_be_applied_are_refused() {
+    let (_, device) = devices().swap_remove(0);
+    let base = golden("tiny_llama");
+    let shape: Shape = llama(&base["config"], false);
+    let model = transformer(&shape, tensors(&base["weights"], DType::F32), &device, DType::F32);
+    let folder = tempfile::tempdir().unwrap();
+    let lora = Lora { targets: vec![Target::Query, Target::Value], ..Lora::default() };
+    save_adapters(&model.clone().with_adapters(&lora, 1), &lora, folder.path()).unwrap();
+    let path = folder.path().join("adapter_config.json");
+    let saved: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let load = |key: &str, value: Value| {
+        let mut changed = saved.clone();
+        changed[key] = value;
+        std::fs::write(&path, changed.to_string()).unwrap();
+        load_adapters(model.clone(), folder.path()).map(|_| ())
+    };
+    for (key, value) in [
+        ("peft_version", json!("0.18.0")),
+        ("megatron_core", json!("megatron.core")),
+        ("inference_mode", json!(true)),
+        ("use_dora", json!(false)),
+        ("trainable_token_indices", json!(null)),
+        ("layer_replication", json!([])),
+    ] {
+        load(key, value).unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+    for (key, value) in [
+        ("use_dora", json!(true)),
+        ("use_qalora", json!(true)),
+        ("layer_replication", json!([[0, 1]])),
+        ("alora_invocation_tokens", json!([5])),
+        ("rank_pattern", json!({ "q_proj": 2 })),
+        ("bias", json!("all")),
+    ] {
+        let error = load(key, value).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("adapter_config.json: what `{key}` is set to is not supported")), "{error}");
+    }
+    load("r", json!(8)).unwrap();
+    let other = model.clone().map(&mut Random(EnvRng::new(9)));
+    let error = load_adapters(other, folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("the adapters were trained on another model, and fit only its weights"), "{error}");
 }
 
 #[test]

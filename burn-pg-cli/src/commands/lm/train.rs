@@ -69,7 +69,8 @@ pub struct Common {
     /// Train on this device; texts are always written on the CPU
     #[arg(long, value_name = "DEVICE", default_value = "flex")]
     device: DeviceChoice,
-    /// Start even if the memory plan says that the run does not fit into the available memory; `lm plan` shows it
+    /// Start even if the memory plan says that the run does not fit into the available memory; `lm plan` shows it. Runs on a GPU are not
+    /// planned
     #[arg(long)]
     ignore_memory: bool,
     /// Print the settings as TOML, and do nothing else
@@ -225,7 +226,8 @@ impl Job<'_> {
     /// Trains to the end. Returns the summary.
     fn run(&self) -> Result<Value, Failure> {
         let open = device::open(self.common.device).map_err(Failure::usage)?;
-        if !self.common.ignore_memory {
+        // The plan is one of the CPU.
+        if !self.common.ignore_memory && open.backend.is_cpu() {
             self.refuse_what_does_not_fit().map_err(Failure::Usage)?;
         }
         let place = Place::default();
