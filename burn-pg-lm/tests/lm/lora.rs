@@ -125,7 +125,7 @@ fn what_adapters_write_has_the_log_probabilities_that_are_trained_and_the_base_s
 
 #[test]
 fn adapters_that_cannot_be_applied_are_refused() {
-    let (_, device) = devices().swap_remove(0);
+    let device = devices().swap_remove(0).1.autodiff();
     let base = golden("tiny_llama");
     let shape: Shape = llama(&base["config"], false);
     let model = transformer(&shape, tensors(&base["weights"], DType::F32), &device, DType::F32);
