@@ -114,7 +114,9 @@ def compare(folder, models):
 
 
 def main():
-    what, folder, *rest = sys.argv[1:] or ["", ""]
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    what, folder, *rest = sys.argv[1:]
     folder = pathlib.Path(folder)
     if what == "pairs":
         write_pairs(folder)

@@ -214,6 +214,16 @@ pub enum Error {
         /// The divisor of sums of losses.
         mass: f64,
     },
+    /// No sample of an update could be scored. The weights are unchanged.
+    #[error(
+        "update {update}: none of the {samples} samples could be scored; check the reward, or let such updates be skipped: `faults.numbers = \"skip\"`"
+    )]
+    Unscored {
+        /// The update, counted from 1.
+        update: u64,
+        /// Number of samples.
+        samples: usize,
+    },
     /// A custom source failed. The weights are unchanged.
     #[error("the source `{name}` failed: {source}")]
     Source {

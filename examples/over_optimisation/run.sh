@@ -19,7 +19,9 @@ done
 one() {
     updates=$1 weight=$2 seed=$3 pairs=$4
     run="$folder/$pairs-pairs-kl-$weight-$seed"
-    if [ -e "$run" ]; then
+    if grep -qs "\"updates\": $updates" "$run/summary.json"; then
+        :
+    elif [ -e "$run" ]; then
         $burn_pg lm rl --resume "$run" --quiet --set "train.updates=$updates"
     else
         $burn_pg lm rl "$folder/base/model" "$folder/prompts.jsonl" --out "$run" --quiet \

@@ -273,8 +273,22 @@ fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
             success(&burn_pg(folder, ["lm", "import", "base/model", "merged", "--adapters", "adapters"]));
             let merged = std::fs::read(folder.join("merged/model.safetensors")).unwrap();
             assert!(merged == bytes("whole", "model/model.safetensors"));
+            // The settings of a run serve for another model.
+            let again = [
+                "lm",
+                "rl",
+                "merged",
+                "prompts.jsonl",
+                "--config",
+                "whole-true/lm.toml",
+                "--out",
+                "again",
+                "--set",
+                "updates=1",
+            ];
+            success(&burn_pg(folder, again));
             // Adapters are not put on other weights.
-            let import = burn_pg(folder, ["lm", "import", "merged", "again", "--adapters", "adapters"]);
+            let import = burn_pg(folder, ["lm", "import", "merged", "imported", "--adapters", "adapters"]);
             assert_contains(usage_error(&import), "the adapters were trained on another model");
             std::fs::copy(folder.join("merged/model.safetensors"), folder.join("base/model/model.safetensors"))
                 .unwrap();
@@ -360,7 +374,7 @@ fn completions_that_teach_nothing_are_reported() {
     let none = &script("none.sh", "echo NaN");
     let output = rl(none, &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert_contains(text(&output.stderr), "score");
+    assert_contains(text(&output.stderr), "update 1: none of the 4 samples could be scored");
     let output = rl(none, &["--set", "train.faults.numbers='skip'"]);
     success(&output);
     assert_contains(text(&output.stderr), "an update was skipped");
@@ -442,7 +456,18 @@ fn mistakes_are_refused_before_anything_is_trained() {
         .unwrap();
     refused(
         &["rl", "base/model", "prompts.jsonl", "--config", "misspelt.toml"],
-        "a reward of kind `words` has no setting `weigth`",
+        "unknown field `weigth`, expected `target`",
+    );
+    for (setting, expected) in [
+        ("normalize=true", "`task.normalize` is true; it must be false with a term for the KL divergence"),
+        ("algorithm=ppo", "`task.normalize` is true; it must be false, unless `algorithm` is `rloo`"),
+    ] {
+        let more = ["--set", "kl.form=k2", "--set", "normalize=true", "--set", setting];
+        refused(&[&rl("prompts.jsonl")[..], &more].concat(), expected);
+    }
+    refused(
+        &[&rl("prompts.jsonl")[..], &["--set", "kl.later_tokens=false"]].concat(),
+        "`task.kl.later_tokens` is false; it must be true, unless `kl.form` is a term",
     );
     let gpt2 =
         ["--set", "new.family=gpt2", "--set", "new.groups=2", "--set", "updates=1", "--set", "batch=4", "--quiet"];

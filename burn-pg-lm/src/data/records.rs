@@ -103,6 +103,9 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
         let given = prompt(record.prompt, record.messages)?;
         let (prompt, chosen) = completion("chosen", record.chosen, given.clone())?;
         let (other, rejected) = completion("rejected", record.rejected, given)?;
+        if prompt.is_some() != other.is_some() {
+            return Err("one of `chosen` and `rejected` is a conversation, and the other one a text".into());
+        }
         if prompt != other {
             return Err("`chosen` and `rejected` answer different turns".into());
         }
@@ -142,16 +145,14 @@ pub fn demonstrations(path: &Path) -> Result<Vec<Demonstration>, DataError> {
         completion: Option<Said>,
     }
     records(path, |record: Record| {
-        let (prompt, completion) = match record {
-            Record { prompt: None, messages: Some(turns), completion: None } => {
-                completion("messages", Said::Turns(turns), None)?
-            }
+        let (key, said, before) = match record {
+            Record { prompt: None, messages: Some(turns), completion: None } => ("messages", Said::Turns(turns), None),
             Record { completion: None, .. } => return Err("it must have `completion`".into()),
-            Record { prompt: said, messages, completion: Some(text) } => {
-                completion("completion", text, prompt(said, messages)?)?
-            }
+            Record { prompt: said, messages, completion: Some(text) } => ("completion", text, prompt(said, messages)?),
         };
+        let (prompt, completion) = completion(key, said, before)?;
         match completion.is_empty() {
+            true if key == "messages" => Err("the last turn of `messages` is empty".into()),
             true => Err("`completion` is empty".into()),
             false => Ok(Demonstration { prompt: prompt.ok_or(NO_PROMPT)?, completion }),
         }

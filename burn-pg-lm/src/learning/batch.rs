@@ -53,6 +53,21 @@ pub struct TextBatch {
 }
 
 impl TextBatch {
+    /// Shifts and scales the advantages of all samples to mean 0 and a standard deviation of 1. A completion that is a sample counts once, whatever
+    /// its length.
+    pub(super) fn whiten_advantages(&mut self) {
+        let ranges: Vec<_> = self.tokens().collect();
+        let Some(advantages) = self.columns.get_mut(ContextPart::Advantages) else { return };
+        if self.sample == Sample::Token {
+            return whiten(advantages, true);
+        }
+        let mut of_completions: Vec<f32> = ranges.iter().map(|tokens| advantages[tokens.start]).collect();
+        whiten(&mut of_completions, true);
+        for (tokens, advantage) in ranges.into_iter().zip(of_completions) {
+            advantages[tokens].fill(advantage);
+        }
+    }
+
     /// Returns where the numbers of each completion are.
     pub(super) fn tokens(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let mut end = 0;
@@ -212,9 +227,7 @@ impl Samples<TextPolicy> for TextBatch {
     }
 
     fn with_normalized_advantages(mut self) -> Self {
-        if let Some(advantages) = self.columns.get_mut(ContextPart::Advantages) {
-            whiten(advantages, true);
-        }
+        self.whiten_advantages();
         self
     }
 

@@ -82,8 +82,7 @@ fn their_name(target: Target) -> &'static str {
 }
 
 /// Other keys of such a file, which say nothing about how trained adapters are applied.
-const HARMLESS: [&str; 17] = [
-    "arrow_config",
+const HARMLESS: [&str; 16] = [
     "auto_mapping",
     "base_model_name_or_path",
     "corda_config",
@@ -210,7 +209,9 @@ pub fn load_adapters(model: Transformer, folder: &Path) -> Result<Transformer, L
     let bytes = files::read(&weights)?;
     let damaged = |error| LoadError::Weights { path: weights.clone(), error };
     let (theirs, base) = (from_bytes(&bytes).map_err(damaged)?, metadata(&bytes, BASE_KEY).map_err(damaged)?);
-    if base.is_some_and(|base| fingerprint(&model).is_ok_and(|found| found != base)) {
+    if let Some(base) = base
+        && fingerprint(&model).map_err(LoadError::Fit)? != base
+    {
         let reason = "the adapters were trained on another model, and fit only its weights".into();
         return Err(LoadError::Adapters { path: weights, reason });
     }

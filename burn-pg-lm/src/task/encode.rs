@@ -10,7 +10,8 @@ use crate::{
 /// Turns texts into tokens.
 ///
 /// The tokens are those of `transformers`: special tokens that are written out in data are recognised, and a text that is not a conversation begins
-/// with what the post-processor of the tokenizer puts there. Only an empty text that would have no tokens begins with the end token.
+/// with what the post-processor of the tokenizer puts there. An empty text that would have no tokens begins with the end token, and so do documents
+/// if the tokenizer puts nothing there, as those of GPT-2 did: they follow one another.
 #[derive(Debug, Clone)]
 pub struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
@@ -117,7 +118,7 @@ impl<'a> Encoder<'a> {
                 [&pair.chosen, &pair.rejected].map(|text| self.completion(number, &pair.prompt, text));
             let (chosen, rejected) = (chosen?, rejected?);
             if chosen == rejected {
-                return Err(TaskError::EqualCompletions { number });
+                return Err(TaskError::EqualCompletions { text: pair.rejected.chars().take(60).collect() });
             }
             self.check("pair", number, prompt.len() + chosen.len().max(rejected.len()), 0)?;
             #[allow(clippy::cast_possible_truncation)] // to single precision

@@ -39,13 +39,15 @@ pub enum TaskError {
         error: TemplateError,
     },
     /// Conversations need a chat template, and the model has none.
-    #[error("the data has conversations (`messages`), but the model has no chat template")]
+    #[error("the data has conversations, but the model has no chat template")]
     NoTemplate,
     /// The completions of a pair have the same tokens, for instance because the chat template leaves out spaces at their ends.
-    #[error("pair {number}: `chosen` and `rejected` have the same tokens")]
+    #[error(
+        "a pair has the same tokens in `chosen` and `rejected`, which begins with {text:?}: leave it out, or make them differ"
+    )]
     EqualCompletions {
-        /// Its number in the data, counted from 1.
-        number: usize,
+        /// The first characters of the completion that was rejected.
+        text: String,
     },
     /// A text is too long.
     #[error(

@@ -145,6 +145,16 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
     let in_term = task.kl.form != KlForm::Reward && task.kl.weight > 0.0;
     let why = "false with a term for the KL divergence, which would not be scaled with the advantages";
     check("task.whiten_advantages", task.whiten_advantages, !(in_term && task.whiten_advantages), why)?;
+    check(
+        "task.normalize",
+        true,
+        !task.normalize || task.algorithm == Algorithm::Rloo,
+        "false, unless `algorithm` is `rloo`",
+    )?;
+    let completed = in_term && task.kl.later_tokens && of_tokens;
+    check("task.normalize", true, !(completed && task.normalize), why)?;
+    let has_term = task.kl.form != KlForm::Reward;
+    check("task.kl.later_tokens", false, has_term || task.kl.later_tokens, "true, unless `kl.form` is a term")?;
     let of_means = task.sample == Sample::MeanOfCompletion;
     check("task.kl.form", "a term", !(in_term && of_means), "`reward` with `sample = \"mean_of_completion\"`")?;
     if let Some(clip) = &task.value_clip {

@@ -26,7 +26,7 @@ pub struct Training {
     pub special_tokens: Vec<String>,
     /// The special token that ends a text.
     pub eos_token: Option<String>,
-    /// True to begin each text with the end token ([`Tokenizer::start`], also in `transformers`), as documents begin in pretraining.
+    /// True to begin each text with the end token, if there is one ([`Tokenizer::start`], also in `transformers`), as documents begin in pretraining.
     pub starts_with_end: bool,
     /// The special token for padding, which other programs need; here nothing is padded.
     pub pad_token: Option<String>,

@@ -176,6 +176,10 @@ fn demonstrations_need_a_prompt_and_a_completion() {
                 "`messages` is an answer to nothing; it needs a prompt, or turns before it",
             ),
             (
+                r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": ""}]}"#,
+                "the last turn of `messages` is empty",
+            ),
+            (
                 r#"{"prompt": "a", "messages": [], "completion": "b"}"#,
                 "it has both `prompt` and `messages`; remove one of them",
             ),
@@ -216,6 +220,10 @@ fn conversations_may_stand_wherever_a_text_may() {
             (
                 &format!(r#"{{"chosen": [{question}, {good}], "rejected": [{bad}, {good}]}}"#),
                 "`chosen` and `rejected` answer different turns",
+            ),
+            (
+                &format!(r#"{{"chosen": "b", "rejected": [{question}, {bad}]}}"#),
+                "one of `chosen` and `rejected` is a conversation, and the other one a text",
             ),
             (
                 &format!(r#"{{"prompt": [{question}], "chosen": [{question}, {good}], "rejected": [{bad}]}}"#),

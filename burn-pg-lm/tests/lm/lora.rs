@@ -153,6 +153,7 @@ fn adapters_that_cannot_be_applied_are_refused() {
     for (key, value) in [
         ("use_dora", json!(true)),
         ("use_qalora", json!(true)),
+        ("arrow_config", json!({ "top_k": 3 })),
         ("layer_replication", json!([[0, 1]])),
         ("alora_invocation_tokens", json!([5])),
         ("rank_pattern", json!({ "q_proj": 2 })),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// If observations, rewards, losses or gradients are not finite: `stop`, or `skip` the update. Default `stop`.
+    /// If observations, rewards, losses or gradients are not finite, or no sample can be scored: `stop`, or `skip` the update. Default `stop`.
     pub numbers: OnNumbers,
     /// If an environment panics: `stop`, or `restart` it with a new stream of random numbers and skip the update.
     /// Default `stop`.

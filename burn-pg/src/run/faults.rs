@@ -30,6 +30,7 @@ impl Recovery {
             | Error::Reward { .. }
             | Error::Step { .. }
             | Error::Policy { .. }
+            | Error::Unscored { .. }
             | Error::NonFinite { .. } => (faults.numbers == OnNumbers::Skip).then_some(Self::Skip),
             _ => None,
         }

@@ -24,7 +24,7 @@ pub struct Args {
     /// The folder of the reward model
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// JSON lines with `prompt` (or `messages`) and `completion`; with --pairs, `prompt`, `chosen` and `rejected`
+    /// JSON lines with `prompt` and `completion`, or with `messages`; with --pairs, `prompt`, `chosen` and `rejected`. A text may be a list of turns
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Compare the scores of chosen and rejected texts

@@ -102,7 +102,8 @@ pub struct ExamplesArgs {
     /// The folder of the model: config.json, safetensors, and the tokenizer
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// JSON lines. Demonstrations (`sft`) have `prompt` (or `messages`) and `completion`. Preferences (`reward`, `dpo`) have `prompt`, `chosen` and
+    /// JSON lines. A text may also be a list of turns with `role` and `content`. Demonstrations (`sft`) have `prompt` and `completion`, or
+    /// `messages`, whose last turn is the completion. Preferences (`reward`, `dpo`) have `prompt`, `chosen` and
     /// `rejected`, and may have `margin` or `tie`. Rated texts (`reward` with --set pairs=N, which draws N pairs) have `text` and `ratings`
     #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
@@ -173,7 +174,8 @@ fn run(
         return print_line(toml::to_string(&settings).expect("settings can be written").trim_end());
     }
     let settings = match &common.resume {
-        None => given.resolve().and_then(with_absolute_paths),
+        // A file of another run names the model under its adapters.
+        None => given.resolve().map(|settings| Settings { base: None, ..settings }).and_then(with_absolute_paths),
         Some(path) => resumed(path, given),
     };
     let settings = settings.map_err(Failure::Usage)?;

@@ -31,24 +31,9 @@ pub(super) fn credited(
         batch = batch.of(kept);
     }
     if spec.whiten_advantages {
-        whiten_samples(spec.sample, &mut batch);
+        batch.whiten_advantages();
     }
     Ok((batch, explained_variance))
-}
-
-/// Shifts and scales the advantages of all samples to mean 0 and a standard deviation of 1. A completion that is a sample counts once, whatever its
-/// length.
-fn whiten_samples(sample: Sample, batch: &mut TextBatch) {
-    let ranges: Vec<_> = batch.tokens().collect();
-    let Some(advantages) = batch.columns.get_mut(ContextPart::Advantages) else { return };
-    if sample == Sample::Token {
-        return whiten(advantages, true);
-    }
-    let mut of_completions: Vec<f32> = ranges.iter().map(|tokens| advantages[tokens.start]).collect();
-    whiten(&mut of_completions, true);
-    for (tokens, advantage) in ranges.into_iter().zip(of_completions) {
-        advantages[tokens].fill(advantage);
-    }
 }
 
 /// Sets the advantages, and what else follows from the scores, with this weight of the KL divergence. Returns the share of the returns that a critic explains.
@@ -126,12 +111,12 @@ mod tests {
     };
 
     /// Two completions of a prompt, of one and of three tokens.
-    fn batch() -> TextBatch {
+    fn batch(sample: Sample) -> TextBatch {
         let mut columns = Columns::default();
         columns.set(ContextPart::OldLogProbs, vec![-1.0, -1.0, -2.0, -3.0]);
         columns.set(ContextPart::ReferenceLogProbs, vec![-1.5, -2.0, -2.0, -2.0]);
         let texts = [&[0_u32, 1][..], &[0, 1, 2, 3]].into_iter().collect();
-        TextBatch { texts, lengths: vec![1, 3], columns, ..TextBatch::default() }
+        TextBatch { texts, lengths: vec![1, 3], columns, sample, ..TextBatch::default() }
     }
 
     fn advantages(change: impl Fn(&mut TextSourceSpec)) -> Vec<f32> {
@@ -153,7 +138,7 @@ mod tests {
         let limit = Limit { tokens: 3, ends: Vec::new() };
         let mut spec = TextSourceSpec::new(1, 2, limit, Credit::Rloo { normalize: false });
         change(&mut spec);
-        let (batch, _) = credited(&spec, batch(), &policy, vec![3.0, 1.0], 0.5).unwrap();
+        let (batch, _) = credited(&spec, batch(spec.sample), &policy, vec![3.0, 1.0], 0.5).unwrap();
         batch.columns.get(ContextPart::Advantages).unwrap().to_vec()
     }
 

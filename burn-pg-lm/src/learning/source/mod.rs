@@ -206,8 +206,7 @@ impl Source<TextPolicy> for TextSource {
             reader(context.update, &written, &scores);
         }
         if scores.iter().all(|score| score.is_nan()) {
-            let update = context.update;
-            return Err(Error::NonFinite { update, metric: "score", value: f64::NAN, term: None, env: None });
+            return Err(Error::Unscored { update: context.update, samples: scores.len() });
         }
         let batch = self.batch(&written, &completions, context.progress)?;
         let mut metrics = metrics::of_completions(&self.spec, &completions, &scores).to_vec();

@@ -26,7 +26,7 @@ pub struct TextSourceSpec {
     pub missing_end: f64,
     /// True to scale the rewards of tokens to a standard deviation of 1; only with a critic.
     pub whiten_rewards: bool,
-    /// True to shift and scale the advantages of all tokens to mean 0 and a standard deviation of 1.
+    /// True to shift and scale the advantages of all samples (tokens, or completions) to mean 0 and a standard deviation of 1.
     pub whiten_advantages: bool,
     /// What a sample is; [`Sample::Token`] with a critic.
     pub sample: Sample,

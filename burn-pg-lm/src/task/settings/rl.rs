@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use burn_pg::{loss::Averaging, optim::Schedule};
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::learning::{KlPlace, Sample};
 
@@ -214,12 +213,13 @@ pub enum KlForm {
 }
 
 /// A reward, with its weight in the sum.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardSpec {
     /// The weight. With 0, the reward is only reported, and texts that it cannot score are still used for training. Default 1.
+    #[serde(default = "one")]
     pub weight: f64,
     /// The name in metrics. Default: the kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What is rewarded.
     #[serde(flatten)]
@@ -234,38 +234,13 @@ impl RewardSpec {
     }
 }
 
-/// Refuses keys that the kind of reward does not have, which `serde` would ignore beside `flatten`.
-impl<'de> Deserialize<'de> for RewardSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Given {
-            #[serde(default = "one")]
-            weight: f64,
-            name: Option<String>,
-            #[serde(flatten)]
-            kind: RewardKind,
-        }
-        let given = Map::<String, Value>::deserialize(deserializer)?;
-        let keys: Vec<String> = given.keys().cloned().collect();
-        let Given { weight, name, kind } = serde_json::from_value(given.into()).map_err(D::Error::custom)?;
-        let spec = Self { weight, name, kind };
-        let known = serde_json::to_value(&spec).map_err(D::Error::custom)?;
-        match keys.into_iter().find(|key| known.get(key).is_none()) {
-            Some(key) => {
-                Err(D::Error::custom(format!("a reward of kind `{}` has no setting `{key}`", spec.kind.name())))
-            }
-            None => Ok(spec),
-        }
-    }
-}
-
 fn one() -> f64 {
     1.0
 }
 
 /// What is rewarded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RewardKind {
     /// The score of a reward model.
     Model {
@@ -328,8 +303,8 @@ mod tests {
         assert_eq!((spec.weight, spec.name()), (1.0, "length"));
         assert_eq!(read(serde_json::to_value(&spec).unwrap()).unwrap(), spec);
         for (value, expected) in [
-            (json!({ "kind": "words", "target": 20, "weigth": 0 }), "a reward of kind `words` has no setting `weigth`"),
-            (json!({ "kind": "words", "target": 20, "file": "a" }), "a reward of kind `words` has no setting `file`"),
+            (json!({ "kind": "words", "target": 20, "weigth": 0 }), "unknown field `weigth`, expected `target`"),
+            (json!({ "kind": "words", "target": 20, "file": "a" }), "unknown field `file`, expected `target`"),
             (json!({ "kind": "words" }), "missing field `target`"),
         ] {
             assert_eq!(read(value).unwrap_err().to_string(), expected);

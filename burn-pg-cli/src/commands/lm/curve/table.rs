@@ -70,7 +70,7 @@ fn line(text: &mut String, of: &str, fit: Option<&Fit>, furthest: f64) {
     };
     let peak = match fit.peak().filter(|peak| *peak <= furthest) {
         Some(peak) => format!("highest at {peak:.1} nats"),
-        None => format!("no peak up to {furthest:.1} nats"),
+        None => format!("the curve has no peak up to {furthest:.1} nats"),
     };
     let _ = writeln!(
         text,

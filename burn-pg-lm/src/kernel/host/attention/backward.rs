@@ -10,7 +10,7 @@ use super::{
 /// The gradients of queries, keys and values of a text.
 type Parts<'a, T> = ((&'a mut [T], &'a mut [T]), &'a mut [T]);
 
-/// Returns the gradients of [`attend_all`] with respect to queries, keys and values, from that with respect to its results.
+/// Returns the gradients of [`attend_all`](super::attend_all) with respect to queries, keys and values, from that with respect to its results.
 pub(crate) fn attend_backward<T: Real>(
     heads: Heads,
     spans: &[Span],
