@@ -11,7 +11,7 @@ folder=${2:?"usage: run.sh MODEL FOLDER"}
 burn_pg=${BURN_PG:-"cargo run --release --quiet --"}
 
 [ -e "$folder/rl" ] || $burn_pg lm rl "$model" "$here/prompts.jsonl" --reward words:20 --lora --out "$folder/rl" \
-    --set updates=30 --set learning_rate=2e-4 --set prompts=4 --set group_size=4 --set tokens=64 --set missing_end=1 --set kl.weight=0.02 \
+    --set updates=60 --set learning_rate=2e-4 --set prompts=4 --set group_size=4 --set tokens=64 --set missing_end=1 --set kl.weight=0.02 \
     --set micro_batch=8 --set samples_interval=10
 for question in "What is the capital of Italy?" "Why do we need water?" "How does a kite fly?"; do
     for each in "$model" "$folder/rl/model"; do
