@@ -1,7 +1,11 @@
 //! Language models.
 #![cfg(feature = "lm")]
 
-use std::{io::Write, path::Path, process::Stdio};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Output, Stdio},
+};
 
 use burn_pg::device::{self, DeviceChoice};
 use burn_pg_lm::{
@@ -50,6 +54,18 @@ fn model(folder: &Path) {
     LanguageModel { config, transformer, tokenizer, template: None }.save(&folder.join("model")).unwrap();
 }
 
+/// Runs `lm sample` with lines on stdin.
+fn answer_lines(folder: &Path, arguments: &[&str], lines: &str) -> Output {
+    let mut child = command(folder, [&["lm", "sample"], arguments].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn a_model_continues_a_prompt_and_lines_of_stdin() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,14 +86,7 @@ fn a_model_continues_a_prompt_and_lines_of_stdin() {
     let first = json(&sample(&["--json", "--temperature", "0"]));
     assert_eq!((&first["text"], &first["tokens"], &first["ended"]), (&"".into(), &1.into(), &true.into()));
 
-    let mut child = command(folder.path(), ["lm", "sample", "model", "--tokens", "3"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"low\n\nlowest\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = answer_lines(folder.path(), &["model", "--tokens", "3"], "low\n\nlowest\n");
     success(&output);
     assert_contains(text(&output.stderr), "each line is continued on its own; end it with Ctrl-D");
 }
@@ -336,14 +345,7 @@ fn conversations_are_trained_on_and_continued() {
 
     // The template goes with the model, and a conversation grows by question and answer.
     success(&burn_pg(folder, ["lm", "sample", "rl/model", "who sat?", "--chat", "--tokens", "3"]));
-    let mut child = command(folder, ["lm", "sample", "rl/model", "--tokens", "2", "--json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"who?\nand then?\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = answer_lines(folder, &["rl/model", "--tokens", "2", "--json"], "who?\nand then?\n");
     assert_eq!(success(&output).lines().count(), 2);
 }
 

@@ -130,8 +130,8 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
     })
 }
 
-/// Reads demonstrations from a file of JSON lines with the key `completion`, and `prompt` or `messages`; or with `messages` alone, of which
-/// the last one is the completion.
+/// Reads demonstrations from a file of JSON lines. A line has `completion`, and `prompt` or `messages`. It may also have `messages` alone: the last
+/// turn is then the completion.
 ///
 /// # Errors
 /// [`DataError`] if the file cannot be read or has no records, or a line is not such an object or its completion is

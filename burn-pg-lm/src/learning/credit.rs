@@ -64,7 +64,8 @@ pub enum KlPlace {
     /// divergence of whole texts.
     Term,
     /// In a term of the objective, for each token, and nowhere else, as GRPO was published. What a token does to the KL divergence of later
-    /// tokens is left out, so that the gradient is not that of the KL divergence of whole texts. The same as [`Term`](Self::Term) if a sample is a completion.
+    /// tokens is left out, so that the gradient is not that of the KL divergence of whole texts. If a sample is a completion, this is the same as
+    /// [`Term`](Self::Term).
     TermAlone,
 }
 

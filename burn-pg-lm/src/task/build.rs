@@ -332,7 +332,7 @@ fn pairs_held_out(pairs: Vec<Pair>, share: f64, seed: u64, least: usize) -> Resu
     let most = share * all as f64;
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
     for group in groups {
-        // At least one group, if anything is to be held out, and no more than is to be.
+        // If `share` is more than 0, one group of at most half of the pairs is held out in any case, and more only up to that share.
         let first = held_out.is_empty() && share > 0.0 && 2 * group.len() <= all;
         let part = if first || (held_out.len() + group.len()) as f64 <= most { &mut held_out } else { &mut train };
         part.extend(group);

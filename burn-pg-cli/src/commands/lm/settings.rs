@@ -65,7 +65,7 @@ pub struct Given<'a> {
     pub from: &'a SettingsArgs,
     /// Values of settings that have arguments of their own.
     pub named: Vec<(&'static str, Value)>,
-    /// Rewards that are added to those of the settings.
+    /// Rewards of `--watch`, which are appended to `task.rewards`.
     pub watched: &'a [Value],
 }
 

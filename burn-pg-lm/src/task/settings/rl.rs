@@ -169,8 +169,8 @@ pub struct Kl {
     /// True to measure the KL divergence over the whole vocabulary in each update, also with a weight of 0: the metric `kl_exact`. The policy
     /// and the reference read each completion once more for it. Default false.
     pub measure: bool,
-    /// With a term: true to subtract the KL divergence of later tokens from the advantage of a token, so that the gradient is that of the KL divergence
-    /// of texts; false for the term alone, as GRPO was published. Default true.
+    /// With a term: true to subtract the KL divergence of later tokens from the advantage of a token. The gradient is then that of the KL divergence of
+    /// texts. False for the term alone, as GRPO was published. Default true.
     pub later_tokens: bool,
 }
 

@@ -58,7 +58,7 @@ pub fn shown(groups: &[Group]) -> String {
     text
 }
 
-/// Adds a line about a fitted curve, of which points up to a KL divergence were measured.
+/// Adds a line about a fitted curve. `furthest` is the largest KL divergence that was measured.
 fn line(text: &mut String, of: &str, fit: Option<&Fit>, furthest: f64) {
     let Some(fit) = fit else {
         let _ = writeln!(text, "  {of}: too few points for a curve");

@@ -117,8 +117,8 @@ impl<T> Workspace<T> {
     }
 }
 
-/// Attends with queries (shape `[count, heads * D]`) at consecutive positions, of which the last is the last one of the memory, to all positions up
-/// to their own.
+/// Writes the attention of each query over all positions of the memory up to its own. The queries (shape `[count, heads * D]`) are at the last
+/// `count` positions of the memory.
 pub(crate) fn attend<T: Real>(
     heads: Heads,
     memory: &Memory<T>,
@@ -163,7 +163,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Returns the spans of texts with these rows, of which the queries at these positions are asked for.
+    /// Returns the span of each text. `texts` are the rows of its keys, `asked` the positions of its queries.
     pub fn of(texts: impl Iterator<Item = Range<usize>>, asked: impl Iterator<Item = Range<usize>>) -> Vec<Self> {
         let mut end = 0;
         let span = |(keys, asked): (Range<usize>, Range<usize>)| {

@@ -178,7 +178,7 @@ fn products_of<T: Real, const N: usize>(rows: [&[T]; N], columns: &[T], room: us
     sums
 }
 
-/// Writes sums, or adds them to what is there.
+/// Adds `sums` to `to` if `adds`, and otherwise replaces `to` by them.
 #[inline(always)]
 #[allow(clippy::inline_always)] // compiled for the vector instructions of its callers
 fn put<T: Real>(to: &mut [T], sums: &[T], adds: bool) {
