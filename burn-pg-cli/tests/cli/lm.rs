@@ -224,6 +224,44 @@ fn a_model_is_pretrained_tuned_rewarded_and_improved() {
 }
 
 #[test]
+fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let run = |arguments: &[&str], out: &str| {
+        let common = ["--out", out, "--set", "updates=4", "--set", "learning_rate=0.01", "--quiet", "--json"];
+        json(&burn_pg(folder, [&["lm"], arguments, &common].concat()))
+    };
+    run(&["reward", "base/model", "pairs.jsonl", "--set", "batch=8", "--lora"], "reward");
+    success(&burn_pg(folder, ["lm", "export", "reward", "adapters", "--adapters"]));
+    let rl = ["rl", "base/model", "prompts.jsonl", "--set", "tokens=8", "--set", "prompts=2", "--set", "group_size=3"];
+    // The scores are those of the model with its own weights, up to rounding.
+    let first_score = |reward: &str, out: &str, more: &[&str]| {
+        run(&[&rl[..], &["--reward", reward], more].concat(), out);
+        let metrics = std::fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
+        let first: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+        first["score"].as_f64().expect(&metrics)
+    };
+    let own = first_score("model:reward/model", "own", &[]);
+    for (out, more) in [("all", &[][..]), ("alone", &["--set", "kl.weight=0"]), ("adapted", &["--lora"])] {
+        let shared = first_score("model:adapters", out, more);
+        assert!(own != 0.0 && (shared - own).abs() < 1e-4 * own.abs(), "{out}: {shared}, {own}");
+    }
+    let planned = |reward: &str| {
+        let plan = json(&burn_pg(folder, [&["lm", "plan"][..], &rl, &["--reward", reward, "--json"][..]].concat()));
+        plan["plan"]["phases"][1]["parts"]["reward_model"].as_u64().expect(&plan.to_string())
+    };
+    assert!(4 * planned("model:adapters") < planned("model:reward/model"));
+
+    run(&["sft", "base/model", "demonstrations.jsonl", "--set", "batch=8"], "tuned");
+    let other = ["--reward", "model:adapters", "--set", "tokens=8", "--out", "refused"];
+    let other = burn_pg(folder, ["lm", "rl", "tuned/model", "prompts.jsonl"].iter().chain(&other));
+    assert_contains(usage_error(&other), "the adapters were trained on another model");
+    let score = burn_pg(folder, ["lm", "score", "adapters", "demonstrations.jsonl"]);
+    assert_contains(usage_error(&score), "these are the adapters of a reward model");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -424,6 +462,12 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&rl("nowhere.jsonl"), "nowhere.jsonl cannot be read");
     refused(&rl("long.jsonl"), "but the context of the model is 48");
     refused(&rl("chat.jsonl"), "the model has no chat template");
+    // The number is that of the file, although pairs are shuffled.
+    let pair = |chosen: &str| format!("{{\"prompt\": \"a\", \"chosen\": \"{chosen}\", \"rejected\": \"no\"}}\n");
+    let pairs = (0..19).map(|i| pair(&i.to_string())).chain([pair(&"cat ".repeat(60))]).collect::<String>();
+    std::fs::write(folder.join("long-pairs.jsonl"), pairs).unwrap();
+    refused(&["reward", "base/model", "long-pairs.jsonl"], "pair 20 has ");
+    refused(&["dpo", "base/model", "long-pairs.jsonl"], "pair 20 has ");
     refused(&["rl", "base/model", "prompts.jsonl"], "`task.rewards` is empty; it must be one reward or more");
     refused(
         &["rl", "base/model", "prompts.jsonl", "--watch", "words:5"],

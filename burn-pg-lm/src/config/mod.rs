@@ -21,7 +21,7 @@ use crate::files;
 use keys::Keys;
 
 /// Name of the file with a model's configuration.
-const FILE: &str = "config.json";
+pub(crate) const FILE: &str = "config.json";
 
 /// The configuration of a causal language model.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,6 +19,8 @@ pub struct Completion<T> {
     pub tokens: Vec<u32>,
     /// The logarithm of the probability of each token under the model, whatever the [`Choice`].
     pub log_probs: Vec<T>,
+    /// The value before each token, if the writer has a value head.
+    pub values: Vec<T>,
     /// True if the last token is one that ends texts; false if the text was cut off.
     pub ended: bool,
 }
@@ -69,6 +71,9 @@ fn complete_part<T: Real, S: FnMut() -> f64 + Send>(
     // Which texts go on, and the hidden state after the last token of each.
     let (mut live, mut caches, mut hidden) = read(writer, prompts);
     while !live.is_empty() {
+        if let Some(values) = writer.values(&hidden) {
+            live.iter().zip(values).for_each(|(&text, value)| completions[text].values.push(value));
+        }
         let logits = writer.logits(&hidden);
         let chosen = choose(choice, &logits, writer.vocabulary(), &live, streams);
         let mut next = Texts::default();

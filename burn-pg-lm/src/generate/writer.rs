@@ -28,6 +28,7 @@ pub struct Writer<T> {
     blocks: Vec<Block<T>>,
     norm: Norm<T>,
     head: Head<T>,
+    value: Option<Linear<T>>,
 }
 
 #[derive(Debug, Clone)]
@@ -164,11 +165,21 @@ impl<T: Real + Element> Writer<T> {
             Family::Gpt2 => None,
             Family::Llama { rope_theta } => Some(Angles::new(shape.context, shape.head, rope_theta)),
         };
-        Ok(Self { shape, tokens, positions, angles, blocks, norm: last, head })
+        Ok(Self { shape, tokens, positions, angles, blocks, norm: last, head, value: None })
     }
 }
 
 impl<T: Real> Writer<T> {
+    /// Adds a value head. Shape of its weights: `[C, 1]`.
+    ///
+    /// # Panics
+    /// If there are not C weights.
+    #[must_use]
+    pub fn with_value_head(self, weights: &[T]) -> Self {
+        assert_eq!(weights.len(), self.shape.width, "a weight for each component of a hidden state");
+        Self { value: Some(Linear::new(weights, None, 1)), ..self }
+    }
+
     pub(super) fn shape(&self) -> &Shape {
         &self.shape
     }
@@ -236,6 +247,23 @@ impl<T: Real> Writer<T> {
         caches: &mut [Cache<T>],
         texts: &Texts,
     ) {
+        let mixed = self.attended(block, index, x, positions, caches, texts);
+        add(x, &block.output.apply(&mixed));
+        drop(mixed);
+        let hidden = self.perceptron(block, x);
+        add(x, &block.down.apply(&hidden));
+    }
+
+    /// Returns what the heads of a block see, and adds keys and values to the caches. Shapes: `x` `[T, C]`, result `[T, heads * D]`.
+    fn attended(
+        &self,
+        block: &Block<T>,
+        index: usize,
+        x: &[T],
+        positions: &[usize],
+        caches: &mut [Cache<T>],
+        texts: &Texts,
+    ) -> Vec<T> {
         let Shape { heads, groups, head, .. } = self.shape;
         let heads = Heads { count: heads, groups, width: head };
         let normal = self.normalised(&block.norm_1, x);
@@ -259,21 +287,23 @@ impl<T: Real> Writer<T> {
             let queries = &query[range.start * of_query..range.end * of_query];
             attend(heads, memory, queries, workspace, result);
         });
-        add(x, &block.output.apply(&mixed));
+        mixed
+    }
+
+    /// Returns the hidden layer of the perceptron of a block. Shapes: `x` `[T, C]`, result `[T, H]`.
+    fn perceptron(&self, block: &Block<T>, x: &[T]) -> Vec<T> {
         let normal = self.normalised(&block.norm_2, x);
         let up = block.up.apply(&normal);
-        let hidden = match &block.gate {
-            Some(gate) => {
-                let [mut gated, _] = silu(&gate.apply(&normal));
-                gated.iter_mut().zip(up).for_each(|(gated, up)| *gated = *gated * up);
-                gated
-            }
-            None => {
-                let [hidden, _] = gelu(&up);
-                hidden
-            }
+        let Some(gate) = &block.gate else {
+            drop(normal);
+            let [hidden, _] = gelu(&up);
+            return hidden;
         };
-        add(x, &block.down.apply(&hidden));
+        let gate = gate.apply(&normal);
+        drop(normal);
+        let [mut gated, _] = silu(&gate);
+        gated.iter_mut().zip(up).for_each(|(gated, up)| *gated = *gated * up);
+        gated
     }
 
     fn normalised(&self, of: &Norm<T>, x: &[T]) -> Vec<T> {
@@ -284,6 +314,12 @@ impl<T: Real> Writer<T> {
     #[must_use]
     pub fn logits(&self, hidden: &[T]) -> Vec<T> {
         self.head.logits(hidden)
+    }
+
+    /// Returns the values after hidden states, if there is a value head. Shapes: `hidden` `[rows, C]`, result `[rows]`.
+    #[must_use]
+    pub fn values(&self, hidden: &[T]) -> Option<Vec<T>> {
+        self.value.as_ref().map(|head| head.apply(hidden))
     }
 }
 

@@ -7,9 +7,10 @@ use burn::{
 use burn_pg::{
     distribution::Categorical,
     policy::{Policy, Prediction, Rows},
+    storage::tensors::TensorsError,
 };
 
-use crate::{Texts, kernel, model::Transformer};
+use crate::{Texts, generate::Writer, kernel, model::Transformer};
 
 /// A language model that chooses the next token, and, with a value head, predicts the reward that is still to come.
 #[derive(Module, Debug)]
@@ -37,6 +38,17 @@ impl TextPolicy {
     #[must_use]
     pub fn model(&self) -> &Transformer {
         &self.model
+    }
+
+    /// Returns what writes as the policy does, with its value head if it has one.
+    ///
+    /// # Errors
+    /// [`TensorsError::Device`] if the device fails.
+    pub fn writer(&self) -> Result<Writer<f32>, TensorsError> {
+        let writer = Writer::new(&self.model)?;
+        let Some(head) = &self.value else { return Ok(writer) };
+        let head = head.val().try_into_data().map_err(|error| TensorsError::Device { reason: error.to_string() })?;
+        Ok(writer.with_value_head(&head.iter::<f32>().collect::<Vec<_>>()))
     }
 
     /// Returns the values after hidden states, if there is a value head. Shapes: `hidden` `[T, C]`, result `[T]`.

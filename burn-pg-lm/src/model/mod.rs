@@ -6,7 +6,7 @@ mod fingerprint;
 mod folder;
 mod layers;
 mod names;
-mod peft;
+pub(crate) mod peft;
 mod random;
 mod shape;
 mod transformer;

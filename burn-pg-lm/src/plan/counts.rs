@@ -120,7 +120,7 @@ impl Counts {
         let Self { width, blocks, queries, keys, .. } = *self;
         let adapters = self.adapters_kept(lora, |_| true);
         let of_token = 4 * width + 2 * (queries + keys) + self.perceptron() + adapters;
-        (blocks.saturating_sub(1) * of_token).saturating_mul(read.tokens())
+        (blocks.saturating_sub(1) * of_token).saturating_mul(read.tokens)
     }
 
     /// Numbers that the forward pass keeps in the last block, where only keys and values are computed for all tokens, and in the last
@@ -131,7 +131,7 @@ impl Counts {
         let of_token = 2 * width + 2 * keys + self.adapters_kept(lora, of_all);
         let adapters = self.adapters_kept(lora, |target| !of_all(target));
         let of_asked = 4 * width + 2 * queries + self.perceptron() + adapters;
-        of_token.saturating_mul(read.tokens()).saturating_add(of_asked.saturating_mul(read.all_asked()))
+        of_token.saturating_mul(read.tokens).saturating_add(of_asked.saturating_mul(read.asked))
     }
 
     /// Numbers that a perceptron keeps for each token.

@@ -1,8 +1,9 @@
 //! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
 //!
 //! The plan is for the `flex` backend in single precision. It follows the loop of [`burn_pg::Trainer`] with the sources and kernels of this crate.
-//! The peak of a run is the total of its largest phase. The plan assumes that all texts are as long as the longest, and that the update is not the
-//! first. Other assumptions are in `sizes.rs` (the loop), `counts.rs` (layers and kernels) and `phases.rs` (phases).
+//! The peak of a run is the total of its largest phase. Texts that are drawn from data together are planned with three standard deviations more
+//! tokens than such texts have on average, but with no more than if all were as long as the longest; completions that are written are as long
+//! as they may be. The update is not the first. Other assumptions are in `sizes.rs` (the loop), `counts.rs` (layers and kernels) and `phases.rs` (phases).
 //!
 //! If the model has at most 2^24 weights, threads read several micro-batches at the same time; without adapters, they also differentiate them at
 //! the same time. What is said below of a micro-batch then holds for each thread.
@@ -13,11 +14,12 @@
 //!
 //! | part | numbers |
 //! | --- | --- |
+//! | data | 1 for each token of the data, and some for each text |
 //! | policy weights | M. A reward model has no head for tokens. With adapters they are frozen, and exist once for the policy and its reference |
 //! | adapters | `rank (inputs + outputs)` for each chosen map of each block |
 //! | value head | C with a critic, and for a reward model that is trained |
 //! | reference | M with a KL weight or for DPO, unless there are adapters |
-//! | reward model | the weights of its body, and C, for each reward that is a model, even if it is in the folder of the policy |
+//! | reward model | the weights of its body, and C, for each reward that is a model, even if it is in the folder of the policy. Of one that is adapters: these and C; and once M, if all weights of the policy are trained and there is no reference |
 //! | gradient | at the end of a backward pass: P by weight, P as one vector, and P for the sum of earlier micro-batches, if a step has several; P in a step |
 //! | optimiser state | s P; twice during a step; once more, if an update has several steps |
 //! | new weights | in a step: P, P more with AdamW for the decayed weights, 2 P more without a kernel (RMSprop, SGD); once more P, if an update has several steps. The old ones are kept until the update has succeeded |
@@ -54,15 +56,16 @@
 //! `2 C + H`) for each token besides that, when it begins; the gradients of weights that it adds later take the place of activations, so that its
 //! largest moments are its begin (phase `learning`) and its end (phase `gradients`).
 //!
-//! A pass that keeps nothing (writing, reward models, references, critics) takes `2 C + 4 H` (GPT-2: `C + 3 H`), or `2 C + 2 Q + 2 K` if
+//! A pass that keeps nothing (writing, reward models, references) takes `2 C + 4 H` (GPT-2: `C + 3 H`), or `2 C + 2 Q + 2 K` if
 //! that is more, for each token that is read at once. While writing, these are all tokens of the different prompts, then one token of each
 //! completion.
 //!
-//! Not counted: texts and their columns of numbers, indices, the graph of autodiff (some kilobytes for each operation), scratch memory of
-//! threads (some hundred kilobytes each), tokenizer and rewards without models, and memory that the allocator keeps.
+//! Not counted: the columns of numbers of texts, indices, the graph of autodiff (some kilobytes for each operation), scratch memory of
+//! threads (some hundred kilobytes each), the tokenizer (some megabytes), rewards without models, and memory that the allocator keeps.
 
 mod counts;
 mod fit;
+mod lengths;
 mod part;
 mod phases;
 mod sizes;
@@ -72,25 +75,40 @@ use std::{collections::BTreeMap, fmt};
 pub use burn_pg::plan::{Bytes, available_memory};
 use serde::Serialize;
 
-use crate::{model::Shape, task::Settings};
+use crate::{
+    model::{Lora, Shape},
+    task::Settings,
+};
 use sizes::Sizes;
 
 pub use fit::{DoesNotFit, Fix};
+pub use lengths::Lengths;
 pub use part::{Part, PhasePlan};
 
 /// What the memory of a run depends on besides its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shapes {
     /// The sizes of the model that is trained.
     pub policy: Shape,
-    /// The sizes of the largest reward model, if a reward is one.
-    pub reward: Option<Shape>,
-    /// Tokens of the longest prompt; only for reinforcement learning.
-    pub longest_prompt: usize,
-    /// Tokens of the longest text, a prompt with its completion; only for stored examples.
-    pub longest_text: usize,
-    /// Tokens of the longest completion of stored examples; as many as of the longest text if that is not known.
-    pub longest_completion: usize,
+    /// The reward models.
+    pub rewards: Vec<RewardShape>,
+    /// The prompts; only for reinforcement learning.
+    pub prompts: Lengths,
+    /// The texts, which are prompts with their completions; only for stored examples.
+    pub texts: Lengths,
+    /// The completions of stored examples. If they are not known, the whole texts.
+    pub completions: Lengths,
+    /// The memory of the tokens of all data.
+    pub data: Bytes,
+}
+
+/// What the memory of a reward model depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RewardShape {
+    /// A model of its own.
+    Own(Shape),
+    /// Adapters of the base of the policy.
+    Adapters(Lora),
 }
 
 /// How much memory a run on texts takes.
@@ -98,7 +116,7 @@ pub struct Shapes {
 /// ```
 /// use burn_pg_lm::{
 ///     model::{Family, Shape},
-///     plan::{Shapes, TextPlan, available_memory},
+///     plan::{Bytes, Lengths, Shapes, TextPlan, available_memory},
 ///     task::{Settings, Task, Train, settings::Sft},
 /// };
 ///
@@ -116,7 +134,9 @@ pub struct Shapes {
 ///     epsilon: 1e-5,
 ///     tied: true,
 /// };
-/// let plan = TextPlan::of(&settings, &Shapes { policy, reward: None, longest_prompt: 0, longest_text: 128, longest_completion: 64 });
+/// let (texts, completions) = (Lengths::all(128), Lengths::all(64));
+/// let shapes = Shapes { policy, rewards: Vec::new(), prompts: Lengths::default(), texts, completions, data: Bytes(0) };
+/// let plan = TextPlan::of(&settings, &shapes);
 /// println!("{plan}");
 /// plan.check(available_memory())?;
 /// # Ok::<(), burn_pg_lm::plan::DoesNotFit>(())
@@ -145,7 +165,7 @@ impl TextPlan {
             parameters: sizes.weights + sizes.adapters + sizes.value_head,
             trained: sizes.trained,
             settings: settings.clone(),
-            shapes: *shapes,
+            shapes: shapes.clone(),
         }
     }
 

@@ -9,6 +9,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// The tokens of the data.
+    Data,
     /// The weights of the model, as they were before the update. With adapters they are frozen, and the reference shares them.
     PolicyWeights,
     /// The weights of adapters, as they were before the update.
@@ -46,6 +48,7 @@ impl Part {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Data => "data",
             Self::PolicyWeights => "policy weights",
             Self::Adapters => "adapters",
             Self::ValueHead => "value head",

@@ -3,13 +3,11 @@
 use burn_pg::plan::Bytes;
 
 use super::{
-    counts::{Counts, room},
+    counts::Counts,
     part::{Part, PhasePlan},
     sizes::{Read, Sizes, Written},
 };
 
-/// Positions of which keys are stored together.
-const POSITIONS: u64 = 16;
 /// Most texts whose logits are computed by columns.
 const FEW: u64 = 64;
 
@@ -34,6 +32,7 @@ impl Sizes {
     /// Returns a phase with the weights of all models.
     fn models(&self, name: &'static str) -> PhasePlan {
         PhasePlan::new(name)
+            .with(Part::Data, self.data)
             .with(Part::PolicyWeights, floats(self.weights))
             .with(Part::Adapters, floats(self.adapters))
             .with(Part::ValueHead, floats(self.value_head))
@@ -70,49 +69,42 @@ impl Sizes {
     }
 
     /// Different prompts are read at once; their caches are copied for all completions; then each completion grows by a token a time.
-    fn writing(&self, Written { prompts, completions, prompt }: Written) -> PhasePlan {
+    fn writing(&self, Written { completions, read, copied, room }: Written) -> PhasePlan {
         let model = &self.model;
         let held = || self.held("writing").with(Part::Writer, floats(model.writer(self.lora.as_ref())));
-        let cache = |texts: u64, tokens: u64| floats(model.cached()) * texts * tokens;
-        let (last, first) = (self.scored.length.saturating_sub(1), prompt.next_multiple_of(POSITIONS));
-        // Keys, for a multiple of positions, and values.
-        let grown = completions.saturating_mul(room(first, last).saturating_add(room(prompt, last))) / 2;
+        let cache = |tokens: u64| floats(model.cached()) * tokens;
         // Few texts are computed by columns, which are then put beside one another.
         let logits = if completions.div_ceil(self.scored.at_once) <= FEW { 2 } else { 1 };
         let pass = |tokens: u64| floats(model.forward()) * tokens;
-        let reading = held()
-            .with(Part::Cache, cache(prompts, prompt))
-            .with(Part::Activations, pass(prompts.saturating_mul(prompt)));
-        let copying = held().with(Part::Cache, cache(prompts, prompt) + cache(completions, prompt));
-        // The last token is not read.
+        let reading = held().with(Part::Cache, cache(read)).with(Part::Activations, pass(read));
+        let copying = held().with(Part::Cache, cache(read) + cache(copied));
         let last = held()
-            .with(Part::Cache, floats(model.cached()) * grown)
+            .with(Part::Cache, cache(room))
             .with(Part::Logits, floats(model.vocabulary) * completions * logits)
             .with(Part::Activations, pass(completions));
         PhasePlan::largest([reading, copying, last])
     }
 
-    /// Reward models, the reference and a critic read what was written, one after the other.
+    /// Reward models and the reference read what was written, one after the other.
     fn scoring(&self) -> Option<PhasePlan> {
         self.written?;
         let held = || self.held("scoring");
         let reward = self.reward.as_ref().map(|model| forward(held(), model, self.rewarded));
-        let critic = self.has_critic.then(|| forward(held(), &self.model, self.scored));
         let reference = self.has_reference.then(|| self.log_probs(held, self.scored));
         // Both log-probabilities of all tokens of the vocabulary, and what is computed from them.
         let both = || {
             self.log_probs(held, self.scored)
-                .with(Part::Logits, floats(self.model.vocabulary) * self.scored.all_targets() * 4)
+                .with(Part::Logits, floats(self.model.vocabulary) * self.scored.targets * 4)
         };
         let measured = self.measures_kl.then(both);
-        let readers: Vec<_> = [reward, critic, reference, measured].into_iter().flatten().collect();
+        let readers: Vec<_> = [reward, reference, measured].into_iter().flatten().collect();
         (!readers.is_empty()).then(|| PhasePlan::largest(readers))
     }
 
     /// Returns the larger moment of a pass that keeps nothing and ends in log-probabilities: in a block, or in the head.
     fn log_probs(&self, held: impl Fn() -> PhasePlan, read: Read) -> PhasePlan {
         let at_the_end = held()
-            .with(Part::Activations, floats(self.model.width) * read.tokens().saturating_add(read.all_targets()))
+            .with(Part::Activations, floats(self.model.width) * read.tokens.saturating_add(read.targets))
             .with(Part::PackedWeights, floats(self.model.packed_head()) * read.at_once);
         PhasePlan::largest([forward(held(), &self.model, read), at_the_end])
     }
@@ -121,11 +113,11 @@ impl Sizes {
     fn learning(&self) -> PhasePlan {
         let (model, read) = (&self.model, self.micro_batch);
         let [kept_logits, temporary_logits] = self.logits.map(|copies| {
-            let logits = floats(model.vocabulary) * read.all_targets();
+            let logits = floats(model.vocabulary) * read.targets;
             logits * copies
         });
         // The hidden states that are asked for, once more.
-        let hidden = floats(model.width) * read.all_asked();
+        let hidden = floats(model.width) * read.asked;
         let packed_head = if self.is_scorer { 0 } else { model.packed_head() * read.at_once };
         let lora = self.lora.as_ref();
         // Before and after the backward pass through the last block.
@@ -133,14 +125,14 @@ impl Sizes {
             self.in_update("learning")
                 .with(Part::Gradient, floats(self.trained) * u64::from(self.has_parts))
                 .with(Part::Activations, floats(model.kept_before(lora, read)))
-                .with(Part::Activations, floats(model.kept_once(read.length)) * read.at_once)
+                .with(Part::Activations, floats(model.kept_once(read.longest)) * read.at_once)
         };
         let held = || before().with(Part::Activations, floats(model.kept_at_last(lora, read)) + hidden);
         // The policy's head is packed from its forward pass to its backward pass.
         let with_head = || held().with(Part::PackedWeights, floats(packed_head)).with(Part::Logits, kept_logits);
         // Its backward pass takes one block of tokens after the other: packed for the way back, with the derivatives of its logits.
         let back = if self.is_scorer { 0 } else { model.packed_block() * read.at_once };
-        let of_logits = if self.is_scorer { 0 } else { model.block() * read.all_targets() };
+        let of_logits = if self.is_scorer { 0 } else { model.block() * read.targets };
         let of_head = with_head()
             .with(Part::PackedWeights, floats(back))
             .with(Part::Logits, floats(of_logits))
@@ -154,7 +146,7 @@ impl Sizes {
                 .with(Part::PackedWeights, floats(model.packed_map()) * read.at_once)
                 .with(Part::Activations, floats(model.backward()) * tokens)
         };
-        let of_blocks = [backward(held(), read.all_asked()), backward(before(), read.tokens())];
+        let of_blocks = [backward(held(), read.asked), backward(before(), read.tokens)];
         PhasePlan::largest([of_head].into_iter().chain(of_blocks).chain(of_reference))
     }
 
@@ -195,6 +187,6 @@ impl Sizes {
 
 /// Adds a pass that keeps nothing.
 fn forward(held: PhasePlan, model: &Counts, read: Read) -> PhasePlan {
-    held.with(Part::Activations, floats(model.forward()) * read.tokens())
+    held.with(Part::Activations, floats(model.forward()) * read.tokens)
         .with(Part::PackedWeights, floats(model.packed_map()) * read.at_once)
 }

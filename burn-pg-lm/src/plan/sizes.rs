@@ -1,57 +1,54 @@
 //! The sizes of a run, from its settings. The assumptions of the plan about the loop are in this file.
 
-use burn_pg::optim::OptimiserSpec;
+use burn_pg::{optim::OptimiserSpec, plan::Bytes};
 
-use super::{Shapes, counts::Counts};
+use super::{
+    Lengths, RewardShape, Shapes,
+    counts::{Counts, room},
+};
 use crate::{
     model::{Lora, Shape},
-    task::settings::{Algorithm, Dpo, KlForm, Pretrain, RewardKind, RewardModelling, Rl, Settings, Sft, Task},
+    task::settings::{Algorithm, Dpo, KlForm, Pretrain, RewardModelling, Rl, Settings, Sft, Task},
 };
 
 /// Texts or pairs that are read at once for the final figures.
 const ROWS_OF_FIGURES: u64 = 16;
 
+/// Positions whose keys are stored together.
+const POSITIONS: u64 = 16;
+
 /// What is written for an update.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Written {
-    pub prompts: u64,
     pub completions: u64,
-    /// Tokens of a prompt, all of which are assumed to be as long as the longest.
-    pub prompt: u64,
+    /// Tokens of the prompts, each once.
+    pub read: u64,
+    /// Tokens of the prompts, as often as they are completed.
+    pub copied: u64,
+    /// Tokens that the caches of all completions have room for at the end.
+    pub room: u64,
 }
 
-/// Texts that a model reads at once. All are assumed to be as long as possible.
+/// Texts that a model reads at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
-    pub texts: u64,
-    /// Tokens of a text.
-    pub length: u64,
-    /// Tokens of a text whose log-probabilities are needed, at most.
+    /// Tokens of all texts.
+    pub tokens: u64,
+    /// Tokens whose log-probabilities are needed.
     pub targets: u64,
-    /// Hidden states of a text that are asked for after the last block, at most.
+    /// Hidden states that are asked for after the last block.
     pub asked: u64,
+    /// Tokens of the longest text.
+    pub longest: u64,
     /// Parts that are read at once, each on a thread.
     pub at_once: u64,
-}
-
-impl Read {
-    pub fn tokens(self) -> u64 {
-        self.texts.saturating_mul(self.length)
-    }
-
-    pub fn all_asked(self) -> u64 {
-        self.texts.saturating_mul(self.asked)
-    }
-
-    pub fn all_targets(self) -> u64 {
-        self.texts.saturating_mul(self.targets)
-    }
 }
 
 /// The sizes of a run.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Sizes {
+    pub data: Bytes,
     pub model: Counts,
     pub lora: Option<Lora>,
     /// Weights of the model, without adapters and value head.
@@ -71,13 +68,12 @@ pub(super) struct Sizes {
     pub measures_kl: bool,
     /// True if the reference is read while the policy is differentiated.
     pub reads_reference: bool,
-    /// The reward models, all of which are assumed to have the shape of the largest.
+    /// The largest reward model.
     pub reward: Option<Counts>,
     /// Weights of all reward models.
     pub of_rewards: u64,
-    /// Weights of one reward model.
+    /// Weights of the largest reward model that is loaded.
     pub of_reward: u64,
-    pub has_critic: bool,
     /// Vectors of the length P in the state of the optimiser.
     pub vectors: u64,
     /// Vectors of the length P that a step computes besides the new weights and the new state.
@@ -102,7 +98,7 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub fn of(settings: &Settings, shapes: &Shapes) -> Self {
-        let Shapes { policy, reward, longest_prompt, longest_text, longest_completion } = *shapes;
+        let policy = shapes.policy;
         let Settings { task, train, lora, .. } = settings;
         let is_scorer = matches!(task, Task::Reward(_));
         let shape = if is_scorer { Shape { tied: true, ..policy } } else { policy };
@@ -116,12 +112,7 @@ impl Sizes {
             Task::Rl(task) => task.kl.needs_reference(),
             _ => false,
         };
-        let rewards = match task {
-            Task::Rl(task) => task.rewards.iter().filter(|spec| matches!(spec.kind, RewardKind::Model { .. })).count(),
-            _ => 0,
-        };
-        let reward = reward.filter(|_| rewards > 0).map(|shape| Shape { tied: true, ..shape });
-        let of_reward = reward.map_or(0, |shape| shape.parameters() + shape.width as u64);
+        let rewards = Rewards::of(shapes, &model, weights, has_reference || lora.is_some());
         let batch = Batch::of(task);
         let micro_batch = (train.micro_batch as u64).min(batch.rows);
         let threads = if train.threads == 0 { rayon::current_num_threads() } else { train.threads } as u64;
@@ -137,32 +128,17 @@ impl Sizes {
             (rows.saturating_mul(at_once).min(all), at_once)
         };
         let texts_of_row = if matches!(task, Task::Reward(_) | Task::Dpo(_)) { 2 } else { 1 };
-        let written = match task {
-            Task::Rl(Rl { prompts, group_size, .. }) => Some(Written {
-                prompts: *prompts as u64,
-                completions: (*prompts as u64).saturating_mul(*group_size as u64),
-                prompt: (longest_prompt as u64).min(model.context),
-            }),
-            _ => None,
-        };
-        let length = match task {
-            Task::Rl(task) => (longest_prompt as u64).saturating_add(task.tokens as u64),
-            _ => longest_text as u64,
-        };
-        let length = length.min(model.context);
-        let targets = match task {
-            Task::Rl(task) => (task.tokens as u64).min(length),
-            Task::Reward(_) => 0,
-            _ => (longest_completion as u64).min(length),
-        };
-        // Of a text that is scored, the last one.
-        let asked = if is_scorer { 1 } else { targets };
+        let written = Written::of(task, &shapes.prompts, model.context);
         let read = |rows: u64, at_once: u64| {
             let texts = rows.saturating_mul(texts_of_row);
-            Read { texts, length, targets, asked, at_once }
+            let [longest, tokens, targets] = of_texts(task, shapes, texts, model.context);
+            // Of a text that is scored, the last one.
+            let (targets, asked) = if is_scorer { (0, texts) } else { (targets, targets) };
+            Read { tokens, targets, asked, longest, at_once }
         };
         let with = |(rows, at_once)| read(rows, at_once);
         Self {
+            data: shapes.data,
             weights,
             in_folder,
             adapters,
@@ -173,16 +149,15 @@ impl Sizes {
             reference: if has_reference && lora.is_none() { weights } else { 0 },
             measures_kl: matches!(task, Task::Rl(task) if task.kl.measure),
             reads_reference: matches!(task, Task::Dpo(_)) || has_exact_kl(task),
-            reward: reward.as_ref().map(Counts::of),
-            of_rewards: of_reward * rewards as u64,
-            of_reward,
-            has_critic,
+            reward: rewards.largest.as_ref().map(Counts::of),
+            of_rewards: rewards.weights,
+            of_reward: rewards.loaded,
             vectors: train.optimiser.vectors() as u64,
             temporary: temporary(&train.optimiser),
             has_steps: batch.steps > 1,
             has_parts: micro_batch < batch.rows,
             scored: with(of_written(&policy, &written)),
-            rewarded: with(of_written(&reward.unwrap_or(policy), &written)),
+            rewarded: with(of_written(&rewards.largest.unwrap_or(policy), &written)),
             written,
             micro_batch: read((micro_batch * at_once).min(batch.rows), at_once),
             figures: (batch.held_out > 0.0).then(|| {
@@ -196,6 +171,74 @@ impl Sizes {
             model,
         }
     }
+}
+
+/// The reward models.
+struct Rewards {
+    largest: Option<Shape>,
+    /// Their weights, those of the policy's base included if it is kept for them alone.
+    weights: u64,
+    /// Weights of the largest that is loaded from a folder of its own.
+    loaded: u64,
+}
+
+impl Rewards {
+    /// `is_base_kept` if the base of the policy is kept anyway.
+    fn of(shapes: &Shapes, policy: &Counts, base: u64, is_base_kept: bool) -> Self {
+        let (mut all, mut adapted) = (Self { largest: None, weights: 0, loaded: 0 }, false);
+        for reward in &shapes.rewards {
+            let shape = match reward {
+                RewardShape::Own(shape) => Shape { tied: true, ..*shape },
+                RewardShape::Adapters(_) => Shape { tied: true, ..shapes.policy },
+            };
+            let own = match reward {
+                RewardShape::Own(_) => shape.parameters(),
+                RewardShape::Adapters(lora) => policy.adapters(lora),
+            };
+            let weights = own + shape.width as u64;
+            all.weights += weights;
+            match reward {
+                RewardShape::Own(_) => all.loaded = all.loaded.max(weights),
+                RewardShape::Adapters(_) => adapted = true,
+            }
+            all.largest = all.largest.filter(|largest| largest.parameters() >= shape.parameters()).or(Some(shape));
+        }
+        all.weights += if adapted && !is_base_kept { base } else { 0 };
+        all
+    }
+}
+
+impl Written {
+    fn of(task: &Task, prompts: &Lengths, context: u64) -> Option<Self> {
+        let Task::Rl(task) = task else { return None };
+        let (different, group, tokens) = (task.prompts as u64, task.group_size as u64, task.tokens as u64);
+        let completions = different.saturating_mul(group);
+        let of_completions = |of: &dyn Fn(u64) -> u64| prompts.largest_sum(completions, group, of);
+        // The last token is not read.
+        let last = |prompt: u64| prompt.saturating_add(tokens).min(context).saturating_sub(1);
+        // Keys, for a multiple of positions, and values.
+        let keys = |prompt: u64| room(prompt.next_multiple_of(POSITIONS), last(prompt));
+        let values = |prompt: u64| room(prompt, last(prompt));
+        Some(Self {
+            completions,
+            read: prompts.largest_sum(different, 1, |prompt| prompt),
+            copied: of_completions(&|prompt| prompt),
+            room: of_completions(&|prompt| keys(prompt).saturating_add(values(prompt))) / 2,
+        })
+    }
+}
+
+/// Returns the number of tokens of the longest of `texts` texts, those of all of them, and those whose log-probabilities are needed.
+fn of_texts(task: &Task, shapes: &Shapes, texts: u64, context: u64) -> [u64; 3] {
+    let Task::Rl(task) = task else {
+        let sum = |lengths: &Lengths| lengths.largest_sum(texts, 1, |length| length.min(context));
+        let longest = (shapes.texts.longest() as u64).min(context);
+        return [longest, sum(&shapes.texts), sum(&shapes.completions)];
+    };
+    let whole = |prompt: u64| prompt.saturating_add(task.tokens as u64).min(context);
+    let tokens = shapes.prompts.largest_sum(texts, task.group_size as u64, whole);
+    let longest = whole(shapes.prompts.longest() as u64);
+    [longest, tokens, texts.saturating_mul(longest.min(task.tokens as u64))]
 }
 
 /// What is learned from in an update.

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_pg::storage::tensors::{TensorsError, into_module, of_module, to_bytes};
 
 use super::Scorer;
 use crate::{
     ChatTemplate, ModelConfig, Tokenizer, files,
     model::{
-        LoadError, Shape, Transformer, WEIGHTS, check_vocabulary, from_hugging_face, read_weights, to_hugging_face,
+        LoadError, Lora, Shape, Transformer, WEIGHTS, check_vocabulary, from_hugging_face, peft, read_weights,
+        to_hugging_face,
     },
 };
 
@@ -36,6 +37,11 @@ impl RewardModel {
     /// # Errors
     /// Any [`LoadError`].
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        if has_adapters(folder) {
+            let reason = "these are the adapters of a reward model; load them with their base, or merge them (`burn-pg lm export` without \
+                          `--adapters`)";
+            return Err(LoadError::Adapters { path: folder.into(), reason: reason.into() });
+        }
         let config = ModelConfig::load(folder)?;
         let (tokenizer, template) = (Tokenizer::load(folder)?, ChatTemplate::load(folder)?);
         check_vocabulary(&tokenizer, &config)?;
@@ -48,14 +54,8 @@ impl RewardModel {
         let empty = Transformer::zeros(&shape, device);
         let needed = of_module(&empty).map_err(LoadError::Fit)?;
         let body = into_module(empty, weights, &needed).map_err(LoadError::Fit)?;
-        if score.shape().to_vec() != [1, shape.width] {
-            return Err(LoadError::Score { found: score.shape().to_vec(), width: shape.width });
-        }
-        if let Some(value) = score.iter::<f64>().find(|value| !value.is_finite()) {
-            return Err(LoadError::Fit(TensorsError::NonFinite { name: SCORE.into(), value }));
-        }
+        let score = head(score, shape.width, device)?;
         let pad = config.pad();
-        let score = Tensor::<2>::from_data(score.convert_dtype(DType::F32), device).transpose();
         Ok(Self { config, scorer: Scorer::new(body).with_score(score).with_pad(pad), tokenizer, template })
     }
 
@@ -66,12 +66,7 @@ impl RewardModel {
     pub fn save(&self, folder: &Path) -> Result<(), LoadError> {
         let body = self.scorer.body.clone().merged().with_frozen(false);
         let mut theirs = to_hugging_face(of_module(&body).map_err(LoadError::Fit)?, body.shape());
-        let head = of_module(&self.scorer).map_err(LoadError::Fit)?.remove("score").expect("a scorer has a head");
-        let width = head.num_elements();
-        theirs.insert(
-            SCORE.into(),
-            burn::tensor::TensorData::from_bytes_vec(head.as_bytes().to_vec(), vec![1, width], head.dtype()),
-        );
+        theirs.insert(SCORE.into(), self.scorer.head()?);
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
         let bytes = to_bytes(&theirs, Some(metadata)).map_err(LoadError::Fit)?;
         files::write(&folder.join(WEIGHTS), &bytes)?;
@@ -79,4 +74,49 @@ impl RewardModel {
         self.tokenizer.save(folder)?;
         Ok(())
     }
+}
+
+/// True if a folder has a reward model that is only adapters and a head (as PEFT saves it), without the model that they belong to.
+#[must_use]
+pub fn has_adapters(folder: &Path) -> bool {
+    peft::has_adapters_alone(folder)
+}
+
+impl Scorer {
+    /// Loads a reward model that is adapters of `base`, from a folder of PEFT. Its body shares the weights of `base`, which has no head for
+    /// tokens and is frozen. Scores are read at the last token that is not `pad`.
+    ///
+    /// # Errors
+    /// Any [`LoadError`]; [`LoadError::Adapters`] if they were trained on another base.
+    pub fn load_adapters(base: Transformer, pad: Option<u32>, folder: &Path) -> Result<Self, LoadError> {
+        let (width, device) = (base.shape().width, base.device());
+        let (body, score) = peft::load(base, folder, true)?;
+        let score = score.ok_or_else(|| LoadError::NoScore(folder.into()))?;
+        Ok(Self::new(body).with_score(head(score, width, &device)?).with_pad(pad))
+    }
+
+    /// Saves the adapters and the head into a folder, which must exist, as PEFT reads them.
+    ///
+    /// # Errors
+    /// As [`save_adapters`](crate::model::save_adapters).
+    pub fn save_adapters(&self, lora: &Lora, folder: &Path) -> Result<(), LoadError> {
+        peft::save(&self.body, lora, Some(self.head()?), folder)
+    }
+
+    /// Returns the head as files have it. Shape `[1, C]`.
+    fn head(&self) -> Result<TensorData, LoadError> {
+        let data = self.score.val().transpose().try_into_data();
+        data.map_err(|error| LoadError::Fit(TensorsError::Device { reason: error.to_string() }))
+    }
+}
+
+/// Returns the head of a reward model of this width. Shape `[C, 1]`.
+fn head(score: TensorData, width: usize, device: &Device) -> Result<Tensor<2>, LoadError> {
+    if score.shape().to_vec() != [1, width] {
+        return Err(LoadError::Score { found: score.shape().to_vec(), width });
+    }
+    if let Some(value) = score.iter::<f64>().find(|value| !value.is_finite()) {
+        return Err(LoadError::Fit(TensorsError::NonFinite { name: SCORE.into(), value }));
+    }
+    Ok(Tensor::<2>::from_data(score.convert_dtype(DType::F32), device).transpose())
 }

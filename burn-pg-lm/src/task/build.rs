@@ -17,8 +17,7 @@ use super::{
     settings::{Dpo, Pretrain, RewardModelling, Settings, Sft, Task, Train},
 };
 use crate::{
-    ChatTemplate, ModelConfig, Tokenizer,
-    data::{self, Pair, Prompt},
+    ChatTemplate, ModelConfig, Tokenizer, data,
     learning::{
         Centring, Likelihood, Preference, PreferenceLoss, StoredPairs, StoredSource, StoredTexts, TextPolicy,
         TextSource, TokenPair, Written,
@@ -202,21 +201,25 @@ impl Settings {
 
     fn reward(&self, task: &RewardModelling, device: &Device) -> Result<Ready, TaskError> {
         let (mut around, model) = loaded(&task.model, device)?;
-        let seed = self.train.seed;
+        let (seed, encoder) = (self.train.seed, around.encoder()?);
         let (train, held_out) = match task.pairs {
-            None => pairs_held_out(data::pairs(&task.data)?, task.held_out, seed, task.batch)?,
+            None => {
+                let pairs = encoder.pairs(&data::pairs(&task.data)?)?;
+                pairs_held_out(pairs, task.held_out, seed, task.batch)?
+            }
             // Texts are held out, not pairs: a text is never in both parts.
             Some(count) => {
-                let (train, held_out) = held_out(data::ratings(&task.data)?, task.held_out, seed, 2)?;
+                let ratings = data::ratings(&task.data)?;
+                encoder.rated_lengths(&ratings)?;
+                let (train, held_out) = held_out(ratings, task.held_out, seed, 2)?;
                 let mut rng = EnvRng::stream(seed, &[PAIRS]);
                 let train = data::pairs_of_ratings(&train, count, &mut rng)?;
                 let left = if held_out.len() > 1 { count.min(10 * held_out.len()) } else { 0 };
                 let held_out = if left > 0 { data::pairs_of_ratings(&held_out, left, &mut rng)? } else { Vec::new() };
-                (train, held_out)
+                (encoder.pairs(&train)?, encoder.pairs(&held_out)?)
             }
         };
-        let encoder = around.encoder()?;
-        let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(stored);
+        let [train, held_out] = [train, held_out].map(stored);
         let preference = Preference { loss: PreferenceLoss::Sigmoid, beta: 1.0, of_scores: true };
         let shape = *model.shape();
         let body = self.adapted(model.without_head(), &mut around)?;
@@ -240,12 +243,12 @@ impl Settings {
                 "pair {number} is a tie, from which only the loss `sigmoid` learns"
             )));
         }
+        let pairs = around.encoder()?.pairs(&pairs)?;
         let (train, held_out) = pairs_held_out(pairs, task.held_out, self.train.seed, task.batch)?;
         let shape = *model.shape();
         let policy = self.adapted(model, &mut around)?;
         let reference = Arc::new(reference_of(&policy));
-        let encoder = around.encoder()?;
-        let [train, held_out] = [encoder.pairs(&train)?, encoder.pairs(&held_out)?].map(|pairs| StoredPairs {
+        let [train, held_out] = [train, held_out].map(|pairs| StoredPairs {
             reference: Some(Arc::clone(&reference)),
             per_token: task.is_per_token(),
             pairs,
@@ -314,13 +317,18 @@ fn stored(pairs: Vec<TokenPair>) -> StoredPairs {
 
 /// Splits pairs into those to learn from, at least `least`, and those for the final figures. All pairs of a prompt are in the same part, if there
 /// are several prompts.
-fn pairs_held_out(pairs: Vec<Pair>, share: f64, seed: u64, least: usize) -> Result<(Vec<Pair>, Vec<Pair>), TaskError> {
+fn pairs_held_out(
+    pairs: Vec<TokenPair>,
+    share: f64,
+    seed: u64,
+    least: usize,
+) -> Result<(Vec<TokenPair>, Vec<TokenPair>), TaskError> {
     if pairs.windows(2).all(|two| two[0].prompt == two[1].prompt) {
         return held_out(pairs, share, seed, least);
     }
     let all = pairs.len();
-    let mut groups: Vec<Vec<Pair>> = Vec::new();
-    let mut group_of: HashMap<Prompt, usize> = HashMap::new();
+    let mut groups: Vec<Vec<TokenPair>> = Vec::new();
+    let mut group_of: HashMap<Vec<u32>, usize> = HashMap::new();
     for pair in pairs {
         let group = *group_of.entry(pair.prompt.clone()).or_insert(groups.len());
         match groups.get_mut(group) {

@@ -3,7 +3,7 @@
 use super::TaskError;
 use crate::{
     ChatTemplate, Message, ModelConfig, Texts, Tokenizer,
-    data::{Demonstration, Pair, Prompt, Query},
+    data::{Demonstration, Pair, Prompt, Query, Rated},
     learning::{StoredTexts, TokenPair},
 };
 
@@ -128,6 +128,19 @@ impl<'a> Encoder<'a> {
         encoded.collect()
     }
 
+    /// Returns how many tokens rated texts have in pairs: with what begins a text, and the end token.
+    ///
+    /// # Errors
+    /// [`TaskError::TooLong`].
+    pub fn rated_lengths(&self, ratings: &[Rated]) -> Result<Vec<usize>, TaskError> {
+        let start = self.text("").len();
+        let lengths = (1..).zip(ratings).map(|(number, rated)| {
+            let tokens = start + self.tokenizer.encode(&rated.text).len() + 1;
+            self.check("text", number, tokens, 0).map(|()| tokens)
+        });
+        lengths.collect()
+    }
+
     /// Returns the tokens of a completion, with the one that ends it. In a conversation that is the one with which the template ends a turn, if it
     /// does so.
     fn completion(&self, number: usize, prompt: &Prompt, text: &str) -> Result<Vec<u32>, TaskError> {
@@ -150,6 +163,7 @@ impl<'a> Encoder<'a> {
         if !tokens.last().is_some_and(|last| self.ends.contains(last)) {
             tokens.push(self.end);
         }
+        tokens.shrink_to_fit();
         Ok(tokens)
     }
 

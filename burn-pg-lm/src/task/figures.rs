@@ -222,6 +222,15 @@ pub fn save_adapters(policy: &TextPolicy, lora: &Lora, folder: &Path) -> Result<
         .map_err(|error| TaskError::Model { folder: folder.into(), error })
 }
 
+/// Saves the adapters and the head of a reward model as PEFT reads them; the base is not saved.
+///
+/// # Errors
+/// As [`save_adapters`].
+pub fn save_scorer_adapters(scorer: &Scorer, lora: &Lora, folder: &Path) -> Result<(), TaskError> {
+    create(folder)?;
+    scorer.save_adapters(lora, folder).map_err(|error| TaskError::Model { folder: folder.into(), error })
+}
+
 fn create(folder: &Path) -> Result<(), TaskError> {
     fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.into(), source }.into())
 }

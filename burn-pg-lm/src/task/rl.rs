@@ -13,19 +13,19 @@ use burn_pg::{
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Reader, Ready, Settings, TaskError,
+    Around, Reader, Ready, Settings, TaskError,
     build::{loaded, reference_of},
     settings::{Algorithm, KlForm, RewardKind, Rl, ScaleName, Task},
 };
 use crate::{
-    Texts, Tokenizer,
+    Texts,
     data::{self, Query},
     generate::{Choice, Limit, Writer, complete},
     learning::{
         Credit, Decoded, KlWeight, Reward, Scored, TextPolicy, TextSource, TextSourceSpec, WeightedRewards, Written,
     },
     model::Transformer,
-    reward::{Contains, Lexicon, RewardModel, Script, Words},
+    reward::{Contains, Lexicon, RewardModel, Scorer, Script, Words, has_adapters},
 };
 
 impl Settings {
@@ -37,7 +37,7 @@ impl Settings {
         let encoder = around.encoder()?;
         let prompts = encoder.prompts(&queries, task.tokens)?;
         let reference = task.kl.needs_reference().then(|| reference_of(&policy));
-        let rewards = self.rewards(task, queries, &around.tokenizer, prompts.longest(), device)?;
+        let rewards = self.rewards(task, queries, &around, &policy, prompts.longest(), device)?;
         let mut source = TextSource::new(self.spec(task, encoder.ends()), prompts, rewards, reference);
         if let Some(mut reader) = reader {
             let tokenizer = Arc::clone(&around.tokenizer);
@@ -112,7 +112,7 @@ impl Settings {
         let encoder = around.encoder()?;
         let queries = data::prompts(&task.data)?;
         let read = encoder.prompts(&queries, task.tokens)?;
-        let mut rewards = self.rewards(task, queries, &around.tokenizer, read.longest(), device)?;
+        let mut rewards = self.rewards(task, queries, &around, &model, read.longest(), device)?;
         let writer = Writer::<f32>::new(&model).map_err(|error| burn_pg::Error::Execution(error.to_string()))?;
         let limit = Limit { tokens: task.tokens, ends: encoder.ends() };
         let mut all = Vec::new();
@@ -170,7 +170,10 @@ fn objective(task: &Rl) -> Result<Objective, TaskError> {
 
 /// What the rewards of a run need.
 struct Needs<'a> {
-    tokenizer: &'a Arc<Tokenizer>,
+    /// What belongs to the policy.
+    around: &'a Around,
+    /// The policy as it is before training; its adapters do not matter.
+    policy: &'a Transformer,
     /// What else the lines of the prompts say.
     columns: Arc<[Map<String, Json>]>,
     /// Texts that a reward model reads at once.
@@ -186,12 +189,14 @@ impl Settings {
         &self,
         task: &Rl,
         queries: Vec<Query>,
-        tokenizer: &Arc<Tokenizer>,
+        around: &Around,
+        policy: &Transformer,
         longest: usize,
         device: &Device,
     ) -> Result<WeightedRewards, TaskError> {
         let needs = Needs {
-            tokenizer,
+            around,
+            policy,
             columns: queries.into_iter().map(|query| query.columns).collect(),
             rows: self.train.micro_batch,
             longest: longest + task.tokens,
@@ -207,7 +212,7 @@ impl Settings {
 
 impl Needs<'_> {
     fn reward(&self, kind: &RewardKind) -> Result<Box<dyn Reward>, TaskError> {
-        let tokenizer = || Arc::clone(self.tokenizer);
+        let tokenizer = || Arc::clone(&self.around.tokenizer);
         Ok(match kind {
             RewardKind::Model { folder } => self.model(folder)?,
             RewardKind::Words { target } => Box::new(Decoded::new(tokenizer(), Words::new(*target)?)),
@@ -225,9 +230,14 @@ impl Needs<'_> {
     }
 
     fn model(&self, folder: &Path) -> Result<Box<dyn Reward>, TaskError> {
-        let model = RewardModel::load(folder, self.device);
-        let model = model.map_err(|error| TaskError::Model { folder: folder.into(), error })?;
-        if !model.tokenizer.is_same(self.tokenizer) {
+        let failed = |error| TaskError::Model { folder: folder.into(), error };
+        if has_adapters(folder) {
+            let base = reference_of(self.policy).without_head();
+            let scorer = Scorer::load_adapters(base, self.around.config.pad(), folder).map_err(failed)?;
+            return Ok(Box::new(Scored::new(scorer, self.rows)));
+        }
+        let model = RewardModel::load(folder, self.device).map_err(failed)?;
+        if !model.tokenizer.is_same(&self.around.tokenizer) {
             return Err(TaskError::OtherTokenizer(folder.into()));
         }
         let (context, longest) = (model.config.max_positions(), self.longest);

@@ -11,13 +11,11 @@ use burn_pg::{
     },
     device::Backend,
     envs::EnvRng,
-    loss::{
-        Averaging, CorrectedKl, ExactKl, KlEstimator, KlToReference, LossTerm, Objective, PolicyGradient, PpoClip,
-        Value,
-    },
+    loss::{Averaging, CorrectedKl, ExactKl, KlEstimator, KlToReference, Objective, PolicyGradient, PpoClip, Value},
     optim::{OptimiserSpec, Schedule, flatten_gradients},
     run::{EarlierRun, RunDir, Session, checkpoint::Checkpoint},
     source::{CollectContext, Source},
+    storage::tensors::{into_module, of_module},
     update::{Epochs, Learner},
 };
 use burn_pg_lm::{
@@ -96,78 +94,88 @@ fn flex() -> Device {
     devices().into_iter().find(|(backend, _)| *backend == Backend::Flex).unwrap().1
 }
 
+/// A form of the KL divergence whose gradient is that of the divergence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Reward,
+    K2,
+    CorrectedK3,
+    Exact,
+}
+
 /// How the world is learned.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     credit: Credit,
-    place: KlPlace,
+    form: Form,
     sample: Sample,
-    /// The terms of the objective, with a KL divergence of weight `BETA` if it is in a term.
-    objective: fn() -> Objective,
+    /// The terms of the objective besides a KL divergence and the values.
+    surrogate: fn() -> Objective,
 }
 
 const GROUPS: Credit = Credit::Rloo { normalize: false };
+const UNSCALED: Credit = Credit::Grpo(GrpoScale::Unscaled);
 const CRITIC: Credit = Credit::Gae(Gae { gamma: 1.0, lambda: 0.95 });
 
-fn clip() -> PpoClip {
-    PpoClip::new(0.2)
+fn clipped() -> Objective {
+    Objective::new().with(1.0, PpoClip::new(0.2))
 }
 
-/// Every algorithm, with every form of the KL divergence whose gradient is that of the divergence.
-const WAYS: [(&str, Way); 12] = {
-    let rloo = Way {
-        credit: GROUPS,
-        place: KlPlace::Reward,
-        sample: Sample::Token,
-        objective: || Objective::new().with(1.0, PolicyGradient),
+/// Every algorithm with every form of the KL divergence, and variants.
+fn ways() -> Vec<(String, Way)> {
+    let gradient = || Objective::new().with(1.0, PolicyGradient);
+    let algorithms: [(_, _, fn() -> Objective); 4] = [
+        ("RLOO", GROUPS, gradient),
+        ("GRPO without scaling", UNSCALED, gradient),
+        ("REINFORCE with a baseline", Credit::Mean, gradient),
+        ("PPO with a critic", CRITIC, clipped),
+    ];
+    let forms = [
+        ("k1 in the reward", Form::Reward),
+        ("k2 in a term", Form::K2),
+        ("corrected k3 in a term", Form::CorrectedK3),
+        ("exact KL in a term", Form::Exact),
+    ];
+    let mut ways = Vec::new();
+    for (algorithm, credit, surrogate) in algorithms {
+        for (name, form) in forms {
+            ways.push((format!("{algorithm}, {name}"), Way { credit, form, sample: Sample::Token, surrogate }));
+        }
+    }
+    let rloo = Way { credit: GROUPS, form: Form::Reward, sample: Sample::Token, surrogate: clipped };
+    let whole = Way { sample: Sample::Completion, ..rloo };
+    let twice_clipped = || {
+        let clip = PpoClip { upper: Some(0.28.into()), dual: Some(3.0), ..PpoClip::new(0.2) };
+        Objective::new().with(1.0, clip)
     };
-    let in_term = Way { place: KlPlace::Term, ..rloo };
-    let ppo =
-        Way { credit: CRITIC, objective: || Objective::new().with(1.0, clip()).with(0.5, Value::default()), ..rloo };
-    [
-        ("RLOO, k1 in the reward", rloo),
-        ("RLOO with PPO's clip", Way { objective: || Objective::new().with(1.0, clip()), ..rloo }),
-        (
-            "RLOO of whole completions",
-            Way { sample: Sample::Completion, objective: || Objective::new().with(1.0, clip()), ..rloo },
-        ),
-        ("GRPO without scaling", Way { credit: Credit::Grpo(GrpoScale::Unscaled), ..rloo }),
-        ("REINFORCE with a baseline", Way { credit: Credit::Mean, ..rloo }),
-        (
-            "RLOO, k2 in a term",
-            Way { objective: || rloo_with(KlToReference { estimator: KlEstimator::K2 }), ..in_term },
-        ),
-        ("RLOO, corrected k3 in a term", Way { objective: || rloo_with(CorrectedKl), ..in_term }),
-        ("RLOO, exact KL in a term", Way { objective: || rloo_with(ExactKl), ..in_term }),
-        (
-            "RLOO of whole completions, k2 in a term",
-            Way {
-                sample: Sample::Completion,
-                objective: || rloo_with(KlToReference { estimator: KlEstimator::K2 }),
-                ..in_term
-            },
-        ),
-        ("PPO with a critic", ppo),
-        (
-            "PPO with a critic, exact KL in a term",
-            Way { place: KlPlace::Term, objective: || rloo_with(ExactKl).with(0.5, Value::default()), ..ppo },
-        ),
-        (
-            "GRPO, clip above and below, dual clip",
-            Way {
-                credit: Credit::Grpo(GrpoScale::Unscaled),
-                objective: || {
-                    let clip = PpoClip { upper: Some(0.28.into()), dual: Some(3.0), ..PpoClip::new(0.2) };
-                    Objective::new().with(1.0, clip)
-                },
-                ..rloo
-            },
-        ),
-    ]
-};
+    ways.extend([
+        ("RLOO with PPO's clip".into(), rloo),
+        ("RLOO of whole completions".into(), whole),
+        ("RLOO of whole completions, k2 in a term".into(), Way { form: Form::K2, surrogate: gradient, ..whole }),
+        ("GRPO, clip above and below, dual clip".into(), Way { credit: UNSCALED, surrogate: twice_clipped, ..rloo }),
+    ]);
+    ways
+}
 
-fn rloo_with(term: impl LossTerm + 'static) -> Objective {
-    Objective::new().with(1.0, PolicyGradient).with(BETA, term)
+fn way(name: &str) -> Way {
+    ways().into_iter().find(|(other, _)| other == name).unwrap().1
+}
+
+impl Way {
+    fn objective(&self) -> Objective {
+        let objective = (self.surrogate)();
+        let objective = match self.form {
+            Form::Reward => objective,
+            Form::K2 => objective.with(BETA, KlToReference { estimator: KlEstimator::K2 }),
+            Form::CorrectedK3 => objective.with(BETA, CorrectedKl),
+            Form::Exact => objective.with(BETA, ExactKl),
+        };
+        if self.credit == CRITIC { objective.with(0.5, Value::default()) } else { objective }
+    }
+
+    fn place(&self) -> KlPlace {
+        if self.form == Form::Reward { KlPlace::Reward } else { KlPlace::Term }
+    }
 }
 
 fn start(seed: u64, device: &Device) -> Transformer {
@@ -177,7 +185,7 @@ fn start(seed: u64, device: &Device) -> Transformer {
 fn spec(way: Way, seed: u64) -> TextSourceSpec {
     TextSourceSpec {
         kl_weight: KlWeight::Fixed(BETA),
-        kl_place: way.place,
+        kl_place: way.place(),
         sample: way.sample,
         // The gradient of the expected reward adds up the tokens of a text.
         averaging: Averaging::Constant(1.0),
@@ -200,7 +208,7 @@ fn trainer(seed: u64, way: Way, updates: u64) -> (Trainer<TextPolicy, TextSource
     let model = start(seed, &device);
     let reference = model.valid();
     let source = source(way, seed, reference.clone());
-    let learner = Learner::new((way.objective)(), OptimiserSpec::default().build());
+    let learner = Learner::new(way.objective(), OptimiserSpec::default().build());
     let update = Box::new(Epochs::once(learner, Schedule::Linear { start: 0.01, end: 0.0 }));
     let steps = 16 * 16 * updates;
     let config = Config::default().with(|config| {
@@ -234,11 +242,11 @@ fn gap(model: &Transformer, reference: &Transformer) -> [f64; 2] {
 #[cfg_attr(feature = "wgpu", ignore = "it runs on flex, and has run in the build without wgpu")]
 fn every_way_reaches_the_optimum_that_is_known() {
     let seeds = std::env::var("BURN_PG_SEEDS").map_or(1, |seeds| seeds.parse().unwrap());
-    for (name, way) in WAYS {
+    for (name, way) in ways() {
         for seed in 0..seeds {
             // With the divergence in the reward, all texts have the same reward at the optimum, and the gradient has no noise there. In a term
             // it has, and the average over that noise takes longer.
-            let updates = if way.place == KlPlace::Term { 2000 } else { 1000 };
+            let updates = if way.place() == KlPlace::Term { 2000 } else { 1000 };
             let (mut trainer, reference) = trainer(seed, way, updates);
             let [before, _] = gap(&trainer.policy().model().valid(), &reference);
             trainer.run(&mut |_: &UpdateStats| std::ops::ControlFlow::Continue(())).unwrap();
@@ -265,6 +273,18 @@ fn enumerated(model: &Transformer, reference: &Transformer) -> Vec<f64> {
     values(flatten_gradients(model, &value.backward()))
 }
 
+/// Adds a value head of random weights.
+fn with_any_values(policy: TextPolicy) -> TextPolicy {
+    let policy = policy.with_value_head();
+    let expected = of_module(&policy).unwrap();
+    let mut tensors = expected.clone();
+    let mut rng = EnvRng::new(7);
+    #[allow(clippy::cast_possible_truncation)] // to single precision
+    let weights: Vec<f32> = (0..SHAPE.width).map(|_| rng.normal() as f32).collect();
+    tensors.insert("value".into(), TensorData::new(weights, [SHAPE.width, 1]));
+    into_module(policy, tensors, &expected).unwrap()
+}
+
 #[test]
 #[cfg_attr(feature = "wgpu", ignore = "it runs on flex, and has run in the build without wgpu")]
 fn sampled_gradients_are_those_of_enumeration() {
@@ -274,16 +294,22 @@ fn sampled_gradients_are_those_of_enumeration() {
     let reference = start(1, &device).valid();
     let model = start(2, &device);
     let exact = enumerated(&model, &reference);
-    for (name, way) in WAYS.into_iter().filter(|(_, way)| !way.credit.needs_values()) {
+    // Only with lambda = 1 is the gradient exact whatever the critic says. The value head has no part in it.
+    let exact_critic = |(name, way): (String, Way)| {
+        let credit = Credit::Gae(Gae { gamma: 1.0, lambda: 1.0 });
+        (name, if way.credit == CRITIC { Way { credit, ..way } } else { way })
+    };
+    for (name, way) in ways().into_iter().map(exact_critic) {
         let mut source = source(way, 3, reference.clone());
         let policy = TextPolicy::new(model.clone());
-        let learner = Learner::new((way.objective)(), OptimiserSpec::default().build());
+        let policy = if way.credit.needs_values() { with_any_values(policy) } else { policy };
+        let learner = Learner::new(way.objective(), OptimiserSpec::default().build());
         let (mut sums, mut squares) = (vec![0.0; exact.len()], vec![0.0; exact.len()]);
         for update in 1..=BATCHES as u64 {
             let context = CollectContext { update, progress: 0.0, device: &device };
             let samples = source.collect(&policy.valid(), &context).unwrap().samples;
             let (gradient, _) = learner.gradient(&policy, samples);
-            for (i, loss) in values(gradient).into_iter().enumerate() {
+            for (i, loss) in values(gradient).into_iter().take(exact.len()).enumerate() {
                 sums[i] -= loss;
                 squares[i] += loss * loss;
             }
@@ -311,7 +337,8 @@ fn a_divergence_that_is_measured_is_that_of_enumeration() {
     let completions = all();
     let [ours, theirs] = [&model, &reference].map(|model| log_probs(model, &completions));
     let exact: f64 = ours.iter().zip(&theirs).map(|(ours, theirs)| ours.exp() * (ours - theirs)).sum();
-    let spec = TextSourceSpec { kl_weight: KlWeight::Fixed(0.0), measure_kl: true, ..spec(WAYS[0].1, 5) };
+    let spec =
+        TextSourceSpec { kl_weight: KlWeight::Fixed(0.0), measure_kl: true, ..spec(way("RLOO, k1 in the reward"), 5) };
     let mut source = source_of(spec, reference);
     let policy = TextPolicy::new(model);
     let mut measured: [Vec<f64>; 2] = Default::default();
@@ -346,7 +373,7 @@ fn a_weight_that_adapts_brings_the_divergence_to_its_target() {
 fn a_run_on_texts_resumes_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("after-two");
-    let new = || trainer(1, WAYS[9].1, 5).0;
+    let new = || trainer(1, way("PPO with a critic, k1 in the reward"), 5).0;
     let mut whole = new();
     whole.update().unwrap();
     whole.update().unwrap();
@@ -366,7 +393,7 @@ fn a_run_that_has_no_checkpoint_yet_begins_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let new = || {
-        let (trainer, _) = trainer(1, WAYS[0].1, 3);
+        let (trainer, _) = trainer(1, way("RLOO, k1 in the reward"), 3);
         trainer
     };
     drop(Session::begin(new(), RunDir::create(&path).unwrap()).unwrap());

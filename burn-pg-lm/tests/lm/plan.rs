@@ -2,7 +2,7 @@
 
 use burn_pg_lm::{
     model::{Family, Lora, Shape, Target},
-    plan::{Bytes, DoesNotFit, Part, Shapes, TextPlan},
+    plan::{Bytes, DoesNotFit, Lengths, Part, RewardShape, Shapes, TextPlan},
     task::{
         Settings, Task, Train,
         settings::{Algorithm, Dpo, Kl, RewardKind, RewardModelling, RewardSpec, Rl, Sft},
@@ -52,7 +52,8 @@ fn settings(task: Task) -> Settings {
 }
 
 fn shapes(policy: Shape) -> Shapes {
-    Shapes { policy, reward: None, longest_prompt: 32, longest_text: 256, longest_completion: 256 }
+    let [prompts, texts, completions] = [32, 256, 256].map(Lengths::all);
+    Shapes { policy, rewards: Vec::new(), prompts, texts, completions, data: Bytes(0) }
 }
 
 fn plan(task: Task) -> TextPlan {
@@ -159,15 +160,21 @@ fn caches_double_from_the_length_of_the_prompt() {
 
 #[test]
 fn a_reward_model_is_counted_besides_the_policy() {
-    let model = || reward(RewardKind::Model { folder: "reward".into() });
-    let with = |rewards| {
-        let shapes = Shapes { reward: Some(SMALL), ..shapes(LARGE) };
-        let plan = TextPlan::of(&settings(Task::Rl(Rl { rewards, ..rl() })), &shapes);
-        bytes(&plan, "step", Part::RewardModel)
+    let with = |rewards: &[RewardShape], kl: f64, lora: Option<Lora>| {
+        let shapes = Shapes { rewards: rewards.to_vec(), ..shapes(SMALL) };
+        let task = Task::Rl(Rl { kl: Kl { weight: kl, ..Kl::default() }, ..rl() });
+        bytes(&TextPlan::of(&Settings { lora, ..settings(task) }, &shapes), "step", Part::RewardModel)
     };
-    assert_eq!(with(rl().rewards), 0);
-    assert_eq!(with(vec![model()]), 4 * (134_515_008 + 576));
-    assert_eq!(with(vec![model(), model()]), 8 * (134_515_008 + 576));
+    let (own, adapters) = (RewardShape::Own(SMALL), RewardShape::Adapters(Lora::default()));
+    assert_eq!(with(&[], 0.1, None), 0);
+    assert_eq!(with(&[own.clone()], 0.1, None), 4 * (134_515_008 + 576));
+    assert_eq!(with(&[own.clone(), own], 0.1, None), 8 * (134_515_008 + 576));
+    // One on the policy's base has adapters of queries and values, and its head. The base is kept for the reference anyway, or is
+    // never trained.
+    let of_adapters = 4 * (30 * 8 * ((576 + 576) + (576 + 192)) + 576);
+    assert_eq!(with(&[adapters.clone()], 0.1, None), of_adapters);
+    assert_eq!(with(&[adapters.clone()], 0.0, Some(Lora::default())), of_adapters);
+    assert_eq!(with(&[adapters], 0.0, None), of_adapters + 4 * 134_515_008);
     // A reward model that is trained has no head for tokens, but one for scores.
     let untied = Shape { tied: false, ..SMALL };
     let plan = TextPlan::of(&settings(Task::Reward(RewardModelling::default())), &shapes(untied));

@@ -11,12 +11,14 @@ use burn_pg::{
 };
 use burn_pg_lm::{
     Texts,
-    generate::{Choice, Continuation, Limit, Writer, complete},
+    generate::{Choice, Completion, Continuation, Limit, Writer, complete},
+    learning::TextPolicy,
     model::{LanguageModel, Shape, Transformer},
 };
 use serde_json::Value;
 
 use crate::{
+    folder::Random,
     helpers::{assert_close, devices, golden, lists, numbers, tensors},
     models::{gpt2, llama, transformer},
 };
@@ -85,26 +87,30 @@ fn models_write_what_transformers_write_with_the_same_random_numbers() {
     assert!(texts >= 12);
 }
 
-/// Returns the log-probabilities of completions as training computes them, as bits.
-fn trained(model: &Transformer, prompts: &Texts, completions: &[Vec<u32>]) -> Vec<Vec<u32>> {
+/// Returns the log-probabilities and the values of completions as training computes them, as bits.
+fn trained(policy: &TextPolicy, prompts: &Texts, completions: &[Vec<u32>]) -> Vec<Vec<[u32; 2]>> {
     let texts: Texts =
         prompts.iter().zip(completions).map(|(prompt, completion)| [prompt, completion].concat()).collect();
     let rows =
         texts.ranges().zip(completions).flat_map(|(range, completion)| range.end - completion.len() - 1..range.end - 1);
     let rows: Vec<i64> = rows.map(|row| i64::try_from(row).unwrap()).collect();
-    let hidden = model.hidden(&texts);
+    let hidden = policy.model().hidden(&texts);
     let device = hidden.device();
     let hidden = hidden.select(0, Tensor::from_data(TensorData::from(&rows[..]), &device));
-    let log_probs: Vec<f32> = model.log_probs(hidden, &completions.concat()).into_data().try_into_vec().unwrap();
-    let mut bits = log_probs.into_iter().map(f32::to_bits);
+    let numbers = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap();
+    let log_probs = numbers(policy.model().log_probs(hidden.clone(), &completions.concat()));
+    let values = numbers(policy.values(hidden).unwrap());
+    let mut bits = log_probs.iter().zip(&values).map(|(log_prob, value)| [log_prob, value].map(|x| x.to_bits()));
     completions.iter().map(|completion| bits.by_ref().take(completion.len()).collect()).collect()
 }
 
 #[test]
 fn a_token_has_the_same_bits_when_it_is_sampled_and_when_it_is_trained() {
     for (shape, data) in models() {
-        let model = model(&shape, &data["weights"]);
-        let writer = Writer::<f32>::new(&model).unwrap();
+        let model = model(&shape, &data["weights"]).with_frozen(true);
+        // Only the value head is random.
+        let policy = TextPolicy::new(model).with_value_head().map(&mut Random(EnvRng::new(5)));
+        let writer = policy.writer().unwrap();
         let prompts: Texts = [&[3, 1, 4][..], &[1], &[3, 1, 4], &[5, 9, 2, 6, 5], &[3, 1, 4]].into_iter().collect();
         let written = |threads: usize| {
             with_threads(threads, || {
@@ -116,13 +122,17 @@ fn a_token_has_the_same_bits_when_it_is_sampled_and_when_it_is_trained() {
         let completions = written(1);
         assert_eq!(completions, written(2));
         let tokens: Vec<Vec<u32>> = completions.iter().map(|completion| completion.tokens.clone()).collect();
-        let sampled: Vec<Vec<u32>> =
-            completions.iter().map(|completion| completion.log_probs.iter().map(|x| x.to_bits()).collect()).collect();
-        assert_eq!(trained(&model, &prompts, &tokens), sampled, "{:?}", shape.family);
+        let bits = |completion: &Completion<f32>| {
+            let numbers = completion.log_probs.iter().zip(&completion.values);
+            numbers.map(|(log_prob, value)| [log_prob, value].map(|x| x.to_bits())).collect()
+        };
+        let sampled: Vec<Vec<[u32; 2]>> = completions.iter().map(bits).collect();
+        assert!(sampled.iter().zip(&tokens).all(|(sampled, tokens)| sampled.len() == tokens.len()));
+        assert_eq!(trained(&policy, &prompts, &tokens), sampled, "{:?}", shape.family);
         // Beside other texts, and alone.
         for (i, prompt) in prompts.iter().enumerate() {
             let alone: Texts = [prompt].into_iter().collect();
-            assert_eq!(trained(&model, &alone, &tokens[i..=i]), sampled[i..=i]);
+            assert_eq!(trained(&policy, &alone, &tokens[i..=i]), sampled[i..=i]);
         }
     }
 }

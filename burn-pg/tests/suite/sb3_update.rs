@@ -126,8 +126,10 @@ fn whole_updates_match_stable_baselines3() {
         assert!(file.cases.iter().any(|case| case.algorithm == algorithm));
     }
     assert!(file.cases.iter().any(|case| case.hyper.target_kl.is_some()));
-    for (case, precision) in file.cases.iter().flat_map(|case| Precision::all().into_iter().map(move |p| (case, p))) {
-        case.check(&precision);
+    for (i, case) in file.cases.iter().enumerate() {
+        // A software driver of a GPU takes long for whole updates.
+        let precisions = if i == 0 { Precision::all() } else { Precision::on_cpus() };
+        precisions.iter().for_each(|precision| case.check(precision));
     }
 }
 

@@ -9,7 +9,7 @@ use burn_pg::{
 };
 use burn_pg_lm::task::{
     Policy,
-    figures::{save_adapters, save_policy, save_scorer},
+    figures::{save_adapters, save_policy, save_scorer, save_scorer_adapters},
 };
 
 use super::{host, settings::of_run};
@@ -25,7 +25,8 @@ pub struct Args {
     /// The folder to save the model in
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Save the adapters alone, as PEFT reads them, instead of adding them to the weights; only of Llama models
+    /// Save the adapters alone (of a reward model, with its head), as PEFT reads them, instead of adding them to the weights; only of Llama
+    /// models
     #[arg(long)]
     adapters: bool,
 }
@@ -49,23 +50,28 @@ fn export(args: &Args) -> Result<()> {
     if args.out.exists() && fs::read_dir(&args.out).map_or(true, |mut entries| entries.next().is_some()) {
         bail!("{} is already used; choose a folder that is empty or does not exist", args.out.display());
     }
+    let lora = match (args.adapters, &settings.lora) {
+        (true, None) => bail!("the run has no adapters: all of its weights were trained"),
+        (true, lora) => lora.as_ref(),
+        (false, _) => None,
+    };
     let (policy, around) = settings.policy(&host()?)?;
     match policy {
         Policy::Text(policy) => {
             let expected = of_module(&policy)?;
             let policy = into_module(policy, tensors, &expected)?;
-            match (&settings.lora, args.adapters) {
-                (Some(lora), true) => Ok(save_adapters(&policy, lora, &args.out)?),
-                (None, true) => bail!("the run has no adapters: all of its weights were trained"),
-                (_, false) => Ok(save_policy(&policy, &around, &args.out)?),
+            match lora {
+                Some(lora) => Ok(save_adapters(&policy, lora, &args.out)?),
+                None => Ok(save_policy(&policy, &around, &args.out)?),
             }
         }
         Policy::Scorer(scorer) => {
-            if args.adapters {
-                bail!("the adapters of a reward model are not saved alone; leave out --adapters");
-            }
             let expected = of_module(&scorer)?;
-            Ok(save_scorer(&into_module(scorer, tensors, &expected)?, &around, &args.out)?)
+            let scorer = into_module(scorer, tensors, &expected)?;
+            match lora {
+                Some(lora) => Ok(save_scorer_adapters(&scorer, lora, &args.out)?),
+                None => Ok(save_scorer(&scorer, &around, &args.out)?),
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use burn_pg_lm::{
-    plan::{Shapes, TextPlan, available_memory},
+    plan::{Lengths, Shapes, TextPlan, available_memory},
     task::{
         Settings, Task,
         settings::{RewardKind, RewardSpec},
@@ -33,7 +33,7 @@ pub struct Args {
     /// The data; without it, texts are as long as the context of the model, or as --longest says
     #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
-    /// Assume that the longest prompt (`rl`) or the longest text has N tokens [default: as in DATA, or as the context allows]
+    /// Assume that all prompts (`rl`) or all texts have N tokens [default: as in DATA, or as the context allows]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = crate::numbers::whole::<usize>(1..=1 << 30, 256))]
     longest: Option<usize>,
     /// A reward, as for `lm rl`; of a model, only config.json is needed
@@ -92,11 +92,12 @@ fn shapes(args: &Args, settings: &Settings) -> Result<Shapes> {
     let shapes = settings.shapes()?;
     Ok(match args.longest {
         None => shapes,
-        Some(longest) => Shapes {
-            longest_prompt: if shapes.longest_prompt > 0 { longest } else { 0 },
-            longest_text: if shapes.longest_text > 0 { longest } else { 0 },
-            longest_completion: if shapes.longest_text > 0 { longest } else { 0 },
-            ..shapes
-        },
+        Some(longest) => {
+            // What a task does not have stays empty.
+            let all =
+                |lengths: &Lengths| if lengths.longest() > 0 { Lengths::all(longest) } else { Lengths::default() };
+            let [prompts, texts, completions] = [&shapes.prompts, &shapes.texts, &shapes.completions].map(all);
+            Shapes { prompts, texts, completions, ..shapes }
+        }
     })
 }

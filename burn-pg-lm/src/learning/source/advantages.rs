@@ -1,10 +1,10 @@
 //! Advantages of the tokens of a batch, from the scores of its completions.
 
-use burn_pg::{Error, advantage::explained_variance, loss::ContextPart};
+use burn_pg::{advantage::explained_variance, loss::ContextPart};
 
 use super::{
     super::{
-        Credit, KlPlace, Sample, TextBatch, TextPolicy,
+        Credit, KlPlace, Sample, TextBatch,
         batch::whiten,
         credit::{token_advantages, token_rewards},
     },
@@ -16,40 +16,32 @@ use super::{
 pub(super) fn credited(
     spec: &TextSourceSpec,
     mut batch: TextBatch,
-    policy: &TextPolicy,
     mut scores: Vec<f64>,
     weight: f64,
-) -> Result<(TextBatch, Option<f64>), Error> {
+) -> (TextBatch, Option<f64>) {
     let kept: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_finite()).collect();
     let all = kept.len() == scores.len();
     if !all && spec.credit.needs_values() {
         scores.retain(|score| score.is_finite());
         batch = batch.of(kept.iter().copied());
     }
-    let explained_variance = give_credit(spec, &mut batch, policy, &scores, weight)?;
+    let explained_variance = give_credit(spec, &mut batch, &scores, weight);
     if !all && !spec.credit.needs_values() {
         batch = batch.of(kept);
     }
     if spec.whiten_advantages {
         batch.whiten_advantages();
     }
-    Ok((batch, explained_variance))
+    (batch, explained_variance)
 }
 
 /// Sets the advantages, and what else follows from the scores, with this weight of the KL divergence. Returns the share of the returns that a critic explains.
-fn give_credit(
-    spec: &TextSourceSpec,
-    batch: &mut TextBatch,
-    policy: &TextPolicy,
-    scores: &[f64],
-    weight: f64,
-) -> Result<Option<f64>, Error> {
+fn give_credit(spec: &TextSourceSpec, batch: &mut TextBatch, scores: &[f64], weight: f64) -> Option<f64> {
     let &TextSourceSpec { credit, kl_place, sample, group_size, .. } = spec;
     let divergences = divergences(batch);
     let weight = if kl_place == KlPlace::TermAlone { 0.0 } else { weight };
     if let Credit::Gae(gae) = credit {
-        let of_part = |part: &TextBatch| policy.values(part.hidden(policy.model())).expect("checked before training");
-        let values = batch.by_parts(spec.rows_at_once, policy.model().is_computed_in_parts(), of_part)?;
+        let values = batch.columns.get(ContextPart::OldValues).expect("the writer has a value head").to_vec();
         let mut rewards = narrow(&token_rewards(scores, &divergences, &batch.lengths, weight));
         if spec.whiten_rewards {
             whiten(&mut rewards, false);
@@ -60,10 +52,9 @@ fn give_credit(
             advantages.iter_mut().zip(&divergences).for_each(|(advantage, own)| *advantage += weight * own);
         }
         let explained = explained_variance(&values, &targets.returns);
-        batch.columns.set(ContextPart::OldValues, values);
         batch.columns.set(ContextPart::Returns, narrow(&targets.returns));
         batch.columns.set(ContextPart::Advantages, narrow(&advantages));
-        return Ok(explained);
+        return explained;
     }
     // A term for whole completions has the whole divergence already.
     let of_whole = kl_place == KlPlace::Term && sample != Sample::Token;
@@ -81,7 +72,7 @@ fn give_credit(
         }
     }
     batch.columns.set(ContextPart::Advantages, narrow(&of_tokens));
-    Ok(None)
+    None
 }
 
 /// Returns the differences of the log-probabilities of tokens under the policy that wrote them and under the reference; 0 without one.
@@ -99,16 +90,10 @@ fn narrow(numbers: &[f64]) -> Vec<f32> {
     numbers.iter().map(|&number| number as f32).collect()
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
 mod tests {
-    use burn_pg::{DeviceChoice, device};
-
     use super::*;
-    use crate::{
-        generate::Limit,
-        learning::Columns,
-        model::{Family, Shape, Transformer},
-    };
+    use crate::{generate::Limit, learning::Columns};
 
     /// Two completions of a prompt, of one and of three tokens.
     fn batch(sample: Sample) -> TextBatch {
@@ -120,25 +105,10 @@ mod tests {
     }
 
     fn advantages(change: impl Fn(&mut TextSourceSpec)) -> Vec<f32> {
-        let shape = Shape {
-            family: Family::Llama { rope_theta: 100.0 },
-            vocabulary: 4,
-            context: 4,
-            width: 4,
-            hidden: 4,
-            blocks: 1,
-            heads: 1,
-            groups: 1,
-            head: 4,
-            epsilon: 1e-5,
-            tied: true,
-        };
-        let device = device::open(DeviceChoice::Auto).unwrap().device;
-        let policy = TextPolicy::new(Transformer::zeros(&shape, &device));
         let limit = Limit { tokens: 3, ends: Vec::new() };
         let mut spec = TextSourceSpec::new(1, 2, limit, Credit::Rloo { normalize: false });
         change(&mut spec);
-        let (batch, _) = credited(&spec, batch(spec.sample), &policy, vec![3.0, 1.0], 0.5).unwrap();
+        let (batch, _) = credited(&spec, batch(spec.sample), vec![3.0, 1.0], 0.5);
         batch.columns.get(ContextPart::Advantages).unwrap().to_vec()
     }
 

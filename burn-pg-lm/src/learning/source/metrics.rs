@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn groups_have_spread_only_if_two_scores_differ() {
-        let completion = Completion { tokens: vec![1, 2], log_probs: vec![0.0; 2], ended: true };
+        let completion = Completion { tokens: vec![1, 2], log_probs: vec![0.0; 2], values: Vec::new(), ended: true };
         let limit = Limit { tokens: 2, ends: Vec::new() };
         let spec = TextSourceSpec::new(4, 3, limit, Credit::Rloo { normalize: false });
         let nan = f64::NAN;

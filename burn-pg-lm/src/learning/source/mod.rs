@@ -24,7 +24,7 @@ use self::advantages::{credited, divergences};
 use super::{Columns, Credit, Reward, Sample, TextBatch, TextPolicy, Written, passes::Passes};
 use crate::{
     Texts,
-    generate::{Choice, Completion, Writer, complete},
+    generate::{Choice, Completion, complete},
     model::{Transformer, fingerprint},
 };
 
@@ -116,7 +116,7 @@ impl TextSource {
 
     /// Lets the policy complete prompts.
     fn write(&mut self, policy: &TextPolicy, prompts: &Texts) -> Result<Vec<Completion<f32>>, Error> {
-        let writer = Writer::<f32>::new(policy.model()).map_err(|error| failed(&error))?;
+        let writer = policy.writer().map_err(|error| failed(&error))?;
         let begun = self.progress.begun;
         let mut streams: Vec<_> = (0..prompts.len() as u64)
             .map(|i| {
@@ -159,6 +159,10 @@ impl TextSource {
         let mut columns = Columns::default();
         let log_probs = completions.iter().flat_map(|completion| completion.log_probs.iter().copied());
         columns.set(ContextPart::OldLogProbs, log_probs.collect());
+        if self.spec.credit.needs_values() {
+            let values = completions.iter().flat_map(|completion| completion.values.iter().copied());
+            columns.set(ContextPart::OldValues, values.collect());
+        }
         let mut batch = TextBatch {
             texts: written.iter().map(|text| [text.prompt, text.completion].concat()).collect(),
             lengths: written.iter().map(|text| text.completion.len()).collect(),
@@ -219,7 +223,7 @@ impl Source<TextPolicy> for TextSource {
             metrics.extend([("kl_per_text", divergence), ("kl_weight", weight)]);
             self.progress.kl_weight = self.spec.kl_weight.next(weight, divergence, completions.len());
         }
-        let (batch, explained_variance) = credited(&self.spec, batch, policy, scores, weight)?;
+        let (batch, explained_variance) = credited(&self.spec, batch, scores, weight);
         Ok(Experience { metrics, explained_variance, ..Experience::new(batch) })
     }
 

@@ -244,7 +244,7 @@ fn one() -> f64 {
 pub enum RewardKind {
     /// The score of a reward model.
     Model {
-        /// Its folder.
+        /// Its folder. One with adapters alone is a model on the base of the policy, whose weights they share.
         folder: PathBuf,
     },
     /// Completions of about this number of words.

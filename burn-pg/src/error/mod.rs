@@ -1,6 +1,8 @@
 //! The error type of this crate.
 
-use std::fmt;
+mod quantity;
+
+pub use quantity::StepQuantity;
 
 use burn_pg_envs::EnvError;
 
@@ -18,40 +20,6 @@ use crate::{
     source::OffDevice,
     storage::{Misfit, TensorsError, weights::WeightsError},
 };
-
-/// A quantity of one step of a rollout, for [`Error::Step`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StepQuantity {
-    /// The log-probability of the action.
-    LogProb,
-    /// The value of the observation before the step.
-    Value,
-    /// The value of the observation after the step.
-    NextValue,
-    /// The log-probability of the action under the reference policy.
-    ReferenceLogProb,
-    /// The reward minus the KL penalty (`kl_in_reward`).
-    ShapedReward,
-    /// The advantage of the action.
-    Advantage,
-    /// The return.
-    Return,
-}
-
-impl fmt::Display for StepQuantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LogProb => "log-probability",
-            Self::Value => "value",
-            Self::NextValue => "next value",
-            Self::ReferenceLogProb => "log-probability under the reference policy",
-            Self::ShapedReward => "reward less the KL penalty (`kl_in_reward`)",
-            Self::Advantage => "advantage",
-            Self::Return => "return",
-        })
-    }
-}
 
 /// Returns the start of a message, which names the update.
 fn within(update: Option<u64>) -> String {
