@@ -249,7 +249,7 @@ fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
     }
     let planned = |reward: &str| {
         let plan = json(&burn_pg(folder, [&["lm", "plan"][..], &rl, &["--reward", reward, "--json"][..]].concat()));
-        plan["plan"]["phases"][1]["parts"]["reward_model"].as_u64().expect(&plan.to_string())
+        plan["plan"]["phases"][1]["parts"]["reward_model"].as_u64().unwrap_or_else(|| panic!("{plan}"))
     };
     assert!(4 * planned("model:adapters") < planned("model:reward/model"));
 

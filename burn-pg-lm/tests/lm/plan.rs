@@ -167,13 +167,13 @@ fn a_reward_model_is_counted_besides_the_policy() {
     };
     let (own, adapters) = (RewardShape::Own(SMALL), RewardShape::Adapters(Lora::default()));
     assert_eq!(with(&[], 0.1, None), 0);
-    assert_eq!(with(&[own.clone()], 0.1, None), 4 * (134_515_008 + 576));
+    assert_eq!(with(std::slice::from_ref(&own), 0.1, None), 4 * (134_515_008 + 576));
     assert_eq!(with(&[own.clone(), own], 0.1, None), 8 * (134_515_008 + 576));
     // One on the policy's base has adapters of queries and values, and its head. The base is kept for the reference anyway, or is
     // never trained.
     let of_adapters = 4 * (30 * 8 * ((576 + 576) + (576 + 192)) + 576);
-    assert_eq!(with(&[adapters.clone()], 0.1, None), of_adapters);
-    assert_eq!(with(&[adapters.clone()], 0.0, Some(Lora::default())), of_adapters);
+    assert_eq!(with(std::slice::from_ref(&adapters), 0.1, None), of_adapters);
+    assert_eq!(with(std::slice::from_ref(&adapters), 0.0, Some(Lora::default())), of_adapters);
     assert_eq!(with(&[adapters], 0.0, None), of_adapters + 4 * 134_515_008);
     // A reward model that is trained has no head for tokens, but one for scores.
     let untied = Shape { tied: false, ..SMALL };
