@@ -6,12 +6,12 @@
 
 use std::{env, fmt::Write, fs, path::Path, process::Command};
 
-use burn_pg::{Trainer, burn::tensor::Device, envs::EnvRng, policy::Policy, source::Source};
+use burn_pg::{Trainer, burn::tensor::Device, envs::EnvRng, source::Source};
 use burn_pg_lm::{
     plan::TextPlan,
     task::{
-        Ready, Settings,
-        figures::{save_policy, save_scorer},
+        Policy, Ready, Settings,
+        figures::{save_policy, save_scorer, save_scorer_adapters},
     },
 };
 use rayon::ThreadPoolBuilder;
@@ -22,7 +22,7 @@ const SETTINGS: &str = "BURN_PG_MEASURED_SETTINGS";
 const TOLERANCE: f64 = 0.1;
 
 /// Name, and settings in TOML; `FOLDER` stands for the folder with data and models.
-const RUNS: [(&str, &str); 10] = [
+const RUNS: [(&str, &str); 13] = [
     (
         "pretraining",
         "task = { kind = 'pretrain', data = 'FOLDER/documents.txt', new = 'NEW' }\ntrain = { micro_batch = 16 }",
@@ -51,20 +51,32 @@ const RUNS: [(&str, &str); 10] = [
         "task = { kind = 'rl', data = 'FOLDER/prompts.jsonl', model = 'FOLDER/model', tokens = 16, kl = { weight = 0.0, measure = true }, rewards = [{ kind = 'words', target = 5.0 }] }\ntrain = { micro_batch = 64 }",
     ),
     (
+        "RLOO with a reward model on adapters",
+        "lora = {}\ntask = { kind = 'rl', data = 'FOLDER/prompts.jsonl', model = 'FOLDER/model', tokens = 16, rewards = [{ kind = 'model', folder = 'FOLDER/adapters' }] }\ntrain = { micro_batch = 32 }",
+    ),
+    (
+        "reward model from ratings of different lengths",
+        "task = { kind = 'reward', data = 'FOLDER/ratings.jsonl', model = 'FOLDER/model', batch = 8, pairs = 2000 }",
+    ),
+    (
+        "RLOO of prompts of different lengths",
+        "task = { kind = 'rl', data = 'FOLDER/different.jsonl', model = 'FOLDER/model', tokens = 16, group_size = 8, rewards = [{ kind = 'words', target = 5.0 }] }\ntrain = { micro_batch = 32 }",
+    ),
+    (
         "RLOO with adapters",
         "lora = {}\ntask = { kind = 'rl', data = 'FOLDER/prompts.jsonl', model = 'FOLDER/model', tokens = 16, rewards = [{ kind = 'words', target = 5.0 }] }\ntrain = { micro_batch = 32 }",
     ),
 ];
 const NEW: &str = "{ family = 'llama', vocabulary = 258, context = 128, width = 256, hidden = 704, blocks = 4, heads = 4, groups = 4 }";
 
-/// Writes data, whose texts are all about as long.
+/// Writes data. Of ratings and of `different.jsonl`, the texts have different lengths; of the others, all have the same.
 fn write_data(folder: &Path) {
     let mut rng = EnvRng::new(1);
     let mut letters = |count: usize| -> String {
         (0..count).map(|_| char::from(b'a' + u8::try_from(rng.below(26)).unwrap())).collect()
     };
-    let (mut documents, mut demonstrations, mut pairs, mut prompts) = Default::default();
-    for _ in 0..200 {
+    let (mut documents, mut demonstrations, mut pairs, mut prompts, mut ratings, mut different) = Default::default();
+    for i in 0..200 {
         // A token is a letter. A document has two rows, with the tokens around it.
         let [prompt, answer, other, document] = [100, 20, 20, 254].map(&mut letters);
         let write = |to: &mut String, line: String| writeln!(to, "{line}").unwrap();
@@ -72,8 +84,13 @@ fn write_data(folder: &Path) {
         write(&mut demonstrations, format!(r#"{{"prompt": "{prompt}", "completion": "{answer}"}}"#));
         write(&mut pairs, format!(r#"{{"prompt": "{prompt}", "chosen": "{answer}", "rejected": "{other}"}}"#));
         write(&mut prompts, format!(r#"{{"prompt": "{prompt}"}}"#));
+        let part = &prompt[..10 + i % 5 * 20];
+        write(&mut ratings, format!(r#"{{"text": "{part}", "ratings": [{}]}}"#, i % 7));
+        write(&mut different, format!(r#"{{"prompt": "{part}"}}"#));
     }
-    let files: [(&str, String); 4] = [
+    let files: [(&str, String); 6] = [
+        ("ratings.jsonl", ratings),
+        ("different.jsonl", different),
         ("documents.txt", documents),
         ("demonstrations.jsonl", demonstrations),
         ("pairs.jsonl", pairs),
@@ -93,7 +110,7 @@ fn settings(text: &str, folder: &Path) -> Settings {
 }
 
 /// Trains, and then does what a run does at its end.
-fn run<P: Policy, S: Source<P>>(mut trainer: Trainer<P, S>, save: impl FnOnce(&P)) {
+fn run<P: burn_pg::policy::Policy, S: Source<P>>(mut trainer: Trainer<P, S>, save: impl FnOnce(&P)) {
     let checkpoint = env::temp_dir().join(format!("burn-pg-memory-{}", std::process::id()));
     for _ in 0..2 {
         trainer.update().unwrap();
@@ -113,6 +130,14 @@ fn train(settings: &Settings, out: &Path) {
     }
 }
 
+/// Saves a reward model that is adapters of the model, not yet trained.
+fn save_reward_adapters(folder: &Path) {
+    let text = "lora = {}\ntask = { kind = 'reward', data = 'FOLDER/pairs.jsonl', model = 'FOLDER/model' }";
+    let settings = settings(text, folder);
+    let (Policy::Scorer(scorer), _) = settings.policy(&Device::flex()).unwrap() else { unreachable!() };
+    save_scorer_adapters(&scorer, &settings.lora.unwrap(), "model".as_ref(), &folder.join("adapters")).unwrap();
+}
+
 /// Completions are short, so that few of them end before they are as long as they may be.
 #[test]
 fn plans_match_measurements() {
@@ -120,6 +145,7 @@ fn plans_match_measurements() {
     write_data(folder.path());
     train(&settings(RUNS[0].1, folder.path()), &folder.path().join("model"));
     train(&settings(RUNS[3].1, folder.path()), &folder.path().join("reward"));
+    save_reward_adapters(folder.path());
     let mut far = Vec::new();
     for (name, text) in RUNS {
         let settings = settings(text, folder.path());

@@ -48,6 +48,7 @@ pub mod policy;
 pub mod profile;
 pub mod run;
 pub mod source;
+pub mod statistics;
 pub mod storage;
 pub mod update;
 

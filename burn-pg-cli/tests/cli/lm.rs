@@ -258,7 +258,7 @@ fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
     let other = burn_pg(folder, ["lm", "rl", "tuned/model", "prompts.jsonl"].iter().chain(&other));
     assert_contains(usage_error(&other), "the adapters were trained on another model");
     let score = burn_pg(folder, ["lm", "score", "adapters", "demonstrations.jsonl"]);
-    assert_contains(usage_error(&score), "these are the adapters of a reward model");
+    assert_contains(usage_error(&score), "there are adapters without the model that they belong to");
 }
 
 #[test]

@@ -167,6 +167,16 @@ impl ModelConfig {
             Self::Llama(config) => config.pad,
         }
     }
+
+    /// Sets the token with which other programs fill up batches.
+    #[must_use]
+    pub fn with_pad(mut self, pad: Option<u32>) -> Self {
+        match &mut self {
+            Self::Gpt2(config) => config.pad = pad,
+            Self::Llama(config) => config.pad = pad,
+        }
+        self
+    }
 }
 
 /// Returns the ids of tokens as `transformers` writes them: nothing, one id, or a list.

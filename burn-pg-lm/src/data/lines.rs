@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use strsim::damerau_levenshtein;
 
 use super::DataError;
 use crate::files;
@@ -27,15 +29,34 @@ pub(crate) fn lines<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -
     Ok(values)
 }
 
-/// Reads a file of JSON objects, one a line, and makes a value of each.
+/// Reads a file of JSON objects, one a line, and makes a value of each. `keys` are those of `Record`; others are ignored, unless they look like a
+/// misspelt one.
 ///
 /// # Errors
-/// As [`lines`], and [`DataError::Line`] for a line that is not an object with the keys of `Record`.
+/// As [`lines`], and [`DataError::Line`] for a line that is not an object with the keys of `Record`, or that has a misspelt one.
 pub(super) fn records<Record: DeserializeOwned, T>(
     path: &Path,
+    keys: &[&str],
     check: impl Fn(Record) -> Result<T, String>,
 ) -> Result<Vec<T>, DataError> {
-    lines(path, |line| check(object(line)?))
+    lines(path, |line| {
+        let record = object(line)?;
+        refuse_misspelt(line, keys)?;
+        check(record)
+    })
+}
+
+/// Refuses a line with a key that is not one of `keys`, but nearly. Short keys are like too many others.
+fn refuse_misspelt(line: &str, keys: &[&str]) -> Result<(), String> {
+    let found: Map<String, Value> = object(line)?;
+    for key in found.keys().filter(|key| !keys.contains(&key.as_str())) {
+        let most = |known: &str| if known.len() < 7 { 1 } else { 2 };
+        let is_near = |known: &&&str| known.len() > 4 && damerau_levenshtein(key, known) <= most(known);
+        if let Some(known) = keys.iter().find(is_near) {
+            return Err(format!("it has `{key}`; did you mean `{known}`?"));
+        }
+    }
+    Ok(())
 }
 
 /// Parses a line. A list is refused, although `serde` would take its items as the values of the keys.

@@ -12,8 +12,8 @@
 //! `completion` may each be a list of one turn. Without a prompt, they may be whole conversations, whose last turn is the completion. A demonstration
 //! may also have only `messages`: the last turn is the completion. Such a turn must have the role `assistant`.
 //!
-//! Blank lines, and a byte-order mark at the start of a file, are skipped. A key with the value `null` counts as missing. Keys that are not listed
-//! are refused, so that spelling mistakes are noticed. Only [`prompts`] accepts other keys: rewards that are programs get them.
+//! Blank lines, and a byte-order mark at the start of a file, are skipped. A key with the value `null` counts as missing. Other keys are
+//! ignored, except one that looks like a misspelt one. Rewards that are programs get all keys of [`prompts`].
 
 mod error;
 mod lines;

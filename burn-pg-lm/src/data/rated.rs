@@ -36,12 +36,11 @@ impl Rated {
 /// it has no ratings or one that is not finite.
 pub fn ratings(path: &Path) -> Result<Vec<Rated>, DataError> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Record {
         text: String,
         ratings: Vec<f64>,
     }
-    records(path, |Record { text, ratings }| {
+    records(path, &["text", "ratings"], |Record { text, ratings }| {
         if text.is_empty() {
             return Err("`text` is empty".into());
         }

@@ -70,7 +70,8 @@ pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
         #[serde(flatten)]
         columns: Map<String, Value>,
     }
-    records(path, |Record { prompt: said, messages, mut columns }| {
+    // All keys are for rewards that are programs.
+    records(path, &[], |Record { prompt: said, messages, mut columns }| {
         columns.retain(|_, value| !value.is_null());
         if let Some(key) = ["completion", "ended"].into_iter().find(|key| columns.contains_key(*key)) {
             return Err(format!("it has `{key}`, which is not known before something is written; remove it"));
@@ -90,7 +91,6 @@ pub fn prompts(path: &Path) -> Result<Vec<Query>, DataError> {
 /// equal or one of them is empty, or its margin is negative or not finite, or beside `"tie": true`.
 pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Record {
         prompt: Option<Said>,
         messages: Option<Vec<Turn>>,
@@ -99,7 +99,8 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
         margin: Option<f64>,
         tie: Option<bool>,
     }
-    records(path, |record: Record| {
+    let keys = ["prompt", "messages", "chosen", "rejected", "margin", "tie"];
+    records(path, &keys, |record: Record| {
         let given = prompt(record.prompt, record.messages)?;
         let (prompt, chosen) = completion("chosen", record.chosen, given.clone())?;
         let (other, rejected) = completion("rejected", record.rejected, given)?;
@@ -138,13 +139,12 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, DataError> {
 /// empty.
 pub fn demonstrations(path: &Path) -> Result<Vec<Demonstration>, DataError> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Record {
         prompt: Option<Said>,
         messages: Option<Vec<Turn>>,
         completion: Option<Said>,
     }
-    records(path, |record: Record| {
+    records(path, &["prompt", "messages", "completion"], |record: Record| {
         let (key, said, before) = match record {
             Record { prompt: None, messages: Some(turns), completion: None } => ("messages", Said::Turns(turns), None),
             Record { completion: None, .. } => return Err("it must have `completion`".into()),
@@ -167,14 +167,13 @@ pub fn demonstrations(path: &Path) -> Result<Vec<Demonstration>, DataError> {
 /// text is empty.
 pub fn documents(path: &Path) -> Result<Vec<String>, DataError> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Record {
         text: String,
     }
     if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl")) {
         return lines(path, |line| Ok(line.to_owned()));
     }
-    records(path, |Record { text }| match text.is_empty() {
+    records(path, &["text"], |Record { text }| match text.is_empty() {
         true => Err("`text` is empty".into()),
         false => Ok(text),
     })

@@ -57,9 +57,12 @@ pub(super) fn prompt(prompt: Option<Said>, messages: Option<Vec<Turn>>) -> Resul
         (Some(Said::Turns(turns)), None) => ("prompt", turns),
         (None, Some(turns)) => ("messages", turns),
     };
-    match turns.is_empty() {
-        true => Err(format!("`{key}` is empty; it must have at least one turn")),
-        false => Ok(Some(conversation(turns))),
+    match turns.last() {
+        None => Err(format!("`{key}` is empty; it must have at least one turn")),
+        Some(Turn { role, .. }) if role == "assistant" => {
+            Err(format!("the last turn of `{key}` is an answer (`assistant`) already; leave it out"))
+        }
+        Some(_) => Ok(Some(conversation(turns))),
     }
 }
 

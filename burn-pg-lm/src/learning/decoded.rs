@@ -11,11 +11,20 @@ use crate::{
     reward::{Answer, Scorer, TextReward},
 };
 
+/// What a file says of a prompt.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Line {
+    /// The text of the prompt; if it is missing, the tokens of the prompt are decoded.
+    pub prompt: Option<String>,
+    /// All other keys of the line.
+    pub columns: Map<String, Value>,
+}
+
 /// A reward that reads text: tokens are decoded for it.
 pub struct Decoded<R> {
     tokenizer: Arc<Tokenizer>,
-    /// What else the line of each prompt says, if that is to be shown.
-    columns: Arc<[Map<String, Value>]>,
+    /// What the file says of each prompt, if that is to be shown.
+    lines: Vec<Line>,
     reward: R,
 }
 
@@ -23,13 +32,13 @@ impl<R: TextReward> Decoded<R> {
     /// Creates a reward of the texts that a tokenizer makes of tokens.
     #[must_use]
     pub fn new(tokenizer: Arc<Tokenizer>, reward: R) -> Self {
-        Self { tokenizer, columns: Arc::new([]), reward }
+        Self { tokenizer, lines: Vec::new(), reward }
     }
 
-    /// Shows the reward what else the line of each prompt says. One object for each prompt of the source.
+    /// Shows the reward what the file says of each prompt of the source.
     #[must_use]
-    pub fn with_columns(self, columns: Arc<[Map<String, Value>]>) -> Self {
-        Self { columns, ..self }
+    pub fn with_lines(self, lines: Vec<Line>) -> Self {
+        Self { lines, ..self }
     }
 }
 
@@ -44,12 +53,16 @@ impl<R: TextReward> Reward for Decoded<R> {
             .map(|text| {
                 // The end token is not text.
                 let end = text.completion.len() - usize::from(text.ended);
-                Ok([decode(text.prompt)?, decode(&text.completion[..end])?])
+                let prompt = match self.lines.get(text.index).and_then(|line| line.prompt.as_ref()) {
+                    Some(prompt) => prompt.clone(),
+                    None => decode(text.prompt)?,
+                };
+                Ok([prompt, decode(&text.completion[..end])?])
             })
             .collect();
         let decoded = decoded?;
         let answers = decoded.iter().zip(texts).map(|([prompt, completion], text)| Answer {
-            columns: self.columns.get(text.index),
+            columns: self.lines.get(text.index).map(|line| &line.columns),
             prompt,
             completion,
             ended: text.ended,
@@ -63,6 +76,8 @@ pub struct Scored {
     scorer: Scorer,
     /// Texts that are read at once.
     rows: usize,
+    /// What follows the end token, for each prompt of the source.
+    tails: Vec<Vec<u32>>,
 }
 
 impl Scored {
@@ -73,13 +88,21 @@ impl Scored {
     #[must_use]
     pub fn new(scorer: Scorer, rows: usize) -> Self {
         assert!(rows > 0, "at least one text is read at once");
-        Self { scorer, rows }
+        Self { scorer, rows, tails: Vec::new() }
+    }
+
+    /// Appends tokens to each completion that has ended: for each prompt of the source, what a chat template writes after the end token.
+    #[must_use]
+    pub fn with_tails(self, tails: Vec<Vec<u32>>) -> Self {
+        Self { tails, ..self }
     }
 }
 
 impl Reward for Scored {
     fn score(&mut self, texts: &[Written<'_>]) -> Result<Vec<f64>, Error> {
-        let whole = |text: &Written<'_>| [text.prompt, text.completion].concat();
+        let tail =
+            |text: &Written<'_>| self.tails.get(text.index).filter(|_| text.ended).map_or(&[][..], Vec::as_slice);
+        let whole = |text: &Written<'_>| [text.prompt, text.completion, tail(text)].concat();
         scores(&self.scorer, &texts.iter().map(whole).collect(), self.rows)
     }
 }

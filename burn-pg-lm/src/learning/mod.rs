@@ -15,7 +15,7 @@ mod terms;
 pub use batch::{Sample, TextBatch, whiten};
 pub use columns::Columns;
 pub use credit::{Credit, KlPlace, KlWeight, token_advantages, token_rewards};
-pub use decoded::{Decoded, Scored, scores};
+pub use decoded::{Decoded, Line, Scored, scores};
 pub use pairs::{PairBatch, TokenPair};
 pub use policy::{TextPolicy, TextRows};
 pub use reward::{Reward, WeightedRewards, Written};

@@ -25,8 +25,8 @@ impl Lengths {
         self.counts.last_key_value().map_or(0, |(&length, _)| length)
     }
 
-    /// Returns what `texts` texts take that are drawn at random, `group` times each, if one of `length` tokens takes `of(length)`: three
-    /// standard deviations above the mean, but at most as if all were the largest. 0 without texts.
+    /// Returns what `texts` texts take, if one of `length` tokens takes `of(length)`. Each draw gives `group` of them, which are equal. The result is the
+    /// mean of the sum plus three of its standard deviations, but at most what it is if all are the largest. 0 without texts.
     pub(super) fn largest_sum(&self, texts: u64, group: u64, of: impl Fn(u64) -> u64) -> u64 {
         let taken = || self.counts.iter().map(|(&length, &count)| (of(length as u64), count as f64));
         let all: f64 = taken().map(|(_, count)| count).sum();

@@ -1,9 +1,8 @@
 //! Memory plans of runs on texts: how much memory a run will take, computed from settings and shapes before any weights are loaded.
 //!
 //! The plan is for the `flex` backend in single precision. It follows the loop of [`burn_pg::Trainer`] with the sources and kernels of this crate.
-//! The peak of a run is the total of its largest phase. Texts that are drawn from data together are planned with three standard deviations more
-//! tokens than such texts have on average, but with no more than if all were as long as the longest; completions that are written are as long
-//! as they may be. The update is not the first. Other assumptions are in `sizes.rs` (the loop), `counts.rs` (layers and kernels) and `phases.rs` (phases).
+//! The peak of a run is the total of its largest phase. The tokens of texts that are drawn together are planned as the mean of their sum plus
+//! three of its standard deviations, but at most as if all were as long as the longest. Completions that are written are as long as they may be. The update is not the first. Other assumptions are in `sizes.rs` (the loop), `counts.rs` (layers and kernels) and `phases.rs` (phases).
 //!
 //! If the model has at most 2^24 weights, threads read several micro-batches at the same time; without adapters, they also differentiate them at
 //! the same time. What is said below of a micro-batch then holds for each thread.
@@ -19,7 +18,7 @@
 //! | adapters | `rank (inputs + outputs)` for each chosen map of each block |
 //! | value head | C with a critic, and for a reward model that is trained |
 //! | reference | M with a KL weight or for DPO, unless there are adapters |
-//! | reward model | the weights of its body, and C, for each reward that is a model, even if it is in the folder of the policy. Of one that is adapters: these and C; and once M, if all weights of the policy are trained and there is no reference |
+//! | reward model | the weights of its body, and C, for each reward that is a model, even if it is in the folder of the policy. If it is adapters: only these, and C; the base without its head is added once, if all weights of the policy are trained and there is no reference |
 //! | gradient | at the end of a backward pass: P by weight, P as one vector, and P for the sum of earlier micro-batches, if a step has several; P in a step |
 //! | optimiser state | s P; twice during a step; once more, if an update has several steps |
 //! | new weights | in a step: P, P more with AdamW for the decayed weights, 2 P more without a kernel (RMSprop, SGD); once more P, if an update has several steps. The old ones are kept until the update has succeeded |

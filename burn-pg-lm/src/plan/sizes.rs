@@ -112,7 +112,7 @@ impl Sizes {
             Task::Rl(task) => task.kl.needs_reference(),
             _ => false,
         };
-        let rewards = Rewards::of(shapes, &model, weights, has_reference || lora.is_some());
+        let rewards = Rewards::of(shapes, &model, has_reference || lora.is_some());
         let batch = Batch::of(task);
         let micro_batch = (train.micro_batch as u64).min(batch.rows);
         let threads = if train.threads == 0 { rayon::current_num_threads() } else { train.threads } as u64;
@@ -131,7 +131,7 @@ impl Sizes {
         let written = Written::of(task, &shapes.prompts, model.context);
         let read = |rows: u64, at_once: u64| {
             let texts = rows.saturating_mul(texts_of_row);
-            let [longest, tokens, targets] = of_texts(task, shapes, texts, model.context);
+            let [longest, tokens, targets] = of_texts(task, shapes, texts, texts_of_row, model.context);
             // Of a text that is scored, the last one.
             let (targets, asked) = if is_scorer { (0, texts) } else { (targets, targets) };
             Read { tokens, targets, asked, longest, at_once }
@@ -184,26 +184,27 @@ struct Rewards {
 
 impl Rewards {
     /// `is_base_kept` if the base of the policy is kept anyway.
-    fn of(shapes: &Shapes, policy: &Counts, base: u64, is_base_kept: bool) -> Self {
-        let (mut all, mut adapted) = (Self { largest: None, weights: 0, loaded: 0 }, false);
+    fn of(shapes: &Shapes, policy: &Counts, is_base_kept: bool) -> Self {
+        let base = Shape { tied: true, ..shapes.policy };
+        let mut all = Self { largest: None, weights: 0, loaded: 0 };
+        let mut needs_base = false;
         for reward in &shapes.rewards {
-            let shape = match reward {
-                RewardShape::Own(shape) => Shape { tied: true, ..*shape },
-                RewardShape::Adapters(_) => Shape { tied: true, ..shapes.policy },
+            let (shape, weights) = match reward {
+                RewardShape::Own(shape) => {
+                    let shape = Shape { tied: true, ..*shape };
+                    let weights = shape.parameters() + shape.width as u64;
+                    all.loaded = all.loaded.max(weights);
+                    (shape, weights)
+                }
+                RewardShape::Adapters(lora) => {
+                    needs_base = true;
+                    (base, policy.adapters(lora) + policy.width)
+                }
             };
-            let own = match reward {
-                RewardShape::Own(_) => shape.parameters(),
-                RewardShape::Adapters(lora) => policy.adapters(lora),
-            };
-            let weights = own + shape.width as u64;
             all.weights += weights;
-            match reward {
-                RewardShape::Own(_) => all.loaded = all.loaded.max(weights),
-                RewardShape::Adapters(_) => adapted = true,
-            }
             all.largest = all.largest.filter(|largest| largest.parameters() >= shape.parameters()).or(Some(shape));
         }
-        all.weights += if adapted && !is_base_kept { base } else { 0 };
+        all.weights += if needs_base && !is_base_kept { base.parameters() } else { 0 };
         all
     }
 }
@@ -213,7 +214,8 @@ impl Written {
         let Task::Rl(task) = task else { return None };
         let (different, group, tokens) = (task.prompts as u64, task.group_size as u64, task.tokens as u64);
         let completions = different.saturating_mul(group);
-        let of_completions = |of: &dyn Fn(u64) -> u64| prompts.largest_sum(completions, group, of);
+        let of_completions =
+            |of: &dyn Fn(u64) -> u64| prompts.largest_sum(completions, group, |prompt| of(prompt.min(context)));
         // The last token is not read.
         let last = |prompt: u64| prompt.saturating_add(tokens).min(context).saturating_sub(1);
         // Keys, for a multiple of positions, and values.
@@ -221,17 +223,18 @@ impl Written {
         let values = |prompt: u64| room(prompt, last(prompt));
         Some(Self {
             completions,
-            read: prompts.largest_sum(different, 1, |prompt| prompt),
+            read: prompts.largest_sum(different, 1, |prompt| prompt.min(context)),
             copied: of_completions(&|prompt| prompt),
             room: of_completions(&|prompt| keys(prompt).saturating_add(values(prompt))) / 2,
         })
     }
 }
 
-/// Returns the number of tokens of the longest of `texts` texts, those of all of them, and those whose log-probabilities are needed.
-fn of_texts(task: &Task, shapes: &Shapes, texts: u64, context: u64) -> [u64; 3] {
+/// Returns the number of tokens of the longest text of the data, those of `texts` texts together, and how many of these need log-probabilities.
+fn of_texts(task: &Task, shapes: &Shapes, texts: u64, texts_of_row: u64, context: u64) -> [u64; 3] {
     let Task::Rl(task) = task else {
-        let sum = |lengths: &Lengths| lengths.largest_sum(texts, 1, |length| length.min(context));
+        // The texts of a pair are about as long as each other.
+        let sum = |lengths: &Lengths| lengths.largest_sum(texts, texts_of_row, |length| length.min(context));
         let longest = (shapes.texts.longest() as u64).min(context);
         return [longest, sum(&shapes.texts), sum(&shapes.completions)];
     };

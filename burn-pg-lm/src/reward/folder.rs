@@ -37,9 +37,9 @@ impl RewardModel {
     /// # Errors
     /// Any [`LoadError`].
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
-        if has_adapters(folder) {
-            let reason = "these are the adapters of a reward model; load them with their base, or merge them (`burn-pg lm export` without \
-                          `--adapters`)";
+        if peft::has_adapters_alone(folder) {
+            let reason = "there are adapters without the model that they belong to; a reward model that is merged is saved by `burn-pg lm \
+                          export` without `--adapters`";
             return Err(LoadError::Adapters { path: folder.into(), reason: reason.into() });
         }
         let config = ModelConfig::load(folder)?;
@@ -76,12 +76,6 @@ impl RewardModel {
     }
 }
 
-/// True if a folder has a reward model that is only adapters and a head (as PEFT saves it), without the model that they belong to.
-#[must_use]
-pub fn has_adapters(folder: &Path) -> bool {
-    peft::has_adapters_alone(folder)
-}
-
 impl Scorer {
     /// Loads a reward model that is adapters of `base`, from a folder of PEFT. Its body shares the weights of `base`, which has no head for
     /// tokens and is frozen. Scores are read at the last token that is not `pad`.
@@ -95,12 +89,12 @@ impl Scorer {
         Ok(Self::new(body).with_score(head(score, width, &device)?).with_pad(pad))
     }
 
-    /// Saves the adapters and the head into a folder, which must exist, as PEFT reads them.
+    /// Saves the adapters and the head into a folder, which must exist, as PEFT reads them. `base` is the folder of the model that they belong to.
     ///
     /// # Errors
     /// As [`save_adapters`](crate::model::save_adapters).
-    pub fn save_adapters(&self, lora: &Lora, folder: &Path) -> Result<(), LoadError> {
-        peft::save(&self.body, lora, Some(self.head()?), folder)
+    pub fn save_adapters(&self, lora: &Lora, base: &Path, folder: &Path) -> Result<(), LoadError> {
+        peft::save(&self.body, lora, base, Some(self.head()?), folder)
     }
 
     /// Returns the head as files have it. Shape `[1, C]`.

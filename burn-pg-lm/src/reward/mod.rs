@@ -5,7 +5,7 @@ mod preference;
 mod rules;
 mod scorer;
 
-pub use folder::{RewardModel, has_adapters};
+pub use folder::RewardModel;
 pub use preference::{Accuracy, accuracy, accuracy_of_related};
 pub use rules::{Answer, Contains, Lexicon, RuleError, Script, ScriptError, TextReward, Words};
 pub use scorer::Scorer;

@@ -201,7 +201,8 @@ impl Settings {
 
     fn reward(&self, task: &RewardModelling, device: &Device) -> Result<Ready, TaskError> {
         let (mut around, model) = loaded(&task.model, device)?;
-        let (seed, encoder) = (self.train.seed, around.encoder()?);
+        around.config = around.config.clone().with_pad(around.pad());
+        let (seed, encoder) = (self.train.seed, around.encoder()?.for_scores());
         let (train, held_out) = match task.pairs {
             None => {
                 let pairs = encoder.pairs(&data::pairs(&task.data)?)?;
@@ -210,6 +211,7 @@ impl Settings {
             // Texts are held out, not pairs: a text is never in both parts.
             Some(count) => {
                 let ratings = data::ratings(&task.data)?;
+                // Refuses long texts by their number in the file; pairs are numbered in the order in which they are drawn.
                 encoder.rated_lengths(&ratings)?;
                 let (train, held_out) = held_out(ratings, task.held_out, seed, 2)?;
                 let mut rng = EnvRng::stream(seed, &[PAIRS]);
@@ -282,6 +284,7 @@ impl Settings {
         let (mut around, model) = loaded(self.task.model().ok_or_else(missing)?, device)?;
         let policy = match &self.task {
             Task::Reward(_) => {
+                around.config = around.config.clone().with_pad(around.pad());
                 let body = self.adapted(model.without_head(), &mut around)?;
                 Policy::Scorer(Scorer::new(body).with_pad(around.config.pad()))
             }
@@ -293,6 +296,12 @@ impl Settings {
 }
 
 impl Around {
+    /// Returns the token that reward models skip at the end of a text, as TRL chooses it: that of the configuration or of the tokenizer for
+    /// padding, or else the end token.
+    pub(super) fn pad(&self) -> Option<u32> {
+        self.config.pad().or(self.tokenizer.pad()).or(self.tokenizer.end())
+    }
+
     pub(super) fn encoder(&self) -> Result<Encoder<'_>, TaskError> {
         Encoder::new(&self.config, &self.tokenizer, self.template.as_ref())
     }

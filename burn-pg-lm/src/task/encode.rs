@@ -20,6 +20,8 @@ pub struct Encoder<'a> {
     end: u32,
     /// All tokens that end a text.
     ends: Vec<u32>,
+    /// True to keep what a chat template writes after the end token of an answer.
+    keeps_tails: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -35,7 +37,25 @@ impl<'a> Encoder<'a> {
         let end = tokenizer.required_end()?;
         let more = config.eos().iter().filter(|id| !tokenizer.ends().contains(id));
         let ends = tokenizer.ends().iter().chain(more).copied().collect();
-        Ok(Self { tokenizer, template, config, end, ends })
+        Ok(Self { tokenizer, template, config, end, ends, keeps_tails: false })
+    }
+
+    /// Keeps what a chat template writes after the end token of an answer (often a line break), because `transformers` reads the score of a
+    /// conversation there.
+    #[must_use]
+    pub fn for_scores(self) -> Self {
+        Self { keeps_tails: true, ..self }
+    }
+
+    /// Returns the tokens that the chat template writes after the end token of an answer. There may be none.
+    #[must_use]
+    pub fn tail(&self) -> Vec<u32> {
+        let turns = [Message::new("user", "a"), Message::new("assistant", "a")];
+        let Some(Ok(text)) = self.template.map(|template| template.render(&turns, false)) else { return Vec::new() };
+        let mut tokens = self.tokenizer.encode(&text);
+        let end = tokens.iter().rposition(|token| self.ends.contains(token));
+        tokens.drain(..end.map_or(tokens.len(), |end| end + 1));
+        tokens
     }
 
     /// Returns all tokens that end a text: those of the tokenizer, of `generation_config.json` and of `config.json`.
@@ -113,10 +133,13 @@ impl<'a> Encoder<'a> {
     /// As [`prompts`](Self::prompts); [`TaskError::EqualCompletions`].
     pub fn pairs(&self, pairs: &[Pair]) -> Result<Vec<TokenPair>, TaskError> {
         let encoded = (1..).zip(pairs).map(|(number, pair)| {
-            let prompt = self.prompt(number, &pair.prompt)?;
-            let [chosen, rejected] =
-                [&pair.chosen, &pair.rejected].map(|text| self.completion(number, &pair.prompt, text));
-            let (chosen, rejected) = (chosen?, rejected?);
+            let [mut prompt, mut chosen, mut rejected] = [
+                self.prompt(number, &pair.prompt)?,
+                self.completion(number, &pair.prompt, &pair.chosen)?,
+                self.completion(number, &pair.prompt, &pair.rejected)?,
+            ];
+            // All pairs are kept in memory.
+            [&mut prompt, &mut chosen, &mut rejected].into_iter().for_each(Vec::shrink_to_fit);
             if chosen == rejected {
                 return Err(TaskError::EqualCompletions { text: pair.rejected.chars().take(60).collect() });
             }
@@ -133,9 +156,10 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// [`TaskError::TooLong`].
     pub fn rated_lengths(&self, ratings: &[Rated]) -> Result<Vec<usize>, TaskError> {
+        let no_prompt = Prompt::Text(String::new());
         let start = self.text("").len();
         let lengths = (1..).zip(ratings).map(|(number, rated)| {
-            let tokens = start + self.tokenizer.encode(&rated.text).len() + 1;
+            let tokens = start + self.completion(number, &no_prompt, &rated.text)?.len();
             self.check("text", number, tokens, 0).map(|()| tokens)
         });
         lengths.collect()
@@ -154,7 +178,8 @@ impl<'a> Encoder<'a> {
             if let Some(rest) = whole.strip_prefix(&prompt) {
                 let mut tokens = self.tokenizer.encode(rest);
                 if let Some(end) = tokens.iter().position(|token| self.ends.contains(token)) {
-                    tokens.truncate(end + 1);
+                    let kept = if self.keeps_tails { tokens.len() } else { end + 1 };
+                    tokens.truncate(kept);
                     return Ok(tokens);
                 }
             }
@@ -163,7 +188,6 @@ impl<'a> Encoder<'a> {
         if !tokens.last().is_some_and(|last| self.ends.contains(last)) {
             tokens.push(self.end);
         }
-        tokens.shrink_to_fit();
         Ok(tokens)
     }
 

@@ -212,23 +212,23 @@ pub fn save_scorer(scorer: &Scorer, around: &Around, folder: &Path) -> Result<()
     model.save(folder).map_err(|error| TaskError::Model { folder: folder.into(), error })
 }
 
-/// Saves the adapters of a policy as PEFT reads them; the base is not saved.
+/// Saves the adapters of a policy as PEFT reads them; the base, which is in the folder `base`, is not saved.
 ///
 /// # Errors
 /// As [`save_policy`]; [`TaskError::Setting`] if the model is not a Llama.
-pub fn save_adapters(policy: &TextPolicy, lora: &Lora, folder: &Path) -> Result<(), TaskError> {
+pub fn save_adapters(policy: &TextPolicy, lora: &Lora, base: &Path, folder: &Path) -> Result<(), TaskError> {
     create(folder)?;
-    model::save_adapters(policy.model(), lora, folder)
+    model::save_adapters(policy.model(), lora, base, folder)
         .map_err(|error| TaskError::Model { folder: folder.into(), error })
 }
 
-/// Saves the adapters and the head of a reward model as PEFT reads them; the base is not saved.
+/// Saves the adapters and the head of a reward model as PEFT reads them; the base, which is in the folder `base`, is not saved.
 ///
 /// # Errors
 /// As [`save_adapters`].
-pub fn save_scorer_adapters(scorer: &Scorer, lora: &Lora, folder: &Path) -> Result<(), TaskError> {
+pub fn save_scorer_adapters(scorer: &Scorer, lora: &Lora, base: &Path, folder: &Path) -> Result<(), TaskError> {
     create(folder)?;
-    scorer.save_adapters(lora, folder).map_err(|error| TaskError::Model { folder: folder.into(), error })
+    scorer.save_adapters(lora, base, folder).map_err(|error| TaskError::Model { folder: folder.into(), error })
 }
 
 fn create(folder: &Path) -> Result<(), TaskError> {

@@ -2,6 +2,22 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use super::{
+    Around, Reader, Ready, Settings, TaskError,
+    build::{loaded, reference_of},
+    settings::{Algorithm, KlForm, RewardKind, Rl, ScaleName, Task},
+};
+use crate::{
+    Texts,
+    data::{self, Prompt, Query},
+    generate::{Choice, Limit, Writer, complete},
+    learning::{
+        Credit, Decoded, KlWeight, Line, Reward, Scored, TextPolicy, TextSource, TextSourceSpec, WeightedRewards,
+        Written,
+    },
+    model::{Transformer, peft::has_adapters_alone},
+    reward::{Contains, Lexicon, RewardModel, Scorer, Script, Words},
+};
 use burn::tensor::Device;
 use burn_pg::{
     Parts, Trainer,
@@ -10,23 +26,7 @@ use burn_pg::{
     loss::{CorrectedKl, Entropy, ExactKl, KlEstimator, KlToReference, Objective, PpoClip, Value, ValueClip},
     update::Epochs,
 };
-use serde_json::{Map, Value as Json};
-
-use super::{
-    Around, Reader, Ready, Settings, TaskError,
-    build::{loaded, reference_of},
-    settings::{Algorithm, KlForm, RewardKind, Rl, ScaleName, Task},
-};
-use crate::{
-    Texts,
-    data::{self, Query},
-    generate::{Choice, Limit, Writer, complete},
-    learning::{
-        Credit, Decoded, KlWeight, Reward, Scored, TextPolicy, TextSource, TextSourceSpec, WeightedRewards, Written,
-    },
-    model::Transformer,
-    reward::{Contains, Lexicon, RewardModel, Scorer, Script, Words, has_adapters},
-};
+use serde_json::json;
 
 impl Settings {
     pub(super) fn rl(&self, task: &Rl, device: &Device, reader: Option<Reader>) -> Result<Ready, TaskError> {
@@ -174,8 +174,7 @@ struct Needs<'a> {
     around: &'a Around,
     /// The policy as it is before training; its adapters do not matter.
     policy: &'a Transformer,
-    /// What else the lines of the prompts say.
-    columns: Arc<[Map<String, Json>]>,
+    queries: Vec<Query>,
     /// Texts that a reward model reads at once.
     rows: usize,
     /// Most tokens of a prompt with its completion.
@@ -194,14 +193,8 @@ impl Settings {
         longest: usize,
         device: &Device,
     ) -> Result<WeightedRewards, TaskError> {
-        let needs = Needs {
-            around,
-            policy,
-            columns: queries.into_iter().map(|query| query.columns).collect(),
-            rows: self.train.micro_batch,
-            longest: longest + task.tokens,
-            device,
-        };
+        let needs =
+            Needs { around, policy, queries, rows: self.train.micro_batch, longest: longest + task.tokens, device };
         let mut sum = WeightedRewards::new();
         for spec in &task.rewards {
             sum = sum.with(spec.name(), spec.weight, needs.reward(&spec.kind)?);
@@ -224,26 +217,56 @@ impl Needs<'_> {
                 let script = Script::start(program, arguments)
                     .map_err(|error| TaskError::Setting(error.to_string()))?
                     .with_time_limit(Duration::from_secs_f64(*timeout));
-                Box::new(Decoded::new(tokenizer(), script).with_columns(Arc::clone(&self.columns)))
+                Box::new(Decoded::new(tokenizer(), script).with_lines(self.lines()))
             }
         })
     }
 
     fn model(&self, folder: &Path) -> Result<Box<dyn Reward>, TaskError> {
         let failed = |error| TaskError::Model { folder: folder.into(), error };
-        if has_adapters(folder) {
+        if has_adapters_alone(folder) {
             let base = reference_of(self.policy).without_head();
-            let scorer = Scorer::load_adapters(base, self.around.config.pad(), folder).map_err(failed)?;
-            return Ok(Box::new(Scored::new(scorer, self.rows)));
+            let scorer = Scorer::load_adapters(base, self.around.pad(), folder).map_err(failed)?;
+            return self.scored(scorer);
         }
         let model = RewardModel::load(folder, self.device).map_err(failed)?;
         if !model.tokenizer.is_same(&self.around.tokenizer) {
             return Err(TaskError::OtherTokenizer(folder.into()));
         }
-        let (context, longest) = (model.config.max_positions(), self.longest);
+        let (context, longest) = (model.config.max_positions(), self.longest + self.around.encoder()?.tail().len());
         if longest > context {
             return Err(TaskError::RewardContext { folder: folder.into(), context, longest });
         }
-        Ok(Box::new(Scored::new(model.scorer, self.rows)))
+        self.scored(model.scorer)
+    }
+
+    /// Returns what the file says of each prompt. Turns of conversations are in the column `messages`.
+    fn lines(&self) -> Vec<Line> {
+        let line = |query: &Query| {
+            let (mut columns, prompt) = (query.columns.clone(), query.prompt.clone());
+            match prompt {
+                Prompt::Text(text) => Line { prompt: Some(text), columns },
+                Prompt::Chat(turns) => {
+                    columns.insert("messages".into(), json!(turns));
+                    Line { prompt: None, columns }
+                }
+            }
+        };
+        self.queries.iter().map(line).collect()
+    }
+
+    fn scored(&self, scorer: Scorer) -> Result<Box<dyn Reward>, TaskError> {
+        let tail = self.around.encoder()?.tail();
+        Ok(Box::new(
+            Scored::new(scorer, self.rows).with_tails(
+                self.queries
+                    .iter()
+                    .map(|query| match query.prompt {
+                        Prompt::Text(_) => Vec::new(),
+                        Prompt::Chat(_) => tail.clone(),
+                    })
+                    .collect(),
+            ),
+        ))
     }
 }

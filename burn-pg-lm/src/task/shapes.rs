@@ -10,9 +10,11 @@ use super::{
 use crate::{
     ChatTemplate, ModelConfig, Texts, Tokenizer, data,
     learning::{StoredTexts, TokenPair},
-    model::{Family, LoadError, Shape, peft::lora_in},
+    model::{
+        Family, LoadError, Shape,
+        peft::{has_adapters_alone, lora_in},
+    },
     plan::{Bytes, Lengths, RewardShape, Shapes},
-    reward::has_adapters,
 };
 
 impl Settings {
@@ -66,7 +68,7 @@ impl Settings {
                 let bytes = pairs * (size_of::<TokenPair>() + 2 * mean * TOKEN);
                 Data { bytes, ..Data::of_wholes(lengths.into_iter().collect()) }
             }
-            Task::Reward(task) => Data::of_pairs(&encoder.pairs(&data::pairs(&task.data)?)?),
+            Task::Reward(task) => Data::of_pairs(&encoder.for_scores().pairs(&data::pairs(&task.data)?)?),
             Task::Dpo(task) => Data::of_pairs(&encoder.pairs(&data::pairs(&task.data)?)?),
             Task::Rl(task) => {
                 let prompts = encoder.prompts(&data::prompts(&task.data)?, task.tokens)?;
@@ -82,7 +84,7 @@ const TOKEN: usize = size_of::<u32>();
 /// Documents whose lengths stand for those of all, before there is a tokenizer.
 const SAMPLE: usize = 1000;
 
-/// Returns what is known of the documents of a model that has no tokenizer yet: that of a sample of them shows how long they are.
+/// Returns what is known of the documents of a model that has no tokenizer yet. One that is trained on a sample of them shows how long they are.
 fn of_new_model(task: &Pretrain) -> Result<Data, TaskError> {
     let all = data::documents(&task.data)?;
     let sample: Vec<String> = all.iter().step_by(all.len().div_ceil(SAMPLE)).cloned().collect();
@@ -146,7 +148,7 @@ fn shape_in(folder: &Path) -> Result<Shape, TaskError> {
 /// Returns what a reward takes, if it is a model.
 fn reward_shape(kind: &RewardKind) -> Result<Option<RewardShape>, TaskError> {
     let RewardKind::Model { folder } = kind else { return Ok(None) };
-    if !has_adapters(folder) {
+    if !has_adapters_alone(folder) {
         return Ok(Some(RewardShape::Own(shape_in(folder)?)));
     }
     let lora = lora_in(folder, true).map_err(|error| TaskError::Model { folder: folder.clone(), error })?;

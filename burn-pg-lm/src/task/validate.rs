@@ -3,7 +3,8 @@
 use super::{
     TaskError,
     settings::{
-        Algorithm, Dpo, FamilyName, KlForm, NewModel, Pretrain, RewardModelling, Rl, Settings, Sft, Task, Train,
+        Algorithm, AveragingName, Dpo, FamilyName, KlForm, NewModel, Pretrain, RewardModelling, Rl, Settings, Sft,
+        Task, Train,
     },
 };
 use crate::learning::Sample;
@@ -142,6 +143,9 @@ fn check_rl(task: &Rl) -> Result<(), TaskError> {
     }
     let of_tokens = task.sample == Sample::Token;
     check("task.sample", "of completions", of_tokens || !has_critic, "`token` with a critic")?;
+    let averages_tokens = of_tokens || task.averaging == AveragingName::Token;
+    let averaging = format!("{:?}", task.averaging).to_lowercase();
+    check("task.averaging", averaging, averages_tokens, "`token`, unless `sample` is `token`")?;
     let in_term = task.kl.form != KlForm::Reward && task.kl.weight > 0.0;
     let why = "false with a term for the KL divergence, which would not be scaled with the advantages";
     check("task.whiten_advantages", task.whiten_advantages, !(in_term && task.whiten_advantages), why)?;

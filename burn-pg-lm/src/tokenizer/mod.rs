@@ -53,6 +53,7 @@ pub struct Tokenizer {
     pieces: Pieces,
     start: Vec<u32>,
     ends: Vec<u32>,
+    pad: Option<u32>,
     files: Folder,
 }
 
@@ -103,9 +104,10 @@ impl Tokenizer {
         let mut plain = inner.clone();
         plain.set_encode_special_tokens(true);
         let pieces = Pieces::new(&inner)?;
-        let mut tokenizer = Self { inner, plain, pieces, start, ends: Vec::new(), files };
+        let mut tokenizer = Self { inner, plain, pieces, start, ends: Vec::new(), pad: None, files };
         tokenizer.check_prefix(&settings)?;
         tokenizer.ends = tokenizer.find_ends(&settings)?;
+        tokenizer.pad = settings.special.get("pad_token").and_then(|token| tokenizer.token(token));
         Ok(tokenizer)
     }
 
@@ -222,6 +224,12 @@ impl Tokenizer {
     /// [`TokenizerError::NoEnd`] if the tokenizer has none.
     pub fn required_end(&self) -> Result<u32, TokenizerError> {
         self.end().ok_or(TokenizerError::NoEnd)
+    }
+
+    /// Returns the token with which other programs fill up batches (`pad_token`), if there is one. Here nothing is padded.
+    #[must_use]
+    pub fn pad(&self) -> Option<u32> {
+        self.pad
     }
 
     /// Returns the tokens that `transformers` puts before a text that is not a conversation, according to the post-processor of

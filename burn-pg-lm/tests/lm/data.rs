@@ -57,10 +57,10 @@ fn prompts_are_texts_or_conversations() {
     let content = concat!(
         "\u{feff}{\"prompt\": \"Grüße\\n\"}\r\n",
         "\n  \t\n",
-        " {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"\"}], \
+        " {\"messages\": [{\"role\": \"system\", \"content\": \"\"}, {\"role\": \"user\", \"content\": \"Hi\"}], \
          \"prompt\": null}",
     );
-    let chat = Prompt::Chat(vec![Message::new("user", "Hi"), Message::new("assistant", "")]);
+    let chat = Prompt::Chat(vec![Message::new("system", ""), Message::new("user", "Hi")]);
     let query = |prompt| Query { prompt, columns: Map::new() };
     assert_eq!(read(content, prompts).unwrap(), [query(text("Grüße\n")), query(chat)]);
     let read = read(r#"{"prompt": "2 + 2", "answer": 4, "level": "easy"}"#, prompts).unwrap();
@@ -78,6 +78,10 @@ fn prompts_that_are_none_are_refused() {
             (r#"{"prompt": ""}"#, "`prompt` is empty"),
             (r#"{"messages": []}"#, "`messages` is empty; it must have at least one turn"),
             (r#"{"prompt": "a", "messages": []}"#, "it has both `prompt` and `messages`; remove one of them"),
+            (
+                r#"{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+                "the last turn of `prompt` is an answer (`assistant`) already; leave it out",
+            ),
             (r#"{"promt": "a"}"#, "it must have `prompt` or `messages`"),
             (
                 r#"{"prompt": "a", "completion": "b"}"#,
@@ -143,9 +147,8 @@ fn pairs_that_say_nothing_or_contradict_themselves_are_refused() {
                 "it has both `prompt` and `messages`; remove one of them",
             ),
             (
-                r#"{"chosen": "b", "rejected": "c", "score": 1}"#,
-                "unknown field `score`, expected one of `prompt`, `messages`, `chosen`, `rejected`, `margin`, `tie` \
-                 (at byte 40 of the line)",
+                r#"{"chosen": "b", "rejected": "c", "margn": 1, "score_chosen": 2}"#,
+                "it has `margn`; did you mean `margin`?",
             ),
             (r#"{"chosen": "b"}"#, "missing field `rejected` (at byte 15 of the line)"),
             (r#"{"rejected": "b"}"#, "missing field `chosen` (at byte 17 of the line)"),
@@ -183,10 +186,7 @@ fn demonstrations_need_a_prompt_and_a_completion() {
                 r#"{"prompt": "a", "messages": [], "completion": "b"}"#,
                 "it has both `prompt` and `messages`; remove one of them",
             ),
-            (
-                r#"{"prompt": "a", "completion": "b", "id": 1}"#,
-                "unknown field `id`, expected one of `prompt`, `messages`, `completion` (at byte 39 of the line)",
-            ),
+            (r#"{"promt": "a", "completion": "b", "id": 1}"#, "it has `promt`; did you mean `prompt`?"),
         ],
     );
 }
@@ -257,7 +257,7 @@ fn documents_are_lines_or_json() {
         &[
             (r#"{"text": ""}"#, "`text` is empty"),
             ("one", "it must be a JSON object, which begins with `{`"),
-            (r#"{"text": "a", "source": "b"}"#, "unknown field `source`, expected `text` (at byte 22 of the line)"),
+            (r#"{"texts": "a", "source": "b"}"#, "missing field `text` (at byte 29 of the line)"),
         ],
     );
 }
@@ -276,10 +276,7 @@ fn ratings_are_lists_of_finite_numbers() {
             (r#"{"text": "a", "ratings": [1, -1e999]}"#, "number out of range (at byte 35 of the line)"),
             (r#"{"text": "a", "ratings": [1, null]}"#, "invalid type: null, expected f64 (at byte 33 of the line)"),
             (r#"{"text": "a"}"#, "missing field `ratings` (at byte 13 of the line)"),
-            (
-                r#"{"text": "a", "ratings": [1], "n": 1}"#,
-                "unknown field `n`, expected `text` or `ratings` (at byte 33 of the line)",
-            ),
+            (r#"{"text": "a", "ratings": [1], "rating": 1, "n": 1}"#, "it has `rating`; did you mean `ratings`?"),
         ],
     );
 }

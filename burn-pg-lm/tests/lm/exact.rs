@@ -109,6 +109,8 @@ struct Way {
     credit: Credit,
     form: Form,
     sample: Sample,
+    /// True if a critic learns.
+    learns_values: bool,
     /// The terms of the objective besides a KL divergence and the values.
     surrogate: fn() -> Objective,
 }
@@ -139,10 +141,13 @@ fn ways() -> Vec<(String, Way)> {
     let mut ways = Vec::new();
     for (algorithm, credit, surrogate) in algorithms {
         for (name, form) in forms {
-            ways.push((format!("{algorithm}, {name}"), Way { credit, form, sample: Sample::Token, surrogate }));
+            let learns_values = credit.needs_values();
+            let way = Way { credit, form, sample: Sample::Token, learns_values, surrogate };
+            ways.push((format!("{algorithm}, {name}"), way));
         }
     }
-    let rloo = Way { credit: GROUPS, form: Form::Reward, sample: Sample::Token, surrogate: clipped };
+    let rloo =
+        Way { credit: GROUPS, form: Form::Reward, sample: Sample::Token, learns_values: false, surrogate: clipped };
     let whole = Way { sample: Sample::Completion, ..rloo };
     let twice_clipped = || {
         let clip = PpoClip { upper: Some(0.28.into()), dual: Some(3.0), ..PpoClip::new(0.2) };
@@ -170,7 +175,7 @@ impl Way {
             Form::CorrectedK3 => objective.with(BETA, CorrectedKl),
             Form::Exact => objective.with(BETA, ExactKl),
         };
-        if self.credit == CRITIC { objective.with(0.5, Value::default()) } else { objective }
+        if self.learns_values { objective.with(0.5, Value::default()) } else { objective }
     }
 
     fn place(&self) -> KlPlace {
@@ -294,10 +299,10 @@ fn sampled_gradients_are_those_of_enumeration() {
     let reference = start(1, &device).valid();
     let model = start(2, &device);
     let exact = enumerated(&model, &reference);
-    // Only with lambda = 1 is the gradient exact whatever the critic says. The value head has no part in it.
+    // Only with lambda = 1 is the gradient exact whatever the critic says. The loss of the values has a gradient of its own, and is left out.
     let exact_critic = |(name, way): (String, Way)| {
         let credit = Credit::Gae(Gae { gamma: 1.0, lambda: 1.0 });
-        (name, if way.credit == CRITIC { Way { credit, ..way } } else { way })
+        (name, if way.learns_values { Way { credit, learns_values: false, ..way } } else { way })
     };
     for (name, way) in ways().into_iter().map(exact_critic) {
         let mut source = source(way, 3, reference.clone());

@@ -3,11 +3,11 @@
 use burn_pg::{
     burn::{
         module::Module,
-        tensor::{DType, Device},
+        tensor::{DType, Device, TensorData},
     },
     device::Backend,
     envs::EnvRng,
-    storage::tensors::{into_module, of_module},
+    storage::tensors::{Tensors, from_bytes, into_module, of_module, to_bytes},
 };
 use burn_pg_lm::{
     Texts,
@@ -16,6 +16,7 @@ use burn_pg_lm::{
         Lora, Shape, Target, Transformer, adapters_from_peft, adapters_to_peft, fingerprint, load_adapters,
         save_adapters,
     },
+    reward::Scorer,
 };
 use serde_json::{Value, json};
 
@@ -131,7 +132,7 @@ fn adapters_that_cannot_be_applied_are_refused() {
     let model = transformer(&shape, tensors(&base["weights"], DType::F32), &device, DType::F32);
     let folder = tempfile::tempdir().unwrap();
     let lora = Lora { targets: vec![Target::Query, Target::Value], ..Lora::default() };
-    save_adapters(&model.clone().with_adapters(&lora, 1), &lora, folder.path()).unwrap();
+    save_adapters(&model.clone().with_adapters(&lora, 1), &lora, "base".as_ref(), folder.path()).unwrap();
     let path = folder.path().join("adapter_config.json");
     let saved: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let load = |key: &str, value: Value| {
@@ -166,6 +167,48 @@ fn adapters_that_cannot_be_applied_are_refused() {
     let other = model.clone().map(&mut Random(EnvRng::new(9)));
     let error = load_adapters(other, folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("the adapters were trained on another model, and fit only its weights"), "{error}");
+}
+
+#[test]
+fn a_reward_model_of_peft_is_read_and_written() {
+    let (data, base) = (golden("lora_reward"), golden("tiny_llama"));
+    let mut weights = tensors(&base["weights"], DType::F32);
+    weights.remove("lm_head.weight");
+    let (_, device) = devices().swap_remove(0);
+    let model = transformer(&llama(&base["config"], true), weights, &device, DType::F32);
+    let [theirs, ours] = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let write = |adapters: &Tensors| {
+        std::fs::write(theirs.path().join("adapter_config.json"), data["adapter_config"].to_string()).unwrap();
+        std::fs::write(theirs.path().join("adapter_model.safetensors"), to_bytes(adapters, None).unwrap()).unwrap();
+    };
+    let adapters = tensors(&data["adapter"], DType::F32);
+    write(&adapters);
+    let scorer = Scorer::load_adapters(model.clone(), None, theirs.path()).unwrap();
+    let texts: Texts = lists(&data["sequences"]).into_iter().collect();
+    assert_close(&values(scorer.scores(&texts)), &numbers(&data["scores"]).0, 1e-5, "scores");
+
+    let lora = Lora { rank: 3, alpha: 6.0, targets: targets(&data["adapter_config"]) };
+    scorer.save_adapters(&lora, "tiny_llama".as_ref(), ours.path()).unwrap();
+    let saved = std::fs::read(ours.path().join("adapter_model.safetensors")).unwrap();
+    assert!(from_bytes(&saved).unwrap() == adapters);
+    let again = Scorer::load_adapters(model.clone(), None, ours.path()).unwrap();
+    assert_eq!(values(again.scores(&texts)), values(scorer.scores(&texts)));
+
+    // Those of a policy have no head, and the head has one row of finite numbers.
+    let error = load_adapters(model.clone(), theirs.path()).unwrap_err().to_string();
+    assert!(error.ends_with("what `modules_to_save` is set to is not supported"), "{error}");
+    let refused = |score: Option<TensorData>| {
+        let mut changed = adapters.clone();
+        changed.remove("base_model.model.score.weight");
+        changed.extend(score.map(|score| ("base_model.model.score.weight".into(), score)));
+        write(&changed);
+        Scorer::load_adapters(model.clone(), None, theirs.path()).unwrap_err().to_string()
+    };
+    assert!(refused(None).ends_with("has no `score.weight`: it is not a reward model"));
+    let width = model.shape().width;
+    let of = |value: f32, rows: usize| Some(TensorData::new(vec![value; rows * width], [rows, width]));
+    assert!(refused(of(1.0, 2)).starts_with("`score.weight` has shape [2, "));
+    assert!(refused(of(f32::NAN, 1)).contains("`score.weight` holds NaN"));
 }
 
 #[test]

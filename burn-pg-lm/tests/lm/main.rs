@@ -2,6 +2,7 @@
 
 mod data;
 mod dpo;
+mod encode;
 mod exact;
 mod fixture;
 mod folder;

@@ -149,6 +149,30 @@ fn a_pair_is_two_texts() {
 }
 
 #[test]
+fn texts_of_different_lengths_take_less_than_the_longest() {
+    let activations = |lengths: [usize; 4], task: Task| {
+        let [texts, completions] = [0, 0].map(|_| lengths.into_iter().collect::<Lengths>());
+        let plan = TextPlan::of(&settings(task), &Shapes { texts, completions, ..shapes(SMALL) });
+        bytes(&plan, "learning", Part::Activations) as f64
+    };
+    // Lengths with mean 96 and standard deviation 55.4. Eight texts are planned with 8 * 96 + 3 * 55.4 * sqrt(8) tokens. Cosines and sines are
+    // for the longest.
+    let share = |task: fn() -> Task| activations([64, 64, 64, 192], task()) / activations([192; 4], task());
+    let of_texts = share(|| Task::Sft(Sft::default()));
+    assert!((of_texts - (768.0 + 470.3) / 1536.0).abs() < 0.002, "{of_texts}");
+    // Eight pairs are two texts for each of eight draws.
+    let of_pairs = share(|| Task::Dpo(Dpo::default()));
+    assert!((of_pairs - of_texts).abs() < 0.002, "{of_pairs}");
+}
+
+#[test]
+fn data_is_counted_in_all_phases_but_the_first() {
+    let plan = TextPlan::of(&settings(Task::Sft(Sft::default())), &Shapes { data: Bytes(1000), ..shapes(SMALL) });
+    let counted: Vec<_> = plan.phases.iter().map(|phase| phase.parts.contains_key(&Part::Data)).collect();
+    assert!(counted.len() > 4 && !counted[0] && counted[1..].iter().all(|counted| *counted), "{counted:?}");
+}
+
+#[test]
 fn caches_double_from_the_length_of_the_prompt() {
     // 32 tokens of a prompt and 63 of a completion: the last token is not read. Room is 32, 64, then 128.
     let cache = |tokens| bytes(&plan(Task::Rl(Rl { tokens, ..rl() })), "writing", Part::Cache);
@@ -175,6 +199,12 @@ fn a_reward_model_is_counted_besides_the_policy() {
     assert_eq!(with(std::slice::from_ref(&adapters), 0.1, None), of_adapters);
     assert_eq!(with(std::slice::from_ref(&adapters), 0.0, Some(Lora::default())), of_adapters);
     assert_eq!(with(&[adapters], 0.0, None), of_adapters + 4 * 134_515_008);
+    // The head for tokens is not kept for a reward model.
+    let untied =
+        Shapes { rewards: vec![RewardShape::Adapters(Lora::default())], ..shapes(Shape { tied: false, ..SMALL }) };
+    let no_reference = Task::Rl(Rl { kl: Kl { weight: 0.0, ..Kl::default() }, ..rl() });
+    let plan = TextPlan::of(&settings(no_reference), &untied);
+    assert_eq!(bytes(&plan, "step", Part::RewardModel), of_adapters + 4 * 134_515_008);
     // A reward model that is trained has no head for tokens, but one for scores.
     let untied = Shape { tied: false, ..SMALL };
     let plan = TextPlan::of(&settings(Task::Reward(RewardModelling::default())), &shapes(untied));

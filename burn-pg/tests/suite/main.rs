@@ -60,6 +60,7 @@ mod schedule;
 mod settings;
 mod start;
 mod state_dependent;
+mod statistics;
 mod token_losses;
 mod trajectory;
 mod trust_region;

@@ -38,11 +38,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn export(args: &Args) -> Result<()> {
     let settings = of_run(&args.run)?;
-    if settings.task.model().is_none() {
+    let Some(base) = settings.task.model() else {
         bail!(
             "the model of a finished run is in its folder `model` already; of one that is not finished, resume it first"
         );
-    }
+    };
     let path = RunDir::open(&args.run).policy_path();
     let bytes =
         fs::read(&path).with_context(|| format!("{} cannot be read: the run has not ended yet", path.display()))?;
@@ -61,7 +61,7 @@ fn export(args: &Args) -> Result<()> {
             let expected = of_module(&policy)?;
             let policy = into_module(policy, tensors, &expected)?;
             match lora {
-                Some(lora) => Ok(save_adapters(&policy, lora, &args.out)?),
+                Some(lora) => Ok(save_adapters(&policy, lora, base, &args.out)?),
                 None => Ok(save_policy(&policy, &around, &args.out)?),
             }
         }
@@ -69,7 +69,7 @@ fn export(args: &Args) -> Result<()> {
             let expected = of_module(&scorer)?;
             let scorer = into_module(scorer, tensors, &expected)?;
             match lora {
-                Some(lora) => Ok(save_scorer_adapters(&scorer, lora, &args.out)?),
+                Some(lora) => Ok(save_scorer_adapters(&scorer, lora, base, &args.out)?),
                 None => Ok(save_scorer(&scorer, &around, &args.out)?),
             }
         }

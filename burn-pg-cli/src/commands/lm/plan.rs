@@ -36,7 +36,7 @@ pub struct Args {
     /// Assume that all prompts (`rl`) or all texts have N tokens [default: as in DATA, or as the context allows]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = crate::numbers::whole::<usize>(1..=1 << 30, 256))]
     longest: Option<usize>,
-    /// A reward, as for `lm rl`; of a model, only config.json is needed
+    /// A reward, as for `lm rl`; of a model, only config.json (or adapter_config.json) is needed
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
     /// Start from the settings of a published algorithm (`rl`); `lm presets` lists them

@@ -37,7 +37,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let model = RewardModel::load(&args.model, &host().map_err(Failure::refused)?).map_err(Failure::usage)?;
-    let encoder = Encoder::new(&model.config, &model.tokenizer, model.template.as_ref()).map_err(Failure::usage)?;
+    let encoder =
+        Encoder::new(&model.config, &model.tokenizer, model.template.as_ref()).map_err(Failure::usage)?.for_scores();
     let scorer = model.scorer.valid();
     if args.pairs {
         let read = data::pairs(&args.data).map_err(Failure::usage)?;

@@ -121,7 +121,7 @@ pub struct RlArgs {
     /// JSON lines with `prompt` or `messages`
     #[arg(value_name = "PROMPTS")]
     data: Option<PathBuf>,
-    /// Reward completions by model:FOLDER (the score of a reward model), words:N (about N words), contains:WORD,WORD (the share of words that are
+    /// Reward completions by model:FOLDER (the score of a reward model, or of adapters for this model), words:N (about N words), contains:WORD,WORD (the share of words that are
     /// in this list), lexicon:FILE (sentiment from -1 to 1, by a word list in VADER's format) or script:PROGRAM (reads JSON lines, answers with
     /// numbers). May be given several times: the rewards are added up. NAME=REWARD gives a reward its name in the metrics
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
@@ -371,7 +371,7 @@ fn reader(settings: &Settings, place: &Place) -> Reader {
             let [prompt, completion] = [text.prompt, text.completion].map(|tokens| tokenizer.decode(tokens).ok());
             json!({ "prompt": prompt, "completion": completion, "ended": text.ended, "score": score }).to_string()
         };
-        let lines: Vec<String> = texts.iter().zip(scores).take(KEPT).map(line).collect();
+        let lines: Vec<String> = texts.iter().zip(scores).step_by(texts.len().div_ceil(KEPT)).map(line).collect();
         let path = folder.join(format!("{update:06}.jsonl"));
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, lines.join("\n") + "\n"));
         if let Err(error) = written {

@@ -41,7 +41,7 @@ fn give_credit(spec: &TextSourceSpec, batch: &mut TextBatch, scores: &[f64], wei
     let divergences = divergences(batch);
     let weight = if kl_place == KlPlace::TermAlone { 0.0 } else { weight };
     if let Credit::Gae(gae) = credit {
-        let values = batch.columns.get(ContextPart::OldValues).expect("the writer has a value head").to_vec();
+        let values = batch.columns.get(ContextPart::OldValues).expect("the batch has old values").to_vec();
         let mut rewards = narrow(&token_rewards(scores, &divergences, &batch.lengths, weight));
         if spec.whiten_rewards {
             whiten(&mut rewards, false);

@@ -32,7 +32,7 @@ pub struct TextSourceSpec {
     pub sample: Sample,
     /// How losses of tokens are averaged.
     pub averaging: Averaging,
-    /// Completions that the reference and the critic read at once, at least 1: fewer take less memory. Without effect on results.
+    /// Completions that the reference reads at once, at least 1: fewer take less memory. Without effect on results.
     pub rows_at_once: usize,
     /// Seeds the order of the prompts, and the random numbers of each completion.
     pub seed: u64,

@@ -92,13 +92,14 @@ impl Config {
     }
 }
 
-/// Returns what such a file says of adapters; of those of a reward model if `has_head`.
-pub(super) fn config_of(lora: &Lora, has_head: bool) -> Value {
+/// Returns what such a file says of adapters of the model in the folder `base`; of those of a reward model if `has_head`.
+pub(super) fn config_of(lora: &Lora, base: &Path, has_head: bool) -> Value {
     let targets: Vec<&str> = lora.targets.iter().copied().map(their_name).collect();
     let (task, heads) = if has_head { ("SEQ_CLS", json!(HEADS)) } else { ("CAUSAL_LM", Value::Null) };
     json!({
         "peft_type": "LORA",
         "task_type": task,
+        "base_model_name_or_path": base,
         "r": lora.rank,
         "lora_alpha": lora.alpha,
         "lora_dropout": 0.0,

@@ -28,24 +28,26 @@ pub(crate) fn has_adapters_alone(folder: &Path) -> bool {
     folder.join(CONFIG).is_file() && !folder.join(model_config::FILE).exists()
 }
 
-/// Saves the adapters of a Llama into a folder, which must exist, as PEFT reads them.
+/// Saves the adapters of a Llama into a folder, which must exist, as PEFT reads them. `base` is the folder of the model that they belong to, from which
+/// other programs load it.
 ///
 /// # Errors
 /// [`LoadError::Names`] if the model is not a Llama; [`LoadError::File`] if a file cannot be written; [`LoadError::Fit`] if the device
 /// fails.
-pub fn save_adapters(model: &Transformer, lora: &Lora, folder: &Path) -> Result<(), LoadError> {
-    save(model, lora, None, folder)
+pub fn save_adapters(model: &Transformer, lora: &Lora, base: &Path, folder: &Path) -> Result<(), LoadError> {
+    save(model, lora, base, None, folder)
 }
 
 /// Saves adapters, with the head (shape `[1, C]`) if they are those of a reward model.
 pub(crate) fn save(
     model: &Transformer,
     lora: &Lora,
+    base: &Path,
     score: Option<TensorData>,
     folder: &Path,
 ) -> Result<(), LoadError> {
     let mut theirs = adapters_to_peft(&of_module(model).map_err(LoadError::Fit)?)?;
-    let config = config_of(lora, score.is_some());
+    let config = config_of(lora, base, score.is_some());
     files::write(&folder.join(CONFIG), format!("{config:#}\n").as_bytes())?;
     theirs.extend(score.map(|score| (SCORE.to_owned(), score)));
     let base = fingerprint(&model.clone().without_adapters()).map_err(LoadError::Fit)?;

@@ -22,7 +22,7 @@ const TIME_LIMIT: Duration = Duration::from_mins(1);
 const SHOWN: usize = 80;
 
 /// A program that scores texts. It is started once. For each text it reads one line: a JSON object with these keys and all other keys of the
-/// prompt's line (here `answer`).
+/// prompt's line (here `answer`). `prompt` is as in the file; of a conversation it is what the chat template made of it, and `messages` has the turns.
 ///
 /// ```json
 /// {"prompt":"Once","completion":" upon a time.","ended":true,"answer":"upon"}
