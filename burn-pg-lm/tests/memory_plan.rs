@@ -56,11 +56,11 @@ const RUNS: [(&str, &str); 13] = [
     ),
     (
         "reward model from ratings of different lengths",
-        "task = { kind = 'reward', data = 'FOLDER/ratings.jsonl', model = 'FOLDER/model', batch = 8, pairs = 2000 }",
+        "task = { kind = 'reward', data = 'FOLDER/ratings.jsonl', model = 'FOLDER/model', batch = 32, pairs = 2000 }\ntrain = { micro_batch = 32 }",
     ),
     (
         "RLOO of prompts of different lengths",
-        "task = { kind = 'rl', data = 'FOLDER/different.jsonl', model = 'FOLDER/model', tokens = 16, group_size = 8, rewards = [{ kind = 'words', target = 5.0 }] }\ntrain = { micro_batch = 32 }",
+        "task = { kind = 'rl', data = 'FOLDER/different.jsonl', model = 'FOLDER/model', tokens = 16, prompts = 32, group_size = 2, rewards = [{ kind = 'words', target = 5.0 }] }\ntrain = { micro_batch = 64 }",
     ),
     (
         "RLOO with adapters",
@@ -84,7 +84,7 @@ fn write_data(folder: &Path) {
         write(&mut demonstrations, format!(r#"{{"prompt": "{prompt}", "completion": "{answer}"}}"#));
         write(&mut pairs, format!(r#"{{"prompt": "{prompt}", "chosen": "{answer}", "rejected": "{other}"}}"#));
         write(&mut prompts, format!(r#"{{"prompt": "{prompt}"}}"#));
-        let part = &prompt[..10 + i % 5 * 20];
+        let part = &prompt[..60 + i % 5 * 10];
         write(&mut ratings, format!(r#"{{"text": "{part}", "ratings": [{}]}}"#, i % 7));
         write(&mut different, format!(r#"{{"prompt": "{part}"}}"#));
     }

@@ -259,6 +259,10 @@ fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
     assert_contains(usage_error(&other), "the adapters were trained on another model");
     let score = burn_pg(folder, ["lm", "score", "adapters", "demonstrations.jsonl"]);
     assert_contains(usage_error(&score), "there are adapters without the model that they belong to");
+    // Added to the weights of their base, they are the reward model of the run.
+    success(&burn_pg(folder, ["lm", "import", "base/model", "merged", "--adapters", "adapters"]));
+    let weights = |model: &str| std::fs::read(folder.join(model).join("model.safetensors")).unwrap();
+    assert!(weights("merged") == weights("reward/model"));
 }
 
 #[test]

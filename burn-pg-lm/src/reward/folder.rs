@@ -9,8 +9,8 @@ use super::Scorer;
 use crate::{
     ChatTemplate, ModelConfig, Tokenizer, files,
     model::{
-        LoadError, Lora, Shape, Transformer, WEIGHTS, check_vocabulary, from_hugging_face, peft, read_weights,
-        to_hugging_face,
+        LanguageModel, LoadError, Lora, Shape, Transformer, WEIGHTS, check_vocabulary, from_hugging_face,
+        load_adapters, peft, read_weights, to_hugging_face,
     },
 };
 
@@ -38,8 +38,8 @@ impl RewardModel {
     /// Any [`LoadError`].
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
         if peft::has_adapters_alone(folder) {
-            let reason = "there are adapters without the model that they belong to; a reward model that is merged is saved by `burn-pg lm \
-                          export` without `--adapters`";
+            let reason = "there are adapters without the model that they belong to; `burn-pg lm import MODEL OUT --adapters` adds them to its \
+                          weights";
             return Err(LoadError::Adapters { path: folder.into(), reason: reason.into() });
         }
         let config = ModelConfig::load(folder)?;
@@ -73,6 +73,38 @@ impl RewardModel {
         self.config.save_for_scores(folder)?;
         self.tokenizer.save(folder)?;
         Ok(())
+    }
+}
+
+/// Returns the token that reward models skip at the end of a text, as TRL chooses it: that of the configuration or of the tokenizer for padding, or
+/// else the end token.
+pub(crate) fn pad_of(config: &ModelConfig, tokenizer: &Tokenizer) -> Option<u32> {
+    config.pad().or(tokenizer.pad()).or(tokenizer.end())
+}
+
+/// A model with adapters of PEFT.
+#[derive(Debug)]
+pub enum Adapted {
+    /// A language model.
+    Policy(LanguageModel),
+    /// A reward model: the adapters are those of a sequence classifier.
+    Reward(RewardModel),
+}
+
+impl Adapted {
+    /// Loads adapters of a model. Its own weights are frozen.
+    ///
+    /// # Errors
+    /// Any [`LoadError`], as from [`load_adapters`] and [`Scorer::load_adapters`].
+    pub fn load(model: LanguageModel, folder: &Path) -> Result<Self, LoadError> {
+        let LanguageModel { config, transformer, tokenizer, template } = model;
+        if !peft::is_of_reward_model(folder)? {
+            let transformer = load_adapters(transformer, folder)?;
+            return Ok(Self::Policy(LanguageModel { config, transformer, tokenizer, template }));
+        }
+        let pad = pad_of(&config, &tokenizer);
+        let scorer = Scorer::load_adapters(transformer.without_head(), pad, folder)?;
+        Ok(Self::Reward(RewardModel { config: config.with_pad(pad), scorer, tokenizer, template }))
     }
 }
 

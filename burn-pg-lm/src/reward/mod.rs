@@ -5,7 +5,8 @@ mod preference;
 mod rules;
 mod scorer;
 
-pub use folder::RewardModel;
+pub(crate) use folder::pad_of;
+pub use folder::{Adapted, RewardModel};
 pub use preference::{Accuracy, accuracy, accuracy_of_related};
 pub use rules::{Answer, Contains, Lexicon, RuleError, Script, ScriptError, TextReward, Words};
 pub use scorer::Scorer;

@@ -23,7 +23,7 @@ use crate::{
         TextSource, TokenPair, Written,
     },
     model::{Family, LanguageModel, Shape, Target, Transformer, fingerprint},
-    reward::Scorer,
+    reward::{Scorer, pad_of},
 };
 
 /// The stream of random numbers that pairs are drawn from.
@@ -296,10 +296,9 @@ impl Settings {
 }
 
 impl Around {
-    /// Returns the token that reward models skip at the end of a text, as TRL chooses it: that of the configuration or of the tokenizer for
-    /// padding, or else the end token.
+    /// Returns the token that reward models skip at the end of a text.
     pub(super) fn pad(&self) -> Option<u32> {
-        self.config.pad().or(self.tokenizer.pad()).or(self.tokenizer.end())
+        pad_of(&self.config, &self.tokenizer)
     }
 
     pub(super) fn encoder(&self) -> Result<Encoder<'_>, TaskError> {

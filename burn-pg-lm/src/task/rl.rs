@@ -224,20 +224,28 @@ impl Needs<'_> {
 
     fn model(&self, folder: &Path) -> Result<Box<dyn Reward>, TaskError> {
         let failed = |error| TaskError::Model { folder: folder.into(), error };
-        if has_adapters_alone(folder) {
+        let (scorer, context) = if has_adapters_alone(folder) {
             let base = reference_of(self.policy).without_head();
             let scorer = Scorer::load_adapters(base, self.around.pad(), folder).map_err(failed)?;
-            return self.scored(scorer);
-        }
-        let model = RewardModel::load(folder, self.device).map_err(failed)?;
-        if !model.tokenizer.is_same(&self.around.tokenizer) {
-            return Err(TaskError::OtherTokenizer(folder.into()));
-        }
-        let (context, longest) = (model.config.max_positions(), self.longest + self.around.encoder()?.tail().len());
+            (scorer, self.around.config.max_positions())
+        } else {
+            let model = RewardModel::load(folder, self.device).map_err(failed)?;
+            if !model.tokenizer.is_same(&self.around.tokenizer) {
+                return Err(TaskError::OtherTokenizer(folder.into()));
+            }
+            (model.scorer, model.config.max_positions())
+        };
+        let tail = self.around.encoder()?.tail();
+        let of_query = |query: &Query| match query.prompt {
+            Prompt::Text(_) => Vec::new(),
+            Prompt::Chat(_) => tail.clone(),
+        };
+        let tails: Vec<_> = self.queries.iter().map(of_query).collect();
+        let longest = self.longest + tails.iter().map(Vec::len).max().unwrap_or_default();
         if longest > context {
             return Err(TaskError::RewardContext { folder: folder.into(), context, longest });
         }
-        self.scored(model.scorer)
+        Ok(Box::new(Scored::new(scorer, self.rows).with_tails(tails)))
     }
 
     /// Returns what the file says of each prompt. Turns of conversations are in the column `messages`.
@@ -253,20 +261,5 @@ impl Needs<'_> {
             }
         };
         self.queries.iter().map(line).collect()
-    }
-
-    fn scored(&self, scorer: Scorer) -> Result<Box<dyn Reward>, TaskError> {
-        let tail = self.around.encoder()?.tail();
-        Ok(Box::new(
-            Scored::new(scorer, self.rows).with_tails(
-                self.queries
-                    .iter()
-                    .map(|query| match query.prompt {
-                        Prompt::Text(_) => Vec::new(),
-                        Prompt::Chat(_) => tail.clone(),
-                    })
-                    .collect(),
-            ),
-        ))
     }
 }

@@ -83,11 +83,19 @@ impl Settings {
 const TOKEN: usize = size_of::<u32>();
 /// Documents whose lengths stand for those of all, before there is a tokenizer.
 const SAMPLE: usize = 1000;
+/// Fewer documents are enough if they have more bytes than this.
+const SAMPLED_BYTES: usize = 4 << 20;
 
 /// Returns what is known of the documents of a model that has no tokenizer yet. One that is trained on a sample of them shows how long they are.
 fn of_new_model(task: &Pretrain) -> Result<Data, TaskError> {
     let all = data::documents(&task.data)?;
-    let sample: Vec<String> = all.iter().step_by(all.len().div_ceil(SAMPLE)).cloned().collect();
+    let mut bytes = 0;
+    let is_needed = |document: &&String| {
+        let before = bytes;
+        bytes += document.len();
+        before < SAMPLED_BYTES
+    };
+    let sample: Vec<String> = all.iter().step_by(all.len().div_ceil(SAMPLE)).take_while(is_needed).cloned().collect();
     let tokenizer = train_tokenizer(&sample, task.new.vocabulary)?;
     let config = new_config(&task.new, &tokenizer)?;
     let data = Data::of_texts(&Encoder::new(&config, &tokenizer, None)?.documents(&sample));

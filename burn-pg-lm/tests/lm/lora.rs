@@ -175,7 +175,7 @@ fn a_reward_model_of_peft_is_read_and_written() {
     let mut weights = tensors(&base["weights"], DType::F32);
     weights.remove("lm_head.weight");
     let (_, device) = devices().swap_remove(0);
-    let model = transformer(&llama(&base["config"], true), weights, &device, DType::F32);
+    let model = transformer(&llama(&base["config"], true), weights, &device.autodiff(), DType::F32).valid();
     let [theirs, ours] = [0, 1].map(|_| tempfile::tempdir().unwrap());
     let write = |adapters: &Tensors| {
         std::fs::write(theirs.path().join("adapter_config.json"), data["adapter_config"].to_string()).unwrap();

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Result, bail};
-use burn_pg_lm::model::{LanguageModel, load_adapters};
+use burn_pg_lm::{model::LanguageModel, reward::Adapted};
 
 use super::host;
 use crate::{failure::Failure, output::print_line};
@@ -21,7 +21,7 @@ pub struct Args {
     /// The folder to save it in
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// A folder with adapters of PEFT: adapter_config.json and adapter_model.safetensors; only for Llama models
+    /// A folder with adapters of PEFT, also of a reward model: adapter_config.json and adapter_model.safetensors; only for Llama models
     #[arg(long, value_name = "FOLDER")]
     adapters: Option<PathBuf>,
 }
@@ -34,13 +34,17 @@ fn import(args: &Args) -> Result<()> {
     if args.out.exists() && fs::read_dir(&args.out).map_or(true, |mut entries| entries.next().is_some()) {
         bail!("{} is already used; choose a folder that is empty or does not exist", args.out.display());
     }
-    let mut model = LanguageModel::load(&args.model, &host()?)?;
-    if let Some(folder) = &args.adapters {
-        model.transformer = load_adapters(model.transformer, folder)?;
-    }
-    fs::create_dir_all(&args.out)?;
-    model.save(&args.out)?;
+    let model = LanguageModel::load(&args.model, &host()?)?;
     let parameters = model.transformer.shape().parameters();
+    let adapted = match &args.adapters {
+        Some(folder) => Adapted::load(model, folder)?,
+        None => Adapted::Policy(model),
+    };
+    fs::create_dir_all(&args.out)?;
+    match adapted {
+        Adapted::Policy(model) => model.save(&args.out)?,
+        Adapted::Reward(model) => model.save(&args.out)?,
+    }
     print_line(format_args!("{parameters} weights saved in {}", args.out.display()))
         .map_err(|_| anyhow::anyhow!("stdout cannot be written"))
 }

@@ -371,7 +371,8 @@ fn reader(settings: &Settings, place: &Place) -> Reader {
             let [prompt, completion] = [text.prompt, text.completion].map(|tokens| tokenizer.decode(tokens).ok());
             json!({ "prompt": prompt, "completion": completion, "ended": text.ended, "score": score }).to_string()
         };
-        let lines: Vec<String> = texts.iter().zip(scores).step_by(texts.len().div_ceil(KEPT)).map(line).collect();
+        let lines: Vec<String> =
+            texts.iter().zip(scores).step_by((texts.len() / KEPT).max(1)).take(KEPT).map(line).collect();
         let path = folder.join(format!("{update:06}.jsonl"));
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, lines.join("\n") + "\n"));
         if let Err(error) = written {

@@ -109,6 +109,16 @@ pub(super) fn config_of(lora: &Lora, base: &Path, has_head: bool) -> Value {
     })
 }
 
+/// True if the adapters in a folder of PEFT say that they are those of a reward model.
+///
+/// # Errors
+/// [`LoadError::File`] if their file cannot be read.
+pub(crate) fn is_of_reward_model(folder: &Path) -> Result<bool, LoadError> {
+    let path = folder.join(CONFIG);
+    let config: Value = files::json(&path, &files::read(&path)?)?;
+    Ok(config["task_type"] == "SEQ_CLS")
+}
+
 /// Reads the sizes of the adapters in a folder of PEFT; those of a reward model if `has_head`.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use super::{LoadError, Lora, Transformer, fingerprint};
 use crate::{config as model_config, files};
 use config::{CONFIG, config_of};
 
-pub(crate) use config::lora_in;
+pub(crate) use config::{is_of_reward_model, lora_in};
 pub use names::{adapters_from_peft, adapters_to_peft};
 
 /// The file with the weights of adapters.
