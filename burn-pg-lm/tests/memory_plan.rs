@@ -84,7 +84,7 @@ fn write_data(folder: &Path) {
         write(&mut demonstrations, format!(r#"{{"prompt": "{prompt}", "completion": "{answer}"}}"#));
         write(&mut pairs, format!(r#"{{"prompt": "{prompt}", "chosen": "{answer}", "rejected": "{other}"}}"#));
         write(&mut prompts, format!(r#"{{"prompt": "{prompt}"}}"#));
-        let part = &prompt[..60 + i % 5 * 10];
+        let part = &prompt[..70 + i % 5 * 5];
         write(&mut ratings, format!(r#"{{"text": "{part}", "ratings": [{}]}}"#, i % 7));
         write(&mut different, format!(r#"{{"prompt": "{part}"}}"#));
     }
