@@ -235,7 +235,7 @@ fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
     run(&["reward", "base/model", "pairs.jsonl", "--set", "batch=8", "--lora"], "reward");
     success(&burn_pg(folder, ["lm", "export", "reward", "adapters", "--adapters"]));
     let rl = ["rl", "base/model", "prompts.jsonl", "--set", "tokens=8", "--set", "prompts=2", "--set", "group_size=3"];
-    // The scores are those of the model with its own weights, up to rounding.
+    // Up to rounding, the scores are those of the merged model.
     let first_score = |reward: &str, out: &str, more: &[&str]| {
         run(&[&rl[..], &["--reward", reward], more].concat(), out);
         let metrics = std::fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
@@ -466,7 +466,7 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&rl("nowhere.jsonl"), "nowhere.jsonl cannot be read");
     refused(&rl("long.jsonl"), "but the context of the model is 48");
     refused(&rl("chat.jsonl"), "the model has no chat template");
-    // The number is that of the file, although pairs are shuffled.
+    // Pairs are shuffled, but the number is the one in the file.
     let pair = |chosen: &str| format!("{{\"prompt\": \"a\", \"chosen\": \"{chosen}\", \"rejected\": \"no\"}}\n");
     let pairs = (0..19).map(|i| pair(&i.to_string())).chain([pair(&"cat ".repeat(60))]).collect::<String>();
     std::fs::write(folder.join("long-pairs.jsonl"), pairs).unwrap();

@@ -23,7 +23,7 @@ pub struct Line {
 /// A reward that reads text: tokens are decoded for it.
 pub struct Decoded<R> {
     tokenizer: Arc<Tokenizer>,
-    /// What the file says of each prompt, if that is to be shown.
+    /// The lines of the prompts in their file, if the reward is to see them.
     lines: Vec<Line>,
     reward: R,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// How far above the mean of many draws a sum is planned, in standard deviations: about one sum of 700 is larger.
 const DEVIATIONS: f64 = 3.0;
 
-/// The numbers of tokens of texts, of which some are drawn at a time.
+/// How many tokens texts have. Some of the texts are drawn at a time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lengths {
     /// How many texts there are of each length.

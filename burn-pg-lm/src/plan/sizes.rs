@@ -176,7 +176,7 @@ impl Sizes {
 /// The reward models.
 struct Rewards {
     largest: Option<Shape>,
-    /// Their weights, those of the policy's base included if it is kept for them alone.
+    /// Their weights. Also those of the policy's base, if nothing else keeps it.
     weights: u64,
     /// Weights of the largest that is loaded from a folder of its own.
     loaded: u64,

@@ -76,8 +76,8 @@ impl RewardModel {
     }
 }
 
-/// Returns the token that reward models skip at the end of a text, as TRL chooses it: that of the configuration or of the tokenizer for padding, or
-/// else the end token.
+/// Returns the token that reward models skip at the end of a text. As in TRL, it is the padding token of the configuration, or that of the
+/// tokenizer, or else the end token.
 pub(crate) fn pad_of(config: &ModelConfig, tokenizer: &Tokenizer) -> Option<u32> {
     config.pad().or(tokenizer.pad()).or(tokenizer.end())
 }

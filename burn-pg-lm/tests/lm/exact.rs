@@ -94,7 +94,7 @@ fn flex() -> Device {
     devices().into_iter().find(|(backend, _)| *backend == Backend::Flex).unwrap().1
 }
 
-/// A form of the KL divergence whose gradient is that of the divergence.
+/// How the KL divergence is estimated. All forms have the right gradient.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Form {
     Reward,

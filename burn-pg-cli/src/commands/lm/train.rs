@@ -121,9 +121,10 @@ pub struct RlArgs {
     /// JSON lines with `prompt` or `messages`
     #[arg(value_name = "PROMPTS")]
     data: Option<PathBuf>,
-    /// Reward completions by model:FOLDER (the score of a reward model, or of adapters for this model), words:N (about N words), contains:WORD,WORD (the share of words that are
-    /// in this list), lexicon:FILE (sentiment from -1 to 1, by a word list in VADER's format) or script:PROGRAM (reads JSON lines, answers with
-    /// numbers). May be given several times: the rewards are added up. NAME=REWARD gives a reward its name in the metrics
+    /// Reward completions by model:FOLDER (the score of a reward model, or of adapters for this model), words:N (about N words),
+    /// contains:WORD,WORD (the share of words that are in this list), lexicon:FILE (sentiment from -1 to 1, by a word list in VADER's format) or
+    /// script:PROGRAM (reads JSON lines, answers with numbers). May be given several times: the rewards are added up. NAME=REWARD gives a reward
+    /// its name in the metrics
     #[arg(long = "reward", value_name = "REWARD", value_parser = super::settings::reward)]
     rewards: Vec<toml::Value>,
     /// A reward that is reported and not optimised, such as a gold standard for `lm curve`. May be given several times

@@ -13,7 +13,7 @@ use crate::files;
 
 /// The file with the sizes of adapters.
 pub(super) const CONFIG: &str = "adapter_config.json";
-/// What PEFT calls the heads of reward models, of which a model has one.
+/// PEFT's names for the head of a reward model. A model has one of them.
 const HEADS: [&str; 2] = ["classifier", "score"];
 
 /// Other keys of such a file, which say nothing about how trained adapters are applied.
