@@ -266,6 +266,40 @@ fn a_reward_model_may_be_adapters_of_the_base_of_the_policy() {
 }
 
 #[test]
+fn a_reward_model_has_the_padding_token_of_the_tokenizer_if_its_base_names_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let read = |model: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(folder.join(model).join("config.json")).unwrap()).unwrap()
+    };
+    let mut config = read("base/model");
+    let pad = config.as_object_mut().unwrap().remove("pad_token_id").unwrap();
+    std::fs::write(folder.join("base/model/config.json"), config.to_string()).unwrap();
+    let reward = ["lm", "reward", "base/model", "pairs.jsonl", "--out", "reward", "--set", "updates=1", "--quiet"];
+    success(&burn_pg(folder, reward));
+    assert!(pad.is_u64() && read("reward/model")["pad_token_id"] == pad, "{pad}");
+}
+
+/// A model reads more than the file says: its texts begin with the end token.
+#[test]
+#[cfg(unix)]
+fn programs_get_the_prompts_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    let program = r#"while read -r line; do case "$line" in
+        *'"prompt":"the cat"'* | *'"prompt":"a bird"'*) echo 1 ;;
+        *) echo 0 ;;
+    esac; done"#;
+    std::fs::write(folder.join("score.sh"), program).unwrap();
+    let rl = ["lm", "rl", "base/model", "prompts.jsonl", "--reward", "script:sh score.sh", "--out", "run", "--json"];
+    let settings =
+        ["--set", "tokens=4", "--set", "prompts=2", "--set", "group_size=2", "--set", "updates=1", "--quiet"];
+    assert_eq!(json(&burn_pg(folder, rl.iter().chain(&settings)))["last"]["score"], 1.0);
+}
+
+#[test]
 #[cfg(unix)]
 fn a_run_that_is_killed_while_it_writes_resumes_to_the_bit_with_adapters_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -473,6 +507,10 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refused(&["reward", "base/model", "long-pairs.jsonl"], "pair 20 has ");
     refused(&["dpo", "base/model", "long-pairs.jsonl"], "pair 20 has ");
     refused(&["rl", "base/model", "prompts.jsonl"], "`task.rewards` is empty; it must be one reward or more");
+    refused(
+        &[&rl("prompts.jsonl")[..], &["--set", "sample=completion", "--set", "averaging=sequence"]].concat(),
+        "`task.averaging` is sequence; it must be `token`, unless `sample` is `token`",
+    );
     refused(
         &["rl", "base/model", "prompts.jsonl", "--watch", "words:5"],
         "`task.rewards.weight` is 0; it must be other than 0 for one reward or more",
