@@ -50,20 +50,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "lm")]
 mod chart;
 mod commands;
 mod comparison;
+mod curves;
 mod device;
 mod failure;
 mod interrupt;
 mod network;
+mod new_file;
 mod numbers;
 mod output;
 mod presets;
 mod program;
 mod progress;
 mod registry;
+mod runs;
 mod settings;
 mod tell;
 
@@ -93,8 +95,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Sweep(commands::sweep::Args),
     Plan(commands::plan::Args),
     Eval(commands::eval::Args),
+    Watch(commands::watch::Args),
+    Runs(commands::runs::Args),
+    Plot(commands::plot::Args),
+    Report(commands::report::Args),
     Act(commands::act::Args),
     Export(commands::export::Args),
     Import(commands::import::Args),
@@ -169,8 +176,13 @@ fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Res
     register(&mut registry).map_err(Failure::usage)?;
     match parsed().command {
         Command::Train(args) => commands::train::run(&args, &registry),
+        Command::Sweep(args) => commands::sweep::run(&args, &registry),
         Command::Plan(args) => commands::plan::run(&args, &registry),
         Command::Eval(args) => commands::eval::run(&args, &registry),
+        Command::Runs(args) => commands::runs::run(&args),
+        Command::Plot(args) => commands::plot::run(&args),
+        Command::Report(args) => commands::report::run(&args, &registry),
+        Command::Watch(args) => commands::watch::run(&args, &registry),
         Command::Act(args) => commands::act::run(&args, &registry),
         Command::Export(args) => commands::export::run(&args, &registry),
         Command::Import(args) => commands::import::run(&args),

@@ -26,9 +26,14 @@ pub fn print_while_read(line: impl std::fmt::Display) -> Result<ControlFlow<()>,
     }
 }
 
-/// Writes a file of text. An earlier file stays as it is until the new one is complete.
+/// Writes a file of text.
 pub fn replace_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    replace_bytes(path, format!("{text}\n").as_bytes())
+}
+
+/// Writes a file. An earlier file stays as it is until the new one is complete.
+pub fn replace_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let unfinished = path.with_added_extension("unfinished");
-    let written = fs::write(&unfinished, format!("{text}\n")).and_then(|()| fs::rename(&unfinished, path));
+    let written = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
     written.with_context(|| format!("{} cannot be written", path.display()))
 }

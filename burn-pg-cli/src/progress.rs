@@ -2,6 +2,10 @@
 
 mod devices;
 mod evaluation;
+mod health;
+mod history;
+mod live;
+mod screen;
 
 use std::{fmt::Display, time::Duration};
 
@@ -12,12 +16,13 @@ pub use devices::DeviceProgress;
 pub use evaluation::EvalProgress;
 
 use crate::tell::tell;
+use live::Live;
 
 /// Approximate number of plain lines in a run.
 const LINES: u64 = 20;
 
-/// Before the first update, and after it.
-const BARS: [&str; 2] = ["{bar:12} {pos}/{len}{msg} {elapsed}", "{bar:12} {pos}/{len}{msg} {eta} left"];
+/// Before the first update, and after it. The prefix is what stands below the bar.
+const BARS: [&str; 2] = ["{bar:12} {pos}/{len}{msg} {elapsed}", "{bar:12} {pos}/{len}{msg} {eta} left{prefix}"];
 
 /// Shows how far a run is, and how fast it goes.
 pub struct Progress {
@@ -29,8 +34,8 @@ pub struct Progress {
 
 /// A bar on a terminal, plain lines elsewhere, or nothing. All of it goes to stderr.
 enum Shown {
-    /// A bar that is redrawn in place.
-    Bar(ProgressBar),
+    /// A bar that is redrawn in place, and what stands below it.
+    Bar(ProgressBar, Option<Box<Live>>),
     /// About twenty lines in all.
     Lines {
         /// Steps of the whole run.
@@ -48,18 +53,27 @@ impl Progress {
         let shown = match quiet {
             true => Shown::Silent,
             false => match visible_bar(total_steps, BARS[0]) {
-                Some(bar) => Shown::Bar(bar),
+                Some(bar) => Shown::Bar(bar, None),
                 None => Shown::Lines { total: total_steps, printed: 0 },
             },
         };
         Self { shown, first: None }
     }
 
+    /// Adds the curve of the return and the figures of updates, on a terminal that has room for them. `threshold` is the
+    /// return at which the task counts as solved.
+    pub fn with_screen(mut self, total_steps: u64, threshold: Option<f64>) -> Self {
+        if let Shown::Bar(_, live) = &mut self.shown {
+            *live = Some(Box::new(Live::new(total_steps, threshold)));
+        }
+        self
+    }
+
     /// Says what the first update waits for.
     pub fn wait_for(&self, what: &str) {
         match &self.shown {
             Shown::Silent => {}
-            Shown::Bar(bar) => bar.set_message(format!(": {what}")),
+            Shown::Bar(bar, _) => bar.set_message(format!(": {what}")),
             Shown::Lines { .. } => tell(format_args!("the first update waits: {what}")),
         }
     }
@@ -69,12 +83,15 @@ impl Progress {
         let rate = self.rate(stats);
         match &mut self.shown {
             Shown::Silent => {}
-            Shown::Bar(bar) => {
+            Shown::Bar(bar, live) => {
                 bar.set_position(stats.env_steps);
-                bar.set_message(format!(": {}", short(stats, rate)));
                 if self.first.is_none() {
                     bar.set_style(style(BARS[1]));
                     bar.reset_eta();
+                }
+                match live {
+                    None => bar.set_message(format!(": {}", short(stats, rate))),
+                    Some(live) => live.show(bar, stats, rate),
                 }
             }
             Shown::Lines { total, printed } => {
@@ -102,14 +119,17 @@ impl Progress {
     pub fn warn(&self, warning: impl Display) {
         let warning = format!("warning: {warning}");
         match &self.shown {
-            Shown::Bar(bar) => bar.println(warning),
+            Shown::Bar(bar, _) => bar.println(warning),
             Shown::Lines { .. } | Shown::Silent => tell(warning),
         }
     }
 
     /// Leaves the last state on the screen.
     pub fn finish(&self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Shown::Bar(bar, live) = &self.shown {
+            if let Some(live) = live {
+                live.draw(bar);
+            }
             bar.abandon();
         }
     }

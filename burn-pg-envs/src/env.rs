@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{EnvAction, EnvError, EnvRng, Space};
+use crate::{EnvAction, EnvError, EnvRng, Space, render::Scene};
 
 /// One environment: its state and its dynamics, and nothing else.
 ///
@@ -46,6 +46,11 @@ pub trait Env: Send {
 
     /// Sets a state that [`state`](Self::state) returned.
     fn set_state(&mut self, state: Self::State);
+
+    /// Returns a picture of the current state. Default: `None`, there is no picture. See [`render`](crate::render).
+    fn render(&self) -> Option<Scene> {
+        None
+    }
 }
 
 /// The result of one step, besides the observation.

@@ -26,6 +26,7 @@ mod env;
 mod error;
 mod normalizer;
 mod registry;
+pub mod render;
 mod seeding;
 mod space;
 mod unknown;

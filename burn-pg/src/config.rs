@@ -17,6 +17,7 @@ mod file;
 mod keys;
 mod layers;
 mod limits;
+mod log;
 mod network;
 mod optimiser;
 mod reading;
@@ -43,6 +44,7 @@ pub use file::{ConfigFile, ConfigFileError};
 pub use keys::full_key;
 pub use layers::{Layer, Layers};
 pub use limits::RunConfig;
+pub use log::LogConfig;
 pub use network::NetworkConfig;
 pub use optimiser::OptimiserConfig;
 pub use recurrence::{Nothing, Recurrence, RecurrentSpec};
@@ -86,6 +88,8 @@ pub struct Config {
     pub evaluation: EvaluationConfig,
     /// When checkpoints are saved during training, and which are kept. One is always saved at the end.
     pub checkpoint: CheckpointConfig,
+    /// Files of metrics for other programs.
+    pub log: LogConfig,
     /// What happens when an update fails.
     pub faults: Faults,
 }

@@ -1,6 +1,7 @@
 //! The agent that a command uses.
 
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -8,7 +9,11 @@ use std::{
 use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
     Agent, CheckedConfig, Config, Decision, Evaluation,
-    agent::export::{self, Format, Layers},
+    agent::{
+        Moment,
+        export::{self, Format, Layers},
+        play,
+    },
     burn::tensor::Device,
     config::{ConfigError, RunConfig},
     envs::{EnvSpec, VectorEnv},
@@ -34,7 +39,7 @@ pub struct AgentArgs {
     /// Use the policy of the checkpoint of this update, such as 120, or of the `best` checkpoint [default: the policy
     /// at the end of the run, or that of the newest checkpoint if the run has not ended]
     #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
-    at: Option<At>,
+    pub at: Option<At>,
 }
 
 /// The operations that commands need from an agent. It hides the type of the policy.
@@ -49,6 +54,14 @@ pub trait AnyAgent {
         stochastic: bool,
         progress: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Evaluation, burn_pg::Error>;
+    fn play(
+        &self,
+        env: Box<dyn VectorEnv>,
+        seed: u64,
+        stochastic: bool,
+        episodes: usize,
+        watch: &mut (dyn FnMut(&Moment<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), burn_pg::Error>;
     fn export(&self, format: Format) -> Result<Vec<u8>, burn_pg::Error>;
 }
 
@@ -75,6 +88,17 @@ impl<P: Layers> AnyAgent for Agent<P> {
         evaluate_with(self, envs, seed, stochastic, progress)
     }
 
+    fn play(
+        &self,
+        env: Box<dyn VectorEnv>,
+        seed: u64,
+        stochastic: bool,
+        episodes: usize,
+        watch: &mut (dyn FnMut(&Moment<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), burn_pg::Error> {
+        play(self, env, seed, stochastic, episodes, watch)
+    }
+
     fn export(&self, format: Format) -> Result<Vec<u8>, burn_pg::Error> {
         export::bytes(self, format)
     }
@@ -82,7 +106,7 @@ impl<P: Layers> AnyAgent for Agent<P> {
 
 /// A checkpoint of a run.
 #[derive(Debug, Clone, Copy)]
-enum At {
+pub enum At {
     Update(u64),
     Best,
 }

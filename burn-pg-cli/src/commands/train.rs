@@ -3,10 +3,15 @@
 mod failed;
 mod outcome;
 mod resume;
+pub mod solved;
 mod start;
 mod watch;
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    io::{IsTerminal, stderr},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Error, Result, anyhow, bail};
 use burn_pg::{
@@ -21,7 +26,11 @@ use burn_pg::{
 };
 
 use crate::{
-    commands::{agent::unknown_network, how_to_go_on::how_to_go_on, plan::refuse_what_does_not_fit},
+    commands::{
+        agent::unknown_network,
+        how_to_go_on::{how_to_go_on, quoted},
+        plan::refuse_what_does_not_fit,
+    },
     device::{Opened, open},
     failure::Failure,
     interrupt::Interrupt,
@@ -41,7 +50,7 @@ use start::Start;
 use watch::Watch;
 
 /// Folder of runs without `--out`.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -108,9 +117,30 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     };
     match (args.json, args.quiet) {
         (true, _) => print_line(outcome.summary()),
-        (false, false) => print_line(outcome),
+        (false, false) => {
+            print_line(&outcome)?;
+            // On a terminal, there is somebody who might go on.
+            if stderr().is_terminal() {
+                tell(what_next(outcome.run_dir()));
+            }
+            Ok(())
+        }
         (false, true) => Ok(()),
     }
+}
+
+/// Returns three commands for a run that has ended.
+fn what_next(run_dir: &Path) -> String {
+    let run = quoted(run_dir);
+    let commands = [
+        (format!("watch {run}"), "see it play"),
+        (format!("plot {run}"), "draw its curve"),
+        (format!("export {run} --format onnx --out policy.onnx"), "use it elsewhere"),
+    ];
+    let commands = commands.map(|(command, why)| (program::command(command), why));
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let line = |(command, why)| format!("\n  {command:width$}  {why}");
+    format!("next:{}", commands.into_iter().map(line).collect::<String>())
 }
 
 /// The parts of a run, checked and ready.
@@ -261,7 +291,9 @@ impl<P: Layers + 'static> Run<P> {
         let Self { mut session, config, device, fresh_envs, interrupt } = self;
         let is_over = session.trainer().is_over();
         with_threads(config.run.threads, || {
-            let mut watch = Watch { progress: Progress::new(session.trainer().horizon(), quiet), interrupt };
+            let (horizon, threshold) = (session.trainer().horizon(), fresh_envs.spec().reward_threshold);
+            let mut watch =
+                Watch { progress: Progress::new(horizon, quiet).with_screen(horizon, threshold), interrupt };
             if !device.backend.is_cpu() && !is_over {
                 watch.progress.wait_for("the GPU compiles kernels");
             }

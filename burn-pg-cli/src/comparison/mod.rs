@@ -12,7 +12,6 @@ pub use conditions::Conditions;
 pub use crossover::Crossover;
 pub use kept::{keep, kept};
 pub use kind::Kind;
-#[cfg(test)]
 pub use machine::Machine;
 pub use pick::{Picked, on, pick};
 pub use report::{Figure, Measured, NOISY, Outcome, Report, Rounds, Size};

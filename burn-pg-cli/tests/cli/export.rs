@@ -82,7 +82,7 @@ fn an_unknown_format_is_refused() {
     );
     refused(
         &["export", "nowhere", "--format", "onnx", "--out", "-"],
-        &["--out -: a policy is not written to stdout; name a file, such as policy.onnx"],
+        &["`-`: a policy is not written to stdout; name a file, such as policy.onnx"],
     );
 }
 

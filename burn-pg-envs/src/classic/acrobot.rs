@@ -2,10 +2,11 @@
 
 #[cfg(feature = "cube")]
 mod device;
+mod picture;
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use crate::{Env, EnvRng, EnvSpec, Space, Step};
+use crate::{Env, EnvRng, EnvSpec, Space, Step, render::Scene};
 
 /// Two links that hang from a fixed point, with a motor at the joint between them; the task is to swing the free end
 /// above a line.
@@ -116,6 +117,10 @@ impl Env for Acrobot {
 
     fn set_state(&mut self, state: [f64; 4]) {
         self.state = state;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        Some(picture::of(self.state))
     }
 }
 

@@ -2,8 +2,9 @@
 
 #[cfg(feature = "cube")]
 mod device;
+mod picture;
 
-use crate::{Env, EnvRng, EnvSpec, Space, Step};
+use crate::{Env, EnvRng, EnvSpec, Space, Step, render::Scene};
 
 /// A pole on a cart that is pushed left or right; the task is to keep the pole upright.
 ///
@@ -136,6 +137,10 @@ impl Env for CartPole {
 
     fn set_state(&mut self, state: [f64; 4]) {
         self.state = state;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        Some(picture::of(self.state))
     }
 }
 

@@ -5,6 +5,7 @@ mod cartpole;
 mod mountain_car;
 mod mountain_car_continuous;
 mod pendulum;
+mod window;
 
 pub use acrobot::{Acrobot, Dynamics};
 pub use cartpole::{CartPole, Integrator};

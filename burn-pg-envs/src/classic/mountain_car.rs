@@ -2,8 +2,9 @@
 
 #[cfg(feature = "cube")]
 mod device;
+pub(super) mod picture;
 
-use crate::{Env, EnvRng, EnvSpec, Space, Step};
+use crate::{Env, EnvRng, EnvSpec, Space, Step, render::Scene};
 
 /// An underpowered car in a valley; the task is to swing it up the right hill.
 ///
@@ -85,5 +86,9 @@ impl Env for MountainCar {
 
     fn set_state(&mut self, state: [f64; 2]) {
         self.state = state;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        Some(picture::of(self.state[0], GOAL))
     }
 }

@@ -3,7 +3,8 @@
 #[cfg(feature = "cube")]
 mod device;
 
-use crate::{Env, EnvRng, EnvSpec, Space, Step};
+use super::mountain_car::picture;
+use crate::{Env, EnvRng, EnvSpec, Space, Step, render::Scene};
 
 /// An underpowered car in a valley with a continuous throttle; the task is to swing it up the right hill with little
 /// effort.
@@ -142,5 +143,9 @@ impl Env for MountainCarContinuous {
 
     fn set_state(&mut self, state: [f64; 2]) {
         self.state = state;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        Some(picture::of(self.state[0], GOAL))
     }
 }

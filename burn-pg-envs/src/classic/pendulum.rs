@@ -2,10 +2,11 @@
 
 #[cfg(feature = "cube")]
 mod device;
+mod picture;
 
 use std::f64::consts::PI;
 
-use crate::{Env, EnvRng, EnvSpec, Space, Step};
+use crate::{Env, EnvRng, EnvSpec, Space, Step, render::Scene};
 
 /// A pendulum with a motor that is too weak to lift it at once; the task is to swing it up and hold it there.
 ///
@@ -30,11 +31,14 @@ pub struct Pendulum {
     pub state: [f64; 2],
     /// Acceleration of free fall, m/s²; 10 by default. The option `g` of Gymnasium's constructor.
     pub gravity: f64,
+    /// Torque of the last step after clipping, N m; `None` after a reset or a change of state. Only
+    /// [`render`](Env::render) uses it: it is not part of the state that is saved.
+    pub last_torque: Option<f32>,
 }
 
 impl Default for Pendulum {
     fn default() -> Self {
-        Self { state: [0.0; 2], gravity: 10.0 }
+        Self { state: [0.0; 2], gravity: 10.0, last_torque: None }
     }
 }
 
@@ -52,8 +56,10 @@ impl Pendulum {
     }
 
     /// Takes a step with an action in double precision, as Gymnasium does if it gets a `float64`.
+    #[allow(clippy::cast_possible_truncation)] // pictures are single precision
     pub fn step_double(&mut self, torque: f64, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-f64::from(MAX_TORQUE), f64::from(MAX_TORQUE));
+        self.last_torque = Some(torque as f32);
         self.turn(3.0 * torque, 0.001 * (torque * torque), observation)
     }
 
@@ -89,12 +95,14 @@ impl Env for Pendulum {
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
         self.state = [rng.uniform(-PI, PI), rng.uniform(-1.0, 1.0)];
+        self.last_torque = None;
         self.observe(observation);
     }
 
     #[inline]
     fn step(&mut self, [torque]: [f32; 1], _rng: &mut EnvRng, observation: &mut [f32]) -> Step {
         let torque = torque.clamp(-MAX_TORQUE, MAX_TORQUE);
+        self.last_torque = Some(torque);
         // Terms of the action alone have single precision in Gymnasium, like the action.
         self.turn(f64::from(3.0 * torque), f64::from(0.001 * (torque * torque)), observation)
     }
@@ -105,5 +113,10 @@ impl Env for Pendulum {
 
     fn set_state(&mut self, state: [f64; 2]) {
         self.state = state;
+        self.last_torque = None;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        Some(picture::of(self.state[0], self.last_torque))
     }
 }

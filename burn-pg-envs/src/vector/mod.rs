@@ -12,7 +12,7 @@ mod workload;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, EnvError, EnvSpec, normalizer::ObservationNormalizer};
+use crate::{Actions, EnvError, EnvSpec, normalizer::ObservationNormalizer, render::Scene};
 
 pub use batch::StepBatch;
 pub use block::{EnvBlock, StepView, WholeBatch, check_blocks};
@@ -165,6 +165,15 @@ pub trait VectorEnv: Send {
     fn observation_normalizer(&self) -> Option<&ObservationNormalizer> {
         None
     }
+
+    /// Returns a picture of environment `env` as it is now, after any reset; `None` if there is no picture. Optional:
+    /// `watch` needs it. Default: `None`.
+    ///
+    /// # Panics
+    /// If there is no environment `env`.
+    fn render(&self, _env: usize) -> Option<Scene> {
+        None
+    }
 }
 
 #[cold]
@@ -180,6 +189,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn batch(&self) -> &StepBatch;
             fn checked_batch(&self) -> Result<&StepBatch, EnvError>;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
+            fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;

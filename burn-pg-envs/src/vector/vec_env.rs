@@ -14,7 +14,7 @@ use super::{
     slot::{Progress, Rules, Slot},
     workload::Workload,
 };
-use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault};
+use crate::{Actions, Env, EnvAction, EnvError, EnvSpec, Fault, render::Scene};
 
 /// N copies of `E`, each with its own stream of random numbers, so that no result depends on the number of threads.
 ///
@@ -206,6 +206,12 @@ impl<E: Env> VectorEnv for VecEnv<E> {
         };
         self.failed |= failed;
         if failed { self.faulty() } else { Ok(&self.batch) }
+    }
+
+    fn render(&self, env: usize) -> Option<Scene> {
+        let slot = &self.slots[env];
+        // The state of a failed environment is useless, and perhaps cannot be drawn.
+        if slot.progress.has_failed() { None } else { slot.env.render() }
     }
 
     fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
+    render::Scene,
 };
 
 /// Number of recent episodes that the means are taken over.
@@ -100,6 +101,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
+            fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv,
     normalizer::{ObservationNormalizer, RewardNormalizer},
+    render::Scene,
 };
 
 /// A batch of environments with normalised observations and rewards, like Stable-Baselines3's `VecNormalize`. Episode
@@ -169,6 +170,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         to self.inner {
             fn spec(&self) -> &EnvSpec;
             fn num_envs(&self) -> usize;
+            fn render(&self, env: usize) -> Option<Scene>;
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Env, EnvAction, EnvRng, EnvSpec, Step};
+use crate::{Env, EnvAction, EnvRng, EnvSpec, Step, render::Scene};
 
 /// An environment with its own time limit: episodes are truncated after that number of steps.
 ///
@@ -65,5 +65,9 @@ impl<E: Env> Env for TimeLimit<E> {
         self.env.set_state(state.env);
         self.steps = state.steps;
         self.elapsed = state.elapsed;
+    }
+
+    fn render(&self) -> Option<Scene> {
+        self.env.render()
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actions, Autoreset, EnvBlock, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, StepView, VectorEnv,
-    normalizer::ObservationNormalizer, space::bounds,
+    normalizer::ObservationNormalizer, render::Scene, space::bounds,
 };
 
 /// A transform of continuous actions with K components, applied before an environment takes them.
@@ -173,6 +173,7 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
             fn num_envs(&self) -> usize;
             fn batch(&self) -> &StepBatch;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
+            fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;

@@ -107,6 +107,7 @@ impl Settings {
             config.run.total_steps = self.train.updates.saturating_mul(steps);
             config.run.source = Some(format!("texts ({})", self.task.kind()));
             config.checkpoint.interval = self.train.checkpoint_interval;
+            config.log = self.train.log;
             config.faults = self.train.faults;
         });
         config.validate().map_err(|error| TaskError::Setting(error.to_string()))

@@ -6,7 +6,7 @@ mod stored;
 use std::path::PathBuf;
 
 use burn_pg::{
-    config::Faults,
+    config::{Faults, LogConfig},
     optim::{AdamWSpec, OptimiserSpec, Schedule},
 };
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,8 @@ pub struct Train {
     /// Updates between checkpoints, 0 for one at the end only. Default: about every ten seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_interval: Option<u64>,
+    /// Files of metrics for other programs.
+    pub log: LogConfig,
     /// What happens when an update fails, or none of its completions can be scored.
     pub faults: Faults,
 }
@@ -128,6 +130,7 @@ impl Default for Train {
             seed: 1,
             threads: 0,
             checkpoint_interval: None,
+            log: LogConfig::default(),
             faults: Faults::default(),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Maximum number of steps of an episode if the environment has no time limit.
-const STEP_LIMIT: u32 = 100_000;
+pub(super) const STEP_LIMIT: u32 = 100_000;
 
 /// The outcome of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ mod evaluate;
 pub mod export;
 pub mod import;
 mod misfit;
+mod play;
 mod player;
 mod transform;
 
@@ -25,6 +26,7 @@ pub use crate::source::streams::selection_seed;
 pub use evaluate::{Evaluation, evaluate, evaluate_with};
 pub use misfit::EnvMisfit;
 pub(crate) use misfit::check_envs;
+pub use play::{Moment, play};
 pub use player::Player;
 
 /// A trained policy with its observation normaliser and its action transform. It maps observations as the environment

@@ -7,7 +7,7 @@ use crate::storage::optional;
 
 /// When a [`Session`](crate::run::Session) saves [checkpoints](crate::run::checkpoint) during training. One is also
 /// saved at the end, and when a run is interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
     /// Updates from one checkpoint to the next; 0 for none in between. Default none: a checkpoint every ten seconds.
@@ -20,10 +20,14 @@ pub struct CheckpointConfig {
     /// Episodes over which each checkpoint is evaluated, to find the best, at most 1,048,576; 0 for no evaluation.
     /// Default 0.
     pub episodes: usize,
+    /// Mean return of the evaluation of a checkpoint at which the run ends; finite, and only with `episodes`. Default none.
+    #[serde(with = "optional")]
+    #[schemars(with = "Option<f64>")]
+    pub stop_return: Option<f64>,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { interval: None, keep: 2, episodes: 0 }
+        Self { interval: None, keep: 2, episodes: 0, stop_return: None }
     }
 }

@@ -26,7 +26,7 @@ pub struct RunConfig {
     /// Threads that step environments, 0 for one per core, at most 1,024. Results do not depend on it. Default 0.
     pub threads: usize,
     /// The source of experience, if it is not environments, such as `texts`. It has settings of its own; of these, only the tables
-    /// `run`, `checkpoint` and `faults` are read. Default none.
+    /// `run`, `checkpoint`, `log` and `faults` are read. Default none.
     #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub source: Option<String>,

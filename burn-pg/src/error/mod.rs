@@ -16,7 +16,7 @@ use crate::{
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
-    run::{checkpoint::CheckpointError, directory::RunDirError},
+    run::{checkpoint::CheckpointError, directory::RunDirError, log::LogError},
     source::OffDevice,
     storage::{Misfit, TensorsError, weights::WeightsError},
 };
@@ -89,6 +89,9 @@ pub enum Error {
     /// A file of weights cannot be written or read, or does not fit the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A log for other programs cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `config.toml` | all settings, resolved: enough to repeat the run |
 //! | `metrics.jsonl` | one [`UpdateStats`](crate::UpdateStats) a line |
+//! | `evaluations.jsonl` | one [`Evaluated`](crate::run::Evaluated) a line, if checkpoints are evaluated |
+//! | `metrics.csv`, `tensorboard/` | the metrics for other programs, if the table `log` of the settings says so |
 //! | `policy.safetensors` | the trained networks, and the settings that they were trained with |
 //! | `environment.json` | the specification of the environment |
 //! | `normalizer.json` | the observation normaliser, if observations are normalised |
@@ -15,6 +17,7 @@ mod aside;
 mod claim;
 mod edited;
 mod error;
+mod evaluations;
 mod json;
 mod metrics_file;
 mod provenance;
@@ -36,6 +39,7 @@ use crate::{
 
 pub use claim::RunLock;
 pub use error::RunDirError;
+pub(in crate::run) use metrics_file::valid_metrics;
 pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
 pub(in crate::run) use provenance::Provenance;
 
@@ -43,6 +47,8 @@ const CONFIG: &str = "config.toml";
 /// The start of the first line of `config.toml`, before the version.
 const WRITTEN_BY: &str = "# burn-pg ";
 const METRICS: &str = "metrics.jsonl";
+const CSV: &str = "metrics.csv";
+const TENSORBOARD: &str = "tensorboard";
 const POLICY: &str = "policy.safetensors";
 const ENVIRONMENT: &str = "environment.json";
 const NORMALIZER: &str = "normalizer.json";
@@ -107,6 +113,30 @@ impl RunDir {
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
         self.path.join(CONFIG)
+    }
+
+    /// Returns the path of the metrics of every update, for [`read_metrics`].
+    #[must_use]
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// Returns the path of the outcome.
+    #[must_use]
+    pub fn summary_path(&self) -> PathBuf {
+        self.path.join(SUMMARY)
+    }
+
+    /// Returns the path of the metrics as comma-separated values.
+    #[must_use]
+    pub fn csv_path(&self) -> PathBuf {
+        self.path.join(CSV)
+    }
+
+    /// Returns the path of the folder for TensorBoard.
+    #[must_use]
+    pub fn tensorboard_path(&self) -> PathBuf {
+        self.path.join(TENSORBOARD)
     }
 
     /// Writes the resolved settings.

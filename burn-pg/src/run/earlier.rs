@@ -6,6 +6,8 @@ use super::{
     Session, Trainer,
     checkpoint::{Checkpoint, CheckpointError},
     directory::{MissingLines, RunDir, RunDirError, RunLock},
+    log::Logs,
+    session::Files,
 };
 use crate::{Config, DeviceChoice, Error, policy::Policy, source::Source};
 
@@ -174,6 +176,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         }
         let edited = dir.rewrite_config(&config)?;
         let before = metrics.learning_rate().filter(|_| is_extended);
-        Ok((Session::new(trainer, dir, metrics, lock, before), Changes { aside, missing, edited }))
+        let logs = Logs::open(trainer.config().log, &dir, trainer.env_steps())?;
+        Ok((Session::new(trainer, dir, Files { metrics, logs }, lock, before), Changes { aside, missing, edited }))
     }
 }

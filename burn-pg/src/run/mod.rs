@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod directory;
 mod earlier;
 mod faults;
+pub mod log;
 mod metrics;
 mod observer;
 mod progress;

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 use super::UpdateStats;
 use crate::{Error, source::Episode};
 
@@ -36,10 +38,12 @@ pub trait Observer {
 }
 
 /// The outcome of the evaluation of a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
     /// The update of the checkpoint.
     pub update: u64,
+    /// Environment steps up to then.
+    pub env_steps: u64,
     /// Mean return of the episodes.
     pub return_mean: f64,
     /// True if the return is the best so far.

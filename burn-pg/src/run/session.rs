@@ -10,6 +10,7 @@ use super::{
     agent::save,
     checkpoint::Best,
     directory::{MetricsFile, RunDir, RunDirError, RunLock},
+    log::Logs,
 };
 use crate::{
     Error,
@@ -57,13 +58,22 @@ pub struct Session<P: Policy, S: Source<P> = EnvSource<P>> {
 /// Returns the mean return of the policy of a run.
 type Evaluate<P, S> = Box<dyn FnMut(&Trainer<P, S>) -> Result<f64, Error> + Send>;
 
+/// The files that a run appends to.
+pub(super) struct Files {
+    pub metrics: MetricsFile,
+    pub logs: Logs,
+}
+
 /// Saves metrics, checkpoints and the policy of a run.
 struct Keeper<P: Policy, S: Source<P>> {
     dir: RunDir,
     metrics: MetricsFile,
+    logs: Logs,
     /// The last learning rate before the run was extended; `None` after the first update since.
     learning_rate: Option<f64>,
     evaluate: Option<Evaluate<P, S>>,
+    /// The evaluation that reached `checkpoint.stop_return`.
+    reached: Option<Evaluated>,
     /// The update of the last checkpoint, or 0.
     saved: u64,
     /// When that checkpoint was saved, or when the session began.
@@ -99,23 +109,34 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         dir.write_config(trainer.config())?;
         dir.checkpoints().prepare()?;
         let (metrics, _) = dir.metrics_after(0, 0)?;
+        let logs = Logs::open(trainer.config().log, &dir, 0)?;
         if trainer.init_from().is_some() && trainer.why_unsaved().is_none() {
             dir.checkpoints().save(&trainer.checkpoint()?)?;
         }
-        Ok(Self::new(trainer, dir, metrics, lock, None))
+        Ok(Self::new(trainer, dir, Files { metrics, logs }, lock, None))
     }
 
     /// Creates a session. `learning_rate` is that of the last update, if the run now has more steps than it had then.
     pub(super) fn new(
         trainer: Trainer<P, S>,
         dir: RunDir,
-        metrics: MetricsFile,
+        Files { metrics, logs }: Files,
         lock: RunLock,
         learning_rate: Option<f64>,
     ) -> Self {
         let (saved, saved_at) = (trainer.updates(), Instant::now());
-        let keeper =
-            Keeper { dir, metrics, learning_rate, evaluate: None, saved, saved_at, is_resumable: true, _lock: lock };
+        let keeper = Keeper {
+            dir,
+            metrics,
+            logs,
+            learning_rate,
+            evaluate: None,
+            reached: None,
+            saved,
+            saved_at,
+            is_resumable: true,
+            _lock: lock,
+        };
         Self { trainer, keeper }
     }
 
@@ -135,6 +156,12 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
     #[must_use]
     pub fn trainer(&self) -> &Trainer<P, S> {
         &self.trainer
+    }
+
+    /// Returns the evaluation of a checkpoint that reached `checkpoint.stop_return` and ended the run, if one did.
+    #[must_use]
+    pub fn reached(&self) -> Option<&Evaluated> {
+        self.keeper.reached.as_ref()
     }
 
     /// Returns the directory of the run.
@@ -184,36 +211,50 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         }
         // An earlier process may have ended after saving this checkpoint and before evaluating it.
         keeper.evaluate(trainer, observer)?;
-        let mut kept = Ok(());
-        let outcome = trainer.run_with(|trainer, update| {
-            trainer.report_episodes(observer);
-            let flow = match update {
-                Err(fault) => observer.on_fault(fault),
-                Ok(stats) => {
-                    if let Err(error) = keeper.metrics.write(stats) {
-                        kept = Err(error.into());
-                        return ControlFlow::Break(());
-                    }
-                    keeper.warn_of_rise(trainer, stats, observer);
-                    let flow = observer.on_update(stats);
-                    kept = keeper.save_if_due(trainer, observer);
-                    flow
-                }
-            };
-            if kept.is_err() { ControlFlow::Break(()) } else { flow }
-        });
-        outcome.inspect_err(|_| trainer.report_episodes(observer))?;
-        kept?;
+        if keeper.reached.is_none() {
+            keeper.run(trainer, observer)?;
+        }
         // The checkpoint comes first: a policy without a checkpoint means that the run failed or that the policy was
         // imported.
         if keeper.is_resumable && keeper.saved != trainer.updates() {
             keeper.save(trainer, observer)?;
         }
+        keeper.logs.flush()?;
         keeper.save_policy(trainer)
     }
 }
 
 impl<P: Policy, S: Source<P>> Keeper<P, S> {
+    /// Trains until the run is over, an evaluation ends it, or `observer` does.
+    fn run(&mut self, trainer: &mut Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
+        let mut kept = Ok(());
+        let outcome = trainer.run_with(|trainer, update| {
+            trainer.report_episodes(observer);
+            self.logs.episodes(trainer.ended_episodes());
+            let flow = match update {
+                Err(fault) => observer.on_fault(fault),
+                Ok(stats) => {
+                    kept = self.write(stats);
+                    if kept.is_err() {
+                        return ControlFlow::Break(());
+                    }
+                    self.warn_of_rise(trainer, stats, observer);
+                    let flow = observer.on_update(stats);
+                    kept = self.save_if_due(trainer, observer);
+                    flow
+                }
+            };
+            if kept.is_err() || self.reached.is_some() { ControlFlow::Break(()) } else { flow }
+        });
+        outcome.inspect_err(|_| trainer.report_episodes(observer))?;
+        kept
+    }
+
+    fn write(&mut self, stats: &UpdateStats) -> Result<(), Error> {
+        self.metrics.write(stats)?;
+        Ok(self.logs.update(stats)?)
+    }
+
     /// Warns at the first update of an extended run if its learning rate is higher than that of the last update before.
     fn warn_of_rise(&mut self, trainer: &Trainer<P, S>, stats: &UpdateStats, observer: &mut dyn Observer) {
         let (now, steps) = (stats.learning_rate, trainer.horizon());
@@ -255,16 +296,22 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
         let (Some(evaluate), true) = (&mut self.evaluate, self.saved > 0) else { return Ok(()) };
         let (update, return_mean) = (self.saved, evaluate(trainer)?);
         let is_best = self.dir.checkpoints().note(Best { update, return_mean })?;
-        observer.on_evaluation(&Evaluated { update, return_mean, is_best });
+        let evaluated = Evaluated { update, env_steps: trainer.env_steps(), return_mean, is_best };
+        self.dir.add_evaluation(&evaluated)?;
+        self.logs.evaluation(&evaluated)?;
+        let stop = trainer.config().checkpoint.stop_return;
+        self.reached = Some(evaluated).filter(|evaluated| stop.is_some_and(|stop| evaluated.return_mean >= stop));
+        observer.on_evaluation(&evaluated);
         Ok(())
     }
 
     /// Returns the cause of a file error: [`RunDirError::Gone`] if the directory is gone, the error itself otherwise.
     fn cause_of(&self, error: Error) -> Error {
         match (&error, self.metrics.check_in_place()) {
-            (Error::RunDir(_) | Error::Checkpoint(_) | Error::Weights(_), Err(gone @ RunDirError::Gone(_))) => {
-                gone.into()
-            }
+            (
+                Error::RunDir(_) | Error::Checkpoint(_) | Error::Weights(_) | Error::Log(_),
+                Err(gone @ RunDirError::Gone(_)),
+            ) => gone.into(),
             _ => error,
         }
     }

@@ -1,14 +1,27 @@
 //! The outcome of a run.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use burn_pg::{CheckedConfig, Evaluation, agent::export::Layers, device::OpenDevice, run::Session};
+use burn_pg::{
+    CheckedConfig, Evaluation,
+    agent::export::Layers,
+    device::OpenDevice,
+    run::{Session, directory::read_metrics},
+    source::Source,
+};
 use serde_json::{Value, json};
+
+use super::solved::Solved;
+use crate::comparison::Machine;
 
 /// The outcome of a run, as printed and written to `summary.json`.
 pub struct Outcome {
     summary: Value,
     text: String,
+    run_dir: PathBuf,
 }
 
 impl Outcome {
@@ -22,6 +35,10 @@ impl Outcome {
     ) -> Self {
         let (trainer, path) = (session.trainer(), session.dir().path());
         let (env_steps, seconds) = (trainer.env_steps(), trainer.seconds());
+        let threshold = trainer.source().environment().and_then(|spec| spec.reward_threshold);
+        // Metrics that cannot be read are no reason to lose the outcome.
+        let metrics = read_metrics(&session.dir().metrics_path()).unwrap_or_default();
+        let solved = Solved::first(&metrics, threshold);
         let summary = json!({
             "env": config.env.name,
             "algo": config.algorithm.algo(),
@@ -33,26 +50,40 @@ impl Outcome {
             "steps_per_second": env_steps as f64 / seconds,
             "episodes": trainer.episodes().count(),
             "faults": trainer.faults(),
+            "solved_steps": solved.map(|solved| solved.env_steps),
+            "solved_seconds": solved.map(|solved| solved.seconds),
             "train_return_mean": trainer.episodes().return_mean(),
             "eval_episodes": evaluation.returns.len(),
             "eval_return_mean": evaluation.return_mean(),
             "eval_return_std": evaluation.return_std(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "machine": Machine::this().to_string(),
             "run_dir": path.to_string_lossy(),
         });
         let rate = env_steps as f64 / seconds;
-        let reached = if trainer.reaches_target() { ", and reached `target_return`" } else { "" };
+        let reached = match (trainer.reaches_target(), session.reached()) {
+            (true, _) => ", and reached `target_return`",
+            (false, Some(_)) => ", and reached `checkpoint.stop_return`",
+            (false, None) => "",
+        };
         let done = match has_trained {
             true => format!("trained {env_steps} steps in {seconds:.1} s ({rate:.0} steps/s){reached}"),
             false => format!("nothing was left to train after {env_steps} steps"),
         };
+        let solved = solved.map_or_else(String::new, |solved| format!("\n{solved}"));
         let text = format!(
-            "{done}\nevaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\nsaved in {}",
+            "{done}{solved}\nevaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\nsaved in {}",
             evaluation.return_mean(),
             evaluation.return_std(),
             evaluation.returns.len(),
             path.display(),
         );
-        Self { summary, text }
+        Self { summary, text, run_dir: path.into() }
+    }
+
+    /// Returns the directory of the run.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
     }
 
     /// Returns the JSON object for `summary.json` and `--json`.

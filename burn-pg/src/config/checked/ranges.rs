@@ -45,6 +45,12 @@ impl Config {
         errors.add(check("checkpoint.keep", checkpoint.keep, checkpoint.keep > 0, "at least 1"));
         let episodes = checkpoint.episodes;
         errors.add(check("checkpoint.episodes", episodes, episodes <= MANY, "at most 1048576"));
+        let stop = checkpoint.stop_return.unwrap_or_default();
+        errors.add(check("checkpoint.stop_return", stop, stop.is_finite(), "finite"));
+        if checkpoint.stop_return.is_some() && episodes == 0 {
+            let reason = "it is not read, because checkpoints are not evaluated (`checkpoint.episodes`)".into();
+            errors.push(ConfigError::Invalid { key: "checkpoint.stop_return".into(), reason });
+        }
         let rate = optimiser.learning_rate;
         errors.add(check("optimiser.learning_rate", rate, rate.is_positive_before_its_end(), BEFORE_ITS_END));
         let norm = optimiser.max_grad_norm;
@@ -113,6 +119,16 @@ mod tests {
         loss::Objective,
         optim::Schedule,
     };
+
+    #[test]
+    fn a_run_stops_at_an_evaluation_only_if_there_are_evaluations() {
+        let read = |text: &str| read(text).map(|config| config.checkpoint.stop_return);
+        assert_eq!(read("checkpoint = { episodes = 10, stop_return = 475 }").unwrap(), Some(475.0));
+        let error = read("checkpoint.stop_return = 475").unwrap_err().to_string();
+        assert!(error.contains("checkpoints are not evaluated (`checkpoint.episodes`)"), "{error}");
+        let error = read("checkpoint = { episodes = 10, stop_return = nan }").unwrap_err().to_string();
+        assert_eq!(error, "`checkpoint.stop_return` is NaN; it must be finite");
+    }
 
     #[test]
     fn target_return_must_be_finite() {

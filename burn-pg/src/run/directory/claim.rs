@@ -74,6 +74,15 @@ impl RunDir {
     }
 }
 
+impl RunDir {
+    /// True if a process is training in the directory now.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        let lock = File::open(self.path.join(LOCK));
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
 /// Creates a new folder in `parent` with the name `name`, or `name-2`, `name-3` and so on if those exist. Only one process
 /// can create a folder, so two never get the same one.
 pub(super) fn create_numbered_folder(parent: &Path, name: &str) -> Result<PathBuf, RunDirError> {

@@ -134,6 +134,12 @@ pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
     read_lines(path, &file).map(|(line, _)| line).collect()
 }
 
+/// Returns the valid lines of a metrics file; none if it cannot be read.
+pub(in crate::run) fn valid_metrics(path: &Path) -> Vec<UpdateStats> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    read_lines(path, &file).filter_map(|(line, _)| line.ok()).collect()
+}
+
 /// Returns the complete lines of a metrics file, each with the length of the file up to the end of the line.
 fn read_lines<'a>(
     path: &'a Path,

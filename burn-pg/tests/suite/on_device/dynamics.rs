@@ -49,7 +49,7 @@ fn pendulum_takes_the_same_steps_on_a_gpu() {
 
 #[test]
 fn a_difference_is_reported_with_its_state_and_action() {
-    let heavier = |state: &[f32]| Pendulum { state: double(state), gravity: 11.0 };
+    let heavier = |state: &[f32]| Pendulum { state: double(state), gravity: 11.0, ..Pendulum::default() };
     for gpu in gpus() {
         let Err(DeviceCheckError::Differs(difference)) = check_device_env(heavier, 1e-3, &gpu) else {
             panic!("another gravity is not noticed")

@@ -24,6 +24,7 @@ pub fn chart(groups: &[Group]) -> Chart {
         panels: panels.into(),
         legend: groups.iter().map(|group| group.name.clone()).collect(),
         strokes,
+        ..Chart::default()
     }
 }
 
@@ -39,5 +40,5 @@ fn panel(groups: &[Group], y: &str, value: fn(&Point) -> f64) -> Panel {
         add(Stroke::Dashed, &mut group.best_of.iter().map(|best| &best.point));
         add(Stroke::Bold, &mut group.points.iter());
     }
-    Panel { y: y.into(), lines }
+    Panel { y: y.into(), lines, ..Panel::default() }
 }

@@ -1,0 +1,121 @@
+//! The results of a sweep.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    plan::{Part, Plan, Trial},
+    setting::shown,
+    standing::Standing,
+};
+
+/// The seeds on which results are reported.
+const REPORTED: std::ops::Range<u64> = 0..10;
+
+/// How the trials of an environment compare in a rung.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    pub env: String,
+    /// Counted from 1.
+    pub rung: usize,
+    pub total_steps: Option<u64>,
+    /// The number of trials that go on to the next rung; `None` in the last.
+    pub kept: Option<usize>,
+    /// The best one first.
+    pub standings: Vec<Standing>,
+}
+
+/// The results of a sweep, the last rung first.
+pub struct Results<'a> {
+    pub plan: &'a Plan,
+    pub folder: String,
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Results<'_> {
+    /// Returns what to do with these results before they are reported, if trials were chosen by them.
+    pub fn note(&self) -> Option<&'static str> {
+        let is_reported = self.plan.rungs.iter().flat_map(|rung| &rung.seeds).any(|seed| REPORTED.contains(seed));
+        match (self.is_search(), is_reported) {
+            (false, _) => None,
+            (true, true) => Some(
+                "The best of several trials looks better than it is. Tune on seeds 1000 and up (first_seed = 1000), and report \
+                 the chosen settings on seeds 0 to 9, in a sweep without a search.",
+            ),
+            (true, false) => Some(
+                "The best of several trials looks better than it is. Report the chosen settings on seeds 0 to 9, in a sweep \
+                 without a search.",
+            ),
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        let comparisons = self.comparisons.iter().map(|comparison| {
+            let mut value = json!(comparison);
+            let standings = value["standings"].as_array_mut().into_iter().flatten().zip(&comparison.standings);
+            for (rank, (value, standing)) in standings.enumerate() {
+                let trial = self.trial(standing);
+                value["rank"] = json!(rank + 1);
+                value["algo"] = json!(trial.facts.algo);
+                value["preset"] = json!(trial.base.preset);
+                value["config"] = json!(trial.base.config);
+                value["command"] = json!(self.plan.command(trial));
+                value["settings"] = json!(trial.settings);
+            }
+            value
+        });
+        json!({
+            "sweep_dir": self.folder,
+            "set": self.plan.set,
+            "comparisons": comparisons.collect::<Vec<_>>(),
+            "note": self.note(),
+        })
+    }
+
+    /// Returns the command of the best trial of each comparison of the last rung, if there was a search.
+    pub fn best(&self) -> Vec<String> {
+        let is_last = |comparison: &&Comparison| comparison.rung == self.plan.rungs.len() && self.is_search();
+        let best = |of: &Comparison| {
+            of.standings
+                .first()
+                .filter(|best| best.summed.is_some())
+                .map(|standing| self.plan.command(self.trial(standing)))
+        };
+        self.comparisons.iter().filter(is_last).filter_map(best).collect()
+    }
+
+    pub fn have_all_failed(&self) -> bool {
+        let mut standings = self.comparisons.iter().flat_map(|comparison| &comparison.standings);
+        standings.all(|standing| standing.failed == standing.seeds.len())
+    }
+
+    /// True if settings were searched.
+    fn is_search(&self) -> bool {
+        self.plan.trials.iter().any(|trial| !trial.settings.is_empty())
+    }
+
+    pub fn trial(&self, standing: &Standing) -> &Trial {
+        &self.plan.trials[standing.trial - 1]
+    }
+
+    /// Returns what tells the trials of a comparison apart: names of columns, and the values of each trial.
+    pub fn columns(&self, comparison: &Comparison) -> (Vec<String>, Vec<Vec<String>>) {
+        let trials: Vec<&Trial> = comparison.standings.iter().map(|standing| self.trial(standing)).collect();
+        let parts: [Part; 3] = [("algo", Trial::algo), ("preset", Trial::preset), ("config", Trial::config)];
+        let names: BTreeSet<&String> = trials.iter().flat_map(|trial| trial.settings.keys()).collect();
+        let differs = |(_, part): &&Part| trials.iter().any(|trial| part(trial) != part(trials[0]));
+        let mut differing: Vec<&Part> = parts.iter().filter(differs).collect();
+        if differing.is_empty() && names.is_empty() {
+            differing.push(&parts[0]);
+        }
+        let values = |trial: &Trial| {
+            let parts = differing.iter().map(|(_, part)| part(trial).unwrap_or_default().to_owned());
+            let settings = names.iter().map(|name| trial.settings.get(*name).map(shown).unwrap_or_default());
+            parts.chain(settings).collect()
+        };
+        let head = differing.iter().map(|(name, _)| (*name).into()).chain(names.iter().map(|name| (*name).clone()));
+        (head.collect(), trials.into_iter().map(values).collect())
+    }
+}

@@ -1,0 +1,37 @@
+//! Files that a command writes where the user says.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use burn_pg::run::directory::RunDir;
+
+/// Refuses stdout, files of the runs themselves, paths that are not regular files, and files that exist, unless `force`. `what` is
+/// written, and `example` is a name for it.
+pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], force: bool) -> Result<()> {
+    if out == Path::new("-") {
+        bail!("`-`: {what} is not written to stdout; name a file, such as {example}");
+    }
+    let folder = match out.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => bail!("{} is not a file; name one, such as {example}", out.display()),
+    };
+    // Devices, pipes and links are not replaced.
+    if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        bail!("{} exists and is not a regular file, so it is not replaced; name another file", out.display());
+    }
+    let name_is_own = out.file_name().is_some_and(|name| RunDir::FILES.iter().any(|own| *own == name));
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    let within = |inner: &Path, outer: PathBuf| match (inner.canonicalize(), outer.canonicalize()) {
+        (Ok(inner), Ok(outer)) => inner.starts_with(outer),
+        _ => false,
+    };
+    let belongs = |run: &PathBuf| (name_is_own && same(folder, run)) || within(folder, run.join("checkpoints"));
+    if runs.iter().any(belongs) {
+        bail!("{} belongs to the run itself; choose another name", out.display());
+    }
+    if out.exists() && !force {
+        bail!("{} exists already; --force replaces it", out.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! What a run directory says about its run.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use burn_pg::{
+    Config, UpdateStats,
+    config::Algo,
+    envs::{self, EnvSpec},
+    run::{
+        Evaluated,
+        directory::{RunDir, read_metrics},
+    },
+};
+use serde_json::Value;
+use toml::Table;
+
+/// Tables of settings that do not change how a run learns.
+const BESIDE_LEARNING: [&str; 4] = ["checkpoint", "evaluation", "faults", "log"];
+/// The settings of a run of a language model.
+const OF_TEXTS: &str = "lm.toml";
+
+/// A run, as its directory has it.
+pub struct Run {
+    pub path: PathBuf,
+    pub config: Config,
+    /// The lines of its metrics, which may be none yet.
+    pub metrics: Vec<UpdateStats>,
+    /// The evaluations of its checkpoints.
+    pub evaluations: Vec<Evaluated>,
+    /// The outcome, if it has ended.
+    pub summary: Option<Value>,
+    /// The settings that make it learn as it does, by their keys.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Run {
+    /// Reads a run directory.
+    pub fn read(path: &Path) -> Result<Self> {
+        let dir = RunDir::open(path);
+        let config = dir.config()?;
+        let metrics = if dir.metrics_path().exists() { read_metrics(&dir.metrics_path())? } else { Vec::new() };
+        let summary = if dir.has_summary() { Some(summary(&dir)?) } else { None };
+        let settings = settings(path, &config)?;
+        Ok(Self { path: path.into(), evaluations: dir.evaluations()?, config, metrics, summary, settings })
+    }
+
+    /// Returns what the run learns from: the environment, or the kind of texts.
+    pub fn task(&self) -> &str {
+        self.config.run.source.as_deref().unwrap_or(&self.config.env.name)
+    }
+
+    /// Returns the algorithm, if it learns from environments.
+    pub fn algo(&self) -> Option<Algo> {
+        self.config.run.source.is_none().then(|| self.config.algorithm.algo())
+    }
+
+    /// Returns the specification of the environment, if it is known here.
+    pub fn spec(&self) -> Option<EnvSpec> {
+        RunDir::open(&self.path).environment().ok().or_else(|| envs::spec(self.task()).ok())
+    }
+
+    /// Returns a number of the outcome.
+    pub fn outcome(&self, key: &str) -> Option<f64> {
+        self.summary.as_ref()?.get(key)?.as_f64()
+    }
+
+    /// Refuses a run without metrics.
+    pub fn check_metrics(&self) -> Result<()> {
+        if self.metrics.is_empty() {
+            bail!("{} has no metrics yet: its first update has not ended", self.path.display());
+        }
+        Ok(())
+    }
+}
+
+/// Refuses runs of different environments, whose figures cannot be compared.
+pub fn check_same_task(runs: &[Run]) -> Result<()> {
+    let Some((first, others)) = runs.split_first() else { return Ok(()) };
+    match others.iter().find(|other| other.task() != first.task()) {
+        None => Ok(()),
+        Some(other) => bail!(
+            "{} is a run on {}, and {} one on {}; give runs of one environment",
+            first.path.display(),
+            first.task(),
+            other.path.display(),
+            other.task()
+        ),
+    }
+}
+
+fn summary(dir: &RunDir) -> Result<Value> {
+    let path = dir.summary_path();
+    let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not valid", path.display()))
+}
+
+/// Returns the settings that make a run learn as it does.
+fn settings(path: &Path, config: &Config) -> Result<BTreeMap<String, String>> {
+    let of_texts = path.join(OF_TEXTS);
+    let mut all = BTreeMap::new();
+    if config.run.source.is_some() && of_texts.exists() {
+        let text = fs::read_to_string(&of_texts).with_context(|| format!("{} cannot be read", of_texts.display()))?;
+        let table: Table = text.parse().with_context(|| format!("{} is not valid", of_texts.display()))?;
+        flatten("", table, &mut all);
+        return Ok(all);
+    }
+    let mut table = Table::try_from(config)?;
+    for name in BESIDE_LEARNING {
+        table.remove(name);
+    }
+    flatten("", table, &mut all);
+    for (key, name) in [("env.name", "env"), ("algorithm.kind", "algo")] {
+        all.remove(key).and_then(|value| all.insert(name.into(), value));
+    }
+    Ok(all)
+}
+
+/// Adds the settings of a table by their keys.
+fn flatten(prefix: &str, table: Table, all: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(table) => flatten(&key, table, all),
+            toml::Value::String(text) => drop(all.insert(key, text)),
+            other => drop(all.insert(key, other.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_those_that_make_a_run_learn_as_it_does() {
+        let config = Config::default().with(|config| config.checkpoint.keep = 7);
+        let settings = settings(Path::new("nowhere"), &config).unwrap();
+        assert_eq!(settings["algo"], "ppo");
+        assert_eq!(settings["algorithm.gamma"], "0.99");
+        assert_eq!(settings["env"], config.env.name);
+        assert!(!settings.keys().any(|key| key.starts_with("checkpoint") || key == "env.name"), "{settings:?}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Pictures as lists of shapes.
+
+/// A picture as a list of shapes.
+///
+/// All lengths are in pixels. The origin is the upper left corner, x points right and y points down. Whole numbers are
+/// the borders between pixels: the first pixel covers 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    /// Width in pixels, greater than 0.
+    pub width: f32,
+    /// Height in pixels, greater than 0.
+    pub height: f32,
+    /// Colour behind all shapes.
+    pub background: Colour,
+    /// The shapes, from back to front. What lies outside the picture is not shown.
+    pub shapes: Vec<Shape>,
+}
+
+impl Scene {
+    /// Creates a scene of `width` x `height` pixels with a white background.
+    #[must_use]
+    pub fn new(width: f32, height: f32, shapes: Vec<Shape>) -> Self {
+        Self { width, height, background: Colour::WHITE, shapes }
+    }
+}
+
+/// A point as x and y, in pixels from the upper left corner.
+pub type Point = [f32; 2];
+
+/// One shape of a [`Scene`]. A shape with a coordinate that is not finite is not drawn.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// A filled polygon.
+    Polygon {
+        /// The corners, at least 3. The last one is joined to the first.
+        points: Vec<Point>,
+        /// Colour of the area.
+        colour: Colour,
+    },
+    /// A line through points, with round ends and corners.
+    Line {
+        /// The points, at least 2.
+        points: Vec<Point>,
+        /// Thickness in pixels.
+        width: f32,
+        /// Colour of the line.
+        colour: Colour,
+    },
+    /// A filled circle.
+    Circle {
+        /// The centre.
+        centre: Point,
+        /// Radius in pixels.
+        radius: f32,
+        /// Colour of the area.
+        colour: Colour,
+    },
+}
+
+impl Shape {
+    /// Returns a filled rectangle with the upper left corner `corner`, `size` (width, height) pixels large.
+    #[must_use]
+    pub fn rectangle([x, y]: Point, [width, height]: [f32; 2], colour: Colour) -> Self {
+        let (right, bottom) = (x + width, y + height);
+        Self::Polygon { points: vec![[x, y], [right, y], [right, bottom], [x, bottom]], colour }
+    }
+}
+
+/// An opaque colour: red, green and blue, each 0 to 255, as in an image file (sRGB).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Colour(pub [u8; 3]);
+
+impl Colour {
+    /// Black.
+    pub const BLACK: Self = Self([0; 3]);
+    /// White.
+    pub const WHITE: Self = Self([255; 3]);
+}

@@ -1,0 +1,24 @@
+//! Metrics in the formats of other programs: [TensorBoard](TensorBoard) and [CSV](Csv).
+//!
+//! Both are [observers](super::Observer) of a run. A [`Session`](super::Session) adds those that the table `log` of the configuration
+//! turns on.
+
+mod csv;
+mod logs;
+mod tensorboard;
+
+use std::{io, path::PathBuf};
+
+pub use csv::Csv;
+pub(super) use logs::Logs;
+pub use tensorboard::TensorBoard;
+
+/// A log that cannot be written. The run is not affected, except that it ends: a log with a gap would be misread.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written", .path.display())]
+pub struct LogError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The error of the file system.
+    pub source: io::Error,
+}
