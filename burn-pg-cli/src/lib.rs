@@ -76,7 +76,7 @@ use std::{
 
 use burn_pg::config::{ConfigError, full_key};
 use clap::{
-    Parser, Subcommand,
+    CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -113,6 +113,8 @@ enum Command {
     Bench(commands::bench::Args),
     #[cfg(feature = "lm")]
     Lm(commands::lm::Args),
+    Completions(commands::completions::Args),
+    Man(commands::completions::ManArgs),
 }
 
 /// Runs the command line of this process with the environments and networks of burn-pg and those that `register` adds:
@@ -194,5 +196,7 @@ fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Res
         Command::Bench(args) => commands::bench::run(&args, &registry),
         #[cfg(feature = "lm")]
         Command::Lm(args) => commands::lm::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(_) => commands::completions::run_man(&Cli::command()),
     }
 }

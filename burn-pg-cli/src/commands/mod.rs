@@ -3,6 +3,7 @@
 pub mod act;
 pub mod agent;
 pub mod bench;
+pub mod completions;
 pub mod config;
 pub mod devices;
 pub mod env_trace;

@@ -7,7 +7,7 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 use anyhow::Result;
 use burn_pg::{
-    DeviceChoice, device,
+    DeviceChoice, UpdateStats, device,
     envs::render::{Gif, GifError},
 };
 
@@ -28,7 +28,14 @@ use crate::{
 use page::{Film, Page};
 
 /// The figures below the returns, in this order, of the first run.
-const FIGURES: [&str; 6] = ["approx_kl", "kl", "clip_fraction", "entropy", "explained_variance", "grad_norm"];
+const FIGURES: [(&str, &str); 6] = [
+    ("approx_kl", "KL divergence of an update, nats"),
+    ("kl", "KL divergence of a step, nats"),
+    ("clip_fraction", "clip fraction"),
+    ("entropy", "entropy, nats"),
+    ("explained_variance", "explained variance"),
+    ("grad_norm", "gradient norm"),
+];
 /// Size and length of the episode that is played.
 const WIDTH: u32 = 400;
 const FRAMES: u32 = 600;
@@ -74,7 +81,7 @@ fn write(args: &Args, registry: &Registry) -> Result<String> {
     Ok(Page {
         title: chart.title.clone(),
         curve: chart.svg()?,
-        figures: figures(&runs[0]).map(|chart| chart.svg()).transpose()?,
+        figures: figures(&runs[0]).iter().map(Chart::svg).collect::<Result<_>>()?,
         table: table::rows(&runs),
         groups: table::groups(&runs, &curves),
         film,
@@ -108,20 +115,19 @@ fn film(run: &Run, registry: &Registry) -> Result<Option<Film>> {
     }
 }
 
-/// Returns a chart with a panel for each figure that the run has.
-fn figures(run: &Run) -> Option<Chart> {
-    let value = |stats: &burn_pg::UpdateStats, name: &str| match name {
+/// Returns a chart of each figure that the run has.
+fn figures(run: &Run) -> Vec<Chart> {
+    let value = |stats: &UpdateStats, name: &str| match name {
         "explained_variance" => stats.explained_variance,
         other => stats.losses.get(other).copied(),
     };
-    let panel = |name: &str| {
+    let chart = |(name, title): (&str, &str)| {
         let points = run.metrics.iter().filter_map(|stats| Some([stats.env_steps as f64, value(stats, name)?]));
         let points: Vec<_> = points.filter(|[_, y]| y.is_finite()).collect();
         let line = (!points.is_empty()).then_some(Line { colour: 0, stroke: Stroke::Bold, points })?;
-        Some(Panel { y: name.replace('_', " "), lines: vec![line], ..Panel::default() })
+        let panel = Panel { lines: vec![line], ..Panel::default() };
+        let x = Axis { name: "environment steps".into(), of_roots: false };
+        Some(Chart { title: title.into(), x, panels: vec![panel], ..Chart::default() })
     };
-    let panels: Vec<Panel> = FIGURES.into_iter().filter_map(panel).collect();
-    let title = format!("Figures of {}", run.path.display());
-    let x = Axis { name: "environment steps".into(), of_roots: false };
-    (!panels.is_empty()).then(|| Chart { title, x, panels, ..Chart::default() })
+    FIGURES.into_iter().filter_map(chart).collect()
 }

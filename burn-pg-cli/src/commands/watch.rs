@@ -164,16 +164,17 @@ fn play(
             failed = Some(error);
             return ControlFlow::Break(());
         }
-        lines.extend(end_of(moment).map(|end| format!("{id}, {}, {end}", place(moment))));
+        lines.extend(end_of(moment).map(|end| format!("{id}, {}, {end}", place(moment, args.episodes))));
         ControlFlow::Continue(())
     });
     outcome.map_err(|error| Failure::of(anyhow!(error)))?;
     failed.map_or_else(|| Ok(lines.join("\n")), |error| Err(Failure::Run(error)))
 }
 
-/// Describes a moment: "episode 1, step 20, return 20.0".
-fn place(moment: &Moment<'_>) -> String {
-    format!("episode {}, step {}, return {:.1}", moment.episode + 1, moment.step, moment.episode_return)
+/// Describes a moment: "episode 1 of 3, step 20, return 20.0".
+fn place(moment: &Moment<'_>, episodes: u32) -> String {
+    let (episode, step) = (moment.episode + 1, moment.step);
+    format!("episode {episode} of {episodes}, step {step}, return {:.1}", moment.episode_return)
 }
 
 /// Describes the end of an episode, at its end.

@@ -16,7 +16,7 @@ pub struct Page<'a> {
     /// The curve of the returns, as SVG.
     pub curve: String,
     /// Other figures of the first run, as SVG.
-    pub figures: Option<String>,
+    pub figures: Vec<String>,
     pub table: Vec<[String; 7]>,
     /// Empty if no group has several runs.
     pub groups: Vec<[String; 4]>,
@@ -53,8 +53,12 @@ impl Page<'_> {
                 escaped(&first.path.display().to_string())
             );
         }
-        if let Some(figures) = &self.figures {
-            let _ = writeln!(html, "<h2>Figures</h2>\n<figure>{figures}</figure>");
+        if !self.figures.is_empty() {
+            let path = escaped(&first.path.display().to_string());
+            let figures = self.figures.iter().map(|figure| format!("<figure>{figure}</figure>\n"));
+            let _ = writeln!(html, "<h2>Figures of {path}</h2>\n<div class=\"figures\">");
+            html.extend(figures);
+            html += "</div>\n";
         }
         let _ = writeln!(html, "<h2>To repeat it</h2>\n<pre>{}</pre>", escaped(&self.commands()));
         html += "<h2>Settings</h2>\n";

@@ -77,14 +77,17 @@ fn chosen(moments: usize) -> Vec<usize> {
     (0..most).map(|index| index * (moments - 1) / (most - 1).max(1)).collect()
 }
 
-/// Returns rows of pictures of one size as one picture, with white gaps.
+/// The grey of the gaps.
+const GREY: u8 = 208;
+
+/// Returns rows of pictures of one size as one picture, with grey gaps.
 fn together(rows: &[Vec<Picture>]) -> Picture {
     let all = || rows.iter().flatten();
     let [width, height] = [all().map(|one| one.width).max(), all().map(|one| one.height).max()]
         .map(|side| side.unwrap_or_default() as usize + GAP);
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let (total_width, total_height) = (columns * width + GAP, rows.len() * height + GAP);
-    let mut rgb = vec![255; 3 * total_width * total_height];
+    let mut rgb = vec![GREY; 3 * total_width * total_height];
     for (row, pictures) in rows.iter().enumerate() {
         for (column, picture) in pictures.iter().enumerate() {
             let line = 3 * picture.width as usize;

@@ -37,7 +37,7 @@ impl Stage for Theatre {
         let Some(scene) = scene else { return Ok(()) };
         let (rows, columns) = Term::stdout().size();
         let picture = self.colours.rows(&scene.rasterise(width(scene, self.colours.pixels(), [columns, rows])));
-        let caption = format!("{}, {} of {}", self.id, place(moment), self.episodes);
+        let caption = format!("{}, {}", self.id, place(moment, self.episodes));
         let caption = end_of(moment).map_or(caption.clone(), |end| format!("{caption}, {end}"));
         let mut text = String::new();
         if self.rows > 0 {
