@@ -55,6 +55,7 @@ mod commands;
 mod comparison;
 mod curves;
 mod device;
+mod examples;
 mod failure;
 mod interrupt;
 mod network;
@@ -76,10 +77,11 @@ use std::{
 
 use burn_pg::config::{ConfigError, full_key};
 use clap::{
-    CommandFactory, Parser, Subcommand,
+    CommandFactory, FromArgMatches, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+use examples::with_examples;
 use failure::Failure;
 pub use registry::{Registry, RegistryError};
 use tell::tell;
@@ -148,9 +150,15 @@ fn setting_like(option: &str) -> Option<String> {
     }
 }
 
+/// Returns the commands and their options.
+fn command() -> clap::Command {
+    with_examples(Cli::command())
+}
+
 /// Reads the arguments of the process. Ends it if they are invalid, or ask for help or the version.
 fn parsed() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| match error.use_stderr() {
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| match error.use_stderr() {
         true => {
             if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
                 && error.kind() == ErrorKind::UnknownArgument
@@ -196,7 +204,20 @@ fn run(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> Res
         Command::Bench(args) => commands::bench::run(&args, &registry),
         #[cfg(feature = "lm")]
         Command::Lm(args) => commands::lm::run(&args),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
-        Command::Man(_) => commands::completions::run_man(&Cli::command()),
+        Command::Completions(args) => commands::completions::run(&args, command()),
+        Command::Man(_) => commands::completions::run_man(&command()),
     }
+}
+
+/// The code of the book, compiled as documentation tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/how-to.md")]
+    struct HowTo;
+    #[doc = include_str!("../../docs/truncation.md")]
+    struct Truncation;
+    #[doc = include_str!("../../docs/from-cleanrl.md")]
+    struct FromCleanRl;
+    #[doc = include_str!("../../docs/from-sb3.md")]
+    struct FromSb3;
 }

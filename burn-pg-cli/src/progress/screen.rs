@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(shown[0], "return of the last 100 episodes: 500.0, solved after 950 steps, 0.95 s");
         let text = shown.join("\n");
         for part in
-            ["1000 steps", "KL 0.2", "clip fraction 0.5", "entropy 0.69", "explained variance 0.5", "gradient norm 1.5"]
+            ["1k steps", "KL 0.2", "clip fraction 0.5", "entropy 0.69", "explained variance 0.5", "gradient norm 1.5"]
         {
             assert!(text.contains(part), "{part} in {text}");
         }

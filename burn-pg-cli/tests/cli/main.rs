@@ -17,6 +17,7 @@ mod plan;
 mod refusals;
 mod resume;
 mod run_folder;
+mod seen;
 mod snapshots;
 mod summary_page;
 mod terminal;

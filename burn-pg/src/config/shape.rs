@@ -277,7 +277,7 @@ mod tests {
         let config = Table::of_config();
         visit(config, "");
         let names =
-            ["algorithm", "checkpoint", "env", "evaluation", "faults", "network", "optimiser", "rollout", "run"];
+            ["algorithm", "checkpoint", "env", "evaluation", "faults", "log", "network", "optimiser", "rollout", "run"];
         assert!(config.fields.iter().map(|field| &*field.name).eq(names));
     }
 }

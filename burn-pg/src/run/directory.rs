@@ -47,6 +47,8 @@ const CONFIG: &str = "config.toml";
 /// The start of the first line of `config.toml`, before the version.
 const WRITTEN_BY: &str = "# burn-pg ";
 const METRICS: &str = "metrics.jsonl";
+/// One [`Evaluated`](crate::run::Evaluated) a line.
+const EVALUATIONS: &str = "evaluations.jsonl";
 const CSV: &str = "metrics.csv";
 const TENSORBOARD: &str = "tensorboard";
 const POLICY: &str = "policy.safetensors";
@@ -65,7 +67,7 @@ pub struct RunDir {
 
 impl RunDir {
     /// The names of the files, without the folder of checkpoints.
-    pub const FILES: [&str; 7] = [CONFIG, METRICS, POLICY, ENVIRONMENT, NORMALIZER, SUMMARY, LOCK];
+    pub const FILES: [&str; 9] = [CONFIG, METRICS, EVALUATIONS, CSV, POLICY, ENVIRONMENT, NORMALIZER, SUMMARY, LOCK];
 
     /// Returns the directory of an existing run. Its files are read only when they are requested.
     #[must_use]

@@ -5,11 +5,8 @@ use std::{
     io::{self, BufRead, BufReader},
 };
 
-use super::{RunDir, RunDirError};
+use super::{EVALUATIONS, RunDir, RunDirError};
 use crate::run::Evaluated;
-
-/// One [`Evaluated`] a line.
-const EVALUATIONS: &str = "evaluations.jsonl";
 
 impl RunDir {
     /// Adds an evaluation, and removes those of its own update and of later ones, from which the run has gone back.
