@@ -45,7 +45,9 @@ def solve(program, task, preset, seed):
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / "run"
         command = [program, "train", task, *settings, "--seed", str(seed), "--out", str(run), "--quiet"]
-        subprocess.run([*command, "--set", "evaluation.episodes=1"], check=True, stdout=subprocess.DEVNULL)
+        command += ["--set", "evaluation.episodes=1"]
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+            return NEVER
         for line in map(json.loads, (run / "metrics.jsonl").open()):
             mean = line["episode_return_mean"]
             if line["episodes"] >= 100 and mean is not None and mean >= TASKS[task]:
@@ -73,7 +75,7 @@ def main():
     parser.add_argument("--preset", help="a preset, or a file of settings [default: that of the record, or PPO's of the task]")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--against", metavar="OLD_BINARY", help="measure the record again with this binary")
-    parser.add_argument("--keep", action="store_true", help="write docs/records.json")
+    parser.add_argument("--keep", action="store_true", help="write new records to docs/records.json")
     options = parser.parse_args()
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
     git = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -101,7 +103,8 @@ def main():
             f"| {date} | {task} | {preset} | {git.stdout.strip()} | {solved} of {len(new)} | {steps:,.0f} | {seconds:.2f} "
             f"| {', '.join(verdicts) or 'first'} |"
         )
-        records[task] = {"date": date, "preset": preset, "commit": git.stdout.strip(), "runs": new}
+        if not record or any("yes" in verdict for verdict in verdicts):
+            records[task] = {"date": date, "preset": preset, "commit": git.stdout.strip(), "runs": new}
     if options.keep:
         RECORDS.write_text(json.dumps(records, indent=1) + "\n")
 

@@ -4,8 +4,8 @@ use clap::Command;
 
 use crate::program;
 
-/// The words of a command, and examples of it, one a line. The commands `train`, `watch`, `plot` and others that explain more below
-/// their options have theirs there.
+/// The words of a command, and examples of it, one a line. `train`, `watch`, `plot` and others define their
+/// examples in their own files.
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("eval", &["eval runs/CartPole-v1-ppo-seed1", "eval runs/CartPole-v1-ppo-seed1 --at best --episodes 1000 --json"]),
     (

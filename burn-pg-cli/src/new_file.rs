@@ -16,6 +16,9 @@ pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], f
         Some(folder) => folder,
         None => bail!("{} is not a file; name one, such as {example}", out.display()),
     };
+    if !folder.is_dir() {
+        bail!("{} is not a folder, so {} cannot be written", folder.display(), out.display());
+    }
     // Devices, pipes and links are not replaced.
     if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         bail!("{} exists and is not a regular file, so it is not replaced; name another file", out.display());

@@ -1,13 +1,13 @@
 //! Output to stdout and to files.
 
 use std::{
-    fs,
     io::{ErrorKind, Write},
     ops::ControlFlow,
     path::Path,
 };
 
 use anyhow::{Context, Error};
+use burn_pg::storage::durable::write_atomically;
 
 use crate::failure::Failure;
 
@@ -33,7 +33,5 @@ pub fn replace_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Writes a file. An earlier file stays as it is until the new one is complete.
 pub fn replace_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let unfinished = path.with_added_extension("unfinished");
-    let written = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
-    written.with_context(|| format!("{} cannot be written", path.display()))
+    write_atomically(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }

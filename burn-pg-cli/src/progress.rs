@@ -69,6 +69,15 @@ impl Progress {
         self
     }
 
+    /// Shows the updates of earlier processes on the live screen, if there is one.
+    pub fn remember(&mut self, earlier: impl FnOnce() -> Vec<UpdateStats>) {
+        if let Shown::Bar(_, Some(live)) = &mut self.shown {
+            for stats in earlier() {
+                live.push(&stats);
+            }
+        }
+    }
+
     /// Says what the first update waits for.
     pub fn wait_for(&self, what: &str) {
         match &self.shown {

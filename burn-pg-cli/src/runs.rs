@@ -45,7 +45,9 @@ impl Run {
         let config = dir.config()?;
         let metrics = if dir.metrics_path().exists() { read_metrics(&dir.metrics_path())? } else { Vec::new() };
         let summary = if dir.has_summary() { Some(summary(&dir)?) } else { None };
-        let settings = settings(path, &config)?;
+        let mut settings = settings(path, &config)?;
+        let from = summary.as_ref().and_then(|summary| summary["init_from"].as_str());
+        settings.extend(from.map(|from| ("init_from".to_owned(), from.to_owned())));
         Ok(Self { path: path.into(), evaluations: dir.evaluations()?, config, metrics, summary, settings })
     }
 
@@ -72,7 +74,11 @@ impl Run {
     /// Refuses a run without metrics.
     pub fn check_metrics(&self) -> Result<()> {
         if self.metrics.is_empty() {
-            bail!("{} has no metrics yet: its first update has not ended", self.path.display());
+            let path = self.path.display();
+            match self.summary.as_ref().map(|summary| summary["imported_from"].is_null()) {
+                Some(false) => bail!("{path} has no metrics: it was imported"),
+                _ => bail!("{path} has no metrics yet: its first update has not ended"),
+            }
         }
         Ok(())
     }
@@ -125,10 +131,22 @@ fn flatten(prefix: &str, table: Table, all: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
-            toml::Value::Table(table) => flatten(&key, table, all),
+            toml::Value::Table(table) => match schedule(&table) {
+                Some(text) => drop(all.insert(key, text)),
+                None => flatten(&key, table, all),
+            },
             toml::Value::String(text) => drop(all.insert(key, text)),
             other => drop(all.insert(key, other.to_string())),
         }
+    }
+}
+
+/// Returns a schedule as one value: `0.001 to 0.0`.
+fn schedule(table: &Table) -> Option<String> {
+    let (start, end) = (table.get("start")?, table.get("end")?);
+    match table.get("kind")?.as_str()? {
+        "linear" => Some(format!("{start} to {end}")),
+        kind => Some(format!("{start} to {end} ({kind})")),
     }
 }
 
@@ -143,6 +161,13 @@ mod tests {
         assert_eq!(settings["algo"], "ppo");
         assert_eq!(settings["algorithm.gamma"], "0.99");
         assert_eq!(settings["env"], config.env.name);
+        let table = "rate = { kind = 'linear', start = 0.001, end = 0.0 }\ndeep.er = 3".parse().unwrap();
+        let mut flat = BTreeMap::new();
+        flatten("", table, &mut flat);
+        assert_eq!(
+            flat.into_iter().collect::<Vec<_>>(),
+            [("deep.er", "3"), ("rate", "0.001 to 0.0")].map(|(key, value)| (key.into(), value.into()))
+        );
         assert!(!settings.keys().any(|key| key.starts_with("checkpoint") || key == "env.name"), "{settings:?}");
     }
 }

@@ -11,15 +11,21 @@ const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇'
 /// Returns the rows of a curve, from top to bottom: `height` rows of blocks with the largest and the smallest value at the left, and two rows for the
 /// horizontal axis, which has these labels at its ends. No row is longer than `width`, unless there would be no room for the curve.
 ///
-/// The values are evenly spaced. A column shows the mean of those that fall on it; those that are not finite are gaps. Without any finite value
+/// `common` is the range of the vertical axis, for curves that are compared; without it, the curve has its own. The values are evenly spaced. A column shows the mean of those that fall on it; those that are not finite are gaps. Without any finite value
 /// there are no rows.
-pub fn curve(values: &[f64], [from, to]: [&str; 2], width: usize, height: usize) -> Vec<String> {
+pub fn curve(
+    values: &[f64],
+    [from, to]: [&str; 2],
+    width: usize,
+    height: usize,
+    common: Option<[f64; 2]>,
+) -> Vec<String> {
     let height = height.max(2);
     // The labels depend on the columns, and how many there are on the labels: leave room for those of all values, whose means are in between.
-    let Some(ends) = range(values) else { return Vec::new() };
+    let Some(ends) = common.or_else(|| range(values)) else { return Vec::new() };
     let room = ends.map(|end| short(end).len()).into_iter().max().unwrap_or(0).max(4);
     let columns = columns(values, width.saturating_sub(room + 2).max(8));
-    let Some([low, high]) = range(&columns) else { return Vec::new() };
+    let Some([low, high]) = range(&columns).map(|own| common.unwrap_or(own)) else { return Vec::new() };
 
     let levels = levels(&columns, [low, high], 8 * height);
     let mut rows: Vec<String> = (0..height)
@@ -47,7 +53,7 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     levels(&columns, range, 8).into_iter().map(|level| EIGHTHS[level]).collect()
 }
 
-/// Returns as many columns as that, each the mean of its finite values, or NaN if it has none. With few values, one fills several columns.
+/// Returns `count` columns, each the mean of its finite values, or NaN if it has none. With few values, one fills several columns.
 fn columns(values: &[f64], count: usize) -> Vec<f64> {
     let column = |at: usize| {
         let start = at * values.len() / count;
@@ -86,7 +92,7 @@ mod tests {
     #[test]
     fn a_curve_has_labels_at_the_ends_of_both_axes() {
         // Two rows have 16 levels: 0 is level 1, 15 is level 16, and 7 is level 8.
-        let rows = curve(&[0.0, 7.0, 8.0, 15.0], ["0", "2M"], 14, 2);
+        let rows = curve(&[0.0, 7.0, 8.0, 15.0], ["0", "2M"], 14, 2, None);
         assert_eq!(rows, ["  15 ┤    ▁▁██", "   0 ┤▁▁██████", "     └────────", "      0     2M"]);
         assert!(rows.iter().all(|row| row.chars().count() <= 14));
     }
@@ -113,8 +119,8 @@ mod tests {
         assert_eq!(sparkline(&[3.0; 5], 5), "▄▄▄▄▄");
         assert_eq!(sparkline(&[f64::NAN; 2], 5), "  ");
         assert_eq!(sparkline(&[], 5), "");
-        assert!(curve(&[], ["", ""], 40, 5).is_empty());
-        assert!(curve(&[f64::NAN], ["", ""], 40, 5).is_empty());
-        assert_eq!(curve(&[2.0], ["0", "1"], 0, 0).len(), 4);
+        assert!(curve(&[], ["", ""], 40, 5, None).is_empty());
+        assert!(curve(&[f64::NAN], ["", ""], 40, 5, None).is_empty());
+        assert_eq!(curve(&[2.0], ["0", "1"], 0, 0, None).len(), 4);
     }
 }

@@ -41,7 +41,7 @@ pub struct Lettering {
     pub upwards: bool,
 }
 
-/// What of a text is at its place.
+/// The point of a text that its place refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     Start,

@@ -7,7 +7,7 @@ use ttf_parser::{Face, OutlineBuilder};
 static FACE: LazyLock<Face<'static>> =
     LazyLock::new(|| Face::parse(include_bytes!("font/DejaVuSans-subset.ttf"), 0).expect("the font is whole"));
 
-/// Returns how wide a text is. Other sans-serif fonts are rarely wider than this one, so that it does for SVG too.
+/// Returns how wide a text is. Few sans-serif fonts are wider, so the width is also used for SVG.
 pub fn width(text: &str, size: f64) -> f64 {
     text.chars().map(|letter| advance(letter) * scale(size)).sum()
 }

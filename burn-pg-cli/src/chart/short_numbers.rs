@@ -71,7 +71,7 @@ fn digits_of(step: f64) -> usize {
     (0_u16..9).find(|&digits| is_whole(step * 10_f64.powi(digits.into()))).unwrap_or(9).into()
 }
 
-/// Returns a number with an exponent and at most so many decimals.
+/// Returns a number with an exponent and at most `decimals` decimals.
 fn exponent(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$e}");
     let (mantissa, exponent) = text.split_once('e').expect("it has an exponent");

@@ -46,7 +46,7 @@ pub fn of_roots(high: f64, length: f64) -> Vec<Tick> {
     };
     let step = tidy_step(high / 5.0);
     (1..=5).for_each(|at| add(step * f64::from(at)));
-    // Where roots are far apart, below the first of them.
+    // Adds ticks below the first step, where square roots are far apart.
     let mut below = step;
     for _ in 0..6 {
         below = tidy_step(below / 2.6);

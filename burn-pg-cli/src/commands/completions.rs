@@ -1,6 +1,6 @@
 //! `burn-pg completions` and `burn-pg man`
 
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
 
 use clap::Command;
 use clap_complete::{Shell, generate};
@@ -37,13 +37,20 @@ pub fn run_man(command: &Command) -> Result<(), Failure> {
     let mut pages = Vec::new();
     // One page: the program, and below it a section for each command.
     Man::new(command.clone()).render(&mut pages).map_err(Failure::run)?;
-    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let man = Man::new(command.clone());
-        man.render_synopsis_section(&mut pages).map_err(Failure::run)?;
-        man.render_description_section(&mut pages).map_err(Failure::run)?;
-        man.render_options_section(&mut pages).map_err(Failure::run)?;
-    }
+    sections(command, &mut pages).map_err(Failure::run)?;
     print(&pages)
+}
+
+/// Writes the sections of all commands below one.
+fn sections(above: &Command, pages: &mut Vec<u8>) -> io::Result<()> {
+    for command in above.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let man = Man::new(command.clone());
+        man.render_synopsis_section(pages)?;
+        man.render_description_section(pages)?;
+        man.render_options_section(pages)?;
+        sections(command, pages)?;
+    }
+    Ok(())
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {

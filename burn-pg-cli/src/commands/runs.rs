@@ -19,8 +19,8 @@ use crate::{
     runs::Run,
 };
 
-/// Levels of folders below the given one in which runs are looked for: those of sweeps are two levels down.
-const DEPTH: usize = 3;
+/// Levels of folders below the given one in which runs are looked for: those of sweeps with halving are three levels down.
+const DEPTH: usize = 4;
 /// Columns of a curve.
 const CURVE: usize = 12;
 
@@ -93,7 +93,7 @@ fn state(run: &Run) -> String {
 
 fn as_json(path: &Path, run: &Result<Run>) -> Value {
     match run {
-        Err(error) => json!({ "run_dir": path, "state": "damaged", "error": format!("{error:#}") }),
+        Err(error) => json!({ "run_dir": path.to_string_lossy(), "state": "damaged", "error": format!("{error:#}") }),
         Ok(run) => {
             let last = run.metrics.last();
             let state = match (&run.summary, RunDir::open(path).is_locked()) {
@@ -102,7 +102,7 @@ fn as_json(path: &Path, run: &Result<Run>) -> Value {
                 (None, false) => "stopped",
             };
             json!({
-                "run_dir": path,
+                "run_dir": path.to_string_lossy(),
                 "task": run.task(),
                 "algo": run.algo(),
                 "seed": run.config.run.seed,
@@ -148,11 +148,9 @@ fn search(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
         found.push(dir.into());
     } else if depth > 0 {
         let entries = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?;
-        for entry in entries {
-            let path = entry.with_context(|| format!("{} cannot be read", dir.display()))?.path();
-            if path.is_dir() {
-                search(&path, depth - 1, found)?;
-            }
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()) {
+            // A folder of somebody else is no reason to list nothing.
+            let _ = search(&path, depth - 1, found);
         }
     }
     Ok(())

@@ -21,7 +21,10 @@ use burn_pg::{
     envs::{VectorEnv, make},
     evaluate, evaluate_with,
     kernel::with_threads,
-    run::{RunDir, Session, directory::RunDirError},
+    run::{
+        RunDir, Session,
+        directory::{RunDirError, read_metrics},
+    },
     source::EnvSource,
 };
 
@@ -132,15 +135,10 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 /// Returns three commands for a run that has ended.
 fn what_next(run_dir: &Path) -> String {
     let run = quoted(run_dir);
-    let commands = [
-        (format!("watch {run}"), "see it play"),
-        (format!("plot {run}"), "draw its curve"),
-        (format!("export {run} --format onnx --out policy.onnx"), "use it elsewhere"),
-    ];
-    let commands = commands.map(|(command, why)| (program::command(command), why));
-    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
-    let line = |(command, why)| format!("\n  {command:width$}  {why}");
-    format!("next:{}", commands.into_iter().map(line).collect::<String>())
+    let commands =
+        [format!("watch {run}"), format!("plot {run}"), format!("export {run} --format onnx --out policy.onnx")];
+    let lines = commands.map(|command| format!("\n  {}", program::command(command)));
+    format!("watch, plot or export it:{}", lines.concat())
 }
 
 /// The parts of a run, checked and ready.
@@ -292,8 +290,9 @@ impl<P: Layers + 'static> Run<P> {
         let is_over = session.trainer().is_over();
         with_threads(config.run.threads, || {
             let (horizon, threshold) = (session.trainer().horizon(), fresh_envs.spec().reward_threshold);
-            let mut watch =
-                Watch { progress: Progress::new(horizon, quiet).with_screen(horizon, threshold), interrupt };
+            let mut progress = Progress::new(horizon, quiet).with_screen(horizon, threshold);
+            progress.remember(|| read_metrics(&session.dir().metrics_path()).unwrap_or_default());
+            let mut watch = Watch { progress, interrupt };
             if !device.backend.is_cpu() && !is_over {
                 watch.progress.wait_for("the GPU compiles kernels");
             }

@@ -80,6 +80,9 @@ pub struct Args {
     force: bool,
 }
 
+/// Most episodes times the square of the width of a picture file; each episode has six pictures.
+const MOST_PIXELS: u64 = 20_000_000;
+
 /// Where the pictures go.
 trait Stage: Send {
     /// Shows a moment of an episode. `scene` is `None` if the last state of the episode is gone.
@@ -132,6 +135,14 @@ fn load(args: &Args, registry: &Registry) -> Result<Watched> {
             bail!("stdout is not a terminal; write a file with --gif FILE or --png FILE")
         }
         None => {}
+    }
+    let pixels = u64::from(args.episodes) * u64::from(args.width).pow(2);
+    if args.png.is_some() && pixels > MOST_PIXELS {
+        bail!(
+            "{} episodes at a width of {} pixels are too large for one picture; give fewer, or a smaller --width",
+            args.episodes,
+            args.width
+        );
     }
     let device = device::open(args.device)?;
     let (config, agent) = args.agent.open(registry, &device.device)?;

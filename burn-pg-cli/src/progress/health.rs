@@ -26,6 +26,7 @@ pub struct Health {
     clipped: Smoothed,
     entropy: Smoothed,
     explained: Smoothed,
+    has_trust_region: bool,
     first_entropy: Option<f64>,
     grad_norm: Option<f64>,
     grad_norms: VecDeque<f64>,
@@ -56,6 +57,7 @@ impl Health {
     /// Takes note of an update.
     pub fn push(&mut self, stats: &UpdateStats) {
         let metric = |name: &str| stats.losses.get(name).copied();
+        self.has_trust_region = metric("step_fraction").is_some();
         self.kl.push(metric("kl").or(metric("approx_kl")));
         self.clipped.push(metric("clip_fraction"));
         self.entropy.push(metric("entropy"));
@@ -70,13 +72,17 @@ impl Health {
 
     /// Returns the figures of the newest update. `share` of the run is over; `is_solved` if the task is.
     pub fn figures(&self, share: f64, is_solved: bool) -> Vec<Figure> {
-        let kl = self.kl.figure("KL", "steps are large: lower learning_rate or num_epochs", |kl| kl <= 0.05);
+        let lower = match self.has_trust_region {
+            true => "steps are large: lower trust_region.max_kl",
+            false => "steps are large: lower learning_rate or num_epochs",
+        };
+        let kl = self.kl.figure("KL", lower, |kl| kl <= 0.05);
         let clipped = self.clipped.figure(
             "clip fraction",
             "many samples are clipped: lower learning_rate or num_epochs",
             |share| share <= 0.4,
         );
-        // Of continuous actions, the entropy is negative if they are exact, which is no fault.
+        // Continuous actions with little noise have a negative entropy. That is no fault.
         let floor = self.first_entropy.filter(|first| *first > 0.0 && !is_solved).map(|first| 0.05 * first);
         let entropy =
             self.entropy.figure("entropy", "hardly any exploration is left: raise entropy_weight", |entropy| {
@@ -84,7 +90,7 @@ impl Health {
             });
         let explained = self.explained.figure(
             "explained variance",
-            "values predict nothing: set normalize_rewards=true",
+            "values predict nothing: scale rewards, raise value_weight",
             |explained| share < 0.2 || explained >= 0.0,
         );
         let usual = self.median_grad_norm();

@@ -22,9 +22,14 @@ impl Live {
         Self { screen: Screen::new(total_steps, threshold), drawn: None }
     }
 
+    /// Takes note of an update.
+    pub fn push(&mut self, stats: &UpdateStats) {
+        self.screen.push(stats);
+    }
+
     /// Takes note of an update, and draws if it is time. A terminal without room for a curve has one line.
     pub fn show(&mut self, bar: &ProgressBar, stats: &UpdateStats, rate: f64) {
-        self.screen.push(stats);
+        self.push(stats);
         if self.drawn.is_none_or(|drawn| drawn.elapsed() >= BETWEEN) {
             self.drawn = Some(Instant::now());
             bar.set_message(match self.draw(bar) {

@@ -58,7 +58,7 @@ impl Screen {
         // The last column stays free: some terminals begin a new row after it.
         let (width, height) = ((columns - 1).min(LARGEST[1]), (rows - OTHER_ROWS).min(LARGEST[0]));
         let axis = ["0", &format!("{} steps", short(newest.env_steps as f64))];
-        let blocks = curve(self.history.points(), axis, width, height);
+        let blocks = curve(self.history.points(), axis, width, height, None);
         let mut all = Vec::new();
         if let (Some(mean), false) = (newest.episode_return_mean, blocks.is_empty()) {
             let title = format!("return of the last {} episodes: {mean:.1}", newest.episodes.min(100));

@@ -79,6 +79,10 @@ fn plot_refuses_what_cannot_be_compared_or_read() {
     fs::write(folder.path().join("runs/1/metrics.jsonl"), "{}\n").unwrap();
     refused(&["plot", "runs/1"], "line 1 of runs/1/metrics.jsonl is not valid");
     refused(&["plot", "runs"], "runs is not a run directory");
+    refused(
+        &["watch", "runs/1", "--gif", "nowhere/a.gif"],
+        "nowhere is not a folder, so nowhere/a.gif cannot be written",
+    );
 }
 
 #[test]
@@ -134,6 +138,14 @@ fn logs_for_other_programs_survive_a_resume() {
     train_small(folder.path(), "whole", &log);
     train_small(folder.path(), "parts", &log);
     success(&burn_pg(folder.path(), ["train", "--resume", "parts", "--at", "1", "--quiet"]));
+    assert!(folder.path().join("parts/aside-after-1/metrics.csv").exists(), "what came after it is kept");
+    // A log that cannot be written is found before the outcome is removed.
+    train_small(folder.path(), "blocked", &log);
+    fs::remove_file(folder.path().join("blocked/metrics.csv")).unwrap();
+    fs::create_dir(folder.path().join("blocked/metrics.csv")).unwrap();
+    let more = ["train", "--resume", "blocked", "--total-steps", "128", "--quiet"];
+    assert!(!burn_pg(folder.path(), more).status.success());
+    assert!(folder.path().join("blocked/policy.safetensors").exists());
     let columns = |run: &str| {
         let text = fs::read_to_string(folder.path().join(run).join("metrics.csv")).unwrap();
         let lines: Vec<Vec<String>> = text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();

@@ -26,11 +26,11 @@ pub struct Moment<'a> {
     pub episode_return: f64,
     /// True if the last step ended in a terminal state.
     pub terminated: bool,
-    /// True if the last step was the last one that the episode may have.
+    /// True if the episode was cut off by its step limit.
     pub truncated: bool,
 }
 
-/// Plays that number of episodes in `env`, a batch of one environment, with the most probable actions, or with sampled ones if
+/// Plays `episodes` episodes in `env`, a batch of one environment, with the most probable actions, or with sampled ones if
 /// `stochastic`. Calls `watch` at the start of each episode and after each step; [`ControlFlow::Break`] ends the last episode there.
 /// Without `stochastic`, the episodes are the first ones that [`evaluate`](super::evaluate) plays with the same seed.
 ///

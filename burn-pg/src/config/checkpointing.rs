@@ -20,7 +20,8 @@ pub struct CheckpointConfig {
     /// Episodes over which each checkpoint is evaluated, to find the best, at most 1,048,576; 0 for no evaluation.
     /// Default 0.
     pub episodes: usize,
-    /// Mean return of the evaluation of a checkpoint at which the run ends; finite, and only with `episodes`. Default none.
+    /// Mean return of the evaluation of a checkpoint at which the run ends; finite, and only with `episodes` and
+    /// `interval`. Default none.
     #[serde(with = "optional")]
     #[schemars(with = "Option<f64>")]
     pub stop_return: Option<f64>,

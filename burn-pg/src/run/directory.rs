@@ -40,7 +40,7 @@ use crate::{
 pub use claim::RunLock;
 pub use error::RunDirError;
 pub(in crate::run) use metrics_file::valid_metrics;
-pub use metrics_file::{MetricsFile, MissingLines, read_metrics};
+pub use metrics_file::{MetricsFile, MissingLines, find_metrics, read_metrics};
 pub(in crate::run) use provenance::Provenance;
 
 const CONFIG: &str = "config.toml";

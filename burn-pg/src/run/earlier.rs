@@ -167,6 +167,8 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
             dir.checkpoints().set_aside_after(update)?;
         }
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;
+        // Before anything is removed, in case they cannot be written.
+        let logs = Logs::open(trainer.config().log, &dir, Some(trainer.env_steps()))?;
         let mut config = Config::clone(trainer.config());
         if !trainer.is_over() {
             dir.remove_outcome()?;
@@ -176,7 +178,6 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         }
         let edited = dir.rewrite_config(&config)?;
         let before = metrics.learning_rate().filter(|_| is_extended);
-        let logs = Logs::open(trainer.config().log, &dir, trainer.env_steps())?;
         Ok((Session::new(trainer, dir, Files { metrics, logs }, lock, before), Changes { aside, missing, edited }))
     }
 }

@@ -109,7 +109,7 @@ impl<P: Policy, S: Source<P>> Session<P, S> {
         dir.write_config(trainer.config())?;
         dir.checkpoints().prepare()?;
         let (metrics, _) = dir.metrics_after(0, 0)?;
-        let logs = Logs::open(trainer.config().log, &dir, 0)?;
+        let logs = Logs::open(trainer.config().log, &dir, None)?;
         if trainer.init_from().is_some() && trainer.why_unsaved().is_none() {
             dir.checkpoints().save(&trainer.checkpoint()?)?;
         }
@@ -294,11 +294,19 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     /// Evaluates the policy of the last checkpoint, and records it if it is the best.
     fn evaluate(&mut self, trainer: &Trainer<P, S>, observer: &mut dyn Observer) -> Result<(), Error> {
         let (Some(evaluate), true) = (&mut self.evaluate, self.saved > 0) else { return Ok(()) };
-        let (update, return_mean) = (self.saved, evaluate(trainer)?);
+        let update = self.saved;
+        // A run that resumes has evaluated its checkpoint already, unless it was killed in between.
+        let recorded = self.dir.evaluations()?.into_iter().find(|evaluated| evaluated.update == update);
+        let return_mean = match recorded {
+            Some(evaluated) => evaluated.return_mean,
+            None => evaluate(trainer)?,
+        };
         let is_best = self.dir.checkpoints().note(Best { update, return_mean })?;
         let evaluated = Evaluated { update, env_steps: trainer.env_steps(), return_mean, is_best };
-        self.dir.add_evaluation(&evaluated)?;
-        self.logs.evaluation(&evaluated)?;
+        if recorded.is_none() {
+            self.dir.add_evaluation(&evaluated)?;
+            self.logs.evaluation(&evaluated)?;
+        }
         let stop = trainer.config().checkpoint.stop_return;
         self.reached = Some(evaluated).filter(|evaluated| stop.is_some_and(|stop| evaluated.return_mean >= stop));
         observer.on_evaluation(&evaluated);

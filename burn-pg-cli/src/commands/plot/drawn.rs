@@ -12,7 +12,7 @@ use crate::{
 
 /// Resamples of an interval: enough for a line on a chart.
 const RESAMPLES: usize = 2000;
-/// Rows of a curve in the terminal, if it is the only one, and beside others.
+/// Rows of a curve in the terminal: alone, and among several.
 const ROWS: [usize; 2] = [12, 6];
 /// Columns of a curve in the terminal at most, and if there is no terminal.
 const COLUMNS: [usize; 2] = [120, 80];
@@ -83,12 +83,20 @@ impl Drawn {
         let panel = &self.chart.panels[0];
         let height = if self.groups.len() == 1 { ROWS[0] } else { ROWS[1] };
         let mut rows = vec![format!("{}: {}", self.chart.title, panel.y)];
+        let all = panel.lines.iter().flat_map(|line| &line.points).map(|point| point[1]);
+        let common = all.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], y| [low.min(y), high.max(y)]);
         for (group, line) in self.groups.iter().zip(&panel.lines) {
             let (values, ends) = evenly(&line.points);
             let [from, to] = ends.map(short);
             rows.push(String::new());
             rows.push(format!("{group}, last {}", short(values.last().copied().unwrap_or(f64::NAN))));
-            rows.extend(blocks::curve(&values, [&from, &format!("{to} {}", self.chart.x.name)], width, height));
+            rows.extend(blocks::curve(
+                &values,
+                [&from, &format!("{to} {}", self.chart.x.name)],
+                width,
+                height,
+                Some(common),
+            ));
         }
         rows
     }

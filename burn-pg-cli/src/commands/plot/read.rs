@@ -7,6 +7,7 @@ use super::{RETURN, X};
 use crate::{
     curves::{self, labels},
     runs::{Run, check_same_task},
+    tell::tell,
 };
 
 /// The mean return of the evaluations of checkpoints.
@@ -19,9 +20,20 @@ pub fn lines(runs: &[Run], x: X, y: &str) -> Result<Vec<curves::Run>> {
     check_same_task(runs)?;
     runs.iter().try_for_each(Run::check_metrics)?;
     let settings: Vec<_> = runs.iter().map(|run| run.settings.clone()).collect();
-    let lines =
-        runs.iter().zip(labels(&settings)).map(|(run, group)| Ok(curves::Run { group, points: points(run, x, y)? }));
-    lines.collect()
+    let groups = labels(&settings);
+    warn_of_equal_runs(runs, &groups);
+    runs.iter().zip(groups).map(|(run, group)| Ok(curves::Run { group, points: points(run, x, y)? })).collect()
+}
+
+/// Warns if two runs of a group have the same seed: they are the same run, and the interval is too narrow.
+fn warn_of_equal_runs(runs: &[Run], groups: &[String]) {
+    let all: Vec<_> =
+        runs.iter().zip(groups).map(|(run, group)| (group, run.config.run.seed, run.path.display())).collect();
+    for (index, (group, seed, path)) in all.iter().enumerate() {
+        if let Some((.., earlier)) = all[..index].iter().find(|(of, with, _)| (of, with) == (group, seed)) {
+            tell(format_args!("warning: {earlier} and {path} have the same settings and seed, and count as two runs"));
+        }
+    }
 }
 
 fn points(run: &Run, x: X, y: &str) -> Result<Vec<[f64; 2]>> {

@@ -60,7 +60,10 @@ impl Page<'_> {
             html.extend(figures);
             html += "</div>\n";
         }
-        let _ = writeln!(html, "<h2>To repeat it</h2>\n<pre>{}</pre>", escaped(&self.commands()));
+        // Runs on texts have settings of their own.
+        if first.config.run.source.is_none() {
+            let _ = writeln!(html, "<h2>To repeat it</h2>\n<pre>{}</pre>", escaped(&self.commands()));
+        }
         html += "<h2>Settings</h2>\n";
         for run in self.runs {
             let (path, settings) = (escaped(&run.path.display().to_string()), escaped(&run.config.to_toml()));
@@ -75,7 +78,9 @@ impl Page<'_> {
             let config = quoted(&run.path.join("config.toml"));
             let device = run.summary.as_ref().and_then(|summary| summary["device"].as_str().map(str::to_owned));
             let device = device.map_or_else(String::new, |device| format!(" --device {device}"));
-            program::command(format_args!("train --config {config}{device}"))
+            let from = run.summary.as_ref().and_then(|summary| summary["init_from"].as_str());
+            let from = from.map_or_else(String::new, |from| format!(" --init-from {}", quoted(from.as_ref())));
+            program::command(format_args!("train --config {config}{device}{from}"))
         };
         self.runs.iter().map(command).collect::<Vec<_>>().join("\n")
     }

@@ -38,7 +38,7 @@ fn row(run: &Run) -> [String; 7] {
 /// The columns of the table of groups.
 pub const OF_GROUPS: [&str; 4] = ["group", "runs", "mean of evaluations", "interquartile mean, 95 % interval"];
 
-/// Returns the cells of each group of runs of which all have ended; none if no group has several.
+/// Returns one row for each group of runs; no rows if no group has several runs.
 pub fn groups(runs: &[Run], curves: &[Curve]) -> Vec<[String; 4]> {
     if curves.iter().all(|curve| curve.runs < 2) {
         return Vec::new();
@@ -54,10 +54,11 @@ pub fn groups(runs: &[Run], curves: &[Curve]) -> Vec<[String; 4]> {
                 let statistic = Statistic::InterquartileMean;
                 let interval = Bootstrap::default().interval(&[&scores], |resampled| statistic.of(&resampled[0]));
                 let middle = statistic.of(&scores);
-                (
-                    format!("{:.1}", Statistic::Mean.of(&scores)),
-                    format!("{middle:.1} ({:.1} to {:.1})", interval.low, interval.high),
-                )
+                let interval = match curve.runs {
+                    1 => String::new(),
+                    _ => format!(" ({:.1} to {:.1})", interval.low, interval.high),
+                };
+                (format!("{:.1}", Statistic::Mean.of(&scores)), format!("{middle:.1}{interval}"))
             }
         };
         [curve.group.clone(), curve.runs.to_string(), mean, iqm]

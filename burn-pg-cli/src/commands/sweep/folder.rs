@@ -23,7 +23,7 @@ use crate::output::replace_file;
 
 const PLAN: &str = "plan.json";
 const LOCK: &str = ".lock";
-/// The files that a sweep which was killed at its start leaves behind.
+/// Files that a sweep leaves behind if it is killed at its start.
 const BEGINNINGS: [&str; 4] = [LOCK, "sweep.toml", "sweep.toml.unfinished", "plan.json.unfinished"];
 
 /// The folder of a sweep, locked for this process.

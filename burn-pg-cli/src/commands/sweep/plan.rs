@@ -17,7 +17,7 @@ use crate::{commands::how_to_go_on::quoted, program};
 pub struct Plan {
     /// Settings of all runs.
     pub set: Settings,
-    /// One of so many trials goes on to the next rung; `None` without successive halving.
+    /// One of `factor` trials goes on to the next rung; `None` without successive halving.
     pub factor: Option<usize>,
     pub rungs: Vec<Rung>,
     pub trials: Vec<Trial>,
@@ -90,7 +90,15 @@ impl Plan {
                 (Some(halving.factor), halving.rungs(steps, &seeds, most)?)
             }
         };
-        Ok(Self { set, factor, rungs, trials })
+        let plan = Self { set, factor, rungs, trials };
+        // The steps of a rung may be too few for a rollout.
+        for (trial, rung) in plan.trials.iter().flat_map(|trial| plan.rungs.iter().map(move |rung| (trial, rung))) {
+            if let Some(steps) = rung.steps {
+                let context = || format!("trial {}, {steps} steps", trial.number);
+                check(&plan.arguments(trial, rung)).with_context(context)?;
+            }
+        }
+        Ok(plan)
     }
 
     /// Returns the arguments of `train` for a trial, without those of a single run.

@@ -201,8 +201,8 @@ fn wait(child: &mut Child, is_stopped: &dyn Fn() -> bool) -> std::io::Result<Exi
 /// as one.
 #[cfg(unix)]
 fn ask_to_end(child: &Child) {
-    // If it cannot be asked, it runs to its end.
-    let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
+    // Every shell has `kill`, but not every system has the program. If the run cannot be asked, it goes on to its end.
+    let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).stderr(Stdio::null()).status();
 }
 
 /// On Windows, Ctrl-C reaches all processes of the console.

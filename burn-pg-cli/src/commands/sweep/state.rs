@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use burn_pg::run::RunDir;
 use serde::Deserialize;
 
 /// How a run ended.
@@ -44,7 +45,7 @@ pub enum State {
 
 impl State {
     /// Returns the state of a run directory. Removes the directory if all it contains is a file that `train` had not
-    /// completed.
+    /// completed, or the remains of a run that failed before its first checkpoint.
     pub fn of(dir: &Path, env: &str, seed: u64) -> Result<Self> {
         let (failed, summary) = (failed_path(dir), dir.join("summary.json"));
         if let Some(why) = read(&failed)? {
@@ -70,7 +71,11 @@ impl State {
             }));
         }
         let names = names(dir)?;
-        if names.iter().any(|name| name == "config.toml" || name == "checkpoints") {
+        let is_begun = names.iter().any(|name| name == "config.toml" || name == "checkpoints");
+        // A run that failed before its first checkpoint has a policy, and cannot be resumed.
+        let has_checkpoint = RunDir::open(dir).checkpoints().updates().is_ok_and(|updates| !updates.is_empty());
+        let is_lost = is_begun && names.iter().any(|name| name == "policy.safetensors") && !has_checkpoint;
+        if is_begun && !is_lost {
             return Ok(Self::Begun);
         }
         let (is_lock, is_unfinished) =
@@ -79,7 +84,8 @@ impl State {
             return Ok(Self::New);
         }
         // The log is begun before the run.
-        let is_ours = log_path(dir).is_file() && names.iter().all(|name| is_lock(name) || is_unfinished(name));
+        let is_empty = names.iter().all(|name| is_lock(name) || is_unfinished(name));
+        let is_ours = log_path(dir).is_file() && (is_empty || is_lost);
         if !is_ours {
             bail!("{} is not empty, and not a run of this sweep; move it out of the folder", dir.display());
         }
@@ -155,6 +161,11 @@ mod tests {
         assert_eq!(state().unwrap(), State::Running);
         drop(lock);
         write("config.toml", "");
+        assert_eq!(state().unwrap(), State::Begun);
+        // It failed before its first checkpoint.
+        write("policy.safetensors", "");
+        assert!(state().is_err());
+        fs::create_dir_all(dir.join("checkpoints/update-000000007")).unwrap();
         assert_eq!(state().unwrap(), State::Begun);
         let summary = |env: &str, score: &str| {
             let rest = "\"env_steps\": 5, \"train_seconds\": 1, \"steps_per_second\": 5";

@@ -9,12 +9,12 @@ use burn_pg::{
     CheckedConfig, Evaluation,
     agent::export::Layers,
     device::OpenDevice,
-    run::{Session, directory::read_metrics},
+    run::{Session, directory::find_metrics},
     source::Source,
 };
 use serde_json::{Value, json};
 
-use super::solved::Solved;
+use super::solved::{Solved, is_solved};
 use crate::comparison::Machine;
 
 /// The outcome of a run, as printed and written to `summary.json`.
@@ -37,8 +37,8 @@ impl Outcome {
         let (env_steps, seconds) = (trainer.env_steps(), trainer.seconds());
         let threshold = trainer.source().environment().and_then(|spec| spec.reward_threshold);
         // Metrics that cannot be read are no reason to lose the outcome.
-        let metrics = read_metrics(&session.dir().metrics_path()).unwrap_or_default();
-        let solved = Solved::first(&metrics, threshold);
+        let solved = find_metrics(&session.dir().metrics_path(), |stats| is_solved(stats, threshold));
+        let solved = solved.ok().flatten().map(|stats| Solved::at(&stats));
         let summary = json!({
             "env": config.env.name,
             "algo": config.algorithm.algo(),

@@ -1,5 +1,7 @@
 //! Episodes in files.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use burn_pg::{
     agent::Moment,
@@ -43,15 +45,20 @@ impl Stage for Film {
     }
 }
 
+/// Most scenes of an episode that are kept; of more, every second one is forgotten.
+const KEPT: usize = 512;
+
 /// Evenly spaced moments of each episode, one row an episode.
 pub struct Sheet {
     width: u32,
     episodes: Vec<Vec<Scene>>,
+    /// Steps between two scenes of an episode.
+    every: BTreeMap<usize, u32>,
 }
 
 impl Sheet {
     pub fn new(width: u32) -> Self {
-        Self { width, episodes: Vec::new() }
+        Self { width, episodes: Vec::new(), every: BTreeMap::new() }
     }
 
     /// Returns the bytes of the file.
@@ -66,7 +73,19 @@ impl Sheet {
 impl Stage for Sheet {
     fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<()> {
         self.episodes.resize_with(moment.episode + 1, Vec::new);
-        self.episodes[moment.episode].extend(scene.cloned());
+        let scenes = &mut self.episodes[moment.episode];
+        let every = self.every.entry(moment.episode).or_insert(1);
+        if moment.step.is_multiple_of(*every) || end_of(moment).is_some() {
+            scenes.extend(scene.cloned());
+        }
+        if scenes.len() == KEPT {
+            let mut index = 0;
+            scenes.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            *every *= 2;
+        }
         Ok(())
     }
 }

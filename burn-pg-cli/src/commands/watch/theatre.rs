@@ -27,6 +27,8 @@ pub struct Theatre {
 
 impl Theatre {
     pub fn new(id: String, episodes: u32, fps: u32) -> Self {
+        // On Windows, this turns control sequences on.
+        let _ = console::colors_enabled();
         let colours = Colours::of(|name| env::var(name).ok());
         Self { id, episodes, colours, between: Duration::from_secs(1) / fps, next: Instant::now(), rows: 0 }
     }

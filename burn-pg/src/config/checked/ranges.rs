@@ -47,9 +47,10 @@ impl Config {
         errors.add(check("checkpoint.episodes", episodes, episodes <= MANY, "at most 1048576"));
         let stop = checkpoint.stop_return.unwrap_or_default();
         errors.add(check("checkpoint.stop_return", stop, stop.is_finite(), "finite"));
-        if checkpoint.stop_return.is_some() && episodes == 0 {
-            let reason = "it is not read, because checkpoints are not evaluated (`checkpoint.episodes`)".into();
-            errors.push(ConfigError::Invalid { key: "checkpoint.stop_return".into(), reason });
+        if checkpoint.stop_return.is_some() && (episodes == 0 || checkpoint.interval.is_none_or(|every| every == 0)) {
+            let reason = "it needs `checkpoint.episodes` and `checkpoint.interval`, both more than 0: evaluations by the \
+                          clock would end the run at another update on another machine";
+            errors.push(ConfigError::Invalid { key: "checkpoint.stop_return".into(), reason: reason.into() });
         }
         let rate = optimiser.learning_rate;
         errors.add(check("optimiser.learning_rate", rate, rate.is_positive_before_its_end(), BEFORE_ITS_END));
@@ -123,10 +124,12 @@ mod tests {
     #[test]
     fn a_run_stops_at_an_evaluation_only_if_there_are_evaluations() {
         let read = |text: &str| read(text).map(|config| config.checkpoint.stop_return);
-        assert_eq!(read("checkpoint = { episodes = 10, stop_return = 475 }").unwrap(), Some(475.0));
-        let error = read("checkpoint.stop_return = 475").unwrap_err().to_string();
-        assert!(error.contains("checkpoints are not evaluated (`checkpoint.episodes`)"), "{error}");
-        let error = read("checkpoint = { episodes = 10, stop_return = nan }").unwrap_err().to_string();
+        assert_eq!(read("checkpoint = { episodes = 10, interval = 5, stop_return = 475 }").unwrap(), Some(475.0));
+        for lacking in ["episodes = 10", "interval = 5", "episodes = 10, interval = 0"] {
+            let error = read(&format!("checkpoint = {{ {lacking}, stop_return = 475 }}")).unwrap_err().to_string();
+            assert!(error.contains("it needs `checkpoint.episodes` and `checkpoint.interval`"), "{error}");
+        }
+        let error = read("checkpoint = { episodes = 10, interval = 5, stop_return = nan }").unwrap_err().to_string();
         assert_eq!(error, "`checkpoint.stop_return` is NaN; it must be finite");
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, NORMALIZER, POLICY, RunDir, RunDirError, SUMMARY,
+    CHECKPOINTS, CONFIG, CSV, ENVIRONMENT, EVALUATIONS, METRICS, NORMALIZER, POLICY, RunDir, RunDirError, SUMMARY,
     claim::create_numbered_folder,
 };
 use crate::{Error, run::checkpoint::Checkpoints, storage::durable::sync_folder};
@@ -15,7 +15,7 @@ use crate::{Error, run::checkpoint::Checkpoints, storage::durable::sync_folder};
 impl RunDir {
     /// Moves the checkpoints after `update` to a new folder in the directory, so that a run that resumes from `update`
     /// is not mixed with its earlier continuation. For update 20, the folder is `aside-after-20`, or `aside-after-20-2`
-    /// and so on if that exists. The policy and the outcome are moved there too, and settings and metrics are copied:
+    /// and so on if that exists. The policy and the outcome are moved there too, and settings, metrics and evaluations are copied:
     /// the folder is the run directory as it was, without its earlier checkpoints. Returns the folder; `None` if there
     /// are no later checkpoints.
     pub(in crate::run) fn go_back(&self, update: u64) -> Result<Option<PathBuf>, Error> {
@@ -27,7 +27,7 @@ impl RunDir {
         let aside = create_numbered_folder(&self.path, &format!("aside-after-{update}"))?;
         let kept = Checkpoints::at(&aside.join(CHECKPOINTS));
         kept.prepare()?;
-        for name in [CONFIG, METRICS] {
+        for name in [CONFIG, METRICS, EVALUATIONS, CSV] {
             let failed = |source| RunDirError::Write { path: aside.join(name), source };
             copy_if_there(&self.path.join(name), &aside.join(name)).map_err(failed)?;
         }

@@ -35,7 +35,7 @@ impl RunDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             opened => opened.map_err(|source| RunDirError::Read { path: path.clone(), source })?,
         };
-        let lines = BufReader::new(file).lines().map(|line| line.map(|line| serde_json::from_str(&line).ok()));
+        let lines = BufReader::new(file).split(b'\n').map(|line| line.map(|line| serde_json::from_slice(&line).ok()));
         let found: io::Result<Vec<_>> = lines.collect();
         Ok(found.map_err(|source| RunDirError::Read { path, source })?.into_iter().flatten().collect())
     }
@@ -57,7 +57,7 @@ mod tests {
             dir.add_evaluation(&evaluated).unwrap();
         }
         assert_eq!(dir.evaluations().unwrap(), [of(10, 1.0), of(20, 2.5)]);
-        fs::write(folder.path().join(EVALUATIONS), "not JSON\n").unwrap();
+        fs::write(folder.path().join(EVALUATIONS), b"not JSON\n\xff\n").unwrap();
         assert!(dir.evaluations().unwrap().is_empty());
     }
 }

@@ -134,6 +134,24 @@ pub fn read_metrics(path: &Path) -> Result<Vec<UpdateStats>, RunDirError> {
     read_lines(path, &file).map(|(line, _)| line).collect()
 }
 
+/// Reads `metrics.jsonl` line by line up to the first one for which `is_it`, and returns that one; `None` if there is none.
+///
+/// # Errors
+/// As [`read_metrics`].
+pub fn find_metrics(
+    path: &Path,
+    mut is_it: impl FnMut(&UpdateStats) -> bool,
+) -> Result<Option<UpdateStats>, RunDirError> {
+    let file = File::open(path).map_err(|source| RunDirError::Read { path: path.into(), source })?;
+    for (line, _) in read_lines(path, &file) {
+        let stats = line?;
+        if is_it(&stats) {
+            return Ok(Some(stats));
+        }
+    }
+    Ok(None)
+}
+
 /// Returns the valid lines of a metrics file; none if it cannot be read.
 pub(in crate::run) fn valid_metrics(path: &Path) -> Vec<UpdateStats> {
     let Ok(file) = File::open(path) else { return Vec::new() };

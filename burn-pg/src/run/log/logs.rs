@@ -19,9 +19,9 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Opens the logs in a run directory, for a run after `env_steps` whose metrics file has the updates up to then.
-    pub fn open(config: LogConfig, dir: &RunDir, env_steps: u64) -> Result<Self, LogError> {
-        let resumed = (env_steps > 0).then_some(env_steps);
+    /// Opens the logs in a run directory. `resumed` is the number of environment steps after which a run resumes, whose metrics file has
+    /// the updates up to then; `None` for a new run.
+    pub fn open(config: LogConfig, dir: &RunDir, resumed: Option<u64>) -> Result<Self, LogError> {
         let tensorboard = || TensorBoard::create(&dir.tensorboard_path(), resumed);
         let csv = || Csv::create(&dir.csv_path(), &valid_metrics(&dir.metrics_path()));
         Ok(Self {

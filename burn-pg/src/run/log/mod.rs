@@ -13,7 +13,7 @@ pub use csv::Csv;
 pub(super) use logs::Logs;
 pub use tensorboard::TensorBoard;
 
-/// A log that cannot be written. The run is not affected, except that it ends: a log with a gap would be misread.
+/// A log that cannot be written. The run then ends, because a log with a gap would be misread; its policy is saved.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be written", .path.display())]
 pub struct LogError {

@@ -17,7 +17,7 @@ use crate::{Observer, UpdateStats, run::Evaluated, source::Episode};
 use events::{Event, histogram, scalar};
 use record::write_record;
 
-/// Time between two flushes: how much of a run that is killed is lost, and how late TensorBoard shows it.
+/// Time between two flushes. A killed run loses at most this much of the log, and TensorBoard is at most this late.
 const BETWEEN_FLUSHES: Duration = Duration::from_secs(2);
 
 /// Writes the metrics of a run to an event file of TensorBoard, under the names of Stable-Baselines3 (`rollout/ep_rew_mean`,
@@ -46,8 +46,6 @@ pub struct TensorBoard {
     flushed: Instant,
     /// The returns and lengths of the episodes since the last update.
     episodes: [Vec<f64>; 2],
-    /// The environment steps of the last update.
-    env_steps: u64,
     failed: Option<LogError>,
 }
 
@@ -66,7 +64,6 @@ impl TensorBoard {
             file: BufWriter::new(file),
             flushed: Instant::now(),
             episodes: [Vec::new(), Vec::new()],
-            env_steps: resumed.unwrap_or(0),
             failed: None,
         };
         board.write(&Event::first(now()))?;
@@ -82,13 +79,12 @@ impl TensorBoard {
     /// # Errors
     /// [`LogError`]
     pub fn update(&mut self, stats: &UpdateStats) -> Result<(), LogError> {
-        self.env_steps = stats.env_steps;
         let mut values: Vec<_> = scalars(stats).into_iter().map(|(name, value)| scalar(name, value)).collect();
         for (name, values_of_episodes) in ["rollout/ep_rew", "rollout/ep_len"].into_iter().zip(&mut self.episodes) {
             values.extend(histogram(name, values_of_episodes));
             values_of_episodes.clear();
         }
-        self.write(&Event::summary(now(), self.env_steps, values))?;
+        self.write(&Event::summary(now(), stats.env_steps, values))?;
         if self.flushed.elapsed() >= BETWEEN_FLUSHES { self.flush() } else { Ok(()) }
     }
 
@@ -98,7 +94,7 @@ impl TensorBoard {
     /// [`LogError`]
     pub fn evaluation(&mut self, evaluated: &Evaluated) -> Result<(), LogError> {
         let values = vec![scalar("eval/mean_reward".into(), evaluated.return_mean)];
-        self.write(&Event::summary(now(), self.env_steps, values))
+        self.write(&Event::summary(now(), evaluated.env_steps, values))
     }
 
     /// Flushes the file.
@@ -127,13 +123,10 @@ impl TensorBoard {
     }
 
     fn keep(&mut self, written: Result<(), LogError>) -> ControlFlow<()> {
-        match written {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                ControlFlow::Break(())
-            }
+        if let Err(error) = written {
+            self.failed.get_or_insert(error);
         }
+        if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -149,7 +142,7 @@ impl Observer for TensorBoard {
     }
 
     fn on_evaluation(&mut self, evaluated: &Evaluated) {
-        // An error is returned by the next update, or by `finish`.
+        // An error ends the run at the next update.
         if let Err(error) = self.evaluation(evaluated) {
             self.failed.get_or_insert(error);
         }
