@@ -44,12 +44,14 @@ fn plot_draws_runs_in_the_terminal_and_to_files() {
     let shown = run(&["plot", "runs/1", "--y", "loss"]);
     assert_contains(success(&shown), "CartPole-v1, ppo: loss\n");
     assert_contains(success(&shown), "environment steps");
-    success(&run(&["plot", "runs/1", "runs/2", "--y", "approx_kl", "--x", "time", "--out", "c.svg"]));
+    success(&run(&["plot", "runs/1", "runs/2", "--y", "approx_kl", "--out", "c.svg"]));
     let svg = fs::read_to_string(folder.path().join("c.svg")).unwrap();
-    for part in ["<svg", "approx kl", "seconds", "(2 runs)", "95 % interval of the mean"] {
+    for part in ["<svg", "approx kl", "environment steps", "(2 runs)", "95 % interval of the mean"] {
         assert_contains(&svg, part);
     }
     success(&run(&["plot", "runs/1", "--y", "entropy", "--out", "c.png"]));
+    success(&run(&["plot", "runs/1", "--y", "entropy", "--x", "time", "--out", "time.svg"]));
+    assert_contains(&fs::read_to_string(folder.path().join("time.svg")).unwrap(), "seconds");
     assert!(fs::read(folder.path().join("c.png")).unwrap().starts_with(b"\x89PNG"));
 }
 
