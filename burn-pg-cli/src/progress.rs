@@ -10,7 +10,7 @@ mod screen;
 use std::{fmt::Display, time::Duration};
 
 use burn_pg::UpdateStats;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use devices::DeviceProgress;
 pub use evaluation::EvalProgress;
@@ -20,6 +20,9 @@ use live::Live;
 
 /// Approximate number of plain lines in a run.
 const LINES: u64 = 20;
+
+/// Drawings of a bar a second at most. More would cost more than a hundredth of a fast run.
+const DRAWINGS: u8 = 8;
 
 /// Before the first update, and after it. The prefix is what stands below the bar.
 const BARS: [&str; 2] = ["{bar:12} {pos}/{len}{msg} {elapsed}", "{bar:12} {pos}/{len}{msg} {eta} left{prefix}"];
@@ -146,7 +149,8 @@ impl Progress {
 
 /// Returns a bar, or `None` if it would not be visible: stderr is not a terminal, or one that cannot redraw (`TERM=dumb`).
 fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
-    let bar = ProgressBar::new(len).with_style(style(template));
+    let target = ProgressDrawTarget::stderr_with_hz(DRAWINGS);
+    let bar = ProgressBar::with_draw_target(Some(len), target).with_style(style(template));
     if bar.is_hidden() {
         return None;
     }

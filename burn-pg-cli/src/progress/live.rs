@@ -1,4 +1,4 @@
-//! What stands below the bar while a run trains, drawn ten times a second.
+//! What stands below the bar while a run trains.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use indicatif::ProgressBar;
 
 use super::{screen::Screen, short};
 
-/// Time between two drawings.
-const BETWEEN: Duration = Duration::from_millis(100);
+/// Time between two drawings: no shorter than that of the bar.
+const BETWEEN: Duration = Duration::from_millis(125);
 
 /// The live screen, and when it was drawn.
 pub struct Live {
