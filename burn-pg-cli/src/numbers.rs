@@ -1,4 +1,4 @@
-//! Whole numbers of the command line.
+//! Whole numbers, as the command line reads and writes them.
 
 use std::ops::RangeInclusive;
 
@@ -26,9 +26,23 @@ fn count(text: &str) -> Option<u64> {
     digits.parse().ok().or_else(|| digits.parse::<f64>().ok().filter(whole).map(|number| number as u64))
 }
 
+/// Writes a whole number with separators, such as 1,000,000.
+pub fn grouped(number: impl ToString) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_thousands() {
+        for (number, text) in [(0_u64, "0"), (999, "999"), (30_000, "30,000"), (1_000_000, "1,000,000")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 
     #[test]
     fn numbers_outside_the_range_are_refused_with_the_range_and_an_example() {

@@ -3,7 +3,7 @@
 use burn_pg::{Config, policy::EncoderSpec};
 use serde_json::json;
 
-use crate::{failure::Failure, output::print_line, presets, program};
+use crate::{failure::Failure, numbers::grouped, output::print_line, presets, program};
 
 /// List the presets: named hyperparameters, each for an algorithm and some for an environment
 #[derive(clap::Args)]
@@ -40,25 +40,5 @@ fn environment(name: &str, config: &Config) -> String {
         (Some(env), _) => env,
         (None, EncoderSpec::Cnn { .. }) => "any with images".into(),
         (None, EncoderSpec::None {}) => "any".into(),
-    }
-}
-
-/// Writes a number with separators, such as 1,000,000.
-fn grouped(number: u64) -> String {
-    match number {
-        0..1000 => number.to_string(),
-        _ => format!("{},{:03}", grouped(number / 1000), number % 1000),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_grouped_by_thousands() {
-        for (number, text) in [(0, "0"), (999, "999"), (30_000, "30,000"), (1_000_000, "1,000,000")] {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

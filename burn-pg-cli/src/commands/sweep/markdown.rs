@@ -4,6 +4,7 @@ use super::{
     results::{Comparison, Results},
     standing::Standing,
 };
+use crate::numbers::grouped;
 
 /// The columns before and after those of the settings.
 const BEFORE: [&str; 2] = ["rank", "trial"];
@@ -129,12 +130,4 @@ fn wrapped(text: &str) -> String {
         }
     }
     lines.join("\n")
-}
-
-/// Writes a number with separators, such as 1,000,000.
-pub fn grouped(number: u64) -> String {
-    match number {
-        0..1000 => number.to_string(),
-        _ => format!("{},{:03}", grouped(number / 1000), number % 1000),
-    }
 }

@@ -3,7 +3,6 @@
 use super::{
     folder::Folder,
     halving::kept,
-    markdown::grouped,
     plan::{Plan, Trial, by_env},
     progress::Progress,
     results::{Comparison, Results},
@@ -11,6 +10,7 @@ use super::{
     standing::{Standing, rank},
     state::{Outcome, has_ended},
 };
+use crate::numbers::grouped;
 
 /// A sweep, checked and ready.
 pub struct Sweep<'p, 'a> {

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use burn_pg::device::AdapterKind;
 
-use super::figures::grouped;
-use crate::comparison::{Crossover, Figure, Kind, Measured, NOISY, Outcome, Report, Rounds};
+use crate::{
+    comparison::{Crossover, Figure, Kind, Measured, NOISY, Outcome, Report, Rounds},
+    numbers::grouped,
+};
 
 /// Renders a report.
 pub fn render(report: &Report) -> String {

@@ -2,7 +2,8 @@
 
 use burn_pg::envs::{ActionBuffer, EnvRng, make};
 
-use super::{Grid, Kind, Method, Planned, grouped, repeated};
+use super::{Grid, Kind, Method, Planned, repeated};
+use crate::numbers::grouped;
 
 const ENVS: [&str; 2] = ["CartPole-v1", "Pendulum-v1"];
 

@@ -18,7 +18,10 @@ use burn_pg::{
 };
 
 use super::measure::{Method, Planned, Work, repeated};
-use crate::comparison::{Kind, Size};
+use crate::{
+    comparison::{Kind, Size},
+    numbers::grouped,
+};
 
 /// The environment of the figures with networks.
 const ENV: &str = "CartPole-v1";
@@ -117,14 +120,6 @@ fn random(len: usize) -> Vec<f32> {
     (0..len).map(|_| rng.normal() as f32).collect()
 }
 
-/// Writes a number with commas: `131,072`.
-pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits")).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,10 +136,5 @@ mod tests {
             }
             assert!(quick.len() < full.len());
         }
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!([7, 512, 1_024, 131_072].map(grouped), ["7", "512", "1,024", "131,072"]);
     }
 }

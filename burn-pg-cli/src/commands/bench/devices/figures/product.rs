@@ -2,7 +2,8 @@
 
 use burn_pg::burn::tensor::{Tensor, TensorData};
 
-use super::{Grid, Kind, Method, Planned, grouped, random, repeated};
+use super::{Grid, Kind, Method, Planned, random, repeated};
+use crate::numbers::grouped;
 
 /// Inputs and outputs of a layer.
 const LAYERS: [(usize, usize); 3] = [(4, 64), (64, 64), (256, 256)];
