@@ -27,7 +27,7 @@ fn count(text: &str) -> Option<u64> {
 }
 
 /// Writes a whole number with separators, such as 1,000,000.
-pub fn grouped(number: impl ToString) -> String {
+pub fn grouped(number: impl Copy + ToString) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();
     groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! Metrics in the formats of other programs: [TensorBoard](TensorBoard) and [CSV](Csv).
+//! Metrics in the formats of other programs: [`TensorBoard`] and [`Csv`].
 //!
 //! Both are [observers](super::Observer) of a run. A [`Session`](super::Session) adds those that the table `log` of the configuration
 //! turns on.
