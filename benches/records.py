@@ -97,10 +97,11 @@ def main():
                 p = p_value([run[index] for run in new], [run[index] for run in before])
                 verdicts.append(f"{what}: {'yes' if p < LEVEL else 'no'} (p = {p:.4f})")
         steps, seconds = medians(new)
+        steps, seconds = (f"{steps:,.0f}", f"{seconds:.2f}") if steps < NEVER[0] / 2 else ("never", "never")
         solved = sum(run != NEVER for run in new)
         date = datetime.date.today().isoformat()
         print(
-            f"| {date} | {task} | {preset} | {git.stdout.strip()} | {solved} of {len(new)} | {steps:,.0f} | {seconds:.2f} "
+            f"| {date} | {task} | {preset} | {git.stdout.strip()} | {solved} of {len(new)} | {steps} | {seconds} "
             f"| {', '.join(verdicts) or 'first'} |"
         )
         if not record or any("yes" in verdict for verdict in verdicts):
