@@ -88,10 +88,17 @@ use tell::tell;
 
 /// Train, evaluate and export policy-gradient agents on any CPU or GPU
 #[derive(Parser)]
-#[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true, max_term_width = 100)]
+#[command(name = program::name(), bin_name = program::name(), version = program::version(), propagate_version = true, max_term_width = 100, after_help = start())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+}
+
+/// Returns the first commands of somebody new.
+fn start() -> String {
+    let [train, watch, help] =
+        ["train CartPole-v1", "watch runs/CartPole-v1-ppo-seed1", "train --help"].map(program::command);
+    format!("Start with:\n  {train}\n  {watch}\n  {help}")
 }
 
 #[derive(Subcommand)]

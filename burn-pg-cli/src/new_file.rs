@@ -5,6 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use burn_pg::run::directory::RunDir;
 
+/// Refuses a file whose name does not end as its content says.
+pub fn check_extension(out: &Path, extension: &str) -> Result<()> {
+    if out.extension().is_none_or(|found| !found.eq_ignore_ascii_case(extension)) {
+        bail!("{} must end in .{extension}", out.display());
+    }
+    Ok(())
+}
+
 /// Refuses stdout, files of the runs themselves, paths that are not regular files, and files that exist, unless `force`. `what` is
 /// written, and `example` is a name for it.
 pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], force: bool) -> Result<()> {

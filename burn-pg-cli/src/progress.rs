@@ -7,7 +7,7 @@ mod history;
 mod live;
 mod screen;
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,11 +15,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub use devices::DeviceProgress;
 pub use evaluation::EvalProgress;
 
-use crate::tell::tell;
+use crate::tell::{tell, tell_above};
 use live::Live;
 
 /// Approximate number of plain lines in a run.
 const LINES: u64 = 20;
+
+/// After a run that has not come to its end.
+const STOPPED: &str = "{bar:12} {pos}/{len}, stopped{prefix}";
 
 /// Drawings of a bar a second at most. More would cost more than a hundredth of a fast run.
 const DRAWINGS: u8 = 8;
@@ -127,20 +130,15 @@ impl Progress {
         }
     }
 
-    /// Prints a warning, even if nothing else is shown.
-    pub fn warn(&self, warning: impl Display) {
-        let warning = format!("warning: {warning}");
-        match &self.shown {
-            Shown::Bar(bar, _) => bar.println(warning),
-            Shown::Lines { .. } | Shown::Silent => tell(warning),
-        }
-    }
-
     /// Leaves the last state on the screen.
     pub fn finish(&self) {
         if let Shown::Bar(bar, live) = &self.shown {
             if let Some(live) = live {
                 live.draw(bar);
+            }
+            // A run that was interrupted has no time left.
+            if bar.length().is_some_and(|len| bar.position() < len) {
+                bar.set_style(style(STOPPED));
             }
             bar.abandon();
         }
@@ -155,6 +153,7 @@ fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
         return None;
     }
     bar.enable_steady_tick(Duration::from_millis(250));
+    tell_above(&bar);
     Some(bar)
 }
 

@@ -18,7 +18,7 @@ use crate::{
         plot::{Drawn, X, drawn_curves},
     },
     failure::Failure,
-    new_file::check_new_file,
+    new_file::{check_extension, check_new_file},
     output::{print_line, replace_bytes},
     program,
     registry::Registry,
@@ -71,6 +71,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 }
 
 fn write(args: &Args, registry: &Registry) -> Result<String> {
+    check_extension(&args.out, "html")?;
     check_new_file("a report", "report.html", &args.out, &args.runs, args.force)?;
     let runs = args.runs.iter().map(|path| Run::read(path)).collect::<Result<Vec<_>>>()?;
     let (curves, Drawn { chart, .. }) = drawn_curves(&runs, X::Steps, "episode_return_mean")?;

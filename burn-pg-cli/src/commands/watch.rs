@@ -17,12 +17,13 @@ use burn_pg::{
     agent::Moment,
     device,
     envs::{VectorEnv, render::Scene},
+    run::RunDir,
 };
 
 use crate::{
     commands::agent::{AgentArgs, AnyAgent},
     failure::Failure,
-    new_file::check_new_file,
+    new_file::{check_extension, check_new_file},
     numbers::whole,
     output::{print_line, replace_bytes},
     program,
@@ -35,7 +36,9 @@ const AFTER_HELP: &str = "\
 Examples:
   burn-pg watch runs/CartPole-v1-ppo-seed1
   burn-pg watch runs/CartPole-v1-ppo-seed1 --gif cartpole.gif --episodes 3
-  burn-pg watch runs/CartPole-v1-ppo-seed1 --at 10 --png early.png";
+  burn-pg watch runs/CartPole-v1-ppo-seed1 --png moments.png
+
+Ctrl-C ends it.";
 
 /// Watch the agent of a run directory play, in the terminal or as a picture file
 ///
@@ -123,6 +126,11 @@ struct Watched {
 }
 
 fn load(args: &Args, registry: &Registry) -> Result<Watched> {
+    // Before the terminal, which is of no use without a run.
+    RunDir::open(&args.agent.run_dir).check()?;
+    for (file, extension) in [(&args.gif, "gif"), (&args.png, "png")] {
+        file.as_deref().map_or(Ok(()), |file| check_extension(file, extension))?;
+    }
     match args.gif.as_ref().or(args.png.as_ref()) {
         Some(path) => check_new_file(
             "an animation or picture",

@@ -81,6 +81,8 @@ fn plot_refuses_what_cannot_be_compared_or_read() {
     fs::write(folder.path().join("runs/1/metrics.jsonl"), "{}\n").unwrap();
     refused(&["plot", "runs/1"], "line 1 of runs/1/metrics.jsonl is not valid");
     refused(&["plot", "runs"], "runs is not a run directory");
+    refused(&["watch", "runs/1", "--gif", "a.png"], "a.png must end in .gif");
+    refused(&["report", "runs/1", "--out", "a.txt"], "a.txt must end in .html");
     refused(
         &["watch", "runs/1", "--gif", "nowhere/a.gif"],
         "nowhere is not a folder, so nowhere/a.gif cannot be written",

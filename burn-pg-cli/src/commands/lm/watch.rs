@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use burn_pg::{Error, Observer, UpdateStats};
 
-use crate::{interrupt::Interrupt, progress::Progress};
+use crate::{interrupt::Interrupt, progress::Progress, tell::tell};
 
 /// Shares above which a warning is given, and the warning.
 const WARNINGS: [(&str, f64, &str); 3] = [
@@ -56,7 +56,7 @@ impl Observer for WatchTexts {
         for (metric, most, warning) in WARNINGS {
             if stats.losses.get(metric).is_some_and(|share| *share > most) && !self.warned.contains(&metric) {
                 self.warned.push(metric);
-                self.progress.warn(format_args!("update {}: {warning}", stats.update));
+                tell(format_args!("warning: update {}: {warning}", stats.update));
             }
         }
         self.last.clone_from(&stats.losses);
@@ -64,11 +64,11 @@ impl Observer for WatchTexts {
     }
 
     fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
-        self.progress.warn(format_args!("an update was skipped: {fault}"));
+        tell(format_args!("warning: an update was skipped: {fault}"));
         self.go_on()
     }
 
     fn on_warning(&mut self, warning: &str) {
-        self.progress.warn(warning);
+        tell(format_args!("warning: {warning}"));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn_pg::{Error, Observer, UpdateStats};
 
-use crate::{interrupt::Interrupt, progress::Progress};
+use crate::{interrupt::Interrupt, progress::Progress, tell::tell};
 
 /// Shows each update, and ends the run after a signal.
 pub struct Watch {
@@ -28,11 +28,11 @@ impl Observer for Watch {
     }
 
     fn on_fault(&mut self, fault: &Error) -> ControlFlow<()> {
-        self.progress.warn(format_args!("an update was skipped: {fault}"));
+        tell(format_args!("warning: an update was skipped: {fault}"));
         self.continue_unless_interrupted()
     }
 
     fn on_warning(&mut self, warning: &str) {
-        self.progress.warn(warning);
+        tell(format_args!("warning: {warning}"));
     }
 }
