@@ -164,6 +164,21 @@ fn logs_for_other_programs_survive_a_resume() {
 }
 
 #[test]
+fn a_run_that_goes_back_evaluates_its_later_checkpoints_again() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small(folder.path(), "run", &["--set", "checkpoint.interval=1", "checkpoint.episodes=2"]);
+    let path = folder.path().join("run/evaluations.jsonl");
+    let evaluated = || fs::read_to_string(&path).unwrap();
+    let before = evaluated();
+    let lines: Vec<&str> = before.lines().collect();
+    let mut second: Value = serde_json::from_str(lines[1]).unwrap();
+    second["return_mean"] = 12_345.0.into();
+    fs::write(&path, format!("{}\n{second}\n", lines[0])).unwrap();
+    success(&burn_pg(folder.path(), ["train", "--resume", "run", "--at", "1", "--quiet"]));
+    assert_eq!(evaluated(), before);
+}
+
+#[test]
 fn a_run_stops_at_the_evaluation_of_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let stop = ["checkpoint.interval=1", "checkpoint.episodes=2", "checkpoint.stop_return=1"];

@@ -166,6 +166,7 @@ impl<P: Policy, S: Source<P>> Restored<P, S> {
         if !chosen {
             dir.checkpoints().set_aside_after(update)?;
         }
+        dir.cut_evaluations(update)?;
         let (metrics, missing) = dir.metrics_after(update, update.saturating_sub(trainer.faults()))?;
         // Before anything is removed, in case they cannot be written.
         let logs = Logs::open(trainer.config().log, &dir, Some(trainer.env_steps()))?;

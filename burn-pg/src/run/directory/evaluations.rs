@@ -17,6 +17,18 @@ impl RunDir {
         let mut all = self.evaluations()?;
         all.retain(|earlier| earlier.update < evaluated.update);
         all.push(*evaluated);
+        self.write_evaluations(&all)
+    }
+
+    /// Removes the evaluations after `update`, to which the run goes back.
+    pub(in crate::run) fn cut_evaluations(&self, update: u64) -> Result<(), RunDirError> {
+        let mut all = self.evaluations()?;
+        let before = all.len();
+        all.retain(|evaluated| evaluated.update <= update);
+        if all.len() < before { self.write_evaluations(&all) } else { Ok(()) }
+    }
+
+    fn write_evaluations(&self, all: &[Evaluated]) -> Result<(), RunDirError> {
         let line = |evaluated| serde_json::to_string(evaluated).map(|line| line + "\n");
         let text = all.iter().map(line).collect::<Result<String, _>>();
         let failed =
@@ -57,6 +69,10 @@ mod tests {
             dir.add_evaluation(&evaluated).unwrap();
         }
         assert_eq!(dir.evaluations().unwrap(), [of(10, 1.0), of(20, 2.5)]);
+        dir.cut_evaluations(20).unwrap();
+        assert_eq!(dir.evaluations().unwrap().len(), 2);
+        dir.cut_evaluations(19).unwrap();
+        assert_eq!(dir.evaluations().unwrap(), [of(10, 1.0)]);
         fs::write(folder.path().join(EVALUATIONS), b"not JSON\n\xff\n").unwrap();
         assert!(dir.evaluations().unwrap().is_empty());
     }
