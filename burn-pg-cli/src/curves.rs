@@ -104,7 +104,7 @@ fn grid(runs: &[&[[f64; 2]]], [from, to]: [f64; 2]) -> Vec<f64> {
     (0..count).map(|at| from * (1.0 - share(at)) + to * share(at)).collect()
 }
 
-/// Returns the value of a run at a place, by linear interpolation. Outside its points, it is that of the nearest.
+/// Returns the value of a run at a place, by linear interpolation; outside its points, the value of the nearest one.
 fn value_at(run: &[[f64; 2]], x: f64) -> f64 {
     let after = run.partition_point(|[place, _]| *place <= x);
     match (after.checked_sub(1).map(|before| run[before]), run.get(after)) {

@@ -62,7 +62,7 @@ pub fn with_examples(program: Command) -> Command {
     })
 }
 
-/// Adds a text below the options of a command, before what is there already.
+/// Adds a text below the options of a command, above any text that is there.
 fn below(command: Command, words: &[&str], text: &str) -> Command {
     match words.split_first() {
         Some((&word, rest)) => command.mut_subcommand(word, |command| below(command, rest, text)),

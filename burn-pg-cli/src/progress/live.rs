@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 
 use super::{screen::Screen, short};
 
-/// Time between two drawings: no shorter than that of the bar.
+/// Time between two drawings: as long as that of the bar.
 const BETWEEN: Duration = Duration::from_millis(125);
 
 /// The live screen, and when it was drawn.

@@ -31,7 +31,7 @@ pub struct Summary {
     pub steps_per_second: Option<f64>,
 }
 
-/// What is to be done with a run.
+/// What a sweep finds of a run, and so what it does next.
 #[derive(Debug, PartialEq)]
 pub enum State {
     /// Nothing was written.

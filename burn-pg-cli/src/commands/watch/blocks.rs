@@ -45,7 +45,7 @@ impl Colours {
             .collect()
     }
 
-    /// Returns a row of upper half blocks: the upper pixel is their colour, the lower one that of the background.
+    /// Returns a row of upper half blocks, each in the colour of the upper pixel on a background of the lower one.
     fn half_blocks(self, picture: &Picture, top: u32) -> String {
         let (mut row, mut last) = (String::new(), None);
         for x in 0..picture.width {
@@ -98,7 +98,7 @@ fn braille(picture: &Picture, top: u32) -> String {
     (0..picture.width).step_by(2).map(cell).collect()
 }
 
-/// Returns the colour of a pixel; beyond the edge, that of the edge.
+/// Returns the colour of a pixel, or of the nearest one if it is outside the picture.
 fn pixel(picture: &Picture, x: u32, y: u32) -> [u8; 3] {
     let (x, y) = (x.min(picture.width - 1), y.min(picture.height - 1));
     let at = 3 * (y * picture.width + x) as usize;
