@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{EnvAction, EnvError, EnvRng, Space, render::Scene};
+use crate::{EnvAction, EnvError, EnvOptions, EnvRng, Space, render::Scene};
 
 /// One environment: its state and its dynamics, and nothing else.
 ///
@@ -81,6 +81,9 @@ pub struct EnvSpec {
     /// True if some actions are impossible in some states, so that each observation comes with a mask.
     #[serde(default)]
     pub masks_actions: bool,
+    /// What the environments were made with; empty for those that take no options.
+    #[serde(default, skip_serializing_if = "EnvOptions::is_empty")]
+    pub options: EnvOptions,
 }
 
 impl EnvSpec {
@@ -93,6 +96,7 @@ impl EnvSpec {
             max_episode_steps: None,
             reward_threshold: None,
             masks_actions: false,
+            options: EnvOptions::default(),
         }
     }
 
@@ -114,7 +118,8 @@ impl EnvSpec {
                 ("`masks_actions`", spec.masks_actions.to_string()),
             ]
         };
-        if self == other {
+        let others = Self { options: self.options.clone(), ..other.clone() };
+        if *self == others && self.options.makes_the_same(&other.options) {
             return None;
         }
         let mut pairs = parts(self).into_iter().zip(parts(other));

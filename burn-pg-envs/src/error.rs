@@ -49,6 +49,24 @@ pub enum EnvError {
         /// The action space.
         space: String,
     },
+    /// An environment of Python, or the worker that steps it, cannot be made.
+    #[error("`{id}` cannot be made: {reason}")]
+    Python {
+        /// Name of the environment.
+        id: String,
+        /// The reason and, where it is known, what to do.
+        reason: String,
+    },
+    /// Options were given to an environment that takes none.
+    #[error(
+        "`{id}` takes no `{option}`: only environments of Python do, whose names begin with `gym:`, `envpool:` or `ale:`"
+    )]
+    Options {
+        /// Name of the environment.
+        id: String,
+        /// The first option that was given.
+        option: &'static str,
+    },
     /// A specification contradicts itself, the action type of the environment, or another specification that it must
     /// equal.
     #[error("the specification of `{id}` is wrong: {reason}")]

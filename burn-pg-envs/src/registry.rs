@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use crate::{Env, EnvError, EnvSpec, UnknownName, VecEnv, VectorEnv, classic};
+use crate::{Env, EnvError, EnvOptions, EnvSpec, UnknownName, VecEnv, VectorEnv, classic};
 
 type Make = Arc<dyn Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError> + Send + Sync>;
 
@@ -73,9 +73,22 @@ pub fn specs() -> Vec<EnvSpec> {
 /// Returns the specification of the environment called `id`.
 ///
 /// # Errors
-/// [`EnvError::Unknown`], with the most similar registered name.
+/// [`EnvError::Unknown`], with the most similar registered name; as [`spec_with`] for environments of Python.
 pub fn spec(id: &str) -> Result<EnvSpec, EnvError> {
-    entry_of(id).map(|(spec, _)| spec)
+    spec_with(id, &EnvOptions::default())
+}
+
+/// Returns the specification of the environment called `id` if it is made with `options`. An environment of Python is
+/// made for that.
+///
+/// # Errors
+/// [`EnvError::Unknown`], with the most similar registered name; [`EnvError::Options`] if it takes no options;
+/// [`EnvError::Python`] if it is one of Python and cannot be made.
+pub fn spec_with(id: &str, options: &EnvOptions) -> Result<EnvSpec, EnvError> {
+    match is_of_python(id) {
+        true => of_python::spec(id, options),
+        false => options.refuse(id).and_then(|()| entry_of(id)).map(|(spec, _)| spec),
+    }
 }
 
 /// Creates a batch of `num_envs` environments called `id`.
@@ -84,6 +97,19 @@ pub fn spec(id: &str) -> Result<EnvSpec, EnvError> {
 /// [`EnvError::Unknown`] (with the most similar registered name) and [`EnvError::NoEnvs`]; any error of a registered
 /// closure, and [`EnvError::Spec`] or [`EnvError::BatchLen`] if it creates other environments than were registered.
 pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
+    make_with(id, num_envs, &EnvOptions::default())
+}
+
+/// Creates a batch of `num_envs` environments called `id` with `options`, which only environments of Python take.
+///
+/// # Errors
+/// As [`make`]; [`EnvError::Options`] if the environments take no options; [`EnvError::Python`] if they are of Python
+/// and cannot be made.
+pub fn make_with(id: &str, num_envs: usize, options: &EnvOptions) -> Result<Box<dyn VectorEnv>, EnvError> {
+    if is_of_python(id) {
+        return of_python::make(id, num_envs, options);
+    }
+    options.refuse(id)?;
     // The lock is not held here: a closure may make other registered environments.
     let (spec, make) = entry_of(id)?;
     if num_envs == 0 {
@@ -96,6 +122,54 @@ pub fn make(id: &str, num_envs: usize) -> Result<Box<dyn VectorEnv>, EnvError> {
     }
     envs.batch().check(&spec, num_envs)?;
     Ok(envs)
+}
+
+/// True for a name such as `gym:LunarLander-v3` that nobody has registered.
+fn is_of_python(id: &str) -> bool {
+    let prefixes = ["gym:", "envpool:", "ale:"];
+    prefixes.iter().any(|prefix| id.starts_with(prefix)) && entry_of(id).is_err()
+}
+
+#[cfg(feature = "python")]
+mod of_python {
+    use std::sync::{Mutex, PoisonError};
+
+    use crate::{EnvError, EnvOptions, EnvSpec, VectorEnv, python::PythonEnvs};
+
+    /// Specifications that are known, because making an environment of Python takes about a second.
+    static KNOWN: Mutex<Vec<EnvSpec>> = Mutex::new(Vec::new());
+
+    pub fn spec(id: &str, options: &EnvOptions) -> Result<EnvSpec, EnvError> {
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().iter().find(|spec| spec.id == id && spec.options == *options).cloned();
+        if let Some(spec) = found {
+            return Ok(spec);
+        }
+        let spec = PythonEnvs::describe(id, options)?;
+        known().push(spec.clone());
+        Ok(spec)
+    }
+
+    pub fn make(id: &str, num_envs: usize, options: &EnvOptions) -> Result<Box<dyn VectorEnv>, EnvError> {
+        Ok(Box::new(PythonEnvs::new(id, num_envs, options)?))
+    }
+}
+
+#[cfg(not(feature = "python"))]
+mod of_python {
+    use crate::{EnvError, EnvOptions, EnvSpec, VectorEnv};
+
+    fn missing(id: &str) -> EnvError {
+        EnvError::Python { id: id.into(), reason: "this program was built without the feature `python`".into() }
+    }
+
+    pub fn spec(id: &str, _: &EnvOptions) -> Result<EnvSpec, EnvError> {
+        Err(missing(id))
+    }
+
+    pub fn make(id: &str, _: usize, _: &EnvOptions) -> Result<Box<dyn VectorEnv>, EnvError> {
+        Err(missing(id))
+    }
 }
 
 fn entry_of(id: &str) -> Result<(EnvSpec, Make), EnvError> {

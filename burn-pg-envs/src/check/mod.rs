@@ -16,7 +16,7 @@ pub struct CheckReport {
     pub steps: usize,
     /// Episodes that ended in these steps. With none, final observations were not checked.
     pub episodes: usize,
-    /// True if the environments can be saved and loaded.
+    /// True if the environments can be saved and loaded without new episodes.
     pub saves: bool,
     /// True if they can be stepped in blocks.
     pub has_blocks: bool,

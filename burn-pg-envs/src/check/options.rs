@@ -4,7 +4,8 @@ use super::{Check, SEED, part};
 use crate::{EnvError, EnvRng, SavedEnvs, StepBatch, VectorEnv, check_blocks};
 
 impl Check {
-    /// Checks that a batch that is saved as JSON and loaded into another one continues the same, bit for bit.
+    /// Checks that a batch that is saved as JSON and loaded into another one continues the same, bit for bit, or begins
+    /// new episodes.
     pub fn saving(&self, envs: &mut impl VectorEnv, other: &mut impl VectorEnv) -> Result<bool, EnvError> {
         let saved = match envs.save() {
             Err(EnvError::Unsupported { .. }) => return Ok(false),
@@ -25,6 +26,10 @@ impl Check {
         }
         other.reset(SEED + 100)?;
         other.load(&read)?;
+        if read.begins_anew() {
+            self.begun(other.checked_batch()?)?;
+            return Ok(false);
+        }
         self.alike(envs.checked_batch()?, other.checked_batch()?, "a batch that was saved and one that was loaded")?;
         self.steps_alike(envs, other, "a batch that was saved and one that was loaded")?;
         Ok(true)

@@ -80,14 +80,9 @@ impl Env for Acrobot {
     fn spec(&self) -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
         let [first, second] = MAX_VELOCITY.map(|velocity| velocity as f32);
-        EnvSpec {
-            id: "Acrobot-v1".into(),
-            observation_space: Space::symmetric(&[1.0, 1.0, 1.0, 1.0, first, second]),
-            action_space: Space::discrete(3),
-            max_episode_steps: Some(500),
-            reward_threshold: Some(-100.0),
-            masks_actions: false,
-        }
+        let spec =
+            EnvSpec::new("Acrobot-v1", Space::symmetric(&[1.0, 1.0, 1.0, 1.0, first, second]), Space::discrete(3));
+        EnvSpec { max_episode_steps: Some(500), reward_threshold: Some(-100.0), ..spec }
     }
 
     #[allow(clippy::cast_possible_truncation)] // Gymnasium rounds the first state to single precision

@@ -87,14 +87,8 @@ impl Env for CartPole {
     fn spec(&self) -> EnvSpec {
         #[allow(clippy::cast_possible_truncation)]
         let high = [(2.0 * POSITION_LIMIT) as f32, f32::INFINITY, (2.0 * ANGLE_LIMIT) as f32, f32::INFINITY];
-        EnvSpec {
-            id: "CartPole-v1".into(),
-            observation_space: Space::symmetric(&high),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(500),
-            reward_threshold: Some(475.0),
-            masks_actions: false,
-        }
+        let spec = EnvSpec::new("CartPole-v1", Space::symmetric(&high), Space::discrete(2));
+        EnvSpec { max_episode_steps: Some(500), reward_threshold: Some(475.0), ..spec }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

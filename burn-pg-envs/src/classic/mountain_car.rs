@@ -50,14 +50,12 @@ impl Env for MountainCar {
     type State = [f64; 2];
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "MountainCar-v0".into(),
-            observation_space: Space::Box { low: vec![-1.2, -0.07], high: vec![0.6, 0.07], shape: vec![2] },
-            action_space: Space::discrete(3),
-            max_episode_steps: Some(200),
-            reward_threshold: Some(-110.0),
-            masks_actions: false,
-        }
+        let spec = EnvSpec::new(
+            "MountainCar-v0",
+            Space::Box { low: vec![-1.2, -0.07], high: vec![0.6, 0.07], shape: vec![2] },
+            Space::discrete(3),
+        );
+        EnvSpec { max_episode_steps: Some(200), reward_threshold: Some(-110.0), ..spec }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

@@ -110,14 +110,12 @@ impl Env for MountainCarContinuous {
     type State = [f64; 2];
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "MountainCarContinuous-v0".into(),
-            observation_space: Space::Box { low: vec![-1.2, -0.07], high: vec![0.6, 0.07], shape: vec![2] },
-            action_space: Space::symmetric(&[1.0]),
-            max_episode_steps: Some(999),
-            reward_threshold: Some(90.0),
-            masks_actions: false,
-        }
+        let spec = EnvSpec::new(
+            "MountainCarContinuous-v0",
+            Space::Box { low: vec![-1.2, -0.07], high: vec![0.6, 0.07], shape: vec![2] },
+            Space::symmetric(&[1.0]),
+        );
+        EnvSpec { max_episode_steps: Some(999), reward_threshold: Some(90.0), ..spec }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

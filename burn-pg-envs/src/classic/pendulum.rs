@@ -83,14 +83,8 @@ impl Env for Pendulum {
     type State = [f64; 2];
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Pendulum-v1".into(),
-            observation_space: Space::symmetric(&[1.0, 1.0, 8.0]),
-            action_space: Space::symmetric(&[MAX_TORQUE]),
-            max_episode_steps: Some(200),
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        let spec = EnvSpec::new("Pendulum-v1", Space::symmetric(&[1.0, 1.0, 8.0]), Space::symmetric(&[MAX_TORQUE]));
+        EnvSpec { max_episode_steps: Some(200), ..spec }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

@@ -1,6 +1,9 @@
 //! Pictures as pixels.
 
-use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
+use tiny_skia::{
+    FillRule, FilterQuality, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PixmapPaint, Stroke,
+    Transform,
+};
 
 use super::{Colour, Point, Scene, Shape};
 
@@ -51,7 +54,10 @@ impl Scene {
 }
 
 fn draw(shape: &Shape, scale: f32, pixmap: &mut Pixmap) {
-    let (Shape::Polygon { colour, .. } | Shape::Line { colour, .. } | Shape::Circle { colour, .. }) = shape;
+    let colour = match shape {
+        Shape::Polygon { colour, .. } | Shape::Line { colour, .. } | Shape::Circle { colour, .. } => colour,
+        Shape::Pixels { width, height, rgb } => return draw_pixels(*width, *height, rgb, scale, pixmap),
+    };
     let mut paint = Paint::default();
     paint.set_color(paint_colour(*colour));
     let transform = Transform::from_scale(scale, scale);
@@ -59,6 +65,7 @@ fn draw(shape: &Shape, scale: f32, pixmap: &mut Pixmap) {
         Shape::Polygon { points, .. } => path(points, true),
         Shape::Line { points, .. } => path(points, false),
         Shape::Circle { centre: [x, y], radius, .. } => PathBuilder::from_circle(*x, *y, *radius),
+        Shape::Pixels { .. } => None,
     };
     let Some(path) = path else { return };
     if let Shape::Line { width, .. } = shape {
@@ -68,6 +75,20 @@ fn draw(shape: &Shape, scale: f32, pixmap: &mut Pixmap) {
     } else {
         pixmap.fill_path(&path, &paint, FillRule::Winding, transform, None);
     }
+}
+
+fn draw_pixels(width: usize, height: usize, rgb: &[u8], scale: f32, pixmap: &mut Pixmap) {
+    let size = u32::try_from(width)
+        .ok()
+        .zip(u32::try_from(height).ok())
+        .and_then(|(width, height)| IntSize::from_wh(width, height));
+    let Some(size) = size.filter(|_| rgb.len() == 3 * width * height) else { return };
+    let rgba = rgb.as_chunks::<3>().0.iter().flat_map(|&[red, green, blue]| [red, green, blue, 255]).collect();
+    let Some(picture) = Pixmap::from_vec(rgba, size) else { return };
+    // Several pixels become one when the picture is made smaller, and stay sharp when it is made larger.
+    let quality = if scale < 1.0 { FilterQuality::Bilinear } else { FilterQuality::Nearest };
+    let paint = PixmapPaint { quality, ..PixmapPaint::default() };
+    pixmap.draw_pixmap(0, 0, picture.as_ref(), &paint, Transform::from_scale(scale, scale), None);
 }
 
 fn path(points: &[Point], closed: bool) -> Option<Path> {

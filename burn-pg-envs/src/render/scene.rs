@@ -1,5 +1,7 @@
 //! Pictures as lists of shapes.
 
+use std::sync::Arc;
+
 /// A picture as a list of shapes.
 ///
 /// All lengths are in pixels. The origin is the upper left corner, x points right and y points down. Whole numbers are
@@ -27,7 +29,8 @@ impl Scene {
 /// A point as x and y, in pixels from the upper left corner.
 pub type Point = [f32; 2];
 
-/// One shape of a [`Scene`]. A shape with a coordinate that is not finite is not drawn.
+/// One shape of a [`Scene`]. A shape with a coordinate that is not finite, or pixels of another number than their sides
+/// say, are not drawn.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Shape {
@@ -55,6 +58,15 @@ pub enum Shape {
         radius: f32,
         /// Colour of the area.
         colour: Colour,
+    },
+    /// A picture that covers the scene from its upper left corner on, one pixel for each unit of length.
+    Pixels {
+        /// Pixels in a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Red, green and blue of each pixel, row by row from the top: `3 * width * height` bytes.
+        rgb: Arc<[u8]>,
     },
 }
 

@@ -16,6 +16,9 @@ pub struct SavedEnvs {
     /// The state of the wrappers around the environments, the innermost first.
     #[serde(default)]
     wrappers: Vec<Value>,
+    /// True if the environments begin new episodes when they are loaded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    begins_anew: bool,
 }
 
 impl SavedEnvs {
@@ -26,10 +29,26 @@ impl SavedEnvs {
     /// [`EnvError::State`] if the state cannot be written as JSON.
     pub fn new(spec: &EnvSpec, batch: &StepBatch, state: &impl Serialize) -> Result<Self, EnvError> {
         let state = serde_json::to_value(state).map_err(unusable)?;
-        Ok(Self { id: spec.id.clone(), state, batch: batch.clone(), wrappers: Vec::new() })
+        Ok(Self { id: spec.id.clone(), state, batch: batch.clone(), wrappers: Vec::new(), begins_anew: false })
     }
 
-    /// Returns the state and the batch that were passed to [`new`](Self::new).
+    /// Saves environments whose episodes cannot be saved, such as those of another process: they begin new ones when
+    /// they are loaded. `state` is what that needs, such as seeds.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn beginning_anew(spec: &EnvSpec, state: &impl Serialize) -> Result<Self, EnvError> {
+        Ok(Self { begins_anew: true, ..Self::new(spec, &StepBatch::default(), state)? })
+    }
+
+    /// True if the environments begin new episodes when they are loaded.
+    #[must_use]
+    pub fn begins_anew(&self) -> bool {
+        self.begins_anew
+    }
+
+    /// Returns the state and the batch that were passed to [`new`](Self::new); the batch before the first reset, if they
+    /// [begin anew](Self::beginning_anew).
     ///
     /// # Errors
     /// [`EnvError::State`] if the environments that saved it have another name or number, or the state is not a `T`.
@@ -39,6 +58,9 @@ impl SavedEnvs {
         }
         if !self.wrappers.is_empty() {
             return Err(unusable("it holds the state of a wrapper that is not there"));
+        }
+        if self.begins_anew {
+            return Ok((T::deserialize(&self.state).map_err(unusable)?, StepBatch::new(spec, num_envs)));
         }
         let fits = self.batch.check(spec, num_envs);
         fits.map_err(|error| unusable(format!("it does not fit {num_envs} environments: {error}")))?;

@@ -109,12 +109,14 @@ impl Collector {
                 Some(self.recurrent_state_of(state, tensors, &mut rollout)?)
             }
         };
+        let begins_anew = saved.envs.begins_anew();
         self.envs.load(&saved.envs)?;
         self.envs.checked_batch()?;
         let SavedCollector { env_steps, episodes, streams, restarts, failed, .. } = saved;
         (self.env_steps, self.episodes, self.streams, self.restarts) = (env_steps, episodes, streams, restarts);
-        // An environment that has failed must be reset, even if `saved` says that the rollout did not fail.
-        let failed = failed || self.envs.batch().valid.contains(&false);
+        // An environment that has failed must be reset, even if `saved` says that the rollout did not fail; and the
+        // rest of the state belongs to the old episodes of environments that begin new ones.
+        let failed = failed || begins_anew || self.envs.batch().valid.contains(&false);
         (self.is_complete, self.recurrent, self.rollout) = (!failed, recurrent, rollout);
         self.blocks.clear();
         self.ended.clear();

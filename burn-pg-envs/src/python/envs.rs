@@ -1,0 +1,503 @@
+//! A batch of environments of Python.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread::{available_parallelism, scope},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    interpreter::interpreter,
+    name::Maker,
+    process::{Process, Trouble},
+    program,
+    reason::{of_failure, of_start},
+    setup::Setup,
+    shared::Layout,
+    worker::{Todo, Worker},
+};
+use crate::{
+    Actions, Autoreset, EnvError, EnvOptions, EnvSpec, Fault, SavedEnvs, SeedSequence, Space, Step, StepBatch,
+    VectorEnv,
+    render::{Scene, Shape},
+};
+
+/// Seconds after which a step counts as hanging.
+const TIMEOUT: f64 = 60.0;
+
+/// Environments of Python, which worker processes step.
+///
+/// Every environment is seeded once and then continues its own random stream. Environments that are stepped one by one
+/// are reset right after their last observation has been kept, so that final observations and both flags are exactly
+/// those of the environment, in each [`Autoreset`].
+///
+/// The environments cannot be saved: [`save`](VectorEnv::save) keeps their seeds only, and after
+/// [`load`](VectorEnv::load) they begin new episodes ([`SavedEnvs::begins_anew`]).
+pub struct PythonEnvs {
+    spec: EnvSpec,
+    batch: StepBatch,
+    workers: Vec<Worker>,
+    /// What is known of each environment.
+    states: Vec<State>,
+    autoreset: Autoreset,
+    maker: WorkerMaker,
+}
+
+/// Where an environment is in its episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Its episode has ended, and the next one has not begun.
+    AwaitsReset,
+    /// It must be reset, because it has failed or never been reset.
+    MustBeReset,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// The seed of the last reset that had one.
+    seed: u64,
+    /// Steps since that reset.
+    steps: u64,
+}
+
+/// Everything that starting a worker needs.
+struct WorkerMaker {
+    name: String,
+    options: EnvOptions,
+    python: PathBuf,
+    timeout: Duration,
+    /// The code of the workers, and their log unless the options name one.
+    folder: Arc<TempDir>,
+}
+
+impl WorkerMaker {
+    fn new(name: &str, options: &EnvOptions) -> Result<Self, EnvError> {
+        let invalid = |reason: String| EnvError::Python { id: name.into(), reason };
+        let seconds = options.timeout.unwrap_or(TIMEOUT);
+        let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+        let timeout = timeout.ok_or_else(|| invalid(format!("its time-out of {seconds} s is not above 0")))?;
+        let folder = tempfile::Builder::new().prefix("burn-pg-").tempdir();
+        let folder = folder.and_then(|folder| program::write(folder.path()).map(|()| folder));
+        let folder = folder.map_err(|error| invalid(format!("a temporary folder is needed: {error}")))?;
+        let python = interpreter(options.python.as_deref());
+        Ok(Self { name: name.into(), options: options.clone(), python, timeout, folder: Arc::new(folder) })
+    }
+
+    /// Starts a worker with `rows` environments.
+    fn start(&self, rows: usize) -> Result<(Process, EnvSpec), EnvError> {
+        let name = &self.name;
+        let parts = Maker::of(name).ok_or_else(|| {
+            let reason = "its name begins with none of `gym:`, `envpool:` and `ale:`".into();
+            EnvError::Python { id: name.clone(), reason }
+        })?;
+        let setup = Setup::new(parts, &self.options, rows);
+        let log = self.options.log.clone().unwrap_or_else(|| self.folder.path().join("log"));
+        let started = Process::start(&self.python, self.folder.path(), &log, &setup, self.timeout);
+        let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
+        let spec = described.into_spec(name, &self.options);
+        spec.check()?;
+        Ok((process, spec))
+    }
+
+    fn not_started(&self, trouble: &Trouble) -> EnvError {
+        EnvError::Python { id: self.name.clone(), reason: of_start(trouble, &self.python) }
+    }
+}
+
+impl PythonEnvs {
+    /// Makes `num_envs` environments called `name`, such as `gym:LunarLander-v3`, and starts their workers.
+    ///
+    /// # Errors
+    /// [`EnvError::NoEnvs`]; [`EnvError::Python`] says why a worker or an environment cannot be made and, where that is
+    /// known, how to install what is missing; [`EnvError::Spec`] if a space contradicts itself, or if the environments
+    /// of two workers differ.
+    pub fn new(name: &str, num_envs: usize, options: &EnvOptions) -> Result<Self, EnvError> {
+        if num_envs == 0 {
+            return Err(EnvError::NoEnvs);
+        }
+        let maker = WorkerMaker::new(name, options)?;
+        let vectorised = Maker::of(name).is_some_and(|(maker, _)| maker.is_vectorised());
+        let most = if vectorised { 1 } else { num_envs };
+        let cores = available_parallelism().map_or(1, usize::from);
+        let count = options.workers.unwrap_or(cores).clamp(1, most);
+        // The first workers have one environment more, if they cannot all have as many.
+        let bounds: Vec<usize> = (0..=count).map(|i| i * (num_envs / count) + i.min(num_envs % count)).collect();
+        let rows = |i: usize| bounds[i + 1] - bounds[i];
+        let started: Vec<_> = scope(|scope| {
+            let threads: Vec<_> = (0..count)
+                .map(|i| {
+                    scope.spawn({
+                        let maker = &maker;
+                        move || maker.start(rows(i))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("starting a worker does not panic")).collect()
+        });
+        let mut spec: Option<EnvSpec> = None;
+        let mut workers = Vec::with_capacity(count);
+        for (i, started) in started.into_iter().enumerate() {
+            let (mut process, own) = started?;
+            if let Some((what, first, other)) = spec.get_or_insert_with(|| own.clone()).difference(&own) {
+                let reason = format!("its {what} is {first} in one worker and {other} in another");
+                return Err(EnvError::Spec { id: name.into(), reason });
+            }
+            let layout = Layout::new(&own, rows(i));
+            process.share(&layout).map_err(|trouble| maker.not_started(&trouble))?;
+            workers.push(Worker::new(bounds[i], layout, process));
+        }
+        let spec = spec.expect("there is at least one worker");
+        let unseeded = State { phase: Phase::MustBeReset, seed: 0, steps: 0 };
+        Ok(Self {
+            batch: StepBatch::new(&spec, num_envs),
+            states: vec![unseeded; num_envs],
+            autoreset: Autoreset::default(),
+            spec,
+            workers,
+            maker,
+        })
+    }
+
+    /// Returns the specification of the environments called `name`: a worker is started and ended for it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn describe(name: &str, options: &EnvOptions) -> Result<EnvSpec, EnvError> {
+        Ok(WorkerMaker::new(name, options)?.start(1)?.1)
+    }
+
+    /// Returns the number of worker processes.
+    #[must_use]
+    pub fn num_workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Resets environments: `seed` gives the seed of those that are to be reset and seeded, `reset` says whether one is
+    /// to be reset at all.
+    fn reset_some(
+        &mut self,
+        todo: impl Fn(usize) -> Todo,
+        seed: impl Fn(usize) -> u64,
+    ) -> Result<&StepBatch, EnvError> {
+        let mut failures = Failures::default();
+        for i in 0..self.workers.len() {
+            let rows = self.rows_of(i);
+            if rows.clone().all(|env| todo(env) == Todo::Nothing) {
+                self.workers[i].todo.fill(Todo::Nothing);
+                continue;
+            }
+            let is_new = self.workers[i].is_lost();
+            if is_new {
+                self.start_again(i)?;
+            }
+            let worker = &mut self.workers[i];
+            for (row, env) in rows.clone().enumerate() {
+                let state = &mut self.states[env];
+                let todo = match todo(env) {
+                    // A new process has none of the old random streams.
+                    Todo::Reset | Todo::Nothing if is_new || state.phase == Phase::MustBeReset && state.steps == 0 => {
+                        (state.seed, state.steps) = (mix(state.seed, state.steps), 0);
+                        Todo::ResetSeeded
+                    }
+                    seeded @ (Todo::ResetSeeded | Todo::MakeAnew) => {
+                        (state.seed, state.steps) = (seed(env), 0);
+                        seeded
+                    }
+                    other => other,
+                };
+                worker.todo[row] = todo;
+            }
+            let seeds: Vec<u64> = rows.map(|env| self.states[env].seed).collect();
+            if let Err(trouble) = worker.ask_for_each(None, &seeds) {
+                failures.add(i, trouble);
+            }
+        }
+        self.take_answers(failures, false)
+    }
+
+    /// The environments of worker `i`.
+    fn rows_of(&self, i: usize) -> std::ops::Range<usize> {
+        let worker = &self.workers[i];
+        worker.first..worker.first + worker.rows()
+    }
+
+    /// Starts the process of worker `i` once more.
+    fn start_again(&mut self, i: usize) -> Result<(), EnvError> {
+        let layout = self.workers[i].layout;
+        let (mut process, spec) = self.maker.start(layout.rows)?;
+        if let Some((what, first, other)) = self.spec.difference(&spec) {
+            let reason = format!("its {what} was {first} and is {other} after a worker was started once more");
+            return Err(EnvError::Spec { id: self.spec.id.clone(), reason });
+        }
+        process.share(&layout).map_err(|trouble| self.maker.not_started(&trouble))?;
+        self.workers[i].replace(process);
+        Ok(())
+    }
+
+    /// Waits for all workers and writes their rows. `failures` are those of the requests, for a step or for resets.
+    fn take_answers(&mut self, mut failures: Failures, is_step: bool) -> Result<&StepBatch, EnvError> {
+        let Self { spec, batch, workers, states, .. } = self;
+        let mut rows = Rows { spec, batch, states, is_step, first_failure: None };
+        for (i, worker) in workers.iter_mut().enumerate() {
+            if worker.todo.iter().all(|&todo| todo == Todo::Nothing) {
+                continue;
+            }
+            let answer = failures.take(i).map_or_else(|| worker.answer(), Err);
+            rows.take(worker, answer);
+        }
+        match rows.first_failure {
+            Some(error) => Err(error),
+            None => Ok(&self.batch),
+        }
+    }
+}
+
+/// Requests that could not be made, by worker.
+#[derive(Default)]
+struct Failures(Vec<(usize, Trouble)>);
+
+impl Failures {
+    #[cold]
+    fn add(&mut self, worker: usize, trouble: Trouble) {
+        self.0.push((worker, trouble));
+    }
+
+    fn take(&mut self, worker: usize) -> Option<Trouble> {
+        let at = self.0.iter().position(|(of, _)| *of == worker)?;
+        Some(self.0.swap_remove(at).1)
+    }
+}
+
+/// The batch while the rows of one worker after the other are written.
+struct Rows<'a> {
+    spec: &'a EnvSpec,
+    batch: &'a mut StepBatch,
+    states: &'a mut [State],
+    is_step: bool,
+    first_failure: Option<EnvError>,
+}
+
+impl Rows<'_> {
+    /// Writes the rows of `worker`.
+    fn take(&mut self, worker: &mut Worker, answer: Result<(), Trouble>) {
+        let exceptions = match answer {
+            Ok(()) => Vec::new(),
+            Err(Trouble::Exceptions(exceptions)) => exceptions,
+            Err(lost @ Trouble::Lost(_)) => return self.lose(worker, &lost),
+        };
+        for row in 0..worker.rows() {
+            let env = worker.first + row;
+            if worker.todo[row] == Todo::Nothing {
+                continue;
+            }
+            if matches!(worker.todo[row], Todo::Step | Todo::StepAndReset) {
+                self.states[env].steps += 1;
+            }
+            let raised = exceptions.iter().find(|exception| exception.row == row);
+            let written = match raised {
+                Some(exception) => Err(Fault::Reported { message: of_failure(exception) }),
+                None => self.write(worker, row),
+            };
+            if let Err(fault) = written {
+                self.fail(env, fault);
+            }
+        }
+    }
+
+    /// Writes the row of one environment that has been stepped or reset.
+    fn write(&mut self, worker: &mut Worker, row: usize) -> Result<(), Fault> {
+        let env = worker.first + row;
+        let Self { spec, batch, states, is_step, .. } = self;
+        let space = &spec.observation_space;
+        let state = &mut states[env];
+        match worker.todo[row] {
+            Todo::Step | Todo::StepAndReset => {
+                let (reward, terminated, truncated) =
+                    (worker.reward(row), worker.terminated(row), worker.truncated(row));
+                if !reward.is_finite() {
+                    return Err(Fault::Reward { value: reward });
+                }
+                let resets = worker.todo[row] == Todo::StepAndReset && (terminated || truncated);
+                let observation = batch.observation_mut(env);
+                if resets {
+                    let read = worker.final_observation(row, space, observation);
+                    read.map_err(|trouble| Fault::Reported { message: of_lost(&trouble) })?;
+                } else {
+                    worker.observation(row, space, observation);
+                }
+                check_finite(space, observation)?;
+                let ended = batch.record(env, Step { reward, terminated, truncated }, None);
+                if resets {
+                    let observation = batch.observation_mut(env);
+                    worker.observation(row, space, observation);
+                    check_finite(space, observation)?;
+                }
+                state.phase = if ended && !resets { Phase::AwaitsReset } else { Phase::Running };
+            }
+            _ => {
+                batch.begin(env);
+                // In place of a step, the row holds no transition.
+                batch.valid[env] = !*is_step;
+                let observation = batch.observation_mut(env);
+                worker.observation(row, space, observation);
+                check_finite(space, observation)?;
+                state.phase = Phase::Running;
+            }
+        }
+        // The action after the end of an episode is ignored, so its mask does not matter.
+        if state.phase == Phase::Running {
+            for (flag, possible) in batch.action_mask_mut(env).iter_mut().zip(worker.mask(row)) {
+                *flag = possible;
+            }
+        } else {
+            batch.action_mask_mut(env).fill(true);
+        }
+        Ok(())
+    }
+
+    /// Marks all environments of a worker that is lost.
+    #[cold]
+    fn lose(&mut self, worker: &mut Worker, trouble: &Trouble) {
+        let current = worker.first + worker.current();
+        let all = worker.first..worker.first + worker.rows();
+        let of = match all.len() {
+            1 => String::new(),
+            _ => format!(" of environments {} to {}", all.start, all.end - 1),
+        };
+        worker.end();
+        let message = format!("its worker{of} is lost: {}", of_lost(trouble));
+        self.fail(current, Fault::Reported { message });
+        for env in all {
+            self.clear(env);
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, env: usize, fault: Fault) {
+        self.clear(env);
+        let State { seed, steps, .. } = self.states[env];
+        self.first_failure.get_or_insert(EnvError::Failed { env, seed, steps, fault });
+    }
+
+    fn clear(&mut self, env: usize) {
+        self.batch.begin(env);
+        self.batch.valid[env] = false;
+        self.states[env].phase = Phase::MustBeReset;
+    }
+}
+
+/// Returns the seed of new episodes after `steps` steps of an environment that was seeded with `seed`.
+#[allow(clippy::cast_possible_truncation)] // both halves are used
+fn mix(seed: u64, steps: u64) -> u64 {
+    let [mixed] = SeedSequence::stream(seed, &[steps as u32, (steps >> 32) as u32]).generate();
+    mixed
+}
+
+fn of_lost(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Lost(reason) => reason.clone(),
+        Trouble::Exceptions(exceptions) => exceptions.first().map_or_else(String::new, of_failure),
+    }
+}
+
+/// Checks that all elements are finite. Those of images always are.
+fn check_finite(space: &Space, observation: &[f32]) -> Result<(), Fault> {
+    if matches!(space, Space::Image { .. }) {
+        return Ok(());
+    }
+    match observation.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Fault::Observation { index, value: observation[index] }),
+    }
+}
+
+impl VectorEnv for PythonEnvs {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn num_envs(&self) -> usize {
+        self.states.len()
+    }
+
+    fn batch(&self) -> &StepBatch {
+        &self.batch
+    }
+
+    fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError> {
+        self.batch.check_count(seeds.len())?;
+        self.reset_some(|_| Todo::ResetSeeded, |env| seeds[env])
+    }
+
+    fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError> {
+        actions.check(&self.spec.action_space, self.num_envs())?;
+        let (mut awaits, mut refused) = (false, None);
+        for (env, state) in self.states.iter().enumerate() {
+            match state.phase {
+                Phase::Running => {}
+                Phase::AwaitsReset if self.autoreset != Autoreset::Disabled => awaits = true,
+                Phase::AwaitsReset | Phase::MustBeReset => refused = refused.or(Some(env)),
+            }
+        }
+        if let Some(env) = refused {
+            return Err(EnvError::NeedsReset { env });
+        }
+        let mut failures = Failures::default();
+        let step = if self.autoreset == Autoreset::SameStep { Todo::StepAndReset } else { Todo::Step };
+        for (i, worker) in self.workers.iter_mut().enumerate() {
+            let asked = match (step, awaits) {
+                (Todo::StepAndReset, false) => worker.ask_for_steps(actions),
+                _ => {
+                    let states = &self.states[worker.first..worker.first + worker.rows()];
+                    for (todo, state) in worker.todo.iter_mut().zip(states) {
+                        *todo = if state.phase == Phase::AwaitsReset { Todo::Reset } else { step };
+                    }
+                    worker.ask_for_each(Some(actions), &[])
+                }
+            };
+            if let Err(trouble) = asked {
+                failures.add(i, trouble);
+            }
+        }
+        self.take_answers(failures, true)
+    }
+
+    fn save(&self) -> Result<SavedEnvs, EnvError> {
+        let seeds: Vec<(u64, u64)> = self.states.iter().map(|state| (state.seed, state.steps)).collect();
+        SavedEnvs::beginning_anew(&self.spec, &seeds)
+    }
+
+    fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError> {
+        let (seeds, _): (Vec<(u64, u64)>, _) = saved.open(&self.spec, self.num_envs())?;
+        let seeds: Vec<u64> = seeds.into_iter().map(|(seed, steps)| mix(seed, steps)).collect();
+        self.reset_each(&seeds).map(|_| ())
+    }
+
+    fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
+        self.batch.check_count(mask.len())?;
+        self.reset_some(|env| if mask[env] { Todo::Reset } else { Todo::Nothing }, |_| 0)
+    }
+
+    fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError> {
+        assert!(env < self.num_envs(), "there is no environment {env}");
+        self.reset_some(|other| if other == env { Todo::MakeAnew } else { Todo::Nothing }, |_| seed)
+    }
+
+    fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError> {
+        self.autoreset = autoreset;
+        Ok(())
+    }
+
+    fn render(&self, env: usize) -> Option<Scene> {
+        let worker = self.workers.iter().find(|worker| env < worker.first + worker.rows());
+        let worker = worker.unwrap_or_else(|| panic!("there is no environment {env}"));
+        let (height, width, rgb) = worker.picture(env - worker.first)?;
+        let size = [width as f32, height as f32];
+        Some(Scene::new(size[0], size[1], vec![Shape::Pixels { width, height, rgb: rgb.into() }]))
+    }
+}

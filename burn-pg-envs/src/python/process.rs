@@ -1,0 +1,245 @@
+//! The process of a worker.
+
+use std::{
+    fs::{self, File},
+    io::{Error, ErrorKind},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{
+    bell::{Bell, Silence},
+    setup::{Described, Exception, Setup},
+    shared::{Layout, Shared},
+};
+
+/// How long a worker may take to import its modules and to make its environments, if a step may not take longer.
+const MAKING: Duration = Duration::from_mins(5);
+
+/// How long a worker may take to close its environments before it is killed.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Lines of the log that an error shows.
+const SHOWN_LINES: usize = 12;
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    bell: Bell,
+    shared: Option<Shared>,
+    timeout: Duration,
+    log: PathBuf,
+    /// Length of the log when the worker was started.
+    log_begin: u64,
+}
+
+/// What a worker says about a batch of steps, or why it can say nothing any more.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Environments have raised exceptions; the others have been stepped.
+    Exceptions(Vec<Exception>),
+    /// The worker is no longer there.
+    Lost(String),
+}
+
+/// A worker, and what it says about its environments.
+pub type Started = (Process, Described);
+
+impl Process {
+    /// Starts a worker with the code in `folder`, and has it make its environments.
+    ///
+    /// # Errors
+    /// Why there is no worker, or what the environments raised.
+    pub fn start(
+        python: &Path,
+        folder: &Path,
+        log: &Path,
+        setup: &Setup<'_>,
+        timeout: Duration,
+    ) -> Result<Started, Trouble> {
+        let open = || {
+            let out = File::options().create(true).append(true).open(log)?;
+            let begin = out.metadata()?.len();
+            Ok::<_, Error>((out.try_clone()?, out, begin))
+        };
+        let (out, err, log_begin) = open().map_err(|error| lost(format!("its log {}: {error}", log.display())))?;
+        let mut command = Command::new(python);
+        // Unbuffered, so that the log is complete when the worker dies.
+        command.arg("-u").arg(folder).stdout(Stdio::from(out)).stderr(Stdio::from(err));
+        let started = Bell::start(command).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => lost(format!(
+                "there is no Python at `{}`: name one with `--python`, `env.python` or BURN_PG_PYTHON",
+                python.display()
+            )),
+            _ => lost(format!("`{}` cannot be started: {error}", python.display())),
+        });
+        let (bell, child) = started?;
+        let mut process =
+            Self { child, bell, shared: None, timeout: timeout.max(MAKING), log: log.to_owned(), log_begin };
+        let text = serde_json::to_vec(setup).expect("a setup is plain data");
+        process.bell.send_body(&text).map_err(|_| process.ended())?;
+        process.answer()?;
+        let text = process.body()?;
+        let described = serde_json::from_slice(&text).map_err(|error| lost(format!("its answer: {error}")))?;
+        process.timeout = timeout;
+        Ok((process, described))
+    }
+
+    /// Shares a file of `layout` with the worker.
+    pub fn share(&mut self, layout: &Layout) -> Result<(), Trouble> {
+        #[derive(serde::Serialize)]
+        struct Place<'a> {
+            path: &'a Path,
+            #[serde(flatten)]
+            layout: &'a Layout,
+        }
+        let size = layout.size;
+        let shared = Shared::create(size)
+            .map_err(|error| lost(format!("{size} bytes of memory cannot be shared with it: {error}")))?;
+        let text = serde_json::to_vec(&Place { path: shared.path(), layout });
+        let text = text.map_err(|error| lost(format!("the path of the shared file: {error}")))?;
+        self.bell.send_body(&text).map_err(|_| self.ended())?;
+        self.shared = Some(shared);
+        self.answer()
+    }
+
+    /// The file that is shared.
+    pub fn shared(&self) -> &Shared {
+        self.shared.as_ref().expect("a worker is used after a file is shared with it")
+    }
+
+    /// Asks for something, with one byte.
+    pub fn ask(&mut self, request: u8) -> Result<(), Trouble> {
+        self.bell.send(&[request]).map_err(|_| self.ended())
+    }
+
+    /// Waits until what was asked for is done.
+    pub fn answer(&mut self) -> Result<(), Trouble> {
+        match self.byte()? {
+            b'k' => Ok(()),
+            b'e' => {
+                let text = self.body()?;
+                let exceptions = serde_json::from_slice(&text).map_err(|error| lost(format!("its answer: {error}")))?;
+                Err(Trouble::Exceptions(exceptions))
+            }
+            other => Err(lost(format!("its answer is the byte {other}, which has no meaning"))),
+        }
+    }
+
+    /// Asks for a picture of one environment: height, width, and three bytes for each pixel. `None` if it has none.
+    pub fn picture(&mut self, row: usize) -> Result<Option<(usize, usize, Vec<u8>)>, Trouble> {
+        self.ask(b'p')?;
+        let row = u32::try_from(row).expect("a worker has fewer than 2^32 environments");
+        self.bell.send(&row.to_le_bytes()).map_err(|_| self.ended())?;
+        match self.byte()? {
+            b'p' => {
+                let mut body = self.body()?;
+                let pixels = body.split_off(8.min(body.len()));
+                let length =
+                    |at: usize| body.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+                match (length(0), length(4)) {
+                    (Some(height), Some(width)) if pixels.len() == 3 * height as usize * width as usize => {
+                        Ok(Some((height as usize, width as usize, pixels)))
+                    }
+                    _ => Err(lost("its picture has another size than it says")),
+                }
+            }
+            b'n' => self.body().map(|_| None),
+            _ => {
+                let text = self.body()?;
+                Err(Trouble::Exceptions(serde_json::from_slice(&text).unwrap_or_default()))
+            }
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8, Trouble> {
+        let mut byte = [0];
+        let read = self.bell.read(&mut byte, &mut self.child, self.timeout);
+        read.map_err(|silence| self.trouble(silence))?;
+        Ok(byte[0])
+    }
+
+    fn body(&mut self) -> Result<Vec<u8>, Trouble> {
+        let read = self.bell.read_body(&mut self.child, self.timeout);
+        read.map_err(|silence| self.trouble(silence))
+    }
+
+    #[cold]
+    fn trouble(&mut self, silence: Silence) -> Trouble {
+        match silence {
+            Silence::Ended => self.ended(),
+            Silence::TooLong => {
+                let _ = self.child.kill();
+                let reason = format!("it did not answer within {} s and was killed", self.timeout.as_secs_f64());
+                self.with_log(&reason)
+            }
+            Silence::Failed(error) => self.with_log(&format!("its connection failed: {error}")),
+        }
+    }
+
+    /// Returns how the worker has ended.
+    #[cold]
+    fn ended(&mut self) -> Trouble {
+        // It has closed the connection, so it ends soon; if it does not, it is of no use any more.
+        let status = wait(&mut self.child, CLOSING).or_else(|| {
+            let _ = self.child.kill();
+            self.child.wait().ok()
+        });
+        let how = status.map_or_else(|| "it ended".into(), how_it_ended);
+        self.with_log(&how)
+    }
+
+    /// Adds the last lines of the log to `reason`.
+    fn with_log(&self, reason: &str) -> Trouble {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let new = log.get(usize::try_from(self.log_begin).unwrap_or(0)..).unwrap_or_default();
+        let text = String::from_utf8_lossy(new);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        match &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            [] => lost(reason),
+            last => lost(format!("{reason}; it last printed:\n{}", last.join("\n"))),
+        }
+    }
+}
+
+impl Drop for Process {
+    /// Ends the worker, also one that hangs.
+    fn drop(&mut self) {
+        let _ = self.bell.send(b"c");
+        if wait(&mut self.child, CLOSING).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn lost(reason: impl Into<String>) -> Trouble {
+    Trouble::Lost(reason.into())
+}
+
+/// Waits until `child` ends, for some time.
+fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if start.elapsed() < patience => std::thread::sleep(pause),
+            _ => return None,
+        }
+        pause = (2 * pause).min(Duration::from_millis(20));
+    }
+}
+
+fn how_it_ended(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("it was ended by signal {signal}");
+    }
+    match status.code() {
+        Some(code) => format!("it ended with exit code {code}"),
+        None => "it ended".into(),
+    }
+}

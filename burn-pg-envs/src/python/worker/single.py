@@ -1,0 +1,134 @@
+"""Environments that are stepped one by one: `gymnasium.make`, driven by hand.
+
+Final observations, both flags and resets are then exact: an environment whose episode ends is reset right after its
+last observation has been written.
+"""
+
+import importlib
+
+import gymnasium
+
+from spaces import Actions, Masks, Observations
+
+# What is to be done with one environment.
+STEP, RESET_SEEDED, RESET, NOTHING, MAKE_ANEW, STEP_AND_RESET = range(6)
+
+
+def wrapper(entry):
+    """Returns a wrapper's class and arguments; `entry` is a name, or a name with `kwargs`."""
+    entry = {"name": entry} if isinstance(entry, str) else entry
+    module, _, name = entry["name"].rpartition(":")
+    owner = importlib.import_module(module or "gymnasium.wrappers")
+    if not hasattr(owner, name):
+        raise AttributeError(f"the module `{owner.__name__}` has no wrapper `{name}`")
+    return getattr(owner, name), entry.get("kwargs", {})
+
+
+class Environments:
+    """Some environments of one kind, each with a row in the shared columns."""
+
+    def __init__(self, setup):
+        self.setup = setup
+        self.wrappers = [wrapper(entry) for entry in setup["wrappers"]]
+        self.envs = [self.make() for _ in range(setup["envs"])]
+        env = self.envs[0]
+        self.observations, self.actions = Observations(env.observation_space), Actions(env.action_space)
+        self.masks = Masks(self.actions) if self.has_masks(env) else None
+
+    def make(self):
+        kwargs = dict(self.setup["kwargs"])
+        if self.setup["render"]:
+            kwargs.setdefault("render_mode", "rgb_array")
+        # The checker would warn in the log of the worker, and costs time in the first step only.
+        env = gymnasium.make(self.setup["id"], disable_env_checker=True, **kwargs)
+        for outer, arguments in self.wrappers:
+            env = outer(env, **arguments)
+        return env
+
+    @staticmethod
+    def has_masks(env):
+        _, info = env.reset(seed=0)
+        return "action_mask" in info
+
+    def spec(self):
+        spec = self.envs[0].spec
+        threshold = getattr(spec, "reward_threshold", None)
+        return {
+            "observation_space": self.observations.to_rust(),
+            "action_space": self.actions.to_rust(),
+            "max_episode_steps": getattr(spec, "max_episode_steps", None),
+            "reward_threshold": None if threshold is None else float(threshold),
+            "masks_actions": self.masks is not None,
+        }
+
+    def map(self, columns):
+        """Takes the shared columns: arrays by name, and functions that write observations."""
+        self.columns = columns
+        self.read = self.actions.read
+
+    def write_mask(self, row, info):
+        if self.masks is not None:
+            self.masks.write(self.columns.masks[row], info)
+
+    def step_all(self):
+        """Steps every environment, and resets those whose episode ends. Returns the failures, by row."""
+        columns, failures = self.columns, None
+        actions, rewards, write, current = columns.actions, columns.rewards, columns.observation, columns.current
+        terminations, truncations, read = columns.terminated, columns.truncated, self.read
+        for row, env in enumerate(self.envs):
+            current[0] = row
+            try:
+                observation, reward, terminated, truncated, info = env.step(read(actions[row]))
+                rewards[row] = float(reward)
+                terminations[row] = terminated
+                truncations[row] = truncated
+                if terminated or truncated:
+                    columns.final_observation(row, observation)
+                    observation, info = env.reset()
+                write(row, observation)
+                if self.masks is not None:
+                    self.masks.write(columns.masks[row], info)
+            except Exception as error:
+                failures = {**(failures or {}), row: error}
+        return failures
+
+    def do_each(self):
+        """Does with each environment what the column `todo` says. Returns the failures, by row."""
+        columns, failures = self.columns, None
+        for row, todo in enumerate(columns.todo.tolist()):
+            columns.current[0] = row
+            try:
+                if todo == NOTHING:
+                    continue
+                if todo in (STEP, STEP_AND_RESET):
+                    observation, reward, terminated, truncated, info = self.envs[row].step(self.read(columns.actions[row]))
+                    columns.rewards[row] = float(reward)
+                    columns.terminated[row], columns.truncated[row] = terminated, truncated
+                    if todo == STEP_AND_RESET and (terminated or truncated):
+                        columns.final_observation(row, observation)
+                        observation, info = self.envs[row].reset()
+                else:
+                    if todo == MAKE_ANEW:
+                        self.anew(row)
+                    seed = None if todo == RESET else int(columns.seeds[row])
+                    observation, info = self.envs[row].reset(seed=seed)
+                columns.observation(row, observation)
+                self.write_mask(row, info)
+            except Exception as error:
+                failures = {**(failures or {}), row: error}
+        return failures
+
+    def anew(self, row):
+        """Makes an environment that has failed once more."""
+        try:
+            self.envs[row].close()
+        except Exception:
+            pass
+        self.envs[row] = self.make()
+
+    def render(self, row):
+        return self.envs[row].render()
+
+    def close(self):
+        for env in self.envs:
+            env.close()

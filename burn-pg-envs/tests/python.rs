@@ -1,0 +1,413 @@
+//! Environments of Python: the same numbers as Gymnasium's own loop, and clear errors.
+//!
+//! These tests need a Python with Gymnasium: that of `BURN_PG_PYTHON`, or else `python3`. They are skipped, and say so,
+//! if the latter has none.
+
+use std::{
+    env::var,
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use burn_pg_envs::{
+    ActionBuffer, Actions, Autoreset, EnvError, EnvOptions, EnvRng, Space, VectorEnv, check_env, python::PythonEnvs,
+    render::Shape,
+};
+use tempfile::tempdir;
+
+/// Options for the interpreter of the tests; `None` if there is none with Gymnasium.
+fn options() -> Option<EnvOptions> {
+    let python = var("BURN_PG_PYTHON").ok();
+    let name = python.clone().unwrap_or_else(|| "python3".into());
+    let has_gymnasium =
+        Command::new(&name).args(["-c", "import gymnasium"]).output().is_ok_and(|out| out.status.success());
+    assert!(has_gymnasium || python.is_none(), "BURN_PG_PYTHON names a Python without Gymnasium");
+    if !has_gymnasium {
+        eprintln!("skipped: `{name}` has no Gymnasium; set BURN_PG_PYTHON");
+    }
+    has_gymnasium.then(|| EnvOptions { python: Some(name), timeout: Some(20.0), ..EnvOptions::default() })
+}
+
+/// Bytes of actions as NumPy reads them, with the name of their type.
+fn bytes(actions: Actions<'_>) -> (&'static str, Vec<u8>) {
+    match actions {
+        Actions::Discrete(all) | Actions::MultiDiscrete(all) => {
+            ("i8", all.iter().flat_map(|&action| i64::from(action).to_ne_bytes()).collect())
+        }
+        Actions::MultiBinary(all) => ("i1", all.iter().map(|&flag| flag.into()).collect()),
+        Actions::Continuous(all) => ("f4", all.iter().flat_map(|action| action.to_ne_bytes()).collect()),
+    }
+}
+
+/// What `reference.py` wrote.
+struct Trace(std::io::Cursor<Vec<u8>>);
+
+impl Trace {
+    fn take<const N: usize, T>(&mut self, count: usize, read: impl Fn([u8; N]) -> T) -> Vec<T> {
+        use std::io::Read;
+        let mut next = || {
+            let mut bytes = [0; N];
+            self.0.read_exact(&mut bytes).expect("the trace is long enough");
+            read(bytes)
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn singles(&mut self, count: usize) -> Vec<f32> {
+        self.take(count, f32::from_ne_bytes)
+    }
+
+    fn flags(&mut self, count: usize) -> Vec<bool> {
+        self.take(count, |[byte]| byte != 0)
+    }
+}
+
+/// Compares `steps` steps of each of `num_envs` environments with Gymnasium's own loop.
+fn same_as_gymnasium(id: &str, autoreset: Autoreset, num_envs: usize, steps: usize, workers: usize) {
+    let Some(options) = options() else { return };
+    let options = EnvOptions { workers: Some(workers), ..options };
+    let mut envs = PythonEnvs::new(&format!("gym:{id}"), num_envs, &options).unwrap();
+    assert_eq!(envs.num_workers(), workers);
+    envs.set_autoreset(autoreset).unwrap();
+    let (spec, mut rng) = (envs.spec().clone(), EnvRng::new(3));
+    let actions: Vec<_> = (0..steps).map(|_| ActionBuffer::random(&spec.action_space, num_envs, &mut rng)).collect();
+
+    let folder = tempdir().unwrap();
+    let [setup, given, trace] = ["setup.json", "actions", "trace"].map(|name| folder.path().join(name));
+    let dtype = bytes(actions[0].as_actions()).0;
+    let text = serde_json::json!({
+        "id": id, "kwargs": {}, "envs": num_envs, "mode": format!("{autoreset:?}"), "dtype": dtype, "steps": steps,
+        "seed": 11,
+    });
+    fs::write(&setup, text.to_string()).unwrap();
+    fs::write(&given, actions.iter().flat_map(|actions| bytes(actions.as_actions()).1).collect::<Vec<u8>>()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/reference.py");
+    let python = options.python.as_deref().unwrap();
+    let out = Command::new(python).arg(script).args([&setup, &given, &trace]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut trace = Trace(std::io::Cursor::new(fs::read(trace).unwrap()));
+
+    let width = spec.observation_space.flat_len();
+    assert_eq!(envs.reset(11).unwrap().observations, trace.singles(num_envs * width), "{id}");
+    let mut ended_before = vec![false; num_envs];
+    let mut episodes = 0;
+    for (step, actions) in actions.iter().enumerate() {
+        let batch = envs.step(actions.as_actions()).unwrap().clone();
+        let place = format!("{id}, {autoreset:?}, step {step}");
+        assert_eq!(batch.observations, trace.singles(num_envs * width), "{place}");
+        let finals = trace.singles(num_envs * width);
+        let rewards = trace.take(num_envs, f64::from_ne_bytes);
+        let [terminated, truncated] = [(); 2].map(|()| trace.flags(num_envs));
+        assert_eq!(
+            (&batch.rewards, &batch.terminated, &batch.truncated),
+            (&rewards, &terminated, &truncated),
+            "{place}"
+        );
+        let ended: Vec<bool> =
+            terminated.iter().zip(&truncated).map(|(terminated, truncated)| terminated | truncated).collect();
+        for env in batch.ended() {
+            episodes += 1;
+            let rows = env * width..(env + 1) * width;
+            let last = if autoreset == Autoreset::SameStep { &finals } else { &batch.observations };
+            assert_eq!(batch.final_observations[rows.clone()], last[rows], "{place}");
+        }
+        let is_reset = |env: usize| autoreset == Autoreset::NextStep && ended_before[env];
+        assert!((0..num_envs).all(|env| batch.valid[env] != is_reset(env)), "{place}");
+        if autoreset == Autoreset::Disabled && ended.contains(&true) {
+            assert_eq!(envs.reset_where(&ended).unwrap().observations, trace.singles(num_envs * width), "{place}");
+        }
+        ended_before = ended;
+    }
+    assert!(episodes > 0, "{id}: no episode has ended");
+    assert_eq!(trace.0.position(), trace.0.get_ref().len() as u64);
+}
+
+const MODES: [Autoreset; 3] = [Autoreset::SameStep, Autoreset::NextStep, Autoreset::Disabled];
+
+/// Steps of all environments together in each comparison.
+fn steps() -> usize {
+    var("BURN_PG_STEPS").map_or(4_000, |steps| steps.parse().expect("BURN_PG_STEPS is a number"))
+}
+
+#[test]
+fn classic_environments_give_what_gymnasium_gives() {
+    for mode in MODES {
+        same_as_gymnasium("CartPole-v1", mode, 4, steps() / 4, 2);
+        same_as_gymnasium("Pendulum-v1", mode, 4, steps() / 4, 1);
+        same_as_gymnasium("MountainCar-v0", mode, 5, steps() / 5, 2);
+    }
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let missing = EnvOptions { python: Some("no-such-python".into()), ..EnvOptions::default() };
+    let reason = |name: &str, options: &EnvOptions| PythonEnvs::new(name, 1, options).err().unwrap().to_string();
+    let message = reason("gym:CartPole-v1", &missing);
+    assert!(message.contains("no Python at `no-such-python`") && message.contains("--python"), "{message}");
+    let Some(options) = options() else { return };
+    let message = reason("gym:CartPloe-v1", &options);
+    assert!(message.contains("`gym:CartPloe-v1` cannot be made") && message.contains("CartPole"), "{message}");
+    let message = reason("gym:no_such_module:Some-v0", &options);
+    assert!(message.contains("no module `no_such_module`; install it with:"), "{message}");
+}
+
+/// A batch of the environments of `tests/python/envs.py`.
+fn batch(
+    name: &str,
+    num_envs: usize,
+    workers: usize,
+    kwargs: serde_json::Value,
+) -> Option<Result<PythonEnvs, EnvError>> {
+    let serde_json::Value::Object(kwargs) = kwargs else { panic!("kwargs are an object") };
+    let options = EnvOptions { kwargs, workers: Some(workers), ..options()? };
+    Some(PythonEnvs::new(&format!("gym:tests.python.envs:{name}"), num_envs, &options))
+}
+
+#[test]
+fn every_space_is_flattened_in_the_order_that_policies_expect() {
+    let boxed = |low: &[f32], high: &[f32], shape: &[usize]| Space::Box {
+        low: low.into(),
+        high: high.into(),
+        shape: shape.into(),
+    };
+    let flags = |n: usize| boxed(&vec![0.0; n], &vec![1.0; n], &[n]);
+    let image = |shape, high| Space::Image { shape, high };
+    let infinite = [f32::INFINITY; 4];
+    let speed = boxed(&[-1.0; 2], &[1.0; 2], &[2]);
+    let expected = [
+        ("discrete", flags(4)),
+        ("multi_discrete", flags(5)),
+        ("multi_binary", flags(3)),
+        ("number", boxed(&[-1.0], &[1.0], &[1])),
+        ("double", boxed(&infinite.map(|bound| -bound), &infinite, &[2, 2])),
+        ("bytes", boxed(&[0.0; 3], &[255.0; 3], &[3])),
+        ("rows_last", image([3, 5, 4], 255)),
+        ("rows_first", image([2, 5, 4], 255)),
+        ("grey", image([1, 5, 4], 255)),
+        ("frames", image([6, 5, 4], 255)),
+        ("planes", image([3, 5, 5], 1)),
+        (
+            "dictionary",
+            Space::dict([("inner/gear", flags(3)), ("inner/speed", speed.clone()), ("picture", image([3, 5, 4], 255))]),
+        ),
+        ("tuple", Space::dict([("0", image([1, 3, 3], 255)), ("1", speed)])),
+    ];
+    for (name, space) in expected {
+        let Some(envs) = batch("Sampler-v0", 2, 1, serde_json::json!({"observation": name})) else { return };
+        let mut envs = envs.unwrap();
+        assert_eq!(envs.spec().observation_space, space, "{name}");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/flattened.py");
+        let out = Command::new(options().unwrap().python.unwrap()).arg(script).arg(name).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let rows: Vec<Vec<f32>> = serde_json::from_slice(&out.stdout).unwrap();
+        envs.reset_each(&[5, 5]).unwrap();
+        for (step, row) in rows.iter().enumerate() {
+            let width = space.flat_len();
+            assert_eq!(envs.batch().observations[..width], row[..], "{name}, step {step}");
+            assert!(space.contains(row), "{name}");
+            assert_eq!(envs.batch().observations[width..], row[..], "{name}, step {step}, the second environment");
+            envs.step(Actions::Discrete(&[0, 3])).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_action_arrives_in_its_space() {
+    let boxed = |high: &[f32], shape: &[usize]| Space::Box {
+        low: high.iter().map(|h| -h).collect(),
+        high: high.into(),
+        shape: shape.into(),
+    };
+    let expected = [
+        ("discrete", Space::Discrete { n: 4, start: -1 }),
+        ("multi_discrete", Space::MultiDiscrete { sizes: vec![2, 3] }),
+        ("multi_binary", Space::MultiBinary { n: 3 }),
+        ("number", boxed(&[1.0], &[1])),
+        ("double", boxed(&[f32::INFINITY; 4], &[2, 2])),
+        ("two_tuple", Space::MultiDiscrete { sizes: vec![3, 2, 2] }),
+        ("two_boxes", boxed(&[1.0, 1.0, 2.0], &[3])),
+    ];
+    let mut rng = EnvRng::new(1);
+    for (name, space) in expected {
+        let Some(envs) = batch("Sampler-v0", 3, 2, serde_json::json!({"action": name})) else { return };
+        let mut envs = envs.unwrap();
+        assert_eq!(envs.spec().action_space, space, "{name}");
+        envs.reset(0).unwrap();
+        for _ in 0..20 {
+            let mut actions = ActionBuffer::random(&space, 3, &mut rng);
+            if let ActionBuffer::Continuous(values) = &mut actions {
+                // The worker clips.
+                for value in values {
+                    *value *= 3.0;
+                }
+            }
+            assert_eq!(envs.step(actions.as_actions()).unwrap().rewards, [1.0; 3], "{name}");
+        }
+    }
+    for (role, name, reason) in [
+        ("observation", "text", "the observation space is a Text, which burn-pg does not support"),
+        ("action", "bytes", "the action space is a Box of uint8, not of floating-point numbers"),
+        ("action", "mixed", "has continuous and discrete parts, which burn-pg does not mix"),
+    ] {
+        let Some(envs) = batch("Sampler-v0", 1, 1, serde_json::json!({role: name})) else { return };
+        let message = envs.err().unwrap().to_string();
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn masks_follow_the_observations() {
+    let Some(envs) = batch("Sampler-v0", 2, 1, serde_json::json!({"masks": true})) else { return };
+    let mut envs = envs.unwrap();
+    assert!(envs.spec().masks_actions);
+    envs.reset(0).unwrap();
+    for step in 0..12 {
+        let row = (0..4).map(|action| action == step % 5 % 4);
+        assert_eq!(envs.batch().action_masks, row.clone().chain(row).collect::<Vec<_>>(), "step {step}");
+        envs.step(Actions::Discrete(&[0, 1])).unwrap();
+    }
+}
+
+#[test]
+fn a_batch_keeps_the_contract() {
+    let Some(options) = options() else { return };
+    for (name, workers) in [("gym:CartPole-v1", 1), ("gym:CartPole-v1", 3), ("gym:Pendulum-v1", 2)] {
+        let options = EnvOptions { workers: Some(workers), ..options.clone() };
+        let report = check_env(|| PythonEnvs::new(name, 5, &options)).unwrap();
+        assert!(report.episodes > 0 && report.resets_some && report.restarts_one && !report.saves, "{report:?}");
+    }
+}
+
+#[test]
+fn a_fault_names_its_environment_and_the_others_go_on() {
+    let faults = [
+        ("raise", "KeyError: 'a wheel is missing'\nTraceback"),
+        ("shape", "ValueError: the observation has the shape (3,), its space (2,)"),
+        ("dtype", "TypeError: the observation has the type float64, and had float32 before"),
+        ("nan", "component 0 of its observation is NaN"),
+        ("text_reward", "ValueError: could not convert string to float: 'much'"),
+        ("nan_reward", "its reward is NaN"),
+        ("die", "its worker of environments 0 to 1 is lost: it was ended by signal 9"),
+        ("exit", "its worker of environments 0 to 1 is lost: it ended with exit code 5"),
+        ("fork", "its worker of environments 0 to 1 is lost: it was ended by signal 9"),
+    ];
+    for (fault, expected) in faults {
+        let Some(envs) = batch("Faulty-v0", 4, 2, serde_json::json!({"fault": fault})) else { return };
+        let mut envs = envs.unwrap();
+        envs.reset(50).unwrap();
+        for _ in 0..2 {
+            envs.step(Actions::Discrete(&[0; 4])).unwrap();
+        }
+        // Only the third environment of all goes on with another number of steps.
+        envs.restart(2, 9).unwrap();
+        envs.restart(3, 9).unwrap();
+        let start = Instant::now();
+        let error = envs.step(Actions::Discrete(&[0; 4])).unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(3), "{fault}: {:?}", start.elapsed());
+        let EnvError::Failed { env: 0, seed: 50, steps, .. } = &error else { panic!("{fault}: {error}") };
+        assert!(*steps <= 3, "{fault}: {steps}");
+        assert!(error.to_string().contains(expected), "{fault}: {error}");
+        let after = envs.batch();
+        assert_eq!(
+            (&after.valid[..], &after.episode_lengths[2..]),
+            (&[false, false, true, true][..], &[1, 1][..]),
+            "{fault}"
+        );
+        assert!(matches!(envs.step(Actions::Discrete(&[0; 4])), Err(EnvError::NeedsReset { env: 0 })), "{fault}");
+        envs.restart(0, 1).unwrap();
+        envs.reset_where(&[false, true, false, false]).unwrap();
+        for _ in 0..2 {
+            envs.step(Actions::Discrete(&[0; 4])).unwrap();
+        }
+        assert_eq!(envs.batch().episode_lengths, [2, 2, 3, 3], "{fault}");
+    }
+}
+
+#[test]
+fn what_is_no_fault_changes_nothing() {
+    for harmless in ["print", "stdin"] {
+        let Some(envs) = batch("Faulty-v0", 1, 1, serde_json::json!({"fault": harmless})) else { return };
+        let mut envs = envs.unwrap();
+        envs.reset(0).unwrap();
+        for _ in 0..20 {
+            envs.step(Actions::Discrete(&[0])).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_hangs_is_ended_and_its_log_is_kept() {
+    let folder = tempdir().unwrap();
+    let Some(options) = options() else { return };
+    for place in ["step", "reset"] {
+        let log = folder.path().join(place);
+        let kwargs = serde_json::json!({"fault": "hang", "where": place, "at": if place == "step" { 3 } else { 5 }});
+        let serde_json::Value::Object(kwargs) = kwargs else { unreachable!() };
+        let options = EnvOptions { kwargs, timeout: Some(0.7), log: Some(log.clone()), ..options.clone() };
+        let mut envs = PythonEnvs::new("gym:tests.python.envs:Faulty-v0", 1, &options).unwrap();
+        envs.reset(0).unwrap();
+        let start = Instant::now();
+        let error = (0..20).find_map(|_| envs.step(Actions::Discrete(&[0])).err()).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(3), "{place}");
+        assert!(
+            error.to_string().contains("its worker is lost: it did not answer within 0.7 s and was killed"),
+            "{error}"
+        );
+        assert!(log.exists());
+        envs.reset(1).unwrap();
+        envs.step(Actions::Discrete(&[0])).unwrap();
+    }
+}
+
+#[test]
+fn environments_that_are_loaded_begin_new_episodes() {
+    let Some(options) = options() else { return };
+    let make = || PythonEnvs::new("gym:CartPole-v1", 3, &options).unwrap();
+    let mut envs = make();
+    envs.reset(0).unwrap();
+    envs.step(Actions::Discrete(&[0; 3])).unwrap();
+    let saved = envs.save().unwrap();
+    assert!(saved.begins_anew());
+    let [mut one, mut two] = [make(), make()];
+    one.load(&saved).unwrap();
+    two.load(&serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap()).unwrap();
+    assert_eq!(one.batch(), two.batch());
+    assert_ne!(one.batch().observations, envs.batch().observations);
+    let fewer = PythonEnvs::new("gym:CartPole-v1", 2, &options).unwrap().load(&saved).unwrap_err();
+    assert!(matches!(fewer, EnvError::MaskLen { given: 3, envs: 2 }), "{fewer}");
+}
+
+#[test]
+fn pictures_are_those_of_the_environment() {
+    let Some(options) = options() else { return };
+    let options = EnvOptions { render: true, ..options };
+    let mut envs = PythonEnvs::new("gym:tests.python.envs:Painter-v0", 2, &options).unwrap();
+    envs.reset(0).unwrap();
+    let scene = envs.render(1).unwrap();
+    assert_eq!((scene.width, scene.height), (6.0, 4.0));
+    let [Shape::Pixels { rgb, .. }] = &scene.shapes[..] else { panic!("the scene is one picture") };
+    assert_eq!(rgb[3 * (6 + 2)..][..3], [10, 20, 30]);
+    assert_eq!(rgb.iter().filter(|&&byte| byte > 0).count(), 3);
+}
+
+#[test]
+fn wrappers_and_arguments_reach_the_environment() {
+    let Some(options) = options() else { return };
+    let wrappers = serde_json::json!([{"name": "TimeLimit", "kwargs": {"max_episode_steps": 3}}, "gymnasium.wrappers:FlattenObservation"]);
+    let options = EnvOptions { wrappers: serde_json::from_value(wrappers).unwrap(), ..options };
+    let mut envs = PythonEnvs::new("gym:CartPole-v1", 1, &options).unwrap();
+    envs.reset(0).unwrap();
+    let truncated: Vec<bool> = (0..6).map(|_| envs.step(Actions::Discrete(&[0])).unwrap().truncated[0]).collect();
+    assert_eq!(truncated, [false, false, true, false, false, true]);
+    assert_eq!(envs.batch().episode_lengths, [3]);
+    let wrappers = serde_json::from_value(serde_json::json!(["NoSuchWrapper"])).unwrap();
+    let error = PythonEnvs::new("gym:CartPole-v1", 1, &EnvOptions { wrappers, ..options.clone() }).err().unwrap();
+    assert!(error.to_string().contains("`gymnasium.wrappers` has no wrapper `NoSuchWrapper`"), "{error}");
+    let kwargs = serde_json::json!({"sutton_barto_reward": 1, "colour": "red"});
+    let serde_json::Value::Object(kwargs) = kwargs else { unreachable!() };
+    let error =
+        PythonEnvs::new("gym:CartPole-v1", 1, &EnvOptions { kwargs, wrappers: Vec::new(), ..options }).err().unwrap();
+    assert!(error.to_string().contains("colour"), "{error}");
+}
