@@ -35,15 +35,10 @@ impl Env for Hike {
     type State = u32;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Hike-v0".into(),
-            observation_space: Space::Box { low: vec![0.0], high: vec![1.0], shape: vec![1] },
-            action_space: Space::discrete(2),
-            // Episodes are truncated after 50 steps. That state is not terminal, so its value is bootstrapped.
-            max_episode_steps: Some(50),
-            reward_threshold: Some(0.0),
-            masks_actions: false,
-        }
+        let spec =
+            EnvSpec::new("Hike-v0", Space::Box { low: vec![0.0], high: vec![1.0], shape: vec![1] }, Space::discrete(2));
+        // Episodes are truncated after 50 steps. That state is not terminal, so its value is bootstrapped.
+        EnvSpec { max_episode_steps: Some(50), reward_threshold: Some(0.0), ..spec }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

@@ -201,9 +201,8 @@ def train_sb3(algo: str, env_id: str, seed: int) -> tuple[Policy, int]:
     model.learn(total_steps)
 
     def act(observations: np.ndarray) -> np.ndarray:
-        if isinstance(env, VecNormalize):
-            observations = env.normalize_obs(observations)
-        return model.predict(observations, deterministic=True)[0]
+        inputs = env.normalize_obs(observations) if isinstance(env, VecNormalize) else observations
+        return model.predict(inputs, deterministic=True)[0]
 
     return act, model.num_timesteps
 

@@ -12,7 +12,7 @@ use burn_pg::{
     algorithm::Recipe,
     burn::tensor::Device,
     config::{ConfigError, CustomNetwork, Nothing},
-    envs::{EnvRng, EnvSpec, VectorEnv, make},
+    envs::{EnvRng, EnvSpec, VectorEnv},
     policy::ActorCritic,
     run::{RunDir, checkpoint::Checkpoint},
 };
@@ -179,7 +179,7 @@ where
 }
 
 fn envs(config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, Error> {
-    Ok(make(&config.env.name, config.env.num_envs)?)
+    Ok(config.env.make(config.env.num_envs)?)
 }
 
 /// What commands do with a kind of network, whatever its type.

@@ -56,6 +56,13 @@ pub struct Settings {
     /// Step environments on this number of threads, 0 for one per core; results do not depend on it [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(0..=1024, 2))]
     threads: Option<usize>,
+    /// Run an environment of Python with this interpreter, a path or a name on PATH [default: that of BURN_PG_PYTHON, of the
+    /// virtual environment, or python3]
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<String>,
+    /// Step environments of Python in this number of processes [default: one per core]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(1..=1024, 2))]
+    workers: Option<usize>,
     /// The environment if none is given.
     #[arg(skip)]
     default_env: Option<String>,
@@ -101,7 +108,10 @@ impl Settings {
         }
         let env = self.env_of(positional, &given, file.as_ref())?;
         // An unknown environment is reported before errors that follow from it.
-        let spec = envs::spec(&env).map_err(listed)?;
+        let known = match envs::is_of_python(&env) {
+            true => None,
+            false => Some(envs::spec(&env).map_err(listed)?),
+        };
         if positional.is_some() {
             let [.., options] = &mut given[..] else { unreachable!("there are options") };
             options.set("env.name", env.as_str())?;
@@ -122,19 +132,25 @@ impl Settings {
         for layer in start.into_iter().chain(&given) {
             layers.push(layer.from.clone(), layer.settings.clone());
         }
+        // An environment of Python is made with some of the settings.
+        let spec = match (known, layers.config()) {
+            (None, Ok(config)) => Some(config.env.spec()?),
+            (known, _) => known,
+        };
         let mut errors = Located::new(file.as_ref());
         for layer in &given {
             errors.check_layer(layer, &layers);
         }
         let checked = layers.config().and_then(|config| {
             let mut add = |error: &ConfigError| errors.add(error, &layers);
+            let spec = spec.as_ref().expect("there is a specification if there is a configuration");
             for layer in &given {
-                let _ = config.check_read(layer, &spec).inspect_err(&mut add);
+                let _ = config.check_read(layer, spec).inspect_err(&mut add);
             }
             // A preset may have settings that another layer leaves without a reader, but none that the environment does.
             if self.preset.is_some() {
                 let exploration = base.only("network.exploration");
-                let _ = config.check_read(&exploration, &spec).inspect_err(&mut add);
+                let _ = config.check_read(&exploration, spec).inspect_err(&mut add);
             }
             let resolved = registry.resolved(&config).inspect_err(&mut add);
             let checked = resolved.as_ref().unwrap_or(&config).clone().validate()?;
@@ -147,12 +163,16 @@ impl Settings {
         Ok(Resolved { config, preset, layers })
     }
 
-    /// Returns the settings of a resumed run: `config` with the step count, device and threads that are given.
+    /// Returns the settings of a resumed run: `config` with the step count, device, threads, interpreter and workers that
+    /// are given.
     pub fn over(&self, mut config: Config) -> Result<CheckedConfig> {
         let run = &mut config.run;
         run.total_steps = self.total_steps.unwrap_or(run.total_steps);
         run.device = self.device.unwrap_or(run.device);
         run.threads = self.threads.unwrap_or(run.threads);
+        let env = &mut config.env;
+        env.python = self.python.clone().or(env.python.take());
+        env.workers = self.workers.or(env.workers);
         Ok(config.validate()?)
     }
 
@@ -236,6 +256,12 @@ impl Settings {
         }
         if let Some(threads) = self.threads {
             layer.set("run.threads", whole(threads as u64))?;
+        }
+        if let Some(python) = &self.python {
+            layer.set("env.python", python.as_str())?;
+        }
+        if let Some(workers) = self.workers {
+            layer.set("env.workers", whole(workers as u64))?;
         }
         Ok(layer)
     }

@@ -124,8 +124,9 @@ pub fn make_with(id: &str, num_envs: usize, options: &EnvOptions) -> Result<Box<
     Ok(envs)
 }
 
-/// True for a name such as `gym:LunarLander-v3` that nobody has registered.
-fn is_of_python(id: &str) -> bool {
+/// True for a name such as `gym:LunarLander-v3` that nobody has registered: [`make`] starts processes of Python for it.
+#[must_use]
+pub fn is_of_python(id: &str) -> bool {
     let prefixes = ["gym:", "envpool:", "ale:"];
     prefixes.iter().any(|prefix| id.starts_with(prefix)) && entry_of(id).is_err()
 }

@@ -19,14 +19,7 @@ macro_rules! toy {
             type State = ();
 
             fn spec(&self) -> EnvSpec {
-                EnvSpec {
-                    id: concat!(stringify!($name), "-v0").into(),
-                    observation_space: $observation_space,
-                    action_space: $action_space,
-                    max_episode_steps: None,
-                    reward_threshold: None,
-                    masks_actions: false,
-                }
+                EnvSpec::new(concat!(stringify!($name), "-v0"), $observation_space, $action_space)
             }
 
             fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {
@@ -69,14 +62,7 @@ impl Env for Masked {
     type State = u32;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Masked-v0".into(),
-            observation_space: Space::discrete(3),
-            action_space: Space::discrete(3),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: true,
-        }
+        EnvSpec { masks_actions: true, ..EnvSpec::new("Masked-v0", Space::discrete(3), Space::discrete(3)) }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

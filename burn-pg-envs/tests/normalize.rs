@@ -106,14 +106,7 @@ impl Env for Replay {
     type State = usize;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Replay".into(),
-            observation_space: Space::symmetric(&vec![f32::INFINITY; width(&self.events)]),
-            action_space: Space::discrete(1),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec::new("Replay", Space::symmetric(&vec![f32::INFINITY; width(&self.events)]), Space::discrete(1))
     }
 
     fn reset(&mut self, _rng: &mut EnvRng, observation: &mut [f32]) {
@@ -312,14 +305,7 @@ impl Env for Fragile {
     type State = f32;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Fragile".into(),
-            observation_space: Space::symmetric(&[f32::INFINITY]),
-            action_space: Space::discrete(3),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec::new("Fragile", Space::symmetric(&[f32::INFINITY]), Space::discrete(3))
     }
 
     fn reset(&mut self, _rng: &mut EnvRng, observation: &mut [f32]) {

@@ -1,7 +1,7 @@
 //! Environments of Python: the same numbers as Gymnasium's own loop, and clear errors.
 //!
-//! These tests need a Python with Gymnasium: that of `BURN_PG_PYTHON`, or else `python3`. They are skipped, and say so,
-//! if the latter has none.
+//! These tests need a Python with `gymnasium[box2d,classic-control,mujoco]`, `ale-py` and `envpool`: that of
+//! `BURN_PG_PYTHON`, or else `python3`. What the latter lacks is skipped, and the test says so.
 
 use std::{
     env::var,
@@ -19,13 +19,18 @@ use tempfile::tempdir;
 
 /// Options for the interpreter of the tests; `None` if there is none with Gymnasium.
 fn options() -> Option<EnvOptions> {
+    options_with("gymnasium")
+}
+
+/// The same, if the interpreter has these modules.
+fn options_with(modules: &str) -> Option<EnvOptions> {
     let python = var("BURN_PG_PYTHON").ok();
     let name = python.clone().unwrap_or_else(|| "python3".into());
     let has_gymnasium =
-        Command::new(&name).args(["-c", "import gymnasium"]).output().is_ok_and(|out| out.status.success());
-    assert!(has_gymnasium || python.is_none(), "BURN_PG_PYTHON names a Python without Gymnasium");
+        Command::new(&name).args(["-c", &format!("import {modules}")]).output().is_ok_and(|out| out.status.success());
+    assert!(has_gymnasium || python.is_none(), "BURN_PG_PYTHON names a Python without {modules}");
     if !has_gymnasium {
-        eprintln!("skipped: `{name}` has no Gymnasium; set BURN_PG_PYTHON");
+        eprintln!("skipped: `{name}` lacks one of {modules}; set BURN_PG_PYTHON");
     }
     has_gymnasium.then(|| EnvOptions { python: Some(name), timeout: Some(20.0), ..EnvOptions::default() })
 }
@@ -138,6 +143,67 @@ fn classic_environments_give_what_gymnasium_gives() {
         same_as_gymnasium("Pendulum-v1", mode, 4, steps() / 4, 1);
         same_as_gymnasium("MountainCar-v0", mode, 5, steps() / 5, 2);
     }
+}
+
+#[test]
+fn physics_environments_give_what_gymnasium_gives() {
+    if options_with("gymnasium, Box2D, mujoco").is_none() {
+        return;
+    }
+    for mode in MODES {
+        same_as_gymnasium("LunarLander-v3", mode, 3, steps() / 3, 2);
+        // Its episodes have 1,000 steps.
+        same_as_gymnasium("HalfCheetah-v5", mode, 2, (steps() / 4).max(1_002), 2);
+    }
+}
+
+/// Compares environments that Python steps together with their own loop, in which an environment whose episode has ended
+/// is reset by the next step. The episodes are the same, and so is each transition.
+fn same_as_their_own_loop(name: &str, num_envs: usize, transitions: usize) {
+    let Some(options) = options_with("ale_py, envpool") else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/own_loop.py");
+    let folder = tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let arguments = [num_envs.to_string(), transitions.to_string()];
+    let out =
+        Command::new(options.python.as_deref().unwrap()).arg(script).arg(name).args(arguments).arg(&trace).output();
+    let out = out.unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut trace = Trace(std::io::Cursor::new(fs::read(trace).unwrap()));
+
+    let mut envs = PythonEnvs::new(name, num_envs, &options).unwrap();
+    let (spec, width) = (envs.spec().clone(), envs.spec().observation_space.flat_len());
+    let Space::Discrete { n, .. } = spec.action_space else { panic!("{name} has discrete actions") };
+    envs.reset(21).unwrap();
+    let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum::<f64>();
+    // Rows of before, after, reward and flags, of each environment.
+    let mut expected = Vec::new();
+    for _ in 0..num_envs {
+        let rows = (0..transitions).map(|_| (trace.take(3, f64::from_ne_bytes), trace.flags(2)));
+        expected.push(rows.collect::<Vec<_>>());
+    }
+    let mut episodes = 0;
+    for t in 0..transitions {
+        let before: Vec<f64> = envs.batch().observations.chunks(width).map(sum).collect();
+        let actions: Vec<u32> = (0..num_envs).map(|env| ((t * 7 + env * 3) / 5) as u32 % n).collect();
+        let batch = envs.step(Actions::Discrete(&actions)).unwrap();
+        for env in 0..num_envs {
+            let ended = batch.terminated[env] || batch.truncated[env];
+            let after = if ended { &batch.final_observations } else { &batch.observations };
+            let row = vec![before[env], sum(&after[env * width..][..width]), batch.rewards[env]];
+            let flags = vec![batch.terminated[env], batch.truncated[env]];
+            assert_eq!((row, flags), expected[env][t], "{name}, environment {env}, transition {t}");
+            episodes += usize::from(ended);
+        }
+    }
+    assert!(episodes > 0, "{name}: no episode has ended");
+}
+
+#[test]
+fn environments_that_are_stepped_together_give_what_their_own_loop_gives() {
+    same_as_their_own_loop("envpool:CartPole-v1", 5, 300);
+    same_as_their_own_loop("envpool:Pong-v5", 2, 1_500);
+    same_as_their_own_loop("ale:pong", 2, 1_500);
 }
 
 #[test]

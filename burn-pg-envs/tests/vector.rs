@@ -16,12 +16,8 @@ impl Env for Counter {
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: "Counter".into(),
-            observation_space: Space::symmetric(&[100.0]),
-            action_space: Space::discrete(5),
             max_episode_steps: Some(3),
-            reward_threshold: None,
-            masks_actions: false,
+            ..EnvSpec::new("Counter", Space::symmetric(&[100.0]), Space::discrete(5))
         }
     }
 

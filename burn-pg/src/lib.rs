@@ -55,7 +55,7 @@ pub mod update;
 pub use burn;
 pub use burn_pg_envs as envs;
 
-pub use agent::{Agent, Decision, Evaluation, Player, evaluate, evaluate_with};
+pub use agent::{Agent, Decision, Evaluation, Player, evaluate, evaluate_episodes, evaluation_envs};
 pub use config::{CheckedConfig, Config, ConfigError};
 pub use device::{DeviceChoice, DeviceError};
 pub use error::{Error, StepQuantity};

@@ -105,12 +105,12 @@ impl<const SIDE: usize> Env for Dot<SIDE> {
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: format!("Dot{SIDE}-v0"),
-            observation_space: Space::Image { shape: [4, SIDE, SIDE], high: 1 },
-            action_space: Space::discrete(4),
             max_episode_steps: Some(100),
-            reward_threshold: None,
-            masks_actions: false,
+            ..EnvSpec::new(
+                format!("Dot{SIDE}-v0"),
+                Space::Image { shape: [4, SIDE, SIDE], high: 1 },
+                Space::discrete(4),
+            )
         }
     }
 

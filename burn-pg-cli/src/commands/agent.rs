@@ -16,8 +16,8 @@ use burn_pg::{
     },
     burn::tensor::Device,
     config::{ConfigError, RunConfig},
-    envs::{EnvSpec, VectorEnv},
-    evaluate_with,
+    envs::{EnvOptions, EnvSpec, VectorEnv},
+    evaluate_episodes,
     run::{
         checkpoint::Checkpoint,
         directory::{RunDir, RunDirError},
@@ -40,16 +40,25 @@ pub struct AgentArgs {
     /// at the end of the run, or that of the newest checkpoint if the run has not ended]
     #[arg(long, value_name = "UPDATE|best", allow_negative_numbers = true)]
     pub at: Option<At>,
+    /// Run an environment of Python with this interpreter, a path or a name on PATH [default: that of the run, or else of
+    /// BURN_PG_PYTHON, of the virtual environment, or python3]
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<String>,
 }
+
+/// The settings of a run, its agent, and an environment for it.
+pub type Watched = (CheckedConfig, Box<dyn AnyAgent>, Box<dyn VectorEnv>);
 
 /// The operations that commands need from an agent. It hides the type of the policy.
 pub trait AnyAgent {
     fn spec(&self) -> &EnvSpec;
+    fn set_env_options(&mut self, options: EnvOptions);
     fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, burn_pg::Error>;
     fn decide(&self, observation: &[f32], state: Option<&[f32]>) -> Result<Decision, burn_pg::Error>;
     fn evaluate(
         &self,
         envs: Box<dyn VectorEnv>,
+        episodes: usize,
         seed: u64,
         stochastic: bool,
         progress: &mut (dyn FnMut(usize) + Send),
@@ -70,6 +79,10 @@ impl<P: Layers> AnyAgent for Agent<P> {
         self.spec()
     }
 
+    fn set_env_options(&mut self, options: EnvOptions) {
+        self.set_env_options(options);
+    }
+
     fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, burn_pg::Error> {
         self.make_envs(num_envs)
     }
@@ -81,11 +94,12 @@ impl<P: Layers> AnyAgent for Agent<P> {
     fn evaluate(
         &self,
         envs: Box<dyn VectorEnv>,
+        episodes: usize,
         seed: u64,
         stochastic: bool,
         progress: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Evaluation, burn_pg::Error> {
-        evaluate_with(self, envs, seed, stochastic, progress)
+        evaluate_episodes(self, envs, episodes, seed, stochastic, progress)
     }
 
     fn play(
@@ -136,7 +150,7 @@ pub struct Selected {
 impl Selected {
     /// Selects the policy at the end of the run, or of its newest checkpoint if it has not ended.
     pub fn newest(run_dir: &Path) -> Result<Self> {
-        AgentArgs { run_dir: run_dir.into(), at: None }.select()
+        AgentArgs { run_dir: run_dir.into(), at: None, python: None }.select()
     }
 
     /// Returns where the policy is saved.
@@ -162,11 +176,22 @@ pub fn refuse_other_sources(config: &Config, run_dir: &Path) -> Result<()> {
 }
 
 impl AgentArgs {
+    /// Returns the settings of the run, its agent on `device`, and one environment that can be drawn, if any can.
+    pub fn open_to_watch(&self, registry: &Registry, device: &Device) -> Result<Watched> {
+        let (config, mut agent) = self.open(registry, device)?;
+        agent.set_env_options(EnvOptions { render: true, ..agent.spec().options.clone() });
+        let env = agent.make_envs(1)?;
+        Ok((config, agent, env))
+    }
+
     /// Returns the settings of the run, and its agent on `device`.
     pub fn open(&self, registry: &Registry, device: &Device) -> Result<(CheckedConfig, Box<dyn AnyAgent>)> {
         let selected = self.select()?;
         let network = registry.network(&selected.config).map_err(|error| unknown_network(&error, &self.run_dir))?;
-        let agent = network.agent(selected.saved(), device)?;
+        let mut agent = network.agent(selected.saved(), device)?;
+        let options = selected.config.env.options();
+        let python = self.python.clone().or(options.python);
+        agent.set_env_options(EnvOptions { python, ..options });
         Ok((selected.config, agent))
     }
 

@@ -5,6 +5,7 @@ use burn_pg::{
     CheckedConfig, DeviceChoice,
     device::{self, OpenDevice},
     envs::VectorEnv,
+    evaluation_envs,
 };
 use serde_json::json;
 
@@ -40,10 +41,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
-    let Evaluated { config, device, agent, envs } = load(args, registry).map_err(Failure::refused)?;
+    let Evaluated { config, device, agent, envs, episodes } = load(args, registry).map_err(Failure::refused)?;
     let seed = args.seed.unwrap_or(config.run.seed);
-    let mut progress = EvalProgress::new(envs.num_envs(), false);
-    let evaluation = agent.evaluate(envs, seed, args.stochastic, &mut |ended| progress.step(ended));
+    let mut progress = EvalProgress::new(episodes, false);
+    let evaluation = agent.evaluate(envs, episodes, seed, args.stochastic, &mut |ended| progress.step(ended));
     progress.finish();
     let evaluation = evaluation.map_err(Failure::of)?;
     if args.json {
@@ -79,11 +80,13 @@ struct Evaluated {
     device: OpenDevice,
     agent: Box<dyn AnyAgent>,
     envs: Box<dyn VectorEnv>,
+    episodes: usize,
 }
 
 fn load(args: &Args, registry: &Registry) -> Result<Evaluated> {
     let device = device::open(args.device)?;
     let (config, agent) = args.agent.open(registry, &device.device)?;
-    let envs = agent.make_envs(args.episodes as usize)?;
-    Ok(Evaluated { config, device, agent, envs })
+    let episodes = args.episodes as usize;
+    let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+    Ok(Evaluated { config, device, agent, envs, episodes })
 }

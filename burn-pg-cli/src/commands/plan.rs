@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use burn_pg::{
     CheckedConfig, MemoryPlan, available_memory,
     device::{self, OpenDevice},
-    envs::{self, EnvSpec},
+    envs::EnvSpec,
     plan::{Available, Bytes, DoesNotFit, Part},
 };
 use serde_json::{Map, Value, json};
@@ -59,7 +59,7 @@ pub fn refuse_what_does_not_fit(
     if insists {
         return Ok(());
     }
-    let spec = envs::spec(&config.env.name)?;
+    let spec = config.env.spec()?;
     let plan = planned(config, &spec, is_evaluated);
     plan.check(config, &spec, available(Some(device)))
         .context("the run is refused (--ignore-memory starts it all the same)")
@@ -99,7 +99,7 @@ impl Planned {
         let Resolved { config, preset, .. } = settings.resolve(registry)?;
         let Picked { backend, why } = pick(&config)?;
         let config = on(&config, backend)?;
-        let spec = envs::spec(&config.env.name)?;
+        let spec = config.env.spec()?;
         config.network.encoder.check(&spec)?;
         let plan = planned(&config, &spec, true);
         // The memory of a device is known only if this machine has it.

@@ -93,11 +93,11 @@ fn write(args: &Args, registry: &Registry) -> Result<String> {
 
 /// Plays an episode of the first run; `None` if its environment cannot be drawn.
 fn film(run: &Run, registry: &Registry) -> Result<Option<Film>> {
-    let agent = AgentArgs { run_dir: run.path.clone(), at: None };
-    let (config, agent) = agent.open(registry, &device::open(DeviceChoice::Auto)?.device)?;
+    let agent = AgentArgs { run_dir: run.path.clone(), at: None, python: None };
+    let (config, agent, env) = agent.open_to_watch(registry, &device::open(DeviceChoice::Auto)?.device)?;
     let (mut gif, mut caption, mut failed) = (Gif::new(Vec::new(), DELAY), String::new(), None::<GifError>);
     let mut frames = 0;
-    agent.play(agent.make_envs(1)?, config.run.seed, false, 1, &mut |moment| {
+    agent.play(env, config.run.seed, false, 1, &mut |moment| {
         caption = format!("{} steps, return {:.1}", moment.step, moment.episode_return);
         let scene = moment.env.and_then(|env| env.render(0));
         if let Some(scene) = scene.filter(|_| moment.step <= FRAMES) {

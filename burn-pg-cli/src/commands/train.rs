@@ -18,8 +18,8 @@ use burn_pg::{
     CheckedConfig, Config, Trainer,
     agent::{export::Layers, selection_seed},
     device::OpenDevice,
-    envs::{VectorEnv, make},
-    evaluate, evaluate_with,
+    envs::VectorEnv,
+    evaluate_episodes, evaluation_envs,
     kernel::with_threads,
     run::{
         RunDir, Session,
@@ -166,7 +166,7 @@ impl<P: Layers + 'static> Parts<P> {
             Some(start) => start.trainer(kind, &config, &device.device)?,
             None => kind.trainer(&config, &device.device)?,
         };
-        let fresh_envs = make(&config.env.name, config.evaluation.episodes)?;
+        let fresh_envs = config.env.make(evaluation_envs(&config.env.name, config.evaluation.episodes))?;
         Ok(Self { config, device, why, trainer, fresh_envs })
     }
 
@@ -199,7 +199,8 @@ fn evaluated<P: Layers + 'static>(config: &CheckedConfig, session: Session<P>) -
     let seed = selection_seed(config.run.seed);
     session.with_evaluation(move |trainer| {
         let agent = trainer.agent()?;
-        Ok(evaluate(&agent, agent.make_envs(episodes)?, seed, false)?.return_mean())
+        let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+        Ok(evaluate_episodes(&agent, envs, episodes, seed, false, |_| {})?.return_mean())
     })
 }
 
@@ -310,9 +311,15 @@ impl<P: Layers + 'static> Run<P> {
             let dir = session.dir().clone();
             let finish = || {
                 let agent = session.trainer().agent()?;
-                let mut progress = EvalProgress::new(fresh_envs.num_envs(), quiet);
-                let evaluation =
-                    evaluate_with(&agent, fresh_envs, config.run.seed, false, |ended| progress.step(ended));
+                let mut progress = EvalProgress::new(config.evaluation.episodes, quiet);
+                let evaluation = evaluate_episodes(
+                    &agent,
+                    fresh_envs,
+                    config.evaluation.episodes,
+                    config.run.seed,
+                    false,
+                    |ended| progress.step(ended),
+                );
                 progress.finish();
                 let evaluation = evaluation?;
                 let outcome = Outcome::of(&config, &device, &session, !is_over, &evaluation);

@@ -153,8 +153,7 @@ fn load(args: &Args, registry: &Registry) -> Result<Watched> {
         );
     }
     let device = device::open(args.device)?;
-    let (config, agent) = args.agent.open(registry, &device.device)?;
-    let mut env = agent.make_envs(1)?;
+    let (config, agent, mut env) = args.agent.open_to_watch(registry, &device.device)?;
     let seed = args.seed.unwrap_or(config.run.seed);
     env.reset(seed)?;
     if env.render(0).is_none() {

@@ -5,7 +5,6 @@ use burn_pg::{
     CheckedConfig, DeviceChoice, MemoryPlan,
     config::Algo,
     device::{self, AdapterKind, Backend},
-    envs,
 };
 
 use super::{
@@ -79,7 +78,7 @@ struct Shape {
 
 impl Shape {
     fn of(config: &CheckedConfig) -> Result<Self> {
-        let spec = envs::spec(&config.env.name)?;
+        let spec = config.env.spec()?;
         let planned = |backend| on(config, backend).ok().map(|config| (backend, MemoryPlan::of(&config, &spec)));
         let plans: Vec<_> = Backend::ALL.into_iter().filter_map(planned).collect();
         let (_, minibatches) = config.algorithm.passes();

@@ -13,14 +13,7 @@ use super::{acted, assert_contains, burn_pg, success, usage_error};
 #[test]
 fn a_policy_of_an_unknown_environment_acts_and_is_exported_but_not_evaluated() {
     let folder = tempfile::tempdir().unwrap();
-    let spec = EnvSpec {
-        id: "Elsewhere-v0".into(),
-        observation_space: Space::symmetric(&[1.0, 1.0]),
-        action_space: Space::symmetric(&[0.5]),
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    };
+    let spec = EnvSpec::new("Elsewhere-v0", Space::symmetric(&[1.0, 1.0]), Space::symmetric(&[0.5]));
     let device = device::open(DeviceChoice::Backend(Backend::Flex)).unwrap().device;
     let policy = ActorCritic::new(&spec, &NetworkSpec::default(), &mut EnvRng::new(0), &device).unwrap();
     let dir = RunDir::create(&folder.path().join("run")).unwrap();

@@ -2,7 +2,6 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
     thread::{available_parallelism, scope},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use tempfile::TempDir;
 
 use super::{
     interpreter::interpreter,
+    log::Log,
     name::Maker,
     process::{Process, Trouble},
     program,
@@ -39,6 +39,7 @@ const TIMEOUT: f64 = 60.0;
 pub struct PythonEnvs {
     spec: EnvSpec,
     batch: StepBatch,
+    /// Dropped before the log, so that all is in it.
     workers: Vec<Worker>,
     /// What is known of each environment.
     states: Vec<State>,
@@ -71,8 +72,9 @@ struct WorkerMaker {
     options: EnvOptions,
     python: PathBuf,
     timeout: Duration,
-    /// The code of the workers, and their log unless the options name one.
-    folder: Arc<TempDir>,
+    /// The code of the workers.
+    folder: TempDir,
+    log: Log,
 }
 
 impl WorkerMaker {
@@ -85,7 +87,8 @@ impl WorkerMaker {
         let folder = folder.and_then(|folder| program::write(folder.path()).map(|()| folder));
         let folder = folder.map_err(|error| invalid(format!("a temporary folder is needed: {error}")))?;
         let python = interpreter(options.python.as_deref());
-        Ok(Self { name: name.into(), options: options.clone(), python, timeout, folder: Arc::new(folder) })
+        let log = Log::open(options.log.as_deref()).map_err(|error| invalid(format!("its log: {error}")))?;
+        Ok(Self { name: name.into(), options: options.clone(), python, timeout, folder, log })
     }
 
     /// Starts a worker with `rows` environments.
@@ -96,8 +99,7 @@ impl WorkerMaker {
             EnvError::Python { id: name.clone(), reason }
         })?;
         let setup = Setup::new(parts, &self.options, rows);
-        let log = self.options.log.clone().unwrap_or_else(|| self.folder.path().join("log"));
-        let started = Process::start(&self.python, self.folder.path(), &log, &setup, self.timeout);
+        let started = Process::start(&self.python, self.folder.path(), self.log.path(), &setup, self.timeout);
         let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
         let spec = described.into_spec(name, &self.options);
         spec.check()?;

@@ -8,6 +8,7 @@
 mod bell;
 mod envs;
 mod interpreter;
+mod log;
 mod name;
 mod process;
 mod program;

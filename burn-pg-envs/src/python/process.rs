@@ -199,7 +199,7 @@ impl Process {
         let lines: Vec<&str> = text.trim_end().lines().collect();
         match &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
             [] => lost(reason),
-            last => lost(format!("{reason}; it last printed:\n{}", last.join("\n"))),
+            last => lost(format!("{reason}; {} ends with:\n{}", self.log.display(), last.join("\n"))),
         }
     }
 }

@@ -10,7 +10,7 @@ mod transform;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_pg_envs::{
-    ActionBuffer, EnvSpec, Space, VectorEnv, make,
+    ActionBuffer, EnvError, EnvOptions, EnvSpec, Space, VectorEnv, make_with,
     wrapper::{ActionTransform, ObservationNormalizer},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use crate::source::streams::selection_seed;
-pub use evaluate::{Evaluation, evaluate, evaluate_with};
+pub use evaluate::{Evaluation, evaluate, evaluate_episodes, evaluation_envs};
 pub use misfit::EnvMisfit;
 pub(crate) use misfit::check_envs;
 pub use play::{Moment, play};
@@ -140,14 +140,19 @@ impl<P: Policy<Observation = Observation>> Agent<P> {
         self.policy.state_len()
     }
 
+    /// Makes environments with these options from now on, such as with another Python, or so that they can be rendered.
+    pub fn set_env_options(&mut self, options: EnvOptions) {
+        self.spec.options = options;
+    }
+
     /// Creates `num_envs` copies of the agent's environment, for example to [evaluate] the agent.
     ///
     /// # Errors
     /// [`Error::Unregistered`] if this program has no environment of that name; [`Error::Env`] if `num_envs` is 0.
     pub fn make_envs(&self, num_envs: usize) -> Result<Box<dyn VectorEnv>, Error> {
-        match burn_pg_envs::spec(&self.spec.id) {
-            Err(source) => Err(Error::Unregistered { env: self.spec.id.clone(), source }),
-            Ok(_) => Ok(make(&self.spec.id, num_envs)?),
+        match make_with(&self.spec.id, num_envs, &self.spec.options) {
+            Err(source @ EnvError::Unknown(_)) => Err(Error::Unregistered { env: self.spec.id.clone(), source }),
+            made => Ok(made?),
         }
     }
 

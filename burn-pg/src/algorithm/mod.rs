@@ -18,7 +18,6 @@ mod start_misfit;
 mod trpo;
 
 use burn::tensor::Device;
-use burn_pg_envs::make;
 
 use crate::{Error, Trainer, config::CheckedConfig, policy::ActorCritic};
 
@@ -33,6 +32,6 @@ impl Trainer<ActorCritic> {
     /// # Errors
     /// [`Error::Env`] if the environment is unknown; see also [`Recipe::build`].
     pub fn of(config: &CheckedConfig, device: &Device) -> Result<Self, Error> {
-        Recipe::of(config)?.build(make(&config.env.name, config.env.num_envs)?, config, device)
+        Recipe::of(config)?.build(config.env.make(config.env.num_envs)?, config, device)
     }
 }

@@ -98,8 +98,18 @@ pub fn full_key(key: &str) -> Result<String, ConfigError> {
     }
 }
 
-/// True if a kind that a program adds may have this setting.
+/// True if a kind that a program adds may have this setting, or if it is within a table whose settings belong to somebody
+/// else.
 fn may_be_custom(key: &str) -> bool {
+    let is_within_open = |path: &str| {
+        let (table, name) = path.split_once('.')?;
+        let Shape::Table(table) = &Table::of_config().field(table)?.shape else { return None };
+        let name = name.split_once('.')?.0;
+        (table.field(name)?.shape == Shape::OpenTable).then_some(())
+    };
+    if is_within_open(key).is_some() {
+        return true;
+    }
     let inner = key.split_once('.').and_then(|(table, _)| Table::of_config().field(table));
     matches!(inner.map(|field| &field.shape), Some(Shape::Table(Table { kinds: Some(kinds), .. })) if kinds.is_open)
 }

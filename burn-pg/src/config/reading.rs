@@ -89,6 +89,8 @@ fn fits(value: &Value, shape: &Shape) -> bool {
         (Shape::Name(names), Value::String(text)) => names.contains(text),
         (Shape::Number | Shape::Schedule(_), Value::Integer(_) | Value::Float(_))
         | (Shape::Text, Value::String(_))
+        | (Shape::OpenTable, Value::Table(_))
+        | (Shape::Any, _)
         | (Shape::Switch, Value::Boolean(_)) => true,
         _ => false,
     }

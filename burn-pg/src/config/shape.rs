@@ -12,6 +12,10 @@ use super::Config;
 pub(super) enum Shape {
     /// Settings with names.
     Table(Table),
+    /// A table whose settings belong to somebody else.
+    OpenTable,
+    /// Any value.
+    Any,
     /// A list of settings of one shape.
     List(Box<Shape>),
     /// A number, or a table that describes how it changes during training.
@@ -139,12 +143,15 @@ impl Shape {
             }
             Self::List(items) => match &**items {
                 Self::Integer { .. } => "a list of whole numbers, such as [64, 64]".into(),
+                Self::Any => "a list".into(),
                 items => format!("a list, such as [{{ ... }}]; each item is {}", items.expected()),
             },
             Self::Schedule(_) => {
                 "a number, or a schedule such as { kind = \"linear\", start = 1e-3, end = 0.0 }".into()
             }
             Self::Name(names) => either(&names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>()),
+            Self::OpenTable => "a table, such as { size = 3 }".into(),
+            Self::Any => "any value".into(),
             Self::Text => "a text".into(),
             Self::Integer { least: Some(least) } => format!("a whole number, {least} or more"),
             Self::Integer { least: None } => "a whole number".into(),
@@ -188,6 +195,7 @@ fn shape(schema: &Value) -> Shape {
         }
     }
     let one = |kind: &str| match kind {
+        "object" if schema["open"] == true => Shape::OpenTable,
         "object" => Shape::Table(table(schema)),
         "array" => Shape::List(Box::new(shape(&schema["items"]))),
         "integer" => Shape::Integer { least: schema["minimum"].as_i64() },
@@ -201,6 +209,7 @@ fn shape(schema: &Value) -> Shape {
     let names: Vec<_> = alternatives("oneOf").iter().filter_map(|schema| schema["const"].as_str()).collect();
     match (&types[..], &names[..]) {
         (_, [_, ..]) => Shape::Name(names.into_iter().map(str::to_owned).collect()),
+        ([], []) if schema["open"] == true => Shape::Any,
         ([], []) => Shape::Table(table(schema)),
         ([kind], []) => one(kind),
         ([kind, ..], []) => Shape::Optional(Box::new(one(kind))),

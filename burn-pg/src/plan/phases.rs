@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn_pg_envs::{EnvSpec, Space};
+use burn_pg_envs::{EnvSpec, Space, is_of_python};
 
 use super::part::{Part, PhasePlan};
 use crate::{
@@ -327,8 +327,10 @@ impl Parts {
     /// The two phases of saving a checkpoint. The first has its state as JSON values, as text, and as values parsed
     /// from the text; the second has its tensors and their file.
     pub fn checkpoint(&self, config: &CheckedConfig, spec: &EnvSpec) -> [PhasePlan; 2] {
-        let envs = |count| burn_pg_envs::make(&config.env.name, count).and_then(|envs| training_envs(envs, config));
-        let each = SavedSize::measure(envs).unwrap_or_else(|_| SavedSize::estimate(spec));
+        let envs = |count| config.env.make(count).and_then(|envs| training_envs(envs, config));
+        // Processes are not started for a plan; environments of Python save little.
+        let measured = if is_of_python(&config.env.name) { None } else { SavedSize::measure(envs).ok() };
+        let each = measured.unwrap_or_else(|| SavedSize::estimate(spec));
         let [values, text] = self.source.saved(each).map(Bytes);
         let tensors = self.parameters * (1 + self.vectors + u64::from(self.has_reference));
         let tensors = (tensors + Bytes(self.source.saved_tensors())) * 2;

@@ -59,14 +59,7 @@ impl Env for Clock {
     type State = (u8, u8);
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Clock".into(),
-            observation_space: Space::symmetric(&[1000.0]),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(3),
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec { max_episode_steps: Some(3), ..EnvSpec::new("Clock", Space::symmetric(&[1000.0]), Space::discrete(2)) }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -64,12 +64,9 @@ impl Env for Panel {
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: "Panel".into(),
-            observation_space: Space::symmetric(&[1.0; 4]),
-            action_space: Space::MultiDiscrete { sizes: vec![3, 2] },
             max_episode_steps: Some(10),
-            reward_threshold: None,
             masks_actions: true,
+            ..EnvSpec::new("Panel", Space::symmetric(&[1.0; 4]), Space::MultiDiscrete { sizes: vec![3, 2] })
         }
     }
 

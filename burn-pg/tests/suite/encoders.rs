@@ -33,14 +33,7 @@ fn unbounded(shape: &[usize]) -> Space {
 }
 
 fn tiny(observation_space: Space) -> EnvSpec {
-    EnvSpec {
-        id: "tiny".into(),
-        observation_space,
-        action_space: Space::discrete(3),
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    }
+    EnvSpec::new("tiny", observation_space, Space::discrete(3))
 }
 
 /// Returns a weighted sum of all logits and values, for images of 2 x 7 x 6 and vectors of 2.
@@ -205,12 +198,13 @@ impl Env for Beacon {
     fn spec(&self) -> EnvSpec {
         let image = Space::Image { shape: [1, 4, 3], high: 255 };
         EnvSpec {
-            id: "Beacon".into(),
-            observation_space: Space::dict([("image", image), ("upper", Space::symmetric(&[1.0]))]),
-            action_space: Space::discrete(3),
             max_episode_steps: Some(4),
-            reward_threshold: None,
             masks_actions: true,
+            ..EnvSpec::new(
+                "Beacon",
+                Space::dict([("image", image), ("upper", Space::symmetric(&[1.0]))]),
+                Space::discrete(3),
+            )
         }
     }
 

@@ -81,14 +81,11 @@ impl Env for Tabular {
     type State = (usize, usize);
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Tabular".into(),
-            observation_space: Space::symmetric(&[self.process.states as f32, self.process.horizon as f32]),
-            action_space: Space::discrete(self.process.actions.try_into().unwrap()),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec::new(
+            "Tabular",
+            Space::symmetric(&[self.process.states as f32, self.process.horizon as f32]),
+            Space::discrete(self.process.actions.try_into().unwrap()),
+        )
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

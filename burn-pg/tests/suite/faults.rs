@@ -40,14 +40,7 @@ impl Env for Unsound {
     type State = u32;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Unsound".into(),
-            observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(5),
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec { max_episode_steps: Some(5), ..EnvSpec::new("Unsound", Space::symmetric(&[1.0]), Space::discrete(2)) }
     }
 
     fn reset(&mut self, rng: &mut EnvRng, observation: &mut [f32]) {

@@ -142,14 +142,7 @@ impl Env for Fuse {
     type State = u32;
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Fuse".into(),
-            observation_space: Space::symmetric(&[1e6]),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(3),
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec { max_episode_steps: Some(3), ..EnvSpec::new("Fuse", Space::symmetric(&[1e6]), Space::discrete(2)) }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -49,12 +49,12 @@ impl<const DICT: bool> Env for Dot<DICT> {
         let image = Space::Image { shape: SHAPE, high: 1 };
         let parts = [("image", image.clone()), ("turned", Space::symmetric(&[1.0]))];
         EnvSpec {
-            id: if DICT { "DotDict-v0" } else { "Dot-v0" }.into(),
-            observation_space: if DICT { Space::dict(parts) } else { image },
-            action_space: Space::discrete(2),
             max_episode_steps: Some(8),
-            reward_threshold: None,
-            masks_actions: false,
+            ..EnvSpec::new(
+                if DICT { "DotDict-v0" } else { "Dot-v0" },
+                if DICT { Space::dict(parts) } else { image },
+                Space::discrete(2),
+            )
         }
     }
 

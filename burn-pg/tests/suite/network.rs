@@ -67,17 +67,14 @@ pub fn actor_critic(weights: &Weights, precision: &Precision) -> ActorCritic {
     let layers = (0..).step_by(2).map_while(|layer: usize| weights.get(&format!("{actor}.{layer}.bias")));
     let mut hidden_sizes: Vec<usize> = layers.map(|bias| bias.shape()[0]).collect();
     let outputs = hidden_sizes.pop().expect("there is an output layer");
-    let spec = EnvSpec {
-        id: "recorded".into(),
-        observation_space: Space::symmetric(&vec![1.0; weights[&format!("{actor}.0.weight")].shape()[1]]),
-        action_space: match continuous {
+    let spec = EnvSpec::new(
+        "recorded",
+        Space::symmetric(&vec![1.0; weights[&format!("{actor}.0.weight")].shape()[1]]),
+        match continuous {
             true => Space::symmetric(&vec![1.0; outputs]),
             false => Space::discrete(outputs.try_into().unwrap()),
         },
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    };
+    );
     let rng = &mut EnvRng::new(0);
     let shape = NetworkSpec { hidden_sizes, ..NetworkSpec::default() };
     let model = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();

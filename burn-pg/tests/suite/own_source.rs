@@ -74,14 +74,7 @@ fn build(source: Constant, term: impl LossTerm + 'static) -> Result<Trainer<Acto
     });
     config.checkpoint.interval = Some(2);
     let config = config.validate().unwrap();
-    let spec = EnvSpec {
-        id: "Constant-v0".into(),
-        observation_space: Space::symmetric(&[1.0]),
-        action_space: Space::discrete(2),
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    };
+    let spec = EnvSpec::new("Constant-v0", Space::symmetric(&[1.0]), Space::discrete(2));
     let shape = NetworkSpec { critic: false, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &device.clone().autodiff()).unwrap();
     let learner = Learner::new(Objective::new().with(1.0, term), OptimiserSpec::default().build());

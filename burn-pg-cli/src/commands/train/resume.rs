@@ -6,8 +6,9 @@ use anyhow::{Error, Result, bail};
 use burn_pg::{
     CheckedConfig, Config,
     agent::export::Layers,
+    config::EnvConfig,
     device::OpenDevice,
-    envs::VectorEnv,
+    envs::{VectorEnv, is_of_python},
     run::{Changes, EarlierRun, Restored, RunDir},
     source::{EnvSource, Source},
 };
@@ -96,7 +97,7 @@ fn refuse_what_is_done<P: Layers>(given: u64, restored: &RestoredRun<P>) -> Resu
 }
 
 /// Returns the settings for resuming from a checkpoint: those of the checkpoint, except for the step count, device and
-/// threads, which may change with --resume and are read from the configuration file of the directory.
+/// threads and how Python runs, which may change with --resume and are read from the configuration file of the directory.
 fn going_on(saved: &Config, dir: &RunDir) -> Config {
     let written = match dir.config() {
         Ok(written) => written,
@@ -110,6 +111,9 @@ fn going_on(saved: &Config, dir: &RunDir) -> Config {
     config.run.total_steps = written.run.total_steps;
     config.run.device = written.run.device;
     config.run.threads = written.run.threads;
+    let EnvConfig { python, workers, timeout, log, .. } = &written.env;
+    let env = &mut config.env;
+    (env.python, env.workers, env.timeout, env.log) = (python.clone(), *workers, *timeout, log.clone());
     if config != written {
         tell(format_args!(
             "warning: {} has other settings than the checkpoint; of the file, only `total_steps`, `device` and `threads` are used",
@@ -143,6 +147,9 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
         if !trainer.is_over() {
             let how = format_args!("going on after update {update} ({steps} steps) in {path}");
             announce(&config, &device, trainer.source(), "", how);
+            if is_of_python(&config.env.name) {
+                tell(format_args!("environments of Python cannot be saved: their episodes begin anew"));
+            }
             if let Some(before) = before {
                 tell(format_args!(
                     "the run was on {before} before: from here on, its numbers are not the same to the bit as if it had stayed there"

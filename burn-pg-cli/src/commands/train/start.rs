@@ -8,7 +8,6 @@ use burn_pg::{
     agent::import::PolicyFile,
     burn::tensor::Device,
     config::{Layer, Layers},
-    envs,
 };
 use toml::{Table, Value};
 
@@ -107,7 +106,7 @@ impl Start {
     fn agent<K: Kind>(&self, kind: &K, config: &CheckedConfig, device: &Device) -> Result<Agent<K::Policy>> {
         match &self.policy {
             Policy::Run(run) => Ok(kind.load(run.saved(), device)?),
-            Policy::File(file) => kind.import(file, &envs::spec(&config.env.name)?, config, device),
+            Policy::File(file) => kind.import(file, &config.env.spec()?, config, device),
         }
     }
 }

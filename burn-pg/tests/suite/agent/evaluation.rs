@@ -8,7 +8,7 @@ use burn_pg::{
         EnvRng, SeedSequence, VectorEnv, make, spec,
         wrapper::{ActionTransform, Normalize, ObservationNormalizer, TransformActions},
     },
-    evaluate, evaluate_with,
+    evaluate, evaluate_episodes,
     policy::{ActorCritic, Exploration, HostWorkspace, NetworkSpec, Policy},
 };
 
@@ -59,7 +59,7 @@ fn an_evaluation_says_after_each_step_how_many_episodes_have_ended() {
     let agent = Agent::new(policy, spec, None).unwrap();
     let mut seen = Vec::new();
     let envs = || make("CartPole-v1", 5).unwrap();
-    let evaluation = evaluate_with(&agent, envs(), 3, false, |ended| seen.push(ended)).unwrap();
+    let evaluation = evaluate_episodes(&agent, envs(), envs().num_envs(), 3, false, |ended| seen.push(ended)).unwrap();
     let ended_by = |step: usize| evaluation.lengths.iter().filter(|&&length| length as usize <= step).count();
     let longest = *evaluation.lengths.iter().max().unwrap() as usize;
     assert!(seen.into_iter().eq((1..=longest).map(ended_by)));

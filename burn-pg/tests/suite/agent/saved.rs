@@ -28,12 +28,13 @@ impl Env for Row {
     type State = u32;
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: "Row-v0".into(),
-            observation_space: Space::Box { low: vec![0.0], high: vec![f32::INFINITY], shape: vec![1] },
-            action_space: Space::discrete(2),
             max_episode_steps: Some(8),
-            reward_threshold: None,
             masks_actions: true,
+            ..EnvSpec::new(
+                "Row-v0",
+                Space::Box { low: vec![0.0], high: vec![f32::INFINITY], shape: vec![1] },
+                Space::discrete(2),
+            )
         }
     }
 

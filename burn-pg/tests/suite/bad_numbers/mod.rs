@@ -28,14 +28,7 @@ impl Env for Script {
     type State = (u32, usize);
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Script".into(),
-            observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::discrete(2),
-            max_episode_steps: Some(4),
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec { max_episode_steps: Some(4), ..EnvSpec::new("Script", Space::symmetric(&[1.0]), Space::discrete(2)) }
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

@@ -33,12 +33,9 @@ impl Env for Cue {
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: "Cue".into(),
-            observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::discrete(3),
             max_episode_steps: Some(20),
-            reward_threshold: None,
             masks_actions: true,
+            ..EnvSpec::new("Cue", Space::symmetric(&[1.0]), Space::discrete(3))
         }
     }
 

@@ -20,14 +20,7 @@ impl Env for Bandit {
     type State = ();
 
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Bandit".into(),
-            observation_space: Space::symmetric(&[1.0]),
-            action_space: Space::discrete(2),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: false,
-        }
+        EnvSpec::new("Bandit", Space::symmetric(&[1.0]), Space::discrete(2))
     }
 
     fn reset(&mut self, _: &mut EnvRng, observation: &mut [f32]) {

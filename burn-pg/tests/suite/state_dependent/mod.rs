@@ -38,12 +38,8 @@ impl Env for Basis {
 
     fn spec(&self) -> EnvSpec {
         EnvSpec {
-            id: "Basis".into(),
-            observation_space: Space::symmetric(&[1.0; 3]),
-            action_space: Space::symmetric(&[1e6]),
             max_episode_steps: Some(5),
-            reward_threshold: None,
-            masks_actions: false,
+            ..EnvSpec::new("Basis", Space::symmetric(&[1.0; 3]), Space::symmetric(&[1e6]))
         }
     }
 

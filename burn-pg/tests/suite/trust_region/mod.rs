@@ -21,14 +21,7 @@ const OBSERVED: usize = 2;
 
 /// Returns a tiny actor and critic with random weights.
 fn policy(actions: &Space, exploration: Exploration, rng: &mut EnvRng, precision: &Precision) -> ActorCritic {
-    let spec = EnvSpec {
-        id: "tiny".into(),
-        observation_space: Space::symmetric(&[1.0; OBSERVED]),
-        action_space: actions.clone(),
-        max_episode_steps: None,
-        reward_threshold: None,
-        masks_actions: false,
-    };
+    let spec = EnvSpec::new("tiny", Space::symmetric(&[1.0; OBSERVED]), actions.clone());
     let shape = NetworkSpec { hidden_sizes: vec![3], exploration, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, rng, &precision.device).unwrap();
     let [len] = flatten_parameters(&policy).dims();
