@@ -1,5 +1,6 @@
 """Environments for the tests of the bridge: every space, and every way to fail."""
 
+import copy
 import os
 import sys
 import time
@@ -38,7 +39,8 @@ class Sampler(gymnasium.Env):
     """Observations are samples; the reward says that the action is in its space. Episodes have five steps."""
 
     def __init__(self, observation="double", action="discrete", masks=False):
-        self.observation_space, self.action_space = SPACES[observation], SPACES[action]
+        # A space has a random generator of its own, which environments must not share.
+        self.observation_space, self.action_space = copy.deepcopy(SPACES[observation]), SPACES[action]
         self.masks = masks
 
     def info(self):

@@ -44,7 +44,8 @@ class Atari:
     def __init__(self, setup):
         from ale_py.vector_env import AtariVectorEnv
 
-        kwargs = {**setup["kwargs"], "autoreset_mode": "Disabled"}
+        # Its own reset would come with the next step; `reset` below comes first.
+        kwargs = {**setup["kwargs"], "autoreset_mode": "NextStep"}
         self.envs = AtariVectorEnv(setup["id"], setup["envs"], **kwargs)
         self.observation_space = self.envs.single_observation_space
         self.action_space = self.envs.single_action_space
