@@ -118,7 +118,9 @@ impl Settings {
         }
 
         let base = self.base(&env, &given)?;
-        if let Some(other) = self.preset.as_deref().and_then(presets::env_of).filter(|other| *other != env) {
+        if let Some(preset) = self.preset.as_deref().filter(|preset| !presets::is_tuned_for(preset, &env))
+            && let Some(other) = presets::env_of(preset)
+        {
             tell(format_args!("warning: the {} is tuned for {other}, not for {env}", base.from));
         }
         refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
