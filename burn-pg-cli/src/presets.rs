@@ -74,8 +74,12 @@ pub fn all() -> impl Iterator<Item = (&'static str, String, toml::Table)> {
 /// Returns the name that a preset tuned for this environment and algorithm has, if there is one. An environment has the
 /// same presets whoever makes it: `CartPole-v1`, `gym:CartPole-v1` and `envpool:CartPole-v1`.
 pub fn tuned_name(env: &str, algo: Algo) -> String {
-    let (_, name) = env.rsplit_once([':', '/']).unwrap_or(("", env));
-    format!("{}-{algo}", name.to_lowercase())
+    format!("{}-{algo}", short_name(env).to_lowercase())
+}
+
+/// Returns the name of an environment without who makes it: `LunarLander-v3` for `gym:LunarLander-v3`.
+pub fn short_name(env: &str) -> &str {
+    env.rsplit_once([':', '/']).map_or(env, |(_, name)| name)
 }
 
 fn parse(text: &str) -> toml::Table {

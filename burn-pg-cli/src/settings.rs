@@ -66,6 +66,9 @@ pub struct Settings {
     /// The environment if none is given.
     #[arg(skip)]
     default_env: Option<String>,
+    /// Settings of a program, over those of the file.
+    #[arg(skip)]
+    of_program: Option<Layer>,
 }
 
 /// A configuration, and where its settings come from.
@@ -81,6 +84,11 @@ impl Settings {
     /// Takes `env` if no environment is given.
     pub fn in_env(self, env: &str) -> Self {
         Self { default_env: Some(env.into()), ..self }
+    }
+
+    /// Adds settings of a program, which are called `from` in messages.
+    pub fn with(self, from: &str, settings: Table) -> Self {
+        Self { of_program: Some(Layer { from: from.into(), settings }), ..self }
     }
 
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
@@ -103,6 +111,7 @@ impl Settings {
         let (positional, set) = self.positional()?;
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let mut given = vec![layer_of(&set)?, self.options()?];
+        given.splice(0..0, self.of_program.clone());
         if let Some(file) = &file {
             given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
         }

@@ -131,7 +131,9 @@ mod tests {
     fn an_environment_from_elsewhere_is_answered_with_how_to_add_it() {
         let message = |name| UnknownName::new("environment", name, ENVIRONMENTS.iter().copied()).to_string();
         let stranger = message("LunarLander-v3");
-        for part in ["not built in", "`gym:LunarLander-v3`", "`register`ed", "`burn_pg_cli::main_with`", "docs/environments.md"] {
+        for part in
+            ["not built in", "`gym:LunarLander-v3`", "`register`ed", "`burn_pg_cli::main_with`", "docs/environments.md"]
+        {
             assert!(stranger.contains(part), "{part}: {stranger}");
         }
         assert!(!message("CartPole-v0").contains("not built in"));

@@ -20,12 +20,10 @@ mod state;
 mod tests;
 
 use std::{
-    env::current_exe,
     ffi::OsStr,
     iter::once,
     num::NonZero,
     path::{Path, PathBuf},
-    process::Command,
     thread::available_parallelism,
 };
 
@@ -33,8 +31,14 @@ use anyhow::{Context, Error, Result, anyhow};
 use clap::Parser;
 
 use crate::{
-    commands::how_to_go_on::quoted, failure::Failure, interrupt::Interrupt, numbers::whole, output::print_line,
-    program, registry::Registry, settings::Settings,
+    commands::how_to_go_on::quoted,
+    failure::Failure,
+    interrupt::Interrupt,
+    numbers::whole,
+    output::print_line,
+    program::{self, Again},
+    registry::Registry,
+    settings::Settings,
 };
 use file::SweepFile;
 use folder::Folder;
@@ -111,7 +115,7 @@ struct OfRun {
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let Begun { plan, jobs, folder, program, interrupt } = begin(args, registry).map_err(Failure::Usage)?;
     let progress = Progress::new(plan.size(), args.quiet);
-    let runner = Runner { program: &|| Command::new(&program), jobs, interrupted: &|| interrupt.exit_code() };
+    let runner = Runner { program: &|| program.command(), jobs, interrupted: &|| interrupt.exit_code() };
     let results = Sweep { plan: &plan, folder: &folder, runner, progress: &progress }.run();
     let results = results.map_err(|stopped| match stopped {
         Stopped::Error(error) => Failure::Run(error),
@@ -142,7 +146,7 @@ struct Begun {
     jobs: usize,
     folder: Folder,
     /// This program.
-    program: PathBuf,
+    program: Again,
     interrupt: Interrupt,
 }
 
@@ -152,7 +156,7 @@ fn begin(args: &Args, registry: &Registry) -> Result<Begun> {
     let jobs = args.jobs.or(file.jobs).unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
     let check = |arguments: &[String]| check(arguments, registry);
     let plan = Plan::of(file, &check).with_context(|| args.file.display().to_string())?;
-    let program = current_exe().context("the path of this program is unknown")?;
+    let program = Again::new().context("the path of this program is unknown")?;
     let name = args.file.file_stem().unwrap_or(OsStr::new("sweep"));
     let path = args.out.clone().unwrap_or_else(|| Path::new(SWEEPS).join(name));
     let folder = Folder::open(&path, &plan, &text)?;
