@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use burn_pg::{Agent, CheckedConfig, burn::tensor::Device, run::EarlierRun};
+use burn_pg::{
+    Agent, CheckedConfig,
+    burn::tensor::Device,
+    run::{EarlierRun, RunDir, directory::RunDirError},
+};
 use clap::Parser;
 use toml::Table;
 
 use crate::{
     commands::{
         agent::{AgentArgs, At},
-        train::earlier_config,
+        train::{earlier_config, new_dir},
     },
     failure::message,
     main_with,
@@ -71,6 +75,14 @@ pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedCo
     let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
     let given = parsed.map_err(|error| error.to_string())?.settings;
     earlier_config(&given, run, None).map_err(|error| message(&error))
+}
+
+/// Creates the directory in which `train` without `--out` writes a run.
+///
+/// # Errors
+/// [`RunDirError`] if it cannot be created.
+pub fn new_run_dir(config: &CheckedConfig) -> Result<RunDir, RunDirError> {
+    new_dir(config)
 }
 
 /// Returns the settings of a run and its agent: that of the end of the run, or of a checkpoint: the number of an update,

@@ -41,7 +41,7 @@ enum Event {
 
 /// A run to begin or to resume.
 enum Job {
-    New { config: CheckedConfig, out: PathBuf },
+    New { config: CheckedConfig, out: Option<PathBuf> },
     Resumed { run: burn_pg::run::EarlierRun, config: CheckedConfig },
 }
 
@@ -71,7 +71,6 @@ pub fn train(
         None => {
             let table = given.map(settings).transpose()?;
             let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?.config;
-            let out = out.ok_or_else(|| Refused("a new run needs a directory".into()))?;
             Ok::<_, Refused>(Job::New { config, out })
         }
     })?;
@@ -195,7 +194,13 @@ fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trai
     with_threads(config.run.threads, move || {
         let trainer = Trainer::of(&config, &device.device)?;
         let mut session = match job {
-            Job::New { out, .. } => Session::begin(trainer, RunDir::create(&out)?)?,
+            Job::New { out, .. } => {
+                let dir = match out {
+                    Some(path) => RunDir::create(&path)?,
+                    None => burn_pg_cli::new_run_dir(&config)?,
+                };
+                Session::begin(trainer, dir)?
+            }
             Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
         };
         session.train(&mut reporter).map_err(|stopped| Refused(stopped.to_string()))?;

@@ -255,11 +255,7 @@ fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
     let config = &parts.config;
     let dir = match &args.out {
         Some(path) => RunDir::create(path).map_err(or_go_on)?,
-        None => {
-            let env = presets::short_name(&config.env.name);
-            let name = format!("{env}-{}-seed{}", config.algorithm.algo(), config.run.seed);
-            RunDir::create_numbered(RUNS.as_ref(), &name)?
-        }
+        None => new_dir(config)?,
     };
     if !args.quiet {
         parts.announce(&format!(" ({preset})"), format_args!("run directory {}", dir.path().display()));
@@ -270,6 +266,13 @@ fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
     let Parts { config, device, trainer, fresh_envs, .. } = parts;
     let session = evaluated(&config, Session::begin(trainer, dir)?);
     Ok(Run { session, config, device, fresh_envs, interrupt })
+}
+
+/// Creates a new directory for a run in the folder of runs.
+pub fn new_dir(config: &Config) -> Result<RunDir, RunDirError> {
+    let env = presets::short_name(&config.env.name);
+    let name = format!("{env}-{}-seed{}", config.algorithm.algo(), config.run.seed);
+    RunDir::create_numbered(RUNS.as_ref(), &name)
 }
 
 /// Adds how to go on with the run in a folder that is already used, if it has a checkpoint.

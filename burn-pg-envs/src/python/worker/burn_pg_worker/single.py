@@ -27,20 +27,24 @@ def wrapper(entry):
 class Environments:
     """Some environments of one kind, each with a row in the shared columns."""
 
-    def __init__(self, setup):
-        self.setup = setup
+    def __init__(self, setup, factory=None):
+        """`factory` makes one environment; the default is what `setup` names."""
+        self.setup, self.factory = setup, factory or self.of_gymnasium
         self.wrappers = [wrapper(entry) for entry in setup["wrappers"]]
         self.envs = [self.make() for _ in range(setup["envs"])]
         env = self.envs[0]
         self.observations, self.actions = Observations(env.observation_space), Actions(env.action_space)
         self.masks = Masks(self.actions) if self.has_masks(env) else None
 
-    def make(self):
+    def of_gymnasium(self):
         kwargs = dict(self.setup["kwargs"])
         if self.setup["render"]:
             kwargs.setdefault("render_mode", "rgb_array")
         # The checker would warn in the log of the worker, and costs time in the first step only.
-        env = gymnasium.make(self.setup["id"], disable_env_checker=True, **kwargs)
+        return gymnasium.make(self.setup["id"], disable_env_checker=True, **kwargs)
+
+    def make(self):
+        env = self.factory()
         for outer, arguments in self.wrappers:
             env = outer(env, **arguments)
         return env

@@ -15,6 +15,8 @@ SEEDS = 1 << 31
 class EnvPool:
     """`envpool.make`; seeds are given when environments are made."""
 
+    resets_itself = False
+
     def __init__(self, setup):
         self.setup = setup
         self.envs = self.make(0)
@@ -41,6 +43,8 @@ class EnvPool:
 class Atari:
     """`ale_py.vector_env.AtariVectorEnv`, for a game such as `pong`."""
 
+    resets_itself = False
+
     def __init__(self, setup):
         from ale_py.vector_env import AtariVectorEnv
 
@@ -60,13 +64,49 @@ class Atari:
         return self.envs.reset(options={"reset_mask": mask})[0][rows]
 
 
+class Batch:
+    """A `gymnasium.vector.VectorEnv` of the program in which this worker runs, in any autoreset mode."""
+
+    def __init__(self, envs):
+        self.envs = envs
+        self.observation_space, self.action_space = envs.single_observation_space, envs.single_action_space
+        spec = getattr(envs, "spec", None)
+        self.limit, self.threshold = getattr(spec, "max_episode_steps", None), getattr(spec, "reward_threshold", None)
+        mode = envs.metadata.get("autoreset_mode")
+        self.resets_itself = getattr(mode, "value", mode) == "SameStep"
+
+    def reset_all(self, seeds):
+        seeds = [int(seed) for seed in seeds % SEEDS]
+        try:
+            return self.envs.reset(seed=seeds)[0]
+        except TypeError:
+            # Gymnasium's interface also allows one number only.
+            return self.envs.reset(seed=seeds[0])[0]
+
+    def reset(self, rows):
+        mask = np.zeros(self.envs.num_envs, np.bool_)
+        mask[rows] = True
+        observations = self.envs.reset(options={"reset_mask": mask})[0]
+        return batch_rows(observations, rows)
+
+
+def batch_rows(batch, rows):
+    """Returns some rows of a batch, which may be a dictionary or a tuple of batches."""
+    if isinstance(batch, dict):
+        return {key: batch_rows(inner, rows) for key, inner in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(batch_rows(inner, rows) for inner in batch)
+    return np.asarray(batch)[rows]
+
+
 class Environments:
     """All environments, each with a row in the shared columns."""
 
-    def __init__(self, setup):
+    def __init__(self, setup, envs=None):
+        """`envs` is the batch; the default is what `setup` names."""
         if setup["wrappers"]:
             raise RuntimeError("wrappers are for environments of `gym:`; those of `envpool:` and `ale:` take `kwargs`")
-        self.envs = {"envpool": EnvPool, "ale": Atari}[setup["kind"]](setup)
+        self.envs = envs or {"envpool": EnvPool, "ale": Atari}[setup["kind"]](setup)
         self.observations, self.actions = Observations(self.envs.observation_space), Actions(self.envs.action_space)
         self.masks = None
 
@@ -87,11 +127,14 @@ class Environments:
         columns = self.columns
         try:
             actions = self.actions.read_all(columns.actions)
-            observations, rewards, terminated, truncated, _ = self.envs.envs.step(actions)
+            observations, rewards, terminated, truncated, info = self.envs.envs.step(actions)
             columns.rewards[...], columns.terminated[...], columns.truncated[...] = rewards, terminated, truncated
             columns.all_observations(observations)
             ended = np.flatnonzero(terminated | truncated)
-            if ended.size:
+            if ended.size and self.envs.resets_itself:
+                for row in ended:
+                    columns.final_observation(row, info["final_obs"][row])
+            elif ended.size:
                 for row in ended:
                     columns.final_observation(row, observations, row)
                 self.reset(ended)

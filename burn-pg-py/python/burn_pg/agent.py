@@ -1,0 +1,120 @@
+"""Trained agents."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import burn_pg_native
+from .spaces import flat_rows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The episodes of an evaluation."""
+
+    returns: np.ndarray
+    """The undiscounted return of each episode."""
+    lengths: np.ndarray
+    """The length of each episode, in steps."""
+
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(self.returns.mean())
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the returns, as NumPy's `std`."""
+        return float(self.returns.std())
+
+    def __repr__(self) -> str:
+        return f"Evaluation(episodes={len(self.returns)}, mean={self.mean:.2f}, std={self.std:.2f})"
+
+
+@dataclass(frozen=True, repr=False)
+class Agent:
+    """A trained policy with everything that it needs to act: the normaliser, and the bounds of actions.
+
+    `train` and `Agent.load` make agents.
+    """
+
+    _native: Any
+    run: Path
+    """The directory of its run."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    """The outcome of the run: its steps, and the returns of its evaluation."""
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str], at: int | str | None = None, device: str = "auto") -> Agent:
+        """Loads the agent of a run directory, which `train` or the command line has written.
+
+        `at` chooses a checkpoint: the number of an update, or `"best"`. Default: the policy at the end of the run.
+        """
+        native = burn_pg_native.Agent.load(run, None if at is None else str(at), device)
+        summary = Path(run) / "summary.json"
+        return cls(native, Path(run), json.loads(summary.read_text()) if summary.exists() else {})
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The specification of the environment: its name, and its spaces."""
+        return json.loads(self._native.spec())
+
+    def predict(
+        self,
+        observation: Any,
+        state: np.ndarray | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+        action_masks: np.ndarray | None = None,
+        seed: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns the actions for a batch of observations, or the action for one, as the environment takes them.
+
+        Also returns the recurrent state, which is `None` unless the policy is recurrent: pass it on with the next
+        observation, and say with `episode_start` (shape `[batch]`) which episodes have just begun. With
+        `deterministic=False`, actions are drawn; `seed` begins the random stream of these draws. The interface is that of
+        Stable-Baselines3.
+        """
+        spec = self.spec
+        rows, single = flat_rows(spec["observation_space"], observation)
+        masks = None if action_masks is None else np.ascontiguousarray(action_masks, np.bool_).reshape(len(rows), -1)
+        if not deterministic:
+            if self._native.state_len():
+                raise ValueError("a recurrent policy predicts with deterministic=True only")
+            actions, state = self._native.sample(rows, masks, seed), None
+        else:
+            if state is not None:
+                state = np.array(state, np.float32).reshape(len(rows), -1)
+                if episode_start is not None:
+                    state[np.asarray(episode_start, np.bool_).reshape(-1)] = 0
+            decided = self._native.decide(rows, masks, state)
+            actions, state = decided["actions"], decided["state"]
+        space = spec["action_space"]
+        if space["kind"] == "discrete":
+            actions = actions + space["start"]
+        elif space["kind"] == "box":
+            actions = actions.reshape(len(rows), *space["shape"])
+        return (actions[0] if single else actions), state
+
+    def evaluate(self, episodes: int = 100, seed: int = 1, deterministic: bool = True, threads: int = 0) -> Evaluation:
+        """Plays `episodes` new episodes, which share no seeds with training. `threads=0` is one for each core."""
+        if episodes < 1:
+            raise ValueError(f"episodes is {episodes}; it must be 1 or more")
+        returns, lengths = self._native.evaluate(episodes, seed, not deterministic, threads)
+        return Evaluation(np.array(returns), np.array(lengths, np.int64))
+
+    def export(self, path: str | os.PathLike[str], format: str | None = None, force: bool = False) -> None:
+        """Writes the policy to a file: `onnx`, which onnxruntime runs, or `safetensors`, which PyTorch loads.
+
+        The default is the suffix of the path. A file that exists is replaced only with `force=True`.
+        """
+        self._native.export(path, format or Path(path).suffix.lstrip("."), force)
+
+    def __repr__(self) -> str:
+        return f"Agent({self.spec['id']!r}, run={str(self.run)!r})"

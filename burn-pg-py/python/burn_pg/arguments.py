@@ -1,0 +1,59 @@
+"""How arguments of Python become those of the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+# Arguments that are options of the command line, and not settings.
+OPTIONS = ("algo", "preset", "device", "seed", "total_steps", "threads", "python", "workers")
+
+
+def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str | None]:
+    """Returns the arguments of `burn-pg train`, and the settings that remain, as JSON.
+
+    `config` is the name of an environment, a path to a TOML file, or a dictionary of settings.
+    """
+    settings = {name: value for name, value in settings.items() if value is not None}
+    arguments: list[str] = []
+    given = None
+    if isinstance(config, Mapping):
+        given = json.dumps(plain(config))
+    elif isinstance(config, os.PathLike) or (isinstance(config, str) and config.endswith(".toml")):
+        arguments += ["--config", os.fspath(config)]
+    elif isinstance(config, str):
+        arguments.append(config)
+    elif config is not None:
+        raise TypeError(f"config is a {type(config).__name__}; it must be a name, a path, or a dictionary")
+    for name in OPTIONS:
+        if name in settings:
+            arguments += ["--" + name.replace("_", "-"), str(settings.pop(name))]
+    changes = [f"{name}={toml(value)}" for name, value in settings.items()]
+    if changes:
+        arguments += ["--set", *changes]
+    return arguments, given
+
+
+def plain(value: Any) -> Any:
+    """Returns dictionaries, lists and numbers, also of NumPy, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def toml(value: Any) -> str:
+    """Returns a value as TOML."""
+    value = plain(value)
+    if isinstance(value, dict):
+        inner = (f"{json.dumps(name)} = {toml(inner)}" for name, inner in value.items() if inner is not None)
+        return "{ " + ", ".join(inner) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    # Words, numbers and flags are written as in JSON.
+    return json.dumps(value)

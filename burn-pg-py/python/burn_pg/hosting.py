@@ -1,0 +1,76 @@
+"""Environments that are objects of this process: a thread steps them while Rust trains."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import burn_pg_native
+
+
+def hosted(env: Any) -> tuple[str, int | None]:
+    """Makes environments known to burn-pg. Returns their name, and their number if that is given."""
+    import gymnasium
+
+    if isinstance(env, gymnasium.vector.VectorEnv):
+        host, num_envs = Host(lambda setup: batch_of(env, setup)), env.num_envs
+        spec = getattr(env, "spec", None)
+        name = spec.id if spec is not None else type(env.unwrapped).__name__
+    elif isinstance(env, gymnasium.Env):
+        raise TypeError(
+            "env is one environment, and training needs several: pass a function that makes one, such as "
+            "`lambda: gymnasium.make(...)`, or a gymnasium.vector.VectorEnv"
+        )
+    elif callable(env):
+        host, num_envs = Host(lambda setup: copies_of(env, setup)), None
+        name = getattr(env, "__name__", type(env).__name__).replace("<lambda>", "Env")
+    else:
+        raise TypeError(
+            f"env is a {type(env).__name__}; it must be a name, a function that makes a gymnasium.Env, or a "
+            "gymnasium.vector.VectorEnv"
+        )
+    name = "python:" + name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    burn_pg_native.register(name, host, num_envs)
+    return name, num_envs
+
+
+class Host:
+    """Starts a thread for each batch of environments that burn-pg makes."""
+
+    def __init__(self, make: Callable[[dict[str, Any]], Any]):
+        self.make = make
+
+    def start(self, address: str) -> None:
+        serve = worker().serve.serve
+        threading.Thread(target=serve, args=(address, self.make), name="environments", daemon=True).start()
+
+
+def worker() -> Any:
+    """Returns the package `burn_pg_worker`, which Rust writes."""
+    if "burn_pg_worker" not in sys.modules:
+        folder = tempfile.mkdtemp(prefix="burn-pg-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        burn_pg_native.write_worker(folder)
+        sys.path.append(folder)
+    import burn_pg_worker
+    import burn_pg_worker.serve
+    import burn_pg_worker.single
+    import burn_pg_worker.vectorised
+
+    return burn_pg_worker
+
+
+def copies_of(make: Callable[[], Any], setup: dict[str, Any]) -> Any:
+    """Returns environments that `make` returns, for the worker."""
+    return worker().single.Environments(setup, make)
+
+
+def batch_of(env: Any, setup: dict[str, Any]) -> Any:
+    """Returns the environments of a batch, for the worker."""
+    vectorised = worker().vectorised
+    return vectorised.Environments(setup, vectorised.Batch(env))

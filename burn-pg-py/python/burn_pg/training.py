@@ -1,0 +1,69 @@
+"""Training."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import burn_pg_native
+from .agent import Agent
+from .arguments import arguments_of
+from .hosting import hosted
+
+RUNS = Path("runs")
+
+
+def train(
+    config: Any = None,
+    *,
+    env: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    callback: Callable[[dict[str, Any]], bool | None] | None = None,
+    evaluation_episodes: int | None = None,
+    **settings: Any,
+) -> Agent:
+    """Trains an agent, and returns it.
+
+    `config` is the name of an environment (`"CartPole-v1"`, `"gym:LunarLander-v3"`), the path of a TOML file of settings, or
+    a dictionary with the same tables. `settings` are `algo`, `preset`, `device`, `seed`, `total_steps`, `threads`, `python`
+    and `workers`, and any setting by its name, such as `gamma=0.98` or `num_envs=16`.
+
+    `env` is the name of an environment, or your own: a function or class that returns a `gymnasium.Env`, of which as many are
+    made as `num_envs` says, or a `gymnasium.vector.VectorEnv`. It is stepped in this process.
+
+    `callback` is called after each update with its metrics, such as `episode_return_mean`, and ends the run if it returns
+    `False`. Everything is kept in the directory `out`, which must be new (default: a new one in `runs`). `resume` is the
+    directory of an earlier run: it continues from its newest checkpoint, as if it had never stopped.
+
+    Ctrl-C, and an exception in `callback`, end the run after the update, save it, and are raised here.
+    """
+    env_settings: dict[str, Any] = {}
+    if isinstance(env, str):
+        env_settings["env.name"] = env
+    elif env is not None:
+        name, num_envs = hosted(env)
+        if resume is None:
+            env_settings["env.name"] = name
+        if num_envs is not None:
+            if settings.setdefault("num_envs", num_envs) != num_envs:
+                raise ValueError(f"num_envs is {settings['num_envs']}, but env holds {num_envs} environments")
+            # The only environments that there are, are those that train.
+            evaluation_episodes = evaluation_episodes or 0
+    if resume is not None:
+        if config is not None or out is not None:
+            raise ValueError("a run is resumed with its own settings: leave out `config` and `out`")
+        settings.pop("num_envs", None)
+        arguments, given = arguments_of(None, settings)
+        native, path, summary = burn_pg_native.train(
+            arguments, None, None, Path(resume), callback, evaluation_episodes
+        )
+        return Agent(native, Path(path), json.loads(summary))
+    arguments, given = arguments_of(config, {**env_settings, **settings})
+    native, path, summary = burn_pg_native.train(
+        arguments, given, None if out is None else Path(out), None, callback, evaluation_episodes
+    )
+    return Agent(native, Path(path), json.loads(summary))
