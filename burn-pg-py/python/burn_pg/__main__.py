@@ -5,6 +5,7 @@ import signal
 import sys
 
 from . import burn_pg_native
+from .interpreter import prefer_this_one
 
 
 def main() -> None:
@@ -12,8 +13,7 @@ def main() -> None:
     # The program handles Ctrl-C itself.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "VIRTUAL_ENV" not in os.environ:
-        # The environments of Python are those of this interpreter, unless another one is active.
-        os.environ.setdefault("BURN_PG_PYTHON", sys.executable)
+        prefer_this_one()
     burn_pg_native.main(["burn-pg", *sys.argv[1:]], [sys.executable, "-m", "burn_pg"])
 
 

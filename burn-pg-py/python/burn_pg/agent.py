@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import burn_pg_native
+from .interpreter import prefer_this_one
 from .spaces import flat_rows
 
 
@@ -56,6 +57,7 @@ class Agent:
 
         `at` chooses a checkpoint: the number of an update, or `"best"`. Default: the policy at the end of the run.
         """
+        prefer_this_one()
         native = burn_pg_native.Agent.load(run, None if at is None else str(at), device)
         summary = Path(run) / "summary.json"
         return cls(native, Path(run), json.loads(summary.read_text()) if summary.exists() else {})

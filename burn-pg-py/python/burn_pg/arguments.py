@@ -10,6 +10,9 @@ from typing import Any
 # Arguments that are options of the command line, and not settings.
 OPTIONS = ("algo", "preset", "device", "seed", "total_steps", "threads", "python", "workers")
 
+# Tables of a configuration.
+TABLES = ("run", "env", "rollout", "algorithm", "network", "optimiser", "checkpoint", "evaluation", "log", "faults")
+
 
 def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str | None]:
     """Returns the arguments of `burn-pg train`, and the settings that remain, as JSON.
@@ -18,9 +21,9 @@ def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str 
     """
     settings = {name: value for name, value in settings.items() if value is not None}
     arguments: list[str] = []
-    given = None
+    tables: dict[str, Any] = {}
     if isinstance(config, Mapping):
-        given = json.dumps(plain(config))
+        tables = plain(config)
     elif isinstance(config, os.PathLike) or (isinstance(config, str) and config.endswith(".toml")):
         arguments += ["--config", os.fspath(config)]
     elif isinstance(config, str):
@@ -30,10 +33,22 @@ def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str 
     for name in OPTIONS:
         if name in settings:
             arguments += ["--" + name.replace("_", "-"), str(settings.pop(name))]
-    changes = [f"{name}={toml(value)}" for name, value in settings.items()]
+    changes = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and ("." in name or name in TABLES):
+            merge(tables, name.split("."), plain(value))
+        else:
+            changes.append(f"{name}={toml(value)}")
     if changes:
         arguments += ["--set", *changes]
-    return arguments, given
+    return arguments, json.dumps(tables) if tables else None
+
+
+def merge(tables: dict[str, Any], path: list[str], values: dict[str, Any]) -> None:
+    """Adds values to the table at a path."""
+    for name in path:
+        tables = tables.setdefault(name, {})
+    tables.update(values)
 
 
 def plain(value: Any) -> Any:

@@ -12,8 +12,7 @@ from . import burn_pg_native
 from .agent import Agent
 from .arguments import arguments_of
 from .hosting import hosted
-
-RUNS = Path("runs")
+from .interpreter import prefer_this_one
 
 
 def train(
@@ -41,6 +40,7 @@ def train(
 
     Ctrl-C, and an exception in `callback`, end the run after the update, save it, and are raised here.
     """
+    prefer_this_one()
     env_settings: dict[str, Any] = {}
     if isinstance(env, str):
         env_settings["env.name"] = env

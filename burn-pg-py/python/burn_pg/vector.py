@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from . import burn_pg_native
 from .arguments import plain
+from .interpreter import prefer_this_one
 from .spaces import elements, is_flat, to_gymnasium
 
 MODES = {
@@ -44,6 +45,7 @@ class VectorEnv(GymnasiumVectorEnv):
         `autoreset_mode` is one of Gymnasium's. The other arguments are for environments of Python, which worker processes
         step: `kwargs` of the environment, `wrappers`, the interpreter, and the number of processes.
         """
+        prefer_this_one()
         mode = AutoresetMode(autoreset_mode)
         options = {"kwargs": kwargs or {}, "wrappers": wrappers or [], "python": python, "workers": workers}
         self._native = burn_pg_native.Envs(id, num_envs, json.dumps(plain(options)), MODES[mode])

@@ -1,0 +1,194 @@
+"""Training, agents, and their errors."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import burn_pg
+import gymnasium
+import numpy as np
+import pytest
+
+SMALL = {"total_steps": 4_096, "num_envs": 4, "num_steps": 128, "evaluation_episodes": 5}
+
+
+def metrics(run):
+    """The metrics of a run, without the times."""
+    lines = (Path(run) / "metrics.jsonl").read_text().splitlines()
+    import json
+
+    return [{k: v for k, v in json.loads(line).items() if "second" not in k} for line in lines]
+
+
+def test_five_lines():
+    agent = burn_pg.train("CartPole-v1")
+    assert agent.evaluate(episodes=20).mean > 450
+    action, state = agent.predict([0.01, -0.02, 0.03, 0.04])
+    assert action in (0, 1) and state is None
+    agent.export("policy.onnx")
+    assert Path("policy.onnx").stat().st_size > 1_000
+
+
+def test_the_command_line_and_python_train_the_same():
+    burn_pg.train("CartPole-v1", out="python", seed=3, **SMALL)
+    command = ["train", "CartPole-v1", "--seed", "3", "--total-steps", "4096", "--out", "command", "--quiet"]
+    settings = ["--set", "num_envs=4", "num_steps=128"]
+    subprocess.run([sys.executable, "-m", "burn_pg", *command, *settings], check=True)
+    assert metrics("python") == metrics("command")
+
+
+def test_settings_come_from_names_files_and_dictionaries():
+    Path("run.toml").write_text(burn_pg.configuration("CartPole-v1", gamma=0.9, total_steps=4_096))
+    assert "gamma = 0.9" in Path("run.toml").read_text()
+    tables = {"env": {"name": "CartPole-v1", "num_envs": np.int64(4)}, "algorithm": {"kind": "a2c", "gamma": 0.9}}
+    text = burn_pg.configuration(tables)
+    assert 'kind = "a2c"' in text and "num_envs = 4" in text
+    agent = burn_pg.train("run.toml", out="run", evaluation_episodes=2)
+    assert agent.summary["env_steps"] <= 4_096
+
+
+def test_the_callback_sees_every_update_and_can_end_the_run():
+    seen = []
+    agent = burn_pg.train("CartPole-v1", callback=lambda m: seen.append((m, threading.current_thread())), **SMALL)
+    assert [m["update"] for m, _ in seen] == list(range(1, 9))
+    assert all(thread is threading.main_thread() for _, thread in seen)
+    assert agent.summary["env_steps"] == seen[-1][0]["env_steps"] == 4_096
+
+    agent = burn_pg.train("CartPole-v1", callback=lambda m: m["update"] < 3, **SMALL)
+    assert agent.summary["env_steps"] == 3 * 512
+
+
+def test_an_exception_in_the_callback_saves_the_run_and_is_raised():
+    def callback(values):
+        if values["update"] == 2:
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        burn_pg.train("CartPole-v1", callback=callback, out="run", **SMALL)
+    whole = burn_pg.train("CartPole-v1", out="whole", **SMALL)
+    resumed = burn_pg.train(resume="run", evaluation_episodes=5)
+    assert metrics("run") == metrics("whole")
+    assert resumed.summary["eval_return_mean"] == whole.summary["eval_return_mean"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_saves_the_run_and_is_raised():
+    script = """
+import burn_pg, os, signal, threading
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    burn_pg.train("CartPole-v1", total_steps=100_000_000, out="run")
+except KeyboardInterrupt:
+    print("interrupted", burn_pg.Agent.load("run").evaluate(2))
+"""
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert out.stdout.startswith("interrupted Evaluation("), out
+
+
+def test_own_environments_are_trained(sign):
+    agent = burn_pg.train(env=sign, preset="ppo-cleanrl", total_steps=20_000, out="own")
+    assert agent.summary["eval_return_mean"] > 9
+    action, _ = agent.predict(np.array([1.0]))
+    assert action == 1
+    # The factory is there as long as the program runs.
+    assert burn_pg.Agent.load("own").evaluate(4).mean > 9
+
+
+@pytest.mark.parametrize("mode", list(gymnasium.vector.AutoresetMode))
+def test_a_batch_of_gymnasium_is_trained_as_its_environments_are(mode, sign):
+    small = {**SMALL, "seed": 4, "preset": "ppo-cleanrl"}
+    burn_pg.train(env=sign, out="each", **small)
+    env = gymnasium.vector.SyncVectorEnv([sign] * 4, autoreset_mode=mode)
+    burn_pg.train(env=env, out="batch", **{**small, "evaluation_episodes": None})
+    assert metrics("each") == metrics("batch")
+
+
+def test_an_own_environment_that_fails_is_named():
+    class Broken(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        action_space = gymnasium.spaces.Discrete(2)
+
+        def reset(self, seed=None, options=None):
+            return np.zeros(1, np.float32), {}
+
+        def step(self, action):
+            raise RuntimeError("the arm is loose")
+
+    with pytest.raises(burn_pg.Error, match="the arm is loose"):
+        burn_pg.train(env=Broken, **SMALL)
+    with pytest.raises(TypeError, match="pass a function that makes one"):
+        burn_pg.train(env=Broken())
+
+
+def test_a_dictionary_of_observations_is_learned_from():
+    class Parts(gymnasium.Env):
+        observation_space = gymnasium.spaces.Dict(
+            {
+                "picture": gymnasium.spaces.Box(0, 255, (10, 10, 3), np.uint8),
+                "speed": gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32),
+            }
+        )
+        action_space = gymnasium.spaces.Box(-2.0, 2.0, (3,), np.float32)
+
+        def reset(self, seed=None, options=None):
+            super().reset(seed=seed)
+            self.steps = 0
+            return self.observation_space.sample(), {}
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            self.steps += 1
+            return self.observation_space.sample(), 1.0, self.steps == 5, False, {}
+
+    agent = burn_pg.train(env=Parts, preset="ppo-minatar", **SMALL)
+    space = agent.spec["observation_space"]
+    assert [part["name"] for part in space["parts"]] == ["picture", "speed"]
+    batch = {"picture": np.zeros((2, 3, 10, 10)), "speed": np.zeros((2, 2))}
+    assert agent.predict(batch)[0].shape == (2, 3)
+    single = {name: part[0] for name, part in batch.items()}
+    assert agent.predict(single)[0].shape == (3,)
+    with pytest.raises(ValueError, match="no `speed`"):
+        agent.predict({"picture": batch["picture"]})
+
+
+def test_a_recurrent_policy_returns_its_state():
+    agent = burn_pg.train("CartPole-v1", **{"network.recurrence": {"cell": "gru", "size": 8}}, **SMALL)
+    observations = np.zeros((3, 4), np.float32)
+    _, state = agent.predict(observations)
+    assert state.shape[0] == 3
+    _, further = agent.predict(observations, state)
+    assert not np.array_equal(state, further)
+    _, fresh = agent.predict(observations, state, episode_start=np.ones(3, bool))
+    np.testing.assert_array_equal(fresh, state)
+
+
+def test_drawn_actions_can_be_repeated():
+    agent = burn_pg.train("Pendulum-v1", **SMALL)
+    observations = np.zeros((5, 3), np.float32)
+    first, _ = agent.predict(observations, deterministic=False, seed=1)
+    second, _ = agent.predict(observations, deterministic=False)
+    again, _ = agent.predict(observations, deterministic=False, seed=1)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second) and np.abs(first).max() <= 2
+
+
+def test_what_is_wrong_is_said():
+    with pytest.raises(burn_pg.Error, match="did you mean `algorithm.gamma`"):
+        burn_pg.train("CartPole-v1", gama=0.9)
+    with pytest.raises(burn_pg.Error, match="is not a run directory"):
+        burn_pg.Agent.load("nowhere")
+    with pytest.raises(TypeError, match="config is a int"):
+        burn_pg.train(3)
+    with pytest.raises(ValueError, match="leave out `config` and `out`"):
+        burn_pg.train("CartPole-v1", resume="run")
+    agent = burn_pg.train("CartPole-v1", out="run", **SMALL)
+    with pytest.raises(burn_pg.Error, match="run"):
+        burn_pg.train("CartPole-v1", out="run", **SMALL)
+    with pytest.raises(ValueError, match=r"shape \(3,\); it must be \(4,\)"):
+        agent.predict([0.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="it must be 1 or more"):
+        agent.evaluate(episodes=0)
+    with pytest.raises(burn_pg.Error, match="onnx"):
+        agent.export("policy.txt")
