@@ -250,6 +250,7 @@ impl Recipe {
                 micro_batch_size: algorithm.micro_batch_size(),
             },
             learning_rate: optimiser.learning_rate,
+            adapted: None,
             num_epochs,
             num_minibatches,
             target_kl: algorithm.target_kl(),

@@ -30,6 +30,7 @@ mod hostile;
 mod images;
 mod import;
 mod kernels;
+mod kl_rate;
 mod kl_to_reference;
 mod learner;
 mod loss_gradients;
