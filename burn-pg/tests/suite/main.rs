@@ -65,6 +65,7 @@ mod statistics;
 mod token_losses;
 mod trajectory;
 mod trust_region;
+mod value_normalizer;
 mod vector_env;
 mod vtrace;
 mod weights;
