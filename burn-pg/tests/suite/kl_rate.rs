@@ -35,8 +35,8 @@ fn the_rate_changes_by_a_half_outside_twice_and_half_the_target() {
 
 /// Returns the statistics of a short run, with one pass over each rollout unless `settings` say otherwise.
 fn history(settings: &str, device: &burn_pg::burn::tensor::Device) -> Vec<UpdateStats> {
-    let of_run = "total_steps = 1024\nnum_envs = 4\nnum_steps = 32\nhidden_sizes = [8]\nnum_minibatches = 4";
-    let rate = "learning_rate = { kind = 'kl', start = 1e-3, desired_kl = 2e-4 }";
+    let of_run = "total_steps = 4096\nnum_envs = 4\nnum_steps = 32\nhidden_sizes = [8]\nnum_minibatches = 4";
+    let rate = "learning_rate.kind = 'kl'\nlearning_rate.start = 1e-3";
     let mut history = Vec::new();
     let mut trainer = Trainer::of(&valid(&format!("{of_run}\n{rate}\n{settings}")), device).unwrap();
     trainer
@@ -50,12 +50,12 @@ fn history(settings: &str, device: &burn_pg::burn::tensor::Device) -> Vec<Update
 
 #[test]
 fn the_rate_of_an_update_follows_from_the_kl_divergence_of_the_update_before() {
-    let rule = KlAdaptiveRate { desired_kl: 2e-4, ..RATE };
+    let rule = KlAdaptiveRate { desired_kl: 2e-5, max: 0.1, ..RATE };
     for open in open_devices() {
         // Fused minibatches, and those through tensors.
-        for settings in
-            ["num_epochs = 1", "num_epochs = 1\nrecurrence = { cell = 'gru', size = 4, sequence_steps = 8 }"]
-        {
+        for network in ["", "recurrence = { cell = 'gru', size = 4, sequence_steps = 8 }"] {
+            let settings =
+                &format!("num_epochs = 1\nlearning_rate.desired_kl = 2e-5\nlearning_rate.max = 0.1\n{network}");
             let history = history(settings, &open.device);
             let mut rates = vec![rule.start];
             for stats in &history {

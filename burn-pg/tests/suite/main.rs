@@ -7,6 +7,7 @@ mod activation;
 mod agent;
 mod autoreset;
 mod bad_numbers;
+mod beta_policy;
 mod categorical;
 mod choices;
 mod circles;

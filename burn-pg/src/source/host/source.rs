@@ -16,7 +16,8 @@ use crate::{
     policy::{Observation, Policy},
     profile::{Phase, during},
     source::{
-        Batch, CollectContext, Episode, Experience, OffDevice, Reference, Rollout, Source, ValueNormalizer, batch::Order,
+        Batch, CollectContext, Episode, Experience, OffDevice, Reference, Rollout, Source, ValueNormalizer,
+        batch::Order,
     },
     storage::{Misfit, Saved, tensors},
 };

@@ -11,7 +11,7 @@ use crate::helpers::{on_threads, parameters, without_time};
 use crate::precision::{assert_close, open_devices};
 
 /// Every algorithm, kind of policy, optimiser, wrapper and term that has state.
-const RUNS: [(&str, &str); 23] = [
+const RUNS: [(&str, &str); 25] = [
     ("ppo", ""),
     ("ppo, shared layers, relu, adamw", "shared_layers = true\nactivation = 'relu'\noptimiser = { kind = 'adamw' }"),
     ("ppo, rmsprop, in parts", "optimiser = { kind = 'rmsprop', momentum = 0.5 }\nmicro_batch_size = 5"),
@@ -36,6 +36,11 @@ const RUNS: [(&str, &str); 23] = [
     ("ppo, overlapping, gru", "overlap = true\nrecurrence = { cell = 'gru', size = 3, burn_in = 3 }"),
     ("ppo, rate of the KL divergence", "learning_rate = { kind = 'kl', start = 1e-3, desired_kl = 1e-3, max = 1 }"),
     ("ppo, normalised values", "name = 'Pendulum-v1'\nnormalize_values = true\nnormalize_rewards = true"),
+    ("ppo, beta", "name = 'Pendulum-v1'\nexploration = { distribution = 'beta' }"),
+    (
+        "trpo, beta",
+        "algorithm.kind = 'trpo'\nname = 'Pendulum-v1'\nexploration = { distribution = 'beta' }\nnum_minibatches = 1",
+    ),
     ("a2c", "algorithm.kind = 'a2c'"),
     (
         "a2c, gru, normalised",
