@@ -117,6 +117,12 @@ class ExportedPolicy(nn.Module):
         outputs = self.policy(actor)
         if self.value:
             out["value"] = self.value(critic).squeeze(1)
+        if about.get("distribution") == "beta":
+            out["alpha"], out["beta"] = (1 + nn.functional.softplus(outputs)).chunk(2, 1)
+            action = 2 * out["alpha"] / (out["alpha"] + out["beta"]) - 1
+            low, high = self.action.low, self.action.high
+            out["action"] = low + (action + 1) * 0.5 * (high - low)
+            return out
         if about["actions"] == "continuous":
             mean = outputs
             if about["deviations"] == "outputs":

@@ -30,7 +30,7 @@ pub fn train() -> Result<f64, Error> {
             config.env.name = "CartPole-v1".into();
             config.run.total_steps = 50_000;
             config.rollout.num_steps = 32;
-            config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
+            config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 }.into();
             config.algorithm = PpoConfig {
                 num_epochs: 20,
                 num_minibatches: 1,

@@ -76,7 +76,7 @@ pub fn train() -> Result<f64, Error> {
     let config = Config::default().with(|config| {
         config.env.name = "Hike-v0".into();
         config.run.total_steps = 40_000;
-        config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 1e-3, end: 0.0 }.into();
     });
     let config = config.validate()?;
     let device = device::open(DeviceChoice::Auto)?.device;

@@ -87,7 +87,7 @@ pub(crate) fn train(path: &Path, total_steps: u64, stop: u64) -> Result<f64, Box
         (run.total_steps, env.name, env.num_envs, rollout.num_steps) = (total_steps, "Catch-v0".into(), 16, 32);
         (network.encoder, network.activation) = (EncoderSpec::minatar(), Activation::Relu);
         (network.hidden_sizes, network.shared_layers) = (vec![64], true);
-        (optimiser.learning_rate, checkpoint.interval) = (Schedule::Linear { start: 2e-3, end: 0.0 }, Some(10));
+        (optimiser.learning_rate, checkpoint.interval) = (Schedule::Linear { start: 2e-3, end: 0.0 }.into(), Some(10));
     });
     let (config, device) = (config.validate()?, device::open(DeviceChoice::Auto)?.device);
     let trainer = Recipe::of(&config)?.build(Box::new(VecEnv::<Catch>::new(16)?), &config, &device)?;

@@ -172,7 +172,7 @@ pub fn train(choice: DeviceChoice) -> Result<Trained, Box<dyn Error>> {
         config.rollout.num_steps = 32;
         config.run.total_steps = 20 * 256 * 32;
         config.network.hidden_sizes = vec![32, 32];
-        config.optimiser.learning_rate = Schedule::Linear { start: 3e-3, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 3e-3, end: 0.0 }.into();
     });
     let mut trainer = Trainer::of(&config.validate()?, &open.device)?;
     trainer.run(&mut |stats: &UpdateStats| {

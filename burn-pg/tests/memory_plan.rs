@@ -29,7 +29,7 @@ const CHECKPOINT: &str = "BURN_PG_MEASURED_CHECKPOINT";
 const EVALUATION: &str = "BURN_PG_MEASURED_EVALUATION";
 
 /// Name and settings.
-const SHAPES: [(&str, &str); 20] = [
+const SHAPES: [(&str, &str); 21] = [
     ("ppo, 8 x 128", ""),
     ("ppo, 2048 x 128", "num_envs = 2048\nnum_minibatches = 8"),
     ("ppo, 2048 x 128, parts of 4096", "num_envs = 2048\nnum_minibatches = 8\nmicro_batch_size = 4096"),
@@ -40,6 +40,7 @@ const SHAPES: [(&str, &str); 20] = [
     ("ppo, shared layers", "shared_layers = true\nnum_envs = 64"),
     ("ppo, Pendulum", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256"),
     ("ppo, gSDE noise", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { sde = {} }"),
+    ("ppo, Beta", "name = 'Pendulum-v1'\nnum_envs = 64\nnum_steps = 256\nexploration = { distribution = 'beta' }"),
     ("ppo, Acrobot", "name = 'Acrobot-v1'\nnum_envs = 64\nactivation = 'silu'\nnormalize_observations = true"),
     ("a2c", "algorithm.kind = 'a2c'\nnum_envs = 512\nnum_steps = 5"),
     ("trpo", "algorithm.kind = 'trpo'\nnum_envs = 64"),

@@ -8,14 +8,14 @@ use burn_pg_envs::{
 use crate::config::CheckedConfig;
 
 /// Wraps environments for training: continuous actions are clipped to their bounds, or rescaled to them if the policy
-/// squashes actions; observations and rewards are normalised if the configuration says so.
+/// squashes actions or has a Beta distribution; observations and rewards are normalised if the configuration says so.
 ///
 /// # Errors
-/// [`EnvError::Unsuited`] if the policy squashes actions, but the action space of the environment is unbounded;
+/// [`EnvError::Unsuited`] if actions are to be rescaled, but the action space of the environment is unbounded;
 /// [`EnvError::Failed`] if an environment cannot be reset.
 pub fn training_envs(envs: Box<dyn VectorEnv>, config: &CheckedConfig) -> Result<Box<dyn VectorEnv>, EnvError> {
     let space = &envs.spec().action_space;
-    let transform = match (space, config.network.exploration.squash) {
+    let transform = match (space, config.network.exploration.is_bounded()) {
         (Space::Box { .. }, true) => Some(ActionTransform::rescale(space)?),
         (Space::Box { .. }, false) => Some(ActionTransform::clip(space)?),
         _ => None,

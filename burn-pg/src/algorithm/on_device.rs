@@ -56,6 +56,7 @@ impl Recipe {
             (config.rollout.overlap, "`rollout.overlap` is true"),
             (config.env.normalize_observations, "observations are normalised"),
             (config.env.normalize_rewards, "rewards are normalised"),
+            (config.algorithm.normalize_values(), "values are normalised"),
             (has_reference, "there is a reference policy"),
         ];
         match reasons.into_iter().find(|(holds, _)| *holds) {

@@ -21,7 +21,7 @@ use crate::{
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
     run::{Parts, Trainer},
-    source::{Batch, Collector, HostSource, OffDevice, Reference, RolloutLength, streams},
+    source::{Batch, Collector, HostSource, OffDevice, Reference, RolloutLength, ValueNormalizer, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
 };
 
@@ -237,7 +237,8 @@ impl Recipe {
                     collector = collector.with_block_size(size);
                 }
                 let source = HostSource::new(collector, self.estimator).with_off_device(reason);
-                source.with_reference(reference).with_spec(spec).into()
+                let values = algorithm.normalize_values().then(ValueNormalizer::default);
+                source.with_reference(reference).with_value_normalizer(values).with_spec(spec).into()
             }
         };
         let epochs = Epochs {
@@ -250,6 +251,7 @@ impl Recipe {
                 micro_batch_size: algorithm.micro_batch_size(),
             },
             learning_rate: optimiser.learning_rate,
+            adapted: None,
             num_epochs,
             num_minibatches,
             target_kl: algorithm.target_kl(),

@@ -98,6 +98,17 @@ impl AlgorithmConfig {
         in_each!(self, config => config.normalize_advantages)
     }
 
+    /// True if the critic learns normalised values.
+    #[must_use]
+    pub fn normalize_values(&self) -> bool {
+        match self {
+            Self::Ppo(PpoConfig { normalize_values, .. })
+            | Self::A2c(A2cConfig { normalize_values, .. })
+            | Self::Trpo(TrpoConfig { normalize_values, .. }) => *normalize_values,
+            Self::Reinforce(_) => false,
+        }
+    }
+
     /// Returns the most samples to differentiate at once, if there is a limit.
     #[must_use]
     pub fn micro_batch_size(&self) -> Option<usize> {

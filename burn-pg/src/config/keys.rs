@@ -10,13 +10,14 @@ use super::{
 };
 
 /// Our keys, with their names in other programs.
-const ALIASES: [(&str, &[&str]); 21] = [
+const ALIASES: [(&str, &[&str]); 22] = [
     ("algorithm.kind", &["algo"]),
     ("algorithm.clip_range", &["clip", "clip_coef"]),
     ("algorithm.clip_value", &["clip_range_vf", "clip_vloss"]),
     ("algorithm.entropy_weight", &["ent_coef", "entropy_coef"]),
     ("algorithm.gae_lambda", &["lam", "lambda"]),
     ("algorithm.normalize_advantages", &["norm_adv", "normalize_advantage"]),
+    ("algorithm.normalize_values", &["normalize_value", "value_preprocessor"]),
     ("algorithm.num_epochs", &["n_critic_updates", "n_epochs", "update_epochs"]),
     ("algorithm.num_minibatches", &["batch_size", "minibatch_size"]),
     ("algorithm.trust_region", &["cg_damping", "cg_max_steps"]),
@@ -29,7 +30,7 @@ const ALIASES: [(&str, &[&str]); 21] = [
     ("network.hidden_sizes", &["net_arch"]),
     ("network.kind", &["encoder"]),
     ("optimiser", &["adam_epsilon", "optimizer"]),
-    ("optimiser.learning_rate", &["anneal_learning_rate", "anneal_lr", "lr"]),
+    ("optimiser.learning_rate", &["anneal_learning_rate", "anneal_lr", "kl_threshold", "lr"]),
     ("rollout.num_steps", &["n_steps"]),
     ("run.total_steps", &["timesteps", "total_timesteps"]),
 ];

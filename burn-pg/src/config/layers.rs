@@ -236,7 +236,7 @@ mod tests {
             "optimiser.learning_rate = { kind = 'linear', start = 0.1 }",
             "optimiser.learning_rate.kind = 'cosine'",
         ]);
-        assert_eq!(config.config().unwrap().optimiser.learning_rate, Schedule::Cosine { start: 0.1, end: 0.0 });
+        assert_eq!(config.config().unwrap().optimiser.learning_rate, Schedule::Cosine { start: 0.1, end: 0.0 }.into());
         let config = layers(&["algorithm = { kind = 'ppo', gamma = 0.5, clip_range = 0.1 }", "algorithm.kind = 'a2c'"]);
         assert_eq!(config.config().unwrap().algorithm.gamma(), 0.5);
     }

@@ -3,7 +3,10 @@
 use burn_pg_envs::{EnvSpec, Space};
 
 use super::{AlgorithmConfig, Config, OnEnvironment, OnNumbers};
-use crate::{optim::OptimiserSpec, policy::Exploration};
+use crate::{
+    optim::OptimiserSpec,
+    policy::{ActionDistribution, Exploration},
+};
 
 /// Returns the keys that nothing reads in this configuration, with the reason: in an environment of this specification,
 /// if there is one.
@@ -40,8 +43,10 @@ pub(super) fn unread(config: &Config, spec: Option<&EnvSpec>) -> Vec<(&'static s
     add(without_momentum, &["optimiser.dampening"], "it is for `optimiser.momentum`, which is 0");
 
     let is_discrete = spec.is_some_and(|spec| !matches!(spec.action_space, Space::Box { .. }));
-    let Exploration { squash, state_dependent, log_std, sde } = config.network.exploration;
+    let Exploration { distribution, squash, state_dependent, log_std, sde } = config.network.exploration;
     let continuous = "it is for continuous actions, and the environment has none";
+    let is_beta = distribution == ActionDistribution::Beta;
+    add(is_discrete && is_beta, &["network.exploration.distribution"], continuous);
     add(is_discrete && squash, &["network.exploration.squash"], continuous);
     add(is_discrete && state_dependent, &["network.exploration.state_dependent"], continuous);
     add(is_discrete && log_std != 0.0, &["network.exploration.log_std"], continuous);

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn_pg_envs::{ActionBuffer, Space};
 
 use super::{
-    ActionMisfit, ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, DistributionError, Gaussian,
+    ActionMisfit, ActionStream, ActionTensor, Bernoulli, Beta, Categorical, Distribution, DistributionError, Gaussian,
     MultiCategorical, SquashedGaussian, StateDependentGaussian,
 };
 
@@ -26,6 +26,8 @@ pub enum AnyDistribution {
     StateDependentGaussian(StateDependentGaussian),
     /// Over a box with the bounds ±1, with gSDE noise.
     SquashedStateDependentGaussian(SquashedGaussian<StateDependentGaussian>),
+    /// Over a box with the bounds ±1, without a Gaussian.
+    Beta(Beta),
 }
 
 /// Evaluates an expression for the distribution inside.
@@ -39,6 +41,7 @@ macro_rules! each {
             AnyDistribution::SquashedGaussian($inner) => $body,
             AnyDistribution::StateDependentGaussian($inner) => $body,
             AnyDistribution::SquashedStateDependentGaussian($inner) => $body,
+            AnyDistribution::Beta($inner) => $body,
         }
     };
 }
@@ -71,6 +74,7 @@ impl Distribution for AnyDistribution {
             (Self::SquashedGaussian(p), Self::SquashedGaussian(q)) => p.kl(q),
             (Self::StateDependentGaussian(p), Self::StateDependentGaussian(q)) => p.kl(q),
             (Self::SquashedStateDependentGaussian(p), Self::SquashedStateDependentGaussian(q)) => p.kl(q),
+            (Self::Beta(p), Self::Beta(q)) => p.kl(q),
             _ => panic!("the KL divergence needs two distributions of the same kind"),
         }
     }

@@ -11,11 +11,13 @@
 //! | box | [`Gaussian`] | independent noise for each action; actions are clipped to their bounds |
 //! | box | [`StateDependentGaussian`] | gSDE noise: a function of the state, the same one for several steps |
 //! | bounded box | [`SquashedGaussian`] of either | followed by a hyperbolic tangent |
+//! | bounded box | [`Beta`] | independent components, each with one peak within the bounds |
 
 mod action_stream;
 mod action_tensor;
 mod any;
 mod bernoulli;
+mod beta;
 mod categorical;
 mod gaussian;
 mod multi_categorical;
@@ -29,6 +31,7 @@ pub use action_stream::ActionStream;
 pub use action_tensor::ActionTensor;
 pub use any::AnyDistribution;
 pub use bernoulli::Bernoulli;
+pub use beta::Beta;
 pub use categorical::Categorical;
 pub(crate) use categorical::impossible_logit;
 pub(crate) use gaussian::largest_log;

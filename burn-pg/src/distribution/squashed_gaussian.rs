@@ -50,14 +50,8 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
     /// [`ActionTransform::rescale`](burn_pg_envs::wrapper::ActionTransform::rescale) rescales actions to other bounds.
     fn check_space(&self, space: &Space) -> Result<(), ActionMisfit> {
         self.gaussian.check_space(space)?;
-        let Space::Box { low, high, .. } = space else { return Ok(()) };
-        #[allow(clippy::float_cmp)] // bounds are given, not computed
-        let fits = low.iter().all(|&low| low == -1.0) && high.iter().all(|&high| high == 1.0);
-        if fits {
-            return Ok(());
-        }
-        let distribution = format!("{} continuous numbers within ±1", low.len());
-        Err(ActionMisfit { distribution, space: format!("{space} from {low:?} to {high:?}") })
+        let [_, components] = self.gaussian.marginal().mean.dims();
+        check_within_one(components, space)
     }
 
     /// Returns the log-density of the action `tanh(u)`, where `actions` are `u`.
@@ -107,6 +101,21 @@ impl<G: Normal> Distribution for SquashedGaussian<G> {
         let ActionBuffer::Continuous(actions) = actions else { misfit("squashed Gaussian") };
         for action in actions {
             *action = action.tanh();
+        }
+    }
+}
+
+/// Accepts boxes of `components` dimensions with the bounds ±1 in each.
+pub(super) fn check_within_one(components: usize, space: &Space) -> Result<(), ActionMisfit> {
+    let distribution = || format!("{components} continuous numbers within ±1");
+    let Space::Box { low, high, .. } = space else { return ActionMisfit::unless(false, distribution, space) };
+    #[allow(clippy::float_cmp)] // bounds are given, not computed
+    let fits = low.iter().all(|&low| low == -1.0) && high.iter().all(|&high| high == 1.0);
+    match fits && low.len() == components {
+        true => Ok(()),
+        false => {
+            let space = format!("{space} from {low:?} to {high:?}");
+            Err(ActionMisfit { distribution: distribution(), space })
         }
     }
 }

@@ -7,8 +7,8 @@ use burn::{
 use burn_pg_envs::{EnvRng, EnvSpec};
 
 use super::{
-    Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, FlatHead, Head, HostPolicy, LogStd, Mlp,
-    Observation, Perceptrons, Policy, Prediction, UnsupportedSpace,
+    ActionDistribution, Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, FlatHead, Head, HostPolicy,
+    LogStd, Mlp, Observation, Perceptrons, Policy, Prediction, UnsupportedSpace,
     encoder::PartLayers,
     head::Kind,
     init::Initial,
@@ -48,6 +48,7 @@ impl NetworkSpec {
             _ if self.recurrence.is_some() => Some(reason::RECURRENT),
             _ if self.encoder != EncoderSpec::default() => Some(reason::ENCODER),
             _ if self.exploration.sde.is_some() => Some(reason::GSDE),
+            _ if self.exploration.is_beta() => Some(reason::BETA),
             _ => None,
         }
     }
@@ -134,7 +135,13 @@ impl ActorCritic {
     /// of their weights.
     pub(crate) fn formulas(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("network.activation", self.actor.activation.name().to_owned())];
-        if let Kind::Gaussian { exploration, .. } = &self.head.kind {
+        let continuous = match &self.head.kind {
+            Kind::Gaussian { exploration, .. } => Some(*exploration),
+            Kind::Beta { .. } => Some(Exploration { distribution: ActionDistribution::Beta, ..Exploration::default() }),
+            Kind::Categorical | Kind::MultiCategorical(_) | Kind::Bernoulli => None,
+        };
+        if let Some(exploration) = continuous {
+            settings.push(("network.exploration.distribution", exploration.distribution.name().to_owned()));
             settings.push(("network.exploration.squash", exploration.squash.to_string()));
             // Otherwise `log_std` is only the initial value of weights.
             let offset = if exploration.state_dependent { exploration.log_std } else { 0.0 };
@@ -169,6 +176,7 @@ impl ActorCritic {
             Kind::Categorical => FlatHead::Logits(vec![self.actor.outputs()]),
             Kind::MultiCategorical(sizes) => FlatHead::Logits(sizes.clone()),
             Kind::Bernoulli => FlatHead::Bernoulli,
+            Kind::Beta { .. } => return Err(reason::BETA),
             Kind::Gaussian { exploration, .. } => {
                 let log_std = match &self.head.log_std {
                     None => LogStd::Outputs { offset: exploration.log_std },

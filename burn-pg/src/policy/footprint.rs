@@ -35,6 +35,8 @@ pub(crate) struct NetworkFootprint {
     pub outputs: u64,
     /// Outputs of the last hidden layer, if gSDE noise depends on them; 0 if not.
     noise_features: u64,
+    /// True if continuous actions have a Beta distribution.
+    is_beta: bool,
     activation: Activation,
     kernels: bool,
 }
@@ -64,7 +66,7 @@ impl NetworkSpec {
             Space::Discrete { .. } | Space::MultiDiscrete { .. } => (spec.action_space.mask_len() as u64, 0),
             Space::MultiBinary { .. } | Space::Image { .. } | Space::Dict { .. } => (action_len, 0),
             Space::Box { .. } if self.exploration.sde.is_some() => (action_len, features * action_len),
-            Space::Box { .. } if self.exploration.state_dependent => (2 * action_len, 0),
+            Space::Box { .. } if self.exploration.state_dependent || self.exploration.is_beta() => (2 * action_len, 0),
             Space::Box { .. } => (action_len, action_len),
         };
         let perceptron = |sizes: Vec<u64>, activate_last| {
@@ -85,6 +87,7 @@ impl NetworkSpec {
             head,
             outputs,
             noise_features: if self.exploration.sde.is_some() { features } else { 0 },
+            is_beta: self.exploration.is_beta(),
             activation: self.activation,
             kernels,
         }
@@ -212,6 +215,8 @@ impl NetworkFootprint {
     pub fn of_distribution(&self, actions: &Space) -> [u64; 2] {
         let outputs = self.outputs;
         match actions {
+            // Logarithms of actions, gradients of the formulas, and the inside of the latter.
+            Space::Box { .. } if self.is_beta => [10 * outputs + 8, 8 * outputs],
             Space::Box { .. } if self.kernels && self.noise_features == 0 => [3 * outputs + 2, outputs + 1],
             Space::Discrete { .. } | Space::MultiDiscrete { .. } if self.kernels => [2 * outputs + 2, outputs + 1],
             _ => [8 * outputs + 8, 4 * outputs],

@@ -13,20 +13,48 @@ use serde::{Deserialize, Serialize};
 use super::Observation;
 use crate::{
     distribution::{
-        AnyDistribution, Bernoulli, Categorical, Gaussian, MultiCategorical, SquashedGaussian, StateDependentGaussian,
-        impossible_logit,
+        AnyDistribution, Bernoulli, Beta, Categorical, Gaussian, MultiCategorical, SquashedGaussian,
+        StateDependentGaussian, impossible_logit,
     },
-    kernel::on_host,
+    kernel::{
+        formula::{self, Dual},
+        on_host,
+    },
     storage::optional,
 };
 
 /// Bounds of log standard deviations that are outputs of a network, as in soft actor-critic.
 pub(crate) const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
+/// The distribution over continuous actions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionDistribution {
+    /// [`Gaussian`], or one of its forms.
+    #[default]
+    Gaussian,
+    /// [`Beta`], for actions with finite bounds. Its concentrations are outputs of the network.
+    Beta,
+}
+
+impl ActionDistribution {
+    /// Returns the name in settings and exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gaussian => "gaussian",
+            Self::Beta => "beta",
+        }
+    }
+}
+
 /// How a policy over continuous actions explores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exploration {
+    /// Distribution over actions: `gaussian`, or `beta` for actions with finite bounds, within which all samples are. The
+    /// other settings of this table are for `gaussian`. Default `gaussian`.
+    pub distribution: ActionDistribution,
     /// True to squash actions with tanh, so that they are strictly within their bounds. Default false: they are
     /// clipped.
     pub squash: bool,
@@ -61,6 +89,16 @@ impl Exploration {
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.state_dependent && self.sde.is_some()
     }
+
+    /// True if a Beta distribution takes the place of a Gaussian.
+    pub(crate) fn is_beta(&self) -> bool {
+        self.distribution == ActionDistribution::Beta
+    }
+
+    /// True if sampled actions are within ±1, to be rescaled to the bounds of the environment.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.squash || self.is_beta()
+    }
 }
 
 /// The last part of an actor: turns outputs of a network into a distribution of the kind that fits an action space.
@@ -81,6 +119,7 @@ pub(crate) enum Kind {
     MultiCategorical(Vec<usize>),
     Bernoulli,
     Gaussian { len: usize, exploration: Exploration },
+    Beta { len: usize },
 }
 
 /// How outputs of a network on the host become parameters of a distribution.
@@ -95,6 +134,8 @@ pub(super) enum HostHead {
     /// The outputs are means and log standard deviations; an offset is added to the latter, which are then clamped to
     /// [`LOG_STD`].
     Moments { offset: f32 },
+    /// The outputs become concentrations of Beta distributions, `1 + softplus(output)`.
+    Concentrations,
 }
 
 impl HostHead {
@@ -127,6 +168,11 @@ impl HostHead {
                     *log_std = (*log_std + offset).clamp(low, high);
                 }
             }
+            Self::Concentrations => {
+                for output in parameters {
+                    *output = formula::concentration(&Dual::<f32, 0>::constant(*output)).value;
+                }
+            }
             Self::Unchanged | Self::Logits | Self::Means { .. } => {}
         }
     }
@@ -144,6 +190,7 @@ impl Head {
             Space::Discrete { .. } => Kind::Categorical,
             Space::MultiDiscrete { sizes } => Kind::MultiCategorical(sizes.iter().map(|&n| n as usize).collect()),
             Space::MultiBinary { .. } => Kind::Bernoulli,
+            Space::Box { low, .. } if exploration.is_beta() => Kind::Beta { len: low.len() },
             Space::Box { low, .. } => Kind::Gaussian { len: low.len(), exploration },
             Space::Image { .. } | Space::Dict { .. } => panic!("{space} cannot be an action space"),
         };
@@ -167,6 +214,7 @@ impl Head {
         match &self.kind {
             Kind::Categorical | Kind::MultiCategorical(_) => space.mask_len(),
             Kind::Gaussian { len, exploration } if exploration.state_dependent => 2 * len,
+            Kind::Beta { len } => 2 * len,
             _ => space.flat_len(),
         }
     }
@@ -199,6 +247,7 @@ impl Head {
                 AnyDistribution::MultiCategorical(MultiCategorical::masked(outputs, sizes, mask))
             }
             (Kind::Bernoulli, _) => AnyDistribution::Bernoulli(Bernoulli::new(outputs)),
+            (Kind::Beta { .. }, _) => AnyDistribution::Beta(Beta::of_outputs(outputs)),
             (Kind::Gaussian { len, exploration }, _) => match (&self.sde_log_std, exploration.sde) {
                 (Some(log_std), Some(noise)) => {
                     let features = features.expect("gSDE noise needs the features");
@@ -226,6 +275,7 @@ impl Head {
         match (&self.kind, &self.log_std) {
             (Kind::Categorical | Kind::MultiCategorical(_), _) => Some(HostHead::Logits),
             (Kind::Bernoulli, _) => Some(HostHead::Unchanged),
+            (Kind::Beta { .. }, _) => Some(HostHead::Concentrations),
             (Kind::Gaussian { .. }, Some(log_std)) => Some(HostHead::Means { log_std: on_host(log_std.val())? }),
             (Kind::Gaussian { exploration, .. }, None) if exploration.sde.is_none() => {
                 #[allow(clippy::cast_possible_truncation)] // networks on the host are in single precision

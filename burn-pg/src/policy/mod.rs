@@ -22,7 +22,7 @@ pub use actor_critic::{ActorCritic, NetworkSpec};
 pub use cell::{Cell, CellKind};
 pub use encoder::{ConvSpec, Convolutions, Encoder, EncoderSpec};
 pub(crate) use footprint::NetworkFootprint;
-pub use head::{Exploration, GsdeNoise, Head};
+pub use head::{ActionDistribution, Exploration, GsdeNoise, Head};
 pub(crate) use head::{Kind, LOG_STD};
 pub use host_policy::{HostPolicy, HostWorkspace};
 pub use init::orthogonal;

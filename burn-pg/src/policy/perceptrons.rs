@@ -30,6 +30,7 @@ pub(crate) mod reason {
     pub const RECURRENT: &str = "the policy is recurrent";
     pub const ENCODER: &str = "the policy has an encoder";
     pub const GSDE: &str = "the policy explores with gSDE noise";
+    pub const BETA: &str = "the policy has a Beta distribution";
     // Not served by kernels for GPUs.
     pub const NO_CRITIC: &str = "the policy has no critic";
     #[cfg(feature = "cube")]

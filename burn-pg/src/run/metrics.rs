@@ -22,7 +22,7 @@ pub struct UpdateStats {
     pub episode_return_mean: Option<f64>,
     /// Mean length of the last 100 episodes, in steps.
     pub episode_length_mean: Option<f64>,
-    /// The learning rate of this update.
+    /// The learning rate of this update; of its last epoch, if the rate is adapted to the KL divergence.
     pub learning_rate: f64,
     /// Epochs over the rollout: fewer than configured if the KL divergence exceeded `target_kl`.
     pub epochs: usize,

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Error,
+    optim::LearningRate,
     policy::Policy,
     source::{EnvSource, Source},
 };
@@ -258,7 +259,8 @@ impl<P: Policy, S: Source<P>> Keeper<P, S> {
     /// Warns at the first update of an extended run if its learning rate is higher than that of the last update before.
     fn warn_of_rise(&mut self, trainer: &Trainer<P, S>, stats: &UpdateStats, observer: &mut dyn Observer) {
         let (now, steps) = (stats.learning_rate, trainer.horizon());
-        if let Some(before) = self.learning_rate.take().filter(|before| now > RISE * before) {
+        let is_scheduled = matches!(trainer.config().optimiser.learning_rate, LearningRate::Scheduled(_));
+        if let Some(before) = self.learning_rate.take().filter(|_| is_scheduled).filter(|before| now > RISE * before) {
             observer.on_warning(&format!(
                 "the learning rate goes from {before:.2e} (last update) to {now:.2e}, because its schedule now spans \
                  {steps} steps"

@@ -16,6 +16,7 @@ mod reference;
 mod rollout;
 mod samples;
 pub(crate) mod streams;
+mod value_normalizer;
 
 use std::sync::LazyLock;
 
@@ -38,6 +39,7 @@ pub use observations::{Observations, observe};
 pub use off_device::OffDevice;
 pub use reference::Reference;
 pub use samples::{FlatSamples, Origins, Samples};
+pub use value_normalizer::ValueNormalizer;
 
 use crate::{
     Error,

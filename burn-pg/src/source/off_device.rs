@@ -13,7 +13,7 @@ use crate::device::AdapterLimit;
 ///   action masks;
 /// - [policies](crate::policy::Policy::perceptrons) of perceptrons with a critic;
 /// - rollouts of a fixed number of steps with [`Gae`](crate::advantage::Gae), without a reference policy, and without
-///   normalised observations and rewards.
+///   normalised observations, rewards and values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffDevice {

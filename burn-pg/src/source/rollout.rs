@@ -2,7 +2,7 @@
 
 use burn_pg_envs::{ActionBuffer, EnvSpec, StepView};
 
-use super::{Observations, Rollout, RolloutLength};
+use super::{Observations, Rollout, RolloutLength, ValueNormalizer};
 use crate::{
     Error, StepQuantity,
     advantage::{Targets, Trajectory},
@@ -55,6 +55,24 @@ impl Rollout {
     pub fn set_targets(&mut self, targets: &Targets) {
         let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
         (self.advantages, self.returns) = (single(&targets.advantages), single(&targets.returns));
+    }
+
+    /// Turns values and next values from outputs of the critic into the unit of the rewards. The value after a terminal
+    /// state is 0.
+    pub(super) fn denormalize_values(&mut self, normalizer: &ValueNormalizer) {
+        normalizer.denormalize(&mut self.values);
+        normalizer.denormalize(&mut self.next_values);
+        for (value, _) in self.next_values.iter_mut().zip(&self.terminated).filter(|(_, terminated)| **terminated) {
+            *value = 0.0;
+        }
+    }
+
+    /// Updates `normalizer` with the returns of the steps to learn from, then normalises values and returns with it.
+    pub(super) fn normalize_values(&mut self, normalizer: &mut ValueNormalizer) {
+        let learnt = self.returns.iter().zip(&self.valid).filter(|(_, valid)| **valid);
+        normalizer.update(&learnt.map(|(value, _)| *value).collect::<Vec<f32>>());
+        normalizer.normalize(&mut self.values);
+        normalizer.normalize(&mut self.returns);
     }
 
     /// Checks that all rewards are finite, since a single NaN or infinity would turn every weight into NaN. The error

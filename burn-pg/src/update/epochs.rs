@@ -11,11 +11,12 @@ use super::{
     attribute::attribute,
     fused::{DevicePasses, Form, Step, Trained},
     metric_log::MetricLog,
+    pass_rate::PassRate,
 };
 use crate::{
     Error,
     loss::{ContextPart, Objective, ObjectiveState},
-    optim::{OptimiserState, Schedule, flatten_parameters, replace_parameters},
+    optim::{LearningRate, OptimiserState, flatten_parameters, replace_parameters},
     policy::Policy,
     profile::{Phase, during},
     source::Samples,
@@ -32,8 +33,11 @@ const SEARCHED: usize = 1024;
 pub struct Epochs {
     /// Takes the step on each minibatch.
     pub learner: Learner,
-    /// Learning rate of the steps.
-    pub learning_rate: Schedule,
+    /// Learning rate of the steps. If it is adapted to the KL divergence, a term must report `approx_kl`; else it stays as
+    /// it is.
+    pub learning_rate: LearningRate,
+    /// The learning rate after the last pass, if it is adapted to the KL divergence; `None` before the first pass.
+    pub adapted: Option<f64>,
     /// Number of passes over the samples, at least 1.
     pub num_epochs: usize,
     /// Number of minibatches in a pass, at least 1.
@@ -48,9 +52,17 @@ pub struct Epochs {
 impl Epochs {
     /// Creates an update that takes a single step on all samples.
     #[must_use]
-    pub fn once(learner: Learner, learning_rate: Schedule) -> Self {
+    pub fn once(learner: Learner, learning_rate: LearningRate) -> Self {
         let shuffle = EnvRng::new(0);
-        Self { learner, learning_rate, num_epochs: 1, num_minibatches: 1, target_kl: f64::INFINITY, shuffle }
+        Self {
+            learner,
+            learning_rate,
+            adapted: None,
+            num_epochs: 1,
+            num_minibatches: 1,
+            target_kl: f64::INFINITY,
+            shuffle,
+        }
     }
 
     /// Makes all passes; `log` contains the metrics of the steps before them. On error, the optimiser has its state
@@ -62,37 +74,53 @@ impl Epochs {
         context: UpdateContext,
         mut log: MetricLog,
     ) -> Result<Improved<P>, Error> {
-        let (before, learning_rate) = (self.learner.optimiser.state(), self.learning_rate.at(context.progress));
+        let before = self.learner.optimiser.state();
+        let mut rate = PassRate::new(self.learning_rate, context.progress, self.adapted, &log);
         let (mut epochs, mut unfused) = (0, None);
         match self.learner.fuse(&policy, samples) {
             Ok(Form::Host(mut fused)) => {
                 let (mut outcome, rows) = (Ok(0), samples.num_rows());
-                fused.train(&mut |step| outcome = self.fused_passes(step, rows, learning_rate, &mut log));
+                fused.train(&mut |step| outcome = self.fused_passes(step, rows, &mut rate, &mut log));
                 epochs = outcome?;
                 let (parameters, state) = fused.finish();
                 self.learner.optimiser.set_state(state)?;
                 policy = replace_parameters(policy, parameters);
             }
-            Ok(Form::Device(fused)) => {
-                let Trained { parameters, state, metrics, epochs: made } =
-                    during(Phase::Minibatch, || fused.train(&self.device_passes(learning_rate)))?;
-                for metrics in metrics {
-                    log.push_from_host(metrics);
+            Ok(Form::Device(mut fused)) => {
+                let at_once = if rate.is_adapted() { 1 } else { self.num_epochs };
+                loop {
+                    let passes = self.device_passes(at_once, rate.begin());
+                    let Trained { parameters, state, metrics, epochs: made } =
+                        during(Phase::Minibatch, || fused.train(&passes))?;
+                    for metrics in metrics {
+                        log.push_from_host(metrics);
+                    }
+                    epochs += made;
+                    self.learner.optimiser.set_state(state)?;
+                    policy = replace_parameters(policy, parameters);
+                    rate.end(&log)?;
+                    // Several passes at once end early by themselves.
+                    if at_once > 1 || epochs == self.num_epochs || exceeds_target_kl(&log, self.target_kl)? {
+                        break;
+                    }
+                    let Ok(Form::Device(next)) = self.learner.fuse(&policy, samples) else {
+                        unreachable!("kernels that served the last pass serve the next one")
+                    };
+                    fused = next;
                 }
                 log.set_weights_checked();
-                epochs = made;
-                self.learner.optimiser.set_state(state)?;
-                policy = replace_parameters(policy, parameters);
             }
             Err(reason) => {
                 unfused = Some(reason);
                 let (size, units) = (self.minibatch_size(samples.num_rows()), samples.num_rows() / samples.unit());
                 while let Some(order) = self.next_order(epochs, units, &log)? {
+                    let learning_rate = rate.begin();
                     for minibatch in during(Phase::Gather, || samples.select(&order)).minibatches(size) {
                         let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, learning_rate);
                         policy = after;
                         log.push(metrics);
                     }
+                    rate.end(&log)?;
                     epochs += 1;
                 }
             }
@@ -104,16 +132,17 @@ impl Epochs {
             }
             Ok(metrics) => {
                 self.learner.objective.after_update(&metrics);
-                Ok(Improved { policy, metrics, epochs, learning_rate, unfused })
+                self.adapted = rate.adapted();
+                Ok(Improved { policy, metrics, epochs, learning_rate: rate.current, unfused })
             }
         }
     }
 
-    /// Returns the passes that kernels make on a GPU.
-    fn device_passes(&mut self, learning_rate: f64) -> DevicePasses {
+    /// Returns `passes` passes that kernels make on a GPU.
+    fn device_passes(&mut self, passes: usize, learning_rate: f64) -> DevicePasses {
         // A seed of 0 would keep the samples in their order.
         let mut seed = |_| self.shuffle.below(u32::MAX) + 1;
-        let seeds = (0..self.num_epochs).map(&mut seed).collect();
+        let seeds = (0..passes).map(&mut seed).collect();
         DevicePasses { seeds, minibatches: self.num_minibatches, learning_rate, target_kl: self.target_kl }
     }
 
@@ -122,14 +151,16 @@ impl Epochs {
         &mut self,
         step: &mut Step<'_>,
         rows: usize,
-        learning_rate: f64,
+        rate: &mut PassRate,
         log: &mut MetricLog,
     ) -> Result<usize, Error> {
         let mut epochs = 0;
         while let Some(order) = self.next_order(epochs, rows, log)? {
+            let learning_rate = rate.begin();
             for rows in order.chunks(self.minibatch_size(rows)) {
                 log.push_from_host(during(Phase::Minibatch, || step(rows, learning_rate)));
             }
+            rate.end(log)?;
             epochs += 1;
         }
         Ok(epochs)
@@ -189,6 +220,9 @@ struct State {
     shuffle: EnvRng,
     optimiser_steps: u64,
     objective: ObjectiveState,
+    /// The learning rate after the last pass, if it is adapted to the KL divergence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
     /// The state of a trust region's objective; empty if there is no trust region.
     #[serde(default)]
     trust_region: ObjectiveState,
@@ -204,6 +238,7 @@ impl Epochs {
             shuffle: self.shuffle.clone(),
             optimiser_steps: optimiser.steps,
             objective: self.learner.objective.state(),
+            learning_rate: self.adapted,
             trust_region,
         };
         Saved::new(&state, moments?)
@@ -211,7 +246,7 @@ impl Epochs {
 
     /// Restores a state. Returns the state of a trust region's objective.
     pub(super) fn load_from<P: Policy>(&mut self, saved: Saved, policy: &P) -> Result<ObjectiveState, Misfit> {
-        let State { shuffle, optimiser_steps, objective, trust_region } = saved.state()?;
+        let State { shuffle, optimiser_steps, objective, learning_rate, trust_region } = saved.state()?;
         if optimiser_steps >> 53 > 0 {
             return Err(Misfit::Counter { what: "steps of the optimiser", value: optimiser_steps });
         }
@@ -230,7 +265,7 @@ impl Epochs {
         optimiser.check_length(length)?;
         self.learner.optimiser.set_state(optimiser)?;
         self.learner.objective.set_state(&objective)?;
-        self.shuffle = shuffle;
+        (self.shuffle, self.adapted) = (shuffle, learning_rate);
         Ok(trust_region)
     }
 }

@@ -37,6 +37,28 @@ impl MetricLog {
         self.weights_checked = true;
     }
 
+    /// Number of steps.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Returns the mean of a metric over the steps from `first` on that have it, or `None` if there are none. Waits for the
+    /// device.
+    pub(super) fn mean_from(&self, name: &str, first: usize) -> Result<Option<f64>, Error> {
+        let (mut values, mut on_device) = (Vec::new(), Vec::new());
+        for (names, of_step) in &self.steps[first..] {
+            let Some(column) = names.iter().position(|&known| known == name) else { continue };
+            match of_step {
+                Values::OnHost(of_step) => values.push(of_step[column]),
+                Values::OnDevice(of_step) => on_device.push((**of_step).clone().narrow(0, column, 1)),
+            }
+        }
+        if !on_device.is_empty() {
+            values.extend(read([Tensor::cat(on_device, 0)])?[0].iter().copied().map(f64::from));
+        }
+        Ok((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
+    }
+
     /// Returns a metric of the last step, or `None` if it has none of that name. Waits for the device.
     pub(super) fn last(&self, name: &str) -> Result<Option<f64>, Error> {
         let Some((names, values)) = self.steps.last() else { return Ok(None) };

@@ -10,6 +10,7 @@ mod epochs;
 mod fused;
 mod learner;
 mod metric_log;
+mod pass_rate;
 mod trust_region;
 mod trust_region_update;
 
@@ -86,7 +87,7 @@ pub struct Improved<P> {
     pub metrics: BTreeMap<String, f64>,
     /// Number of passes over the samples.
     pub epochs: usize,
-    /// The learning rate.
+    /// The learning rate of the last pass.
     pub learning_rate: f64,
     /// Why minibatches went through tensors; `None` if they did not.
     pub unfused: Option<Unfused>,

@@ -27,7 +27,7 @@ fn trained<E: Env + Default + 'static>() -> f64 {
         config.run.total_steps = 8_192;
         config.env.num_envs = 8;
         config.rollout.num_steps = 32;
-        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 }.into();
         config.network.hidden_sizes = vec![16];
     });
     let config = config.validate().unwrap();

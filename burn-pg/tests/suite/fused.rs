@@ -229,7 +229,8 @@ fn gradients_on_gpus_are_those_of_autodiff() {
             ],
         ),
     ];
-    let exploration = |squash, state_dependent| Exploration { squash, state_dependent, log_std: -0.5, sde: None };
+    let exploration =
+        |squash, state_dependent| Exploration { squash, state_dependent, log_std: -0.5, ..Exploration::default() };
     let explored = |squash, state_dependent| NetworkSpec {
         exploration: exploration(squash, state_dependent),
         ..network(&[9, 8], Activation::Silu)
@@ -314,8 +315,9 @@ fn spaces() -> impl Strategy<Value = Space> {
 
 fn networks() -> impl Strategy<Value = NetworkSpec> {
     let activation = prop_oneof![Just(Activation::Tanh), Just(Activation::Relu), Just(Activation::Silu)];
-    let exploration = (any::<bool>(), any::<bool>(), -5.0..1.0)
-        .prop_map(|(squash, state_dependent, log_std)| Exploration { squash, state_dependent, log_std, sde: None });
+    let exploration = (any::<bool>(), any::<bool>(), -5.0..1.0).prop_map(|(squash, state_dependent, log_std)| {
+        Exploration { squash, state_dependent, log_std, ..Exploration::default() }
+    });
     (prop::collection::vec(1..70_usize, 0..4), activation, any::<bool>(), exploration).prop_map(
         |(hidden_sizes, activation, shared, exploration)| NetworkSpec {
             hidden_sizes,

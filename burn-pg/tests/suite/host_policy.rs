@@ -5,7 +5,10 @@ use burn_pg::{
     Error,
     distribution::Distribution,
     envs::{ActionBuffer, Env, EnvError, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, make},
-    policy::{Activation, ActorCritic, CellKind, Exploration, HostWorkspace, NetworkSpec, Policy, Prediction},
+    policy::{
+        ActionDistribution, Activation, ActorCritic, CellKind, Exploration, HostWorkspace, NetworkSpec, Policy,
+        Prediction,
+    },
     source::{Collector, Rollout, RolloutLength},
 };
 
@@ -25,6 +28,10 @@ fn shapes() -> Vec<NetworkSpec> {
         NetworkSpec { activation: Activation::Silu, hidden_sizes: vec![17, 5, 40], ..NetworkSpec::default() },
         NetworkSpec { exploration: exploration(false, true), hidden_sizes: vec![], ..NetworkSpec::default() },
         NetworkSpec { exploration: exploration(true, false), critic: false, ..NetworkSpec::default() },
+        NetworkSpec {
+            exploration: Exploration { distribution: ActionDistribution::Beta, ..Exploration::default() },
+            ..NetworkSpec::default()
+        },
     ]
 }
 

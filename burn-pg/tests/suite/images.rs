@@ -87,7 +87,7 @@ fn config(change: impl FnOnce(&mut Config)) -> CheckedConfig {
         config.run.total_steps = 8_192;
         config.env.num_envs = 8;
         config.rollout.num_steps = 32;
-        config.optimiser.learning_rate = Schedule::Linear { start: 3e-3, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 3e-3, end: 0.0 }.into();
         config.network.hidden_sizes = vec![32];
         config.network.encoder = cnn();
         config.network.shared_layers = true;

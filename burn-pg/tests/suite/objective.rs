@@ -15,7 +15,7 @@ use burn_pg::{
         ContextPart, Entropy, KlEstimator, KlPenalty, KlToReference, LossContext, LossTerm, Objective, ObjectiveError,
         ObjectiveOutput, ObjectiveState, PerSample, PolicyGradient, PpoClip, TermState, Value, ValueClip,
     },
-    optim::{Adam, AdamSpec, Schedule},
+    optim::{Adam, AdamSpec},
     policy::{ActorCritic, NetworkSpec},
     source::{Collector, EnvSource, RolloutLength},
     update::Epochs,
@@ -249,7 +249,8 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
     let estimator = Box::new(Gae { gamma: 0.99, lambda: 0.95 });
     let epochs = Epochs {
         learner,
-        learning_rate: Schedule::Constant { value: 1e-3 },
+        learning_rate: 1e-3.into(),
+        adapted: None,
         num_epochs: 2,
         num_minibatches: 2,
         target_kl: f64::INFINITY,

@@ -48,6 +48,12 @@ pub(in crate::agent) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, Strin
             put("action_sizes", &sizes.join(","));
         }
         PlainActions::MultiBinary => put("actions", "multi_binary"),
+        PlainActions::Beta { .. } => {
+            put("actions", "continuous");
+            put("distribution", "beta");
+            put("squash", "none");
+            put("transform", "rescale");
+        }
         PlainActions::Continuous { squash, deviations, .. } => {
             let rescales = matches!(policy.transform, Some(ActionTransform::Rescale { .. }));
             put("actions", "continuous");

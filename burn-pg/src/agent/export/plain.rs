@@ -165,6 +165,12 @@ pub enum PlainActions {
         /// The standard deviations of exploration.
         deviations: StandardDeviations,
     },
+    /// The outputs are those for `alpha`, then those for `beta`, of Beta distributions over 0 to 1: each concentration is
+    /// `1 + softplus(output)`. The action is twice the mean minus 1.
+    Beta {
+        /// Number of components, K.
+        len: usize,
+    },
 }
 
 /// Logarithms of standard deviations.
@@ -341,6 +347,7 @@ impl PlainActions {
             Kind::Categorical => Self::Discrete,
             Kind::MultiCategorical(sizes) => Self::MultiDiscrete { sizes: sizes.clone() },
             Kind::Bernoulli => Self::MultiBinary,
+            Kind::Beta { len } => Self::Beta { len: *len },
             Kind::Gaussian { len, exploration } => {
                 let values = |tensor: Tensor<1>| read([tensor]).map(|[values]| values);
                 let deviations = match (&head.sde_log_std, &head.log_std) {

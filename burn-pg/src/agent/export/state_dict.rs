@@ -25,7 +25,7 @@ pub(in crate::agent) const KEY: &str = "policy";
 /// | `policy.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | |
 /// | `value.{0,2,..}.weight`, `.bias` | `[out, in]`, `[out]` | if there is a critic |
 /// | `action.low`, `action.high` | `[K]` | for continuous actions |
-/// | `log_std` | `[K]`, or `[F, K]` for gSDE noise | for continuous actions, unless standard deviations are outputs of the network |
+/// | `log_std` | `[K]`, or `[F, K]` for gSDE noise | for continuous actions, unless standard deviations are outputs of the network or the distribution is Beta |
 ///
 /// The metadata of the file has one key, `policy`: a JSON object of strings with the activation, the kind of actions
 /// and their transform, among others. The same policy gives the same bytes.
@@ -45,10 +45,11 @@ pub fn state_dict(policy: &PlainPolicy) -> Vec<u8> {
     sequential(&mut tensors, "trunk", &network.trunk);
     sequential(&mut tensors, "policy", &network.policy);
     sequential(&mut tensors, "value", network.value.as_deref().unwrap_or_default());
-    if let (PlainActions::Continuous { len, deviations, .. }, Some(transform)) = (&network.actions, &policy.transform) {
-        let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
-        put(&mut tensors, "action.low".into(), vec![*len], low);
-        put(&mut tensors, "action.high".into(), vec![*len], high);
+    if let Some(ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = &policy.transform {
+        put(&mut tensors, "action.low".into(), vec![low.len()], low);
+        put(&mut tensors, "action.high".into(), vec![high.len()], high);
+    }
+    if let PlainActions::Continuous { len, deviations, .. } = &network.actions {
         match deviations {
             StandardDeviations::Fixed(log_std) => put(&mut tensors, "log_std".into(), vec![*len], log_std),
             StandardDeviations::Gsde(log_std) => {

@@ -15,7 +15,9 @@ use crate::{
     Agent, Error,
     agent::export::{PlainPolicy, metadata},
     config::{NetworkConfig, Recurrence, RecurrentSpec},
-    policy::{ActorCritic, CellKind, ConvSpec, EncoderSpec, Exploration, GsdeNoise, encoder::PartLayers},
+    policy::{
+        ActionDistribution, ActorCritic, CellKind, ConvSpec, EncoderSpec, Exploration, GsdeNoise, encoder::PartLayers,
+    },
 };
 
 /// A file with its metadata.
@@ -73,7 +75,10 @@ impl Exported<'_> {
     fn exploration(&self) -> Result<Exploration, ImportError> {
         let is = |key: &str, value: &str| self.about.get(key).is_some_and(|found| found == value);
         let state_dependent = is("deviations", "outputs");
+        let distribution =
+            if is("distribution", "beta") { ActionDistribution::Beta } else { ActionDistribution::Gaussian };
         Ok(Exploration {
+            distribution,
             squash: is("squash", "tanh"),
             state_dependent,
             log_std: if state_dependent { self.number("log_std_offset")? } else { 0.0 },

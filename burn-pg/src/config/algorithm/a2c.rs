@@ -21,6 +21,11 @@ pub struct A2cConfig {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
+    /// Let the critic learn returns in units of their running standard deviation, around their running mean; advantages are
+    /// computed from values in the unit of the rewards. `value_loss`, and the range of a clip of the values, are then in
+    /// units of the standard deviation. With `env.normalize_rewards`, which scales rewards by their discounted sum before
+    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Default false.
+    pub normalize_values: bool,
     /// Most samples to differentiate at once, at least 1. Larger minibatches are split, and the gradients of the parts
     /// are added up, which takes less memory and more time. Fused minibatches (see `plan`) take little memory and are not
     /// split. Default none: whole minibatches.
@@ -47,6 +52,7 @@ impl Default for A2cConfig {
             gae_lambda: 0.95,
             estimator: None,
             normalize_advantages: true,
+            normalize_values: false,
             micro_batch_size: None,
             entropy_weight: 0.01.into(),
             value_weight: 0.5,

@@ -26,6 +26,11 @@ pub struct PpoConfig {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
+    /// Let the critic learn returns in units of their running standard deviation, around their running mean; advantages are
+    /// computed from values in the unit of the rewards. `value_loss`, and the range of a clip of the values, are then in
+    /// units of the standard deviation. With `env.normalize_rewards`, which scales rewards by their discounted sum before
+    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Default false.
+    pub normalize_values: bool,
     /// Passes over each rollout, 1 to 1,000,000. Default 4.
     pub num_epochs: usize,
     /// Minibatches per pass: a divisor of `num_envs * num_steps`, and with recurrent layers of the number of sequences.
@@ -68,6 +73,7 @@ impl Default for PpoConfig {
             gae_lambda: 0.95,
             estimator: None,
             normalize_advantages: true,
+            normalize_values: false,
             num_epochs: 4,
             num_minibatches: 4,
             micro_batch_size: None,

@@ -22,6 +22,11 @@ pub struct TrpoConfig {
     pub estimator: Option<EstimatorSpec>,
     /// Shift and scale the advantages of each minibatch to mean 0 and standard deviation 1. Default true.
     pub normalize_advantages: bool,
+    /// Let the critic learn returns in units of their running standard deviation, around their running mean; advantages are
+    /// computed from values in the unit of the rewards. `value_loss`, and the range of a clip of the values, are then in
+    /// units of the standard deviation. With `env.normalize_rewards`, which scales rewards by their discounted sum before
+    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Default false.
+    pub normalize_values: bool,
     /// Size of the policy step, and how it is computed. Default: the values of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,
     /// Passes over each rollout that fit the critic, 1 to 1,000,000. Default 4.
@@ -55,6 +60,7 @@ impl Default for TrpoConfig {
             gae_lambda: 0.95,
             estimator: None,
             normalize_advantages: true,
+            normalize_values: false,
             trust_region: TrustRegionSpec::default(),
             num_epochs: 4,
             num_minibatches: 4,

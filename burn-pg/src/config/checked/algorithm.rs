@@ -4,6 +4,7 @@ use super::ranges::check;
 use crate::{
     config::{AlgorithmConfig, Config, ConfigError, PpoConfig},
     loss::TermSpec,
+    optim::LearningRate,
 };
 
 impl Config {
@@ -13,11 +14,31 @@ impl Config {
             AlgorithmConfig::Ppo(ppo) => check_divergence(ppo)?,
             AlgorithmConfig::A2c(_) | AlgorithmConfig::Reinforce(_) => {}
         }
+        self.check_learning_rate()?;
         let uses_values = self.algorithm.estimator().is_none_or(|estimator| estimator.build(1.0).needs_values());
         if !self.algorithm.acts_by_episodes() && uses_values {
             self.check_trained("the critic", TermSpec::trains_critic)?;
         }
         self.check_trained("the policy", |term| !term.trains_critic())
+    }
+
+    /// Checks that a learning rate that is adapted to the KL divergence has one to be adapted to.
+    fn check_learning_rate(&self) -> Result<(), ConfigError> {
+        let rate = self.optimiser.learning_rate;
+        let (epochs, minibatches) = self.algorithm.passes();
+        let range = match (rate, &self.algorithm) {
+            (LearningRate::Scheduled(_), _) => return Ok(()),
+            (_, AlgorithmConfig::Ppo(ppo)) if !measures_divergence(ppo) => {
+                "a number or a schedule: `algorithm.loss` has no term that reports `approx_kl`"
+            }
+            (_, AlgorithmConfig::Ppo(_)) if epochs == 1 && minibatches == 1 => {
+                "a number or a schedule: with a single step per rollout (`num_epochs` and `num_minibatches`), the KL \
+                 divergence before the step is always 0"
+            }
+            (_, AlgorithmConfig::Ppo(_)) => return Ok(()),
+            _ => "a number or a schedule: only `ppo` adapts it to the KL divergence",
+        };
+        check("optimiser.learning_rate", rate, false, range)
     }
 
     fn check_trained(&self, of: &'static str, trained: fn(&TermSpec) -> bool) -> Result<(), ConfigError> {
@@ -43,9 +64,13 @@ impl Config {
 
 /// Checks that some term reports the KL divergence if `target_kl` is set.
 fn check_divergence(ppo: &PpoConfig) -> Result<(), ConfigError> {
-    let measured = ppo.loss.is_empty() || ppo.loss.iter().any(|summand| summand.term.reports_divergence());
     let range = "none: `loss` has no term that reports `approx_kl`";
-    check("algorithm.target_kl", ppo.target_kl, measured || ppo.target_kl.is_infinite(), range)
+    check("algorithm.target_kl", ppo.target_kl, measures_divergence(ppo) || ppo.target_kl.is_infinite(), range)
+}
+
+/// True if some term reports the KL divergence.
+fn measures_divergence(ppo: &PpoConfig) -> bool {
+    ppo.loss.is_empty() || ppo.loss.iter().any(|summand| summand.term.reports_divergence())
 }
 
 #[cfg(test)]

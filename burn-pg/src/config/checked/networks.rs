@@ -1,7 +1,10 @@
 //! Checks of network settings.
 
 use super::ranges::check;
-use crate::config::{Config, ConfigError, error::Errors};
+use crate::{
+    config::{Config, ConfigError, error::Errors},
+    policy::Exploration,
+};
 
 impl Config {
     pub(super) fn check_networks(&self, errors: &mut Errors) {
@@ -12,6 +15,21 @@ impl Config {
         errors.add(check("network.hidden_sizes", format!("{widths:?}"), sound, range));
         if let Some((layers, range)) = network.encoder.out_of_range() {
             errors.add(check("network.layers", layers, false, range));
+        }
+        let exploration = network.exploration;
+        if exploration.is_beta() {
+            let Exploration { squash, state_dependent, log_std, sde, .. } = exploration;
+            let gaussian = "for `distribution = \"gaussian\"` alone";
+            let settings = [
+                ("squash", squash, squash.to_string()),
+                ("state_dependent", state_dependent, state_dependent.to_string()),
+                ("log_std", log_std != 0.0, log_std.to_string()),
+                ("sde", sde.is_some(), "a table".to_owned()),
+            ];
+            for (name, is_set, value) in settings {
+                let range = format!("left out: it is {gaussian}");
+                errors.add(check(&format!("network.exploration.{name}"), value, !is_set, &range));
+            }
         }
         let log_std = network.exploration.log_std;
         let sound = (-20.0..=2.0).contains(&log_std);

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     config::{AlgorithmConfig, Config, ConfigError, error::Errors},
     loss::Objective,
+    optim::LearningRate,
 };
 
 /// Most environments, and most evaluation episodes: few enough to fit into memory.
@@ -52,8 +53,7 @@ impl Config {
                           clock would end the run at another update on another machine";
             errors.push(ConfigError::Invalid { key: "checkpoint.stop_return".into(), reason: reason.into() });
         }
-        let rate = optimiser.learning_rate;
-        errors.add(check("optimiser.learning_rate", rate, rate.is_positive_before_its_end(), BEFORE_ITS_END));
+        errors.add(check_learning_rate(optimiser.learning_rate));
         let norm = optimiser.max_grad_norm;
         errors.add(check("optimiser.max_grad_norm", norm, norm > 0.0, "more than 0, or none"));
         let invalid = |key: &str, reason: String| ConfigError::Invalid { key: key.into(), reason };
@@ -61,6 +61,17 @@ impl Config {
         let objective = Objective::from_specs(algorithm.loss()).map(drop);
         errors.add(objective.map_err(|error| invalid("algorithm.loss", error.to_string())));
         algorithm.check_ranges(errors);
+    }
+}
+
+fn check_learning_rate(rate: LearningRate) -> Result<(), ConfigError> {
+    let key = "optimiser.learning_rate";
+    match rate {
+        LearningRate::Scheduled(rate) => check(key, rate, rate.is_positive_before_its_end(), BEFORE_ITS_END),
+        LearningRate::Kl(rate) => match rate.fault() {
+            Some((name, value, range)) => check(&format!("{key}.{name}"), value, false, range),
+            None => Ok(()),
+        },
     }
 }
 

@@ -127,6 +127,12 @@ impl<T: Value, const N: usize> Number for Dual<T, N> {
     }
 
     #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let whole = T::one() + self.value;
+        dual!(self.value.ln_1p(), |i| self.derivatives[i] / whole)
+    }
+
+    #[inline(always)]
     fn log_sigmoid(self) -> Self {
         // exp(-|x|), which cannot overflow.
         let small = (-self.value.abs()).exp();

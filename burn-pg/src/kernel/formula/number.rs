@@ -20,6 +20,8 @@ pub(crate) trait Number:
     fn times_plus(self, scalar: Self::Scalar, other: Self) -> Self;
     fn sqrt(self) -> Self;
     fn exp(self) -> Self;
+    /// Returns `log(1 + x)`.
+    fn ln_1p(self) -> Self;
     /// Returns `log(1 / (1 + exp(-x)))`, without an exponential that overflows.
     fn log_sigmoid(self) -> Self;
     fn above(&self, bound: Self::Scalar) -> Self::Mask;
@@ -61,6 +63,10 @@ impl<const D: usize> Number for Tensor<D> {
 
     fn exp(self) -> Self {
         self.exp()
+    }
+
+    fn ln_1p(self) -> Self {
+        self.log1p()
     }
 
     fn log_sigmoid(self) -> Self {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Collector;
 use crate::{
     distribution::ActionStream,
-    source::{RecurrentState, Rollout},
+    source::{RecurrentState, Rollout, ValueNormalizer},
     storage::{
         Misfit,
         tensors::{Tensors, check_fit, read},
@@ -26,6 +26,9 @@ pub(crate) struct SavedCollector {
     failed: bool,
     /// The recurrent states; `None` before the first rollout.
     state: Option<SavedState>,
+    /// The normaliser of the values, if the source has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueNormalizer>,
     envs: SavedEnvs,
 }
 
@@ -72,6 +75,7 @@ impl Collector {
             restarts: self.restarts,
             failed: !self.is_complete,
             state: state.transpose()?,
+            values: None,
             envs: self.envs.save()?,
         };
         Ok((saved, tensors))
@@ -158,6 +162,6 @@ impl Collector {
     }
 }
 
-fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Misfit> {
+pub(super) fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Misfit> {
     if found == expected { Ok(()) } else { Err(Misfit::Count { what, found, expected }) }
 }

@@ -5,33 +5,41 @@ use burn_pg_envs::{
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
 
-use super::Collector;
+use super::{
+    Collector,
+    saved::{SavedCollector, check},
+};
 use crate::{
     Error,
     advantage::{AdvantageEstimator, Targets, explained_variance},
     loss::ContextPart,
     policy::{Observation, Policy},
     profile::{Phase, during},
-    source::{Batch, CollectContext, Episode, Experience, OffDevice, Reference, Rollout, Source, batch::Order},
+    source::{
+        Batch, CollectContext, Episode, Experience, OffDevice, Reference, Rollout, Source, ValueNormalizer,
+        batch::Order,
+    },
     storage::{Misfit, Saved, tensors},
 };
 
 /// A source of samples from environments on the host: a [`Collector`] that acts in them, an advantage estimator, and,
-/// if the policy is to stay close to a reference policy, a [`Reference`].
+/// if the policy is to stay close to a reference policy, a [`Reference`]; if the critic is to learn normalised values, a
+/// [`ValueNormalizer`].
 pub struct HostSource<P> {
     collector: Collector,
     estimator: Box<dyn AdvantageEstimator>,
     reference: Option<Reference<P>>,
+    values: Option<ValueNormalizer>,
     /// Specification without wrappers.
     spec: EnvSpec,
     off_device: Option<OffDevice>,
 }
 
 impl<P: Policy<Observation = Observation>> HostSource<P> {
-    /// Creates a source without a reference.
+    /// Creates a source without a reference, whose critic learns returns as they are.
     #[must_use]
     pub fn new(collector: Collector, estimator: Box<dyn AdvantageEstimator>) -> Self {
-        Self { spec: collector.spec().clone(), collector, estimator, reference: None, off_device: None }
+        Self { spec: collector.spec().clone(), collector, estimator, reference: None, values: None, off_device: None }
     }
 
     /// Sets the specification of the environments without their wrappers, which may normalise observations or transform
@@ -45,6 +53,18 @@ impl<P: Policy<Observation = Observation>> HostSource<P> {
     #[must_use]
     pub fn with_reference(self, reference: Option<Reference<P>>) -> Self {
         Self { reference, ..self }
+    }
+
+    /// Sets the normaliser of the values that the critic learns. Default: none.
+    #[must_use]
+    pub fn with_value_normalizer(self, values: Option<ValueNormalizer>) -> Self {
+        Self { values, ..self }
+    }
+
+    /// Returns the normaliser of the values that the critic learns, if there is one.
+    #[must_use]
+    pub fn value_normalizer(&self) -> Option<&ValueNormalizer> {
+        self.values.as_ref()
     }
 
     /// Sets why the environments are not on a GPU. Default: none.
@@ -90,7 +110,7 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
     }
 
     fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
-        let Self { collector, estimator, reference, .. } = self;
+        let Self { collector, estimator, reference, values, .. } = self;
         let (update, env_steps) = (context.update, collector.env_steps());
         if let Err(error) = collector.collect(policy) {
             return Err(error.in_update(update, collector.env_steps()));
@@ -106,6 +126,9 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
             rollout.reference_log_probs.clone_from(&rollout.log_probs);
             order.put_back(log_probs, &mut rollout.reference_log_probs);
         }
+        if let Some(values) = values {
+            rollout.denormalize_values(values);
+        }
         rollout.check_rewards(update, env_steps)?;
         rollout.check_predictions(update)?;
         let mut metrics = Vec::new();
@@ -118,6 +141,9 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
         rollout.check_targets(&targets, update)?;
         let explained_variance = explained_by_values(rollout, &targets);
         rollout.set_targets(&targets);
+        if let Some(values) = values {
+            rollout.normalize_values(values);
+        }
         let batch = during(Phase::Gather, || order.batch(rollout, observations, context.device));
         let samples = Batch { progress: context.progress, ..batch };
         Ok(Experience { samples, explained_variance, metrics })
@@ -143,7 +169,8 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
     }
 
     fn save(&self) -> Result<Saved, Misfit> {
-        let (collector, of_collector) = self.collector.save()?;
+        let (mut collector, of_collector) = self.collector.save()?;
+        collector.values.clone_from(&self.values);
         let reference = self.reference.as_ref().map(|reference| reference.save(self.collector.num_envs()));
         let reference = reference.transpose()?.unwrap_or_default();
         let tensors = tensors::named(PARTS[0], reference).chain(tensors::named(PARTS[1], of_collector));
@@ -151,13 +178,18 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
     }
 
     fn load(&mut self, saved: Saved, policy: &P) -> Result<(), Misfit> {
-        let collector = saved.state()?;
+        let collector: SavedCollector = saved.state()?;
+        let values = collector.values.clone();
+        let found = values.iter().filter(|values| values.is_sound()).count();
+        check("normalisers of values", found, usize::from(self.values.is_some()))?;
         let [of_reference, of_collector] = PARTS.map(|part| tensors::part(&saved.tensors, part));
         match &mut self.reference {
             None => tensors::check_fit(&of_reference, &tensors::Tensors::new())?,
             Some(reference) => reference.load(of_reference, self.collector.num_envs())?,
         }
-        self.collector.load(collector, of_collector, policy.state_len())
+        self.collector.load(collector, of_collector, policy.state_len())?;
+        self.values = values;
+        Ok(())
     }
 }
 

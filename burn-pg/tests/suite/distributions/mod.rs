@@ -1,5 +1,6 @@
 //! Distributions other than the categorical one, compared with 60-digit arithmetic and PyTorch; and sampling from them.
 
+mod beta;
 mod discrete;
 mod gaussian;
 mod sampling;

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn_pg::{
     distribution::{
-        ActionStream, ActionTensor, Bernoulli, Categorical, Distribution, Gaussian, MultiCategorical, SquashedGaussian,
-        StateDependentGaussian,
+        ActionStream, ActionTensor, Bernoulli, Beta, Categorical, Distribution, Gaussian, MultiCategorical,
+        SquashedGaussian, StateDependentGaussian,
     },
     envs::{ActionBuffer, EnvRng, Space},
 };
@@ -66,6 +66,11 @@ fn samples_follow_their_distribution() {
             SquashedGaussian::new(mean, log_std)
         };
         samples_agree(&precision, &Space::symmetric(&[1.0; 2]), squashed, &[0.5, -1.0, -1.0, 0.3]);
+        let beta = |row| {
+            let (alpha, beta) = split(row);
+            Beta::new(alpha, beta)
+        };
+        samples_agree(&precision, &Space::symmetric(&[1.0; 2]), beta, &[1.0, 7.5, 3.0, 20.0]);
         let held = |row: Tensor<2>| {
             let log_std = precision.tensor(vec![0.0, -1.0, -0.5, 0.25], [2, 2]);
             let (mean, features) = split(row);

@@ -9,7 +9,7 @@ use burn_pg::{
         onnx::{self, proto::ModelProto},
     },
     envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, spec},
-    policy::{Activation, ActorCritic, CellKind, Exploration, GsdeNoise, NetworkSpec},
+    policy::{ActionDistribution, Activation, ActorCritic, CellKind, Exploration, GsdeNoise, NetworkSpec},
 };
 use prost::Message;
 
@@ -39,7 +39,14 @@ pub fn shapes() -> Vec<NetworkSpec> {
 }
 
 pub fn explorations() -> Vec<Exploration> {
-    let with = |squash, state_dependent, sde| Exploration { squash, state_dependent, sde, log_std: -0.5 };
+    let with = |squash, state_dependent, sde| Exploration {
+        squash,
+        state_dependent,
+        sde,
+        log_std: -0.5,
+        ..Exploration::default()
+    };
+    let beta = Exploration { distribution: ActionDistribution::Beta, ..Exploration::default() };
     vec![
         with(false, false, None),
         with(true, false, None),
@@ -47,7 +54,13 @@ pub fn explorations() -> Vec<Exploration> {
         with(true, true, None),
         with(false, false, Some(GsdeNoise::default())),
         with(true, false, Some(GsdeNoise::default())),
+        beta,
     ]
+}
+
+/// True if actions may be of a space without bounds.
+pub fn clips(exploration: &Exploration) -> bool {
+    !exploration.squash && exploration.distribution == ActionDistribution::Gaussian
 }
 
 /// Returns how far the outputs of a graph move if each element of the observation and each weight moves by two units in the
@@ -122,12 +135,14 @@ fn check_onnx(agent: &Agent, observations: &[f32], masks: &[bool], what: &str) -
         assert_actions(agent, &ours, &outputs["action"].numbers, uncertain("action"), rows, &what);
         if let Space::Box { low, .. } = &agent.spec().action_space {
             let all = ours.parameters.chunks_exact(ours.parameters.len() / rows);
-            let mean: Vec<f32> = all.clone().flat_map(|row| &row[..low.len()]).copied().collect();
-            assert_rows(&mean, &outputs["mean"].numbers, uncertain("mean"), rows, &what);
-            if let Some(expected) = outputs.get("log_std") {
-                let log_std: Vec<f32> = all.flat_map(|row| &row[low.len()..2 * low.len()]).copied().collect();
-                assert_rows(&log_std, &expected.numbers, uncertain("log_std"), rows, &what);
+            let names = if outputs.contains_key("alpha") { ["alpha", "beta"] } else { ["mean", "log_std"] };
+            for (name, start) in names.into_iter().zip([0, low.len()]) {
+                if let Some(expected) = outputs.get(name) {
+                    let ours: Vec<f32> = all.clone().flat_map(|row| &row[start..start + low.len()]).copied().collect();
+                    assert_rows(&ours, &expected.numbers, uncertain(name), rows, &what);
+                }
             }
+            assert!(outputs.contains_key(names[0]), "{what}");
         } else {
             assert_rows(&ours.parameters, &outputs["logits"].numbers, uncertain("logits"), rows, &what);
         }
@@ -160,7 +175,7 @@ fn a_graph_decides_as_the_agent_does_for_every_space_and_network() {
 #[test]
 fn continuous_actions_of_a_graph_stay_within_their_bounds() {
     for (spec, bounded) in [(spec("Pendulum-v1").unwrap(), true), (half_open(), false)] {
-        for exploration in explorations().into_iter().filter(|exploration| bounded || !exploration.squash) {
+        for exploration in explorations().into_iter().filter(|exploration| bounded || clips(exploration)) {
             for shape in shapes() {
                 // gSDE noise needs features; without hidden layers the observations are the features.
                 let shape = NetworkSpec { exploration, ..shape };

@@ -20,7 +20,7 @@ use safetensors::{SafeTensors, tensor::TensorView};
 
 use super::{
     agent,
-    graph::{explorations, shapes},
+    graph::{clips, explorations, shapes},
     half_open,
     inputs::{Own, seeing},
     normalizer, observations,
@@ -82,7 +82,7 @@ fn perceptrons_are_imported_for_every_space_and_every_kind_of_exploration() {
         }
     }
     for (spec, is_bounded) in [(spec("Pendulum-v1").unwrap(), true), (half_open(), false)] {
-        for exploration in explorations().into_iter().filter(|exploration| is_bounded || !exploration.squash) {
+        for exploration in explorations().into_iter().filter(|exploration| is_bounded || clips(exploration)) {
             for shape in shapes() {
                 let shape = NetworkSpec { exploration, ..shape };
                 check(&agent(&spec, &shape, None), &format!("{} {shape:?}", spec.id));

@@ -140,6 +140,7 @@ fn apply(node: &NodeProto, values: &[&Value]) -> Vec<Value> {
         "Tanh" => values[0].map(f64::tanh),
         "Relu" => values[0].map(|x| x.max(0.0)),
         "Sigmoid" => values[0].map(sigmoid),
+        "Softplus" => values[0].map(|x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         "Gemm" => {
             let [inputs, outputs] = values[1].shape[..] else { panic!() };
             assert_eq!((values[0].shape[1], &values[2].shape), (inputs, &vec![outputs]), "{}", node.name);

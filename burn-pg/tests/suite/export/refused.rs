@@ -4,7 +4,7 @@ use burn_pg::{
     Agent, Error,
     agent::export::{ExportError, write},
     envs::{EnvError, EnvRng, EnvSpec, Space, spec},
-    policy::{ActorCritic, Exploration, NetworkSpec},
+    policy::{ActionDistribution, ActorCritic, Exploration, NetworkSpec},
 };
 
 use super::{agent, half_open, normalizer};
@@ -25,7 +25,11 @@ fn mismatched_policies_environments_and_normalisers_are_refused() {
         made(&pendulum, &plain, pendulum.clone(), Some(normalizer(2))),
         Err(Error::Env(EnvError::State { .. }))
     ));
-    assert!(matches!(made(&half_open(), &squash, half_open(), None), Err(Error::Env(EnvError::Unsuited { .. }))));
+    let exploration = Exploration { distribution: ActionDistribution::Beta, ..Exploration::default() };
+    for bounded in [squash, NetworkSpec { exploration, ..NetworkSpec::default() }] {
+        let refused = made(&half_open(), &bounded, half_open(), None);
+        assert!(matches!(refused, Err(Error::Env(EnvError::Unsuited { .. }))));
+    }
     assert!(matches!(made(&half_open(), &plain, pendulum.clone(), None), Err(Error::ActionMisfit(_))));
     let discrete = EnvSpec { action_space: Space::discrete(3), ..pendulum.clone() };
     assert!(matches!(made(&discrete, &plain, pendulum, None), Err(Error::ActionMisfit(_))));

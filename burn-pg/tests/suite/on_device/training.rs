@@ -2,8 +2,15 @@
 
 use burn::tensor::Device;
 use burn_pg::{
-    Config, Trainer, UpdateStats, algorithm::Recipe, config::PpoConfig, envs::make, evaluate, optim::Schedule,
-    run::checkpoint::Checkpoint, source::OffDevice, update::Unfused,
+    Config, Trainer, UpdateStats,
+    algorithm::Recipe,
+    config::PpoConfig,
+    envs::make,
+    evaluate,
+    optim::{LearningRate, Schedule},
+    run::checkpoint::Checkpoint,
+    source::OffDevice,
+    update::Unfused,
 };
 
 use super::gpus;
@@ -36,8 +43,8 @@ fn trained(config: &Config, device: &Device) -> f64 {
     evaluate(&agent, make(&config.env.name, 10).unwrap(), 50, false).unwrap().return_mean()
 }
 
-fn falling(start: f64) -> Schedule {
-    Schedule::Linear { start, end: 0.0 }
+fn falling(start: f64) -> LearningRate {
+    Schedule::Linear { start, end: 0.0 }.into()
 }
 
 #[test]

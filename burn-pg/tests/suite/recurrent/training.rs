@@ -78,7 +78,7 @@ fn recurrent(cell: fn(RecurrentSpec) -> Recurrence, sequence_steps: usize, burn_
         config.run.total_steps = 20_480;
         config.env.num_envs = 16;
         config.rollout.num_steps = 32;
-        config.optimiser.learning_rate = Schedule::Linear { start: 5e-3, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 5e-3, end: 0.0 }.into();
         config.network.hidden_sizes = vec![16];
         config.network.recurrence = cell(RecurrentSpec { size: 16, sequence_steps, burn_in });
     })

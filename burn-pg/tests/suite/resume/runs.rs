@@ -11,7 +11,7 @@ use crate::helpers::{on_threads, parameters, without_time};
 use crate::precision::{assert_close, open_devices};
 
 /// Every algorithm, kind of policy, optimiser, wrapper and term that has state.
-const RUNS: [(&str, &str); 21] = [
+const RUNS: [(&str, &str); 25] = [
     ("ppo", ""),
     ("ppo, shared layers, relu, adamw", "shared_layers = true\nactivation = 'relu'\noptimiser = { kind = 'adamw' }"),
     ("ppo, rmsprop, in parts", "optimiser = { kind = 'rmsprop', momentum = 0.5 }\nmicro_batch_size = 5"),
@@ -34,6 +34,13 @@ const RUNS: [(&str, &str); 21] = [
     ("ppo, acrobot", "name = 'Acrobot-v1'\ntarget_kl = 1e-4"),
     ("ppo, overlapping", "overlap = true\nnormalize_observations = true"),
     ("ppo, overlapping, gru", "overlap = true\nrecurrence = { cell = 'gru', size = 3, burn_in = 3 }"),
+    ("ppo, rate of the KL divergence", "learning_rate = { kind = 'kl', start = 1e-3, desired_kl = 1e-3, max = 1 }"),
+    ("ppo, normalised values", "name = 'Pendulum-v1'\nnormalize_values = true\nnormalize_rewards = true"),
+    ("ppo, beta", "name = 'Pendulum-v1'\nexploration = { distribution = 'beta' }"),
+    (
+        "trpo, beta",
+        "algorithm.kind = 'trpo'\nname = 'Pendulum-v1'\nexploration = { distribution = 'beta' }\nnum_minibatches = 1",
+    ),
     ("a2c", "algorithm.kind = 'a2c'"),
     (
         "a2c, gru, normalised",
@@ -132,6 +139,8 @@ fn a_checkpoint_that_does_not_fit_the_run_is_refused_with_the_difference() {
         ("", RUNS[8].1, "unexpected [actor.layers.0.bias, "),
         (RUNS[8].1, "", "missing [actor.layers.0.bias, "),
         (RUNS[7].1, "", "state"),
+        ("", "normalize_values = true", "it has 1 normalisers of values, but 0 are needed"),
+        ("normalize_values = true", "", "it has 0 normalisers of values, but 1 are needed"),
         ("", "normalize_observations = true", "wrapper"),
         ("normalize_observations = true", "", "wrapper"),
         (RUNS[4].1, "recurrence = { cell = 'gru', size = 3, sequence_steps = 4, burn_in = 5 }", "`before` is F32[80]"),

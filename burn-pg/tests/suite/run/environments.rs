@@ -56,7 +56,7 @@ fn learns_the_bandit(algo: Algo) {
         config.run.total_steps = 8_000;
         config.env.num_envs = 4;
         config.rollout.num_steps = 25;
-        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 0.01, end: 0.0 }.into();
         config.network.hidden_sizes = vec![8];
         config.algorithm = algo.into();
     });

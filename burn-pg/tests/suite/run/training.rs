@@ -49,7 +49,7 @@ fn a_short_run_trains_on_every_device_and_agrees_on_its_first_update() {
 fn an_update_stops_early_beyond_the_target_kl() {
     let epochs = |target_kl: f64| {
         let config = small().with(|config| {
-            config.optimiser.learning_rate = Schedule::Linear { start: 0.05, end: 0.0 };
+            config.optimiser.learning_rate = Schedule::Linear { start: 0.05, end: 0.0 }.into();
             ppo_of(config).target_kl = target_kl;
             ppo_of(config).num_epochs = 5;
         });
@@ -71,7 +71,7 @@ fn an_update_stops_early_beyond_the_target_kl() {
 fn a_nonfinite_loss_leaves_the_weights_unchanged() {
     // The step is so large that the next loss overflows.
     let config = small().with(|config| {
-        config.optimiser.learning_rate = Schedule::Linear { start: 1e30, end: 0.0 };
+        config.optimiser.learning_rate = Schedule::Linear { start: 1e30, end: 0.0 }.into();
         ppo_of(config).num_epochs = 3;
     });
     let mut trainer = trainer(config, Backend::Flex);
@@ -84,7 +84,7 @@ fn a_nonfinite_loss_leaves_the_weights_unchanged() {
 #[test]
 fn a_failed_update_leaves_weights_and_observation_normaliser_unchanged() {
     // Each of two updates has one step; the step of the second leads to weights that are not finite.
-    let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 };
+    let learning_rate = Schedule::Linear { start: 1e-3, end: 1e39 }.into();
     let config = small().with(|config| {
         config.optimiser.learning_rate = learning_rate;
         config.env.normalize_observations = true;

@@ -13,8 +13,9 @@
 //! | `action` | int64 `[N]` | discrete, counted from 0 |
 //! | | int64 `[N, K]` | multi-discrete, each component counted from 0 |
 //! | | bool `[N, K]` | multi-binary |
-//! | | float `[N, K]` | continuous, clipped to the bounds or squashed and rescaled to them |
+//! | | float `[N, K]` | continuous, clipped to the bounds, or rescaled to them if it is squashed or has a Beta distribution |
 //! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 for masked actions |
+//! | `alpha`, `beta` | float `[N, K]` | if actions are continuous with a Beta distribution: its concentrations |
 //! | `mean`, `log_std` | float `[N, K]` | if actions are continuous: of the Gaussian before clipping or squashing; no `log_std` for gSDE noise |
 //! | `value` | float `[N]` | if there is a critic |
 //! | `memory_out` | float `[N, M]` | the recurrent state after the step, if the policy is recurrent |
@@ -48,9 +49,12 @@ pub const OPSET: i64 = 13;
 pub const IR_VERSION: i64 = 7;
 
 /// Names without a dot that a graph may use itself.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 16] = [
     "action",
     "action_mask",
+    "alpha",
+    "beta",
+    "concentrations",
     "half",
     "impossible",
     "log_std",
@@ -106,6 +110,7 @@ impl Graph {
             (PlainActions::Continuous { len, squash, deviations }, Some(transform)) => {
                 self.continuous(&outputs, *len, *squash, transform, deviations);
             }
+            (PlainActions::Beta { len }, Some(transform)) => self.beta(&outputs, *len, transform),
             (actions, _) => self.finite(&outputs, actions, policy),
         }
         if let Some(layers) = &network.value {
@@ -327,12 +332,43 @@ impl Graph {
             StandardDeviations::Gsde(_) => None,
         };
         let action = if squash { builder.node("Tanh", &[&mean], &[], "squashed") } else { mean.clone() };
+        self.transformed(&action, len, transform);
+        let builder = &mut self.builder;
+        builder.output(&mean, DataType::Float, Some(len), "of the Gaussian");
+        if let Some(log_std) = log_std {
+            builder.output(&log_std, DataType::Float, Some(len), "of the Gaussian");
+        }
+    }
+
+    /// Adds the outputs for actions of Beta distributions.
+    fn beta(&mut self, outputs: &str, len: usize, transform: &ActionTransform) {
+        let builder = &mut self.builder;
+        let one = builder.floats("concentrations.one", &[], &[1.0]);
+        let softplus = builder.node("Softplus", &[outputs], &[], "concentrations.softplus");
+        let both = builder.node("Add", &[&softplus, &one], &[], "concentrations");
+        let parts = builder.columns(&both, &[len; 2], "concentration");
+        let alpha = builder.node("Identity", &[&parts[0]], &[], "alpha");
+        let beta = builder.node("Identity", &[&parts[1]], &[], "beta");
+        let sum = builder.node("Add", &[&alpha, &beta], &[], "mean.sum");
+        let mean = builder.node("Div", &[&alpha, &sum], &[], "mean.share");
+        let two = builder.floats("mean.two", &[], &[2.0]);
+        let twice = builder.node("Mul", &[&mean, &two], &[], "mean.twice");
+        let action = builder.node("Sub", &[&twice, &one], &[], "mean.action");
+        self.transformed(&action, len, transform);
+        for concentration in [alpha, beta] {
+            self.builder.output(&concentration, DataType::Float, Some(len), "a concentration of the Beta distribution");
+        }
+    }
+
+    /// Adds the output `action`: an action within the bounds of the environment.
+    fn transformed(&mut self, action: &str, len: usize, transform: &ActionTransform) {
+        let builder = &mut self.builder;
         let (ActionTransform::Clip { low, high } | ActionTransform::Rescale { low, high }) = transform;
         let bottom = builder.floats("action.low", &[len], low);
         let action = match transform {
             ActionTransform::Clip { .. } => {
                 let top = builder.floats("action.high", &[len], high);
-                let below = builder.node("Min", &[&action, &top], &[], "action.below");
+                let below = builder.node("Min", &[action, &top], &[], "action.below");
                 builder.node("Max", &[&below, &bottom], &[], "action")
             }
             ActionTransform::Rescale { .. } => {
@@ -341,16 +377,12 @@ impl Graph {
                 let half = builder.floats("half", &[], &[0.5]);
                 let widths: Vec<f32> = low.iter().zip(high).map(|(low, high)| high - low).collect();
                 let widths = builder.floats("action.width", &[len], &widths);
-                let positive = builder.node("Add", &[&action, &one], &[], "action.positive");
+                let positive = builder.node("Add", &[action, &one], &[], "action.positive");
                 let part = builder.node("Mul", &[&positive, &half], &[], "action.part");
                 let offset = builder.node("Mul", &[&part, &widths], &[], "action.offset");
                 builder.node("Add", &[&bottom, &offset], &[], "action")
             }
         };
         builder.output(&action, DataType::Float, Some(len), "the mean, within the bounds");
-        builder.output(&mean, DataType::Float, Some(len), "of the Gaussian");
-        if let Some(log_std) = log_std {
-            builder.output(&log_std, DataType::Float, Some(len), "of the Gaussian");
-        }
     }
 }
