@@ -195,7 +195,8 @@ fn shape(schema: &Value) -> Shape {
         }
     }
     let one = |kind: &str| match kind {
-        "object" if schema["open"] == true => Shape::OpenTable,
+        // A table that has settings of its own besides may only have further kinds.
+        "object" if schema["open"] == true && schema["properties"].is_null() => Shape::OpenTable,
         "object" => Shape::Table(table(schema)),
         "array" => Shape::List(Box::new(shape(&schema["items"]))),
         "integer" => Shape::Integer { least: schema["minimum"].as_i64() },
