@@ -55,6 +55,7 @@ mod commands;
 mod comparison;
 mod curves;
 mod device;
+mod embedded;
 mod examples;
 mod failure;
 mod interrupt;
@@ -82,8 +83,10 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+pub use embedded::{Configured, configure, list_presets, load, main_of, resume};
 use examples::with_examples;
 use failure::Failure;
+pub use program::Embedded;
 pub use registry::{Registry, RegistryError};
 use tell::tell;
 
@@ -168,7 +171,8 @@ fn command() -> clap::Command {
 
 /// Reads the arguments of the process. Ends it if they are invalid, or ask for help or the version.
 fn parsed() -> Cli {
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed =
+        command().try_get_matches_from(program::arguments()).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.unwrap_or_else(|error| match error.use_stderr() {
         true => {
             if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)

@@ -9,7 +9,7 @@ use burn_pg::{
 use crate::program;
 
 /// Name and TOML text of every preset.
-const PRESETS: [(&str, &str); 25] = [
+const PRESETS: [(&str, &str); 29] = [
     ("a2c", include_str!("../presets/a2c.toml")),
     ("acrobot-v1-a2c", include_str!("../presets/acrobot-v1-a2c.toml")),
     ("acrobot-v1-ppo", include_str!("../presets/acrobot-v1-ppo.toml")),
@@ -20,6 +20,9 @@ const PRESETS: [(&str, &str); 25] = [
     ("cartpole-v1-ppo-fast", include_str!("../presets/cartpole-v1-ppo-fast.toml")),
     ("cartpole-v1-reinforce", include_str!("../presets/cartpole-v1-reinforce.toml")),
     ("cartpole-v1-trpo", include_str!("../presets/cartpole-v1-trpo.toml")),
+    ("halfcheetah-v5-ppo", include_str!("../presets/halfcheetah-v5-ppo.toml")),
+    ("hopper-v5-ppo", include_str!("../presets/hopper-v5-ppo.toml")),
+    ("lunarlander-v3-ppo", include_str!("../presets/lunarlander-v3-ppo.toml")),
     ("mountaincar-v0-a2c", include_str!("../presets/mountaincar-v0-a2c.toml")),
     ("mountaincar-v0-ppo", include_str!("../presets/mountaincar-v0-ppo.toml")),
     ("mountaincar-v0-trpo", include_str!("../presets/mountaincar-v0-trpo.toml")),
@@ -35,12 +38,21 @@ const PRESETS: [(&str, &str); 25] = [
     ("ppo-nature", include_str!("../presets/ppo-nature.toml")),
     ("reinforce", include_str!("../presets/reinforce.toml")),
     ("trpo", include_str!("../presets/trpo.toml")),
+    ("walker2d-v5-ppo", include_str!("../presets/walker2d-v5-ppo.toml")),
 ];
+
+/// Environments of Python that presets are tuned for.
+const OF_PYTHON: [&str; 4] = ["gym:LunarLander-v3", "gym:HalfCheetah-v5", "gym:Hopper-v5", "gym:Walker2d-v5"];
 
 /// Returns the environment that a preset is tuned for.
 pub fn env_of(name: &str) -> Option<String> {
-    let is_tuned = |env: &str| Algo::ALL.into_iter().any(|algo| name.starts_with(&tuned_name(env, algo)));
-    specs().into_iter().map(|spec| spec.id).find(|env| is_tuned(env))
+    let all = specs().into_iter().map(|spec| spec.id).chain(OF_PYTHON.map(Into::into));
+    all.into_iter().find(|env| is_tuned_for(name, env))
+}
+
+/// True if a preset is tuned for this environment, whoever makes it.
+pub fn is_tuned_for(name: &str, env: &str) -> bool {
+    Algo::ALL.into_iter().any(|algo| name.starts_with(&tuned_name(env, algo)))
 }
 
 /// Returns the settings of a preset.
@@ -59,9 +71,15 @@ pub fn all() -> impl Iterator<Item = (&'static str, String, toml::Table)> {
     })
 }
 
-/// Returns the name that a preset tuned for this environment and algorithm has, if there is one.
+/// Returns the name that a preset tuned for this environment and algorithm has, if there is one. An environment has the
+/// same presets whoever makes it: `CartPole-v1`, `gym:CartPole-v1` and `envpool:CartPole-v1`.
 pub fn tuned_name(env: &str, algo: Algo) -> String {
-    format!("{}-{algo}", env.to_lowercase())
+    format!("{}-{algo}", short_name(env).to_lowercase())
+}
+
+/// Returns the name of an environment without who makes it: `LunarLander-v3` for `gym:LunarLander-v3`.
+pub fn short_name(env: &str) -> &str {
+    env.rsplit_once([':', '/']).map_or(env, |(_, name)| name)
 }
 
 fn parse(text: &str) -> toml::Table {

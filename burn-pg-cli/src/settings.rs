@@ -66,6 +66,9 @@ pub struct Settings {
     /// The environment if none is given.
     #[arg(skip)]
     default_env: Option<String>,
+    /// Settings of a program, over those of the file.
+    #[arg(skip)]
+    of_program: Option<Layer>,
     /// Where the settings come from, if not from the command line.
     #[arg(skip)]
     origins: Option<Origins>,
@@ -100,6 +103,11 @@ impl Settings {
         Self { origins: Some(origins), ..self }
     }
 
+    /// Adds settings of a program, which are called `from` in messages.
+    pub fn with(self, from: &str, settings: Table) -> Self {
+        Self { of_program: Some(Layer { from: from.into(), settings }), ..self }
+    }
+
     /// Fills in `env` if no environment is given, and `preset` if no preset, configuration file or algorithm is given.
     pub fn or(self, env: &str, preset: &str) -> Self {
         let names_algo = |setting: &String| setting.starts_with("algorithm.kind") || setting.starts_with("algorithm=");
@@ -121,6 +129,7 @@ impl Settings {
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let mut given = self.layers_of(&set)?;
         given.push(self.options()?);
+        given.splice(0..0, self.of_program.clone());
         if let Some(file) = &file {
             given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
         }
@@ -136,7 +145,9 @@ impl Settings {
         }
 
         let base = self.base(&env, &given)?;
-        if let Some(other) = self.preset.as_deref().and_then(presets::env_of).filter(|other| *other != env) {
+        if let Some(preset) = self.preset.as_deref().filter(|preset| !presets::is_tuned_for(preset, &env))
+            && let Some(other) = presets::env_of(preset)
+        {
             tell(format_args!("warning: the {} is tuned for {other}, not for {env}", base.from));
         }
         refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;

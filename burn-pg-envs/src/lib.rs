@@ -41,7 +41,7 @@ pub use check::{CheckReport, check_env};
 pub use env::{Env, EnvSpec, Step};
 pub use error::{EnvError, Fault};
 pub use options::{EnvOptions, EnvWrapper};
-pub use registry::{is_of_python, make, make_with, register, register_env, spec, spec_with, specs};
+pub use registry::{is_of_python, make, make_with, register, register_env, spec, spec_with, specs, unregister};
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::{Part, Space};
 pub use unknown::UnknownName;

@@ -53,6 +53,14 @@ pub fn register_env<E: Env + Default + 'static>() -> Result<(), EnvError> {
     add(spec, make)
 }
 
+/// Removes the environment called `id` from those that [`make`] knows. Returns false if there is none.
+pub fn unregister(id: &str) -> bool {
+    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    let before = registry.len();
+    registry.retain(|(known, _)| known.id != id);
+    registry.len() < before
+}
+
 fn add(spec: EnvSpec, make: Make) -> Result<(), EnvError> {
     spec.check()?;
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
@@ -216,5 +224,9 @@ mod tests {
     fn a_name_is_registered_once() {
         let error = register_env::<classic::CartPole>().unwrap_err();
         assert_eq!(error, EnvError::Registered { id: "CartPole-v1".into() });
+        let again =
+            || register(EnvSpec { id: "Again-v0".into(), ..spec_of_cartpole() }, VecEnv::<classic::CartPole>::new);
+        again().unwrap();
+        assert!(again().is_err() && unregister("Again-v0") && !unregister("Again-v0") && again().is_ok());
     }
 }

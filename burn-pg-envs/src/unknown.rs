@@ -59,11 +59,11 @@ impl UnknownName {
             (None, more) => format!("known are: {} and {more} more", known[..LISTED].join(", ")),
         };
         let hint = match *what == "environment" && nearest.is_none() {
-            true => {
-                ". It is not built in: to add it, pass it to `burn_pg_cli::main_with`, or `register` it in your program \
-                 (see docs/environments.md)"
-            }
-            false => "",
+            true => format!(
+                ". It is not built in: if Gymnasium has it, its name is `gym:{name}`; one of your own is passed to \
+                 `burn_pg_cli::main_with`, or `register`ed in your program (see docs/environments.md)"
+            ),
+            false => String::new(),
         };
         format!("unknown {what} `{name}`{meant}; {list}{hint}")
     }
@@ -156,7 +156,9 @@ mod tests {
     fn an_environment_from_elsewhere_is_answered_with_how_to_add_it() {
         let message = |name| UnknownName::new("environment", name, ENVIRONMENTS.iter().copied()).to_string();
         let stranger = message("LunarLander-v3");
-        for part in ["not built in", "`register`", "`burn_pg_cli::main_with`", "docs/environments.md"] {
+        for part in
+            ["not built in", "`gym:LunarLander-v3`", "`register`ed", "`burn_pg_cli::main_with`", "docs/environments.md"]
+        {
             assert!(stranger.contains(part), "{part}: {stranger}");
         }
         assert!(!message("CartPole-v0").contains("not built in"));

@@ -195,7 +195,7 @@ impl AgentArgs {
         Ok((selected.config, agent))
     }
 
-    fn select(&self) -> Result<Selected> {
+    pub fn select(&self) -> Result<Selected> {
         let dir = RunDir::open(&self.run_dir);
         dir.check()?;
         let checkpoint = self.checkpoint(&dir)?;

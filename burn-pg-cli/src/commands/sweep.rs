@@ -21,12 +21,10 @@ mod state;
 mod tests;
 
 use std::{
-    env::current_exe,
     ffi::OsStr,
     iter::once,
     num::NonZero,
     path::{Path, PathBuf},
-    process::Command,
     thread::available_parallelism,
 };
 
@@ -39,7 +37,7 @@ use crate::{
     interrupt::Interrupt,
     numbers::whole,
     output::print_line,
-    program,
+    program::{self, Again},
     registry::Registry,
     settings::{Origins, Settings},
 };
@@ -121,7 +119,7 @@ struct OfRun {
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let Begun { plan, jobs, folder, program, interrupt } = begin(args, registry).map_err(Failure::Usage)?;
     let progress = Progress::new(plan.size(), args.quiet);
-    let runner = Runner { program: &|| Command::new(&program), jobs, interrupted: &|| interrupt.exit_code() };
+    let runner = Runner { program: &|| program.command(), jobs, interrupted: &|| interrupt.exit_code() };
     let results = Sweep { plan: &plan, folder: &folder, runner, progress: &progress }.run();
     progress.finish();
     let results = results.map_err(|stopped| match stopped {
@@ -153,7 +151,7 @@ struct Begun {
     jobs: usize,
     folder: Folder,
     /// This program.
-    program: PathBuf,
+    program: Again,
     interrupt: Interrupt,
 }
 
@@ -164,7 +162,7 @@ fn begin(args: &Args, registry: &Registry) -> Result<Begun> {
     let origins = Origins { set: file.places.clone(), options: "the sweep file".into() };
     let check = |arguments: &[String]| check(arguments, &origins, registry);
     let plan = Plan::of(file, &check).with_context(|| args.file.display().to_string())?;
-    let program = current_exe().context("the path of this program is unknown")?;
+    let program = Again::new().context("the path of this program is unknown")?;
     let name = args.file.file_stem().unwrap_or(OsStr::new("sweep"));
     let path = args.out.clone().unwrap_or_else(|| Path::new(SWEEPS).join(name));
     let folder = Folder::open(&path, &plan, &text)?;

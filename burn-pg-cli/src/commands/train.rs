@@ -40,7 +40,7 @@ use crate::{
     network::Kind,
     numbers::whole,
     output::print_line,
-    program,
+    presets, program,
     progress::{EvalProgress, Progress},
     registry::Registry,
     settings::{Resolved, Settings},
@@ -48,7 +48,7 @@ use crate::{
 };
 use failed::{failed, not_evaluated};
 pub use outcome::Outcome;
-pub use resume::{Earlier, resume};
+pub use resume::{Earlier, earlier_config, resume};
 use start::Start;
 use watch::Watch;
 
@@ -256,7 +256,8 @@ fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
     let dir = match &args.out {
         Some(path) => RunDir::create(path).map_err(or_go_on)?,
         None => {
-            let name = format!("{}-{}-seed{}", config.env.name, config.algorithm.algo(), config.run.seed);
+            let env = presets::short_name(&config.env.name);
+            let name = format!("{env}-{}-seed{}", config.algorithm.algo(), config.run.seed);
             RunDir::create_numbered(RUNS.as_ref(), &name)?
         }
     };

@@ -2,27 +2,81 @@
 
 use std::{
     io::{self, Error, ErrorKind, Read, Write},
-    process::{Child, Command},
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 #[cfg(not(unix))]
-use std::net::{TcpListener, TcpStream as Socket};
+use std::net::{TcpListener as Listener, TcpStream as Socket};
 #[cfg(unix)]
-use std::os::unix::net::UnixStream as Socket;
+use std::os::unix::net::{UnixListener as Listener, UnixStream as Socket};
+
+use super::peer::Peer;
 
 /// How often a worker that does not answer is looked at, in case that it has died while a process that it has started
 /// keeps the connection open.
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// How long a worker may take to connect, where it is not born connected.
-#[cfg(not(unix))]
 const CONNECTING: Duration = Duration::from_secs(60);
 
 /// The connection to one worker.
 #[derive(Debug)]
 pub struct Bell {
     socket: Socket,
+}
+
+/// An address on this machine at which a worker is expected.
+pub struct Expected {
+    listener: Listener,
+    address: String,
+}
+
+impl Expected {
+    /// Listens in `folder` (or, where that is not possible, at a port that is free).
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let (listener, address) = {
+            let path = folder.join("socket");
+            let _ = std::fs::remove_file(&path);
+            (Listener::bind(&path)?, format!("unix:{}", path.display()))
+        };
+        #[cfg(not(unix))]
+        let (listener, address) = {
+            let _ = folder;
+            let listener = Listener::bind(("127.0.0.1", 0))?;
+            let address = listener.local_addr()?.to_string();
+            (listener, address)
+        };
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address, as the worker takes it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until the worker connects.
+    pub fn accept(self, peer: &mut Peer) -> io::Result<Bell> {
+        let start = Instant::now();
+        let socket = loop {
+            match self.listener.accept() {
+                Ok((socket, _)) => break socket,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                Err(_) if start.elapsed() > CONNECTING || peer.is_gone() => {
+                    peer.kill();
+                    return Err(ErrorKind::ConnectionAborted.into());
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        socket.set_nonblocking(false)?;
+        #[cfg(not(unix))]
+        socket.set_nodelay(true)?;
+        Bell::new(socket)
+    }
 }
 
 /// Why nothing was read.
@@ -37,38 +91,26 @@ pub enum Silence {
 }
 
 impl Bell {
+    fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_read_timeout(Some(GLANCE))?;
+        Ok(Self { socket })
+    }
+
     /// Starts `command` with a connection: its standard input where the system allows that, or else an address on this
     /// machine as its last argument.
-    pub fn start(mut command: Command) -> io::Result<(Self, Child)> {
+    pub fn start(mut command: Command) -> io::Result<(Self, Peer)> {
         #[cfg(unix)]
         {
             let (socket, other) = Socket::pair()?;
-            socket.set_read_timeout(Some(GLANCE))?;
             let child = command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(other))).spawn()?;
-            Ok((Self { socket }, child))
+            Ok((Self::new(socket)?, Peer::Process(child)))
         }
         #[cfg(not(unix))]
         {
-            let listener = TcpListener::bind(("127.0.0.1", 0))?;
-            listener.set_nonblocking(true)?;
-            let mut child =
-                command.arg(listener.local_addr()?.to_string()).stdin(std::process::Stdio::null()).spawn()?;
-            let start = Instant::now();
-            let socket = loop {
-                match listener.accept() {
-                    Ok((socket, _)) => break socket,
-                    Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                    Err(_) if start.elapsed() > CONNECTING || child.try_wait()?.is_some() => {
-                        let _ = child.kill();
-                        return Err(ErrorKind::ConnectionAborted.into());
-                    }
-                    Err(_) => std::thread::sleep(Duration::from_millis(5)),
-                }
-            };
-            socket.set_nonblocking(false)?;
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(GLANCE))?;
-            Ok((Self { socket }, child))
+            let expected = Expected::new(Path::new("."))?;
+            let child = command.arg(expected.address()).stdin(std::process::Stdio::null()).spawn()?;
+            let mut peer = Peer::Process(child);
+            Ok((expected.accept(&mut peer)?, peer))
         }
     }
 
@@ -85,7 +127,7 @@ impl Bell {
     }
 
     /// Fills `bytes`, within `timeout`.
-    pub fn read(&mut self, mut bytes: &mut [u8], child: &mut Child, timeout: Duration) -> Result<(), Silence> {
+    pub fn read(&mut self, mut bytes: &mut [u8], peer: &mut Peer, timeout: Duration) -> Result<(), Silence> {
         let mut begun = None;
         while !bytes.is_empty() {
             match self.socket.read(bytes) {
@@ -95,11 +137,11 @@ impl Bell {
                     ErrorKind::Interrupted => {}
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => {
                         // What it has sent before its end can still be read, so it is looked at only after a silence.
-                        if !matches!(child.try_wait(), Ok(None)) {
+                        if peer.is_gone() {
                             return Err(Silence::Ended);
                         }
                         let since = begun.get_or_insert_with(Instant::now);
-                        if since.elapsed() + GLANCE >= timeout {
+                        if since.elapsed().saturating_add(GLANCE) >= timeout {
                             return Err(Silence::TooLong);
                         }
                     }
@@ -112,11 +154,11 @@ impl Bell {
     }
 
     /// Reads a body that was sent with its length.
-    pub fn read_body(&mut self, child: &mut Child, timeout: Duration) -> Result<Vec<u8>, Silence> {
+    pub fn read_body(&mut self, peer: &mut Peer, timeout: Duration) -> Result<Vec<u8>, Silence> {
         let mut length = [0; 4];
-        self.read(&mut length, child, timeout)?;
+        self.read(&mut length, peer, timeout)?;
         let mut body = vec![0; u32::from_le_bytes(length) as usize];
-        self.read(&mut body, child, timeout)?;
+        self.read(&mut body, peer, timeout)?;
         Ok(body)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     thread::{available_parallelism, scope},
     time::Duration,
 };
@@ -9,11 +10,12 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
+    host::Host,
     interpreter::interpreter,
     log::Log,
     name::Maker,
     process::{Process, Trouble},
-    program,
+    program::write_worker,
     reason::{of_failure, of_start},
     setup::Setup,
     shared::Layout,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// Seconds after which a step counts as hanging.
-const TIMEOUT: f64 = 60.0;
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Environments of Python, which worker processes step.
 ///
@@ -70,44 +72,80 @@ struct State {
 struct WorkerMaker {
     name: String,
     options: EnvOptions,
-    python: PathBuf,
     timeout: Duration,
-    /// The code of the workers.
+    /// The code of worker processes, or the connections of a host.
     folder: TempDir,
-    log: Log,
+    place: Place,
+}
+
+/// Where workers run.
+enum Place {
+    /// Each in a process.
+    Processes {
+        python: PathBuf,
+        log: Log,
+    },
+    Host(Arc<dyn Host>),
 }
 
 impl WorkerMaker {
-    fn new(name: &str, options: &EnvOptions) -> Result<Self, EnvError> {
+    fn new(name: &str, options: &EnvOptions, host: Option<Arc<dyn Host>>) -> Result<Self, EnvError> {
         let invalid = |reason: String| EnvError::Python { id: name.into(), reason };
-        let seconds = options.timeout.unwrap_or(TIMEOUT);
-        let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
-        let timeout = timeout.ok_or_else(|| invalid(format!("its time-out of {seconds} s is not above 0")))?;
+        // The environments of a host may be looked at in a debugger.
+        let default = if host.is_some() { Duration::MAX } else { TIMEOUT };
+        let timeout = options.timeout.map_or(Some(default), |seconds| Duration::try_from_secs_f64(seconds).ok());
+        let timeout = timeout.filter(|timeout| !timeout.is_zero()).ok_or_else(|| {
+            invalid(format!("its time-out of {} s is not above 0", options.timeout.unwrap_or_default()))
+        })?;
         let folder = tempfile::Builder::new().prefix("burn-pg-").tempdir();
-        let folder = folder.and_then(|folder| program::write(folder.path()).map(|()| folder));
+        let folder = folder.and_then(|folder| write_worker(folder.path()).map(|()| folder));
         let folder = folder.map_err(|error| invalid(format!("a temporary folder is needed: {error}")))?;
-        let python = interpreter(options.python.as_deref());
-        let log = Log::open(options.log.as_deref()).map_err(|error| invalid(format!("its log: {error}")))?;
-        Ok(Self { name: name.into(), options: options.clone(), python, timeout, folder, log })
+        let place = match host {
+            Some(host) => Place::Host(host),
+            None => {
+                let log = Log::open(options.log.as_deref()).map_err(|error| invalid(format!("its log: {error}")))?;
+                Place::Processes { python: interpreter(options.python.as_deref()), log }
+            }
+        };
+        Ok(Self { name: name.into(), options: options.clone(), timeout, folder, place })
     }
 
     /// Starts a worker with `rows` environments.
     fn start(&self, rows: usize) -> Result<(Process, EnvSpec), EnvError> {
-        let name = &self.name;
-        let parts = Maker::of(name).ok_or_else(|| {
-            let reason = "its name begins with none of `gym:`, `envpool:` and `ale:`".into();
-            EnvError::Python { id: name.clone(), reason }
-        })?;
-        let setup = Setup::new(parts, &self.options, rows);
-        let started = Process::start(&self.python, self.folder.path(), self.log.path(), &setup, self.timeout);
+        let Self { name, options, timeout, folder, place } = self;
+        let started = match place {
+            Place::Host(host) => {
+                Process::of_host(&**host, folder.path(), &Setup::of_host(name, options, rows), *timeout)
+            }
+            Place::Processes { python, log } => {
+                let parts = Maker::of(name).ok_or_else(|| {
+                    let reason = "its name begins with none of `gym:`, `envpool:` and `ale:`".into();
+                    EnvError::Python { id: name.clone(), reason }
+                })?;
+                Process::start(python, folder.path(), log.path(), &Setup::new(parts, options, rows), *timeout)
+            }
+        };
         let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
-        let spec = described.into_spec(name, &self.options);
+        let spec = described.into_spec(name, options);
         spec.check()?;
         Ok((process, spec))
     }
 
     fn not_started(&self, trouble: &Trouble) -> EnvError {
-        EnvError::Python { id: self.name.clone(), reason: of_start(trouble, &self.python) }
+        let reason = match &self.place {
+            Place::Processes { python, .. } => of_start(trouble, python),
+            Place::Host(_) => of_lost(trouble),
+        };
+        EnvError::Python { id: self.name.clone(), reason }
+    }
+
+    /// Most workers for `num_envs` environments.
+    fn most_workers(&self, num_envs: usize) -> usize {
+        let is_one = match self.place {
+            Place::Host(_) => true,
+            Place::Processes { .. } => Maker::of(&self.name).is_some_and(|(maker, _)| maker.is_vectorised()),
+        };
+        if is_one { 1 } else { num_envs }
     }
 }
 
@@ -119,14 +157,23 @@ impl PythonEnvs {
     /// known, how to install what is missing; [`EnvError::Spec`] if a space contradicts itself, or if the environments
     /// of two workers differ.
     pub fn new(name: &str, num_envs: usize, options: &EnvOptions) -> Result<Self, EnvError> {
+        Self::made_by(WorkerMaker::new(name, options, None)?, num_envs)
+    }
+
+    /// Makes `num_envs` environments that `host` runs, for a specification called `name`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn hosted(name: &str, num_envs: usize, host: Arc<dyn Host>) -> Result<Self, EnvError> {
+        Self::made_by(WorkerMaker::new(name, &EnvOptions::default(), Some(host))?, num_envs)
+    }
+
+    fn made_by(maker: WorkerMaker, num_envs: usize) -> Result<Self, EnvError> {
         if num_envs == 0 {
             return Err(EnvError::NoEnvs);
         }
-        let maker = WorkerMaker::new(name, options)?;
-        let vectorised = Maker::of(name).is_some_and(|(maker, _)| maker.is_vectorised());
-        let most = if vectorised { 1 } else { num_envs };
         let cores = available_parallelism().map_or(1, usize::from);
-        let count = options.workers.unwrap_or(cores).clamp(1, most);
+        let count = maker.options.workers.unwrap_or(cores).clamp(1, maker.most_workers(num_envs));
         // The first workers have one environment more, if they cannot all have as many.
         let bounds: Vec<usize> = (0..=count).map(|i| i * (num_envs / count) + i.min(num_envs % count)).collect();
         let rows = |i: usize| bounds[i + 1] - bounds[i];
@@ -147,7 +194,7 @@ impl PythonEnvs {
             let (mut process, own) = started?;
             if let Some((what, first, other)) = spec.get_or_insert_with(|| own.clone()).difference(&own) {
                 let reason = format!("its {what} is {first} in one worker and {other} in another");
-                return Err(EnvError::Spec { id: name.into(), reason });
+                return Err(EnvError::Spec { id: maker.name.clone(), reason });
             }
             let layout = Layout::new(&own, rows(i));
             process.share(&layout).map_err(|trouble| maker.not_started(&trouble))?;
@@ -170,7 +217,7 @@ impl PythonEnvs {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn describe(name: &str, options: &EnvOptions) -> Result<EnvSpec, EnvError> {
-        Ok(WorkerMaker::new(name, options)?.start(1)?.1)
+        Ok(WorkerMaker::new(name, options, None)?.start(1)?.1)
     }
 
     /// Returns the number of worker processes.

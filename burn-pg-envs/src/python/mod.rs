@@ -7,9 +7,11 @@
 
 mod bell;
 mod envs;
+mod host;
 mod interpreter;
 mod log;
 mod name;
+mod peer;
 mod process;
 mod program;
 mod reason;
@@ -18,4 +20,6 @@ mod shared;
 mod worker;
 
 pub use envs::PythonEnvs;
+pub use host::Host;
 pub use name::Maker;
+pub use program::write_worker;

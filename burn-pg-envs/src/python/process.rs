@@ -4,12 +4,14 @@ use std::{
     fs::{self, File},
     io::{Error, ErrorKind},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use super::{
-    bell::{Bell, Silence},
+    bell::{Bell, Expected, Silence},
+    host::Host,
+    peer::Peer,
     setup::{Described, Exception, Setup},
     shared::{Layout, Shared},
 };
@@ -26,13 +28,12 @@ const SHOWN_LINES: usize = 12;
 /// A running worker.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
+    peer: Peer,
     bell: Bell,
     shared: Option<Shared>,
     timeout: Duration,
-    log: PathBuf,
-    /// Length of the log when the worker was started.
-    log_begin: u64,
+    /// What the worker prints, if it goes to a file, and how long the file was before.
+    log: Option<(PathBuf, u64)>,
 }
 
 /// What a worker says about a batch of steps, or why it can say nothing any more.
@@ -75,9 +76,32 @@ impl Process {
             )),
             _ => lost(format!("`{}` cannot be started: {error}", python.display())),
         });
-        let (bell, child) = started?;
-        let mut process =
-            Self { child, bell, shared: None, timeout: timeout.max(MAKING), log: log.to_owned(), log_begin };
+        let (bell, peer) = started?;
+        Self::set_up(bell, peer, Some((log.to_owned(), log_begin)), setup, timeout)
+    }
+
+    /// Has a host start a worker, which makes its environments. `folder` is for its connection.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn of_host(host: &dyn Host, folder: &Path, setup: &Setup<'_>, timeout: Duration) -> Result<Started, Trouble> {
+        let unconnected = |error| lost(format!("its connection: {error}"));
+        let expected = Expected::new(folder).map_err(unconnected)?;
+        host.start(expected.address()).map_err(lost)?;
+        let mut peer = Peer::Thread;
+        let bell = expected.accept(&mut peer).map_err(unconnected)?;
+        Self::set_up(bell, peer, None, setup, timeout)
+    }
+
+    /// Has a worker make its environments.
+    fn set_up(
+        bell: Bell,
+        peer: Peer,
+        log: Option<(PathBuf, u64)>,
+        setup: &Setup<'_>,
+        timeout: Duration,
+    ) -> Result<Started, Trouble> {
+        let mut process = Self { peer, bell, shared: None, timeout: timeout.max(MAKING), log };
         let text = serde_json::to_vec(setup).expect("a setup is plain data");
         process.bell.send_body(&text).map_err(|_| process.ended())?;
         process.answer()?;
@@ -156,13 +180,13 @@ impl Process {
 
     fn byte(&mut self) -> Result<u8, Trouble> {
         let mut byte = [0];
-        let read = self.bell.read(&mut byte, &mut self.child, self.timeout);
+        let read = self.bell.read(&mut byte, &mut self.peer, self.timeout);
         read.map_err(|silence| self.trouble(silence))?;
         Ok(byte[0])
     }
 
     fn body(&mut self) -> Result<Vec<u8>, Trouble> {
-        let read = self.bell.read_body(&mut self.child, self.timeout);
+        let read = self.bell.read_body(&mut self.peer, self.timeout);
         read.map_err(|silence| self.trouble(silence))
     }
 
@@ -171,7 +195,7 @@ impl Process {
         match silence {
             Silence::Ended => self.ended(),
             Silence::TooLong => {
-                let _ = self.child.kill();
+                self.peer.kill();
                 let reason = format!("it did not answer within {} s and was killed", self.timeout.as_secs_f64());
                 self.with_log(&reason)
             }
@@ -183,23 +207,20 @@ impl Process {
     #[cold]
     fn ended(&mut self) -> Trouble {
         // It has closed the connection, so it ends soon; if it does not, it is of no use any more.
-        let status = wait(&mut self.child, CLOSING).or_else(|| {
-            let _ = self.child.kill();
-            self.child.wait().ok()
-        });
-        let how = status.map_or_else(|| "it ended".into(), how_it_ended);
+        let how = self.peer.end(CLOSING);
         self.with_log(&how)
     }
 
     /// Adds the last lines of the log to `reason`.
     fn with_log(&self, reason: &str) -> Trouble {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let new = log.get(usize::try_from(self.log_begin).unwrap_or(0)..).unwrap_or_default();
+        let Some((path, begin)) = &self.log else { return lost(reason) };
+        let log = fs::read(path).unwrap_or_default();
+        let new = log.get(usize::try_from(*begin).unwrap_or(0)..).unwrap_or_default();
         let text = String::from_utf8_lossy(new);
         let lines: Vec<&str> = text.trim_end().lines().collect();
         match &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
             [] => lost(reason),
-            last => lost(format!("{reason}; {} ends with:\n{}", self.log.display(), last.join("\n"))),
+            last => lost(format!("{reason}; {} ends with:\n{}", path.display(), last.join("\n"))),
         }
     }
 }
@@ -208,38 +229,10 @@ impl Drop for Process {
     /// Ends the worker, also one that hangs.
     fn drop(&mut self) {
         let _ = self.bell.send(b"c");
-        if wait(&mut self.child, CLOSING).is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        self.peer.end(CLOSING);
     }
 }
 
 fn lost(reason: impl Into<String>) -> Trouble {
     Trouble::Lost(reason.into())
-}
-
-/// Waits until `child` ends, for some time.
-fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(200);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if start.elapsed() < patience => std::thread::sleep(pause),
-            _ => return None,
-        }
-        pause = (2 * pause).min(Duration::from_millis(20));
-    }
-}
-
-fn how_it_ended(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return format!("it was ended by signal {signal}");
-    }
-    match status.code() {
-        Some(code) => format!("it ended with exit code {code}"),
-        None => "it ended".into(),
-    }
 }

@@ -1,17 +1,28 @@
 //! The Python code of the workers.
 
-use std::{fs, io::Result, path::Path};
+use std::{
+    fs::{create_dir_all, write},
+    io::Result,
+    path::Path,
+};
 
-/// The modules of the worker, by file name.
-const MODULES: [(&str, &str); 5] = [
+/// The files of the worker.
+const FILES: [(&str, &str); 7] = [
     ("__main__.py", include_str!("worker/__main__.py")),
-    ("channel.py", include_str!("worker/channel.py")),
-    ("single.py", include_str!("worker/single.py")),
-    ("spaces.py", include_str!("worker/spaces.py")),
-    ("vectorised.py", include_str!("worker/vectorised.py")),
+    ("burn_pg_worker/__init__.py", include_str!("worker/burn_pg_worker/__init__.py")),
+    ("burn_pg_worker/channel.py", include_str!("worker/burn_pg_worker/channel.py")),
+    ("burn_pg_worker/serve.py", include_str!("worker/burn_pg_worker/serve.py")),
+    ("burn_pg_worker/single.py", include_str!("worker/burn_pg_worker/single.py")),
+    ("burn_pg_worker/spaces.py", include_str!("worker/burn_pg_worker/spaces.py")),
+    ("burn_pg_worker/vectorised.py", include_str!("worker/burn_pg_worker/vectorised.py")),
 ];
 
-/// Writes the code of the workers into `folder`, which Python can then run.
-pub fn write(folder: &Path) -> Result<()> {
-    MODULES.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+/// Writes the code of the workers into `folder`: `python FOLDER` runs a worker process, and a program in Python can import the
+/// package `burn_pg_worker` from there.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_worker(folder: &Path) -> Result<()> {
+    create_dir_all(folder.join("burn_pg_worker"))?;
+    FILES.iter().try_for_each(|(name, text)| write(folder.join(name), text))
 }

@@ -23,6 +23,11 @@ impl<'a> Setup<'a> {
         let EnvOptions { kwargs, wrappers, render, .. } = options;
         Self { kind: maker.prefix(), id, kwargs, wrappers, envs, render: *render }
     }
+
+    /// For a host, which has the environments already.
+    pub fn of_host(id: &'a str, options: &'a EnvOptions, envs: usize) -> Self {
+        Self { kind: "host", ..Self::new((Maker::Gym, id), options, envs) }
+    }
 }
 
 /// A worker's description of its environments.

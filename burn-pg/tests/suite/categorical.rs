@@ -179,16 +179,7 @@ fn spaces_without_actions_and_actions_out_of_range_are_refused() {
     for case in &file.invalid {
         let space = Space::discrete(case.logits.len().try_into().unwrap());
         if case.logits.is_empty() {
-            let (id, observation_space) = ("Nothing".into(), Space::symmetric(&[1.0]));
-            let spec = EnvSpec {
-                id,
-                observation_space,
-                action_space: space,
-                max_episode_steps: None,
-                reward_threshold: None,
-                masks_actions: false,
-            };
-            assert!(spec.check().is_err());
+            assert!(EnvSpec::new("Nothing", Space::symmetric(&[1.0]), space).check().is_err());
             spaces_refused += 1;
         } else if let Some(action) = case.action {
             // Negative actions cannot be represented.

@@ -45,14 +45,8 @@ struct Case {
 
 impl Case {
     fn spec(&self) -> EnvSpec {
-        EnvSpec {
-            id: "Random".into(),
-            observation_space: Space::symmetric(&vec![1.0; self.observations]),
-            action_space: self.space.clone(),
-            max_episode_steps: None,
-            reward_threshold: None,
-            masks_actions: self.masked,
-        }
+        let observations = Space::symmetric(&vec![1.0; self.observations]);
+        EnvSpec { masks_actions: self.masked, ..EnvSpec::new("Random", observations, self.space.clone()) }
     }
 
     fn policy(&self, precision: &Precision) -> ActorCritic {

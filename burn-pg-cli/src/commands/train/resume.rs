@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     interrupt::Interrupt,
     network::Kind,
+    settings::Settings,
     tell::tell,
 };
 
@@ -48,15 +49,22 @@ pub struct Earlier {
 
 impl Earlier {
     pub(super) fn open(args: &Args, path: &Path) -> Result<Self> {
-        let run = EarlierRun::open(path, args.at).inspect_err(tell_what_is_damaged)?;
-        pass_over(run.damaged());
-        let config = match run.checkpoint() {
-            Some(checkpoint) => going_on(checkpoint.config(), run.dir()),
-            None => run.config()?,
-        };
-        refuse_other_sources(&config, path)?;
-        Ok(Self { run, config: args.settings.over(config)? })
+        let (run, config) = earlier_config(&args.settings, path, args.at)?;
+        Ok(Self { run, config })
     }
+}
+
+/// Returns an earlier run, and its configuration with the settings that may change.
+pub fn earlier_config(settings: &Settings, path: &Path, at: Option<u64>) -> Result<(EarlierRun, CheckedConfig)> {
+    let run = EarlierRun::open(path, at).inspect_err(tell_what_is_damaged)?;
+    pass_over(run.damaged());
+    let config = match run.checkpoint() {
+        Some(checkpoint) => going_on(checkpoint.config(), run.dir()),
+        None => run.config()?,
+    };
+    refuse_other_sources(&config, path)?;
+    let config = settings.over(config)?;
+    Ok((run, config))
 }
 
 /// A run that is restored from a checkpoint.

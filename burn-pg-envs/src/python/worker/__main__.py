@@ -1,129 +1,15 @@
-"""A worker of burn-pg: steps environments of this Python for a program in Rust.
+"""A worker process of burn-pg: `python FOLDER [ADDRESS]`."""
 
-The program starts it, sends what environments to make, and then one byte for each batch of steps. Observations, actions
-and everything else lie in a file that both have mapped. What environments print goes to the log of the worker.
-"""
-
-import json
 import os
 import signal
 import sys
-import traceback
 
-OLDEST_PYTHON = (3, 9)
-OLDEST_GYMNASIUM = (1, 0)
+# Ctrl-C is for the program, which ends its workers.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Modules of the folder in which the program runs can be imported, as by `python -m`.
+sys.path.insert(1, os.getcwd())
 
+from burn_pg_worker.serve import serve  # noqa: E402
 
-def explain(error):
-    """Returns what went wrong, in the form that burn-pg reads."""
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    text = str(error) or type(error).__name__
-    missing, cause = None, error
-    while cause is not None and missing is None:
-        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
-        cause = cause.__cause__ or cause.__context__
-    return {"kind": type(error).__name__, "message": text, "traceback": "".join(lines), "missing": missing}
-
-
-def too_old():
-    if sys.version_info < OLDEST_PYTHON:
-        return "Python {}.{} is too old: burn-pg needs {}.{} or later".format(*sys.version_info[:2], *OLDEST_PYTHON)
-    import gymnasium
-
-    version = tuple(int(part) for part in gymnasium.__version__.split(".")[:2])
-    if version < OLDEST_GYMNASIUM:
-        return "Gymnasium {} is too old: burn-pg needs {}.{} or later".format(gymnasium.__version__, *OLDEST_GYMNASIUM)
-    return None
-
-
-def make(setup):
-    reason = too_old()
-    if reason:
-        raise RuntimeError(reason)
-    if setup["kind"] == "gym":
-        from single import Environments
-    else:
-        from vectorised import Environments
-    return Environments(setup)
-
-
-class Columns:
-    """The shared columns, by name. Their places come from burn-pg."""
-
-    def __init__(self, shared, layout, rows, environments):
-        import numpy as np
-
-        self.current = shared.column(np.uint32, layout["current"], 1)
-        self.todo = shared.column(np.uint8, layout["todo"], rows)
-        self.seeds = shared.column(np.uint64, layout["seeds"], rows)
-        self.actions = shared.column(environments.actions.dtype, layout["actions"], rows, layout["action_len"])
-        self.rewards = shared.column(np.float64, layout["rewards"], rows)
-        self.terminated = shared.column(np.bool_, layout["terminated"], rows)
-        self.truncated = shared.column(np.bool_, layout["truncated"], rows)
-        self.masks = shared.column(np.bool_, layout["masks"], rows, layout["mask_len"])
-        observations, stride = environments.observations, layout["observation_bytes"]
-        first = observations.map(shared.memory, layout["observations"], stride, rows)
-        self.observation, self.all_observations = first
-        self.final_observation, _ = observations.map(shared.memory, layout["final_observations"], stride, rows)
-
-
-def serve(channel, environments):
-    """Answers requests until the program closes the socket."""
-    step, each = environments.step_all, environments.do_each
-    receive, send = channel.next, channel.send
-    while True:
-        request = receive(1)
-        if request == b"s":
-            failures = step()
-        elif request == b"t":
-            failures = each()
-        elif request == b"p":
-            failures = None
-            row = int.from_bytes(channel.read(4), "little")
-            try:
-                picture = environments.render(row)
-                if picture is None:
-                    channel.send_body(b"n", b"")
-                    continue
-                height, width = picture.shape[:2]
-                size = height.to_bytes(4, "little") + width.to_bytes(4, "little")
-                channel.send_body(b"p", size + picture[:, :, :3].astype("uint8").tobytes())
-                continue
-            except Exception as error:
-                failures = {row: error}
-        else:
-            # The program has closed the socket, or asks this worker to end.
-            return
-        if failures is None:
-            send(b"k")
-        else:
-            found = [{"row": row, **explain(error)} for row, error in failures.items()]
-            channel.send_body(b"e", json.dumps(found).encode())
-
-
-def main():
-    # Ctrl-C is for the program, which ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Modules of the folder in which the program runs can be imported, as by `python -m`.
-    sys.path.insert(1, os.getcwd())
-    from channel import Channel, Shared
-
-    channel = Channel(sys.argv[1] if len(sys.argv) > 1 else None)
-    setup = json.loads(channel.read_body())
-    try:
-        environments = make(setup)
-        spec = environments.spec()
-    except Exception as error:
-        channel.send_body(b"e", json.dumps([explain(error)]).encode())
-        raise SystemExit(1)
-    channel.send_body(b"k", json.dumps(spec).encode())
-    layout = json.loads(channel.read_body())
-    shared = Shared(layout["path"], layout["size"])
-    environments.map(Columns(shared, layout, setup["envs"], environments))
-    channel.send(b"k")
-    serve(channel, environments)
-    environments.close()
-
-
-if __name__ == "__main__":
-    main()
+if not serve(sys.argv[1] if len(sys.argv) > 1 else None):
+    raise SystemExit(1)

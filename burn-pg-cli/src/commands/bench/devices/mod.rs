@@ -28,6 +28,7 @@ use crate::{
     failure::Failure,
     numbers::whole,
     output::print_line,
+    program::Again,
     progress::DeviceProgress,
     tell::tell,
 };
@@ -117,7 +118,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// What is to be measured, and how.
 struct Bench {
-    program: PathBuf,
+    program: Again,
     quick: bool,
     seconds: u64,
     /// The backend that is asked for; `None` for all.
@@ -139,7 +140,7 @@ impl Bench {
             return Err(DeviceError::NotCompiled { asked, compiled: Backend::compiled() }.into());
         }
         let seconds = args.seconds.unwrap_or(if args.quick { QUICK_SECONDS } else { SECONDS });
-        let program = std::env::current_exe().context("the path of this program is unknown")?;
+        let program = Again::new().context("the path of this program is unknown")?;
         Ok(Self { program, quick: args.quick, seconds, backend, adapter: args.adapter })
     }
 
@@ -201,7 +202,7 @@ impl Bench {
 
     /// Returns the command of the child process for a backend.
     fn child(&self, backend: Backend) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.program.command();
         command.args(["bench", "device", "--backend", backend.name(), "--seconds", &self.seconds.to_string()]);
         command.args(self.quick.then_some("--quick"));
         command

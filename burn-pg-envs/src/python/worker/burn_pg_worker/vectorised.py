@@ -5,8 +5,8 @@ An episode that ends is reset in the same step: its last observation is kept, an
 
 import numpy as np
 
-from single import NOTHING, RESET_SEEDED, STEP, STEP_AND_RESET
-from spaces import Actions, Observations
+from .single import NOTHING, RESET_SEEDED, STEP, STEP_AND_RESET
+from .spaces import Actions, Observations
 
 # Both libraries take seeds below this number.
 SEEDS = 1 << 31

@@ -8,7 +8,7 @@ import importlib
 
 import gymnasium
 
-from spaces import Actions, Masks, Observations
+from .spaces import Actions, Masks, Observations
 
 # What is to be done with one environment.
 STEP, RESET_SEEDED, RESET, NOTHING, MAKE_ANEW, STEP_AND_RESET = range(6)

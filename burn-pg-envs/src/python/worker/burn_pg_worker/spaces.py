@@ -67,13 +67,9 @@ class Part:
             self.dtype, self.shape = np.dtype(np.uint8), shape
             self.view = lambda memory: memory.transpose(0, *(axis + 1 for axis in axes)).reshape(-1, *self.values)
             if len(self.values) == 4:
-                frames, rest = self.values[0], self.values[1:]
-                (channels, *size), axes = image_axes(rest)
-                self.view = lambda memory: memory.reshape(-1, frames, channels, *size).transpose(
-                    0, 1, *(axis + 2 for axis in axes)
-                )
-            channels, height, width = shape
-            self.rust = {"kind": "image", "shape": [channels, height, width], "high": int(space.high.max())}
+                frames, (one, order) = self.values[0], image_axes(self.values[1:])
+                self.view = lambda memory: memory.reshape(-1, frames, *one).transpose(0, 1, *(i + 2 for i in order))
+            self.rust = {"kind": "image", "shape": list(shape), "high": int(space.high.max())}
         else:
             # A box without dimensions is one number.
             self.shape = self.values or (1,)

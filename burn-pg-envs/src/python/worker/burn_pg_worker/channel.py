@@ -16,6 +16,9 @@ class Channel:
             empty = os.open(os.devnull, os.O_RDONLY)
             os.dup2(empty, 0)
             os.close(empty)
+        elif address.startswith("unix:"):
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.connect(address[len("unix:"):])
         else:
             host, port = address.rsplit(":", 1)
             self.socket = socket.create_connection((host, int(port)))
@@ -31,10 +34,13 @@ class Channel:
         while length:
             part = self.socket.recv(min(length, 1 << 20))
             if not part:
-                raise SystemExit(0)
+                raise EOFError("burn-pg has closed the connection")
             parts.append(part)
             length -= len(part)
         return b"".join(parts)
+
+    def close(self):
+        self.socket.close()
 
     def read_body(self):
         (length,) = struct.unpack("<I", self.read(4))

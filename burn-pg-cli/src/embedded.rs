@@ -1,0 +1,87 @@
+//! The command line and its settings for a program in another language, such as a Python package.
+
+use std::path::Path;
+
+use burn_pg::{Agent, CheckedConfig, burn::tensor::Device, run::EarlierRun};
+use clap::Parser;
+use toml::Table;
+
+use crate::{
+    commands::{
+        agent::{AgentArgs, At},
+        train::earlier_config,
+    },
+    failure::message,
+    main_with,
+    network::{BuiltIn, Kind},
+    presets, program,
+    program::Embedded,
+    registry::Registry,
+    settings::Settings,
+};
+
+/// The configuration of a run.
+pub struct Configured {
+    /// The configuration.
+    pub config: CheckedConfig,
+    /// Where it comes from, such as `preset cartpole-v1-ppo`.
+    pub preset: String,
+}
+
+/// The arguments of `train` that are settings.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the command line as a part of another program. Ends the process if the command fails, as [`main_with`] does.
+pub fn main_of(embedded: Embedded) {
+    program::embed(embedded);
+    let _ = main_with(|_| Ok(()));
+}
+
+/// Returns the configuration that `train` has with these arguments, such as `CartPole-v1 --seed 3`, and with `settings`, which
+/// are called `from` in messages.
+///
+/// # Errors
+/// The message of an invalid setting.
+pub fn configure(arguments: &[String], from: &str, settings: Option<Table>) -> Result<Configured, String> {
+    let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
+    let given = parsed.map_err(|error| error.to_string())?.settings;
+    let given = match settings {
+        Some(settings) => given.with(from, settings),
+        None => given,
+    };
+    let resolved = given.resolve(&Registry::new()).map_err(|error| message(&error))?;
+    Ok(Configured { config: resolved.config, preset: resolved.preset })
+}
+
+/// Returns the name of each preset, what it is for, and its settings.
+pub fn list_presets() -> impl Iterator<Item = (&'static str, String, Table)> {
+    presets::all()
+}
+
+/// Returns an earlier run, and the configuration with which it is resumed if these arguments are given, such as
+/// `--total-steps 200000`.
+///
+/// # Errors
+/// The message of what cannot be read or is invalid.
+pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedConfig), String> {
+    let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
+    let given = parsed.map_err(|error| error.to_string())?.settings;
+    earlier_config(&given, run, None).map_err(|error| message(&error))
+}
+
+/// Returns the settings of a run and its agent: that of the end of the run, or of a checkpoint: the number of an update,
+/// or `best`.
+///
+/// # Errors
+/// The message of what cannot be read.
+pub fn load(run: &Path, at: Option<&str>, device: &Device) -> Result<(CheckedConfig, Agent), String> {
+    let at = at.map(str::parse::<At>).transpose()?;
+    let selected = AgentArgs { run_dir: run.into(), at, python: None }.select().map_err(|error| message(&error))?;
+    let mut agent = BuiltIn.load(selected.saved(), device).map_err(|error| message(&error.into()))?;
+    agent.set_env_options(selected.config.env.options());
+    Ok((selected.config, agent))
+}

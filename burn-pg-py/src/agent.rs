@@ -1,0 +1,145 @@
+//! Agents.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use burn_pg::{
+    Decision, DeviceChoice,
+    agent::{
+        Player,
+        export::{self, Format},
+    },
+    device, evaluate_episodes,
+    kernel::with_threads,
+};
+use pyo3::{prelude::*, types::PyDict};
+
+use crate::{
+    array::{actions, column, rows, values},
+    error::{Refused, Result},
+    host::evaluation_envs,
+};
+
+/// A trained policy with everything it needs to act.
+#[pyclass(frozen, module = "burn_pg")]
+pub struct Agent {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    agent: burn_pg::Agent,
+    /// Draws actions for one number of observations.
+    player: Option<(usize, Player)>,
+}
+
+impl Agent {
+    pub fn new(agent: burn_pg::Agent) -> Self {
+        Self { inner: Mutex::new(Inner { agent, player: None }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Agent {
+    /// Loads the agent of a run: that of its end, or of the checkpoint `at`.
+    #[staticmethod]
+    #[pyo3(signature = (run, at=None, device="auto"))]
+    #[allow(clippy::needless_pass_by_value)] // as Python gives it
+    fn load(py: Python<'_>, run: PathBuf, at: Option<&str>, device: &str) -> Result<Self> {
+        py.detach(|| {
+            let choice: DeviceChoice = device.parse().map_err(|error| Refused(format!("{error}")))?;
+            let device = device::open(choice)?.device;
+            let (_, agent) = burn_pg_cli::load(&run, at, &device).map_err(Refused)?;
+            Ok(Self::new(agent))
+        })
+    }
+
+    /// The specification of the environment, as JSON.
+    fn spec(&self) -> Result<String> {
+        Ok(serde_json::to_string(self.lock().agent.spec())?)
+    }
+
+    /// The length of the recurrent state, or 0.
+    fn state_len(&self) -> usize {
+        self.lock().agent.state_len()
+    }
+
+    /// Returns the most probable actions for rows of observations, with values and the recurrent state.
+    #[pyo3(signature = (observations, masks=None, state=None))]
+    fn decide<'py>(
+        &self,
+        py: Python<'py>,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        state: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (n, observations) = (observations.len()?, values::<f32>(observations)?);
+        let masks = masks.map(values::<bool>).transpose()?.unwrap_or_default();
+        let state = state.map(values::<f32>).transpose()?;
+        // An agent is not for several threads at once.
+        let agent = &mut self.lock().agent;
+        let decided = py.detach(move || agent.decide(&observations, &masks, state.as_deref()));
+        let Decision { actions: chosen, parameters, values, state, .. } = decided.map_err(Refused::from)?;
+        let all = PyDict::new(py);
+        all.set_item("actions", actions(py, chosen.as_actions(), n))?;
+        all.set_item("parameters", rows(py, &parameters, n))?;
+        all.set_item("values", values.map(|values| column(py, &values)))?;
+        all.set_item("state", state.map(|state| rows(py, &state, n)))?;
+        Ok(all)
+    }
+
+    /// Returns actions that are drawn from the policy. A recurrent policy continues its own state.
+    #[pyo3(signature = (observations, masks=None, seed=None))]
+    fn sample<'py>(
+        &self,
+        py: Python<'py>,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        seed: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (n, observations) = (observations.len()?, values::<f32>(observations)?);
+        let masks = masks.map(values::<bool>).transpose()?.unwrap_or_default();
+        let Inner { agent, player } = &mut *self.lock();
+        if seed.is_some() || player.as_ref().is_none_or(|(envs, _)| *envs != n) {
+            *player = Some((n, agent.player(n).stochastic(seed.unwrap_or(0))));
+        }
+        let (_, player) = player.as_mut().expect("there is a player now");
+        let chosen = py.detach(|| player.act(&observations, &masks).cloned()).map_err(Refused::from)?;
+        Ok(actions(py, chosen.as_actions(), n))
+    }
+
+    /// Plays episodes in new environments and returns the return and the length of each.
+    #[pyo3(signature = (episodes, seed, stochastic, threads=0))]
+    fn evaluate(
+        &self,
+        py: Python<'_>,
+        episodes: usize,
+        seed: u64,
+        stochastic: bool,
+        threads: usize,
+    ) -> Result<(Vec<f64>, Vec<u32>)> {
+        let agent = self.lock().agent.clone();
+        py.detach(move || {
+            let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+            let play = move || evaluate_episodes(&agent, envs, episodes, seed, stochastic, |_| {});
+            let evaluation = with_threads(threads, play)?;
+            Ok((evaluation.returns, evaluation.lengths))
+        })
+    }
+
+    /// Writes the policy to a file, as `onnx` or `safetensors`.
+    #[allow(clippy::needless_pass_by_value)] // as Python gives it
+    fn export(&self, py: Python<'_>, path: PathBuf, format: &str, replace: bool) -> Result<()> {
+        let agent = self.lock().agent.clone();
+        py.detach(move || {
+            let format: Format = format.parse().map_err(|error| Refused(format!("{error}")))?;
+            let bytes = export::bytes(&agent, format)?;
+            Ok(export::write(&bytes, &path, replace)?)
+        })
+    }
+}

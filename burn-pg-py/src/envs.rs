@@ -1,0 +1,121 @@
+//! Environments that are built in, or that worker processes step.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn_pg::envs::{ActionBuffer, Autoreset, EnvOptions, StepBatch, VectorEnv, make_with};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
+
+use crate::{
+    array::{column, read_actions, rows},
+    error::{Refused, Result},
+};
+
+/// A batch of environments.
+#[pyclass(frozen, module = "burn_pg")]
+pub struct Envs {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    envs: Box<dyn VectorEnv>,
+    actions: ActionBuffer,
+    autoreset: Autoreset,
+    is_new: bool,
+}
+
+impl Envs {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Envs {
+    /// Makes `num_envs` environments called `name`, with `options` as JSON.
+    #[new]
+    fn new(py: Python<'_>, name: &str, num_envs: usize, options: &str, autoreset: &str) -> Result<Self> {
+        let options: EnvOptions = serde_json::from_str(options)?;
+        let autoreset: Autoreset = serde_json::from_value(autoreset.into())?;
+        py.detach(|| {
+            let mut envs = make_with(name, num_envs, &options)?;
+            envs.set_autoreset(autoreset)?;
+            let actions = ActionBuffer::new(&envs.spec().action_space);
+            Ok(Self { inner: Mutex::new(Inner { envs, actions, autoreset, is_new: true }) })
+        })
+    }
+
+    /// The specification, as JSON.
+    fn spec(&self) -> Result<String> {
+        Ok(serde_json::to_string(self.lock().envs.spec())?)
+    }
+
+    /// Starts new episodes: in each environment, with its seed, or with `seed` plus its index, or without a seed, or only
+    /// where `mask` is true. Returns the observations and an info.
+    #[pyo3(signature = (seed=None, seeds=None, mask=None))]
+    fn reset<'py>(
+        &self,
+        py: Python<'py>,
+        seed: Option<u64>,
+        seeds: Option<Vec<u64>>,
+        mask: Option<Vec<bool>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let inner = &mut *self.lock();
+        let reset = |inner: &mut Inner| {
+            let all = vec![true; inner.envs.num_envs()];
+            match (seed, seeds, mask) {
+                (_, Some(seeds), _) => inner.envs.reset_each(&seeds).map(|_| ()),
+                (Some(seed), ..) => inner.envs.reset(seed).map(|_| ()),
+                (.., Some(mask)) => inner.envs.reset_where(&mask).map(|_| ()),
+                _ => inner.envs.reset_where(&all).map(|_| ()),
+            }
+        };
+        py.detach(|| reset(inner)).map_err(Refused::from)?;
+        inner.is_new = false;
+        let batch = inner.envs.batch();
+        let info = PyDict::new(py);
+        add_masks(py, &info, batch)?;
+        let observations = rows(py, &batch.observations, batch.rewards.len());
+        PyTuple::new(py, [observations, info.into_any()])
+    }
+
+    /// Takes a step in each environment. Returns observations, rewards, the two flags and an info, as Gymnasium does.
+    fn step<'py>(&self, py: Python<'py>, actions: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        let inner = &mut *self.lock();
+        read_actions(actions, &mut inner.actions)?;
+        if inner.is_new {
+            return Err(Refused("call `reset` before `step`".into()).into());
+        }
+        py.detach(|| inner.envs.step(inner.actions.as_actions()).map(|_| ())).map_err(Refused::from)?;
+        let batch = inner.envs.batch();
+        let n = batch.rewards.len();
+        let info = PyDict::new(py);
+        add_masks(py, &info, batch)?;
+        if batch.ended().next().is_some() {
+            let ended: Vec<bool> = batch.terminated.iter().zip(&batch.truncated).map(|(&a, &b)| a || b).collect();
+            if inner.autoreset == Autoreset::SameStep {
+                info.set_item("final_obs", rows(py, &batch.final_observations, n))?;
+                info.set_item("_final_obs", column(py, &ended))?;
+            }
+            let episode = PyDict::new(py);
+            episode.set_item("r", column(py, &batch.episode_returns))?;
+            let lengths: Vec<i64> = batch.episode_lengths.iter().map(|&length| length.into()).collect();
+            episode.set_item("l", column(py, &lengths))?;
+            info.set_item("episode", episode)?;
+            info.set_item("_episode", column(py, &ended))?;
+        }
+        let [rewards, terminated, truncated] =
+            [column(py, &batch.rewards), column(py, &batch.terminated), column(py, &batch.truncated)];
+        PyTuple::new(py, [rows(py, &batch.observations, n), rewards, terminated, truncated, info.into_any()])
+    }
+}
+
+/// Adds which actions are possible.
+fn add_masks(py: Python<'_>, info: &Bound<'_, PyDict>, batch: &StepBatch) -> PyResult<()> {
+    match batch.action_masks.is_empty() {
+        true => Ok(()),
+        false => info.set_item("action_mask", rows(py, &batch.action_masks, batch.rewards.len())),
+    }
+}

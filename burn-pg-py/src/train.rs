@@ -1,0 +1,219 @@
+//! Training.
+
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use burn_pg::{
+    CheckedConfig, Observer, Trainer, UpdateStats, device, evaluate_episodes,
+    kernel::with_threads,
+    run::{RunDir, Session},
+};
+use pyo3::{exceptions::PyUserWarning, prelude::*, types::PyDict};
+
+use crate::{
+    agent::Agent,
+    error::{Error, Refused, Result},
+    host::evaluation_envs,
+    run::{SETTINGS, settings},
+};
+
+/// How often Python handles signals, such as Ctrl-C, while nothing else happens.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Room for the networks of Burn, as in the main thread.
+const STACK: usize = 16 << 20;
+
+/// What the training thread tells the thread that called it.
+enum Event {
+    /// An update, with the way to say whether to go on.
+    Update(Box<UpdateStats>, Sender<bool>),
+    Warning(String),
+}
+
+/// A run to begin or to resume.
+enum Job {
+    New { config: CheckedConfig, out: PathBuf },
+    Resumed { run: burn_pg::run::EarlierRun, config: CheckedConfig },
+}
+
+/// What training returns: the agent, the directory of the run, and the evaluation.
+type Trained = (burn_pg::Agent, PathBuf, serde_json::Value);
+
+/// Trains a run to its end. `arguments` are those of `train`; `given` are settings as JSON; `out` is a new directory, and
+/// `resumed` one of an earlier run. `callback` is called after each update with its metrics, and ends the run if it returns
+/// `False`.
+#[pyfunction]
+#[pyo3(signature = (arguments, given=None, out=None, resumed=None, callback=None, episodes=None))]
+#[allow(clippy::needless_pass_by_value)] // as Python gives them
+pub fn train(
+    py: Python<'_>,
+    arguments: Vec<String>,
+    given: Option<&str>,
+    out: Option<PathBuf>,
+    resumed: Option<PathBuf>,
+    callback: Option<Py<PyAny>>,
+    episodes: Option<usize>,
+) -> PyResult<(Agent, PathBuf, String)> {
+    let job = py.detach(|| match &resumed {
+        Some(path) => {
+            let (run, config) = burn_pg_cli::resume(path, &arguments).map_err(Refused)?;
+            Ok(Job::Resumed { run, config })
+        }
+        None => {
+            let table = given.map(settings).transpose()?;
+            let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?.config;
+            let out = out.ok_or_else(|| Refused("a new run needs a directory".into()))?;
+            Ok::<_, Refused>(Job::New { config, out })
+        }
+    })?;
+    let (events, received) = channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let reporter = Reporter { events, stop: Arc::clone(&stop), is_asked: callback.is_some() };
+    let training = thread::Builder::new().name("training".into()).stack_size(STACK);
+    let training = training.spawn(move || run(job, reporter, episodes))?;
+    let watched = watch(py, received, &stop, callback.as_ref());
+    let outcome = py.detach(|| training.join()).map_err(|_| Error::new_err("training panicked"))?;
+    match watched {
+        // What the callback raised, or Ctrl-C; the run has been saved.
+        Err(raised) => Err(raised),
+        Ok(()) => {
+            let (agent, path, summary) = outcome?;
+            Ok((Agent::new(agent), path, summary.to_string()))
+        }
+    }
+}
+
+/// Handles the events of the training thread until it ends.
+fn watch(py: Python<'_>, mut events: Receiver<Event>, stop: &AtomicBool, callback: Option<&Py<PyAny>>) -> PyResult<()> {
+    let mut raised = None;
+    let mut note = |error: PyErr| {
+        stop.store(true, Ordering::Relaxed);
+        raised.get_or_insert(error);
+    };
+    loop {
+        let event;
+        (events, event) = py.detach(move || {
+            let event = events.recv_timeout(POLL);
+            (events, event)
+        });
+        if let Err(error) = py.check_signals() {
+            note(error);
+        }
+        match event {
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+            Ok(Event::Warning(text)) => {
+                if let Err(error) = warn(py, &text) {
+                    note(error);
+                }
+            }
+            Ok(Event::Update(stats, reply)) => {
+                let goes_on = match callback.map(|callback| call(py, callback, &stats)) {
+                    Some(Err(error)) => {
+                        note(error);
+                        false
+                    }
+                    Some(Ok(goes_on)) => goes_on,
+                    None => true,
+                };
+                let _ = reply.send(goes_on);
+            }
+        }
+    }
+    raised.map_or(Ok(()), Err)
+}
+
+fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
+    let text = std::ffi::CString::new(text.replace('\0', " ")).expect("there is no zero byte left");
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
+}
+
+/// Calls the callback with the metrics. Returns false if it returns `False`.
+fn call(py: Python<'_>, callback: &Py<PyAny>, stats: &UpdateStats) -> PyResult<bool> {
+    let metrics = PyDict::new(py);
+    let all = serde_json::to_value(stats).map_err(Refused::from)?;
+    for (name, value) in all.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::Number(number) if number.is_u64() => metrics.set_item(name, number.as_u64())?,
+            serde_json::Value::Number(number) => metrics.set_item(name, number.as_f64())?,
+            _ => metrics.set_item(name, py.None())?,
+        }
+    }
+    let returned = callback.call1(py, (metrics,))?;
+    Ok(!returned.bind(py).is(pyo3::types::PyBool::new(py, false)))
+}
+
+/// Tells the thread that called about the run.
+struct Reporter {
+    events: Sender<Event>,
+    stop: Arc<AtomicBool>,
+    /// True if there is a callback.
+    is_asked: bool,
+}
+
+impl Observer for Reporter {
+    fn on_update(&mut self, stats: &UpdateStats) -> ControlFlow<()> {
+        let mut goes_on = true;
+        if self.is_asked {
+            let (reply, answer) = channel();
+            let sent = self.events.send(Event::Update(Box::new(stats.clone()), reply));
+            goes_on = sent.is_ok() && answer.recv().unwrap_or(false);
+        }
+        match goes_on && !self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
+
+    fn on_fault(&mut self, fault: &burn_pg::Error) -> ControlFlow<()> {
+        self.on_warning(&format!("an update was skipped: {fault}"));
+        match self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn on_warning(&mut self, warning: &str) {
+        let _ = self.events.send(Event::Warning(warning.into()));
+    }
+}
+
+/// Trains to the end, and evaluates the policy over `episodes` episodes, or as the configuration says.
+fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trained> {
+    let (Job::New { config, .. } | Job::Resumed { config, .. }) = &job;
+    let config = config.clone();
+    let device = device::open(config.run.device)?;
+    with_threads(config.run.threads, move || {
+        let trainer = Trainer::of(&config, &device.device)?;
+        let mut session = match job {
+            Job::New { out, .. } => Session::begin(trainer, RunDir::create(&out)?)?,
+            Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
+        };
+        session.train(&mut reporter).map_err(|stopped| Refused(stopped.to_string()))?;
+        let agent = session.trainer().agent()?;
+        let episodes = episodes.unwrap_or(config.evaluation.episodes);
+        let mut summary = serde_json::json!({
+            "env_steps": session.trainer().env_steps(),
+            "episodes": session.trainer().episodes().count(),
+            "train_seconds": session.trainer().seconds(),
+            "train_return_mean": session.trainer().episodes().return_mean(),
+        });
+        if episodes > 0 && !reporter.stop.load(Ordering::Relaxed) {
+            let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+            let evaluation = evaluate_episodes(&agent, envs, episodes, config.run.seed, false, |_| {})?;
+            summary["eval_return_mean"] = evaluation.return_mean().into();
+            summary["eval_return_std"] = evaluation.return_std().into();
+        }
+        session.write_summary(&summary)?;
+        Ok((agent, session.dir().path().to_owned(), summary))
+    })
+}
